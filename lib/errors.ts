@@ -1,0 +1,87 @@
+/**
+ * Everything that can go wrong in a way an operator can act on. One closed list: each code is mapped once to an
+ * HTTP status and once to an exit code, here.
+ */
+const CODES = {
+  usage: { status: 400, exit: 2 },
+  config: { status: 500, exit: 2 },
+  unauthorized: { status: 401, exit: 1 },
+  'method-not-allowed': { status: 405, exit: 2 },
+  'not-found': { status: 404, exit: 10 },
+  locked: { status: 409, exit: 11 },
+  'wrong-key': { status: 422, exit: 12 },
+  incomplete: { status: 207, exit: 3 },
+  damaged: { status: 422, exit: 1 },
+  fenced: { status: 409, exit: 1 },
+  busy: { status: 503, exit: 11 },
+  interrupted: { status: 503, exit: 130 },
+  'redis-denied': { status: 502, exit: 1 },
+  'redis-limit': { status: 502, exit: 1 },
+  'redis-unavailable': { status: 503, exit: 1 },
+  'redis-reply-too-large': { status: 502, exit: 1 },
+  'redis-command': { status: 502, exit: 1 },
+  'store-denied': { status: 502, exit: 1 },
+  'store-full': { status: 507, exit: 1 },
+  'store-unavailable': { status: 503, exit: 1 },
+  'store-unsafe': { status: 502, exit: 1 },
+  'queue-denied': { status: 502, exit: 1 },
+  'queue-unavailable': { status: 503, exit: 1 },
+  internal: { status: 500, exit: 1 },
+} as const satisfies Record<string, { status: number; exit: number }>;
+
+export type ErrorCode = keyof typeof CODES;
+
+export interface AppErrorOptions {
+  /** What the operator should do next: one sentence, no secret and no stored value in it. */
+  hint: string;
+  /** Whether the same call may succeed if it is made again a little later. Default false. */
+  transient?: boolean;
+  /** How long the other side asked us to wait before the next try, in milliseconds. */
+  retryAfterMs?: number;
+  cause?: unknown;
+}
+
+/**
+ * The one error type that leaves a port or a use case on purpose. `message` says what happened, `hint` what to do;
+ * neither may hold a secret or a value from the database.
+ */
+export class AppError extends Error {
+  readonly hint: string;
+  readonly transient: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: AppErrorOptions,
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'AppError';
+    this.hint = options.hint;
+    this.transient = options.transient ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** The HTTP status that answers an error of this code. */
+export function statusOf(code: ErrorCode): number {
+  return CODES[code].status;
+}
+
+/** The exit code with which the command line ends on an error of this code. */
+export function exitCodeOf(code: ErrorCode): number {
+  return CODES[code].exit;
+}
+
+/**
+ * Wraps what is not an AppError as `internal`. The foreign message is kept as the cause and not shown: vendor errors
+ * are known to quote whole commands, values included.
+ */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const name = error instanceof Error ? error.name : typeof error;
+  return new AppError('internal', `Unexpected ${name}`, {
+    hint: 'This is a defect in soulcaster-backup. Run the command again with DEBUG=1 and report what it prints.',
+    cause: error,
+  });
+}

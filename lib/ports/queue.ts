@@ -1,0 +1,28 @@
+/** A message for our own task endpoint. It carries references, never data. */
+export interface QueueMessage {
+  /** JSON text, at most 64 KB. */
+  readonly body: string;
+  /** Two messages with the same id within the queue's window (10 minutes) are delivered as one. `[A-Za-z0-9_.-]+`. */
+  readonly deduplicationId: string;
+  /** Not before so many seconds from now. 0 for at once. */
+  readonly delaySeconds: number;
+  /** Limits how many deliveries with the same key run at a time; null for no limit. */
+  readonly flow: { readonly key: string; readonly parallelism: number } | null;
+}
+
+/** What arrived at the task endpoint: the raw body and the signature header, unparsed. */
+export interface Delivery {
+  readonly body: string;
+  readonly signature: string | null;
+}
+
+/**
+ * A queue that delivers by HTTP POST, at least once, in any order, and again with backoff when the answer is not 2xx.
+ * Failures are AppErrors: `queue-denied` (token), `queue-unavailable` (transient).
+ */
+export interface Queue {
+  /** Hands over all messages. When it throws, some may have been accepted: publish all of them again. */
+  publish(messages: readonly QueueMessage[]): Promise<void>;
+  /** Whether the queue itself signed this very body for our task endpoint, recently. */
+  verify(delivery: Delivery): Promise<boolean>;
+}

@@ -1,0 +1,44 @@
+/**
+ * One argument of a command. Text goes as UTF-8; bytes go as they are, whether they are valid UTF-8 or not; numbers
+ * go as decimal text.
+ */
+export type RedisArgument = string | number | Uint8Array;
+
+/** A command as Redis reads it, its name in capitals first: `['HGETALL', key]`. */
+export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
+
+/** A reply, byte for byte: bulk and status strings as Buffers, integers as numbers, nil as null, arrays nested. */
+export type RedisValue = Buffer | number | null | RedisValue[];
+
+/** What one command of a batch came to. An `error` is Redis's own text without the command that caused it. */
+export type RedisReply = { readonly value: RedisValue } | { readonly error: string };
+
+/** What was spent since the port was made. Commands are counted as Upstash bills them, those of a batch one by one. */
+export interface RedisUsage {
+  readonly requests: number;
+  readonly commands: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
+/**
+ * A Redis database, as far as a request/reply protocol reaches (no WATCH, no blocking commands, no subscriptions).
+ *
+ * Both calls take 1 or more commands, send them in one request and return exactly one reply a command, in order. A
+ * command that Redis refuses yields `{error}` in its place and leaves the others alone. When the request as a whole
+ * fails, they throw an AppError:
+ * - `redis-denied`: the token is wrong, or may not run one of the commands;
+ * - `redis-limit`: the plan's quota is used up (permanent), or the rate limit was hit (transient, `retryAfterMs`);
+ * - `redis-reply-too-large`: the reply, or the request, is over the size limit; ask for less at a time;
+ * - `redis-unavailable`: unreachable, timed out, 5xx, or an answer that is not the protocol's (transient);
+ *   after it, a write may or may not have been applied.
+ */
+export interface RedisPort {
+  /** Host name of the database, without credentials: for records and for telling two databases apart. */
+  readonly host: string;
+  /** Runs the commands in order; others' commands may run in between. */
+  pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  /** Runs the commands as one MULTI/EXEC: nothing runs in between. */
+  transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  usage(): RedisUsage;
+}

@@ -1,0 +1,6 @@
+import { AGE, ensurePrograms, JQ, RADOSGW, REDIS_SERVER } from '../../lib/local/packages';
+
+/** The tests run against real servers and real tools; this installs those that the machine lacks. */
+export default async function globalSetup(): Promise<void> {
+  await ensurePrograms([REDIS_SERVER, AGE, JQ, RADOSGW], (line) => process.stderr.write(`${line}\n`));
+}
