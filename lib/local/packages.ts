@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '../errors.js';
 
@@ -20,14 +18,13 @@ export const RADOSGW: DebianProgram = {
   packages: ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-mgr', 'ceph-base', 'ceph-common'],
 };
 
-/** Full path of a program on PATH or in the folders of the system's administrator; null if it is not installed. */
+/** Full path of a program on PATH or in /usr/sbin; null if it is not installed. */
 export async function findProgram(binary: string): Promise<string | null> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin', '/usr/local/bin'];
-  for (const folder of folders.filter((name) => name !== '')) {
-    const path = join(folder, binary);
-    if (await canRun(path)) return path;
-  }
-  return null;
+  const look = 'PATH="$PATH:/usr/sbin:/sbin"; command -v -- "$1"';
+  return run('sh', ['-c', look, 'sh', binary]).then(
+    ({ stdout }) => stdout.trim(),
+    () => null,
+  );
 }
 
 /**
@@ -52,13 +49,6 @@ export async function ensurePrograms(
   } catch (cause) {
     throw notInstalled(packages, byHand, cause);
   }
-}
-
-async function canRun(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function privilegePrefix(): Promise<readonly string[] | null> {

@@ -1,6 +1,6 @@
-import { AGE, ensurePrograms, JQ, RADOSGW, REDIS_SERVER } from '../../lib/local/packages';
+import { AGE, ensurePrograms, JQ, RADOSGW, REDIS_SERVER } from '../../dist/lib/local/packages.js';
 
 /** The tests run against real servers and real tools; this installs those that the machine lacks. */
-export default async function globalSetup(): Promise<void> {
+export default async function globalSetup() {
   await ensurePrograms([REDIS_SERVER, AGE, JQ, RADOSGW], (line) => process.stderr.write(`${line}\n`));
 }
