@@ -1,0 +1,156 @@
+import { AppError } from '../errors.js';
+import type { Json } from '../json.js';
+import type { Ports } from '../ports/index.js';
+import { newId } from './ids.js';
+import { claimLease, handOverLease, keepLease } from './lease.js';
+import { openLeg, type Budget, type LeaseTimes } from './leg.js';
+import { workPhases } from './legwork.js';
+import { hasMarker, missingTasks, writeMarker } from './markers.js';
+import { legMessage, parseMessage } from './messages.js';
+import type { Progress, RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
+import { endRun, isOver } from './ending.js';
+import { createRun, loadRun } from './records.js';
+
+export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
+
+export interface StartRequest {
+  readonly kind: RunKind;
+  readonly input: Json;
+  readonly checkpoint: Json;
+  readonly progress: Progress;
+}
+
+export type Started =
+  | { readonly started: true; readonly run: RunRecord }
+  /** Another run holds the lease. */
+  | { readonly started: false; readonly holder: string };
+
+/** Starts runs and moves them on. All methods may be called by any process at any time, also at the same time. */
+export interface Engine {
+  /** Makes a run without working on it yet. */
+  start(request: StartRequest): Promise<Started>;
+  /**
+   * Works on a run until it ends or the deadline comes, and hands it on through the queue. Throws `busy` (transient)
+   * while another leg is at work, and passes transient errors on unless this is the last attempt: then the run fails.
+   */
+  work(id: string, budget: Budget): Promise<RunRecord>;
+  /** Does what a queue message says. A message that is out of date or a double changes nothing. */
+  deliver(body: string, budget: Budget): Promise<RunRecord>;
+  /** Publishes a message that picks the run's present leg up after `delaySeconds`, should this process die on it. */
+  watch(id: string, leg: number, delaySeconds: number): Promise<void>;
+}
+
+export function createEngine(ports: EnginePorts, definitions: readonly RunDefinition[], times: LeaseTimes): Engine {
+  const definitionOf = (kind: RunKind): RunDefinition => {
+    const found = definitions.find((definition) => definition.kind === kind);
+    if (found !== undefined) return found;
+    throw new AppError('internal', `Runs of kind ${kind} are not known here`, { hint: 'Report this as a defect.' });
+  };
+
+  async function start(request: StartRequest): Promise<Started> {
+    const { lease: leaseName } = definitionOf(request.kind);
+    const now = ports.clock.now();
+    const id = newId(now);
+    const claim = await claimLease(ports, leaseName, id, times.legTtlMs);
+    if (!claim.granted) return { started: false, holder: claim.holder };
+    const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
+    await createRun(ports.store, record);
+    if (claim.displaced !== null) await abandon(claim.displaced, id);
+    await handOverLease(ports, claim.lease, times.handOverMs);
+    ports.log.info('run-started', { run: id, kind: request.kind });
+    return { started: true, run: record };
+  }
+
+  async function work(id: string, budget: Budget): Promise<RunRecord> {
+    const before = await loadRun(ports.store, id);
+    if (isOver(before.record)) return before.record;
+    const claim = await claimLease(ports, before.record.lease, id, times.legTtlMs);
+    if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
+    if (!claim.granted) return abandon(id, claim.holder);
+    if (claim.displaced !== null) await abandon(claim.displaced, id);
+    // Read again: the record may have moved on between the first look and the claim.
+    const held = await loadRun(ports.store, id);
+    const leg = openLeg(ports, times, held, claim.lease, budget);
+    return workPhases(ports, definitionOf(held.record.kind), leg, budget);
+  }
+
+  async function deliver(body: string, budget: Budget): Promise<RunRecord> {
+    const message = parseMessage(body);
+    const { record } = await loadRun(ports.store, message.run);
+    if (isOver(record)) return record;
+    const phase = definitionOf(record.kind).phases[record.phase];
+    if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
+      return deliverTask(record, phase, message.task, budget);
+    }
+    const stale = 'task' in message || message.leg < record.leg;
+    return stale ? tolerateBusy(record, () => work(record.id, budget)) : work(record.id, budget);
+  }
+
+  async function deliverTask(run: RunRecord, phase: TaskPhase, task: number, budget: Budget): Promise<RunRecord> {
+    if (task < run.tasks && !(await hasMarker(ports.store, run.id, run.phase, task))) {
+      await keepLease(ports, run.lease, run.id, times.handOverMs);
+      try {
+        const result = await phase.task(run, task, budget.interrupt);
+        await writeMarker(ports.store, run.id, run.phase, task, result);
+      } catch (error) {
+        return endRun(ports, run.id, error, budget);
+      }
+    }
+    const missing = await missingTasks(ports.store, run.id, run.phase, run.tasks);
+    return missing.length > 0 ? run : tolerateBusy(run, () => work(run.id, budget));
+  }
+
+  function abandon(id: string, by: string): Promise<RunRecord> {
+    const error = new AppError('interrupted', `Run ${id} was not heard of for too long and run ${by} took its place`, {
+      hint: 'Nothing to do if the later run succeeded; else start it again.',
+    });
+    return endRun(ports, id, error, null);
+  }
+
+  return {
+    start,
+    work,
+    deliver,
+    watch: (id, leg, delaySeconds) => ports.queue.publish([legMessage(id, leg, delaySeconds, '-watch')]),
+  };
+}
+
+async function tolerateBusy(run: RunRecord, work: () => Promise<RunRecord>): Promise<RunRecord> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'busy') return run;
+    throw error;
+  }
+}
+
+function busy(id: string, waitMs: number): AppError {
+  return new AppError('busy', `Another leg of run ${id} is at work`, {
+    hint: 'Nothing to do: the queue asks again later.',
+    transient: true,
+    retryAfterMs: Math.max(waitMs, 1000),
+  });
+}
+
+function newRecord(id: string, definition: RunDefinition, request: StartRequest, fence: number, now: number): RunRecord {
+  const at = new Date(now).toISOString();
+  return {
+    version: 1,
+    id,
+    kind: definition.kind,
+    state: 'running',
+    lease: definition.lease,
+    phase: definition.firstPhase,
+    tasks: 0,
+    leg: 0,
+    fence,
+    input: request.input,
+    checkpoint: request.checkpoint,
+    progress: request.progress,
+    result: null,
+    error: null,
+    createdAt: at,
+    updatedAt: at,
+    finishedAt: null,
+  };
+}

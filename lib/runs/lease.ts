@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { Ports } from '../ports/index.js';
+
+type Needs = Pick<Ports, 'clock' | 'store'>;
+
+const leaseSchema = z.object({
+  /** The run that has the lease; null when it is free. */
+  holder: z.string().nullable(),
+  /** Token of the leg at work; null while the run waits for its next leg. */
+  leg: z.string().nullable(),
+  fence: z.number().int(),
+  expiresAt: z.number(),
+});
+
+type LeaseDocument = z.infer<typeof leaseSchema>;
+
+/** A lease in the hands of one leg. */
+export interface Lease {
+  readonly name: string;
+  readonly document: LeaseDocument;
+  readonly etag: string;
+}
+
+export type Claim =
+  | { readonly granted: true; readonly lease: Lease; readonly displaced: string | null }
+  /** Somebody else is at work: another run, or (`ownRun`) another leg of the same one. */
+  | { readonly granted: false; readonly holder: string; readonly ownRun: boolean; readonly waitMs: number };
+
+const ATTEMPTS = 8;
+
+function leaseName(name: string): string {
+  return `leases/${name}.json`;
+}
+
+/**
+ * Takes a lease for a leg of run `holder`, for `ttlMs`. It is granted when the lease is free or out of time, or when
+ * the same run holds it and no leg is at work. Every grant has a higher fencing number than all before (Kleppmann,
+ * "How to do distributed locking", 2016). `displaced` names the run that let its time run out.
+ */
+export async function claimLease(ports: Needs, name: string, holder: string, ttlMs: number): Promise<Claim> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await ports.store.read(leaseName(name));
+    const now = ports.clock.now();
+    const current = found === null ? null : leaseSchema.parse(decodeJson(found.body));
+    if (current !== null && isTaken(current, holder, now)) {
+      return {
+        granted: false,
+        holder: current.holder ?? holder,
+        ownRun: current.holder === holder,
+        waitMs: current.expiresAt - now,
+      };
+    }
+    const document = { holder, leg: randomUUID(), fence: (current?.fence ?? 0) + 1, expiresAt: now + ttlMs };
+    const etag = await write(ports, name, document, found?.etag ?? null);
+    if (etag !== null) {
+      const displaced = current?.holder != null && current.holder !== holder ? current.holder : null;
+      return { granted: true, lease: { name, document, etag }, displaced };
+    }
+  }
+  throw new AppError('busy', `The lease ${name} changes hands too fast`, { hint: 'Try again.', transient: true });
+}
+
+/** Puts the end of a held lease off. Throws `fenced` when it has been taken over. */
+export async function renewLease(ports: Needs, lease: Lease, ttlMs: number): Promise<Lease> {
+  return replace(ports, lease, { ...lease.document, expiresAt: ports.clock.now() + ttlMs });
+}
+
+/** Ends a leg's work; the run keeps the lease for `ttlMs`, for its next leg to take. */
+export async function handOverLease(ports: Needs, lease: Lease, ttlMs: number): Promise<Lease> {
+  return replace(ports, lease, { ...lease.document, leg: null, expiresAt: ports.clock.now() + ttlMs });
+}
+
+/** Frees a lease. One that was taken over in the meantime is left alone. */
+export async function releaseLease(ports: Needs, lease: Lease): Promise<void> {
+  await write(ports, lease.name, { ...lease.document, holder: null, leg: null, expiresAt: 0 }, lease.etag);
+}
+
+/** Keeps a lease that its run holds between legs from running out while tasks are at work. */
+export async function keepLease(ports: Needs, name: string, holder: string, ttlMs: number): Promise<void> {
+  const found = await ports.store.read(leaseName(name));
+  if (found === null) return;
+  const document = leaseSchema.parse(decodeJson(found.body));
+  const now = ports.clock.now();
+  if (document.holder !== holder || document.leg !== null || document.expiresAt - now > ttlMs / 2) return;
+  await write(ports, name, { ...document, expiresAt: now + ttlMs }, found.etag);
+}
+
+function isTaken(current: LeaseDocument, holder: string, now: number): boolean {
+  if (current.holder === null || current.expiresAt <= now) return false;
+  return current.holder !== holder || current.leg !== null;
+}
+
+async function replace(ports: Needs, lease: Lease, document: LeaseDocument): Promise<Lease> {
+  const etag = await write(ports, lease.name, document, lease.etag);
+  if (etag !== null) return { name: lease.name, document, etag };
+  throw new AppError('fenced', `The lease ${lease.name} has been taken over`, {
+    hint: 'Nothing to do: the leg that took over goes on with the work.',
+  });
+}
+
+async function write(ports: Needs, name: string, document: LeaseDocument, etag: string | null): Promise<string | null> {
+  const body = encodeJson(document);
+  if (etag !== null) return ports.store.swap(leaseName(name), body, etag);
+  const outcome = await ports.store.create(leaseName(name), body);
+  return outcome.created ? outcome.etag : null;
+}

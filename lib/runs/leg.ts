@@ -1,0 +1,97 @@
+import type { Json } from '../json.js';
+import type { Ports } from '../ports/index.js';
+import { handOverLease, releaseLease, renewLease, type Lease } from './lease.js';
+import { taskResults } from './markers.js';
+import type { Leg, Progress, RunRecord } from './model.js';
+import { saveRun, type HeldRecord } from './records.js';
+
+type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
+
+/** How long one invocation may work on a run, and who may stop it. */
+export interface Budget {
+  /** Milliseconds since the epoch by which the leg has saved and handed over. */
+  readonly deadline: number;
+  /** Whether nobody will call again when this fails: then a passing fault ends the run. */
+  readonly lastAttempt: boolean;
+  /** Aborted when the process is told to stop. */
+  readonly interrupt: AbortSignal;
+}
+
+export interface LeaseTimes {
+  /** A leg that has not been heard of for so long counts as dead, in milliseconds. */
+  readonly legTtlMs: number;
+  /** How long a run may wait for its next leg before another may displace it, in milliseconds. */
+  readonly handOverMs: number;
+}
+
+/** A leg at work: the lease is renewed in the background until it is closed. */
+export interface OpenLeg extends Leg {
+  /** Writes the record with these changes; the run's own fields are kept up. */
+  update(changes: Partial<RunRecord>): Promise<void>;
+  /** Stops renewing and gives the lease back: freed for good, or kept for the run's next leg. */
+  close(how: 'release' | 'hand-over' | 'lost'): Promise<void>;
+}
+
+export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, lease: Lease, budget: Budget): OpenLeg {
+  let held = first;
+  let writing: Promise<void> = Promise.resolve();
+  let open = true;
+  const stop = new AbortController();
+  const lost = new AbortController();
+  const beating = keepAlive(ports, times, lease, stop.signal, lost);
+  let latest: Lease | null = null;
+
+  const write = async (changes: Partial<RunRecord>): Promise<void> => {
+    const updatedAt = new Date(ports.clock.now()).toISOString();
+    const next = { ...held.record, ...changes, fence: lease.document.fence, updatedAt };
+    held = await saveRun(ports.store, held, next);
+  };
+  // One write at a time: each swap needs the etag of the one before.
+  const update = (changes: Partial<RunRecord>): Promise<void> => {
+    const turn = writing.then(() => write(changes));
+    writing = turn.catch(() => undefined);
+    return turn;
+  };
+
+  return {
+    get run() {
+      return held.record;
+    },
+    fence: lease.document.fence,
+    signal: AbortSignal.any([lost.signal, budget.interrupt]),
+    timeIsUp: () => ports.clock.now() >= budget.deadline,
+    save: (checkpoint: Json, progress: Progress) => update({ checkpoint, progress }),
+    results: (phase) => taskResults(ports.store, held.record.id, phase),
+    update,
+    async close(how) {
+      stop.abort();
+      latest ??= await beating;
+      if (how === 'hand-over' && open) latest = await handOverLease(ports, latest, times.handOverMs);
+      if (how === 'release') await releaseLease(ports, latest);
+      open = false;
+    },
+  };
+}
+
+/** Renews the lease three times per time to live until told to stop; returns its latest state. */
+async function keepAlive(
+  ports: Needs,
+  times: LeaseTimes,
+  lease: Lease,
+  stop: AbortSignal,
+  lost: AbortController,
+): Promise<Lease> {
+  let latest = lease;
+  for (;;) {
+    await ports.clock.sleep(times.legTtlMs / 3, stop);
+    if (stop.aborted) return latest;
+    try {
+      latest = await renewLease(ports, latest, times.legTtlMs);
+    } catch (error) {
+      // Without a lease nothing may be written, whatever the reason is that it could not be renewed.
+      ports.log.warn('lease-lost', { lease: lease.name, error: error instanceof Error ? error.message : 'unknown' });
+      lost.abort(error);
+      return latest;
+    }
+  }
+}

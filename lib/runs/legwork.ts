@@ -1,0 +1,129 @@
+import pMap from 'p-map';
+import { AppError, toAppError } from '../errors.js';
+import { failureOf, willBeRetried } from './ending.js';
+import type { EnginePorts } from './engine.js';
+import type { Budget, OpenLeg } from './leg.js';
+import { missingTasks, writeMarker } from './markers.js';
+import { legMessage, taskMessage } from './messages.js';
+import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
+
+const PROGRESS_INTERVAL_MS = 1000;
+
+/** Whether the leg goes on with the record's present phase, or has given the run out of its hands. */
+type Next = 'go-on' | 'done';
+
+/** Works off phase after phase until the run ends or time is up. Closes the leg in every case. */
+export async function workPhases(
+  ports: EnginePorts,
+  definition: RunDefinition,
+  leg: OpenLeg,
+  budget: Budget,
+): Promise<RunRecord> {
+  try {
+    // The first write of a leg: from here on, whoever worked on the run before is fenced off.
+    await leg.update({});
+    let next: Next = 'go-on';
+    while (next === 'go-on') {
+      throwIfStopped(leg, budget);
+      const phase = phaseOf(definition, leg.run.phase);
+      next = phase.type === 'serial' ? await workSerial(ports, phase, leg) : await workTasks(ports, phase, leg);
+    }
+  } catch (error) {
+    await closeOnError(ports, leg, error, budget);
+  }
+  return leg.run;
+}
+
+async function workSerial(ports: EnginePorts, phase: SerialPhase, leg: OpenLeg): Promise<Next> {
+  const outcome = await phase.step(leg);
+  if (outcome.to === 'end') return endLeg(ports, leg, outcome);
+  const { checkpoint, progress } = outcome;
+  const advanced = { checkpoint, progress, leg: leg.run.leg + 1 };
+  if (outcome.to === 'phase') {
+    await leg.update({ ...advanced, phase: outcome.phase, tasks: outcome.tasks });
+    if (!leg.timeIsUp()) return 'go-on';
+  } else {
+    await leg.update(advanced);
+  }
+  await leg.close('hand-over');
+  await ports.queue.publish([legMessage(leg.run.id, leg.run.leg, 0)]);
+  return 'done';
+}
+
+async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Promise<Next> {
+  const { id, phase: name, tasks } = leg.run;
+  if (phase.inline > 0) await workInline(ports, phase, leg);
+  const missing = await missingTasks(ports.store, id, name, tasks);
+  if (missing.length === 0) {
+    await leg.update({ phase: phase.next, tasks: 0, leg: leg.run.leg + 1, progress: phase.progress(leg.run, tasks) });
+    return 'go-on';
+  }
+  await leg.close('hand-over');
+  await ports.queue.publish(missing.map((task) => taskMessage(id, name, task, phase.parallelism)));
+  return 'done';
+}
+
+async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Promise<void> {
+  const { id, phase: name, tasks } = leg.run;
+  const missing = await missingTasks(ports.store, id, name, tasks);
+  let done = tasks - missing.length;
+  let reportedAt = 0;
+  await pMap(
+    missing,
+    async (task) => {
+      if (leg.timeIsUp() || leg.signal.aborted) return;
+      const result = await phase.task(leg.run, task, leg.signal);
+      await writeMarker(ports.store, id, name, task, result);
+      done += 1;
+      if (ports.clock.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
+      reportedAt = ports.clock.now();
+      await leg.update({ progress: phase.progress(leg.run, done) });
+    },
+    { concurrency: phase.inline },
+  );
+  throwIfLost(leg);
+}
+
+async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & { to: 'end' }): Promise<Next> {
+  const { state, result, error } = outcome;
+  await leg.update({ state, result, error, finishedAt: new Date(ports.clock.now()).toISOString() });
+  ports.log.info('run-ended', { run: leg.run.id, kind: leg.run.kind, state });
+  await leg.close('release');
+  return 'done';
+}
+
+async function closeOnError(ports: EnginePorts, leg: OpenLeg, cause: unknown, budget: Budget): Promise<void> {
+  const error = toAppError(cause);
+  if (error.code === 'fenced') {
+    await leg.close('lost');
+    return;
+  }
+  try {
+    if (willBeRetried(error, budget)) await leg.close('hand-over');
+    else await endLeg(ports, leg, { to: 'end', state: 'failed', result: null, error: failureOf(error) });
+  } catch {
+    // What went wrong first is what the operator must see; the lease runs out by itself.
+    await leg.close('lost');
+    throw error;
+  }
+  if (willBeRetried(error, budget)) throw error;
+}
+
+function throwIfStopped(leg: OpenLeg, budget: Budget): void {
+  if (budget.interrupt.aborted) {
+    throw new AppError('interrupted', 'The run was interrupted', { hint: 'Start it again; nothing half-done counts.' });
+  }
+  throwIfLost(leg);
+}
+
+function throwIfLost(leg: OpenLeg): void {
+  if (leg.signal.aborted) throw toAppError(leg.signal.reason);
+}
+
+function phaseOf(definition: RunDefinition, name: string): SerialPhase | TaskPhase {
+  const phase = definition.phases[name];
+  if (phase !== undefined) return phase;
+  throw new AppError('damaged', `A ${definition.kind} run has no phase ${name}`, {
+    hint: 'The run was started by another version; start a new one.',
+  });
+}

@@ -1,0 +1,52 @@
+import { decodeJson, encodeJson, type Json } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+
+const DIGITS = 6;
+
+/**
+ * Names hold the phase as well as the task, since a run may have more than one phase of tasks; numbers are padded so
+ * that a listing is in order.
+ */
+function markerPrefix(run: string, phase: string): string {
+  return `runs/${run}/tasks/${phase}-`;
+}
+
+function markerName(run: string, phase: string, task: number): string {
+  return `${markerPrefix(run, phase)}${String(task).padStart(DIGITS, '0')}.json`;
+}
+
+/** Whether the task's work is done. */
+export async function hasMarker(store: ObjectStore, run: string, phase: string, task: number): Promise<boolean> {
+  return (await store.read(markerName(run, phase, task))) !== null;
+}
+
+/** Writes down that a task is done, with its result. The first one counts. */
+export async function writeMarker(
+  store: ObjectStore,
+  run: string,
+  phase: string,
+  task: number,
+  result: Json,
+): Promise<void> {
+  await store.create(markerName(run, phase, task), encodeJson({ task, result }));
+}
+
+/** The numbers below `count` that have no marker yet, ascending. */
+export async function missingTasks(store: ObjectStore, run: string, phase: string, count: number): Promise<number[]> {
+  const prefix = markerPrefix(run, phase);
+  const done = new Set<number>();
+  for await (const { name } of store.list(prefix)) done.add(Number(name.slice(prefix.length, prefix.length + DIGITS)));
+  return Array.from({ length: count }, (_, task) => task).filter((task) => !done.has(task));
+}
+
+/** The results of a phase's finished tasks, by ascending number, one in memory at a time. */
+export async function* taskResults(
+  store: ObjectStore,
+  run: string,
+  phase: string,
+): AsyncGenerator<{ task: number; result: Json }> {
+  for await (const { name } of store.list(markerPrefix(run, phase))) {
+    const found = await store.read(name);
+    if (found !== null) yield decodeJson(found.body) as { task: number; result: Json };
+  }
+}

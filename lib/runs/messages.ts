@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import type { QueueMessage } from '../ports/queue.js';
+
+const messageSchema = z.union([
+  z.strictObject({ run: z.string(), leg: z.number().int().nonnegative() }),
+  z.strictObject({ run: z.string(), phase: z.string(), task: z.number().int().nonnegative() }),
+]);
+
+/** One queue message's worth of a run: its next leg, or one of its tasks. */
+export type RunMessage = z.infer<typeof messageSchema>;
+
+/** Throws `usage` for anything that is not a message of ours. */
+export function parseMessage(body: string): RunMessage {
+  try {
+    return messageSchema.parse(JSON.parse(body));
+  } catch (cause) {
+    throw new AppError('usage', 'The message is not one of a run', {
+      hint: 'Only messages published by soulcaster-backup itself are understood here.',
+      cause,
+    });
+  }
+}
+
+/** `nonce` keeps a message apart from an earlier one of the same kind that the queue would take for its double. */
+export function legMessage(run: string, leg: number, delaySeconds: number, nonce = ''): QueueMessage {
+  return {
+    body: JSON.stringify({ run, leg } satisfies RunMessage),
+    deduplicationId: `${run}.leg-${leg}${nonce}`,
+    delaySeconds,
+    flow: null,
+  };
+}
+
+export function taskMessage(run: string, phase: string, task: number, parallelism: number): QueueMessage {
+  return {
+    body: JSON.stringify({ run, phase, task } satisfies RunMessage),
+    deduplicationId: `${run}.${phase}-${task}`,
+    delaySeconds: 0,
+    flow: { key: `run-${run}`, parallelism },
+  };
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import type { ErrorCode } from '../errors.js';
+import type { Json } from '../json.js';
+
+export const RUN_KINDS = ['snapshot', 'verify', 'restore', 'reindex', 'drill'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
+/** How far a run has come, for people: `done` of `total` (null: not known) in `unit`. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number | null;
+  readonly unit: 'keys' | 'parts' | 'items';
+  /** Plain bytes handled so far. */
+  readonly bytes: number;
+}
+
+const json: z.ZodType<Json> = z.json();
+
+/** `runs/{id}/run.json`: everything a later leg, or a person, needs to know of a run. */
+export const runRecordSchema = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  kind: z.enum(RUN_KINDS),
+  /** `incomplete` is an end too: the work was done, but something could not be done. */
+  state: z.enum(['running', 'succeeded', 'incomplete', 'failed']),
+  /** Name of the lease that the run holds while it is running. */
+  lease: z.string(),
+  phase: z.string(),
+  /** How many tasks the present phase has; 0 when it has none. */
+  tasks: z.number().int().nonnegative(),
+  /** Counts the legs; a message that names an older leg is out of date. */
+  leg: z.number().int().nonnegative(),
+  /** Fencing number of the leg that wrote this record last. */
+  fence: z.number().int().nonnegative(),
+  input: json,
+  /** The checkpoint: what the kind of run needs to go on. */
+  checkpoint: json,
+  progress: z.object({
+    done: z.number(),
+    total: z.number().nullable(),
+    unit: z.enum(['keys', 'parts', 'items']),
+    bytes: z.number(),
+  }),
+  result: json,
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+
+export type RunRecord = z.infer<typeof runRecordSchema>;
+export type RunState = RunRecord['state'];
+
+/** What goes into `RunRecord.error`. */
+export interface RunFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What a step decided: go on in a later leg, enter another phase, or end the run. */
+export type StepOutcome =
+  | { readonly to: 'later'; readonly checkpoint: Json; readonly progress: Progress }
+  | { readonly to: 'phase'; readonly phase: string; readonly tasks: number; readonly checkpoint: Json; readonly progress: Progress }
+  | {
+      readonly to: 'end';
+      readonly state: 'succeeded' | 'incomplete' | 'failed';
+      readonly result: Json;
+      readonly error: RunFailure | null;
+    };
+
+/** What a step or a task may know and do while it works. */
+export interface Leg {
+  readonly run: RunRecord;
+  /** Grows with every leg; goes into the names of what a leg writes, so that two legs never write the same object. */
+  readonly fence: number;
+  /** Aborted when the lease is lost or the process is told to stop: nothing may be written any more. */
+  readonly signal: AbortSignal;
+  /** Whether it is time to save and hand over. */
+  timeIsUp(): boolean;
+  /** Saves a checkpoint. Throws `fenced` when another leg has taken over. */
+  save(checkpoint: Json, progress: Progress): Promise<void>;
+  /** Results of the tasks of a phase, by ascending task number; only those that are done. */
+  results(phase: string): AsyncIterable<{ readonly task: number; readonly result: Json }>;
+}
+
+/** A phase worked off in order, by one leg at a time. */
+export interface SerialPhase {
+  readonly type: 'serial';
+  step(leg: Leg): Promise<StepOutcome>;
+}
+
+/**
+ * A phase of independent tasks 0 .. n-1. A task may run twice, at the same time or late; its result is what the first
+ * to finish wrote down. When all are done, the run goes on with phase `next`.
+ */
+export interface TaskPhase {
+  readonly type: 'tasks';
+  readonly next: string;
+  /** How many tasks one leg works on at a time before the rest goes over the queue; 0 sends all over the queue. */
+  readonly inline: number;
+  /** How many tasks the queue may deliver at a time. */
+  readonly parallelism: number;
+  task(run: RunRecord, task: number, signal: AbortSignal): Promise<Json>;
+  progress(run: RunRecord, done: number): Progress;
+}
+
+/** One kind of work that outlives a function. */
+export interface RunDefinition {
+  readonly kind: RunKind;
+  /** Runs that name the same lease exclude each other. */
+  readonly lease: string;
+  readonly firstPhase: string;
+  readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
+}

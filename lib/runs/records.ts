@@ -1,0 +1,56 @@
+import { AppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+import { isId } from './ids.js';
+import { runRecordSchema, type RunRecord } from './model.js';
+
+/** A run record and the etag to swap it by. */
+export interface HeldRecord {
+  readonly record: RunRecord;
+  readonly etag: string;
+}
+
+export function runName(id: string): string {
+  return `runs/${id}/run.json`;
+}
+
+export async function createRun(store: ObjectStore, record: RunRecord): Promise<HeldRecord> {
+  const outcome = await store.create(runName(record.id), encodeJson(record));
+  if (!outcome.created) {
+    throw new AppError('locked', `A run with the id ${record.id} exists already`, { hint: 'Start the run again.' });
+  }
+  return { record, etag: outcome.etag };
+}
+
+/** Throws `not-found` when there is no such run, `damaged` when its record cannot be read. */
+export async function loadRun(store: ObjectStore, id: string): Promise<HeldRecord> {
+  const found = isId(id) ? await store.read(runName(id)) : null;
+  if (found === null) {
+    throw new AppError('not-found', `There is no run ${JSON.stringify(id.slice(0, 64))}`, {
+      hint: 'Look up the id in the list of runs; records of old runs are removed with retention.',
+    });
+  }
+  return { record: parseRecord(id, found.body), etag: found.etag };
+}
+
+/** Throws `fenced` when somebody else has written the record in the meantime. */
+export async function saveRun(store: ObjectStore, held: HeldRecord, next: RunRecord): Promise<HeldRecord> {
+  const etag = await store.swap(runName(next.id), encodeJson(next), held.etag);
+  if (etag === null) {
+    throw new AppError('fenced', `Another leg has taken over run ${next.id}`, {
+      hint: 'Nothing to do: the other leg goes on with the work.',
+    });
+  }
+  return { record: next, etag };
+}
+
+function parseRecord(id: string, body: Uint8Array): RunRecord {
+  try {
+    return runRecordSchema.parse(decodeJson(body));
+  } catch (cause) {
+    throw new AppError('damaged', `The record of run ${id} cannot be read`, {
+      hint: `Look at ${runName(id)} in the store; if it was written by a newer version, use that version.`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+const SNAPSHOTS = 'snapshots/';
+const DIGITS = 5;
+
+/** Where everything that belongs to snapshots lies. */
+export const SNAPSHOTS_PREFIX = SNAPSHOTS;
+
+export function manifestName(id: string): string {
+  return `${SNAPSHOTS}${id}/manifest.json`;
+}
+
+/** Outcome of the last verification; written over each time. */
+export function verificationName(id: string): string {
+  return `${SNAPSHOTS}${id}/verification.json`;
+}
+
+/**
+ * Name of a part within its snapshot. The fencing number of the leg that writes it keeps a leg that is dead, or only
+ * thought to be, from ever writing the same object as its successor.
+ */
+export function partFile(index: number, fence: number, suffix: '' | '.age'): string {
+  return `part-${pad(index)}-${pad(fence)}.jsonl.gz${suffix}`;
+}
+
+export function partName(id: string, file: string): string {
+  return `${SNAPSHOTS}${id}/${file}`;
+}
+
+export function suffixOf(file: string): '' | '.age' {
+  return file.endsWith('.age') ? '.age' : '';
+}
+
+function pad(value: number): string {
+  return String(value).padStart(DIGITS, '0');
+}
