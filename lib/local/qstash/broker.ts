@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import type { Courier } from './courier.js';
+import { evaluateDelay } from './delay-expression.js';
+import { askedWait, defaultBackoff, LONGEST_WAIT_MS } from './durations.js';
+import type { QstashFaults } from './faults.js';
+import type { Message } from './message.js';
+import { readMessage } from './message.js';
+import type { Reply } from './post.js';
+import { Schedule } from './schedule.js';
+import { callbackBody, viewDead } from './views.js';
+import type { DlqEntry } from './views.js';
+
+export interface BrokerOptions {
+  readonly courier: Courier;
+  readonly faults: () => QstashFaults;
+  /** All waits are divided by it. */
+  readonly speed: number;
+  /** Deliveries at a time, over all flow-control keys. */
+  readonly parallelism: number;
+  /** Real milliseconds during which a deduplication id is remembered. */
+  readonly dedupWindowMs: number;
+  readonly random: () => number;
+}
+
+export interface Accepted {
+  readonly messageId: string;
+  readonly deduplicated: boolean;
+}
+
+/** Takes messages in, decides what becomes of each answer, and keeps what was given up. */
+export class Broker {
+  readonly dlq: DlqEntry[] = [];
+  private readonly live = new Map<string, Message>();
+  private readonly seen = new Map<string, { readonly messageId: string; readonly until: number }>();
+  private readonly schedule: Schedule;
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(private readonly options: BrokerOptions) {
+    this.schedule = new Schedule({ ...options, start: (message) => this.attempt(message) });
+  }
+
+  publish(message: Message): Accepted {
+    const id = deduplicationKey(message);
+    const now = Date.now();
+    const known = id === null ? undefined : this.seen.get(id);
+    if (known !== undefined && known.until > now) return { messageId: known.messageId, deduplicated: true };
+    if (id !== null) this.remember(id, message.id, now);
+    this.live.set(message.id, message);
+    this.schedule.after(message, message.delayMs);
+    return { messageId: message.id, deduplicated: false };
+  }
+
+  get(id: string): Message | undefined {
+    return this.live.get(id);
+  }
+
+  /** Live messages: waiting, under way, or between two tries. */
+  ids(): string[] {
+    return [...this.live.keys()];
+  }
+
+  /** Forgets a message that is not done; one that is under way is not delivered again. */
+  cancel(id: string): boolean {
+    if (!this.live.has(id)) return false;
+    this.schedule.remove(id);
+    this.finish(id);
+    return true;
+  }
+
+  /** Resolves when no message is live. */
+  idle(): Promise<void> {
+    if (this.live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  stop(): void {
+    this.schedule.stop();
+    for (const id of this.ids()) this.finish(id);
+  }
+
+  private remember(id: string, messageId: string, now: number): void {
+    for (const [old, { until }] of this.seen) {
+      // The map is in order of insertion, so the first that still holds ends the search.
+      if (until > now) break;
+      this.seen.delete(old);
+    }
+    this.seen.delete(id);
+    this.seen.set(id, { messageId, until: now + this.options.dedupWindowMs });
+  }
+
+  private async attempt(message: Message): Promise<void> {
+    const reply = await this.options.courier.deliver(message);
+    if (!this.live.has(message.id)) return;
+    if (reply.status >= 200 && reply.status < 300) {
+      this.callBack(message, message.callback, callbackBody(message, reply, null));
+    } else if (isFinal(reply) || message.retried >= message.maxRetries) {
+      this.giveUp(message, reply);
+    } else {
+      const wait = retryWait(message, reply);
+      message.retried++;
+      this.schedule.after(message, wait);
+      return;
+    }
+    this.finish(message.id);
+  }
+
+  private giveUp(message: Message, reply: Reply): void {
+    const entry = viewDead(message, reply);
+    this.dlq.push(entry);
+    this.callBack(message, message.failureCallback, callbackBody(message, reply, entry.dlqId));
+  }
+
+  private callBack(message: Message, url: string | null, body: string): void {
+    if (url === null) return;
+    const headers = { 'content-type': 'application/json', 'upstash-retries': String(message.maxRetries) };
+    this.publish(readMessage(url, headers, Buffer.from(body)));
+  }
+
+  private finish(id: string): void {
+    this.live.delete(id);
+    if (this.live.size > 0) return;
+    const waiters = this.idleWaiters;
+    this.idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}
+
+/** 489 with its header: the destination says that no retry will help. */
+function isFinal(reply: Reply): boolean {
+  return reply.status === 489 && reply.headers['upstash-nonretryable-error'] === 'true';
+}
+
+function retryWait(message: Message, reply: Reply): number {
+  const asked = askedWait(reply.headers, Date.now());
+  if (asked !== null) return asked;
+  if (message.retryDelay === null) return defaultBackoff(message.retried + 1);
+  return Math.min(LONGEST_WAIT_MS, evaluateDelay(message.retryDelay, message.retried));
+}
+
+function deduplicationKey(message: Message): string | null {
+  if (message.deduplicationId !== null) return `id:${message.deduplicationId}`;
+  if (!message.contentDeduplication) return null;
+  const content = JSON.stringify([message.url, message.method, message.headers]);
+  return `content:${createHash('sha256').update(content).update(message.body).digest('hex')}`;
+}

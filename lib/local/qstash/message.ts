@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { evaluateDelay } from './delay-expression.js';
+import { parseDuration } from './durations.js';
+
+/** Limits of QStash's free plan (https://upstash.com/pricing/qstash). */
+export const MAX_RETRIES = 3;
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_DELAY_MS = 7 * 86_400_000;
+
+export interface Flow {
+  readonly key: string;
+  /** Deliveries at a time. */
+  readonly parallelism: number | null;
+  /** Deliveries started per period. */
+  readonly rate: number | null;
+  readonly periodMs: number;
+}
+
+/** A message as it was accepted, and how often its delivery was made again. */
+export interface Message {
+  readonly id: string;
+  readonly url: string;
+  readonly method: string;
+  /** What the destination gets: content-type and the forwarded headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly createdAt: number;
+  readonly delayMs: number;
+  readonly maxRetries: number;
+  /** Expression of Upstash-Retry-Delay. */
+  readonly retryDelay: string | null;
+  readonly deduplicationId: string | null;
+  readonly contentDeduplication: boolean;
+  readonly callback: string | null;
+  readonly failureCallback: string | null;
+  readonly flow: Flow | null;
+  readonly timeoutMs: number | null;
+  readonly label: string | null;
+  retried: number;
+}
+
+/** What QStash refuses to accept, with the status and text that it answers. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Reads a message from the headers of a publish request or of one item of a batch (names in lower case). Throws a
+ * Refusal on what QStash would not accept.
+ */
+export function readMessage(destination: string, headers: Readonly<Record<string, string>>, body: Buffer): Message {
+  if (body.length > MAX_BODY_BYTES) throw new Refusal(413, 'message exceeds the maximum size of the plan');
+  const get = (name: string): string | null => headers[`upstash-${name}`] ?? null;
+  return {
+    id: newId('msg'),
+    url: addressOf(destination, 'destination'),
+    method: get('method') ?? 'POST',
+    headers: deliveredHeaders(headers),
+    body,
+    createdAt: Date.now(),
+    delayMs: readDelay(get('delay'), get('not-before')),
+    maxRetries: readRetries(get('retries')),
+    retryDelay: readRetryDelay(get('retry-delay')),
+    deduplicationId: get('deduplication-id'),
+    contentDeduplication: get('content-based-deduplication') === 'true',
+    callback: optionalAddress(get('callback'), 'callback'),
+    failureCallback: optionalAddress(get('failure-callback'), 'failure callback'),
+    flow: readFlow(get('flow-control-key'), get('flow-control-value')),
+    timeoutMs: optionalDuration(get('timeout'), 'timeout'),
+    label: get('label'),
+    retried: 0,
+  };
+}
+
+export function newId(prefix: string): string {
+  return `${prefix}_${randomUUID().replaceAll('-', '')}`;
+}
+
+function deliveredHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const forwarded = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
+    if (name === 'content-type') return [[name, value]];
+    return name.startsWith('upstash-forward-') ? [[name.slice('upstash-forward-'.length), value]] : [];
+  });
+  return Object.fromEntries(forwarded);
+}
+
+function addressOf(text: string, what: string): string {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new Refusal(400, `invalid ${what} url`);
+  return text;
+}
+
+function optionalAddress(text: string | null, what: string): string | null {
+  return text === null ? null : addressOf(text, what);
+}
+
+function optionalDuration(text: string | null, what: string): number | null {
+  if (text === null) return null;
+  const duration = parseDuration(text);
+  if (duration === null) throw new Refusal(400, `invalid ${what}`);
+  return duration;
+}
+
+function readDelay(delay: string | null, notBefore: string | null): number {
+  const until = notBefore === null ? 0 : Number(notBefore) * 1000 - Date.now();
+  if (Number.isNaN(until)) throw new Refusal(400, 'invalid not-before');
+  const wait = notBefore === null ? (optionalDuration(delay, 'delay') ?? 0) : Math.max(0, until);
+  if (wait > MAX_DELAY_MS) throw new Refusal(400, 'delay exceeds the maximum of the plan');
+  return wait;
+}
+
+function readRetries(text: string | null): number {
+  if (text === null) return MAX_RETRIES;
+  if (!/^\d+$/.test(text)) throw new Refusal(400, 'invalid retries');
+  if (Number(text) > MAX_RETRIES) throw new Refusal(400, 'retries exceed the maximum of the plan');
+  return Number(text);
+}
+
+function readRetryDelay(expression: string | null): string | null {
+  if (expression === null) return null;
+  try {
+    evaluateDelay(expression, 0);
+    return expression;
+  } catch {
+    throw new Refusal(400, 'invalid retry delay expression');
+  }
+}
+
+function readFlow(key: string | null, value: string | null): Flow | null {
+  if (key === null) return null;
+  const fields = new Map((value ?? '').split(',').map((field) => field.trim().split('=', 2) as [string, string]));
+  const number = (name: string): number | null => {
+    const text = fields.get(name);
+    if (text === undefined) return null;
+    if (!/^[1-9]\d*$/.test(text)) throw new Refusal(400, `invalid flow control ${name}`);
+    return Number(text);
+  };
+  const [parallelism, rate] = [number('parallelism'), number('rate')];
+  if (parallelism === null && rate === null) throw new Refusal(400, 'flow control needs a parallelism or a rate');
+  return { key, parallelism, rate, periodMs: optionalDuration(fields.get('period') ?? '1s', 'period') ?? 1000 };
+}
