@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KeyRecord } from './database-reader.js';
+import { writeSnapshot, type HandMade } from './hand-made-snapshot.js';
+import { readSnapshot } from './snapshot-reader.js';
+
+let made: HandMade | null = null;
+
+afterEach(async () => {
+  await made?.remove();
+  made = null;
+});
+
+async function read(...input: Parameters<typeof writeSnapshot>): Promise<KeyRecord[]> {
+  await made?.remove();
+  made = await writeSnapshot(...input);
+  return all(readSnapshot(made.folder, made.id));
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+const text = (v: string, more: object = {}) => ({ k: 'a', t: 'string', v, ...more });
+const list = (v: string[], more: object = {}) => ({ k: 'l', t: 'list', v, ...more });
+
+describe('readSnapshot', () => {
+  it('joins the lines of one key, also across parts', async () => {
+    const whole = await read([[text('one two', { x: 7 }), list(['a', 'b', 'c'])]]);
+    const pieces = await read([
+      [text('one', { x: 7, i: 0 }), text(' t', { x: 7, i: 1 })],
+      [text('wo', { x: 7, i: 2, last: true }), list(['a'], { i: 0 }), list([], { i: 1 })],
+      [list(['b', 'c'], { i: 2, last: true })],
+    ]);
+    expect(whole).toHaveLength(2);
+    expect(whole[0]).toMatchObject({ key: Buffer.from('a'), type: 'string', expiresAt: 7 });
+    expect(pieces).toEqual(whole);
+  });
+
+  it('joins the lines of a stream, whose last holds the rest', async () => {
+    const tail = { lastId: '2-0', maxDeletedId: '0-0', entriesAdded: 2, groups: [] };
+    const [one, two] = [['1-0', ['f', 'v']] as const, ['2-0', ['f', 'w']] as const];
+    const whole = await read([[{ k: 's', t: 'stream', v: { entries: [one, two], ...tail } }]]);
+    const pieces = await read([
+      [{ k: 's', t: 'stream', i: 0, v: { entries: [one] } }],
+      [{ k: 's', t: 'stream', i: 1, last: true, v: { entries: [two], ...tail } }],
+    ]);
+    expect(pieces).toEqual(whole);
+  });
+
+  it('gives big sets the same digest in any order and grouping, and another when one member differs', async () => {
+    const members = Array.from({ length: 5000 }, (_, index) => `member ${index}`);
+    const set = (v: string[], more: object = {}) => ({ k: 's', t: 'set', v, ...more });
+    const [forwards] = await read([[set(members)]]);
+    const reversed = [...members].reverse();
+    // A page of SSCAN may repeat members.
+    const twice = [set(reversed.slice(0, 3000), { i: 0 }), set(reversed.slice(2500), { i: 1, last: true })];
+    expect(await read([twice])).toEqual([forwards]);
+    expect(await read([[set([...members.slice(1), 'member x'])]])).not.toEqual([forwards]);
+    expect(await read([[set(members.slice(1))]])).not.toEqual([forwards]);
+  });
+
+  it('leaves doubles out, with the lines that belong to them', async () => {
+    const later = [list(['new'])];
+    const earlier = [text('x'), list(['o'], { i: 0 }), list(['l'], { i: 1 }), list(['d'], { i: 2, last: true })];
+    expect(await read([earlier, later], [{ part: 0, line: 1 }])).toEqual(await read([[text('x')], later]));
+  });
+
+  it('refuses bytes that are not those of the manifest', async () => {
+    const lie = /is not what the manifest says/;
+    await expect(
+      read([[text('x')]], [], (m) => m.parts.forEach((p) => (p.stored.sha256 = '0'.repeat(64)))),
+    ).rejects.toThrow(lie);
+    const good = await writeSnapshot([[text('x')]]);
+    await writeFile(join(good.folder, 'snapshots', good.id, 'part-00000-00000.jsonl.gz'), 'x');
+    await expect(all(readSnapshot(good.folder, good.id))).rejects.toThrow(lie);
+    await good.remove();
+  });
+
+  it('refuses a wrong count of lines, a double that is none, and keys that are not whole', async () => {
+    await expect(read([[text('x')]], [], (m) => m.parts.forEach((p) => p.lines++))).rejects.toThrow('lines');
+    await expect(read([[text('x')]], [{ part: 0, line: 3 }])).rejects.toThrow('doubles');
+    await expect(read([[text('x', { i: 0 })]])).rejects.toThrow('ends in the middle');
+    await expect(read([[text('x', { i: 1, last: true })]])).rejects.toThrow('in its middle');
+    await expect(read([[text('x', { i: 0 }), text('y', { i: 2, last: true })]])).rejects.toThrow('go on');
+    await expect(read([[text('x', { i: 0 }), list(['y'], { i: 1, last: true })]])).rejects.toThrow('go on');
+  });
+});

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { openDatabase } from './redis-calls.js';
+
+export interface TestDatabase {
+  /** What ioredis connects to: a socket in the database's own folder, so that no two suites meet. */
+  readonly url: string;
+  readonly redis: Redis;
+  stop(): Promise<void>;
+}
+
+/** A redis-server of one's own, empty and without a file. */
+export async function startTestDatabase(): Promise<TestDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), 'redis-'));
+  const url = join(folder, 'redis.sock');
+  const options = { port: '0', unixsocket: url, dir: folder, save: '', appendonly: 'no' };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn('redis-server', args, { stdio: 'ignore' });
+  const ended = once(server, 'exit');
+  const redis = await connected(url, () => server.exitCode === null);
+  return {
+    url,
+    redis,
+    async stop() {
+      redis.disconnect();
+      server.kill('SIGKILL');
+      await ended;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function connected(url: string, isRunning: () => boolean): Promise<Redis> {
+  while (isRunning()) {
+    const redis = openDatabase(url);
+    const answer = await redis.ping().catch(() => null);
+    if (answer !== null) return redis;
+    redis.disconnect();
+    await delay(20);
+  }
+  throw new Error('redis-server ended before it answered');
+}
