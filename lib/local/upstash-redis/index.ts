@@ -1,0 +1,1 @@
+export { startUpstashRedis, type UpstashRedisOptions, type UpstashRedisStandIn } from './server.js';
