@@ -39,8 +39,8 @@ async function connected(url: string, isRunning: () => boolean): Promise<Redis> 
   while (isRunning()) {
     const redis = openDatabase(url);
     const answer = await redis.ping().catch(() => null);
+    // A connection that failed is over by itself; to end it again would leave a timer behind.
     if (answer !== null) return redis;
-    redis.disconnect();
     await delay(20);
   }
   throw new Error('redis-server ended before it answered');
