@@ -1,0 +1,85 @@
+import { Decrypter, Encrypter } from 'age-encryption';
+import { AppError } from '../errors.js';
+import type { Sealer } from '../ports/sealer.js';
+
+export interface AgeSealerOptions {
+  /** Public keys, `age1...`; empty to leave parts unencrypted. */
+  readonly recipients: readonly string[];
+  /**
+   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote: after a change of
+   * keys, old and new parts can be read. Null where nothing has to be read.
+   */
+  readonly identity: string | null;
+}
+
+/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not of age's form. */
+export function ageSealer({ recipients, identity }: AgeSealerOptions): Sealer {
+  const encrypter = encrypterFor(recipients);
+  const decrypter = identity === null ? null : decrypterFor(identity);
+  return {
+    suffix: recipients.length === 0 ? '' : '.age',
+    recipients: [...recipients],
+    seal: (plain) => (recipients.length === 0 ? Promise.resolve(plain) : encrypter.encrypt(plain)),
+    async open(sealed, suffix) {
+      if (suffix === '') return sealed;
+      if (decrypter === null) throw wrongKey('no identity is set');
+      try {
+        return await decrypter.decrypt(sealed);
+      } catch (error) {
+        throw unsealError(error);
+      }
+    },
+  };
+}
+
+function encrypterFor(recipients: readonly string[]): Encrypter {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch {
+      // Not even the recipient is shown: the usual mistake is to put the identity here.
+      throw new AppError('config', 'A value in BACKUP_AGE_RECIPIENTS is not an age recipient', {
+        hint: 'A recipient is the public key that age-keygen prints: it starts with "age1". Separate several with commas.',
+      });
+    }
+  }
+  return encrypter;
+}
+
+function decrypterFor(identity: string): Decrypter {
+  const lines = identity.split(/\r?\n/).map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (keys.length === 0) throw badIdentity();
+  const decrypter = new Decrypter();
+  for (const key of keys) {
+    try {
+      decrypter.addIdentity(key);
+    } catch {
+      // The library's error is not kept as a cause, since it may quote the key.
+      throw badIdentity();
+    }
+  }
+  return decrypter;
+}
+
+function badIdentity(): AppError {
+  return new AppError('config', 'BACKUP_AGE_IDENTITY is not an age identity', {
+    hint: 'An identity is the secret key that age-keygen prints: it starts with "AGE-SECRET-KEY-1". Keys under a passphrase and SSH keys are not supported.',
+  });
+}
+
+function unsealError(error: unknown): AppError {
+  if (error instanceof Error && error.message.startsWith('no identity matched'))
+    return wrongKey('the identity does not fit');
+  return new AppError('damaged', 'An encrypted part was altered or cut short', {
+    hint: 'Choose another snapshot, or an older version of this object if the bucket keeps versions.',
+    cause: error,
+  });
+}
+
+function wrongKey(what: string): AppError {
+  return new AppError('wrong-key', `The part is encrypted and ${what}`, {
+    hint: "Set BACKUP_AGE_IDENTITY to the secret key of one of the recipients in the snapshot's manifest.",
+  });
+}
