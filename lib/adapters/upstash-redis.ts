@@ -1,0 +1,124 @@
+import { AppError } from '../errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import { DEFAULT_RETRY, withRetry, type RetryPolicy } from './retry.js';
+import { encodeBatch, type EncodedBatch } from './upstash-redis/arguments.js';
+import { plainErrorText } from './upstash-redis/error-text.js';
+import { isQuotaError, parseRetryAfter, quotaError, refusalError, unavailableError } from './upstash-redis/failures.js';
+import { parseBody, ProtocolError, type Body, type Item } from './upstash-redis/replies.js';
+import { httpTransport, type HttpAnswer } from './upstash-redis/transport.js';
+
+export { upstashSdk } from './upstash-redis/sdk.js';
+
+export interface UpstashRedisOptions {
+  /** `UPSTASH_REDIS_REST_URL`: https://..., or http:// for a stand-in. */
+  readonly url: string;
+  readonly token: string;
+  readonly clock: Clock;
+  /** Default: DEFAULT_RETRY. `attempts: 1` for commands that must not run twice. */
+  readonly retry?: RetryPolicy;
+  /** For one request with its reply. Default 30 s. */
+  readonly timeoutMs?: number;
+  /** Largest body of a reply, base64 and JSON included. Default 10 MiB. */
+  readonly maxReplyBytes?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
+
+type Path = '/pipeline' | '/multi-exec';
+
+/**
+ * Upstash Redis over its REST API, byte for byte: replies come as base64, and commands with arguments that are not
+ * valid UTF-8 go as a script with hex arguments. Such a command may have 7,000 arguments at most, may not be EVAL
+ * itself, and an integer reply of it above 2^53 is rounded by Lua. Any other number that JavaScript would round comes
+ * back as a Buffer of its digits.
+ *
+ * A batch is sent again after a transient failure, so it may be run more than once: all of our writes are idempotent.
+ * `usage` counts every try that may have been run; bytes are those of bodies. Besides the port's errors, a batch that
+ * Upstash rejects as a whole (a transaction with an unknown command) throws `redis-command`, and a URL or token that
+ * cannot be one throws `config` at once. Source: upstash.com/docs/redis/features/restapi
+ */
+export function upstashRedis(options: UpstashRedisOptions): RedisPort {
+  const usage = { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 };
+  const url = checkedUrl(options.url);
+  const send = httpTransport({
+    url: url.origin + url.pathname.replace(/\/+$/, ''),
+    token: checkedToken(options.token),
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxReplyBytes: options.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES,
+    onReceived: (bytes) => (usage.bytesReceived += bytes),
+  });
+
+  async function exchange(path: Path, batch: EncodedBatch, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+    usage.requests += 1;
+    usage.bytesSent += batch.body.length;
+    let refused = false;
+    try {
+      const answer = await send(path, batch.body);
+      refused = answer.status !== 200 && answer.status < 500;
+      return toReplies(answer, commands, options.clock.now());
+    } finally {
+      // What got no answer may have been run, and then it is billed.
+      if (!refused) usage.commands += batch.billed;
+    }
+  }
+
+  async function run(path: Path, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+    const batch = encodeBatch(commands);
+    return withRetry(options.clock, () => exchange(path, batch, commands), options.retry ?? DEFAULT_RETRY);
+  }
+
+  return {
+    host: url.host,
+    pipeline: (commands) => run('/pipeline', commands),
+    transaction: (commands) => run('/multi-exec', commands),
+    usage: () => ({ ...usage }),
+  };
+}
+
+function toReplies(answer: HttpAnswer, commands: readonly RedisCommand[], now: number): RedisReply[] {
+  const body = tryParse(answer);
+  if (answer.status !== 200 || 'error' in body) {
+    const text = 'error' in body ? body.error : null;
+    const retryAfterMs = parseRetryAfter(answer.retryAfter, now);
+    throw refusalError({ status: answer.status, retryAfterMs, text }, commands);
+  }
+  if (body.items.length !== commands.length) {
+    throw unavailableError(`Upstash Redis answered ${body.items.length} of ${commands.length} commands`);
+  }
+  return body.items.map((item, index) => toReply(item, commands[index]));
+}
+
+function tryParse(answer: HttpAnswer): Body {
+  try {
+    return parseBody(answer.body);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    // A proxy's error page, say: then the status tells more.
+    if (answer.status !== 200) return { items: [] };
+    throw unavailableError(`Upstash Redis sent something other than its protocol: ${error.message}`);
+  }
+}
+
+function toReply(item: Item, command: RedisCommand | undefined): RedisReply {
+  if ('value' in item) return item;
+  if (isQuotaError(item.error)) throw quotaError();
+  return { error: plainErrorText(item.error, command === undefined ? [] : [command]) };
+}
+
+function checkedUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
+  throw new AppError('config', 'The URL of the Upstash Redis database is no http(s) URL', {
+    hint: 'Set UPSTASH_REDIS_REST_URL to the REST URL in the Upstash console (https://...upstash.io), not to a redis:// one.',
+  });
+}
+
+function checkedToken(token: string): string {
+  // Fetch would refuse it as a header, and quote it in its error.
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AppError('config', 'The token of the Upstash Redis database is empty or has spaces or line ends in it', {
+    hint: 'Copy UPSTASH_REDIS_REST_TOKEN again from the Upstash console, without quotes or a line end.',
+  });
+}
