@@ -7,6 +7,8 @@ export interface Sealer {
   readonly suffix: '' | '.age';
   /** Public recipients that parts are encrypted to; empty when nothing is encrypted. */
   readonly recipients: readonly string[];
+  /** Whether there is an identity to open sealed objects with. */
+  readonly canOpen: boolean;
   /** Encrypts to the recipients; returns the bytes as they are when there are none. */
   seal(plain: Uint8Array): Promise<Uint8Array>;
   /** Decrypts what `seal` made, told by the object's suffix. */

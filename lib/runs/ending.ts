@@ -31,7 +31,13 @@ export async function endRun(ports: Needs, id: string, cause: unknown, budget: B
     if (isOver(held.record)) return held.record;
     try {
       const at = new Date(ports.clock.now()).toISOString();
-      const failed = { ...held.record, state: 'failed', error: failureOf(error), updatedAt: at, finishedAt: at } as const;
+      const failed = {
+        ...held.record,
+        state: 'failed',
+        error: failureOf(error),
+        updatedAt: at,
+        finishedAt: at,
+      } as const;
       const saved = await saveRun(ports.store, held, failed);
       ports.log.error('run-failed', { run: id, code: error.code, message: error.message });
       return saved.record;

@@ -132,7 +132,13 @@ function busy(id: string, waitMs: number): AppError {
   });
 }
 
-function newRecord(id: string, definition: RunDefinition, request: StartRequest, fence: number, now: number): RunRecord {
+function newRecord(
+  id: string,
+  definition: RunDefinition,
+  request: StartRequest,
+  fence: number,
+  now: number,
+): RunRecord {
   const at = new Date(now).toISOString();
   return {
     version: 1,

@@ -61,7 +61,13 @@ export interface RunFailure {
 /** What a step decided: go on in a later leg, enter another phase, or end the run. */
 export type StepOutcome =
   | { readonly to: 'later'; readonly checkpoint: Json; readonly progress: Progress }
-  | { readonly to: 'phase'; readonly phase: string; readonly tasks: number; readonly checkpoint: Json; readonly progress: Progress }
+  | {
+      readonly to: 'phase';
+      readonly phase: string;
+      readonly tasks: number;
+      readonly checkpoint: Json;
+      readonly progress: Progress;
+    }
   | {
       readonly to: 'end';
       readonly state: 'succeeded' | 'incomplete' | 'failed';

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../errors.js';
+import type { ObjectStore, Sealer } from '../ports/index.js';
+import { sha256, type Part } from './manifest.js';
+import { partName, suffixOf } from './names.js';
+import { indexBuilder, type PartIndex } from './part-index.js';
+import { partLines } from './part-reader.js';
+import { decodeLine, keyOf, startsRecord } from './record.js';
+
+export type FindingCode =
+  | 'part-missing'
+  | 'part-truncated'
+  | 'part-swapped'
+  | 'part-altered'
+  | 'part-contents'
+  | 'manifest-missing'
+  | 'manifest-altered'
+  | 'signature-invalid'
+  | 'counts-differ'
+  | 'chain-broken'
+  | 'snapshot-missing';
+
+/** One thing that is wrong with a snapshot, and with which object of it. */
+export interface Finding {
+  readonly code: FindingCode;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+export interface PartCheck {
+  readonly findings: readonly Finding[];
+  /** What is in the part; null when it is damaged, or encrypted and there is no identity. */
+  readonly index: PartIndex | null;
+}
+
+/**
+ * Reads a part back from the store and holds it against what the manifest (or, before there is one, the run) says of
+ * it: the stored bytes, and where they can be opened every line.
+ */
+export async function checkPart(
+  ports: { readonly store: ObjectStore; readonly sealer: Sealer },
+  snapshot: string,
+  part: Part,
+  others: readonly Part[],
+): Promise<PartCheck> {
+  const subject = partName(snapshot, part.name);
+  const found = await ports.store.read(subject);
+  if (found === null) return damaged('part-missing', subject, 'the object is not in the store');
+  const stored = sha256(found.body);
+  if (stored !== part.stored.sha256) return damaged(...describeAltered(subject, found.body, stored, part, others));
+  if (suffixOf(part.name) !== '' && !ports.sealer.canOpen) return { findings: [], index: null };
+  const compressed = await ports.sealer.open(found.body, suffixOf(part.name));
+  return checkContents(subject, part, compressed);
+}
+
+async function checkContents(subject: string, part: Part, compressed: Uint8Array): Promise<PartCheck> {
+  const hash = createHash('sha256');
+  const builder = indexBuilder();
+  let bytes = 0;
+  let lines = 0;
+  try {
+    const onBytes = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      hash.update(chunk);
+    };
+    for await (const text of partLines(compressed, onBytes)) {
+      const line = decodeLine(text);
+      if (line.void === true) builder.takeBack();
+      else if (startsRecord(line)) builder.begin(keyOf(line), line.t, lines);
+      lines += 1;
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    return damaged('part-contents', subject, `line ${lines + 1} cannot be read`);
+  }
+  if (bytes !== part.plain.bytes || hash.digest('hex') !== part.plain.sha256 || lines !== part.lines) {
+    return damaged('part-contents', subject, `its ${lines} lines are not the ${part.lines} that were written`);
+  }
+  return { findings: [], index: builder.build() };
+}
+
+function describeAltered(
+  subject: string,
+  body: Buffer,
+  stored: string,
+  part: Part,
+  others: readonly Part[],
+): [FindingCode, string, string] {
+  const twin = others.find((other) => other.stored.sha256 === stored);
+  if (twin !== undefined) return ['part-swapped', subject, `it holds the bytes of ${twin.name}`];
+  const expected = part.stored.bytes;
+  if (body.length < expected) return ['part-truncated', subject, `${body.length} of ${expected} bytes are left`];
+  return ['part-altered', subject, `its SHA-256 is ${stored}, not ${part.stored.sha256}`];
+}
+
+function damaged(code: FindingCode, subject: string, detail: string): PartCheck {
+  return { findings: [{ code, subject, detail }], index: null };
+}

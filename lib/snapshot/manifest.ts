@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore, Signer } from '../ports/index.js';
+import { manifestName } from './names.js';
+
+/** The format this version writes; it reads all from 1 up to it. */
+export const FORMAT_VERSION = 1;
+
+const text = z.union([z.string(), z.object({ b: z.string() })]);
+const size = z.object({ bytes: z.number().int().nonnegative(), sha256: z.string() });
+
+export const partSchema = z.object({
+  /** Name of the object within the snapshot. */
+  name: z.string(),
+  /** Records that begin in this part. */
+  keys: z.number().int(),
+  lines: z.number().int(),
+  /** The JSON lines. */
+  plain: size,
+  /** The object: gzipped, and encrypted when there are recipients. */
+  stored: size,
+});
+export type Part = z.infer<typeof partSchema>;
+
+const named = z.object({ key: text, reason: z.string() });
+const tally = z.object({
+  count: z.number().int(),
+  /** The first 1,000 by name. */
+  keys: z.array(named),
+});
+
+export const ledgerSchema = z.object({
+  /** Distinct keys whose record is in the parts. */
+  saved: z.number().int(),
+  /** Keys that SCAN named and that were gone when they were read. */
+  expiredMeanwhile: z.number().int(),
+  /** Keys that were read more than once because they changed under the reader. */
+  changedMeanwhile: tally,
+  /** Keys of a type that has no record form. */
+  unsupported: tally,
+  /** Keys that should have been saved and could not be. Any makes the snapshot incomplete. */
+  failed: tally,
+});
+export type Ledger = z.infer<typeof ledgerSchema>;
+
+export const usageSchema = z.object({
+  requests: z.number(),
+  commands: z.number(),
+  bytesSent: z.number(),
+  bytesReceived: z.number(),
+});
+
+const counts = z.record(z.string(), z.number().int());
+export const countsSchema = z.object({
+  keys: z.number().int(),
+  byType: counts,
+  byFamily: counts,
+  byProject: counts,
+});
+export type Counts = z.infer<typeof countsSchema>;
+
+export const doubleSchema = z.object({ part: z.number().int(), line: z.number().int() });
+
+const manifestBody = z.object({
+  formatVersion: z.number().int().min(1),
+  id: z.string(),
+  state: z.enum(['complete', 'incomplete']),
+  tool: z.string(),
+  createdAt: z.string(),
+  /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
+  window: z.object({ from: z.string(), to: z.string() }),
+  /** SHA-256 of the database's host name: tells two sources apart without naming them. */
+  source: z.string(),
+  dbsize: z.object({ before: z.number(), after: z.number() }),
+  parts: z.array(partSchema),
+  counts: countsSchema,
+  ledger: ledgerSchema,
+  /** Records to pass over: a later one of the same key follows, or the key went away while it was read. */
+  doubles: z.array(doubleSchema),
+  fieldExpiry: z.enum(['read', 'none']),
+  spent: usageSchema.extend({ estimatedUsd: z.number() }),
+  recipients: z.array(z.string()),
+  /** When all parts had been read back from the store and compared. */
+  readBackAt: z.string(),
+  previous: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+});
+export type ManifestBody = z.infer<typeof manifestBody>;
+
+/** `sha256` and `signature` are over the JSON text of the body without white space, its fields in the order they stand in. */
+export const manifestSchema = manifestBody.extend({
+  seal: z.object({ sha256: z.string(), signature: z.string().nullable() }),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** A manifest together with the hash of the object it came from: the link of the chain. */
+export interface LoadedManifest {
+  readonly manifest: Manifest;
+  readonly sha256: string;
+  /** What the seal's hash and signature must be over. */
+  readonly sealed: Buffer;
+}
+
+export function sha256(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+export function sealManifest(body: ManifestBody, signer: Signer): Buffer {
+  const sealed = sealedBytes(body);
+  return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
+}
+
+/** Null when there is no such manifest. Throws `damaged` when it is not one, `usage` for a newer format. */
+export async function loadManifest(store: ObjectStore, id: string): Promise<LoadedManifest | null> {
+  const found = await store.read(manifestName(id));
+  return found === null ? null : parseManifest(id, found.body);
+}
+
+function parseManifest(id: string, bytes: Buffer): LoadedManifest {
+  let raw: Record<string, unknown>;
+  try {
+    raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
+  } catch (cause) {
+    throw damaged(id, cause);
+  }
+  if (typeof raw['formatVersion'] === 'number' && raw['formatVersion'] > FORMAT_VERSION) {
+    throw new AppError('usage', `Snapshot ${id} has format ${raw['formatVersion']}, newer than ${FORMAT_VERSION}`, {
+      hint: 'Use the version of soulcaster-backup that wrote it, or a newer one.',
+    });
+  }
+  const parsed = manifestSchema.safeParse(raw);
+  if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);
+  const { seal: _seal, ...body } = raw;
+  return { manifest: parsed.data, sha256: sha256(bytes), sealed: sealedBytes(body) };
+}
+
+function sealedBytes(body: object): Buffer {
+  return Buffer.from(JSON.stringify(body));
+}
+
+function damaged(id: string, cause: unknown): AppError {
+  return new AppError('damaged', `The manifest of snapshot ${id} has been altered or cut`, {
+    hint: 'Restore from another snapshot; if the bucket keeps versions, bring back the older version of the object.',
+    cause,
+  });
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import xxhash from 'xxhash-wasm';
+import { classifyKey } from '../soulcaster/keys.js';
+import type { RecordType } from './record.js';
+
+/** Kind of a key: its type, and the family and project that Soulcaster's key grammar gives it. */
+export type KeyKind = readonly [type: string, family: string, project: string | null];
+
+/**
+ * What a part holds, key by key, without the keys: kept beside the run until the snapshot is sealed, since the function
+ * that takes it may not be able to read an encrypted part again. Arrays are little-endian in base64.
+ */
+export const partIndexSchema = z.object({
+  /** Two 64-bit hashes (XXH64, seeds 0 and 1) for each record that begins in the part. */
+  hashes: z.string(),
+  /** 32-bit number of the line it begins on. */
+  lines: z.string(),
+  /** 32-bit index into `table`. */
+  kinds: z.string(),
+  table: z.array(z.tuple([z.string(), z.string(), z.string().nullable()])),
+  /** First lines of records that are taken back; -1 for the one that an earlier part began. */
+  voids: z.array(z.number().int()),
+});
+export type PartIndex = z.infer<typeof partIndexSchema>;
+
+export interface IndexBuilder {
+  /** A record of `key` begins on line `line`. */
+  begin(key: Buffer, type: RecordType, line: number): void;
+  /** The record that is open is taken back. */
+  takeBack(): void;
+  build(): PartIndex;
+}
+
+const { h64Raw } = await xxhash();
+const SEED_A = 0n;
+const SEED_B = 1n;
+
+export function indexBuilder(): IndexBuilder {
+  const hashes: bigint[] = [];
+  const lines: number[] = [];
+  const kinds: number[] = [];
+  const table: KeyKind[] = [];
+  const positions = new Map<string, number>();
+  const voids: number[] = [];
+
+  const kindOf = (key: Buffer, type: RecordType): number => {
+    const { family, project } = classifyKey(key.toString('utf8'));
+    const name = `${type} ${family} ${project ?? ''}`;
+    const known = positions.get(name);
+    if (known !== undefined) return known;
+    positions.set(name, table.length);
+    return table.push([type, family, project]) - 1;
+  };
+
+  return {
+    begin(key, type, line) {
+      hashes.push(h64Raw(key, SEED_A), h64Raw(key, SEED_B));
+      lines.push(line);
+      kinds.push(kindOf(key, type));
+    },
+    takeBack() {
+      voids.push(lines.at(-1) ?? -1);
+    },
+    build: () => ({
+      hashes: base64(BigUint64Array.from(hashes)),
+      lines: base64(Uint32Array.from(lines)),
+      kinds: base64(Uint32Array.from(kinds)),
+      table: table.map(([type, family, project]) => [type, family, project]),
+      voids: [...voids],
+    }),
+  };
+}
+
+/** A part's index with its arrays unpacked. */
+export interface UnpackedIndex {
+  readonly hashes: BigUint64Array;
+  readonly lines: Uint32Array;
+  readonly kinds: Uint32Array;
+  readonly table: readonly KeyKind[];
+  readonly voids: readonly number[];
+}
+
+export function unpackIndex(index: PartIndex): UnpackedIndex {
+  return {
+    hashes: new BigUint64Array(bytes(index.hashes)),
+    lines: new Uint32Array(bytes(index.lines)),
+    kinds: new Uint32Array(bytes(index.kinds)),
+    table: index.table,
+    voids: index.voids,
+  };
+}
+
+export function partIndexName(run: string, file: string): string {
+  return `${partIndexPrefix(run)}${file}.json`;
+}
+
+export function partIndexPrefix(run: string): string {
+  return `runs/${run}/parts/`;
+}
+
+function base64(array: BigUint64Array | Uint32Array): string {
+  return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
+}
+
+/** A copy of its own: typed arrays need their offset aligned, and Buffers come from a pool. */
+function bytes(encoded: string): ArrayBuffer {
+  return new Uint8Array(Buffer.from(encoded, 'base64')).buffer;
+}

@@ -1,0 +1,7 @@
+/** Upstash Redis, pay as you go, November 2026: 0.20 US dollars per 100,000 commands. */
+const USD_PER_COMMAND = 0.2 / 100_000;
+
+/** What the commands of a snapshot cost at most; the first 500,000 a month may be free. */
+export function estimatedUsd(commands: number): number {
+  return Number((commands * USD_PER_COMMAND).toFixed(6));
+}

@@ -1,0 +1,126 @@
+import { AppError } from '../../errors.js';
+import type { RedisPort, RedisReply } from '../../ports/redis.js';
+import type { PagedKey } from '../checkpoint.js';
+import { encodeLine, lineHead, type RecordLine, type RecordValue, type StreamValue } from '../record.js';
+import { errorKind } from './batch.js';
+import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
+import { readStreamState, StreamMoved } from './stream-state.js';
+
+/** A key that keeps changing is begun again so many times; after that it is taken as it comes, and counted. */
+const MAX_RESTARTS = 3;
+
+export type PageNote =
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface PageStep {
+  /** The line to write; null when there is none. */
+  readonly line: string | null;
+  /** How to go on; null when the key is finished. */
+  readonly next: PagedKey | null;
+  readonly note: PageNote | null;
+}
+
+export function pagedKey(key: Buffer, type: PagedKey['type']): PagedKey {
+  return {
+    key: key.toString('base64'),
+    type,
+    position: null,
+    line: 0,
+    fingerprint: null,
+    pageSize: pageSource(type)?.pageSize ?? 0,
+    restarts: 0,
+  };
+}
+
+/**
+ * Reads the next page of a big key. Each page is read in one MULTI with the key's expiry and what tells whether the
+ * value has moved; if it has, the lines so far are taken back and the key is begun again.
+ */
+export async function readPage(redis: RedisPort, state: PagedKey): Promise<PageStep> {
+  const key = Buffer.from(state.key, 'base64');
+  const source = pageSource(state.type);
+  if (source === null) return giveUp(key, state, { kind: 'failed', reason: 'too large for one reply' });
+  const replies = await requestPage(redis, key, source, state);
+  if (replies === null) return smallerPage(key, state);
+  const [page, expiry, ...marks] = replies as [RedisReply, RedisReply, ...RedisReply[]];
+  if ('error' in expiry) return giveUp(key, state, { kind: 'failed', reason: errorKind(expiry.error) });
+  if (expiry.value === -2) return giveUp(key, state, { kind: 'gone' });
+  if ('error' in page) return pageFailed(key, state, page.error);
+  const fingerprint = `${fingerprintOf(marks)} ${String(expiry.value)}`;
+  const moved = state.fingerprint !== null && state.fingerprint !== fingerprint;
+  if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
+  const parsed = source.parse(page.value, state.position, state.pageSize);
+  const current = { ...state, fingerprint };
+  return advance(redis, key, current, Number(expiry.value), parsed);
+}
+
+async function requestPage(
+  redis: RedisPort,
+  key: Buffer,
+  source: PageSource,
+  state: PagedKey,
+): Promise<RedisReply[] | null> {
+  const page = source.page(key, state.position, state.pageSize);
+  try {
+    return await redis.transaction([page, ['PEXPIRETIME', key], ...source.fingerprint(key)]);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'redis-reply-too-large') return null;
+    throw error;
+  }
+}
+
+async function advance(redis: RedisPort, key: Buffer, state: PagedKey, expiry: number, page: Page): Promise<PageStep> {
+  const last = page.next === null;
+  const value = last && state.type === 'stream' ? await withStreamState(redis, key, page.value) : page.value;
+  if (value === null) return giveUp(key, state, { kind: 'moved' });
+  const line = encodeLine({ ...lineHead(key, state.type, expiry), ...numbering(state.line, last), v: value });
+  if (!last) return { line, next: { ...state, position: page.next, line: state.line + 1 }, note: null };
+  return { line, next: null, note: state.restarts > 0 ? { kind: 'changed' } : null };
+}
+
+/** A value that fits on one line is written as any ordinary one. */
+function numbering(line: number, last: boolean): Pick<RecordLine, 'i' | 'last'> {
+  if (!last) return { i: line };
+  return line === 0 ? {} : { i: line, last: true };
+}
+
+/** Null when the stream went away after its entries had been read. */
+async function withStreamState(redis: RedisPort, key: Buffer, value: RecordValue): Promise<StreamValue | null> {
+  try {
+    return { ...(value as StreamValue), ...(await readStreamState(redis, key)) };
+  } catch (error) {
+    if (error instanceof StreamMoved) return null;
+    throw error;
+  }
+}
+
+function smallerPage(key: Buffer, state: PagedKey): PageStep {
+  if (state.pageSize <= 1)
+    return giveUp(key, state, { kind: 'failed', reason: 'one element is too large for a reply' });
+  return { line: null, next: { ...state, pageSize: Math.ceil(state.pageSize / 4) }, note: null };
+}
+
+function pageFailed(key: Buffer, state: PagedKey, error: string): PageStep {
+  if (error.startsWith('WRONGTYPE')) return giveUp(key, state, { kind: 'moved' });
+  if (/max request size exceeded/i.test(error)) return smallerPage(key, state);
+  return giveUp(key, state, { kind: 'failed', reason: errorKind(error) });
+}
+
+function startAgain(key: Buffer, state: PagedKey): PageStep {
+  const next = { ...state, position: null, line: 0, fingerprint: null, restarts: state.restarts + 1 };
+  return { line: voidLine(key, state), next, note: null };
+}
+
+function giveUp(key: Buffer, state: PagedKey, note: PageNote): PageStep {
+  return { line: voidLine(key, state), next: null, note };
+}
+
+/** Takes back the lines written so far; null when there are none. */
+function voidLine(key: Buffer, state: PagedKey): string | null {
+  if (state.line === 0) return null;
+  const value = state.type === 'string' ? '' : state.type === 'stream' ? { entries: [] } : [];
+  return encodeLine({ ...lineHead(key, state.type, -1), i: state.line, last: true, void: true, v: value });
+}

@@ -1,0 +1,90 @@
+import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { PendingEntry, StreamGroup, StreamValue } from '../record.js';
+import { toText } from '../text.js';
+import { asArray, asBuffer } from './batch.js';
+
+const PENDING_PAGE = 1000;
+
+/** The stream is gone, or is no stream any more: its key has to be looked at again. */
+export class StreamMoved extends Error {}
+
+/** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved. */
+export async function readStreamState(redis: RedisPort, key: Buffer): Promise<Omit<StreamValue, 'entries'>> {
+  const replies = await redis.transaction([['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']]);
+  const info = asFields(valueOf(replies[0]));
+  const groups: StreamGroup[] = [];
+  for (const group of asArray(valueOf(replies[1])))
+    groups.push(await readGroup(redis, key, asFields(group), replies[2]));
+  return {
+    lastId: text(info, 'last-generated-id') ?? '0-0',
+    ...optional('maxDeletedId', text(info, 'max-deleted-entry-id')),
+    ...optional('entriesAdded', integer(info, 'entries-added')),
+    groups,
+  };
+}
+
+async function readGroup(
+  redis: RedisPort,
+  key: Buffer,
+  group: ReadonlyMap<string, RedisValue>,
+  time: RedisReply | undefined,
+): Promise<StreamGroup> {
+  const name = asBuffer(group.get('name'));
+  const [consumers] = await redis.pipeline([['XINFO', 'CONSUMERS', key, name]]);
+  return {
+    name: toText(name),
+    lastId: text(group, 'last-delivered-id') ?? '0-0',
+    entriesRead: integer(group, 'entries-read'),
+    consumers: asArray(valueOf(consumers)).map((consumer) => toText(asBuffer(asFields(consumer).get('name')))),
+    pending: await readPending(redis, key, name, serverTime(time)),
+  };
+}
+
+async function readPending(redis: RedisPort, key: Buffer, group: Buffer, now: number): Promise<PendingEntry[]> {
+  const pending: PendingEntry[] = [];
+  for (let from = '-'; ;) {
+    const [reply] = await redis.pipeline([['XPENDING', key, group, from, '+', PENDING_PAGE]]);
+    const page = asArray(valueOf(reply)).map((entry): PendingEntry => {
+      const [id, consumer, idle, deliveries] = asArray(entry);
+      return [asBuffer(id).toString('latin1'), toText(asBuffer(consumer)), now - Number(idle), Number(deliveries)];
+    });
+    pending.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < PENDING_PAGE) return pending;
+    from = `(${last[0]}`;
+  }
+}
+
+function valueOf(reply: RedisReply | undefined): RedisValue {
+  if (reply === undefined || 'error' in reply) throw new StreamMoved();
+  return reply.value;
+}
+
+/** A reply of alternating names and values. */
+function asFields(value: RedisValue): Map<string, RedisValue> {
+  const items = asArray(value);
+  const fields = new Map<string, RedisValue>();
+  for (let at = 0; at + 1 < items.length; at += 2) {
+    fields.set(asBuffer(items[at]).toString('latin1'), items[at + 1] as RedisValue);
+  }
+  return fields;
+}
+
+function text(fields: ReadonlyMap<string, RedisValue>, name: string): string | null {
+  const value = fields.get(name);
+  return Buffer.isBuffer(value) ? value.toString('latin1') : null;
+}
+
+function integer(fields: ReadonlyMap<string, RedisValue>, name: string): number | null {
+  const value = fields.get(name);
+  return typeof value === 'number' ? value : null;
+}
+
+function serverTime(reply: RedisReply | undefined): number {
+  const [seconds, micros] = asArray(valueOf(reply)).map((item) => Number(asBuffer(item).toString('latin1')));
+  return (seconds ?? 0) * 1000 + Math.floor((micros ?? 0) / 1000);
+}
+
+function optional<K extends string, V>(name: K, value: V | null): Partial<Record<K, V>> {
+  return value === null ? {} : ({ [name]: value } as Record<K, V>);
+}

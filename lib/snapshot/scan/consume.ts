@@ -1,0 +1,97 @@
+import type { RedisPort } from '../../ports/redis.js';
+import type { PagedKey, SnapshotCheckpoint } from '../checkpoint.js';
+import { addToLedger } from '../ledger.js';
+import type { ReadOutcome } from '../read/batch.js';
+import { withFieldExpiry } from '../read/field-expiry.js';
+import { pagedKey, readPage, type PageNote } from '../read/paged.js';
+import type { RecordType } from '../record.js';
+import { readMoved } from './moved.js';
+import type { LoadedPage } from './pages.js';
+import type { LineRole, PartSink } from './sink.js';
+
+/** How much a new page counts in the running mean of bytes per key. */
+const MEAN_WEIGHT = 0.2;
+/** Base64 and JSON around a value on the wire. */
+const WIRE_FACTOR = 1.4;
+
+/** Writes a page's lines, keeps the ledger, and puts the keys that are too big for a page on the list. */
+export async function consumePage(
+  redis: RedisPort,
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+  page: LoadedPage,
+): Promise<SnapshotCheckpoint> {
+  let next: SnapshotCheckpoint = { ...state, cursor: page.next };
+  let bytes = 0;
+  for (const { key, type } of page.unsupported) next = withUnsupported(next, key, type);
+  for (const [at, { key, type }] of page.keys.entries()) {
+    const outcome = page.outcomes[at] ?? { kind: 'failed', reason: 'no reply' };
+    if (outcome.kind === 'line') bytes += outcome.line.length;
+    next = await consumeKey(redis, sink, next, key, type, outcome);
+  }
+  if (page.keys.length === 0) return next;
+  const mean = (bytes * WIRE_FACTOR) / page.keys.length;
+  return { ...next, bytesPerKey: next.bytesPerKey * (1 - MEAN_WEIGHT) + mean * MEAN_WEIGHT };
+}
+
+/** Reads one page of the first big key on the list and writes it. */
+export async function consumePaged(
+  redis: RedisPort,
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+): Promise<SnapshotCheckpoint> {
+  const [current, ...rest] = state.paged;
+  if (current === undefined) return state;
+  const { line, next, note } = await readPage(redis, current);
+  if (line !== null) {
+    const withExpiry = current.type === 'hash' && state.fieldExpiry === 'read';
+    await sink.write(withExpiry ? await withFieldExpiry(redis, line) : line, roleOf(current, next, note));
+  }
+  if (next !== null) return { ...state, paged: [next, ...rest] };
+  const done = { ...state, paged: rest };
+  const key = Buffer.from(current.key, 'base64');
+  if (note?.kind === 'changed') return withChanged(done, key, 'moved while it was read page by page');
+  return note === null ? done : consumeKey(redis, sink, done, key, current.type, note);
+}
+
+function roleOf(current: PagedKey, next: PagedKey | null, note: PageNote | null): LineRole {
+  if (current.line === 0) return { begins: Buffer.from(current.key, 'base64'), type: current.type };
+  const begunAgain = next !== null && next.line === 0;
+  const givenUp = note !== null && note.kind !== 'changed';
+  return begunAgain || givenUp ? 'takes-back' : 'continues';
+}
+
+async function consumeKey(
+  redis: RedisPort,
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+  key: Buffer,
+  type: RecordType,
+  outcome: ReadOutcome,
+): Promise<SnapshotCheckpoint> {
+  switch (outcome.kind) {
+    case 'line':
+      await sink.write(outcome.line, { begins: key, type });
+      return state;
+    case 'big':
+      return { ...state, paged: [...state.paged, pagedKey(key, type)] };
+    case 'gone':
+      return { ...state, ledger: { ...state.ledger, expiredMeanwhile: state.ledger.expiredMeanwhile + 1 } };
+    case 'failed':
+      return { ...state, ledger: addToLedger(state.ledger, 'failed', key, outcome.reason) };
+    case 'moved': {
+      const again = await readMoved(redis, key, type);
+      if (again.outcome.kind === 'unsupported') return withUnsupported(state, key, again.outcome.type);
+      const counted = again.outcome.kind === 'gone' ? state : withChanged(state, key, 'changed its type');
+      return consumeKey(redis, sink, counted, key, again.type, again.outcome);
+    }
+  }
+}
+
+function withChanged(state: SnapshotCheckpoint, key: Buffer, reason: string): SnapshotCheckpoint {
+  return { ...state, ledger: addToLedger(state.ledger, 'changedMeanwhile', key, reason) };
+}
+
+function withUnsupported(state: SnapshotCheckpoint, key: Buffer, type: string): SnapshotCheckpoint {
+  return { ...state, ledger: addToLedger(state.ledger, 'unsupported', key, `type ${type}`) };
+}

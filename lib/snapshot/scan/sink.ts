@@ -1,0 +1,79 @@
+import { AppError } from '../../errors.js';
+import { encodeJson } from '../../json.js';
+import type { ObjectStore, Sealer } from '../../ports/index.js';
+import { sha256, type Part } from '../manifest.js';
+import { partFile, partName } from '../names.js';
+import { indexBuilder, partIndexName, type IndexBuilder, type PartIndex } from '../part-index.js';
+import { openPart, type ClosedPart, type PartWriter } from '../part-writer.js';
+import type { RecordType } from '../record.js';
+
+/** What a line is to its key: a whole record or its beginning, a continuation, or the word that takes it back. */
+export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'takes-back';
+
+/**
+ * Writes lines into parts. A part that is cut is compressed, sealed and stored while the next one fills; one at a time,
+ * so that memory holds two at most.
+ */
+export interface PartSink {
+  readonly openBytes: number;
+  write(line: string, role: LineRole): Promise<void>;
+  /** Closes the open part and calls `stored` once it is in the store. Waits for the part before it. */
+  cut(stored: (part: Part) => Promise<void>): Promise<void>;
+  /** Resolves when everything that was cut is stored. */
+  settle(): Promise<void>;
+}
+
+export interface SinkTarget {
+  readonly store: ObjectStore;
+  readonly sealer: Sealer;
+  readonly snapshot: string;
+  readonly fence: number;
+  readonly firstIndex: number;
+}
+
+export function openSink(target: SinkTarget): PartSink {
+  let writer: PartWriter = openPart();
+  let index: IndexBuilder = indexBuilder();
+  let number = target.firstIndex;
+  let storing: Promise<void> = Promise.resolve();
+
+  return {
+    get openBytes() {
+      return writer.bytes;
+    },
+    async write(line, role) {
+      if (role === 'takes-back') index.takeBack();
+      else if (role !== 'continues') index.begin(role.begins, role.type, writer.lines);
+      await writer.write(line, typeof role === 'object');
+    },
+    async cut(stored) {
+      const closing = writer;
+      const built = index.build();
+      const file = partFile(number, target.fence, target.sealer.suffix);
+      writer = openPart();
+      index = indexBuilder();
+      number += 1;
+      await storing;
+      storing = closing.close().then(async (closed) => stored(await storePart(target, file, closed, built)));
+      // Awaited by the next cut or by settle; until then a failure must not count as unhandled.
+      storing.catch(() => undefined);
+    },
+    settle: () => storing,
+  };
+}
+
+async function storePart(target: SinkTarget, file: string, closed: ClosedPart, index: PartIndex): Promise<Part> {
+  const body = await target.sealer.seal(closed.compressed);
+  await createOurs(target.store, partName(target.snapshot, file), body);
+  await createOurs(target.store, partIndexName(target.snapshot, file), encodeJson(index));
+  const { keys, lines, plain } = closed;
+  return { name: file, keys, lines, plain, stored: { bytes: body.length, sha256: sha256(body) } };
+}
+
+async function createOurs(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
+  const outcome = await store.create(name, body);
+  if (outcome.created) return;
+  throw new AppError('fenced', `Another leg has written ${name}`, {
+    hint: 'Nothing to do: the run goes on with its next leg.',
+  });
+}

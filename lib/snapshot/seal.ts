@@ -1,0 +1,137 @@
+import { AppError } from '../errors.js';
+import { decodeJson } from '../json.js';
+import type { Ports } from '../ports/index.js';
+import type { Leg, StepOutcome } from '../runs/model.js';
+import { previousLink } from './catalog.js';
+import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
+import type { Finding } from './check-part.js';
+import { countIndex, noCounts } from './counts.js';
+import { doubledLines, findDoubles, type IndexReader } from './doubles.js';
+import { FORMAT_VERSION, loadManifest, sealManifest, sha256, type Manifest, type ManifestBody } from './manifest.js';
+import { manifestName } from './names.js';
+import { partIndexName, partIndexPrefix, partIndexSchema, unpackIndex } from './part-index.js';
+import { estimatedUsd } from './price.js';
+import type { SnapshotSettings } from './settings.js';
+import { writeVerification } from './verification.js';
+
+export type SealPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'>;
+
+/** Result of a check task of a snapshot. */
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  readonly depth: 'lines' | 'stored-bytes';
+}
+
+/** Ends a snapshot whose parts have all been read back: finds doubles, writes the manifest, and says how it went. */
+export async function sealStep(ports: SealPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
+  const id = leg.run.id;
+  const checks = await collectChecks(leg);
+  if (checks.findings.length > 0) return unreadable(checks.findings);
+  // A leg may have died after it wrote the manifest: then there is nothing left to decide.
+  const written = await loadManifest(ports.store, id);
+  const manifest = written?.manifest ?? (await writeManifest(ports, settings, leg));
+  const at = new Date(ports.clock.now()).toISOString();
+  await writeVerification(ports.store, id, { state: 'verified', at, run: id, depth: checks.depth, findings: [] });
+  for await (const { name } of ports.store.list(partIndexPrefix(id))) await ports.store.remove(name);
+  return outcome(manifest);
+}
+
+async function writeManifest(ports: SealPorts, settings: SnapshotSettings, leg: Leg): Promise<Manifest> {
+  const id = leg.run.id;
+  const body = await describe(ports, settings, leg, parseCheckpoint(leg.run.checkpoint));
+  const bytes = sealManifest(body, ports.signer);
+  if (leg.signal.aborted) throw leg.signal.reason;
+  await ports.store.create(manifestName(id), bytes);
+  const stored = await loadManifest(ports.store, id);
+  if (stored?.manifest.seal.sha256 === sha256(stored?.sealed ?? '')) return stored.manifest;
+  throw new AppError('damaged', `The manifest of snapshot ${id} did not come back as it was written`, {
+    hint: 'Check the bucket: something alters objects on their way. Then take another snapshot.',
+  });
+}
+
+async function describe(
+  ports: SealPorts,
+  settings: SnapshotSettings,
+  leg: Leg,
+  state: SnapshotCheckpoint,
+): Promise<ManifestBody> {
+  const read = indexReader(ports, leg.run.id, state);
+  const doubles = await findDoubles(state.parts, read);
+  const counts = noCounts();
+  for (const part of state.parts.keys()) countIndex(counts, await read(part), doubledLines(doubles, part));
+  return {
+    formatVersion: FORMAT_VERSION,
+    id: leg.run.id,
+    state: state.ledger.failed.count > 0 ? 'incomplete' : 'complete',
+    tool: settings.tool,
+    createdAt: leg.run.createdAt,
+    window: { from: state.window.from ?? leg.run.createdAt, to: state.window.to ?? leg.run.updatedAt },
+    source: sha256(ports.redis.host),
+    dbsize: state.dbsize,
+    parts: state.parts,
+    counts,
+    ledger: { ...state.ledger, saved: counts.keys },
+    doubles,
+    fieldExpiry: state.fieldExpiry ?? 'none',
+    spent: { ...state.spent, estimatedUsd: estimatedUsd(state.spent.commands) },
+    recipients: [...ports.sealer.recipients],
+    readBackAt: new Date(ports.clock.now()).toISOString(),
+    previous: await previousLink(ports.store, leg.run.id),
+  };
+}
+
+function indexReader(ports: SealPorts, run: string, state: SnapshotCheckpoint): IndexReader {
+  return async (number) => {
+    const file = state.parts[number]?.name ?? '';
+    const found = await ports.store.read(partIndexName(run, file));
+    if (found !== null) return unpackIndex(partIndexSchema.parse(decodeJson(found.body)));
+    throw new AppError('damaged', `The key index of ${file} is gone from the store`, {
+      hint: 'Something removes objects under runs/ while a snapshot is being taken. Stop it and take another snapshot.',
+    });
+  };
+}
+
+async function collectChecks(leg: Leg): Promise<CheckResult> {
+  const findings: Finding[] = [];
+  let depth: CheckResult['depth'] = 'lines';
+  for await (const { result } of leg.results('check')) {
+    const check = result as unknown as CheckResult;
+    findings.push(...check.findings);
+    if (check.depth === 'stored-bytes') depth = 'stored-bytes';
+  }
+  return { findings, depth };
+}
+
+function outcome(manifest: Manifest): StepOutcome {
+  const { id, state, counts, ledger, parts, doubles, spent, seal } = manifest;
+  const bytes = (which: 'plain' | 'stored'): number => parts.reduce((sum, part) => sum + part[which].bytes, 0);
+  const result = {
+    snapshot: id,
+    state,
+    keys: counts.keys,
+    parts: parts.length,
+    plainBytes: bytes('plain'),
+    storedBytes: bytes('stored'),
+    doubles: doubles.length,
+    expiredMeanwhile: ledger.expiredMeanwhile,
+    changedMeanwhile: ledger.changedMeanwhile.count,
+    unsupported: ledger.unsupported.count,
+    failed: ledger.failed.count,
+    commands: spent.commands,
+    requests: spent.requests,
+    estimatedUsd: spent.estimatedUsd,
+    manifestSha256: seal.sha256,
+  };
+  if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };
+  const message = `${ledger.failed.count} keys could not be saved; the manifest names them`;
+  const hint = 'Look at `soulcaster-backup show` for the keys and reasons, mend the cause and take another snapshot.';
+  return { to: 'end', state: 'incomplete', result, error: { code: 'incomplete', message, hint } };
+}
+
+function unreadable(findings: readonly Finding[]): StepOutcome {
+  const [first] = findings;
+  const message = `The store did not give back what was written: ${first?.code ?? ''} ${first?.subject ?? ''}`;
+  const hint = 'Check the bucket (versioning, lifecycle rules, other writers) and take another snapshot.';
+  const result = { findings: findings.map((finding) => ({ ...finding })) };
+  return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
+}

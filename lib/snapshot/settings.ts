@@ -1,0 +1,22 @@
+/** What a snapshot may take. */
+export interface SnapshotSettings {
+  /** Requests to Redis under way at a time. */
+  readonly inFlight: number;
+  /** Plain bytes after which a part is closed. */
+  readonly partBytes: number;
+  /** Wire bytes a page of keys should come to. */
+  readonly pageBytes: number;
+  /** `auto` asks the server whether any hash has expiring fields, and reads them if it cannot tell. */
+  readonly fieldExpiry: 'auto' | 'always' | 'never';
+  /** Name and version of this program, for the manifest. */
+  readonly tool: string;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_SNAPSHOT_SETTINGS = {
+  inFlight: 4,
+  partBytes: 16 * MIB,
+  pageBytes: 512 * 1024,
+  fieldExpiry: 'auto',
+} as const;
