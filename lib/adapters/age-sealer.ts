@@ -19,6 +19,7 @@ export function ageSealer({ recipients, identity }: AgeSealerOptions): Sealer {
   return {
     suffix: recipients.length === 0 ? '' : '.age',
     recipients: [...recipients],
+    canOpen: decrypter !== null,
     seal: (plain) => (recipients.length === 0 ? Promise.resolve(plain) : encrypter.encrypt(plain)),
     async open(sealed, suffix) {
       if (suffix === '') return sealed;

@@ -23,7 +23,7 @@ export interface LoadedPage extends ScanPage {
  * when the snapshot is sealed.
  */
 export async function* scanPages(redis: RedisPort, cursor: string, count: () => number): AsyncGenerator<ScanPage> {
-  for (let from: string | null = cursor; from !== null; ) {
+  for (let from: string | null = cursor; from !== null;) {
     const [reply] = await redis.pipeline([['SCAN', from, 'COUNT', count(), 'WITHTYPE']]);
     const page = parsePage(scanReply(reply));
     yield page;

@@ -1,0 +1,81 @@
+import { TOOL } from './version.js';
+import { loadConfig, type Config, type Environment } from './config.js';
+import { connect, isInProcess, type Replacements } from './connect.js';
+import type { Ports } from './ports/index.js';
+import { createEngine, type Engine } from './runs/engine.js';
+import { drive } from './runs/drive.js';
+import type { Budget } from './runs/leg.js';
+import type { RunDefinition, RunRecord } from './runs/model.js';
+import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from './snapshot/settings.js';
+import { snapshotRun } from './snapshot/run.js';
+import { verifyRun } from './snapshot/verify.js';
+
+const MIB = 1024 * 1024;
+/** A run keeps its lease so long between two legs: the longest that the queue's retries take to come round. */
+const HAND_OVER_MS = 45 * 60 * 1000;
+const MARGIN_SHARE = 0.2;
+const MAX_MARGIN_SECONDS = 30;
+
+/** The program as one process has it: its ports, and the engine with the kinds of run that they allow. */
+export interface App<K extends keyof Ports> {
+  readonly ports: Pick<Ports, K>;
+  readonly engine: Engine;
+  readonly limits: Config<'limits'>['limits'];
+  /** Works on a run until it is over or the budget is used up, here or (what is left) over the queue. */
+  work(id: string, budget: Budget): Promise<RunRecord>;
+  /** Whether runs go on without this process. */
+  readonly queued: boolean;
+}
+
+const ENGINE_PORTS = ['clock', 'log', 'queue', 'store'] as const;
+const READING_PORTS = [...ENGINE_PORTS, 'sealer', 'signer'] as const;
+const ALL_PORTS = [...READING_PORTS, 'redis'] as const;
+
+type ReadingPort = (typeof READING_PORTS)[number];
+
+/** For what works on snapshots in the store alone: the database need not be there. */
+export function storeApp(env: Environment, replacements: Replacements = {}): App<ReadingPort> {
+  const ports = connect(env, READING_PORTS, replacements);
+  return assemble(env, ports, [verifyRun(ports)]);
+}
+
+/** For everything. */
+export function fullApp(env: Environment, replacements: Replacements = {}): App<keyof Ports> {
+  const ports = connect(env, ALL_PORTS, replacements);
+  return assemble(env, ports, [snapshotRun(ports, snapshotSettings(env)), verifyRun(ports)]);
+}
+
+/** How long a function may work: its limit less a margin, a fifth of it or 30 seconds, to save and hand over. */
+export function functionDeadline(now: number, limitSeconds: number): number {
+  return now + (limitSeconds - Math.min(limitSeconds * MARGIN_SHARE, MAX_MARGIN_SECONDS)) * 1000;
+}
+
+function assemble<K extends ReadingPort | keyof Ports>(
+  env: Environment,
+  ports: Pick<Ports, K | ReadingPort>,
+  definitions: readonly RunDefinition[],
+): App<K | ReadingPort> {
+  const { limits } = loadConfig(env, ['limits']);
+  const times = { legTtlMs: limits.RUN_LEASE_SECONDS * 1000, handOverMs: HAND_OVER_MS };
+  const engine = createEngine(ports, definitions, times);
+  const { clock, queue } = ports;
+  return {
+    ports,
+    engine,
+    limits,
+    queued: !isInProcess(queue),
+    work: (id, budget) =>
+      isInProcess(queue) ? drive(engine, clock, () => queue.take(), id, budget) : engine.work(id, budget),
+  };
+}
+
+function snapshotSettings(env: Environment): SnapshotSettings {
+  const { limits } = loadConfig(env, ['limits']);
+  return {
+    ...DEFAULT_SNAPSHOT_SETTINGS,
+    inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
+    partBytes: limits.BACKUP_PART_MIB * MIB,
+    fieldExpiry: limits.BACKUP_FIELD_EXPIRY,
+    tool: TOOL,
+  };
+}

@@ -1,0 +1,114 @@
+import { fileURLToPath } from 'node:url';
+import { getVercelOidcToken } from '@vercel/oidc';
+import { ageSealer } from './adapters/age-sealer.js';
+import { systemClock } from './adapters/clock.js';
+import { ed25519Signer } from './adapters/ed25519-signer.js';
+import { fileStore } from './adapters/file-store.js';
+import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
+import { jsonLog } from './adapters/json-log.js';
+import { qstashQueue } from './adapters/qstash-queue.js';
+import { retryingStore } from './adapters/retrying-store.js';
+import { awsWebIdentity, type S3Credentials } from './adapters/s3-credentials.js';
+import { s3Store } from './adapters/s3-store.js';
+import { upstashRedis } from './adapters/upstash-redis.js';
+import { loadConfig, wantsQueue, type Config, type Environment, type Section } from './config.js';
+import type { Clock, Log, ObjectStore, Ports, Queue } from './ports/index.js';
+
+export type PortName = keyof Ports;
+
+/** What a caller may put in the place of what the configuration says. */
+export interface Replacements {
+  readonly log?: Log;
+  readonly queue?: Queue;
+}
+
+const clock: Clock = systemClock();
+
+/** The path of the function that takes queue messages. */
+const TASKS_PATH = '/api/tasks';
+
+/** Sections of the configuration that a port is made from. */
+const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
+  clock: [],
+  log: [],
+  redis: ['redis'],
+  store: ['store'],
+  queue: ['queue'],
+  sealer: ['keys'],
+  signer: ['keys'],
+};
+
+/**
+ * Makes the ports that are asked for, from the variables that those need and no others. Throws `config` with
+ * everything that is missing. Without QSTASH_TOKEN the queue is one within this process.
+ */
+export function connect<K extends PortName>(
+  env: Environment,
+  names: readonly K[],
+  replacements: Replacements = {},
+): Pick<Ports, K> {
+  const wanted = names.filter((name) => !(name === 'queue' && (replacements.queue !== undefined || !wantsQueue(env))));
+  const config = loadConfig(env, [...new Set(wanted.flatMap((name) => SECTIONS[name]))]);
+  const makers: { readonly [P in PortName]: () => Ports[P] } = {
+    clock: () => clock,
+    log: () => replacements.log ?? jsonLog((line) => process.stderr.write(line)),
+    redis: () => connectRedis(config.redis),
+    store: () => connectStore(config.store),
+    queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
+    sealer: () =>
+      ageSealer({
+        recipients: config.keys.BACKUP_AGE_RECIPIENTS,
+        identity: config.keys.BACKUP_AGE_IDENTITY ?? null,
+      }),
+    signer: () =>
+      ed25519Signer({
+        privateKey: config.keys.BACKUP_SIGNING_KEY ?? null,
+        publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
+      }),
+  };
+  return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
+}
+
+/** Whether a queue works within this process alone, and so has to be worked off by it. */
+export function isInProcess(queue: Queue): queue is InProcessQueue {
+  return 'take' in queue;
+}
+
+/** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
+export function connectPlainStore(config: Config<'store'>['store']): ObjectStore {
+  const target = new URL(config.BACKUP_STORE);
+  if (target.protocol === 'file:') return fileStore({ folder: fileURLToPath(target), clock });
+  return s3Store({
+    bucket: target.hostname,
+    prefix: decodeURIComponent(target.pathname),
+    region: config.S3_REGION ?? '',
+    credentials: s3Credentials(config),
+    clock,
+    ...(config.S3_ENDPOINT === undefined ? {} : { endpoint: config.S3_ENDPOINT }),
+  });
+}
+
+function connectStore(config: Config<'store'>['store']): ObjectStore {
+  return retryingStore(connectPlainStore(config), clock);
+}
+
+function s3Credentials(config: Config<'store'>['store']): S3Credentials {
+  if (config.S3_ROLE_ARN !== undefined)
+    return awsWebIdentity({ roleArn: config.S3_ROLE_ARN, token: getVercelOidcToken });
+  return { accessKeyId: config.S3_ACCESS_KEY_ID ?? '', secretAccessKey: config.S3_SECRET_ACCESS_KEY ?? '' };
+}
+
+function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
+  return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
+}
+
+function connectQueue(config: Config<'queue'>['queue']): Queue {
+  return qstashQueue({
+    token: config.QSTASH_TOKEN,
+    currentSigningKey: config.QSTASH_CURRENT_SIGNING_KEY,
+    nextSigningKey: config.QSTASH_NEXT_SIGNING_KEY,
+    endpoint: new URL(TASKS_PATH, config.PUBLIC_URL).href,
+    clock,
+    ...(config.QSTASH_URL === undefined ? {} : { url: config.QSTASH_URL }),
+  });
+}

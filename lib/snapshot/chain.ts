@@ -1,0 +1,50 @@
+import type { ObjectStore } from '../ports/store.js';
+import { snapshotIds } from './catalog.js';
+import type { Finding } from './check-part.js';
+import { sha256 } from './manifest.js';
+import { manifestName } from './names.js';
+import { z } from 'zod';
+import { decodeJson } from '../json.js';
+
+const linkSchema = z.object({ previous: z.object({ id: z.string(), sha256: z.string() }).nullable() });
+
+/**
+ * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
+ * that was deleted or altered shows in the next that is left.
+ */
+export async function checkChain(store: ObjectStore): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const hashes = new Map<string, string>();
+  for (const id of await snapshotIds(store)) {
+    const found = await store.read(manifestName(id));
+    if (found === null) continue;
+    hashes.set(id, sha256(found.body));
+    const finding = checkLink(id, readLink(found.body), hashes);
+    if (finding !== null) findings.push(finding);
+  }
+  return findings;
+}
+
+function checkLink(id: string, link: Link | 'unreadable', hashes: ReadonlyMap<string, string>): Finding | null {
+  if (link === 'unreadable') {
+    return { code: 'manifest-altered', subject: manifestName(id), detail: 'it cannot be read' };
+  }
+  if (link === null) return null;
+  const hash = hashes.get(link.id);
+  if (hash === undefined) {
+    return { code: 'snapshot-missing', subject: link.id, detail: `its manifest is gone; ${id} follows it in the chain` };
+  }
+  if (hash === link.sha256) return null;
+  const detail = `its SHA-256 is ${hash}; ${id} recorded ${link.sha256}`;
+  return { code: 'manifest-altered', subject: manifestName(link.id), detail };
+}
+
+type Link = z.infer<typeof linkSchema>['previous'];
+
+function readLink(body: Buffer): Link | 'unreadable' {
+  try {
+    return linkSchema.parse(decodeJson(body)).previous;
+  } catch {
+    return 'unreadable';
+  }
+}
