@@ -51,7 +51,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
 /** The errno name of a failed system call (`ENOENT`), or an empty text for any other error. */
 export function errnoOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const known = typeof error === 'object' && error !== null && 'code' in error;
+  return known && typeof error.code === 'string' ? error.code : '';
 }
 
 /** Runs one operation of the folder store; failed system calls leave as AppErrors of the ObjectStore contract. */

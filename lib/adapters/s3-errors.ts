@@ -10,6 +10,7 @@ const denied = (hint: string): Meaning => ({ code: 'store-denied', hint });
 const unavailable = (hint: string): Meaning => ({ code: 'store-unavailable', hint, transient: true });
 
 const BUSY = unavailable('The object store is overloaded or down; the call can be made again a little later.');
+const CONFLICT = unavailable('Another writer was at the same object; the call can be made again.');
 const FULL: Meaning = {
   code: 'store-full',
   hint: 'Raise the quota of the bucket, or let retention remove old snapshots.',
@@ -37,20 +38,20 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
   InvalidIdentityToken: STS_REFUSED,
   IDPRejectedClaim: STS_REFUSED,
   CredentialsProviderError: STS_REFUSED,
+  IDPCommunicationError: unavailable('AWS could not reach the identity provider; the call can be made again.'),
   AccountProblem: denied('The account of the bucket has a problem: see its billing and support pages.'),
   PermanentRedirect: WRONG_REGION,
   AuthorizationHeaderMalformed: WRONG_REGION,
-  IllegalLocationConstraintException: WRONG_REGION,
+  IllegalLocationConstraint: WRONG_REGION,
   NotImplemented: {
     code: 'store-unsafe',
     hint: 'The store lacks conditional writes (If-None-Match, If-Match); use one that has them.',
   },
   QuotaExceeded: FULL,
-  QuotaExceededException: FULL,
   InsufficientStorage: FULL,
   EntityTooLarge: { code: 'store-full', hint: 'The store does not take objects of this size.' },
-  ConditionalRequestConflict: unavailable('Another writer was at the same object; the call can be made again.'),
-  OperationAborted: unavailable('Another writer was at the same object; the call can be made again.'),
+  ConditionalRequestConflict: CONFLICT,
+  OperationAborted: CONFLICT,
   RequestTimeout: BUSY,
   SlowDown: BUSY,
   ServiceUnavailable: BUSY,
@@ -93,9 +94,9 @@ export function isNoSuchKey(error: unknown): boolean {
  * the vendor's own text quotes key ids and signed strings. A defect of our own (TypeError) is returned as it is.
  */
 export function s3Error(bucket: string, error: unknown): unknown {
-  if (error instanceof AppError || error instanceof TypeError || error instanceof ReferenceError) return error;
+  if (error instanceof AppError || ['TypeError', 'ReferenceError'].includes(s3CodeOf(error))) return error;
   const status = s3StatusOf(error);
-  const meaning = BY_CODE[s3CodeOf(error)] ?? byStatus(status);
+  const meaning = byCode(s3CodeOf(error)) ?? byStatus(status);
   const retryAfterMs = retryAfterOf(error);
   return new AppError(meaning.code, `Bucket ${bucket}: ${label(error)}${status === 0 ? '' : ` (HTTP ${status})`}`, {
     hint: meaning.hint,
@@ -103,6 +104,11 @@ export function s3Error(bucket: string, error: unknown): unknown {
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     cause: error,
   });
+}
+
+/** STS's own SDK classes carry the code with `Exception` at its end. */
+function byCode(code: string): Meaning | undefined {
+  return BY_CODE[code] ?? BY_CODE[code.replace(/Exception$/, '')];
 }
 
 function byStatus(status: number): Meaning {

@@ -27,6 +27,14 @@ export interface S3StoreOptions {
   readonly clock?: Clock;
 }
 
+type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string };
+
+/** For a name that others create and remove all the time. */
+const CREATE_TRIES = 10;
+
+/** What a conditional write found under the name: our bytes (written now or before), others' bytes, or nothing. */
+type Written = { readonly ours: string } | { readonly other: string } | 'absent';
+
 /**
  * Objects in an S3 bucket that honours conditional writes (AWS since November 2024, see "Add preconditions to S3
  * operations" in its user guide). One request a call, without a retry: wrap it in `retryingStore`.
@@ -36,6 +44,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   const root = options.prefix.replace(/^\/+|\/+$/g, '');
   const base = root === '' ? '' : `${root}/`;
   const client = new S3Client(clientConfig(options));
+  let bareEtags = false;
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -61,24 +70,38 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
     }
   }
 
-  /** The new etag; null if the condition does not hold, unless that is because these very bytes are there already. */
-  async function put(Key: string, body: Uint8Array, condition: object): Promise<string | null | 'absent'> {
+  async function put(Key: string, body: Uint8Array, condition: Condition): Promise<Written> {
     try {
-      return etagIn(await client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition })));
+      return { ours: etagIn(await client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition }))) };
     } catch (error) {
       if (isNoSuchKey(error)) return 'absent';
       if (!isPreconditionFailed(error)) throw error;
       const found = await get(Key);
       if (found === null) return 'absent';
-      return found.body.equals(body) ? found.etag : null;
+      return found.body.equals(body) ? { ours: found.etag } : { other: found.etag };
     }
   }
 
-  async function create(name: string, body: Uint8Array): Promise<CreateResult> {
-    const etag = await put(keyOf(name), body, { IfNoneMatch: '*' });
-    // It was there when we wrote and is gone now: whether the name is free can only be told by writing again.
-    if (etag === 'absent') throw brokenAnswer('object was removed while it was being created');
-    return etag === null ? { created: false } : { created: true, etag };
+  async function create(Key: string, body: Uint8Array): Promise<CreateResult> {
+    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+      const written = await put(Key, body, { IfNoneMatch: '*' });
+      // 'absent': it was there when we wrote and is gone now, so only writing again tells whether the name is free.
+      if (written !== 'absent') {
+        return 'ours' in written ? { created: true, etag: written.ours } : { created: false };
+      }
+    }
+    throw brokenAnswer('object comes and goes while it is being created');
+  }
+
+  async function swap(Key: string, body: Uint8Array, etag: string): Promise<string | null> {
+    const attempt = () => put(Key, body, { IfMatch: bareEtags ? etag.replaceAll('"', '') : etag });
+    let written = await attempt();
+    if (typeof written === 'object' && 'other' in written && written.other === etag) {
+      // Refused although the etag is right: Ceph compares it without the quotes that RFC 9110 puts around it.
+      bareEtags = !bareEtags;
+      written = await attempt();
+    }
+    return typeof written === 'object' && 'ours' in written ? written.ours : null;
   }
 
   async function* pages(Prefix: string, Delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
@@ -94,17 +117,13 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
 
   return {
     read: (name) => guarded(() => get(keyOf(name))),
-    create: (name, body) => guarded(() => create(name, body)),
-    swap: (name, body, etag) =>
-      guarded(async () => {
-        const written = await put(keyOf(name), body, { IfMatch: etag });
-        return written === 'absent' ? null : written;
-      }),
+    create: (name, body) => guarded(() => create(keyOf(name), body)),
+    swap: (name, body, etag) => guarded(() => swap(keyOf(name), body, etag)),
     remove: (name) =>
       guarded(async () => {
         await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(name) }));
       }),
-    async *list(prefix) {
+    async *list(prefix): AsyncGenerator<StoredObject> {
       checkPrefix(prefix);
       for await (const page of pages(prefix)) {
         for (const { Key, Size, LastModified } of page.Contents ?? []) {

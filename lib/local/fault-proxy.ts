@@ -57,15 +57,18 @@ export async function startFaultProxy({ target, rule }: FaultProxyOptions): Prom
     const request = { index: requests.length, method, path, headers, body };
     requests.push(request);
     const action = await rule(request);
-    if (action === 'reset') return cut(outgoing);
+    if (action === 'reset') {
+      cut(outgoing);
+      return;
+    }
     if (typeof action === 'object' && 'status' in action) {
       outgoing.writeHead(action.status, { ...action.headers }).end(action.body);
       return;
     }
     if (typeof action === 'object') await delay(action.delayMs, undefined, { ref: false });
     const reply = await forward(target, request, incoming.rawHeaders);
-    if (action === 'lose-reply') return cut(outgoing);
-    outgoing.writeHead(reply.status, reply.headers).end(reply.body);
+    if (action === 'lose-reply') cut(outgoing);
+    else outgoing.writeHead(reply.status, reply.headers).end(reply.body);
   }
 
   await new Promise<void>((resolve, reject) => {

@@ -50,7 +50,7 @@ export function cephConf({ folder, fsid, monPort, rgwPort }: ClusterPlace): stri
     osd_crush_chooseleaf_type: 0,
     rgw_rados_pool_pg_num_min: 1,
     rgw_data: `${folder}/rgw`,
-    rgw_frontends: `beast endpoint=127.0.0.1:${rgwPort}`,
+    rgw_frontends: `beast endpoint=127.0.0.1:${rgwPort} tcp_nodelay=1`,
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${value}`);
   return `[global]\n${lines.join('\n')}\n`;

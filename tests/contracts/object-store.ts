@@ -1,0 +1,162 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
+import { probeConditionalWrites } from '../../lib/guard/probe-store.js';
+import { systemClock } from '../../lib/adapters/clock.js';
+import type { ObjectStore } from '../../lib/ports/store.js';
+import { collect, listings } from './object-store-listings.js';
+
+const MB = 1024 * 1024;
+
+const bytes = (text: string) => Buffer.from(text);
+
+/** What lib/ports/store.ts promises, against a real store. `open` yields an empty one each time it is called; `many` is more than a page of S3 (1,000). */
+export function objectStoreContract(name: string, open: () => Promise<ObjectStore>, many = 2500): void {
+  describe(`${name}: the contract of an object store`, () => {
+    let store: ObjectStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+    singleObjects(() => store);
+    writers(() => store);
+    listings(() => store, many);
+    names(() => store);
+  });
+}
+
+function singleObjects(store: () => ObjectStore): void {
+  it.each([0, 1, 4097, 8 * MB])('gives back %i bytes exactly', async (size) => {
+    const body = Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, at) => at)));
+    const made = await store().create('a/odd', body);
+    const read = await store().read('a/odd');
+    expect(read?.body.equals(body)).toBe(true);
+    expect(made).toEqual({ created: true, etag: read?.etag });
+    expect(await collect(store().list(''))).toEqual([
+      { name: 'a/odd', size, modifiedAt: expect.any(Number) as unknown as number },
+    ]);
+  });
+
+  it('knows of no object before there is one', async () => {
+    expect(await store().read('a/b')).toBeNull();
+    expect(await store().swap('a/b', bytes('x'), 'etag')).toBeNull();
+    await store().remove('a/b');
+    expect(await collect(store().list(''))).toEqual([]);
+    expect(await collect(store().folders(''))).toEqual([]);
+    expect(await collect(store().folders('a/'))).toEqual([]);
+  });
+
+  it('never creates over another object, and calls a repeated create of the same bytes a success', async () => {
+    const made = await store().create('once', bytes('mine'));
+    expect(await store().create('once', bytes('other'))).toEqual({ created: false });
+    expect(await store().create('once', bytes('mine'))).toEqual(made);
+    expect((await store().read('once'))?.body.toString()).toBe('mine');
+  });
+
+  it('swaps by the right etag alone, and calls a repeated swap to the same bytes a success', async () => {
+    const made = await store().create('run.json', bytes('one'));
+    if (!made.created) throw new Error('not created');
+    const second = await store().swap('run.json', bytes('two'), made.etag);
+    expect(second).not.toBe(made.etag);
+    expect(await store().swap('run.json', bytes('three'), made.etag)).toBeNull();
+    expect(await store().swap('run.json', bytes('two'), made.etag)).toBe(second);
+    expect(await store().read('run.json')).toEqual({ body: bytes('two'), etag: second });
+  });
+
+  it('removes, and lets the name be taken again', async () => {
+    const made = await store().create('a/b/c', bytes('one'));
+    if (!made.created) throw new Error('not created');
+    await store().remove('a/b/c');
+    await store().remove('a/b/c');
+    expect(await store().read('a/b/c')).toBeNull();
+    expect(await store().swap('a/b/c', bytes('two'), made.etag)).toBeNull();
+    expect(await collect(store().folders(''))).toEqual([]);
+    expect((await store().create('a/b/c', bytes('two'))).created).toBe(true);
+  });
+
+  it('passes the probe of conditional writes and keeps nothing of it', async () => {
+    await probeConditionalWrites(store(), systemClock());
+    expect(await collect(store().list(''))).toEqual([]);
+  });
+}
+
+function writers(store: () => ObjectStore): void {
+  it('lets exactly one of 20 creators win', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => store().create('runs/1/run.json', bytes(`writer ${at}`))),
+    );
+    const winners = results.flatMap((result, at) => (result.created ? [at] : []));
+    expect(winners).toHaveLength(1);
+    expect((await store().read('runs/1/run.json'))?.body.toString()).toBe(`writer ${winners[0] ?? -1}`);
+  });
+
+  it('loses none of the swaps of 20 writers', async () => {
+    await store().create('counter', bytes(JSON.stringify([])));
+    await Promise.all(Array.from({ length: 20 }, (_, at) => append(store(), 'counter', at)));
+    const seen = JSON.parse((await store().read('counter'))?.body.toString() ?? 'null') as number[];
+    expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, at) => at));
+  });
+
+  it('keeps creating and removing apart when they come at once', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 30 }, async (_, at) => {
+        const result = await store().create(`x/y/${at % 3}`, bytes(`writer ${at}`));
+        if (result.created) await store().remove(`x/y/${at % 3}`);
+        return result.created;
+      }),
+    );
+    expect(results.filter(Boolean).length).toBeGreaterThanOrEqual(3);
+    expect(await collect(store().list(''))).toEqual([]);
+    expect(await collect(store().folders(''))).toEqual([]);
+  });
+}
+
+async function append(store: ObjectStore, name: string, item: number): Promise<void> {
+  for (;;) {
+    const found = await store.read(name);
+    const items = JSON.parse(found?.body.toString() ?? 'null') as number[];
+    if (found === null || items.includes(item)) return;
+    const swapped = await store.swap(name, bytes(JSON.stringify([...items, item])), found.etag).catch(unlessTransient);
+    if (swapped !== null) return;
+  }
+}
+
+/** Under contention a store may say "not now"; whether it wrote all the same, only reading tells. */
+function unlessTransient(error: unknown): null {
+  if (error instanceof AppError && error.transient) return null;
+  throw error;
+}
+
+function names(store: () => ObjectStore): void {
+  it.each([
+    '',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    'a/../b',
+    '../a',
+    './a',
+    'a/.',
+    'a b',
+    'ä',
+    'a\\b',
+    'a\0',
+    'a\n',
+    'x'.repeat(201),
+  ])('refuses the name %j', async (name) => {
+    const refused = { name: 'AppError', code: 'usage' };
+    await expect(store().read(name)).rejects.toMatchObject(refused);
+    await expect(store().create(name, bytes('x'))).rejects.toMatchObject(refused);
+    await expect(store().swap(name, bytes('x'), 'etag')).rejects.toMatchObject(refused);
+    await expect(store().remove(name)).rejects.toMatchObject(refused);
+  });
+
+  it.each(['/', '../', 'a//', 'a/../b', '%', './x'])('refuses the prefix %j', async (prefix) => {
+    await expect(async () => collect(store().list(prefix))).rejects.toMatchObject({ code: 'usage' });
+    await expect(async () => collect(store().folders(prefix))).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('asks for whole segments to list folders of', async () => {
+    await expect(async () => collect(store().folders('a'))).rejects.toMatchObject({ code: 'usage' });
+  });
+}
