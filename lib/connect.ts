@@ -33,7 +33,7 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   log: [],
   redis: ['redis'],
   store: ['store'],
-  queue: ['queue'],
+  queue: ['queue', 'limits'],
   sealer: ['keys'],
   signer: ['keys'],
 };
@@ -51,10 +51,12 @@ export function connect<K extends PortName>(
   const config = loadConfig(env, [...new Set(wanted.flatMap((name) => SECTIONS[name]))]);
   const makers: { readonly [P in PortName]: () => Ports[P] } = {
     clock: () => clock,
-    log: () => replacements.log ?? jsonLog((line) => process.stderr.write(line)),
+    log: () => replacements.log ?? functionLog(),
     redis: () => connectRedis(config.redis),
     store: () => connectStore(config.store),
-    queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
+    queue: () =>
+      replacements.queue ??
+      (wantsQueue(env) ? connectQueue(config.queue, config.limits.QSTASH_RETRIES) : inProcessQueue()),
     sealer: () =>
       ageSealer({
         recipients: config.keys.BACKUP_AGE_RECIPIENTS,
@@ -67,6 +69,11 @@ export function connect<K extends PortName>(
       }),
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
+}
+
+/** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */
+export function functionLog(): Log {
+  return jsonLog((line) => process.stderr.write(line));
 }
 
 /** Whether a queue works within this process alone, and so has to be worked off by it. */
@@ -102,11 +109,12 @@ function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
 }
 
-function connectQueue(config: Config<'queue'>['queue']): Queue {
+function connectQueue(config: Config<'queue'>['queue'], retries: number): Queue {
   return qstashQueue({
     token: config.QSTASH_TOKEN,
     currentSigningKey: config.QSTASH_CURRENT_SIGNING_KEY,
     nextSigningKey: config.QSTASH_NEXT_SIGNING_KEY,
+    retries,
     endpoint: new URL(TASKS_PATH, config.PUBLIC_URL).href,
     clock,
     ...(config.QSTASH_URL === undefined ? {} : { url: config.QSTASH_URL }),

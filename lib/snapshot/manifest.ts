@@ -131,7 +131,7 @@ function parseManifest(id: string, bytes: Buffer): LoadedManifest {
   }
   const parsed = manifestSchema.safeParse(raw);
   if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);
-  const { seal: _seal, ...body } = raw;
+  const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
   return { manifest: parsed.data, sha256: sha256(bytes), sealed: sealedBytes(body) };
 }
 

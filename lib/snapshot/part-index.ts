@@ -31,7 +31,7 @@ export interface IndexBuilder {
   build(): PartIndex;
 }
 
-const { h64Raw } = await xxhash();
+const hasher = await xxhash();
 const SEED_A = 0n;
 const SEED_B = 1n;
 
@@ -54,7 +54,7 @@ export function indexBuilder(): IndexBuilder {
 
   return {
     begin(key, type, line) {
-      hashes.push(h64Raw(key, SEED_A), h64Raw(key, SEED_B));
+      hashes.push(hasher.h64Raw(key, SEED_A), hasher.h64Raw(key, SEED_B));
       lines.push(line);
       kinds.push(kindOf(key, type));
     },

@@ -1,0 +1,4 @@
+import { openView } from '../lib/http/entry.js';
+import { showStatus } from '../lib/http/status.js';
+
+export const GET = openView(showStatus);

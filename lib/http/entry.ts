@@ -1,0 +1,84 @@
+import { fullApp, functionDeadline, type App } from '../app.js';
+import { environment, hasSection, loadConfig, type Environment } from '../config.js';
+import { connect, functionLog } from '../connect.js';
+import { AppError } from '../errors.js';
+import type { Ports } from '../ports/index.js';
+import type { Budget } from '../runs/leg.js';
+import { demandBearer } from './auth.js';
+import { guarded } from './problem.js';
+
+export type Handler = (request: Request) => Promise<Response>;
+export type FullApp = App<keyof Ports>;
+export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'store'>;
+
+/** What a function that moves runs does, once the caller has been let in. */
+export type Action = (app: FullApp, request: Request, budget: Budget) => Promise<Response>;
+/** What a function that only looks into the store does. */
+export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
+
+/** For Vercel's cron: the caller must know CRON_SECRET. */
+export function cronEntry(action: Action): Handler {
+  return actionEntry(action, demandCron);
+}
+
+/** For operators: the caller must know ADMIN_TOKEN. */
+export function adminEntry(action: Action): Handler {
+  return actionEntry(action, demandAdmin);
+}
+
+/** For the queue: the action checks the signature, which is over the body. */
+export function queueEntry(action: Action): Handler {
+  return actionEntry(action, () => undefined);
+}
+
+/** For operators, and for what needs nothing but the store. */
+export function adminView(view: View): Handler {
+  return viewEntry(view, demandAdmin);
+}
+
+/** For anyone: the view itself says what it shows to whom. */
+export function openView(view: View): Handler {
+  return viewEntry(view, () => undefined);
+}
+
+/** Throws `unauthorized` unless the request carries ADMIN_TOKEN; also when there is none set. */
+export function demandAdmin(env: Environment, request: Request): void {
+  if (!hasSection(env, 'admin')) throw closed('ADMIN_TOKEN');
+  demandBearer(request, loadConfig(env, ['admin']).admin.ADMIN_TOKEN, 'Send `Authorization: Bearer <ADMIN_TOKEN>`.');
+}
+
+function demandCron(env: Environment, request: Request): void {
+  if (!hasSection(env, 'cron')) throw closed('CRON_SECRET');
+  const hint = 'Vercel sends CRON_SECRET with every cron request; by hand send `Authorization: Bearer <CRON_SECRET>`.';
+  demandBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
+}
+
+/** A door whose lock has no key stays shut. */
+function closed(variable: string): AppError {
+  return new AppError('unauthorized', `${variable} is not set here, so nobody is let in`, {
+    hint: `Set ${variable} to a random text of 16 characters or more in the project and deploy again.`,
+  });
+}
+
+type Demand = (env: Environment, request: Request) => void;
+
+function actionEntry(action: Action, demand: Demand): Handler {
+  return (request) => {
+    const startedAt = Date.now();
+    return guarded(functionLog(), async () => {
+      demand(environment(), request);
+      const app = fullApp(environment());
+      const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
+      const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
+      return action(app, request, budget);
+    });
+  };
+}
+
+function viewEntry(view: View, demand: Demand): Handler {
+  return (request) =>
+    guarded(functionLog(), () => {
+      demand(environment(), request);
+      return view(connect(environment(), ['clock', 'log', 'store']), request);
+    });
+}

@@ -1,0 +1,11 @@
+import { loadRun } from '../runs/records.js';
+import type { ViewPorts } from './entry.js';
+import { json } from './problem.js';
+import { runView } from './run-view.js';
+
+/** GET /api/runs/{id}: how far a run is, or how it ended. */
+export async function showRun(ports: ViewPorts, request: Request): Promise<Response> {
+  const id = decodeURIComponent(new URL(request.url).pathname.split('/').at(-1) ?? '');
+  const { record } = await loadRun(ports.store, id);
+  return json(200, runView(record));
+}

@@ -1,0 +1,32 @@
+import { AppError } from '../errors.js';
+import type { Budget } from '../runs/leg.js';
+import type { FullApp } from './entry.js';
+import { json, problem } from './problem.js';
+
+/** QStash counts the retries of a delivery from 0 in this header. */
+const RETRIED_HEADER = 'upstash-retried';
+/** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
+const NEVER_AGAIN = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
+
+/** POST /api/tasks: does what a message of our own says. Answers 5xx when it should be delivered again. */
+export async function runTask(app: FullApp, request: Request, budget: Budget): Promise<Response> {
+  const body = await request.text();
+  const signature = request.headers.get('upstash-signature');
+  if (!(await app.ports.queue.verify({ body, signature }))) {
+    throw new AppError('unauthorized', 'The message is not signed by the queue for this address', {
+      hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
+    });
+  }
+  const retried = Number(request.headers.get(RETRIED_HEADER) ?? 0);
+  try {
+    const run = await app.engine.deliver(body, { ...budget, lastAttempt: retried >= app.limits.QSTASH_RETRIES });
+    return json(200, { runId: run.id, state: run.state });
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== 'usage' && error.code !== 'not-found')) throw error;
+    const answer = problem(error);
+    return new Response(answer.body, {
+      ...NEVER_AGAIN,
+      headers: { ...Object.fromEntries(answer.headers), ...NEVER_AGAIN.headers },
+    });
+  }
+}
