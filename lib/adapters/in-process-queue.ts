@@ -15,6 +15,7 @@ export function inProcessQueue(): InProcessQueue {
       return Promise.resolve();
     },
     verify: () => Promise.resolve(false),
+    health: () => Promise.resolve({ signingKeys: 'none' }),
     take: () => bodies.shift() ?? null,
   };
 }

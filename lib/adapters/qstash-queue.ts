@@ -3,6 +3,7 @@ import type { PublishRequest } from '@upstash/qstash';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Queue, QueueMessage } from '../ports/queue.js';
+import { compareKeys, type SigningKeys, signingKeysIn } from './qstash/signing-keys.js';
 import { DEFAULT_RETRY, withRetry } from './retry.js';
 import type { RetryPolicy } from './retry.js';
 
@@ -89,6 +90,11 @@ export function qstashQueue(options: QstashQueueOptions): Queue {
         () => false,
       );
     },
+
+    async health() {
+      const keys = await withRetry(clock, () => fetchSigningKeys(options), options.retry ?? DEFAULT_RETRY);
+      return { signingKeys: compareKeys(options, keys) };
+    },
   };
 }
 
@@ -108,6 +114,20 @@ function* batches(messages: readonly QueueMessage[]): Generator<QueueMessage[]> 
     bytes += size;
   }
   if (batch.length > 0) yield batch;
+}
+
+/** The SDK has no call for it: GET /v2/keys (https://upstash.com/docs/qstash/api/signingKeys/get). */
+async function fetchSigningKeys({ url, token, timeoutMs }: QstashQueueOptions): Promise<SigningKeys> {
+  const response = await fetch(new URL('/v2/keys', url ?? DEFAULT_URL), {
+    headers: { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(timeoutMs ?? 15_000),
+  }).catch((error: unknown) => {
+    throw unavailable(error, undefined);
+  });
+  if (response.status >= 500) throw unavailable(undefined, response.status);
+  const keys = response.ok ? signingKeysIn(await response.text()) : null;
+  if (keys === null) throw rejected(response.status);
+  return keys;
 }
 
 /** An accepted message has an id, also when it was recognised as a duplicate; a refused one has `error` instead. */

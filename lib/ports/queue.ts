@@ -17,6 +17,15 @@ export interface Delivery {
 }
 
 /**
+ * How the configured signing keys compare with those that the service has: `same`; `stale`, when one of them is still
+ * the one it signs with, but the next rotation of keys will go past us; `different`, when no delivery can be verified;
+ * `none`, where nothing is signed.
+ */
+export interface QueueHealth {
+  readonly signingKeys: 'same' | 'stale' | 'different' | 'none';
+}
+
+/**
  * A queue that delivers by HTTP POST, at least once, in any order, and again with backoff when the answer is not 2xx.
  * Failures are AppErrors: `queue-denied` (token), `queue-unavailable` (transient).
  */
@@ -25,4 +34,6 @@ export interface Queue {
   publish(messages: readonly QueueMessage[]): Promise<void>;
   /** Whether the queue itself signed this very body for our task endpoint, recently. */
   verify(delivery: Delivery): Promise<boolean>;
+  /** Asks the service whether it knows us, without publishing anything. */
+  health(): Promise<QueueHealth>;
 }
