@@ -1,0 +1,66 @@
+import { parseArgs } from 'node:util';
+import { benchSnapshot } from './snapshot.js';
+import { report } from './report.js';
+
+const USAGE = `usage: npm run bench -- snapshot [options]
+  --projects N --items N   Soulcaster-shaped data: projects, and feedback items of each (default 10 and 1500)
+  --keys N                 so many keys of all types and sizes instead
+  --rounds N               how often each measurement is repeated; medians are told (default 3)
+  --latency MS             time that each request takes on the way to the database, besides (default 0)
+  --quick                  little data and one round: to see that it runs
+  --profile                also name the functions in which a snapshot spends its time
+  --json                   everything measured, as JSON on stdout
+`;
+
+const OPTIONS = /** @type {const} */ ({
+  projects: { type: 'string' },
+  items: { type: 'string' },
+  keys: { type: 'string' },
+  rounds: { type: 'string' },
+  latency: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+});
+
+/** Thrown for a command line that makes no sense. */
+class UsageError extends Error {}
+
+/** @returns {{json: boolean, bench: import('./snapshot.js').BenchOptions}} */
+function optionsOf(/** @type {readonly string[]} */ args) {
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  if (positionals.length !== 1 || positionals[0] !== 'snapshot') throw new UsageError('name a benchmark: snapshot');
+  const { quick } = values;
+  const data =
+    values.keys === undefined
+      ? {
+          projects: number('projects', values.projects, quick ? 2 : 10),
+          items: number('items', values.items, quick ? 200 : 1500),
+        }
+      : { mixed: number('keys', values.keys, 0) };
+  return {
+    json: values.json,
+    bench: {
+      data,
+      rounds: Math.max(1, number('rounds', values.rounds, quick ? 1 : 3)),
+      latencyMs: number('latency', values.latency, 0),
+      profile: values.profile,
+    },
+  };
+}
+
+function number(/** @type {string} */ name, /** @type {string | undefined} */ text, /** @type {number} */ fallback) {
+  if (text === undefined) return fallback;
+  if (/^\d{1,8}$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} takes a whole number`);
+}
+
+try {
+  const { json, bench } = optionsOf(process.argv.slice(2));
+  const measured = await benchSnapshot(bench, (line) => process.stderr.write(`${line}\n`));
+  process.stdout.write(json ? `${JSON.stringify(measured, null, 2)}\n` : report(measured));
+} catch (error) {
+  const isUsage = error instanceof UsageError || String(error?.code).startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(isUsage ? `${error.message}\n${USAGE}` : `${error.stack}\n`);
+  process.exitCode = isUsage ? 2 : 1;
+}

@@ -1,0 +1,45 @@
+import { fullApp } from '../../../dist/lib/app.js';
+import { environment } from '../../../dist/lib/config.js';
+import { loadManifest } from '../../../dist/lib/snapshot/manifest.js';
+import { startSnapshot } from '../../../dist/lib/snapshot/run.js';
+import { peakMemory, processorSeconds } from './peak-memory.js';
+import { recordRequests } from './record-requests.js';
+
+/**
+ * Takes one snapshot as the environment says, in this process, and prints what it took as one line of JSON. With the
+ * path of a file, the requests to the database go there: see record-requests.js.
+ */
+const [recording] = process.argv.slice(2);
+const stopRecording = recording === undefined ? null : recordRequests(recording);
+const app = fullApp(environment());
+const cpuBefore = processorSeconds();
+const started = await startSnapshot(app.engine, 'cli');
+if (!started.started) throw new Error('another run is at work in this store');
+const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
+const run = await app.work(started.run.id, budget);
+const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBefore];
+const manifest = (await loadManifest(app.ports.store, run.id))?.manifest;
+if (manifest === undefined) throw new Error(`the snapshot ${run.state}: ${run.error?.message ?? ''}`);
+
+const requests = await stopRecording?.();
+const time = (/** @type {string | null} */ text) => Date.parse(text ?? '');
+const result = {
+  id: run.id,
+  state: run.state,
+  keys: manifest.counts.keys,
+  parts: manifest.parts.length,
+  doubles: manifest.doubles.length,
+  ledger: manifest.ledger,
+  plainBytes: manifest.parts.reduce((sum, part) => sum + part.plain.bytes, 0),
+  storedBytes: manifest.parts.reduce((sum, part) => sum + part.stored.bytes, 0),
+  requests: manifest.spent.requests,
+  commands: manifest.spent.commands,
+  receivedBytes: manifest.spent.bytesReceived,
+  scanMs: time(manifest.window.to) - time(manifest.window.from),
+  readBackMs: time(manifest.readBackAt) - time(manifest.window.to),
+  totalMs: time(run.finishedAt) - time(run.createdAt),
+  peakBytes,
+  cpuSeconds,
+  inFlight: requests?.inFlight ?? null,
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);

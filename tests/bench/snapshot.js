@@ -1,0 +1,132 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { program, runNode, runProgram } from './processes.js';
+import { hottestFunctions } from './profile.js';
+import { setStage } from './stage.js';
+import { median } from './statistics.js';
+
+const REDIS_CLI = { binary: 'redis-cli', packages: ['redis-tools'] };
+
+/**
+ * @typedef {object} BenchOptions
+ * @property {import('./stage.js').Data} data
+ * @property {number} rounds
+ * @property {number} latencyMs
+ * @property {boolean} profile
+ *
+ * @typedef {object} Round What one round measured; the processes ran one after the other.
+ * @property {any} snapshot
+ * @property {any} wire
+ * @property {{totalMs: number, bytes: number}} rdb
+ */
+
+/**
+ * Measures a snapshot against what the wire allows: the very same requests with their replies thrown away, and beside
+ * both `redis-cli --rdb`. The first snapshot, which writes the requests down, warms everything up and does not count.
+ * @param {BenchOptions} options
+ * @param {(line: string) => void} announce
+ */
+export async function benchSnapshot(options, announce) {
+  await ensurePrograms([REDIS_SERVER, REDIS_CLI], announce);
+  announce('loading data');
+  const stage = await setStage(options.data, options.latencyMs);
+  try {
+    announce(`${stage.keys} keys; recording the requests of a snapshot`);
+    const requests = join(stage.folder, 'requests');
+    const recorded = await snapshot(stage, [requests]);
+    const rounds = [];
+    for (let round = 1; round <= options.rounds; round++) {
+      announce(`round ${round} of ${options.rounds}`);
+      rounds.push(await measure(stage, requests, recorded.inFlight, round));
+    }
+    const hottest = options.profile ? await profile(stage) : null;
+    return { machine: machine(), options, inFlight: recorded.inFlight, medians: summarise(rounds), rounds, hottest };
+  } finally {
+    await stage.stop();
+  }
+}
+
+/** Takes turns in who goes first, so that nobody profits from what warms up. */
+async function measure(
+  /** @type {import('./stage.js').Stage} */ stage,
+  /** @type {string} */ file,
+  /** @type {number} */ inFlight,
+  /** @type {number} */ round,
+) {
+  /** @type {[keyof Round, () => Promise<any>][]} */
+  const measurements = [
+    ['snapshot', () => snapshot(stage, [])],
+    ['wire', () => replay(stage, file, inFlight)],
+    ['rdb', () => redisCli(stage)],
+  ];
+  if (round % 2 === 0) measurements.reverse();
+  /** @type {Partial<Round>} */
+  const results = {};
+  for (const [name, run] of measurements) results[name] = await run();
+  return /** @type {Round} */ (results);
+}
+
+async function snapshot(
+  /** @type {import('./stage.js').Stage} */ stage,
+  /** @type {readonly string[]} */ args,
+  /** @type {readonly string[]} */ nodeArgs = [],
+) {
+  const taken = await runNode([...nodeArgs, program('take-snapshot'), ...args], stage.variables('store'));
+  await rm(join(stage.folder, 'store'), { recursive: true });
+  if (taken.state === 'succeeded' && taken.keys === stage.keys) return taken;
+  throw new Error(`the snapshot ${taken.state} with ${taken.keys} of ${stage.keys} keys: nothing to measure`);
+}
+
+function replay(
+  /** @type {import('./stage.js').Stage} */ { url, token },
+  /** @type {string} */ file,
+  /** @type {number} */ inFlight,
+) {
+  const where = ['--file', file, '--url', url, '--token', token];
+  return runNode([program('replay-requests'), ...where, '--in-flight', String(inFlight)]);
+}
+
+async function redisCli(/** @type {import('./stage.js').Stage} */ { redisPort, folder }) {
+  const file = join(folder, 'dump.rdb');
+  const cli = (await findProgram(REDIS_CLI.binary)) ?? REDIS_CLI.binary;
+  const before = performance.now();
+  const { code, stderr } = await runProgram(cli, ['-h', '127.0.0.1', '-p', String(redisPort), '--rdb', file]);
+  const totalMs = performance.now() - before;
+  if (code !== 0) throw new Error(`redis-cli --rdb failed:\n${stderr}`);
+  const { size: bytes } = await stat(file);
+  await rm(file);
+  return { totalMs, bytes };
+}
+
+async function profile(/** @type {import('./stage.js').Stage} */ stage) {
+  const folder = join(stage.folder, 'profile');
+  await mkdir(folder);
+  await snapshot(stage, [], ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
+  return hottestFunctions(folder);
+}
+
+function summarise(/** @type {readonly Round[]} */ rounds) {
+  const of = (/** @type {(round: Round) => number} */ value) => median(rounds.map(value));
+  const wireMs = of(({ wire }) => wire.totalMs);
+  const scanMs = of((round) => round.snapshot.scanMs);
+  const totalMs = of((round) => round.snapshot.totalMs);
+  return {
+    scanMs,
+    totalMs,
+    wireMs,
+    rdbMs: of(({ rdb }) => rdb.totalMs),
+    peakBytes: of((round) => round.snapshot.peakBytes),
+    snapshotCpuSeconds: of((round) => round.snapshot.cpuSeconds),
+    wireCpuSeconds: of(({ wire }) => wire.cpuSeconds),
+    /** Speed of the snapshot as a share of what the wire allows. */
+    scanOverWire: wireMs / scanMs,
+    totalOverWire: wireMs / totalMs,
+  };
+}
+
+function machine() {
+  const [cpu] = cpus();
+  return { cores: cpus().length, model: cpu?.model ?? 'unknown', node: process.version, platform: process.platform };
+}

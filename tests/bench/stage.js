@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { startRedisServer } from '../../dist/lib/local/redis-server.js';
+import { built, program, runNode, startNode } from './processes.js';
+
+/** How a replica asks for the data matters to redis-cli alone: without this the server waits 5 s for more replicas. */
+const REDIS_ARGS = ['--repl-diskless-sync-delay', '0'];
+
+/**
+ * @typedef {{projects: number, items: number} | {mixed: number}} Data
+ * @typedef {object} Stage Everything that a measurement needs, each server in a process of its own.
+ * @property {number} keys
+ * @property {number} redisPort
+ * @property {string} url of the REST endpoint
+ * @property {string} token
+ * @property {string} folder a temporary one
+ * @property {(name: string) => Record<string, string>} variables of the environment, for a store of that name
+ * @property {() => Promise<void>} stop also removes the folder
+ */
+
+/**
+ * A loaded redis-server, and the stand-in for Upstash's REST protocol in front of it.
+ * @param {Data} data
+ * @param {number} latencyMs
+ * @returns {Promise<Stage>}
+ */
+export async function setStage(data, latencyMs) {
+  const folder = await mkdtemp(join(tmpdir(), 'soulcaster-bench-'));
+  const token = randomBytes(16).toString('hex');
+  /** @type {(() => Promise<void>)[]} */
+  const stops = [() => rm(folder, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const end of stops.splice(0).reverse()) await end();
+  };
+  try {
+    const redis = await startRedisServer({ args: REDIS_ARGS });
+    stops.push(() => redis.stop());
+    const amounts = Object.entries(data).flatMap(([name, amount]) => [`--${name}`, String(amount)]);
+    const { keys } = await runNode([program('load-data'), '--redis', redis.url, ...amounts]);
+    const standIn = await startNode([built('lib/local/upstash-redis/main'), '--redis', redis.url, '--token', token]);
+    stops.push(() => standIn.stop());
+    const url = latencyMs > 0 ? await slowDown(standIn.ready.url, latencyMs, stops) : standIn.ready.url;
+    const variables = (/** @type {string} */ name) => ({
+      UPSTASH_REDIS_REST_URL: url,
+      UPSTASH_REDIS_REST_TOKEN: token,
+      BACKUP_STORE: pathToFileURL(join(folder, name)).href,
+      QSTASH_TOKEN: '',
+    });
+    return { keys, redisPort: redis.port, url, token, folder, variables, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {number} latencyMs
+ * @param {(() => Promise<void>)[]} stops
+ */
+async function slowDown(url, latencyMs, stops) {
+  const { host } = new URL(url);
+  const network = await startNode([program('slow-network'), '--target', host, '--latency', String(latencyMs)]);
+  stops.push(() => network.stop());
+  return `http://127.0.0.1:${network.ready.port}`;
+}
