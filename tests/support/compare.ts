@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readDatabase, readKeys, scanKeys, type KeyRecord } from './database-reader.js';
+import { fingerprints, type Fingerprints } from './fingerprints.js';
 import { openDatabase } from './redis-calls.js';
 import { readSnapshot } from './snapshot-reader.js';
 
@@ -18,19 +19,19 @@ export interface Comparison {
 }
 
 /** Stands in place of a fingerprint once the snapshot's record of the key was seen. */
-const SEEN = -1n;
+const SEEN = 0n;
 
-/** Compares every key of a database with a snapshot, by 64-bit hashes: about 100 bytes of memory a key. */
+/** Compares every key of a database with a snapshot, by 64-bit hashes: under 64 bytes of memory a key. */
 export async function compareSnapshot(redisUrl: string, folder: string, id: string): Promise<Comparison> {
-  const fingerprints = new Map<bigint, bigint>();
-  for await (const record of readDatabase(redisUrl)) fingerprints.set(keyHash(record.key), fingerprint(record));
+  const inRedis = fingerprints();
+  for await (const record of readDatabase(redisUrl)) inRedis.set(keyHash(record.key), fingerprint(record));
   const counts = { keys: 0, onlyInRedis: 0, onlyInSnapshot: 0, different: 0 };
   const examples: string[] = [];
   const note = (text: string) => examples.length < EXAMPLES && examples.push(text);
   for await (const record of readSnapshot(folder, id)) {
     const hash = keyHash(record.key);
-    const expected = fingerprints.get(hash);
-    fingerprints.set(hash, SEEN);
+    const expected = inRedis.get(hash);
+    inRedis.set(hash, SEEN);
     if (expected === undefined) {
       counts.onlyInSnapshot++;
       note(`only in the snapshot: ${nameOf(record.key)}`);
@@ -42,8 +43,8 @@ export async function compareSnapshot(redisUrl: string, folder: string, id: stri
     if (examples.length === EXAMPLES) continue;
     note(expected === SEEN ? `twice in the snapshot: ${nameOf(record.key)}` : await difference(redisUrl, record));
   }
-  for (const value of fingerprints.values()) if (value !== SEEN) counts.onlyInRedis++;
-  if (counts.onlyInRedis > 0) for (const key of await missing(redisUrl, fingerprints)) note(`only in Redis: ${key}`);
+  for (const value of inRedis.values()) if (value !== SEEN) counts.onlyInRedis++;
+  if (counts.onlyInRedis > 0) for (const key of await missing(redisUrl, inRedis)) note(`only in Redis: ${key}`);
   return { ...counts, examples };
 }
 
@@ -59,12 +60,12 @@ async function difference(redisUrl: string, record: KeyRecord): Promise<string> 
   }
 }
 
-async function missing(redisUrl: string, fingerprints: ReadonlyMap<bigint, bigint>): Promise<string[]> {
+async function missing(redisUrl: string, inRedis: Fingerprints): Promise<string[]> {
   const redis = openDatabase(redisUrl);
   const names: string[] = [];
   try {
     for await (const keys of scanKeys(redis)) {
-      const unseen = keys.filter((key) => (fingerprints.get(keyHash(key)) ?? SEEN) !== SEEN);
+      const unseen = keys.filter((key) => (inRedis.get(keyHash(key)) ?? SEEN) !== SEEN);
       names.push(...unseen.map(nameOf));
       if (names.length >= EXAMPLES) break;
     }
@@ -79,7 +80,8 @@ function keyHash(key: Buffer): bigint {
 }
 
 function fingerprint({ type, expiresAt, digest }: KeyRecord): bigint {
-  return createHash('sha256').update(`${type} ${expiresAt} ${digest}`).digest().readBigUInt64BE();
+  const hash = createHash('sha256').update(`${type} ${expiresAt} ${digest}`).digest().readBigUInt64BE();
+  return hash === SEEN ? 1n : hash;
 }
 
 function nameOf(key: Buffer): string {
