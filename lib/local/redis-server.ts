@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -104,7 +105,10 @@ async function becomesReady(child: ChildProcess, port: number): Promise<boolean>
 }
 
 function handle(child: ChildProcess, port: number, scratch: string): RedisServer {
-  const onExit = (): void => void child.kill('SIGKILL');
+  const onExit = (): void => {
+    child.kill('SIGKILL');
+    rmSync(scratch, { recursive: true, force: true });
+  };
   process.once('exit', onExit);
   const finish = async (signal: NodeJS.Signals): Promise<void> => {
     await end(child, signal);

@@ -1,5 +1,6 @@
 import { isNativeError } from 'node:util/types';
 import { Command, Redis } from 'ioredis';
+import { AppError } from '../../errors.js';
 import type { CommandFlags, EngineCommand } from './commands.js';
 import type { RawReply } from './encode.js';
 
@@ -16,9 +17,18 @@ export interface Engine {
   close(): void;
 }
 
-/** Connects to redis-server; rejects if it does not answer. */
+/** Connects to redis-server; throws `config` if it does not answer. */
 export async function openEngine(redisUrl: string): Promise<Engine> {
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => connect(redisUrl)));
+  const connections = Array.from({ length: CONNECTIONS }, () => prepare(redisUrl));
+  try {
+    await Promise.all(connections.map((connection) => connection.connect()));
+  } catch (cause) {
+    for (const connection of connections) connection.disconnect();
+    throw new AppError('config', 'The redis-server behind the stand-in does not answer', {
+      hint: 'Start redis-server first, and give its redis:// URL.',
+      cause,
+    });
+  }
   let turn = 0;
   const next = (): Redis => connections[turn++ % CONNECTIONS] as Redis;
   return {
@@ -37,7 +47,7 @@ export async function openEngine(redisUrl: string): Promise<Engine> {
   };
 }
 
-async function connect(redisUrl: string): Promise<Redis> {
+function prepare(redisUrl: string): Redis {
   const connection = new Redis(redisUrl, {
     protocol: 2,
     stringNumbers: true,
@@ -47,7 +57,6 @@ async function connect(redisUrl: string): Promise<Redis> {
     retryStrategy: () => 100,
   });
   connection.on('error', () => undefined);
-  await connection.connect();
   return connection;
 }
 
