@@ -84,11 +84,21 @@ async function writeSynced(path: string, body: Uint8Array): Promise<void> {
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let at = folder; at.length >= first.length; at = dirname(at)) {
-    await syncFolder(dirname(at));
+/**
+ * Makes a folder and those above it, durably. Not `mkdir` with `recursive`: on a read-only file system that one claims
+ * that a folder is missing.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  for (;;) {
+    try {
+      await mkdir(folder, 0o700);
+      await syncFolder(dirname(folder));
+      return;
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return;
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      await makeFolder(dirname(folder));
+    }
   }
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
+import { makeFolder } from './file-store-disk.js';
 import { errnoOf } from './file-store-errors.js';
 
 /** A lock whose holder has not renewed it for so long, in milliseconds, belongs to a process that died. */
@@ -24,7 +24,7 @@ export async function withNameLock<T>(
   work: (confirm: () => void) => Promise<T>,
 ): Promise<T> {
   const path = join(folder, createHash('sha256').update(name).digest('hex').slice(0, 32));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   let lost = false;
   const release = await acquire(path, clock, () => (lost = true));
   const since = performance.now();
