@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  claimLease,
+  handOverLease,
+  keepLease,
+  releaseLease,
+  renewLease,
+  type Claim,
+  type Lease,
+} from '../../lib/runs/lease.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { manualClock, type ManualClock } from '../support/manual-clock.js';
+
+const TTL = 60_000;
+
+let folder: FolderStore;
+let clock: ManualClock;
+let ports: { clock: ManualClock; store: FolderStore['store'] };
+
+beforeEach(async () => {
+  folder = await folderStore();
+  clock = manualClock();
+  ports = { clock, store: folder.store };
+});
+
+afterEach(() => folder.remove());
+
+function granted(claim: Claim): Lease {
+  if (claim.granted) return claim.lease;
+  throw new Error(`not granted: ${claim.holder} has it`);
+}
+
+describe('a lease', () => {
+  it('goes to one holder, and says who that is', async () => {
+    granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toEqual({
+      granted: false,
+      holder: 'a',
+      ownRun: false,
+      waitMs: TTL,
+    });
+  });
+
+  it('is granted to one of many that ask at the same moment', async () => {
+    const claims = await Promise.all(
+      Array.from({ length: 12 }, (_, at) => claimLease(ports, 'snapshot', `run-${at}`, TTL)),
+    );
+    expect(claims.filter((claim) => claim.granted)).toHaveLength(1);
+  });
+
+  it('keeps a second leg of the same run out while the first is at work', async () => {
+    granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    expect(await claimLease(ports, 'snapshot', 'a', TTL)).toMatchObject({ granted: false, ownRun: true });
+  });
+
+  it('goes to the next leg of the same run after a hand-over, and to nobody else', async () => {
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    await handOverLease(ports, lease, 10 * TTL);
+    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
+    const next = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    expect(next.document.fence).toBeGreaterThan(lease.document.fence);
+  });
+
+  it('is free again when it has been released, and its fencing number still grows', async () => {
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    await releaseLease(ports, lease);
+    const next = granted(await claimLease(ports, 'snapshot', 'b', TTL));
+    expect(next.document.fence).toBe(lease.document.fence + 1);
+  });
+
+  it('can be taken when its time is up, and then the old holder can do nothing with it', async () => {
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    await clock.advance(TTL);
+    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: true, displaced: 'a' });
+    await expect(renewLease(ports, lease, TTL)).rejects.toMatchObject({ code: 'fenced' });
+    await releaseLease(ports, lease);
+    expect(await claimLease(ports, 'snapshot', 'c', TTL)).toMatchObject({ granted: false, holder: 'b' });
+  });
+
+  it('lasts as long as it is renewed', async () => {
+    let lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    for (let step = 0; step < 5; step++) {
+      await clock.advance(TTL - 1);
+      lease = await renewLease(ports, lease, TTL);
+    }
+    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
+  });
+
+  it('is kept from running out while its run has tasks at work, by that run alone', async () => {
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    await handOverLease(ports, lease, TTL);
+    await clock.advance(TTL * 0.75);
+    await keepLease(ports, 'snapshot', 'b', TTL);
+    await keepLease(ports, 'snapshot', 'a', TTL);
+    await clock.advance(TTL * 0.75);
+    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
+  });
+});
