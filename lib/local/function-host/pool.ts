@@ -1,0 +1,131 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { homedir } from 'node:os';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import type { FromInstance, InstanceRequest } from './protocol.js';
+
+/** How long a function's module may take to load, in milliseconds. */
+const LOAD_LIMIT_MS = 30_000;
+
+export type Outcome =
+  | Exclude<FromInstance, { type: 'running' }>
+  | { readonly type: 'timeout' }
+  /** The process ended in the middle: by a signal, or because the function's code ended it. */
+  | { readonly type: 'ended'; readonly signal: string | null };
+
+export interface Job {
+  /** Name in front of what the function logs. */
+  readonly name: string;
+  readonly request: InstanceRequest;
+  readonly limitMs: number;
+  /** Kill the instance so long after the handler was called; null to let it live. */
+  readonly killAfterMs: number | null;
+}
+
+interface Instance {
+  readonly child: ChildProcess;
+  /** The function that runs there, or ran there last. */
+  name: string;
+}
+
+export interface PoolOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly maxInstances: number;
+  readonly log: (line: string) => void;
+}
+
+/** Instances are processes, started when needed and used again; a function that is out of time dies with its process. */
+export class Pool {
+  private readonly instances = new Set<Instance>();
+  private readonly idle: Instance[] = [];
+  private readonly limit;
+
+  constructor(private readonly options: PoolOptions) {
+    this.limit = pLimit(options.maxInstances);
+  }
+
+  /** Runs the job as soon as an instance is free. */
+  run(job: Job): Promise<Outcome> {
+    return this.limit(() => this.runNow(job));
+  }
+
+  /** Kills every instance, and with it what runs there. Returns how many. */
+  killAll(): number {
+    const count = this.instances.size;
+    for (const { child } of this.instances) child.kill('SIGKILL');
+    return count;
+  }
+
+  private async runNow(job: Job): Promise<Outcome> {
+    const instance = this.idle.pop() ?? this.start();
+    instance.name = job.name;
+    const outcome = await this.watch(instance.child, job);
+    if (this.instances.has(instance) && outcome.type !== 'timeout') this.idle.push(instance);
+    return outcome;
+  }
+
+  private watch(child: ChildProcess, job: Job): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const timers: NodeJS.Timeout[] = [];
+      const stopAfter = (ms: number, outcome: Outcome | null): void => {
+        timers.push(
+          setTimeout(() => {
+            child.kill('SIGKILL');
+            if (outcome !== null) settle(outcome);
+          }, ms),
+        );
+      };
+      const settle = (outcome: Outcome): void => {
+        for (const timer of timers) clearTimeout(timer);
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        resolve(outcome);
+      };
+      const onMessage = (message: FromInstance): void => {
+        if (message.type !== 'running') {
+          settle(message);
+          return;
+        }
+        for (const timer of timers.splice(0)) clearTimeout(timer);
+        stopAfter(job.limitMs, { type: 'timeout' });
+        if (job.killAfterMs !== null) stopAfter(job.killAfterMs, null);
+      };
+      const onExit = (_: number | null, signal: string | null): void => settle({ type: 'ended', signal });
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      stopAfter(LOAD_LIMIT_MS, { type: 'timeout' });
+      // A process that died a moment ago is reported by its exit.
+      child.send(job.request, () => undefined);
+    });
+  }
+
+  private start(): Instance {
+    const child = fork(fileURLToPath(new URL('./instance.js', import.meta.url)), [], {
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+        HOME: homedir(),
+        TZ: 'UTC',
+        ...this.options.env,
+      },
+    });
+    const instance: Instance = { child, name: '' };
+    this.instances.add(instance);
+    child.on('error', (error) => this.options.log(`[host] ${error.message}`));
+    child.on('exit', () => {
+      this.instances.delete(instance);
+      const index = this.idle.indexOf(instance);
+      if (index >= 0) this.idle.splice(index, 1);
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface(stream).on('line', (line) => this.options.log(`[${instance.name}] ${line}`));
+    }
+    return instance;
+  }
+}
