@@ -1,4 +1,6 @@
 #!/usr/bin/env node
 import { main } from '../dist/lib/cli/main.js';
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// A request that is being given up must not keep the process; what was written must get out first.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));

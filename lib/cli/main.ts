@@ -1,0 +1,56 @@
+import { CommanderError } from 'commander';
+import { environment, type Environment } from '../config.js';
+import { AppError } from '../errors.js';
+import { createContext, type Context, type GlobalOptions } from './context.js';
+import { reportError } from './output/report-error.js';
+import { buildProgram } from './program.js';
+import { onInterrupt } from './signals.js';
+
+/** Runs the command line `argv` (without node and script) and returns the exit code. Throws nothing. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exit = 0;
+  let env: Environment = environment();
+  endWithReader();
+  const program = buildProgram(async (work) => {
+    const context = await interruptible(program.opts<GlobalOptions>(), async (made) => {
+      env = made.env;
+      exit = await work(made);
+    });
+    return context;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // Commander may not have come as far as the option when it met the error.
+    const json = argv.includes('--json');
+    const out = (text: string): void => void process.stdout.write(`${text}\n`);
+    const err = (text: string): void => void process.stderr.write(`${text}\n`);
+    return reportError(error instanceof CommanderError ? usageError(error) : error, { env, json, out, err });
+  }
+}
+
+async function interruptible(options: GlobalOptions, work: (context: Context) => Promise<void>): Promise<void> {
+  const interruption = onInterrupt((text) => void process.stderr.write(`\n${text}\n`));
+  try {
+    await work(await createContext(options, interruption.signal));
+  } finally {
+    interruption.release();
+  }
+}
+
+function usageError(error: CommanderError): AppError {
+  const missing = error.code === 'commander.help';
+  const message = missing ? 'No command was given' : error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  return new AppError('usage', message, {
+    hint: 'See `soulcaster-backup --help`, or `soulcaster-backup COMMAND --help` for one command.',
+  });
+}
+
+/** A reader that has seen enough, such as `head`, closes the pipe: that is no fault. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { RedisCommand, RedisPort, RedisValue } from '../../ports/redis.js';
+import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+
+/** A difference of clocks above it, in milliseconds, is worth a warning: expiries are absolute times. */
+const SKEW_MS = 5_000;
+
+/** All that a snapshot asks of the database, in small. Nothing is written. `open` may throw `config`. */
+export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
+  let opened: RedisPort | null = null;
+  const redis = (): RedisPort => (opened ??= open());
+  return [
+    { name: 'redis', look: () => reach(redis()) },
+    { name: 'redis-scan', look: () => scan(redis()) },
+    { name: 'redis-read', look: () => read(redis()) },
+    { name: 'redis-clock', look: () => compareClocks(redis(), clock) },
+    { name: 'redis-server', look: () => describe(redis()) },
+  ];
+}
+
+async function reach(redis: RedisPort): Promise<Observation> {
+  await ask(redis, ['PING']);
+  return ok(`${redis.host} is reached and accepts the token`);
+}
+
+async function scan(redis: RedisPort): Promise<Observation> {
+  await ask(redis, ['SCAN', '0', 'COUNT', 1, 'WITHTYPE']);
+  return ok('the token may list keys with their types');
+}
+
+/** On a key that is not there: the answers prove the commands, and no value is touched. */
+async function read(redis: RedisPort): Promise<Observation> {
+  const key = `soulcaster-backup:doctor:${randomUUID()}`;
+  const commands: RedisCommand[] = [
+    ['TYPE', key],
+    ['PEXPIRETIME', key],
+  ];
+  for (const [index, reply] of (await redis.transaction(commands)).entries()) {
+    if ('error' in reply) throw refused(commands[index]?.[0] ?? '', reply.error);
+  }
+  return ok('values and expiries are read in one transaction');
+}
+
+async function compareClocks(redis: RedisPort, clock: Clock): Promise<Observation> {
+  const sent = clock.now();
+  const time = await ask(redis, ['TIME']);
+  const received = clock.now();
+  const [seconds, micros] = Array.isArray(time) ? time.map((part) => Number(String(part))) : [];
+  const theirs = (seconds ?? Number.NaN) * 1000 + (micros ?? 0) / 1000;
+  // The answer was made at some moment between the two.
+  const skew = theirs < sent ? sent - theirs : Math.max(0, theirs - received);
+  if (Number.isNaN(skew)) return warn('the server does not tell its time', 'Compare its clock by hand.');
+  const text = `its clock and ours are ${(skew / 1000).toFixed(1)} s apart`;
+  return skew > SKEW_MS ? warn(text, "Set this machine's clock with NTP: expiries are absolute times.") : ok(text);
+}
+
+async function describe(redis: RedisPort): Promise<Observation> {
+  const keys = await ask(redis, ['DBSIZE']);
+  const [info] = await redis.pipeline([['INFO', 'server']]);
+  const text = info !== undefined && 'value' in info ? String(info.value) : '';
+  const line = (name: string): string | undefined => new RegExp(`^${name}:(\\S{1,40})`, 'm').exec(text)?.[1];
+  const version = line('upstash_version') ?? line('redis_version');
+  return ok(`${Number(keys).toLocaleString('en-US')} keys, server version ${version ?? 'not told'}`);
+}
+
+async function ask(redis: RedisPort, command: RedisCommand): Promise<RedisValue> {
+  const [reply] = await redis.pipeline([command]);
+  if (reply !== undefined && 'value' in reply) return reply.value;
+  throw refused(command[0], reply?.error ?? 'no answer');
+}
+
+function refused(name: string, error: string): AppError {
+  const denied = /^NOPERM/i.test(error);
+  return new AppError(denied ? 'redis-denied' : 'redis-command', `Redis refused ${name}: ${error}`, {
+    hint: denied
+      ? 'Use the standard token of the database: a read-only one may not SCAN, and a snapshot needs that.'
+      : 'Use a database that knows the command: Upstash Redis, or redis-server 7.0 or newer behind a REST proxy.',
+  });
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../ports/clock.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { probeConditionalWrites } from '../probe-store.js';
+
+/** A difference of clocks above it, in milliseconds, is worth a warning. Listings tell times in whole seconds. */
+const SKEW_MS = 10_000;
+
+/**
+ * All that runs rely on in the store, on objects under `probe/` that are removed again. `open` gives the store without
+ * retries, which would hide what it does; it may throw `config`.
+ */
+export function storeChecks(open: () => ObjectStore, where: string, clock: Clock): CheckGroup {
+  let opened: ObjectStore | null = null;
+  const store = (): ObjectStore => (opened ??= open());
+  return [
+    { name: 'store', look: () => reach(store(), where) },
+    { name: 'store-writes', look: () => prove(store(), clock) },
+    { name: 'store-clock', look: () => compareClocks(store(), clock) },
+  ];
+}
+
+async function reach(store: ObjectStore, where: string): Promise<Observation> {
+  await store.read(`probe/${randomUUID()}`);
+  return ok(`${where} is reached and accepts the credentials`);
+}
+
+async function prove(store: ObjectStore, clock: Clock): Promise<Observation> {
+  await probeConditionalWrites(store, clock);
+  return ok('writes once, swaps by etag, lists and removes, as runs rely on');
+}
+
+async function compareClocks(store: ObjectStore, clock: Clock): Promise<Observation> {
+  const name = `probe/${randomUUID()}`;
+  const from = clock.now();
+  await store.create(name, Buffer.from(name));
+  const to = clock.now();
+  try {
+    for await (const { name: found, modifiedAt } of store.list(name)) {
+      if (found === name) return judge(modifiedAt, from, to);
+    }
+  } finally {
+    await store.remove(name);
+  }
+  return warn('the listing lacks an object that was just written', 'Use a store with strong consistency.');
+}
+
+function judge(modifiedAt: number, from: number, to: number): Observation {
+  const skew = modifiedAt < from ? from - modifiedAt : Math.max(0, modifiedAt - to);
+  const text = `its clock and ours are ${Math.floor(skew / 1000)} s apart`;
+  if (skew <= SKEW_MS) return ok(text);
+  return warn(text, "Set this machine's clock with NTP: leases and the age of snapshots go by it.");
+}

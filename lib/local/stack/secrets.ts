@@ -1,0 +1,33 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { newSigningKey } from '../qstash/signing.js';
+
+/** What the parts of a stack know each other by; random, and worth nothing outside of it. */
+export interface StackSecrets {
+  readonly redisToken: string;
+  /** A token that may read, and not list keys: for seeing what is refused with it. */
+  readonly redisReadOnlyToken: string;
+  readonly queueToken: string;
+  readonly currentSigningKey: string;
+  readonly nextSigningKey: string;
+  readonly cronSecret: string;
+  readonly adminToken: string;
+  /** Ed25519, PKCS#8 as base64 of DER. */
+  readonly manifestKey: string;
+}
+
+const TOKEN_BYTES = 24;
+
+export function newSecrets(): StackSecrets {
+  const token = (): string => randomBytes(TOKEN_BYTES).toString('base64url');
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return {
+    redisToken: token(),
+    redisReadOnlyToken: token(),
+    queueToken: token(),
+    currentSigningKey: newSigningKey(),
+    nextSigningKey: newSigningKey(),
+    cronSecret: token(),
+    adminToken: token(),
+    manifestKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
+  };
+}

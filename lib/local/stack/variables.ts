@@ -1,0 +1,36 @@
+import type { Qstash } from '../qstash/index.js';
+import type { UpstashRedisStandIn } from '../upstash-redis/index.js';
+import type { StackSecrets } from './secrets.js';
+import type { StackStore } from './store.js';
+
+export interface StackParts {
+  readonly redis: UpstashRedisStandIn;
+  readonly queue: Qstash;
+  readonly store: StackStore;
+  readonly publicUrl: string;
+  readonly secrets: StackSecrets;
+}
+
+/** All variables that functions and the command line need to work with a stack. */
+export function variablesOf({ redis, queue, store, publicUrl, secrets }: StackParts): Record<string, string> {
+  return {
+    UPSTASH_REDIS_REST_URL: redis.url,
+    UPSTASH_REDIS_REST_TOKEN: redis.token,
+    ...store.variables,
+    QSTASH_URL: queue.url,
+    QSTASH_TOKEN: queue.token,
+    QSTASH_CURRENT_SIGNING_KEY: queue.currentSigningKey,
+    QSTASH_NEXT_SIGNING_KEY: queue.nextSigningKey,
+    PUBLIC_URL: publicUrl,
+    CRON_SECRET: secrets.cronSecret,
+    ADMIN_TOKEN: secrets.adminToken,
+    BACKUP_SIGNING_KEY: secrets.manifestKey,
+  };
+}
+
+/** Variables as text that a shell can source and `--env-file` can read. None of the values holds a quote. */
+export function envFileText(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}="${value}"\n`)
+    .join('');
+}
