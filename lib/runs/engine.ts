@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { newId } from './ids.js';
-import { claimLease, handOverLease, keepLease } from './lease.js';
+import { claimLease, handOverLease, keepLease, releaseLease } from './lease.js';
 import { openLeg, type Budget, type LeaseTimes } from './leg.js';
 import { workPhases } from './legwork.js';
 import { hasMarker, missingTasks, writeMarker } from './markers.js';
@@ -68,8 +68,12 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
     if (claim.displaced !== null) await abandon(claim.displaced, id);
-    // Read again: the record may have moved on between the first look and the claim.
+    // Read again: the record may have moved on, or come to its end, between the first look and the claim.
     const held = await loadRun(ports.store, id);
+    if (isOver(held.record)) {
+      await releaseLease(ports, claim.lease);
+      return held.record;
+    }
     const leg = openLeg(ports, times, held, claim.lease, budget);
     return workPhases(ports, definitionOf(held.record.kind), leg, budget);
   }

@@ -1,0 +1,105 @@
+import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import type { Json } from '../../lib/json.js';
+import { drive } from '../../lib/runs/drive.js';
+import { createEngine, type Engine } from '../../lib/runs/engine.js';
+import type { Budget } from '../../lib/runs/leg.js';
+import type { Leg, RunDefinition, RunRecord, StepOutcome } from '../../lib/runs/model.js';
+import { loadRun } from '../../lib/runs/records.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { manualClock, type ManualClock } from '../support/manual-clock.js';
+
+export const TIMES = { legTtlMs: 60_000, handOverMs: 600_000 };
+export const TASKS = 7;
+/** 0 + 1 + ... + 6: what a run comes to that did each task once. */
+export const SUM = 21;
+
+const PROGRESS = { done: 0, total: null, unit: 'items', bytes: 0 } as const;
+
+/** An engine over a real folder, with a run that counts to 5 in legs of one, does 7 tasks and adds up their results. */
+export interface Bench {
+  readonly clock: ManualClock;
+  readonly folder: FolderStore;
+  readonly engine: Engine;
+  /** What the run did, in order. */
+  readonly did: string[];
+  /** Called at each point where a fault may strike. */
+  fault: (at: string) => void;
+  start(engine?: Engine): Promise<string>;
+  /** Works on a run to its end within this process. */
+  drive(id: string, changes?: Partial<Budget>): Promise<RunRecord>;
+  budget(changes?: Partial<Budget>): Budget;
+  load(id: string): Promise<RunRecord>;
+  /** Takes all messages that wait. */
+  takeAll(): string[];
+  /** Another engine over the same store, for runs of another definition. */
+  engineOf(definition: RunDefinition): Engine;
+}
+
+export async function openBench(inline = 0): Promise<Bench> {
+  const folder = await folderStore();
+  const clock = manualClock();
+  const queue = inProcessQueue();
+  const engineOf = (definition: RunDefinition): Engine =>
+    createEngine({ clock, log: silentLog(), queue, store: folder.store }, [definition], TIMES);
+  const did: string[] = [];
+  const point = (at: string): void => bench.fault(at);
+  const bench: Bench = {
+    clock,
+    folder,
+    engine: engineOf(counting(inline, did, point)),
+    did,
+    fault: () => undefined,
+    async start(engine = bench.engine) {
+      const started = await engine.start({ kind: 'drill', input: null, checkpoint: 0, progress: PROGRESS });
+      if (!started.started) throw new Error(`held by ${started.holder}`);
+      return started.run.id;
+    },
+    drive: (id, changes) => drive(bench.engine, clock, () => queue.take(), id, bench.budget(changes)),
+    budget(changes = {}) {
+      return {
+        deadline: clock.now() + 100_000,
+        lastAttempt: false,
+        interrupt: new AbortController().signal,
+        ...changes,
+      };
+    },
+    load: async (id) => (await loadRun(folder.store, id)).record,
+    takeAll() {
+      const bodies: string[] = [];
+      for (let body = queue.take(); body !== null; body = queue.take()) bodies.push(body);
+      return bodies;
+    },
+    engineOf,
+  };
+  return bench;
+}
+
+function counting(inline: number, did: string[], point: (at: string) => void): RunDefinition {
+  const happen = (what: string): void => {
+    did.push(what);
+    point(what);
+  };
+  const count = async (leg: Leg): Promise<StepOutcome> => {
+    const next = (leg.run.checkpoint as number) + 1;
+    happen(`count ${next}`);
+    await leg.save(next, PROGRESS);
+    point(`saved ${next}`);
+    if (next < 5) return { to: 'later', checkpoint: next, progress: PROGRESS };
+    return { to: 'phase', phase: 'work', tasks: TASKS, checkpoint: next, progress: PROGRESS };
+  };
+  const sum = async (leg: Leg): Promise<StepOutcome> => {
+    let total = 0;
+    for await (const { result } of leg.results('work')) total += result as number;
+    happen('sum');
+    return { to: 'end', state: 'succeeded', result: total, error: null };
+  };
+  const task = async (_run: unknown, at: number): Promise<Json> => {
+    await Promise.resolve();
+    happen(`task ${at}`);
+    return at;
+  };
+  const work = { type: 'tasks', next: 'sum', inline, parallelism: 3, task, progress: () => PROGRESS } as const;
+  const phases = { count: { type: 'serial', step: count }, work, sum: { type: 'serial', step: sum } } as const;
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases };
+}

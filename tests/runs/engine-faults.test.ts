@@ -1,0 +1,148 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
+import type { RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import { openBench, SUM, TIMES, type Bench } from './bench.js';
+
+const REQUEST = {
+  kind: 'drill',
+  input: null,
+  checkpoint: 0,
+  progress: { done: 0, total: null, unit: 'items', bytes: 0 },
+} as const;
+
+let bench: Bench;
+
+beforeEach(async () => {
+  bench = await openBench();
+});
+
+afterEach(() => bench.folder.remove());
+
+describe('a leg that dies', () => {
+  const points = ['count 3', 'saved 3', 'task 2', 'task 6', 'sum'];
+
+  it.each(points)('at "%s" is picked up by the retry of its message', async (point) => {
+    const { engine } = bench;
+    const id = await bench.start();
+    let armed = true;
+    bench.fault = (at) => {
+      if (!armed || at !== point) return;
+      armed = false;
+      throw new AppError('store-unavailable', 'gone', { hint: '', transient: true });
+    };
+    const waiting = [JSON.stringify({ run: id, leg: 0 })];
+    for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) {
+      await engine.deliver(body, bench.budget()).catch((error: unknown) => {
+        expect((error as AppError).code).toBe('store-unavailable');
+        waiting.push(body);
+      });
+      waiting.push(...bench.takeAll());
+    }
+    expect(armed).toBe(false);
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
+  });
+
+  it('without a word keeps others waiting until its lease has run out', async () => {
+    const { engine } = bench;
+    const id = await bench.start();
+    const stuck = bench.engineOf(hanging());
+    void stuck.work(id, bench.budget()).catch(() => undefined);
+    await bench.clock.advance(0);
+    await expect(engine.work(id, bench.budget())).rejects.toMatchObject({
+      code: 'busy',
+      transient: true,
+      retryAfterMs: 60_000,
+    });
+  });
+
+  it('ends the run when nobody will call again', async () => {
+    const { engine } = bench;
+    const id = await bench.start();
+    bench.fault = () => {
+      throw new AppError('redis-unavailable', 'down', { hint: 'wait', transient: true });
+    };
+    const run = await engine.work(id, bench.budget({ lastAttempt: true }));
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'redis-unavailable', message: 'down', hint: 'wait' } });
+    expect((await bench.engine.start(REQUEST)).started).toBe(true);
+  });
+
+  it('ends the run at once when a retry cannot help', async () => {
+    const { engine } = bench;
+    const id = await bench.start();
+    bench.fault = () => {
+      throw new AppError('redis-denied', 'no', { hint: '' });
+    };
+    expect(await engine.work(id, bench.budget())).toMatchObject({ state: 'failed', error: { code: 'redis-denied' } });
+  });
+
+  it('says nothing of a foreign error but its name', async () => {
+    const { engine } = bench;
+    const id = await bench.start();
+    bench.fault = () => {
+      throw new TypeError('SET secret hunter2');
+    };
+    const run = await engine.work(id, bench.budget());
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'internal' } });
+    expect(JSON.stringify(run)).not.toContain('hunter2');
+  });
+});
+
+function hanging(): RunDefinition {
+  const step = (): Promise<StepOutcome> => new Promise<StepOutcome>(() => undefined);
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases: { count: { type: 'serial', step } } };
+}
+
+describe('two runs of one lease', () => {
+  it('exclude each other', async () => {
+    const id = await bench.start();
+    expect(await bench.engine.start(REQUEST)).toEqual({
+      started: false,
+      holder: id,
+    });
+  });
+
+  it('give way when the first has not been heard of for too long, and it cannot come back', async () => {
+    const { engine } = bench;
+    const first = await bench.start();
+    await bench.clock.advance(TIMES.handOverMs);
+    const second = await bench.start();
+    expect(await bench.load(first)).toMatchObject({
+      state: 'failed',
+      error: { code: 'interrupted' },
+    });
+    await engine.work(first, bench.budget());
+    expect(bench.did).toEqual([]);
+    const run = await bench.drive(second);
+    expect(run.state).toBe('succeeded');
+  });
+
+  it('fence off a leg that was only slow', async () => {
+    const { engine } = bench;
+    const first = await bench.start();
+    let second = '';
+    bench.fault = (at) => {
+      if (at !== 'count 1' || second !== '') return;
+      second = 'pending';
+      throw new AppError('store-unavailable', 'slow', { hint: '', transient: true });
+    };
+    await expect(engine.work(first, bench.budget())).rejects.toMatchObject({ code: 'store-unavailable' });
+    await bench.clock.advance(TIMES.handOverMs);
+    second = await bench.start();
+    const late = await engine.deliver(JSON.stringify({ run: first, leg: 0 }), bench.budget());
+    expect(late.state).toBe('failed');
+    expect((await bench.drive(second)).state).toBe('succeeded');
+  });
+});
+
+describe('an interrupted process', () => {
+  it('ends its run as failed and frees the lease', async () => {
+    const id = await bench.start();
+    const stop = new AbortController();
+    bench.fault = (at) => {
+      if (at === 'saved 2') stop.abort();
+    };
+    const run = await bench.drive(id, { interrupt: stop.signal, lastAttempt: true });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    await bench.start();
+  });
+});
