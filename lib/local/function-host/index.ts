@@ -143,7 +143,7 @@ function until<T>(child: ChildProcess, pick: (message: FromHost) => T | null): P
         const value = pick(message);
         if (value !== null) finish(() => resolve(value));
       } catch (error) {
-        finish(() => reject(error));
+        finish(() => reject(error instanceof Error ? error : new Error('No value', { cause: error })));
       }
     };
     const onExit = (): void => finish(() => reject(new Error('The function host ended')));
