@@ -36,8 +36,12 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
     json,
     onTerminal: process.stderr.isTTY && env['TERM'] !== 'dumb',
     interrupt,
-    print: (text) => void (json || process.stdout.write(`${text}\n`)),
-    document: (value) => void (json && process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)),
+    print(text) {
+      if (!json) process.stdout.write(`${text}\n`);
+    },
+    document(value) {
+      if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    },
     note,
     log: remarks(note, env['DEBUG'] === '1'),
   };

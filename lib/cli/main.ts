@@ -11,13 +11,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
   endWithReader();
-  const program = buildProgram(async (work) => {
-    const context = await interruptible(program.opts<GlobalOptions>(), async (made) => {
-      env = made.env;
-      exit = await work(made);
-    });
-    return context;
-  });
+  const program = buildProgram((work) =>
+    interruptible(program.opts<GlobalOptions>(), async (context) => {
+      env = context.env;
+      exit = await work(context);
+    }),
+  );
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exit;

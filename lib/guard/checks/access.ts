@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.js';
+import type { AppError } from '../../errors.js';
 import { ok, warn, type CheckGroup } from '../doctor.js';
 
 /** A secret that callers must know. `problem` is what the configuration has to say against it, or null. */

@@ -1,0 +1,54 @@
+import { fullApp } from '../app.js';
+import { exitCodeOf } from '../errors.js';
+import type { ObjectStore } from '../ports/store.js';
+import type { RunRecord } from '../runs/model.js';
+import { loadManifest, type Ledger, type Manifest } from '../snapshot/manifest.js';
+import { startSnapshot } from '../snapshot/run.js';
+import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
+import type { Context } from './context.js';
+import { counted, keyName } from './output/format.js';
+import { explain, errorDocument } from './output/report-error.js';
+import { snapshotSummary } from './output/summary.js';
+
+/** How many keys a warning names. */
+const NAMED = 5;
+
+/** `backup`: takes a snapshot, and says what is in it and what it cost. */
+export async function backup(context: Context, options: { readonly local?: boolean }): Promise<number> {
+  const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
+  const run = await carryOut(context, app, await startSnapshot(app.engine, 'cli'));
+  const manifest = await manifestOf(app.ports.store, run);
+  const error = errorOfRun(run);
+  if (manifest !== null) {
+    context.print(snapshotSummary(manifest, millisecondsOf(run)));
+    warnOf(context, 'failed', manifest.ledger.failed, 'could not be saved');
+    warnOf(context, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
+  }
+  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  context.document({
+    run: run.id,
+    state: run.state,
+    snapshot: manifest?.id ?? null,
+    milliseconds: millisecondsOf(run),
+    result: run.result,
+    error: error === null ? null : errorDocument(error).error,
+  });
+  return error === null ? 0 : exitCodeOf(error.code);
+}
+
+/** Null when the run did not come as far as a manifest. */
+async function manifestOf(store: ObjectStore, run: RunRecord): Promise<Manifest | null> {
+  if (run.state === 'failed') return null;
+  return (await loadManifest(store, run.id))?.manifest ?? null;
+}
+
+function millisecondsOf(run: RunRecord): number {
+  return Date.parse(run.finishedAt ?? run.updatedAt) - Date.parse(run.createdAt);
+}
+
+function warnOf(context: Context, list: string, { count, keys }: Ledger['failed'], what: string): void {
+  if (count === 0) return;
+  const named = keys.slice(0, NAMED).map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
+  const more = count > named.length ? [`  and ${count - named.length} more: see \`show\``] : [];
+  context.note([`warning: ${counted(count, 'key')} ${what} (${list}):`, ...named, ...more].join('\n'));
+}

@@ -1,0 +1,98 @@
+import type { App } from '../app.js';
+import type { Environment } from '../config.js';
+import { AppError, toAppError, type ErrorCode } from '../errors.js';
+import { isOver } from '../runs/ending.js';
+import type { Started } from '../runs/engine.js';
+import type { RunRecord } from '../runs/model.js';
+import { loadRun } from '../runs/records.js';
+import type { Context } from './context.js';
+import { progressView, type ProgressView } from './output/progress.js';
+
+type Runner = Pick<App<'clock' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
+
+/** How often the record is looked at, in milliseconds: here, and where the queue does the work. */
+const LOOK_HERE_MS = 250;
+const LOOK_AWAY_MS = 1_000;
+/** When a run over the queue has not been heard of for so long, something is in the way. */
+const SILENCE_MS = 120_000;
+
+/** The environment of a command: with `--local` as if there were no queue. */
+export function runEnvironment(env: Environment, local: boolean): Environment {
+  return local ? { ...env, QSTASH_TOKEN: '' } : env;
+}
+
+/**
+ * Sees a run to its end and returns its record: works on it here or, with a queue, publishes its first leg and watches
+ * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
+ */
+export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
+  if (!started.started) throw locked(started.holder);
+  const { id } = started.run;
+  const view = progressView(context, () => app.ports.clock.now());
+  context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'at work in this process'}`);
+  try {
+    return await (app.queued ? watchQueued(context, app, view, id) : workHere(context, app, view, id));
+  } finally {
+    view.stop();
+  }
+}
+
+/** The error that a run ended with; null when it did all it was to do. */
+export function errorOfRun(run: RunRecord): AppError | null {
+  if (run.error === null) return null;
+  const { code, message, hint } = run.error;
+  return new AppError(code as ErrorCode, message, { hint });
+}
+
+async function workHere({ interrupt }: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
+  const { clock, store } = app.ports;
+  const over = new AbortController();
+  const work = app.work(id, { deadline: Number.POSITIVE_INFINITY, lastAttempt: true, interrupt });
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      view.update((await loadRun(store, id)).record);
+      await clock.sleep(LOOK_HERE_MS, over.signal);
+    }
+  })();
+  // What is wrong with the store, the work itself meets as well.
+  watching.catch(() => undefined);
+  const run = await work.finally(() => over.abort());
+  await watching.catch(() => undefined);
+  return run;
+}
+
+async function watchQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
+  const { clock, store } = app.ports;
+  await publishFirstLeg(app, id);
+  let told = false;
+  while (!context.interrupt.aborted) {
+    const { record } = await loadRun(store, id);
+    view.update(record);
+    if (isOver(record)) return record;
+    if (!told && clock.now() - Date.parse(record.updatedAt) > SILENCE_MS) {
+      told = true;
+      context.note(`warning: run ${id} has not been heard of for two minutes; does the queue reach PUBLIC_URL?`);
+    }
+    await clock.sleep(LOOK_AWAY_MS, context.interrupt);
+  }
+  throw new AppError('interrupted', `Run ${id} is no longer watched; it goes on over the queue`, {
+    hint: 'Nothing to do: `soulcaster-backup list` shows the snapshot when it is done.',
+  });
+}
+
+async function publishFirstLeg({ engine }: Runner, id: string): Promise<void> {
+  try {
+    await engine.watch(id, 0, 0);
+  } catch (error) {
+    // Nobody else would ever work on it, and its lease would keep others from starting.
+    const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(error)) };
+    await engine.work(id, budget).catch(() => undefined);
+    throw error;
+  }
+}
+
+function locked(holder: string): AppError {
+  return new AppError('locked', `Another run is under way: ${holder}`, {
+    hint: 'Wait until it is over. A run that died gives way by itself within the hour.',
+  });
+}

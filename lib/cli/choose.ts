@@ -1,0 +1,13 @@
+import { AppError } from '../errors.js';
+import type { ObjectStore } from '../ports/store.js';
+import { catalog, resolveSnapshot } from '../snapshot/catalog.js';
+
+/**
+ * The snapshot that was asked for. Here `latest` is the newest there is, whole or not: who looks at snapshots wants to
+ * see just the one that is not. Throws `not-found`.
+ */
+export async function chooseSnapshot(store: ObjectStore, wanted: string): Promise<string> {
+  if (wanted !== 'latest') return resolveSnapshot(store, wanted);
+  for await (const { id } of catalog(store)) return id;
+  throw new AppError('not-found', 'There is no snapshot yet', { hint: 'Take one with `soulcaster-backup backup`.' });
+}

@@ -1,0 +1,71 @@
+import { ensurePrograms, REDIS_SERVER } from '../local/packages.js';
+import { loadWorkspace } from '../local/data/index.js';
+import { startStack, type Stack } from '../local/stack/index.js';
+import { toAppError } from '../errors.js';
+import type { Context } from './context.js';
+import { nightlyBackup } from './demo/nightly.js';
+import { demoSummary } from './demo/summary.js';
+import { projectRoot } from './dev.js';
+import { list } from './list.js';
+import { counted, duration } from './output/format.js';
+import { verify } from './verify.js';
+
+const PROJECTS = 2;
+const ITEMS = 1_500;
+const SEED = 20;
+
+/** `demo`: a night in the life of the backup, on a stack of its own in a temporary folder, from nothing to proof. */
+export async function demo(context: Context): Promise<number> {
+  const startedAt = Date.now();
+  const step = stepper(context);
+  step('Starting the local stack: redis-server, store, queue and functions');
+  await ensurePrograms([REDIS_SERVER], (text) => context.note(text));
+  const stack = await startStack({ root: projectRoot(), functions: { onLog: () => undefined, maxInstances: 2 } });
+  try {
+    const exit = await tellStory(context, stack, step);
+    if (exit !== 0) return exit;
+  } finally {
+    await stack.stop();
+  }
+  context.print(`\nDone in ${duration(Date.now() - startedAt)}; everything is stopped and removed.\n\n${NEXT}`);
+  return 0;
+}
+
+async function tellStory(context: Context, stack: Stack, step: (text: string) => void): Promise<number> {
+  const inStack: Context = { ...context, env: { ...context.env, ...stack.env }, document: () => undefined };
+  step(`Generating ${PROJECTS} projects of ${counted(ITEMS, 'feedback item')}`);
+  const loaded = await loadWorkspace({ redisUrl: stack.urls.redis, projects: PROJECTS, items: ITEMS, seed: SEED });
+  context.print(`  ${counted(loaded.keys, 'key')} in the database`);
+
+  step('Firing the nightly cron over HTTP, as Vercel does: GET /api/cron/backup');
+  const night = await nightlyBackup(inStack, stack);
+  context.print(`  snapshot ${night.manifest.id} is ${night.manifest.state}`);
+
+  step('Reading it back from the store and checking every line');
+  const verified = await verify(inStack, night.manifest.id, { local: true });
+  if (verified !== 0) return verified;
+
+  step('Listing the snapshots');
+  const listed = await list(inStack, { limit: 20 });
+  if (listed !== 0) return listed;
+
+  step('Summary');
+  context.print(demoSummary(night));
+  context.document({ keys: loaded.keys, milliseconds: night.milliseconds, manifest: night.manifest });
+  return 0;
+}
+
+/** Announces each step; an interrupt ends the demo between two. */
+function stepper(context: Context): (text: string) => void {
+  let number = 0;
+  return (text) => {
+    if (context.interrupt.aborted) throw toAppError(context.interrupt.reason);
+    number += 1;
+    context.print(`${number === 1 ? '' : '\n'}${number}. ${text}`);
+  };
+}
+
+const NEXT = `Try next:
+  node bin/soulcaster-backup.js dev --projects 3        the same stack, to stay and to play with
+  node bin/soulcaster-backup.js dev --s3                with a real S3 server as store
+  node bin/soulcaster-backup.js --help                  all commands`;

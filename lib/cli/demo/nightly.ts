@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { connect } from '../../connect.js';
+import { AppError } from '../../errors.js';
+import type { Stack } from '../../local/stack/index.js';
+import type { Ports } from '../../ports/index.js';
+import { isId } from '../../runs/ids.js';
+import { isOver } from '../../runs/ending.js';
+import type { RunRecord } from '../../runs/model.js';
+import { loadRun } from '../../runs/records.js';
+import { loadManifest, type Manifest } from '../../snapshot/manifest.js';
+import { errorOfRun } from '../carry-out.js';
+import type { Context } from '../context.js';
+import { progressView } from '../output/progress.js';
+
+export interface Night {
+  readonly manifest: Manifest;
+  /** From the cron's call to the end of the run. */
+  readonly milliseconds: number;
+}
+
+type Needs = Pick<Ports, 'clock' | 'store'>;
+
+const CRON = '/api/cron/backup';
+const LOOK_MS = 250;
+
+const answerSchema = z.object({ runId: z.string() });
+const problemSchema = z.object({ detail: z.string().optional(), title: z.string().optional() });
+
+/** Fires the nightly cron and shows the run that it starts until it is over. Throws the run's error. */
+export async function nightlyBackup(context: Context, stack: Stack): Promise<Night> {
+  const ports = connect(stack.env, ['clock', 'store']);
+  const from = ports.clock.now();
+  const view = progressView(context, () => ports.clock.now());
+  const answered = new AbortController();
+  const calling = stack.functions.fireCron(CRON).finally(() => answered.abort());
+  try {
+    await watchUntil(ports, answered.signal, (run) => view.update(run));
+    const id = await runIdIn(await calling);
+    const run = await watchToEnd(ports, id, context.interrupt, (record) => view.update(record));
+    const error = errorOfRun(run);
+    if (error !== null) throw error;
+    const loaded = await loadManifest(ports.store, id);
+    if (loaded === null) throw failed('the run ended without a manifest');
+    return { manifest: loaded.manifest, milliseconds: ports.clock.now() - from };
+  } finally {
+    view.stop();
+    // Its answer was waited for, or does not matter any more.
+    calling.catch(() => undefined);
+  }
+}
+
+/** Shows the newest run there is, until the cron's call is answered: it answers at the end of its first leg. */
+async function watchUntil(ports: Needs, answered: AbortSignal, show: (run: RunRecord) => void): Promise<void> {
+  while (!answered.aborted) {
+    let newest: string | null = null;
+    for await (const folder of ports.store.folders('runs/')) if (isId(folder)) newest = folder;
+    const run = newest === null ? null : await loadRun(ports.store, newest).catch(() => null);
+    if (run !== null) show(run.record);
+    await ports.clock.sleep(LOOK_MS, answered);
+  }
+}
+
+async function watchToEnd(
+  ports: Needs,
+  id: string,
+  interrupt: AbortSignal,
+  show: (run: RunRecord) => void,
+): Promise<RunRecord> {
+  for (;;) {
+    const { record } = await loadRun(ports.store, id);
+    show(record);
+    if (isOver(record)) return record;
+    if (interrupt.aborted) throw interrupt.reason;
+    await ports.clock.sleep(LOOK_MS, interrupt);
+  }
+}
+
+async function runIdIn(response: Response): Promise<string> {
+  const body: unknown = await response.json().catch(() => null);
+  const answer = answerSchema.safeParse(body);
+  if (answer.success) return answer.data.runId;
+  const problem = problemSchema.safeParse(body).data;
+  throw failed(`HTTP ${response.status} ${problem?.detail ?? problem?.title ?? ''}`.trim());
+}
+
+function failed(what: string): AppError {
+  return new AppError('internal', `The nightly backup failed: ${what}`, {
+    hint: 'Run the demo again with DEBUG=1; if it fails again, report what it prints.',
+  });
+}

@@ -1,0 +1,60 @@
+import { loadConfig, type Environment, type Section } from '../config.js';
+import { connect, connectPlainStore } from '../connect.js';
+import { AppError } from '../errors.js';
+import { publicUrlChecks, secretChecks } from '../guard/checks/access.js';
+import { encryptionChecks, signatureChecks } from '../guard/checks/keys.js';
+import { queueChecks } from '../guard/checks/queue.js';
+import { redisChecks } from '../guard/checks/redis.js';
+import { storeChecks } from '../guard/checks/store.js';
+import { notConfigured, type CheckGroup } from '../guard/doctor.js';
+import type { Clock } from '../ports/clock.js';
+
+/** One group of checks for every service there may be; what is not configured at all is told as such. */
+export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const group = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup): CheckGroup =>
+    variables.some(isSet) ? make() : notConfigured(name, meaning);
+  return [
+    group('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
+      redisChecks(() => connect(env, ['redis']).redis, clock),
+    ),
+    group('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
+      storeChecks(() => connectPlainStore(loadConfig(env, ['store']).store), env['BACKUP_STORE'] ?? '', clock),
+    ),
+    group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () =>
+      queueChecks(() => connect(env, ['queue']).queue),
+    ),
+    group(
+      'encryption',
+      ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY'],
+      'no recipients: snapshots are not encrypted',
+      () => encryptionChecks(() => connect(env, ['sealer']).sealer),
+    ),
+    group('signature', ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'], 'no key: manifests are not signed', () =>
+      signatureChecks(() => connect(env, ['signer']).signer),
+    ),
+    group('cron-secret', ['CRON_SECRET'], 'CRON_SECRET is not set: the nightly cron is refused', () =>
+      secretChecks(accessSecret(env, 'CRON_SECRET', 'cron'), [env['ADMIN_TOKEN'] ?? '']),
+    ),
+    group('admin-token', ['ADMIN_TOKEN'], 'ADMIN_TOKEN is not set: the operators’ calls are refused', () =>
+      secretChecks(accessSecret(env, 'ADMIN_TOKEN', 'admin'), [env['CRON_SECRET'] ?? '']),
+    ),
+    group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
+      publicUrlChecks(env['PUBLIC_URL'] ?? ''),
+    ),
+  ];
+}
+
+function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {
+  return { variable, value: env[variable] ?? '', problem: problemOf(env, section) };
+}
+
+function problemOf(env: Environment, section: Section): AppError | null {
+  try {
+    loadConfig(env, [section]);
+    return null;
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import { connect } from '../connect.js';
+import { timeOfId } from '../runs/ids.js';
+import { catalog, isVerified, type CatalogEntry } from '../snapshot/catalog.js';
+import type { Context } from './context.js';
+import { bytes, count, duration } from './output/format.js';
+import { sizesOf } from './output/summary.js';
+import { table } from './output/table.js';
+
+/** A snapshot as `list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
+interface Listed {
+  readonly id: string;
+  readonly createdAt: string;
+  readonly ageSeconds: number;
+  readonly state: 'complete' | 'incomplete' | 'unreadable';
+  /** Whether it may be relied on: complete, read back and found whole. */
+  readonly verified: boolean;
+  readonly verification: 'verified' | 'damaged' | null;
+  readonly keys: number | null;
+  readonly parts: number | null;
+  readonly plainBytes: number | null;
+  readonly storedBytes: number | null;
+}
+
+/** `list`: the snapshots there are, newest first. */
+export async function list(context: Context, options: { readonly limit: number }): Promise<number> {
+  const { clock, store } = connect(context.env, ['clock', 'store']);
+  const snapshots: Listed[] = [];
+  let more = false;
+  for await (const entry of catalog(store)) {
+    more = snapshots.length === options.limit;
+    if (more) break;
+    snapshots.push(describe(entry, clock.now()));
+  }
+  context.document({ snapshots, more });
+  context.print(
+    snapshots.length === 0 ? 'There is no snapshot yet. Take one: soulcaster-backup backup' : view(snapshots),
+  );
+  if (more) context.note(`There are older ones: see them with --limit.`);
+  return 0;
+}
+
+function describe(entry: CatalogEntry, now: number): Listed {
+  const { id, manifest, verification } = entry;
+  const sizes = manifest === null ? null : sizesOf(manifest);
+  return {
+    id,
+    createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
+    ageSeconds: Math.max(0, Math.round((now - timeOfId(id)) / 1000)),
+    state: manifest?.state ?? 'unreadable',
+    verified: isVerified(entry),
+    verification: verification?.state ?? null,
+    keys: manifest?.counts.keys ?? null,
+    parts: manifest?.parts.length ?? null,
+    plainBytes: sizes?.plain ?? null,
+    storedBytes: sizes?.stored ?? null,
+  };
+}
+
+function view(snapshots: readonly Listed[]): string {
+  const size = (value: number | null): string => (value === null ? '?' : bytes(value));
+  const number = (value: number | null): string => (value === null ? '?' : count(value));
+  const rows = snapshots.map((each) => [
+    each.id,
+    duration(each.ageSeconds * 1000),
+    each.state,
+    each.verified ? 'yes' : each.verification === 'damaged' ? 'DAMAGED' : 'no',
+    number(each.keys),
+    size(each.storedBytes),
+    number(each.parts),
+  ]);
+  return table(['id', 'age', 'state', 'verified', 'keys', 'size', 'parts'], rows, [4, 5, 6]);
+}

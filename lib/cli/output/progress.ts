@@ -1,0 +1,81 @@
+import { SingleBar } from 'cli-progress';
+import type { RunRecord } from '../../runs/model.js';
+import type { Context } from '../context.js';
+import { bytes, count, duration } from './format.js';
+
+/** Shows how far a run has come. */
+export interface ProgressView {
+  update(run: RunRecord): void;
+  /** Takes the bar off the terminal. */
+  stop(): void;
+}
+
+const LINE_INTERVAL_MS = 3_000;
+/** A rate over less time than this, in milliseconds, says nothing. */
+const RATE_AFTER_MS = 500;
+
+/** A bar on a terminal; elsewhere a line every few seconds. */
+export function progressView(context: Pick<Context, 'onTerminal' | 'note'>, now: () => number): ProgressView {
+  return context.onTerminal ? bar(now) : lines(context, now);
+}
+
+function bar(now: () => number): ProgressView {
+  const view = new SingleBar({
+    format: '{phase} [{bar}] {percentage}%  {text}',
+    stream: process.stderr,
+    barsize: 24,
+    barCompleteChar: '#',
+    barIncompleteChar: '.',
+    hideCursor: true,
+    clearOnComplete: true,
+    gracefulExit: false,
+  });
+  const describe = describer(now);
+  let phase = '';
+  return {
+    update(run) {
+      const total = run.progress.total ?? 0;
+      const payload = { phase: run.phase.padEnd(6), text: describe(run) };
+      if (phase === '') view.start(Math.max(total, 1), 0, payload);
+      phase = run.phase;
+      view.setTotal(Math.max(total, run.progress.done, 1));
+      view.update(run.progress.done, payload);
+    },
+    stop: () => view.stop(),
+  };
+}
+
+function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView {
+  const describe = describer(now);
+  let phase = '';
+  let toldAt = 0;
+  return {
+    update(run) {
+      const text = describe(run);
+      if (run.phase === phase && now() - toldAt < LINE_INTERVAL_MS) return;
+      phase = run.phase;
+      toldAt = now();
+      note(`${run.phase}: ${text}`);
+    },
+    stop: () => undefined,
+  };
+}
+
+/** Words for a progress: rate and time left count from the first record that was seen of the phase. */
+function describer(now: () => number): (run: RunRecord) => string {
+  let phase = '';
+  let first = { done: 0, bytes: 0, at: 0 };
+  return (run) => {
+    const { done, total, unit, bytes: size } = run.progress;
+    if (run.phase !== phase) first = { done, bytes: size, at: now() };
+    phase = run.phase;
+    const of = total === null ? '' : ` of ${count(total)}`;
+    const words = [`${count(done)}${of} ${unit}`, bytes(size)];
+    const ms = now() - first.at;
+    const rate = ms < RATE_AFTER_MS ? 0 : ((done - first.done) * 1000) / ms;
+    if (rate > 0) words.push(`${count(Math.round(rate))} ${unit}/s`);
+    if (rate > 0 && total !== null && total > done)
+      words.push(`about ${duration(((total - done) / rate) * 1000)} left`);
+    return words.join(', ');
+  };
+}

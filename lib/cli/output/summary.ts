@@ -1,0 +1,44 @@
+import type { Ledger, Manifest } from '../../snapshot/manifest.js';
+import { bytes, count, counted, dollars, duration, ratio } from './format.js';
+import { facts } from './table.js';
+
+export interface Sizes {
+  readonly plain: number;
+  readonly stored: number;
+}
+
+export function sizesOf({ parts }: Manifest): Sizes {
+  const sum = (which: 'plain' | 'stored'): number => parts.reduce((total, part) => total + part[which].bytes, 0);
+  return { plain: sum('plain'), stored: sum('stored') };
+}
+
+/** A snapshot that was just taken, in a dozen lines. */
+export function snapshotSummary(manifest: Manifest, milliseconds: number): string {
+  const { counts, doubles, id, ledger, parts, recipients, spent, state } = manifest;
+  const { plain, stored } = sizesOf(manifest);
+  const types = Object.entries(counts.byType).sort(([, a], [, b]) => b - a);
+  const rows: [string, string][] = [
+    ['keys', `${count(counts.keys)} (${types.map(([type, keys]) => `${type} ${count(keys)}`).join(', ')})`],
+    ['parts', `${count(parts.length)}${recipients.length > 0 ? ', encrypted' : ''}`],
+    ['plain', bytes(plain)],
+    ['stored', `${bytes(stored)}, compressed ${ratio(plain, stored)}`],
+    ['doubles', `${count(doubles.length)} passed over`],
+    ['ledger', ledgerLine(ledger)],
+    [
+      'commands',
+      `${count(spent.commands)} in ${counted(spent.requests, 'request')}, at most ${dollars(spent.estimatedUsd)}`,
+    ],
+    ['time', duration(milliseconds)],
+  ];
+  return `Snapshot ${id} is ${state}, read back and sealed.\n${facts(rows)}`;
+}
+
+export function ledgerLine(ledger: Ledger): string {
+  return [
+    `saved ${count(ledger.saved)}`,
+    `expired meanwhile ${count(ledger.expiredMeanwhile)}`,
+    `changed meanwhile ${count(ledger.changedMeanwhile.count)}`,
+    `unsupported ${count(ledger.unsupported.count)}`,
+    `failed ${count(ledger.failed.count)}`,
+  ].join(', ');
+}

@@ -1,0 +1,92 @@
+import { connect } from '../connect.js';
+import { AppError } from '../errors.js';
+import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
+import type { Ledger, Manifest } from '../snapshot/manifest.js';
+import type { Verification } from '../snapshot/verification.js';
+import { chooseSnapshot } from './choose.js';
+import type { Context } from './context.js';
+import { bytes, count, counted, dollars, duration, keyName, printable, ratio } from './output/format.js';
+import { ledgerLine, sizesOf } from './output/summary.js';
+import { countTable, facts, table } from './output/table.js';
+
+/** `show`: a snapshot's manifest as a report. */
+export async function show(context: Context, wanted: string): Promise<number> {
+  const { store } = connect(context.env, ['store']);
+  const id = await chooseSnapshot(store, wanted);
+  const entry = await catalogEntry(store, id);
+  const manifest = entry?.manifest ?? null;
+  if (entry === null || manifest === null) {
+    throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
+      hint: 'It was altered, cut, or written by a newer version; `soulcaster-backup verify` tells more.',
+    });
+  }
+  context.document({ id, verification: entry.verification, manifest });
+  context.print(report(entry, manifest));
+  return 0;
+}
+
+function report({ id, verification }: CatalogEntry, manifest: Manifest): string {
+  const { counts, ledger, parts } = manifest;
+  const same = (name: string): string => name;
+  return [
+    `Snapshot ${id}`,
+    facts(overview(manifest, verification)),
+    countTable('type', counts.byType, same),
+    countTable('family', counts.byFamily, same),
+    ...(Object.keys(counts.byProject).length > 0 ? [countTable('project', counts.byProject, printable)] : []),
+    ...namedKeys(ledger),
+    table(
+      ['part', 'keys', 'plain', 'stored', 'sha256 of the stored bytes'],
+      parts.map(({ name, keys, plain, stored }) => [
+        name,
+        count(keys),
+        bytes(plain.bytes),
+        bytes(stored.bytes),
+        stored.sha256,
+      ]),
+      [1, 2, 3],
+    ),
+  ].join('\n\n');
+}
+
+function overview(manifest: Manifest, verification: Verification | null): [string, string][] {
+  const { createdAt, dbsize, doubles, ledger, previous, recipients, seal, spent, state, tool, window } = manifest;
+  const { plain, stored } = sizesOf(manifest);
+  const span = Date.parse(window.to) - Date.parse(window.from);
+  return [
+    ['state', state],
+    [
+      'verified',
+      verification === null ? 'never' : `${verification.state} at ${verification.at} (${verification.depth})`,
+    ],
+    ['taken', `${createdAt} by ${tool}`],
+    ['window', `${window.from} to ${window.to} (${duration(span)})`],
+    ['database', `${counted(dbsize.before, 'key')} before, ${count(dbsize.after)} after`],
+    ['size', `${bytes(plain)} plain, ${bytes(stored)} stored, compressed ${ratio(plain, stored)}`],
+    ['ledger', ledgerLine(ledger)],
+    ['doubles', `${count(doubles.length)} passed over`],
+    [
+      'spent',
+      `${counted(spent.commands, 'command')}, ${counted(spent.requests, 'request')}, at most ${dollars(spent.estimatedUsd)}`,
+    ],
+    ['encrypted', recipients.length === 0 ? 'no' : `to ${recipients.join(', ')}`],
+    ['signed', seal.signature === null ? 'no' : 'yes (Ed25519)'],
+    ['before it', previous === null ? 'none: the first of the chain' : `${previous.id} (sha256 ${previous.sha256})`],
+  ];
+}
+
+function namedKeys(ledger: Ledger): string[] {
+  const lists = [
+    ['failed', ledger.failed],
+    ['unsupported', ledger.unsupported],
+    ['changed meanwhile', ledger.changedMeanwhile],
+  ] as const;
+  return lists
+    .filter(([, { keys }]) => keys.length > 0)
+    .map(([title, { keys }]) =>
+      table(
+        [title, 'reason'],
+        keys.map(({ key, reason }) => [keyName(key), reason]),
+      ),
+    );
+}

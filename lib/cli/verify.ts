@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { storeApp } from '../app.js';
+import { exitCodeOf } from '../errors.js';
+import { startVerify } from '../snapshot/verify.js';
+import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
+import { chooseSnapshot } from './choose.js';
+import type { Context } from './context.js';
+import { counted } from './output/format.js';
+import { errorDocument, explain } from './output/report-error.js';
+
+const resultSchema = z.object({
+  snapshot: z.string(),
+  depth: z.enum(['lines', 'stored-bytes']),
+  keys: z.number(),
+  findings: z.array(z.object({ code: z.string(), subject: z.string(), detail: z.string() })),
+});
+type Result = z.infer<typeof resultSchema>;
+
+/** `verify`: reads a snapshot back and names everything that is wrong with it, or with the chain. */
+export async function verify(context: Context, wanted: string, options: { readonly local?: boolean }): Promise<number> {
+  const app = storeApp(runEnvironment(context.env, options.local === true), { log: context.log });
+  const id = await chooseSnapshot(app.ports.store, wanted);
+  const run = await carryOut(context, app, await startVerify(app.engine, id));
+  const parsed = resultSchema.safeParse(run.result);
+  const error = errorOfRun(run);
+  if (parsed.success) context.print(describe(parsed.data));
+  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  context.document({
+    run: run.id,
+    snapshot: id,
+    verified: error === null,
+    depth: parsed.data?.depth ?? null,
+    keys: parsed.data?.keys ?? null,
+    findings: parsed.data?.findings ?? [],
+    error: error === null ? null : errorDocument(error).error,
+  });
+  return error === null ? 0 : exitCodeOf(error.code);
+}
+
+function describe({ snapshot, depth, keys, findings }: Result): string {
+  if (findings.length > 0) {
+    const lines = findings.map(({ code, subject, detail }) => `  ${code}  ${subject}\n    ${detail}`);
+    return [`Snapshot ${snapshot}: ${counted(findings.length, 'finding')}.`, ...lines].join('\n');
+  }
+  if (depth === 'lines') return `Snapshot ${snapshot} is whole: ${counted(keys, 'key')} read back, the chain holds.`;
+  return `Snapshot ${snapshot} has all its bytes, the chain holds. It is encrypted and there is no identity here to read its lines with.`;
+}
