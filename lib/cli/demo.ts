@@ -13,6 +13,8 @@ import { verify } from './verify.js';
 const PROJECTS = 2;
 const ITEMS = 1_500;
 const SEED = 20;
+/** Smaller than usual, so that the snapshot has several parts. */
+const PART_MIB = '2';
 
 /** `demo`: a night in the life of the backup, on a stack of its own in a temporary folder, from nothing to proof. */
 export async function demo(context: Context): Promise<number> {
@@ -20,7 +22,11 @@ export async function demo(context: Context): Promise<number> {
   const step = stepper(context);
   step('Starting the local stack: redis-server, store, queue and functions');
   await ensurePrograms([REDIS_SERVER], (text) => context.note(text));
-  const stack = await startStack({ root: projectRoot(), functions: { onLog: () => undefined, maxInstances: 2 } });
+  const stack = await startStack({
+    root: projectRoot(),
+    variables: { BACKUP_PART_MIB: PART_MIB },
+    functions: { onLog: () => undefined, maxInstances: 2 },
+  });
   try {
     const exit = await tellStory(context, stack, step);
     if (exit !== 0) return exit;

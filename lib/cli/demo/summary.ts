@@ -3,6 +3,9 @@ import { sizesOf } from '../output/summary.js';
 import { countTable, facts } from '../output/table.js';
 import type { Night } from './nightly.js';
 
+/** So many families are named; the others are counted together. */
+const NAMED = 12;
+
 /** What the night came to. */
 export function demoSummary({ manifest, milliseconds }: Night): string {
   const { counts, parts, spent } = manifest;
@@ -10,7 +13,7 @@ export function demoSummary({ manifest, milliseconds }: Night): string {
   const same = (name: string): string => name;
   return [
     countTable('type', counts.byType, same),
-    countTable('family', counts.byFamily, same),
+    countTable('family', largest(counts.byFamily), same),
     facts([
       ['keys', count(counts.keys)],
       ['parts', count(parts.length)],
@@ -22,4 +25,12 @@ export function demoSummary({ manifest, milliseconds }: Night): string {
       ['time', duration(milliseconds)],
     ]),
   ].join('\n\n');
+}
+
+/** The largest families by name, the others as one. */
+function largest(counts: Readonly<Record<string, number>>): Record<string, number> {
+  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a);
+  const others = sorted.slice(NAMED).reduce((sum, [, keys]) => sum + keys, 0);
+  const rest = sorted.length - NAMED;
+  return { ...Object.fromEntries(sorted.slice(0, NAMED)), ...(rest > 0 ? { [`${rest} other families`]: others } : {}) };
 }
