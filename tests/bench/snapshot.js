@@ -88,11 +88,11 @@ function replay(
   return runNode([program('replay-requests'), ...where, '--in-flight', String(inFlight)]);
 }
 
-async function redisCli(/** @type {import('./stage.js').Stage} */ { redisPort, folder }) {
+async function redisCli(/** @type {import('./stage.js').Stage} */ { redisUrl, folder }) {
   const file = join(folder, 'dump.rdb');
   const cli = (await findProgram(REDIS_CLI.binary)) ?? REDIS_CLI.binary;
   const before = performance.now();
-  const { code, stderr } = await runProgram(cli, ['-h', '127.0.0.1', '-p', String(redisPort), '--rdb', file]);
+  const { code, stderr } = await runProgram(cli, ['-u', redisUrl, '--rdb', file]);
   const totalMs = performance.now() - before;
   if (code !== 0) throw new Error(`redis-cli --rdb failed:\n${stderr}`);
   const { size: bytes } = await stat(file);

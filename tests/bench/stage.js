@@ -10,10 +10,10 @@ import { built, program, runNode, startNode } from './processes.js';
 const REDIS_ARGS = ['--repl-diskless-sync-delay', '0'];
 
 /**
- * @typedef {{projects: number, items: number} | {mixed: number}} Data
+ * @typedef {Readonly<Record<string, number>>} Data How much of what: the options of programs/load-data.js.
  * @typedef {object} Stage Everything that a measurement needs, each server in a process of its own.
  * @property {number} keys
- * @property {number} redisPort
+ * @property {string} redisUrl
  * @property {string} url of the REST endpoint
  * @property {string} token
  * @property {string} folder a temporary one
@@ -49,7 +49,7 @@ export async function setStage(data, latencyMs) {
       BACKUP_STORE: pathToFileURL(join(folder, name)).href,
       QSTASH_TOKEN: '',
     });
-    return { keys, redisPort: redis.port, url, token, folder, variables, stop };
+    return { keys, redisUrl: redis.url, url, token, folder, variables, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { bigHash, bigString, load, loadMixed, loadWorkspace } from '../../../dist/lib/local/data/index.js';
+import { smallKeys } from './small-keys.js';
 
 /**
- * Fills a database: `--redis URL [--projects N --items N] [--mixed N] [--hash-fields N] [--string-bytes N]`. Prints the
- * number of keys as `{"keys":N}`. Nothing in it expires while a test runs: no project holds its lock.
+ * Fills a database: `--redis URL [--projects N --items N] [--mixed N] [--small N] [--hash-fields N]
+ * [--string-bytes N]`. Prints the number of keys as `{"keys":N}`. Nothing in it expires while a test runs: no project holds its lock.
  */
 const number = /** @type {const} */ ({ type: 'string', default: '0' });
 const { values } = parseArgs({
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     projects: number,
     items: number,
     mixed: number,
+    small: number,
     'hash-fields': number,
     'string-bytes': number,
   },
@@ -26,10 +28,11 @@ if (projects > 0) {
   keys += (await loadWorkspace({ redisUrl, ...options })).keys;
 }
 if (values.mixed !== '0') keys += (await loadMixed({ redisUrl, keys: Number(values.mixed), seed })).keys;
-if (values['hash-fields'] !== '0') {
-  keys += (await load(redisUrl, bigHash('big:hash', Number(values['hash-fields'])))).keys;
-}
-if (values['string-bytes'] !== '0') {
-  keys += (await load(redisUrl, bigString('big:string', Number(values['string-bytes'])))).keys;
+for (const writes of [
+  smallKeys(Number(values.small), seed),
+  values['hash-fields'] === '0' ? [] : bigHash('big:hash', Number(values['hash-fields'])),
+  values['string-bytes'] === '0' ? [] : bigString('big:string', Number(values['string-bytes'])),
+]) {
+  keys += (await load(redisUrl, writes)).keys;
 }
 process.stdout.write(`${JSON.stringify({ keys })}\n`);
