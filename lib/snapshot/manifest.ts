@@ -52,7 +52,10 @@ export const usageSchema = z.object({
   bytesReceived: z.number(),
 });
 
-const counts = z.record(z.string(), z.number().int());
+/** No z.record: that leaves out `__proto__`, and a project may be called so. */
+const counts = z.custom<Record<string, number>>(
+  (value) => typeof value === 'object' && value !== null && Object.values(value).every(Number.isInteger),
+);
 export const countsSchema = z.object({
   keys: z.number().int(),
   byType: counts,
