@@ -1,0 +1,118 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { partLines } from '../../lib/snapshot/part-reader.js';
+import { openPart } from '../../lib/snapshot/part-writer.js';
+import {
+  decodeLine,
+  encodeLine,
+  endsRecord,
+  keyOf,
+  lineHead,
+  startsRecord,
+  type RecordLine,
+} from '../../lib/snapshot/record.js';
+import { fromText, toText } from '../../lib/snapshot/text.js';
+
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array)),
+  fc.string({ unit: 'binary', maxLength: 30 }).map((text) => Buffer.from(text)),
+  fc.constantFrom('', '\ufeff', '\ufffd', '\u2028', '{"b":"AA=="}').map((text) => Buffer.from(text)),
+);
+const text = bytes.map(toText);
+const value = fc.oneof(
+  text,
+  fc.array(text),
+  fc.array(fc.tuple(text, text)),
+  fc.record({
+    entries: fc.array(fc.tuple(fc.constant('1-1'), fc.array(text))),
+    lastId: fc.constant('1-1'),
+    groups: fc.constant([]),
+  }),
+);
+const type = fc.constantFrom('string', 'hash', 'list', 'set', 'zset', 'stream', 'json');
+const line = fc.record(
+  { k: text, t: type, v: value, x: fc.maxSafeNat(), i: fc.nat(), last: fc.constant(true), void: fc.constant(true) },
+  { requiredKeys: ['k', 't', 'v'] },
+) as unknown as fc.Arbitrary<RecordLine>;
+
+describe('text', () => {
+  it('gives back any bytes', () => {
+    fc.assert(
+      fc.property(bytes, (given) => fromText(toText(given)).equals(given)),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('gives back any bytes after they were JSON', () => {
+    fc.assert(
+      fc.property(bytes, (given) => {
+        const back = JSON.parse(JSON.stringify(toText(given))) as ReturnType<typeof toText>;
+        expect(fromText(back)).toEqual(given);
+      }),
+    );
+  });
+
+  it('is a plain string exactly where the bytes are UTF-8', () => {
+    fc.assert(
+      fc.property(bytes, (given) => {
+        const isText = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(given)).equals(given);
+        expect(typeof toText(given)).toBe(isText ? 'string' : 'object');
+      }),
+    );
+  });
+});
+
+describe('a line', () => {
+  it('reads back as it was written, and is one line', () => {
+    fc.assert(
+      fc.property(line, (given) => {
+        const encoded = encodeLine(given);
+        expect(encoded.indexOf('\n')).toBe(encoded.length - 1);
+        expect(decodeLine(encoded)).toEqual(given);
+      }),
+    );
+  });
+
+  it('knows where a record begins and ends', () => {
+    const head = lineHead(Buffer.from('k'), 'set', -1);
+    const states = [{}, { i: 0 }, { i: 1 }, { i: 1, last: true as const }].map((numbers) => {
+      const given = { ...head, ...numbers, v: [] };
+      return [startsRecord(given), endsRecord(given)];
+    });
+    expect(states).toEqual([
+      [true, true],
+      [true, false],
+      [false, false],
+      [false, true],
+    ]);
+  });
+
+  it('has an expiry only where the key has one, and its key byte for byte', () => {
+    const key = Buffer.from([0xff, 0x00, 0x0a]);
+    expect(lineHead(key, 'hash', -1)).not.toHaveProperty('x');
+    expect(lineHead(key, 'hash', 1_795_312_800_000).x).toBe(1_795_312_800_000);
+    expect(keyOf({ ...lineHead(key, 'hash', -1), v: [] })).toEqual(key);
+  });
+});
+
+describe('a part', () => {
+  it('gives back its lines, whatever is in them and wherever chunks end', async () => {
+    const lines = fc.array(fc.tuple(line, fc.nat({ max: 70_000 })), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(lines, async (given) => {
+        const texts = given.map(([each, padding]) => encodeLine({ ...each, v: `${'é'.repeat(padding)}🦊` }));
+        const writer = openPart();
+        for (const each of texts) await writer.write(each, true);
+        const closed = await writer.close();
+        const read: string[] = [];
+        let plain = 0;
+        for await (const each of partLines(closed.compressed, (chunk) => (plain += chunk.length)))
+          read.push(`${each}\n`);
+        expect(read).toEqual(texts);
+        expect(closed).toMatchObject({ lines: texts.length, keys: texts.length });
+        expect(closed.plain.bytes).toBe(plain);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
