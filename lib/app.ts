@@ -11,8 +11,8 @@ import { snapshotRun } from './snapshot/run.js';
 import { verifyRun } from './snapshot/verify.js';
 
 const MIB = 1024 * 1024;
-/** A run keeps its lease so long between two legs: the longest that the queue's retries take to come round. */
-const HAND_OVER_MS = 45 * 60 * 1000;
+/** A run that the queue will pick up again keeps its lease so long: QStash's third retry comes after 33 minutes. */
+const QUEUED_HOLD_MS = 45 * 60 * 1000;
 const MARGIN_SHARE = 0.2;
 const MAX_MARGIN_SECONDS = 30;
 
@@ -56,9 +56,11 @@ function assemble<K extends ReadingPort | keyof Ports>(
   definitions: readonly RunDefinition[],
 ): App<K | ReadingPort> {
   const { limits } = loadConfig(env, ['limits']);
-  const times = { legTtlMs: limits.RUN_LEASE_SECONDS * 1000, handOverMs: HAND_OVER_MS };
-  const engine = createEngine(ports, definitions, times);
   const { clock, queue } = ports;
+  const legTtlMs = limits.RUN_LEASE_SECONDS * 1000;
+  // Nobody comes back for a run of one process when the process is gone: then the next may start at once.
+  const holdMs = isInProcess(queue) ? legTtlMs : QUEUED_HOLD_MS;
+  const engine = createEngine(ports, definitions, { legTtlMs, holdMs });
   return {
     ports,
     engine,

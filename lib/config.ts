@@ -69,7 +69,6 @@ const SECTIONS = {
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),
-    QSTASH_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
     BACKUP_REQUESTS_IN_FLIGHT: z.coerce.number().int().min(1).max(64).default(4),
     BACKUP_PART_MIB: z.coerce.number().min(0.01).max(256).default(16),
     BACKUP_FIELD_EXPIRY: z.enum(['auto', 'always', 'never']).default('auto'),

@@ -33,7 +33,7 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   log: [],
   redis: ['redis'],
   store: ['store'],
-  queue: ['queue', 'limits'],
+  queue: ['queue'],
   sealer: ['keys'],
   signer: ['keys'],
 };
@@ -56,7 +56,7 @@ export function connect<K extends PortName>(
     store: () => connectStore(config.store),
     queue: () =>
       replacements.queue ??
-      (wantsQueue(env) ? connectQueue(config.queue, config.limits.QSTASH_RETRIES) : inProcessQueue()),
+      (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
     sealer: () =>
       ageSealer({
         recipients: config.keys.BACKUP_AGE_RECIPIENTS,
@@ -109,12 +109,11 @@ function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
 }
 
-function connectQueue(config: Config<'queue'>['queue'], retries: number): Queue {
+function connectQueue(config: Config<'queue'>['queue']): Queue {
   return qstashQueue({
     token: config.QSTASH_TOKEN,
     currentSigningKey: config.QSTASH_CURRENT_SIGNING_KEY,
     nextSigningKey: config.QSTASH_NEXT_SIGNING_KEY,
-    retries,
     endpoint: new URL(TASKS_PATH, config.PUBLIC_URL).href,
     clock,
     ...(config.QSTASH_URL === undefined ? {} : { url: config.QSTASH_URL }),

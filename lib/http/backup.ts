@@ -6,9 +6,6 @@ import type { FullApp } from './entry.js';
 import { json } from './problem.js';
 import { runView } from './run-view.js';
 
-/** After so many seconds past the function's limit the queue looks whether the first leg is still alive. */
-const WATCH_AFTER_SECONDS = 30;
-
 /** GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   return snapshotNow(app, budget, 'cron', (holder) =>
@@ -34,21 +31,8 @@ async function snapshotNow(
   const started = await startSnapshot(app.engine, trigger);
   if (!started.started) return taken(started.holder);
   const { id } = started.run;
-  const watched = app.queued && (await watch(app, id));
-  const run = await app.work(id, { ...budget, lastAttempt: !watched });
+  const run = await app.work(id, budget);
   return json(statusOfRun(run), runView(run), { location: `/api/runs/${id}` });
-}
-
-/** A cron is not called again when its function dies. A queue that cannot be reached must not stop the backup, though. */
-async function watch(app: FullApp, id: string): Promise<boolean> {
-  try {
-    await app.engine.watch(id, 0, app.limits.FUNCTION_LIMIT_SECONDS + WATCH_AFTER_SECONDS);
-    return true;
-  } catch (error) {
-    const message = error instanceof AppError ? error.message : 'unknown';
-    app.ports.log.warn('not-watched', { run: id, message });
-    return false;
-  }
 }
 
 /** 202 while legs are to come, 207 for a snapshot that is not whole, and the error's own status for a failed one. */

@@ -3,8 +3,6 @@ import type { Budget } from '../runs/leg.js';
 import type { FullApp } from './entry.js';
 import { json, problem } from './problem.js';
 
-/** QStash counts the retries of a delivery from 0 in this header. */
-const RETRIED_HEADER = 'upstash-retried';
 /** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
 const NEVER_AGAIN = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
 
@@ -17,9 +15,8 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
       hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
     });
   }
-  const retried = Number(request.headers.get(RETRIED_HEADER) ?? 0);
   try {
-    const run = await app.engine.deliver(body, { ...budget, lastAttempt: retried >= app.limits.QSTASH_RETRIES });
+    const run = await app.engine.deliver(body, budget);
     return json(200, { runId: run.id, state: run.state });
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== 'usage' && error.code !== 'not-found')) throw error;

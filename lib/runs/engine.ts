@@ -2,8 +2,8 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { newId } from './ids.js';
-import { claimLease, handOverLease, keepLease, releaseLease } from './lease.js';
-import { openLeg, type Budget, type LeaseTimes } from './leg.js';
+import { claimLease, handOverLease, keepLease, releaseLease, type LeaseTimes } from './lease.js';
+import { openLeg, type Budget } from './leg.js';
 import { workPhases } from './legwork.js';
 import { hasMarker, missingTasks, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
@@ -36,8 +36,8 @@ export interface Engine {
   work(id: string, budget: Budget): Promise<RunRecord>;
   /** Does what a queue message says. A message that is out of date or a double changes nothing. */
   deliver(body: string, budget: Budget): Promise<RunRecord>;
-  /** Publishes a message that picks the run's present leg up after `delaySeconds`, should this process die on it. */
-  watch(id: string, leg: number, delaySeconds: number): Promise<void>;
+  /** Has the queue begin with a run that was started. */
+  enqueue(id: string): Promise<void>;
 }
 
 export function createEngine(ports: EnginePorts, definitions: readonly RunDefinition[], times: LeaseTimes): Engine {
@@ -51,12 +51,12 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const { lease: leaseName } = definitionOf(request.kind);
     const now = ports.clock.now();
     const id = newId(now);
-    const claim = await claimLease(ports, leaseName, id, times.legTtlMs);
+    const claim = await claimLease(ports, leaseName, id, times);
     if (!claim.granted) return { started: false, holder: claim.holder };
     const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
     await createRun(ports.store, record);
     if (claim.displaced !== null) await abandon(claim.displaced, id);
-    await handOverLease(ports, claim.lease, times.handOverMs);
+    await handOverLease(ports, claim.lease, times);
     ports.log.info('run-started', { run: id, kind: request.kind });
     return { started: true, run: record };
   }
@@ -64,7 +64,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
   async function work(id: string, budget: Budget): Promise<RunRecord> {
     const before = await loadRun(ports.store, id);
     if (isOver(before.record)) return before.record;
-    const claim = await claimLease(ports, before.record.lease, id, times.legTtlMs);
+    const claim = await claimLease(ports, before.record.lease, id, times);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
     if (claim.displaced !== null) await abandon(claim.displaced, id);
@@ -74,8 +74,26 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
       await releaseLease(ports, claim.lease);
       return held.record;
     }
+    const watched = await watch(held.record, claim.lease.document.fence, budget);
     const leg = openLeg(ports, times, held, claim.lease, budget);
-    return workPhases(ports, definitionOf(held.record.kind), leg, budget);
+    const definition = definitionOf(held.record.kind);
+    return workPhases(ports, definition, leg, { ...budget, lastAttempt: budget.lastAttempt || !watched });
+  }
+
+  /**
+   * Has the queue look after this leg when it must be over: whatever ended it, the run then goes on. A queue that
+   * cannot be reached must not stop the work itself.
+   */
+  async function watch(run: RunRecord, fence: number, budget: Budget): Promise<boolean> {
+    const delayMs = Math.max(0, budget.deadline - ports.clock.now()) + 2 * times.legTtlMs;
+    const message = legMessage(run.id, run.leg, Math.ceil(delayMs / 1000), `-watch-${fence}`);
+    try {
+      await ports.queue.publish([message]);
+      return true;
+    } catch (error) {
+      ports.log.warn('leg-not-watched', { run: run.id, code: error instanceof AppError ? error.code : 'internal' });
+      return false;
+    }
   }
 
   async function deliver(body: string, budget: Budget): Promise<RunRecord> {
@@ -92,7 +110,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
 
   async function deliverTask(run: RunRecord, phase: TaskPhase, task: number, budget: Budget): Promise<RunRecord> {
     if (task < run.tasks && !(await hasMarker(ports.store, run.id, run.phase, task))) {
-      await keepLease(ports, run.lease, run.id, times.handOverMs);
+      await keepLease(ports, run.lease, run.id, times);
       try {
         const result = await phase.task(run, task, budget.interrupt);
         await writeMarker(ports.store, run.id, run.phase, task, result);
@@ -115,7 +133,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     start,
     work,
     deliver,
-    watch: (id, leg, delaySeconds) => ports.queue.publish([legMessage(id, leg, delaySeconds, '-watch')]),
+    enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
   };
 }
 
@@ -153,6 +171,7 @@ function newRecord(
     phase: definition.firstPhase,
     tasks: 0,
     leg: 0,
+    stalls: 0,
     fence,
     input: request.input,
     checkpoint: request.checkpoint,

@@ -12,10 +12,20 @@ const leaseSchema = z.object({
   /** Token of the leg at work; null while the run waits for its next leg. */
   leg: z.string().nullable(),
   fence: z.number().int(),
+  /** Until then the leg counts as alive; after that another leg of the same run may take over. */
+  legUntil: z.number(),
+  /** Until then the lease is the run's; after that any run may have it. */
   expiresAt: z.number(),
 });
 
 type LeaseDocument = z.infer<typeof leaseSchema>;
+
+export interface LeaseTimes {
+  /** A leg that has not been heard of for so long counts as dead, in milliseconds. */
+  readonly legTtlMs: number;
+  /** A run that has not been heard of for so long may be displaced by another, in milliseconds. */
+  readonly holdMs: number;
+}
 
 /** A lease in the hands of one leg. */
 export interface Lease {
@@ -36,24 +46,18 @@ function leaseName(name: string): string {
 }
 
 /**
- * Takes a lease for a leg of run `holder`, for `ttlMs`. It is granted when the lease is free or out of time, or when
- * the same run holds it and no leg is at work. Every grant has a higher fencing number than all before (Kleppmann,
+ * Takes a lease for a leg of run `holder`. It is granted when the lease is free or out of time, or when the same run
+ * holds it and no leg is alive. Every grant has a higher fencing number than all before (Kleppmann,
  * "How to do distributed locking", 2016). `displaced` names the run that let its time run out.
  */
-export async function claimLease(ports: Needs, name: string, holder: string, ttlMs: number): Promise<Claim> {
+export async function claimLease(ports: Needs, name: string, holder: string, times: LeaseTimes): Promise<Claim> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const found = await ports.store.read(leaseName(name));
     const now = ports.clock.now();
     const current = found === null ? null : leaseSchema.parse(decodeJson(found.body));
-    if (current !== null && isTaken(current, holder, now)) {
-      return {
-        granted: false,
-        holder: current.holder ?? holder,
-        ownRun: current.holder === holder,
-        waitMs: current.expiresAt - now,
-      };
-    }
-    const document = { holder, leg: randomUUID(), fence: (current?.fence ?? 0) + 1, expiresAt: now + ttlMs };
+    const refusal = current === null ? null : refuse(current, holder, now);
+    if (refusal !== null) return refusal;
+    const document = { holder, leg: randomUUID(), fence: (current?.fence ?? 0) + 1, ...untils(now, times) };
     const etag = await write(ports, name, document, found?.etag ?? null);
     if (etag !== null) {
       const displaced = current?.holder != null && current.holder !== holder ? current.holder : null;
@@ -64,33 +68,41 @@ export async function claimLease(ports: Needs, name: string, holder: string, ttl
 }
 
 /** Puts the end of a held lease off. Throws `fenced` when it has been taken over. */
-export async function renewLease(ports: Needs, lease: Lease, ttlMs: number): Promise<Lease> {
-  return replace(ports, lease, { ...lease.document, expiresAt: ports.clock.now() + ttlMs });
+export async function renewLease(ports: Needs, lease: Lease, times: LeaseTimes): Promise<Lease> {
+  return replace(ports, lease, { ...lease.document, ...untils(ports.clock.now(), times) });
 }
 
-/** Ends a leg's work; the run keeps the lease for `ttlMs`, for its next leg to take. */
-export async function handOverLease(ports: Needs, lease: Lease, ttlMs: number): Promise<Lease> {
-  return replace(ports, lease, { ...lease.document, leg: null, expiresAt: ports.clock.now() + ttlMs });
+/** Ends a leg's work; the run keeps the lease for its next leg to take. */
+export async function handOverLease(ports: Needs, lease: Lease, times: LeaseTimes): Promise<Lease> {
+  return replace(ports, lease, { ...lease.document, leg: null, ...untils(ports.clock.now(), times) });
 }
 
 /** Frees a lease. One that was taken over in the meantime is left alone. */
 export async function releaseLease(ports: Needs, lease: Lease): Promise<void> {
-  await write(ports, lease.name, { ...lease.document, holder: null, leg: null, expiresAt: 0 }, lease.etag);
+  await write(ports, lease.name, { ...lease.document, holder: null, leg: null, legUntil: 0, expiresAt: 0 }, lease.etag);
 }
 
 /** Keeps a lease that its run holds between legs from running out while tasks are at work. */
-export async function keepLease(ports: Needs, name: string, holder: string, ttlMs: number): Promise<void> {
+export async function keepLease(ports: Needs, name: string, holder: string, times: LeaseTimes): Promise<void> {
   const found = await ports.store.read(leaseName(name));
   if (found === null) return;
   const document = leaseSchema.parse(decodeJson(found.body));
   const now = ports.clock.now();
-  if (document.holder !== holder || document.leg !== null || document.expiresAt - now > ttlMs / 2) return;
-  await write(ports, name, { ...document, expiresAt: now + ttlMs }, found.etag);
+  if (document.holder !== holder || document.leg !== null || document.expiresAt - now > times.holdMs / 2) return;
+  await write(ports, name, { ...document, ...untils(now, times) }, found.etag);
 }
 
-function isTaken(current: LeaseDocument, holder: string, now: number): boolean {
-  if (current.holder === null || current.expiresAt <= now) return false;
-  return current.holder !== holder || current.leg !== null;
+function untils(now: number, times: LeaseTimes): Pick<LeaseDocument, 'legUntil' | 'expiresAt'> {
+  return { legUntil: now + times.legTtlMs, expiresAt: now + times.holdMs };
+}
+
+/** Null when nothing stands against the claim. */
+function refuse(current: LeaseDocument, claimant: string, now: number): Claim | null {
+  const { holder, leg, legUntil, expiresAt } = current;
+  if (holder === null || expiresAt <= now) return null;
+  if (holder !== claimant) return { granted: false, holder, ownRun: false, waitMs: expiresAt - now };
+  if (leg === null || legUntil <= now) return null;
+  return { granted: false, holder, ownRun: true, waitMs: legUntil - now };
 }
 
 async function replace(ports: Needs, lease: Lease, document: LeaseDocument): Promise<Lease> {

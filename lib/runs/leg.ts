@@ -1,6 +1,6 @@
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
-import { handOverLease, releaseLease, renewLease, type Lease } from './lease.js';
+import { handOverLease, releaseLease, renewLease, type Lease, type LeaseTimes } from './lease.js';
 import { taskResults } from './markers.js';
 import type { Leg, Progress, RunRecord } from './model.js';
 import { saveRun, type HeldRecord } from './records.js';
@@ -11,17 +11,10 @@ type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 export interface Budget {
   /** Milliseconds since the epoch by which the leg has saved and handed over. */
   readonly deadline: number;
-  /** Whether nobody will call again when this fails: then a passing fault ends the run. */
+  /** Whether nobody will call again when this fails: then a passing fault ends the run. A run over a queue is watched. */
   readonly lastAttempt: boolean;
   /** Aborted when the process is told to stop. */
   readonly interrupt: AbortSignal;
-}
-
-export interface LeaseTimes {
-  /** A leg that has not been heard of for so long counts as dead, in milliseconds. */
-  readonly legTtlMs: number;
-  /** How long a run may wait for its next leg before another may displace it, in milliseconds. */
-  readonly handOverMs: number;
 }
 
 /** A leg at work: the lease is renewed in the background until it is closed. */
@@ -60,13 +53,13 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
     fence: lease.document.fence,
     signal: AbortSignal.any([lost.signal, budget.interrupt]),
     timeIsUp: () => ports.clock.now() >= budget.deadline,
-    save: (checkpoint: Json, progress: Progress) => update({ checkpoint, progress }),
+    save: (checkpoint: Json, progress: Progress) => update({ checkpoint, progress, stalls: 0 }),
     results: (phase) => taskResults(ports.store, held.record.id, phase),
     update,
     async close(how) {
       stop.abort();
       latest ??= await beating;
-      if (how === 'hand-over' && open) latest = await handOverLease(ports, latest, times.handOverMs);
+      if (how === 'hand-over' && open) latest = await handOverLease(ports, latest, times);
       if (how === 'release') await releaseLease(ports, latest);
       open = false;
     },
@@ -86,7 +79,7 @@ async function keepAlive(
     await ports.clock.sleep(times.legTtlMs / 3, stop);
     if (stop.aborted) return latest;
     try {
-      latest = await renewLease(ports, latest, times.legTtlMs);
+      latest = await renewLease(ports, latest, times);
     } catch (error) {
       // Without a lease nothing may be written, whatever the reason is that it could not be renewed.
       ports.log.warn('lease-lost', { lease: lease.name, error: error instanceof Error ? error.message : 'unknown' });

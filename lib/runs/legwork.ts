@@ -8,6 +8,8 @@ import { legMessage, taskMessage } from './messages.js';
 import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
 
 const PROGRESS_INTERVAL_MS = 1000;
+/** With the time a watch waits, a service may be down for about an hour before a run gives up. */
+const MAX_STALLS = 12;
 
 /** Whether the leg goes on with the record's present phase, or has given the run out of its hands. */
 type Next = 'go-on' | 'done';
@@ -21,12 +23,13 @@ export async function workPhases(
 ): Promise<RunRecord> {
   try {
     // The first write of a leg: from here on, whoever worked on the run before is fenced off.
-    await leg.update({});
+    await leg.update({ stalls: leg.run.stalls + 1 });
+    throwIfStalled(leg);
     let next: Next = 'go-on';
     while (next === 'go-on') {
       throwIfStopped(leg, budget);
       const phase = phaseOf(definition, leg.run.phase);
-      next = phase.type === 'serial' ? await workSerial(ports, phase, leg) : await workTasks(ports, phase, leg);
+      next = phase.type === 'serial' ? await workSerial(ports, definition, phase, leg) : await workTasks(ports, phase, leg);
     }
   } catch (error) {
     await closeOnError(ports, leg, error, budget);
@@ -34,13 +37,20 @@ export async function workPhases(
   return leg.run;
 }
 
-async function workSerial(ports: EnginePorts, phase: SerialPhase, leg: OpenLeg): Promise<Next> {
+async function workSerial(
+  ports: EnginePorts,
+  definition: RunDefinition,
+  phase: SerialPhase,
+  leg: OpenLeg,
+): Promise<Next> {
   const outcome = await phase.step(leg);
   if (outcome.to === 'end') return endLeg(ports, leg, outcome);
   const { checkpoint, progress } = outcome;
-  const advanced = { checkpoint, progress, leg: leg.run.leg + 1 };
+  const advanced = { checkpoint, progress, leg: leg.run.leg + 1, stalls: 0 };
   if (outcome.to === 'phase') {
-    await leg.update({ ...advanced, phase: outcome.phase, tasks: outcome.tasks });
+    const entered = { ...leg.run, ...advanced, phase: outcome.phase, tasks: outcome.tasks };
+    const next = phaseOf(definition, outcome.phase);
+    await leg.update({ ...entered, progress: next.type === 'tasks' ? next.progress(entered, 0) : progress });
     if (!leg.timeIsUp()) return 'go-on';
   } else {
     await leg.update(advanced);
@@ -55,9 +65,11 @@ async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Pr
   if (phase.inline > 0) await workInline(ports, phase, leg);
   const missing = await missingTasks(ports.store, id, name, tasks);
   if (missing.length === 0) {
-    await leg.update({ phase: phase.next, tasks: 0, leg: leg.run.leg + 1, progress: phase.progress(leg.run, tasks) });
+    const progress = phase.progress(leg.run, tasks);
+    await leg.update({ phase: phase.next, tasks: 0, leg: leg.run.leg + 1, progress, stalls: 0 });
     return 'go-on';
   }
+  await saveDone(phase, leg, tasks - missing.length);
   await leg.close('hand-over');
   await ports.queue.publish(missing.map((task) => taskMessage(id, name, task, phase.parallelism)));
   return 'done';
@@ -77,11 +89,16 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): P
       done += 1;
       if (ports.clock.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
       reportedAt = ports.clock.now();
-      await leg.update({ progress: phase.progress(leg.run, done) });
+      await saveDone(phase, leg, done);
     },
     { concurrency: phase.inline },
   );
   throwIfLost(leg);
+}
+
+/** Notes how many tasks are done, and that the run goes forward, if there are more than last time. */
+async function saveDone(phase: TaskPhase, leg: OpenLeg, done: number): Promise<void> {
+  if (done > leg.run.progress.done) await leg.update({ progress: phase.progress(leg.run, done), stalls: 0 });
 }
 
 async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & { to: 'end' }): Promise<Next> {
@@ -114,6 +131,13 @@ function throwIfStopped(leg: OpenLeg, budget: Budget): void {
     throw new AppError('interrupted', 'The run was interrupted', { hint: 'Start it again; nothing half-done counts.' });
   }
   throwIfLost(leg);
+}
+
+function throwIfStalled(leg: OpenLeg): void {
+  if (leg.run.stalls <= MAX_STALLS) return;
+  throw new AppError('interrupted', `${MAX_STALLS} legs in a row ended without getting any further`, {
+    hint: 'Look at the log for what ended them (time limit, memory, a service that is down), mend it and start again.',
+  });
 }
 
 function throwIfLost(leg: OpenLeg): void {

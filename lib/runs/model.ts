@@ -30,6 +30,8 @@ export const runRecordSchema = z.object({
   tasks: z.number().int().nonnegative(),
   /** Counts the legs; a message that names an older leg is out of date. */
   leg: z.number().int().nonnegative(),
+  /** Legs begun since the run last saved progress: what keeps dying must come to an end. */
+  stalls: z.number().int().nonnegative(),
   /** Fencing number of the leg that wrote this record last. */
   fence: z.number().int().nonnegative(),
   input: json,

@@ -9,7 +9,7 @@ import { loadRun } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
-export const TIMES = { legTtlMs: 60_000, handOverMs: 600_000 };
+export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
 export const TASKS = 7;
 /** 0 + 1 + ... + 6: what a run comes to that did each task once. */
 export const SUM = 21;

@@ -104,7 +104,7 @@ describe('two runs of one lease', () => {
   it('give way when the first has not been heard of for too long, and it cannot come back', async () => {
     const { engine } = bench;
     const first = await bench.start();
-    await bench.clock.advance(TIMES.handOverMs);
+    await bench.clock.advance(TIMES.holdMs);
     const second = await bench.start();
     expect(await bench.load(first)).toMatchObject({
       state: 'failed',
@@ -126,7 +126,7 @@ describe('two runs of one lease', () => {
       throw new AppError('store-unavailable', 'slow', { hint: '', transient: true });
     };
     await expect(engine.work(first, bench.budget())).rejects.toMatchObject({ code: 'store-unavailable' });
-    await bench.clock.advance(TIMES.handOverMs);
+    await bench.clock.advance(TIMES.holdMs);
     second = await bench.start();
     const late = await engine.deliver(JSON.stringify({ run: first, leg: 0 }), bench.budget());
     expect(late.state).toBe('failed');

@@ -12,6 +12,8 @@ import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
 const TTL = 60_000;
+const HOLD = 10 * TTL;
+const TIMES = { legTtlMs: TTL, holdMs: HOLD };
 
 let folder: FolderStore;
 let clock: ManualClock;
@@ -32,67 +34,75 @@ function granted(claim: Claim): Lease {
 
 describe('a lease', () => {
   it('goes to one holder, and says who that is', async () => {
-    granted(await claimLease(ports, 'snapshot', 'a', TTL));
-    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toEqual({
+    granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toEqual({
       granted: false,
       holder: 'a',
       ownRun: false,
-      waitMs: TTL,
+      waitMs: HOLD,
     });
   });
 
   it('is granted to one of many that ask at the same moment', async () => {
     const claims = await Promise.all(
-      Array.from({ length: 12 }, (_, at) => claimLease(ports, 'snapshot', `run-${at}`, TTL)),
+      Array.from({ length: 12 }, (_, at) => claimLease(ports, 'snapshot', `run-${at}`, TIMES)),
     );
     expect(claims.filter((claim) => claim.granted)).toHaveLength(1);
   });
 
   it('keeps a second leg of the same run out while the first is at work', async () => {
-    granted(await claimLease(ports, 'snapshot', 'a', TTL));
-    expect(await claimLease(ports, 'snapshot', 'a', TTL)).toMatchObject({ granted: false, ownRun: true });
+    granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    expect(await claimLease(ports, 'snapshot', 'a', TIMES)).toMatchObject({ granted: false, ownRun: true });
   });
 
   it('goes to the next leg of the same run after a hand-over, and to nobody else', async () => {
-    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
-    await handOverLease(ports, lease, 10 * TTL);
-    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
-    const next = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    await handOverLease(ports, lease, TIMES);
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
+    const next = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     expect(next.document.fence).toBeGreaterThan(lease.document.fence);
   });
 
   it('is free again when it has been released, and its fencing number still grows', async () => {
-    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await releaseLease(ports, lease);
-    const next = granted(await claimLease(ports, 'snapshot', 'b', TTL));
+    const next = granted(await claimLease(ports, 'snapshot', 'b', TIMES));
     expect(next.document.fence).toBe(lease.document.fence + 1);
   });
 
-  it('can be taken when its time is up, and then the old holder can do nothing with it', async () => {
-    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+  it('goes to another leg of the same run when the first is dead, while other runs still wait', async () => {
+    const dead = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await clock.advance(TTL);
-    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: true, displaced: 'a' });
-    await expect(renewLease(ports, lease, TTL)).rejects.toMatchObject({ code: 'fenced' });
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
+    granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    await expect(renewLease(ports, dead, TIMES)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
+  it('can be taken when its time is up, and then the old holder can do nothing with it', async () => {
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    await clock.advance(HOLD);
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: true, displaced: 'a' });
+    await expect(renewLease(ports, lease, TIMES)).rejects.toMatchObject({ code: 'fenced' });
     await releaseLease(ports, lease);
-    expect(await claimLease(ports, 'snapshot', 'c', TTL)).toMatchObject({ granted: false, holder: 'b' });
+    expect(await claimLease(ports, 'snapshot', 'c', TIMES)).toMatchObject({ granted: false, holder: 'b' });
   });
 
   it('lasts as long as it is renewed', async () => {
-    let lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
+    let lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     for (let step = 0; step < 5; step++) {
-      await clock.advance(TTL - 1);
-      lease = await renewLease(ports, lease, TTL);
+      await clock.advance(HOLD - 1);
+      lease = await renewLease(ports, lease, TIMES);
     }
-    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
   });
 
   it('is kept from running out while its run has tasks at work, by that run alone', async () => {
-    const lease = granted(await claimLease(ports, 'snapshot', 'a', TTL));
-    await handOverLease(ports, lease, TTL);
-    await clock.advance(TTL * 0.75);
-    await keepLease(ports, 'snapshot', 'b', TTL);
-    await keepLease(ports, 'snapshot', 'a', TTL);
-    await clock.advance(TTL * 0.75);
-    expect(await claimLease(ports, 'snapshot', 'b', TTL)).toMatchObject({ granted: false, holder: 'a' });
+    const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    await handOverLease(ports, lease, TIMES);
+    await clock.advance(HOLD * 0.75);
+    await keepLease(ports, 'snapshot', 'b', TIMES);
+    await keepLease(ports, 'snapshot', 'a', TIMES);
+    await clock.advance(HOLD * 0.75);
+    expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
   });
 });

@@ -1,0 +1,72 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { nightlyStack, SAME, type NightlyStack, type RunView } from './nightly-stack.js';
+
+const SIZE = { items: 900, mixed: 2000 };
+/** Small parts and a short lease, so that little data goes through many legs and a dead one is soon given up. */
+const SMALL = { BACKUP_PART_MIB: '0.25', RUN_LEASE_SECONDS: '1' };
+const KILLS = 10;
+
+let nightly: NightlyStack;
+
+afterEach(() => nightly.stack.stop());
+
+jest.setTimeout(240_000);
+
+/** Fires the cron and follows its run to the end, however it goes on. */
+async function run(): Promise<RunView> {
+  const answer = await nightly.cron().catch(() => null);
+  const body =
+    answer?.headers.get('content-type')?.includes('json') === true ? ((await answer.json()) as RunView) : null;
+  const id = body?.runId ?? (await onlyRun());
+  return nightly.finished(id);
+}
+
+/** The run of a cron whose function was killed before it could answer: the only one there is. */
+async function onlyRun(): Promise<string> {
+  const folder = fileURLToPath(nightly.stack.env['BACKUP_STORE'] ?? '');
+  const [id = ''] = await readdir(join(folder, 'runs'));
+  return id;
+}
+
+describe('a snapshot over many legs', () => {
+  it('comes to the same as one in a single leg', async () => {
+    nightly = await nightlyStack(SIZE, { variables: SMALL });
+    const whole = await run();
+    await nightly.stack.stop();
+    expect(whole).toMatchObject({ state: 'succeeded' });
+    nightly = await nightlyStack(SIZE, { limitSeconds: 2, variables: SMALL });
+    const cut = await run();
+    expect(cut).toMatchObject({ state: 'succeeded' });
+    expect(cut.legs).toBeGreaterThan(whole.legs);
+    expect(cut.result?.['keys']).toBe(whole.result?.['keys']);
+    expect(await nightly.compare(cut.runId)).toMatchObject({ ...SAME, keys: cut.result?.['keys'] });
+  });
+
+  it('loses and doubles nothing when its function is killed ten times', async () => {
+    let kills = 0;
+    const killAfterMs = (): number | null => (kills++ < KILLS ? 150 + Math.floor(Math.random() * 900) : null);
+    nightly = await nightlyStack(SIZE, {
+      variables: SMALL,
+      limitSeconds: 2,
+      functions: { killAfterMs },
+    });
+    const end = await run();
+    expect(kills).toBeGreaterThan(KILLS);
+    expect(end).toMatchObject({ state: 'succeeded' });
+    expect(await nightly.compare(end.runId)).toMatchObject({ ...SAME, keys: end.result?.['keys'] });
+  });
+
+  it('does not mind messages that come twice, in disorder and late', async () => {
+    const faults = { twice: 'after', order: 'random', holdMs: 300, delayMs: 1500 } as const;
+    nightly = await nightlyStack(SIZE, { limitSeconds: 2, variables: SMALL, queue: { faults } });
+    const end = await run();
+    expect(end).toMatchObject({ state: 'succeeded' });
+    await nightly.stack.queue.idle();
+    expect(nightly.stack.queue.deliveries.length).toBeGreaterThan(end.legs);
+    expect(await nightly.finished(end.runId)).toEqual(end);
+    expect(await nightly.compare(end.runId)).toMatchObject({ ...SAME, keys: end.result?.['keys'] });
+  });
+});
