@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/lib/local/packages.js';
@@ -35,14 +35,15 @@ export async function benchSnapshot(options, announce) {
   try {
     announce(`${stage.keys} keys; recording the requests of a snapshot`);
     const requests = join(stage.folder, 'requests');
-    const recorded = await snapshot(stage, [requests]);
+    const { inFlight, requests: count } = await snapshot(stage, [requests]);
+    await expectLines(requests, count);
     const rounds = [];
     for (let round = 1; round <= options.rounds; round++) {
       announce(`round ${round} of ${options.rounds}`);
-      rounds.push(await measure(stage, requests, recorded.inFlight, round));
+      rounds.push(await measure(stage, requests, inFlight, round));
     }
     const hottest = options.profile ? await profile(stage) : null;
-    return { machine: machine(), options, inFlight: recorded.inFlight, medians: summarise(rounds), rounds, hottest };
+    return { machine: machine(), options, inFlight, medians: summarise(rounds), rounds, hottest };
   } finally {
     await stage.stop();
   }
@@ -77,6 +78,12 @@ async function snapshot(
   await rm(join(stage.folder, 'store'), { recursive: true });
   if (taken.state === 'succeeded' && taken.keys === stage.keys) return taken;
   throw new Error(`the snapshot ${taken.state} with ${taken.keys} of ${stage.keys} keys: nothing to measure`);
+}
+
+/** The wire is measured with what is in the file: if requests had gone another way than through fetch, it would lie. */
+async function expectLines(/** @type {string} */ file, /** @type {number} */ count) {
+  const lines = (await readFile(file, 'latin1')).split('\n').length - 1;
+  if (lines < count) throw new Error(`${lines} of ${count} requests were recorded`);
 }
 
 function replay(

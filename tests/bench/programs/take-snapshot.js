@@ -21,7 +21,7 @@ const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBef
 const manifest = (await loadManifest(app.ports.store, run.id))?.manifest;
 if (manifest === undefined) throw new Error(`the snapshot ${run.state}: ${run.error?.message ?? ''}`);
 
-const requests = await stopRecording?.();
+await stopRecording?.();
 const time = (/** @type {string | null} */ text) => Date.parse(text ?? '');
 const result = {
   id: run.id,
@@ -40,6 +40,6 @@ const result = {
   totalMs: time(run.finishedAt) - time(run.createdAt),
   peakBytes,
   cpuSeconds,
-  inFlight: requests?.inFlight ?? null,
+  inFlight: app.limits.BACKUP_REQUESTS_IN_FLIGHT,
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);
