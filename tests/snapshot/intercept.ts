@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.js';
 import type { ObjectStore, RedisPort } from '../../lib/ports/index.js';
 import type { RedisCommand, RedisReply } from '../../lib/ports/redis.js';
+import type { SnapshotBench } from '../support/snapshot-bench.js';
 
 export interface Hooks {
   /** Runs before the request; what it returns is answered instead of asking the database. */
@@ -9,15 +10,21 @@ export interface Hooks {
   readonly after?: (commands: readonly RedisCommand[], replies: RedisReply[]) => Promise<RedisReply[]> | RedisReply[];
 }
 
+type Run = (commands: readonly RedisCommand[]) => Promise<RedisReply[]>;
+
 /** A port that lets a test act between requests, or answer in place of the database. */
 export function intercept(redis: RedisPort, { before, after }: Hooks): RedisPort {
   const around =
-    (run: RedisPort['pipeline']): RedisPort['pipeline'] =>
+    (run: Run): Run =>
     async (commands) => {
       const replies = (await before?.(commands)) ?? (await run(commands));
       return (await after?.(commands, replies)) ?? replies;
     };
-  return { ...redis, pipeline: around(redis.pipeline), transaction: around(redis.transaction) };
+  return {
+    ...redis,
+    pipeline: around((commands) => redis.pipeline(commands)),
+    transaction: around((commands) => redis.transaction(commands)),
+  };
 }
 
 /** A hook that does something once, before the first request that has a command of this name for this key. */
@@ -76,4 +83,14 @@ export function dyingStore(store: ObjectStore, atWrite: number, when: 'before' |
 export interface MortalStore {
   readonly store: ObjectStore;
   isDead(): boolean;
+}
+
+/** A port whose every request takes a millisecond of the bench's clock, so that deadlines come where a test wants them. */
+export function ticking(bench: SnapshotBench, redis = bench.port): RedisPort {
+  return intercept(redis, {
+    before: () => {
+      bench.clock.advance(1);
+      return null;
+    },
+  });
 }

@@ -1,10 +1,10 @@
 import { AppError } from '../../errors.js';
 import type { RedisPort, RedisReply } from '../../ports/redis.js';
 import type { PagedKey } from '../checkpoint.js';
-import { encodeLine, lineHead, type RecordLine, type RecordValue, type StreamValue } from '../record.js';
+import { encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
 import { errorKind } from './batch.js';
 import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
-import { readStreamState, StreamMoved } from './stream-state.js';
+import { readStreamState, StreamMoved, StreamUnreadable } from './stream-state.js';
 
 /** A key that keeps changing is begun again so many times; after that it is taken as it comes, and counted. */
 const MAX_RESTARTS = 3;
@@ -54,7 +54,8 @@ export async function readPage(redis: RedisPort, state: PagedKey): Promise<PageS
   if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
   const parsed = source.parse(page.value, state.position, state.pageSize);
   const current = { ...state, fingerprint };
-  return advance(redis, key, current, Number(expiry.value), parsed);
+  if (parsed.next === null && state.type === 'stream') return finishStream(redis, key, current, parsed);
+  return advance(key, current, parsed);
 }
 
 async function requestPage(
@@ -72,13 +73,16 @@ async function requestPage(
   }
 }
 
-async function advance(redis: RedisPort, key: Buffer, state: PagedKey, expiry: number, page: Page): Promise<PageStep> {
+function advance(key: Buffer, state: PagedKey, page: Page): PageStep {
   const last = page.next === null;
-  const value = last && state.type === 'stream' ? await withStreamState(redis, key, page.value) : page.value;
-  if (value === null) return giveUp(key, state, { kind: 'moved' });
-  const line = encodeLine({ ...lineHead(key, state.type, expiry), ...numbering(state.line, last), v: value });
+  const line = encodeLine({ ...head(key, state), ...numbering(state.line, last), v: page.value });
   if (!last) return { line, next: { ...state, position: page.next, line: state.line + 1 }, note: null };
   return { line, next: null, note: state.restarts > 0 ? { kind: 'changed' } : null };
+}
+
+/** All lines of a record bear the expiry of its first: it stands beside the hash in the fingerprint. */
+function head(key: Buffer, { type, fingerprint }: PagedKey): Pick<RecordLine, 'k' | 't' | 'x'> {
+  return lineHead(key, type, Number(fingerprint?.split(' ')[1] ?? -1));
 }
 
 /** A value that fits on one line is written as any ordinary one. */
@@ -87,13 +91,19 @@ function numbering(line: number, last: boolean): Pick<RecordLine, 'i' | 'last'> 
   return line === 0 ? {} : { i: line, last: true };
 }
 
-/** Null when the stream went away after its entries had been read. */
-async function withStreamState(redis: RedisPort, key: Buffer, value: RecordValue): Promise<StreamValue | null> {
+/** Adds to the last page what the stream has beside its entries; an entry that came in between begins it again. */
+async function finishStream(redis: RedisPort, key: Buffer, current: PagedKey, page: Page): Promise<PageStep> {
+  const { entries } = page.value as StreamValue;
   try {
-    return { ...(value as StreamValue), ...(await readStreamState(redis, key)) };
+    const { newest, state } = await readStreamState(redis, key);
+    const moved = newest !== null && newest !== (entries.at(-1)?.[0] ?? current.position);
+    if (moved && current.restarts < MAX_RESTARTS) return startAgain(key, current);
+    return advance(key, current, { value: { entries, ...state }, next: null });
   } catch (error) {
-    if (error instanceof StreamMoved) return null;
-    throw error;
+    if (error instanceof StreamMoved) return giveUp(key, current, { kind: 'moved' });
+    if (error instanceof StreamUnreadable) return giveUp(key, current, { kind: 'failed', reason: error.message });
+    if (!(error instanceof AppError) || error.code !== 'redis-reply-too-large') throw error;
+    return giveUp(key, current, { kind: 'failed', reason: 'what describes the stream is too large for a reply' });
   }
 }
 

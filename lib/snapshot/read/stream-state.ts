@@ -1,25 +1,41 @@
 import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import type { PendingEntry, StreamGroup, StreamValue } from '../record.js';
 import { toText } from '../text.js';
-import { asArray, asBuffer } from './batch.js';
+import { asArray, asBuffer, errorKind } from './batch.js';
 
 const PENDING_PAGE = 1000;
 
 /** The stream is gone, or is no stream any more: its key has to be looked at again. */
 export class StreamMoved extends Error {}
 
-/** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved. */
-export async function readStreamState(redis: RedisPort, key: Buffer): Promise<Omit<StreamValue, 'entries'>> {
+/** What the stream has beside its entries cannot be read, now or later. The message is the reason for the ledger. */
+export class StreamUnreadable extends Error {}
+
+/** Redis's words when the key or the group that was asked about is not there (any more). */
+const MOVED = /^(WRONGTYPE|NOGROUP|ERR no such key)/;
+
+export interface StreamState {
+  /** Id of the newest entry; null when there is none. */
+  readonly newest: string | null;
+  readonly state: Omit<StreamValue, 'entries'>;
+}
+
+/** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved or StreamUnreadable. */
+export async function readStreamState(redis: RedisPort, key: Buffer): Promise<StreamState> {
   const replies = await redis.transaction([['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']]);
   const info = asFields(valueOf(replies[0]));
   const groups: StreamGroup[] = [];
   for (const group of asArray(valueOf(replies[1])))
     groups.push(await readGroup(redis, key, asFields(group), replies[2]));
+  const newest = info.get('last-entry');
   return {
-    lastId: text(info, 'last-generated-id') ?? '0-0',
-    ...optional('maxDeletedId', text(info, 'max-deleted-entry-id')),
-    ...optional('entriesAdded', integer(info, 'entries-added')),
-    groups,
+    newest: Array.isArray(newest) ? asBuffer(newest[0]).toString('latin1') : null,
+    state: {
+      lastId: text(info, 'last-generated-id') ?? '0-0',
+      ...optional('maxDeletedId', text(info, 'max-deleted-entry-id')),
+      ...optional('entriesAdded', integer(info, 'entries-added')),
+      groups,
+    },
   };
 }
 
@@ -56,8 +72,9 @@ async function readPending(redis: RedisPort, key: Buffer, group: Buffer, now: nu
 }
 
 function valueOf(reply: RedisReply | undefined): RedisValue {
-  if (reply === undefined || 'error' in reply) throw new StreamMoved();
-  return reply.value;
+  if (reply !== undefined && 'value' in reply) return reply.value;
+  if (reply !== undefined && MOVED.test(reply.error)) throw new StreamMoved();
+  throw new StreamUnreadable(`what describes the stream: ${errorKind(reply?.error ?? '')}`);
 }
 
 /** A reply of alternating names and values. */
