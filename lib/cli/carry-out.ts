@@ -82,7 +82,7 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
 
 async function publishFirstLeg({ engine }: Runner, id: string): Promise<void> {
   try {
-    await engine.watch(id, 0, 0);
+    await engine.enqueue(id);
   } catch (error) {
     // Nobody else would ever work on it, and its lease would keep others from starting.
     const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(error)) };
