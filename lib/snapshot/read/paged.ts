@@ -53,7 +53,8 @@ export async function readPage(redis: RedisPort, state: PagedKey): Promise<PageS
   const moved = state.fingerprint !== null && state.fingerprint !== fingerprint;
   if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
   const parsed = source.parse(page.value, state.position, state.pageSize);
-  const current = { ...state, fingerprint };
+  // Of a key that is taken as it comes the first page's fingerprint stays, and with it the expiry.
+  const current = state.fingerprint === null ? { ...state, fingerprint } : state;
   if (parsed.next === null && state.type === 'stream') return finishStream(redis, key, current, parsed);
   return advance(key, current, parsed);
 }
@@ -132,5 +133,5 @@ function giveUp(key: Buffer, state: PagedKey, note: PageNote): PageStep {
 function voidLine(key: Buffer, state: PagedKey): string | null {
   if (state.line === 0) return null;
   const value = state.type === 'string' ? '' : state.type === 'stream' ? { entries: [] } : [];
-  return encodeLine({ ...lineHead(key, state.type, -1), i: state.line, last: true, void: true, v: value });
+  return encodeLine({ ...head(key, state), i: state.line, last: true, void: true, v: value });
 }
