@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// The two dashes keep node from taking --env-file for an option of its own.
 import { main } from '../dist/lib/cli/main.js';
 
 const code = await main(process.argv.slice(2));

@@ -1,0 +1,165 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import getPort from 'get-port';
+import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly status: string;
+  readonly detail: string;
+  readonly hint: string | null;
+  readonly ms: number;
+}
+
+let stack: CliStack;
+let sloppy: Server;
+beforeAll(async () => {
+  stack = await openStack();
+  sloppy = await startSloppyStore();
+});
+afterAll(async () => {
+  sloppy.closeAllConnections();
+  sloppy.close();
+  await stack.stop();
+});
+
+/** As much of S3 as writes objects over each other, whatever If-None-Match says: as many imitations do. */
+async function startSloppyStore(): Promise<Server> {
+  const objects = new Map<string, Buffer>();
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+      if (request.method === 'PUT') objects.set(path, Buffer.concat(chunks));
+      if (request.method === 'DELETE') objects.delete(path);
+      const found = objects.get(path);
+      if (request.method === 'GET' && found === undefined) {
+        response.writeHead(404, { 'content-type': 'application/xml' }).end('<Error><Code>NoSuchKey</Code></Error>');
+        return;
+      }
+      response.writeHead(200, { etag: '"always-the-same"' }).end(request.method === 'GET' ? found : undefined);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+async function examined(env: Variables): Promise<{ code: number; checks: Map<string, Check> }> {
+  const { code, json } = await cliJson(['doctor'], env);
+  const checks = new Map((json['checks'] as Check[]).map((check) => [check.name, check]));
+  expect(json).toMatchObject({ ok: code === 0, failed: [...checks.values()].filter(({ ok }) => !ok).length });
+  return { code, checks };
+}
+
+const failedIn = (checks: Map<string, Check>): string[] =>
+  [...checks.values()].filter(({ ok }) => !ok).map(({ name }) => name);
+
+describe('doctor', () => {
+  it('finds a sound stack sound, and leaves nothing behind', async () => {
+    const env: Record<string, string> = { ...(await stack.alone()), QSTASH_TOKEN: stack.secrets.queueToken };
+    const writes = stack.redis.writeCommandCount();
+    const deliveries = stack.queue.deliveries.length;
+    const { code, checks } = await examined(env);
+    expect([code, failedIn(checks)]).toEqual([0, []]);
+    for (const name of ['redis', 'redis-scan', 'redis-read', 'redis-clock', 'redis-server', 'store', 'store-writes'])
+      expect(checks.get(name)).toMatchObject({ status: 'ok', hint: null, ms: expect.any(Number) });
+    for (const name of ['store-clock', 'queue', 'signature', 'cron-secret', 'admin-token'])
+      expect(checks.get(name)?.status).toBe('ok');
+    expect(checks.get('encryption')).toMatchObject({ status: 'skipped', ok: true });
+    expect(checks.get('public-url')?.status).toBe('warn');
+    const left = await readdir(fileURLToPath(env['BACKUP_STORE'] ?? ''), { recursive: true, withFileTypes: true });
+    expect(left.filter((entry) => entry.isFile())).toEqual([]);
+    expect([stack.redis.writeCommandCount(), stack.queue.deliveries.length]).toEqual([writes, deliveries]);
+  });
+
+  it('prints a line for each check, with the hint under what is wrong', async () => {
+    const { code, stdout } = await cli(['doctor'], { ...stack.env, CRON_SECRET: 'short' });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ok {4}redis .*\(\d+ ms\)$/m);
+    expect(stdout).toMatch(/^FAIL {2}cron-secret .*16 characters.*\n +-> /m);
+    expect(stdout).toMatch(/^warn {2}public-url .*\n +-> /m);
+    expect(stdout).toMatch(/^1 check failed, 1 warning\.$/m);
+  });
+
+  it('skips what is not configured, and says what that means', async () => {
+    const { code, checks } = await examined({});
+    expect([code, [...checks.values()].every(({ status }) => status === 'skipped')]).toEqual([0, true]);
+    expect(checks.get('store')?.detail).toContain('nowhere to keep snapshots');
+  });
+});
+
+describe('doctor fails', () => {
+  it.each<[string, string, RegExp, () => Variables | Promise<Variables>]>([
+    ['a wrong token', 'redis', /did not accept the token/, () => ({ UPSTASH_REDIS_REST_TOKEN: 'wrong-token-wrong' })],
+    ['half a configuration', 'redis', /REST_TOKEN is missing/, () => ({ UPSTASH_REDIS_REST_TOKEN: '' })],
+    [
+      'a read-only token',
+      'redis-scan',
+      /NOPERM/,
+      () => ({ UPSTASH_REDIS_REST_TOKEN: stack.secrets.redisReadOnlyToken }),
+    ],
+    [
+      'an unreachable database',
+      'redis',
+      /could not be reached/,
+      async () => ({ UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${await getPort()}` }),
+    ],
+    ['a wrong queue token', 'queue', /refused the token/, () => ({ QSTASH_TOKEN: 'wrong-token-wrong' })],
+    [
+      'other signing keys',
+      'queue',
+      /not those of the service/,
+      () => ({ QSTASH_CURRENT_SIGNING_KEY: 'sig_other_key_one', QSTASH_NEXT_SIGNING_KEY: 'sig_other_key_two' }),
+    ],
+    ['a folder that cannot be made', 'store-writes', /./, () => ({ BACKUP_STORE: 'file:///dev/null/store' })],
+    [
+      'a recipient that is none',
+      'encryption',
+      /not an age recipient/,
+      () => ({ BACKUP_AGE_RECIPIENTS: 'age1nonsense' }),
+    ],
+    ['a signing key that is none', 'signature', /not an Ed25519 key/, () => ({ BACKUP_SIGNING_KEY: 'bm90IGEga2V5' })],
+    ['a short secret', 'admin-token', /16 characters/, () => ({ ADMIN_TOKEN: 'too-short' })],
+  ])('on %s', async (_, name, detail, change) => {
+    const env = { ...stack.env, ...(await change()) };
+    const { code, checks } = await examined(env);
+    expect([code, failedIn(checks)]).toEqual([1, [name]]);
+    expect(checks.get(name)?.detail).toMatch(detail);
+    expect(checks.get(name)?.hint).toMatch(/\w/);
+  });
+
+  it('on a store that ignores If-None-Match', async () => {
+    const { code, checks } = await examined({
+      BACKUP_STORE: 's3://bucket/prefix',
+      S3_ENDPOINT: `http://127.0.0.1:${(sloppy.address() as AddressInfo).port}`,
+      S3_REGION: 'us-east-1',
+      S3_ACCESS_KEY_ID: 'AKIAEXAMPLEEXAMPLE',
+      S3_SECRET_ACCESS_KEY: 'a-secret-access-key',
+    });
+    expect([code, failedIn(checks)]).toEqual([1, ['store-writes']]);
+    expect(checks.get('store-writes')?.detail).toContain('If-None-Match');
+    expect(checks.get('store-clock')).toMatchObject({
+      status: 'skipped',
+      detail: expect.stringContaining('not tried'),
+    });
+  });
+
+  it('on an identity that fits no recipient, and is content with one that does', async () => {
+    const [ours, other] = [await generateX25519Identity(), await generateX25519Identity()];
+    const recipient = await identityToRecipient(ours);
+    const wrong = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: other });
+    expect([wrong.code, failedIn(wrong.checks)]).toEqual([1, ['encryption']]);
+    expect(wrong.checks.get('encryption')?.detail).toContain('fits none of the recipients');
+    const right = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: ours });
+    expect([right.code, right.checks.get('encryption')?.detail]).toEqual([
+      0,
+      expect.stringContaining('opened it again'),
+    ]);
+  });
+});

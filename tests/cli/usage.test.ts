@@ -1,0 +1,108 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { VERSION } from '../../lib/version.js';
+import { cli, cliJson } from './fixture.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cli-usage-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('help', () => {
+  it('shows the commands, examples and exit codes, and not the demo', async () => {
+    const { code, stdout, stderr } = await cli(['--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const word of ['backup', 'list', 'show', 'verify', 'doctor', 'dev', 'Examples:', 'Exit codes:'])
+      expect(stdout).toContain(word);
+    expect(stdout).not.toContain('demo');
+  });
+
+  it('shows the options of a command, and the version', async () => {
+    const help = await cli(['backup', '--help']);
+    expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('--local')]);
+    expect(await cli(['--version'])).toEqual({ code: 0, stdout: VERSION, stderr: '' });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['list', '--frobnicate'], /unknown option '--frobnicate'/],
+    [['bakcup'], /unknown command 'bakcup'.*Did you mean backup/],
+    [['show'], /missing required argument 'id'/],
+    [['list', 'surplus'], /too many arguments/],
+    [['list', '--limit', 'many'], /whole number/],
+    [['list', '--limit', '0'], /whole number/],
+    [['dev', '--port', '70000'], /port number/],
+    [['list', '--env-file'], /argument missing/],
+    [[], /No command/],
+  ])('%j ends with 2, one line and a hint', async (args, message) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect([code, stdout]).toEqual([2, '']);
+    const lines = stderr.split('\n').slice(-2);
+    expect(lines[0]).toMatch(/^error: /);
+    expect(lines[0]).toMatch(message);
+    expect(lines[1]).toMatch(/^hint: /);
+  });
+
+  it('is told as a document as well with --json', async () => {
+    const { code, json, stderr } = await cliJson(['list', '--frobnicate'], {});
+    expect([code, json.error?.code]).toEqual([2, 'usage']);
+    expect(stderr).toContain('--frobnicate');
+  });
+});
+
+describe('configuration', () => {
+  it('names all variables that are missing at once', async () => {
+    const { code, json } = await cliJson(['backup'], { QSTASH_TOKEN: 'a-token', BACKUP_STORE: 's3://bucket/prefix' });
+    expect([code, json.error?.code]).toEqual([2, 'config']);
+    for (const name of ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'S3_REGION', 'S3_SECRET_ACCESS_KEY'])
+      expect(json.error?.message).toContain(`${name} is missing`);
+    for (const name of ['QSTASH_CURRENT_SIGNING_KEY', 'PUBLIC_URL']) expect(json.error?.message).toContain(name);
+  });
+
+  it('asks for no more than the command needs', async () => {
+    const { code, json } = await cliJson(['list'], {});
+    expect(code).toBe(2);
+    expect(json.error?.message).toBe('The configuration is not complete: BACKUP_STORE is missing');
+  });
+
+  it('comes from the file given, before or after the command', async () => {
+    const file = join(folder, 'env');
+    await writeFile(file, `BACKUP_STORE="file://${folder}/store"\n`);
+    for (const args of [
+      ['--env-file', file, 'list'],
+      ['list', '--env-file', file],
+    ]) {
+      const { code, stdout } = await cli(args);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('no snapshot yet')]);
+    }
+  });
+
+  it('is not looked for elsewhere when the file is not there', async () => {
+    const { code, json } = await cliJson(['list', '--env-file', join(folder, 'none')], {
+      BACKUP_STORE: 'file:///tmp/x',
+    });
+    expect([code, json.error?.code, json.error?.message]).toEqual([2, 'config', expect.stringContaining('--env-file')]);
+  });
+});
+
+describe('a defect', () => {
+  // No folder for temporary files is an error that nobody foresees, and so stands for all of them.
+  const env = { TMPDIR: '/nonexistent' };
+
+  it('shows no stack trace, and ends with 1', async () => {
+    const { code, stderr } = await cli(['demo'], env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: Unexpected/m);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('shows where it came from with DEBUG=1', async () => {
+    const { code, stderr } = await cli(['demo'], { ...env, DEBUG: '1' });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^\s+at /m)]);
+    expect(stderr).toContain('ENOENT');
+  });
+});
