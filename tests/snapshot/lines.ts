@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
-import type { RecordLine } from '../../lib/snapshot/record.js';
+import type { RecordLine, RecordValue } from '../../lib/snapshot/record.js';
 import type { SnapshotBench } from '../support/snapshot-bench.js';
 
 export interface StoredLine extends RecordLine {
@@ -38,9 +38,21 @@ export async function recordsByKey(bench: SnapshotBench, manifest: Manifest): Pr
   return records;
 }
 
-/** A record without where it lies and how it was cut: what two snapshots of the same data agree in. */
+/**
+ * A record without where it lies, how it was cut and when its pending entries were delivered, which Redis tells in
+ * milliseconds before the request: what two snapshots of the same data agree in.
+ */
 export function contents(records: ReadonlyMap<string, readonly StoredLine[]>): [string, unknown][] {
   return [...records]
-    .map(([key, lines]): [string, unknown] => [key, lines.map(({ t, x, v, fx }) => ({ t, x, v, fx }))])
+    .map(([key, lines]): [string, unknown] => [key, lines.map(({ t, x, v, fx }) => ({ t, x, v: undated(v), fx }))])
     .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function undated(value: RecordValue): RecordValue {
+  if (typeof value !== 'object' || !('groups' in value)) return value;
+  const groups = (value.groups ?? []).map((group) => ({
+    ...group,
+    pending: group.pending.map(([id, consumer, , deliveries]) => [id, consumer, 0, deliveries] as const),
+  }));
+  return { ...value, groups };
 }

@@ -23,7 +23,13 @@ export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, leg
   const first = await prepare(ports, settings, parseCheckpoint(leg.run.checkpoint));
   const sink = openSink({ ...ports, snapshot: leg.run.id, fence: leg.fence, firstIndex: first.parts.length });
   const work = new ScanWork(ports, settings, leg, sink, first);
-  await work.run();
+  try {
+    await work.run();
+  } catch (error) {
+    // A part that is still on its way would save a checkpoint under the feet of the next leg.
+    await sink.settle().catch(() => undefined);
+    throw error;
+  }
   const checkpoint = await work.finish();
   const progress = progressOf(checkpoint, 0, 0);
   if (checkpoint.cursor !== null || checkpoint.paged.length > 0) return { to: 'later', checkpoint, progress };
@@ -57,7 +63,7 @@ class ScanWork {
       this.state = await consumePage(redis, this.sink, this.state, page);
       await this.cutIfFull();
       await this.workOffPaged();
-      if (this.leg.timeIsUp()) return;
+      if (page.mayStop && this.leg.timeIsUp()) return;
     }
   }
 
