@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isOver } from '../../lib/runs/ending.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { catalogEntry, isVerified } from '../../lib/snapshot/catalog.js';
+import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { startSnapshot } from '../../lib/snapshot/run.js';
+import { budgetUntil, openSnapshotBench, TIMES, type SnapshotBench } from '../support/snapshot-bench.js';
+import { dyingStore } from './intercept.js';
+import { recordsByKey, storedLines } from './lines.js';
+
+const SETTINGS = { partBytes: 400, pageBytes: 1, inFlight: 1 };
+const KEYS = 34;
+
+describe('a process that dies', () => {
+  let bench: SnapshotBench;
+  beforeAll(async () => {
+    bench = await openSnapshotBench({ replyBytes: 20_000 });
+    for (let at = 0; at < KEYS - 2; at++) await bench.database.redis.set(`feedback:p:${at}`, `value ${at}`);
+    const texts = Array.from({ length: 600 }, (_, at) => `${at} ${'text '.repeat(14)}`);
+    await bench.database.redis.sadd('big', ...texts);
+    await bench.database.redis.xadd('stream', '1-1', 'f', 'v');
+  });
+  afterAll(() => bench.stop());
+
+  /** Takes a snapshot with a process that dies at its n-th write, and another that takes over. */
+  async function takeWithDeath(atWrite: number, when: 'before' | 'after') {
+    // One that dies after the end of its run and before it gives the lease back keeps others waiting for so long.
+    bench.clock.advance(TIMES.holdMs + 1000);
+    const { store, isDead } = dyingStore(bench.folder.store, atWrite, when);
+    const started = await startSnapshot(bench.engine(), 'cron');
+    if (!started.started) throw new Error(`held by ${started.holder}`);
+    const { id } = started.run;
+    const budget = () => budgetUntil(bench.clock.now() + 1000);
+    const first = await bench
+      .engine({ store, settings: SETTINGS })
+      .work(id, budget())
+      .catch(() => null);
+    // The next process comes when the dead one's lease has run out.
+    bench.clock.advance(TIMES.legTtlMs + 1);
+    let run: RunRecord | null = isDead() ? null : first;
+    while (run === null || !isOver(run)) run = await bench.engine({ settings: SETTINGS }).work(id, budget());
+    return { id, run, died: isDead() };
+  }
+
+  it.each(['before', 'after'] as const)(
+    '%s any one of its writes reached the store leaves a whole snapshot',
+    async (when) => {
+      let deaths = 0;
+      for (let atWrite = 1; ; atWrite++) {
+        const { id, run, died } = await takeWithDeath(atWrite, when);
+        if (!died) break;
+        deaths += 1;
+        const manifest = (await loadManifest(bench.folder.store, id))?.manifest;
+        if (manifest === undefined) throw new Error(`no manifest after death ${when} write ${atWrite}`);
+        expect(run).toMatchObject({ state: 'succeeded', result: { keys: KEYS, failed: 0 } });
+        expect({ ...(await bench.compare(id)), atWrite }).toMatchObject({
+          keys: KEYS,
+          onlyInRedis: 0,
+          different: 0,
+          atWrite,
+        });
+        expect(manifest).toMatchObject({ doubles: [], counts: { keys: KEYS }, ledger: { saved: KEYS } });
+        expect((await recordsByKey(bench, manifest)).size).toBe(KEYS);
+        const entry = await catalogEntry(bench.folder.store, id);
+        expect(entry !== null && isVerified(entry)).toBe(true);
+        for await (const { name } of bench.folder.store.list(`runs/${id}/parts/`)) throw new Error(`${name} is left`);
+      }
+      expect(deaths).toBeGreaterThan(20);
+    },
+  );
+
+  it('leaves orphans that no manifest names', async () => {
+    let orphans = 0;
+    for (const atWrite of [4, 5, 7]) {
+      const { id } = await takeWithDeath(atWrite, 'after');
+      const manifest = (await loadManifest(bench.folder.store, id))?.manifest;
+      if (manifest === undefined) throw new Error('no manifest');
+      const named = new Set(manifest.parts.map(({ name }) => name));
+      for await (const { name } of bench.folder.store.list(`snapshots/${id}/part-`)) {
+        if (!named.has(name.split('/').at(-1) ?? '')) orphans += 1;
+      }
+      const lines = await storedLines(bench, manifest);
+      expect(lines.filter(({ i }) => i === undefined || i === 0)).toHaveLength(KEYS);
+      expect((await bench.verify(id)).result).toMatchObject({ keys: KEYS, findings: [] });
+    }
+    expect(orphans).toBeGreaterThan(0);
+  });
+});
