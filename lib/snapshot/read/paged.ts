@@ -3,6 +3,7 @@ import type { RedisPort, RedisReply } from '../../ports/redis.js';
 import type { PagedKey } from '../checkpoint.js';
 import { encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
 import { errorKind } from './batch.js';
+import { withFieldExpiry } from './field-expiry.js';
 import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
 import { readStreamState, StreamMoved, StreamUnreadable } from './stream-state.js';
 
@@ -39,7 +40,16 @@ export function pagedKey(key: Buffer, type: PagedKey['type']): PagedKey {
  * Reads the next page of a big key. Each page is read in one MULTI with the key's expiry and what tells whether the
  * value has moved; if it has, the lines so far are taken back and the key is begun again.
  */
-export async function readPage(redis: RedisPort, state: PagedKey): Promise<PageStep> {
+export async function readPage(redis: RedisPort, state: PagedKey, fieldExpiry: boolean): Promise<PageStep> {
+  const step = await readValues(redis, state);
+  if (step.line === null || !fieldExpiry || state.type !== 'hash') return step;
+  const outcome = await withFieldExpiry(redis, step.line);
+  return outcome.kind === 'line'
+    ? { ...step, line: outcome.line }
+    : giveUp(Buffer.from(state.key, 'base64'), state, outcome);
+}
+
+async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> {
   const key = Buffer.from(state.key, 'base64');
   const source = pageSource(state.type);
   if (source === null) return giveUp(key, state, { kind: 'failed', reason: 'too large for one reply' });

@@ -2,7 +2,6 @@ import type { RedisPort } from '../../ports/redis.js';
 import type { PagedKey, SnapshotCheckpoint } from '../checkpoint.js';
 import { addToLedger } from '../ledger.js';
 import type { ReadOutcome } from '../read/batch.js';
-import { withFieldExpiry } from '../read/field-expiry.js';
 import { pagedKey, readPage, type PageNote } from '../read/paged.js';
 import type { RecordType } from '../record.js';
 import { readMoved } from './moved.js';
@@ -42,11 +41,8 @@ export async function consumePaged(
 ): Promise<SnapshotCheckpoint> {
   const [current, ...rest] = state.paged;
   if (current === undefined) return state;
-  const { line, next, note } = await readPage(redis, current);
-  if (line !== null) {
-    const withExpiry = current.type === 'hash' && state.fieldExpiry === 'read';
-    await sink.write(withExpiry ? await withFieldExpiry(redis, line) : line, roleOf(current, next, note));
-  }
+  const { line, next, note } = await readPage(redis, current, state.fieldExpiry === 'read');
+  if (line !== null) await sink.write(line, roleOf(current, next, note));
   if (next !== null) return { ...state, paged: [next, ...rest] };
   const done = { ...state, paged: rest };
   const key = Buffer.from(current.key, 'base64');
@@ -80,7 +76,7 @@ async function consumeKey(
     case 'failed':
       return { ...state, ledger: addToLedger(state.ledger, 'failed', key, outcome.reason) };
     case 'moved': {
-      const again = await readMoved(redis, key, type);
+      const again = await readMoved(redis, key, type, state.fieldExpiry === 'read');
       if (again.outcome.kind === 'unsupported') return withUnsupported(state, key, again.outcome.type);
       const counted = again.outcome.kind === 'gone' ? state : withChanged(state, key, 'changed its type');
       return consumeKey(redis, sink, counted, key, again.type, again.outcome);
