@@ -14,11 +14,15 @@ export const verificationSchema = z.object({
 });
 export type Verification = z.infer<typeof verificationSchema>;
 
+/** Null when there is none, or none that can be read: either way nothing is known. */
 export async function readVerification(store: ObjectStore, snapshot: string): Promise<Verification | null> {
   const found = await store.read(verificationName(snapshot));
   if (found === null) return null;
-  const parsed = verificationSchema.safeParse(decodeJson(found.body));
-  return parsed.success ? parsed.data : null;
+  try {
+    return verificationSchema.parse(decodeJson(found.body));
+  } catch {
+    return null;
+  }
 }
 
 /** Writes down the outcome of a verification over the one before. */
