@@ -1,0 +1,141 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import type { Sealer } from '../../lib/ports/index.js';
+import type { Manifest } from '../../lib/snapshot/manifest.js';
+import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
+import { intercept } from './intercept.js';
+
+const run = promisify(execFile);
+const KEYS = 60;
+const SETTINGS = { partBytes: 2000, pageBytes: 1, inFlight: 1 };
+
+describe('an encrypted snapshot, taken by one who cannot read it', () => {
+  let bench: SnapshotBench;
+  let identity = '';
+  let writer: Sealer;
+  let manifest: Manifest;
+  beforeAll(async () => {
+    identity = await generateX25519Identity();
+    writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+    bench = await openSnapshotBench({ replyBytes: 20_000 });
+    const { redis } = bench.database;
+    for (let at = 0; at < KEYS - 2; at++) await redis.set(`secretkey:${at}`, `secretvalue ${at} `.repeat(20));
+    await redis.sadd(
+      'secretkey:big',
+      ...Array.from({ length: 900 }, (_, at) => `secretmember ${at} ${'x'.repeat(40)}`),
+    );
+    await redis.xadd('secretkey:stream', '1-1', 'secretfield', 'secretvalue');
+    ({ manifest } = await bench.takeWhole({ sealer: writer, settings: SETTINGS, redis: scanningTwice(bench) }));
+  });
+  afterAll(() => bench.stop());
+
+  it('has right counts and doubles all the same', async () => {
+    expect(manifest.parts.length).toBeGreaterThan(3);
+    expect(manifest.parts.every(({ name }) => name.endsWith('.jsonl.gz.age'))).toBe(true);
+    expect(manifest).toMatchObject({ counts: { keys: KEYS }, recipients: writer.recipients });
+    expect(manifest.doubles).toHaveLength(1);
+    const entries = (await bench.verify(manifest.id, { sealer: reader(identity) })).result;
+    expect(entries).toMatchObject({ depth: 'lines', keys: KEYS, findings: [] });
+  });
+
+  it('has no key and no value in any object of the store', async () => {
+    const files = await readdir(bench.folder.folder, { recursive: true, withFileTypes: true });
+    let objects = 0;
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const bytes = await readFile(join(file.parentPath, file.name));
+      const texts = [bytes, unzipped(bytes)].map((each) => each.toString('latin1'));
+      for (const word of ['secretkey', 'secretvalue', 'secretmember', 'secretfield']) {
+        const forms = [word, Buffer.from(word).toString('hex'), ...base64Forms(word)];
+        for (const form of forms)
+          expect(texts.some((text) => text.includes(form)) ? `${form} in ${file.name}` : '').toBe('');
+      }
+      objects += 1;
+    }
+    expect(objects).toBeGreaterThan(manifest.parts.length);
+  });
+
+  it('is verified byte by byte without an identity, and line by line with it', async () => {
+    const without = await bench.verify(manifest.id, { sealer: writer });
+    expect(without).toMatchObject({ state: 'succeeded', result: { depth: 'stored-bytes', findings: [] } });
+    const withIt = await bench.verify(manifest.id, { sealer: reader(identity) });
+    expect(withIt).toMatchObject({ state: 'succeeded', result: { depth: 'lines', keys: KEYS, findings: [] } });
+  });
+
+  it('tells another identity from damage', async () => {
+    const { id } = manifest;
+    await bench.verify(id, { sealer: reader(identity) });
+    const other = await bench.verify(id, { sealer: reader(await generateX25519Identity()) });
+    expect(other).toMatchObject({ state: 'failed', error: { code: 'wrong-key' } });
+    // Who holds the wrong key has found out nothing about the snapshot.
+    const found = await bench.folder.store.read(`snapshots/${id}/verification.json`);
+    expect(JSON.parse(found?.body.toString() ?? '{}')).toMatchObject({ state: 'verified', depth: 'lines' });
+  });
+
+  it('can be read with age, zcat and jq', async () => {
+    const key = join(bench.folder.folder, '..', `${manifest.id}.key`);
+    await writeFile(key, `${identity}\n`, { mode: 0o600 });
+    const parts = manifest.parts.map(({ name }) => join(bench.folder.folder, 'snapshots', manifest.id, name));
+    const pipe = 'key="$1"; shift; for part; do age -d -i "$key" "$part" | zcat; done | jq -r .k; rm "$key"';
+    const { stdout } = await run('bash', ['-o', 'pipefail', '-ec', pipe, 'bash', key, ...parts]);
+    expect(new Set(stdout.trim().split('\n')).size).toBe(KEYS);
+  });
+
+  it('shows a bit that was flipped, with and without an identity', async () => {
+    const name = manifest.parts[1]?.name ?? '';
+    const path = join(bench.folder.folder, 'snapshots', manifest.id, name);
+    const whole = await readFile(path);
+    const flipped = Buffer.from(whole);
+    flipped[whole.length - 1] = (flipped[whole.length - 1] ?? 0) ^ 1;
+    await writeFile(path, flipped);
+    for (const sealer of [writer, reader(identity)]) {
+      const { result } = await bench.verify(manifest.id, { sealer });
+      expect(result).toMatchObject({
+        findings: [{ code: 'part-altered', subject: `snapshots/${manifest.id}/${name}` }],
+      });
+    }
+    await writeFile(path, whole);
+  });
+});
+
+function reader(identity: string): Sealer {
+  return ageSealer({ recipients: [], identity });
+}
+
+/** The first key that SCAN names comes once more, on a page of its own at the end: so there is a double. */
+function scanningTwice(bench: SnapshotBench) {
+  const extra = '4242424242';
+  let first: Buffer[] | null = null;
+  return intercept(bench.port, {
+    before: ([scan]) =>
+      scan?.[0] === 'SCAN' && scan[1] === extra ? [{ value: [Buffer.from('0'), first ?? []] }] : null,
+    after([scan], replies) {
+      const [reply] = replies;
+      if (scan?.[0] !== 'SCAN' || scan[1] === extra || reply === undefined || !('value' in reply)) return replies;
+      const [cursor, flat] = reply.value as [Buffer, Buffer[]];
+      first ??= flat.slice(0, 2);
+      return cursor.toString() === '0' ? [{ value: [Buffer.from(extra), flat] }] : replies;
+    },
+  });
+}
+
+function unzipped(bytes: Buffer): Buffer {
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+/** How a word shows in base64, wherever in a group of three bytes it begins. */
+function base64Forms(word: string): string[] {
+  return [0, 1, 2].map((shift) => {
+    const encoded = Buffer.from('x'.repeat(shift) + word).toString('base64');
+    return encoded.slice(Math.ceil((shift * 4) / 3) + 1, -4);
+  });
+}
