@@ -77,7 +77,7 @@ describe('an interrupted backup', () => {
     await throughProxy(never, async (env, requests) => {
       const child = spawnCli(['backup'], env);
       let told = '';
-      child.stderr?.on('data', (chunk: Buffer) => (told += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
       await until(child, () => requests.length > 2);
       child.kill('SIGINT');
       await until(child, () => told.includes('Stopping'));
@@ -91,7 +91,7 @@ describe('an interrupted backup', () => {
     // The functions have another store: there nobody knows the run, and nobody ends it.
     const child = spawnCli(['backup', '--json'], env);
     let told = '';
-    child.stderr?.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
     await until(child, () => told.includes('scan:'));
     child.kill('SIGINT');
     const { code, stdout } = await ended(child, env);

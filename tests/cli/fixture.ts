@@ -41,7 +41,7 @@ export async function until(child: ReturnType<typeof spawnCli>, condition: () =>
 /** Waits for the program's end. Fails when a secret that it was given is anywhere in what it wrote. */
 export async function ended(child: ReturnType<typeof spawnCli>, env: Variables): Promise<Ended> {
   const { exitCode, stdout, stderr } = await child;
-  const result = { code: exitCode ?? -1, stdout: String(stdout), stderr: String(stderr) };
+  const result = { code: exitCode ?? -1, stdout, stderr };
   const secrets = Object.entries(env).filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 6);
   const leaked = secrets.filter(([, value]) => (result.stdout + result.stderr).includes(value)).map(([name]) => name);
   if (leaked.length > 0) throw new Error(`The output holds the value of ${leaked.join(', ')}`);
