@@ -32,7 +32,11 @@ function checkLink(id: string, link: Link | 'unreadable', hashes: ReadonlyMap<st
   if (link === null) return null;
   const hash = hashes.get(link.id);
   if (hash === undefined) {
-    return { code: 'snapshot-missing', subject: link.id, detail: `its manifest is gone; ${id} follows it in the chain` };
+    return {
+      code: 'snapshot-missing',
+      subject: link.id,
+      detail: `its manifest is gone; ${id} follows it in the chain`,
+    };
   }
   if (hash === link.sha256) return null;
   const detail = `its SHA-256 is ${hash}; ${id} recorded ${link.sha256}`;

@@ -17,6 +17,6 @@ const MIB = 1024 * 1024;
 export const DEFAULT_SNAPSHOT_SETTINGS = {
   inFlight: 4,
   partBytes: 16 * MIB,
-  pageBytes: 512 * 1024,
+  pageBytes: 256 * 1024,
   fieldExpiry: 'auto',
 } as const;

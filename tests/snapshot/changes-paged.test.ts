@@ -20,7 +20,7 @@ describe('a key that changes while it is read page by page', () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.mset('a', '1', 'b', '2', 'c', '3');
-    const texts = Array.from({ length: 1500 }, (_, at) => `${at} ${'text '.repeat(14)}`);
+    const texts = Array.from({ length: 900 }, (_, at) => `${at} ${'text '.repeat(14)}`);
     await redis.hset('hash', ...texts.flatMap((text) => [text, '1']));
     await redis.sadd('set', ...texts);
     await redis.zadd('zset', ...texts.flatMap((text, at) => [at, text]));
@@ -100,7 +100,7 @@ describe('a key that changes while it is read page by page', () => {
     const lines = (await recordsByKey(bench, manifest)).get('"hash"') ?? [];
     expect(lines.length).toBeGreaterThan(3);
     expect(new Set(lines.map(({ x }) => x)).size).toBe(1);
-    expect(new Set(lines.flatMap(({ v }) => (v as [string, string][]).map(([f]) => f))).size).toBeGreaterThan(1499);
+    expect(new Set(lines.flatMap(({ v }) => (v as [string, string][]).map(([f]) => f))).size).toBeGreaterThan(899);
     expect(manifest.doubles).toHaveLength(3);
     expect(manifest.ledger.changedMeanwhile).toMatchObject({ count: 1, keys: [{ key: 'hash' }] });
     expect((await bench.verify(id)).state).toBe('succeeded');
@@ -108,13 +108,13 @@ describe('a key that changes while it is read page by page', () => {
   });
 
   it('is begun again by a later leg than the one that began it', async () => {
-    const redis = ticking(bench, intercept(bench.port, once('SSCAN', 'set', grow.set, 6)));
+    const redis = ticking(bench, intercept(bench.port, once('SSCAN', 'set', grow.set, 3)));
     const { id, legs, manifest } = await bench.takeWhole({
       redis,
       settings: { ...SETTINGS, partBytes: 1e6 },
       legMs: 2,
     });
-    expect(legs).toBeGreaterThan(10);
+    expect(legs).toBeGreaterThan(5);
     expect(manifest.doubles).toHaveLength(1);
     expect(await bench.compare(id)).toMatchObject({ keys: 9, onlyInRedis: 0, onlyInSnapshot: 0, different: 0 });
   });
@@ -129,7 +129,7 @@ describe('a key that changes while it is read page by page', () => {
     const records = await recordsByKey(bench, manifest);
     expect(lines.filter((line) => line.void === true)).toHaveLength(1);
     const value = (records.get('"stream"') ?? []).map(({ v }) => v as StreamValue);
-    expect(value.flatMap(({ entries }) => entries)).toHaveLength(1501);
+    expect(value.flatMap(({ entries }) => entries)).toHaveLength(901);
     expect(value.at(-1)?.lastId).toBe(value.at(-1)?.entries.at(-1)?.[0]);
   });
 });

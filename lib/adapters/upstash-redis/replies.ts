@@ -9,25 +9,26 @@ export type Item = { readonly value: RedisValue } | { readonly error: string };
 /** Either the answers to the commands, or the error that the request as a whole met. */
 export type Body = { readonly items: Item[] } | { readonly error: string };
 
-/** A number that JSON.parse would round: a long integer or a fraction. Base64 cannot match: it has none of `[:,`. */
-const INEXACT = /[[:,]\s*-?(?:\d{16}|\d+[.eE])/;
-const STRING_OR_INEXACT = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 /** Not in base64's alphabet: tells a number that was kept as text from a string. */
 const MARK = '#';
 
 /** Parses an answer with base64 strings, without losing a byte of a string or a digit of a number. */
 export function parseBody(body: Buffer): Body {
-  const parsed = parseJson(body);
-  if (Array.isArray(parsed)) return { items: parsed.map(toItem) };
-  if (isRecord(parsed) && typeof parsed['error'] === 'string') return { error: parsed['error'] };
-  throw new ProtocolError('neither a list of results nor an error');
+  // Base64 is ASCII. An error text may be more: it is decoded again when it is met.
+  const text = body.toString('latin1');
+  try {
+    return toBody(parseJson(text));
+  } catch (error) {
+    if (!(error instanceof InexactError)) throw error;
+    return toBody(parseJson(text.replace(STRING_OR_NUMBER, keepDigits)));
+  }
 }
 
-function parseJson(body: Buffer): unknown {
-  const latin1 = body.toString('latin1');
-  // Base64 is ASCII; only an error text can be more, and only then the slower UTF-8 decoding is needed.
-  let text = latin1.includes('"error"') ? body.toString('utf8') : latin1;
-  if (INEXACT.test(text)) text = text.replace(STRING_OR_INEXACT, keepDigits);
+/** A number that JSON.parse has rounded, or may have: then all are read again as text. */
+class InexactError extends Error {}
+
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -42,18 +43,38 @@ function keepDigits(token: string): string {
   return `"${MARK}${token}"`;
 }
 
+function toBody(parsed: unknown): Body {
+  if (Array.isArray(parsed)) return { items: parsed.map(toItem) };
+  if (isRecord(parsed) && typeof parsed['error'] === 'string') return { error: asUtf8(parsed['error']) };
+  throw new ProtocolError('neither a list of results nor an error');
+}
+
 function toItem(item: unknown): Item {
   if (!isRecord(item)) throw new ProtocolError('an element that is no object');
-  if (typeof item['error'] === 'string') return { error: item['error'] };
+  if (typeof item['error'] === 'string') return { error: asUtf8(item['error']) };
   if (item['result'] === undefined) throw new ProtocolError('an element without a result');
   return { value: toValue(item['result']) };
 }
 
+/**
+ * A text that was read as Latin-1 and is UTF-8. Characters beyond Latin-1 come from JSON's own escapes and show that
+ * it was ASCII before.
+ */
+function asUtf8(text: string): string {
+  return /[^\u0000-\u00ff]/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8');
+}
+
 function toValue(value: unknown): RedisValue {
   if (typeof value === 'string') return toBytes(value);
-  if (typeof value === 'number' || value === null) return value;
+  if (typeof value === 'number') return exact(value);
+  if (value === null) return null;
   if (Array.isArray(value)) return value.map(toValue);
   throw new ProtocolError('a value of an unknown type');
+}
+
+function exact(value: number): number {
+  if (Number.isSafeInteger(value)) return value;
+  throw new InexactError();
 }
 
 const OK = Buffer.from('OK');
@@ -61,11 +82,29 @@ const OK = Buffer.from('OK');
 function toBytes(text: string): Buffer {
   if (text === 'OK') return Buffer.from(OK);
   if (text.startsWith(MARK)) return Buffer.from(text.slice(1));
-  const bytes = Buffer.from(text, 'base64');
+  const bytes = decode(text);
   // Node skips what is not base64 without a word; a server that ignored our header must not pass for data.
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   if (bytes.length !== ((text.length - padding) * 3) >>> 2) throw new ProtocolError('a string that is no base64');
   return bytes;
+}
+
+const SLAB_BYTES = 256 * 1024;
+let slab = Buffer.alloc(0);
+let used = 0;
+
+/**
+ * Base64 into a slab that many values share: an allocation a value is what the decoding would cost most. A slab is
+ * freed when the last value in it is; values live no longer than their batch.
+ */
+function decode(text: string): Buffer {
+  if (slab.length - used < text.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, text.length));
+    used = 0;
+  }
+  const start = used;
+  used += slab.write(text, start, 'base64');
+  return slab.subarray(start, used);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,6 @@
-import type { AppError } from '../../errors.js';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { AppError } from '../../errors.js';
 import { tooLargeError, unavailableError } from './failures.js';
 
 export interface TransportOptions {
@@ -22,32 +24,44 @@ export interface HttpAnswer {
 /** POSTs JSON to a path of the REST API. Throws AppErrors `redis-unavailable` and `redis-reply-too-large`. */
 export type Transport = (path: '/pipeline' | '/multi-exec', body: Buffer) => Promise<HttpAnswer>;
 
+type Headers = Readonly<Record<string, string | number>>;
+
 /**
- * One HTTP exchange over the built-in fetch, which keeps connections alive. The sync token makes Upstash's replicas
- * serve what this client wrote before (upstash.com/docs/redis/howto/readyourwrites).
+ * One HTTP exchange over a connection that is kept alive, by node:http: the built-in fetch takes about a fifth more
+ * processor time for a megabyte. Redirects are not followed: the token is for this host alone. The sync token makes
+ * Upstash's replicas serve what this client wrote before (upstash.com/docs/redis/howto/readyourwrites).
  */
 export function httpTransport(options: TransportOptions): Transport {
+  const secure = options.url.startsWith('https:');
+  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+  const request = secure ? httpsRequest : httpRequest;
   let syncToken = '';
+
+  function exchange(path: string, headers: Headers, body: Buffer, signal: AbortSignal): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request(options.url + path, { method: 'POST', agent, headers, signal }, (incoming) => {
+        readBody(incoming, options).then((bytes) => {
+          syncToken = header(incoming, 'upstash-sync-token') ?? syncToken;
+          resolve({ status: incoming.statusCode ?? 0, retryAfter: header(incoming, 'retry-after'), body: bytes });
+        }, reject);
+      });
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+  }
+
   return async (path, body) => {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), options.timeoutMs);
+    const headers = {
+      authorization: `Bearer ${options.token}`,
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'upstash-encoding': 'base64',
+      'upstash-sync-token': syncToken,
+    };
     try {
-      const response = await fetch(options.url + path, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${options.token}`,
-          'content-type': 'application/json',
-          'upstash-encoding': 'base64',
-          'upstash-sync-token': syncToken,
-        },
-        body,
-        // The token is for this host alone.
-        redirect: 'manual',
-        signal: abort.signal,
-      });
-      const bytes = await readBody(response, options, abort);
-      syncToken = response.headers.get('upstash-sync-token') ?? syncToken;
-      return { status: response.status, retryAfter: response.headers.get('retry-after'), body: bytes };
+      return await exchange(path, headers, body, abort.signal);
     } catch (cause) {
       throw toFailure(cause, abort.signal, options.timeoutMs);
     } finally {
@@ -56,37 +70,34 @@ export function httpTransport(options: TransportOptions): Transport {
   };
 }
 
-async function readBody(response: Response, options: TransportOptions, abort: AbortController): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
+async function readBody(incoming: IncomingMessage, options: TransportOptions): Promise<Buffer> {
+  const chunks: Buffer[] = [];
   let size = 0;
-  if (response.body === null) return Buffer.alloc(0);
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length;
     options.onReceived(chunk.length);
+    // Leaving the loop destroys the connection: the rest is never read.
     if (size > options.maxReplyBytes) {
-      const tooLarge = tooLargeError(`A reply of Upstash Redis is over ${options.maxReplyBytes} bytes`);
-      abort.abort(tooLarge);
-      throw tooLarge;
+      throw tooLargeError(`A reply of Upstash Redis is over ${options.maxReplyBytes} bytes`);
     }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
 }
 
+function header(incoming: IncomingMessage, name: string): string | null {
+  const value = incoming.headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
 function toFailure(cause: unknown, signal: AbortSignal, timeoutMs: number): AppError {
-  // Leaving the loop over the body cancels it, which may throw something else first: the signal knows why.
-  const reason: unknown = signal.reason;
-  if (isTooLarge(reason)) return reason;
+  if (cause instanceof AppError) return cause;
   if (signal.aborted) return unavailableError(`Upstash Redis did not answer within ${timeoutMs} ms`);
   return unavailableError(`Upstash Redis could not be reached (${networkCode(cause)})`, { cause });
 }
 
-function isTooLarge(reason: unknown): reason is AppError {
-  return (reason as AppError | undefined)?.name === 'AppError';
-}
-
-/** The system's code (`ECONNREFUSED`), which fetch hides in the cause of its TypeError. */
+/** The system's code, such as `ECONNREFUSED`. */
 function networkCode(error: unknown): string {
-  const cause = (error as { cause?: { code?: unknown } } | null)?.cause;
-  return typeof cause?.code === 'string' ? cause.code : 'network error';
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : 'network error';
 }

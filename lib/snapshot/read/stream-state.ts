@@ -1,4 +1,4 @@
-import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import type { PendingEntry, StreamGroup, StreamValue } from '../record.js';
 import { toText } from '../text.js';
 import { asArray, asBuffer, errorKind } from './batch.js';
@@ -46,20 +46,28 @@ async function readGroup(
   time: RedisReply | undefined,
 ): Promise<StreamGroup> {
   const name = asBuffer(group.get('name'));
-  const [consumers] = await redis.pipeline([['XINFO', 'CONSUMERS', key, name]]);
+  const [consumers, firstPending] = await redis.pipeline([
+    ['XINFO', 'CONSUMERS', key, name],
+    pendingPage(key, name, '-'),
+  ]);
   return {
     name: toText(name),
     lastId: text(group, 'last-delivered-id') ?? '0-0',
     entriesRead: integer(group, 'entries-read'),
     consumers: asArray(valueOf(consumers)).map((consumer) => toText(asBuffer(asFields(consumer).get('name')))),
-    pending: await readPending(redis, key, name, serverTime(time)),
+    pending: await readPending(redis, key, name, firstPending, serverTime(time)),
   };
 }
 
-async function readPending(redis: RedisPort, key: Buffer, group: Buffer, now: number): Promise<PendingEntry[]> {
+async function readPending(
+  redis: RedisPort,
+  key: Buffer,
+  group: Buffer,
+  first: RedisReply | undefined,
+  now: number,
+): Promise<PendingEntry[]> {
   const pending: PendingEntry[] = [];
-  for (let from = '-'; ;) {
-    const [reply] = await redis.pipeline([['XPENDING', key, group, from, '+', PENDING_PAGE]]);
+  for (let reply = first; ;) {
     const page = asArray(valueOf(reply)).map((entry): PendingEntry => {
       const [id, consumer, idle, deliveries] = asArray(entry);
       return [asBuffer(id).toString('latin1'), toText(asBuffer(consumer)), now - Number(idle), Number(deliveries)];
@@ -67,8 +75,12 @@ async function readPending(redis: RedisPort, key: Buffer, group: Buffer, now: nu
     pending.push(...page);
     const last = page.at(-1);
     if (last === undefined || page.length < PENDING_PAGE) return pending;
-    from = `(${last[0]}`;
+    [reply] = await redis.pipeline([pendingPage(key, group, `(${last[0]}`)]);
   }
+}
+
+function pendingPage(key: Buffer, group: Buffer, from: string): RedisCommand {
+  return ['XPENDING', key, group, from, '+', PENDING_PAGE];
 }
 
 function valueOf(reply: RedisReply | undefined): RedisValue {

@@ -25,8 +25,13 @@ export async function consumePage(
   for (const { key, type } of page.unsupported) next = withUnsupported(next, key, type);
   for (const [at, { key, type }] of page.keys.entries()) {
     const outcome = page.outcomes[at] ?? { kind: 'failed', reason: 'no reply' };
-    if (outcome.kind === 'line') bytes += outcome.line.length;
-    next = await consumeKey(redis, sink, next, key, type, outcome);
+    if (outcome.kind === 'line') {
+      bytes += outcome.line.length;
+      const room = sink.write(outcome.line, { begins: key, type });
+      if (room !== undefined) await room;
+    } else {
+      next = await consumeKey(redis, sink, next, key, type, outcome);
+    }
   }
   if (page.keys.length === 0) return next;
   const mean = (bytes * WIRE_FACTOR) / page.keys.length;

@@ -1,15 +1,19 @@
-import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import pMap from 'p-map';
 import { AppError } from '../../errors.js';
+import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import { asArray, asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../read/batch.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
+import { pagedKey, readPage } from '../read/paged.js';
 import { isRecordType } from '../record.js';
 
-/** A page of keys as SCAN named them. */
+/** Keys as SCAN named them: as many as are read with one request. */
 export interface ScanPage {
   readonly keys: readonly TypedKey[];
   readonly unsupported: readonly { readonly key: Buffer; readonly type: string }[];
-  /** Where SCAN goes on; null when it has come round. */
+  /** Where SCAN goes on after these keys, or again where their reply began if more of it follow; null at the end. */
   readonly next: string | null;
+  /** Whether a leg may end after these keys. Within a reply it would read keys twice, so only where it must. */
+  readonly mayStop: boolean;
 }
 
 /** A page with what became of each of its keys, in the same order. */
@@ -17,32 +21,61 @@ export interface LoadedPage extends ScanPage {
   readonly outcomes: readonly ReadOutcome[];
 }
 
+/** One SCAN names the keys of so many reads, so that the chain of SCANs does not keep the reads waiting. */
+const READS_PER_SCAN = 4;
+const MAX_COUNT = 1000;
+/** A reply that was expected to be small and is not must not keep a leg past its end. */
+const MAX_READS = 2 * READS_PER_SCAN;
+
 /**
- * SCANs from a cursor to the end. `count` is asked before each page. SCAN may return a key twice and empty pages; only
- * cursor 0 ends it (Redis documentation, SCAN guarantees). Keys that repeat within a page are dropped here, others
- * when the snapshot is sealed.
+ * SCANs from a cursor to the end. `pageSize` is asked before each request. SCAN may return a key twice and empty pages;
+ * only cursor 0 ends it (Redis documentation, SCAN guarantees). Keys that repeat within a reply are dropped here,
+ * others when the snapshot is sealed.
  */
-export async function* scanPages(redis: RedisPort, cursor: string, count: () => number): AsyncGenerator<ScanPage> {
+export async function* scanPages(redis: RedisPort, cursor: string, pageSize: () => number): AsyncGenerator<ScanPage> {
   for (let from: string | null = cursor; from !== null;) {
-    const [reply] = await redis.pipeline([['SCAN', from, 'COUNT', count(), 'WITHTYPE']]);
+    const count = Math.min(MAX_COUNT, READS_PER_SCAN * pageSize());
+    const [reply] = await redis.pipeline([['SCAN', from, 'COUNT', count, 'WITHTYPE']]);
     const page = parsePage(scanReply(reply));
-    yield page;
+    yield* cut(page, from, pageSize());
     from = page.next;
   }
 }
 
+function* cut(page: ScanPage, from: string, size: number): Generator<ScanPage> {
+  const lastStart = Math.max(0, Math.ceil(page.keys.length / size) - 1) * size;
+  for (let at = 0; at < lastStart; at += size) {
+    const keys = page.keys.slice(at, at + size);
+    yield { keys, unsupported: [], next: from, mayStop: at >= MAX_READS * size };
+  }
+  yield { ...page, keys: page.keys.slice(lastStart) };
+}
+
 const BIG: ReadOutcome = { kind: 'big' };
+/** Streams of one page that are read at a time. */
+const STREAMS_AT_A_TIME = 4;
 
 /** Reads a page's values. */
 export async function loadPage(redis: RedisPort, page: ScanPage, fieldExpiry: boolean): Promise<LoadedPage> {
-  const ordinary = await readBatch(
-    redis,
-    page.keys.filter(({ type }) => type !== 'stream'),
+  const [streams, ordinary] = [true, false].map((wanted) =>
+    page.keys.filter(({ type }) => (type === 'stream') === wanted),
   );
-  let next = 0;
-  // A stream has groups and pending entries beside its entries: it is always read step by step.
-  const outcomes = page.keys.map(({ type }) => (type === 'stream' ? BIG : (ordinary[next++] ?? BIG)));
+  const values = await readBatch(redis, ordinary ?? []);
+  const streamed = await pMap(streams ?? [], ({ key }) => readStream(redis, key), { concurrency: STREAMS_AT_A_TIME });
+  let [nextValue, nextStream] = [0, 0];
+  const outcomes = page.keys.map(
+    ({ type }) => (type === 'stream' ? streamed[nextStream++] : values[nextValue++]) ?? BIG,
+  );
   return { ...page, outcomes: fieldExpiry ? await addFieldExpiry(redis, page.keys, outcomes) : outcomes };
+}
+
+/** A stream has groups and pending entries beside its entries, which takes requests of its own. */
+async function readStream(redis: RedisPort, key: Buffer): Promise<ReadOutcome> {
+  const { line, next, note } = await readPage(redis, pagedKey(key, 'stream'), false);
+  // More than a page, or it moved: then it is begun anew, where its lines can be taken back.
+  if (next !== null || note?.kind === 'changed') return BIG;
+  if (note !== null) return note;
+  return line === null ? BIG : { kind: 'line', line };
 }
 
 function parsePage(reply: RedisValue): ScanPage {
@@ -61,7 +94,7 @@ function parsePage(reply: RedisValue): ScanPage {
     else unsupported.push({ key, type });
   }
   const next = asBuffer(cursor).toString('latin1');
-  return { keys, unsupported, next: next === '0' ? null : next };
+  return { keys, unsupported, next: next === '0' ? null : next, mayStop: true };
 }
 
 /** Redis Stack calls the type of a JSON key by its module's name, Upstash `json`. */

@@ -16,7 +16,8 @@ export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 
  */
 export interface PartSink {
   readonly openBytes: number;
-  write(line: string, role: LineRole): Promise<void>;
+  /** What it returns, if anything, is to be awaited for more room: most lines need no turn of the event loop. */
+  write(line: string, role: LineRole): Promise<void> | undefined;
   /** Closes the open part and calls `stored` once it is in the store. Waits for the part before it. */
   cut(stored: (part: Part) => Promise<void>): Promise<void>;
   /** Resolves when everything that was cut is stored. */
@@ -41,10 +42,10 @@ export function openSink(target: SinkTarget): PartSink {
     get openBytes() {
       return writer.bytes;
     },
-    async write(line, role) {
+    write(line, role) {
       if (role === 'takes-back') index.takeBack();
       else if (role !== 'continues') index.begin(role.begins, role.type, writer.lines);
-      await writer.write(line, typeof role === 'object');
+      return writer.write(line, typeof role === 'object');
     },
     async cut(stored) {
       const closing = writer;

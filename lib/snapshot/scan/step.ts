@@ -86,7 +86,10 @@ class ScanWork {
     };
     const scanned = scanPages(this.ports.redis, cursor, count);
     const fieldExpiry = this.state.fieldExpiry === 'read';
-    return pMapIterable(scanned, (page) => loadPage(this.ports.redis, page, fieldExpiry), { concurrency: inFlight });
+    return pMapIterable(scanned, (page) => loadPage(this.ports.redis, page, fieldExpiry), {
+      concurrency: inFlight,
+      backpressure: inFlight * 2,
+    });
   }
 
   private async workOffPaged(): Promise<void> {

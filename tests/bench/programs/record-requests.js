@@ -1,18 +1,25 @@
 import { createWriteStream } from 'node:fs';
+import { startFaultProxy } from '../../../dist/lib/local/fault-proxy.js';
 
 /**
- * Writes the requests that go through the built-in fetch to a file, a line each: the path, a tab, and the JSON body
- * (which can hold neither tab nor line end). The function it returns ends that.
+ * Puts a proxy before the database that writes the requests to a file, a line each: the path, a tab, and the JSON body
+ * (which can hold neither tab nor line end).
+ *
+ * @param {string} target the database's REST URL
+ * @param {string} file
  */
-export function recordRequests(/** @type {string} */ file) {
-  const original = globalThis.fetch;
+export async function recordRequests(target, file) {
   const lines = createWriteStream(file);
-  globalThis.fetch = (url, options) => {
-    lines.write(`${new URL(String(url)).pathname}\t${String(options?.body)}\n`);
-    return original(url, options);
-  };
-  return async () => {
-    globalThis.fetch = original;
+  const proxy = await startFaultProxy({
+    target,
+    rule: ({ path, body }) => {
+      lines.write(`${path}\t${body.toString('utf8')}\n`);
+      return 'pass';
+    },
+  });
+  const stop = async () => {
+    await proxy.stop();
     await new Promise((resolve) => lines.end(resolve));
   };
+  return { url: proxy.url, stop };
 }

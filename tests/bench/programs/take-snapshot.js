@@ -9,9 +9,10 @@ import { recordRequests } from './record-requests.js';
  * Takes one snapshot as the environment says, in this process, and prints what it took as one line of JSON. With the
  * path of a file, the requests to the database go there: see record-requests.js.
  */
-const [recording] = process.argv.slice(2);
-const stopRecording = recording === undefined ? null : recordRequests(recording);
-const app = fullApp(environment());
+const [file] = process.argv.slice(2);
+const env = environment();
+const recorder = file === undefined ? null : await recordRequests(env['UPSTASH_REDIS_REST_URL'] ?? '', file);
+const app = fullApp(recorder === null ? env : { ...env, UPSTASH_REDIS_REST_URL: recorder.url });
 const cpuBefore = processorSeconds();
 const started = await startSnapshot(app.engine, 'cli');
 if (!started.started) throw new Error('another run is at work in this store');
@@ -21,7 +22,7 @@ const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBef
 const manifest = (await loadManifest(app.ports.store, run.id))?.manifest;
 if (manifest === undefined) throw new Error(`the snapshot ${run.state}: ${run.error?.message ?? ''}`);
 
-await stopRecording?.();
+await recorder?.stop();
 const time = (/** @type {string | null} */ text) => Date.parse(text ?? '');
 const result = {
   id: run.id,
