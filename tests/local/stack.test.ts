@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -73,7 +73,18 @@ describe('startStack', () => {
     expect(readdirSync(folder).sort()).toEqual(['redis', 'store']);
   });
 
-  it('leaves nothing running when a later part does not start', async () => {
+  it('leaves nothing running when the last part does not start', async () => {
+    const root = join(folder, 'project');
+    await mkdir(root);
+    await writeFile(join(root, 'vercel.json'), 'no JSON');
+    const data = join(folder, 'data');
+    await expect(startStack({ ...QUIET, root, folder: data })).rejects.toThrow();
+    // The database had been started: its files are there.
+    expect(readdirSync(join(data, 'redis'))).not.toEqual([]);
+    expect(processesIn(folder)).toEqual([]);
+  });
+
+  it('starts nothing when a port is taken', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -82,6 +93,7 @@ describe('startStack', () => {
       await expect(starting).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('port') });
       expect(processesIn(folder)).toEqual([]);
     }
+    expect(readdirSync(folder)).toEqual([]);
     taken.close();
   });
 });

@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import getPort from 'get-port';
-import { AppError } from '../../errors.js';
 import { startFunctionHost, type FunctionHost, type FunctionHostOptions } from '../function-host/index.js';
 import { startQstash, type Qstash, type QstashOptions } from '../qstash/index.js';
 import { startRedisServer } from '../redis-server.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../upstash-redis/index.js';
+import { checkPorts, isPortTaken, portTaken } from './ports.js';
 import { newSecrets, type StackSecrets } from './secrets.js';
 import { bucketStore, folderStore } from './store.js';
 import { undoList, type UndoList } from './undo.js';
@@ -70,6 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
+  await checkPorts(Object.values(options.ports ?? {}));
   const secrets = options.secrets ?? newSecrets();
   const folder = options.folder ?? (await temporaryFolder(undo));
   const store = await (options.s3 === true ? bucketStore(folder) : folderStore(folder));
@@ -121,17 +122,6 @@ async function startFunctions(
       if (!isPortTaken(error) || options.ports?.functions !== undefined || attempt === PORT_TRIES) throw error;
     }
   }
-}
-
-function isPortTaken(error: unknown): boolean {
-  return String(error).includes('EADDRINUSE');
-}
-
-function portTaken(cause: unknown): AppError {
-  return new AppError('config', 'A port of the local stack is taken by another process', {
-    hint: 'Choose another port, or leave the choice to the system.',
-    cause,
-  });
 }
 
 async function temporaryFolder(undo: UndoList): Promise<string> {
