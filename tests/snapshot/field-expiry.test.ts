@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RedisCommand, RedisReply } from '../../lib/ports/redis.js';
 import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
+import { fromText } from '../../lib/snapshot/text.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, type Hooks } from './intercept.js';
 import { recordsByKey } from './lines.js';
@@ -90,7 +91,7 @@ describe('the expiry of hash fields', () => {
     );
     const big = records.get('"big"') ?? [];
     expect(big.length).toBeGreaterThan(1);
-    const found = new Map(big.flatMap(({ fx }) => fx ?? []).map(([field, at]) => [String(field), at]));
+    const found = new Map(big.flatMap(({ fx }) => fx ?? []).map(([field, at]) => [fromText(field).toString(), at]));
     const expected = Array.from({ length: 5000 }, (_, at) => `f${at}`).filter((field) => field.startsWith('f1'));
     expect([...found.keys()].sort()).toEqual(expected.sort());
     for (const [field, at] of found) expect(at).toBe(FAR + field.length);

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadMixed, loadWorkspace } from '../../lib/local/data/index.js';
 import { AppError } from '../../lib/errors.js';
 import { isOver } from '../../lib/runs/ending.js';
+import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
-import { budgetUntil, openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
+import { budgetUntil, openSnapshotBench, type SnapshotBench, type Taken } from '../support/snapshot-bench.js';
 import { intercept, ticking } from './intercept.js';
 import { contents, recordsByKey } from './lines.js';
 
@@ -14,19 +15,20 @@ const SETTINGS = { pageBytes: 1, inFlight: 1, partBytes: 20_000 };
 describe('a snapshot in many legs', () => {
   let bench: SnapshotBench;
   let keys = 0;
+  let one: Taken & { readonly manifest: Manifest };
   beforeAll(async () => {
     bench = await openSnapshotBench();
     const target = { redisUrl: bench.database.url };
     const mixed = await loadMixed({ ...target, keys: 120, seed: 4 });
     keys = mixed.keys + (await loadWorkspace({ ...target, projects: 1, items: 40, seed: 2, locked: false })).keys;
+    one = await bench.takeWhole({ settings: SETTINGS });
+    expect(one.legs).toBe(1);
   });
   afterAll(() => bench.stop());
 
-  it.each([1, 7, 40])('holds the same as one taken in one leg, with %i ms a leg', async (legMs) => {
-    const one = await bench.takeWhole({ settings: SETTINGS });
-    expect(one.legs).toBe(1);
+  it.each([1, 7, 20])('holds the same as one taken in one leg, with %i ms a leg', async (legMs) => {
     const many = await bench.takeWhole({ settings: SETTINGS, redis: ticking(bench), legMs });
-    expect(many.legs).toBeGreaterThan(4);
+    expect(many.legs).toBeGreaterThan(3);
     expect(many.manifest.counts).toEqual(one.manifest.counts);
     expect(many.manifest.ledger).toEqual(one.manifest.ledger);
     expect(many.manifest.doubles).toEqual([]);
@@ -34,7 +36,6 @@ describe('a snapshot in many legs', () => {
       contents(await recordsByKey(bench, one.manifest)),
     );
     expect(await bench.compare(many.id)).toEqual({ keys, ...NOTHING_WRONG });
-    expect(many.manifest.previous?.id).toBe(one.id);
     expect((await bench.verify(many.id)).result).toMatchObject({ keys, findings: [] });
   });
 
@@ -53,7 +54,7 @@ describe('a snapshot in many legs', () => {
     let requests = 0;
     const redis = intercept(bench.port, {
       before: () => {
-        if (++requests % 61 !== 0) return null;
+        if (++requests % 37 !== 0) return null;
         throw new AppError('redis-unavailable', 'away', { hint: 'Wait.', transient: true });
       },
     });
@@ -76,7 +77,7 @@ async function takeThroughFaults(bench: SnapshotBench, parts: Parameters<Snapsho
     try {
       const run = await engine.work(id, budgetUntil(bench.clock.now() + 1000));
       if (!isOver(run)) continue;
-      expect(faults).toBeGreaterThan(3);
+      expect(faults).toBeGreaterThan(2);
       return { id, run };
     } catch (error) {
       if (!(error instanceof AppError) || !error.transient) throw error;
