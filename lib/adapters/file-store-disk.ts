@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.js';
 import { errnoOf } from './file-store-errors.js';
 
 const SWEEP_MS = 60 * 60 * 1000;
+/** A neighbour may remove a folder as often as we make it, but hardly so many times in a row. */
 const LINK_TRIES = 20;
 
 /** Writes files that survive a power cut, or leaves nothing: temporary file, fsync, then one atomic step into place. */
@@ -89,14 +90,15 @@ async function writeSynced(path: string, body: Uint8Array): Promise<void> {
  * that a folder is missing.
  */
 export async function makeFolder(folder: string): Promise<void> {
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     try {
       await mkdir(folder, 0o700);
       await syncFolder(dirname(folder));
       return;
     } catch (error) {
       if (errnoOf(error) === 'EEXIST') return;
-      if (errnoOf(error) !== 'ENOENT') throw error;
+      // Some file systems (/proc) say ENOENT for a folder that can never be made.
+      if (errnoOf(error) !== 'ENOENT' || attempt >= LINK_TRIES) throw error;
       await makeFolder(dirname(folder));
     }
   }

@@ -1,5 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
+import { freeLease } from './lease.js';
 import type { Budget } from './leg.js';
 import type { RunFailure, RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
@@ -39,6 +40,7 @@ export async function endRun(ports: Needs, id: string, cause: unknown, budget: B
         finishedAt: at,
       } as const;
       const saved = await saveRun(ports.store, held, failed);
+      await freeLease(ports, failed.lease, id);
       ports.log.error('run-failed', { run: id, code: error.code, message: error.message });
       return saved.record;
     } catch (conflict) {

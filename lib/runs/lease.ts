@@ -82,6 +82,14 @@ export async function releaseLease(ports: Needs, lease: Lease): Promise<void> {
   await write(ports, lease.name, { ...lease.document, holder: null, leg: null, legUntil: 0, expiresAt: 0 }, lease.etag);
 }
 
+/** Frees a lease that is a run's, whoever held it for the run: a run that is over must not keep others waiting. */
+export async function freeLease(ports: Needs, name: string, holder: string): Promise<void> {
+  const found = await ports.store.read(leaseName(name));
+  if (found === null) return;
+  const document = leaseSchema.parse(decodeJson(found.body));
+  if (document.holder === holder) await releaseLease(ports, { name, document, etag: found.etag });
+}
+
 /** Keeps a lease that its run holds between legs from running out while tasks are at work. */
 export async function keepLease(ports: Needs, name: string, holder: string, times: LeaseTimes): Promise<void> {
   const found = await ports.store.read(leaseName(name));

@@ -5,6 +5,8 @@ import { taskResults } from './markers.js';
 import type { Leg, Progress, RunRecord } from './model.js';
 import { saveRun, type HeldRecord } from './records.js';
 
+const REPORT_INTERVAL_MS = 2000;
+
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 /** How long one invocation may work on a run, and who may stop it. */
@@ -29,6 +31,7 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
   let held = first;
   let writing: Promise<void> = Promise.resolve();
   let open = true;
+  let reportedAt = ports.clock.now();
   const stop = new AbortController();
   const lost = new AbortController();
   const beating = keepAlive(ports, times, lease, stop.signal, lost);
@@ -54,10 +57,17 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
     signal: AbortSignal.any([lost.signal, budget.interrupt]),
     timeIsUp: () => ports.clock.now() >= budget.deadline,
     save: (checkpoint: Json, progress: Progress) => update({ checkpoint, progress, stalls: 0 }),
+    report(progress) {
+      if (ports.clock.now() - reportedAt < REPORT_INTERVAL_MS) return;
+      reportedAt = ports.clock.now();
+      // A report that fails is no loss; if another leg has taken over, the next save says so.
+      update({ progress: progress() }).catch(() => undefined);
+    },
     results: (phase) => taskResults(ports.store, held.record.id, phase),
     update,
     async close(how) {
       stop.abort();
+      await writing;
       latest ??= await beating;
       if (how === 'hand-over' && open) latest = await handOverLease(ports, latest, times);
       if (how === 'release') await releaseLease(ports, latest);

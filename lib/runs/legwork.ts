@@ -29,7 +29,8 @@ export async function workPhases(
     while (next === 'go-on') {
       throwIfStopped(leg, budget);
       const phase = phaseOf(definition, leg.run.phase);
-      next = phase.type === 'serial' ? await workSerial(ports, definition, phase, leg) : await workTasks(ports, phase, leg);
+      next =
+        phase.type === 'serial' ? await workSerial(ports, definition, phase, leg) : await workTasks(ports, phase, leg);
     }
   } catch (error) {
     await closeOnError(ports, leg, error, budget);

@@ -88,6 +88,8 @@ export interface Leg {
   timeIsUp(): boolean;
   /** Saves a checkpoint. Throws `fenced` when another leg has taken over. */
   save(checkpoint: Json, progress: Progress): Promise<void>;
+  /** Tells people how far the work is, at most once in two seconds; nothing depends on it. */
+  report(progress: () => Progress): void;
   /** Results of the tasks of a phase, by ascending task number; only those that are done. */
   results(phase: string): AsyncIterable<{ readonly task: number; readonly result: Json }>;
 }

@@ -19,6 +19,7 @@ export interface PartWriter {
   /** Plain bytes so far. */
   readonly bytes: number;
   readonly lines: number;
+  readonly keys: number;
   /** `starts`: whether a record begins on this line. What it returns, if anything, is to be awaited for more room. */
   write(line: string, starts: boolean): Promise<void> | undefined;
   close(): Promise<ClosedPart>;
@@ -50,6 +51,9 @@ export function openPart(): PartWriter {
     },
     get lines() {
       return lines;
+    },
+    get keys() {
+      return keys;
     },
     write(line, starts) {
       waiting.push(line);

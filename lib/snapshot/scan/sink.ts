@@ -16,6 +16,8 @@ export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 
  */
 export interface PartSink {
   readonly openBytes: number;
+  /** Records begun in the open part. */
+  readonly openKeys: number;
   /** What it returns, if anything, is to be awaited for more room: most lines need no turn of the event loop. */
   write(line: string, role: LineRole): Promise<void> | undefined;
   /** Closes the open part and calls `stored` once it is in the store. Waits for the part before it. */
@@ -41,6 +43,9 @@ export function openSink(target: SinkTarget): PartSink {
   return {
     get openBytes() {
       return writer.bytes;
+    },
+    get openKeys() {
+      return writer.keys;
     },
     write(line, role) {
       if (role === 'takes-back') index.takeBack();

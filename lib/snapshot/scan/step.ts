@@ -31,7 +31,7 @@ export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, leg
     throw error;
   }
   const checkpoint = await work.finish();
-  const progress = progressOf(checkpoint, 0, 0);
+  const progress = progressOf(checkpoint, checkpoint.parts, 0, 0);
   if (checkpoint.cursor !== null || checkpoint.paged.length > 0) return { to: 'later', checkpoint, progress };
   return { to: 'phase', phase: 'check', tasks: checkpoint.parts.length, checkpoint, progress };
 }
@@ -101,6 +101,8 @@ class ScanWork {
   }
 
   private async cutIfFull(): Promise<void> {
+    const { openKeys, openBytes } = this.sink;
+    this.leg.report(() => progressOf(this.state, this.parts, openKeys, openBytes));
     if (this.sink.openBytes >= this.settings.partBytes) await this.cut();
   }
 
@@ -108,7 +110,7 @@ class ScanWork {
     const at = this.state;
     await this.sink.cut(async (part) => {
       this.parts = [...this.parts, part];
-      await this.leg.save(this.checkpoint(at, this.parts), progressOf({ ...at, parts: [...this.parts] }, 0, 0));
+      await this.leg.save(this.checkpoint(at, this.parts), progressOf(at, this.parts, 0, 0));
     });
   }
 
@@ -141,8 +143,8 @@ async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): 
   return settings.fieldExpiry === 'always' ? 'read' : probeFieldExpiry(ports.redis);
 }
 
-function progressOf(state: SnapshotCheckpoint, openKeys: number, openBytes: number): Progress {
-  const done = state.parts.reduce((sum, part) => sum + part.keys, openKeys);
-  const bytes = state.parts.reduce((sum, part) => sum + part.plain.bytes, openBytes);
+function progressOf(state: SnapshotCheckpoint, parts: readonly Part[], openKeys: number, openBytes: number): Progress {
+  const done = parts.reduce((sum, part) => sum + part.keys, openKeys);
+  const bytes = parts.reduce((sum, part) => sum + part.plain.bytes, openBytes);
   return { done, total: state.dbsize.before, unit: 'keys', bytes };
 }
