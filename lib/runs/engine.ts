@@ -2,14 +2,14 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { newId } from './ids.js';
-import { claimLease, handOverLease, keepLease, releaseLease, type LeaseTimes } from './lease.js';
+import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
 import { workPhases } from './legwork.js';
 import { hasMarker, missingTasks, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
 import type { Progress, RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver } from './ending.js';
-import { createRun, loadRun } from './records.js';
+import { createRun, loadRun, runName } from './records.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
@@ -51,7 +51,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const { lease: leaseName } = definitionOf(request.kind);
     const now = ports.clock.now();
     const id = newId(now);
-    const claim = await claimLease(ports, leaseName, id, times);
+    const claim = await claimForNew(leaseName, id);
     if (!claim.granted) return { started: false, holder: claim.holder };
     const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
     await createRun(ports.store, record);
@@ -59,6 +59,21 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     await handOverLease(ports, claim.lease, times);
     ports.log.info('run-started', { run: id, kind: request.kind });
     return { started: true, run: record };
+  }
+
+  /** A process may have died after it ended its run and before it freed the lease. */
+  async function claimForNew(leaseName: string, id: string): Promise<Claim> {
+    // Held no longer than a leg until there is a record: a process that dies in between must not block the next.
+    const briefly = { ...times, holdMs: times.legTtlMs };
+    const claim = await claimLease(ports, leaseName, id, briefly);
+    if (claim.granted || !(await isLeftBehind(claim.holder))) return claim;
+    await freeLease(ports, leaseName, claim.holder);
+    return claimLease(ports, leaseName, id, briefly);
+  }
+
+  async function isLeftBehind(holder: string): Promise<boolean> {
+    if ((await ports.store.read(runName(holder))) === null) return false;
+    return isOver((await loadRun(ports.store, holder)).record);
   }
 
   async function work(id: string, budget: Budget): Promise<RunRecord> {

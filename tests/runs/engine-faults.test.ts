@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { openBench, SUM, TIMES, type Bench } from './bench.js';
 
 const REQUEST = {
@@ -99,6 +100,13 @@ describe('two runs of one lease', () => {
       started: false,
       holder: id,
     });
+  });
+
+  it('do not wait for one whose process died after its end, before it freed the lease', async () => {
+    const first = await bench.start();
+    const { record, etag } = await loadRun(bench.folder.store, first);
+    await saveRun(bench.folder.store, { record, etag }, { ...record, state: 'succeeded' });
+    expect(await bench.start()).not.toBe(first);
   });
 
   it('give way when the first has not been heard of for too long, and it cannot come back', async () => {
