@@ -70,7 +70,7 @@ const SECTIONS = {
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),
     BACKUP_REQUESTS_IN_FLIGHT: z.coerce.number().int().min(1).max(64).default(4),
-    BACKUP_PART_MIB: z.coerce.number().min(0.01).max(256).default(16),
+    BACKUP_PART_MIB: z.coerce.number().min(0.01).max(256).default(8),
     BACKUP_FIELD_EXPIRY: z.enum(['auto', 'always', 'never']).default('auto'),
   }),
 } as const;

@@ -1,5 +1,4 @@
 import { AppError } from '../errors.js';
-import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { newId } from './ids.js';
 import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
@@ -7,18 +6,11 @@ import { openLeg, type Budget } from './leg.js';
 import { workPhases } from './legwork.js';
 import { hasMarker, missingTasks, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
-import type { Progress, RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
+import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver } from './ending.js';
-import { createRun, loadRun, runName } from './records.js';
+import { createRun, loadRun, newRecord, runName, type StartRequest } from './records.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
-
-export interface StartRequest {
-  readonly kind: RunKind;
-  readonly input: Json;
-  readonly checkpoint: Json;
-  readonly progress: Progress;
-}
 
 export type Started =
   | { readonly started: true; readonly run: RunRecord }
@@ -167,34 +159,4 @@ function busy(id: string, waitMs: number): AppError {
     transient: true,
     retryAfterMs: Math.max(waitMs, 1000),
   });
-}
-
-function newRecord(
-  id: string,
-  definition: RunDefinition,
-  request: StartRequest,
-  fence: number,
-  now: number,
-): RunRecord {
-  const at = new Date(now).toISOString();
-  return {
-    version: 1,
-    id,
-    kind: definition.kind,
-    state: 'running',
-    lease: definition.lease,
-    phase: definition.firstPhase,
-    tasks: 0,
-    leg: 0,
-    stalls: 0,
-    fence,
-    input: request.input,
-    checkpoint: request.checkpoint,
-    progress: request.progress,
-    result: null,
-    error: null,
-    createdAt: at,
-    updatedAt: at,
-    finishedAt: null,
-  };
 }

@@ -1,13 +1,20 @@
 import { AppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
-import { runRecordSchema, type RunRecord } from './model.js';
+import { runRecordSchema, type Progress, type RunDefinition, type RunKind, type RunRecord } from './model.js';
 
 /** A run record and the etag to swap it by. */
 export interface HeldRecord {
   readonly record: RunRecord;
   readonly etag: string;
+}
+
+export interface StartRequest {
+  readonly kind: RunKind;
+  readonly input: Json;
+  readonly checkpoint: Json;
+  readonly progress: Progress;
 }
 
 export function runName(id: string): string {
@@ -53,4 +60,35 @@ function parseRecord(id: string, body: Uint8Array): RunRecord {
       cause,
     });
   }
+}
+
+/** The record of a run that has not begun yet. */
+export function newRecord(
+  id: string,
+  definition: RunDefinition,
+  request: StartRequest,
+  fence: number,
+  now: number,
+): RunRecord {
+  const at = new Date(now).toISOString();
+  return {
+    version: 1,
+    id,
+    kind: definition.kind,
+    state: 'running',
+    lease: definition.lease,
+    phase: definition.firstPhase,
+    tasks: 0,
+    leg: 0,
+    stalls: 0,
+    fence,
+    input: request.input,
+    checkpoint: request.checkpoint,
+    progress: request.progress,
+    result: null,
+    error: null,
+    createdAt: at,
+    updatedAt: at,
+    finishedAt: null,
+  };
 }

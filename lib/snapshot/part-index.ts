@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import xxhash from 'xxhash-wasm';
 import { classifyKey } from '../soulcaster/keys.js';
+import { column32, column64 } from './column.js';
 import type { RecordType } from './record.js';
 
 /** Kind of a key: its type, and the family and project that Soulcaster's key grammar gives it. */
@@ -36,9 +37,10 @@ const SEED_A = 0n;
 const SEED_B = 1n;
 
 export function indexBuilder(): IndexBuilder {
-  const hashes: bigint[] = [];
-  const lines: number[] = [];
-  const kinds: number[] = [];
+  const hashes = column64();
+  const lines = column32();
+  const kinds = column32();
+  let lastLine = -1;
   const table: KeyKind[] = [];
   const positions = new Map<string, number>();
   const voids: number[] = [];
@@ -54,17 +56,19 @@ export function indexBuilder(): IndexBuilder {
 
   return {
     begin(key, type, line) {
-      hashes.push(hasher.h64Raw(key, SEED_A), hasher.h64Raw(key, SEED_B));
+      hashes.push(hasher.h64Raw(key, SEED_A));
+      hashes.push(hasher.h64Raw(key, SEED_B));
       lines.push(line);
+      lastLine = line;
       kinds.push(kindOf(key, type));
     },
     takeBack() {
-      voids.push(lines.at(-1) ?? -1);
+      voids.push(lastLine);
     },
     build: () => ({
-      hashes: base64(BigUint64Array.from(hashes)),
-      lines: base64(Uint32Array.from(lines)),
-      kinds: base64(Uint32Array.from(kinds)),
+      hashes: hashes.base64(),
+      lines: lines.base64(),
+      kinds: kinds.base64(),
       table: table.map(([type, family, project]) => [type, family, project]),
       voids: [...voids],
     }),
@@ -96,10 +100,6 @@ export function partIndexName(run: string, file: string): string {
 
 export function partIndexPrefix(run: string): string {
   return `runs/${run}/parts/`;
-}
-
-function base64(array: BigUint64Array | Uint32Array): string {
-  return Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString('base64');
 }
 
 /** A copy of its own: typed arrays need their offset aligned, and Buffers come from a pool. */

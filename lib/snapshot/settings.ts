@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 
 export const DEFAULT_SNAPSHOT_SETTINGS = {
   inFlight: 4,
-  partBytes: 16 * MIB,
+  partBytes: 8 * MIB,
   pageBytes: 256 * 1024,
   fieldExpiry: 'auto',
 } as const;
