@@ -1,12 +1,14 @@
 import { fullApp } from '../app.js';
 import { exitCodeOf } from '../errors.js';
+import type { Sealer } from '../ports/sealer.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
+import { openNames } from '../snapshot/ledger.js';
 import { loadManifest, type Ledger, type Manifest } from '../snapshot/manifest.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
-import { counted, keyName } from './output/format.js';
+import { counted, keyName, namesHint } from './output/format.js';
 import { explain, errorDocument } from './output/report-error.js';
 import { snapshotSummary } from './output/summary.js';
 
@@ -21,8 +23,9 @@ export async function backup(context: Context, options: { readonly local?: boole
   const error = errorOfRun(run);
   if (manifest !== null) {
     context.print(snapshotSummary(manifest, millisecondsOf(run)));
-    warnOf(context, 'failed', manifest.ledger.failed, 'could not be saved');
-    warnOf(context, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
+    const { sealer } = app.ports;
+    await warnOf(context, sealer, 'failed', manifest.ledger.failed, 'could not be saved');
+    await warnOf(context, sealer, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
   }
   if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
@@ -46,9 +49,18 @@ function millisecondsOf(run: RunRecord): number {
   return Date.parse(run.finishedAt ?? run.updatedAt) - Date.parse(run.createdAt);
 }
 
-function warnOf(context: Context, list: string, { count, keys }: Ledger['failed'], what: string): void {
+async function warnOf(
+  context: Context,
+  sealer: Sealer,
+  list: string,
+  { count, keys }: Ledger['failed'],
+  what: string,
+): Promise<void> {
   if (count === 0) return;
-  const named = keys.slice(0, NAMED).map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
+  const first = await openNames(sealer, keys.slice(0, NAMED));
+  const named = first.map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
   const more = count > named.length ? [`  and ${count - named.length} more: see \`show\``] : [];
-  context.note([`warning: ${counted(count, 'key')} ${what} (${list}):`, ...named, ...more].join('\n'));
+  const hint = namesHint(first);
+  const lines = [`warning: ${counted(count, 'key')} ${what} (${list}):`, ...named, ...more];
+  context.note([...lines, ...(hint === null ? [] : [`  ${hint}`])].join('\n'));
 }

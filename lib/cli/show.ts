@@ -1,28 +1,36 @@
+import type { Environment } from '../config.js';
 import { connect } from '../connect.js';
 import { AppError } from '../errors.js';
 import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
+import { hasSealedNames, openLedger } from '../snapshot/ledger.js';
 import type { Ledger, Manifest } from '../snapshot/manifest.js';
 import type { Verification } from '../snapshot/verification.js';
 import { chooseSnapshot } from './choose.js';
 import type { Context } from './context.js';
-import { bytes, count, counted, dollars, duration, keyName, printable, ratio } from './output/format.js';
+import { bytes, count, counted, dollars, duration, keyName, namesHint, printable, ratio } from './output/format.js';
 import { ledgerLine, sizesOf } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
-/** `show`: a snapshot's manifest as a report. */
+/** `show`: a snapshot's manifest as a report, with the names of keys opened where there is an identity for them. */
 export async function show(context: Context, wanted: string): Promise<number> {
   const { store } = connect(context.env, ['store']);
   const id = await chooseSnapshot(store, wanted);
   const entry = await catalogEntry(store, id);
-  const manifest = entry?.manifest ?? null;
-  if (entry === null || manifest === null) {
+  const stored = entry?.manifest ?? null;
+  if (entry === null || stored === null) {
     throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
       hint: 'It was altered, cut, or written by a newer version; `soulcaster-backup verify` tells more.',
     });
   }
+  const manifest = { ...stored, ledger: await readable(context.env, stored.ledger) };
   context.document({ id, verification: entry.verification, manifest });
   context.print(report(entry, manifest));
   return 0;
+}
+
+/** Where nothing is encrypted the keys are not asked for: one that is malformed must not hide a plain manifest. */
+async function readable(env: Environment, ledger: Ledger): Promise<Ledger> {
+  return hasSealedNames(ledger) ? openLedger(connect(env, ['sealer']).sealer, ledger) : ledger;
 }
 
 function report({ id, verification }: CatalogEntry, manifest: Manifest): string {
@@ -81,12 +89,16 @@ function namedKeys(ledger: Ledger): string[] {
     ['unsupported', ledger.unsupported],
     ['changed meanwhile', ledger.changedMeanwhile],
   ] as const;
-  return lists
-    .filter(([, { keys }]) => keys.length > 0)
-    .map(([title, { keys }]) =>
-      table(
-        [title, 'reason'],
-        keys.map(({ key, reason }) => [keyName(key), reason]),
+  const hint = namesHint(lists.flatMap(([, { keys }]) => keys));
+  return [
+    ...lists
+      .filter(([, { keys }]) => keys.length > 0)
+      .map(([title, { keys }]) =>
+        table(
+          [title, 'reason'],
+          keys.map(({ key, reason }) => [keyName(key), reason]),
+        ),
       ),
-    );
+    ...(hint === null ? [] : [hint]),
+  ];
 }

@@ -5,6 +5,7 @@ import { sha256, type Part } from './manifest.js';
 import { partName, suffixOf } from './names.js';
 import { indexBuilder, type PartIndex } from './part-index.js';
 import { partLines } from './part-reader.js';
+import { labelProjects } from './project-label.js';
 import { decodeLine, keyOf, startsRecord } from './record.js';
 
 export type FindingCode =
@@ -76,7 +77,7 @@ async function checkContents(subject: string, part: Part, compressed: Uint8Array
   if (bytes !== part.plain.bytes || hash.digest('hex') !== part.plain.sha256 || lines !== part.lines) {
     return damaged('part-contents', subject, `its ${lines} lines are not the ${part.lines} that were written`);
   }
-  return { findings: [], index: builder.build() };
+  return { findings: [], index: labelProjects(builder.build(), suffixOf(part.name)) };
 }
 
 function describeAltered(

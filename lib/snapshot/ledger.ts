@@ -1,14 +1,64 @@
-import type { Ledger } from './manifest.js';
+import { AppError } from '../errors.js';
+import type { Sealer } from '../ports/sealer.js';
+import type { Ledger, LedgerKey, NamedKey } from './manifest.js';
 import { toText } from './text.js';
 
 /** More than so many are counted, but not named: the checkpoint must stay small. */
 const NAMED = 1000;
 
-type Tallied = 'changedMeanwhile' | 'unsupported' | 'failed';
+const LISTS = ['changedMeanwhile', 'unsupported', 'failed'] as const;
+type Tallied = (typeof LISTS)[number];
 
-/** The ledger with one more key in one of its lists. */
-export function addToLedger(ledger: Ledger, list: Tallied, key: Buffer, reason: string): Ledger {
+/**
+ * The ledger with one more key in one of its lists. Its name is sealed as the parts are: the function that takes the
+ * snapshot, and whoever reads the store, can then not read it back.
+ */
+export async function addToLedger(
+  sealer: Sealer,
+  ledger: Ledger,
+  list: Tallied,
+  key: Buffer,
+  reason: string,
+): Promise<Ledger> {
   const { count, keys } = ledger[list];
-  const named = keys.length < NAMED ? [...keys, { key: toText(key), reason }] : keys;
+  const named = keys.length < NAMED ? [...keys, { key: await sealName(sealer, key), reason }] : keys;
   return { ...ledger, [list]: { count: count + 1, keys: named } };
+}
+
+export function isSealed(key: LedgerKey): key is { age: string } {
+  return typeof key !== 'string' && 'age' in key;
+}
+
+export function hasSealedNames(ledger: Ledger): boolean {
+  return LISTS.some((list) => ledger[list].keys.some(({ key }) => isSealed(key)));
+}
+
+/** The ledger with every name opened that the sealer's identity fits; the others stay as they are. */
+export async function openLedger(sealer: Sealer, ledger: Ledger): Promise<Ledger> {
+  const opened = { ...ledger };
+  for (const list of LISTS) opened[list] = { ...ledger[list], keys: await openNames(sealer, ledger[list].keys) };
+  return opened;
+}
+
+export async function openNames(sealer: Sealer, keys: readonly NamedKey[]): Promise<NamedKey[]> {
+  if (!sealer.canOpen) return [...keys];
+  const opened: NamedKey[] = [];
+  for (const { key, reason } of keys) opened.push({ key: await openName(sealer, key), reason });
+  return opened;
+}
+
+async function sealName(sealer: Sealer, key: Buffer): Promise<LedgerKey> {
+  if (sealer.suffix === '') return toText(key);
+  return { age: Buffer.from(await sealer.seal(key)).toString('base64') };
+}
+
+async function openName(sealer: Sealer, key: LedgerKey): Promise<LedgerKey> {
+  if (!isSealed(key)) return key;
+  try {
+    return toText(Buffer.from(await sealer.open(Buffer.from(key.age, 'base64'), '.age')));
+  } catch (error) {
+    // A name that cannot be read must not hide what else the ledger says.
+    if (error instanceof AppError && (error.code === 'wrong-key' || error.code === 'damaged')) return key;
+    throw error;
+  }
 }

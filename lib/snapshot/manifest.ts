@@ -24,7 +24,13 @@ export const partSchema = z.object({
 });
 export type Part = z.infer<typeof partSchema>;
 
-const named = z.object({ key: text, reason: z.string() });
+/** The name of a key: Text or, where parts are encrypted, the base64 of an age file that holds the key's bytes. */
+const ledgerKey = z.union([text, z.object({ age: z.string() })]);
+export type LedgerKey = z.infer<typeof ledgerKey>;
+
+const named = z.object({ key: ledgerKey, reason: z.string() });
+export type NamedKey = z.infer<typeof named>;
+
 const tally = z.object({
   count: z.number().int(),
   /** The first 1,000 by name. */

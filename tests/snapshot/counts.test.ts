@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { ageSealer } from '../../lib/adapters/age-sealer.js';
 import { addCounts, countIndex, countKind, noCounts, sameCounts } from '../../lib/snapshot/counts.js';
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';
@@ -67,10 +68,13 @@ describe('counts', () => {
 });
 
 describe('the ledger', () => {
-  it('counts all and names the first thousand', () => {
+  it('counts all and names the first thousand', async () => {
     const none = { count: 0, keys: [] };
+    const plain = ageSealer({ recipients: [], identity: null });
     let ledger: Ledger = { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none, unsupported: none, failed: none };
-    for (let at = 0; at < 1005; at++) ledger = addToLedger(ledger, 'failed', Buffer.from([0xff, at % 256]), 'ERR');
+    for (let at = 0; at < 1005; at++) {
+      ledger = await addToLedger(plain, ledger, 'failed', Buffer.from([0xff, at % 256]), 'ERR');
+    }
     expect(ledger.failed.count).toBe(1005);
     expect(ledger.failed.keys).toHaveLength(1000);
     expect(ledger.failed.keys[0]).toEqual({ key: { b: Buffer.from([0xff, 0]).toString('base64') }, reason: 'ERR' });

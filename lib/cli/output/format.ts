@@ -1,4 +1,5 @@
-import type { Text } from '../../snapshot/text.js';
+import { isSealed } from '../../snapshot/ledger.js';
+import type { LedgerKey, NamedKey } from '../../snapshot/manifest.js';
 
 const KIB = 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -52,7 +53,14 @@ export function printable(name: string): string {
   return safe.length > KEY_LENGTH ? `${safe.slice(0, KEY_LENGTH)}...` : safe;
 }
 
-/** A key as a manifest names it. */
-export function keyName(key: Text): string {
+/** A key as a manifest names it; `(encrypted)` where the name could not be opened. */
+export function keyName(key: LedgerKey): string {
+  if (isSealed(key)) return '(encrypted)';
   return typeof key === 'string' ? printable(key) : printable(`base64:${key.b}`);
+}
+
+/** How to read the names that are encrypted; null when none of these is. */
+export function namesHint(keys: readonly NamedKey[]): string | null {
+  if (!keys.some(({ key }) => isSealed(key))) return null;
+  return 'Names of keys are encrypted: set BACKUP_AGE_IDENTITY to the secret key of one of the recipients to read them.';
 }

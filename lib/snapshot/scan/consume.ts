@@ -22,7 +22,7 @@ export async function consumePage(
 ): Promise<SnapshotCheckpoint> {
   let next: SnapshotCheckpoint = { ...state, cursor: page.next };
   let bytes = 0;
-  for (const { key, type } of page.unsupported) next = withUnsupported(next, key, type);
+  for (const { key, type } of page.unsupported) next = await withUnsupported(sink, next, key, type);
   for (const [at, { key, type }] of page.keys.entries()) {
     const outcome = page.outcomes[at] ?? { kind: 'failed', reason: 'no reply' };
     if (outcome.kind === 'line') {
@@ -51,7 +51,8 @@ export async function consumePaged(
   if (next !== null) return { ...state, paged: [next, ...rest] };
   const done = { ...state, paged: rest };
   const key = Buffer.from(current.key, 'base64');
-  if (note?.kind === 'changed') return withChanged(done, key, 'moved while it was read page by page');
+  if (note?.kind === 'changed')
+    return noteKey(sink, done, 'changedMeanwhile', key, 'moved while it was read page by page');
   return note === null ? done : consumeKey(redis, sink, done, key, current.type, note);
 }
 
@@ -79,20 +80,32 @@ async function consumeKey(
     case 'gone':
       return { ...state, ledger: { ...state.ledger, expiredMeanwhile: state.ledger.expiredMeanwhile + 1 } };
     case 'failed':
-      return { ...state, ledger: addToLedger(state.ledger, 'failed', key, outcome.reason) };
+      return noteKey(sink, state, 'failed', key, outcome.reason);
     case 'moved': {
       const again = await readMoved(redis, key, type, state.fieldExpiry === 'read');
-      if (again.outcome.kind === 'unsupported') return withUnsupported(state, key, again.outcome.type);
-      const counted = again.outcome.kind === 'gone' ? state : withChanged(state, key, 'changed its type');
+      if (again.outcome.kind === 'unsupported') return withUnsupported(sink, state, key, again.outcome.type);
+      const gone = again.outcome.kind === 'gone';
+      const counted = gone ? state : await noteKey(sink, state, 'changedMeanwhile', key, 'changed its type');
       return consumeKey(redis, sink, counted, key, again.type, again.outcome);
     }
   }
 }
 
-function withChanged(state: SnapshotCheckpoint, key: Buffer, reason: string): SnapshotCheckpoint {
-  return { ...state, ledger: addToLedger(state.ledger, 'changedMeanwhile', key, reason) };
+function withUnsupported(
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+  key: Buffer,
+  type: string,
+): Promise<SnapshotCheckpoint> {
+  return noteKey(sink, state, 'unsupported', key, `type ${type}`);
 }
 
-function withUnsupported(state: SnapshotCheckpoint, key: Buffer, type: string): SnapshotCheckpoint {
-  return { ...state, ledger: addToLedger(state.ledger, 'unsupported', key, `type ${type}`) };
+async function noteKey(
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+  list: 'changedMeanwhile' | 'unsupported' | 'failed',
+  key: Buffer,
+  reason: string,
+): Promise<SnapshotCheckpoint> {
+  return { ...state, ledger: await addToLedger(sink.sealer, state.ledger, list, key, reason) };
 }

@@ -5,6 +5,7 @@ import { sha256, type Part } from '../manifest.js';
 import { partFile, partName } from '../names.js';
 import { indexBuilder, partIndexName, type IndexBuilder, type PartIndex } from '../part-index.js';
 import { openPart, type ClosedPart, type PartWriter } from '../part-writer.js';
+import { labelProjects } from '../project-label.js';
 import type { RecordType } from '../record.js';
 
 /** What a line is to its key: a whole record or its beginning, a continuation, or the word that takes it back. */
@@ -15,6 +16,8 @@ export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 
  * so that memory holds two at most.
  */
 export interface PartSink {
+  /** What the parts are sealed with, and the names of keys in the ledger as well. */
+  readonly sealer: Sealer;
   readonly openBytes: number;
   /** Records begun in the open part. */
   readonly openKeys: number;
@@ -41,6 +44,7 @@ export function openSink(target: SinkTarget): PartSink {
   let storing: Promise<void> = Promise.resolve();
 
   return {
+    sealer: target.sealer,
     get openBytes() {
       return writer.bytes;
     },
@@ -54,7 +58,7 @@ export function openSink(target: SinkTarget): PartSink {
     },
     async cut(stored) {
       const closing = writer;
-      const built = index.build();
+      const built = labelProjects(index.build(), target.sealer.suffix);
       const file = partFile(number, target.fence, target.sealer.suffix);
       writer = openPart();
       index = indexBuilder();
