@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageSealer } from '../../lib/adapters/age-sealer.js';
 import type { Sealer } from '../../lib/ports/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
+import { readableWords } from './encryption-search.js';
 import { intercept } from './intercept.js';
 
 const run = promisify(execFile);
@@ -45,19 +45,8 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   });
 
   it('has no key and no value in any object of the store', async () => {
-    const files = await readdir(bench.folder.folder, { recursive: true, withFileTypes: true });
-    let objects = 0;
-    for (const file of files.filter((entry) => entry.isFile())) {
-      const bytes = await readFile(join(file.parentPath, file.name));
-      const texts = [bytes, unzipped(bytes)].map((each) => each.toString('latin1'));
-      for (const word of ['secretkey', 'secretvalue', 'secretmember', 'secretfield']) {
-        const forms = [word, Buffer.from(word).toString('hex'), ...base64Forms(word)];
-        for (const form of forms)
-          expect(texts.some((text) => text.includes(form)) ? `${form} in ${file.name}` : '').toBe('');
-      }
-      objects += 1;
-    }
-    expect(objects).toBeGreaterThan(manifest.parts.length);
+    const words = ['secretkey', 'secretvalue', 'secretmember', 'secretfield'];
+    expect(await readableWords(bench.folder.folder, words)).toEqual([]);
   });
 
   it('is verified byte by byte without an identity, and line by line with it', async () => {
@@ -121,21 +110,5 @@ function scanningTwice(bench: SnapshotBench) {
       first ??= flat.slice(0, 2);
       return cursor.toString() === '0' ? [{ value: [Buffer.from(extra), flat] }] : replies;
     },
-  });
-}
-
-function unzipped(bytes: Buffer): Buffer {
-  try {
-    return gunzipSync(bytes);
-  } catch {
-    return Buffer.alloc(0);
-  }
-}
-
-/** How a word shows in base64, wherever in a group of three bytes it begins. */
-function base64Forms(word: string): string[] {
-  return [0, 1, 2].map((shift) => {
-    const encoded = Buffer.from('x'.repeat(shift) + word).toString('base64');
-    return encoded.slice(Math.ceil((shift * 4) / 3) + 1, -4);
   });
 }
