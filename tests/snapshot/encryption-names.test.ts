@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -15,6 +17,7 @@ import { openSnapshotBench, type SnapshotBench, type Taken } from '../support/sn
 import { readableWords } from './encryption-search.js';
 import { intercept, isAbout, once, ticking } from './intercept.js';
 
+const run = promisify(execFile);
 const PROJECTS = ['cmwhitefalcon01', 'cmbluelantern02'];
 const FAILED = 'feedback:cmwhitefalcon01:tooheavyitem';
 const UNSUPPORTED = 'feedback:created:cmbluelantern02';
@@ -61,9 +64,21 @@ describe('names in an encrypted snapshot', () => {
     for (const sealer of [writer, stranger]) expect(await openLedger(sealer, manifest.ledger)).toEqual(manifest.ledger);
   });
 
+  it('can be read with age and jq', async () => {
+    const home = join(bench.folder.folder, 'snapshots', manifest.id, 'manifest.json');
+    const names = '.ledger.unsupported.keys[].key | objects | .age // empty';
+    const key = join(bench.folder.folder, '..', `${manifest.id}.names.key`);
+    await writeFile(key, identity, { mode: 0o600 });
+    const pipe = 'jq -r "$1" "$2" | while read -r name; do echo "$name" | base64 -d | age -d -i "$3"; done';
+    const { stdout } = await run('bash', ['-o', 'pipefail', '-ec', pipe, 'bash', names, home, key]).finally(() =>
+      rm(key),
+    );
+    expect(stdout).toBe(UNSUPPORTED);
+  });
+
   it('of projects are labels, which a shell can compute', async () => {
     const shell = 'for project; do printf %s "$project" | sha256sum | cut -c1-16; done';
-    const { stdout } = await promisify(execFile)('sh', ['-c', shell, 'sh', ...PROJECTS]);
+    const { stdout } = await run('sh', ['-c', shell, 'sh', ...PROJECTS]);
     const labels = stdout.trim().split('\n');
     expect(labels.map((label) => `sha256:${label}`)).toEqual(PROJECTS.map(projectLabel));
     // Of the first project all but the key that failed; of the second all but the one without a record form.
@@ -75,8 +90,8 @@ describe('names in an encrypted snapshot', () => {
       [writer, 'stored-bytes'],
       [wholly(), 'lines'],
     ] as const) {
-      const run = await bench.verify(manifest.id, { sealer });
-      expect(run).toMatchObject({ state: 'succeeded', result: { depth, findings: [] } });
+      const verified = await bench.verify(manifest.id, { sealer });
+      expect(verified).toMatchObject({ state: 'succeeded', result: { depth, findings: [] } });
     }
   });
 
