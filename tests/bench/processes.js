@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { environment } from '../../dist/lib/config.js';
@@ -12,6 +13,15 @@ export function program(/** @type {string} */ name) {
 /** Path of a built module. */
 export function built(/** @type {string} */ name) {
   return fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url));
+}
+
+/** The options of node that the command line starts itself with: what is measured here is to be like it. */
+export async function productFlags() {
+  const binary = fileURLToPath(new URL('../../bin/soulcaster-backup.js', import.meta.url));
+  const [shebang = ''] = (await readFile(binary, 'utf8')).split('\n');
+  const flags = shebang.split(' ').filter((word) => /^--[a-z]/.test(word));
+  if (flags.length === 0) throw new Error(`no options in the first line of ${binary}`);
+  return flags;
 }
 
 /**

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/lib/local/packages.js';
-import { program, runNode, runProgram } from './processes.js';
+import { productFlags, program, runNode, runProgram } from './processes.js';
 import { hottestFunctions } from './profile.js';
 import { setStage } from './stage.js';
 import { median } from './statistics.js';
@@ -74,7 +74,10 @@ async function snapshot(
   /** @type {readonly string[]} */ args,
   /** @type {readonly string[]} */ nodeArgs = [],
 ) {
-  const taken = await runNode([...nodeArgs, program('take-snapshot'), ...args], stage.variables('store'));
+  const taken = await runNode(
+    [...(await productFlags()), ...nodeArgs, program('take-snapshot'), ...args],
+    stage.variables('store'),
+  );
   await rm(join(stage.folder, 'store'), { recursive: true });
   if (taken.state === 'succeeded' && taken.keys === stage.keys) return taken;
   throw new Error(`the snapshot ${taken.state} with ${taken.keys} of ${stage.keys} keys: nothing to measure`);

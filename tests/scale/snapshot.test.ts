@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { environment } from '../../lib/config.js';
-import { program, runNode } from '../bench/processes.js';
+import { productFlags, program, runNode } from '../bench/processes.js';
 import { setStage, type Stage } from '../bench/stage.js';
 import { compareSnapshot } from '../support/compare.js';
 
@@ -47,7 +47,10 @@ describe(`a database of ${KEYS.toLocaleString('en-US')} keys`, () => {
     process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${stage}: ${facts}\n`);
   };
   const takeSnapshot = async (stage: Stage): Promise<Taken> => {
-    const taken = (await runNode([program('take-snapshot')], stage.variables('store'))) as Taken;
+    const taken = (await runNode(
+      [...(await productFlags()), program('take-snapshot')],
+      stage.variables('store'),
+    )) as Taken;
     tell('snapshot', describeTaken(taken));
     return taken;
   };
@@ -79,7 +82,10 @@ describe(`a database of ${KEYS.toLocaleString('en-US')} keys`, () => {
   it(
     'is verified from the store alone',
     async () => {
-      const verified = (await runNode([program('verify-snapshot'), taken.id], stage.variables('store'))) as Verified;
+      const verified = (await runNode(
+        [...(await productFlags()), program('verify-snapshot'), taken.id],
+        stage.variables('store'),
+      )) as Verified;
       tell('verified', `${seconds(verified.totalMs)}, peak ${megabytes(verified.peakBytes)}`);
       expect(verified.state).toBe('succeeded');
       expect(verified.result).toMatchObject({ depth: 'lines', keys: stage.keys, findings: [] });

@@ -21,7 +21,7 @@ export interface PageSource {
 }
 
 const ELEMENTS = 1000;
-const STRING_BYTES = 2 * 1024 * 1024;
+const STRING_BYTES = 512 * 1024;
 
 function scanned(command: 'HSCAN' | 'SSCAN' | 'ZSCAN', size: string, type: RecordType): PageSource {
   return {
