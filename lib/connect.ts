@@ -54,9 +54,7 @@ export function connect<K extends PortName>(
     log: () => replacements.log ?? functionLog(),
     redis: () => connectRedis(config.redis),
     store: () => connectStore(config.store),
-    queue: () =>
-      replacements.queue ??
-      (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
+    queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
     sealer: () =>
       ageSealer({
         recipients: config.keys.BACKUP_AGE_RECIPIENTS,

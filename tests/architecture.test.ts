@@ -50,7 +50,16 @@ describe('the direction of imports', () => {
 
   it('keeps use cases away from adapters, configuration, entry points and vendors', () => {
     const useCases = USE_CASES.map((name) => `lib/${name}`);
-    const forbidden = ['lib/adapters', 'lib/config', 'lib/connect', 'lib/app', 'lib/http', 'lib/cli', 'lib/local', 'api'];
+    const forbidden = [
+      'lib/adapters',
+      'lib/config',
+      'lib/connect',
+      'lib/app',
+      'lib/http',
+      'lib/cli',
+      'lib/local',
+      'api',
+    ];
     const bad = ({ from, to }: Import): boolean =>
       inside(from, ...useCases) && (inside(to, ...forbidden) || VENDORS.test(to));
     expect(breaking(bad)).toEqual([]);

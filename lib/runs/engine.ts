@@ -1,16 +1,13 @@
 import { AppError } from '../errors.js';
-import type { Ports } from '../ports/index.js';
 import { newId } from './ids.js';
 import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
-import { workPhases } from './legwork.js';
+import { workPhases, type EnginePorts } from './legwork.js';
 import { hasMarker, missingTasks, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
 import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver } from './ending.js';
 import { createRun, loadRun, newRecord, runName, type StartRequest } from './records.js';
-
-export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
 export type Started =
   | { readonly started: true; readonly run: RunRecord }

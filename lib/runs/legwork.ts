@@ -1,11 +1,13 @@
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
+import type { Ports } from '../ports/index.js';
 import { failureOf, willBeRetried } from './ending.js';
-import type { EnginePorts } from './engine.js';
 import type { Budget, OpenLeg } from './leg.js';
 import { missingTasks, writeMarker } from './markers.js';
 import { legMessage, taskMessage } from './messages.js';
 import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
+
+export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
 const PROGRESS_INTERVAL_MS = 1000;
 /** With the time a watch waits, a service may be down for about an hour before a run gives up. */
