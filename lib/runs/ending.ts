@@ -36,6 +36,7 @@ export async function endRun(ports: Needs, id: string, cause: unknown, budget: B
         ...held.record,
         state: 'failed',
         error: failureOf(error),
+        checkpoint: null,
         updatedAt: at,
         finishedAt: at,
       } as const;

@@ -106,7 +106,8 @@ async function saveDone(phase: TaskPhase, leg: OpenLeg, done: number): Promise<v
 
 async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & { to: 'end' }): Promise<Next> {
   const { state, result, error } = outcome;
-  await leg.update({ state, result, error, finishedAt: new Date(ports.clock.now()).toISOString() });
+  const finishedAt = new Date(ports.clock.now()).toISOString();
+  await leg.update({ state, result, error, checkpoint: null, finishedAt });
   ports.log.info('run-ended', { run: leg.run.id, kind: leg.run.kind, state });
   await leg.close('release');
   return 'done';

@@ -35,7 +35,7 @@ export const runRecordSchema = z.object({
   /** Fencing number of the leg that wrote this record last. */
   fence: z.number().int().nonnegative(),
   input: json,
-  /** The checkpoint: what the kind of run needs to go on. */
+  /** The checkpoint: what the kind of run needs to go on. Null when it is over: it may hold names of keys. */
   checkpoint: json,
   progress: z.object({
     done: z.number(),
