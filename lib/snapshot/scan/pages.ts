@@ -22,7 +22,7 @@ export interface LoadedPage extends ScanPage {
 }
 
 /** One SCAN names the keys of so many reads, so that the chain of SCANs does not keep the reads waiting. */
-const READS_PER_SCAN = 4;
+export const READS_PER_SCAN = 4;
 const MAX_COUNT = 1000;
 /** A reply that was expected to be small and is not must not keep a leg past its end. */
 const MAX_READS = 2 * READS_PER_SCAN;

@@ -7,12 +7,12 @@ import type { Part } from '../manifest.js';
 import { probeFieldExpiry } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
 import { consumePage, consumePaged } from './consume.js';
-import { loadPage, scanPages, type LoadedPage } from './pages.js';
+import { loadPage, READS_PER_SCAN, scanPages, type LoadedPage } from './pages.js';
 import { openSink, type PartSink } from './sink.js';
 
 export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'store'>;
 
-const MIN_PAGE = 16;
+const MIN_PAGE = 4;
 const MAX_PAGE = 1000;
 
 /**
@@ -81,7 +81,9 @@ class ScanWork {
   }
 
   private pages(cursor: string): AsyncIterable<LoadedPage> {
-    const { inFlight, pageBytes } = this.settings;
+    const { inFlight, partBytes } = this.settings;
+    // A part is cut between SCAN replies, so that one must not be larger than a part.
+    const pageBytes = Math.min(this.settings.pageBytes, partBytes / READS_PER_SCAN);
     const count = (): number => {
       const fitting = Math.floor(pageBytes / Math.max(this.state.bytesPerKey, 1));
       return Math.min(MAX_PAGE, Math.max(MIN_PAGE, fitting));
