@@ -31,7 +31,7 @@ describe('keys that change between the SCAN that names them and their reading', 
         return replies;
       },
     });
-    const taken = await bench.take({ redis, settings: { inFlight: 1, pageBytes: 1e9, partBytes: 500 } });
+    const taken = await bench.take({ redis, settings: { inFlight: 1, pageBytes: 1e9, partBytes: 4e9 } });
     expect(acted).toBe(true);
     expect((await bench.verify(taken.id)).result).toMatchObject({ findings: [] });
     if (taken.manifest === null) throw new Error('no manifest');
