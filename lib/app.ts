@@ -11,8 +11,8 @@ import { snapshotRun } from './snapshot/run.js';
 import { verifyRun } from './snapshot/verify.js';
 
 const MIB = 1024 * 1024;
-/** A run that the queue will pick up again keeps its lease so long: QStash's third retry comes after 33 minutes. */
-const QUEUED_HOLD_MS = 45 * 60 * 1000;
+/** A run that the queue will pick up again keeps its lease so long: twice the wait of a leg's watch, and some. */
+const QUEUED_HOLD_MS = 15 * 60 * 1000;
 const MARGIN_SHARE = 0.2;
 const MAX_MARGIN_SECONDS = 30;
 

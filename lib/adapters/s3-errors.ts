@@ -13,7 +13,7 @@ const BUSY = unavailable('The object store is overloaded or down; the call can b
 const CONFLICT = unavailable('Another writer was at the same object; the call can be made again.');
 const FULL: Meaning = {
   code: 'store-full',
-  hint: 'Raise the quota of the bucket, or let retention remove old snapshots.',
+  hint: 'Raise the quota of the bucket, or remove old snapshots.',
 };
 const WRONG_REGION = denied('The bucket is in another region: set S3_REGION to the one that the bucket shows.');
 const STS_REFUSED = denied(

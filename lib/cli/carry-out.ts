@@ -93,6 +93,6 @@ async function publishFirstLeg({ engine }: Runner, id: string): Promise<void> {
 
 function locked(holder: string): AppError {
   return new AppError('locked', `Another run is under way: ${holder}`, {
-    hint: 'Wait until it is over. A run that died gives way by itself within the hour.',
+    hint: 'Wait until it is over. A run that died gives way by itself: after a minute if it ran in one process, after a quarter of an hour if over the queue.',
   });
 }

@@ -6,19 +6,21 @@ import { encryptionChecks, signatureChecks } from '../guard/checks/keys.js';
 import { queueChecks } from '../guard/checks/queue.js';
 import { redisChecks } from '../guard/checks/redis.js';
 import { storeChecks } from '../guard/checks/store.js';
-import { notConfigured, type CheckGroup } from '../guard/doctor.js';
+import { notConfigured, notConfiguredButNeeded, type CheckGroup } from '../guard/doctor.js';
 import type { Clock } from '../ports/clock.js';
 
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
 export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const needed = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup): CheckGroup =>
+    variables.some(isSet) ? make() : notConfiguredButNeeded(name, meaning);
   const group = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup): CheckGroup =>
     variables.some(isSet) ? make() : notConfigured(name, meaning);
   return [
-    group('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
+    needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
       redisChecks(() => connect(env, ['redis']).redis, clock),
     ),
-    group('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
+    needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
       storeChecks(() => connectPlainStore(loadConfig(env, ['store']).store), env['BACKUP_STORE'] ?? '', clock),
     ),
     group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () =>

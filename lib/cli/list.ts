@@ -32,11 +32,14 @@ export async function list(context: Context, options: { readonly limit: number }
     snapshots.push(describe(entry, clock.now()));
   }
   context.document({ snapshots, more });
-  context.print(
-    snapshots.length === 0 ? 'There is no snapshot yet. Take one: soulcaster-backup backup' : view(snapshots),
-  );
+  context.print(snapshots.length === 0 ? nothingIn(context.env['BACKUP_STORE'] ?? '') : view(snapshots));
   if (more) context.note(`There are older ones: see them with --limit.`);
   return 0;
+}
+
+/** Names the place: a disk that is not mounted, or a wrong prefix, looks like a store with nothing in it. */
+function nothingIn(store: string): string {
+  return `There is no snapshot in ${store}. If there should be, check BACKUP_STORE; else take one: soulcaster-backup backup`;
 }
 
 function describe(entry: CatalogEntry, now: number): Listed {

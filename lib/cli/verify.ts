@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { storeApp } from '../app.js';
 import { exitCodeOf } from '../errors.js';
+import { catalogEntry } from '../snapshot/catalog.js';
 import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { chooseSnapshot } from './choose.js';
@@ -24,6 +25,9 @@ export async function verify(context: Context, wanted: string, options: { readon
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(describe(parsed.data));
+  const unsaved = (await catalogEntry(app.ports.store, id))?.manifest?.ledger.failed.count ?? 0;
+  if (unsaved > 0)
+    context.note(`warning: it is incomplete: ${counted(unsaved, 'key')} could not be saved, see \`show ${id}\``);
   if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     run: run.id,

@@ -37,6 +37,12 @@ export function notConfigured(name: string, meaning: string): CheckGroup {
   return [{ name, look: () => Promise.resolve({ status: 'skipped', detail: meaning, hint: null }) }];
 }
 
+/** A group for a service without which nothing works, and of which nothing is configured. */
+export function notConfiguredButNeeded(name: string, meaning: string): CheckGroup {
+  const hint = 'Set its variables in the environment or in the file given with --env-file; .env.example explains each.';
+  return [{ name, look: () => Promise.resolve({ status: 'fail', detail: meaning, hint }) }];
+}
+
 /** Makes all the checks, one after the other, and hands out each result as it comes. Throws nothing. */
 export async function* examine(clock: Clock, groups: readonly CheckGroup[]): AsyncGenerator<CheckResult> {
   for (const group of groups) {

@@ -1,14 +1,19 @@
 import { randomInt } from 'node:crypto';
 
 const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
-const SUFFIX_LENGTH = 6;
+/** 32 letters to the power of 2 hold the milliseconds of a second. */
+const MILLISECOND_LETTERS = 2;
+const RANDOM_LETTERS = 4;
 const PATTERN = /^\d{8}T\d{6}Z-[0-9a-hjkmnp-tv-z]{6}$/;
 
-/** An id that sorts by time and reads well: `20261122T020000Z-x7k2m9`. The suffix has 30 random bits. */
+/**
+ * An id that sorts by time and reads well: `20261122T020000Z-x7k2m9`. The first two letters of the suffix are the
+ * milliseconds, so that ids of one second sort as well; the other four are random.
+ */
 export function newId(now: number): string {
   const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  const suffix = Array.from({ length: SUFFIX_LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('');
-  return `${stamp}-${suffix}`;
+  const random = Array.from({ length: RANDOM_LETTERS }, () => LETTERS.charAt(randomInt(LETTERS.length)));
+  return `${stamp}-${letters(now % 1000)}${random.join('')}`;
 }
 
 export function isId(text: string): boolean {
@@ -21,4 +26,13 @@ export function timeOfId(id: string): number {
   if (match === null) return Number.NaN;
   const [, year, month, day, hour, minute, second] = match;
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
+function letters(value: number): string {
+  const base = LETTERS.length;
+  const digits = Array.from({ length: MILLISECOND_LETTERS }, (_, at) => Math.floor(value / base ** at) % base);
+  return digits
+    .reverse()
+    .map((digit) => LETTERS.charAt(digit))
+    .join('');
 }

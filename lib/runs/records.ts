@@ -34,7 +34,7 @@ export async function loadRun(store: ObjectStore, id: string): Promise<HeldRecor
   const found = isId(id) ? await store.read(runName(id)) : null;
   if (found === null) {
     throw new AppError('not-found', `There is no run ${JSON.stringify(id.slice(0, 64))}`, {
-      hint: 'Look up the id in the list of runs; records of old runs are removed with retention.',
+      hint: 'Check the id: it is printed when a run starts, and a snapshot has the id of the run that took it.',
     });
   }
   return { record: parseRecord(id, found.body), etag: found.etag };

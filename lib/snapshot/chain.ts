@@ -1,16 +1,24 @@
+import { z } from 'zod';
+import { decodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
+import { isId } from '../runs/ids.js';
+import { loadRun } from '../runs/records.js';
 import { snapshotIds } from './catalog.js';
 import type { Finding } from './check-part.js';
 import { sha256 } from './manifest.js';
 import { manifestName } from './names.js';
-import { z } from 'zod';
-import { decodeJson } from '../json.js';
+
+/** The result of a run that has written a manifest. */
+const finishedRun = z.object({ manifestSha256: z.string() });
 
 const linkSchema = z.object({ previous: z.object({ id: z.string(), sha256: z.string() }).nullable() });
 
+const RUNS = 'runs/';
+
 /**
  * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
- * that was deleted or altered shows in the next that is left.
+ * that was deleted or altered shows in the next that is left. Those after the last that is left show in the records of
+ * the runs that took them.
  */
 export async function checkChain(store: ObjectStore): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -21,6 +29,22 @@ export async function checkChain(store: ObjectStore): Promise<Finding[]> {
     hashes.set(id, sha256(found.body));
     const finding = checkLink(id, readLink(found.body), hashes);
     if (finding !== null) findings.push(finding);
+  }
+  const newest = [...hashes.keys()].at(-1) ?? '';
+  return [...findings, ...(await missingAfter(store, newest))];
+}
+
+async function missingAfter(store: ObjectStore, newest: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const id of store.folders(RUNS)) {
+    if (id <= newest || !isId(id)) continue;
+    const { kind, result } = (await loadRun(store, id)).record;
+    if (kind !== 'snapshot' || result === null || !finishedRun.safeParse(result).success) continue;
+    findings.push({
+      code: 'snapshot-missing',
+      subject: id,
+      detail: 'its manifest is gone; the run that took it ended well',
+    });
   }
   return findings;
 }

@@ -77,7 +77,7 @@ describe('configuration', () => {
       ['list', '--env-file', file],
     ]) {
       const { code, stdout } = await cli(args);
-      expect([code, stdout]).toEqual([0, expect.stringContaining('no snapshot yet')]);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('There is no snapshot in')]);
     }
   });
 

@@ -97,6 +97,12 @@ describe('manifests that were tampered with, in a chain of four', () => {
     await expect(resolveSnapshot(bench.folder.store, of(1).id)).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  it('and removed from the newest: the run that took it names it', async () => {
+    await rm(pathOf(3));
+    expect(await findingsOf(2)).toEqual([`snapshot-missing ${of(3).id}`]);
+    expect(await stateOf(2)).toBe('verified');
+  });
+
   it('and deleted with the whole snapshot', async () => {
     await rm(join(bench.folder.folder, 'snapshots', of(2).id), { recursive: true });
     expect(await findingsOf(3)).toEqual([`snapshot-missing ${of(2).id}`]);

@@ -105,6 +105,6 @@ export function normalType(type: string): string {
 function scanReply(reply: RedisReply | undefined): RedisValue {
   if (reply !== undefined && 'value' in reply) return reply.value;
   throw new AppError('redis-denied', 'The database refuses SCAN', {
-    hint: 'Use the standard REST token: Upstash does not let a read-only token SCAN. For an ACL user, allow +@read +@keyspace.',
+    hint: 'Use the standard REST token: Upstash does not let a read-only token SCAN. For an ACL user see docs/operations.md.',
   });
 }
