@@ -15,7 +15,7 @@ import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { projectLabel } from '../../lib/snapshot/project-label.js';
 import { openSnapshotBench, type SnapshotBench, type Taken } from '../support/snapshot-bench.js';
 import { readableWords } from './encryption-search.js';
-import { intercept, isAbout, once, ticking } from './intercept.js';
+import { intercept, ticking } from './intercept.js';
 
 const run = promisify(execFile);
 const PROJECTS = ['cmwhitefalcon01', 'cmbluelantern02'];
@@ -134,25 +134,29 @@ async function load(redis: Redis): Promise<void> {
   await redis.hset(FAILED, 'body', 'privatetitle '.repeat(3000));
   await redis.hset(BYTES, 'body', 'privatetitle '.repeat(3000));
   await redis.zadd(UNSUPPORTED, 1, 'ordinaryitem1');
-  await redis.set(CHANGED, `privatetitle of ${second}`);
+  await redis.hset(CHANGED, 'id', `privatetitle of ${second}`);
   await redis.set(`coding_plan:${first}:hugecluster`, '"privatetitle"');
   await redis.hset(`cluster:${first}:hugecluster`, 'id', 'hugecluster');
   const members = Array.from({ length: 900 }, (_, at) => `anymember ${at} ${'x'.repeat(40)}`);
   await redis.sadd(`cluster:${first}:hugecluster:items`, ...members);
 }
 
-/** One key of a type that has no record form, and one that becomes a hash after SCAN has named it a string. */
+/** SCAN names one key with a type that has no record form, and calls one a string that is a hash when it is read. */
 function troubled(bench: SnapshotBench): RedisPort {
-  const { redis } = bench.database;
-  const change = once('MGET', CHANGED, () => redis.multi().del(CHANGED).hset(CHANGED, 'id', 'privatetitle').exec());
-  const changing = intercept(ticking(bench), change);
-  return intercept(changing, {
+  const retyped = new Map([
+    [UNSUPPORTED, 'MBbloom--'],
+    [CHANGED, 'string'],
+  ]);
+  return intercept(ticking(bench), {
     after([scan], replies) {
       const [reply] = replies;
       if (scan?.[0] !== 'SCAN' || reply === undefined || !('value' in reply)) return replies;
       const [cursor, flat] = reply.value as [Buffer, Buffer[]];
-      const at = flat.findIndex((name) => isAbout(['KEY', name], 'KEY', UNSUPPORTED));
-      return at < 0 ? replies : [{ value: [cursor, flat.with(at + 1, Buffer.from('MBbloom--'))] }];
+      const types = flat.map((item, at) => {
+        const type = at % 2 === 1 ? retyped.get(flat[at - 1]?.toString('latin1') ?? '') : undefined;
+        return type === undefined ? item : Buffer.from(type);
+      });
+      return [{ value: [cursor, types] }];
     },
   });
 }
