@@ -5,7 +5,7 @@ import { failureOf, willBeRetried } from './ending.js';
 import type { Budget, OpenLeg } from './leg.js';
 import { missingTasks, writeMarker } from './markers.js';
 import { legMessage, taskMessage } from './messages.js';
-import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
+import type { Progress, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
@@ -49,7 +49,9 @@ async function workSerial(
   const outcome = await phase.step(leg);
   if (outcome.to === 'end') return endLeg(ports, leg, outcome);
   const { checkpoint, progress } = outcome;
-  const advanced = { checkpoint, progress, leg: leg.run.leg + 1, stalls: 0 };
+  // A leg that hands on without having got any further must not go on for ever, from one message to the next.
+  const moved = outcome.to === 'phase' || goesBeyond(progress, leg.run.progress);
+  const advanced = { checkpoint, progress, leg: leg.run.leg + 1, stalls: moved ? 0 : leg.run.stalls };
   if (outcome.to === 'phase') {
     const entered = { ...leg.run, ...advanced, phase: outcome.phase, tasks: outcome.tasks };
     const next = phaseOf(definition, outcome.phase);
@@ -61,6 +63,10 @@ async function workSerial(
   await leg.close('hand-over');
   await ports.queue.publish([legMessage(leg.run.id, leg.run.leg, 0)]);
   return 'done';
+}
+
+function goesBeyond(now: Progress, before: Progress): boolean {
+  return now.done > before.done || now.bytes > before.bytes;
 }
 
 async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Promise<Next> {

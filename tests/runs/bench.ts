@@ -83,9 +83,9 @@ function counting(inline: number, did: string[], point: (at: string) => void): R
   const count = async (leg: Leg): Promise<StepOutcome> => {
     const next = (leg.run.checkpoint as number) + 1;
     happen(`count ${next}`);
-    await leg.save(next, PROGRESS);
+    await leg.save(next, { ...PROGRESS, done: next - 1 });
     point(`saved ${next}`);
-    if (next < 5) return { to: 'later', checkpoint: next, progress: PROGRESS };
+    if (next < 5) return { to: 'later', checkpoint: next, progress: { ...PROGRESS, done: next } };
     return { to: 'phase', phase: 'work', tasks: TASKS, checkpoint: next, progress: PROGRESS };
   };
   const sum = async (leg: Leg): Promise<StepOutcome> => {

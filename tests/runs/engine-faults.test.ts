@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import type { RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import type { Leg, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { openBench, SUM, TIMES, type Bench } from './bench.js';
 
@@ -85,6 +85,24 @@ describe('a leg that dies', () => {
     const run = await engine.work(id, bench.budget());
     expect(run).toMatchObject({ state: 'failed', error: { code: 'internal' } });
     expect(JSON.stringify(run)).not.toContain('hunter2');
+  });
+});
+
+/** Hands on from leg to leg and never gets any further. */
+function treading(): RunDefinition {
+  const step = (leg: Leg): Promise<StepOutcome> =>
+    Promise.resolve({ to: 'later', checkpoint: leg.run.checkpoint, progress: leg.run.progress });
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases: { count: { type: 'serial', step } } };
+}
+
+describe('a run that gets no further', () => {
+  it('is ended after a number of legs', async () => {
+    const engine = bench.engineOf(treading());
+    const id = await bench.start(engine);
+    let run = await engine.work(id, bench.budget());
+    for (let legs = 1; run.state === 'running' && legs < 50; legs++) run = await engine.work(id, bench.budget());
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    expect(run.leg).toBeGreaterThan(5);
   });
 });
 
