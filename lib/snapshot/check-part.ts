@@ -21,12 +21,12 @@ export type FindingCode =
   | 'chain-broken'
   | 'snapshot-missing';
 
-/** One thing that is wrong with a snapshot, and with which object of it. */
-export interface Finding {
+/** One thing that is wrong with a snapshot, and with which object of it. A type, not an interface: it is stored as JSON. */
+export type Finding = {
   readonly code: FindingCode;
   readonly subject: string;
   readonly detail: string;
-}
+};
 
 export interface PartCheck {
   readonly findings: readonly Finding[];

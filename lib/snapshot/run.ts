@@ -3,16 +3,13 @@ import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Progress, RunDefinition, RunRecord } from '../runs/model.js';
 import { checkPart } from './check-part.js';
+import { checkPhase } from './check-phase.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
 import { scanStep } from './scan/step.js';
 import { sealStep } from './seal.js';
 import type { SnapshotSettings } from './settings.js';
 
 export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'>;
-
-/** Parts read back at a time; each is in memory whole while it is checked. */
-const CHECKS_AT_A_TIME = 2;
-const CHECK_MESSAGES_AT_A_TIME = 5;
 
 /** The run that takes a snapshot: read the database into parts, read the parts back, seal. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
@@ -22,14 +19,7 @@ export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): R
     firstPhase: 'scan',
     phases: {
       scan: { type: 'serial', step: (leg) => scanStep(ports, settings, leg) },
-      check: {
-        type: 'tasks',
-        next: 'seal',
-        inline: CHECKS_AT_A_TIME,
-        parallelism: CHECK_MESSAGES_AT_A_TIME,
-        task: (run, task) => checkTask(ports, run, task),
-        progress: checkProgress,
-      },
+      check: checkPhase('seal', (run, task) => checkTask(ports, run, task)),
       seal: { type: 'serial', step: (leg) => sealStep(ports, settings, leg) },
     },
   };
@@ -47,9 +37,5 @@ async function checkTask(ports: SnapshotPorts, run: RunRecord, task: number): Pr
   if (part === undefined) return { findings: [], depth: 'lines' };
   const { findings, index } = await checkPart(ports, run.id, part, parts);
   const depth = index === null && findings.length === 0 ? 'stored-bytes' : 'lines';
-  return { findings: findings.map((finding) => ({ ...finding })), depth };
-}
-
-function checkProgress(run: RunRecord, done: number): Progress {
-  return { done, total: run.tasks, unit: 'parts', bytes: run.progress.bytes };
+  return { findings, depth };
 }

@@ -132,6 +132,6 @@ function unreadable(findings: readonly Finding[]): StepOutcome {
   const [first] = findings;
   const message = `The store did not give back what was written: ${first?.code ?? ''} ${first?.subject ?? ''}`;
   const hint = 'Check the bucket (versioning, lifecycle rules, other writers) and take another snapshot.';
-  const result = { findings: findings.map((finding) => ({ ...finding })) };
+  const result = { findings };
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
 }

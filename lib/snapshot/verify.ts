@@ -5,6 +5,7 @@ import type { Engine, Started } from '../runs/engine.js';
 import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding } from './check-part.js';
+import { checkPhase } from './check-phase.js';
 import { addCounts, countIndex, noCounts, sameCounts } from './counts.js';
 import { doubledLines } from './doubles.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
@@ -20,9 +21,6 @@ interface PartResult {
   readonly counts: Counts | null;
 }
 
-const CHECKS_AT_A_TIME = 2;
-const CHECK_MESSAGES_AT_A_TIME = 5;
-
 /** The run that checks a stored snapshot: its manifest, its place in the chain, every part, and the counts. */
 export function verifyRun(ports: VerifyPorts): RunDefinition {
   return {
@@ -31,14 +29,7 @@ export function verifyRun(ports: VerifyPorts): RunDefinition {
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (leg) => openStep(ports, leg) },
-      check: {
-        type: 'tasks',
-        next: 'report',
-        inline: CHECKS_AT_A_TIME,
-        parallelism: CHECK_MESSAGES_AT_A_TIME,
-        task: (run, task) => checkTask(ports, run, task),
-        progress: (run, done): Progress => ({ done, total: run.tasks, unit: 'parts', bytes: run.progress.bytes }),
-      },
+      check: checkPhase('report', (run, task) => checkTask(ports, run, task)),
       report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
     },
   };
@@ -56,8 +47,7 @@ async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   const plain = loaded?.manifest.parts.reduce((sum, part) => sum + part.plain.bytes, 0) ?? 0;
   const tasks = loaded?.manifest.parts.length ?? 0;
   const progress: Progress = { done: 0, total: tasks, unit: 'parts', bytes: plain };
-  const checkpoint = findings.map((finding) => ({ ...finding }));
-  return { to: 'phase', phase: 'check', tasks, checkpoint, progress };
+  return { to: 'phase', phase: 'check', tasks, checkpoint: findings, progress };
 }
 
 /** The manifest, if it can be read at all; what is wrong with it goes to the findings. */
@@ -105,7 +95,7 @@ async function checkTask(ports: VerifyPorts, run: RunRecord, task: number): Prom
   if (counts !== null && index !== null) {
     countIndex(counts, unpackIndex(index), doubledLines(loaded.manifest.doubles, task));
   }
-  return { findings: findings.map((finding) => ({ ...finding })), counts };
+  return { findings, counts };
 }
 
 async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
@@ -141,7 +131,7 @@ async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Pr
 }
 
 function outcome(id: string, findings: readonly Finding[], depth: string, keys: number): StepOutcome {
-  const result = { snapshot: id, depth, keys, findings: findings.map((finding) => ({ ...finding })) };
+  const result = { snapshot: id, depth, keys, findings };
   if (findings.length === 0) return { to: 'end', state: 'succeeded', result, error: null };
   const message = `${findings.length} things are wrong: ${findings.map(({ code, subject }) => `${code} ${subject}`).join('; ')}`;
   const hint = 'Do not rely on what is named here: take a new snapshot now, then find out who changed the store.';
