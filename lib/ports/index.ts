@@ -1,10 +1,14 @@
+import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
+import type { Embedder } from './embedder.js';
 import type { Log } from './log.js';
 import type { Queue } from './queue.js';
 import type { RedisPort } from './redis.js';
 import type { Sealer } from './sealer.js';
 import type { Signer } from './signer.js';
 import type { ObjectStore } from './store.js';
+import type { VectorIndex } from './vector-index.js';
+import type { WebhookVerifier } from './webhook-verifier.js';
 
 /** Everything a use case may ask for; each takes a `Pick` of what it needs. */
 export interface Ports {
@@ -17,4 +21,16 @@ export interface Ports {
   readonly signer: Signer;
 }
 
-export type { Clock, Log, ObjectStore, Queue, RedisPort, Sealer, Signer };
+export type {
+  Backend,
+  Clock,
+  Embedder,
+  Log,
+  ObjectStore,
+  Queue,
+  RedisPort,
+  Sealer,
+  Signer,
+  VectorIndex,
+  WebhookVerifier,
+};
