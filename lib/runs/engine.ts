@@ -37,7 +37,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
   };
 
   async function start(request: StartRequest): Promise<Started> {
-    const { lease: leaseName } = definitionOf(request.kind);
+    const leaseName = request.lease ?? definitionOf(request.kind).lease;
     const now = ports.clock.now();
     const id = newId(now);
     const claim = await claimForNew(leaseName, id);

@@ -12,6 +12,8 @@ export interface HeldRecord {
 
 export interface StartRequest {
   readonly kind: RunKind;
+  /** Default: the lease that runs of this kind take. */
+  readonly lease?: string;
   readonly input: Json;
   readonly checkpoint: Json;
   readonly progress: Progress;
@@ -76,7 +78,7 @@ export function newRecord(
     id,
     kind: definition.kind,
     state: 'running',
-    lease: definition.lease,
+    lease: request.lease ?? definition.lease,
     phase: definition.firstPhase,
     tasks: 0,
     leg: 0,

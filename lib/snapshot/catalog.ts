@@ -26,7 +26,7 @@ export async function catalogEntry(store: ObjectStore, id: string): Promise<Cata
     if (loaded === null) return null;
     return { id, manifest: loaded.manifest, verification: await readVerification(store, id) };
   } catch (error) {
-    if (error instanceof AppError && (error.code === 'damaged' || error.code === 'usage')) {
+    if (error instanceof AppError && (error.code === 'damaged' || error.code === 'newer-format')) {
       return { id, manifest: null, verification: null };
     }
     throw error;
@@ -41,9 +41,9 @@ export async function* catalog(store: ObjectStore): AsyncGenerator<CatalogEntry>
   }
 }
 
-/** Whether a snapshot may be relied on: complete, read back and found whole. */
+/** Whether a snapshot may be relied on: complete, read back and found whole, and not one of a restore's own. */
 export function isVerified({ manifest, verification }: CatalogEntry): boolean {
-  return manifest?.state === 'complete' && verification?.state === 'verified';
+  return manifest?.state === 'complete' && manifest.purpose !== 'safety' && verification?.state === 'verified';
 }
 
 /** The newest snapshot that may be relied on; null when there is none. */

@@ -6,7 +6,7 @@ import { partName, suffixOf } from './names.js';
 import { indexBuilder, type PartIndex } from './part-index.js';
 import { partLines } from './part-reader.js';
 import { labelProjects } from './project-label.js';
-import { decodeLine, keyOf, startsRecord } from './record.js';
+import { decodeLine, keyOf, startsRecord, type RecordLine } from './record.js';
 
 export type FindingCode =
   | 'part-missing'
@@ -34,6 +34,9 @@ export interface PartCheck {
   readonly index: PartIndex | null;
 }
 
+/** Sees every line of a part on the way, with its number from 0. */
+export type LineObserver = (line: RecordLine, number: number) => void;
+
 /**
  * Reads a part back from the store and holds it against what the manifest (or, before there is one, the run) says of
  * it: the stored bytes, and where they can be opened every line.
@@ -43,6 +46,7 @@ export async function checkPart(
   snapshot: string,
   part: Part,
   others: readonly Part[],
+  onLine: LineObserver = () => undefined,
 ): Promise<PartCheck> {
   const subject = partName(snapshot, part.name);
   const found = await ports.store.read(subject);
@@ -51,10 +55,15 @@ export async function checkPart(
   if (stored !== part.stored.sha256) return damaged(...describeAltered(subject, found.body, stored, part, others));
   if (suffixOf(part.name) !== '' && !ports.sealer.canOpen) return { findings: [], index: null };
   const compressed = await ports.sealer.open(found.body, suffixOf(part.name));
-  return checkContents(subject, part, compressed);
+  return checkContents(subject, part, compressed, onLine);
 }
 
-async function checkContents(subject: string, part: Part, compressed: Uint8Array): Promise<PartCheck> {
+async function checkContents(
+  subject: string,
+  part: Part,
+  compressed: Uint8Array,
+  onLine: LineObserver,
+): Promise<PartCheck> {
   const hash = createHash('sha256');
   const builder = indexBuilder();
   let bytes = 0;
@@ -68,6 +77,7 @@ async function checkContents(subject: string, part: Part, compressed: Uint8Array
       const line = decodeLine(text);
       if (line.void === true) builder.takeBack();
       else if (startsRecord(line)) builder.begin(keyOf(line), line.t, lines);
+      onLine(line, lines);
       lines += 1;
     }
   } catch (error) {

@@ -47,7 +47,8 @@ export async function openNames(sealer: Sealer, keys: readonly NamedKey[]): Prom
   return opened;
 }
 
-async function sealName(sealer: Sealer, key: Buffer): Promise<LedgerKey> {
+/** The name of a key as it may stand in the store: sealed where the parts are. */
+export async function sealName(sealer: Sealer, key: Buffer): Promise<LedgerKey> {
   if (sealer.suffix === '') return toText(key);
   return { age: Buffer.from(await sealer.seal(key)).toString('base64') };
 }

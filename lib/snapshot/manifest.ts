@@ -25,10 +25,10 @@ export const partSchema = z.object({
 export type Part = z.infer<typeof partSchema>;
 
 /** The name of a key: Text or, where parts are encrypted, the base64 of an age file that holds the key's bytes. */
-const ledgerKey = z.union([text, z.object({ age: z.string() })]);
-export type LedgerKey = z.infer<typeof ledgerKey>;
+export const ledgerKeySchema = z.union([text, z.object({ age: z.string() })]);
+export type LedgerKey = z.infer<typeof ledgerKeySchema>;
 
-const named = z.object({ key: ledgerKey, reason: z.string() });
+const named = z.object({ key: ledgerKeySchema, reason: z.string() });
 export type NamedKey = z.infer<typeof named>;
 
 const tally = z.object({
@@ -77,6 +77,8 @@ const manifestBody = z.object({
   id: z.string(),
   state: z.enum(['complete', 'incomplete']),
   tool: z.string(),
+  /** Absent in an ordinary snapshot. */
+  purpose: z.literal('safety').optional(),
   createdAt: z.string(),
   /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
   window: z.object({ from: z.string(), to: z.string() }),
@@ -120,7 +122,7 @@ export function sealManifest(body: ManifestBody, signer: Signer): Buffer {
   return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
 }
 
-/** Null when there is no such manifest. Throws `damaged` when it is not one, `usage` for a newer format. */
+/** Null when there is no such manifest. Throws `damaged` when it is not one, `newer-format` for a newer format. */
 export async function loadManifest(store: ObjectStore, id: string): Promise<LoadedManifest | null> {
   const found = await store.read(manifestName(id));
   return found === null ? null : parseManifest(id, found.body);
@@ -134,9 +136,13 @@ function parseManifest(id: string, bytes: Buffer): LoadedManifest {
     throw damaged(id, cause);
   }
   if (typeof raw['formatVersion'] === 'number' && raw['formatVersion'] > FORMAT_VERSION) {
-    throw new AppError('usage', `Snapshot ${id} has format ${raw['formatVersion']}, newer than ${FORMAT_VERSION}`, {
-      hint: 'Use the version of soulcaster-backup that wrote it, or a newer one.',
-    });
+    throw new AppError(
+      'newer-format',
+      `Snapshot ${id} has format ${raw['formatVersion']}, newer than ${FORMAT_VERSION}`,
+      {
+        hint: 'Use the version of soulcaster-backup that wrote it, or a newer one.',
+      },
+    );
   }
   const parsed = manifestSchema.safeParse(raw);
   if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);

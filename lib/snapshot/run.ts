@@ -1,28 +1,37 @@
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
-import type { Progress, RunDefinition, RunRecord } from '../runs/model.js';
+import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkPart } from './check-part.js';
 import { checkPhase } from './check-phase.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
 import { scanStep } from './scan/step.js';
-import { sealStep } from './seal.js';
+import { dropIndexes, sealStep } from './seal.js';
 import type { SnapshotSettings } from './settings.js';
 
 export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'>;
+
+/** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
+export const DATABASE_LEASE = 'database';
 
 /** The run that takes a snapshot: read the database into parts, read the parts back, seal. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
   return {
     kind: 'snapshot',
-    lease: 'snapshot',
+    lease: DATABASE_LEASE,
     firstPhase: 'scan',
     phases: {
       scan: { type: 'serial', step: (leg) => scanStep(ports, settings, leg) },
       check: checkPhase('seal', (run, task) => checkTask(ports, run, task)),
-      seal: { type: 'serial', step: (leg) => sealStep(ports, settings, leg) },
+      seal: { type: 'serial', step: (leg) => sealAndTidy(ports, settings, leg) },
     },
   };
+}
+
+async function sealAndTidy(ports: SnapshotPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
+  const outcome = await sealStep(ports, settings, leg);
+  if (settings.purpose === 'backup') await dropIndexes(ports.store, leg.run.id);
+  return outcome;
 }
 
 /** Starts a snapshot; who or what asked for it stands in the run record. */

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
-import type { Ports } from '../ports/index.js';
+import type { ObjectStore, Ports } from '../ports/index.js';
 import type { Leg, StepOutcome } from '../runs/model.js';
 import { previousLink } from './catalog.js';
 import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
@@ -32,8 +32,12 @@ export async function sealStep(ports: SealPorts, settings: SnapshotSettings, leg
   const manifest = written?.manifest ?? (await writeManifest(ports, settings, leg));
   const at = new Date(ports.clock.now()).toISOString();
   await writeVerification(ports.store, id, { state: 'verified', at, run: id, depth: checks.depth, findings: [] });
-  for await (const { name } of ports.store.list(partIndexPrefix(id))) await ports.store.remove(name);
   return outcome(manifest);
+}
+
+/** Removes what a run noted of its parts' keys, once nothing needs it any more. */
+export async function dropIndexes(store: ObjectStore, run: string): Promise<void> {
+  for await (const { name } of store.list(partIndexPrefix(run))) await store.remove(name);
 }
 
 async function writeManifest(ports: SealPorts, settings: SnapshotSettings, leg: Leg): Promise<Manifest> {
@@ -64,6 +68,7 @@ async function describe(
     id: leg.run.id,
     state: state.ledger.failed.count > 0 ? 'incomplete' : 'complete',
     tool: settings.tool,
+    ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
     createdAt: leg.run.createdAt,
     window: { from: state.window.from ?? leg.run.createdAt, to: state.window.to ?? leg.run.updatedAt },
     source: sha256(ports.redis.host),

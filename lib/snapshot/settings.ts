@@ -8,6 +8,8 @@ export interface SnapshotSettings {
   readonly pageBytes: number;
   /** `auto` asks the server whether any hash has expiring fields, and reads them if it cannot tell. */
   readonly fieldExpiry: 'auto' | 'always' | 'never';
+  /** `safety`: taken before a restore, so that it can be undone. Never `latest`, and never what the objective is met by. */
+  readonly purpose: 'backup' | 'safety';
   /** Name and version of this program, for the manifest. */
   readonly tool: string;
 }
@@ -19,4 +21,5 @@ export const DEFAULT_SNAPSHOT_SETTINGS = {
   partBytes: 8 * MIB,
   pageBytes: 256 * 1024,
   fieldExpiry: 'auto',
+  purpose: 'backup',
 } as const;

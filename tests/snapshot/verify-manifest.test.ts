@@ -130,9 +130,9 @@ describe('manifests that were tampered with, in a chain of four', () => {
   it('of a newer format are one clear error', async () => {
     await tamper(3, (manifest) => (manifest.formatVersion = 2), signer);
     const { id } = of(3);
-    await expect(loadManifest(bench.folder.store, id)).rejects.toMatchObject({ code: 'usage' });
+    await expect(loadManifest(bench.folder.store, id)).rejects.toMatchObject({ code: 'newer-format' });
     const run = await bench.verify(id, { signer });
-    expect(run).toMatchObject({ state: 'failed', error: { code: 'usage' } });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'newer-format' } });
     expect(run.error?.message).toBe(`Snapshot ${id} has format 2, newer than 1`);
     expect((await newestVerified(bench.folder.store))?.id).toBe(of(2).id);
   });

@@ -1,0 +1,80 @@
+import { AppError } from '../errors.js';
+import type { Clock, RedisPort } from '../ports/index.js';
+import type { Engine, Started } from '../runs/engine.js';
+import { DATABASE_LEASE } from '../snapshot/run.js';
+import { firstRestoreCheckpoint } from './checkpoint.js';
+import { chooseManifest, demandProject, findSnapshot, type ChoosePorts } from './choose.js';
+import type { RestoreInput } from './model.js';
+
+/** What somebody asks for, before it is known whether it can be done. */
+export interface RestoreRequest extends Omit<RestoreInput, 'settle'> {
+  /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
+  readonly at: string | null;
+  /** Null: as fits the snapshot. What a restore saved before it began comes back as it was, running jobs included. */
+  readonly settle: boolean | null;
+  /** Must be the snapshot's id when everything is to be replaced. */
+  readonly confirm: string | null;
+  /** Whether a snapshot will do that lacks keys; never with mode `replace`, which would remove them. */
+  readonly allowIncomplete: boolean;
+}
+
+export interface StartPorts extends ChoosePorts {
+  readonly clock: Clock;
+  /** The database that is meant by a target's name; null: the one that is backed up. Throws `config` for an unknown one. */
+  readonly redisOf: (target: string | null) => RedisPort;
+}
+
+/** A restore that may begin: nothing has been changed yet. */
+export interface Prepared {
+  readonly input: RestoreInput;
+  readonly createdAt: string;
+  readonly keys: number;
+  readonly now: number;
+}
+
+/**
+ * Chooses the snapshot and checks everything that can be checked without the database. Throws, besides what
+ * `chooseManifest` throws, `usage`, `config` and `not-confirmed`.
+ */
+export async function prepareRestore(ports: StartPorts, request: RestoreRequest): Promise<Prepared> {
+  if (request.allowIncomplete && request.mode === 'replace') {
+    throw new AppError('usage', 'Mode replace would remove the keys that an incomplete snapshot lacks', {
+      hint: 'Allow an incomplete snapshot with mode merge or missing only.',
+    });
+  }
+  checkTarget(ports, request.target);
+  const id = await findSnapshot(ports, request.snapshot, request.at);
+  const manifest = await chooseManifest(ports, id, request.allowIncomplete);
+  const { scope, mode, expiry, dryRun, target, safety, trigger } = request;
+  if ('project' in scope) demandProject(manifest, scope.project);
+  else if (mode === 'replace' && !dryRun) demandConfirmation(id, request.confirm);
+  const settle = request.settle ?? manifest.purpose !== 'safety';
+  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger };
+  return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
+}
+
+/** A dry run changes nothing, so that it need not wait for anybody, nor anybody for it. */
+export function startRestore(engine: Engine, { input, keys, now }: Prepared): Promise<Started> {
+  const database = input.target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${input.target.toLowerCase()}`;
+  return engine.start({
+    kind: 'restore',
+    lease: input.dryRun ? 'dry-run' : database,
+    input,
+    checkpoint: firstRestoreCheckpoint(now),
+    progress: { done: 0, total: keys, unit: 'keys', bytes: 0 },
+  });
+}
+
+function checkTarget({ redisOf }: StartPorts, target: string | null): void {
+  if (target === null || redisOf(target).host !== redisOf(null).host) return;
+  throw new AppError('usage', `Target ${target} is the very database that is backed up`, {
+    hint: 'Leave the target out to restore into it, or set the variables of the target to another database.',
+  });
+}
+
+function demandConfirmation(id: string, confirm: string | null): void {
+  if (confirm === id) return;
+  throw new AppError('not-confirmed', 'To replace everything in the database takes a confirmation', {
+    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to the snapshot's id, ${id}.`,
+  });
+}
