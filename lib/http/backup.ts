@@ -1,10 +1,9 @@
-import { AppError, statusOf, type ErrorCode } from '../errors.js';
+import { AppError } from '../errors.js';
 import type { Budget } from '../runs/leg.js';
-import type { RunRecord } from '../runs/model.js';
 import { startSnapshot } from '../snapshot/run.js';
 import type { FullApp } from './entry.js';
 import { json } from './problem.js';
-import { runView } from './run-view.js';
+import { runView, statusOfRun } from './run-view.js';
 
 /** GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
@@ -33,18 +32,4 @@ async function snapshotNow(
   const { id } = started.run;
   const run = await app.work(id, budget);
   return json(statusOfRun(run), runView(run), { location: `/api/runs/${id}` });
-}
-
-/** 202 while legs are to come, 207 for a snapshot that is not whole, and the error's own status for a failed one. */
-function statusOfRun(run: RunRecord): number {
-  switch (run.state) {
-    case 'running':
-      return 202;
-    case 'succeeded':
-      return 200;
-    case 'incomplete':
-      return 207;
-    case 'failed':
-      return statusOf((run.error?.code ?? 'internal') as ErrorCode);
-  }
 }

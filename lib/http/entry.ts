@@ -2,7 +2,7 @@ import { fullApp, functionDeadline, type App } from '../app.js';
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
-import type { Ports } from '../ports/index.js';
+import type { Ports, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/leg.js';
 import { demandBearer } from './auth.js';
 import { guarded } from './problem.js';
@@ -13,6 +13,13 @@ export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 /** What a function that moves runs does, once the caller has been let in. */
 export type Action = (app: FullApp, request: Request, budget: Budget) => Promise<Response>;
+/** The same, for requests that are signed: the action checks the signature, which is over the body. */
+export type SignedAction = (
+  app: FullApp,
+  request: Request,
+  budget: Budget,
+  verifier: WebhookVerifier,
+) => Promise<Response>;
 /** What a function that only looks into the store does. */
 export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
@@ -29,6 +36,14 @@ export function adminEntry(action: Action): Handler {
 /** For the queue: the action checks the signature, which is over the body. */
 export function queueEntry(action: Action): Handler {
   return actionEntry(action, () => undefined);
+}
+
+/** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
+export function webhookEntry(action: SignedAction, verifierOf: (env: Environment) => WebhookVerifier): Handler {
+  return actionEntry(
+    (app, request, budget) => action(app, request, budget, verifierOf(environment())),
+    demandWebhookSecret,
+  );
 }
 
 /** For operators, and for what needs nothing but the store. */
@@ -53,10 +68,16 @@ function demandCron(env: Environment, request: Request): void {
   demandBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
 }
 
+/** Whether it is a good one is for the verifier to say. */
+function demandWebhookSecret(env: Environment): void {
+  const variable = 'RESTORE_WEBHOOK_SECRET';
+  if ((env[variable] ?? '').trim() === '') throw closed(variable, '`whsec_` and the base64 of 32 random bytes');
+}
+
 /** A door whose lock has no key stays shut. */
-function closed(variable: string): AppError {
+function closed(variable: string, form = 'a random text of 16 characters or more'): AppError {
   return new AppError('unauthorized', `${variable} is not set here, so nobody is let in`, {
-    hint: `Set ${variable} to a random text of 16 characters or more in the project and deploy again.`,
+    hint: `Set ${variable} to ${form} in the project and deploy again.`,
   });
 }
 

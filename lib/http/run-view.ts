@@ -1,3 +1,4 @@
+import { statusOf, type ErrorCode } from '../errors.js';
 import type { RunRecord } from '../runs/model.js';
 
 /** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
@@ -5,4 +6,18 @@ export function runView(run: RunRecord): object {
   const { id, kind, state, phase, progress, input, result, error, leg, createdAt, updatedAt, finishedAt } = run;
   const times = { createdAt, updatedAt, finishedAt };
   return { runId: id, kind, state, phase, legs: leg + 1, progress, input, result, error, ...times };
+}
+
+/** 202 while legs are to come, 207 for what was done but is not whole, and the error's own status for what failed. */
+export function statusOfRun(run: RunRecord): number {
+  switch (run.state) {
+    case 'running':
+      return 202;
+    case 'succeeded':
+      return 200;
+    case 'incomplete':
+      return 207;
+    case 'failed':
+      return statusOf((run.error?.code ?? 'internal') as ErrorCode);
+  }
 }
