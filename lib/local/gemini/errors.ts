@@ -1,0 +1,89 @@
+/** An answer other than 200, as Google's APIs send it (google/rpc/status.proto in JSON). */
+export class GoogleError extends Error {
+  constructor(
+    readonly code: number,
+    readonly status: string,
+    message: string,
+    readonly details: readonly object[] = [],
+  ) {
+    super(message);
+  }
+
+  body(): object {
+    const { code, message, status, details } = this;
+    return { error: { code, message, status, ...(details.length === 0 ? {} : { details }) } };
+  }
+}
+
+const TYPE = 'type.googleapis.com/google.rpc.';
+const HELP = 'For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.';
+
+export function invalidArgument(message: string): GoogleError {
+  return new GoogleError(400, 'INVALID_ARGUMENT', message);
+}
+
+export function wrongKey(): GoogleError {
+  return new GoogleError(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [
+    {
+      '@type': `${TYPE}ErrorInfo`,
+      reason: 'API_KEY_INVALID',
+      domain: 'googleapis.com',
+      metadata: { service: 'generativelanguage.googleapis.com' },
+    },
+  ]);
+}
+
+export function noKey(): GoogleError {
+  return new GoogleError(
+    403,
+    'PERMISSION_DENIED',
+    "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.",
+  );
+}
+
+export function noPermission(): GoogleError {
+  return new GoogleError(403, 'PERMISSION_DENIED', "Your API key doesn't have permission to call this method.");
+}
+
+export function unknownModel(model: string, method: string): GoogleError {
+  return new GoogleError(
+    404,
+    'NOT_FOUND',
+    `models/${model} is not found for API version v1beta, or is not supported for ${method}. Call ListModels to see the list of available models and their supported methods.`,
+  );
+}
+
+/** 429 with everything that Google says about it. `model` is the bare name. */
+export function exhausted(period: 'Minute' | 'Day', retryDelayMs: number, model: string): GoogleError {
+  return new GoogleError(429, 'RESOURCE_EXHAUSTED', `You exceeded your current quota. ${HELP}`, [
+    {
+      '@type': `${TYPE}QuotaFailure`,
+      violations: [
+        {
+          quotaMetric: 'generativelanguage.googleapis.com/embed_content_free_tier_requests',
+          quotaId: `EmbedContentRequestsPer${period}PerUserPerProjectPerModel-FreeTier`,
+          quotaDimensions: { location: 'global', model },
+          quotaValue: period === 'Day' ? '1000' : '100',
+        },
+      ],
+    },
+    {
+      '@type': `${TYPE}Help`,
+      links: [
+        { description: 'Learn more about Gemini API quotas', url: 'https://ai.google.dev/gemini-api/docs/rate-limits' },
+      ],
+    },
+    { '@type': `${TYPE}RetryInfo`, retryDelay: `${retryDelayMs / 1000}s` },
+  ]);
+}
+
+/** 429 as it also comes: without any details. */
+export function exhaustedBare(): GoogleError {
+  return new GoogleError(429, 'RESOURCE_EXHAUSTED', 'Resource has been exhausted (e.g. check quota).');
+}
+
+export function serverError(status: 500 | 503): GoogleError {
+  return status === 500
+    ? new GoogleError(500, 'INTERNAL', 'An internal error has occurred. Please retry.')
+    : new GoogleError(503, 'UNAVAILABLE', 'The model is overloaded. Please try again later.');
+}

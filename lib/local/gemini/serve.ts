@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CallCounter } from './counts.js';
+import { exhausted, exhaustedBare, invalidArgument, noPermission, serverError } from './errors.js';
+import { spoil } from './faults.js';
+import type { CallFault, GeminiFaults } from './faults.js';
+import type { Limiter } from './limiter.js';
+import type { EmbedRequest } from './request.js';
+import type { Vectors } from './vectors.js';
+
+export interface Service {
+  readonly apiKey: string;
+  readonly models: readonly string[];
+  readonly delayMs: number;
+  readonly embed: Vectors;
+  readonly limiter: Limiter;
+  readonly counter: CallCounter;
+  readonly faults: () => GeminiFaults;
+}
+
+interface Embedding {
+  readonly values: readonly (number | string)[];
+}
+
+/** Embeddings; or a body that is not the API's; or what the connection does in place of a whole answer. */
+export type Outcome =
+  | { readonly embeddings: readonly Embedding[] }
+  | { readonly body: string }
+  | { readonly silence: 'hang' | 'reset' | 'half-reply' };
+
+const RETRY_DELAY_MS = 17_000;
+
+/** Serves a well-formed call, with the faults that are in force; throws GoogleError when it is refused. */
+export async function serve(service: Service, model: string, requests: readonly EmbedRequest[]): Promise<Outcome> {
+  const texts = requests.map(({ text }) => text);
+  const faults = service.faults();
+  const fault = faults.call({ index: service.counter.call(), texts });
+  if (service.delayMs > 0) await delay(service.delayMs, undefined, { ref: false });
+  if (fault === 'hang' || fault === 'reset') return { silence: fault };
+  refuseBy(fault, model);
+  checkTexts(texts, faults);
+  const refusal = service.limiter(texts.length);
+  if (refusal !== null) throw exhausted('Minute', refusal.retryDelayMs, model);
+  const vectors = await service.embed(requests);
+  service.counter.embedded(texts);
+  if (fault === 'lose-reply') return { silence: 'reset' };
+  if (fault === 'half-reply') return { silence: fault };
+  if (fault === 'not-json') return { body: '<html>a page of some proxy</html>' };
+  const embeddings = vectors.map((vector, index) => ({ values: spoil(vector, faults.vector(texts[index] ?? '')) }));
+  return { embeddings: fault === 'one-short' ? embeddings.slice(1) : embeddings };
+}
+
+function refuseBy(fault: CallFault | null, model: string): void {
+  if (fault === 'rate-limit') throw exhausted('Minute', RETRY_DELAY_MS, model);
+  if (fault === 'rate-limit-bare') throw exhaustedBare();
+  if (fault === 'daily-quota') throw exhausted('Day', RETRY_DELAY_MS, model);
+  if (fault === 'denied') throw noPermission();
+  if (typeof fault === 'number') throw serverError(fault);
+}
+
+/** Quotes the text, as Google's own messages may. */
+function checkTexts(texts: readonly string[], { refuse }: GeminiFaults): void {
+  const at = texts.findIndex((text) => refuse(text));
+  if (at >= 0) throw invalidArgument(`Invalid value at 'requests[${at}].content': ${JSON.stringify(texts[at])}`);
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { loadModel } from './model.js';
+import type { EmbedRequest } from './request.js';
+
+/** One vector a text, each of the dimension asked for. */
+export type Vectors = (requests: readonly EmbedRequest[]) => Promise<number[][]>;
+
+const FULL_DIMENSIONS = 3072;
+/** The part of a text that the vendor's model reads: 2,048 tokens of about 4 characters. */
+const TEXT_LIMIT = 8192;
+/** What the local model is given of it: its time grows with the length, its tokenizer's with the square. */
+const MODEL_READS = 240;
+/** Length of a vector below the full dimension: far enough from 1 to be noticed. */
+const SHORT_LENGTH = 0.65;
+/** Length of the noise beside the model's vector of length 1: too small to change what is near. */
+const NOISE_LENGTH = 0.05;
+
+/** Vectors of the model, widened with noise that depends on all of the text. */
+export const modelVectors: Vectors = async (requests) => {
+  const model = await loadModel();
+  const vectors = await model(requests.map(({ text }) => firstCharacters(text, MODEL_READS)));
+  return requests.map(({ text, dimensions }, index) => {
+    const kept = unit((vectors[index] ?? []).slice(0, dimensions));
+    const noise = unit(pseudoRandom(readable(text), dimensions - kept.length));
+    return finish([...kept, ...noise.map((value) => value * NOISE_LENGTH)]);
+  });
+};
+
+/** Pseudo-random vectors: equal texts have equal ones, any others are about at right angles. */
+export const hashVectors: Vectors = (requests) =>
+  Promise.resolve(requests.map(({ text, dimensions }) => finish(pseudoRandom(readable(text), dimensions))));
+
+function readable(text: string): string {
+  return firstCharacters(text, TEXT_LIMIT);
+}
+
+/** Never half of a surrogate pair. */
+function firstCharacters(text: string, count: number): string {
+  return text.length <= count ? text : text.slice(0, count).replace(/[\ud800-\udbff]$/, '');
+}
+
+/** Of the length that the vendor's vectors of this dimension have, and with the digits of a 32-bit float. */
+function finish(vector: readonly number[]): number[] {
+  const length = vector.length === FULL_DIMENSIONS ? 1 : SHORT_LENGTH;
+  return unit(vector).map((value) => Math.round(value * length * 1e8) / 1e8);
+}
+
+function unit(vector: readonly number[]): number[] {
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+  return vector.map((value) => value / (length || 1));
+}
+
+/** Numbers from -1 to 1 that depend on the text alone (xorshift32, seeded with its SHA-256). */
+function pseudoRandom(text: string, count: number): number[] {
+  let state = createHash('sha256').update(text).digest().readUInt32LE() || 1;
+  return Array.from({ length: Math.max(0, count) }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state / 2 ** 31;
+  });
+}
