@@ -1,0 +1,73 @@
+import { AppError } from '../../errors.js';
+import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { Tally } from './rules.js';
+
+/** What every check of one project works with. */
+export interface Look {
+  readonly redis: RedisPort;
+  readonly project: string;
+  readonly tally: Tally;
+}
+
+/** Commands in one request, at most. */
+const COMMANDS = 500;
+
+/**
+ * Runs commands of any number, the key the first argument of each. A key of the wrong type is tallied and its reply is
+ * null, as if it were not there. Throws the port's errors, and `redis-command` when Redis refuses a command otherwise.
+ */
+export async function ask(look: Look, commands: readonly RedisCommand[]): Promise<RedisValue[]> {
+  const values: RedisValue[] = [];
+  for (let start = 0; start < commands.length; start += COMMANDS) {
+    const batch = commands.slice(start, start + COMMANDS);
+    const replies = await fitting(look.redis, batch);
+    for (const [index, reply] of replies.entries()) values.push(valueOf(look, batch[index], reply));
+  }
+  return values;
+}
+
+/** A batch whose reply is too large is cut in two until it fits. */
+async function fitting(redis: RedisPort, batch: readonly RedisCommand[]): Promise<RedisReply[]> {
+  try {
+    return await redis.pipeline(batch);
+  } catch (error) {
+    const isTooLarge = error instanceof AppError && error.code === 'redis-reply-too-large';
+    if (!isTooLarge || batch.length < 2) throw error;
+    const middle = Math.ceil(batch.length / 2);
+    return [...(await fitting(redis, batch.slice(0, middle))), ...(await fitting(redis, batch.slice(middle)))];
+  }
+}
+
+function valueOf({ tally }: Look, command: RedisCommand | undefined, reply: RedisReply): RedisValue {
+  if ('value' in reply) return reply.value;
+  const [name = '', key = ''] = command ?? [];
+  if (reply.error.startsWith('WRONGTYPE')) {
+    tally.add('wrong-type', String(key));
+    return null;
+  }
+  const word = reply.error.split(' ', 1)[0] ?? '';
+  throw new AppError('redis-command', `Redis refused ${name}: ${word}`, {
+    hint: 'Check that the token may read the whole database, then check the project again.',
+  });
+}
+
+export function textOf(value: RedisValue | undefined): string | null {
+  return Buffer.isBuffer(value) ? value.toString('utf8') : null;
+}
+
+/** The texts of an array; what is not there is null. */
+export function textsOf(value: RedisValue | undefined): (string | null)[] {
+  return Array.isArray(value) ? value.map(textOf) : [];
+}
+
+/** Items in groups of `size`. */
+export function* groups<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let group: T[] = [];
+  for (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}

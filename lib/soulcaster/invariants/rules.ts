@@ -1,0 +1,95 @@
+/** What has to hold in the data of one project, by the name of what breaks it. */
+export const RULES = {
+  /** The project's own hash is not there: the dashboard does not know the project. */
+  'project-missing': 'the project has no hash of its own',
+  /** The project's hash names no user. */
+  'project-without-owner': 'the project names no user',
+  /** `user:projects` of the project's user does not hold the project. */
+  'owner-without-project': "the user's list of projects lacks the project",
+  /** `user:projects` of a user other than the project's own holds the project. */
+  'project-of-another-user': 'another user lists the project as well',
+  /** An id of `feedback:created` has no hash. */
+  'created-without-hash': 'items listed by time have no hash',
+  /** An id of `feedback:created` is in no `feedback:source`. */
+  'created-without-source': 'items listed by time are listed under no source',
+  /** An id of a `feedback:source` is not in `feedback:created`. */
+  'source-without-created': 'items listed under a source are not listed by time',
+  /** An id is in more than one `feedback:source`. */
+  'source-repeated': 'items are listed under two sources',
+  /** An id is listed under another source than its hash says. */
+  'source-differs': 'items are listed under a source that is not theirs',
+  /** The scores of an id in `feedback:created` and in its `feedback:source` are not equal. */
+  'score-differs': 'items have different times in their two lists',
+  /** The hash of an item lacks a field, or holds one, so that the application leaves the item out. */
+  'feedback-unreadable': 'the application cannot read these items',
+  /** An item has an external id, and there is no key for it: it would be taken in again. */
+  'external-missing': 'external ids have no key',
+  /** The key of an item's external id points at another item. */
+  'external-elsewhere': "external ids' keys point at other items",
+  /** An id of `feedback:unclustered` is not in `feedback:created`. */
+  'unclustered-without-created': 'items to be clustered are not listed by time',
+  /** An id of a cluster's items is not in `feedback:created`. */
+  'items-without-created': 'items of clusters are not listed by time',
+  /** An id is in the items of more than one cluster. */
+  'item-in-two-clusters': 'items are in two clusters',
+  /** An id of `clusters:{project}:all` has no hash. */
+  'cluster-without-hash': 'listed clusters have no hash',
+  /** The hash of a cluster is there, and `clusters:{project}:all` lacks its id. */
+  'cluster-not-listed': 'clusters are not listed',
+  /** The hash of a cluster lacks a field, so that the application leaves the cluster out. */
+  'cluster-unreadable': 'the application cannot read these clusters',
+  /** A date of a cluster's hash is none, so that the application fails on the whole list of clusters. */
+  'cluster-breaks-list': 'the application cannot list the clusters because of these',
+  /** A coding plan is there, and its cluster is not. */
+  'plan-without-cluster': 'coding plans have no cluster',
+  /** An id of `cluster:jobs` has no hash. */
+  'job-without-hash': 'listed jobs have no hash',
+  /** A job of one of the project's clusters names another project. */
+  'job-of-another-project': 'jobs of the clusters name another project',
+  /** A job is listed under another cluster than its hash says. */
+  'job-of-another-cluster': 'jobs are listed under a cluster that is not theirs',
+  /** `cluster:jobs` of a job's cluster lacks the job. */
+  'job-not-listed': 'jobs are not listed under their cluster',
+  /** A member of `github:repos` has no hash. */
+  'repo-without-hash': 'listed repositories have no hash',
+  /** The hash of a repository that items come from is there, and `github:repos` lacks it. */
+  'repo-not-listed': 'repositories are not listed',
+  /** A key is not of the type that the application uses it as; the example is the key. */
+  'wrong-type': 'keys are of another type than the application expects',
+} as const;
+
+export type Rule = keyof typeof RULES;
+
+export interface Violation {
+  readonly rule: Rule;
+  /** Distinct ids that break the rule. */
+  readonly count: number;
+  /** The first few of them in order: ids alone, no values. */
+  readonly examples: readonly string[];
+}
+
+const EXAMPLES = 5;
+
+/** Ids by the rule they break; the same id counts once a rule. */
+export interface Tally {
+  add(rule: Rule, id: string): void;
+  has(rule: Rule): boolean;
+  /** In the order of RULES, those that were broken. */
+  result(): Violation[];
+}
+
+export function newTally(): Tally {
+  const broken = new Map<Rule, Set<string>>();
+  return {
+    add(rule, id) {
+      const ids = broken.get(rule) ?? new Set();
+      broken.set(rule, ids.add(id));
+    },
+    has: (rule) => broken.has(rule),
+    result: () =>
+      (Object.keys(RULES) as Rule[]).flatMap((rule) => {
+        const ids = [...(broken.get(rule) ?? [])].sort();
+        return ids.length === 0 ? [] : [{ rule, count: ids.length, examples: ids.slice(0, EXAMPLES) }];
+      }),
+  };
+}
