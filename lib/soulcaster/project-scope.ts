@@ -1,4 +1,4 @@
-import type { ClassifiedKey } from './keys.js';
+import type { ClassifiedKey, Family } from './keys.js';
 import { fieldOf, type Fields, type Text } from './text.js';
 
 /** Ids that are tied to one project; what belongs to it without naming it is told by them. */
@@ -20,6 +20,8 @@ export type Belonging = 'owned' | 'shared' | 'other';
 
 const NOTHING: FactList = { jobs: [], clusters: [], users: [] };
 const WANTED_FIELDS: ReadonlySet<Text> = new Set(['project_id', 'cluster_id', 'user_id']);
+
+const NAMES_CLUSTER: ReadonlySet<Family> = new Set<Family>(['cluster', 'cluster-items', 'coding-plan']);
 
 /** What of a key's value `factsOf` looks at: a caller need not read the rest of it. */
 export function factsNeed(project: string, key: ClassifiedKey): 'fields' | 'members' | 'nothing' {
@@ -44,22 +46,19 @@ export function factsOf(
   fields: Fields | null,
   members: Iterable<Text> | null = null,
 ): FactList {
-  switch (key.family) {
-    case 'cluster':
-    case 'cluster-items':
-    case 'coding-plan':
-      return key.project === project ? { ...NOTHING, clusters: some(key.cluster) } : NOTHING;
-    case 'project':
-      return key.project === project ? { ...NOTHING, users: some(fieldOf(fields ?? [], 'user_id')) } : NOTHING;
-    case 'job':
-      if (fieldOf(fields ?? [], 'project_id') !== project) return NOTHING;
-      return { ...NOTHING, jobs: some(key.job), clusters: some(fieldOf(fields ?? [], 'cluster_id')) };
-    case 'user-projects':
-      for (const member of members ?? []) if (member === project) return { ...NOTHING, users: some(key.user) };
-      return NOTHING;
-    default:
-      return NOTHING;
+  if (NAMES_CLUSTER.has(key.family)) {
+    return key.project === project ? { ...NOTHING, clusters: some(key.cluster) } : NOTHING;
   }
+  if (key.family === 'project') {
+    return key.project === project ? { ...NOTHING, users: some(fieldOf(fields ?? [], 'user_id')) } : NOTHING;
+  }
+  if (key.family === 'job' && fieldOf(fields ?? [], 'project_id') === project) {
+    return { ...NOTHING, jobs: some(key.job), clusters: some(fieldOf(fields ?? [], 'cluster_id')) };
+  }
+  if (key.family === 'user-projects') {
+    for (const member of members ?? []) if (member === project) return { ...NOTHING, users: some(key.user) };
+  }
+  return NOTHING;
 }
 
 /** All facts together; the same id may come more than once. */
@@ -83,19 +82,12 @@ export function listFacts({ jobs, clusters, users }: ProjectFacts): FactList {
  * hashes and locks are `other`.
  */
 export function belongs(project: string, facts: ProjectFacts, key: ClassifiedKey): Belonging {
-  switch (key.family) {
-    case 'cluster-lock':
-      return 'other';
-    case 'job':
-    case 'job-logs':
-      return owned(facts.jobs, key.job);
-    case 'cluster-jobs':
-      return owned(facts.clusters, key.cluster);
-    case 'user-projects':
-      return key.user !== undefined && facts.users.has(key.user) ? 'shared' : 'other';
-    default:
-      return key.project === project ? 'owned' : 'other';
-  }
+  const { family } = key;
+  if (family === 'cluster-lock') return 'other';
+  if (family === 'job' || family === 'job-logs') return owned(facts.jobs, key.job);
+  if (family === 'cluster-jobs') return owned(facts.clusters, key.cluster);
+  if (family === 'user-projects') return key.user !== undefined && facts.users.has(key.user) ? 'shared' : 'other';
+  return key.project === project ? 'owned' : 'other';
 }
 
 function owned(ids: ReadonlySet<string>, id: string | undefined): Belonging {

@@ -21,14 +21,10 @@ const IN_FLIGHT: Partial<Record<Family, ReadonlySet<string>>> = {
 export function settleFields(key: ClassifiedKey, fields: Fields): Fields | null {
   const inFlight = IN_FLIGHT[key.family];
   if (inFlight === undefined) return null;
-  let changed = false;
-  const settled = fields.map((pair) => {
-    const [field, value] = pair;
-    if (field !== 'status' || typeof value !== 'string' || !inFlight.has(value)) return pair;
-    changed = true;
-    return [field, OVER] as const;
-  });
-  return changed ? settled : null;
+  const isWorking = ([field, value]: Fields[number]): boolean =>
+    field === 'status' && typeof value === 'string' && inFlight.has(value);
+  if (!fields.some(isWorking)) return null;
+  return fields.map((pair) => (isWorking(pair) ? ([pair[0], OVER] as const) : pair));
 }
 
 /** Whether a key is only of the moment and is never restored: a lock whose owner is gone would block the project. */

@@ -60,6 +60,16 @@ export function textsOf(value: RedisValue | undefined): (string | null)[] {
   return Array.isArray(value) ? value.map(textOf) : [];
 }
 
+/** Chosen fields of a hash, null where one is not there. */
+export type Chosen<F extends string> = Readonly<Record<F, string | null>>;
+
+/** The reply of an HMGET by the names of its fields; null when the hash has none of them. */
+export function chosen<F extends string>(fields: readonly F[], value: RedisValue | undefined): Chosen<F> | null {
+  const texts = textsOf(value);
+  if (texts.every((text) => text === null)) return null;
+  return Object.fromEntries(fields.map((field, index) => [field, texts[index] ?? null])) as Chosen<F>;
+}
+
 /** Items in groups of `size`. */
 export function* groups<T>(items: Iterable<T>, size: number): Generator<T[]> {
   let group: T[] = [];

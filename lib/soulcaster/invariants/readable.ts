@@ -1,3 +1,5 @@
+import type { Chosen } from './look.js';
+
 /** Where feedback comes from, as the application's model of an item has it. */
 export const SOURCES = ['reddit', 'sentry', 'manual', 'github', 'splunk', 'posthog', 'datadog'] as const;
 
@@ -21,7 +23,7 @@ export const ITEM_FIELDS = [
 ] as const;
 
 /** What is read of an item's hash, null where a field is not there; of the body only whether it is. */
-export type ItemFields = Readonly<Record<(typeof ITEM_FIELDS)[number], string | null>> & { readonly hasBody: boolean };
+export type ItemFields = Chosen<(typeof ITEM_FIELDS)[number]> & { readonly hasBody: boolean };
 
 /**
  * Whether the application can read an item: it leaves out, in its lists and in its counts, what its model refuses. The
@@ -45,15 +47,13 @@ export function isReadableItem(item: ItemFields): boolean {
   );
 }
 
-export const CLUSTER_FIELDS = ['id', 'project_id', 'title', 'status', 'created_at', 'updated_at'] as const;
+export const CLUSTER_FIELDS = ['id', 'project_id', 'title', 'summary', 'status', 'created_at', 'updated_at'] as const;
 
-export type ClusterFields = Readonly<Record<(typeof CLUSTER_FIELDS)[number], string | null>> & {
-  readonly hasSummary: boolean;
-};
+export type ClusterFields = Chosen<(typeof CLUSTER_FIELDS)[number]>;
 
 /** Whether the application can read a cluster; one that it cannot is left out of its list. */
 export function isReadableCluster(cluster: ClusterFields): boolean {
-  return cluster.hasSummary && CLUSTER_FIELDS.every((field) => cluster[field] !== null);
+  return CLUSTER_FIELDS.every((field) => cluster[field] !== null) && !breaksList(cluster);
 }
 
 /** Whether the application fails on the whole list over this cluster: it reads dates before it sorts out the bad. */

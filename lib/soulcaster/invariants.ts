@@ -1,0 +1,64 @@
+import type { RedisPort } from '../ports/redis.js';
+import { checkClusters } from './invariants/clusters.js';
+import { checkFeedback } from './invariants/feedback.js';
+import { checkJobs } from './invariants/jobs.js';
+import type { Look } from './invariants/look.js';
+import { checkOwner, checkRepos } from './invariants/project.js';
+import { newTally, type Violation } from './invariants/rules.js';
+
+export { RULES, type Rule, type Violation } from './invariants/rules.js';
+
+/** Ids that a snapshot or an earlier look told of, and that the project's own lists may lack. ProjectFacts is one. */
+export interface KnownIds {
+  readonly clusters: Iterable<string>;
+  readonly jobs?: Iterable<string>;
+  readonly users?: Iterable<string>;
+}
+
+export interface ProjectReport {
+  readonly project: string;
+  /** Items that the application can read: its `/stats` calls them `total_feedback`. */
+  readonly feedback: number;
+  /** Clusters that the application can read: its `total_clusters`. */
+  readonly clusters: number;
+  /** `feedback` by source; sources without items are left out. */
+  readonly bySource: Readonly<Record<string, number>>;
+  /**
+   * Whether the dashboard has what it needs: the project is there and its user lists it; there are as many hashes of
+   * items as entries by time and by source, and as many hashes of clusters as entries of their list, which can be read.
+   */
+  readonly loads: boolean;
+  /** What does not hold, each rule once; empty when the data are whole. */
+  readonly violations: readonly Violation[];
+}
+
+/**
+ * Checks the data of one project in a live database against what the application takes for granted. Nothing is written
+ * and the database is not scanned: all is reached from the project's own lists, so a hash that no list names is only
+ * found when `known` does. In memory are the ids of this one project and a page of values, never bodies. About three
+ * commands an item and four a cluster. Throws the port's errors, and `redis-command` when Redis refuses to read.
+ */
+export async function checkProject(
+  redis: RedisPort,
+  project: string,
+  known: KnownIds = { clusters: [] },
+): Promise<ProjectReport> {
+  const tally = newTally();
+  const look: Look = { redis, project, tally };
+  const isFound = await checkOwner(look, known.users ?? []);
+  const feedback = await checkFeedback(look);
+  const clusters = await checkClusters(look, known.clusters, feedback.created);
+  await checkJobs(look, clusters.ids, known.jobs ?? []);
+  await checkRepos(look, feedback.repos);
+  const isFeedbackWhole =
+    feedback.created.size === feedback.present && feedback.created.size === feedback.listedBySource;
+  const areClustersWhole = clusters.listed === clusters.present && !tally.has('cluster-breaks-list');
+  return {
+    project,
+    feedback: feedback.readable,
+    clusters: clusters.readable,
+    bySource: Object.fromEntries(feedback.bySource),
+    loads: isFound && isFeedbackWhole && areClustersWhole,
+    violations: tally.result(),
+  };
+}

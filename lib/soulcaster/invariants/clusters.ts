@@ -1,0 +1,89 @@
+import type { RedisCommand } from '../../ports/redis.js';
+import { ask, chosen, groups, type Look } from './look.js';
+import { setPages, sortedSetPages } from './pages.js';
+import { breaksList, CLUSTER_FIELDS, isReadableCluster } from './readable.js';
+
+/** Clusters that are looked at in one go. */
+const CLUSTERS = 200;
+
+export interface ClusterFacts {
+  /** Ids that are listed or known, each once. */
+  readonly ids: ReadonlySet<string>;
+  /** Entries of `clusters:{project}:all`. */
+  readonly listed: number;
+  /** Ids that have a hash, listed or not. */
+  readonly present: number;
+  /** Listed clusters that the application can read. */
+  readonly readable: number;
+}
+
+/**
+ * Checks the clusters that are listed and those that the caller knows of besides, their items and their plans.
+ * `created` holds the ids of the project's items.
+ */
+export async function checkClusters(
+  look: Look,
+  known: Iterable<string>,
+  created: ReadonlyMap<string, string>,
+): Promise<ClusterFacts> {
+  const listed = new Set<string>();
+  for await (const { elements } of sortedSetPages(look, [`clusters:${look.project}:all`])) {
+    for (const [id] of elements) listed.add(id);
+  }
+  const ids = new Set([...listed, ...known]);
+  const counts = { present: 0, readable: 0 };
+  for (const group of groups(ids, CLUSTERS)) await checkHashes(look, group, listed, counts);
+  await checkItems(look, ids, created);
+  return { ids, listed: listed.size, ...counts };
+}
+
+async function checkHashes(
+  look: Look,
+  ids: readonly string[],
+  listed: ReadonlySet<string>,
+  counts: { present: number; readable: number },
+): Promise<void> {
+  const { project, tally } = look;
+  const read = (id: string): RedisCommand => ['HMGET', `cluster:${project}:${id}`, ...CLUSTER_FIELDS];
+  const replies = await ask(look, ids.map(read));
+  const missing: string[] = [];
+  for (const [index, id] of ids.entries()) {
+    const cluster = chosen(CLUSTER_FIELDS, replies[index]);
+    if (cluster === null) {
+      if (listed.has(id)) tally.add('cluster-without-hash', id);
+      missing.push(id);
+      continue;
+    }
+    counts.present++;
+    if (!listed.has(id)) tally.add('cluster-not-listed', id);
+    if (breaksList(cluster)) tally.add('cluster-breaks-list', id);
+    else if (!isReadableCluster(cluster)) tally.add('cluster-unreadable', id);
+    else if (listed.has(id)) counts.readable++;
+  }
+  await checkPlans(look, missing);
+}
+
+async function checkPlans(look: Look, withoutHash: readonly string[]): Promise<void> {
+  const planKey = (id: string): RedisCommand => ['EXISTS', `coding_plan:${look.project}:${id}`];
+  const replies = await ask(look, withoutHash.map(planKey));
+  for (const [index, id] of withoutHash.entries()) {
+    if (replies[index] === 1) look.tally.add('plan-without-cluster', id);
+  }
+}
+
+async function checkItems(
+  look: Look,
+  clusters: ReadonlySet<string>,
+  created: ReadonlyMap<string, string>,
+): Promise<void> {
+  const keys = [...clusters].map((id) => `cluster:${look.project}:${id}:items`);
+  const clusterOf = new Map<string, number>();
+  for await (const { index, elements } of setPages(look, keys)) {
+    for (const id of elements) {
+      if (!created.has(id)) look.tally.add('items-without-created', id);
+      const other = clusterOf.get(id);
+      if (other !== undefined && other !== index) look.tally.add('item-in-two-clusters', id);
+      clusterOf.set(id, index);
+    }
+  }
+}

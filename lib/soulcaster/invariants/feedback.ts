@@ -1,0 +1,132 @@
+import type { RedisCommand } from '../../ports/redis.js';
+import { ask, chosen, groups, textsOf, type Look } from './look.js';
+import { setPages, sortedSetPages } from './pages.js';
+import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readable.js';
+
+/** Items whose hashes are read in one go; each takes two commands. */
+const ITEMS = 200;
+
+/** What the lists and hashes of a project's items come to. */
+export interface FeedbackFacts {
+  /** Ids of `feedback:created` with their scores. */
+  readonly created: ReadonlyMap<string, string>;
+  /** Those of them that have a hash. */
+  readonly present: number;
+  readonly readable: number;
+  /** Readable items by source; sources without any are left out. */
+  readonly bySource: ReadonlyMap<string, number>;
+  /** Entries of all `feedback:source` lists. */
+  readonly listedBySource: number;
+  /** Repositories that items name. */
+  readonly repos: ReadonlySet<string>;
+}
+
+/** What is gathered while hashes are read, a group at a time; bodies are never fetched. */
+interface Gathered {
+  present: number;
+  readable: number;
+  readonly bySource: Map<string, number>;
+  /** The source that each item's hash names. */
+  readonly sourceOf: Map<string, string>;
+  readonly repos: Set<string>;
+}
+
+/** Checks items, their lists by time and by source, and the keys of their external ids. */
+export async function checkFeedback(look: Look): Promise<FeedbackFacts> {
+  const created = new Map<string, string>();
+  for await (const { elements } of sortedSetPages(look, [`feedback:created:${look.project}`])) {
+    for (const [id, score] of elements) created.set(id, score);
+  }
+  const gathered: Gathered = { present: 0, readable: 0, bySource: new Map(), sourceOf: new Map(), repos: new Set() };
+  for (const ids of groups(created.keys(), ITEMS)) await checkItems(look, ids, gathered);
+  const listedBySource = await checkSources(look, created, gathered.sourceOf);
+  for await (const { elements } of setPages(look, [`feedback:unclustered:${look.project}`])) {
+    for (const id of elements) if (!created.has(id)) look.tally.add('unclustered-without-created', id);
+  }
+  const { present, readable, bySource, repos } = gathered;
+  return { created, present, readable, bySource, listedBySource, repos };
+}
+
+async function checkItems(look: Look, ids: readonly string[], gathered: Gathered): Promise<void> {
+  const commands = ids.flatMap((id): RedisCommand[] => {
+    const key = `feedback:${look.project}:${id}`;
+    return [
+      ['HMGET', key, ...ITEM_FIELDS],
+      ['HEXISTS', key, 'body'],
+    ];
+  });
+  const replies = await ask(look, commands);
+  const externals: External[] = [];
+  for (const [index, id] of ids.entries()) {
+    const hasBody = replies[2 * index + 1] === 1;
+    const fields = chosen(ITEM_FIELDS, replies[2 * index]);
+    if (fields === null && !hasBody) {
+      look.tally.add('created-without-hash', id);
+      continue;
+    }
+    gathered.present++;
+    gather(look, id, fields === null ? null : { ...fields, hasBody }, gathered);
+    if (fields?.source != null && fields.external_id != null && fields.external_id !== '') {
+      externals.push({ id, key: `feedback:external:${look.project}:${fields.source}:${fields.external_id}` });
+    }
+  }
+  await checkExternals(look, externals);
+}
+
+function gather({ tally }: Look, id: string, item: ItemFields | null, gathered: Gathered): void {
+  if (item === null || !isReadableItem(item)) tally.add('feedback-unreadable', id);
+  const source = item?.source ?? null;
+  if (item === null || source === null) return;
+  gathered.sourceOf.set(id, source);
+  if (item.repo !== null && item.repo !== '') gathered.repos.add(item.repo);
+  if (!isReadableItem(item)) return;
+  gathered.readable++;
+  gathered.bySource.set(source, (gathered.bySource.get(source) ?? 0) + 1);
+}
+
+interface External {
+  readonly id: string;
+  readonly key: string;
+}
+
+async function checkExternals(look: Look, externals: readonly External[]): Promise<void> {
+  if (externals.length === 0) return;
+  const [reply] = await ask(look, [['MGET', ...externals.map(({ key }) => key)]]);
+  for (const [index, target] of textsOf(reply).entries()) {
+    const id = externals[index]?.id;
+    if (id === undefined || target === id) continue;
+    look.tally.add(target === null ? 'external-missing' : 'external-elsewhere', id);
+  }
+}
+
+/** Goes through the lists of all sources that are known or named by an item; returns the number of their entries. */
+async function checkSources(
+  look: Look,
+  created: ReadonlyMap<string, string>,
+  sourceOf: ReadonlyMap<string, string>,
+): Promise<number> {
+  const { project, tally } = look;
+  const sources = [...new Set<string>([...SOURCES, ...sourceOf.values()])];
+  const seen = new Set<string>();
+  let entries = 0;
+  const keys = sources.map((source) => `feedback:source:${project}:${source}`);
+  for await (const { index, elements } of sortedSetPages(look, keys)) {
+    entries += elements.length;
+    for (const [id, score] of elements) {
+      const byTime = created.get(id);
+      if (byTime === undefined) tally.add('source-without-created', id);
+      else if (!isSameScore(score, byTime)) tally.add('score-differs', id);
+      if (seen.has(id)) tally.add('source-repeated', id);
+      seen.add(id);
+      const own = sourceOf.get(id);
+      if (own !== undefined && own !== sources[index]) tally.add('source-differs', id);
+    }
+  }
+  for (const id of created.keys()) if (!seen.has(id)) tally.add('created-without-source', id);
+  return entries;
+}
+
+/** Servers print one number in different ways. */
+function isSameScore(one: string, other: string): boolean {
+  return one === other || Number(one) === Number(other);
+}

@@ -1,0 +1,53 @@
+import type { RedisCommand } from '../../ports/redis.js';
+import { ask, chosen, groups, type Look } from './look.js';
+import { sortedSetPages } from './pages.js';
+
+const JOB_FIELDS = ['id', 'project_id', 'cluster_id', 'status'] as const;
+const JOBS = 500;
+
+/** Checks the jobs that the project's clusters list, and those that the caller knows of besides. */
+export async function checkJobs(look: Look, clusters: ReadonlySet<string>, known: Iterable<string>): Promise<void> {
+  const ids = [...clusters];
+  const listed = new Set<string>();
+  const keys = ids.map((id) => `cluster:jobs:${id}`);
+  for await (const { index, elements } of sortedSetPages(look, keys)) {
+    const jobs = elements.map(([job]) => job);
+    for (const job of jobs) listed.add(job);
+    await checkListed(look, ids[index] ?? '', jobs);
+  }
+  for (const jobs of groups(known, JOBS)) {
+    await checkUnlisted(
+      look,
+      jobs.filter((job) => !listed.has(job)),
+    );
+  }
+}
+
+async function readJobs(look: Look, jobs: readonly string[]) {
+  const replies = await ask(
+    look,
+    jobs.map((job): RedisCommand => ['HMGET', `job:${job}`, ...JOB_FIELDS]),
+  );
+  return jobs.map((id, index) => ({ id, fields: chosen(JOB_FIELDS, replies[index]) }));
+}
+
+async function checkListed(look: Look, cluster: string, jobs: readonly string[]): Promise<void> {
+  for (const { id, fields } of await readJobs(look, jobs)) {
+    if (fields === null) {
+      look.tally.add('job-without-hash', id);
+      continue;
+    }
+    if (fields.project_id !== look.project) look.tally.add('job-of-another-project', id);
+    if (fields.cluster_id !== cluster) look.tally.add('job-of-another-cluster', id);
+  }
+}
+
+/** A known job that is gone, or another project's by now, is no fault of this project's. */
+async function checkUnlisted(look: Look, jobs: readonly string[]): Promise<void> {
+  const own = (await readJobs(look, jobs)).filter(({ fields }) => fields?.project_id === look.project);
+  const scores = await ask(
+    look,
+    own.map(({ id, fields }): RedisCommand => ['ZSCORE', `cluster:jobs:${fields?.cluster_id ?? ''}`, id]),
+  );
+  for (const [index, { id }] of own.entries()) if (scores[index] === null) look.tally.add('job-not-listed', id);
+}

@@ -1,0 +1,53 @@
+import type { RedisCommand } from '../../ports/redis.js';
+import { ask, chosen, groups, type Look } from './look.js';
+import { setPages } from './pages.js';
+
+const PROJECT_FIELDS = ['id', 'user_id', 'name', 'created_at'] as const;
+const REPOS = 500;
+
+/**
+ * Checks that the project's hash and its user's list of projects agree. `known` are users who may list it as well.
+ * Returns whether the dashboard finds the project.
+ */
+export async function checkOwner(look: Look, known: Iterable<string>): Promise<boolean> {
+  const { project, tally } = look;
+  const [reply] = await ask(look, [['HMGET', `project:${project}`, ...PROJECT_FIELDS]]);
+  const fields = chosen(PROJECT_FIELDS, reply);
+  const owner = fields?.user_id ?? null;
+  if (fields === null) tally.add('project-missing', project);
+  else if (owner === null) tally.add('project-without-owner', project);
+  const others = [...new Set(known)].filter((user) => user !== owner);
+  const users = owner === null ? others : [owner, ...others];
+  const replies = await ask(
+    look,
+    users.map((user): RedisCommand => ['SISMEMBER', `user:projects:${user}`, project]),
+  );
+  let isFound = false;
+  for (const [index, user] of users.entries()) {
+    const isListed = replies[index] === 1;
+    if (user === owner) isFound = isListed;
+    if (user === owner && !isListed) tally.add('owner-without-project', user);
+    if (user !== owner && isListed) tally.add('project-of-another-user', user);
+  }
+  return isFound;
+}
+
+/** Checks that `github:repos` and the hashes agree. `named` are repositories that items come from. */
+export async function checkRepos(look: Look, named: ReadonlySet<string>): Promise<void> {
+  const { project, tally } = look;
+  const listed = new Set<string>();
+  for await (const { elements } of setPages(look, [`github:repos:${project}`])) {
+    for (const repo of elements) listed.add(repo);
+  }
+  for (const repos of groups(new Set([...listed, ...named]), REPOS)) {
+    const replies = await ask(
+      look,
+      repos.map((repo): RedisCommand => ['EXISTS', `github:repo:${project}:${repo}`]),
+    );
+    for (const [index, repo] of repos.entries()) {
+      const isThere = replies[index] === 1;
+      if (!isThere && listed.has(repo)) tally.add('repo-without-hash', repo);
+      if (isThere && !listed.has(repo)) tally.add('repo-not-listed', repo);
+    }
+  }
+}
