@@ -36,10 +36,11 @@ export function parseBody<S extends z.ZodObject>(text: string, schema: S): z.out
 
 async function readBytes(request: Request, limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
+  const body: AsyncIterable<Uint8Array> | null = request.body;
   let size = 0;
   try {
     // Leaving the loop early cancels the stream: the rest is not read.
-    for await (const chunk of request.body ?? []) {
+    for await (const chunk of body ?? []) {
       size += chunk.byteLength;
       if (size > limit) throw tooLarge(limit);
       chunks.push(chunk);
@@ -69,7 +70,7 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
 }
 
 function descriptionOf(schema: z.ZodObject, field: string): string {
-  const described = schema.shape[field];
+  const described: unknown = schema.shape[field];
   return (described instanceof z.ZodType ? described.description : undefined) ?? 'of another form';
 }
 

@@ -1,4 +1,4 @@
-import { toAppError } from '../errors.js';
+import { AppError, toAppError } from '../errors.js';
 import type { Engine } from '../runs/engine.js';
 
 /**
@@ -9,8 +9,17 @@ export async function handOver(engine: Engine, id: string): Promise<void> {
   try {
     await engine.enqueue(id);
   } catch (error) {
-    const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(error)) };
-    await engine.work(id, budget).catch(() => undefined);
-    throw error;
+    if (!(await isAtWork(engine, id, error))) throw error;
+  }
+}
+
+/** Ends a run that nobody works on. Where somebody does, the queue had taken it and only its answer was lost. */
+async function isAtWork(engine: Engine, id: string, cause: unknown): Promise<boolean> {
+  const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(cause)) };
+  try {
+    await engine.work(id, budget);
+    return false;
+  } catch (error) {
+    return error instanceof AppError && error.code === 'busy';
   }
 }

@@ -19,7 +19,9 @@ const HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as cons
 export function webhookVerifierContract(name: string, open: () => WebhookRig): void {
   describe(`${name} as a WebhookVerifier`, () => {
     let rig: WebhookRig;
-    beforeEach(() => (rig = open()));
+    beforeEach(() => {
+      rig = open();
+    });
 
     const seconds = (): number => Math.floor(rig.clock.now() / 1000);
     const signed = (body: string, id = 'msg_1', at = seconds()): WebhookRequest => ({
@@ -30,7 +32,7 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
       const request = signed(body);
       return { body: request.body, headers: { ...request.headers, ...changes } };
     };
-    const refusal = (code: string): object => expect.objectContaining({ code, name: 'AppError' }) as object;
+    const refusal = (code: string): object => expect.objectContaining({ code, name: 'AppError' });
 
     it('gives the id of whatever is signed, whatever else the headers hold', () => {
       const ids = fc.stringMatching(/^[A-Za-z0-9_:/+-]{1,80}$/);

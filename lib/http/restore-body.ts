@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { EXPIRY_RULES, MODES, scopeSchema } from '../restore/model.js';
+import { isId } from '../runs/ids.js';
+
+const LATEST = 'latest';
+
+/** What a restore is asked with. Each description says what its field must be, in the words that answer a wrong one. */
+export const restoreBodySchema = z
+  .strictObject({
+    snapshot: z
+      .string()
+      .refine((text) => text === LATEST || isId(text))
+      .describe(`"${LATEST}" or the id of a snapshot`),
+    at: z.iso
+      .datetime({ offset: true })
+      .nullable()
+      .default(null)
+      .describe(`a time such as 2026-11-22T02:00:00Z, and goes with the snapshot "${LATEST}" only`),
+    scope: scopeSchema.describe('{"all": true} or {"project": id}'),
+    mode: z.enum(MODES).default('replace').describe(oneOf(MODES)),
+    expiry: z.enum(EXPIRY_RULES).default('keep').describe(oneOf(EXPIRY_RULES)),
+    dryRun: flag(false),
+    target: z.string().min(1).max(64).nullable().default(null).describe('the name of a target database'),
+    safety: flag(true),
+    settle: z.boolean().nullable().default(null).describe('true or false'),
+    confirm: z.string().max(64).nullable().default(null).describe('the id of the snapshot'),
+    allowIncomplete: flag(false),
+  })
+  .refine(({ snapshot, at }) => at === null || snapshot === LATEST, { path: ['at'] });
+
+function flag(fallback: boolean) {
+  return z.boolean().default(fallback).describe('true or false');
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.map((value) => JSON.stringify(value)).join(' or ');
+}

@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import { AppError } from '../../lib/errors.js';
+import { noteRun, useWebhookId } from '../../lib/http/webhook-ids.js';
+import type { Log, ObjectStore } from '../../lib/ports/index.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { manualClock } from '../support/manual-clock.js';
+
+const RUN = '20261122T020000Z-00abcd';
+
+let folder: FolderStore;
+beforeEach(async () => (folder = await folderStore()));
+afterEach(() => folder.remove());
+
+const portsOver = (store: ObjectStore, log: Log = silentLog()) => ({ clock: manualClock(), log, store });
+const use = (id: string, store = folder.store) => useWebhookId(portsOver(store), id);
+
+async function names(): Promise<string[]> {
+  const all: string[] = [];
+  for await (const { name } of folder.store.list('')) all.push(name);
+  return all;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const replayed = (words: string): object =>
+  expect.objectContaining({ code: 'replayed', message: expect.stringContaining(words) });
+
+describe('a used webhook id', () => {
+  it('stands in the store under its own name, with the time', async () => {
+    await use('msg_2Lh9-x');
+    expect(await names()).toEqual(['webhooks/msg_2Lh9-x.json']);
+    const found = await folder.store.read('webhooks/msg_2Lh9-x.json');
+    expect(JSON.parse(found?.body.toString() ?? '')).toMatchObject({ usedAt: '2026-11-22T02:00:00.000Z', run: null });
+  });
+
+  it.each(['../../runs/x', 'a/b', 'a:b', '..', 'x'.repeat(65), 'ä'])(
+    'goes in as its hash when it is %j',
+    async (id) => {
+      await use(id);
+      expect(await names()).toEqual([`webhooks/sha256-${sha256(id)}.json`]);
+    },
+  );
+
+  it('is another for every other id, also for one that looks like a hash', async () => {
+    const ids = fc.uniqueArray(fc.oneof(fc.string(), fc.stringMatching(/^[a-zA-Z0-9_-]{1,70}$/)), { maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(ids, async (some) => {
+        const own = await folderStore();
+        try {
+          for (const id of some.flatMap((text) => [text, `sha256-${sha256(text)}`])) {
+            await use(id, own.store);
+          }
+        } finally {
+          await own.remove();
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('is refused the second time, with the run when it is known', async () => {
+    const first = await use('a');
+    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
+    await noteRun(portsOver(folder.store), first, RUN);
+    await expect(use('a')).rejects.toEqual(replayed(RUN));
+  });
+
+  it('is granted to one of many who ask at once', async () => {
+    const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => use('a')));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is granted to the one whose answer from the store was lost, and to no other', async () => {
+    let lose = true;
+    const forgetful: ObjectStore = {
+      ...folder.store,
+      async create(name, body) {
+        const outcome = await folder.store.create(name, body);
+        if (!lose) return outcome;
+        lose = false;
+        return folder.store.create(name, body);
+      },
+    };
+    await use('a', forgetful);
+    await expect(use('a', forgetful)).rejects.toEqual(replayed('no run is known'));
+  });
+
+  it('is refused also when what stands there cannot be read', async () => {
+    await folder.store.create('webhooks/a.json', Buffer.from('cut off {'));
+    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
+  });
+
+  it('passes on that the store is down, rather than let anybody through', async () => {
+    const down: ObjectStore = {
+      ...folder.store,
+      create: () => Promise.reject(new AppError('store-unavailable', 'Down', { hint: 'Wait.', transient: true })),
+    };
+    await expect(use('a', down)).rejects.toMatchObject({ code: 'store-unavailable' });
+  });
+
+  it('is not a reason to fail when its run cannot be noted, but a line in the log', async () => {
+    const warned: unknown[] = [];
+    const log: Log = { ...silentLog(), warn: (event, fields) => warned.push([event, fields]) };
+    const swap = () => Promise.reject(new AppError('store-unavailable', 'Down', { hint: 'Wait.', transient: true }));
+    const first = await use('a');
+    await noteRun(portsOver({ ...folder.store, swap }, log), first, RUN);
+    expect(warned).toEqual([['webhook-run-not-noted', { run: RUN, code: 'store-unavailable' }]]);
+  });
+});
