@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
+import { fromText, type Text } from '../../snapshot/text.js';
+import { sameJson } from './canonical-json.js';
+import { elementBag, type ElementBag } from './element-bag.js';
+import { frame } from './frame.js';
+import { sameState, streamDigest, type StreamState } from './stream-digest.js';
+import type { Difference } from './types.js';
+
+/** What a key holds, as far as two of a kind have to agree. */
+export interface Content {
+  readonly type: RecordType;
+  /** Milliseconds since the epoch; undefined when the key does not expire. */
+  readonly expiry: number | undefined;
+  /** Digest of the expiry of single fields. */
+  readonly fields: string;
+  /** Digest of the value; of a JSON document its text. */
+  readonly value: string;
+  /** What a stream has beside its entries; null for all other types. */
+  readonly stream: StreamState | null;
+  /** A collection without elements: Redis has none, so such a key is not there. */
+  readonly empty: boolean;
+}
+
+export interface ContentBuilder {
+  /** The next line of the record. */
+  add(line: RecordLine): void;
+  finish(): Content;
+}
+
+interface ValueDigest {
+  add(line: RecordLine): void;
+  finish(): Pick<Content, 'value' | 'stream' | 'empty'>;
+}
+
+/** Takes in a record line by line, of which `first` is the first. It bears the expiry of the whole record. */
+export function contentBuilder(first: RecordLine, fieldExpiry: boolean): ContentBuilder {
+  const value = valueDigest(first.t);
+  const fields = elementBag({ named: true });
+  const add = (line: RecordLine): void => {
+    value.add(line);
+    if (!fieldExpiry) return;
+    for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(time)));
+  };
+  add(first);
+  return {
+    add,
+    finish: () => ({ type: first.t, expiry: first.x, fields: fields.digest(), ...value.finish() }),
+  };
+}
+
+/** Null when both hold the same. */
+export function differenceOf(wanted: Content, live: Content): Difference | null {
+  if (wanted.type !== live.type) return 'type';
+  if (wanted.expiry !== live.expiry) return 'expiry';
+  if (wanted.fields !== live.fields) return 'field-expiry';
+  return sameValue(wanted, live) ? null : 'value';
+}
+
+function sameValue(wanted: Content, live: Content): boolean {
+  if (wanted.value === live.value) return sameState(wanted.stream, live.stream);
+  return wanted.type === 'json' && sameJson(wanted.value, live.value);
+}
+
+function valueDigest(type: RecordType): ValueDigest {
+  switch (type) {
+    case 'string':
+      return stringDigest();
+    case 'json':
+      return jsonText();
+    case 'list':
+      return listDigest();
+    case 'set':
+      return bagDigest(elementBag({ named: false }), (bag, { v }) => {
+        for (const member of v as readonly Text[]) bag.add(fromText(member));
+      });
+    case 'hash':
+      return bagDigest(elementBag({ named: true }), (bag, { v }) => {
+        for (const [field, value] of v as readonly (readonly [Text, Text])[]) bag.add(fromText(field), fromText(value));
+      });
+    case 'zset':
+      return bagDigest(elementBag({ named: true }), (bag, { v }) => {
+        for (const [member, score] of v as readonly (readonly [Text, string])[]) {
+          bag.add(fromText(member), scoreBytes(score));
+        }
+      });
+    case 'stream':
+      return ofStream();
+  }
+}
+
+function stringDigest(): ValueDigest {
+  const sum = createHash('sha256');
+  return {
+    // Pieces of a string may end anywhere: they are joined, not framed.
+    add: ({ v }) => void sum.update(fromText(v as Text)),
+    finish: () => ({ value: sum.digest('hex'), stream: null, empty: false }),
+  };
+}
+
+function jsonText(): ValueDigest {
+  const pieces: Buffer[] = [];
+  return {
+    add: ({ v }) => void pieces.push(fromText(v as Text)),
+    finish: () => ({ value: Buffer.concat(pieces).toString('utf8'), stream: null, empty: false }),
+  };
+}
+
+function listDigest(): ValueDigest {
+  const sum = createHash('sha256');
+  let items = 0;
+  return {
+    add({ v }) {
+      for (const item of v as readonly Text[]) {
+        sum.update(frame([fromText(item)]));
+        items += 1;
+      }
+    },
+    finish: () => ({ value: sum.digest('hex'), stream: null, empty: items === 0 }),
+  };
+}
+
+function bagDigest(bag: ElementBag, add: (bag: ElementBag, line: RecordLine) => void): ValueDigest {
+  return {
+    add: (line) => add(bag, line),
+    finish: () => ({ value: bag.digest(), stream: null, empty: bag.isEmpty() }),
+  };
+}
+
+function ofStream(): ValueDigest {
+  const digest = streamDigest();
+  return {
+    add: ({ v }) => digest.add(v as StreamValue),
+    finish: () => ({ ...digest.finish(), empty: false }),
+  };
+}
+
+/** A score as the eight bytes of its double: Redis versions print the same score differently. */
+function scoreBytes(score: string): Buffer {
+  const infinite = /^([+-]?)inf/i.exec(score);
+  const value = infinite === null ? Number(score) : infinite[1] === '-' ? -Infinity : Infinity;
+  const bytes = Buffer.allocUnsafe(8);
+  // Redis takes -0 and 0 for the same score; the sum turns the one into the other.
+  bytes.writeDoubleLE(value + 0);
+  return bytes;
+}

@@ -1,0 +1,55 @@
+import type { TargetRecord } from '../model.js';
+import { contentBuilder, type Content } from './content.js';
+import { stopIfAborted } from './refusal.js';
+import type { CompareOptions } from './types.js';
+
+/** A record whose `rest` has been read. */
+export interface Candidate {
+  readonly record: TargetRecord;
+  /** What a record of several lines came to; null for one that stands on its first line or has expired. */
+  readonly big: Content | null;
+}
+
+/** What one reply should come to, so that few batches are cut in two. */
+const BATCH_BYTES = 256 * 1024;
+const BATCH_KEYS = 500;
+
+/** Puts records together into batches that are read with one request each; a big one stands alone. */
+export async function* gather(
+  records: AsyncIterable<TargetRecord>,
+  options: Pick<CompareOptions, 'fieldExpiry' | 'signal'>,
+): AsyncGenerator<readonly Candidate[]> {
+  let batch: Candidate[] = [];
+  let bytes = 0;
+  for await (const record of records) {
+    if (record.rest !== null && batch.length > 0) {
+      // What is gathered is read from the database meanwhile.
+      yield batch;
+      [batch, bytes] = [[], 0];
+    }
+    batch.push({ record, big: await drain(record, options) });
+    bytes += sizeOf(record);
+    if (record.rest === null && bytes < BATCH_BYTES && batch.length < BATCH_KEYS) continue;
+    yield batch;
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function drain(
+  { first, rest, expired }: TargetRecord,
+  { fieldExpiry, signal }: Pick<CompareOptions, 'fieldExpiry' | 'signal'>,
+): Promise<Content | null> {
+  stopIfAborted(signal);
+  if (rest === null) return null;
+  const content = expired ? null : contentBuilder(first, fieldExpiry);
+  for await (const line of rest) {
+    stopIfAborted(signal);
+    content?.add(line);
+  }
+  return content?.finish() ?? null;
+}
+
+function sizeOf({ first }: TargetRecord): number {
+  return JSON.stringify(first.v).length;
+}

@@ -1,0 +1,95 @@
+import type { RedisPort } from '../../ports/redis.js';
+import type { PagedKey } from '../../snapshot/checkpoint.js';
+import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import { withFieldExpiry } from '../../snapshot/read/field-expiry.js';
+import { pagedKey, readPage } from '../../snapshot/read/paged.js';
+import { decodeLine } from '../../snapshot/record.js';
+import { normalType } from '../../snapshot/scan/pages.js';
+import { contentBuilder, type Content, type ContentBuilder } from './content.js';
+import { refused, stopIfAborted } from './refusal.js';
+import type { CompareOptions } from './types.js';
+
+/** What stands under a key. */
+export type Standing =
+  | { readonly kind: 'content'; readonly content: Content }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'other-type' }
+  /** Of the type that was asked for, but with an element that no reply can hold. */
+  | { readonly kind: 'too-large' };
+
+type Found = Extract<Standing, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
+
+type ReadOptions = Pick<CompareOptions, 'fieldExpiry' | 'signal'>;
+
+const ATTEMPTS = 3;
+
+/** Follows up what reading a batch came to for one key. `big` reads it page by page. */
+export async function readLive(
+  redis: RedisPort,
+  wanted: TypedKey,
+  outcome: ReadOutcome,
+  options: ReadOptions,
+): Promise<Standing> {
+  let read = outcome;
+  for (let attempt = 1; ; attempt++) {
+    const found = await follow(redis, wanted, read, options);
+    if (found.kind === 'content') return found;
+    const type = found.kind === 'gone' ? 'none' : await typeOf(redis, wanted.key);
+    if (type === 'none') return { kind: 'absent' };
+    if (type !== wanted.type) return { kind: 'other-type' };
+    if (found.kind === 'failed') return unreadable(wanted, found.reason);
+    // It was of another type a moment ago, and is of the right one again.
+    if (attempt === ATTEMPTS) return { kind: 'other-type' };
+    read = await readAgain(redis, wanted);
+  }
+}
+
+async function follow(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
+  if (outcome.kind === 'big') return readPages(redis, wanted, options);
+  if (outcome.kind !== 'line') return outcome;
+  const full = options.fieldExpiry && wanted.type === 'hash' ? await withFieldExpiry(redis, outcome.line) : outcome;
+  if (full.kind !== 'line') return full;
+  return { kind: 'content', content: contentBuilder(decodeLine(full.line), options.fieldExpiry).finish() };
+}
+
+async function readPages(
+  redis: RedisPort,
+  { key, type }: TypedKey,
+  { fieldExpiry, signal }: ReadOptions,
+): Promise<Found> {
+  let builder: ContentBuilder | null = null;
+  for (let state: PagedKey | null = pagedKey(key, type); state !== null;) {
+    stopIfAborted(signal);
+    const { line, next, note } = await readPage(redis, state, fieldExpiry);
+    if (note !== null && note.kind !== 'changed') return note;
+    if (line !== null) builder = taken(builder, line, fieldExpiry);
+    state = next;
+  }
+  return builder === null ? { kind: 'gone' } : { kind: 'content', content: builder.finish() };
+}
+
+function taken(builder: ContentBuilder | null, encoded: string, fieldExpiry: boolean): ContentBuilder | null {
+  const line = decodeLine(encoded);
+  if (line.void === true) return null;
+  if (builder === null) return contentBuilder(line, fieldExpiry);
+  builder.add(line);
+  return builder;
+}
+
+async function readAgain(redis: RedisPort, wanted: TypedKey): Promise<ReadOutcome> {
+  if (wanted.type === 'stream') return { kind: 'big' };
+  const [outcome] = await readBatch(redis, [wanted]);
+  return outcome ?? { kind: 'gone' };
+}
+
+async function typeOf(redis: RedisPort, key: Buffer): Promise<string> {
+  const [reply] = await redis.pipeline([['TYPE', key]]);
+  if (reply === undefined || 'error' in reply) throw refused('TYPE');
+  return normalType(asBuffer(reply.value).toString('latin1'));
+}
+
+function unreadable({ type }: TypedKey, reason: string): Standing {
+  // The record could be read once, so what cannot is not what it was.
+  if (reason.includes('too large')) return { kind: 'too-large' };
+  throw refused(`a value of type ${type} (${reason})`);
+}
