@@ -38,7 +38,7 @@ export interface Gemini extends GeminiCounts {
   readonly apiKey: string;
   /** Sets the faults that are named and leaves the others. */
   setFaults(faults: Partial<GeminiFaults>): void;
-  /** Cuts what is open and closes the port. */
+  /** Cuts what is open and closes the port. May be called more than once. */
   stop(): Promise<void>;
 }
 
