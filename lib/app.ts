@@ -1,7 +1,9 @@
 import { TOOL } from './version.js';
 import { loadConfig, type Config, type Environment } from './config.js';
-import { connect, isInProcess, type Replacements } from './connect.js';
+import { connect, connectTargets, isInProcess, type Replacements } from './connect.js';
 import type { Ports } from './ports/index.js';
+import type { RestorePorts, RestoreSettings } from './restore/context.js';
+import { restoreRun } from './restore/run.js';
 import { createEngine, type Engine } from './runs/engine.js';
 import { drive } from './runs/drive.js';
 import type { Budget } from './runs/leg.js';
@@ -11,6 +13,8 @@ import { snapshotRun } from './snapshot/run.js';
 import { verifyRun } from './snapshot/verify.js';
 
 const MIB = 1024 * 1024;
+/** Parts of a restore that one process works on at a time; each is in memory while it is. */
+const TASKS_IN_PROCESS = 2;
 /** A run that the queue will pick up again keeps its lease so long: twice the wait of a leg's watch, and some. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;
 const MARGIN_SHARE = 0.2;
@@ -29,7 +33,7 @@ export interface App<K extends keyof Ports> {
 
 const ENGINE_PORTS = ['clock', 'log', 'queue', 'store'] as const;
 const READING_PORTS = [...ENGINE_PORTS, 'sealer', 'signer'] as const;
-const ALL_PORTS = [...READING_PORTS, 'redis'] as const;
+const ALL_PORTS = [...READING_PORTS, 'redis', 'backend'] as const;
 
 type ReadingPort = (typeof READING_PORTS)[number];
 
@@ -39,10 +43,24 @@ export function storeApp(env: Environment, replacements: Replacements = {}): App
   return assemble(env, ports, [verifyRun(ports)]);
 }
 
+export type AllPorts = Pick<Ports, (typeof ALL_PORTS)[number]> & RestorePorts;
+
+/** The program with the database, and those to restore into. */
+export interface FullApp extends App<(typeof ALL_PORTS)[number]> {
+  readonly ports: AllPorts;
+}
+
 /** For everything. */
-export function fullApp(env: Environment, replacements: Replacements = {}): App<keyof Ports> {
-  const ports = connect(env, ALL_PORTS, replacements);
-  return assemble(env, ports, [snapshotRun(ports, snapshotSettings(env)), verifyRun(ports)]);
+export function fullApp(env: Environment, replacements: Replacements = {}): FullApp {
+  const connected = connect(env, ALL_PORTS, replacements);
+  const ports = { ...connected, redisOf: connectTargets(env, connected.redis) };
+  const settings = snapshotSettings(env);
+  const definitions = [
+    snapshotRun(ports, settings),
+    verifyRun(ports),
+    restoreRun(ports, restoreSettings(env, settings, !isInProcess(ports.queue))),
+  ];
+  return { ...assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions), ports };
 }
 
 /** How long a function may work: its limit less a margin, a fifth of it or 30 seconds, to save and hand over. */
@@ -50,7 +68,7 @@ export function functionDeadline(now: number, limitSeconds: number): number {
   return now + (limitSeconds - Math.min(limitSeconds * MARGIN_SHARE, MAX_MARGIN_SECONDS)) * 1000;
 }
 
-function assemble<K extends ReadingPort | keyof Ports>(
+function assemble<K extends keyof Ports>(
   env: Environment,
   ports: Pick<Ports, K | ReadingPort>,
   definitions: readonly RunDefinition[],
@@ -68,6 +86,17 @@ function assemble<K extends ReadingPort | keyof Ports>(
     queued: !isInProcess(queue),
     work: (id, budget) =>
       isInProcess(queue) ? drive(engine, clock, () => queue.take(), id, budget) : engine.work(id, budget),
+  };
+}
+
+function restoreSettings(env: Environment, snapshot: SnapshotSettings, queued: boolean): RestoreSettings {
+  const { limits } = loadConfig(env, ['limits']);
+  return {
+    inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
+    // Over a queue other instances do the work, and side by side.
+    inline: queued ? 0 : TASKS_IN_PROCESS,
+    parallelism: limits.RESTORE_TASKS_AT_A_TIME,
+    safety: { ...snapshot, purpose: 'safety' },
   };
 }
 

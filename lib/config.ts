@@ -66,10 +66,13 @@ const SECTIONS = {
   }),
   cron: z.object({ CRON_SECRET: secret.min(16, 'must have 16 characters or more') }),
   admin: z.object({ ADMIN_TOKEN: secret.min(16, 'must have 16 characters or more') }),
+  webhook: z.object({ RESTORE_WEBHOOK_SECRET: secret }),
+  backend: z.object({ BACKEND_URL: url.optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),
     BACKUP_REQUESTS_IN_FLIGHT: z.coerce.number().int().min(1).max(64).default(4),
+    RESTORE_TASKS_AT_A_TIME: z.coerce.number().int().min(1).max(64).default(8),
     BACKUP_PART_MIB: z.coerce.number().min(0.01).max(256).default(8),
     BACKUP_FIELD_EXPIRY: z.enum(['auto', 'always', 'never']).default('auto'),
   }),
@@ -105,6 +108,20 @@ export function hasSection(env: Environment, section: Section): boolean {
   } catch {
     return false;
   }
+}
+
+const TARGET = /^RESTORE_TARGET_([A-Z0-9_]+)_REST_URL$/;
+const targetSchema = z.object({ url, token: secret });
+
+/** A database other than the one that is backed up, by the name it has in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */
+export function loadTarget(env: Environment, name: string): z.output<typeof targetSchema> {
+  const base = `RESTORE_TARGET_${name.toUpperCase().replaceAll('-', '_')}_REST`;
+  const parsed = targetSchema.safeParse({ url: env[`${base}_URL`], token: env[`${base}_TOKEN`] });
+  if (parsed.success) return parsed.data;
+  const known = Object.keys(env).flatMap((variable) => TARGET.exec(variable)?.[1]?.toLowerCase() ?? []);
+  throw new AppError('usage', `There is no target ${JSON.stringify(name.slice(0, 40))}`, {
+    hint: `Set ${base}_URL and ${base}_TOKEN; ${known.length === 0 ? 'no target is set here' : `set are: ${known.join(', ')}`}.`,
+  });
 }
 
 /** Whether any queue is meant to be used: a token alone says so, so that a forgotten second variable is not overlooked. */

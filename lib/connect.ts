@@ -10,9 +10,11 @@ import { qstashQueue } from './adapters/qstash-queue.js';
 import { retryingStore } from './adapters/retrying-store.js';
 import { awsWebIdentity, type S3Credentials } from './adapters/s3-credentials.js';
 import { s3Store } from './adapters/s3-store.js';
+import { soulcasterBackend } from './adapters/soulcaster-backend.js';
+import { standardWebhooks } from './adapters/standard-webhooks.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
-import { loadConfig, wantsQueue, type Config, type Environment, type Section } from './config.js';
-import type { Clock, Log, ObjectStore, Ports, Queue } from './ports/index.js';
+import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
+import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
 
 export type PortName = keyof Ports;
 
@@ -36,6 +38,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   queue: ['queue'],
   sealer: ['keys'],
   signer: ['keys'],
+  backend: ['backend'],
+  webhooks: ['webhook'],
 };
 
 /**
@@ -65,8 +69,21 @@ export function connect<K extends PortName>(
         privateKey: config.keys.BACKUP_SIGNING_KEY ?? null,
         publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
       }),
+    backend: () => soulcasterBackend({ url: config.backend.BACKEND_URL ?? null, clock }),
+    webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
+}
+
+/** A database to restore into, by its name; null for the one that is backed up. Each is connected once. */
+export function connectTargets(env: Environment, primary: RedisPort): (target: string | null) => RedisPort {
+  const connected = new Map<string, RedisPort>();
+  return (target) => {
+    if (target === null) return primary;
+    const redis = connected.get(target) ?? upstashRedis({ ...loadTarget(env, target), clock });
+    connected.set(target, redis);
+    return redis;
+  };
 }
 
 /** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */

@@ -3,6 +3,7 @@ import type { PublishRequest } from '@upstash/qstash';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Queue, QueueMessage } from '../ports/queue.js';
+import { toFlowControl } from './qstash/flow-control.js';
 import { compareKeys, type SigningKeys, signingKeysIn } from './qstash/signing-keys.js';
 import { DEFAULT_RETRY, withRetry } from './retry.js';
 import type { RetryPolicy } from './retry.js';
@@ -59,7 +60,7 @@ export function qstashQueue(options: QstashQueueOptions): Queue {
     deduplicationId: message.deduplicationId,
     retries: options.retries ?? 3,
     ...(message.delaySeconds > 0 ? { delay: Math.ceil(message.delaySeconds) } : {}),
-    ...(message.flow === null ? {} : { flowControl: { ...message.flow } }),
+    ...(message.flow === null ? {} : { flowControl: toFlowControl(message.flow) }),
   });
 
   /** Publishes once and returns the messages that were not accepted. */

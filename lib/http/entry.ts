@@ -1,4 +1,4 @@
-import { fullApp, functionDeadline, type App } from '../app.js';
+import { fullApp, functionDeadline, type FullApp } from '../app.js';
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
@@ -8,7 +8,7 @@ import { demandBearer } from './auth.js';
 import { guarded } from './problem.js';
 
 export type Handler = (request: Request) => Promise<Response>;
-export type FullApp = App<keyof Ports>;
+export type { FullApp };
 export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 /** What a function that moves runs does, once the caller has been let in. */
@@ -39,11 +39,12 @@ export function queueEntry(action: Action): Handler {
 }
 
 /** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
-export function webhookEntry(action: SignedAction, verifierOf: (env: Environment) => WebhookVerifier): Handler {
-  return actionEntry(
-    (app, request, budget) => action(app, request, budget, verifierOf(environment())),
-    demandWebhookSecret,
-  );
+export function webhookEntry(action: SignedAction): Handler {
+  const signed: Action = (app, request, budget) => {
+    const { webhooks } = connect(environment(), ['webhooks']);
+    return action(app, request, budget, webhooks);
+  };
+  return actionEntry(signed, demandWebhookSecret);
 }
 
 /** For operators, and for what needs nothing but the store. */
@@ -68,10 +69,9 @@ function demandCron(env: Environment, request: Request): void {
   demandBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
 }
 
-/** Whether it is a good one is for the verifier to say. */
+/** Whether it is a good one, and the request signed with it, is for the action to say. */
 function demandWebhookSecret(env: Environment): void {
-  const variable = 'RESTORE_WEBHOOK_SECRET';
-  if ((env[variable] ?? '').trim() === '') throw closed(variable, '`whsec_` and the base64 of 32 random bytes');
+  if (!hasSection(env, 'webhook')) throw closed('RESTORE_WEBHOOK_SECRET', '`whsec_` and the base64 of 32 random bytes');
 }
 
 /** A door whose lock has no key stays shut. */

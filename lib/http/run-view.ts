@@ -12,6 +12,7 @@ export function runView(run: RunRecord): object {
 export function statusOfRun(run: RunRecord): number {
   switch (run.state) {
     case 'running':
+    case 'waiting':
       return 202;
     case 'succeeded':
       return 200;

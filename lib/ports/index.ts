@@ -19,6 +19,8 @@ export interface Ports {
   readonly queue: Queue;
   readonly sealer: Sealer;
   readonly signer: Signer;
+  readonly backend: Backend;
+  readonly webhooks: WebhookVerifier;
 }
 
 export type {

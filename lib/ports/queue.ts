@@ -1,3 +1,9 @@
+export interface QueueFlow {
+  readonly key: string;
+  readonly parallelism: number;
+  readonly rate: { readonly count: number; readonly periodSeconds: number } | null;
+}
+
 /** A message for our own task endpoint. It carries references, never data. */
 export interface QueueMessage {
   /** JSON text, at most 64 KB. */
@@ -6,8 +12,8 @@ export interface QueueMessage {
   readonly deduplicationId: string;
   /** Not before so many seconds from now. 0 for at once. */
   readonly delaySeconds: number;
-  /** Limits how many deliveries with the same key run at a time; null for no limit. */
-  readonly flow: { readonly key: string; readonly parallelism: number } | null;
+  /** Limits how many deliveries with the same key run at a time, and begin in a period; null for no limit. */
+  readonly flow: QueueFlow | null;
 }
 
 /** What arrived at the task endpoint: the raw body and the signature header, unparsed. */

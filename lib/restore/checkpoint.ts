@@ -33,6 +33,12 @@ export const restoreCheckpointSchema = z.object({
   /** Locks that somebody else held when they were taken. */
   locksTaken: z.number(),
   removed: z.number(),
+  /** Keys of the scope that were not in the snapshot at the end. */
+  extras: z.number(),
+  /** Where a walk through the database goes on; null at its beginning. */
+  cursor: z.string().nullable(),
+  /** Keys that the walk has seen. */
+  walked: z.number(),
   /** Commands and requests that serial phases spent; tasks tell theirs in their results. */
   spent: z.object({ commands: z.number(), requests: z.number() }),
   /** When each phase was entered, in milliseconds since the epoch. */
@@ -63,6 +69,9 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     undo: null,
     locksTaken: 0,
     removed: 0,
+    extras: 0,
+    cursor: null,
+    walked: 0,
     spent: { commands: 0, requests: 0 },
     times: [],
   };

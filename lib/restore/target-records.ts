@@ -44,5 +44,5 @@ async function* mapped(
 function settled(key: ClassifiedKey, line: RecordLine): RecordLine {
   if (line.t !== 'hash') return line;
   const fields = settleFields(key, line.v as readonly (readonly [Text, Text])[]);
-  return fields === null ? line : { ...line, v: fields as RecordValue };
+  return fields === null ? line : { ...line, v: fields };
 }

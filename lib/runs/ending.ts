@@ -8,7 +8,7 @@ import { loadRun, saveRun } from './records.js';
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 export function isOver(run: RunRecord): boolean {
-  return run.state !== 'running';
+  return run.state !== 'running' && run.state !== 'waiting';
 }
 
 export function failureOf(error: AppError): RunFailure {

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.js';
+import { AppError, toAppError } from '../errors.js';
 import { newId } from './ids.js';
 import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
@@ -7,7 +7,8 @@ import { hasMarker, missingTasks, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
 import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver } from './ending.js';
-import { createRun, loadRun, newRecord, runName, type StartRequest } from './records.js';
+import { asleep, callLater, isAsleep, mayWait } from './waiting.js';
+import { createRun, loadRun, newRecord, runName, saveRun, type StartRequest } from './records.js';
 
 export type Started =
   | { readonly started: true; readonly run: RunRecord }
@@ -67,7 +68,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
 
   async function work(id: string, budget: Budget): Promise<RunRecord> {
     const before = await loadRun(ports.store, id);
-    if (isOver(before.record)) return before.record;
+    if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
     const claim = await claimLease(ports, before.record.lease, id, times);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
@@ -103,7 +104,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
   async function deliver(body: string, budget: Budget): Promise<RunRecord> {
     const message = parseMessage(body);
     const { record } = await loadRun(ports.store, message.run);
-    if (isOver(record)) return record;
+    if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
       return deliverTask(record, phase, message.task, budget);
@@ -119,11 +120,27 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
         const result = await phase.task(run, task, budget.interrupt);
         await writeMarker(ports.store, run.id, run.phase, task, result);
       } catch (error) {
-        return endRun(ports, run.id, error, budget);
+        // The same task may have been delivered twice: then it is done, whatever came in this one's way.
+        if (await hasMarker(ports.store, run.id, run.phase, task)) return run;
+        return pauseOrEnd(run, error, budget);
       }
     }
     const missing = await missingTasks(ports.store, run.id, run.phase, run.tasks);
     return missing.length > 0 ? run : tolerateBusy(run, () => work(run.id, budget));
+  }
+
+  async function pauseOrEnd(run: RunRecord, cause: unknown, budget: Budget): Promise<RunRecord> {
+    const error = toAppError(cause);
+    if (!mayWait(error, budget)) return endRun(ports, run.id, error, budget);
+    const held = await loadRun(ports.store, run.id);
+    if (held.record.state !== 'running') return held.record;
+    const next = { ...held.record, ...asleep(ports.clock.now(), error) };
+    const saved = await saveRun(ports.store, held, next).catch((conflict: unknown) => {
+      if (conflict instanceof AppError && conflict.code === 'fenced') return held;
+      throw conflict;
+    });
+    if (saved !== held) await callLater(ports, saved.record);
+    return saved.record;
   }
 
   function abandon(id: string, by: string): Promise<RunRecord> {

@@ -1,7 +1,9 @@
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
+import type { QueueFlow } from '../ports/queue.js';
 import { failureOf, willBeRetried } from './ending.js';
+import { asleep, awake, callLater, mayWait } from './waiting.js';
 import type { Budget, OpenLeg } from './leg.js';
 import { missingTasks, writeMarker } from './markers.js';
 import { legMessage, taskMessage } from './messages.js';
@@ -25,7 +27,7 @@ export async function workPhases(
 ): Promise<RunRecord> {
   try {
     // The first write of a leg: from here on, whoever worked on the run before is fenced off.
-    await leg.update({ stalls: leg.run.stalls + 1 });
+    await leg.update({ ...awake(leg.run), stalls: leg.run.stalls + 1 });
     throwIfStalled(leg);
     let next: Next = 'go-on';
     while (next === 'go-on') {
@@ -80,8 +82,15 @@ async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Pr
   }
   await saveDone(phase, leg, tasks - missing.length);
   await leg.close('hand-over');
-  await ports.queue.publish(missing.map((task) => taskMessage(id, name, task, phase.parallelism)));
+  const flow = flowOf(phase, id);
+  await ports.queue.publish(missing.map((task) => taskMessage(leg.run, task, flow)));
   return 'done';
+}
+
+function flowOf({ parallelism, rate }: TaskPhase, run: string): QueueFlow {
+  if (rate === undefined) return { key: `run-${run}`, parallelism, rate: null };
+  const { key, count, periodSeconds } = rate;
+  return { key, parallelism, rate: { count, periodSeconds } };
 }
 
 async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Promise<void> {
@@ -119,6 +128,12 @@ async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & {
   return 'done';
 }
 
+async function pauseLeg(ports: EnginePorts, leg: OpenLeg, error: AppError): Promise<void> {
+  await leg.update(asleep(ports.clock.now(), error));
+  await leg.close('hand-over');
+  await callLater(ports, leg.run);
+}
+
 async function closeOnError(ports: EnginePorts, leg: OpenLeg, cause: unknown, budget: Budget): Promise<void> {
   const error = toAppError(cause);
   if (error.code === 'fenced') {
@@ -127,6 +142,7 @@ async function closeOnError(ports: EnginePorts, leg: OpenLeg, cause: unknown, bu
   }
   try {
     if (willBeRetried(error, budget)) await leg.close('hand-over');
+    else if (mayWait(error, budget)) await pauseLeg(ports, leg, error);
     else await endLeg(ports, leg, { to: 'end', state: 'failed', result: null, error: failureOf(error) });
   } catch {
     // What went wrong first is what the operator must see; the lease runs out by itself.

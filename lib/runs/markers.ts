@@ -1,3 +1,4 @@
+import { AppError } from '../errors.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
@@ -37,6 +38,16 @@ export async function missingTasks(store: ObjectStore, run: string, phase: strin
   const done = new Set<number>();
   for await (const { name } of store.list(prefix)) done.add(Number(name.slice(prefix.length, prefix.length + DIGITS)));
   return Array.from({ length: count }, (_, task) => task).filter((task) => !done.has(task));
+}
+
+/** The result of one finished task. Throws `damaged` when there is none: something removed it. */
+export async function taskResult(store: ObjectStore, run: string, phase: string, task: number): Promise<Json> {
+  const name = markerName(run, phase, task);
+  const found = await store.read(name);
+  if (found !== null) return (decodeJson(found.body) as { result: Json }).result;
+  throw new AppError('damaged', `${name} is gone from the store`, {
+    hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the run again.',
+  });
 }
 
 /** The results of a phase's finished tasks, by ascending number, one in memory at a time. */

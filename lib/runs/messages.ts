@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
-import type { QueueMessage } from '../ports/queue.js';
+import type { QueueFlow, QueueMessage } from '../ports/queue.js';
 
 const messageSchema = z.union([
   z.strictObject({ run: z.string(), leg: z.number().int().nonnegative() }),
@@ -32,11 +32,17 @@ export function legMessage(run: string, leg: number, delaySeconds: number, nonce
   };
 }
 
-export function taskMessage(run: string, phase: string, task: number, parallelism: number): QueueMessage {
+/** Within one leg a task's message is the same; a later leg that publishes it again means it. */
+export function taskMessage(
+  run: { id: string; leg: number; phase: string },
+  task: number,
+  flow: QueueFlow,
+): QueueMessage {
+  const { id, leg, phase } = run;
   return {
-    body: JSON.stringify({ run, phase, task } satisfies RunMessage),
-    deduplicationId: `${run}.${phase}-${task}`,
+    body: JSON.stringify({ run: id, phase, task } satisfies RunMessage),
+    deduplicationId: `${id}.${phase}-${task}.${leg}`,
     delaySeconds: 0,
-    flow: { key: `run-${run}`, parallelism },
+    flow,
   };
 }

@@ -21,8 +21,12 @@ export const runRecordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
   kind: z.enum(RUN_KINDS),
-  /** `incomplete` is an end too: the work was done, but something could not be done. */
-  state: z.enum(['running', 'succeeded', 'incomplete', 'failed']),
+  /**
+   * `waiting` until `resumeAt`, when the queue wakes it. `incomplete` is an end too: the work was done, but something
+   * could not be done.
+   */
+  state: z.enum(['running', 'waiting', 'succeeded', 'incomplete', 'failed']),
+  resumeAt: z.string().nullable().default(null),
   /** Name of the lease that the run holds while it is running. */
   lease: z.string(),
   phase: z.string(),
@@ -111,6 +115,8 @@ export interface TaskPhase {
   readonly inline: number;
   /** How many tasks the queue may deliver at a time. */
   readonly parallelism: number;
+  /** A limit that is shared with other runs, such as a service's rate: deliveries per period under one key. */
+  readonly rate?: { readonly key: string; readonly count: number; readonly periodSeconds: number };
   task(run: RunRecord, task: number, signal: AbortSignal): Promise<Json>;
   progress(run: RunRecord, done: number): Progress;
 }

@@ -78,6 +78,7 @@ export function newRecord(
     id,
     kind: definition.kind,
     state: 'running',
+    resumeAt: null,
     lease: request.lease ?? definition.lease,
     phase: definition.firstPhase,
     tasks: 0,

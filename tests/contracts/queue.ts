@@ -131,7 +131,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
         running--;
         return { status: 200 };
       });
-      const flow = { key: 'part.one-2', parallelism: 2 };
+      const flow = { key: 'part.one-2', parallelism: 2, rate: null };
       const all = Array.from({ length: 9 }, (_, n) => message(String(n), { flow }));
       await rig.queue.publish(all);
       await rig.settled();

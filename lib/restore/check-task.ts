@@ -1,0 +1,50 @@
+import type { Json } from '../json.js';
+import type { Leg, RunRecord, StepOutcome } from '../runs/model.js';
+import { checkPart, type Finding } from '../snapshot/check-part.js';
+import { doubledLines } from '../snapshot/doubles.js';
+import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
+import { openContext, type RestorePorts } from './context.js';
+import { sourceIndexName, writeIndex } from './key-set.js';
+import { enter } from './phases.js';
+import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
+
+interface CheckResult {
+  readonly findings: readonly Finding[];
+  readonly scope: ScopeFindings;
+}
+
+/** Reads one part of the snapshot whole, before anything is written, and notes what it holds of the scope. */
+export async function checkTask(ports: RestorePorts, run: RunRecord, task: number): Promise<Json> {
+  const { input, manifest } = await openContext(ports, run);
+  const observer = scopeObserver(input.scope, doubledLines(manifest.doubles, task));
+  const part = manifest.parts[task];
+  if (part === undefined) return { findings: [], scope: observer.findings() };
+  const { findings, index } = await checkPart(ports, manifest.id, part, manifest.parts, observer.see);
+  if (index !== null) await writeIndex(ports.store, sourceIndexName(run.id, task), index);
+  return { findings, scope: observer.findings() };
+}
+
+/** Ends the run if any part is damaged: nothing has been written yet. Else names the parts that matter. */
+export async function surveyStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const state = parseRestoreCheckpoint(leg.run.checkpoint);
+  const found: Finding[] = [];
+  const scopes: ScopeFindings[] = [];
+  const parts: number[] = [];
+  for await (const { task, result } of leg.results('check')) {
+    const { findings, scope } = result as unknown as CheckResult;
+    found.push(...findings);
+    scopes.push(scope);
+    if (scope.touched) parts.push(task);
+  }
+  if (found.length > 0) return damaged(inputOf(leg.run).snapshot, found);
+  const { facts, projects } = mergeFindings(inputOf(leg.run).scope, scopes);
+  return enter('plan', { ...state, parts, facts, projects }, parts.length, ports.clock.now());
+}
+
+function damaged(snapshot: string, findings: readonly Finding[]): StepOutcome {
+  const named = findings.map(({ code, subject }) => `${code} ${subject}`).join('; ');
+  const message = `Snapshot ${snapshot} is damaged: ${named}. Nothing was written.`;
+  const hint =
+    'Restore from another snapshot; if the bucket keeps versions, bring the older version of the object back.';
+  return { to: 'end', state: 'failed', result: { findings }, error: { code: 'damaged', message, hint } };
+}

@@ -1,0 +1,51 @@
+import { doubledLines } from '../snapshot/doubles.js';
+import { loadManifest } from '../snapshot/manifest.js';
+import { partIndexName } from '../snapshot/part-index.js';
+import { asSets, type RestoreContext, type RestorePorts } from './context.js';
+import { keySet, readIndex, sourceIndexName, type KeySet } from './key-set.js';
+import { inScope } from './target-records.js';
+import type { LiveKey } from './walk.js';
+
+/** Tells which keys of the target belong to the scope and are not in the snapshot. */
+export async function extraFinder(
+  ports: RestorePorts,
+  { input, manifest, state }: RestoreContext,
+  run: string,
+): Promise<(live: LiveKey) => boolean> {
+  const source = await keySet(
+    (async function* () {
+      for (const part of state.parts) {
+        const index = await readIndex(ports.store, sourceIndexName(run, part));
+        if (index !== null) yield { index, without: doubledLines(manifest.doubles, part) };
+      }
+    })(),
+  );
+  const facts = asSets(state.liveFacts);
+  return ({ key, known }) => inScope(input, facts, known) && !source.has(key);
+}
+
+/**
+ * Tells which of these may be removed: what the safety snapshot holds, so that it can be brought back; without one,
+ * what a snapshot could hold. What came up since, and what no snapshot can save, stays.
+ */
+export async function removableFinder(
+  ports: RestorePorts,
+  { state }: RestoreContext,
+  run: string,
+): Promise<(live: LiveKey) => boolean> {
+  if (state.undo === 'skipped') return ({ supported }) => supported;
+  const saved = state.undo === run ? await savedKeys(ports, run) : null;
+  return ({ key }) => saved?.has(key) === true;
+}
+
+async function savedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
+  const manifest = (await loadManifest(ports.store, run))?.manifest;
+  return keySet(
+    (async function* () {
+      for (const [number, { name }] of (manifest?.parts ?? []).entries()) {
+        const index = await readIndex(ports.store, partIndexName(run, name));
+        if (index !== null) yield { index, without: doubledLines(manifest?.doubles ?? [], number) };
+      }
+    })(),
+  );
+}

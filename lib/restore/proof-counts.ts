@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { ledgerKeySchema } from '../snapshot/manifest.js';
+
+/**
+ * What became of a record: `equal`, the key is as the record has it; `expired`, its time is over and it is not there;
+ * `kept`, the mode leaves what was there; `missing` and `different` speak for themselves, and fail the proof.
+ */
+export const VERDICTS = ['equal', 'expired', 'kept', 'missing', 'different'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+const tallySchema = z.object({
+  equal: z.number(),
+  expired: z.number(),
+  kept: z.number(),
+  missing: z.number(),
+  different: z.number(),
+});
+
+export const proofSchema = z.object({
+  total: tallySchema,
+  byFamily: z.record(z.string(), tallySchema),
+  /** The first names of keys that fail the proof, and what differs first. */
+  examples: z.array(z.object({ verdict: z.enum(VERDICTS), key: ledgerKeySchema, difference: z.string().nullable() })),
+});
+export type Proof = z.infer<typeof proofSchema>;
+type ProofTally = Proof['total'];
+
+const EXAMPLES = 20;
+
+export function noProof(): Proof {
+  return { total: none(), byFamily: {}, examples: [] };
+}
+
+/** Counts a key in place: it is called for every key. */
+export function countProof(proof: Proof, family: string, verdict: Verdict): void {
+  proof.total[verdict] += 1;
+  (proof.byFamily[family] ??= none())[verdict] += 1;
+}
+
+/** Adds one proof to another, in place. */
+export function addProof(to: Proof, from: Proof): void {
+  for (const verdict of VERDICTS) to.total[verdict] += from.total[verdict];
+  for (const [family, tally] of Object.entries(from.byFamily)) {
+    const sum = (to.byFamily[family] ??= none());
+    for (const verdict of VERDICTS) sum[verdict] += tally[verdict];
+  }
+  for (const example of from.examples) if (wantsProof(to, example.verdict)) to.examples.push(example);
+}
+
+/** Whether a key of this verdict is to be named. */
+export function wantsProof(proof: Proof, verdict: Verdict): boolean {
+  return (verdict === 'missing' || verdict === 'different') && proof.examples.length < EXAMPLES;
+}
+
+/** Whether every record is accounted for. */
+export function holds(proof: Proof): boolean {
+  return proof.total.missing === 0 && proof.total.different === 0;
+}
+
+function none(): ProofTally {
+  return { equal: 0, expired: 0, kept: 0, missing: 0, different: 0 };
+}

@@ -1,0 +1,50 @@
+import type { Json } from '../json.js';
+import type { RunRecord } from '../runs/model.js';
+import { classifyKey } from '../soulcaster/keys.js';
+import { sealName } from '../snapshot/ledger.js';
+import { keyOf } from '../snapshot/record.js';
+import { compareRecords, type Comparison } from './compare/index.js';
+import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
+import { keepLocks } from '../soulcaster/locks.js';
+import type { Mode } from './model.js';
+import { recordsOf } from './plan-task.js';
+import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
+
+/** A type, not an interface: it is stored as JSON. */
+export type ProofResult = { readonly proof: Proof; readonly spent: Spent };
+
+/** Compares every key of one part with its record. */
+export async function proveTask(
+  ports: RestorePorts,
+  settings: RestoreSettings,
+  run: RunRecord,
+  task: number,
+  signal: AbortSignal,
+): Promise<Json> {
+  const context = await openContext(ports, run);
+  const { input, manifest, redis, state } = context;
+  const before = redis.usage();
+  await keepLocks(redis, state.projects, run.id);
+  const proof = noProof();
+  const options = { inFlight: settings.inFlight, fieldExpiry: manifest.fieldExpiry === 'read', signal };
+  for await (const compared of compareRecords(redis, recordsOf(ports, context, task), options)) {
+    const verdict = verdictOf(compared, input.mode, ports.clock.now());
+    const key = keyOf(compared.record.first);
+    countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
+    if (wantsProof(proof, verdict)) {
+      proof.examples.push({ verdict, key: await sealName(ports.sealer, key), difference: compared.difference });
+    }
+  }
+  return { proof, spent: spentSince(redis, before) };
+}
+
+function verdictOf({ record, live }: Comparison, mode: Mode, now: number): Verdict {
+  const { x } = record.first;
+  // Its time may have come since it was decided that it had not.
+  const expired = record.expired || (x !== undefined && x <= now);
+  if (live === 'equal') return 'equal';
+  if (live === 'absent') return expired ? 'expired' : 'missing';
+  if (mode === 'missing') return 'kept';
+  if (record.expired) return mode === 'replace' ? 'different' : 'kept';
+  return 'different';
+}

@@ -1,0 +1,47 @@
+import { AppError } from '../errors.js';
+import type { RedisPort } from '../ports/redis.js';
+import type { Leg, StepOutcome } from '../runs/model.js';
+import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
+import { extraFinder, removableFinder } from './extras.js';
+import { enter } from './phases.js';
+import { isStaged } from './staged.js';
+import { joinUsers } from './user-projects.js';
+import { goOnLater, walk, type LiveKey } from './walk.js';
+
+/**
+ * Removes the keys of the scope that the snapshot does not have (mode `replace`) and what dead tasks left staged, and
+ * makes the project one of its user's again.
+ */
+export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const context = await openContext(ports, leg.run);
+  const { input, redis, state } = context;
+  const before = redis.usage();
+  if (state.cursor === null) await joinUsers(context);
+  const isExtra = await extraFinder(ports, context, leg.run.id);
+  const isRemovable = await removableFinder(ports, context, leg.run.id);
+  let removed = 0;
+  const walked = await walk(redis, leg, state, async (keys) => {
+    await unlink(
+      redis,
+      keys.filter(({ key }) => isStaged(key)),
+    );
+    if (input.mode !== 'replace') return;
+    removed += await unlink(
+      redis,
+      keys.filter((live) => isExtra(live) && isRemovable(live)),
+    );
+  });
+  const spent = addSpent(state.spent, spentSince(redis, before));
+  const next = { ...state, removed: state.removed + removed, spent };
+  if (walked.cursor !== null) return goOnLater(next, walked);
+  return enter('prove', { ...next, walked: 0 }, state.parts.length, ports.clock.now());
+}
+
+async function unlink(redis: RedisPort, live: readonly LiveKey[]): Promise<number> {
+  if (live.length === 0) return 0;
+  const [reply] = await redis.pipeline([['UNLINK', ...live.map(({ key }) => key)]]);
+  if (reply !== undefined && 'value' in reply) return Number(reply.value);
+  throw new AppError('redis-command', 'The target refuses UNLINK', {
+    hint: 'Restore with the standard REST token of the target; docs/operations.md names the commands that are needed.',
+  });
+}

@@ -1,0 +1,147 @@
+import type { Json } from '../json.js';
+import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
+import { dropIndexes } from '../snapshot/seal.js';
+import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
+import { extraFinder } from './extras.js';
+import { releaseLocks } from '../soulcaster/locks.js';
+import type { InspectResult, InspectedProject } from './inspect-task.js';
+import { inspectTasks } from './inspect-task.js';
+import { sourceIndexPrefix } from './key-set.js';
+import { enter } from './phases.js';
+import { addProof, holds, noProof, type Proof } from './proof-counts.js';
+import type { ProofResult } from './prove-task.js';
+import { isStaged } from './staged.js';
+import { goOnLater, walk } from './walk.js';
+import type { WriteResult } from './write-task.js';
+
+/** Counts what is in the scope and was not in the snapshot: it came up during the restore, or no snapshot can hold it. */
+export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const context = await openContext(ports, leg.run);
+  const { input, redis, state } = context;
+  const next = (extras: number, spent: Spent): StepOutcome =>
+    enter('inspect', { ...state, extras, spent, walked: 0 }, inspectTasks(state.projects), ports.clock.now());
+  if (input.mode !== 'replace') return next(0, state.spent);
+  const before = redis.usage();
+  const isExtra = await extraFinder(ports, context, leg.run.id);
+  let { extras } = state;
+  const walked = await walk(redis, leg, state, (keys) => {
+    extras += keys.filter((live) => !isStaged(live.key) && isExtra(live)).length;
+    return Promise.resolve();
+  });
+  const spent = addSpent(state.spent, spentSince(redis, before));
+  return walked.cursor === null ? next(extras, spent) : goOnLater({ ...state, extras, spent }, walked);
+}
+
+/** Ends a restore: lets go of the locks, tidies up, and says how it went. */
+export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const context = await openContext(ports, leg.run);
+  await releaseLocks(context.redis, context.state.projects, leg.run.id);
+  const { proof, spent: proving } = await collectProof(leg);
+  const { projects, spent: inspecting } = await collectProjects(leg);
+  const { counts, spent: writing } = await collectWrites(leg);
+  const planning = await collectSpent(leg, 'plan');
+  const spent = [proving, inspecting, writing, planning].reduce(addSpent, context.state.spent);
+  await tidyUp(ports, leg.run.id);
+  const result = { ...summary(ports, context), written: counts, proof, projects, spent, writing } as unknown as Json;
+  const error = failureOf(context, proof, projects);
+  return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
+}
+
+function summary(ports: RestorePorts, { input, state }: RestoreContext): object {
+  const { plan, undo, locksTaken, removed, extras, startedAt, times, targetEmpty } = state;
+  const milliseconds = ports.clock.now() - startedAt;
+  return {
+    ...input,
+    plan,
+    undo,
+    targetEmpty,
+    locksTaken,
+    removed,
+    extras,
+    milliseconds,
+    phases: phaseTimes(ports, times),
+  };
+}
+
+/** How long each phase took, in milliseconds. */
+function phaseTimes(ports: RestorePorts, times: readonly (readonly [string, number])[]): Record<string, number> {
+  const ends = [...times.slice(1).map(([, at]) => at), ports.clock.now()];
+  return Object.fromEntries(times.map(([phase, at], index) => [phase, (ends[index] ?? at) - at]));
+}
+
+function failureOf({ state }: RestoreContext, proof: Proof, projects: readonly InspectedProject[]): RunFailure | null {
+  const undo =
+    state.undo === null || state.undo.length < 10 ? '' : ` \`soulcaster-backup restore ${state.undo}\` undoes it.`;
+  if (!holds(proof)) {
+    const { missing, different } = proof.total;
+    const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
+    const hint = `Was the application writing? Stop it and start the restore again.${undo}`;
+    return { code: 'not-proven', message, hint };
+  }
+  const differing = projects.filter(({ backend }) => backend === 'differs').length;
+  if (differing > 0) {
+    const message = `Redis is as the snapshot has it, but the backend counts otherwise in ${differing} projects`;
+    return {
+      code: 'not-proven',
+      message,
+      hint: 'Restart the backend: it may be answering from memory. Then compare its /stats.',
+    };
+  }
+  const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
+  if (silent === 0) return null;
+  const message = `Redis is as the snapshot has it, but the backend did not answer for ${silent} projects`;
+  return {
+    code: 'incomplete',
+    message,
+    hint: 'See whether the backend at BACKEND_URL runs; nothing has to be restored again.',
+  };
+}
+
+function stateOf(error: RunFailure): 'incomplete' | 'failed' {
+  return error.code === 'incomplete' ? 'incomplete' : 'failed';
+}
+
+async function collectProof(leg: Leg): Promise<ProofResult> {
+  const proof = noProof();
+  let spent: Spent = { commands: 0, requests: 0 };
+  for await (const { result } of leg.results('prove')) {
+    const part = result as unknown as ProofResult;
+    addProof(proof, part.proof);
+    spent = addSpent(spent, part.spent);
+  }
+  return { proof, spent };
+}
+
+async function collectProjects(leg: Leg): Promise<InspectResult> {
+  const projects: InspectedProject[] = [];
+  let spent: Spent = { commands: 0, requests: 0 };
+  for await (const { result } of leg.results('inspect')) {
+    const some = result as unknown as InspectResult;
+    projects.push(...some.projects);
+    spent = addSpent(spent, some.spent);
+  }
+  return { projects, spent };
+}
+
+async function collectWrites(leg: Leg): Promise<WriteResult> {
+  const counts = { written: 0, kept: 0, removed: 0, expired: 0, bytes: 0 };
+  let spent: Spent = { commands: 0, requests: 0 };
+  for await (const { result } of leg.results('write')) {
+    const part = result as unknown as WriteResult;
+    for (const name of ['written', 'kept', 'removed', 'expired', 'bytes'] as const) counts[name] += part.counts[name];
+    spent = addSpent(spent, part.spent);
+  }
+  return { counts, spent };
+}
+
+async function collectSpent(leg: Leg, phase: string): Promise<Spent> {
+  let spent: Spent = { commands: 0, requests: 0 };
+  for await (const { result } of leg.results(phase)) spent = addSpent(spent, (result as { spent: Spent }).spent);
+  return spent;
+}
+
+/** Key indexes, and what the parts' tasks noted of a project's ids, are of no use any more. */
+async function tidyUp({ store }: RestorePorts, run: string): Promise<void> {
+  await dropIndexes(store, run);
+  for await (const { name } of store.list(sourceIndexPrefix(run))) await store.remove(name);
+}

@@ -1,0 +1,64 @@
+import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
+import { DATABASE_LEASE } from '../snapshot/run.js';
+import { checkTask, surveyStep } from './check-task.js';
+import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
+import { takeLocks } from '../soulcaster/locks.js';
+import { inspectTask } from './inspect-task.js';
+import { liveStep } from './live.js';
+import { openStep } from './open.js';
+import { enter } from './phases.js';
+import { planTask } from './plan-task.js';
+import { proveTask } from './prove-task.js';
+import { removeStep } from './remove.js';
+import { countExtrasStep, reportStep } from './report.js';
+import { safetyPhases } from './safety.js';
+import { weighStep } from './weigh.js';
+import { writeTask } from './write-task.js';
+
+/**
+ * The run that restores: check every part, plan, save what is there, lock, write, remove, prove, report. Nothing is
+ * written before all parts were read and found whole, and what is there was saved.
+ */
+export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunDefinition {
+  const tasks = (next: string, task: TaskPhase['task']): TaskPhase => ({
+    type: 'tasks',
+    next,
+    inline: settings.inline,
+    parallelism: settings.parallelism,
+    task,
+    progress: partsDone,
+  });
+  return {
+    kind: 'restore',
+    lease: DATABASE_LEASE,
+    firstPhase: 'open',
+    phases: {
+      open: { type: 'serial', step: (leg) => openStep(ports, leg) },
+      check: tasks('survey', (run, task) => checkTask(ports, run, task)),
+      survey: { type: 'serial', step: (leg) => surveyStep(ports, leg) },
+      plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
+      live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
+      weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },
+      ...safetyPhases(ports, settings),
+      fence: { type: 'serial', step: (leg) => fenceStep(ports, leg) },
+      write: tasks('remove', (run, task, signal) => writeTask(ports, settings, run, task, signal)),
+      remove: { type: 'serial', step: (leg) => removeStep(ports, leg) },
+      prove: tasks('extras', (run, task, signal) => proveTask(ports, settings, run, task, signal)),
+      extras: { type: 'serial', step: (leg) => countExtrasStep(ports, leg) },
+      inspect: tasks('report', (run, task) => inspectTask(ports, run, task)),
+      report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
+    },
+  };
+}
+
+async function fenceStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const { redis, state } = await openContext(ports, leg.run);
+  const before = redis.usage();
+  const locksTaken = await takeLocks(redis, state.projects, leg.run.id);
+  const spent = addSpent(state.spent, spentSince(redis, before));
+  return enter('write', { ...state, locksTaken, spent }, state.parts.length, ports.clock.now());
+}
+
+function partsDone(run: RunRecord, done: number): Progress {
+  return { done, total: run.tasks, unit: 'parts', bytes: 0 };
+}

@@ -1,0 +1,82 @@
+import type { Json } from '../json.js';
+import type { Leg, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
+import { snapshotRun } from '../snapshot/run.js';
+import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import type { RestorePorts, RestoreSettings } from './context.js';
+import { enter } from './phases.js';
+
+const PREFIX = 'safety-';
+
+/**
+ * The phases that take the safety snapshot: those of an ordinary snapshot of the target, within the restore's run. So
+ * it has the restore's id, and all that makes a snapshot survive holds for it as well.
+ */
+export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Record<string, SerialPhase | TaskPhase> {
+  const definitionFor = (run: RunRecord): RunDefinition =>
+    snapshotRun({ ...ports, redis: ports.redisOf(inputOf(run).target) }, settings.safety);
+  const serial = (name: 'scan' | 'seal'): SerialPhase => ({
+    type: 'serial',
+    step: async (leg) => {
+      const phase = definitionFor(leg.run).phases[name] as SerialPhase;
+      return outward(ports, parseRestoreCheckpoint(leg.run.checkpoint), await phase.step(inward(leg)));
+    },
+  });
+  return {
+    [`${PREFIX}scan`]: serial('scan'),
+    [`${PREFIX}check`]: {
+      type: 'tasks',
+      next: `${PREFIX}seal`,
+      inline: settings.inline,
+      parallelism: settings.parallelism,
+      task: (run, task, signal) => {
+        const phase = definitionFor(run).phases['check'] as TaskPhase;
+        return phase.task(innerRun(run), task, signal);
+      },
+      progress: (run, done) => ({ done, total: run.tasks, unit: 'parts', bytes: 0 }),
+    },
+    [`${PREFIX}seal`]: serial('seal'),
+  };
+}
+
+function innerRun(run: RunRecord): RunRecord {
+  return { ...run, checkpoint: parseRestoreCheckpoint(run.checkpoint).safety };
+}
+
+/** The leg as the snapshot's phases see it: with their own checkpoint, and their own names of phases. */
+function inward(leg: Leg): Leg {
+  const around = (safety: Json): Json => ({ ...parseRestoreCheckpoint(leg.run.checkpoint), safety });
+  return {
+    get run() {
+      return innerRun(leg.run);
+    },
+    fence: leg.fence,
+    signal: leg.signal,
+    timeIsUp: () => leg.timeIsUp(),
+    save: (checkpoint, progress) => leg.save(around(checkpoint), progress),
+    report: (progress) => leg.report(progress),
+    results: (phase) => leg.results(`${PREFIX}${phase}`),
+  };
+}
+
+function outward(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome): StepOutcome {
+  if (outcome.to === 'end') return ended(ports, state, outcome);
+  const checkpoint = { ...state, safety: outcome.checkpoint };
+  return outcome.to === 'later'
+    ? { ...outcome, checkpoint }
+    : { ...outcome, phase: `${PREFIX}${outcome.phase}`, checkpoint };
+}
+
+/** A restore that cannot be undone does not begin, unless it was told to. */
+function ended(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome & { to: 'end' }): StepOutcome {
+  if (outcome.state === 'succeeded') return enter('fence', { ...state, safety: null }, 0, ports.clock.now());
+  const { error, result } = outcome;
+  const message = `What is in the target now could not be saved first: ${error?.message ?? 'no reason given'}. Nothing was written.`;
+  const hint =
+    'Mend that and start again, or restore without the safety snapshot (--no-safety): then there is no way back.';
+  return {
+    to: 'end',
+    state: 'failed',
+    result: { safety: result },
+    error: { code: error?.code ?? 'incomplete', message, hint },
+  };
+}

@@ -1,0 +1,78 @@
+import type { Leg, StepOutcome } from '../runs/model.js';
+import { firstCheckpoint } from '../snapshot/checkpoint.js';
+import { sealName } from '../snapshot/ledger.js';
+import type { RestoreCheckpoint } from './checkpoint.js';
+import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
+import { extraFinder } from './extras.js';
+import { isStaged } from './staged.js';
+import { enter } from './phases.js';
+import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
+import type { PlanResult } from './plan-task.js';
+import { countJoins } from './user-projects.js';
+import { goOnLater, walk, type LiveKey } from './walk.js';
+
+/** Adds up the plan, with what has to be removed. A dry run ends here. */
+export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const context = await openContext(ports, leg.run);
+  const before = context.redis.usage();
+  const first = context.state.cursor === null;
+  const plan = first ? await collectPlans(leg, context) : (context.state.plan ?? noPlan());
+  const walked = searchesExtras(context)
+    ? await walk(context.redis, leg, context.state, await extraCounter(ports, leg, context, plan))
+    : { cursor: null, walked: 0 };
+  const spent = addSpent(context.state.spent, spentSince(context.redis, before));
+  const state = { ...context.state, plan, spent };
+  if (walked.cursor !== null) return goOnLater(state, walked);
+  return context.input.dryRun ? endDryRun(ports, context, state) : decide(ports, leg, context, state);
+}
+
+/** Nothing is to be removed from an empty target, nor by a mode that removes nothing. */
+function searchesExtras({ input, state }: RestoreContext): boolean {
+  return input.mode === 'replace' && !state.targetEmpty;
+}
+
+async function collectPlans(leg: Leg, context: RestoreContext): Promise<Plan> {
+  const plan = noPlan();
+  for await (const { result } of leg.results('plan')) addPlan(plan, (result as unknown as PlanResult).plan);
+  plan.usersJoined = await countJoins(context);
+  return plan;
+}
+
+async function extraCounter(
+  ports: RestorePorts,
+  leg: Leg,
+  context: RestoreContext,
+  plan: Plan,
+): Promise<(keys: readonly LiveKey[]) => Promise<void>> {
+  const isExtra = await extraFinder(ports, context, leg.run.id);
+  // SCAN may name a key twice; within one leg it is counted once.
+  const seen = new Set<string>();
+  return async (keys) => {
+    for (const live of keys) {
+      const name = live.key.toString('latin1');
+      if (!live.supported || seen.has(name) || isStaged(live.key) || !isExtra(live)) continue;
+      seen.add(name);
+      countAction(plan, live.known.family, 'remove');
+      if (wantsExample(plan, 'remove')) {
+        plan.examples.push({ action: 'remove', key: await sealName(ports.sealer, live.key) });
+      }
+    }
+  };
+}
+
+function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: RestoreCheckpoint): StepOutcome {
+  const now = ports.clock.now();
+  if (!context.input.safety) return enter('fence', { ...state, undo: 'skipped' }, 0, now);
+  if (state.targetEmpty) return enter('fence', { ...state, undo: 'empty' }, 0, now);
+  return enter('safety-scan', { ...state, undo: leg.run.id, safety: firstCheckpoint() }, 0, now);
+}
+
+async function endDryRun(
+  ports: RestorePorts,
+  { input }: RestoreContext,
+  state: RestoreCheckpoint,
+): Promise<StepOutcome> {
+  const milliseconds = ports.clock.now() - state.startedAt;
+  const result = { ...input, plan: state.plan, spent: state.spent, milliseconds };
+  return Promise.resolve({ to: 'end', state: 'succeeded', result, error: null });
+}

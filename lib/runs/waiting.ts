@@ -1,0 +1,46 @@
+import type { AppError, ErrorCode } from '../errors.js';
+import type { Ports } from '../ports/index.js';
+import { failureOf } from './ending.js';
+import { keepLease } from './lease.js';
+import type { Budget } from './leg.js';
+import { legMessage } from './messages.js';
+import type { RunRecord } from './model.js';
+
+type Needs = Pick<Ports, 'clock' | 'queue' | 'store'>;
+
+/** What a run sits out rather than fails on, since it passes by itself, though not soon. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota']);
+const DEFAULT_WAIT_MS = 60 * 60 * 1000;
+
+/** Whether a run sleeps over an error. Only a queue can wake it again. */
+export function mayWait(error: AppError, budget: Budget | null): boolean {
+  return PASSING.has(error.code) && budget !== null && !budget.lastAttempt && !budget.interrupt.aborted;
+}
+
+/** Whether a run sleeps and is not to be woken yet. */
+export function isAsleep(run: RunRecord, now: number): boolean {
+  return run.state === 'waiting' && now < resumeTime(run);
+}
+
+/** What changes in the record of a run that goes to sleep. */
+export function asleep(now: number, error: AppError): Pick<RunRecord, 'state' | 'resumeAt' | 'error'> {
+  const resumeAt = new Date(now + (error.retryAfterMs ?? DEFAULT_WAIT_MS)).toISOString();
+  return { state: 'waiting', resumeAt, error: failureOf(error) };
+}
+
+/** What changes in the record of a run that works; its messages of before would be taken for doubles. */
+export function awake(run: RunRecord): Partial<RunRecord> {
+  return run.state === 'waiting' ? { state: 'running', resumeAt: null, error: null, leg: run.leg + 1 } : {};
+}
+
+/** Has the queue wake a sleeping run, and keeps its lease until then. */
+export async function callLater(ports: Needs, run: RunRecord): Promise<void> {
+  const waitMs = Math.max(0, resumeTime(run) - ports.clock.now());
+  const holdMs = waitMs + DEFAULT_WAIT_MS;
+  await keepLease(ports, run.lease, run.id, { legTtlMs: 0, holdMs });
+  await ports.queue.publish([legMessage(run.id, run.leg, Math.ceil(waitMs / 1000), `-wake-${run.fence}`)]);
+}
+
+function resumeTime(run: RunRecord): number {
+  return Date.parse(run.resumeAt ?? '') || 0;
+}
