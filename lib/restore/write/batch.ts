@@ -1,0 +1,65 @@
+import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import type { RecordLine } from '../../snapshot/record.js';
+import type { Text } from '../../snapshot/text.js';
+import { valueCommands } from './commands.js';
+import { valuesOf } from './errors.js';
+import { writeMissing } from './missing.js';
+import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { toArgument } from './size.js';
+
+/** An ordinary record: one line that takes no page of its own. */
+export interface BatchItem {
+  readonly line: RecordLine;
+  readonly key: RedisArgument;
+  /** Of key and value, as they are in the database. */
+  readonly bytes: number;
+}
+
+export interface Batch {
+  readonly items: readonly BatchItem[];
+  /** Keys that are not to be there. */
+  readonly expired: readonly RedisArgument[];
+}
+
+/** Writes a batch as the mode has it. */
+export async function writeBatch(writer: Writer, batch: Batch): Promise<WriteCounts> {
+  if (batch.items.some(({ line }) => line.fx !== undefined)) await writer.needFieldExpiry();
+  const expired = batch.expired.length;
+  if (writer.mode === 'missing') return { ...(await writeMissing(writer, batch.items)), expired };
+  return { ...(await writeOver(writer, batch)), expired };
+}
+
+/** One transaction that can run twice: what is to be written over is removed in it, all with one command. */
+async function writeOver({ wire, mode }: Writer, { items, expired }: Batch): Promise<WriteCounts> {
+  const removes = mode === 'replace' && expired.length > 0;
+  const commands: RedisCommand[] = removes ? [['UNLINK', ...expired]] : [];
+  // SET and MSET replace a value of any type together with its expiry.
+  const collections = items.filter(({ line }) => line.t !== 'string');
+  if (collections.length > 0) commands.push(['UNLINK', ...collections.map(({ key }) => key)]);
+  commands.push(...stringCommands(items));
+  for (const { key, line } of collections) {
+    for (const { command } of valueCommands(key, line)) commands.push(command);
+    if (line.x !== undefined) commands.push(['PEXPIREAT', key, line.x]);
+  }
+  if (commands.length === 0) return NO_COUNTS;
+  const [first] = valuesOf(await wire.transaction(commands), commands);
+  return {
+    ...NO_COUNTS,
+    written: items.length,
+    removed: removes ? Number(first) : 0,
+    bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function stringCommands(items: readonly BatchItem[]): RedisCommand[] {
+  const lasting: RedisArgument[] = [];
+  const commands: RedisCommand[] = [];
+  for (const { key, line } of items) {
+    if (line.t !== 'string') continue;
+    const value = toArgument(line.v as Text);
+    if (line.x === undefined) lasting.push(key, value);
+    else commands.push(['SET', key, value, 'PXAT', line.x]);
+  }
+  if (lasting.length > 0) commands.push(['MSET', ...lasting]);
+  return commands;
+}

@@ -1,0 +1,96 @@
+import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import type { RecordLine, StreamValue } from '../../snapshot/record.js';
+import type { Text } from '../../snapshot/text.js';
+import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
+import { toArgument, wireBytes } from './size.js';
+
+/** A command that adds to a value, and what it takes of a page. */
+export interface ValueCommand {
+  readonly command: RedisCommand;
+  readonly wire: number;
+  readonly elements: number;
+}
+
+/**
+ * The commands that add what a line holds to the value of `key`; an element beyond a page's size has one of its own.
+ * Strings are none of it: how they are written depends on where they are written to.
+ */
+export function* valueCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
+  switch (line.t) {
+    case 'string':
+      throw new TypeError('strings are not written in elements');
+    case 'json':
+      yield sized(['JSON.SET', key, '$', toArgument(line.v as Text)], 1);
+      return;
+    case 'hash':
+      yield* gathered(['HSET', key], pairsOf(line));
+      yield* expiryCommands(key, line);
+      return;
+    case 'zset':
+      yield* gathered(['ZADD', key], scoresOf(line));
+      return;
+    case 'list':
+    case 'set':
+      yield* gathered([line.t === 'list' ? 'RPUSH' : 'SADD', key], itemsOf(line));
+      return;
+    case 'stream':
+      for (const [id, fields] of (line.v as StreamValue).entries)
+        yield sized(['XADD', key, id, ...fields.map(toArgument)], 1);
+  }
+}
+
+function* itemsOf(line: RecordLine): Generator<RedisArgument[]> {
+  for (const item of line.v as readonly Text[]) yield [toArgument(item)];
+}
+
+function* pairsOf(line: RecordLine): Generator<RedisArgument[]> {
+  for (const [field, value] of line.v as readonly (readonly [Text, Text])[])
+    yield [toArgument(field), toArgument(value)];
+}
+
+function* scoresOf(line: RecordLine): Generator<RedisArgument[]> {
+  for (const [member, score] of line.v as readonly (readonly [Text, Text])[])
+    yield [toArgument(score), toArgument(member)];
+}
+
+function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
+  const byTime = new Map<number, RedisArgument[]>();
+  for (const [field, time] of line.fx ?? []) {
+    const fields = byTime.get(time);
+    if (fields === undefined) byTime.set(time, [toArgument(field)]);
+    else fields.push(toArgument(field));
+  }
+  for (const [time, fields] of byTime) {
+    for (const { command, wire, elements } of gathered(
+      ['HPEXPIREAT', key],
+      fields.map((field) => [field]),
+    )) {
+      const names = command.slice(2);
+      yield { command: ['HPEXPIREAT', key, time, 'FIELDS', names.length, ...names], wire, elements };
+    }
+  }
+}
+
+function* gathered(
+  head: readonly [string, RedisArgument],
+  elements: Iterable<readonly RedisArgument[]>,
+): Generator<ValueCommand> {
+  let args: RedisArgument[] = [];
+  let [wire, count] = [0, 0];
+  for (const element of elements) {
+    const size = element.reduce<number>((sum, argument) => sum + wireBytes(argument), 0);
+    if (count > 0 && (count === COMMAND_ELEMENTS || wire + size > PAGE_BYTES)) {
+      yield { command: [...head, ...args], wire, elements: count };
+      args = [];
+      wire = count = 0;
+    }
+    args.push(...element);
+    wire += size;
+    count += 1;
+  }
+  if (count > 0) yield { command: [...head, ...args], wire, elements: count };
+}
+
+function sized(command: RedisCommand, elements: number): ValueCommand {
+  return { command, wire: command.reduce<number>((sum, argument) => sum + wireBytes(argument), 0), elements };
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import type { RedisCommand, RedisPort } from '../../ports/redis.js';
+import type { Mode, TargetRecord } from '../model.js';
+import { writeBatch, type Batch, type BatchItem } from './batch.js';
+import { errorKind, fieldExpiryError } from './errors.js';
+import { openLanes } from './lanes.js';
+import { BATCH_BYTES, BATCH_KEYS, PAGE_BYTES } from './limits.js';
+import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { sizeOf, toArgument } from './size.js';
+import { writeStaged } from './staged.js';
+import { openWire, type Wire } from './wire.js';
+
+export { stagingPrefix } from '../staged.js';
+export type { WriteCounts } from './model.js';
+
+export interface WriteOptions {
+  readonly mode: Mode;
+  /** Prefix for keys that are staged, as text; unique to this execution, so that two executions of one task never meet. */
+  readonly staging: string;
+  /** Requests under way at a time. */
+  readonly inFlight: number;
+  /** Nothing is sent any more after its abort; its reason is thrown. Staged keys then go away by their own expiry. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes records, of distinct keys, each at once: a reader sees a key's old value or its new one. Ordinary records share
+ * transactions; big ones and streams are put together under a staged name and renamed. All of it may be done twice.
+ *
+ * Throws what the port throws; `redis-command` when the target refuses a command (full, or does not know it);
+ * `redis-unavailable` when a staged key went away meanwhile. What was written until then stays.
+ */
+export async function writeRecords(
+  redis: RedisPort,
+  records: AsyncIterable<TargetRecord>,
+  options: WriteOptions,
+): Promise<WriteCounts> {
+  const failed = new AbortController();
+  const lanes = openLanes(options.inFlight, failed);
+  const writer = openWriter(redis, options, failed.signal);
+  let counts = NO_COUNTS;
+  const count = async (work: Promise<WriteCounts>): Promise<void> => {
+    const done = await work;
+    counts = addCounts(counts, done);
+  };
+  try {
+    for await (const unit of unitsOf(records)) {
+      options.signal.throwIfAborted();
+      if ('items' in unit) await lanes.start(() => count(writeBatch(writer, unit)));
+      // Its lines are read from where the next record is: until it is done, there is no next.
+      else if (unit.rest !== null) await lanes.complete(() => count(writeStaged(writer, unit)));
+      else await lanes.start(() => count(writeStaged(writer, unit)));
+    }
+  } catch (error) {
+    failed.abort(error);
+  }
+  await lanes.finish();
+  return counts;
+}
+
+function openWriter(redis: RedisPort, { mode, staging, signal }: WriteOptions, failed: AbortSignal): Writer {
+  const wire = openWire(redis, signal, failed);
+  const unique = randomBytes(6).toString('hex');
+  let names = 0;
+  let fieldExpiry: Promise<void> | null = null;
+  const stagedName = (): string => `${staging}${unique}:${names++}`;
+  return {
+    wire,
+    mode,
+    stagedName,
+    needFieldExpiry: () => (fieldExpiry ??= probeFieldExpiry(wire, stagedName())),
+  };
+}
+
+/** Within a batch, a command that the server does not know would take all the others with it. */
+async function probeFieldExpiry(wire: Wire, absentKey: string): Promise<void> {
+  const probe: RedisCommand = ['HPEXPIREAT', absentKey, 1, 'FIELDS', 1, 'f'];
+  const [reply] = await wire.pipeline([probe]);
+  if (reply === undefined || 'error' in reply) throw fieldExpiryError(errorKind(reply?.error ?? ''));
+}
+
+/** Batches of ordinary records, and each big record or stream by itself. */
+async function* unitsOf(records: AsyncIterable<TargetRecord>): AsyncGenerator<Batch | TargetRecord> {
+  let items: BatchItem[] = [];
+  let expired: Batch['expired'][number][] = [];
+  let wire = 0;
+  const taken = (): Batch => {
+    const batch = { items, expired };
+    items = [];
+    expired = [];
+    wire = 0;
+    return batch;
+  };
+  for await (const record of records) {
+    const { first } = record;
+    const size = sizeOf(first);
+    const gone = record.expired || (record.rest === null && isEmpty(first));
+    if (!gone && (record.rest !== null || first.t === 'stream' || size.wire > PAGE_BYTES)) {
+      yield record;
+      continue;
+    }
+    if (!gone && wire > 0 && wire + size.wire > BATCH_BYTES) yield taken();
+    if (gone) expired.push(toArgument(first.k));
+    else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes });
+    wire += gone ? 0 : size.wire;
+    if (items.length + expired.length >= BATCH_KEYS) yield taken();
+  }
+  if (items.length + expired.length > 0) yield taken();
+}
+
+/** Redis has no empty collections. */
+function isEmpty({ t, v }: TargetRecord['first']): boolean {
+  return t !== 'string' && t !== 'json' && Array.isArray(v) && v.length === 0;
+}

@@ -1,0 +1,54 @@
+import type { RedisCommand, RedisReply } from '../../ports/redis.js';
+import { assemble } from './assemble.js';
+import type { ValueCommand } from './commands.js';
+import { PAGE_BYTES, PAGE_ELEMENTS, STAGED_TTL_MS } from './limits.js';
+import type { Writer } from './model.js';
+
+/** Commands that go in one transaction. */
+export interface Page {
+  readonly commands: readonly RedisCommand[];
+  readonly elements: number;
+}
+
+/** Gathers commands to pages. One that is a page's size itself, or more, stands alone. */
+export async function* pagesOf(commands: AsyncIterable<ValueCommand>): AsyncGenerator<Page> {
+  let page: RedisCommand[] = [];
+  let [wire, elements] = [0, 0];
+  for await (const next of commands) {
+    const full = wire + next.wire > PAGE_BYTES || elements + next.elements > PAGE_ELEMENTS;
+    if (full && page.length > 0) {
+      yield { commands: page, elements };
+      page = [];
+      wire = elements = 0;
+    }
+    page.push(next.command);
+    wire += next.wire;
+    elements += next.elements;
+  }
+  if (page.length > 0) yield { commands: page, elements };
+}
+
+/**
+ * Sends a page for a staged key in one transaction, with the commands of `after` behind it, and prolongs the key's
+ * life. Returns the replies to the page's own commands first, then to those of `after`.
+ */
+export async function sendPage(
+  writer: Writer,
+  name: string,
+  page: readonly RedisCommand[],
+  after: readonly RedisCommand[] = [],
+): Promise<RedisReply[]> {
+  const pieces: string[] = [];
+  try {
+    const ready: RedisCommand[] = [];
+    for (const command of page) {
+      const assembled = await assemble(writer, command);
+      pieces.push(...assembled.pieces);
+      ready.push(assembled.command);
+    }
+    const replies = await writer.wire.transaction([...ready, ...after, ['PEXPIRE', name, STAGED_TTL_MS]]);
+    return replies.slice(0, -1);
+  } finally {
+    await writer.wire.sweep(pieces);
+  }
+}

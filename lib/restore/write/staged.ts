@@ -1,0 +1,103 @@
+import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { fromText, type Text } from '../../snapshot/text.js';
+import { keyOf, type RecordLine, type RecordType } from '../../snapshot/record.js';
+import type { TargetRecord } from '../model.js';
+import { valueCommands, type ValueCommand } from './commands.js';
+import { stagedKeyError, valuesOf } from './errors.js';
+import { STAGED_TTL_MS } from './limits.js';
+import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { pagesOf, sendPage } from './pages.js';
+import { writePieces } from './pieces.js';
+import { publish, stateOf } from './publish.js';
+import { sizeOf, toArgument } from './size.js';
+import { loadStream } from './stream.js';
+
+/** Writes a record page by page under a name of its own, and then puts it in its key's place at once. */
+export async function writeStaged(writer: Writer, record: TargetRecord): Promise<WriteCounts> {
+  const { first } = record;
+  const key = toArgument(first.k);
+  if (writer.mode === 'missing' && (await isThere(writer, key))) return { ...NO_COUNTS, kept: 1 };
+  const name = writer.stagedName();
+  const meter = { bytes: keyOf(first).length };
+  try {
+    const expected = await load(writer, name, first.t, linesOf(record, meter));
+    const state = await stateOf(writer, name, first.t);
+    if (state.type === 'none' && expected === 0) return await removeEmpty(writer, key);
+    if (isCounted(first.t) ? state.size !== expected : state.type === 'none') throw stagedKeyError();
+    return await publish(writer, { name, key, type: first.t, expiresAt: first.x, state, bytes: meter.bytes });
+  } catch (error) {
+    await writer.wire.sweep([name]);
+    throw error;
+  }
+}
+
+/** Of a hash, set or zset a snapshot may hold an element twice: HSCAN and the like repeat themselves. */
+function isCounted(type: RecordType): boolean {
+  return type === 'string' || type === 'list' || type === 'stream';
+}
+
+async function isThere({ wire }: Writer, key: RedisArgument): Promise<boolean> {
+  const commands: RedisCommand[] = [['EXISTS', key]];
+  return valuesOf(await wire.pipeline(commands), commands)[0] !== 0;
+}
+
+async function* linesOf({ first, rest }: TargetRecord, meter: { bytes: number }): AsyncGenerator<RecordLine> {
+  const keyBytes = meter.bytes;
+  const weighed = (line: RecordLine): RecordLine => {
+    meter.bytes += sizeOf(line).bytes - keyBytes;
+    return line;
+  };
+  yield weighed(first);
+  for await (const line of rest ?? []) yield weighed(line);
+}
+
+/** Writes the lines under the staged name. Returns the size that it must have: bytes of a string, elements of others. */
+function load(writer: Writer, name: string, type: RecordType, lines: AsyncIterable<RecordLine>): Promise<number> {
+  if (type === 'string') return loadString(writer, name, lines);
+  return type === 'stream' ? loadStream(writer, name, lines) : loadElements(writer, name, type, lines);
+}
+
+async function loadString({ wire }: Writer, name: string, lines: AsyncIterable<RecordLine>): Promise<number> {
+  let length = 0;
+  for await (const line of lines) length = await writePieces(wire, name, fromText(line.v as Text), length);
+  if (length > 0) return length;
+  // SETRANGE of nothing makes no key, and the empty string is one.
+  const empty: RedisCommand[] = [['SET', name, '', 'PX', STAGED_TTL_MS]];
+  valuesOf(await wire.transaction(empty), empty);
+  return 0;
+}
+
+async function loadElements(
+  writer: Writer,
+  name: string,
+  type: RecordType,
+  lines: AsyncIterable<RecordLine>,
+): Promise<number> {
+  let elements = 0;
+  for await (const page of pagesOf(commandsOf(writer, name, lines))) {
+    elements += page.elements;
+    // Sent twice, a page of a list would stand there twice.
+    const after: RedisCommand[] = type === 'list' ? [['LTRIM', name, 0, elements - 1]] : [];
+    valuesOf(await sendPage(writer, name, page.commands, after), [...page.commands, ...after]);
+  }
+  return elements;
+}
+
+async function* commandsOf(
+  writer: Writer,
+  name: string,
+  lines: AsyncIterable<RecordLine>,
+): AsyncGenerator<ValueCommand> {
+  for await (const line of lines) {
+    if (line.fx !== undefined) await writer.needFieldExpiry();
+    yield* valueCommands(name, line);
+  }
+}
+
+/** Redis has no empty collections: such a record is one whose time is over. */
+async function removeEmpty({ wire, mode }: Writer, key: RedisArgument): Promise<WriteCounts> {
+  if (mode !== 'replace') return { ...NO_COUNTS, expired: 1 };
+  const commands: RedisCommand[] = [['UNLINK', key]];
+  const [removed] = valuesOf(await wire.transaction(commands), commands);
+  return { ...NO_COUNTS, expired: 1, removed: Number(removed) };
+}

@@ -1,0 +1,32 @@
+import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
+import { batchError } from './errors.js';
+
+/** The port as far as a restore uses it, until it is told to stop. */
+export interface Wire {
+  /** Throws the signal's reason, and sends nothing, once one of the signals is aborted. */
+  pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  /** Removes staged keys as far as that is possible; never throws. What it leaves expires by itself. */
+  sweep(keys: readonly string[]): Promise<void>;
+}
+
+/** `signal` ends everything; `failed` is aborted when one of several writers failed, and lets them clean up. */
+export function openWire(redis: RedisPort, signal: AbortSignal, failed: AbortSignal): Wire {
+  const send = async (way: 'pipeline' | 'transaction', commands: readonly RedisCommand[]): Promise<RedisReply[]> => {
+    signal.throwIfAborted();
+    failed.throwIfAborted();
+    try {
+      return await redis[way](commands);
+    } catch (error) {
+      throw batchError(error, commands);
+    }
+  };
+  return {
+    pipeline: (commands) => send('pipeline', commands),
+    transaction: (commands) => send('transaction', commands),
+    async sweep(keys) {
+      if (signal.aborted || keys.length === 0) return;
+      await redis.pipeline([['UNLINK', ...keys]]).catch(() => undefined);
+    },
+  };
+}
