@@ -1,0 +1,36 @@
+import { Redis } from 'ioredis';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
+import { startRedisServer } from '../../lib/local/redis-server.js';
+import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import type { RedisPort } from '../../lib/ports/redis.js';
+
+export interface Checked {
+  readonly redisUrl: string;
+  /** For making and breaking the data. */
+  readonly redis: Redis;
+  /** As the product reads it. */
+  readonly port: RedisPort;
+  /** Another client, whose replies may be no larger than so many bytes. */
+  narrow(maxReplyBytes: number): RedisPort;
+  stop(): Promise<void>;
+}
+
+/** A real redis-server behind the stand-in for Upstash's REST protocol. */
+export async function startChecked(): Promise<Checked> {
+  const server = await startRedisServer();
+  const standIn = await startUpstashRedis({ redisUrl: server.url, token: 'token' });
+  const redis = new Redis(server.url, { protocol: 2 });
+  const client = { url: standIn.url, token: standIn.token, clock: systemClock() };
+  return {
+    redisUrl: server.url,
+    redis,
+    port: upstashRedis(client),
+    narrow: (maxReplyBytes) => upstashRedis({ ...client, maxReplyBytes }),
+    async stop() {
+      redis.disconnect();
+      await standIn.stop();
+      await server.stop();
+    },
+  };
+}
