@@ -1,7 +1,7 @@
+import type { FullApp } from '../app.js';
 import { AppError } from '../errors.js';
 import type { Budget } from '../runs/leg.js';
 import { startSnapshot } from '../snapshot/run.js';
-import type { FullApp } from './entry.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
 

@@ -1,6 +1,6 @@
+import type { FullApp } from '../app.js';
 import { AppError } from '../errors.js';
 import type { Budget } from '../runs/leg.js';
-import type { FullApp } from './entry.js';
 import { json, problem } from './problem.js';
 
 /** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
