@@ -1,7 +1,7 @@
 import { settleFields, isEphemeral } from '../soulcaster/settle.js';
 import { belongs, type ProjectFacts } from '../soulcaster/project-scope.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
-import { keyOf, type RecordLine, type RecordValue } from '../snapshot/record.js';
+import { keyOf, type RecordLine } from '../snapshot/record.js';
 import type { Text } from '../snapshot/text.js';
 import { isExpired, withExpiry, type ExpiryPlan } from './expiry.js';
 import type { RestoreInput, SourceRecord, TargetRecord } from './model.js';
