@@ -1,0 +1,81 @@
+import { AppError } from '../../errors.js';
+
+/** Upstash says that there is no such namespace: then it is empty, and no failure. */
+export class NamespaceMissing extends Error {}
+
+export interface Refusal {
+  readonly status: number;
+  /** `Retry-After` in milliseconds, when the answer had one. */
+  readonly retryAfterMs: number | undefined;
+  /** The `error` of the answer's JSON; null when it had none. Only looked at: it may quote what was sent. */
+  readonly text: string | null;
+}
+
+/** A plan's daily or monthly limit, as far as its text tells it from the rate limit. */
+const QUOTA = /\b(?:daily|monthly|quota|maximum vector count|max vector count)\b/i;
+const MISSING = /^namespace\b.*\bdoes not exist\b/is;
+const DIMENSION = /dimension\D*(\d+)\D+expected\D*(\d+)/i;
+
+/** What an answer other than 200 means (statuses: upstash.com/docs/vector/api/get-started). */
+export function refusalError({ status, retryAfterMs, text }: Refusal): AppError | NamespaceMissing {
+  if (status === 404 && text !== null && MISSING.test(text)) return new NamespaceMissing();
+  if (status === 401 || status === 403) return deniedError(status);
+  if (text !== null && status >= 400 && status < 500 && QUOTA.test(text)) return quotaError();
+  if (status === 429) return rateError(retryAfterMs);
+  if (status === 422 && (text === null || /dimension/i.test(text))) return mismatchError(text ?? '');
+  if (status >= 500 || status === 408) {
+    return unavailableError(`Upstash Vector answered HTTP ${status}`, { retryAfterMs });
+  }
+  return new AppError('vector-unavailable', `Upstash Vector refused the request (HTTP ${status})`, {
+    hint: 'Check UPSTASH_VECTOR_REST_URL; if it is right, an id, its metadata (48 kB at most) or the namespace is not to its liking.',
+  });
+}
+
+interface Circumstances {
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export function unavailableError(message: string, { retryAfterMs, cause }: Circumstances = {}): AppError {
+  return new AppError('vector-unavailable', message, {
+    hint: 'Check UPSTASH_VECTOR_REST_URL, that the index still exists in the Upstash console, and status.upstash.com.',
+    transient: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause,
+  });
+}
+
+/** The caller broke the contract: a defect of ours, and nothing was sent. */
+export function callerError(message: string): AppError {
+  return new AppError('internal', message, {
+    hint: 'This is a defect in soulcaster-backup. Run the command again with DEBUG=1 and report what it prints.',
+  });
+}
+
+function deniedError(status: number): AppError {
+  return new AppError('vector-denied', `Upstash Vector did not accept the token (HTTP ${status})`, {
+    hint: 'Copy the REST URL and the standard token of the same index from the Upstash console; a read-only one may not write.',
+  });
+}
+
+function quotaError(): AppError {
+  return new AppError('vector-limit', 'A quota of the Upstash Vector plan is used up', {
+    hint: 'Upgrade the plan in the Upstash console, or wait until the quota is reset (the free plan counts by the day).',
+  });
+}
+
+function rateError(retryAfterMs: number | undefined): AppError {
+  return new AppError('vector-limit', "Upstash Vector's rate limit was hit (HTTP 429)", {
+    hint: 'Try again in a minute; if it keeps happening, look at the limits of the plan in the Upstash console.',
+    transient: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+function mismatchError(text: string): AppError {
+  const [, sent, expected] = DIMENSION.exec(text) ?? [];
+  const numbers = sent === undefined || expected === undefined ? '' : `: it has ${expected} dimensions, not ${sent}`;
+  return new AppError('vector-mismatch', `The vectors do not fit the Upstash Vector index${numbers}`, {
+    hint: 'EMBEDDING_DIMENSIONS and EMBEDDING_MODEL must be those of the index; an index of another dimension has to be made anew.',
+  });
+}

@@ -1,0 +1,103 @@
+import type { Requester } from '@upstash/vector';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import { type RetryPolicy, withRetry } from '../retry.js';
+import { parseRetryAfter } from '../upstash-redis/failures.js';
+import { refusalError, unavailableError } from './failures.js';
+
+export interface RequesterOptions {
+  /** The REST URL without a slash at its end. */
+  readonly url: string;
+  readonly token: string;
+  readonly clock: Clock;
+  readonly retry: RetryPolicy;
+  /** For the whole exchange, the body included. */
+  readonly timeoutMs: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly body: string;
+}
+
+/**
+ * What the SDK sends its requests through, in place of its own client: that one keeps neither the status nor
+ * Retry-After, retries network errors alone, takes a timeout's reason for an answer, and throws JSON's error, which
+ * quotes the body, for a proxy's page. This one throws AppErrors and NamespaceMissing.
+ */
+export function vectorRequester(options: RequesterOptions): Requester {
+  const { clock, retry } = options;
+
+  async function once(path: string, body: string): Promise<unknown> {
+    const answer = await exchange(options, path, body);
+    const { result, error } = parse(answer.body);
+    if (answer.status !== 200) {
+      const retryAfterMs = parseRetryAfter(answer.retryAfter, clock.now());
+      throw refusalError({ status: answer.status, retryAfterMs, text: typeof error === 'string' ? error : null });
+    }
+    if (result === undefined || result === null) throw unavailableError('Upstash Vector answered without a result');
+    return result;
+  }
+
+  return {
+    request: async ({ path = [], body }) => {
+      const result = await withRetry(clock, () => once(path.join('/'), JSON.stringify(body)), retry);
+      // Each command of the SDK has a type of its own for it; what it really is, the adapter checks.
+      return { result: result as never };
+    },
+  };
+}
+
+async function exchange({ url, token, timeoutMs }: RequesterOptions, path: string, body: string): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(`${url}/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body,
+      signal,
+      // The token is for this host alone.
+      redirect: 'manual',
+    });
+    const { status, headers } = response;
+    return { status, retryAfter: headers.get('retry-after'), body: await response.text() };
+  } catch (cause) {
+    if (signal.aborted) throw unavailableError(`Upstash Vector did not answer within ${timeoutMs} ms`);
+    throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause)})`, { cause });
+  }
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch {
+    // The cause is dropped on purpose: V8's message quotes the text.
+    return {};
+  }
+}
+
+/** The system's code, such as `ECONNREFUSED`. */
+function networkCode(error: unknown): string {
+  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'network error';
+}
+
+export function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) {
+    return url.origin + url.pathname.replace(/\/+$/, '');
+  }
+  throw new AppError('config', 'The URL of the Upstash Vector index is no http(s) URL', {
+    hint: 'Set UPSTASH_VECTOR_REST_URL to the REST URL in the Upstash console (https://...-vector.upstash.io).',
+  });
+}
+
+export function checkedToken(token: string): string {
+  // Fetch would refuse it as a header, and quote it in its error.
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AppError('config', 'The token of the Upstash Vector index is empty or has spaces or line ends in it', {
+    hint: 'Copy UPSTASH_VECTOR_REST_TOKEN again from the Upstash console, without quotes or a line end.',
+  });
+}

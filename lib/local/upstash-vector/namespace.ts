@@ -1,0 +1,102 @@
+import { nearestByUsearch, type Metric, type Nearest, type Neighbour } from './nearest.js';
+
+export interface StoredRecord {
+  readonly id: string;
+  readonly vector: Float32Array;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly data?: string;
+}
+
+interface Placed {
+  readonly record: StoredRecord;
+  /** Where it stands in a walk: kept when it is written over. */
+  readonly place: number;
+}
+
+export interface Page {
+  readonly records: StoredRecord[];
+  /** Where the next page begins; empty after the last. */
+  readonly nextCursor: string;
+}
+
+/** One namespace: what was written is read at once, and searched when its delay is over. */
+export class Namespace {
+  private readonly records = new Map<string, Placed>();
+  /** Since when an id waits to be indexed, in the order of writing. */
+  private readonly waiting = new Map<string, number>();
+  private readonly writes = new Map<string, number>();
+  private readonly nearest: Nearest;
+  private places = 0;
+
+  constructor(dimensions: number, metric: Metric) {
+    this.nearest = nearestByUsearch(dimensions, metric);
+  }
+
+  /** Vectors that queries see. */
+  get indexed(): number {
+    return this.nearest.size;
+  }
+
+  get pending(): number {
+    return this.waiting.size;
+  }
+
+  /** How often an id was ever written. */
+  writesOf(id: string): number {
+    return this.writes.get(id) ?? 0;
+  }
+
+  upsert(record: StoredRecord, now: number): void {
+    const place = this.records.get(record.id)?.place ?? ++this.places;
+    this.records.set(record.id, { record, place });
+    this.writes.set(record.id, this.writesOf(record.id) + 1);
+    this.waiting.delete(record.id);
+    this.waiting.set(record.id, now);
+  }
+
+  get(id: string): StoredRecord | undefined {
+    return this.records.get(id)?.record;
+  }
+
+  withPrefix(prefix: string): StoredRecord[] {
+    return [...this.records.values()].map(({ record }) => record).filter(({ id }) => id.startsWith(prefix));
+  }
+
+  /** What stands at `from` or later. A map keeps the place of a key that is set again, so this is in order. */
+  page(from: number, limit: number, prefix: string): Page {
+    const records: StoredRecord[] = [];
+    for (const { record, place } of this.records.values()) {
+      if (place < from || !record.id.startsWith(prefix)) continue;
+      if (records.length === limit) return { records, nextCursor: String(place) };
+      records.push(record);
+    }
+    return { records, nextCursor: '' };
+  }
+
+  search(values: Float32Array, count: number): Neighbour[] {
+    return this.nearest.search(values, count);
+  }
+
+  /** Gone for readers and for queries at once. */
+  remove(id: string): boolean {
+    this.waiting.delete(id);
+    this.nearest.drop(id);
+    return this.records.delete(id);
+  }
+
+  clear(): void {
+    this.records.clear();
+    this.waiting.clear();
+    this.nearest.clear();
+  }
+
+  /** Indexes what has waited since `before` or longer. */
+  settle(before: number): void {
+    for (const [id, since] of this.waiting) {
+      if (since > before) break;
+      this.waiting.delete(id);
+      const record = this.get(id);
+      if (record !== undefined) this.nearest.put(id, record.vector);
+    }
+  }
+}
