@@ -1,11 +1,13 @@
 import type { App } from '../app.js';
 import type { Environment } from '../config.js';
-import { AppError, toAppError, type ErrorCode } from '../errors.js';
+import { AppError, type ErrorCode } from '../errors.js';
 import { isOver } from '../runs/ending.js';
 import type { Started } from '../runs/engine.js';
+import { handOver } from '../runs/hand-over.js';
 import type { RunRecord } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
 import type { Context } from './context.js';
+import { phaseName } from './output/phases.js';
 import { progressView, type ProgressView } from './output/progress.js';
 
 type Runner = Pick<App<'clock' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
@@ -26,7 +28,7 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw locked(started.holder);
+  if (!started.started) throw await locked(app, started.holder);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'at work in this process'}`);
@@ -63,7 +65,7 @@ async function workHere({ interrupt }: Context, app: Runner, view: ProgressView,
 
 async function watchQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
   const { clock, store } = app.ports;
-  await publishFirstLeg(app, id);
+  await handOver(app.engine, id);
   let told = false;
   while (!context.interrupt.aborted) {
     const { record } = await loadRun(store, id);
@@ -76,23 +78,15 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
     await clock.sleep(LOOK_AWAY_MS, context.interrupt);
   }
   throw new AppError('interrupted', `Run ${id} is no longer watched; it goes on over the queue`, {
-    hint: 'Nothing to do: `soulcaster-backup list` shows the snapshot when it is done.',
+    hint: `Nothing to do: ${context.env['PUBLIC_URL'] ?? ''}/api/runs/${id} tells, with the admin token, how it goes.`,
   });
 }
 
-async function publishFirstLeg({ engine }: Runner, id: string): Promise<void> {
-  try {
-    await engine.enqueue(id);
-  } catch (error) {
-    // Nobody else would ever work on it, and its lease would keep others from starting.
-    const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(error)) };
-    await engine.work(id, budget).catch(() => undefined);
-    throw error;
-  }
-}
-
-function locked(holder: string): AppError {
-  return new AppError('locked', `Another run is under way: ${holder}`, {
+/** Says what the other run is at, as far as its record can be read. */
+async function locked({ ports }: Runner, holder: string): Promise<AppError> {
+  const other = (await loadRun(ports.store, holder).catch(() => null))?.record;
+  const what = other === undefined ? '' : `, a ${other.kind} (${phaseName(other)})`;
+  return new AppError('locked', `Another run is under way: ${holder}${what}`, {
     hint: 'Wait until it is over. A run that died gives way by itself: after a minute if it ran in one process, after a quarter of an hour if over the queue.',
   });
 }

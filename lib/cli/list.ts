@@ -12,6 +12,8 @@ interface Listed {
   readonly createdAt: string;
   readonly ageSeconds: number;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
+  /** `safety`: a restore took it of what was there before it began. */
+  readonly purpose: 'backup' | 'safety' | null;
   /** Whether it may be relied on: complete, read back and found whole. */
   readonly verified: boolean;
   readonly verification: 'verified' | 'damaged' | null;
@@ -50,6 +52,7 @@ function describe(entry: CatalogEntry, now: number): Listed {
     createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
     ageSeconds: Math.max(0, Math.round((now - timeOfId(id)) / 1000)),
     state: manifest?.state ?? 'unreadable',
+    purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
     verified: isVerified(entry),
     verification: verification?.state ?? null,
     keys: manifest?.counts.keys ?? null,
@@ -65,11 +68,18 @@ function view(snapshots: readonly Listed[]): string {
   const rows = snapshots.map((each) => [
     each.id,
     duration(each.ageSeconds * 1000),
-    each.state,
-    each.verified ? 'yes' : each.verification === 'damaged' ? 'DAMAGED' : 'no',
+    each.purpose === 'safety' ? `${each.state}, safety` : each.state,
+    verifiedWord(each),
     number(each.keys),
     size(each.storedBytes),
     number(each.parts),
   ]);
   return table(['id', 'age', 'state', 'verified', 'keys', 'size', 'parts'], rows, [4, 5, 6]);
+}
+
+/** A safety snapshot was read back too, though nothing but the undoing of its restore relies on it. */
+function verifiedWord({ purpose, state, verification, verified }: Listed): string {
+  if (verification === 'damaged') return 'DAMAGED';
+  const isWhole = state === 'complete' && verification === 'verified';
+  return verified || (purpose === 'safety' && isWhole) ? 'yes' : 'no';
 }

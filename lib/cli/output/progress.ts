@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
+import { paddedPhase, phaseName } from './phases.js';
 
 /** Shows how far a run has come. */
 export interface ProgressView {
@@ -35,7 +36,7 @@ function bar(now: () => number): ProgressView {
   return {
     update(run) {
       const total = run.progress.total ?? 0;
-      const payload = { phase: run.phase.padEnd(6), text: describe(run) };
+      const payload = { phase: paddedPhase(run), text: describe(run) };
       if (phase === '') view.start(Math.max(total, 1), 0, payload);
       phase = run.phase;
       view.setTotal(Math.max(total, run.progress.done, 1));
@@ -55,7 +56,7 @@ function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView
       if (run.phase === phase && now() - toldAt < LINE_INTERVAL_MS) return;
       phase = run.phase;
       toldAt = now();
-      note(`${run.phase}: ${text}`);
+      note([phaseName(run), text].filter((words) => words !== '').join(': '));
     },
     stop: () => undefined,
   };
@@ -70,7 +71,10 @@ function describer(now: () => number): (run: RunRecord) => string {
     if (run.phase !== phase) first = { done, bytes: size, at: now() };
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;
-    const words = [`${count(done)}${of} ${unit}`, bytes(size)];
+    // Steps of a restore that only look, or do one thing, have nothing to count.
+    if (run.kind === 'restore' && done === 0 && total === null) return '';
+    const words = [`${count(done)}${of} ${unit}`];
+    if (size > 0 || run.kind !== 'restore') words.push(bytes(size));
     const ms = now() - first.at;
     const rate = ms < RATE_AFTER_MS ? 0 : ((done - first.done) * 1000) / ms;
     if (rate > 0) words.push(`${count(Math.round(rate))} ${unit}/s`);
