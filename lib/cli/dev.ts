@@ -84,6 +84,7 @@ async function keptSecrets(): Promise<StackSecrets> {
     nextSigningKey: kept['QSTASH_NEXT_SIGNING_KEY'] ?? fresh.nextSigningKey,
     cronSecret: kept['CRON_SECRET'] ?? fresh.cronSecret,
     adminToken: kept['ADMIN_TOKEN'] ?? fresh.adminToken,
+    webhookSecret: kept['RESTORE_WEBHOOK_SECRET'] ?? fresh.webhookSecret,
     manifestKey: kept['BACKUP_SIGNING_KEY'] ?? fresh.manifestKey,
   };
 }

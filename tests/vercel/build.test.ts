@@ -11,7 +11,15 @@ const CLI = join(CLI_FOLDER, 'node_modules/.bin/vercel');
 const PROJECT = { projectId: 'prj_local', orgId: 'team_local', settings: { framework: null, installCommand: 'true' } };
 
 /** The functions that are to be deployed, by path. */
-const FUNCTIONS = ['api/backup', 'api/cron/backup', 'api/runs/[id]', 'api/status', 'api/tasks'];
+const FUNCTIONS = [
+  'api/backup',
+  'api/cron/backup',
+  'api/reindex',
+  'api/runs/[id]',
+  'api/status',
+  'api/tasks',
+  'api/webhooks/restore',
+];
 
 let folder = '';
 let output = '';

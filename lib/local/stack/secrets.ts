@@ -11,6 +11,8 @@ export interface StackSecrets {
   readonly nextSigningKey: string;
   readonly cronSecret: string;
   readonly adminToken: string;
+  /** For requests to the restore webhook. */
+  readonly webhookSecret: string;
   /** Ed25519, PKCS#8 as base64 of DER. */
   readonly manifestKey: string;
 }
@@ -28,6 +30,7 @@ export function newSecrets(): StackSecrets {
     nextSigningKey: newSigningKey(),
     cronSecret: token(),
     adminToken: token(),
+    webhookSecret: `whsec_${randomBytes(TOKEN_BYTES).toString('base64')}`,
     manifestKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
   };
 }

@@ -24,6 +24,7 @@ export function variablesOf({ redis, queue, store, publicUrl, secrets }: StackPa
     PUBLIC_URL: publicUrl,
     CRON_SECRET: secrets.cronSecret,
     ADMIN_TOKEN: secrets.adminToken,
+    RESTORE_WEBHOOK_SECRET: secrets.webhookSecret,
     BACKUP_SIGNING_KEY: secrets.manifestKey,
   };
 }
