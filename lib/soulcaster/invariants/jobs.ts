@@ -5,16 +5,29 @@ import { sortedSetPages } from './pages.js';
 const JOB_FIELDS = ['id', 'project_id', 'cluster_id', 'status'] as const;
 const JOBS = 500;
 
+/** A job as the jobs of a cluster name it. */
+interface Listed {
+  readonly job: string;
+  readonly cluster: string;
+}
+
 /** Checks the jobs that the project's clusters list, and those that the caller knows of besides. */
 export async function checkJobs(look: Look, clusters: ReadonlySet<string>, known: Iterable<string>): Promise<void> {
   const ids = [...clusters];
   const listed = new Set<string>();
   const keys = ids.map((id) => `cluster:jobs:${id}`);
+  let waiting: Listed[] = [];
   for await (const { index, elements } of sortedSetPages(look, keys)) {
-    const jobs = elements.map(([job]) => job);
-    for (const job of jobs) listed.add(job);
-    await checkListed(look, ids[index] ?? '', jobs);
+    for (const [job] of elements) {
+      listed.add(job);
+      waiting.push({ job, cluster: ids[index] ?? '' });
+    }
+    // Most clusters have a job or two: those of many are read together.
+    if (waiting.length < JOBS) continue;
+    await checkListed(look, waiting);
+    waiting = [];
   }
+  await checkListed(look, waiting);
   for (const jobs of groups(known, JOBS)) {
     await checkUnlisted(
       look,
@@ -31,14 +44,18 @@ async function readJobs(look: Look, jobs: readonly string[]) {
   return jobs.map((id, index) => ({ id, fields: chosen(JOB_FIELDS, replies[index]) }));
 }
 
-async function checkListed(look: Look, cluster: string, jobs: readonly string[]): Promise<void> {
-  for (const { id, fields } of await readJobs(look, jobs)) {
+async function checkListed(look: Look, listed: readonly Listed[]): Promise<void> {
+  const jobs = await readJobs(
+    look,
+    listed.map(({ job }) => job),
+  );
+  for (const [index, { id, fields }] of jobs.entries()) {
     if (fields === null) {
       look.tally.add('job-without-hash', id);
       continue;
     }
     if (fields.project_id !== look.project) look.tally.add('job-of-another-project', id);
-    if (fields.cluster_id !== cluster) look.tally.add('job-of-another-cluster', id);
+    if (fields.cluster_id !== listed[index]?.cluster) look.tally.add('job-of-another-cluster', id);
   }
 }
 
