@@ -67,6 +67,15 @@ const SECTIONS = {
   cron: z.object({ CRON_SECRET: secret.min(16, 'must have 16 characters or more') }),
   admin: z.object({ ADMIN_TOKEN: secret.min(16, 'must have 16 characters or more') }),
   webhook: z.object({ RESTORE_WEBHOOK_SECRET: secret }),
+  vector: z.object({ UPSTASH_VECTOR_REST_URL: url, UPSTASH_VECTOR_REST_TOKEN: secret }),
+  embedder: z.object({
+    GEMINI_API_KEY: secret,
+    GEMINI_BASE_URL: url.optional(),
+    EMBEDDING_MODEL: z.string().default('gemini-embedding-001'),
+    EMBEDDING_DIMENSIONS: z.coerce.number().int().min(128).max(3072).default(768),
+    EMBEDDING_TEXTS_PER_MINUTE: z.coerce.number().int().min(100).optional(),
+    CLUSTERING_TRUNCATE_BODY_CHARS: z.coerce.number().int().min(0).default(1500),
+  }),
   backend: z.object({ BACKEND_URL: url.optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),

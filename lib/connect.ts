@@ -4,6 +4,7 @@ import { ageSealer } from './adapters/age-sealer.js';
 import { systemClock } from './adapters/clock.js';
 import { ed25519Signer } from './adapters/ed25519-signer.js';
 import { fileStore } from './adapters/file-store.js';
+import { geminiEmbedder } from './adapters/gemini-embedder.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
 import { qstashQueue } from './adapters/qstash-queue.js';
@@ -13,6 +14,7 @@ import { s3Store } from './adapters/s3-store.js';
 import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
+import { upstashVector } from './adapters/upstash-vector.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
 
@@ -40,6 +42,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   signer: ['keys'],
   backend: ['backend'],
   webhooks: ['webhook'],
+  vectors: ['vector'],
+  embedder: ['embedder'],
 };
 
 /**
@@ -70,6 +74,8 @@ export function connect<K extends PortName>(
         publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
       }),
     backend: () => soulcasterBackend({ url: config.backend.BACKEND_URL ?? null, clock }),
+    vectors: () => connectVectors(config.vector),
+    embedder: () => connectEmbedder(config.embedder),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
@@ -122,6 +128,20 @@ function s3Credentials(config: Config<'store'>['store']): S3Credentials {
 
 function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
+}
+
+function connectVectors(config: Config<'vector'>['vector']): Ports['vectors'] {
+  return upstashVector({ url: config.UPSTASH_VECTOR_REST_URL, token: config.UPSTASH_VECTOR_REST_TOKEN, clock });
+}
+
+function connectEmbedder(config: Config<'embedder'>['embedder']): Ports['embedder'] {
+  return geminiEmbedder({
+    apiKey: config.GEMINI_API_KEY,
+    model: config.EMBEDDING_MODEL,
+    dimensions: config.EMBEDDING_DIMENSIONS,
+    clock,
+    ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
+  });
 }
 
 function connectQueue(config: Config<'queue'>['queue']): Queue {

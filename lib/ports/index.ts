@@ -21,6 +21,8 @@ export interface Ports {
   readonly signer: Signer;
   readonly backend: Backend;
   readonly webhooks: WebhookVerifier;
+  readonly vectors: VectorIndex;
+  readonly embedder: Embedder;
 }
 
 export type {

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import getPort from 'get-port';
 import { startFunctionHost, type FunctionHost, type FunctionHostOptions } from '../function-host/index.js';
 import { startQstash, type Qstash, type QstashOptions } from '../qstash/index.js';
+import { startGemini, type Gemini, type GeminiOptions } from '../gemini/index.js';
 import { startRedisServer } from '../redis-server.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../upstash-redis/index.js';
+import { startUpstashVector, type UpstashVectorOptions, type UpstashVectorStandIn } from '../upstash-vector/index.js';
 import { checkPorts, isPortTaken, portTaken } from './ports.js';
 import { newSecrets, type StackSecrets } from './secrets.js';
 import { bucketStore, folderStore } from './store.js';
@@ -30,6 +32,8 @@ export interface StackOptions {
   /** Variables over those of the stack. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly queue?: Pick<QstashOptions, 'speed' | 'faults' | 'parallelism'>;
+  readonly vector?: Pick<UpstashVectorOptions, 'indexDelayMs' | 'faults'>;
+  readonly gemini?: Pick<GeminiOptions, 'vectors' | 'delayMs' | 'textsPerMinute' | 'speed' | 'faults'>;
   readonly functions?: Pick<FunctionHostOptions, 'maxInstances' | 'killAfterMs' | 'onLog'>;
 }
 
@@ -45,11 +49,15 @@ export interface Stack {
     /** The redis-server behind it, `redis://...`. */
     readonly redis: string;
     readonly queue: string;
+    readonly vector: string;
+    readonly gemini: string;
     /** Null when the store is a folder. */
     readonly s3: string | null;
   };
   readonly redis: UpstashRedisStandIn;
   readonly queue: Qstash;
+  readonly vector: UpstashVectorStandIn;
+  readonly gemini: Gemini;
   readonly functions: FunctionHost;
   /** Ends all processes and removes the temporary folder. May be called more than once. */
   stop(): Promise<void>;
@@ -91,8 +99,12 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
     ...options.queue,
   });
   undo.push(() => queue.stop());
+  const vector = await startUpstashVector({ token: secrets.vectorToken, ...options.vector });
+  undo.push(() => vector.stop());
+  const gemini = await startGemini({ apiKey: secrets.geminiKey, ...options.gemini });
+  undo.push(() => gemini.stop());
   const { functions, env } = await startFunctions(options, (publicUrl) =>
-    variablesOf({ redis, queue, store, publicUrl, secrets }),
+    variablesOf({ redis, queue, store, vector, gemini, publicUrl, secrets }),
   );
   undo.push(() => functions.stop());
   const urls = {
@@ -100,9 +112,11 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
     redisRest: redis.url,
     redis: server.url,
     queue: queue.url,
+    vector: vector.url,
+    gemini: gemini.url,
     s3: store.endpoint,
   };
-  return { env, secrets, urls, redis, queue, functions, stop: () => undo.run() };
+  return { env, secrets, urls, redis, queue, vector, gemini, functions, stop: () => undo.run() };
 }
 
 async function startFunctions(

@@ -7,6 +7,8 @@ export interface StackSecrets {
   /** A token that may read, and not list keys: for seeing what is refused with it. */
   readonly redisReadOnlyToken: string;
   readonly queueToken: string;
+  readonly vectorToken: string;
+  readonly geminiKey: string;
   readonly currentSigningKey: string;
   readonly nextSigningKey: string;
   readonly cronSecret: string;
@@ -26,6 +28,8 @@ export function newSecrets(): StackSecrets {
     redisToken: token(),
     redisReadOnlyToken: token(),
     queueToken: token(),
+    vectorToken: token(),
+    geminiKey: token(),
     currentSigningKey: newSigningKey(),
     nextSigningKey: newSigningKey(),
     cronSecret: token(),

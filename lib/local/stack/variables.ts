@@ -1,5 +1,7 @@
 import type { Qstash } from '../qstash/index.js';
 import type { UpstashRedisStandIn } from '../upstash-redis/index.js';
+import type { Gemini } from '../gemini/index.js';
+import type { UpstashVectorStandIn } from '../upstash-vector/index.js';
 import type { StackSecrets } from './secrets.js';
 import type { StackStore } from './store.js';
 
@@ -7,12 +9,15 @@ export interface StackParts {
   readonly redis: UpstashRedisStandIn;
   readonly queue: Qstash;
   readonly store: StackStore;
+  readonly vector: UpstashVectorStandIn;
+  readonly gemini: Gemini;
   readonly publicUrl: string;
   readonly secrets: StackSecrets;
 }
 
 /** All variables that functions and the command line need to work with a stack. */
-export function variablesOf({ redis, queue, store, publicUrl, secrets }: StackParts): Record<string, string> {
+export function variablesOf(parts: StackParts): Record<string, string> {
+  const { redis, queue, store, vector, gemini, publicUrl, secrets } = parts;
   return {
     UPSTASH_REDIS_REST_URL: redis.url,
     UPSTASH_REDIS_REST_TOKEN: redis.token,
@@ -22,6 +27,10 @@ export function variablesOf({ redis, queue, store, publicUrl, secrets }: StackPa
     QSTASH_CURRENT_SIGNING_KEY: queue.currentSigningKey,
     QSTASH_NEXT_SIGNING_KEY: queue.nextSigningKey,
     PUBLIC_URL: publicUrl,
+    UPSTASH_VECTOR_REST_URL: vector.url,
+    UPSTASH_VECTOR_REST_TOKEN: vector.token,
+    GEMINI_API_KEY: gemini.apiKey,
+    GEMINI_BASE_URL: gemini.url,
     CRON_SECRET: secrets.cronSecret,
     ADMIN_TOKEN: secrets.adminToken,
     RESTORE_WEBHOOK_SECRET: secrets.webhookSecret,
