@@ -1,5 +1,6 @@
 import type { Json } from '../json.js';
 import { AppError } from '../errors.js';
+import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
 import { checkProject, type ProjectReport } from '../soulcaster/invariants.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
@@ -24,7 +25,11 @@ export async function inspectTask(ports: RestorePorts, run: RunRecord, task: num
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
   for (const project of context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS)) {
-    const report = await checkProject(context.redis, project);
+    const report = await checkProject(
+      context.redis,
+      project,
+      'project' in context.input.scope ? context.facts : undefined,
+    );
     projects.push({ ...report, backend: await askBackend(ports, context, report) });
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
@@ -40,9 +45,15 @@ async function askBackend(
   try {
     if (!(await backend.healthy())) return 'no-answer';
     const stats = await backend.stats(report.project);
-    return stats.feedback === report.feedback && stats.clusters === report.clusters ? 'agrees' : 'differs';
+    return agrees(stats, report) ? 'agrees' : 'differs';
   } catch (error) {
     if (error instanceof AppError && error.code === 'backend-unavailable') return 'no-answer';
     throw error;
   }
+}
+
+/** The backend names some of the sources only. */
+function agrees(stats: BackendStats, report: ProjectReport): boolean {
+  const sources = Object.entries(stats.bySource).every(([source, count]) => (report.bySource[source] ?? 0) === count);
+  return stats.feedback === report.feedback && stats.clusters === report.clusters && sources;
 }

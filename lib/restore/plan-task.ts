@@ -5,6 +5,7 @@ import { classifyKey } from '../soulcaster/keys.js';
 import { sealName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
 import { bitWriter } from './bits.js';
+import { compareOptions } from './compare-options.js';
 import { compareRecords, type Live } from './compare/index.js';
 import {
   openContext,
@@ -63,15 +64,14 @@ export function recordsOf(ports: RestorePorts, context: RestoreContext, task: nu
 
 async function* comparisons(
   ports: RestorePorts,
-  { inFlight }: RestoreSettings,
+  settings: RestoreSettings,
   context: RestoreContext,
   task: number,
   signal: AbortSignal,
 ): AsyncGenerator<{ record: TargetRecord; live: Live }> {
   const records = recordsOf(ports, context, task);
   if (!context.state.targetEmpty) {
-    const fieldExpiry = context.manifest.fieldExpiry === 'read';
-    yield* compareRecords(context.redis, records, { inFlight, fieldExpiry, signal });
+    yield* compareRecords(context.redis, records, await compareOptions(context, settings, signal));
     return;
   }
   for await (const record of records) {

@@ -3,6 +3,7 @@ import type { RunRecord } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { sealName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
+import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
 import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
 import { keepLocks } from '../soulcaster/locks.js';
@@ -22,11 +23,11 @@ export async function proveTask(
   signal: AbortSignal,
 ): Promise<Json> {
   const context = await openContext(ports, run);
-  const { input, manifest, redis, state } = context;
+  const { input, redis, state } = context;
   const before = redis.usage();
   await keepLocks(redis, state.projects, run.id);
   const proof = noProof();
-  const options = { inFlight: settings.inFlight, fieldExpiry: manifest.fieldExpiry === 'read', signal };
+  const options = await compareOptions(context, settings, signal);
   for await (const compared of compareRecords(redis, recordsOf(ports, context, task), options)) {
     const verdict = verdictOf(compared, input.mode, ports.clock.now());
     const key = keyOf(compared.record.first);
