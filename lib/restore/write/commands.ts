@@ -48,9 +48,19 @@ function* pairsOf(line: RecordLine): Generator<RedisArgument[]> {
     yield [toArgument(field), toArgument(value)];
 }
 
+/**
+ * Redis keeps a small zset in a form that has no -0, until a long member or many members make it change the form. So
+ * these scores come last, when the form is the one that the zset had.
+ */
 function* scoresOf(line: RecordLine): Generator<RedisArgument[]> {
-  for (const [member, score] of line.v as readonly (readonly [Text, Text])[])
-    yield [toArgument(score), toArgument(member)];
+  const pairs = line.v as readonly (readonly [Text, string])[];
+  const negativeZeros: RedisArgument[][] = [];
+  for (const [member, score] of pairs) {
+    if (score === '-0') negativeZeros.push([score, toArgument(member)]);
+    else yield [score, toArgument(member)];
+  }
+  const length = ([, member = '']: RedisArgument[]): number => wireBytes(member);
+  yield* negativeZeros.sort((a, b) => length(b) - length(a));
 }
 
 function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
