@@ -1,6 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
+import type { RestoreOptions } from './restore/request.js';
+import type { ShowOptions } from './show.js';
 
 /** Runs a command's work and keeps its exit code. */
 export type Perform = (work: (context: Context) => Promise<number>) => Promise<void>;
@@ -11,11 +14,28 @@ Examples:
   soulcaster-backup backup                      take a snapshot now
   soulcaster-backup list                        see which snapshots there are
   soulcaster-backup verify latest               read the newest snapshot back and check it
+  soulcaster-backup show latest --diff          see what has changed since the newest snapshot
+  soulcaster-backup restore --dry-run           see what a restore would do; without --dry-run it asks first
   soulcaster-backup list --json | jq '.snapshots[0].id'
   soulcaster-backup --env-file .local/env backup --local
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 incomplete, 10 not found, 11 locked, 12 wrong key,
 130 interrupted. The configuration is in environment variables; .env.example explains each.`;
+
+const RESTORE_EXAMPLES = `
+Before anything is written every part is checked and what is there is saved as a snapshot of its own, with which the
+restore can be undone; after it every key is compared.
+
+Examples:
+  soulcaster-backup restore --project p1 --dry-run             what would become of one project
+  soulcaster-backup restore --project p1                       that project as the newest verified snapshot has it
+  soulcaster-backup restore --at 2026-11-21T02:00:00Z          everything, from the newest snapshot of that time or before
+  soulcaster-backup restore 20261122T020000Z-x7k2m9 --mode missing    only keys that are gone
+  soulcaster-backup restore 20261122T093000Z-k2m9x7            undo a restore; the report of each gives the very command
+  soulcaster-backup restore latest --yes --json                without a terminal`;
+
+const MAX_PROJECT_LENGTH = 512;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 const LOCAL = [
   '--local',
@@ -25,7 +45,7 @@ const LOCAL = [
 /** The grammar of the command line. What a command needs is loaded when it is called, so that help comes at once. */
 export function buildProgram(perform: Perform): Command {
   const program = new Command('soulcaster-backup')
-    .description("Nightly snapshots of Soulcaster's data in Upstash Redis, verified and kept in S3.")
+    .description("Nightly snapshots of Soulcaster's data in Upstash Redis, verified, kept in S3 and restored.")
     .version(VERSION)
     .option('--json', 'print one JSON document on the standard output, and nothing else')
     .option('--env-file <file>', 'read variables from this file, over those of the environment')
@@ -33,6 +53,7 @@ export function buildProgram(perform: Perform): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
   addSnapshotCommands(program, perform);
+  addRestore(program, perform);
   addMachineCommands(program, perform);
   return program;
 }
@@ -56,7 +77,11 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     .command('show')
     .description('show what is in a snapshot: counts, ledger, parts, chain, cost')
     .argument('<id>', 'id of a snapshot, or `latest` for the newest there is')
-    .action((id: string) => perform(async (context) => (await import('./show.js')).show(context, id)));
+    .option('--diff', 'compare it with the database: what a restore would change; `latest` is then the newest verified')
+    .option('--project <id>', 'with --diff: compare this project only', projectId)
+    .action((id: string, options: ShowOptions) =>
+      perform(async (context) => (await import('./show.js')).show(context, id, options)),
+    );
   program
     .command('verify')
     .description('read a snapshot back from the store and check all of it, and the chain')
@@ -64,6 +89,36 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     .option(...LOCAL)
     .action((id: string, options: { local?: boolean }) =>
       perform(async (context) => (await import('./verify.js')).verify(context, id, options)),
+    );
+}
+
+function addRestore(program: Command, perform: Perform): void {
+  program
+    .command('restore')
+    .description('bring a snapshot back, all of it or one project, and prove every key')
+    .argument('[snapshot]', 'id of a snapshot; without one, or as `latest`, the newest verified one')
+    .option('--at <time>', 'instead of an id: the newest verified one finished by this time', time)
+    .option('--project <id>', 'this project only; without it everything', projectId)
+    .addOption(
+      new Option('--mode <mode>', 'replace: end up as the snapshot; merge: delete nothing; missing: only absent keys')
+        .choices(MODES)
+        .default('replace'),
+    )
+    .addOption(
+      new Option('--ttl <rule>', 'expiry of keys: as it was, with the time they had left then, or none')
+        .choices(EXPIRY_RULES)
+        .default('keep'),
+    )
+    .option('--dry-run', 'show what would be done and change nothing')
+    .option('--target <name>', 'into the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN instead')
+    .option('--no-safety', 'do not save first what is there now: then there is no way back')
+    .option('--no-settle', 'leave jobs as they were, even those that were running')
+    .option('--allow-incomplete', 'take a snapshot that lacks keys, with --mode merge or missing')
+    .option(...LOCAL)
+    .option('--yes', 'do not ask')
+    .addHelpText('after', RESTORE_EXAMPLES)
+    .action((snapshot: string | undefined, options: RestoreOptions) =>
+      perform(async (context) => (await import('./restore.js')).restore(context, snapshot, options)),
     );
 }
 
@@ -91,6 +146,17 @@ function addMachineCommands(program: Command, perform: Perform): void {
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It takes a whole number from 1 on.');
+}
+
+/** An empty one, as of a shell variable that is not set, must not come to mean everything. */
+function projectId(text: string): string {
+  if (text.trim() !== '' && text.length <= MAX_PROJECT_LENGTH) return text;
+  throw new InvalidArgumentError('It takes the whole id of a project.');
+}
+
+function time(text: string): string {
+  if (TIME.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new InvalidArgumentError('It takes a time with its offset or Z, such as 2026-11-22T02:00:00Z.');
 }
 
 function portNumber(text: string): number {

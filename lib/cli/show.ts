@@ -11,8 +11,19 @@ import { bytes, count, counted, dollars, duration, keyName, namesHint, printable
 import { ledgerLine, sizesOf } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
+export interface ShowOptions {
+  readonly diff?: boolean;
+  readonly project?: string;
+}
+
 /** `show`: a snapshot's manifest as a report, with the names of keys opened where there is an identity for them. */
-export async function show(context: Context, wanted: string): Promise<number> {
+export async function show(context: Context, wanted: string, options: ShowOptions): Promise<number> {
+  if (options.diff === true) return (await import('./restore/diff.js')).diff(context, wanted, options.project);
+  if (options.project !== undefined) {
+    throw new AppError('usage', '--project goes with --diff only', {
+      hint: 'Give both to compare one project; without them `show` counts the keys of every project.',
+    });
+  }
   const { store } = connect(context.env, ['store']);
   const id = await chooseSnapshot(store, wanted);
   const entry = await catalogEntry(store, id);
@@ -58,11 +69,13 @@ function report({ id, verification }: CatalogEntry, manifest: Manifest): string 
 }
 
 function overview(manifest: Manifest, verification: Verification | null): [string, string][] {
-  const { createdAt, dbsize, doubles, ledger, previous, recipients, seal, spent, state, tool, window } = manifest;
+  const { createdAt, dbsize, doubles, ledger, previous, purpose, recipients, seal, spent, state, tool, window } =
+    manifest;
   const { plain, stored } = sizesOf(manifest);
   const span = Date.parse(window.to) - Date.parse(window.from);
   return [
     ['state', state],
+    ...(purpose === undefined ? [] : [['purpose', 'taken by a restore, of what was there before'] as [string, string]]),
     [
       'verified',
       verification === null ? 'never' : `${verification.state} at ${verification.at} (${verification.depth})`,

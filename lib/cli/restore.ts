@@ -1,0 +1,50 @@
+import { fullApp, type FullApp } from '../app.js';
+import { AppError } from '../errors.js';
+import { findSnapshot } from '../restore/choose.js';
+import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
+import { carryOut, runEnvironment } from './carry-out.js';
+import type { Context } from './context.js';
+import { canAsk } from './restore/ask.js';
+import { isAgreed, showPlan } from './restore/dry-run.js';
+import { finish } from './restore/ending.js';
+import { brokenOff, errorOf } from './restore/failure.js';
+import { reportView } from './restore/report-view.js';
+import { requestOf, type RestoreOptions } from './restore/request.js';
+import { openResult, restoredResult } from './restore/result.js';
+import { undoOf } from './restore/undo.js';
+
+/**
+ * `restore`: brings a snapshot back, all of it or one project. Somebody at a terminal is shown what would be done, and
+ * asked; elsewhere it takes --yes. `wanted` is an id, `latest`, or undefined when it was left out.
+ */
+export async function restore(context: Context, wanted: string | undefined, options: RestoreOptions): Promise<number> {
+  const asked = requestOf(wanted, options);
+  const mayGoOn = asked.dryRun || options.yes === true;
+  if (!mayGoOn && !canAsk()) throw nobodyThere();
+  const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
+  // Chosen once: a snapshot that is finished in between must not be restored instead of the one that was looked at.
+  const id = await findSnapshot(app.ports, asked.snapshot, asked.at);
+  const request = { ...asked, snapshot: id, at: null, confirm: id };
+  if (request.dryRun) return showPlan(context, app, request);
+  if (!mayGoOn && !(await isAgreed(context, app, request))) return 0;
+  return perform(context, app, request);
+}
+
+async function perform(context: Context, app: FullApp, request: RestoreRequest): Promise<number> {
+  const { sealer, store } = app.ports;
+  const prepared = await prepareRestore(app.ports, request);
+  const ended = await carryOut(context, app, await startRestore(app.engine, prepared));
+  const run = { ...ended, result: await openResult(sealer, ended.result) };
+  const undo = await undoOf(store, run);
+  const result = restoredResult(run.result);
+  if (result !== null) context.print(reportView(result, undo));
+  const error = errorOf(run, app.queued);
+  const told = error === null || result !== null ? error : brokenOff(error, request, undo);
+  return finish(context, run, told, undo === null ? {} : { undo: undo.from });
+}
+
+function nobodyThere(): AppError {
+  return new AppError('usage', 'Nobody is here to confirm the restore: this is no terminal', {
+    hint: 'Look at what it would do with --dry-run, then give --yes.',
+  });
+}

@@ -1,0 +1,59 @@
+import type { FullApp } from '../../app.js';
+import { AppError } from '../../errors.js';
+import { prepareRestore, startRestore, type RestoreRequest } from '../../restore/start.js';
+import type { RunRecord } from '../../runs/model.js';
+import { carryOut } from '../carry-out.js';
+import type { Context } from '../context.js';
+import { ask } from './ask.js';
+import { finish } from './ending.js';
+import { errorOf } from './failure.js';
+import { changesAnything, planView } from './plan-view.js';
+import { dryRunResult, openResult, type DryRunResult } from './result.js';
+
+interface DryRun {
+  readonly run: RunRecord;
+  readonly error: AppError | null;
+  /** Null when it failed. */
+  readonly result: DryRunResult | null;
+}
+
+/** Shows what a restore would do, and changes nothing. Returns the exit code. */
+export async function showPlan(context: Context, app: FullApp, request: RestoreRequest): Promise<number> {
+  const { run, error, result } = await dryRun(context, app, request);
+  if (result !== null) context.print(planView(result));
+  return finish(context, run, error);
+}
+
+/**
+ * Shows what would be done, asks, and returns whether to go on: not when there is nothing to do. Throws the error of the
+ * dry run, and `not-confirmed` on any other answer than the right one.
+ */
+export async function isAgreed(context: Context, app: FullApp, request: RestoreRequest): Promise<boolean> {
+  context.note('First a dry run, which changes nothing.');
+  const { run, error, result } = await dryRun(context, app, request);
+  if (result === null) throw error ?? unplanned();
+  if (!changesAnything(result.plan)) {
+    context.print(planView(result));
+    finish(context, run, null);
+    return false;
+  }
+  context.note(`\n${planView(result)}\n`);
+  const isWhole = 'all' in request.scope && request.mode === 'replace';
+  const expected = isWhole ? request.snapshot : 'yes';
+  const question = isWhole ? "This replaces everything. To go on, type the snapshot's id: " : 'To go on, type yes: ';
+  if ((await ask(question, context.interrupt)) === expected) return true;
+  throw new AppError('not-confirmed', `Nothing was changed: the answer was not ${expected}`, {
+    hint: 'Start the command again when you are sure.',
+  });
+}
+
+async function dryRun(context: Context, app: FullApp, request: RestoreRequest): Promise<DryRun> {
+  const prepared = await prepareRestore(app.ports, { ...request, dryRun: true });
+  const ended = await carryOut(context, app, await startRestore(app.engine, prepared));
+  const run = { ...ended, result: await openResult(app.ports.sealer, ended.result) };
+  return { run, error: errorOf(run, app.queued), result: dryRunResult(run.result) };
+}
+
+function unplanned(): AppError {
+  return new AppError('internal', 'A dry run ended without a plan', { hint: 'Report this as a defect.' });
+}

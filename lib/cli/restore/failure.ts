@@ -1,0 +1,37 @@
+import { AppError } from '../../errors.js';
+import type { RestoreRequest } from '../../restore/start.js';
+import type { RunRecord } from '../../runs/model.js';
+import { errorOfRun } from '../carry-out.js';
+import type { Undo } from './undo.js';
+import { restoreCommand } from './words.js';
+
+const NOTHING_WRITTEN = 'Nothing was written';
+
+/** The error that a run ended with, and what else can be done about it from here; null when it did all it was to do. */
+export function errorOf(run: RunRecord, queued: boolean): AppError | null {
+  const error = errorOfRun(run);
+  // Functions that only back up have no identity, and need none.
+  if (error?.code !== 'wrong-key' || !queued) return error;
+  return withHint(error, `${error.hint} Or give --local: then the identity that is set here is used.`);
+}
+
+/** The error of a restore that broke off; `undo` is null when it did so before it wrote anything. */
+export function brokenOff(error: AppError, request: RestoreRequest, undo: Undo | null): AppError {
+  if (undo === null) {
+    return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
+  }
+  const again = restoreCommand(request.snapshot, request);
+  // The own hint of an interrupt speaks of work that counts only when it is whole.
+  const own = error.code === 'interrupted' ? [] : [error.hint];
+  const hints = [
+    ...own,
+    'It broke off while it was writing: the data are partly old and partly restored.',
+    `To finish, start the same restore again: \`${again}\`, with the options it had.`,
+    `To undo it: ${undo.words}.`,
+  ];
+  return withHint(error, hints.join(' '));
+}
+
+function withHint({ code, message, cause }: AppError, hint: string): AppError {
+  return new AppError(code, message, { hint, cause });
+}

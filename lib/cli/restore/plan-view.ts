@@ -1,0 +1,72 @@
+import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
+import { estimatedUsd } from '../../snapshot/price.js';
+import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
+import { table } from '../output/table.js';
+import type { DryRunResult } from './result.js';
+import { scopeWords, targetWords } from './words.js';
+
+/** So many keys of an action are named; the JSON document names more. */
+const NAMED = 10;
+
+const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
+expired: its time is over   remove: there, and not to be there`;
+
+/** Whether a restore by this plan would do anything at all. */
+export function changesAnything({ total, usersJoined }: Plan): boolean {
+  return total.write + total.overwrite + total.remove + usersJoined > 0;
+}
+
+/** What a restore would do, as a dry run found it. */
+export function planView(result: DryRunResult): string {
+  const { plan, spent } = result;
+  const cost = `Looking took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
+  if (!changesAnything(plan)) return `${unchanged(result)}\n${cost}`;
+  const { snapshot, mode } = result;
+  const head = `What snapshot ${snapshot} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
+  const joined =
+    plan.usersJoined === 0 ? [] : [`The project is put on the list of ${counted(plan.usersJoined, 'user')}.`];
+  const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
+  return [
+    `${head}\n\n${planTable(plan)}`,
+    LEGEND,
+    ...named(plan, 'overwrite', 'to overwrite'),
+    ...named(plan, 'remove', 'to remove'),
+    ...(hint === null ? [] : [hint]),
+    [...joined, cost].join('\n'),
+  ].join('\n\n');
+}
+
+/** Modes other than `replace` do not look at what is there besides. */
+function unchanged(result: DryRunResult): string {
+  const { mode, plan, snapshot } = result;
+  const same = `${counted(plan.total.same, 'key')} of snapshot ${snapshot} compared`;
+  if (mode === 'replace') {
+    const what = 'all' in result.scope ? '' : ` for ${scopeWords(result)}`;
+    const where = result.target === null ? 'the database' : `Target ${result.target}`;
+    const sentence = `${where} is as the snapshot has it${what}: nothing would change.`;
+    return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)} ${same}.`;
+  }
+  const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
+  return `Nothing would change: ${same}.${kept}`;
+}
+
+function planTable({ byFamily, total }: Plan): string {
+  const row = (name: string, tally: Plan['total']): string[] => [
+    name,
+    ...ACTIONS.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
+  ];
+  const families = Object.entries(byFamily).sort(([a], [b]) => (a < b ? -1 : 1));
+  return table(
+    ['family', ...ACTIONS],
+    [...families.map(([family, tally]) => row(family, tally)), row('total', total)],
+    ACTIONS.map((_, column) => column + 1),
+  );
+}
+
+function named({ examples, total }: Plan, action: Action, words: string): string[] {
+  const keys = examples.filter((example) => example.action === action).slice(0, NAMED);
+  if (keys.length === 0) return [];
+  const more = total[action] - keys.length;
+  const rest = more > 0 ? [`  and ${count(more)} more`] : [];
+  return [[`Keys ${words}:`, ...keys.map(({ key }) => `  ${keyName(key)}`), ...rest].join('\n')];
+}

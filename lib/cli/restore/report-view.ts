@@ -1,0 +1,113 @@
+import { RULES } from '../../soulcaster/invariants.js';
+import { estimatedUsd } from '../../snapshot/price.js';
+import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
+import { restorePhase } from '../output/phases.js';
+import { facts, table } from '../output/table.js';
+import type { RestoredProject, RestoredResult } from './result.js';
+import type { Undo } from './undo.js';
+import { scopeWords, targetWords } from './words.js';
+
+/** The time objective: so long a restore may take, in milliseconds. */
+const OBJECTIVE_MS = 4 * 3_600_000;
+/** So many projects without a fault are shown; those with one always are. */
+const SHOWN = 20;
+
+/** How a restore went, in the order in which somebody who waited for it wants to know. */
+export function reportView(result: RestoredResult, undo: Undo | null): string {
+  return [
+    `${headline(result)}\n${facts(overview(result, undo))}`,
+    ...failedKeys(result),
+    ...projectsView(result.projects),
+    `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [restorePhase(phase), duration(ms)]))}`,
+    ...vectorsHint(result),
+  ].join('\n\n');
+}
+
+function headline(result: RestoredResult): string {
+  const what = `snapshot ${result.snapshot} (${scopeWords(result)}, mode ${result.mode})`;
+  const { missing, different } = result.proof.total;
+  if (missing + different === 0) return `Restored ${what} into ${targetWords(result)}.`;
+  return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys are as it has them.`;
+}
+
+function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
+  const { extras, locksTaken, milliseconds, plan, proof, removed, spent, written } = result;
+  const { total } = plan;
+  const some = (name: string, value: number, words: string): [string, string][] =>
+    value === 0 ? [] : [[name, `${counted(value, 'key')} ${words}`]];
+  const price = dollars(estimatedUsd(spent.commands + (undo?.commands ?? 0)));
+  const saving = undo === null || undo.commands === 0 ? '' : `, ${count(undo.commands)} more to save what was there`;
+  return [
+    [
+      'written',
+      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite)} different)`,
+    ],
+    ['removed', counted(removed + written.removed, 'key')],
+    ['left', `${counted(total.same, 'key')} that ${total.same === 1 ? 'was' : 'were'} equal already`],
+    ...some('kept', total.keep, 'that differ, as the mode has it'),
+    ...some('expired', total.expired, 'of the snapshot whose time is over'),
+    ...some('newer', extras, 'not in the snapshot, which came up meanwhile or cannot be saved'),
+    ...(locksTaken === 0
+      ? []
+      : [['locks', `${count(locksTaken)} taken from clustering that was under way`] as [string, string]]),
+    ['proof', proofLine(proof.total)],
+    ['undo', undo?.words ?? 'nothing to undo'],
+    ['commands', `${count(spent.commands)} in ${counted(spent.requests, 'request')}${saving}, at most ${price}`],
+    ['time', `${duration(milliseconds)}, ${milliseconds <= OBJECTIVE_MS ? 'within' : 'OVER'} the objective of 4 h`],
+  ];
+}
+
+function proofLine({ equal, expired, kept, missing, different }: RestoredResult['proof']['total']): string {
+  const parts = [`${counted(equal, 'key')} equal`];
+  if (expired > 0) parts.push(`${count(expired)} expired`);
+  if (kept > 0) parts.push(`${count(kept)} kept`);
+  return [...parts, `${count(missing)} missing`, `${count(different)} different`].join(', ');
+}
+
+function failedKeys({ proof }: RestoredResult): string[] {
+  if (proof.examples.length === 0) return [];
+  const rows = proof.examples.map(({ verdict, key, difference }) => [keyName(key), verdict, difference ?? '']);
+  const hint = namesHint(proof.examples.map(({ key }) => ({ key, reason: '' })));
+  return [table(['key', 'verdict', 'in what'], rows), ...(hint === null ? [] : [hint])];
+}
+
+function projectsView(projects: readonly RestoredProject[]): string[] {
+  if (projects.length === 0) return [];
+  const faulty = projects.filter(isFaulty);
+  const shown = [...faulty, ...projects.filter((each) => !isFaulty(each)).slice(0, SHOWN)];
+  const rows = shown.map(({ project, feedback, clusters, loads, violations, backend }) => [
+    printable(project),
+    count(feedback),
+    count(clusters),
+    loads ? 'yes' : 'NO',
+    count(violations.reduce((sum, violation) => sum + violation.count, 0)),
+    backend.replaceAll('-', ' '),
+  ]);
+  const more = projects.length - shown.length;
+  const found = shown.flatMap(violationLines);
+  return [
+    table(['project', 'feedback', 'clusters', 'loads', 'violations', 'backend'], rows, [1, 2, 4]) +
+      (more > 0 ? `\nand ${counted(more, 'project')} without a fault` : ''),
+    ...(found.length === 0
+      ? []
+      : [`What does not hold in the data, as far as the snapshot has it so:\n${found.join('\n')}`]),
+  ];
+}
+
+function isFaulty({ loads, violations, backend }: RestoredProject): boolean {
+  return !loads || violations.length > 0 || backend === 'differs' || backend === 'no-answer';
+}
+
+function violationLines({ project, violations }: RestoredProject): string[] {
+  return violations.map(({ rule, count: broken, examples }) => {
+    const words = Object.hasOwn(RULES, rule) ? RULES[rule as keyof typeof RULES] : rule;
+    return `  ${printable(project)}: ${words} (${count(broken)}: ${examples.map(printable).join(', ')})`;
+  });
+}
+
+/** The search index belongs to the database that is backed up. */
+function vectorsHint({ projects, target }: RestoredResult): string[] {
+  if (projects.length === 0 || target !== null) return [];
+  const which = projects.length === 1 ? 'the project' : `all ${count(projects.length)} projects`;
+  return [`Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`];
+}

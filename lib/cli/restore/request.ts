@@ -1,0 +1,66 @@
+import { AppError } from '../../errors.js';
+import type { ExpiryRule, Mode } from '../../restore/model.js';
+import type { RestoreRequest } from '../../restore/start.js';
+
+/** What the command line says; `safety` and `settle` are false when their `--no-` is given. */
+export interface RestoreOptions {
+  readonly at?: string;
+  readonly project?: string;
+  readonly mode: Mode;
+  readonly ttl: ExpiryRule;
+  readonly dryRun?: boolean;
+  readonly target?: string;
+  readonly safety: boolean;
+  readonly settle: boolean;
+  readonly allowIncomplete?: boolean;
+  readonly local?: boolean;
+  readonly yes?: boolean;
+}
+
+const LATEST = 'latest';
+
+/** `wanted` is an id, `latest`, or undefined when it was left out. Throws `usage` when the words contradict each other. */
+export function requestOf(wanted: string | undefined, options: RestoreOptions): RestoreRequest {
+  const { at, project, target } = options;
+  if (at !== undefined && wanted !== undefined && wanted !== LATEST) {
+    throw new AppError('usage', 'Both a snapshot and --at are given', {
+      hint: 'Name the snapshot by its id, or give the time with --at alone.',
+    });
+  }
+  return {
+    snapshot: wanted ?? LATEST,
+    at: at ?? null,
+    scope: scopeOf(project),
+    mode: options.mode,
+    expiry: options.ttl,
+    dryRun: options.dryRun === true,
+    target: target ?? null,
+    safety: options.safety,
+    settle: options.settle ? null : false,
+    confirm: null,
+    allowIncomplete: options.allowIncomplete === true,
+    trigger: 'cli',
+  };
+}
+
+/** What `show --diff` asks: a replacement that leaves jobs as the snapshot has them. One that ran then is no difference. */
+export function diffRequest(snapshot: string, project: string | undefined): RestoreRequest {
+  return {
+    snapshot,
+    at: null,
+    scope: scopeOf(project),
+    mode: 'replace',
+    expiry: 'keep',
+    dryRun: true,
+    target: null,
+    safety: true,
+    settle: false,
+    confirm: null,
+    allowIncomplete: false,
+    trigger: 'cli',
+  };
+}
+
+function scopeOf(project: string | undefined): RestoreRequest['scope'] {
+  return project === undefined ? { all: true } : { project };
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import type { Json } from '../../json.js';
+import type { Sealer } from '../../ports/sealer.js';
+import { restoreInputSchema } from '../../restore/model.js';
+import { planSchema } from '../../restore/plan-counts.js';
+import { proofSchema } from '../../restore/proof-counts.js';
+import type { LedgerKey } from '../../snapshot/manifest.js';
+import { openNames } from '../../snapshot/ledger.js';
+
+const spent = z.object({ commands: z.number(), requests: z.number() });
+
+/** What a dry run ends with. */
+const dryRunSchema = restoreInputSchema.extend({ plan: planSchema, spent, milliseconds: z.number() });
+export type DryRunResult = z.infer<typeof dryRunSchema>;
+
+const projectSchema = z.object({
+  project: z.string(),
+  feedback: z.number(),
+  clusters: z.number(),
+  loads: z.boolean(),
+  violations: z.array(z.object({ rule: z.string(), count: z.number(), examples: z.array(z.string()) })),
+  backend: z.enum(['agrees', 'differs', 'no-answer', 'not-asked']),
+});
+export type RestoredProject = z.infer<typeof projectSchema>;
+
+/** What a restore ends with that came as far as its report. */
+const restoredSchema = dryRunSchema.extend({
+  undo: z.string(),
+  locksTaken: z.number(),
+  removed: z.number(),
+  extras: z.number(),
+  phases: z.record(z.string(), z.number()),
+  written: z.object({
+    written: z.number(),
+    kept: z.number(),
+    removed: z.number(),
+    expired: z.number(),
+    bytes: z.number(),
+  }),
+  proof: proofSchema,
+  projects: z.array(projectSchema),
+});
+export type RestoredResult = z.infer<typeof restoredSchema>;
+
+/** The result of a dry run; null when the run failed before it had one. */
+export function dryRunResult(result: Json): DryRunResult | null {
+  return dryRunSchema.safeParse(result).data ?? null;
+}
+
+/** The result of a restore; null when the run failed before its report. */
+export function restoredResult(result: Json): RestoredResult | null {
+  return restoredSchema.safeParse(result).data ?? null;
+}
+
+const fieldsSchema = z.record(z.string(), z.json());
+
+/** The fields of a result, whatever it is; none when it is no object. */
+export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
+  return fieldsSchema.safeParse(result).data ?? {};
+}
+
+/** The result with the names of keys opened that the sealer's identity fits, wherever it has any. */
+export async function openResult(sealer: Sealer, result: Json): Promise<Json> {
+  const plan = dryRunResult(result)?.plan;
+  if (plan === undefined) return result;
+  const proof = restoredResult(result)?.proof;
+  return {
+    ...fieldsOf(result),
+    plan: { ...plan, examples: await opened(sealer, plan.examples) },
+    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(sealer, proof.examples) } }),
+  };
+}
+
+async function opened<T extends { readonly key: LedgerKey }>(sealer: Sealer, examples: readonly T[]): Promise<T[]> {
+  const names = await openNames(
+    sealer,
+    examples.map(({ key }) => ({ key, reason: '' })),
+  );
+  return examples.map((example, at) => ({ ...example, key: names[at]?.key ?? example.key }));
+}
