@@ -56,7 +56,7 @@ const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
  * metadata filters, `update`, `random`, resumable queries, renaming a namespace, read-only tokens, quotas and rate
  * limits but as a fault. Deletions are seen by queries at once. Guessed, for want of documentation: the size limit of a
  * request, statuses of refusals other than 401, 404 and 422, that reading a namespace that does not exist finds
- * nothing, that a namespace in the path is percent-decoded, and the cursor's form.
+ * nothing, and that a namespace in the path is percent-decoded.
  * Sources: upstash.com/docs/vector/api/endpoints and the SDKs' source.
  */
 export async function startUpstashVector(options: UpstashVectorOptions = {}): Promise<UpstashVectorStandIn> {

@@ -7,12 +7,6 @@ export interface StoredRecord {
   readonly data?: string;
 }
 
-interface Placed {
-  readonly record: StoredRecord;
-  /** Where it stands in a walk: kept when it is written over. */
-  readonly place: number;
-}
-
 export interface Page {
   readonly records: StoredRecord[];
   /** Where the next page begins; empty after the last. */
@@ -21,12 +15,11 @@ export interface Page {
 
 /** One namespace: what was written is read at once, and searched when its delay is over. */
 export class Namespace {
-  private readonly records = new Map<string, Placed>();
+  private readonly records = new Map<string, StoredRecord>();
   /** Since when an id waits to be indexed, in the order of writing. */
   private readonly waiting = new Map<string, number>();
   private readonly writes = new Map<string, number>();
   private readonly nearest: Nearest;
-  private places = 0;
 
   constructor(dimensions: number, metric: Metric) {
     this.nearest = nearestByUsearch(dimensions, metric);
@@ -47,30 +40,28 @@ export class Namespace {
   }
 
   upsert(record: StoredRecord, now: number): void {
-    const place = this.records.get(record.id)?.place ?? ++this.places;
-    this.records.set(record.id, { record, place });
+    this.records.set(record.id, record);
     this.writes.set(record.id, this.writesOf(record.id) + 1);
     this.waiting.delete(record.id);
     this.waiting.set(record.id, now);
   }
 
   get(id: string): StoredRecord | undefined {
-    return this.records.get(id)?.record;
+    return this.records.get(id);
   }
 
   withPrefix(prefix: string): StoredRecord[] {
-    return [...this.records.values()].map(({ record }) => record).filter(({ id }) => id.startsWith(prefix));
+    return [...this.records.values()].filter(({ id }) => id.startsWith(prefix));
   }
 
-  /** What stands at `from` or later. A map keeps the place of a key that is set again, so this is in order. */
+  /**
+   * In the order of first writing. The cursor is an offset, as the vendor's documentation has it: whoever removes
+   * vectors in the middle of a walk will miss others.
+   */
   page(from: number, limit: number, prefix: string): Page {
-    const records: StoredRecord[] = [];
-    for (const { record, place } of this.records.values()) {
-      if (place < from || !record.id.startsWith(prefix)) continue;
-      if (records.length === limit) return { records, nextCursor: String(place) };
-      records.push(record);
-    }
-    return { records, nextCursor: '' };
+    const matching = this.withPrefix(prefix);
+    const end = from + limit;
+    return { records: matching.slice(from, end), nextCursor: end < matching.length ? String(end) : '' };
   }
 
   search(values: Float32Array, count: number): Neighbour[] {
