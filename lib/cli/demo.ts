@@ -4,6 +4,7 @@ import { startStack, type Stack } from '../local/stack/index.js';
 import { toAppError } from '../errors.js';
 import type { Context } from './context.js';
 import { nightlyBackup } from './demo/nightly.js';
+import { restoreStory } from './demo/restore.js';
 import { demoSummary } from './demo/summary.js';
 import { projectRoot } from './dev.js';
 import { list } from './list.js';
@@ -16,7 +17,7 @@ const SEED = 20;
 /** Smaller than usual, so that the snapshot has several parts. */
 const PART_MIB = '2';
 
-/** `demo`: a night in the life of the backup, on a stack of its own in a temporary folder, from nothing to proof. */
+/** `demo`: a night in the life of the backup and the disasters after it, on a stack of its own in a temporary folder, from nothing to proof. */
 export async function demo(context: Context): Promise<number> {
   const startedAt = Date.now();
   const step = stepper(context);
@@ -57,7 +58,8 @@ async function tellStory(context: Context, stack: Stack, step: (text: string) =>
 
   step('Summary');
   context.print(demoSummary(night));
-  context.document({ keys: loaded.keys, milliseconds: night.milliseconds, manifest: night.manifest });
+  const restored = await restoreStory(inStack, stack, night.manifest.id, step);
+  context.document({ keys: loaded.keys, milliseconds: night.milliseconds, manifest: night.manifest, restored });
   return 0;
 }
 

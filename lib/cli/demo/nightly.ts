@@ -60,7 +60,8 @@ async function watchUntil(ports: Needs, answered: AbortSignal, show: (run: RunRe
   }
 }
 
-async function watchToEnd(
+/** Shows a run until it is over. */
+export async function watchToEnd(
   ports: Needs,
   id: string,
   interrupt: AbortSignal,
@@ -75,7 +76,8 @@ async function watchToEnd(
   }
 }
 
-async function runIdIn(response: Response): Promise<string> {
+/** The id of the run that an answer tells of. Throws when it tells of a problem. */
+export async function runIdIn(response: Response): Promise<string> {
   const body: unknown = await response.json().catch(() => null);
   const answer = answerSchema.safeParse(body);
   if (answer.success) return answer.data.runId;
@@ -84,7 +86,7 @@ async function runIdIn(response: Response): Promise<string> {
 }
 
 function failed(what: string): AppError {
-  return new AppError('internal', `The nightly backup failed: ${what}`, {
+  return new AppError('internal', `The call failed: ${what}`, {
     hint: 'Run the demo again with DEBUG=1; if it fails again, report what it prints.',
   });
 }
