@@ -1,0 +1,181 @@
+import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
+import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import { soulcasterBackend } from '../../lib/adapters/soulcaster-backend.js';
+import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
+import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import { AppError } from '../../lib/errors.js';
+import type { Backend, ObjectStore, RedisPort, Sealer, Signer } from '../../lib/ports/index.js';
+import type { RestorePorts } from '../../lib/restore/context.js';
+import { restoreRun } from '../../lib/restore/run.js';
+import { prepareRestore, startRestore, type RestoreRequest } from '../../lib/restore/start.js';
+import { drive } from '../../lib/runs/drive.js';
+import { createEngine, type Engine, type Started } from '../../lib/runs/engine.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
+import { snapshotRun, startSnapshot } from '../../lib/snapshot/run.js';
+import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from '../../lib/snapshot/settings.js';
+import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
+import { compareSnapshot, type Comparison } from './compare.js';
+import { dumpOf, type Dump } from './dumps.js';
+import { folderStore, type FolderStore } from './folder-store.js';
+import { budgetUntil, TIMES, type SteppedClock } from './snapshot-bench.js';
+import { startTestDatabase, type TestDatabase } from './test-database.js';
+
+/** So late that Redis, which goes by the machine's clock, keeps every key that a test lets expire by the bench's. */
+export const NOW = Date.parse('2090-01-01T00:00:00Z');
+
+/** What a run may be given in place of what the bench has. */
+export interface RestoreParts {
+  readonly redis: RedisPort;
+  readonly store: ObjectStore;
+  readonly sealer: Sealer;
+  readonly signer: Signer;
+  readonly backend: Backend;
+  readonly targets: Readonly<Record<string, RedisPort>>;
+  /** Of snapshots, the safety snapshot among them. */
+  readonly settings: Partial<SnapshotSettings>;
+  /** Tasks that a leg works on itself; 0 sends all over the queue. */
+  readonly inline: number;
+}
+
+export type Ask = Partial<RestoreRequest>;
+
+/** A real database behind the stand-in, a folder store, and what is needed to bring the one back from the other. */
+export interface RestoreBench {
+  readonly database: TestDatabase;
+  readonly port: RedisPort;
+  readonly folder: FolderStore;
+  readonly clock: SteppedClock;
+  engine(parts?: Partial<RestoreParts>): Engine;
+  /** Takes a whole snapshot, a second later than what was before. */
+  snapshot(parts?: Partial<RestoreParts>): Promise<Manifest>;
+  verify(id: string, parts?: Partial<RestoreParts>): Promise<RunRecord>;
+  /** Starts a restore of everything, unless the request says otherwise, and does not work on it. */
+  start(snapshot: string, ask?: Ask, parts?: Partial<RestoreParts>): Promise<Started>;
+  /** The same, worked on to its end. */
+  restore(snapshot: string, ask?: Ask, parts?: Partial<RestoreParts>): Promise<RunRecord>;
+  work(id: string, parts?: Partial<RestoreParts>): Promise<RunRecord>;
+  /** What stands in the database, read over TCP. */
+  dump(): Promise<Dump>;
+  compare(snapshot: string): Promise<Comparison>;
+  /** Commands that may change data which the database was sent over REST. */
+  writes(): number;
+  stop(): Promise<void>;
+}
+
+/** `snapshotReplyBytes` is the limit under which snapshots are taken: what is above it is read in pages. */
+export async function openRestoreBench(limits: { snapshotReplyBytes?: number } = {}): Promise<RestoreBench> {
+  const database = await startTestDatabase();
+  const { snapshotReplyBytes: requestLimitBytes = 10 * 1024 * 1024 } = limits;
+  const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
+  const tight = await startUpstashRedis({ redisUrl: database.url, token: 'test', requestLimitBytes });
+  const [port, tightPort] = [server, tight].map(({ url }) =>
+    upstashRedis({ url, token: 'test', clock: systemClock() }),
+  );
+  if (port === undefined || tightPort === undefined) throw new Error('no port');
+  const folder = await folderStore();
+  const clock = steppedClock();
+
+  const open = (parts: Partial<RestoreParts> = {}) => {
+    const queue = inProcessQueue();
+    const redis = parts.redis ?? port;
+    const redisOf = (target: string | null): RedisPort => (target === null ? redis : targetOf(parts, target));
+    const ports = { ...defaults(folder.store), ...parts, redis, redisOf, clock, log: silentLog(), queue };
+    const safety = { ...DEFAULT_SNAPSHOT_SETTINGS, tool: 'test', ...parts.settings };
+    const settings = { inFlight: 3, inline: parts.inline ?? 2, parallelism: 4 };
+    const definitions = [
+      snapshotRun(ports, safety),
+      verifyRun(ports),
+      restoreRun(ports, { ...settings, safety: { ...safety, purpose: 'safety' } }),
+    ];
+    return { ports: ports satisfies RestorePorts, queue, engine: createEngine(ports, definitions, TIMES) };
+  };
+  const work = (id: string, parts: Partial<RestoreParts> = {}): Promise<RunRecord> => {
+    const { engine, queue } = open(parts);
+    return drive(engine, clock, () => queue.take(), id, budgetUntil(Infinity));
+  };
+  const finish = (started: Started, parts: Partial<RestoreParts>): Promise<RunRecord> => {
+    if (!started.started) throw new Error(`held by ${started.holder}`);
+    return work(started.run.id, parts);
+  };
+  const start = async (snapshot: string, ask: Ask = {}, parts: Partial<RestoreParts> = {}): Promise<Started> => {
+    clock.advance(1000);
+    const { engine, ports } = open(parts);
+    return startRestore(engine, await prepareRestore(ports, { ...everything(snapshot), ...ask }));
+  };
+
+  return {
+    database,
+    port,
+    folder,
+    clock,
+    engine: (parts) => open(parts).engine,
+    async snapshot(parts = {}) {
+      clock.advance(1000);
+      const tightParts = { redis: tightPort, ...parts };
+      const run = await finish(await startSnapshot(open(tightParts).engine, 'cli'), tightParts);
+      const manifest = (await loadManifest(folder.store, run.id))?.manifest;
+      if (manifest !== undefined && run.state === 'succeeded') return manifest;
+      throw new Error(`the snapshot is ${run.state}: ${run.error?.message ?? ''}`);
+    },
+    async verify(id, parts = {}) {
+      clock.advance(1000);
+      return finish(await startVerify(open(parts).engine, id), parts);
+    },
+    start,
+    restore: async (snapshot, ask = {}, parts = {}) => finish(await start(snapshot, ask, parts), parts),
+    work,
+    dump: () => dumpOf(database.url),
+    compare: (snapshot) => compareSnapshot(database.url, folder.folder, snapshot),
+    writes: () => server.writeCommandCount(),
+    async stop() {
+      await Promise.all([server.stop(), tight.stop()]);
+      await database.stop();
+      await folder.remove();
+    },
+  };
+}
+
+function everything(snapshot: string): RestoreRequest {
+  return {
+    snapshot,
+    at: null,
+    scope: { all: true },
+    mode: 'replace',
+    expiry: 'keep',
+    dryRun: false,
+    target: null,
+    safety: true,
+    settle: false,
+    confirm: snapshot,
+    allowIncomplete: false,
+    trigger: 'cli',
+  };
+}
+
+function targetOf({ targets }: Partial<RestoreParts>, name: string): RedisPort {
+  const found = targets?.[name];
+  if (found !== undefined) return found;
+  throw new AppError('usage', `There is no target ${name}`, { hint: 'Name one of those that are set.' });
+}
+
+function defaults(store: ObjectStore): Pick<RestorePorts, 'store' | 'sealer' | 'signer' | 'backend'> {
+  return {
+    store,
+    sealer: ageSealer({ recipients: [], identity: null }),
+    signer: ed25519Signer({ privateKey: null, publicKey: null }),
+    backend: soulcasterBackend({ url: null, clock: systemClock() }),
+  };
+}
+
+function steppedClock(): SteppedClock {
+  let now = NOW;
+  return {
+    now: () => now,
+    sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+    advance: (ms) => void (now += ms),
+  };
+}
