@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js';
+import { errorKind } from '../../snapshot/read/batch.js';
 
 /** Redis's own words, and Upstash's (upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded). */
 const FULL = /\bOOM\b|capacity quota exceeded/i;
@@ -27,10 +28,6 @@ export function batchError(error: unknown, commands: readonly RedisCommand[]): u
   if (!(error instanceof AppError) || error.code !== 'redis-command') return error;
   const name = commands.some(([command]) => command === 'JSON.SET') ? 'JSON.SET' : 'a batch';
   return commandError(name, error.message.replace(/^.*?refused the batch: /, ''));
-}
-
-export function errorKind(text: string): string {
-  return /^[A-Z]+\b/.exec(text)?.[0] ?? 'ERR';
 }
 
 export function fieldExpiryError(kind: string): AppError {

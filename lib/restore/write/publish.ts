@@ -1,6 +1,7 @@
 import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
 import type { RecordType } from '../../snapshot/record.js';
-import { commandError, errorKind, stagedKeyError, valuesOf } from './errors.js';
+import { errorKind } from '../../snapshot/read/batch.js';
+import { commandError, stagedKeyError, valuesOf } from './errors.js';
 import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
 
 /** What tells a value that was put in place from another: `type` as TYPE says it (`none`: no key), and its size. */
