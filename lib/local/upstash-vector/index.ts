@@ -54,7 +54,7 @@ const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
  *
  * Not modelled: durability, sparse and hybrid indexes, the vendor's own embedding (`upsert-data`, `query-data`),
  * metadata filters, `update`, `random`, resumable queries, renaming a namespace, read-only tokens, quotas and rate
- * limits but as a fault. Deletions are seen by queries at once. Guessed, for want of documentation: the size limit of a
+ * limits but as a fault. Queries are exact, and see deletions at once. Guessed, for want of documentation: the size limit of a
  * request, statuses of refusals other than 401, 404 and 422, that reading a namespace that does not exist finds
  * nothing, and that a namespace in the path is percent-decoded.
  * Sources: upstash.com/docs/vector/api/endpoints and the SDKs' source.
