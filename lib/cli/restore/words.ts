@@ -22,6 +22,9 @@ export function restoreCommand(snapshot: string, { scope, target }: Where, whole
   return ['soulcaster-backup restore', snapshot, ...project, ...into].join(' ');
 }
 
+/** For a shell; control characters, which no real id has, are shown as everywhere. */
 function quoted(word: string): string {
-  return PLAIN_WORD.test(word) ? word : `'${printable(word).replaceAll("'", `'\\''`)}'`;
+  if (PLAIN_WORD.test(word)) return word;
+  const safe = /\p{C}/u.test(word) ? printable(word) : word;
+  return `'${safe.replaceAll("'", `'\\''`)}'`;
 }

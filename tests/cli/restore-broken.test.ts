@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fullApp } from '../../lib/app.js';
+import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../lib/local/fault-proxy.js';
+import { startSnapshot } from '../../lib/snapshot/run.js';
+import { cliJson, ended, openStack, spawnCli, until, type CliStack, type Variables } from './fixture.js';
+import { anyProject, removeProject, stateOf, taken } from './restore-fixture.js';
+
+let stack: CliStack;
+let env: Variables;
+let url: string;
+let project: string;
+let snapshot: string;
+beforeAll(async () => {
+  stack = await openStack();
+  env = await stack.alone();
+  url = stack.urls.redis;
+  project = await anyProject(url);
+  snapshot = await taken(env);
+});
+afterAll(() => stack.stop());
+
+const DENIED = { status: 401, body: '{"error":"Unauthorized"}' } as const;
+const writes = ({ body }: ProxiedRequest): boolean => body.includes('HSET');
+
+/** A run of the program whose requests to Redis go through `rule`. */
+async function through<T>(
+  rule: (request: ProxiedRequest) => FaultAction,
+  use: (env: Variables) => Promise<T>,
+): Promise<T> {
+  const proxy = await startFaultProxy({ target: stack.urls.redisRest, rule });
+  try {
+    return await use({ ...env, UPSTASH_REDIS_REST_URL: proxy.url });
+  } finally {
+    await proxy.stop();
+  }
+}
+
+describe('a restore that breaks off', () => {
+  it('before it writes says that nothing was written', async () => {
+    const rule = ({ index }: ProxiedRequest): FaultAction => (index === 0 ? 'pass' : DENIED);
+    const { code, json } = await through(rule, (broken) => cliJson(['restore', '--yes'], broken));
+    expect([code, json.error?.code]).toEqual([1, 'redis-denied']);
+    expect(json.error?.hint).toContain('Nothing was written.');
+    expect(json).not.toHaveProperty('undo');
+  });
+
+  it('while it writes says how to finish and how to undo it, and both work', async () => {
+    const whole = await stateOf(url);
+    await removeProject(url, project);
+    const before = await stateOf(url);
+    const rule = (request: ProxiedRequest): FaultAction => (writes(request) ? DENIED : 'pass');
+    const { code, json, stderr } = await through(rule, (broken) =>
+      cliJson(['restore', '--yes', '--no-settle'], broken),
+    );
+    expect([code, json['state'], json.error?.code]).toEqual([1, 'failed', 'redis-denied']);
+    const undo = String(json['undo']);
+    expect(undo).toBe(json['runId']);
+    expect(stderr).toContain('broke off while it was writing');
+    for (const id of [undo, snapshot]) expect(json.error?.hint).toContain(`soulcaster-backup restore ${id}`);
+    expect((await cliJson(['restore', undo, '--yes'], env)).code).toBe(0);
+    expect(await stateOf(url)).toEqual(before);
+    expect((await cliJson(['restore', snapshot, '--yes', '--no-settle'], env)).code).toBe(0);
+    expect(await stateOf(url)).toEqual(whole);
+  });
+
+  it('when it is interrupted while it writes ends with 130 and says the same', async () => {
+    await removeProject(url, project);
+    let writing = false;
+    const rule = (request: ProxiedRequest): FaultAction => {
+      writing ||= writes(request);
+      return writes(request) ? { delayMs: 1_500 } : 'pass';
+    };
+    await through(rule, async (slow) => {
+      const child = spawnCli(['restore', '--project', project, '--yes', '--json'], slow);
+      await until(child, () => writing);
+      child.kill('SIGINT');
+      const { code, stdout } = await ended(child, slow);
+      const json = JSON.parse(stdout) as { undo: string; error: { code: string; hint: string } };
+      expect([code, json.error.code]).toEqual([130, 'interrupted']);
+      expect(json.error.hint).toContain(`restore ${snapshot} --project ${project}`);
+      expect(json.error.hint).toContain(`restore ${json.undo}`);
+      expect(json.error.hint).not.toContain('nothing half-done counts');
+    });
+    expect((await cliJson(['restore', '--project', project, '--yes'], env)).code).toBe(0);
+  });
+});
+
+describe('a restore that is not alone', () => {
+  it('ends with 11 and says what is under way; a dry run does not mind', async () => {
+    const other = await startSnapshot(fullApp(env).engine, 'cron');
+    const { code, json } = await cliJson(['restore', '--yes'], env);
+    expect([code, json.error?.code]).toEqual([11, 'locked']);
+    const holder = other.started ? other.run.id : 'no run';
+    expect(json.error?.message).toContain(`${holder}, a snapshot (scan)`);
+    expect((await cliJson(['restore', '--dry-run'], env)).code).toBe(0);
+  });
+});

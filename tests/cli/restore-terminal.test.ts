@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execa } from 'execa';
+import { openStack, ROOT, type CliStack, type Variables } from './fixture.js';
+import { redis, stateOf, taken } from './restore-fixture.js';
+
+const BINARY = join(ROOT, 'bin/soulcaster-backup.js');
+const QUESTION = /type (yes|the snapshot's id): $/;
+const END_OF_INPUT = '\u0004';
+const CTRL_C = '\u0003';
+
+let stack: CliStack;
+let env: Variables;
+let url: string;
+let snapshot: string;
+beforeAll(async () => {
+  stack = await openStack();
+  env = await stack.alone();
+  url = stack.urls.redis;
+  snapshot = await taken(env);
+});
+afterAll(() => stack.stop());
+
+/** Runs the program on a terminal of its own and types `answer` when it is asked. */
+async function typing(
+  args: readonly string[],
+  answer: string,
+): Promise<{ code: number; screen: string; asked: boolean }> {
+  const command = [BINARY, ...args].map((word) => `'${word}'`).join(' ');
+  const child = execa('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...env },
+    extendEnv: false,
+    reject: false,
+    cleanup: true,
+  });
+  let screen = '';
+  let asked = false;
+  child.stdout.on('data', (chunk: Buffer) => {
+    screen += chunk.toString('utf8');
+    if (asked || !QUESTION.test(screen)) return;
+    asked = true;
+    child.stdin.write(answer);
+  });
+  const { exitCode } = await child;
+  return { code: exitCode ?? -1, screen: screen.replaceAll('\r', ''), asked };
+}
+
+describe('restore on a terminal', () => {
+  it('shows the plan and does it when the id is typed', async () => {
+    const whole = await stateOf(url);
+    await redis(url, 'SET', 'stray:key', 'newer');
+    const { code, screen, asked } = await typing(['restore', '--no-settle'], `${snapshot}\r`);
+    expect([code, asked]).toEqual([0, true]);
+    expect(screen).toMatch(/^total( +-){2} +\d+( +-){2} +1$/m);
+    expect(screen.indexOf('stray:key')).toBeLessThan(screen.indexOf('type the snapshot'));
+    expect(screen).toContain(`Restored snapshot ${snapshot}`);
+    expect(await stateOf(url)).toEqual(whole);
+  });
+
+  it.each([
+    ['another answer', ['restore'], 'yes\r'],
+    ['no answer', ['restore'], '\r'],
+    ['the end of the input', ['restore'], END_OF_INPUT],
+    ['a no, for less than everything,', ['restore', '--mode', 'missing'], 'no\r'],
+  ])('%s changes nothing and ends with 2', async (_, args, answer) => {
+    await redis(url, 'DEL', `clusters:all`);
+    await redis(url, 'SET', 'stray:key', 'newer');
+    const before = await stateOf(url);
+    const { code, screen, asked } = await typing(args, answer);
+    expect([code, asked]).toEqual([2, true]);
+    expect(screen).toContain('error: Nothing was changed');
+    expect(await stateOf(url)).toEqual(before);
+  });
+
+  it('Ctrl-C at the question changes nothing and ends with 130', async () => {
+    await redis(url, 'SET', 'stray:key', 'newer');
+    const before = await stateOf(url);
+    const { code, asked } = await typing(['restore'], CTRL_C);
+    expect([code, asked]).toEqual([130, true]);
+    expect(await stateOf(url)).toEqual(before);
+  });
+
+  it('takes a yes for less than everything, and does not ask when there is nothing to do', async () => {
+    await redis(url, 'DEL', `clusters:all`);
+    const args = ['restore', '--mode', 'missing'];
+    const { code, asked } = await typing(args, 'yes\r');
+    expect([code, asked]).toEqual([0, true]);
+    expect(await redis(url, 'EXISTS', 'clusters:all')).toBe(1);
+    const again = await typing(args, 'yes\r');
+    expect([again.code, again.asked]).toEqual([0, false]);
+    expect(again.screen).toContain('Nothing would change');
+  });
+});

@@ -1,0 +1,186 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { progressView } from '../../lib/cli/output/progress.js';
+import { changesAnything, planView } from '../../lib/cli/restore/plan-view.js';
+import { reportView } from '../../lib/cli/restore/report-view.js';
+import type { DryRunResult, RestoredResult } from '../../lib/cli/restore/result.js';
+import { restoreCommand } from '../../lib/cli/restore/words.js';
+import { countAction, noPlan } from '../../lib/restore/plan-counts.js';
+import { countProof, noProof } from '../../lib/restore/proof-counts.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { rowOf } from './restore-fixture.js';
+
+const ID = '20261122T020000Z-x7k2m9';
+
+const DRY: DryRunResult = {
+  snapshot: ID,
+  scope: { all: true },
+  mode: 'replace',
+  expiry: 'keep',
+  dryRun: true,
+  target: null,
+  safety: true,
+  settle: true,
+  trigger: 'cli',
+  plan: noPlan(),
+  spent: { commands: 100_000, requests: 200 },
+  milliseconds: 1_000,
+};
+
+function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
+  const proof = noProof();
+  for (let key = 0; key < 12; key++) countProof(proof, 'feedback', 'equal');
+  return {
+    ...DRY,
+    dryRun: false,
+    undo: 'empty',
+    locksTaken: 0,
+    removed: 2,
+    extras: 0,
+    phases: { check: 2_000, 'safety-scan': 60_000, write: 1_000 },
+    written: { written: 12, kept: 0, removed: 1, expired: 0, bytes: 2048 },
+    proof,
+    projects: [],
+    ...changes,
+  };
+}
+
+const UNDO = { from: ID, words: restoreCommand(ID, DRY), commands: 50_000 };
+
+describe('a plan', () => {
+  it('counts by family and in all, and names so many keys', () => {
+    const plan = noPlan();
+    for (let key = 0; key < 1_200; key++) countAction(plan, 'feedback', 'remove');
+    countAction(plan, 'cluster', 'same');
+    plan.examples.push(
+      ...Array.from({ length: 20 }, (_, at) => ({ action: 'remove' as const, key: `feedback:p:${at}` })),
+    );
+    const text = planView({ ...DRY, plan });
+    expect(text.split('\n').filter((line) => /^(cluster|feedback|total) /.test(line))).toHaveLength(3);
+    expect(rowOf(text, 'feedback')).toEqual(['-', '-', '-', '-', '-', '1,200']);
+    expect(rowOf(text, 'total')).toEqual(['-', '-', '1', '-', '-', '1,200']);
+    expect(text).toContain('  feedback:p:9\n  and 1,190 more');
+    expect(text).not.toContain('feedback:p:10');
+    expect(text).toContain('100,000 commands, at most $0.2000');
+  });
+
+  it('says how to read names that are encrypted', () => {
+    const plan = noPlan();
+    countAction(plan, 'feedback', 'overwrite');
+    plan.examples.push({ action: 'overwrite', key: { age: 'c2VhbGVk' } });
+    expect(planView({ ...DRY, plan })).toMatch(/Keys to overwrite:\n {2}\(encrypted\)\n\n.*BACKUP_AGE_IDENTITY/);
+  });
+
+  it('that does nothing says so in a sentence, for what was looked at', () => {
+    const plan = noPlan();
+    countAction(plan, 'feedback', 'same');
+    countAction(plan, 'feedback', 'keep');
+    countAction(plan, 'feedback', 'expired');
+    expect(changesAnything(plan)).toBe(false);
+    const text = (changes: Partial<DryRunResult>): string => planView({ ...DRY, plan, ...changes });
+    expect(text({})).toMatch(/^The database is as the snapshot has it: nothing would change\. 1 key of/);
+    expect(text({ scope: { project: 'p1' }, target: 'scratch' })).toMatch(
+      /^Target scratch is as the snapshot has it for project p1: /,
+    );
+    expect(text({ mode: 'missing' })).toMatch(/^Nothing would change.* 1 key differ.* mode missing leaves/);
+  });
+
+  it.each(['write', 'overwrite', 'remove'] as const)('to %s a key does something', (action) => {
+    const plan = noPlan();
+    countAction(plan, 'feedback', action);
+    expect(changesAnything(plan)).toBe(true);
+  });
+
+  it('to put the project on a list does something', () => {
+    expect(changesAnything({ ...noPlan(), usersJoined: 1 })).toBe(true);
+  });
+});
+
+describe('a report', () => {
+  it('counts what was done, and reckons what the safety snapshot took', () => {
+    const text = reportView(restored(), UNDO);
+    expect(text).toMatch(/^Restored snapshot \S+ \(everything, mode replace\) into the database\.\n/);
+    for (const line of [
+      /written +12 keys, 2\.0 KiB/,
+      /removed +3 keys/,
+      /proof +12 keys equal, 0 missing, 0 different/,
+      new RegExp(`undo +soulcaster-backup restore ${ID}$`, 'm'),
+      /commands +100,000 in 200 requests, 50,000 more to save what was there, at most \$0\.3000/,
+      /time +1\.0 s, within the objective of 4 h/,
+      /saving what is there +1 min 0 s/,
+    ])
+      expect(text).toMatch(line);
+    expect(text).not.toMatch(/newer|kept|expired|locks|Next:/);
+  });
+
+  it('tells of what is out of the ordinary', () => {
+    const text = reportView(restored({ extras: 3, locksTaken: 1, milliseconds: 5 * 3_600_000 }), null);
+    expect(text).toMatch(/newer +3 keys not in the snapshot/);
+    expect(text).toMatch(/locks +1 taken/);
+    expect(text).toContain('OVER the objective');
+  });
+
+  it('says first that the proof failed, and which keys it failed for', () => {
+    const proof = noProof();
+    countProof(proof, 'feedback', 'missing');
+    proof.examples.push({ verdict: 'missing', key: 'feedback:p:1', difference: null });
+    const text = reportView(restored({ proof }), UNDO);
+    expect(text).toMatch(/^NOT PROVEN: snapshot/);
+    expect(text).not.toContain('Restored');
+    expect(rowOf(text, 'feedback:p:1')).toEqual(['missing']);
+  });
+
+  it('shows every project with a fault, and of the others some', () => {
+    const sound = { feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
+    const projects = Array.from({ length: 30 }, (_, at) => ({ ...sound, project: `sound-${at}` }));
+    const violations = [{ rule: 'created-without-hash', count: 2, examples: ['a', 'b'] }];
+    const faulty = { ...sound, project: 'faulty', loads: false, violations, backend: 'differs' as const };
+    const text = reportView(restored({ projects: [...projects, faulty] }), UNDO);
+    expect(rowOf(text, 'faulty')).toEqual(['1', '1', 'NO', '2', 'differs']);
+    expect(text).toContain('faulty: items listed by time have no hash (2: a, b)');
+    expect(text.match(/^sound-/gm)).toHaveLength(20);
+    expect(text).toContain('and 10 projects without a fault');
+    expect(text).toContain('re-index the vectors of all 31 projects');
+    expect(reportView(restored({ projects: [faulty], target: 'scratch' }), UNDO)).not.toContain('re-index');
+  });
+});
+
+describe('the command that undoes', () => {
+  it('is for the same place, and a shell reads it as it is meant', () => {
+    expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
+      `soulcaster-backup restore ${ID} --project p1 --target scratch`,
+    );
+    const word = fc.string({
+      minLength: 1,
+      unit: fc.constantFrom('a', "'", '"', '$', '`', '\\', ' ', '!', '*', ';', 'é'),
+    });
+    fc.assert(
+      fc.property(word, (project) => {
+        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('soulcaster-backup', 'run');
+        const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
+        expect(read).toBe(project);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('the progress of a restore', () => {
+  it('is told in words, without counts where nothing is counted', () => {
+    const told: string[] = [];
+    const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
+    const at = (phase: string, done: number, total: number | null): void =>
+      view.update({ kind: 'restore', phase, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
+    at('check', 1, 3);
+    at('fence', 0, null);
+    at('write', 0, 3);
+    at('a-phase-of-a-newer-version', 0, null);
+    expect(told).toEqual([
+      'checking the snapshot: 1 of 3 parts',
+      'locking the projects',
+      'writing: 0 of 3 parts',
+      'a-phase-of-a-newer-version',
+    ]);
+  });
+});
