@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util';
-import { benchSnapshot } from './snapshot.js';
 import { report } from './report.js';
+import { reportRestore } from './restore-report.js';
+import { benchRestore } from './restore.js';
+import { benchSnapshot } from './snapshot.js';
 
-const USAGE = `usage: npm run bench -- snapshot [options]
+const USAGE = `usage: npm run bench -- snapshot|restore [options]
   --projects N --items N   Soulcaster-shaped data: projects, and feedback items of each (default 10 and 1500)
   --keys N                 so many keys of all types and sizes instead
   --rounds N               how often each measurement is repeated; medians are told (default 3)
   --latency MS             time that each request takes on the way to the database, besides (default 0)
   --quick                  little data and one round: to see that it runs
-  --profile                also name the functions in which a snapshot spends its time
+  --profile                snapshot only: also name the functions in which it spends its time
   --json                   everything measured, as JSON on stdout
 `;
 
@@ -23,13 +25,33 @@ const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean', default: false },
 });
 
+/** @type {ReadonlyMap<string, (options: import('./snapshot.js').BenchOptions, announce: (line: string) => void) => Promise<{measured: object, text: string}>>} */
+const BENCHMARKS = new Map([
+  [
+    'snapshot',
+    async (options, announce) => {
+      const measured = await benchSnapshot(options, announce);
+      return { measured, text: report(measured) };
+    },
+  ],
+  [
+    'restore',
+    async (options, announce) => {
+      const measured = await benchRestore(options, announce);
+      return { measured, text: reportRestore(measured) };
+    },
+  ],
+]);
+
 /** Thrown for a command line that makes no sense. */
 class UsageError extends Error {}
 
-/** @returns {{json: boolean, bench: import('./snapshot.js').BenchOptions}} */
+/** @returns {{name: string, json: boolean, bench: import('./snapshot.js').BenchOptions}} */
 function optionsOf(/** @type {readonly string[]} */ args) {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  if (positionals.length !== 1 || positionals[0] !== 'snapshot') throw new UsageError('name a benchmark: snapshot');
+  const [name = ''] = positionals;
+  if (positionals.length !== 1 || !BENCHMARKS.has(name)) throw new UsageError('name a benchmark: snapshot or restore');
+  if (name === 'restore' && values.profile) throw new UsageError('--profile goes with snapshot');
   const { quick } = values;
   const data =
     values.keys === undefined
@@ -39,6 +61,7 @@ function optionsOf(/** @type {readonly string[]} */ args) {
         }
       : { mixed: number('keys', values.keys, 0) };
   return {
+    name,
     json: values.json,
     bench: {
       data,
@@ -56,9 +79,10 @@ function number(/** @type {string} */ name, /** @type {string | undefined} */ te
 }
 
 try {
-  const { json, bench } = optionsOf(process.argv.slice(2));
-  const measured = await benchSnapshot(bench, (line) => process.stderr.write(`${line}\n`));
-  process.stdout.write(json ? `${JSON.stringify(measured, null, 2)}\n` : report(measured));
+  const { name, json, bench } = optionsOf(process.argv.slice(2));
+  const run = BENCHMARKS.get(name);
+  const done = await run?.(bench, (line) => process.stderr.write(`${line}\n`));
+  if (done !== undefined) process.stdout.write(json ? `${JSON.stringify(done.measured, null, 2)}\n` : done.text);
 } catch (error) {
   const isUsage = error instanceof UsageError || String(error?.code).startsWith('ERR_PARSE_ARGS');
   process.stderr.write(isUsage ? `${error.message}\n${USAGE}` : `${error.stack}\n`);

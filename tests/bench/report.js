@@ -1,13 +1,5 @@
 import Table from 'cli-table3';
-
-const MB = 1e6;
-
-/** @param {number} ms */
-const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
-/** @param {number} bytes */
-const megabytes = (bytes) => (bytes / MB).toFixed(1);
-/** @param {number} value */
-const whole = (value) => Math.round(value).toLocaleString('en-US');
+import { megabytes, seconds, whole } from './figures.js';
 
 /**
  * What was measured, for people: medians of the rounds, and how far these were apart.

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { machine } from './figures.js';
 import { productFlags, program, runNode, runProgram } from './processes.js';
 import { hottestFunctions } from './profile.js';
 import { setStage } from './stage.js';
@@ -134,9 +134,4 @@ function summarise(/** @type {readonly Round[]} */ rounds) {
     scanOverWire: wireMs / scanMs,
     totalOverWire: wireMs / totalMs,
   };
-}
-
-function machine() {
-  const [cpu] = cpus();
-  return { cores: cpus().length, model: cpu?.model ?? 'unknown', node: process.version, platform: process.platform };
 }

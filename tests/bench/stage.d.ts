@@ -10,6 +10,8 @@ export interface Stage {
   readonly folder: string;
   /** Variables of the environment for programs, with a store of that name within the folder. */
   variables(store: string): Record<string, string>;
+  /** Removes all keys. */
+  empty(): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Redis } from 'ioredis';
 import { startRedisServer } from '../../dist/lib/local/redis-server.js';
 import { built, program, runNode, startNode } from './processes.js';
 
@@ -18,6 +19,7 @@ const REDIS_ARGS = ['--repl-diskless-sync-delay', '0'];
  * @property {string} token
  * @property {string} folder a temporary one
  * @property {(name: string) => Record<string, string>} variables of the environment, for a store of that name
+ * @property {() => Promise<void>} empty removes all keys
  * @property {() => Promise<void>} stop also removes the folder
  */
 
@@ -49,7 +51,7 @@ export async function setStage(data, latencyMs) {
       BACKUP_STORE: pathToFileURL(join(folder, name)).href,
       QSTASH_TOKEN: '',
     });
-    return { keys, redisUrl: redis.url, url, token, folder, variables, stop };
+    return { keys, redisUrl: redis.url, url, token, folder, variables, empty: () => emptyOut(redis.url), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -66,4 +68,11 @@ async function slowDown(url, latencyMs, stops) {
   const network = await startNode([program('slow-network'), '--target', host, '--latency', String(latencyMs)]);
   stops.push(() => network.stop());
   return `http://127.0.0.1:${network.ready.port}`;
+}
+
+/** @param {string} redisUrl */
+async function emptyOut(redisUrl) {
+  const redis = new Redis(redisUrl, { protocol: 2 });
+  await redis.flushall('SYNC');
+  redis.disconnect();
 }

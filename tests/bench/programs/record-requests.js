@@ -7,13 +7,14 @@ import { startFaultProxy } from '../../../dist/lib/local/fault-proxy.js';
  *
  * @param {string} target the database's REST URL
  * @param {string} file
+ * @param {() => boolean | Promise<boolean>} [wanted] asked with each request, whether it is to be written down
  */
-export async function recordRequests(target, file) {
+export async function recordRequests(target, file, wanted = () => true) {
   const lines = createWriteStream(file);
   const proxy = await startFaultProxy({
     target,
-    rule: ({ path, body }) => {
-      lines.write(`${path}\t${body.toString('utf8')}\n`);
+    rule: async ({ path, body }) => {
+      if (await wanted()) lines.write(`${path}\t${body.toString('utf8')}\n`);
       return 'pass';
     },
   });

@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util';
+import { fullApp } from '../../../dist/lib/app.js';
+import { environment } from '../../../dist/lib/config.js';
+import { prepareRestore, startRestore } from '../../../dist/lib/restore/start.js';
+import { loadRun } from '../../../dist/lib/runs/records.js';
+import { peakMemory, processorSeconds } from './peak-memory.js';
+import { recordRequests } from './record-requests.js';
+
+/**
+ * Restores the snapshot `--id ID` whole into the database of the environment, in this process, and prints what came of
+ * it as one line of JSON. With `--record FILE` the requests of the write phase go to that file: see record-requests.js.
+ */
+const { values } = parseArgs({
+  options: { id: { type: 'string', default: '' }, record: { type: 'string', default: '' } },
+});
+const env = environment();
+let run = '';
+const recorder =
+  values.record === '' ? null : await recordRequests(env['UPSTASH_REDIS_REST_URL'] ?? '', values.record, isWriting);
+const app = fullApp(recorder === null ? env : { ...env, UPSTASH_REDIS_REST_URL: recorder.url });
+
+/** Phases follow one another, so that the one in the record is the one that a request belongs to. */
+async function isWriting() {
+  return run !== '' && (await loadRun(app.ports.store, run)).record.phase === 'write';
+}
+
+const cpuBefore = processorSeconds();
+const started = await startRestore(
+  app.engine,
+  await prepareRestore(app.ports, {
+    snapshot: values.id,
+    at: null,
+    scope: { all: true },
+    mode: 'replace',
+    expiry: 'keep',
+    dryRun: false,
+    target: null,
+    safety: true,
+    settle: false,
+    confirm: values.id,
+    allowIncomplete: false,
+    trigger: 'cli',
+  }),
+);
+if (!started.started) throw new Error('another run is at work in this store');
+run = started.run.id;
+const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
+const ended = await app.work(run, budget);
+const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBefore];
+await recorder?.stop();
+if (ended.result === null) throw new Error(`the restore ${ended.state}: ${ended.error?.message ?? ''}`);
+
+const result = /** @type {any} */ (ended.result);
+const printed = {
+  id: run,
+  state: ended.state,
+  error: ended.error,
+  targetEmpty: result.targetEmpty,
+  undo: result.undo,
+  plan: result.plan.total,
+  proof: result.proof.total,
+  written: result.written,
+  removed: result.removed,
+  extras: result.extras,
+  writing: result.writing.spent ?? result.writing,
+  spent: result.spent,
+  writeMs: result.phases.write,
+  totalMs: result.milliseconds,
+  phases: result.phases,
+  usage: app.ports.redis.usage(),
+  peakBytes,
+  cpuSeconds,
+};
+process.stdout.write(`${JSON.stringify(printed)}\n`);

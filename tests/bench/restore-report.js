@@ -1,0 +1,83 @@
+import Table from 'cli-table3';
+import { megabytes, seconds, whole } from './figures.js';
+
+/** Upstash's limit (upstash.com/docs/redis/troubleshooting/max_requests_limit), for a database of ordinary plans. */
+const COMMANDS_PER_SECOND = 10_000;
+const OBJECTIVE_HOURS = 4;
+const MILLIONS = [1, 10, 100];
+const PLAIN = { head: [], border: [] };
+
+/**
+ * What was measured, for people.
+ * @param {Awaited<ReturnType<typeof import('./restore.js').benchRestore>>} measured
+ */
+export function reportRestore({ machine, options, snapshot, lanes, over }) {
+  const { keys, plainBytes } = snapshot;
+  const first = lanes[0]?.rounds[0]?.restore;
+  const perKey = {
+    writing: first.writing.commands / keys,
+    empty: first.spent.commands / keys,
+    full: over.spent.commands / keys,
+  };
+  return [
+    `${machine.cores} x ${machine.model}, node ${machine.node}; medians of ${options.rounds} rounds` +
+      (options.latencyMs > 0 ? `; ${options.latencyMs} ms of latency` : ''),
+    `${whole(keys)} keys, ${megabytes(plainBytes)} MB of lines, ${megabytes(first.written.bytes)} MB of keys and values`,
+    ...lanes.map((lane) => laneTable(lane, keys, plainBytes)),
+    `commands per key: ${perKey.writing.toFixed(3)} to write; ${perKey.empty.toFixed(3)} for a whole run into an ` +
+      `empty database, ${perKey.full.toFixed(3)} over a full one all of whose keys differ`,
+    `requests per key: ${(first.writing.requests / keys).toFixed(4)} to write; ${(first.spent.requests / keys).toFixed(4)} for a whole run`,
+    `over the full database: ${seconds(over.totalMs)} (${phasesOf(over.phases)})`,
+    `at ${whole(COMMANDS_PER_SECOND)} commands/s, against the objective of ${OBJECTIVE_HOURS} hours:`,
+    projection(perKey),
+    '',
+  ].join('\n');
+}
+
+/** @param {Awaited<ReturnType<typeof import('./restore.js').benchRestore>>['lanes'][number]} lane */
+function laneTable({ inFlight, sockets, rounds, medians }, /** @type {number} */ keys, /** @type {number} */ bytes) {
+  const row = (/** @type {string} */ name, /** @type {number} */ ms) => [
+    name,
+    seconds(ms),
+    whole((keys / ms) * 1000),
+    megabytes((bytes / ms) * 1000),
+    (medians.wireMs / ms).toFixed(2),
+  ];
+  const table = new Table({ head: ['', 'time', 'keys/s', 'MB/s of lines', 'speed : wire'], style: PLAIN });
+  table.push(
+    row('wire: the same requests, replies thrown away', medians.wireMs),
+    row('restore, writing', medians.writeMs),
+    row('restore, checked, planned, written, proven', medians.totalMs),
+  );
+  const shares = rounds.map(({ wire, restore }) => (wire.totalMs / restore.writeMs).toFixed(2)).join(', ');
+  return [
+    `${inFlight} requests in flight a part, ${sockets} in all:`,
+    table.toString(),
+    `writing : wire, round by round: ${shares}`,
+    `phases: ${phasesOf(rounds[0]?.restore.phases ?? {})}`,
+    `peak memory: ${megabytes(medians.peakBytes)} MB; processor time: ${medians.restoreCpuSeconds.toFixed(2)} s, ` +
+      `of the wire alone ${medians.wireCpuSeconds.toFixed(2)} s`,
+  ].join('\n');
+}
+
+function phasesOf(/** @type {Readonly<Record<string, number>>} */ phases) {
+  return Object.entries(phases)
+    .filter(([, ms]) => ms >= 100)
+    .map(([name, ms]) => `${name} ${seconds(ms)}`)
+    .join(', ');
+}
+
+function projection(/** @type {{writing: number, empty: number, full: number}} */ perKey) {
+  const table = new Table({
+    head: ['keys', 'writing alone', 'into an empty database', 'over a full database'],
+    style: PLAIN,
+  });
+  for (const millions of MILLIONS) {
+    const cells = [perKey.writing, perKey.empty, perKey.full].map((commands) => {
+      const hours = (commands * millions * 1e6) / COMMANDS_PER_SECOND / 3600;
+      return `${hours < 1 ? `${(hours * 60).toFixed(0)} min` : `${hours.toFixed(1)} h`}: ${hours <= OBJECTIVE_HOURS ? 'met' : 'not met'}`;
+    });
+    table.push([`${millions} million`, ...cells]);
+  }
+  return table.toString();
+}

@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensurePrograms, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { machine } from './figures.js';
+import { productFlags, program, runNode } from './processes.js';
+import { setStage } from './stage.js';
+import { median } from './statistics.js';
+
+/** Requests under way at a time for each part that is worked on. */
+const IN_FLIGHT = [4, 1];
+/** Parts that one process works on at a time: TASKS_IN_PROCESS of lib/app.ts. */
+const PARTS_AT_A_TIME = 2;
+
+/**
+ * @typedef {import('./snapshot.js').BenchOptions} BenchOptions
+ * @typedef {import('./stage.js').Stage} Stage
+ *
+ * @typedef {object} Round What one round measured; the processes ran one after the other.
+ * @property {any} restore into an empty database
+ * @property {any} wire the requests of its write phase, replies thrown away, into an empty database as well
+ *
+ * @typedef {object} Lane
+ * @property {number} inFlight requests a part
+ * @property {number} sockets requests in all
+ * @property {Round[]} rounds
+ */
+
+/**
+ * Measures a restore into an empty database against what the wire allows: the very requests of its write phase, with the
+ * replies thrown away. Beside it, what a restore over a full database costs, none of whose keys is as the snapshot has
+ * it. The first restore, which writes the requests down, warms everything up and does not count.
+ * @param {Omit<BenchOptions, 'profile'>} options
+ * @param {(line: string) => void} announce
+ */
+export async function benchRestore(options, announce) {
+  await ensurePrograms([REDIS_SERVER], announce);
+  announce('loading data');
+  const stage = await setStage(options.data, options.latencyMs);
+  try {
+    announce(`${stage.keys} keys; taking the snapshot, and recording the requests of a restore`);
+    const snapshot = await takeSnapshot(stage);
+    const requests = join(stage.folder, 'requests');
+    const recorded = await restore(stage, snapshot.id, 4, ['--record', requests]);
+    await expectLines(requests, recorded.writing.requests);
+    const lanes = [];
+    for (const inFlight of IN_FLIGHT) {
+      const sockets = inFlight * Math.min(PARTS_AT_A_TIME, snapshot.parts);
+      /** @type {Lane} */
+      const lane = { inFlight, sockets, rounds: [] };
+      for (let round = 1; round <= options.rounds; round++) {
+        announce(`${inFlight} in flight a part: round ${round} of ${options.rounds}`);
+        lane.rounds.push(await measure(stage, snapshot.id, requests, lane, round));
+      }
+      lanes.push({ ...lane, medians: summarise(lane.rounds) });
+    }
+    announce('over a full database');
+    const over = await restoreOver(stage, snapshot.id);
+    const { latencyMs } = options;
+    return { machine: machine(), options: { latencyMs, rounds: options.rounds }, snapshot, lanes, over };
+  } finally {
+    await stage.stop();
+  }
+}
+
+function takeSnapshot(/** @type {Stage} */ stage) {
+  return productFlags().then((flags) => runNode([...flags, program('take-snapshot')], stage.variables('store')));
+}
+
+/** Takes turns in who goes first, so that nobody profits from what warms up. */
+async function measure(
+  /** @type {Stage} */ stage,
+  /** @type {string} */ id,
+  /** @type {string} */ file,
+  /** @type {Lane} */ { inFlight, sockets },
+  /** @type {number} */ round,
+) {
+  /** @type {Partial<Round>} */
+  const results = {};
+  const names = round % 2 === 0 ? ['wire', 'restore'] : ['restore', 'wire'];
+  for (const name of names) {
+    if (name === 'restore') results.restore = await restore(stage, id, inFlight);
+    else results.wire = await replay(stage, file, sockets);
+  }
+  return /** @type {Round} */ (results);
+}
+
+/** Into an empty database. */
+async function restore(
+  /** @type {Stage} */ stage,
+  /** @type {string} */ id,
+  /** @type {number} */ inFlight,
+  /** @type {readonly string[]} */ args = [],
+) {
+  await stage.empty();
+  return runRestore(stage, id, inFlight, args);
+}
+
+/** Over what the snapshot was taken of, with every key changed since: the most that there can be to do. */
+async function restoreOver(/** @type {Stage} */ stage, /** @type {string} */ id) {
+  const { keys } = await runNode([program('alter-keys'), '--redis', stage.redisUrl]);
+  const done = await runRestore(stage, id, 4, []);
+  if (keys >= stage.keys && done.plan.overwrite === stage.keys) return done;
+  throw new Error(`${done.plan.overwrite} of ${stage.keys} keys were written over: nothing to measure`);
+}
+
+async function runRestore(
+  /** @type {Stage} */ stage,
+  /** @type {string} */ id,
+  /** @type {number} */ inFlight,
+  /** @type {readonly string[]} */ args,
+) {
+  const done = await runNode([...(await productFlags()), program('restore-snapshot'), '--id', id, ...args], {
+    ...stage.variables('store'),
+    BACKUP_REQUESTS_IN_FLIGHT: String(inFlight),
+  });
+  if (done.state === 'succeeded' && done.written.written === stage.keys && done.proof.equal === stage.keys) return done;
+  throw new Error(`the restore ${done.state}, ${done.proof.equal} of ${stage.keys} keys proven: nothing to measure`);
+}
+
+/** The wire is measured with what is in the file: with other requests than those of the write phase, it would lie. */
+async function expectLines(/** @type {string} */ file, /** @type {number} */ count) {
+  const lines = (await readFile(file, 'latin1')).split('\n').length - 1;
+  if (lines !== count) throw new Error(`${lines} requests were recorded, and the write phase sent ${count}`);
+}
+
+async function replay(/** @type {Stage} */ stage, /** @type {string} */ file, /** @type {number} */ sockets) {
+  await stage.empty();
+  const where = ['--file', file, '--url', stage.url, '--token', stage.token];
+  return runNode([program('replay-requests'), ...where, '--in-flight', String(sockets)]);
+}
+
+function summarise(/** @type {readonly Round[]} */ rounds) {
+  const of = (/** @type {(round: Round) => number} */ value) => median(rounds.map(value));
+  const wireMs = of(({ wire }) => wire.totalMs);
+  const writeMs = of(({ restore: { writeMs: each } }) => each);
+  return {
+    wireMs,
+    writeMs,
+    totalMs: of(({ restore: { totalMs: each } }) => each),
+    peakBytes: of(({ restore: { peakBytes: each } }) => each),
+    restoreCpuSeconds: of(({ restore: { cpuSeconds: each } }) => each),
+    wireCpuSeconds: of(({ wire }) => wire.cpuSeconds),
+    /** Speed of the write phase as a share of what the wire allows. */
+    writeOverWire: wireMs / writeMs,
+  };
+}
