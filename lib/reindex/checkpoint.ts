@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import type { Json } from '../json.js';
+import type { RunRecord, StepOutcome } from '../runs/model.js';
+import { conflictSchema, NOTHING_SPENT, reindexInputSchema, SKIP_REASONS, type ReindexInput } from './model.js';
+
+const proofSchema = z.object({
+  /** Items in Redis that can have a vector. */
+  items: z.number(),
+  /** Vectors in the namespace. */
+  vectors: z.number(),
+  /** Items that lack a vector, and vectors that lack an item. */
+  missing: z.number(),
+  strays: z.number(),
+  /** Vectors of items that could not be embedded this time, left as they were. */
+  left: z.number(),
+  /** Vectors that searched for themselves, and those of them that were found. */
+  sampled: z.number(),
+  sampleFound: z.number(),
+  /** Writes that were not indexed yet when the waiting ended. */
+  pending: z.number(),
+});
+export type ProjectProof = z.infer<typeof proofSchema>;
+
+const projectSchema = z.object({
+  project: z.string(),
+  items: z.number(),
+  /** Items of the plan that are to be embedded, in `batches` batches from number `first` on. */
+  planned: z.number(),
+  first: z.number(),
+  batches: z.number(),
+  /** The same for what came up during the run. */
+  late: z.number(),
+  lateFirst: z.number(),
+  lateBatches: z.number(),
+  lateDone: z.boolean(),
+  unchanged: z.number(),
+  /** Keys where an item should be that cannot be one, by the latest look. */
+  odd: z.number(),
+  conflicts: z.number(),
+  /** Vectors without an item, at the plan; told by a dry run. */
+  strays: z.number(),
+  present: z.number(),
+  sweptAll: z.boolean(),
+  swept: z.number(),
+  /** Items that the proof found without a vector and embedded. */
+  topUp: z.number(),
+  proof: proofSchema.nullable(),
+});
+export type ProjectState = z.infer<typeof projectSchema>;
+
+/** A number of a batch and the fencing number in its name, which holds until the next entry. */
+const rangesSchema = z.array(z.tuple([z.number(), z.number()]));
+export type Ranges = z.infer<typeof rangesSchema>;
+
+const skippedSchema = z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) });
+
+/** What later legs and tasks of a re-index need. Bounded by the number of projects and legs, not of items. */
+const checkpointSchema = z.object({
+  startedAt: z.number(),
+  /** Where SCAN, or a walk through a namespace, goes on; null at its beginning. */
+  cursor: z.string().nullable(),
+  /** Keys that the present SCAN has seen. */
+  seen: z.number(),
+  /** Objects that hold what the latest SCAN found. */
+  chunks: z.array(z.string()),
+  projects: z.array(projectSchema),
+  batches: z.number(),
+  ranges: rangesSchema,
+  lateBatches: z.number(),
+  lateRanges: rangesSchema,
+  /** Batches whose clusters were not the same at the second look, and the fencing number in the new object's name. */
+  recast: z.array(z.tuple([z.number(), z.number()])),
+  /** Projects whose namespace was cleared. */
+  flushed: z.array(z.string()),
+  conflicts: z.array(conflictSchema),
+  /** The first keys where an item should be that cannot be one. */
+  odd: z.array(skippedSchema),
+  spent: z.object({ calls: z.number(), texts: z.number(), characters: z.number() }),
+  /** Locks that somebody else held when they were taken. */
+  locksTaken: z.number(),
+  /** When each phase was entered, in milliseconds since the epoch. */
+  times: z.array(z.tuple([z.string(), z.number()])),
+});
+export type ReindexCheckpoint = z.infer<typeof checkpointSchema>;
+
+export function stateOf(run: Pick<RunRecord, 'checkpoint'>): ReindexCheckpoint {
+  return checkpointSchema.parse(run.checkpoint);
+}
+
+export function inputOf(run: Pick<RunRecord, 'input'>): ReindexInput {
+  return reindexInputSchema.parse(run.input);
+}
+
+export function firstCheckpoint(now: number): ReindexCheckpoint & Json {
+  return {
+    startedAt: now,
+    cursor: null,
+    seen: 0,
+    chunks: [],
+    projects: [],
+    batches: 0,
+    ranges: [],
+    lateBatches: 0,
+    lateRanges: [],
+    recast: [],
+    flushed: [],
+    conflicts: [],
+    odd: [],
+    spent: NOTHING_SPENT,
+    locksTaken: 0,
+    times: [],
+  };
+}
+
+export function newProject(project: string, changes: Partial<ProjectState> = {}): ProjectState {
+  return {
+    project,
+    items: 0,
+    planned: 0,
+    first: 0,
+    batches: 0,
+    late: 0,
+    lateFirst: 0,
+    lateBatches: 0,
+    lateDone: false,
+    unchanged: 0,
+    odd: 0,
+    conflicts: 0,
+    strays: 0,
+    present: 0,
+    sweptAll: false,
+    swept: 0,
+    topUp: 0,
+    proof: null,
+    ...changes,
+  };
+}
+
+/** The same with one project's entry in the place of the one before, or added. */
+export function withProject(state: ReindexCheckpoint, entry: ProjectState): ReindexCheckpoint {
+  const at = state.projects.findIndex(({ project }) => project === entry.project);
+  const projects = at < 0 ? [...state.projects, entry] : state.projects.with(at, entry);
+  return { ...state, projects };
+}
+
+/** Goes on with another phase, noting when. `tasks` is 0 for a serial one. */
+export function enter(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
+  const checkpoint = { ...state, cursor: null, seen: 0, times: [...state.times, [phase, now] as [string, number]] };
+  return {
+    to: 'phase',
+    phase,
+    tasks,
+    checkpoint,
+    progress: { done: 0, total: tasks || null, unit: 'parts', bytes: 0 },
+  };
+}
+
+/** Hands a serial phase that is not at its end on to the next leg. */
+export function later(state: ReindexCheckpoint, done: number): StepOutcome {
+  return { to: 'later', checkpoint: state, progress: { done, total: null, unit: 'items', bytes: 0 } };
+}

@@ -1,0 +1,72 @@
+import type { Json } from '../json.js';
+import type { StepOutcome } from '../runs/model.js';
+import { withProject, type ReindexCheckpoint } from './checkpoint.js';
+import { throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { readItems } from './items.js';
+import { addSpent, MOST_NAMED, type ReindexInput, type Skipped } from './model.js';
+import { withFindings, type ProjectPlan } from './plan-step.js';
+import { estimate } from './price.js';
+
+/** Items that are read with one request. */
+const PAGE = 100;
+
+/** Reads the items of a project as a run would, to count what cannot be embedded and how much text there is. */
+export async function weighProject(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  state: ReindexCheckpoint,
+  plan: ProjectPlan,
+  signal: AbortSignal,
+): Promise<ReindexCheckpoint> {
+  const { entry, items } = plan;
+  const skipped: Skipped[] = [...plan.odd];
+  let spent = { calls: 0, texts: 0, characters: 0 };
+  for (let at = 0; at < items.length; at += PAGE) {
+    throwIfAborted(signal);
+    const page = items.slice(at, at + PAGE);
+    const read = await readItems(ports.redis, entry.project, page, settings.cutCodePoints);
+    let characters = 0;
+    let texts = 0;
+    for (const [index, item] of read.entries()) {
+      if (item === 'gone') continue;
+      if ('skip' in item) skipped.push({ project: entry.project, id: page[index]?.[0] ?? '', reason: item.skip });
+      else [texts, characters] = [texts + 1, characters + item.text.length];
+    }
+    spent = addSpent(spent, { calls: texts > 0 ? 1 : 0, texts, characters });
+  }
+  const weighed = { ...entry, planned: spent.texts, odd: skipped.length };
+  const next = withFindings(withProject(state, weighed), { ...plan, odd: skipped });
+  return { ...next, spent: addSpent(state.spent, spent) };
+}
+
+/** What a run would do; nothing was changed. */
+export function endDryRun(ports: ReindexPorts, input: ReindexInput, state: ReindexCheckpoint): StepOutcome {
+  const { projects, conflicts, odd, spent, startedAt } = state;
+  const total = (field: 'items' | 'planned' | 'present' | 'strays' | 'conflicts' | 'odd'): number =>
+    projects.reduce((sum, entry) => sum + entry[field], 0);
+  const result = {
+    ...input,
+    projects: projects.map(
+      ({ project, items, planned, unchanged, present, strays, conflicts: several, odd: skips }) => ({
+        project,
+        items,
+        toEmbed: planned,
+        present,
+        unchanged,
+        strays: input.mode === 'missing' ? 0 : strays,
+        conflicts: several,
+        skipped: skips,
+      }),
+    ),
+    items: total('items'),
+    toEmbed: total('planned'),
+    present: total('present'),
+    strays: input.mode === 'missing' ? 0 : total('strays'),
+    skipped: { count: total('odd'), named: odd.slice(0, MOST_NAMED) },
+    conflicts: { count: total('conflicts'), named: conflicts },
+    calls: spent.calls,
+    ...estimate(spent.characters),
+    milliseconds: ports.clock.now() - startedAt,
+  };
+  return { to: 'end', state: 'succeeded', result: result as unknown as Json, error: null };
+}

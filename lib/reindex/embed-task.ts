@@ -1,0 +1,48 @@
+import type { Json } from '../json.js';
+import type { RunRecord } from '../runs/model.js';
+import { keepLocks } from '../soulcaster/locks.js';
+import { readBatch } from './batches.js';
+import { stateOf, type ReindexCheckpoint } from './checkpoint.js';
+import type { ReindexPorts, ReindexSettings } from './context.js';
+import { placeItems } from './embed/place.js';
+import type { Print } from './embed/prints.js';
+import type { Spent } from './model.js';
+
+/** A type, not an interface: it is stored as JSON. */
+export type EmbedResult = { readonly prints: readonly Print[]; readonly spent: Spent };
+
+/** Embeds one batch. Done twice, it comes to the same: nothing is taken for fresh that it did not write itself. */
+export async function embedTask(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  kind: 'embed' | 'late',
+  run: RunRecord,
+  task: number,
+  signal: AbortSignal,
+): Promise<Json> {
+  const state = stateOf(run);
+  const batch = await readBatch(ports.store, run, state, kind, task);
+  const work = { ports, settings, project: batch.project, signal };
+  const [{ prints, embedding }] = await Promise.all([
+    placeItems(work, batch.items),
+    holdLocks(ports, state, run, task),
+  ]);
+  return { prints, spent: embedding.spent() } satisfies EmbedResult;
+}
+
+/** A look at the locks costs a request: one in so many tasks is often enough, since they last for minutes. */
+const TASKS_A_LOOK = 5;
+
+export async function holdLocks(
+  ports: Pick<ReindexPorts, 'redis'>,
+  state: ReindexCheckpoint,
+  run: RunRecord,
+  task: number,
+): Promise<void> {
+  if (task % TASKS_A_LOOK === 0) await keepLocks(ports.redis, lockedProjects(state), run.id);
+}
+
+/** What is from before there were projects has no lock. */
+export function lockedProjects({ projects }: ReindexCheckpoint): string[] {
+  return projects.map(({ project }) => project).filter((project) => project !== '');
+}

@@ -1,0 +1,53 @@
+import type { StoredVector } from '../../ports/vector-index.js';
+import type { ItemMetadata, ReadyItem } from '../items.js';
+import type { SkipReason } from '../model.js';
+import { lengthOf } from './vectors.js';
+
+/**
+ * What became of an item: null when it was gone; the hash of what was embedded with the beginning of the vector in
+ * base64; or the hash (empty when there was nothing to hash) and why it was skipped.
+ */
+export type Print = null | string | readonly [hash: string, reason: SkipReason];
+
+const HASH_DIGITS = 16;
+/** So many components tell the vectors of two texts apart. */
+const COMPONENTS = 4;
+/** A component that went through JSON, or through an index that stores less than 32 bits, is off by less. */
+const TOLERANCE = 2e-3;
+const LENGTH_TOLERANCE = 1e-2;
+
+export function printOf({ hash }: ReadyItem, vector: Float32Array): Print {
+  const head = Buffer.alloc(COMPONENTS * 4);
+  for (let at = 0; at < COMPONENTS; at++) head.writeFloatLE(vector[at] ?? 0, at * 4);
+  return hash + head.toString('base64');
+}
+
+export function hashOf(print: Print): string {
+  if (print === null) return '';
+  return typeof print === 'string' ? print.slice(0, HASH_DIGITS) : print[0];
+}
+
+/** Whether a vector in the index is the one that was written, with the metadata that the item should have now. */
+export function isAsWritten(
+  stored: StoredVector | null,
+  print: Print,
+  metadata: ItemMetadata,
+  dimensions: number,
+): boolean {
+  if (stored === null || typeof print !== 'string') return false;
+  return hasVector(stored.values, print, dimensions) && hasMetadata(stored.metadata, metadata);
+}
+
+function hasVector(values: Float32Array, print: string, dimensions: number): boolean {
+  if (values.length !== dimensions || !(Math.abs(lengthOf(values) - 1) < LENGTH_TOLERANCE)) return false;
+  const head = Buffer.from(print.slice(HASH_DIGITS), 'base64');
+  for (let at = 0; at < COMPONENTS; at++) {
+    if (Math.abs((values[at] ?? 0) - head.readFloatLE(at * 4)) > TOLERANCE) return false;
+  }
+  return true;
+}
+
+function hasMetadata(stored: Readonly<Record<string, string>>, wanted: ItemMetadata): boolean {
+  const fields = Object.entries(wanted);
+  return Object.keys(stored).length === fields.length && fields.every(([name, value]) => stored[name] === value);
+}

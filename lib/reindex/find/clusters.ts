@@ -1,0 +1,95 @@
+import type { RedisPort } from '../../ports/redis.js';
+import { ask, listOf, textOf } from '../ask.js';
+import { clusterItemsKey, clusterKey, clustersKey } from '../keys.js';
+import type { Conflict } from '../model.js';
+
+/** The cluster of each item that is in one. */
+export interface Membership {
+  readonly clusterOf: ReadonlyMap<string, string>;
+  readonly conflicts: readonly Conflict[];
+}
+
+const MEMBERS = 500;
+/** Sets that are read beside each other. */
+const AT_ONCE = 100;
+
+/**
+ * Which of the items is in which cluster. The sets of the clusters' members are the only record of it. An item in
+ * several goes to the newest: the one with the highest score among the project's clusters, or by its own `created_at`
+ * where it has no score.
+ */
+export async function readClusters(
+  redis: RedisPort,
+  project: string,
+  clusters: Iterable<string>,
+  items: ReadonlySet<string>,
+): Promise<Membership> {
+  const clusterOf = new Map<string, string>();
+  const several = new Map<string, Set<string>>();
+  await eachMember(redis, project, [...clusters], (cluster, id) => {
+    if (!items.has(id)) return;
+    const other = clusterOf.get(id);
+    if (other !== undefined && other !== cluster) {
+      several.set(id, (several.get(id) ?? new Set([other])).add(cluster));
+    }
+    clusterOf.set(id, cluster);
+  });
+  const isOlder = await byAge(redis, project, new Set([...several.values()].flatMap((ids) => [...ids])));
+  const conflicts = [...several].map(([id, ids]): Conflict => {
+    const ordered = [...ids].sort(isOlder);
+    const chosen = ordered.at(-1) ?? '';
+    clusterOf.set(id, chosen);
+    return { project, id, clusters: ordered, chosen };
+  });
+  return { clusterOf, conflicts };
+}
+
+async function eachMember(
+  redis: RedisPort,
+  project: string,
+  clusters: readonly string[],
+  see: (cluster: string, id: string) => void,
+): Promise<void> {
+  let open = clusters.map((cluster) => ({ cluster, cursor: '0' }));
+  while (open.length > 0) {
+    const turn = open.slice(0, AT_ONCE);
+    const answers = await ask(
+      redis,
+      turn.map(({ cluster, cursor }) => ['SSCAN', clusterItemsKey(project, cluster), cursor, 'COUNT', MEMBERS]),
+    );
+    const unfinished = turn.flatMap(({ cluster }, at) => {
+      const [next, members] = listOf(answers[at]);
+      for (const member of listOf(members)) see(cluster, textOf(member) ?? '');
+      const cursor = textOf(next) ?? '0';
+      return cursor === '0' ? [] : [{ cluster, cursor }];
+    });
+    open = [...unfinished, ...open.slice(AT_ONCE)];
+  }
+}
+
+type Compare = (a: string, b: string) => number;
+
+/** Orders clusters by age, the newest last; what is of the same age by id, so that every look comes to the same. */
+async function byAge(redis: RedisPort, project: string, clusters: ReadonlySet<string>): Promise<Compare> {
+  const ids = [...clusters];
+  const answers = await ask(
+    redis,
+    ids.flatMap((id) => [
+      ['ZSCORE', clustersKey(project), id],
+      ['HGET', clusterKey(project, id), 'created_at'],
+    ]),
+  );
+  const seconds = new Map(ids.map((id, at) => [id, ageOf(textOf(answers[2 * at]), textOf(answers[2 * at + 1]))]));
+  return (a, b) => {
+    const [left = -Infinity, right = -Infinity] = [seconds.get(a), seconds.get(b)];
+    if (left !== right) return left < right ? -1 : 1;
+    return a < b ? -1 : 1;
+  };
+}
+
+function ageOf(score: string | null, createdAt: string | null): number {
+  const scored = Number(score ?? Number.NaN);
+  if (!Number.isNaN(scored)) return scored;
+  const parsed = Date.parse(createdAt ?? '') / 1000;
+  return Number.isNaN(parsed) ? -Infinity : parsed;
+}

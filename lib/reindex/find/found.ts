@@ -1,0 +1,91 @@
+import { isUtf8 } from 'node:buffer';
+import { AppError } from '../../errors.js';
+import { decodeJson } from '../../json.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { classifyKey } from '../../soulcaster/keys.js';
+import { canBeProject } from '../keys.js';
+import type { ReindexScope, SkipReason } from '../model.js';
+import type { TypedKey } from './scan.js';
+
+/** What SCAN found of one project. */
+export interface FoundProject {
+  readonly items: Set<string>;
+  /** Keys where an item should be that cannot be one. */
+  readonly odd: Map<string, SkipReason>;
+  readonly clusters: Set<string>;
+}
+
+/** By project; '' holds what is from before there were projects. */
+export type Found = Map<string, FoundProject>;
+
+type StoredProject = [project: string, items: string[], odd: [string, SkipReason][], clusters: string[]];
+
+/** Notes a key if it is of the scope; returns how many ids that added, at most. */
+export function noteKey(found: Found, scope: ReindexScope, { key, type }: TypedKey): number {
+  const known = classifyKey(key.toString('utf8'));
+  const project = known.project ?? '';
+  if ('project' in scope && scope.project !== project) return 0;
+  switch (known.family) {
+    case 'feedback':
+    case 'legacy-feedback':
+      noteItem(of(found, project), known.item ?? '', isUtf8(key) ? type : null);
+      return 1;
+    case 'cluster-items':
+    case 'legacy-cluster-items':
+      if (type === 'set' && isUtf8(key)) of(found, project).clusters.add(known.cluster ?? '');
+      return 1;
+    case 'project':
+      if (isUtf8(key) && canBeProject(project)) of(found, project);
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/** `type` is null for a key that is not UTF-8: no vector could have its name. */
+function noteItem(project: FoundProject, id: string, type: string | null): void {
+  if (type === 'hash') project.items.add(id);
+  else project.odd.set(id, type === null ? 'not-utf8' : 'not-a-hash');
+}
+
+/** The entry of a project, made if there is none. */
+export function of(found: Found, project: string): FoundProject {
+  const known = found.get(project) ?? { items: new Set(), odd: new Map(), clusters: new Set() };
+  found.set(project, known);
+  return known;
+}
+
+/** Writes down what was found, for another leg or the next phase. */
+export async function storeFound(store: ObjectStore, name: string, found: Found): Promise<void> {
+  const stored = [...found].map(([project, { items, odd, clusters }]): StoredProject => [
+    project,
+    [...items],
+    [...odd],
+    [...clusters],
+  ]);
+  await store.create(name, Buffer.from(JSON.stringify(stored)));
+}
+
+/** What all the named objects hold together: an id that SCAN named more than once is there once. */
+export async function loadFound(store: ObjectStore, names: readonly string[]): Promise<Found> {
+  const found: Found = new Map();
+  for (const name of names) {
+    for (const [project, items, odd, clusters] of await stored(store, name)) {
+      const known = of(found, project);
+      for (const id of items) known.items.add(id);
+      for (const [id, reason] of odd) known.odd.set(id, reason);
+      for (const id of clusters) known.clusters.add(id);
+    }
+  }
+  // What changed its type between two sightings is read, and judged by what it is then.
+  for (const { items, odd } of found.values()) for (const id of items) odd.delete(id);
+  return found;
+}
+
+async function stored(store: ObjectStore, name: string): Promise<StoredProject[]> {
+  const object = await store.read(name);
+  if (object !== null) return decodeJson(object.body) as StoredProject[];
+  throw new AppError('damaged', `${name} is gone from the store`, {
+    hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the re-index again.',
+  });
+}

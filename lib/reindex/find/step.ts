@@ -1,0 +1,47 @@
+import type { Leg, StepOutcome } from '../../runs/model.js';
+import { inputOf, later, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
+import { throwIfAborted, type ReindexPorts } from '../context.js';
+import { noteKey, storeFound, type Found } from './found.js';
+import { scanKeys } from './scan.js';
+
+/** Ids in one stored object: about a megabyte. */
+const IDS_A_CHUNK = 20_000;
+
+/**
+ * Goes through the whole database once and writes down what there is of the scope; then `next`. A pattern would not
+ * spare anything: SCAN looks at every key all the same, and an id may have characters that a pattern takes for its own.
+ */
+export async function scanStep(
+  ports: ReindexPorts,
+  leg: Leg,
+  round: string,
+  next: (state: ReindexCheckpoint) => Promise<StepOutcome> | StepOutcome,
+): Promise<StepOutcome> {
+  const { scope } = inputOf(leg.run);
+  let state = stateOf(leg.run);
+  if (state.cursor === null) state = { ...state, chunks: [], seen: 0 };
+  let found: Found = new Map();
+  let ids = 0;
+  const keep = async (cursor: string | null): Promise<void> => {
+    const name = `runs/${leg.run.id}/found/${round}-${leg.fence}-${state.chunks.length}.json`;
+    await storeFound(ports.store, name, found);
+    state = { ...state, cursor, chunks: [...state.chunks, name] };
+    found = new Map();
+    ids = 0;
+  };
+  for await (const page of scanKeys(ports.redis, state.cursor ?? '0')) {
+    throwIfAborted(leg.signal);
+    for (const key of page.keys) ids += noteKey(found, scope, key);
+    state = { ...state, seen: state.seen + page.keys.length };
+    const isTime = leg.timeIsUp() && page.next !== null;
+    if (isTime || page.next === null || ids >= IDS_A_CHUNK) await keep(page.next);
+    if (isTime) return later(state, state.seen);
+    if (ids === 0 && page.next !== null && state.cursor === page.next) await leg.save(state, progressOf(state));
+    leg.report(() => progressOf(state));
+  }
+  return next({ ...state, cursor: null });
+}
+
+function progressOf({ seen }: ReindexCheckpoint) {
+  return { done: seen, total: null, unit: 'keys', bytes: 0 } as const;
+}

@@ -1,0 +1,80 @@
+import type { Leg } from '../runs/model.js';
+import { ask, textOf } from './ask.js';
+import type { ReindexPorts, ReindexSettings } from './context.js';
+import { batchSize } from './context.js';
+import { placeItems } from './embed/place.js';
+import { readClusters } from './find/clusters.js';
+import type { FoundProject } from './find/found.js';
+import { itemKey } from './keys.js';
+import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
+import { pages, removeIds } from './namespace.js';
+
+export interface MendWork {
+  readonly ports: ReindexPorts;
+  readonly settings: ReindexSettings;
+  readonly leg: Leg;
+}
+
+export interface Mended {
+  /** Items that have a vector now. */
+  readonly embedded: readonly string[];
+  readonly gone: readonly string[];
+  readonly skipped: readonly (readonly [id: string, reason: SkipReason])[];
+  readonly spent: Spent;
+}
+
+/** Embeds items that the proof found without a vector: they came up after the last look. */
+export async function embedMissing(
+  { ports, settings, leg }: MendWork,
+  project: string,
+  ids: readonly string[],
+  { clusters, items }: FoundProject,
+): Promise<Mended> {
+  const mended = { embedded: [] as string[], gone: [] as string[], skipped: [] as [string, SkipReason][] };
+  if (ids.length === 0) return { ...mended, spent: NOTHING_SPENT };
+  const { clusterOf } = await readClusters(ports.redis, project, clusters, items);
+  let spent = NOTHING_SPENT;
+  const refs = await withoutVector(ports, project, ids);
+  for (const page of pages(refs, batchSize(settings))) {
+    const batch = page.map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
+    const { prints, embedding } = await placeItems({ ports, settings, project, signal: leg.signal }, batch);
+    spent = addSpent(spent, embedding.spent());
+    for (const [at, id] of page.entries()) {
+      const print = prints[at] ?? null;
+      if (print === null) mended.gone.push(id);
+      else if (typeof print === 'string') mended.embedded.push(id);
+      else mended.skipped.push([id, print[1]]);
+    }
+  }
+  return { ...mended, spent };
+}
+
+/** A walk that others wrote into may have passed over vectors that are there. */
+async function withoutVector({ vectors }: ReindexPorts, project: string, ids: readonly string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (const page of pages(ids, 100)) {
+    const stored = await vectors.fetch(project, page);
+    missing.push(...page.filter((_, at) => stored[at] == null));
+  }
+  return missing;
+}
+
+/**
+ * Removes those of the ids that are no items in the database at this moment, and tells them from those that have come
+ * up since the last look.
+ */
+export async function removeStrays(
+  { redis, vectors }: ReindexPorts,
+  project: string,
+  ids: readonly string[],
+  mayRemove: boolean,
+): Promise<{ readonly strays: readonly string[]; readonly born: readonly string[] }> {
+  const types = await ask(
+    redis,
+    ids.map((id) => ['TYPE', itemKey(project, id)]),
+  );
+  const isItem = (at: number): boolean => textOf(types[at]) === 'hash';
+  const strays = ids.filter((_, at) => !isItem(at));
+  if (mayRemove) await removeIds(vectors, project, strays);
+  return { strays, born: ids.filter((_, at) => isItem(at)) };
+}

@@ -1,0 +1,65 @@
+import { AppError } from '../errors.js';
+import type { Leg, StepOutcome } from '../runs/model.js';
+import { ask } from './ask.js';
+import { enter, inputOf, stateOf } from './checkpoint.js';
+import type { ReindexPorts, ReindexSettings } from './context.js';
+import { openEmbedding } from './embed/vectors.js';
+import { canBeProject } from './keys.js';
+import type { ReindexScope } from './model.js';
+
+/** The application compares by the cosine, and its threshold means that alone. */
+const METRIC = 'COSINE';
+const TRIAL = 'A short text to see whether texts can be embedded.';
+
+/**
+ * Proves that everything is there before anything is cleared: the index with its dimension, the database with the
+ * scope in it, and the embedder with a vector that can be used.
+ */
+export async function preflightStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
+  await demandFit(ports, settings.dimensions);
+  await demandScope(ports, inputOf(leg.run).scope);
+  const embedding = openEmbedding(ports, settings, leg.signal);
+  const [vector] = await embedding.embed([TRIAL]);
+  if (vector === undefined || typeof vector === 'string') throw unusable(ports, settings, vector ?? 'bad-embedding');
+  const state = stateOf(leg.run);
+  return enter('scan', { ...state, spent: embedding.spent() }, 0, ports.clock.now());
+}
+
+/** Throws `vector-mismatch` unless the index takes vectors of this dimension and compares them as the application does. */
+export async function demandFit({ vectors }: Pick<ReindexPorts, 'vectors'>, wanted: number): Promise<void> {
+  const { dimensions, metric } = await vectors.info();
+  if (dimensions !== wanted) {
+    throw new AppError('vector-mismatch', `The vector index has ${dimensions} dimensions, the embeddings ${wanted}`, {
+      hint: 'Set EMBEDDING_DIMENSIONS and EMBEDDING_MODEL to what the application uses, or make the index anew with that dimension.',
+    });
+  }
+  if (metric === METRIC) return;
+  throw new AppError('vector-mismatch', `The vector index compares by ${metric} instead of ${METRIC}`, {
+    hint: 'Make an index with the cosine as its similarity function and set UPSTASH_VECTOR_REST_URL to it.',
+  });
+}
+
+/** Throws `not-found` for a project that is not in the database; asks the database something in any case. */
+export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope: ReindexScope): Promise<void> {
+  if ('all' in scope) {
+    await ask(redis, [['DBSIZE']]);
+    return;
+  }
+  const { project } = scope;
+  if (canBeProject(project)) {
+    const keys = [`project:${project}`, `feedback:created:${project}`, `clusters:${project}:all`];
+    const [found] = await ask(redis, [['EXISTS', ...keys]]);
+    if (Number(found) > 0) return;
+  }
+  throw new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database`, {
+    hint: 'Check the id: it is what stands after `project:` in the key of the project.',
+  });
+}
+
+function unusable(ports: ReindexPorts, { dimensions }: ReindexSettings, why: 'refused' | 'bad-embedding'): AppError {
+  const what =
+    why === 'refused' ? 'refuses every text' : `gives no usable vectors of ${dimensions} dimensions for a plain text`;
+  return new AppError('embedder-refused', `The embedder with model ${ports.embedder.model} ${what}`, {
+    hint: 'Check EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and GEMINI_BASE_URL. Nothing was changed.',
+  });
+}

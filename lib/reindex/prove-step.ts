@@ -1,0 +1,134 @@
+import type { StepOutcome } from '../runs/model.js';
+import { keepLocks } from '../soulcaster/locks.js';
+import {
+  enter,
+  inputOf,
+  later,
+  newProject,
+  stateOf,
+  withProject,
+  type ProjectState,
+  type ReindexCheckpoint,
+} from './checkpoint.js';
+import { throwIfAborted } from './context.js';
+import { lockedProjects } from './embed-task.js';
+import { loadFound, of, type FoundProject } from './find/found.js';
+import { embedMissing, removeStrays, type MendWork } from './mend.js';
+import { addSpent, isEmbeddersFault, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
+import { idsOf } from './namespace.js';
+import { projectsOf } from './plan-step.js';
+import { skippedBy } from './results.js';
+import { searchSample } from './sample.js';
+
+/** How often what came up or went away meanwhile is put right before it counts against the proof. */
+const ROUNDS = 3;
+const PENDING_LOOKS = 60;
+const PENDING_MS = 1_000;
+
+/** Compares each namespace with the database as the last SCAN found it, and searches it with its own vectors. */
+export async function proveStep(work: MendWork): Promise<StepOutcome> {
+  const { ports, leg } = work;
+  let state = stateOf(leg.run);
+  if (provenIn(state) === 0) state = { ...state, odd: [] };
+  await keepLocks(ports.redis, lockedProjects(state), leg.run.id);
+  const found = await loadFound(ports.store, state.chunks);
+  const skipped = await skippedBy(leg);
+  for (const project of await projectsOf(ports, found, inputOf(leg.run).scope)) {
+    const entry = state.projects.find((one) => one.project === project) ?? newProject(project);
+    if (entry.proof !== null) continue;
+    if (leg.timeIsUp()) return later(state, provenIn(state));
+    throwIfAborted(leg.signal);
+    state = await proveProject(work, state, entry, of(found, project), new Map(skipped.get(project)));
+    await leg.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
+  }
+  return enter('report', state, 0, ports.clock.now());
+}
+
+interface Standing {
+  readonly items: Set<string>;
+  readonly ids: ReadonlySet<string>;
+  readonly missing: readonly string[];
+  readonly strays: readonly string[];
+}
+
+async function proveProject(
+  work: MendWork,
+  before: ReindexCheckpoint,
+  first: ProjectState,
+  found: FoundProject,
+  skipped: Map<string, SkipReason>,
+): Promise<ReindexCheckpoint> {
+  const { ports, leg } = work;
+  const { project } = first;
+  const mayRemove = inputOf(leg.run).mode !== 'missing';
+  const odd: Skipped[] = [...found.odd]
+    .filter(([id]) => !skipped.has(id))
+    .map(([id, reason]) => ({ project, id, reason }));
+  let [entry, spent, standing] = [first, before.spent, await compare(work, project, found.items, skipped)];
+  for (let round = 0; round < ROUNDS && standing.missing.length + standing.strays.length > 0; round++) {
+    const mended = await embedMissing(work, project, standing.missing, found);
+    const { strays, born } = await removeStrays(ports, project, standing.strays, mayRemove);
+    for (const id of mended.gone) found.items.delete(id);
+    for (const id of born) found.items.add(id);
+    for (const [id, reason] of mended.skipped) {
+      skipped.set(id, reason);
+      odd.push({ project, id, reason });
+    }
+    spent = addSpent(spent, mended.spent);
+    const swept = entry.swept + (mayRemove ? strays.length : 0);
+    entry = { ...entry, topUp: entry.topUp + mended.embedded.length, swept };
+    standing = await compare(work, project, found.items, skipped);
+  }
+  const proof = await proofOf(work, project, standing, skipped);
+  const next = withProject(before, { ...entry, items: standing.items.size, odd: odd.length, proof });
+  return { ...next, spent, odd: [...next.odd, ...odd].slice(0, MOST_NAMED) };
+}
+
+async function compare(
+  { ports }: MendWork,
+  project: string,
+  items: Set<string>,
+  skipped: ReadonlyMap<string, SkipReason>,
+): Promise<Standing> {
+  const ids = await idsOf(ports.vectors, project);
+  return {
+    items,
+    ids,
+    missing: [...items].filter((id) => !ids.has(id) && !skipped.has(id)),
+    strays: [...ids].filter((id) => !items.has(id)),
+  };
+}
+
+async function proofOf(
+  { ports, leg }: MendWork,
+  project: string,
+  { items, ids, missing, strays }: Standing,
+  skipped: ReadonlyMap<string, SkipReason>,
+): Promise<NonNullable<ProjectState['proof']>> {
+  const pending = await waitForIndex({ ports, leg }, project);
+  const unable = [...skipped].filter(([id, reason]) => items.has(id) && !(isEmbeddersFault(reason) && ids.has(id)));
+  return {
+    items: items.size - unable.length,
+    vectors: ids.size,
+    missing: missing.length,
+    strays: strays.length,
+    left: [...skipped].filter(([id, reason]) => isEmbeddersFault(reason) && ids.has(id)).length,
+    ...(await searchSample(ports.vectors, project, [...ids])),
+    pending,
+  };
+}
+
+/** Waits until queries see every write, for a minute at most; returns how many they do not see yet. */
+async function waitForIndex({ ports, leg }: Pick<MendWork, 'ports' | 'leg'>, project: string): Promise<number> {
+  for (let looks = 1; ; looks++) {
+    const { namespaces } = await ports.vectors.info();
+    const pending = namespaces[project]?.pending ?? 0;
+    if (pending === 0 || looks >= PENDING_LOOKS) return pending;
+    await ports.clock.sleep(PENDING_MS, leg.signal);
+    throwIfAborted(leg.signal);
+  }
+}
+
+function provenIn({ projects }: ReindexCheckpoint): number {
+  return projects.filter(({ proof }) => proof !== null).length;
+}

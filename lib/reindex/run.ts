@@ -1,0 +1,91 @@
+import type { Progress, RunDefinition, RunRecord, TaskPhase } from '../runs/model.js';
+import { enter, stateOf } from './checkpoint.js';
+import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
+import { embedTask } from './embed-task.js';
+import { scanStep } from './find/step.js';
+import { flushStep } from './flush-step.js';
+import { lateStep } from './late-step.js';
+import { planStep } from './plan-step.js';
+import { preflightStep } from './preflight.js';
+import { proveStep } from './prove-step.js';
+import { reportStep } from './report-step.js';
+import { settleTask } from './settle-task.js';
+import { sweepStep } from './sweep-step.js';
+
+/** Runs that write vectors exclude each other. */
+export const REINDEX_LEASE = 'reindex';
+
+const MINUTE_SECONDS = 60;
+
+/**
+ * The run that rebuilds the vector index from Redis: see that everything is there, plan, clear (mode `flush` alone),
+ * embed, look for what came up meanwhile and embed that, settle, remove vectors without an item, prove, report.
+ */
+export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunDefinition {
+  const now = (): number => ports.clock.now();
+  const { inline, parallelism } = settings;
+  const embedding = (next: string, kind: 'embed' | 'late'): TaskPhase => ({
+    type: 'tasks',
+    next,
+    inline,
+    parallelism,
+    ...rateOf(settings),
+    task: (run, task, signal) => embedTask(ports, settings, kind, run, task, signal),
+    progress: batchesDone,
+  });
+  return {
+    kind: 'reindex',
+    lease: REINDEX_LEASE,
+    firstPhase: 'preflight',
+    phases: {
+      preflight: { type: 'serial', step: (leg) => preflightStep(ports, settings, leg) },
+      scan: {
+        type: 'serial',
+        step: (leg) => scanStep(ports, leg, 'scan', (state) => enter('plan', state, 0, now())),
+      },
+      plan: { type: 'serial', step: (leg) => planStep(ports, settings, leg) },
+      flush: { type: 'serial', step: (leg) => flushStep(ports, leg) },
+      embed: embedding('rescan', 'embed'),
+      rescan: {
+        type: 'serial',
+        step: (leg) => scanStep(ports, leg, 'rescan', (state) => enter('look', state, 0, now())),
+      },
+      look: { type: 'serial', step: (leg) => lateStep(ports, settings, leg) },
+      late: embedding('settling', 'late'),
+      settling: {
+        type: 'serial',
+        step: (leg) => {
+          const state = stateOf(leg.run);
+          return Promise.resolve(enter('settle', state, state.batches + state.lateBatches, now()));
+        },
+      },
+      settle: {
+        type: 'tasks',
+        next: 'sweep',
+        inline,
+        parallelism,
+        task: (run, task, signal) => settleTask(ports, settings, run, task, signal),
+        progress: batchesDone,
+      },
+      sweep: { type: 'serial', step: (leg) => sweepStep(ports, leg) },
+      audit: {
+        type: 'serial',
+        step: (leg) => scanStep(ports, leg, 'audit', (state) => enter('prove', state, 0, now())),
+      },
+      prove: { type: 'serial', step: (leg) => proveStep({ ports, settings, leg }) },
+      report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
+    },
+  };
+}
+
+/** Batches that the queue may begin within a minute. */
+function rateOf(settings: ReindexSettings): Pick<TaskPhase, 'rate'> {
+  const { textsPerMinute, rateKey } = settings;
+  if (textsPerMinute === null) return {};
+  const count = Math.max(1, Math.floor(textsPerMinute / batchSize(settings)));
+  return { rate: { key: rateKey, count, periodSeconds: MINUTE_SECONDS } };
+}
+
+function batchesDone(run: RunRecord, done: number): Progress {
+  return { done, total: run.tasks, unit: 'parts', bytes: 0 };
+}

@@ -1,0 +1,31 @@
+import type { VectorIndex } from '../ports/vector-index.js';
+
+const SAMPLE = 10;
+/** A vector that finds itself scores 1; an approximate index with shortened numbers comes close. */
+const LEAST_SCORE = 0.999;
+/** Items of the same text have the same vector: so many of them may stand before the one that is looked for. */
+const NEIGHBOURS = 50;
+
+export interface SampleResult {
+  readonly sampled: number;
+  readonly sampleFound: number;
+}
+
+/** Searches a namespace with some of its own vectors, from all over the list, and counts those that were found. */
+export async function searchSample(
+  index: VectorIndex,
+  namespace: string,
+  ids: readonly string[],
+): Promise<SampleResult> {
+  const step = Math.max(1, Math.floor(ids.length / SAMPLE));
+  const chosen = ids.filter((_, at) => at % step === 0).slice(0, SAMPLE);
+  const stored = (await index.fetch(namespace, chosen)).filter((vector) => vector !== null);
+  const found = await Promise.all(stored.map(({ id, values }) => findsItself(index, namespace, id, values)));
+  return { sampled: stored.length, sampleFound: found.filter(Boolean).length };
+}
+
+async function findsItself(index: VectorIndex, namespace: string, id: string, values: Float32Array): Promise<boolean> {
+  const matches = await index.query(namespace, values, NEIGHBOURS);
+  const equals = matches.filter(({ score }) => score > LEAST_SCORE);
+  return equals.some((match) => match.id === id) || equals.length === NEIGHBOURS;
+}
