@@ -1,20 +1,20 @@
-import { TOOL } from './version.js';
-import { loadConfig, type Config, type Environment } from './config.js';
+import { hasSection, loadConfig, type Config, type Environment } from './config.js';
 import { connect, connectTargets, isInProcess, type Replacements } from './connect.js';
 import type { Ports } from './ports/index.js';
-import type { RestorePorts, RestoreSettings } from './restore/context.js';
+import type { ReindexPorts } from './reindex/context.js';
+import { reindexRun } from './reindex/run.js';
+import { startReindex } from './reindex/start.js';
+import type { Afterwards, RestorePorts } from './restore/context.js';
+import type { Scope } from './restore/model.js';
 import { restoreRun } from './restore/run.js';
 import { createEngine, type Engine } from './runs/engine.js';
 import { drive } from './runs/drive.js';
 import type { Budget } from './runs/leg.js';
 import type { RunDefinition, RunRecord } from './runs/model.js';
-import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from './snapshot/settings.js';
+import { reindexSettings, restoreSettings, snapshotSettings } from './settings.js';
 import { snapshotRun } from './snapshot/run.js';
 import { verifyRun } from './snapshot/verify.js';
 
-const MIB = 1024 * 1024;
-/** Parts of a restore that one process works on at a time; each is in memory while it is. */
-const TASKS_IN_PROCESS = 2;
 /** A run that the queue will pick up again keeps its lease so long: twice the wait of a leg's watch, and some. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;
 const MARGIN_SHARE = 0.2;
@@ -45,22 +45,55 @@ export function storeApp(env: Environment, replacements: Replacements = {}): App
 
 export type AllPorts = Pick<Ports, (typeof ALL_PORTS)[number]> & RestorePorts;
 
-/** The program with the database, and those to restore into. */
+/** The program with the database, those to restore into and, where they are configured, index and embedder. */
 export interface FullApp extends App<(typeof ALL_PORTS)[number]> {
   readonly ports: AllPorts;
+  /** Null when the index or the embedder is not configured. */
+  readonly reindex: ReindexPorts | null;
 }
 
 /** For everything. */
 export function fullApp(env: Environment, replacements: Replacements = {}): FullApp {
   const connected = connect(env, ALL_PORTS, replacements);
-  const ports = { ...connected, redisOf: connectTargets(env, connected.redis) };
-  const settings = snapshotSettings(env);
+  const queued = !isInProcess(connected.queue);
+  const reindex = connectReindex(env, connected);
+  const ports = {
+    ...connected,
+    redisOf: connectTargets(env, connected.redis),
+    reindex: (scope: Scope): Promise<Afterwards> => reindexLater(app, scope),
+  };
   const definitions = [
-    snapshotRun(ports, settings),
+    snapshotRun(ports, snapshotSettings(env)),
     verifyRun(ports),
-    restoreRun(ports, restoreSettings(env, settings, !isInProcess(ports.queue))),
+    restoreRun(ports, restoreSettings(env, queued)),
+    ...(reindex === null ? [] : [reindexRun(reindex, reindexSettings(env, queued))]),
   ];
-  return { ...assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions), ports };
+  const app: FullApp = { ...assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions), ports, reindex };
+  return app;
+}
+
+/** The same, for what cannot do without index and embedder. Throws `config` with everything that is missing. */
+export function indexApp(env: Environment, replacements: Replacements = {}): FullApp & { reindex: ReindexPorts } {
+  loadConfig(env, ['redis', 'store', 'vector', 'embedder']);
+  const app = fullApp(env, replacements);
+  if (app.reindex === null) throw new TypeError('index and embedder are configured, but not connected');
+  return { ...app, reindex: app.reindex };
+}
+
+function connectReindex(env: Environment, connected: Pick<Ports, (typeof ALL_PORTS)[number]>): ReindexPorts | null {
+  if (!hasSection(env, 'vector') || !hasSection(env, 'embedder')) return null;
+  return { ...connected, ...connect(env, ['vectors', 'embedder']) };
+}
+
+/** What a restore does for its vectors. Within one process it is for whoever started the restore to go on with. */
+async function reindexLater(app: FullApp, scope: Scope): Promise<Afterwards> {
+  if (app.reindex === null) return { state: 'not-configured', run: null };
+  if (!app.queued) return { state: 'to-do', run: null };
+  const input = { scope, mode: 'in-place', dryRun: false, trigger: 'restore' } as const;
+  const started = await startReindex(app.engine, { input, now: app.ports.clock.now() });
+  if (!started.started) return { state: 'busy', run: started.holder };
+  await app.engine.enqueue(started.run.id);
+  return { state: 'started', run: started.run.id };
 }
 
 /** How long a function may work: its limit less a margin, a fifth of it or 30 seconds, to save and hand over. */
@@ -86,27 +119,5 @@ function assemble<K extends keyof Ports>(
     queued: !isInProcess(queue),
     work: (id, budget) =>
       isInProcess(queue) ? drive(engine, clock, () => queue.take(), id, budget) : engine.work(id, budget),
-  };
-}
-
-function restoreSettings(env: Environment, snapshot: SnapshotSettings, queued: boolean): RestoreSettings {
-  const { limits } = loadConfig(env, ['limits']);
-  return {
-    inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
-    // Over a queue other instances do the work, and side by side.
-    inline: queued ? 0 : TASKS_IN_PROCESS,
-    parallelism: limits.RESTORE_TASKS_AT_A_TIME,
-    safety: { ...snapshot, purpose: 'safety' },
-  };
-}
-
-function snapshotSettings(env: Environment): SnapshotSettings {
-  const { limits } = loadConfig(env, ['limits']);
-  return {
-    ...DEFAULT_SNAPSHOT_SETTINGS,
-    inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
-    partBytes: limits.BACKUP_PART_MIB * MIB,
-    fieldExpiry: limits.BACKUP_FIELD_EXPIRY,
-    tool: TOOL,
   };
 }

@@ -82,6 +82,7 @@ const SECTIONS = {
     RUN_LEASE_SECONDS: seconds(60),
     BACKUP_REQUESTS_IN_FLIGHT: z.coerce.number().int().min(1).max(64).default(4),
     RESTORE_TASKS_AT_A_TIME: z.coerce.number().int().min(1).max(64).default(8),
+    REINDEX_BATCHES_AT_A_TIME: z.coerce.number().int().min(1).max(64).default(10),
     BACKUP_PART_MIB: z.coerce.number().min(0.01).max(256).default(8),
     BACKUP_FIELD_EXPIRY: z.enum(['auto', 'always', 'never']).default('auto'),
   }),

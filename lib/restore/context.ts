@@ -6,13 +6,24 @@ import { loadManifest, type Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import type { ExpiryPlan } from './expiry.js';
-import type { RestoreInput } from './model.js';
+import type { RestoreInput, Scope } from './model.js';
 import type { StartPorts } from './start.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
   readonly backend: Backend;
+  /** Has the vectors of what was restored made anew. */
+  readonly reindex: (scope: Scope) => Promise<Afterwards>;
 }
+
+/**
+ * What becomes of the vectors: a run was `started`, another one is at it (`busy`), it is `to-do` for whoever started the
+ * restore, there is no index here (`not-configured`), it `failed` to start, or nobody wanted it (`skipped`).
+ */
+export type Afterwards = {
+  readonly state: 'started' | 'busy' | 'to-do' | 'not-configured' | 'failed' | 'skipped';
+  readonly run: string | null;
+};
 
 export interface RestoreSettings {
   /** Requests to Redis under way at a time, in one task. */

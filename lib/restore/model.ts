@@ -29,6 +29,8 @@ export const restoreInputSchema = z.object({
   safety: z.boolean(),
   /** Whether jobs and clusters that were in flight when the snapshot was taken end up as failed. */
   settle: z.boolean(),
+  /** Whether the vectors of what was restored are made anew. */
+  reindex: z.boolean().default(true),
   trigger: z.enum(['webhook', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;

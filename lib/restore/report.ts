@@ -1,7 +1,16 @@
+import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
 import { dropIndexes } from '../snapshot/seal.js';
-import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
+import {
+  addSpent,
+  openContext,
+  spentSince,
+  type Afterwards,
+  type RestoreContext,
+  type RestorePorts,
+  type Spent,
+} from './context.js';
 import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
@@ -42,9 +51,31 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const planning = await collectSpent(leg, 'plan');
   const spent = [proving, inspecting, writing, planning].reduce(addSpent, context.state.spent);
   await tidyUp(ports, leg.run.id);
-  const result = { ...summary(ports, context), written: counts, proof, projects, spent, writing } as unknown as Json;
   const error = failureOf(context, proof, projects);
+  const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
+  const result = {
+    ...summary(ports, context),
+    written: counts,
+    proof,
+    projects,
+    spent,
+    writing,
+    vectors,
+  } as unknown as Json;
   return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
+}
+
+const SKIPPED: Afterwards = { state: 'skipped', run: null };
+
+/** The index belongs to the database that is backed up. That it cannot be rebuilt now does not make the restore fail. */
+async function reindexAfter(ports: RestorePorts, { input }: RestoreContext): Promise<Afterwards> {
+  if (!input.reindex || input.target !== null) return SKIPPED;
+  try {
+    return await ports.reindex(input.scope);
+  } catch (error) {
+    ports.log.warn('reindex-not-started', { code: toAppError(error).code });
+    return { state: 'failed', run: null };
+  }
 }
 
 function summary(ports: RestorePorts, { input, state }: RestoreContext): object {

@@ -7,11 +7,13 @@ import { chooseManifest, demandProject, findSnapshot, type ChoosePorts } from '.
 import type { RestoreInput } from './model.js';
 
 /** What somebody asks for, before it is known whether it can be done. */
-export interface RestoreRequest extends Omit<RestoreInput, 'settle'> {
+export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex'> {
   /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
   readonly at: string | null;
   /** Null: as fits the snapshot. What a restore saved before it began comes back as it was, running jobs included. */
   readonly settle: boolean | null;
+  /** Default true. */
+  readonly reindex?: boolean;
   /** Must be the snapshot's id when everything is to be replaced. */
   readonly confirm: string | null;
   /** Whether a snapshot will do that lacks keys; never with mode `replace`, which would remove them. */
@@ -45,11 +47,11 @@ export async function prepareRestore(ports: StartPorts, request: RestoreRequest)
   checkTarget(ports, request.target);
   const id = await findSnapshot(ports, request.snapshot, request.at);
   const manifest = await chooseManifest(ports, id, request.allowIncomplete);
-  const { scope, mode, expiry, dryRun, target, safety, trigger } = request;
+  const { scope, mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   if ('project' in scope) demandProject(manifest, scope.project);
   else if (mode === 'replace' && !dryRun) demandConfirmation(id, request.confirm);
   const settle = request.settle ?? manifest.purpose !== 'safety';
-  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger };
+  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex };
   return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
 }
 

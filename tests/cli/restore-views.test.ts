@@ -22,6 +22,7 @@ const DRY: DryRunResult = {
   target: null,
   safety: true,
   settle: true,
+  reindex: true,
   trigger: 'cli',
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },

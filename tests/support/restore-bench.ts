@@ -66,6 +66,8 @@ export interface RestoreBench {
   stop(): Promise<void>;
 }
 
+const noReindex = () => Promise.resolve({ state: 'not-configured', run: null } as const);
+
 /** `snapshotReplyBytes` is the limit under which snapshots are taken: what is above it is read in pages. */
 export async function openRestoreBench(limits: { snapshotReplyBytes?: number } = {}): Promise<RestoreBench> {
   const database = await startTestDatabase();
@@ -83,7 +85,8 @@ export async function openRestoreBench(limits: { snapshotReplyBytes?: number } =
     const queue = inProcessQueue();
     const redis = parts.redis ?? port;
     const redisOf = (target: string | null): RedisPort => (target === null ? redis : targetOf(parts, target));
-    const ports = { ...defaults(folder.store), ...parts, redis, redisOf, clock, log: silentLog(), queue };
+    const own = { reindex: noReindex, redis, redisOf, clock, log: silentLog(), queue };
+    const ports = { ...defaults(folder.store), ...parts, ...own };
     const safety = { ...DEFAULT_SNAPSHOT_SETTINGS, tool: 'test', ...parts.settings };
     const settings = { inFlight: 3, inline: parts.inline ?? 2, parallelism: 4 };
     const definitions = [
