@@ -6,6 +6,7 @@ import { loadManifest, type Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import type { ExpiryPlan } from './expiry.js';
+import { metered } from './metered.js';
 import type { RestoreInput, Scope } from './model.js';
 import type { StartPorts } from './start.js';
 
@@ -41,6 +42,7 @@ export interface RestoreContext {
   readonly input: RestoreInput;
   readonly state: RestoreCheckpoint;
   readonly manifest: Manifest;
+  /** The target; counts what goes through this context alone. */
   readonly redis: RedisPort;
   readonly facts: ProjectFacts;
   readonly expiry: ExpiryPlan;
@@ -59,7 +61,7 @@ export async function openContext(ports: RestorePorts, run: RunRecord): Promise<
     input,
     state,
     manifest: loaded.manifest,
-    redis: ports.redisOf(input.target),
+    redis: metered(ports.redisOf(input.target)),
     facts: asSets(state.facts),
     expiry: { rule: input.expiry, shiftMs: state.shiftMs, now: ports.clock.now() },
   };
