@@ -1,10 +1,11 @@
-import { hasSection, loadConfig, type Config, type Environment } from './config.js';
+import { hasSection, hasTarget, loadConfig, type Config, type Environment } from './config.js';
 import { connect, connectTargets, isInProcess, type Replacements } from './connect.js';
 import type { Ports } from './ports/index.js';
 import type { ReindexPorts } from './reindex/context.js';
 import { reindexRun } from './reindex/run.js';
 import { startReindex } from './reindex/start.js';
 import type { Afterwards, RestorePorts } from './restore/context.js';
+import { DRILL_TARGET, drillRun } from './restore/drill/run.js';
 import type { Scope } from './restore/model.js';
 import { restoreRun } from './restore/run.js';
 import { createEngine, type Engine } from './runs/engine.js';
@@ -66,6 +67,7 @@ export function fullApp(env: Environment, replacements: Replacements = {}): Full
     snapshotRun(ports, snapshotSettings(env)),
     verifyRun(ports),
     restoreRun(ports, restoreSettings(env, queued)),
+    drillRun({ ...ports, hasScratch: hasTarget(env, DRILL_TARGET) }, restoreSettings(env, queued)),
     ...(reindex === null ? [] : [reindexRun(reindex, reindexSettings(env, queued))]),
   ];
   const app: FullApp = { ...assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions), ports, reindex };

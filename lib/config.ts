@@ -125,13 +125,23 @@ const targetSchema = z.object({ url, token: secret });
 
 /** A database other than the one that is backed up, by the name it has in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */
 export function loadTarget(env: Environment, name: string): z.output<typeof targetSchema> {
-  const base = `RESTORE_TARGET_${name.toUpperCase().replaceAll('-', '_')}_REST`;
+  const base = name === 'drill' ? 'DRILL_REDIS_REST' : `RESTORE_TARGET_${name.toUpperCase().replaceAll('-', '_')}_REST`;
   const parsed = targetSchema.safeParse({ url: env[`${base}_URL`], token: env[`${base}_TOKEN`] });
   if (parsed.success) return parsed.data;
   const known = Object.keys(env).flatMap((variable) => TARGET.exec(variable)?.[1]?.toLowerCase() ?? []);
   throw new AppError('usage', `There is no target ${JSON.stringify(name.slice(0, 40))}`, {
     hint: `Set ${base}_URL and ${base}_TOKEN; ${known.length === 0 ? 'no target is set here' : `set are: ${known.join(', ')}`}.`,
   });
+}
+
+/** Whether a database of another name is configured. */
+export function hasTarget(env: Environment, name: string): boolean {
+  try {
+    loadTarget(env, name);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether any queue is meant to be used: a token alone says so, so that a forgotten second variable is not overlooked. */

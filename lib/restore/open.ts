@@ -4,6 +4,7 @@ import type { Leg, StepOutcome } from '../runs/model.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest } from './choose.js';
 import type { RestorePorts } from './context.js';
+import { SCRATCH_MARK } from './staged.js';
 
 /** Looks at the snapshot and at the target before anything is begun. */
 export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
@@ -14,7 +15,7 @@ export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutco
   const checkpoint = {
     ...state,
     shiftMs: Math.max(0, state.startedAt - Date.parse(manifest.window.to)),
-    targetEmpty: (await sizeOf(ports.redisOf(input.target))) === 0,
+    targetEmpty: await isEmpty(ports.redisOf(input.target)),
     times: [...state.times, ['check', ports.clock.now()] as [string, number]],
   };
   const tasks = manifest.parts.length;
@@ -27,6 +28,14 @@ export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutco
   };
 }
 
+/** The mark of a scratch database is no data. */
+async function isEmpty(redis: RedisPort): Promise<boolean> {
+  const [marked] = await redis.pipeline([['EXISTS', SCRATCH_MARK]]);
+  const mark = marked !== undefined && 'value' in marked ? Number(marked.value) : 0;
+  return (await sizeOf(redis)) === mark;
+}
+
+/** Keys in a database. Throws `redis-denied` when it does not say. */
 export async function sizeOf(redis: RedisPort): Promise<number> {
   const [reply] = await redis.pipeline([['DBSIZE']]);
   if (reply !== undefined && 'value' in reply) return Number(reply.value);

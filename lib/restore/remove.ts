@@ -4,7 +4,7 @@ import type { Leg, StepOutcome } from '../runs/model.js';
 import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
 import { extraFinder, removableFinder } from './extras.js';
 import { enter } from './phases.js';
-import { isStaged } from './staged.js';
+import { isOurs, isStaged } from './staged.js';
 import { joinUsers } from './user-projects.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
@@ -28,7 +28,7 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
     if (input.mode !== 'replace') return;
     removed += await unlink(
       redis,
-      keys.filter((live) => isExtra(live) && isRemovable(live)),
+      keys.filter((live) => !isOurs(live.key) && isExtra(live) && isRemovable(live)),
     );
   });
   const spent = addSpent(state.spent, spentSince(redis, before));

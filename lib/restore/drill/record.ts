@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { decodeJson, encodeJson } from '../../json.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { isId } from '../../runs/ids.js';
+
+const DRILLS = 'drills/';
+
+/** `drills/{id}.json`: what a drill came to. */
+export const drillSchema = z.object({
+  id: z.string(),
+  /** `started` until it is over: a drill that broke off stays so, and its run tells why. */
+  outcome: z.enum(['started', 'passed', 'failed', 'inconclusive']),
+  /** Why it failed or is inconclusive; null when it passed. */
+  reason: z.string().nullable(),
+  snapshot: z.string().nullable(),
+  keys: z.number(),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+  /** From the beginning of the restore to the end of its proof; null when it did not get there. */
+  milliseconds: z.number().nullable(),
+});
+export type Drill = z.infer<typeof drillSchema>;
+
+/** Writes a drill's record over what it said before. */
+export async function writeDrill(store: ObjectStore, drill: Drill): Promise<void> {
+  const name = `${DRILLS}${drill.id}.json`;
+  const body = encodeJson(drill);
+  for (;;) {
+    const found = await store.read(name);
+    if (found === null && (await store.create(name, body)).created) return;
+    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
+  }
+}
+
+/** The drills there were, newest first; those that cannot be read are passed over. */
+export async function* drills(store: ObjectStore): AsyncGenerator<Drill> {
+  const names: string[] = [];
+  for await (const { name } of store.list(DRILLS)) {
+    if (isId(name.slice(DRILLS.length, -'.json'.length))) names.push(name);
+  }
+  for (const name of names.reverse()) {
+    const found = await store.read(name);
+    const parsed = found === null ? null : drillSchema.safeParse(readable(found.body));
+    if (parsed?.success === true) yield parsed.data;
+  }
+}
+
+function readable(body: Buffer): unknown {
+  try {
+    return decodeJson(body);
+  } catch {
+    return null;
+  }
+}

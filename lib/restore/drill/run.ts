@@ -1,0 +1,134 @@
+import type { Engine, Started } from '../../runs/engine.js';
+import type { Leg, RunDefinition, SerialPhase, StepOutcome } from '../../runs/model.js';
+import { catalogEntry, newestVerified } from '../../snapshot/catalog.js';
+import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../checkpoint.js';
+import type { RestorePorts, RestoreSettings } from '../context.js';
+import type { RestoreInput } from '../model.js';
+import { enter } from '../phases.js';
+import { restoreRun } from '../run.js';
+import { writeDrill, type Drill } from './record.js';
+import { objectionTo, wipe } from './scratch.js';
+
+/** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
+export const DRILL_TARGET = 'drill';
+
+export interface DrillPorts extends RestorePorts {
+  /** Whether there is a database to drill in at all. */
+  readonly hasScratch: boolean;
+}
+
+/**
+ * The run that proves that the newest verified snapshot can be restored: all phases of a restore into a scratch
+ * database, which is wiped before and after.
+ */
+export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefinition {
+  const { phases } = restoreRun(ports, settings);
+  const drilled = Object.entries(phases).map(([name, phase]) => [
+    name,
+    phase.type === 'serial' ? concluding(ports, phase) : phase,
+  ]);
+  return {
+    kind: 'drill',
+    lease: 'drill',
+    firstPhase: 'prepare',
+    phases: {
+      ...(Object.fromEntries(drilled) as RunDefinition['phases']),
+      prepare: { type: 'serial', step: (leg) => prepareStep(ports, leg) },
+    },
+  };
+}
+
+/** The end of the restore is not yet the end of the drill, whichever phase it comes in. */
+function concluding(ports: DrillPorts, phase: SerialPhase): SerialPhase {
+  return { type: 'serial', step: async (leg) => conclude(ports, leg, await phase.step(leg)) };
+}
+
+/** Starts a drill with the newest verified snapshot. */
+export async function startDrill(ports: Pick<DrillPorts, 'clock' | 'store'>, engine: Engine): Promise<Started> {
+  const newest = await newestVerified(ports.store);
+  const input: RestoreInput = {
+    snapshot: newest?.id ?? '',
+    scope: { all: true },
+    mode: 'replace',
+    expiry: 'keep',
+    dryRun: false,
+    target: DRILL_TARGET,
+    safety: false,
+    settle: false,
+    reindex: false,
+    trigger: 'drill',
+  };
+  return engine.start({
+    kind: 'drill',
+    input,
+    checkpoint: firstRestoreCheckpoint(ports.clock.now()),
+    progress: { done: 0, total: newest?.manifest?.counts.keys ?? null, unit: 'keys', bytes: 0 },
+  });
+}
+
+/** Sees that there is something to restore and somewhere to restore it. What cannot be drilled is not passed. */
+async function prepareStep(ports: DrillPorts, leg: Leg): Promise<StepOutcome> {
+  const { snapshot } = inputOf(leg.run);
+  const objection = await objectionToDrill(ports, snapshot);
+  if (objection !== null) return inconclusive(ports, leg, objection);
+  await wipe(ports.redisOf(DRILL_TARGET), true);
+  await writeDrill(ports.store, await recordOf(ports, leg, { outcome: 'started' }));
+  const state = { ...parseRestoreCheckpoint(leg.run.checkpoint), startedAt: ports.clock.now() };
+  return enter('open', state, 0, ports.clock.now());
+}
+
+async function objectionToDrill(ports: DrillPorts, snapshot: string): Promise<string | null> {
+  if (snapshot === '') return 'there is no verified snapshot to restore';
+  if (!ports.hasScratch) return 'there is no scratch database: set DRILL_REDIS_REST_URL and DRILL_REDIS_REST_TOKEN';
+  return objectionTo(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
+}
+
+async function inconclusive(ports: DrillPorts, leg: Leg, reason: string): Promise<StepOutcome> {
+  const drill = await recordOf(ports, leg, { outcome: 'inconclusive', reason, finishedAt: timeOf(ports) });
+  await writeDrill(ports.store, drill);
+  const error = {
+    code: 'incomplete',
+    message: `The drill is inconclusive: ${reason}`,
+    hint: 'Nothing was tried, so nothing is proven. Mend what is named and drill again.',
+  } as const;
+  return { to: 'end', state: 'incomplete', result: drill, error };
+}
+
+/** Wipes what was filled, and writes the record. */
+async function conclude(ports: DrillPorts, leg: Leg, outcome: StepOutcome): Promise<StepOutcome> {
+  if (outcome.to !== 'end') return outcome;
+  const { startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  await wipe(ports.redisOf(DRILL_TARGET), false);
+  const passed = outcome.state === 'succeeded';
+  const drill = await recordOf(ports, leg, {
+    outcome: passed ? 'passed' : 'failed',
+    reason: outcome.error?.message ?? null,
+    finishedAt: timeOf(ports),
+    milliseconds: passed ? ports.clock.now() - startedAt : null,
+  });
+  await writeDrill(ports.store, drill);
+  return { ...outcome, result: { ...drill, restore: outcome.result } };
+}
+
+async function recordOf(
+  { store }: DrillPorts,
+  leg: Leg,
+  changes: Partial<Drill> & Pick<Drill, 'outcome'>,
+): Promise<Drill> {
+  const { snapshot } = inputOf(leg.run);
+  const entry = snapshot === '' ? null : await catalogEntry(store, snapshot);
+  return {
+    id: leg.run.id,
+    reason: null,
+    snapshot: snapshot === '' ? null : snapshot,
+    keys: entry?.manifest?.counts.keys ?? 0,
+    startedAt: leg.run.createdAt,
+    finishedAt: null,
+    milliseconds: null,
+    ...changes,
+  };
+}
+
+function timeOf({ clock }: DrillPorts): string {
+  return new Date(clock.now()).toISOString();
+}
