@@ -3,6 +3,7 @@ import { AppError } from '../errors.js';
 import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
 import { checkProject, type ProjectReport } from '../soulcaster/invariants.js';
+import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
 /** What the running backend says: as Redis has it, otherwise, no answer, or nobody asked. */
@@ -30,9 +31,16 @@ export async function inspectTask(ports: RestorePorts, run: RunRecord, task: num
       project,
       'project' in context.input.scope ? context.facts : undefined,
     );
-    projects.push({ ...report, backend: await askBackend(ports, context, report) });
+    const inspected = { ...report, backend: await askBackend(ports, context, report) };
+    projects.push(ports.sealer.suffix === '' ? inspected : unnamed(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
+}
+
+/** As it may stand beside encrypted parts: the project under its label, and none of its ids. */
+function unnamed({ project, violations, ...rest }: InspectedProject): InspectedProject {
+  const counted = violations.map((violation) => ({ ...violation, examples: [] }));
+  return { ...rest, project: projectLabel(project), violations: counted };
 }
 
 /** The backend reads the database that is backed up, so that it says nothing of another target. */

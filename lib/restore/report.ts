@@ -1,7 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
-import { dropIndexes } from '../snapshot/seal.js';
 import {
   addSpent,
   openContext,
@@ -15,11 +14,11 @@ import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { inspectTasks } from './inspect-task.js';
-import { sourceIndexPrefix } from './key-set.js';
 import { enter } from './phases.js';
 import { addProof, holds, noProof, type Proof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';
-import { isStaged } from './staged.js';
+import { isOurs } from './staged.js';
+import { tidyUp } from './tidy.js';
 import { goOnLater, walk } from './walk.js';
 import type { WriteResult } from './write-task.js';
 
@@ -34,7 +33,7 @@ export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<St
   const isExtra = await extraFinder(ports, context, leg.run.id);
   let { extras } = state;
   const walked = await walk(redis, leg, state, (keys) => {
-    extras += keys.filter((live) => !isStaged(live.key) && isExtra(live)).length;
+    extras += keys.filter((live) => !isOurs(live.key) && isExtra(live)).length;
     return Promise.resolve();
   });
   const spent = addSpent(state.spent, spentSince(redis, before));
@@ -50,7 +49,7 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const { counts, spent: writing } = await collectWrites(leg);
   const planning = await collectSpent(leg, 'plan');
   const spent = [proving, inspecting, writing, planning].reduce(addSpent, context.state.spent);
-  await tidyUp(ports, leg.run.id);
+  await tidyUp(ports.store, leg.run.id);
   const error = failureOf(context, proof, projects);
   const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
   const result = {
@@ -169,10 +168,4 @@ async function collectSpent(leg: Leg, phase: string): Promise<Spent> {
   let spent: Spent = { commands: 0, requests: 0 };
   for await (const { result } of leg.results(phase)) spent = addSpent(spent, (result as { spent: Spent }).spent);
   return spent;
-}
-
-/** Key indexes, and what the parts' tasks noted of a project's ids, are of no use any more. */
-async function tidyUp({ store }: RestorePorts, run: string): Promise<void> {
-  await dropIndexes(store, run);
-  for await (const { name } of store.list(sourceIndexPrefix(run))) await store.remove(name);
 }

@@ -12,7 +12,7 @@ import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
 import { safetyPhases } from './safety.js';
-import { weighStep } from './weigh.js';
+import { concludeStep, weighStep } from './weigh.js';
 import { writeTask } from './write-task.js';
 
 /**
@@ -39,6 +39,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
       live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
       weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },
+      conclude: { type: 'serial', step: (leg) => concludeStep(ports, leg) },
       ...safetyPhases(ports, settings),
       fence: { type: 'serial', step: (leg) => fenceStep(ports, leg) },
       write: tasks('remove', (run, task, signal) => writeTask(ports, settings, run, task, signal)),

@@ -1,3 +1,4 @@
+import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Leg, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
 import { snapshotRun } from '../snapshot/run.js';
@@ -18,7 +19,8 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
     type: 'serial',
     step: async (leg) => {
       const phase = definitionFor(leg.run).phases[name] as SerialPhase;
-      return outward(ports, parseRestoreCheckpoint(leg.run.checkpoint), await phase.step(inward(leg)));
+      const outcome = await phase.step(inward(leg)).catch(rethrow);
+      return outward(ports, parseRestoreCheckpoint(leg.run.checkpoint), outcome);
     },
   });
   return {
@@ -70,13 +72,25 @@ function outward(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOut
 function ended(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome & { to: 'end' }): StepOutcome {
   if (outcome.state === 'succeeded') return enter('fence', { ...state, safety: null }, 0, ports.clock.now());
   const { error, result } = outcome;
-  const message = `What is in the target now could not be saved first: ${error?.message ?? 'no reason given'}. Nothing was written.`;
-  const hint =
-    'Mend that and start again, or restore without the safety snapshot (--no-safety): then there is no way back.';
+  const message = notSaved(error?.message ?? 'no reason given');
+  const hint = `Mend that and start again, or ${WITHOUT}`;
   return {
     to: 'end',
     state: 'failed',
     result: { safety: result },
     error: { code: error?.code ?? 'incomplete', message, hint },
   };
+}
+
+const WITHOUT = 'restore without the safety snapshot (--no-safety): then there is no way back.';
+
+function notSaved(reason: string): string {
+  return `What is in the target now could not be saved first: ${reason}. Nothing was written.`;
+}
+
+/** A store that does not take the snapshot for good ends the restore too, and who reads of it must know where it stands. */
+function rethrow(error: unknown): never {
+  if (!(error instanceof AppError) || error.transient || !error.code.startsWith('store-')) throw error;
+  const hint = `${error.hint} Then start again, or ${WITHOUT}`;
+  throw new AppError(error.code, notSaved(error.message), { hint, cause: error });
 }

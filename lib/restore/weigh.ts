@@ -1,17 +1,18 @@
 import type { Leg, StepOutcome } from '../runs/model.js';
 import { firstCheckpoint } from '../snapshot/checkpoint.js';
 import { sealName } from '../snapshot/ledger.js';
-import type { RestoreCheckpoint } from './checkpoint.js';
+import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
-import { isStaged } from './staged.js';
+import { isOurs } from './staged.js';
 import { enter } from './phases.js';
 import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
+import { tidyUp } from './tidy.js';
 import { countJoins } from './user-projects.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
-/** Adds up the plan, with what has to be removed. A dry run ends here. */
+/** Adds up the plan, with what has to be removed. */
 export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const context = await openContext(ports, leg.run);
   const before = context.redis.usage();
@@ -23,7 +24,7 @@ export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutc
   const spent = addSpent(context.state.spent, spentSince(context.redis, before));
   const state = { ...context.state, plan, spent };
   if (walked.cursor !== null) return goOnLater(state, walked);
-  return context.input.dryRun ? endDryRun(ports, context, state) : decide(ports, leg, context, state);
+  return context.input.dryRun ? enter('conclude', state, 0, ports.clock.now()) : decide(ports, leg, context, state);
 }
 
 /** Nothing is to be removed from an empty target, nor by a mode that removes nothing. */
@@ -50,7 +51,7 @@ async function extraCounter(
   return async (keys) => {
     for (const live of keys) {
       const name = live.key.toString('latin1');
-      if (!live.supported || seen.has(name) || isStaged(live.key) || !isExtra(live)) continue;
+      if (!live.supported || seen.has(name) || isOurs(live.key) || !isExtra(live)) continue;
       seen.add(name);
       countAction(plan, live.known.family, 'remove');
       if (wantsExample(plan, 'remove')) {
@@ -67,12 +68,10 @@ function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: R
   return enter('safety-scan', { ...state, undo: leg.run.id, safety: firstCheckpoint() }, 0, now);
 }
 
-async function endDryRun(
-  ports: RestorePorts,
-  { input }: RestoreContext,
-  state: RestoreCheckpoint,
-): Promise<StepOutcome> {
-  const milliseconds = ports.clock.now() - state.startedAt;
-  const result = { ...input, plan: state.plan, spent: state.spent, milliseconds };
-  return Promise.resolve({ to: 'end', state: 'succeeded', result, error: null });
+/** Ends a dry run. A phase of its own: what tells keys apart is removed, and the plan must not be made again without it. */
+export async function concludeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const { plan, spent, startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  await tidyUp(ports.store, leg.run.id);
+  const result = { ...inputOf(leg.run), plan, spent, milliseconds: ports.clock.now() - startedAt };
+  return { to: 'end', state: 'succeeded', result, error: null };
 }

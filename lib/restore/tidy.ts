@@ -1,0 +1,15 @@
+import type { ObjectStore } from '../ports/store.js';
+import { dropIndexes } from '../snapshot/seal.js';
+import { sourceIndexPrefix } from './key-set.js';
+
+/**
+ * Removes what only a run at work needs, and what would tell whoever reads the store of keys that are encrypted: hashes of
+ * keys' names, and the ids of jobs, clusters and users that the first look at each part found (markers of phase `check`).
+ * No phase that may still be worked on again reads any of it.
+ */
+export async function tidyUp(store: ObjectStore, run: string): Promise<void> {
+  await dropIndexes(store, run);
+  for (const prefix of [sourceIndexPrefix(run), `runs/${run}/tasks/check-`]) {
+    for await (const { name } of store.list(prefix)) await store.remove(name);
+  }
+}
