@@ -19,12 +19,20 @@ export interface Workspace {
 /** Jobs and clusters that came up after the snapshot. */
 export const LATER = { job: 'later-job', cluster: 'later-cluster', item: 'later-item' };
 
-export async function loadProjects(bench: RestoreBench, options: { locked?: boolean } = {}): Promise<Workspace> {
+/** `binary`: whether keys that are no text are there as well; they are read by scripts, which count as writing. */
+export async function loadProjects(
+  bench: RestoreBench,
+  { locked = false, binary = false }: { locked?: boolean; binary?: boolean } = {},
+): Promise<Workspace> {
   const { redis, url } = bench.database;
   await redis.flushall();
-  const data = { projects: 3, users: 1, items: 36, seed: 5, clusterSize: 4, now: NOW, locked: false, ...options };
+  const data = { projects: 3, users: 1, items: 36, seed: 5, clusterSize: 4, now: NOW, locked };
   await loadWorkspace({ redisUrl: url, ...data });
-  await loadMixed({ redisUrl: url, keys: 40, seed: 2 });
+  if (binary) await loadMixed({ redisUrl: url, keys: 40, seed: 2 });
+  await redis.xadd('foreign:stream', '1-1', 'f', 'v');
+  await redis.xgroup('CREATE', 'foreign:stream', 'group', '0');
+  await redis.rpush('foreign:list', 'a', 'b');
+  await redis.set('foreign:expiring', 'v', 'PXAT', NOW + 1e10);
   // A running clustering of the workspace is the first project's: the user's namesake.
   const projects = (await redis.keys('project:*')).map((key) => key.slice('project:'.length)).sort();
   const user = (await redis.hget(`project:${projects[0] ?? ''}`, 'user_id')) ?? '';

@@ -15,7 +15,7 @@ describe('one project, restored', () => {
   });
   afterAll(() => bench.stop());
   beforeEach(async () => {
-    data = await loadProjects(bench);
+    data = await loadProjects(bench, { binary: true });
     whole = await bench.dump();
     snapshot = (await bench.snapshot(SETTINGS)).id;
   });

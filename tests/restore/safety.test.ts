@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { AppError, type ErrorCode } from '../../lib/errors.js';
+import type { ObjectStore, RedisPort } from '../../lib/ports/index.js';
+import { newestVerified, resolveSnapshot } from '../../lib/snapshot/catalog.js';
+import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { intercept } from '../snapshot/intercept.js';
+import { changes, only, type Dump } from '../support/dumps.js';
+import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { loadProjects, ruin, type Workspace } from './project-data.js';
+
+const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
+
+describe('the snapshot that a restore takes first', () => {
+  let bench: RestoreBench;
+  let data: Workspace;
+  let snapshot = '';
+  beforeAll(async () => {
+    bench = await openRestoreBench();
+  });
+  afterAll(() => bench.stop());
+  beforeEach(async () => {
+    data = await loadProjects(bench, { locked: true });
+    snapshot = (await bench.snapshot()).id;
+    expect((await bench.verify(snapshot)).state).toBe('succeeded');
+    await ruin(bench.database.redis, data);
+    await bench.database.redis.set('later', 'a stranger');
+  });
+
+  it('brings everything back as it was before the restore, work in flight included', async () => {
+    const before = await bench.dump();
+    const run = await bench.restore(snapshot, { settle: null });
+    expect(run).toMatchObject({ state: 'succeeded', result: { undo: run.id } });
+    expect(changes(noLocks(before), noLocks(await bench.dump())).length).toBeGreaterThan(10);
+    const undone = await bench.restore(run.id, { settle: null });
+    expect(undone).toMatchObject({ state: 'succeeded', input: { settle: false } });
+    expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
+    // What undoes can be undone.
+    expect(await bench.restore(undone.id, { settle: null })).toMatchObject({ state: 'succeeded' });
+    expect(await bench.database.redis.exists('later')).toBe(0);
+  });
+
+  it('brings one project back, and what else has changed meanwhile stays', async () => {
+    const { redis } = bench.database;
+    const before = await bench.dump();
+    const run = await bench.restore(snapshot, { scope: { project: data.project } });
+    await redis.set('meanwhile', 'written');
+    expect(await bench.restore(run.id, { scope: { project: data.project } })).toMatchObject({ state: 'succeeded' });
+    const after = await bench.dump();
+    expect(changes(noLocks(before), noLocks(after))).toEqual(['meanwhile', `user:projects:${data.user}`]);
+  });
+
+  it('is never the latest, nor what counts as the newest', async () => {
+    const run = await bench.restore(snapshot);
+    const { store } = bench.folder;
+    expect((await loadManifest(store, run.id))?.manifest).toMatchObject({ purpose: 'safety', state: 'complete' });
+    expect((await bench.verify(run.id)).state).toBe('succeeded');
+    expect(await resolveSnapshot(store, 'latest')).toBe(snapshot);
+    expect((await newestVerified(store))?.id).toBe(snapshot);
+    const at = new Date(bench.clock.now()).toISOString();
+    expect(await bench.restore('latest', { dryRun: true, at })).toMatchObject({ input: { snapshot } });
+  });
+
+  it('says what may be removed: keys that came up after it stay', async () => {
+    const { redis } = bench.database;
+    let came = false;
+    const port = intercept(bench.port, {
+      before: async (commands) => {
+        if (came || !commands.some(([name, key]) => name === 'SET' && String(key).startsWith('cluster:lock:')))
+          return null;
+        came = true;
+        await redis.mset('after the safety snapshot', '1', `config:sentry:${data.project}:new`, '2');
+        return null;
+      },
+    });
+    const run = await bench.restore(snapshot, {}, { redis: port });
+    expect(came).toBe(true);
+    expect(run).toMatchObject({ state: 'succeeded', result: { extras: 2 } });
+    expect(await redis.mget('after the safety snapshot', `config:sentry:${data.project}:new`)).toEqual(['1', '2']);
+    expect(await redis.exists('later', 'job:later-job')).toBe(0);
+  });
+
+  it('is left out when it is told to be, and then all that is in the way goes', async () => {
+    const run = await bench.restore(snapshot, { safety: false });
+    expect(run).toMatchObject({ state: 'succeeded', result: { undo: 'skipped', extras: 0 } });
+    expect(await bench.folder.store.read(`snapshots/${run.id}/manifest.json`)).toBeNull();
+    expect(await bench.database.redis.exists('later')).toBe(0);
+  });
+
+  it.each<[ErrorCode]>([['store-full'], ['store-denied']])(
+    'stops the restore before its first write when it cannot be stored: %s',
+    async (code) => {
+      const [before, writes] = [await bench.dump(), bench.writes()];
+      const run = await bench.restore(snapshot, {}, { store: refusing(bench.folder.store, code) });
+      expect(run).toMatchObject({ state: 'failed', error: { code } });
+      expect(run.error?.hint).toContain('--no-safety');
+      expect(bench.writes()).toBe(writes);
+      expect(changes(before, await bench.dump())).toEqual([]);
+      const store = refusing(bench.folder.store, code);
+      expect(await bench.restore(snapshot, { safety: false }, { store })).toMatchObject({ state: 'succeeded' });
+    },
+  );
+
+  it('stops the restore before its first write when a key cannot be saved', async () => {
+    const writes = bench.writes();
+    const redis = unreadable(bench.port, 'later');
+    const run = await bench.restore(snapshot, {}, { redis });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'incomplete' } });
+    expect(run.error?.message).toContain('Nothing was written');
+    expect(run.error?.hint).toContain('--no-safety');
+    expect(bench.writes()).toBe(writes);
+    expect(await bench.restore(snapshot, { safety: false }, { redis })).toMatchObject({ state: 'succeeded' });
+  });
+});
+
+/** A store in which no part of a snapshot has room. */
+function refusing(store: ObjectStore, code: ErrorCode): ObjectStore {
+  return {
+    ...store,
+    create: (name, body) =>
+      name.startsWith('snapshots/')
+        ? Promise.reject(new AppError(code, 'The store does not take the object', { hint: 'Make room.' }))
+        : store.create(name, body),
+  };
+}
+
+/** A port that cannot show the value of one key. */
+function unreadable(port: RedisPort, key: string): RedisPort {
+  return intercept(port, {
+    after: (commands, replies) =>
+      replies.map((reply, at) => {
+        const [name, ...args] = commands[at] ?? [''];
+        const isIt = args.some((argument) => Buffer.isBuffer(argument) && argument.toString() === key);
+        return isIt && /^(GET|MGET|GETRANGE|STRLEN)$/.test(name) ? { error: 'MISCONF no' } : reply;
+      }),
+  });
+}
