@@ -1,14 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { progressView } from '../../lib/cli/output/progress.js';
 import { changesAnything, planView } from '../../lib/cli/restore/plan-view.js';
 import { reportView } from '../../lib/cli/restore/report-view.js';
 import type { DryRunResult, RestoredResult } from '../../lib/cli/restore/result.js';
 import { restoreCommand } from '../../lib/cli/restore/words.js';
 import { countAction, noPlan } from '../../lib/restore/plan-counts.js';
 import { countProof, noProof } from '../../lib/restore/proof-counts.js';
-import type { RunRecord } from '../../lib/runs/model.js';
 import { rowOf } from './restore-fixture.js';
 
 const ID = '20261122T020000Z-x7k2m9';
@@ -43,6 +39,7 @@ function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
     written: { written: 12, kept: 0, removed: 1, expired: 0, bytes: 2048 },
     proof,
     projects: [],
+    vectors: { state: 'to-do', run: null },
     ...changes,
   };
 }
@@ -143,45 +140,23 @@ describe('a report', () => {
     expect(text.match(/^sound-/gm)).toHaveLength(20);
     expect(text).toContain('and 10 projects without a fault');
     expect(text).toContain('re-index the vectors of all 31 projects');
-    expect(reportView(restored({ projects: [faulty], target: 'scratch' }), UNDO)).not.toContain('re-index');
   });
 });
 
-describe('the command that undoes', () => {
-  it('is for the same place, and a shell reads it as it is meant', () => {
-    expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
-      `soulcaster-backup restore ${ID} --project p1 --target scratch`,
-    );
-    const word = fc.string({
-      minLength: 1,
-      unit: fc.constantFrom('a', "'", '"', '$', '`', '\\', ' ', '!', '*', ';', 'é'),
-    });
-    fc.assert(
-      fc.property(word, (project) => {
-        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('soulcaster-backup', 'run');
-        const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
-        expect(read).toBe(project);
-      }),
-      { numRuns: 30 },
-    );
+describe('what becomes of the vectors', () => {
+  const project = { project: 'p1', feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
+  it.each([
+    ['started', ID, `Run ${ID} re-indexes the vectors of the project now.`],
+    ['busy', ID, `Run ${ID} is at the index`],
+    ['failed', null, 'It could not be started.'],
+    ['to-do', null, 'Next: re-index the vectors of the project.'],
+    ['not-configured', null, 'Next: re-index the vectors of the project.'],
+  ] as const)('is told when it is %s', (state, run, words) => {
+    expect(reportView(restored({ projects: [project], vectors: { state, run } }), UNDO)).toContain(words);
   });
-});
 
-describe('the progress of a restore', () => {
-  it('is told in words, without counts where nothing is counted', () => {
-    const told: string[] = [];
-    const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
-    const at = (phase: string, done: number, total: number | null): void =>
-      view.update({ kind: 'restore', phase, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
-    at('check', 1, 3);
-    at('fence', 0, null);
-    at('write', 0, 3);
-    at('a-phase-of-a-newer-version', 0, null);
-    expect(told).toEqual([
-      'checking the snapshot: 1 of 3 parts',
-      'locking the projects',
-      'writing: 0 of 3 parts',
-      'a-phase-of-a-newer-version',
-    ]);
+  it('is not told when nobody wanted it', () => {
+    const vectors = { state: 'skipped' as const, run: null };
+    expect(reportView(restored({ projects: [project], vectors }), UNDO)).not.toContain('re-index');
   });
 });

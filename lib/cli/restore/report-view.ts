@@ -105,9 +105,21 @@ function violationLines({ project, violations }: RestoredProject): string[] {
   });
 }
 
-/** The search index belongs to the database that is backed up. */
-function vectorsHint({ projects, target }: RestoredResult): string[] {
-  if (projects.length === 0 || target !== null) return [];
+/** What becomes of the vectors, which may name clusters that are gone. */
+function vectorsHint({ projects, vectors }: RestoredResult): string[] {
   const which = projects.length === 1 ? 'the project' : `all ${count(projects.length)} projects`;
-  return [`Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`];
+  const toDo = `Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`;
+  switch (vectors.state) {
+    case 'started':
+      return [`Run ${vectors.run ?? ''} re-indexes the vectors of ${which} now.`];
+    case 'busy':
+      return [`${toDo} Run ${vectors.run ?? ''} is at the index: wait until it is over.`];
+    case 'failed':
+      return [`${toDo} It could not be started.`];
+    case 'to-do':
+    case 'not-configured':
+      return projects.length === 0 ? [] : [toDo];
+    case 'skipped':
+      return [];
+  }
 }

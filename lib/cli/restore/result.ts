@@ -39,6 +39,10 @@ const restoredSchema = dryRunSchema.extend({
   }),
   proof: proofSchema,
   projects: z.array(projectSchema),
+  vectors: z.object({
+    state: z.enum(['started', 'busy', 'to-do', 'not-configured', 'failed', 'skipped']),
+    run: z.string().nullable(),
+  }),
 });
 export type RestoredResult = z.infer<typeof restoredSchema>;
 

@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { progressView } from '../../lib/cli/output/progress.js';
+import { restoreCommand } from '../../lib/cli/restore/words.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+
+const ID = '20261122T020000Z-x7k2m9';
+
+describe('the command that undoes', () => {
+  it('is for the same place, and a shell reads it as it is meant', () => {
+    expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
+      `soulcaster-backup restore ${ID} --project p1 --target scratch`,
+    );
+    const word = fc.string({
+      minLength: 1,
+      unit: fc.constantFrom('a', "'", '"', '$', '`', '\\', ' ', '!', '*', ';', 'é'),
+    });
+    fc.assert(
+      fc.property(word, (project) => {
+        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('soulcaster-backup', 'run');
+        const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
+        expect(read).toBe(project);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('the progress of a restore', () => {
+  it('is told in words, without counts where nothing is counted', () => {
+    const told: string[] = [];
+    const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
+    const at = (phase: string, done: number, total: number | null): void =>
+      view.update({ kind: 'restore', phase, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
+    at('check', 1, 3);
+    at('fence', 0, null);
+    at('write', 0, 3);
+    at('a-phase-of-a-newer-version', 0, null);
+    expect(told).toEqual([
+      'checking the snapshot: 1 of 3 parts',
+      'locking the projects',
+      'writing: 0 of 3 parts',
+      'a-phase-of-a-newer-version',
+    ]);
+  });
+});
