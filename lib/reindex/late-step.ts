@@ -29,10 +29,11 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, l
   let state = stateOf(leg.run);
   await keepLocks(ports.redis, lockedProjects(state), leg.run.id);
   const found = await loadFound(ports.store, state.chunks);
+  let worked = false;
   for (const project of await projectsOf(ports, found, scope)) {
     const known = state.projects.find((entry) => entry.project === project);
     if (known?.lateDone === true) continue;
-    if (leg.timeIsUp()) return later(state, state.projects.filter(({ lateDone }) => lateDone).length);
+    if (worked && leg.timeIsUp()) return later(state, state.projects.filter(({ lateDone }) => lateDone).length);
     throwIfAborted(leg.signal);
     if (known === undefined && project !== '') await takeLocks(ports.redis, [project], leg.run.id);
     state = await lookAgain(ports, settings, leg, state, {
@@ -42,6 +43,7 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, l
     });
     const done = state.projects.filter(({ lateDone }) => lateDone).length;
     await leg.save(state, { done, total: null, unit: 'items', bytes: 0 });
+    worked = true;
   }
   return enter('late', state, state.lateBatches, ports.clock.now());
 }

@@ -1,7 +1,7 @@
+import type { RedisPort } from '../ports/redis.js';
 import type { Leg } from '../runs/model.js';
 import { ask, textOf } from './ask.js';
-import type { ReindexPorts, ReindexSettings } from './context.js';
-import { batchSize } from './context.js';
+import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
 import { placeItems } from './embed/place.js';
 import { readClusters } from './find/clusters.js';
 import type { FoundProject } from './find/found.js';
@@ -77,4 +77,21 @@ export async function removeStrays(
   const strays = ids.filter((_, at) => !isItem(at));
   if (mayRemove) await removeIds(vectors, project, strays);
   return { strays, born: ids.filter((_, at) => isItem(at)) };
+}
+
+/** Those of the ids whose key is not in the database at this moment. */
+export async function goneOf(redis: RedisPort, project: string, ids: readonly string[]): Promise<string[]> {
+  const gone: string[] = [];
+  for (const page of pages(ids)) {
+    const keys = page.map((id) => itemKey(project, id));
+    // As a rule none are gone, which one command says of all of them.
+    const [there] = await ask(redis, [['EXISTS', ...keys]]);
+    if (there === keys.length) continue;
+    const each = await ask(
+      redis,
+      keys.map((key) => ['EXISTS', key]),
+    );
+    gone.push(...page.filter((_, at) => each[at] === 0));
+  }
+  return gone;
 }

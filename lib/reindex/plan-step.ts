@@ -25,15 +25,17 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, l
   let state = stateOf(leg.run);
   const found = await loadFound(ports.store, state.chunks);
   const planned = new Set(state.projects.map(({ project }) => project));
+  let worked = false;
   for (const project of await projectsOf(ports, found, input.scope)) {
     if (planned.has(project)) continue;
-    if (leg.timeIsUp()) return later(state, itemsIn(state));
+    if (worked && leg.timeIsUp()) return later(state, itemsIn(state));
     throwIfAborted(leg.signal);
     const plan = await planProject(ports, input.mode, project, of(found, project));
     state = input.dryRun
       ? await weighProject(ports, settings, state, plan, leg.signal)
       : await writePlan(ports, settings, leg, state, plan);
     await leg.save(state, { done: itemsIn(state), total: null, unit: 'items', bytes: 0 });
+    worked = true;
   }
   if (input.dryRun) return endDryRun(ports, input, state);
   const locksTaken = await takeLocks(ports.redis, lockedProjects(state), leg.run.id);

@@ -13,7 +13,7 @@ import {
 import { throwIfAborted } from './context.js';
 import { lockedProjects } from './embed-task.js';
 import { loadFound, of, type FoundProject } from './find/found.js';
-import { embedMissing, removeStrays, type MendWork } from './mend.js';
+import { embedMissing, goneOf, removeStrays, type MendWork } from './mend.js';
 import { addSpent, isEmbeddersFault, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
 import { idsOf } from './namespace.js';
 import { projectsOf } from './plan-step.js';
@@ -33,13 +33,15 @@ export async function proveStep(work: MendWork): Promise<StepOutcome> {
   await keepLocks(ports.redis, lockedProjects(state), leg.run.id);
   const found = await loadFound(ports.store, state.chunks);
   const skipped = await skippedBy(leg);
+  let worked = false;
   for (const project of await projectsOf(ports, found, inputOf(leg.run).scope)) {
     const entry = state.projects.find((one) => one.project === project) ?? newProject(project);
     if (entry.proof !== null) continue;
-    if (leg.timeIsUp()) return later(state, provenIn(state));
+    if (worked && leg.timeIsUp()) return later(state, provenIn(state));
     throwIfAborted(leg.signal);
     state = await proveProject(work, state, entry, of(found, project), new Map(skipped.get(project)));
     await leg.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
+    worked = true;
   }
   return enter('report', state, 0, ports.clock.now());
 }
@@ -91,6 +93,8 @@ async function compare(
   skipped: ReadonlyMap<string, SkipReason>,
 ): Promise<Standing> {
   const ids = await idsOf(ports.vectors, project);
+  // Deleted since the last SCAN: it costs one command to see that, as a rule.
+  for (const id of await goneOf(ports.redis, project, [...ids])) items.delete(id);
   return {
     items,
     ids,

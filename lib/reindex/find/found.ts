@@ -25,21 +25,20 @@ export function noteKey(found: Found, scope: ReindexScope, { key, type }: TypedK
   const known = classifyKey(key.toString('utf8'));
   const project = known.project ?? '';
   if ('project' in scope && scope.project !== project) return 0;
-  switch (known.family) {
-    case 'feedback':
-    case 'legacy-feedback':
-      noteItem(of(found, project), known.item ?? '', isUtf8(key) ? type : null);
-      return 1;
-    case 'cluster-items':
-    case 'legacy-cluster-items':
-      if (type === 'set' && isUtf8(key)) of(found, project).clusters.add(known.cluster ?? '');
-      return 1;
-    case 'project':
-      if (isUtf8(key) && canBeProject(project)) of(found, project);
-      return 1;
-    default:
-      return 0;
+  const { family } = known;
+  if (family === 'feedback' || family === 'legacy-feedback') {
+    noteItem(of(found, project), known.item ?? '', isUtf8(key) ? type : null);
+    return 1;
   }
+  if (!isUtf8(key)) return 0;
+  if (family === 'cluster-items' || family === 'legacy-cluster-items') {
+    if (type === 'set') of(found, project).clusters.add(known.cluster ?? '');
+    return 1;
+  }
+  // A project without items has a namespace all the same, which may hold what was left behind.
+  if (family !== 'project' || !canBeProject(project)) return 0;
+  of(found, project);
+  return 1;
 }
 
 /** `type` is null for a key that is not UTF-8: no vector could have its name. */

@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { loadWorkspace } from '../../lib/local/data/index.js';
+import { openReindexBench, type ReindexBench } from './bench.js';
+import { expectIndex, leaveVector, putProject, someItems, without } from './data.js';
+import { reportOf, storedIn } from './outcome.js';
+
+let bench: ReindexBench;
+
+beforeEach(async () => {
+  bench = await openReindexBench();
+});
+
+afterEach(() => bench.stop());
+
+const ITEMS = someItems(250);
+const CLUSTERS = { c1: ['item-000', 'item-001', 'item-240'], c2: ['item-002'], empty: [] };
+const CLUSTER_OF = { 'item-000': 'c1', 'item-001': 'c1', 'item-240': 'c1', 'item-002': 'c2' };
+
+describe('re-indexing in place', () => {
+  it('gives every item its vector and removes the others', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
+    for (const id of ['item-000', 'item-007', 'stray-1', 'stray-2']) await leaveVector(bench, 'p1', id);
+    await leaveVector(bench, 'other', 'not-of-the-scope');
+    const run = await bench.run({ scope: { project: 'p1' } });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run)).toMatchObject({ embedded: 250, unchanged: 0, swept: 2, again: 0, calls: 4 });
+    expect(reportOf(run).proof).toMatchObject({ items: 250, vectors: 250, missing: 0, strays: 0, sampleFound: 10 });
+    await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
+    expect((await storedIn(bench.ports.vectors, 'other')).size).toBe(1);
+    expect(bench.gemini.textsEmbedded()).toBe(251);
+    expect(bench.gemini.distinctTexts()).toBe(251);
+    expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
+  });
+
+  it('does the same in as many legs as it takes', async () => {
+    for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120), CLUSTERS);
+    await leaveVector(bench, 'p3', 'stray');
+    const whole = await bench.run({ mode: 'missing' });
+    await bench.ports.vectors.remove('p1', 'all');
+    const run = await bench.run({}, { legMs: 2 });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(run.leg).toBeGreaterThan(whole.leg);
+    expect(reportOf(run)).toMatchObject({ embedded: 360, swept: 1, again: 0 });
+    for (const project of ['p1', 'p2', 'p3']) {
+      await expectIndex(bench, project, someItems(120), without(CLUSTER_OF, 'item-240'));
+    }
+  });
+
+  it('takes every project of a workspace, what is from before there were projects, and namespaces left behind', async () => {
+    await loadWorkspace({ redisUrl: bench.database.url, projects: 3, items: 60, seed: 3, locked: false });
+    await leaveVector(bench, 'deleted-project', 'left-behind');
+    await leaveVector(bench, 'not:ours', 'of-another');
+    const run = await bench.run();
+    expect(run.state).toBe('succeeded');
+    expect(reportOf(run)).toMatchObject({ embedded: 182, swept: 1 });
+    expect(reportOf(run).projects.map(({ project }) => project)).toContain('');
+    expect((await storedIn(bench.ports.vectors, '')).size).toBe(2);
+    expect((await storedIn(bench.ports.vectors, 'deleted-project')).size).toBe(0);
+    expect((await storedIn(bench.ports.vectors, 'not:ours')).size).toBe(1);
+    const clustered = [...(await storedIn(bench.ports.vectors, '')).values()].map(
+      ({ metadata }) => metadata.cluster_id,
+    );
+    expect(clustered.filter((cluster) => cluster !== '')).toHaveLength(1);
+  });
+
+  it('gives an item in two clusters to the newer one, and says so', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, {
+      newest: ['item-000'],
+      older: ['item-000'],
+      old: ['item-001'],
+    });
+    await bench.database.redis.zadd('clusters:p1:all', 1_900_000_000, 'newest');
+    // Without a score its own time of birth decides.
+    await bench.database.redis.zrem('clusters:p1:all', 'older');
+    const run = await bench.run({ scope: { project: 'p1' } });
+    expect(reportOf(run).conflicts).toEqual({
+      count: 1,
+      named: [{ project: 'p1', id: 'item-000', clusters: ['older', 'newest'], chosen: 'newest' }],
+    });
+    await expectIndex(bench, 'p1', ITEMS, { 'item-000': 'newest', 'item-001': 'old' });
+  });
+});
+
+describe('the other modes', () => {
+  it('flush clears the scope first, and nothing else', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
+    for (const id of ['item-000', 'stray-1']) await leaveVector(bench, 'p1', id);
+    await leaveVector(bench, 'p2', 'not-of-the-scope');
+    const run = await bench.run({ scope: { project: 'p1' }, mode: 'flush' }, { legMs: 2 });
+    expect(run.state).toBe('succeeded');
+    expect(reportOf(run)).toMatchObject({ embedded: 250, swept: 0 });
+    await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
+    expect((await storedIn(bench.ports.vectors, 'p2')).size).toBe(1);
+    expect(bench.index.requestCount('reset')).toBe(1);
+  });
+
+  it('missing embeds what has no vector and leaves everything else', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
+    for (const id of ['item-000', 'item-007', 'stray-1']) await leaveVector(bench, 'p1', id);
+    const run = await bench.run({ scope: { project: 'p1' }, mode: 'missing' });
+    expect(run.state).toBe('succeeded');
+    expect(reportOf(run)).toMatchObject({ embedded: 248, unchanged: 2, swept: 0 });
+    const stored = await storedIn(bench.ports.vectors, 'p1');
+    expect(stored.size).toBe(251);
+    expect(stored.get('item-007')?.metadata).toMatchObject({ title: 'old' });
+    expect(bench.gemini.textsEmbedded()).toBe(249);
+    const again = await bench.run({ scope: { project: 'p1' }, mode: 'missing' });
+    expect(reportOf(again)).toMatchObject({ embedded: 0, unchanged: 250 });
+    expect(again.state).toBe('succeeded');
+  });
+
+  it('a dry run counts and touches nothing', async () => {
+    await putProject(
+      bench.database.redis,
+      'p1',
+      { ...ITEMS, hollow: { title: ' ' } },
+      { a: ['item-000'], b: ['item-000'] },
+    );
+    await bench.database.redis.set('feedback:p1:odd', 'text');
+    for (const id of ['item-000', 'stray-1']) await leaveVector(bench, 'p1', id);
+    const before = bench.index.requestCount('upsert');
+    const run = await bench.run({ scope: { project: 'p1' }, dryRun: true });
+    expect(run.state).toBe('succeeded');
+    expect(run.result).toMatchObject({
+      items: 251,
+      toEmbed: 250,
+      present: 2,
+      strays: 1,
+      calls: 4,
+      skipped: { count: 2 },
+      conflicts: { count: 1 },
+    });
+    expect(bench.index.requestCount('upsert')).toBe(before);
+    expect(bench.gemini.textsEmbedded()).toBe(1);
+    expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
+    const missing = await bench.run({ scope: { project: 'p1' }, mode: 'missing', dryRun: true });
+    expect(missing.result).toMatchObject({ toEmbed: 249, projects: [{ unchanged: 1 }] });
+  });
+
+  it('an empty project is done at once', async () => {
+    await putProject(bench.database.redis, 'p1', {});
+    const run = await bench.run({ scope: { project: 'p1' } });
+    expect(run.state).toBe('succeeded');
+    expect(reportOf(run)).toMatchObject({ embedded: 0, swept: 0 });
+  });
+});
