@@ -7,7 +7,7 @@ import { REINDEX_MODES, reindexScopeSchema } from '../reindex/model.js';
 import { prepareReindex, startReindex } from '../reindex/start.js';
 import type { Budget } from '../runs/leg.js';
 import { parseBody, readBody } from './body.js';
-import { handOver } from './hand-over.js';
+import { handOver } from '../runs/hand-over.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
 

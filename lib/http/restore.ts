@@ -6,7 +6,7 @@ import { prepareRestore, startRestore, type RestoreRequest } from '../restore/st
 import type { Engine, Started } from '../runs/engine.js';
 import type { Budget } from '../runs/leg.js';
 import type { RunRecord } from '../runs/model.js';
-import { handOver } from './hand-over.js';
+import { handOver } from '../runs/hand-over.js';
 import { json } from './problem.js';
 import { restoreBodySchema } from './restore-body.js';
 import { runView, statusOfRun } from './run-view.js';

@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
-import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
+import type { Leg, StepOutcome } from '../runs/model.js';
 import {
   addSpent,
   openContext,
@@ -15,10 +15,11 @@ import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { inspectTasks } from './inspect-task.js';
 import { enter } from './phases.js';
-import { addProof, holds, noProof, type Proof } from './proof-counts.js';
+import { addProof, noProof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';
 import { isOurs } from './staged.js';
 import { tidyUp } from './tidy.js';
+import { failureOf, stateOf } from './verdict.js';
 import { goOnLater, walk } from './walk.js';
 import type { WriteResult } from './write-task.js';
 
@@ -97,38 +98,6 @@ function summary(ports: RestorePorts, { input, state }: RestoreContext): object 
 function phaseTimes(ports: RestorePorts, times: readonly (readonly [string, number])[]): Record<string, number> {
   const ends = [...times.slice(1).map(([, at]) => at), ports.clock.now()];
   return Object.fromEntries(times.map(([phase, at], index) => [phase, (ends[index] ?? at) - at]));
-}
-
-function failureOf({ state }: RestoreContext, proof: Proof, projects: readonly InspectedProject[]): RunFailure | null {
-  const undo =
-    state.undo === null || state.undo.length < 10 ? '' : ` \`soulcaster-backup restore ${state.undo}\` undoes it.`;
-  if (!holds(proof)) {
-    const { missing, different } = proof.total;
-    const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
-    const hint = `Was the application writing? Stop it and start the restore again.${undo}`;
-    return { code: 'not-proven', message, hint };
-  }
-  const differing = projects.filter(({ backend }) => backend === 'differs').length;
-  if (differing > 0) {
-    const message = `Redis is as the snapshot has it, but the backend counts otherwise in ${differing} projects`;
-    return {
-      code: 'not-proven',
-      message,
-      hint: 'Restart the backend: it may be answering from memory. Then compare its /stats.',
-    };
-  }
-  const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
-  if (silent === 0) return null;
-  const message = `Redis is as the snapshot has it, but the backend did not answer for ${silent} projects`;
-  return {
-    code: 'incomplete',
-    message,
-    hint: 'See whether the backend at BACKEND_URL runs; nothing has to be restored again.',
-  };
-}
-
-function stateOf(error: RunFailure): 'incomplete' | 'failed' {
-  return error.code === 'incomplete' ? 'incomplete' : 'failed';
 }
 
 async function collectProof(leg: Leg): Promise<ProofResult> {

@@ -4,6 +4,7 @@ import { sealName } from '../snapshot/ledger.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
+import { hashSet } from './hash-set.js';
 import { isOurs } from './staged.js';
 import { enter } from './phases.js';
 import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
@@ -47,12 +48,10 @@ async function extraCounter(
 ): Promise<(keys: readonly LiveKey[]) => Promise<void>> {
   const isExtra = await extraFinder(ports, context, leg.run.id);
   // SCAN may name a key twice; within one leg it is counted once.
-  const seen = new Set<string>();
+  const seen = hashSet();
   return async (keys) => {
     for (const live of keys) {
-      const name = live.key.toString('latin1');
-      if (!live.supported || seen.has(name) || isOurs(live.key) || !isExtra(live)) continue;
-      seen.add(name);
+      if (!live.supported || isOurs(live.key) || !isExtra(live) || !seen.add(live.key)) continue;
       countAction(plan, live.known.family, 'remove');
       if (wantsExample(plan, 'remove')) {
         plan.examples.push({ action: 'remove', key: await sealName(ports.sealer, live.key) });
@@ -70,7 +69,9 @@ function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: R
 
 /** Ends a dry run. A phase of its own: what tells keys apart is removed, and the plan must not be made again without it. */
 export async function concludeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { plan, spent, startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  const { plan, spent: serial, startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  let spent = serial;
+  for await (const { result } of leg.results('plan')) spent = addSpent(spent, (result as unknown as PlanResult).spent);
   await tidyUp(ports.store, leg.run.id);
   const result = { ...inputOf(leg.run), plan, spent, milliseconds: ports.clock.now() - startedAt };
   return { to: 'end', state: 'succeeded', result, error: null };

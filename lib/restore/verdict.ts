@@ -1,0 +1,50 @@
+import { isId } from '../runs/ids.js';
+import type { RunFailure } from '../runs/model.js';
+import type { RestoreContext } from './context.js';
+import type { InspectedProject } from './inspect-task.js';
+import type { RestoreInput } from './model.js';
+import { holds, type Proof } from './proof-counts.js';
+
+/** What is wrong with a restore that came to its end; null when all is as it should be. */
+export function failureOf(
+  { input, state }: RestoreContext,
+  proof: Proof,
+  projects: readonly InspectedProject[],
+): RunFailure | null {
+  if (!holds(proof)) {
+    const { missing, different } = proof.total;
+    const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
+    const hint = `Was the application writing? Stop it and start the restore again.${undoHint(state.undo, input)}`;
+    return { code: 'not-proven', message, hint };
+  }
+  const differing = projects.filter(({ backend }) => backend === 'differs').length;
+  if (differing > 0) {
+    const message = `Redis is as the snapshot has it, but the backend counts otherwise in ${differing} projects`;
+    return {
+      code: 'not-proven',
+      message,
+      hint: 'Restart the backend: it may be answering from memory. Then compare its /stats.',
+    };
+  }
+  const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
+  if (silent === 0) return null;
+  const message = `Redis is as the snapshot has it, but the backend did not answer for ${silent} projects`;
+  return {
+    code: 'incomplete',
+    message,
+    hint: 'See whether the backend at BACKEND_URL runs; nothing has to be restored again.',
+  };
+}
+
+/** The backend's silence says nothing about the data. */
+export function stateOf(error: RunFailure): 'incomplete' | 'failed' {
+  return error.code === 'incomplete' ? 'incomplete' : 'failed';
+}
+
+/** The command that brings back what was there, for the same scope and target. */
+function undoHint(undo: string | null, { scope, target }: RestoreInput): string {
+  if (undo === null || !isId(undo)) return '';
+  const project = 'project' in scope ? ` --project ${JSON.stringify(scope.project)}` : '';
+  const where = target === null ? '' : ` --target ${target}`;
+  return ` \`soulcaster-backup restore ${undo}${project}${where}\` undoes it.`;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { bitReader, bitWriter } from '../../lib/restore/bits.js';
+import { hashSet } from '../../lib/restore/hash-set.js';
+import { keySet } from '../../lib/restore/key-set.js';
+import { indexBuilder, unpackIndex } from '../../lib/snapshot/part-index.js';
+
+const key = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes));
+
+describe('the sets that tell keys apart', () => {
+  it('a hash set says of each key whether it is new, as a Set does, over many doublings', () => {
+    const seen = hashSet();
+    const expected = new Set<string>();
+    for (let round = 0; round < 2; round++) {
+      for (let n = 0; n < 20_000; n++) {
+        const name = `feedback:${n * 7919}`;
+        expect(seen.add(Buffer.from(name))).toBe(!expected.has(name));
+        expected.add(name);
+      }
+    }
+  });
+
+  it('a key set holds exactly the keys of the lines that count', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(key, { selector: (each) => each.toString('hex') }), async (keys) => {
+        const builder = indexBuilder();
+        keys.forEach((each, line) => builder.begin(each, 'string', line));
+        const without = new Set(keys.flatMap((_, line) => (line % 3 === 0 ? [line] : [])));
+        const index = unpackIndex(builder.build());
+        const set = await keySet(
+          (async function* () {
+            yield await Promise.resolve({ index, without });
+          })(),
+        );
+        expect(keys.map((each) => set.has(each))).toEqual(keys.map((_, line) => line % 3 !== 0));
+        expect(set.size).toBe(keys.length - without.size);
+        expect(set.has(Buffer.from('none of them is as long as this'))).toBe(false);
+      }),
+    );
+  });
+
+  it('bits come back as they were written, and none behind them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (bits) => {
+        const writer = bitWriter();
+        for (const bit of bits) writer.push(bit);
+        const read = bitReader(writer.base64());
+        expect(bits.map((_, at) => read(at))).toEqual(bits);
+        expect([read(bits.length), read(bits.length + 1000)]).toEqual([false, false]);
+      }),
+    );
+  });
+});
