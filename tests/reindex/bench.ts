@@ -1,3 +1,4 @@
+import { AppError } from '../../lib/errors.js';
 import { geminiEmbedder } from '../../lib/adapters/gemini-embedder.js';
 import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
 import { silentLog } from '../../lib/adapters/json-log.js';
@@ -132,7 +133,12 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
       for (let steps = 0; steps < ENOUGH_STEPS; steps++) {
         for (let body = queue.take(); body !== null; body = queue.take()) waiting.push(body);
         if (waiting.length === 0) return load(id);
-        for (const body of next(waiting)) await worker.deliver(body, budgetOf(clock, parts.legMs));
+        for (const body of next(waiting)) {
+          const again = await worker.deliver(body, budgetOf(clock, parts.legMs)).then(() => null, retryAfter);
+          if (again === null) continue;
+          clock.advance(again);
+          waiting.push(body);
+        }
       }
       throw new Error('the run does not come to its end');
     },
@@ -146,6 +152,12 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
       await folder.remove();
     },
   };
+}
+
+/** What the queue makes of an error: it comes again later, or gives the message up. */
+function retryAfter(error: unknown): number {
+  if (error instanceof AppError && error.transient) return error.retryAfterMs ?? 1000;
+  throw error;
 }
 
 function ticking(redis: RedisPort, clock: SleepyClock): RedisPort {

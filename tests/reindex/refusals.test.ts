@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { upstashVector } from '../../lib/adapters/upstash-vector.js';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { startUpstashVector } from '../../lib/local/upstash-vector/index.js';
+import { prepareReindex } from '../../lib/reindex/start.js';
+import { openReindexBench, type ReindexBench } from './bench.js';
+import { expectIndex, leaveVector, putProject, someItems } from './data.js';
+import { reportOf, storedIn } from './outcome.js';
+import { isItems, wrapEmbedder } from './wrap.js';
+
+let bench: ReindexBench;
+
+beforeEach(async () => {
+  bench = await openReindexBench();
+  await putProject(bench.database.redis, 'p1', ITEMS);
+  await leaveVector(bench, 'p1', 'item-001');
+});
+
+afterEach(() => bench.stop());
+
+const ITEMS = someItems(150);
+const FLUSH = { scope: { project: 'p1' }, mode: 'flush' } as const;
+const REQUEST = { ...FLUSH, dryRun: false, trigger: 'admin' } as const;
+
+async function expectUntouched(): Promise<void> {
+  expect([...(await storedIn(bench.ports.vectors, 'p1')).keys()]).toEqual(['item-001']);
+  expect(bench.index.requestCount('reset')).toBe(0);
+}
+
+describe('what is found out before anything is cleared', () => {
+  it.each(['p2', 'p1:x', 'created', '*'])('that there is no project %s', async (project) => {
+    const request = { ...REQUEST, scope: { project } };
+    await expect(prepareReindex(bench.ports, request)).rejects.toMatchObject({ code: 'not-found' });
+    await expectUntouched();
+  });
+
+  it.each([
+    { dimensions: 512, metric: 'COSINE' },
+    { dimensions: 768, metric: 'EUCLIDEAN' },
+  ] as const)('that the index is another: %o', async (options) => {
+    const other = await startUpstashVector(options);
+    try {
+      const vectors = upstashVector({ url: other.url, token: other.token, clock: systemClock() });
+      await expect(prepareReindex({ ...bench.ports, vectors }, REQUEST)).rejects.toMatchObject({
+        code: 'vector-mismatch',
+      });
+      const run = await bench.run(FLUSH, { vectors });
+      expect(run).toMatchObject({ state: 'failed', phase: 'preflight', error: { code: 'vector-mismatch' } });
+      expect(other.requestCount('reset')).toBe(0);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it.each(['nan', 'zero', 'short'] as const)('that the embedder gives no good vectors: %s', async (fault) => {
+    bench.gemini.setFaults({ vector: () => fault });
+    expect(await bench.run(FLUSH)).toMatchObject({ state: 'failed', error: { code: 'embedder-refused' } });
+    await expectUntouched();
+  });
+
+  it('that the embedder lets nobody in', async () => {
+    bench.gemini.setFaults({ call: () => 'denied' });
+    expect(await bench.run(FLUSH)).toMatchObject({ state: 'failed', error: { code: 'embedder-denied' } });
+    await expectUntouched();
+  });
+
+  it('that another run is at work', async () => {
+    const engine = bench.engine();
+    const first = await bench.start(engine, FLUSH);
+    await expect(bench.start(engine, FLUSH)).rejects.toThrow(`held by ${first}`);
+    await bench.start(engine, { ...FLUSH, dryRun: true });
+    await expectUntouched();
+  });
+});
+
+describe('an embedder within one process', () => {
+  it.each([
+    ['rate-limit', 17_000],
+    ['rate-limit-bare', 5_000],
+  ] as const)('that limits the rate is waited for: %s', async (fault, ms) => {
+    bench.gemini.setFaults({ call: ({ index }) => (index === 1 ? fault : null) });
+    const run = await bench.run(FLUSH);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(bench.clock.slept).toContain(ms);
+    await expectIndex(bench, 'p1', ITEMS);
+  });
+
+  it('whose daily quota is used up ends the run', async () => {
+    bench.gemini.setFaults({ call: ({ index }) => (index >= 2 ? 'daily-quota' : null) });
+    const engine = bench.engine({ settings: { inline: 1 } });
+    const id = await bench.start(engine, FLUSH);
+    const run = await engine.work(id, bench.budget(Infinity, true));
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'embedder-quota' } });
+  });
+
+  it('that answers short is asked again by whoever calls again', async () => {
+    let short = 1;
+    const embedder = wrapEmbedder(bench.ports.embedder, (texts) => (isItems(texts) && short-- > 0 ? [] : null));
+    const engine = bench.engine({ embedder, settings: { inline: 1 } });
+    const id = await bench.start(engine, FLUSH);
+    await expect(engine.work(id, bench.budget())).rejects.toMatchObject({
+      code: 'embedder-unavailable',
+      transient: true,
+    });
+    const run = await engine.work(id, bench.budget());
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    await expectIndex(bench, 'p1', ITEMS);
+  });
+});
+
+describe('an index that is slow, or forgets', () => {
+  it('is waited for until nothing is pending', async () => {
+    bench.index.setIndexDelayMs(60);
+    const run = await bench.run(FLUSH);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run).proof).toMatchObject({ pending: 0, sampled: 10, sampleFound: 10 });
+  });
+
+  it('that never indexes anything fails the proof', async () => {
+    bench.index.setIndexDelayMs(Infinity);
+    const run = await bench.run(FLUSH);
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    expect(reportOf(run).proof).toMatchObject({ pending: 150, sampleFound: 0, missing: 0 });
+  });
+
+  it('that lost or changed vectors is written again', async () => {
+    let upserts = 0;
+    const vectors = {
+      ...bench.ports.vectors,
+      async upsert(...[namespace, items]: Parameters<typeof bench.ports.vectors.upsert>) {
+        await bench.ports.vectors.upsert(namespace, items);
+        if (upserts++ > 0) return;
+        await bench.ports.vectors.remove(namespace, [items[0]?.id ?? '']);
+        for (const { id } of items.slice(1, 3)) await leaveVector(bench, namespace, id, ITEMS[id]?.title);
+      },
+    };
+    const run = await bench.run(FLUSH, { vectors });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run)).toMatchObject({ again: 3, embedded: 150 });
+    await expectIndex(bench, 'p1', ITEMS);
+  });
+
+  it('that never keeps one vector fails the proof and names how many', async () => {
+    const vectors = {
+      ...bench.ports.vectors,
+      upsert: (...[namespace, items]: Parameters<typeof bench.ports.vectors.upsert>) =>
+        bench.ports.vectors.upsert(
+          namespace,
+          items.filter(({ id }) => id !== 'item-077'),
+        ),
+    };
+    const run = await bench.run(FLUSH, { vectors });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    expect(reportOf(run).proof).toMatchObject({ missing: 1, wrong: 1 });
+  });
+});
