@@ -1,0 +1,102 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { loadWorkspace } from '../../lib/local/data/index.js';
+import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
+
+let nightly: NightlyStack;
+
+afterEach(() => nightly.stack.stop());
+
+const QUIET = { onLog: () => undefined };
+const NONE = { items: 0, mixed: 0 };
+const ALL = { scope: { all: true } };
+/** Two projects' items and the two from before there were projects. */
+const ITEMS = 2 * 230 + 2;
+
+function post(body: unknown, token = nightly.stack.env['ADMIN_TOKEN'] ?? ''): Promise<Response> {
+  return nightly.call('/api/reindex', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+async function storedObjects(): Promise<string[]> {
+  const folder = fileURLToPath(nightly.stack.env['BACKUP_STORE'] ?? '');
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
+describe('POST /api/reindex', () => {
+  it('refuses what it should, and touches nothing', async () => {
+    nightly = await nightlyStack({ items: 10, mixed: 0 }, { gemini: { vectors: 'hash' }, functions: QUIET });
+    const refusals: [unknown, number, string][] = [
+      ['not json', 400, 'usage'],
+      [{ scope: { all: true }, mode: 'wrong' }, 422, 'invalid'],
+      [{ scope: { all: false } }, 422, 'invalid'],
+      [{ scope: { all: true }, force: true }, 422, 'invalid'],
+      [{}, 422, 'invalid'],
+      [{ scope: { project: 'unknown' } }, 404, 'not-found'],
+    ];
+    for (const [body, status, code] of refusals) {
+      const answer = await post(body);
+      expect([body, answer.status, ((await answer.json()) as { code: string }).code]).toEqual([body, status, code]);
+    }
+    expect((await post(ALL, 'wrong')).status).toBe(401);
+    expect((await nightly.call('/api/reindex', { method: 'POST', body: JSON.stringify(ALL) })).status).toBe(401);
+    expect(await storedObjects()).toEqual([]);
+    expect(nightly.stack.vector.requestCount('upsert')).toBe(0);
+    expect(nightly.stack.gemini.calls()).toBe(0);
+  });
+
+  it('says at once that the index is of another dimension', async () => {
+    nightly = await nightlyStack(
+      { items: 10, mixed: 0 },
+      { variables: { EMBEDDING_DIMENSIONS: '512' }, functions: QUIET },
+    );
+    const answer = await post(ALL);
+    expect([answer.status, await answer.json()]).toEqual([502, expect.objectContaining({ code: 'vector-mismatch' })]);
+    expect(await storedObjects()).toEqual([]);
+  });
+
+  it('starts a run that the queue works off, one at a time', async () => {
+    nightly = await nightlyStack(
+      { items: 230, mixed: 50 },
+      { gemini: { vectors: 'hash', delayMs: 50 }, functions: QUIET },
+    );
+    const answer = await post({ ...ALL, mode: 'flush' });
+    expect(answer.status).toBe(202);
+    const started = (await answer.json()) as { runId: string };
+    expect(started).toMatchObject({ state: 'running', mode: 'flush', dryRun: false, ...ALL });
+    expect(answer.headers.get('location')).toBe(`/api/runs/${started.runId}`);
+    const second = await post(ALL);
+    expect([second.status, await second.json()]).toEqual([409, expect.objectContaining({ code: 'locked' })]);
+    const run = await nightly.finished(started.runId);
+    expect(run).toMatchObject({ state: 'succeeded', result: { embedded: ITEMS, mode: 'flush', again: 0 } });
+    expect(nightly.stack.gemini.textsEmbedded()).toBe(ITEMS + 1);
+    const dry = (await (await post({ ...ALL, dryRun: true })).json()) as { runId: string };
+    const counted = await nightly.finished(dry.runId);
+    expect(counted).toMatchObject({ state: 'succeeded', result: { items: ITEMS, present: ITEMS, strays: 0 } });
+  });
+
+  it('comes to the same when messages come twice, in disorder and late, and functions are killed', async () => {
+    let kills = 0;
+    nightly = await nightlyStack(NONE, {
+      gemini: { vectors: 'hash', delayMs: 30, textsPerMinute: 4000, speed: 60 },
+      queue: { speed: 60, faults: { twice: 'after', order: 'random', delayMs: 20 } },
+      functions: {
+        ...QUIET,
+        killAfterMs: () => (kills++ % 5 === 4 && kills < 40 ? 100 + Math.floor(Math.random() * 300) : null),
+      },
+      variables: { EMBEDDING_TEXTS_PER_MINUTE: '4000', RUN_LEASE_SECONDS: '1' },
+    });
+    const { urls } = nightly.stack;
+    await loadWorkspace({ redisUrl: urls.redis, projects: 2, items: 230, seed: 9, locked: false, legacy: false });
+    const { runId } = (await (await post(ALL)).json()) as { runId: string };
+    const run = await nightly.finished(runId);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(run.result).toMatchObject({ skipped: { count: 0 }, proof: { missing: 0, strays: 0, wrong: 0 } });
+    expect(nightly.stack.gemini.distinctTexts()).toBeGreaterThan(400);
+  });
+});
