@@ -1,12 +1,15 @@
+import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Leg, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkPart, type Finding } from '../snapshot/check-part.js';
 import { doubledLines } from '../snapshot/doubles.js';
+import { partName } from '../snapshot/names.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { openContext, type RestorePorts } from './context.js';
 import { sourceIndexName, writeIndex } from './key-set.js';
 import { enter } from './phases.js';
 import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
+import { tidyUp } from './tidy.js';
 
 interface CheckResult {
   readonly findings: readonly Finding[];
@@ -19,12 +22,22 @@ export async function checkTask(ports: RestorePorts, run: RunRecord, task: numbe
   const observer = scopeObserver(input.scope, doubledLines(manifest.doubles, task));
   const part = manifest.parts[task];
   if (part === undefined) return { findings: [], scope: observer.findings() };
-  const { findings, index } = await checkPart(ports, manifest.id, part, manifest.parts, observer.see);
+  const checked = checkPart(ports, manifest.id, part, manifest.parts, observer.see);
+  const { findings, index } = await checked.catch((error: unknown) => {
+    throw unopened(error, partName(manifest.id, part.name));
+  });
   if (index !== null) await writeIndex(ports.store, sourceIndexName(run.id, task), index);
   return { findings, scope: observer.findings() };
 }
 
-/** Ends the run if any part is damaged: nothing has been written yet. Else names the parts that matter. */
+/** What opens parts does not know their names. */
+function unopened(error: unknown, name: string): unknown {
+  if (!(error instanceof AppError) || (error.code !== 'wrong-key' && error.code !== 'damaged')) return error;
+  const { code, message, hint } = error;
+  return new AppError(code, `${name}: ${message}. Nothing was written.`, { hint, cause: error });
+}
+
+/** Condemns the snapshot if any part is damaged: nothing has been written yet. Else names the parts that matter. */
 export async function surveyStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const state = parseRestoreCheckpoint(leg.run.checkpoint);
   const found: Finding[] = [];
@@ -36,9 +49,16 @@ export async function surveyStep(ports: RestorePorts, leg: Leg): Promise<StepOut
     scopes.push(scope);
     if (scope.touched) parts.push(task);
   }
-  if (found.length > 0) return damaged(inputOf(leg.run).snapshot, found);
+  if (found.length > 0) return enter('condemn', { ...state, findings: found }, 0, ports.clock.now());
   const { facts, projects } = mergeFindings(inputOf(leg.run).scope, scopes);
   return enter('plan', { ...state, parts, facts, projects }, parts.length, ports.clock.now());
+}
+
+/** Ends the run over a damaged snapshot. A phase of its own: what the parts' tasks found is removed with their notes. */
+export async function condemnStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const { findings } = parseRestoreCheckpoint(leg.run.checkpoint);
+  await tidyUp(ports.store, leg.run.id);
+  return damaged(inputOf(leg.run).snapshot, findings);
 }
 
 function damaged(snapshot: string, findings: readonly Finding[]): StepOutcome {

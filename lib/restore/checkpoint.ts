@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
+import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
 import { planSchema } from './plan-counts.js';
 
@@ -19,6 +20,8 @@ export const restoreCheckpointSchema = z.object({
   targetEmpty: z.boolean(),
   /** Numbers of the parts that may hold keys of the scope: task n works on the n-th of these. */
   parts: z.array(z.number()),
+  /** What is wrong with the snapshot's parts: then nothing is written. */
+  findings: z.array(z.custom<Finding>()).default([]),
   /** Ids tied to the project that is restored, in the snapshot; empty for everything. */
   facts: factsSchema,
   /** The same with those tied to it in the database before anything was written: what is removed is selected by these. */
@@ -61,6 +64,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     shiftMs: 0,
     targetEmpty: false,
     parts: [],
+    findings: [],
     facts: none,
     liveFacts: none,
     projects: [],

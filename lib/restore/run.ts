@@ -1,6 +1,6 @@
 import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
-import { checkTask, surveyStep } from './check-task.js';
+import { checkTask, condemnStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
 import { takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
@@ -36,6 +36,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
       open: { type: 'serial', step: (leg) => openStep(ports, leg) },
       check: tasks('survey', (run, task) => checkTask(ports, run, task)),
       survey: { type: 'serial', step: (leg) => surveyStep(ports, leg) },
+      condemn: { type: 'serial', step: (leg) => condemnStep(ports, leg) },
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
       live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
       weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },
