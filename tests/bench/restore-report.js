@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { megabytes, seconds, whole } from './figures.js';
 
-/** Upstash's limit (upstash.com/docs/redis/troubleshooting/max_requests_limit), for a database of ordinary plans. */
+/** What Upstash lets a database of most plans run; above it, it throttles (upstash.com/pricing/redis). */
 const COMMANDS_PER_SECOND = 10_000;
 const OBJECTIVE_HOURS = 4;
 const MILLIONS = [1, 10, 100];

@@ -62,12 +62,12 @@ const printed = {
   written: result.written,
   removed: result.removed,
   extras: result.extras,
-  writing: result.writing.spent ?? result.writing,
-  spent: result.spent,
+  writing: result.writing,
+  /** Of the whole run, the safety snapshot included. */
+  spent: app.ports.redis.usage(),
   writeMs: result.phases.write,
   totalMs: result.milliseconds,
   phases: result.phases,
-  usage: app.ports.redis.usage(),
   peakBytes,
   cpuSeconds,
 };
