@@ -1,0 +1,116 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import type { Sealer } from '../../lib/ports/index.js';
+import type { InspectedProject } from '../../lib/restore/inspect-task.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { projectLabel } from '../../lib/snapshot/project-label.js';
+import { readableWords } from '../snapshot/encryption-search.js';
+import { intercept } from '../snapshot/intercept.js';
+import { changes, type Dump } from '../support/dumps.js';
+import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+
+const PROJECT = 'cmwhitefalcon01';
+/** What a stranger must find nowhere: ids of projects, users, jobs, clusters and items, parts of key names, values. */
+const WORDS = [PROJECT, 'cmbluelantern02', 'secretuser', 'secretjob', 'secretcluster', 'secretitem', 'privatetitle'];
+
+describe('an encrypted snapshot', () => {
+  let bench: RestoreBench;
+  let sealer: Sealer;
+  let snapshot = '';
+  let whole: Dump = {};
+  beforeAll(async () => {
+    const identity = await generateX25519Identity();
+    sealer = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+  });
+  beforeEach(async () => {
+    bench = await openRestoreBench();
+    await load();
+    whole = await bench.dump();
+    snapshot = (await bench.snapshot({ sealer, settings: { partBytes: 2000, pageBytes: 1 } })).id;
+    const { redis } = bench.database;
+    await redis.hset(`feedback:${PROJECT}:secretitem3`, 'title', 'changed');
+    await redis.del('job:secretjob1', `project:${PROJECT}`);
+    await redis.set('coding_plan:cmbluelantern02:secretcluster9', 'later');
+    await redis.set(`config:sentry:${PROJECT}:later`, 'later');
+  });
+  afterEach(() => bench.stop());
+
+  async function load(): Promise<void> {
+    const { redis } = bench.database;
+    for (const project of [PROJECT, 'cmbluelantern02']) {
+      await redis.hset(`project:${project}`, { id: project, user_id: 'secretuser' });
+      await redis.sadd('user:projects:secretuser', project);
+      for (let at = 0; at < 12; at++) {
+        await redis.hset(`feedback:${project}:secretitem${at}`, { title: `privatetitle ${at} `.repeat(5) });
+      }
+      // Listed and not there: a violation that names ids.
+      await redis.zadd(`feedback:created:${project}`, 1, 'secretitem99');
+      await redis.hset(`cluster:${project}:secretcluster1`, { id: 'secretcluster1' });
+    }
+    await redis.hset('job:secretjob1', { project_id: PROJECT, cluster_id: 'secretcluster1', status: 'done' });
+  }
+
+  /** The runs' records without what was asked for: that names the project which is to be restored. */
+  async function forgetInputs(): Promise<void> {
+    for await (const id of bench.folder.store.folders('runs/')) {
+      const path = join(bench.folder.folder, 'runs', id, 'run.json');
+      const record = JSON.parse(await readFile(path, 'utf8')) as RunRecord;
+      const result = { ...(record.result as Record<string, unknown>), scope: null };
+      await writeFile(path, JSON.stringify({ ...record, input: null, result }));
+    }
+  }
+
+  it('is restored whole, and the store tells no name before or after', async () => {
+    const run = await bench.restore(snapshot, {}, { sealer });
+    expect(run).toMatchObject({
+      state: 'succeeded',
+      result: { removed: 2, plan: { total: { write: 2, overwrite: 1 } } },
+    });
+    expect(changes(whole, await bench.dump())).toEqual([]);
+    expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
+  });
+
+  it('is restored for one project, and only the request names it', async () => {
+    const run = await bench.restore(snapshot, { scope: { project: PROJECT } }, { sealer });
+    expect(run).toMatchObject({ state: 'succeeded', input: { scope: { project: PROJECT } } });
+    expect(changes(whole, await bench.dump())).toEqual(['coding_plan:cmbluelantern02:secretcluster9']);
+    const { projects } = run.result as unknown as { projects: InspectedProject[] };
+    expect(projects.map(({ project }) => project)).toEqual([projectLabel(PROJECT)]);
+    expect(projects[0]?.violations).toContainEqual({ rule: 'created-without-hash', count: 1, examples: [] });
+    await forgetInputs();
+    expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
+  });
+
+  it('leaves no name behind a dry run', async () => {
+    const run = await bench.restore(snapshot, { scope: { project: PROJECT }, dryRun: true }, { sealer });
+    expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { remove: 1 } } } });
+    await forgetInputs();
+    expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
+  });
+
+  it('seals the names of keys that fail the proof', async () => {
+    const redis = intercept(bench.port, {
+      after: async (commands, replies) => {
+        if (commands.some(([name]) => name === 'UNLINK')) await bench.database.redis.del('job:secretjob1');
+        return replies;
+      },
+    });
+    const run = await bench.restore(snapshot, {}, { sealer, redis });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    const { examples } = (run.result as unknown as { proof: { examples: { key: { age: string } }[] } }).proof;
+    const opened = await Promise.all(examples.map(({ key }) => sealer.open(Buffer.from(key.age, 'base64'), '.age')));
+    expect(opened.map((bytes) => Buffer.from(bytes).toString())).toEqual(['job:secretjob1']);
+    expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
+  });
+
+  it('names everything where nothing is encrypted: the search finds what there is', async () => {
+    await load();
+    const { id } = await bench.snapshot();
+    await bench.restore(id, { scope: { project: PROJECT } });
+    const found = await readableWords(bench.folder.folder, WORDS);
+    expect(WORDS.filter((word) => !found.some((where) => where.startsWith(`${word} in `)))).toEqual([]);
+  });
+});
