@@ -1,14 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { environment } from '../../lib/config.js';
 import { productFlags, program, runNode } from '../bench/processes.js';
 import { setStage, type Stage } from '../bench/stage.js';
 import { compareSnapshot } from '../support/compare.js';
+import { dataOf, FEW_KEYS, KEYS, megabytes, seconds, teller } from './data.js';
 
-/** SCALE_KEYS sets how many keys there are; the two giants come on top. */
-const KEYS = Number(environment()['SCALE_KEYS'] ?? '1000000');
-const FEW_KEYS = Math.min(KEYS, 100_000);
-const GIANTS = { 'hash-fields': 2 * KEYS, 'string-bytes': 60 * KEYS };
 const MEMORY_LIMIT = 250e6;
 const MEMORY_GROWTH = 1.15;
 const PATIENCE_MS = 15 * 60_000;
@@ -33,19 +29,8 @@ interface Verified {
   readonly peakBytes: number;
 }
 
-/** A tenth is Soulcaster's, a hundredth of all types and sizes and oddities, the rest small. */
-function dataOf(keys: number): Readonly<Record<string, number>> {
-  const items = 1500;
-  const projects = Math.round((keys * 0.1) / (items * 2.28));
-  const mixed = Math.round(keys * 0.01);
-  return { projects, items, mixed, small: Math.round(keys * 0.89) };
-}
-
 describe(`a database of ${KEYS.toLocaleString('en-US')} keys`, () => {
-  const began = performance.now();
-  const tell = (stage: string, facts: string): void => {
-    process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${stage}: ${facts}\n`);
-  };
+  const tell = teller();
   const takeSnapshot = async (stage: Stage): Promise<Taken> => {
     const taken = (await runNode(
       [...(await productFlags()), program('take-snapshot')],
@@ -59,14 +44,14 @@ describe(`a database of ${KEYS.toLocaleString('en-US')} keys`, () => {
   let taken: Taken;
 
   beforeAll(async () => {
-    const small = await setStage({ ...dataOf(FEW_KEYS), ...GIANTS }, 0);
+    const small = await setStage(dataOf(FEW_KEYS), 0);
     try {
       tell('loaded', `${small.keys} keys`);
       few = await takeSnapshot(small);
     } finally {
       await small.stop();
     }
-    stage = await setStage({ ...dataOf(KEYS), ...GIANTS }, 0);
+    stage = await setStage(dataOf(KEYS), 0);
     tell('loaded', `${stage.keys} keys`);
     taken = await takeSnapshot(stage);
   }, PATIENCE_MS);
@@ -122,12 +107,4 @@ function describeTaken({ keys, scanMs, totalMs, peakBytes, plainBytes, requests,
   const perKey = `${(commands / keys).toFixed(2)} commands and ${(requests / keys).toFixed(3)} requests a key`;
   const size = `${keys} keys, ${megabytes(plainBytes)}`;
   return `${size}, read in ${seconds(scanMs)}, ${seconds(totalMs)} in all, peak ${megabytes(peakBytes)}, ${perKey}`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
 }
