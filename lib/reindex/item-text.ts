@@ -11,6 +11,8 @@ export interface TextFields {
  */
 const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
 const IS_SPACE = new RegExp(SPACE, 'u');
+/** Half of a code point over U+FFFF; without one, UTF-16 units are code points. */
+const SURROGATE = /[\ud800-\udfff]/;
 
 /**
  * The text that Soulcaster embeds for an item: title and body with a blank line between, or the one that is there.
@@ -36,6 +38,8 @@ export function strip(text: string): string {
 /** Python counts code points, JavaScript's strings UTF-16 units. */
 export function firstCodePoints(text: string, count: number): string {
   if (text.length <= count) return text;
+  const head = text.slice(0, count);
+  if (!SURROGATE.test(head)) return head;
   let at = 0;
   for (let taken = 0; taken < count && at < text.length; taken++) {
     at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
