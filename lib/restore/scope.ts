@@ -1,7 +1,6 @@
 import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { factFields, factsNeed, factsOf, listFacts, mergeFacts, type FactList } from '../soulcaster/project-scope.js';
-import { isEphemeral } from '../soulcaster/settle.js';
 import type { Fields, Text } from '../soulcaster/text.js';
 import type { LineObserver } from '../snapshot/check-part.js';
 import { endsRecord, keyOf, startsRecord, type RecordLine } from '../snapshot/record.js';
@@ -16,6 +15,20 @@ export type ScopeFindings = {
   readonly facts: StoredFacts;
   /** Projects whose own hash is in the part, when everything is restored; else the one that is. */
   readonly projects: readonly string[];
+  /** What the part holds of a record that an earlier one began, if that may tie anything to the project. */
+  readonly head: Piece | null;
+  /** The same of a record that begins in the part and goes on in the next. */
+  readonly tail: Piece | null;
+};
+
+/** What lines of one record tell that decides which keys belong to a project. */
+type Piece = {
+  readonly key: string;
+  /** Those that name a project, a cluster or a user. */
+  readonly fields: Fields;
+  /** Whether the project is among the members of a set. */
+  readonly isMember: boolean;
+  readonly isEnd: boolean;
 };
 
 type StoredFacts = { jobs: string[]; clusters: string[]; users: string[] };
@@ -30,48 +43,93 @@ const TIED: ReadonlySet<string> = new Set(['job', 'job-logs', 'cluster-jobs', 'u
 
 /** Gathers from the lines of a part what decides which keys belong to the scope. `without`: first lines passed over. */
 export function scopeObserver(scope: Scope, without: ReadonlySet<number>): ScopeObserver {
-  const lists: FactList[] = [];
+  return 'project' in scope ? projectObserver(scope.project, without) : everythingObserver(without);
+}
+
+function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
   const projects = new Set<string>();
-  let touched = 'all' in scope;
-  let open: { key: ClassifiedKey; fields: Fields } | null = null;
-
-  const seeProject = (project: string, line: RecordLine): void => {
-    const key: ClassifiedKey = open?.key ?? classifyKey(keyOf(line).toString('utf8'));
-    touched ||= key.project === project || TIED.has(key.family);
-    const wanted = factsNeed(project, key);
-    const fields = wanted === 'fields' && line.t === 'hash' ? factFields(line.v as Fields) : [];
-    const soFar: Fields = [...(open?.fields ?? []), ...fields];
-    open = endsRecord(line) ? null : { key, fields: soFar };
-    const members = wanted === 'members' && line.t === 'set' ? (line.v as readonly Text[]) : null;
-    if (open === null || members !== null) keep(factsOf(project, key, soFar, members));
-  };
-  const keep = (facts: FactList): void => {
-    if (facts.jobs.length + facts.clusters.length + facts.users.length > 0) lists.push(facts);
-  };
-
   return {
     see(line, number) {
-      const starts = startsRecord(line);
-      if (starts) open = null;
-      if ((starts && without.has(number)) || (!starts && open === null)) return;
-      if ('project' in scope) {
-        seeProject(scope.project, line);
-        return;
-      }
-      const key = starts ? classifyKey(keyOf(line).toString('utf8')) : null;
-      if (key?.family === 'project' && key.project !== null && !isEphemeral(key)) projects.add(key.project);
+      if (!startsRecord(line) || without.has(number)) return;
+      const key = classifyKey(keyOf(line).toString('utf8'));
+      if (key.family === 'project' && key.project !== null) projects.add(key.project);
     },
-    findings: () => ({ touched, facts: stored(lists), projects: [...projects] }),
+    findings: () => ({ touched: true, facts: stored([]), projects: [...projects], head: null, tail: null }),
   };
 }
 
-/** What all parts together hold. */
+function projectObserver(project: string, without: ReadonlySet<number>): ScopeObserver {
+  const lists: FactList[] = [];
+  let touched = false;
+  let head: Piece | null = null;
+  let open: Piece | null = null;
+  // At a part's beginning, and until a record begins in it, lines are an earlier part's record's.
+  let isHead = true;
+  let isPassedOver = false;
+
+  return {
+    see(line, number) {
+      if (startsRecord(line)) {
+        [open, isHead, isPassedOver] = [null, false, without.has(number)];
+      }
+      if (isPassedOver) return;
+      const key = classifyKey(keyOf(line).toString('utf8'));
+      touched ||= !isHead && (key.project === project || TIED.has(key.family));
+      open = joined(open, pieceOf(project, key, line));
+      if (isHead) head = open;
+      else if (open.isEnd) lists.push(factsIn(project, open));
+    },
+    findings: () => ({
+      touched,
+      facts: stored(lists),
+      projects: [],
+      head: telling(project, head),
+      tail: isHead || open === null || open.isEnd ? null : telling(project, open),
+    }),
+  };
+}
+
+function pieceOf(project: string, key: ClassifiedKey, line: RecordLine): Piece {
+  const wanted = factsNeed(project, key);
+  const fields = wanted === 'fields' && line.t === 'hash' ? factFields(line.v as Fields) : [];
+  const isMember = wanted === 'members' && line.t === 'set' && (line.v as readonly Text[]).includes(project);
+  return { key: keyOf(line).toString('utf8'), fields, isMember, isEnd: endsRecord(line) };
+}
+
+/** Names of keys that have nothing to tell are not noted. */
+function telling(project: string, piece: Piece | null): Piece | null {
+  const key = piece === null ? null : classifyKey(piece.key);
+  return key !== null && (key.project === project || factsNeed(project, key) !== 'nothing') ? piece : null;
+}
+
+function joined(before: Piece | null, next: Piece): Piece {
+  if (before === null) return next;
+  return { ...next, fields: [...before.fields, ...next.fields], isMember: before.isMember || next.isMember };
+}
+
+function factsIn(project: string, { key, fields, isMember }: Piece): FactList {
+  return factsOf(project, classifyKey(key), fields, isMember ? [project] : []);
+}
+
+/** Puts records together that go on from part to part. Those whose beginning is passed over have no tail to begin with. */
+function* factsAcross(project: string, findings: readonly ScopeFindings[]): Generator<FactList> {
+  let open: Piece | null = null;
+  for (const { head, tail } of findings) {
+    open = open === null || head === null ? null : joined(open, head);
+    if (open?.isEnd === true) yield factsIn(project, open);
+    if (open?.isEnd === true || tail !== null) open = tail;
+  }
+}
+
+/** What all parts together hold; `findings` are those of every part, in order. */
 export function mergeFindings(
   scope: Scope,
   findings: readonly ScopeFindings[],
 ): { facts: StoredFacts; projects: string[] } {
   const projects = 'project' in scope ? [scope.project] : findings.flatMap((found) => found.projects);
-  return { facts: stored(findings.map(({ facts }) => facts)), projects: [...new Set(projects)].sort() };
+  const across = 'project' in scope ? [...factsAcross(scope.project, findings)] : [];
+  const facts = stored([...findings.map((found) => found.facts), ...across]);
+  return { facts, projects: [...new Set(projects)].sort() };
 }
 
 export function mergeFactLists(...lists: readonly FactList[]): StoredFacts {
