@@ -10,7 +10,7 @@ const USAGE = `usage: npm run bench -- snapshot|restore [options]
   --rounds N               how often each measurement is repeated; medians are told (default 3)
   --latency MS             time that each request takes on the way to the database, besides (default 0)
   --quick                  little data and one round: to see that it runs
-  --profile                snapshot only: also name the functions in which it spends its time
+  --profile                also name the functions in which it spends its time
   --json                   everything measured, as JSON on stdout
 `;
 
@@ -51,7 +51,6 @@ function optionsOf(/** @type {readonly string[]} */ args) {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [name = ''] = positionals;
   if (positionals.length !== 1 || !BENCHMARKS.has(name)) throw new UsageError('name a benchmark: snapshot or restore');
-  if (name === 'restore' && values.profile) throw new UsageError('--profile goes with snapshot');
   const { quick } = values;
   const data =
     values.keys === undefined

@@ -11,7 +11,7 @@ const PLAIN = { head: [], border: [] };
  * What was measured, for people.
  * @param {Awaited<ReturnType<typeof import('./restore.js').benchRestore>>} measured
  */
-export function reportRestore({ machine, options, snapshot, lanes, over }) {
+export function reportRestore({ machine, options, snapshot, lanes, over, hottest }) {
   const { keys, plainBytes } = snapshot;
   const first = lanes[0]?.rounds[0]?.restore;
   const perKey = {
@@ -30,6 +30,7 @@ export function reportRestore({ machine, options, snapshot, lanes, over }) {
     `over the full database: ${seconds(over.totalMs)} (${phasesOf(over.phases)})`,
     `at ${whole(COMMANDS_PER_SECOND)} commands/s, against the objective of ${OBJECTIVE_HOURS} hours:`,
     projection(perKey),
+    ...(hottest ?? []).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`),
     '',
   ].join('\n');
 }

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePrograms, REDIS_SERVER } from '../../dist/lib/local/packages.js';
 import { machine } from './figures.js';
 import { productFlags, program, runNode } from './processes.js';
+import { hottestFunctions } from './profile.js';
 import { setStage } from './stage.js';
 import { median } from './statistics.js';
 
@@ -29,7 +30,7 @@ const PARTS_AT_A_TIME = 2;
  * Measures a restore into an empty database against what the wire allows: the very requests of its write phase, with the
  * replies thrown away. Beside it, what a restore over a full database costs, none of whose keys is as the snapshot has
  * it. The first restore, which writes the requests down, warms everything up and does not count.
- * @param {Omit<BenchOptions, 'profile'>} options
+ * @param {BenchOptions} options
  * @param {(line: string) => void} announce
  */
 export async function benchRestore(options, announce) {
@@ -55,8 +56,8 @@ export async function benchRestore(options, announce) {
     }
     announce('over a full database');
     const over = await restoreOver(stage, snapshot.id);
-    const { latencyMs } = options;
-    return { machine: machine(), options: { latencyMs, rounds: options.rounds }, snapshot, lanes, over };
+    const hottest = options.profile ? await profile(stage, snapshot.id) : null;
+    return { machine: machine(), options, snapshot, lanes, over, hottest };
   } finally {
     await stage.stop();
   }
@@ -90,15 +91,16 @@ async function restore(
   /** @type {string} */ id,
   /** @type {number} */ inFlight,
   /** @type {readonly string[]} */ args = [],
+  /** @type {readonly string[]} */ nodeArgs = [],
 ) {
   await stage.empty();
-  return runRestore(stage, id, inFlight, args);
+  return runRestore(stage, id, inFlight, args, nodeArgs);
 }
 
 /** Over what the snapshot was taken of, with every key changed since: the most that there can be to do. */
 async function restoreOver(/** @type {Stage} */ stage, /** @type {string} */ id) {
   const { keys } = await runNode([program('alter-keys'), '--redis', stage.redisUrl]);
-  const done = await runRestore(stage, id, 4, []);
+  const done = await runRestore(stage, id, 4);
   if (keys >= stage.keys && done.plan.overwrite === stage.keys) return done;
   throw new Error(`${done.plan.overwrite} of ${stage.keys} keys were written over: nothing to measure`);
 }
@@ -107,14 +109,22 @@ async function runRestore(
   /** @type {Stage} */ stage,
   /** @type {string} */ id,
   /** @type {number} */ inFlight,
-  /** @type {readonly string[]} */ args,
+  /** @type {readonly string[]} */ args = [],
+  /** @type {readonly string[]} */ nodeArgs = [],
 ) {
-  const done = await runNode([...(await productFlags()), program('restore-snapshot'), '--id', id, ...args], {
-    ...stage.variables('store'),
-    BACKUP_REQUESTS_IN_FLIGHT: String(inFlight),
-  });
+  const done = await runNode(
+    [...(await productFlags()), ...nodeArgs, program('restore-snapshot'), '--id', id, ...args],
+    { ...stage.variables('store'), BACKUP_REQUESTS_IN_FLIGHT: String(inFlight) },
+  );
   if (done.state === 'succeeded' && done.written.written === stage.keys && done.proof.equal === stage.keys) return done;
   throw new Error(`the restore ${done.state}, ${done.proof.equal} of ${stage.keys} keys proven: nothing to measure`);
+}
+
+async function profile(/** @type {Stage} */ stage, /** @type {string} */ id) {
+  const folder = join(stage.folder, 'profile');
+  await mkdir(folder);
+  await restore(stage, id, 4, [], ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
+  return hottestFunctions(folder);
 }
 
 /** The wire is measured with what is in the file: with other requests than those of the write phase, it would lie. */
