@@ -66,7 +66,8 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     return isOver((await loadRun(ports.store, holder)).record);
   }
 
-  async function work(id: string, budget: Budget): Promise<RunRecord> {
+  /** `counts`: whether a leg that gets nowhere is a sign of trouble; one that a late message called is not. */
+  async function work(id: string, budget: Budget, counts = true): Promise<RunRecord> {
     const before = await loadRun(ports.store, id);
     if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
     const claim = await claimLease(ports, before.record.lease, id, times);
@@ -82,7 +83,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const watched = await watch(held.record, claim.lease.document.fence, budget);
     const leg = openLeg(ports, times, held, claim.lease, budget);
     const definition = definitionOf(held.record.kind);
-    return workPhases(ports, definition, leg, { ...budget, lastAttempt: budget.lastAttempt || !watched });
+    return workPhases(ports, definition, leg, { ...budget, lastAttempt: budget.lastAttempt || !watched }, counts);
   }
 
   /**
@@ -110,7 +111,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
       return deliverTask(record, phase, message.task, budget);
     }
     const stale = 'task' in message || message.leg < record.leg;
-    return stale ? tolerateBusy(record, () => work(record.id, budget)) : work(record.id, budget);
+    return stale ? tolerateBusy(record, () => work(record.id, budget, false)) : work(record.id, budget);
   }
 
   async function deliverTask(run: RunRecord, phase: TaskPhase, task: number, budget: Budget): Promise<RunRecord> {
@@ -126,7 +127,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
       }
     }
     const missing = await missingTasks(ports.store, run.id, run.phase, run.tasks);
-    return missing.length > 0 ? run : tolerateBusy(run, () => work(run.id, budget));
+    return missing.length > 0 ? run : tolerateBusy(run, () => work(run.id, budget, false));
   }
 
   async function pauseOrEnd(run: RunRecord, cause: unknown, budget: Budget): Promise<RunRecord> {
@@ -152,7 +153,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
 
   return {
     start,
-    work,
+    work: (id, budget) => work(id, budget),
     deliver,
     enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
   };

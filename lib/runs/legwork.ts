@@ -18,16 +18,20 @@ const MAX_STALLS = 12;
 /** Whether the leg goes on with the record's present phase, or has given the run out of its hands. */
 type Next = 'go-on' | 'done';
 
-/** Works off phase after phase until the run ends or time is up. Closes the leg in every case. */
+/**
+ * Works off phase after phase until the run ends or time is up. Closes the leg in every case. `counts`: whether the run
+ * is taken for stalled when many such legs get nowhere.
+ */
 export async function workPhases(
   ports: EnginePorts,
   definition: RunDefinition,
   leg: OpenLeg,
   budget: Budget,
+  counts: boolean,
 ): Promise<RunRecord> {
   try {
     // The first write of a leg: from here on, whoever worked on the run before is fenced off.
-    await leg.update({ ...awake(leg.run), stalls: leg.run.stalls + 1 });
+    await leg.update({ ...awake(leg.run), stalls: leg.run.stalls + (counts ? 1 : 0) });
     throwIfStalled(leg);
     let next: Next = 'go-on';
     while (next === 'go-on') {
