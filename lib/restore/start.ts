@@ -55,7 +55,7 @@ export async function prepareRestore(ports: StartPorts, request: RestoreRequest)
   return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
 }
 
-/** A dry run changes nothing, so that it need not wait for anybody, nor anybody for it. */
+/** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */
 export function startRestore(engine: Engine, { input, keys, now }: Prepared): Promise<Started> {
   const database = input.target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${input.target.toLowerCase()}`;
   return engine.start({

@@ -21,6 +21,16 @@ for i = 2, #ARGV do
 end
 return redis.pcall(unpack(command))`;
 
+/** Commands that only read: their script may not write either, so that a server or a token that forbids it lets them by. */
+const READS: ReadonlySet<string> = new Set(
+  [
+    'EXISTS TYPE PTTL PEXPIRETIME HPEXPIRETIME GET GETRANGE STRLEN MGET HGETALL HMGET HLEN HSCAN SMEMBERS SISMEMBER',
+    'SMISMEMBER SCARD SSCAN ZRANGE ZSCORE ZCARD ZSCAN LRANGE LINDEX LLEN XRANGE XREVRANGE XLEN XINFO XPENDING JSON.GET',
+  ]
+    .join(' ')
+    .split(' '),
+);
+
 export interface EncodedBatch {
   /** The JSON array of the commands, as UTF-8. */
   readonly body: Buffer;
@@ -63,7 +73,7 @@ function wrap(command: RedisCommand, texts: readonly (string | null)[]): string[
     kinds += text === null ? 'x' : 't';
     return text ?? view(argument as Uint8Array).toString('hex');
   });
-  return ['EVAL', RUN_BINARY, '0', kinds, ...args];
+  return [READS.has(command[0]) ? 'EVAL_RO' : 'EVAL', RUN_BINARY, '0', kinds, ...args];
 }
 
 function view(bytes: Uint8Array): Buffer {

@@ -8,6 +8,7 @@ const RESTORE: Readonly<Record<string, string>> = {
   plan: 'comparing with what is there',
   live: 'looking for what is newer',
   weigh: 'making the plan',
+  conclude: 'finishing',
   'safety-scan': 'saving what is there',
   'safety-check': 'checking what was saved',
   'safety-seal': 'sealing what was saved',
