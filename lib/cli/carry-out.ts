@@ -28,7 +28,7 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw await locked(app, started.holder);
+  if (!started.started) throw await lockedBy(app, started.holder);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'at work in this process'}`);
@@ -83,7 +83,7 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
 }
 
 /** Says what the other run is at, as far as its record can be read. */
-async function locked({ ports }: Runner, holder: string): Promise<AppError> {
+export async function lockedBy({ ports }: Pick<Runner, 'ports'>, holder: string): Promise<AppError> {
   const other = (await loadRun(ports.store, holder).catch(() => null))?.record;
   const what = other === undefined ? '' : `, a ${other.kind} (${phaseName(other)})`;
   return new AppError('locked', `Another run is under way: ${holder}${what}`, {

@@ -4,6 +4,7 @@ import { startStack, type Stack } from '../local/stack/index.js';
 import { toAppError } from '../errors.js';
 import type { Context } from './context.js';
 import { nightlyBackup } from './demo/nightly.js';
+import { reindexStory } from './demo/reindex.js';
 import { restoreStory } from './demo/restore.js';
 import { demoSummary } from './demo/summary.js';
 import { projectRoot } from './dev.js';
@@ -59,6 +60,8 @@ async function tellStory(context: Context, stack: Stack, step: (text: string) =>
   step('Summary');
   context.print(demoSummary(night));
   const restored = await restoreStory(inStack, stack, night.manifest.id, step);
+  const indexed = await reindexStory(inStack, stack, step);
+  if (indexed !== 0) return indexed;
   context.document({ keys: loaded.keys, milliseconds: night.milliseconds, manifest: night.manifest, restored });
   return 0;
 }

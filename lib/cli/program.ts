@@ -2,6 +2,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
+import { addIndexCommands } from './program-index.js';
+import { projectId } from './arguments.js';
 import type { RestoreOptions } from './restore/request.js';
 import type { ShowOptions } from './show.js';
 
@@ -16,6 +18,7 @@ Examples:
   soulcaster-backup verify latest               read the newest snapshot back and check it
   soulcaster-backup show latest --diff          see what has changed since the newest snapshot
   soulcaster-backup restore --dry-run           see what a restore would do; without --dry-run it asks first
+  soulcaster-backup reindex --project p1 --watch    rebuild the vectors of one project from Redis
   soulcaster-backup list --json | jq '.snapshots[0].id'
   soulcaster-backup --env-file .local/env backup --local
 
@@ -34,7 +37,6 @@ Examples:
   soulcaster-backup restore 20261122T093000Z-k2m9x7            undo a restore; the report of each gives the very command
   soulcaster-backup restore latest --yes --json                without a terminal`;
 
-const MAX_PROJECT_LENGTH = 512;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 const LOCAL = [
@@ -54,6 +56,7 @@ export function buildProgram(perform: Perform): Command {
     .configureOutput({ outputError: () => undefined });
   addSnapshotCommands(program, perform);
   addRestore(program, perform);
+  addIndexCommands(program, perform);
   addMachineCommands(program, perform);
   return program;
 }
@@ -112,6 +115,7 @@ function addRestore(program: Command, perform: Perform): void {
     .option('--dry-run', 'show what would be done and change nothing')
     .option('--target <name>', 'into the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN instead')
     .option('--no-safety', 'do not save first what is there now: then there is no way back')
+    .option('--no-reindex', 'do not make the vectors of what was restored anew')
     .option('--no-settle', 'leave jobs as they were, even those that were running')
     .option('--allow-incomplete', 'take a snapshot that lacks keys, with --mode merge or missing')
     .option(...LOCAL)
@@ -146,12 +150,6 @@ function addMachineCommands(program: Command, perform: Perform): void {
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It takes a whole number from 1 on.');
-}
-
-/** An empty one, as of a shell variable that is not set, must not come to mean everything. */
-function projectId(text: string): string {
-  if (text.trim() !== '' && text.length <= MAX_PROJECT_LENGTH) return text;
-  throw new InvalidArgumentError('It takes the whole id of a project.');
 }
 
 function time(text: string): string {

@@ -8,6 +8,7 @@ import { canAsk } from './restore/ask.js';
 import { isAgreed, showPlan } from './restore/dry-run.js';
 import { finish } from './restore/ending.js';
 import { brokenOff, errorOf } from './restore/failure.js';
+import { reindexRestored } from './reindex.js';
 import { reportView } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
 import { openResult, restoredResult } from './restore/result.js';
@@ -38,6 +39,7 @@ async function perform(context: Context, app: FullApp, request: RestoreRequest):
   const undo = await undoOf(store, run);
   const result = restoredResult(run.result);
   if (result !== null) context.print(reportView(result, undo));
+  if (result?.vectors.state === 'to-do' && app.reindex !== null) await reindexRestored(context, app, result.scope);
   const error = errorOf(run, app.queued);
   const told = error === null || result !== null ? error : brokenOff(error, request, undo);
   return finish(context, run, told, undo === null ? {} : { undo: undo.from });

@@ -25,6 +25,7 @@ export const restoreBodySchema = z
     settle: z.boolean().nullable().default(null).describe('true or false'),
     confirm: z.string().max(64).nullable().default(null).describe('the id of the snapshot'),
     allowIncomplete: flag(false),
+    reindex: flag(true),
   })
   .refine(({ snapshot, at }) => at === null || snapshot === LATEST, { path: ['at'] });
 

@@ -18,7 +18,7 @@ export interface Restored {
 
 type Step = (text: string) => void;
 
-const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true } as const;
+const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: false } as const;
 
 /** Loses a project, then everything, and brings both back; then undoes the last restore. */
 export async function restoreStory(context: Context, stack: Stack, snapshot: string, step: Step): Promise<Restored> {
@@ -32,7 +32,7 @@ export async function restoreStory(context: Context, stack: Stack, snapshot: str
   await restore(context, 'latest', { ...DEFAULTS, project, dryRun: true });
 
   step('Restoring the project by a signed request: POST /api/webhooks/restore');
-  const one = await restoreByWebhook(context, stack, { snapshot: 'latest', scope: { project } });
+  const one = await restoreByWebhook(context, stack, { snapshot: 'latest', scope: { project }, reindex: false });
   await print(context, stack, one);
 
   step('Losing everything; a few wrong keys are there instead');
@@ -40,7 +40,12 @@ export async function restoreStory(context: Context, stack: Stack, snapshot: str
   context.print(`  ${counted(await countKeys(redis), 'key')} in the database`);
 
   step('Restoring everything, confirmed with the id of the snapshot');
-  const all = await restoreByWebhook(context, stack, { snapshot, scope: { all: true }, confirm: snapshot });
+  const all = await restoreByWebhook(context, stack, {
+    snapshot,
+    scope: { all: true },
+    confirm: snapshot,
+    reindex: false,
+  });
   await print(context, stack, all);
   context.print(`  ${counted(await countKeys(redis), 'key')} in the database`);
 
@@ -49,7 +54,7 @@ export async function restoreStory(context: Context, stack: Stack, snapshot: str
   context.print(`  ${counted(await countKeys(redis), 'key')} in the database: the wrong ones, as before`);
 
   step('And once more: the night is what is wanted');
-  await restoreByWebhook(context, stack, { snapshot, scope: { all: true }, confirm: snapshot });
+  await restoreByWebhook(context, stack, { snapshot, scope: { all: true }, confirm: snapshot, reindex: false });
   context.print(`  ${counted(await countKeys(redis), 'key')} in the database`);
   return { project: restoredResult(one.result), everything: restoredResult(all.result) };
 }

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../runs/model.js';
+import type { RunKind, RunRecord } from '../../runs/model.js';
 
 /** What a restore is doing, by the name of its phase. */
 const RESTORE: Readonly<Record<string, string>> = {
@@ -21,7 +21,25 @@ const RESTORE: Readonly<Record<string, string>> = {
   report: 'finishing',
 };
 
-const WIDEST = Math.max(...Object.values(RESTORE).map((words) => words.length));
+/** What a re-index is doing. */
+const REINDEX: Readonly<Record<string, string>> = {
+  preflight: 'seeing that all is there',
+  scan: 'finding the items',
+  plan: 'making the plan',
+  flush: 'clearing the index',
+  embed: 'embedding',
+  rescan: 'looking for new items',
+  look: 'looking for new items',
+  late: 'embedding new items',
+  settling: 'looking at every vector',
+  settle: 'looking at every vector',
+  sweep: 'removing vectors without an item',
+  audit: 'proving',
+  prove: 'proving',
+  report: 'finishing',
+};
+
+const WIDEST = Math.max(...[RESTORE, REINDEX].flatMap((words) => Object.values(words)).map(({ length }) => length));
 const NARROW = 6;
 
 /** A phase of a restore in words; one that has none by its name. */
@@ -29,12 +47,18 @@ export function restorePhase(phase: string): string {
   return RESTORE[phase] ?? phase;
 }
 
+const WORDS: Readonly<Partial<Record<RunKind, Readonly<Record<string, string>>>>> = {
+  restore: RESTORE,
+  drill: RESTORE,
+  reindex: REINDEX,
+};
+
 /** The phase that a run is in, as people understand it. */
 export function phaseName({ kind, phase }: Pick<RunRecord, 'kind' | 'phase'>): string {
-  return kind === 'restore' ? restorePhase(phase) : phase;
+  return WORDS[kind]?.[phase] ?? phase;
 }
 
 /** The same as wide as any phase of that kind of run, so that a bar stays in its place. */
 export function paddedPhase(run: Pick<RunRecord, 'kind' | 'phase'>): string {
-  return phaseName(run).padEnd(run.kind === 'restore' ? WIDEST : NARROW);
+  return phaseName(run).padEnd(run.kind in WORDS ? WIDEST : NARROW);
 }

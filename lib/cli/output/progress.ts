@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { RunRecord } from '../../runs/model.js';
+import type { RunKind, RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
 import { paddedPhase, phaseName } from './phases.js';
@@ -62,6 +62,8 @@ function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView
   };
 }
 
+const COUNTS_BYTES: ReadonlySet<RunKind> = new Set<RunKind>(['snapshot', 'verify']);
+
 /** Words for a progress: rate and time left count from the first record that was seen of the phase. */
 function describer(now: () => number): (run: RunRecord) => string {
   let phase = '';
@@ -71,10 +73,10 @@ function describer(now: () => number): (run: RunRecord) => string {
     if (run.phase !== phase) first = { done, bytes: size, at: now() };
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;
-    // Steps of a restore that only look, or do one thing, have nothing to count.
-    if (run.kind === 'restore' && done === 0 && total === null) return '';
+    // Steps that only look, or do one thing, have nothing to count.
+    if (!COUNTS_BYTES.has(run.kind) && done === 0 && total === null) return '';
     const words = [`${count(done)}${of} ${unit}`];
-    if (size > 0 || run.kind !== 'restore') words.push(bytes(size));
+    if (size > 0 || COUNTS_BYTES.has(run.kind)) words.push(bytes(size));
     const ms = now() - first.at;
     const rate = ms < RATE_AFTER_MS ? 0 : ((done - first.done) * 1000) / ms;
     if (rate > 0) words.push(`${count(Math.round(rate))} ${unit}/s`);

@@ -2,7 +2,7 @@ import { AppError } from '../../errors.js';
 import type { ExpiryRule, Mode } from '../../restore/model.js';
 import type { RestoreRequest } from '../../restore/start.js';
 
-/** What the command line says; `safety` and `settle` are false when their `--no-` is given. */
+/** What the command line says; `safety`, `settle` and `reindex` are false when their `--no-` is given. */
 export interface RestoreOptions {
   readonly at?: string;
   readonly project?: string;
@@ -12,6 +12,7 @@ export interface RestoreOptions {
   readonly target?: string;
   readonly safety: boolean;
   readonly settle: boolean;
+  readonly reindex: boolean;
   readonly allowIncomplete?: boolean;
   readonly local?: boolean;
   readonly yes?: boolean;
@@ -37,6 +38,7 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
     target: target ?? null,
     safety: options.safety,
     settle: options.settle ? null : false,
+    reindex: options.reindex,
     confirm: null,
     allowIncomplete: options.allowIncomplete === true,
     trigger: 'cli',

@@ -1,0 +1,100 @@
+import { indexApp } from '../../app.js';
+import { AppError } from '../../errors.js';
+import { loadWorkspace } from '../../local/data/index.js';
+import type { Stack } from '../../local/stack/index.js';
+import type { ReindexPorts } from '../../reindex/context.js';
+import type { Context } from '../context.js';
+import { counted, printable } from '../output/format.js';
+import { table } from '../output/table.js';
+import { reindex } from '../reindex.js';
+
+type Step = (text: string) => void;
+
+const ITEMS = 150;
+const SEED = 41;
+const DAMAGED = 50;
+const STRAYS = 20;
+const NEAREST = 3;
+
+/** What somebody might ask, and words that the title of what they mean holds. */
+const QUESTIONS: readonly (readonly [question: string, expected: RegExp])[] = [
+  ['somebody paid two times', /charged twice|double payment|second invoice/i],
+  ['the screen is too bright in the evening', /dark|night/i],
+  ['the codes from my phone do not let me in', /2fa|authenticator|locked out/i],
+];
+
+/** Ruins the index of a project, rebuilds it over the queue, and asks it something in plain language. */
+export async function reindexStory(context: Context, stack: Stack, step: Step): Promise<number> {
+  const { reindex: ports } = indexApp(context.env, { log: context.log });
+  const loaded = await loadWorkspace({ redisUrl: stack.urls.redis, projects: 1, items: ITEMS, seed: SEED });
+  const [project = ''] = Object.keys(loaded.byProject);
+
+  step(`Making the vectors of a third project, with ${counted(ITEMS, 'feedback item')}`);
+  const made = await reindex(context, { project, mode: 'in-place', watch: true });
+  if (made !== 0) return made;
+
+  step('Corrupting its index: vectors dropped, others of another model, strays, a cluster that is gone');
+  await ruin(ports, project);
+  for (const [question] of QUESTIONS.slice(0, 1)) await search(context, ports, project, question);
+
+  step('Re-indexing it over the queue, while search goes on');
+  const done = await reindex(context, { project, mode: 'in-place', watch: true });
+  if (done !== 0) return done;
+
+  step('Asking again');
+  for (const [text, words] of QUESTIONS) await demand(context, ports, project, text, words);
+  return 0;
+}
+
+async function ruin({ vectors }: ReindexPorts, project: string): Promise<void> {
+  const { vectors: page } = await vectors.range(project, null, ITEMS);
+  const isMeant = (title = ''): boolean => QUESTIONS.some(([, expected]) => expected.test(title));
+  const dropped = page.filter(({ metadata }) => isMeant(metadata['title']));
+  await vectors.remove(
+    project,
+    dropped.map(({ id }) => id),
+  );
+  const damaged = page
+    .filter((vector) => !dropped.includes(vector))
+    .slice(0, DAMAGED)
+    .map(({ id, metadata }) => ({
+      id,
+      values: randomVector(),
+      metadata: { ...metadata, cluster_id: 'a-cluster-that-is-gone' },
+    }));
+  const strays = Array.from({ length: STRAYS }, (_, n) => ({
+    id: `stray-${n}`,
+    values: randomVector(),
+    metadata: { title: `An item that was deleted (${n})`, source: 'manual', cluster_id: '', created_at: '' },
+  }));
+  await vectors.upsert(project, [...damaged, ...strays]);
+}
+
+async function demand(
+  context: Context,
+  ports: ReindexPorts,
+  project: string,
+  question: string,
+  expected: RegExp,
+): Promise<void> {
+  const titles = await search(context, ports, project, question);
+  if (titles.some((title) => expected.test(title))) return;
+  throw new AppError('internal', `Nothing of what was meant came back for ${JSON.stringify(question)}`, {
+    hint: 'Report this as a defect.',
+  });
+}
+
+/** Embeds the question as the application does, and shows what is nearest. */
+async function search(context: Context, ports: ReindexPorts, project: string, question: string): Promise<string[]> {
+  const [values = new Float32Array()] = await ports.embedder.embed([question]);
+  const matches = await ports.vectors.query(project, values, NEAREST);
+  const rows = matches.map(({ score, metadata }) => [score.toFixed(3), printable(metadata['title'] ?? '')]);
+  context.print(`  "${question}"\n${table(['score', 'title'], rows)}`);
+  return matches.map(({ metadata }) => metadata['title'] ?? '');
+}
+
+function randomVector(): Float32Array {
+  const values = Float32Array.from({ length: 768 }, () => Math.random() - 0.5);
+  const length = Math.hypot(...values);
+  return values.map((value) => value / length);
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { Json } from '../../json.js';
+import { reindexInputSchema, SKIP_REASONS } from '../../reindex/model.js';
+
+const skipped = z.object({
+  count: z.number(),
+  byReason: z.record(z.string(), z.number()).default({}),
+  named: z.array(z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) })),
+});
+const conflicts = z.object({
+  count: z.number(),
+  named: z.array(z.object({ project: z.string(), id: z.string(), clusters: z.array(z.string()), chosen: z.string() })),
+});
+
+const common = reindexInputSchema.extend({
+  skipped,
+  conflicts,
+  calls: z.number(),
+  tokens: z.number(),
+  estimatedUsd: z.number(),
+  milliseconds: z.number(),
+});
+
+const dryRunSchema = common.extend({
+  projects: z.array(
+    z.object({
+      project: z.string(),
+      items: z.number(),
+      toEmbed: z.number(),
+      present: z.number(),
+      strays: z.number(),
+      conflicts: z.number(),
+      skipped: z.number(),
+    }),
+  ),
+  toEmbed: z.number(),
+});
+export type ReindexPlan = z.infer<typeof dryRunSchema>;
+
+const reportSchema = common.extend({
+  projects: z.array(
+    z.object({
+      project: z.string(),
+      items: z.number(),
+      embedded: z.number(),
+      unchanged: z.number(),
+      swept: z.number(),
+      skipped: z.number(),
+      conflicts: z.number(),
+    }),
+  ),
+  embedded: z.number(),
+  unchanged: z.number(),
+  swept: z.number(),
+  again: z.number(),
+  proof: z.object({
+    items: z.number(),
+    vectors: z.number(),
+    missing: z.number(),
+    strays: z.number(),
+    wrong: z.number(),
+    sampled: z.number(),
+    sampleFound: z.number(),
+  }),
+});
+export type ReindexReport = z.infer<typeof reportSchema>;
+
+/** The result of a dry run; null when the run failed before it had one. */
+export function planOf(result: Json): ReindexPlan | null {
+  return dryRunSchema.safeParse(result).data ?? null;
+}
+
+/** The result of a re-index; null when the run failed before its report. */
+export function reportOf(result: Json): ReindexReport | null {
+  return reportSchema.safeParse(result).data ?? null;
+}
