@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect } from '../../lib/connect.js';
+import { cli, cliJson, openStack, type CliStack } from './fixture.js';
+import { anyProject, removeProject, taken } from './restore-fixture.js';
+
+let stack: CliStack;
+let project = '';
+
+beforeAll(async () => {
+  stack = await openStack({ gemini: { vectors: 'hash' } });
+  project = await anyProject(stack.urls.redis);
+});
+afterAll(() => stack.stop());
+
+/** Ids in the project's namespace. */
+async function indexed(): Promise<string[]> {
+  const { vectors } = connect(stack.env, ['vectors']);
+  const { vectors: page } = await vectors.range(project, null, 1000);
+  return page.map(({ id }) => id).sort();
+}
+
+describe('reindex', () => {
+  it('shows in a dry run what it would do, and does nothing', async () => {
+    const env = await stack.alone();
+    const { code, stdout } = await cli(['reindex', '--project', project, '--dry-run'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('TO EMBED');
+    expect(stdout).toMatch(new RegExp(`${project} +60 +0 +60 +0 +0 +0`));
+    expect(await indexed()).toEqual([]);
+  });
+
+  it('rebuilds a project in this process, with a report and as one document', async () => {
+    const env = await stack.alone();
+    const first = await cli(['reindex', '--project', project], env);
+    expect([first.code, first.stdout]).toEqual([0, expect.stringContaining('60 items, 60 vectors: 0 missing')]);
+    const again = await cliJson(['reindex', '--all', '--mode', 'missing', '--local'], env);
+    expect([again.code, again.json]).toMatchObject([
+      0,
+      { state: 'succeeded', unchanged: 60, embedded: 2, error: null },
+    ]);
+    expect(await indexed()).toHaveLength(60);
+  });
+
+  it('over the queue hands over at once, and `run` follows it', async () => {
+    const { code, json } = await cliJson(['reindex', '--project', project], stack.env);
+    expect([code, json]).toMatchObject([0, { state: 'running' }]);
+    const followed = await cliJson(['run', String(json['runId']), '--watch'], stack.env);
+    expect([followed.code, followed.json]).toMatchObject([0, { state: 'succeeded', embedded: 60 }]);
+    const shown = await cli(['run', String(json['runId'])], stack.env);
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('a reindex')]);
+    const watched = await cliJson(['reindex', '--project', project, '--watch'], stack.env);
+    expect([watched.code, watched.json]).toMatchObject([0, { state: 'succeeded', embedded: 60 }]);
+  });
+
+  it.each([
+    [[], 2, 'usage'],
+    [['--project', 'p', '--all'], 2, 'usage'],
+    [['--project', ''], 2, 'usage'],
+    [['--all', '--mode', 'wrong'], 2, 'usage'],
+    [['--project', 'unknown'], 10, 'not-found'],
+    [['--project', '*'], 10, 'not-found'],
+    [['--all', '--mode', 'flush'], 2, 'usage'],
+  ])('%j ends with %i %s and touches nothing', async (args, exit, code) => {
+    const before = stack.vector.requestCount('upsert') + stack.vector.requestCount('reset');
+    const result = await cliJson(['reindex', ...args], await stack.alone());
+    expect([result.code, result.json.error?.code]).toEqual([exit, code]);
+    expect(stack.vector.requestCount('upsert') + stack.vector.requestCount('reset')).toBe(before);
+  });
+
+  it('names every variable that is missing', async () => {
+    const env = { ...(await stack.alone()), UPSTASH_VECTOR_REST_URL: '', GEMINI_API_KEY: '' };
+    const { code, stderr } = await cli(['reindex', '--all'], env);
+    expect(code).toBe(2);
+    for (const name of ['UPSTASH_VECTOR_REST_URL', 'GEMINI_API_KEY']) expect(stderr).toContain(`${name} is missing`);
+  });
+
+  it('follows a restore in this process, unless it is not wanted', async () => {
+    const env = await stack.alone();
+    await taken(env);
+    const { vectors } = connect(stack.env, ['vectors']);
+    await vectors.remove(project, 'all');
+    await removeProject(stack.urls.redis, project);
+    const without = await cli(['restore', '--project', project, '--yes', '--no-reindex'], env);
+    expect([without.code, await indexed()]).toEqual([0, []]);
+    const restored = await cli(['restore', '--project', project, '--yes'], env);
+    expect([restored.code, restored.stdout]).toEqual([0, expect.stringContaining('Re-indexed with mode in-place')]);
+    expect(await indexed()).toHaveLength(60);
+  });
+});
+
+describe('run', () => {
+  it('knows no run that is not there', async () => {
+    const { code, json } = await cliJson(['run', '20200101T000000Z-aaaaaa'], stack.env);
+    expect([code, json.error?.code]).toEqual([10, 'not-found']);
+  });
+});
