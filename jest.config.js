@@ -14,4 +14,8 @@ export default {
   },
   globalSetup: '<rootDir>/tests/support/global-setup.js',
   testTimeout: 60_000,
+  // Workers that are renewed: one process for all suites grows to gigabytes.
+  maxWorkers: '100%',
+  workerIdleMemoryLimit: '1GB',
+  testEnvironmentOptions: { globalsCleanup: 'off' },
 };

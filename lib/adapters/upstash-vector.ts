@@ -22,6 +22,8 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /** Most vectors that a request reads or writes (upstash.com/docs/devops/developer-api/vector/get_index). */
 const MOST = 1_000;
 /** Digits that tell any two 32-bit floats apart; more would double the size of a request. */
+/** So many decimal places tell the components of a vector of length 1 apart. */
+const DECIMALS = 1e10;
 const FLOAT32_DIGITS = 9;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -118,10 +120,16 @@ function toItem({ id, values, metadata }: StoredVector): {
 }
 
 function toNumbers(values: Float32Array): number[] {
-  return Array.from(values, (value) => {
-    if (!Number.isFinite(value)) throw callerError('A vector has a value that is no finite number');
-    return Number(value.toPrecision(FLOAT32_DIGITS));
-  });
+  const numbers = new Array<number>(values.length);
+  for (let at = 0; at < values.length; at++) numbers[at] = shortest(values[at] ?? 0);
+  return numbers;
+}
+
+/** A number with few digits that is the same 32-bit float. Rounding does for nearly all, at a third of toPrecision's cost. */
+function shortest(value: number): number {
+  if (!Number.isFinite(value)) throw callerError('A vector has a value that is no finite number');
+  const rounded = Math.round(value * DECIMALS) / DECIMALS;
+  return Math.fround(rounded) === value ? rounded : Number(value.toPrecision(FLOAT32_DIGITS));
 }
 
 function atMost(count: number, least: number): void {

@@ -1,14 +1,17 @@
 import { parseArgs } from 'node:util';
 import { report } from './report.js';
+import { reportReindex } from './reindex-report.js';
+import { benchReindex } from './reindex.js';
 import { reportRestore } from './restore-report.js';
 import { benchRestore } from './restore.js';
 import { benchSnapshot } from './snapshot.js';
 
-const USAGE = `usage: npm run bench -- snapshot|restore [options]
+const USAGE = `usage: npm run bench -- snapshot|restore|reindex [options]
   --projects N --items N   Soulcaster-shaped data: projects, and feedback items of each (default 10 and 1500)
   --keys N                 so many keys of all types and sizes instead
   --rounds N               how often each measurement is repeated; medians are told (default 3)
   --latency MS             time that each request takes on the way to the database, besides (default 0)
+  --delays MS,MS           reindex: what each call of the embedder takes (default 200,1000)
   --quick                  little data and one round: to see that it runs
   --profile                also name the functions in which it spends its time
   --json                   everything measured, as JSON on stdout
@@ -20,6 +23,7 @@ const OPTIONS = /** @type {const} */ ({
   keys: { type: 'string' },
   rounds: { type: 'string' },
   latency: { type: 'string' },
+  delays: { type: 'string' },
   quick: { type: 'boolean', default: false },
   profile: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -41,6 +45,13 @@ const BENCHMARKS = new Map([
       return { measured, text: reportRestore(measured) };
     },
   ],
+  [
+    'reindex',
+    async (options, announce) => {
+      const measured = await benchReindex(options.reindex, announce);
+      return { measured, text: reportReindex(measured) };
+    },
+  ],
 ]);
 
 /** Thrown for a command line that makes no sense. */
@@ -50,7 +61,8 @@ class UsageError extends Error {}
 function optionsOf(/** @type {readonly string[]} */ args) {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [name = ''] = positionals;
-  if (positionals.length !== 1 || !BENCHMARKS.has(name)) throw new UsageError('name a benchmark: snapshot or restore');
+  if (positionals.length !== 1 || !BENCHMARKS.has(name))
+    throw new UsageError('name a benchmark: snapshot, restore or reindex');
   const { quick } = values;
   const data =
     values.keys === undefined
@@ -67,6 +79,10 @@ function optionsOf(/** @type {readonly string[]} */ args) {
       rounds: Math.max(1, number('rounds', values.rounds, quick ? 1 : 3)),
       latencyMs: number('latency', values.latency, 0),
       profile: values.profile,
+      reindex: {
+        items: number('items', values.items, quick ? 2000 : 100_000),
+        delays: (values.delays ?? (quick ? '200' : '200,1000')).split(',').map((text) => number('delays', text, 0)),
+      },
     },
   };
 }

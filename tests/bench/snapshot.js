@@ -15,6 +15,7 @@ const REDIS_CLI = { binary: 'redis-cli', packages: ['redis-tools'] };
  * @property {number} rounds
  * @property {number} latencyMs
  * @property {boolean} profile
+ * @property {{items: number, delays: readonly number[]}} reindex
  *
  * @typedef {object} Round What one round measured; the processes ran one after the other.
  * @property {any} snapshot

@@ -73,7 +73,7 @@ describe('dev', () => {
 });
 
 describe('demo', () => {
-  it('shows a night from nothing to proof, twice, and leaves nothing behind', async () => {
+  it('shows a night and the disasters after it, from nothing to proof, and leaves nothing behind', async () => {
     const env = { TMPDIR: folder };
     const { code, stdout } = await cli(['demo'], env);
     expect(code).toBe(0);
@@ -91,10 +91,8 @@ describe('demo', () => {
       'Try next',
     ])
       expect(stdout).toContain(word);
-    const again = await cliJson(['demo'], env);
-    expect([again.code, again.json]).toMatchObject([0, { manifest: { state: 'complete' } }]);
     expect(await readdir(folder)).toEqual([]);
-  });
+  }, 180_000);
 
   it('is stopped by SIGINT, with 130 and nothing left', async () => {
     const env = { TMPDIR: folder };

@@ -39,6 +39,7 @@ describe('the body of a restore request', () => {
         settle: null,
         confirm: null,
         allowIncomplete: false,
+        reindex: true,
         trigger: 'webhook',
       },
     ]);
@@ -57,6 +58,7 @@ describe('the body of a restore request', () => {
       settle: false,
       confirm: SNAPSHOT,
       allowIncomplete: true,
+      reindex: false,
     };
     expect((await rig.send(body)).status).toBe(202);
     expect(rig.asked).toEqual([{ ...body, trigger: 'webhook' }]);

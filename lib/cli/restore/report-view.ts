@@ -101,7 +101,8 @@ function isFaulty({ loads, violations, backend }: RestoredProject): boolean {
 function violationLines({ project, violations }: RestoredProject): string[] {
   return violations.map(({ rule, count: broken, examples }) => {
     const words = Object.hasOwn(RULES, rule) ? RULES[rule as keyof typeof RULES] : rule;
-    return `  ${printable(project)}: ${words} (${[count(broken), ...examples.map(printable)].join(', ')})`;
+    const which = examples.length === 0 ? '' : `: ${examples.map(printable).join(', ')}`;
+    return `  ${printable(project)}: ${words} (${count(broken)}${which})`;
   });
 }
 

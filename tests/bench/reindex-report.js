@@ -1,0 +1,24 @@
+import { megabytes, seconds, whole } from './figures.js';
+
+/** @param {any} measured */
+export function reportReindex({ machine, parallelism, batch, rows }) {
+  const lines = [
+    `re-index over the queue: batches of ${batch}, ${parallelism} at a time; node ${machine.node}, ${machine.cores} cores shared with all servers`,
+  ];
+  for (const row of rows) {
+    const cpu = Object.entries(row.cpuSeconds).map(([kind, used]) => `${kind} ${Number(used).toFixed(1)} s`);
+    lines.push(
+      '',
+      `${whole(row.items)} items, ${row.delayMs} ms for each call of the embedder`,
+      `  embedding        ${seconds(row.embedMs)}, ${whole((row.items * 1000) / row.embedMs)} items/s; ideal ${seconds(row.idealMs)}: ratio ${row.ratio.toFixed(2)}`,
+      `  one by one       ${seconds(row.sequentialMs)} (the plain loop, projected): ${(row.sequentialMs / row.embedMs).toFixed(1)} times as long`,
+      `  the whole run    ${seconds(row.totalMs)}: ${Object.entries(row.phases)
+        .map(([phase, ms]) => `${phase} ${seconds(Number(ms))}`)
+        .join(', ')}`,
+      `  memory           ${megabytes(row.peakRss)} MB at most in a function's process`,
+      `  messages         ${whole(row.messages)}, the largest of ${row.largestMessage} bytes; ${whole(row.calls)} calls of the embedder`,
+      `  processor        ${cpu.join(', ')}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,200 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { connect } from '../../dist/lib/connect.js';
+import { itemText } from '../../dist/lib/reindex/item-text.js';
+import { ensurePrograms, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { projectRoot } from '../../dist/lib/cli/dev.js';
+import { startStack } from '../../dist/lib/local/stack/index.js';
+import { machine } from './figures.js';
+import { built, startNode } from './processes.js';
+
+const PROJECT = 'bench';
+const BATCH = 100;
+/** Deliveries and, with that, calls of the embedder at a time: the free plan's. */
+const PARALLELISM = 10;
+/** Batches of the sequential loop that are timed; the rest is projected. */
+const SEQUENTIAL_BATCHES = 15;
+const TICKS_A_SECOND = 100;
+
+/**
+ * Measures the re-index of one large project over the queue: every server in a process of its own, but the queue, which
+ * is in this one. `delayMs` is what each call of the embedder takes.
+ * @param {{items: number, delays: readonly number[]}} options
+ * @param {(line: string) => void} announce
+ */
+export async function benchReindex({ items, delays }, announce) {
+  await ensurePrograms([REDIS_SERVER], announce);
+  const rows = [];
+  for (const delayMs of delays) {
+    for (const count of [Math.max(BATCH, Math.round(items / 10)), items]) {
+      announce(`${count} items, ${delayMs} ms a call`);
+      rows.push(await measure(count, delayMs));
+    }
+  }
+  return { machine: machine(), batch: BATCH, parallelism: PARALLELISM, rows };
+}
+
+async function measure(/** @type {number} */ items, /** @type {number} */ delayMs) {
+  const gemini = await startNode([built('lib/local/gemini/main'), '--vectors', 'hash', '--delay-ms', String(delayMs)]);
+  const vector = await startNode([built('lib/local/upstash-vector/main')]);
+  const stack = await startStack({
+    root: projectRoot(),
+    functions: { onLog: () => undefined, maxInstances: PARALLELISM + 2 },
+    variables: {
+      GEMINI_BASE_URL: gemini.ready.url,
+      GEMINI_API_KEY: gemini.ready.apiKey,
+      UPSTASH_VECTOR_REST_URL: vector.ready.url,
+      UPSTASH_VECTOR_REST_TOKEN: vector.ready.token,
+      REINDEX_BATCHES_AT_A_TIME: String(PARALLELISM),
+    },
+  });
+  try {
+    await load(stack.urls.redis, items);
+    const sequentialMs = await sequentialLoop(stack.env, items);
+    const watch = watchInstances();
+    const run = await reindex(stack);
+    const { peakRss, cpuSeconds } = await watch.end();
+    const { result } = run;
+    if (run.state !== 'succeeded' || result.embedded !== items)
+      throw new Error(`the run ${run.state}: ${JSON.stringify(run.error)}`);
+    const idealMs = (Math.ceil(items / BATCH) / PARALLELISM) * delayMs;
+    const embedMs = result.phases.embed;
+    return {
+      items,
+      delayMs,
+      embedMs,
+      idealMs,
+      ratio: idealMs / embedMs,
+      sequentialMs,
+      totalMs: result.milliseconds,
+      phases: result.phases,
+      calls: result.calls,
+      peakRss,
+      cpuSeconds,
+      largestMessage: Math.max(...stack.queue.deliveries.map(({ body }) => Buffer.byteLength(body))),
+      messages: stack.queue.deliveries.length,
+    };
+  } finally {
+    await stack.stop();
+    await vector.stop();
+    await gemini.stop();
+  }
+}
+
+/** Items of the size that feedback has: a title and some sentences. */
+async function load(/** @type {string} */ url, /** @type {number} */ items) {
+  const redis = new Redis(url, { protocol: 2 });
+  await redis.hset(`project:${PROJECT}`, { id: PROJECT, user_id: 'user', name: 'Benchmark' });
+  for (let from = 0; from < items; from += 1000) {
+    const pipeline = redis.pipeline();
+    for (let at = from; at < Math.min(items, from + 1000); at++) {
+      const id = `item-${String(at).padStart(7, '0')}`;
+      const body = `This is what somebody wrote about case ${at}. `.repeat(8);
+      pipeline.hset(`feedback:${PROJECT}:${id}`, {
+        id,
+        title: `Case ${at}`,
+        body,
+        source: 'manual',
+        created_at: '2026-01-01T00:00:00+00:00',
+      });
+    }
+    await pipeline.exec();
+  }
+  redis.disconnect();
+}
+
+/** The plain loop: read a batch, embed it, write its vectors, and only then the next. */
+async function sequentialLoop(/** @type {Readonly<Record<string, string>>} */ env, /** @type {number} */ items) {
+  const { redis, vectors, embedder } = connect(env, ['redis', 'vectors', 'embedder']);
+  const batches = Math.min(SEQUENTIAL_BATCHES, Math.ceil(items / BATCH));
+  const from = performance.now();
+  for (let batch = 0; batch < batches; batch++) {
+    const ids = Array.from({ length: BATCH }, (_, at) => `item-${String(batch * BATCH + at).padStart(7, '0')}`);
+    const replies = await redis.pipeline(ids.map((id) => ['HMGET', `feedback:${PROJECT}:${id}`, 'title', 'body']));
+    const texts = replies.map((reply) => {
+      const [title, body] = reply.value;
+      return itemText({ title: String(title), body: String(body), rawText: null }, 1500);
+    });
+    const values = await embedder.embed(texts);
+    const metadata = { title: '', source: 'manual', cluster_id: '', created_at: '' };
+    await vectors.upsert(
+      'sequential',
+      ids.map((id, at) => ({ id, values: values[at], metadata })),
+    );
+  }
+  const milliseconds = performance.now() - from;
+  await vectors.remove('sequential', 'all');
+  return (milliseconds / batches) * Math.ceil(items / BATCH);
+}
+
+async function reindex(/** @type {import('../../dist/lib/local/stack/index.js').Stack} */ stack) {
+  const headers = { authorization: `Bearer ${stack.secrets.adminToken}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ scope: { project: PROJECT } });
+  const started = await fetch(`${stack.urls.functions}/api/reindex`, { method: 'POST', headers, body });
+  const { runId } = await started.json();
+  for (;;) {
+    await delay(250);
+    const run = await (await fetch(`${stack.urls.functions}/api/runs/${runId}`, { headers })).json();
+    if (run.finishedAt !== null) return run;
+  }
+}
+
+/** Watches the processes of the function host: their largest resident memory, and the processor time by kind. */
+function watchInstances() {
+  const peaks = new Map();
+  const cpu = new Map();
+  let over = false;
+  const look = async () => {
+    for (const { pid, kind } of await processes()) {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+      const [user = 0, system = 0] = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .split(' ')
+        .slice(11, 13)
+        .map(Number);
+      peaks.set(pid, { kind, peak });
+      cpu.set(pid, { kind, seconds: (user + system) / TICKS_A_SECOND });
+    }
+  };
+  const watching = (async () => {
+    while (!over) {
+      await look();
+      await delay(500);
+    }
+  })();
+  return {
+    async end() {
+      await look();
+      over = true;
+      await watching;
+      const functions = [...peaks.values()].filter(({ kind }) => kind === 'function').map(({ peak }) => peak);
+      /** @type {Record<string, number>} */
+      const cpuSeconds = {};
+      for (const { kind, seconds } of cpu.values()) cpuSeconds[kind] = (cpuSeconds[kind] ?? 0) + seconds;
+      return { peakRss: Math.max(...functions), cpuSeconds };
+    },
+  };
+}
+
+const KINDS = /** @type {const} */ ([
+  ['function-host/instance', 'function'],
+  ['function-host/main', 'function host'],
+  ['gemini/main', 'gemini'],
+  ['upstash-vector/main', 'vector'],
+  ['redis-server', 'redis'],
+  ['bench/main.js', 'queue, REST and this'],
+]);
+
+async function processes() {
+  const found = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+    const kind = KINDS.find(([part]) => line.includes(part))?.[1];
+    if (kind !== undefined) found.push({ pid: Number(name), kind });
+  }
+  return found;
+}
