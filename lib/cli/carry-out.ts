@@ -5,6 +5,7 @@ import { isOver } from '../runs/ending.js';
 import type { Started } from '../runs/engine.js';
 import { handOver } from '../runs/hand-over.js';
 import type { RunRecord } from '../runs/model.js';
+import { viewRun } from '../runs/live.js';
 import { loadRun } from '../runs/records.js';
 import type { Context } from './context.js';
 import { phaseName } from './output/phases.js';
@@ -68,7 +69,7 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
   await handOver(app.engine, id);
   let told = false;
   while (!context.interrupt.aborted) {
-    const { record } = await loadRun(store, id);
+    const record = await viewRun(store, id);
     view.update(record);
     if (isOver(record)) return record;
     if (!told && clock.now() - Date.parse(record.updatedAt) > SILENCE_MS) {

@@ -1,7 +1,7 @@
 import { connect } from '../connect.js';
 import { isOver } from '../runs/ending.js';
 import type { RunRecord } from '../runs/model.js';
-import { loadRun } from '../runs/records.js';
+import { viewRun } from '../runs/live.js';
 import { errorOfRun } from './carry-out.js';
 import type { Context } from './context.js';
 import { phaseName } from './output/phases.js';
@@ -20,12 +20,12 @@ const LOOK_MS = 1_000;
 export async function run(context: Context, id: string, options: { watch?: boolean }): Promise<number> {
   const { clock, store } = connect(context.env, ['clock', 'store']);
   const view = progressView(context, () => clock.now());
-  let { record } = await loadRun(store, id);
+  let record = await viewRun(store, id);
   try {
     while (options.watch === true && !isOver(record) && !context.interrupt.aborted) {
       view.update(record);
       await clock.sleep(LOOK_MS, context.interrupt);
-      ({ record } = await loadRun(store, id));
+      record = await viewRun(store, id);
     }
   } finally {
     view.stop();

@@ -1,4 +1,4 @@
-import { loadRun } from '../runs/records.js';
+import { viewRun } from '../runs/live.js';
 import type { ViewPorts } from './entry.js';
 import { json } from './problem.js';
 import { runView } from './run-view.js';
@@ -6,6 +6,5 @@ import { runView } from './run-view.js';
 /** GET /api/runs/{id}: how far a run is, or how it ended. */
 export async function showRun(ports: ViewPorts, request: Request): Promise<Response> {
   const id = decodeURIComponent(new URL(request.url).pathname.split('/').at(-1) ?? '');
-  const { record } = await loadRun(ports.store, id);
-  return json(200, runView(record));
+  return json(200, runView(await viewRun(ports.store, id)));
 }

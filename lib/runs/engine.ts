@@ -3,7 +3,7 @@ import { newId } from './ids.js';
 import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
 import { workPhases, type EnginePorts } from './legwork.js';
-import { hasMarker, missingTasks, writeMarker } from './markers.js';
+import { hasMarker, isLastTask, writeMarker } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
 import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver } from './ending.js';
@@ -126,8 +126,8 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
         return pauseOrEnd(run, error, budget);
       }
     }
-    const missing = await missingTasks(ports.store, run.id, run.phase, run.tasks);
-    return missing.length > 0 ? run : tolerateBusy(run, () => work(run.id, budget, false));
+    const isLast = await isLastTask(ports.store, run.id, run.phase, task, run.tasks);
+    return isLast ? tolerateBusy(run, () => work(run.id, budget, false)) : run;
   }
 
   async function pauseOrEnd(run: RunRecord, cause: unknown, budget: Budget): Promise<RunRecord> {

@@ -32,6 +32,33 @@ export async function writeMarker(
   await store.create(markerName(run, phase, task), encodeJson({ task, result }));
 }
 
+/** How many tasks of a phase are done. */
+export async function countMarkers(store: ObjectStore, run: string, phase: string): Promise<number> {
+  const names: string[] = [];
+  for await (const { name } of store.list(markerPrefix(run, phase))) names.push(name);
+  return names.length;
+}
+
+/** So many tasks after a finished one are looked at before all markers are listed. */
+const NEIGHBOURS = 3;
+
+/**
+ * Whether all of a phase's tasks are done, asked by one that has just finished. Most find one of the next tasks
+ * unfinished, which spares the list: with that, a thousand tasks would read a million names.
+ */
+export async function isLastTask(
+  store: ObjectStore,
+  run: string,
+  phase: string,
+  task: number,
+  count: number,
+): Promise<boolean> {
+  for (let step = 1; step <= Math.min(NEIGHBOURS, count - 1); step++) {
+    if (!(await hasMarker(store, run, phase, (task + step) % count))) return false;
+  }
+  return (await missingTasks(store, run, phase, count)).length === 0;
+}
+
 /** The numbers below `count` that have no marker yet, ascending. */
 export async function missingTasks(store: ObjectStore, run: string, phase: string, count: number): Promise<number[]> {
   const prefix = markerPrefix(run, phase);

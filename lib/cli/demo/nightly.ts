@@ -6,6 +6,7 @@ import type { Ports } from '../../ports/index.js';
 import { isId } from '../../runs/ids.js';
 import { isOver } from '../../runs/ending.js';
 import type { RunRecord } from '../../runs/model.js';
+import { viewRun } from '../../runs/live.js';
 import { loadRun } from '../../runs/records.js';
 import { loadManifest, type Manifest } from '../../snapshot/manifest.js';
 import { errorOfRun } from '../carry-out.js';
@@ -68,7 +69,7 @@ export async function watchToEnd(
   show: (run: RunRecord) => void,
 ): Promise<RunRecord> {
   for (;;) {
-    const { record } = await loadRun(ports.store, id);
+    const record = await viewRun(ports.store, id);
     show(record);
     if (isOver(record)) return record;
     if (interrupt.aborted) throw interrupt.reason;
