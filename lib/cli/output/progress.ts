@@ -62,7 +62,8 @@ function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView
   };
 }
 
-const COUNTS_BYTES: ReadonlySet<RunKind> = new Set<RunKind>(['snapshot', 'verify']);
+/** These count tasks, not bytes. */
+const WITHOUT_BYTES: ReadonlySet<RunKind> = new Set<RunKind>(['restore', 'drill', 'reindex']);
 
 /** Words for a progress: rate and time left count from the first record that was seen of the phase. */
 function describer(now: () => number): (run: RunRecord) => string {
@@ -74,9 +75,9 @@ function describer(now: () => number): (run: RunRecord) => string {
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;
     // Steps that only look, or do one thing, have nothing to count.
-    if (!COUNTS_BYTES.has(run.kind) && done === 0 && total === null) return '';
+    if (WITHOUT_BYTES.has(run.kind) && done === 0 && total === null) return '';
     const words = [`${count(done)}${of} ${unit}`];
-    if (size > 0 || COUNTS_BYTES.has(run.kind)) words.push(bytes(size));
+    if (size > 0 || !WITHOUT_BYTES.has(run.kind)) words.push(bytes(size));
     const ms = now() - first.at;
     const rate = ms < RATE_AFTER_MS ? 0 : ((done - first.done) * 1000) / ms;
     if (rate > 0) words.push(`${count(Math.round(rate))} ${unit}/s`);
