@@ -128,6 +128,13 @@ function addRestore(program: Command, perform: Perform): void {
 
 function addMachineCommands(program: Command, perform: Perform): void {
   program
+    .command('drill')
+    .description('restore the newest verified snapshot into the scratch database, prove it, and wipe it again')
+    .option(...LOCAL)
+    .action((options: { local?: boolean }) =>
+      perform(async (context) => (await import('./drill.js')).drill(context, options)),
+    );
+  program
     .command('doctor')
     .description('try every configured service for real, and say what is wrong and what to do')
     .action(() => perform(async (context) => (await import('./doctor.js')).doctor(context)));

@@ -9,6 +9,7 @@ import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
 import { AppError } from '../../lib/errors.js';
 import type { Backend, ObjectStore, RedisPort, Sealer, Signer } from '../../lib/ports/index.js';
 import type { RestorePorts } from '../../lib/restore/context.js';
+import { DRILL_TARGET, drillRun } from '../../lib/restore/drill/run.js';
 import { restoreRun } from '../../lib/restore/run.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../lib/restore/start.js';
 import { drive } from '../../lib/runs/drive.js';
@@ -93,6 +94,7 @@ export async function openRestoreBench(limits: { snapshotReplyBytes?: number } =
       snapshotRun(ports, safety),
       verifyRun(ports),
       restoreRun(ports, { ...settings, safety: { ...safety, purpose: 'safety' } }),
+      drillRun({ ...ports, hasScratch: parts.targets?.[DRILL_TARGET] !== undefined }, { ...settings, safety }),
     ];
     return { ports: ports satisfies RestorePorts, queue, engine: createEngine(ports, definitions, TIMES) };
   };

@@ -14,6 +14,7 @@ const PROJECT = { projectId: 'prj_local', orgId: 'team_local', settings: { frame
 const FUNCTIONS = [
   'api/backup',
   'api/cron/backup',
+  'api/drill',
   'api/reindex',
   'api/runs/[id]',
   'api/status',

@@ -1,0 +1,36 @@
+import { fullApp } from '../app.js';
+import { drillSchema } from '../restore/drill/record.js';
+import { startDrill } from '../restore/drill/run.js';
+import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
+import type { Context } from './context.js';
+import { count, duration } from './output/format.js';
+import { facts } from './output/table.js';
+import { finish } from './restore/ending.js';
+
+/** The time objective: so long a restore may take, in milliseconds. */
+const OBJECTIVE_MS = 4 * 3_600_000;
+
+/**
+ * `drill`: restores the newest verified snapshot into the scratch database and says what came of it. Exit 0 when it
+ * passed, 3 when nothing could be tried, else the error's.
+ */
+export async function drill(context: Context, options: { readonly local?: boolean }): Promise<number> {
+  const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
+  const run = await carryOut(context, app, await startDrill(app.ports, app.engine));
+  const drilled = drillSchema.safeParse(run.result).data;
+  if (drilled !== undefined) {
+    const { keys, milliseconds, outcome, reason, snapshot } = drilled;
+    const within = milliseconds !== null && milliseconds <= OBJECTIVE_MS ? 'within' : 'OVER';
+    context.print(
+      facts([
+        ['drill', outcome],
+        ['snapshot', `${snapshot ?? 'none'}, ${count(keys)} keys`],
+        ...(reason === null ? [] : [['reason', reason] as const]),
+        ...(milliseconds === null
+          ? []
+          : [['time', `${duration(milliseconds)} to restore and prove it, ${within} the objective of 4 h`] as const]),
+      ]),
+    );
+  }
+  return finish(context, run, errorOfRun(run));
+}

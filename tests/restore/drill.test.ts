@@ -1,0 +1,146 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import type { RedisPort } from '../../lib/ports/redis.js';
+import { drills } from '../../lib/restore/drill/record.js';
+import { startDrill } from '../../lib/restore/drill/run.js';
+import { SCRATCH_MARK } from '../../lib/restore/staged.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { partName } from '../../lib/snapshot/names.js';
+import { dumpOf } from '../support/dumps.js';
+import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let bench: RestoreBench;
+let scratch: TestDatabase;
+let server: UpstashRedisStandIn;
+let port: RedisPort;
+
+beforeAll(async () => {
+  bench = await openRestoreBench();
+  scratch = await startTestDatabase();
+  server = await startUpstashRedis({ redisUrl: scratch.url, token: 'scratch' });
+  port = upstashRedis({ url: server.url, token: 'scratch', clock: systemClock() });
+});
+afterAll(async () => {
+  await server.stop();
+  await scratch.stop();
+  await bench.stop();
+});
+
+beforeEach(async () => {
+  const { redis } = bench.database;
+  await redis.mset(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`key:${n}`, `value ${n}`])));
+  await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
+  await redis.set('brief', 'value', 'PXAT', NOW + 86_400_000);
+});
+afterEach(async () => {
+  await bench.database.redis.flushall();
+  await scratch.redis.flushall();
+});
+
+async function drill(targets: Readonly<Record<string, RedisPort>> = { drill: port }): Promise<RunRecord> {
+  bench.clock.advance(1000);
+  const parts = { targets };
+  const started = await startDrill({ clock: bench.clock, store: bench.folder.store }, bench.engine(parts));
+  if (!started.started) throw new Error(`held by ${started.holder}`);
+  return bench.work(started.run.id, parts);
+}
+
+async function lastRecord() {
+  for await (const record of drills(bench.folder.store)) return record;
+  throw new Error('no record');
+}
+
+/** The scratch port, with something done to its database after every transaction. */
+function meddled(meddle: () => Promise<unknown>): RedisPort {
+  return {
+    ...port,
+    host: port.host,
+    async transaction(commands) {
+      const replies = await port.transaction(commands);
+      await meddle();
+      return replies;
+    },
+  };
+}
+
+describe('a drill', () => {
+  it('passes with a good snapshot: measured, wiped again, and the database untouched', async () => {
+    const { id } = await bench.snapshot();
+    const before = await bench.dump();
+    const writes = bench.writes();
+    const run = await drill();
+    expect(run).toMatchObject({
+      state: 'succeeded',
+      error: null,
+      result: { outcome: 'passed', snapshot: id, keys: 202 },
+    });
+    expect(run.result).toMatchObject({ restore: { proof: { total: { equal: 202, missing: 0, different: 0 } } } });
+    expect(await lastRecord()).toMatchObject({ outcome: 'passed', reason: null, milliseconds: expect.any(Number) });
+    expect([await bench.dump(), bench.writes()]).toEqual([before, writes]);
+    expect(await dumpOf(scratch.url)).toEqual({});
+  });
+
+  it('is inconclusive without a scratch database, and without a snapshot', async () => {
+    expect((await drill({})).result).toMatchObject({ outcome: 'inconclusive' });
+    await bench.snapshot();
+    const run = await drill({});
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(await lastRecord()).toMatchObject({ outcome: 'inconclusive', milliseconds: null });
+  });
+
+  it('never writes to the protected database, by whatever name it is given', async () => {
+    await bench.snapshot();
+    const other = await startUpstashRedis({ redisUrl: bench.database.url, token: 'same' });
+    const alias = upstashRedis({ url: other.url, token: 'same', clock: systemClock() });
+    try {
+      const writes = bench.writes();
+      for (const same of [alias, bench.port]) {
+        expect((await drill({ drill: same })).result).toMatchObject({ outcome: 'inconclusive' });
+      }
+      await bench.database.redis.flushall();
+      expect((await drill({ drill: alias })).result).toMatchObject({ outcome: 'inconclusive' });
+      await bench.database.redis.set(SCRATCH_MARK, '1');
+      expect((await drill({ drill: alias })).result).toMatchObject({ outcome: 'inconclusive' });
+      expect([other.writeCommandCount(), bench.writes()]).toEqual([0, writes]);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('leaves a database alone that holds data of unknown origin, and clears up after a drill that died', async () => {
+    await bench.snapshot();
+    await scratch.redis.set('somebodys', 'data');
+    expect((await drill()).result).toMatchObject({
+      outcome: 'inconclusive',
+      reason: expect.stringContaining('1 keys'),
+    });
+    expect(await scratch.redis.get('somebodys')).toBe('data');
+    await scratch.redis.set(SCRATCH_MARK, '1');
+    expect((await drill()).result).toMatchObject({ outcome: 'passed' });
+    expect(await dumpOf(scratch.url)).toEqual({});
+  });
+
+  it.each([
+    ['a key that goes missing', () => scratch.redis.del('key:7'), 'missing'],
+    ['an expiry that is another', () => scratch.redis.persist('brief'), 'different'],
+  ])('fails over %s, and names it', async (_, meddle, verdict) => {
+    await bench.snapshot();
+    const run = await drill({ drill: meddled(meddle) });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' }, result: { outcome: 'failed' } });
+    const key = verdict === 'missing' ? 'key:7' : 'brief';
+    expect(run.result).toMatchObject({ restore: { proof: { examples: [{ verdict, key }] } } });
+    expect(await dumpOf(scratch.url)).toEqual({});
+  });
+
+  it('fails over a damaged part, and names it', async () => {
+    const { id, parts } = await bench.snapshot();
+    const name = partName(id, parts[0]?.name ?? '');
+    await bench.folder.store.remove(name);
+    const run = await drill();
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'damaged' }, result: { outcome: 'failed' } });
+    expect((await lastRecord()).reason).toContain(name);
+  });
+});
