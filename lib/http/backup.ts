@@ -8,14 +8,16 @@ import { runView, statusOfRun } from './run-view.js';
 /** GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   return snapshotNow(app, budget, 'cron', (holder) =>
-    Promise.resolve(json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is taking a snapshot.` })),
+    Promise.resolve(
+      json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
+    ),
   );
 }
 
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */
 export async function adminBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   return snapshotNow(app, budget, 'admin', (holder) => {
-    throw new AppError('locked', `Run ${holder} is taking a snapshot`, {
+    throw new AppError('locked', `Run ${holder} is at work on the database`, {
       hint: `Follow it at /api/runs/${holder}, and ask again when it is over.`,
     });
   });

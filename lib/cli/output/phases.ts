@@ -9,6 +9,7 @@ const RESTORE: Readonly<Record<string, string>> = {
   live: 'looking for what is newer',
   weigh: 'making the plan',
   conclude: 'finishing',
+  condemn: 'finishing',
   'safety-scan': 'saving what is there',
   'safety-check': 'checking what was saved',
   'safety-seal': 'sealing what was saved',

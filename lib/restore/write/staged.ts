@@ -75,10 +75,14 @@ async function loadElements(
 ): Promise<number> {
   let elements = 0;
   for await (const page of pagesOf(commandsOf(writer, name, lines))) {
+    // A page would make a key anew that was removed meanwhile, and what is left of it would be taken for all of it.
+    const before: RedisCommand[] = elements > 0 ? [['EXISTS', name]] : [];
     elements += page.elements;
     // Sent twice, a page of a list would stand there twice.
     const after: RedisCommand[] = type === 'list' ? [['LTRIM', name, 0, elements - 1]] : [];
-    valuesOf(await sendPage(writer, name, page.commands, after), [...page.commands, ...after]);
+    const commands = [...before, ...page.commands];
+    const [there] = valuesOf(await sendPage(writer, name, commands, after), [...commands, ...after]);
+    if (before.length > 0 && there !== 1) throw stagedKeyError();
   }
   return elements;
 }
