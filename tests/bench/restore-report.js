@@ -27,7 +27,7 @@ export function reportRestore({ machine, options, snapshot, lanes, over, hottest
     `commands per key: ${perKey.writing.toFixed(3)} to write; ${perKey.empty.toFixed(3)} for a whole run into an ` +
       `empty database, ${perKey.full.toFixed(3)} over a full one all of whose keys differ`,
     `requests per key: ${(first.writing.requests / keys).toFixed(4)} to write; ${(first.spent.requests / keys).toFixed(4)} for a whole run`,
-    `over the full database: ${seconds(over.totalMs)} (${phasesOf(over.phases)})`,
+    `over the full database: ${seconds(over.totalMs)}, peak memory ${megabytes(over.peakBytes)} MB (${phasesOf(over.phases)})`,
     `at ${whole(COMMANDS_PER_SECOND)} commands/s, against the objective of ${OBJECTIVE_HOURS} hours:`,
     projection(perKey),
     ...(hottest ?? []).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`),
