@@ -61,8 +61,9 @@ async function tellStory(context: Context, stack: Stack, step: (text: string) =>
   context.print(demoSummary(night));
   const restored = await restoreStory(inStack, stack, night.manifest.id, step);
   const indexed = await reindexStory(inStack, stack, step);
-  if (indexed !== 0) return indexed;
-  context.document({ keys: loaded.keys, milliseconds: night.milliseconds, manifest: night.manifest, restored });
+  if (indexed.exit !== 0) return indexed.exit;
+  const { manifest, milliseconds } = night;
+  context.document({ keys: loaded.keys, milliseconds, manifest, restored, answers: indexed.answers });
   return 0;
 }
 

@@ -1,6 +1,5 @@
-import { indexApp, type FullApp } from '../app.js';
+import { indexApp } from '../app.js';
 import { AppError } from '../errors.js';
-import type { ReindexPorts } from '../reindex/context.js';
 import type { ReindexInput, ReindexMode, ReindexScope } from '../reindex/model.js';
 import { prepareReindex, startReindex } from '../reindex/start.js';
 import { handOver } from '../runs/hand-over.js';
@@ -11,6 +10,7 @@ import { planOf, reportOf } from './reindex/result.js';
 import { planText, reportText } from './reindex/view.js';
 import { ask, canAsk } from './restore/ask.js';
 import { finish } from './restore/ending.js';
+import { follow } from './run/follow.js';
 
 export interface ReindexOptions {
   readonly project?: string;
@@ -22,8 +22,6 @@ export interface ReindexOptions {
   readonly yes?: boolean;
 }
 
-type IndexApp = FullApp & { readonly reindex: ReindexPorts };
-
 /**
  * `reindex`: rebuilds the vector index of one project, or of all, from Redis. Over the queue it is followed on a terminal
  * or with --watch; else it is handed over, and the run's id printed.
@@ -32,23 +30,18 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   const scope = scopeOf(options);
   const app = indexApp(runEnvironment(context.env, options.local === true), { log: context.log });
   const input: ReindexInput = { scope, mode: options.mode, dryRun: options.dryRun === true, trigger: 'cli' };
+  const asks = input.mode === 'flush' && !input.dryRun && options.yes !== true;
+  if (asks && !canAsk()) throw nobodyThere();
   const prepared = await prepareReindex(app.reindex, input);
-  if (input.mode === 'flush' && !input.dryRun && options.yes !== true) await demandYes(context);
+  if (asks) await demandYes(context);
   const started = await startReindex(app.engine, prepared);
-  const follows = !app.queued || input.dryRun || options.watch === true || context.onTerminal;
-  if (follows) return report(context, await carryOut(context, app, started));
+  if (!app.queued) return report(context, await carryOut(context, app, started));
   if (!started.started) throw await lockedBy(app, started.holder);
   await handOver(app.engine, started.run.id);
-  return leave(context, started.run);
-}
-
-/** Goes on with the vectors of what was restored in this process. */
-export async function reindexRestored(context: Context, app: FullApp, scope: ReindexScope): Promise<number> {
-  if (app.reindex === null) return 0;
-  const indexing: IndexApp = { ...app, reindex: app.reindex };
-  const input: ReindexInput = { scope, mode: 'in-place', dryRun: false, trigger: 'restore' };
-  const started = await startReindex(indexing.engine, await prepareReindex(indexing.reindex, input));
-  return report({ ...context, document: () => undefined }, await carryOut(context, indexing, started));
+  const follows = input.dryRun || options.watch === true || context.onTerminal;
+  if (!follows) return leave(context, started.run);
+  context.note(`run ${started.run.id}: handed over to the queue`);
+  return report(context, await follow(context, app.ports, started.run.id));
 }
 
 function report(context: Context, run: RunRecord): number {
@@ -73,12 +66,13 @@ function scopeOf({ all, project }: ReindexOptions): ReindexScope {
   });
 }
 
+function nobodyThere(): AppError {
+  return new AppError('usage', 'Nobody is here to confirm that the index is cleared first: this is no terminal', {
+    hint: 'Give --yes, or take mode in-place, which keeps search going.',
+  });
+}
+
 async function demandYes({ interrupt }: Context): Promise<void> {
-  if (!canAsk()) {
-    throw new AppError('usage', 'Nobody is here to confirm that the index is cleared first: this is no terminal', {
-      hint: 'Give --yes, or take mode in-place, which keeps search going.',
-    });
-  }
   const answer = await ask(
     'Mode flush clears the index first; search finds nothing meanwhile. Type yes to go on: ',
     interrupt,

@@ -8,7 +8,8 @@ import { canAsk } from './restore/ask.js';
 import { isAgreed, showPlan } from './restore/dry-run.js';
 import { finish } from './restore/ending.js';
 import { brokenOff, errorOf } from './restore/failure.js';
-import { reindexRestored } from './reindex.js';
+import { explain } from './output/report-error.js';
+import { reindexRestored } from './reindex/after-restore.js';
 import { reportView } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
 import { openResult, restoredResult } from './restore/result.js';
@@ -39,10 +40,16 @@ async function perform(context: Context, app: FullApp, request: RestoreRequest):
   const undo = await undoOf(store, run);
   const result = restoredResult(run.result);
   if (result !== null) context.print(reportView(result, undo));
-  if (result?.vectors.state === 'to-do' && app.reindex !== null) await reindexRestored(context, app, result.scope);
+  const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null;
+  const vectors = goesOn ? await reindexRestored(context, app, app.reindex, result.scope) : null;
   const error = errorOf(run, app.queued);
   const told = error === null || result !== null ? error : brokenOff(error, request, undo);
-  return finish(context, run, told, undo === null ? {} : { undo: undo.from });
+  const unmade = vectors?.error ?? null;
+  if (told !== null && unmade !== null) explain(unmade, { env: context.env, err: (text) => context.note(text) });
+  return finish(context, run, told ?? unmade, {
+    ...(undo === null ? {} : { undo: undo.from }),
+    ...(vectors === null ? {} : { reindexed: vectors.document }),
+  });
 }
 
 function nobodyThere(): AppError {

@@ -88,6 +88,10 @@ describe('demo', () => {
       'keys equal',
       'undo',
       'found themselves',
+      'strays added',
+      'Charged twice',
+      'My eyes hurt at night',
+      '2FA code always wrong',
       'Try next',
     ])
       expect(stdout).toContain(word);

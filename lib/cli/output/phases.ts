@@ -63,3 +63,9 @@ export function phaseName({ kind, phase }: Pick<RunRecord, 'kind' | 'phase'>): s
 export function paddedPhase(run: Pick<RunRecord, 'kind' | 'phase'>): string {
   return phaseName(run).padEnd(run.kind in WORDS ? WIDEST : NARROW);
 }
+
+/** Until when a run waits, and for what: `waits until 2026-11-22 08:00 UTC: ...`. */
+export function waitingWords({ error, resumeAt }: Pick<RunRecord, 'error' | 'resumeAt'>): string {
+  const until = resumeAt === null ? 'a while' : `until ${resumeAt.slice(0, 16).replace('T', ' ')} UTC`;
+  return error === null ? `waits ${until}` : `waits ${until}: ${error.message}`;
+}

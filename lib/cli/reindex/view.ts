@@ -8,7 +8,7 @@ const SHOWN = 20;
 /** What a re-index would do. */
 export function planText(plan: ReindexPlan): string {
   const rows = plan.projects.map(({ project, items, toEmbed, present, strays, conflicts, skipped }) => [
-    project === '' ? '(none)' : printable(project),
+    projectName(project),
     ...[items, present, toEmbed, strays, conflicts, skipped].map(count),
   ]);
   return [
@@ -29,7 +29,7 @@ export function planText(plan: ReindexPlan): string {
 /** How a re-index went. */
 export function reportText(report: ReindexReport): string {
   const rows = report.projects.map(({ project, items, embedded, unchanged, swept, skipped, conflicts }) => [
-    project === '' ? '(none)' : printable(project),
+    projectName(project),
     ...[items, embedded, unchanged, swept, skipped, conflicts].map(count),
   ]);
   const { proof } = report;
@@ -54,14 +54,14 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
   if (skipped.count > 0) {
     const rows = skipped.named
       .slice(0, SHOWN)
-      .map(({ project, id, reason }) => [printable(project), printable(id), reason.replaceAll('-', ' ')]);
+      .map(({ project, id, reason }) => [projectName(project), printable(id), reason.replaceAll('-', ' ')]);
     lines.push(`${table(['project', 'item without a vector', 'why'], rows)}${more(skipped.count, rows.length)}`);
   }
   if (conflicts.count > 0) {
     const rows = conflicts.named
       .slice(0, SHOWN)
       .map(({ project, id, clusters, chosen }) => [
-        printable(project),
+        projectName(project),
         printable(id),
         count(clusters.length),
         printable(chosen),
@@ -75,4 +75,9 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
 
 function more(all: number, shown: number): string {
   return all > shown ? `\nand ${count(all - shown)} more` : '';
+}
+
+/** Items of old that belong to no project are in the index's default namespace. */
+function projectName(project: string): string {
+  return project === '' ? '(none)' : printable(project);
 }

@@ -3,6 +3,7 @@ import { estimatedUsd } from '../../snapshot/price.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
 import { restorePhase } from '../output/phases.js';
 import { facts, table } from '../output/table.js';
+import { reindexCommand } from '../reindex/words.js';
 import type { RestoredProject, RestoredResult } from './result.js';
 import type { Undo } from './undo.js';
 import { scopeWords, targetWords } from './words.js';
@@ -107,19 +108,23 @@ function violationLines({ project, violations }: RestoredProject): string[] {
 }
 
 /** What becomes of the vectors, which may name clusters that are gone. */
-function vectorsHint({ projects, vectors }: RestoredResult): string[] {
+function vectorsHint({ projects, scope, vectors }: RestoredResult): string[] {
   const which = projects.length === 1 ? 'the project' : `all ${count(projects.length)} projects`;
   const toDo = `Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`;
+  const how = `\`${reindexCommand(scope)}\``;
   switch (vectors.state) {
     case 'started':
       return [`Run ${vectors.run ?? ''} re-indexes the vectors of ${which} now.`];
     case 'busy':
-      return [`${toDo} Run ${vectors.run ?? ''} is at the index: wait until it is over.`];
+      return [`${toDo} Run ${vectors.run ?? ''} is at the index: wait until it is over, then ${how}.`];
     case 'failed':
-      return [`${toDo} It could not be started.`];
+      return [`${toDo} It could not be started. Try ${how}.`];
     case 'to-do':
-    case 'not-configured':
       return projects.length === 0 ? [] : [toDo];
+    case 'not-configured':
+      return projects.length === 0
+        ? []
+        : [`${toDo} Index and embedder are not configured here; where they are, ${how}.`];
     case 'skipped':
       return [];
   }
