@@ -1,7 +1,8 @@
-import { fullApp, functionDeadline, type FullApp } from '../app.js';
+import { functionDeadline, type FullApp } from '../app.js';
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
+import { watchedApp } from '../guard-app.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/leg.js';
 import { demandBearer } from './auth.js';
@@ -88,7 +89,7 @@ function actionEntry(action: Action, demand: Demand): Handler {
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
-      const app = fullApp(environment());
+      const app = watchedApp(environment());
       const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
       const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
       return action(app, request, budget);
