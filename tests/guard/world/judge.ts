@@ -46,7 +46,7 @@ async function birthOf(world: World, id: string, from: number, now: number): Pro
 }
 
 /** Alerts that were told of again before their time, or opened twice without an end in between. */
-export function repetitions({ receiver }: World): string[] {
+export function repetitions({ receiver }: World, least = REMINDER): string[] {
   const last = new Map<string, number>();
   const wrongs: string[] = [];
   for (const { at, alerts } of receiver.messages) {
@@ -59,7 +59,7 @@ export function repetitions({ receiver }: World): string[] {
         continue;
       }
       if (event === 'opened' && before !== undefined) wrongs.push(`${key} opened twice`);
-      if (before !== undefined && at - before < REMINDER) wrongs.push(`${key} again after ${(at - before) / HOUR} h`);
+      if (before !== undefined && at - before < least) wrongs.push(`${key} again after ${(at - before) / HOUR} h`);
       last.set(key, at);
     }
   }
