@@ -1,5 +1,5 @@
 import { fullApp, type FullApp } from './app.js';
-import { hasTarget, type Environment } from './config.js';
+import { hasSection, hasTarget, type Environment } from './config.js';
 import { connect, type Replacements } from './connect.js';
 import { checkGroups } from './cli/doctor-checks.js';
 import { noJob, type GuardParts, type Judging } from './guard/guard/parts.js';
@@ -16,7 +16,10 @@ export function watchedApp(env: Environment, replacements: Replacements = {}): F
 
 /** What alerts and objectives are judged by, here. */
 export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, 'clock' | 'log' | 'store'>): Judging {
-  const ports = { clock, log, store, ...connect(env, ['alerter', 'heartbeat']) };
+  // An address that is none must not keep the night's backup from running; the guard's checks tell of it.
+  const isSound = hasSection(env, 'alerts');
+  if (!isSound) log.error('alerts-not-configured', { code: 'config' });
+  const ports = { clock, log, store, ...connect(isSound ? env : {}, ['alerter', 'heartbeat']) };
   return { ports, drills: () => drills(store), hasScratch: hasTarget(env, DRILL_TARGET) };
 }
 

@@ -11,12 +11,12 @@ import { runView, statusOfRun } from './run-view.js';
 
 /**
  * GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. It looks
- * about first, since a guard that has missed its turn tells nobody; what comes of the run is told when it ends.
+ * about meanwhile, since a guard that has missed its turn tells nobody; what comes of the run is told when it ends.
  */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   const judging = judgingOf(environment(), app.ports);
   await pulse(judging.ports, 'start');
-  await look(judging);
+  const looking = look(judging);
   const busy = (holder: string): Promise<Response> =>
     Promise.resolve(
       json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
@@ -24,10 +24,13 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
   try {
     return await snapshotNow(app, budget, 'cron', busy);
   } catch (error) {
+    await looking;
     // There may be no run that could tell of it when it ends.
     await look(judging);
     await pulse(judging.ports, 'fail');
     throw error;
+  } finally {
+    await looking;
   }
 }
 
