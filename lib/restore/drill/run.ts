@@ -41,9 +41,9 @@ function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPha
   if (phase.type === 'tasks') {
     return {
       ...phase,
-      task: async (run, task, signal) => {
+      task: async (run, task, signal, turn) => {
         await demand();
-        return phase.task(run, task, signal);
+        return phase.task(run, task, signal, turn);
       },
     };
   }
