@@ -25,11 +25,11 @@ export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, '
 
 /** All that the guard looks after, here. */
 export function guardParts(env: Environment, app: FullApp): GuardParts {
-  const { engine, ports, queued, times, work } = app;
+  const { engine, ports, queued, times } = app;
   return {
     ...judgingOf(env, ports),
     engine,
-    work,
+    work: (id, budget) => app.work(id, budget),
     queued,
     times,
     startDrill: () => startDrill(ports, engine),

@@ -33,7 +33,9 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 
 describe('the guard and the status', () => {
   it('tell of a database without a snapshot, take one, drill with it, and tell that all is well', async () => {
-    const { call, admin, stack } = nightly;
+    const { stack } = nightly;
+    const call = (path: string) => nightly.call(path);
+    const admin = (path: string) => nightly.admin(path);
     expect([(await call('/api/status')).status, await (await call('/api/status')).json()]).toEqual([
       503,
       { state: 'degraded' },
@@ -48,7 +50,7 @@ describe('the guard and the status', () => {
     expect(started).toMatchObject({ state: 'started' });
     await nightly.finished(String(started?.['run']));
     // The end of the run is told of at once, not by the next guard.
-    await until(() => Promise.resolve(receiver.open().size === 0));
+    await until(() => Promise.resolve(receiver.open().size === 0 && receiver.pings.length === 3));
     expect(receiver.messages.flatMap(({ alerts }) => alerts.map(({ event }) => event))).toEqual([
       'opened',
       'recovered',

@@ -103,7 +103,7 @@ export async function openWorld(keys = 300): Promise<World> {
       afterRun(judgingOf({ ...process.env }, ports), run),
     );
     const limits = { FUNCTION_LIMIT_SECONDS: LIMIT_SECONDS } as FullApp['limits'];
-    return { ports, engine, limits, queued: true, times, work: engine.work, reindex: null };
+    return { ports, engine, limits, queued: true, times, work: (id, budget) => engine.work(id, budget), reindex: null };
   };
   const invoke = async <T>(
     work: (app: FullApp, budget: Parameters<FullApp['work']>[1]) => Promise<T>,
