@@ -42,7 +42,7 @@ export function startVerify(engine: Engine, snapshot: string): Promise<Started> 
 
 async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   const id = snapshotOf(leg.run);
-  const findings = await checkChain(ports.store);
+  const findings = await checkChain(ports);
   const loaded = await openManifest(ports, id, findings);
   const plain = loaded?.manifest.parts.reduce((sum, part) => sum + part.plain.bytes, 0) ?? 0;
   const tasks = loaded?.manifest.parts.length ?? 0;
