@@ -15,15 +15,7 @@ import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
-import {
-  loadConfig,
-  loadTarget,
-  replicaEnvironment,
-  wantsQueue,
-  type Config,
-  type Environment,
-  type Section,
-} from './config.js';
+import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { replicaEnvironment } from './config/replica-environment.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
 
