@@ -11,4 +11,11 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .action((options: { dryRun?: boolean; replica?: boolean }) =>
       perform(async (context) => (await import('./prune.js')).prune(context, options)),
     );
+  program
+    .command('replicate')
+    .description('copy the verified snapshots to the second store, BACKUP_REPLICA_STORE, and prune it')
+    .option('--dry-run', 'show what would be copied and change nothing')
+    .action((options: { dryRun?: boolean }) =>
+      perform(async (context) => (await import('./replicate.js')).replicate(context, options)),
+    );
 }

@@ -15,6 +15,8 @@ const READS_AT_A_TIME = 8;
 export interface ListedSnapshot extends RetentionEntry {
   /** SHA-256 of the manifest as it is stored. */
   readonly sha256: string;
+  /** Whether its seal fits and, where a key is set, is signed with it. */
+  readonly sealed: boolean;
 }
 
 export interface StoreLook {
@@ -42,8 +44,11 @@ export async function lookAtSnapshots(ports: LookPorts): Promise<StoreLook> {
   const links = linksOf(found, tombstones);
   const listed = found.map(({ id, loaded, newerFormat, sha256: hash, verification }): ListedSnapshot => {
     const known = id === newest || links.has(`${id} ${hash}`);
-    const vouched = loaded !== null && isOurs(ports.signer, loaded, known);
-    return { id, manifest: loaded?.manifest ?? null, verification, vouched, newerFormat, sha256: hash };
+    const signed = loaded === null ? false : signatureOf(ports.signer, loaded);
+    const manifest = loaded?.manifest ?? null;
+    // A signature says more than a successor. Without a key there is nothing else to go by.
+    const vouched = signed ?? known;
+    return { id, manifest, verification, vouched, newerFormat, sha256: hash, sealed: signed !== false };
   });
   const have = new Set(found.map(({ id }) => id));
   return { listed, bare: ids.filter((id) => !have.has(id)), tombstones };
@@ -58,10 +63,10 @@ function linksOf(found: readonly { loaded: LoadedManifest | null }[], tombstones
   return new Set(links.flatMap((link) => (link === null ? [] : [`${link.id} ${link.sha256}`])));
 }
 
-/** A signature says more than a successor. Without a key there is nothing else to go by. */
-function isOurs(signer: Signer, { manifest, sealed }: LoadedManifest, known: boolean): boolean {
+/** False when the seal does not fit, null when it does and there is no key to judge the signature by. */
+function signatureOf(signer: Signer, { manifest, sealed }: LoadedManifest): boolean | null {
   if (sha256(sealed) !== manifest.seal.sha256) return false;
-  return signer.verify(sealed, manifest.seal.signature ?? '') ?? known;
+  return signer.verify(sealed, manifest.seal.signature ?? '');
 }
 
 async function readOne(store: ObjectStore, id: string) {

@@ -57,8 +57,7 @@ export async function prune(
     tell(ports, result);
     return result;
   } finally {
-    // A lease that cannot be given back runs out by itself.
-    await sweeper.close().catch(() => undefined);
+    await sweeper.close();
   }
 }
 
