@@ -13,6 +13,7 @@ import { s3Store } from '../../../lib/adapters/s3-store.js';
 import { replicate } from '../../../lib/guard/replica/replicate.js';
 import { startRadosgw, type Radosgw } from '../../../lib/local/radosgw/index.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
+import { checkChain } from '../../../lib/snapshot/chain.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
 import { tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { findingsOf, UNSIGNED } from '../../support/made-snapshots.js';
@@ -23,7 +24,7 @@ let client: S3Client;
 beforeAll(async () => {
   ceph = await startRadosgw();
   client = new S3Client({ endpoint: ceph.endpoint, region: ceph.region, credentials: ceph, forcePathStyle: true });
-  for (const bucket of ['versioned', 'first', 'second', 'locked']) await ceph.createBucket(bucket);
+  for (const bucket of ['versioned', 'plain', 'first', 'second', 'locked']) await ceph.createBucket(bucket);
 }, 120_000);
 afterAll(async () => {
   client.destroy();
@@ -33,24 +34,37 @@ afterAll(async () => {
 const bucket = (name: string): ObjectStore =>
   retryingStore(s3Store({ ...ceph, credentials: ceph, bucket: name, prefix: 'nightly' }), systemClock());
 
+/** Ceph (16.2) refuses every conditional write over an object of a bucket with versions: all but snapshots lies elsewhere. */
+function withVersions(versioned: ObjectStore, plain: ObjectStore): ObjectStore {
+  const of = (name: string): ObjectStore => (name.startsWith('snapshots/') ? versioned : plain);
+  return {
+    read: (name) => of(name).read(name),
+    create: (name, body) => of(name).create(name, body),
+    swap: (name, body, etag) => of(name).swap(name, body, etag),
+    remove: (name) => of(name).remove(name),
+    list: (prefix) => of(prefix).list(prefix),
+    folders: (prefix) => of(prefix).folders(prefix),
+  };
+}
+
 describe('prune of an S3 bucket', () => {
   it('removes snapshots of a bucket with versions, which keeps them as older versions', async () => {
     const Bucket = 'versioned';
     await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
-    const store = bucket(Bucket);
+    const store = withVersions(bucket(Bucket), bucket('plain'));
     const ids = await days(store, 4);
     expect(await pruneIn({ store })).toMatchObject({ finished: true, snapshots: { kept: 2, removed: 2 } });
     expect(await listed(store)).toEqual(ids.slice(0, 2));
-    expect(await findingsOf(store, noon(), ids[0] ?? '')).toEqual([]);
+    expect(await checkChain({ store, signer: UNSIGNED })).toEqual([]);
     const Prefix = `nightly/${manifestName(ids[3] ?? '')}`;
     const { Versions, DeleteMarkers } = await client.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
     expect([Versions?.length, DeleteMarkers?.length]).toEqual([1, 1]);
-    // The marker taken away brings the manifest back; then its tombstone means nothing, and the snapshot goes again.
+    // The marker taken away brings the manifest back; then its tombstone means nothing, and somebody has to check it.
     const marker = DeleteMarkers?.[0]?.VersionId;
     await client.send(new DeleteObjectCommand({ Bucket, Key: Prefix, VersionId: marker }));
     expect(await listed(store)).toEqual([ids[0], ids[1], ids[3]]);
-    expect((await pruneIn({ store })).snapshots).toMatchObject({ kept: 2, removed: 1 });
-    expect(await findingsOf(store, noon(), ids[0] ?? '')).toEqual([]);
+    expect((await pruneIn({ store })).decisions[2]).toEqual({ id: ids[3], keep: true, reasons: ['not-checked'] });
+    expect(await checkChain({ store, signer: UNSIGNED })).toEqual([]);
   });
 
   it('counts what a policy of the bucket does not let go, and leaves it whole', async () => {
