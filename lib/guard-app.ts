@@ -1,12 +1,15 @@
 import { fullApp, type FullApp } from './app.js';
-import { hasSection, hasTarget, type Environment } from './config.js';
-import { connect, type Replacements } from './connect.js';
+import { hasSection, hasTarget, wantsReplica, type Environment } from './config.js';
+import { connect, connectReplica, type Replacements } from './connect.js';
 import { checkGroups } from './cli/doctor-checks.js';
-import { noJob, type GuardParts, type Judging } from './guard/guard/parts.js';
+import type { GuardParts, Judging } from './guard/guard/parts.js';
+import { upkeepSummary } from './guard/guard/upkeep-step.js';
+import { upkeep } from './guard/upkeep.js';
 import { afterRun } from './guard/watch.js';
 import type { Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
 import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
+import { retentionSettings } from './settings.js';
 
 /** The program for functions: it looks, judges and tells whenever a run has ended. */
 export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
@@ -29,12 +32,20 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
   return {
     ...judgingOf(env, ports),
     engine,
+    signer: ports.signer,
     work: (id, budget) => app.work(id, budget),
     queued,
     times,
     startDrill: () => startDrill(ports, engine),
     checks: checkGroups(env, ports.clock),
-    replicate: noJob,
-    prune: noJob,
+    upkeep: async ({ deadline, interrupt }) =>
+      upkeepSummary(
+        await upkeep(ports, {
+          settings: () => retentionSettings(env),
+          replica: () => (wantsReplica(env) ? connectReplica(env) : null),
+          deadline,
+          interrupt,
+        }),
+      ),
   };
 }

@@ -44,7 +44,7 @@ describe('the guard and the status', () => {
     const first = await guard();
     expect(first).toMatchObject({ status: 200, body: { outcome: 'alerts', alerts: [{ code: 'rpo-breached' }] } });
     expect(first.body.steps.map(({ name, state }) => `${name} ${state}`)).toEqual(
-      ['resume', 'snapshot', 'chain', 'drill', 'checks', 'replicate', 'prune'].map((name) => `${name} done`),
+      ['resume', 'snapshot', 'chain', 'drill', 'checks', 'upkeep'].map((name) => `${name} done`),
     );
     const started = first.body.steps.find(({ name }) => name === 'snapshot')?.summary;
     expect(started).toMatchObject({ state: 'started' });
