@@ -17,10 +17,10 @@ export interface Answer {
 }
 
 /** Posts with the admin token; a text goes as it is. */
-export async function post({ call, stack }: NightlyStack, path: string, body: unknown): Promise<Answer> {
-  const answer = await call(path, {
+export async function post(on: NightlyStack, path: string, body: unknown): Promise<Answer> {
+  const answer = await on.call(path, {
     method: 'POST',
-    headers: { authorization: `Bearer ${stack.env['ADMIN_TOKEN'] ?? ''}` },
+    headers: { authorization: `Bearer ${on.stack.env['ADMIN_TOKEN'] ?? ''}` },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   return { status: answer.status, headers: answer.headers, said: (await answer.json()) as Said };
