@@ -3,14 +3,16 @@ import { connect, connectPlainStore } from '../connect.js';
 import { AppError } from '../errors.js';
 import { publicUrlChecks, secretChecks } from '../guard/checks/access.js';
 import { encryptionChecks, signatureChecks } from '../guard/checks/keys.js';
+import { providerChecks } from '../guard/checks/providers.js';
 import { queueChecks } from '../guard/checks/queue.js';
 import { redisChecks } from '../guard/checks/redis.js';
 import { storeChecks } from '../guard/checks/store.js';
 import { notConfigured, notConfiguredButNeeded, type CheckGroup } from '../guard/doctor.js';
 import type { Clock } from '../ports/clock.js';
+import { PROVIDERS, type Provider } from '../ports/provider-status.js';
 
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
-export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
+export function checkGroups(env: Environment, clock: Clock, offline: boolean): CheckGroup[] {
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   const needed = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup): CheckGroup =>
     variables.some(isSet) ? make() : notConfiguredButNeeded(name, meaning);
@@ -44,7 +46,19 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
     ),
+    ...(offline ? [] : statusPages(env)),
   ];
+}
+
+/** Of the providers that are used: AWS where the bucket is there, Google where it embeds. */
+function statusPages(env: Environment): CheckGroup[] {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet('S3_ENDPOINT');
+  const onGoogle = isSet('GEMINI_API_KEY') && !isSet('GEMINI_BASE_URL');
+  const unused: Provider[] = [...(onAws ? [] : ['aws' as const]), ...(onGoogle ? [] : ['google' as const])];
+  const used = new Set(PROVIDERS.filter((provider) => !unused.includes(provider)));
+  const region = isSet('S3_REGION') ? (env['S3_REGION'] ?? null) : null;
+  return providerChecks({ status: connect(env, ['providers']).providers, used, region });
 }
 
 function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {

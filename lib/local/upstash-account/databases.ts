@@ -134,7 +134,7 @@ async function copyAll(redis: Redis): Promise<Copy[]> {
   const copies: Copy[] = [];
   for (const key of keys) {
     const [dump, expiresAt] = await Promise.all([redis.dumpBuffer(key), redis.pexpiretime(key)]);
-    if (dump !== null) copies.push({ key, dump, expiresAt: Math.max(0, expiresAt) });
+    if (Buffer.isBuffer(dump)) copies.push({ key, dump, expiresAt: Math.max(0, expiresAt) });
   }
   return copies;
 }
