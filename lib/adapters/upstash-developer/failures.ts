@@ -2,6 +2,8 @@ import { AppError } from '../../errors.js';
 import type { DeveloperAnswer } from '../upstash-developer.js';
 import { parseRetryAfter } from '../upstash-redis/failures.js';
 
+/** Statuses with which a plan may be the reason. */
+const MAY_BE_PLAN = [400, 403, 409, 422];
 const PLAN_WORDS = /\b(plan|tier|upgrade|paid|subscription)\b/i;
 
 /**
@@ -10,8 +12,7 @@ const PLAN_WORDS = /\b(plan|tier|upgrade|paid|subscription)\b/i;
  */
 export function refusalOf({ status, retryAfter, text }: DeveloperAnswer, now: number): AppError {
   if (status === 401) return denied('Upstash does not accept UPSTASH_EMAIL and UPSTASH_API_KEY (HTTP 401)', NEW_KEY);
-  if (status === 402 || (status < 500 && status >= 400 && status !== 404 && PLAN_WORDS.test(text)))
-    return planless(status);
+  if (status === 402 || (MAY_BE_PLAN.includes(status) && PLAN_WORDS.test(text))) return planless(status);
   if (status === 403) return denied('The Upstash key may not do this (HTTP 403)', WIDER_KEY);
   if (status === 404) return unknown();
   if (status === 429) return limited(parseRetryAfter(retryAfter, now));

@@ -37,7 +37,6 @@ export async function watchRestore(ports: PlanPorts, plan: ProviderRestorePlan, 
   let last: Look = { busy: true, keys: null };
   for (;;) {
     if (clock.now() - since > PATIENCE_MS) throw unseen('upstash-unavailable', 'is not over after an hour', watch);
-    await clock.sleep(LOOK_MS, watch.interrupt);
     if (watch.interrupt.aborted) throw unseen('interrupted', 'is no longer watched', watch);
     await watch.keep();
     const now = await look(ports, plan);
@@ -45,10 +44,11 @@ export async function watchRestore(ports: PlanPorts, plan: ProviderRestorePlan, 
     quiet = !now.busy && now.keys === last.keys ? quiet + 1 : 0;
     last = now;
     const isOdd = !sure || (now.keys === 0 && (plan.backup.bytes ?? 0) > 0);
-    if (quiet < (isOdd ? DOUBTFUL_LOOKS : QUIET_LOOKS)) continue;
-    if (sure) return now.keys;
-    throw unseen('upstash-unavailable', 'may have begun: the answer was lost, and nothing is seen of it', watch);
+    if (quiet >= (isOdd ? DOUBTFUL_LOOKS : QUIET_LOOKS)) break;
+    await clock.sleep(LOOK_MS, watch.interrupt);
   }
+  if (sure) return last.keys;
+  throw unseen('upstash-unavailable', 'may have begun: the answer was lost, and nothing is seen of it', watch);
 }
 
 /** What cannot be asked just now counts as under way. */

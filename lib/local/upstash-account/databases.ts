@@ -88,7 +88,7 @@ export class BackedDatabase {
     };
     const backup: Backup = { fields, copies: [] };
     this.backups.set(fields.backup_id, backup);
-    this.begin('backup', async (redis) => {
+    this.begin('backup', faults, async (redis) => {
       if (faults.backupsFail) fields.state = 'failed';
       else {
         backup.copies = await copyAll(redis);
@@ -100,7 +100,7 @@ export class BackedDatabase {
 
   /** Begins to replace everything by what the copies hold; it goes on by itself. */
   restore(copies: readonly Copy[], faults: AccountFaults): void {
-    this.begin('restore', async (redis) => {
+    this.begin('restore', faults, async (redis) => {
       await redis.flushall();
       if (faults.restoresLoseAll) return;
       for (const { key, dump, expiresAt } of copies) {
@@ -115,10 +115,11 @@ export class BackedDatabase {
     await this.work;
   }
 
-  private begin(what: string, act: (redis: Redis) => Promise<void>): void {
+  private begin(what: string, { heldBack }: AccountFaults, act: (redis: Redis) => Promise<void>): void {
     this.modifying = what;
     this.work = this.work.then(async () => {
       await delay(this.takesMs);
+      await heldBack;
       const redis = new Redis(this.given.redisUrl, { protocol: 2 });
       redis.on('error', () => undefined);
       // A database that was stopped meanwhile takes its backups with it.

@@ -24,6 +24,8 @@ export interface AccountFaults {
   readonly hang: Hits;
   /** Do it, then cut the connection instead of answering. */
   readonly loseReply: Hits;
+  /** Backups and restores that are begun do not go on before this resolves; null: at once. */
+  readonly heldBack: Promise<unknown> | null;
   /** Backups that are begun end as failed. */
   readonly backupsFail: boolean;
   /** A restore deletes what is there and then fills in nothing. */
@@ -34,6 +36,7 @@ export const NO_FAULTS: AccountFaults = {
   reject: null,
   hang: 0,
   loseReply: 0,
+  heldBack: null,
   backupsFail: false,
   restoresLoseAll: false,
 };
