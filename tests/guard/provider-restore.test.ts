@@ -6,10 +6,9 @@ import { performRestore } from '../../lib/guard/provider-backups/restore.js';
 import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
 import { dumpOf } from '../support/dumps.js';
-import { going, ID, openProviderRig, STANDBY, type ProviderRig } from './provider-rig.js';
+import { going, ID, openProviderRig, STANDBY, TIMES, type ProviderRig } from './provider-rig.js';
 
 const RUN = '20261122T020000Z-00abcd';
-const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
 
 let rig: ProviderRig;
 let main: ProviderRig['main'];

@@ -12,6 +12,7 @@ import { startTestDatabase, type TestDatabase } from '../support/test-database.j
 
 export const ID = '96ad0856-03b1-4ee7-9666-e81abd0349e1';
 export const STANDBY = 'a0000000-0000-4000-8000-000000000000';
+export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
 /** Nothing interrupts. */
 export const going = new AbortController().signal;
 
