@@ -3,15 +3,17 @@ import { connect, connectPlainReplica, connectPlainStore } from '../connect.js';
 import { AppError } from '../errors.js';
 import { publicUrlChecks, secretChecks } from '../guard/checks/access.js';
 import { encryptionChecks, signatureChecks } from '../guard/checks/keys.js';
+import { providerChecks } from '../guard/checks/providers.js';
 import { queueChecks } from '../guard/checks/queue.js';
 import { redisChecks } from '../guard/checks/redis.js';
 import { storeChecks } from '../guard/checks/store.js';
 import { notConfigured, notConfiguredButNeeded, ok, type CheckGroup, type Observation } from '../guard/doctor.js';
 import type { Clock } from '../ports/clock.js';
 import { retentionSettings } from '../settings.js';
+import { PROVIDERS, type Provider } from '../ports/provider-status.js';
 
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
-export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
+export function checkGroups(env: Environment, clock: Clock, offline: boolean): CheckGroup[] {
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   const needed = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup): CheckGroup =>
     variables.some(isSet) ? make() : notConfiguredButNeeded(name, meaning);
@@ -49,6 +51,7 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
     ),
+    ...(offline ? [] : statusPages(env)),
   ];
 }
 
@@ -56,6 +59,17 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
 function policyOf(env: Environment): Observation {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
   return ok(`keeps the last ${keepLast}, and of ${keepDaily} days, ${keepWeekly} weeks and ${keepMonthly} months`);
+}
+
+/** Of the providers that are used: AWS where the bucket is there, Google where it embeds. */
+function statusPages(env: Environment): CheckGroup[] {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet('S3_ENDPOINT');
+  const onGoogle = isSet('GEMINI_API_KEY') && !isSet('GEMINI_BASE_URL');
+  const unused: Provider[] = [...(onAws ? [] : ['aws' as const]), ...(onGoogle ? [] : ['google' as const])];
+  const used = new Set(PROVIDERS.filter((provider) => !unused.includes(provider)));
+  const region = isSet('S3_REGION') ? (env['S3_REGION'] ?? null) : null;
+  return providerChecks({ status: connect(env, ['providers']).providers, used, region });
 }
 
 function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {

@@ -6,10 +6,10 @@ import { checkGroups } from './doctor-checks.js';
 import { counted } from './output/format.js';
 
 /** `doctor`: tries every configured service, and says what is wrong and what to do. Exit 1 when anything failed. */
-export async function doctor(context: Context): Promise<number> {
+export async function doctor(context: Context, options: { readonly offline?: boolean }): Promise<number> {
   const { clock } = connect(context.env, ['clock']);
   const checks: CheckResult[] = [];
-  for await (const result of examine(clock, checkGroups(context.env, clock))) {
+  for await (const result of examine(clock, checkGroups(context.env, clock, options.offline === true))) {
     if (context.interrupt.aborted) throw toAppError(context.interrupt.reason);
     checks.push(result);
     context.print(line(result));
