@@ -77,6 +77,23 @@ const SECTIONS = {
     CLUSTERING_TRUNCATE_BODY_CHARS: z.coerce.number().int().min(0).default(1500),
   }),
   backend: z.object({ BACKEND_URL: url.optional() }),
+  github: z.object({
+    GITHUB_API_URL: url.default('https://api.github.com'),
+    GITHUB_TOKEN: secret.optional(),
+    GITHUB_ID: z.string().min(1).optional(),
+    GITHUB_SECRET: secret.optional(),
+    GITHUB_CHECK_REPOS: list,
+  }),
+  hosting: z.object({
+    VERCEL_API_TOKEN: secret,
+    VERCEL_TEAM_ID: z.string().optional(),
+    VERCEL_API_URL: url.default('https://api.vercel.com'),
+  }),
+  projects: z.object({
+    SOULCASTER_BACKEND_PROJECT: z.string().min(1),
+    SOULCASTER_DASHBOARD_PROJECT: z.string().min(1),
+    SOULCASTER_BACKUP_PROJECT: z.string().optional(),
+  }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),
