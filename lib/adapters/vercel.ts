@@ -67,17 +67,21 @@ export function vercelRest(options: VercelOptions): { variables: HostedVariables
   };
 
   const production = async (project: string, more: Query) =>
-    deploymentsOf(await get('/v6/deployments', { projectId: project, target: 'production', ...more }));
+    deploymentsOf(await call('GET', '/v6/deployments', { projectId: project, target: 'production', ...more }));
+
+  const marked = async (project: string, marker: string) =>
+    (await production(project, { limit: String(RECENT) })).find((one) => one.marker === marker)?.deployment ?? null;
 
   const deployments: Deployments = {
     async newest(project) {
-      return (await production(project, { state: 'READY', limit: '1' }))[0]?.deployment ?? null;
+      return again(async () => (await production(project, { state: 'READY', limit: '1' }))[0]?.deployment ?? null);
     },
+    begun: (project, marker) => again(() => marked(project, marker)),
     async redeploy(project, from, marker) {
       const body = newDeployment(from, marker);
       return again(async () => {
-        const begun = (await production(project, { limit: String(RECENT) })).find((one) => one.marker === marker);
-        if (begun !== undefined) return begun.deployment;
+        const begun = await marked(project, marker);
+        if (begun !== null) return begun;
         const answer = deploymentSchema.safeParse(await call('POST', '/v13/deployments', { forceNew: '1' }, body));
         if (!answer.success) throw foreign();
         return answer.data;
@@ -87,6 +91,9 @@ export function vercelRest(options: VercelOptions): { variables: HostedVariables
       const answer = deploymentSchema.safeParse(await get(`/v13/deployments/${segment(id)}`));
       if (!answer.success) throw foreign();
       return answer.data.state;
+    },
+    async cancel(id) {
+      await again(() => call('PATCH', `/v12/deployments/${segment(id)}/cancel`));
     },
   };
   return { variables, deployments };
@@ -101,7 +108,7 @@ function vercelCall(options: VercelOptions) {
   return async (
     method: RestCall['method'],
     path: string,
-    query: Query,
+    query: Query = {},
     body?: unknown,
     accepts: readonly number[] = [],
   ): Promise<unknown> => {

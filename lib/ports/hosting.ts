@@ -39,10 +39,14 @@ export interface HostedVariables {
 export interface Deployments {
   /** The newest that is ready; null when there is none. */
   newest(project: string): Promise<Deployment | null>;
+  /** The deployment that was begun with this marker, if it is not long ago; null when there is none. */
+  begun(project: string, marker: string): Promise<Deployment | null>;
   /**
    * Builds a deployment anew, with the variables of now. `marker` is written on it: with one that was used before, the
    * deployment that was made then is returned and no other is begun, so that a lost answer does no harm.
    */
   redeploy(project: string, from: Deployment, marker: string): Promise<Deployment>;
   state(id: string): Promise<DeploymentState>;
+  /** Stops one that is being built; `hosting-refused` when there is nothing to stop. */
+  cancel(id: string): Promise<void>;
 }
