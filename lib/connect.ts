@@ -94,10 +94,15 @@ export function connectTargets(env: Environment, primary: RedisPort): (target: s
   const connected = new Map<string, RedisPort>();
   return (target) => {
     if (target === null) return primary;
-    const redis = connected.get(target) ?? upstashRedis({ ...loadTarget(env, target), clock });
+    const redis = connected.get(target) ?? connectTarget(env, target);
     connected.set(target, redis);
     return redis;
   };
+}
+
+/** A database other than the one that is backed up. Throws `usage` when none of that name is configured. */
+export function connectTarget(env: Environment, target: string): RedisPort {
+  return upstashRedis({ ...loadTarget(env, target), clock });
 }
 
 /** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */

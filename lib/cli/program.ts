@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
+import { addAccountCommands } from './program-accounts.js';
 import { addIndexCommands } from './program-index.js';
 import { projectId } from './arguments.js';
 import type { RestoreOptions } from './restore/request.js';
@@ -57,6 +58,7 @@ export function buildProgram(perform: Perform): Command {
   addSnapshotCommands(program, perform);
   addRestore(program, perform);
   addIndexCommands(program, perform);
+  addAccountCommands(program, perform);
   addMachineCommands(program, perform);
   return program;
 }

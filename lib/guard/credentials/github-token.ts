@@ -22,15 +22,16 @@ interface Needs {
   readonly expiry: ExpiryNotes;
 }
 
-/** Whether GitHub still accepts the token, for how long, and whether it may do what Soulcaster does with it. */
-export function githubTokenChecks(open: () => GitHub, needs: Needs, check: TokenCheck): CheckGroup {
+/**
+ * Whether GitHub still accepts the token, for how long, and whether it may do what Soulcaster does with it. `load` may throw
+ * `config`.
+ */
+export function githubTokenChecks(open: () => GitHub, needs: Needs, load: () => TokenCheck): CheckGroup {
   let opened: GitHub | null = null;
   const github = (): GitHub => (opened ??= open());
   return [
-    { name: 'github-token', look: () => examineToken(github(), needs, check) },
-    ...(check.repositories.length === 0
-      ? []
-      : [{ name: 'github-repos', look: () => examineRepositories(github(), check) }]),
+    { name: 'github-token', look: async () => examineToken(github(), needs, load()) },
+    { name: 'github-repos', look: async () => examineRepositories(github(), load()) },
   ];
 }
 
@@ -47,6 +48,8 @@ export async function examineToken(github: GitHub, needs: Needs, check: TokenChe
 
 /** Whether each repository is there for the token, and may be pushed to. Stops at the first that is not. */
 export async function examineRepositories(github: GitHub, check: TokenCheck): Promise<Observation> {
+  if (check.repositories.length === 0)
+    return { status: 'skipped', detail: 'GITHUB_CHECK_REPOS is not set', hint: null };
   const readOnly: string[] = [];
   for (const name of check.repositories) {
     try {

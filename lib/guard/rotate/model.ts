@@ -11,11 +11,10 @@ export interface RotationRequest {
   /** What is rotated, in a word or two: `github-token`, `switch standby`. An unfinished one is found by it. */
   readonly purpose: string;
   readonly changes: readonly Change[];
-  /**
-   * Values that may be the old ones of variables that the host does not give out, by the name of the variable. Those of
-   * a rotation that was broken off are told by their fingerprint.
-   */
+  /** The old values of variables that the host does not give out, by the name of the variable: what a roll back sets. */
   readonly oldValues: readonly { readonly variable: string; readonly value: string }[];
+  /** Values that may be old ones of a rotation that was broken off: their fingerprints tell. */
+  readonly candidates: readonly string[];
   /** Go on even if some old value could not be brought back. */
   readonly acceptNoWayBack: boolean;
   /** Tries the new values, before anything is changed and again when all is deployed; says what it has seen. */

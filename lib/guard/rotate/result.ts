@@ -1,5 +1,5 @@
 import type { AppError } from '../../errors.js';
-import type { Journal } from './model.js';
+import type { DeploymentStep, Journal } from './model.js';
 import { hasWayBack, type Plan } from './plan.js';
 
 export interface RotatedVariable {
@@ -27,7 +27,11 @@ export interface RotationResult {
   /** What the new values were seen to do. */
   readonly proof: string;
   readonly variables: readonly RotatedVariable[];
-  readonly deployments: readonly { readonly project: string; readonly from: string; readonly state: string }[];
+  readonly deployments: readonly {
+    readonly project: string;
+    readonly from: string;
+    readonly state: DeploymentStep['state'];
+  }[];
   /** What the backend said at the end; `not-asked` without BACKEND_URL, in a dry run, and when it did not come to it. */
   readonly backend: 'healthy' | 'as-bad-as-before' | 'not-asked';
   readonly counts: { readonly variables: number; readonly changed: number; readonly redeployed: number };

@@ -36,7 +36,11 @@ export function canResume(journal: Journal, plan: Plan): boolean {
  * may be known from elsewhere: from the caller, or from another project that still has it. Its fingerprint tells.
  */
 export function withOldValues(journal: Journal, plan: Plan, request: RotationRequest): Plan {
-  const known = [...request.oldValues.map(({ value }) => value), ...plan.steps.flatMap(({ present }) => present ?? [])];
+  const known = [
+    ...request.oldValues.map(({ value }) => value),
+    ...request.candidates,
+    ...plan.steps.flatMap(({ present }) => present ?? []),
+  ];
   return {
     ...plan,
     steps: plan.steps.map((planned) => {
