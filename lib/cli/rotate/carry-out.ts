@@ -45,7 +45,7 @@ export function rotationPorts(context: Context): RotatePorts {
 
 /** Whether it may be done without a way back, which takes other words than a plain yes. Throws `not-confirmed`. */
 async function agreed(context: Context, { variables }: RotationResult): Promise<boolean> {
-  const isLost = variables.some(({ wayBack }) => !wayBack);
+  const isLost = variables.some(({ action, wayBack }) => action !== 'keep' && !wayBack);
   const expected = isLost ? 'no way back' : 'yes';
   const question = isLost
     ? 'A present value is not known, so that it could not be brought back. To go on, type no way back: '

@@ -13,6 +13,8 @@ export interface PlannedStep {
   readonly present: string | null;
   /** The value that a roll back brings back; null when there was none before, or nobody knows it. */
   readonly old: string | null;
+  /** It has the new value already, so that nothing is lost by setting it. */
+  readonly isNew: boolean;
   /** There was none before the rotation, so that a roll back removes it. */
   readonly wasAbsent: boolean;
   readonly value: string;
@@ -38,12 +40,14 @@ export async function makePlan(ports: Needs, request: RotationRequest): Promise<
       const found = variables.find(({ name }) => name === variable) ?? null;
       const present = found?.readable === true ? await ports.variables.read(project, found.id) : null;
       const given = request.oldValues.find((old) => old.variable === variable)?.value ?? null;
+      const old = found === null ? null : (present ?? given);
       steps.push({
         project,
         variable,
         found,
         present,
-        old: found === null ? null : (present ?? given),
+        old,
+        isNew: present === value,
         wasAbsent: found === null,
         value,
       });
@@ -59,7 +63,9 @@ export function hasWayBack({ old, wasAbsent }: PlannedStep): boolean {
 
 /** Throws before anything is changed, when some value could not be brought back and nobody has agreed to that. */
 export function demandWayBack({ steps }: Plan, request: RotationRequest): void {
-  const lost = steps.filter((step) => !hasWayBack(step)).map(({ project, variable }) => `${variable} of ${project}`);
+  const lost = steps
+    .filter((step) => !step.isNew && !hasWayBack(step))
+    .map(({ project, variable }) => `${variable} of ${project}`);
   if (lost.length === 0 || request.acceptNoWayBack) return;
   throw new AppError(
     'not-confirmed',

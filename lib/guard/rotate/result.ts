@@ -42,7 +42,7 @@ export interface RotationResult {
 export function plannedResult(plan: Plan, proof: string, journal: Journal | null): RotationResult {
   const variables = plan.steps.map((step) => ({
     ...describe(step),
-    has: step.present === step.value ? ('new' as const) : ('old' as const),
+    has: step.isNew ? ('new' as const) : ('old' as const),
   }));
   return {
     id: null,
@@ -72,8 +72,8 @@ export function endedResult(plan: Plan, journal: Journal, ended: Ended): Rotatio
 }
 
 function describe(step: Plan['steps'][number]): Omit<RotatedVariable, 'has'> {
-  const { found, present, project, value, variable } = step;
-  const action = found === null ? 'create' : present === value ? 'keep' : 'set';
+  const { found, isNew, project, variable } = step;
+  const action = found === null ? 'create' : isNew ? 'keep' : 'set';
   return { project, variable, action, wayBack: hasWayBack(step) };
 }
 

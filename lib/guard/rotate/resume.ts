@@ -44,9 +44,11 @@ export function withOldValues(journal: Journal, plan: Plan, request: RotationReq
   return {
     ...plan,
     steps: plan.steps.map((planned) => {
-      const was = stepOf(journal, planned)?.was;
+      const step = stepOf(journal, planned);
+      const was = step?.was;
+      const isNew = step !== undefined && stateNow(journal, step, planned) === 'new';
       const old = known.find((value) => fingerprint(journal.id, value) === was) ?? null;
-      return { ...planned, old, wasAbsent: was === 'absent' };
+      return { ...planned, old, isNew, wasAbsent: was === 'absent' };
     }),
   };
 }

@@ -11,7 +11,7 @@ type Needs = Pick<Ports, 'log' | 'variables'>;
 export async function writeNew(ports: Needs, keeper: Keeper, planned: PlannedStep): Promise<void> {
   const step = journaled(keeper, planned);
   const { project, variable, found, value } = planned;
-  if (planned.present === value) return keeper.step(step, 'new');
+  if (planned.isNew) return keeper.step(step, 'new');
   await keeper.step(step, 'unsure');
   if (found === null) await ports.variables.create(project, variable, value);
   else await ports.variables.write(project, found.id, value);
@@ -25,12 +25,12 @@ export async function writeOld(ports: Needs, keeper: Keeper, planned: PlannedSte
   const step = journaled(keeper, planned);
   const { project, variable, old } = planned;
   if (step.state === 'old') return;
+  if (old === null && step.was !== 'absent') throw unknown(project, variable);
+  await keeper.step(step, 'unsure');
   // It may have been made in the meantime.
   const now = (await ports.variables.list(project)).find(({ name }) => name === variable) ?? null;
-  if (step.was === 'absent') {
+  if (old === null) {
     if (now !== null) await ports.variables.remove(project, now.id);
-  } else if (old === null) {
-    throw unknown(project, variable);
   } else {
     if (now === null) await ports.variables.create(project, variable, old);
     else await ports.variables.write(project, now.id, old);
