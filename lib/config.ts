@@ -88,6 +88,22 @@ const SECTIONS = {
   retention: retentionSection,
   replica: replicaSection(storeUrl, url, secret),
   backend: z.object({ BACKEND_URL: url.optional() }),
+  github: z.object({
+    GITHUB_API_URL: url.default('https://api.github.com'),
+    GITHUB_TOKEN: secret.optional(),
+    GITHUB_CHECK_REPOS: list.refine((names) => names.every((name) => /^[\w.-]+\/[\w.-]+$/.test(name)), {
+      error: 'must be repositories as owner/name, separated by commas',
+    }),
+  }),
+  githubApp: z.object({ GITHUB_ID: z.string().min(1), GITHUB_SECRET: secret }),
+  hosting: z.object({
+    VERCEL_API_TOKEN: secret,
+    VERCEL_TEAM_ID: z.string().optional(),
+    VERCEL_API_URL: url.default('https://api.vercel.com'),
+  }),
+  backendProject: z.object({ SOULCASTER_BACKEND_PROJECT: z.string().min(1) }),
+  dashboardProject: z.object({ SOULCASTER_DASHBOARD_PROJECT: z.string().min(1) }),
+  backupProject: z.object({ SOULCASTER_BACKUP_PROJECT: z.string().optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),

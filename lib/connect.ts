@@ -5,6 +5,7 @@ import { systemClock } from './adapters/clock.js';
 import { ed25519Signer } from './adapters/ed25519-signer.js';
 import { fileStore } from './adapters/file-store.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
+import { githubRest } from './adapters/github.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
 import { providerStatus } from './adapters/provider-status.js';
@@ -17,6 +18,7 @@ import { standardWebhooks } from './adapters/standard-webhooks.js';
 import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
+import { vercelRest } from './adapters/vercel.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { replicaEnvironment } from './config/replica-environment.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
@@ -49,6 +51,9 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   webhooks: ['webhook'],
   vectors: ['vector'],
   embedder: ['embedder'],
+  github: ['github'],
+  variables: ['hosting'],
+  deployments: ['hosting'],
 };
 
 /**
@@ -84,6 +89,9 @@ export function connect<K extends PortName>(
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
+    github: () => githubRest({ url: config.github.GITHUB_API_URL, clock }),
+    variables: () => connectHosting(config.hosting).variables,
+    deployments: () => connectHosting(config.hosting).deployments,
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
 }
@@ -93,10 +101,15 @@ export function connectTargets(env: Environment, primary: RedisPort): (target: s
   const connected = new Map<string, RedisPort>();
   return (target) => {
     if (target === null) return primary;
-    const redis = connected.get(target) ?? upstashRedis({ ...loadTarget(env, target), clock });
+    const redis = connected.get(target) ?? connectTarget(env, target);
     connected.set(target, redis);
     return redis;
   };
+}
+
+/** A database other than the one that is backed up. Throws `usage` when none of that name is configured. */
+export function connectTarget(env: Environment, target: string): RedisPort {
+  return upstashRedis({ ...loadTarget(env, target), clock });
 }
 
 /** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */
@@ -164,6 +177,11 @@ function connectEmbedder(config: Config<'embedder'>['embedder']): Ports['embedde
     clock,
     ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
   });
+}
+
+function connectHosting(config: Config<'hosting'>['hosting']): ReturnType<typeof vercelRest> {
+  const team = config.VERCEL_TEAM_ID ?? null;
+  return vercelRest({ url: config.VERCEL_API_URL, token: config.VERCEL_API_TOKEN, team, clock });
 }
 
 function connectQueue(config: Config<'queue'>['queue']): Queue {

@@ -3,6 +3,7 @@ import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
 import { addGuardCommands } from './program-guard.js';
+import { addAccountCommands } from './program-accounts.js';
 import { addIndexCommands } from './program-index.js';
 import { addUpstashCommands } from './program-upstash.js';
 import { projectId } from './arguments.js';
@@ -66,6 +67,7 @@ export function buildProgram(perform: Perform): Command {
   addIndexCommands(program, perform);
   addGuardCommands(program, perform);
   addUpstashCommands(program, perform);
+  addAccountCommands(program, perform);
   addMachineCommands(program, perform);
   return program;
 }

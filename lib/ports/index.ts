@@ -1,6 +1,8 @@
 import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
+import type { GitHub } from './github.js';
+import type { Deployments, HostedVariables } from './hosting.js';
 import type { Log } from './log.js';
 import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
@@ -27,12 +29,18 @@ export interface Ports {
   readonly webhooks: WebhookVerifier;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
+  readonly github: GitHub;
+  readonly variables: HostedVariables;
+  readonly deployments: Deployments;
 }
 
 export type {
   Backend,
   Clock,
+  Deployments,
   Embedder,
+  GitHub,
+  HostedVariables,
   Log,
   ObjectStore,
   ProviderStatus,
