@@ -2,6 +2,7 @@ import { loadConfig, type Environment, type Section } from './config.js';
 import { connect, connectPlainReplica, connectPlainStore } from './connect.js';
 import { AppError } from './errors.js';
 import { publicUrlChecks, secretChecks } from './guard/checks/access.js';
+import { alertChecks } from './guard/checks/alerts.js';
 import { encryptionChecks, signatureChecks } from './guard/checks/keys.js';
 import { providerChecks } from './guard/checks/providers.js';
 import { queueChecks } from './guard/checks/queue.js';
@@ -49,6 +50,13 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     ),
     group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
+    ),
+    group('alerts', ['ALERT_WEBHOOK_URL', 'HEARTBEAT_URL'], 'not set: nobody is told when something is wrong', () =>
+      alertChecks({
+        webhook: (env['ALERT_WEBHOOK_URL'] ?? '') !== '',
+        heartbeat: (env['HEARTBEAT_URL'] ?? '') !== '',
+        problem: problemOf(env, 'alerts'),
+      }),
     ),
     ...credentialGroups(env, clock),
   ];

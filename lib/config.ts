@@ -87,6 +87,7 @@ const SECTIONS = {
   }),
   retention: retentionSection,
   replica: replicaSection(storeUrl, url, secret),
+  alerts: z.object({ ALERT_WEBHOOK_URL: url.optional(), HEARTBEAT_URL: url.optional() }),
   backend: z.object({ BACKEND_URL: url.optional() }),
   github: z.object({
     GITHUB_API_URL: url.default('https://api.github.com'),

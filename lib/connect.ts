@@ -1,27 +1,25 @@
-import { fileURLToPath } from 'node:url';
-import { getVercelOidcToken } from '@vercel/oidc';
 import { ageSealer } from './adapters/age-sealer.js';
+import { alertWebhook } from './adapters/alert-webhook.js';
 import { systemClock } from './adapters/clock.js';
 import { ed25519Signer } from './adapters/ed25519-signer.js';
-import { fileStore } from './adapters/file-store.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
 import { githubRest } from './adapters/github.js';
+import { httpHeartbeat } from './adapters/heartbeat.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
 import { providerStatus } from './adapters/provider-status.js';
 import { qstashQueue } from './adapters/qstash-queue.js';
-import { retryingStore } from './adapters/retrying-store.js';
-import { awsWebIdentity, type S3Credentials } from './adapters/s3-credentials.js';
-import { s3Store } from './adapters/s3-store.js';
 import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
 import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
 import { vercelRest } from './adapters/vercel.js';
+import { connectStore } from './connect/stores.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
-import { replicaEnvironment } from './config/replica-environment.js';
-import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
+import type { Clock, Log, Ports, Queue, RedisPort } from './ports/index.js';
+
+export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
 
 export type PortName = keyof Ports;
 
@@ -54,6 +52,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   github: ['github'],
   variables: ['hosting'],
   deployments: ['hosting'],
+  alerter: ['alerts'],
+  heartbeat: ['alerts'],
 };
 
 /**
@@ -88,6 +88,8 @@ export function connect<K extends PortName>(
     providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
+    alerter: () => alertWebhook({ url: config.alerts.ALERT_WEBHOOK_URL ?? null, clock }),
+    heartbeat: () => httpHeartbeat({ url: config.alerts.HEARTBEAT_URL ?? null, clock }),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
     github: () => githubRest({ url: config.github.GITHUB_API_URL, clock }),
     variables: () => connectHosting(config.hosting).variables,
@@ -120,40 +122,6 @@ export function functionLog(): Log {
 /** Whether a queue works within this process alone, and so has to be worked off by it. */
 export function isInProcess(queue: Queue): queue is InProcessQueue {
   return 'take' in queue;
-}
-
-/** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
-export function connectPlainStore(config: Config<'store'>['store']): ObjectStore {
-  const target = new URL(config.BACKUP_STORE);
-  if (target.protocol === 'file:') return fileStore({ folder: fileURLToPath(target), clock });
-  return s3Store({
-    bucket: target.hostname,
-    prefix: decodeURIComponent(target.pathname),
-    region: config.S3_REGION ?? '',
-    credentials: s3Credentials(config),
-    clock,
-    ...(config.S3_ENDPOINT === undefined ? {} : { endpoint: config.S3_ENDPOINT }),
-  });
-}
-
-/** The second store, as `connectReplica` gives it, without retries. */
-export function connectPlainReplica(env: Environment): ObjectStore {
-  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store);
-}
-
-/** The second store. Throws `config` when it is not set, or not completely. */
-export function connectReplica(env: Environment): ObjectStore {
-  return retryingStore(connectPlainReplica(env), clock);
-}
-
-function connectStore(config: Config<'store'>['store']): ObjectStore {
-  return retryingStore(connectPlainStore(config), clock);
-}
-
-function s3Credentials(config: Config<'store'>['store']): S3Credentials {
-  if (config.S3_ROLE_ARN !== undefined)
-    return awsWebIdentity({ roleArn: config.S3_ROLE_ARN, token: getVercelOidcToken });
-  return { accessKeyId: config.S3_ACCESS_KEY_ID ?? '', secretAccessKey: config.S3_SECRET_ACCESS_KEY ?? '' };
 }
 
 function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {

@@ -65,6 +65,7 @@ const CODES = {
   'deployment-failed': { status: 502, exit: 1 },
   'rolled-back': { status: 502, exit: 1 },
   'half-changed': { status: 500, exit: 3 },
+  'alert-unavailable': { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 

@@ -18,6 +18,7 @@ Examples:
   soulcaster-backup doctor                      see whether everything is set up as it should be
   soulcaster-backup backup                      take a snapshot now
   soulcaster-backup list                        see which snapshots there are
+  soulcaster-backup status                      are the objectives met? what is open?
   soulcaster-backup verify latest               read the newest snapshot back and check it
   soulcaster-backup show latest --diff          see what has changed since the newest snapshot
   soulcaster-backup restore --dry-run           see what a restore would do; without --dry-run it asks first

@@ -1,8 +1,10 @@
+import type { Alerter } from './alerter.js';
 import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
 import type { GitHub } from './github.js';
 import type { Deployments, HostedVariables } from './hosting.js';
+import type { Heartbeat } from './heartbeat.js';
 import type { Log } from './log.js';
 import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
@@ -32,15 +34,19 @@ export interface Ports {
   readonly github: GitHub;
   readonly variables: HostedVariables;
   readonly deployments: Deployments;
+  readonly alerter: Alerter;
+  readonly heartbeat: Heartbeat;
 }
 
 export type {
+  Alerter,
   Backend,
   Clock,
   Deployments,
   Embedder,
   GitHub,
   HostedVariables,
+  Heartbeat,
   Log,
   ObjectStore,
   ProviderStatus,

@@ -32,9 +32,17 @@ function mortal({ ports }: RotationBench, at: number, when: 'before' | 'after'):
     death,
     ports: {
       ...ports,
-      store: { ...store, create: change(store.create), swap: change(store.swap) },
-      variables: { ...variables, create: change(variables.create), write: change(variables.write) },
-      deployments: { ...deployments, redeploy: change(deployments.redeploy) },
+      store: {
+        ...store,
+        create: change((...args) => store.create(...args)),
+        swap: change((...args) => store.swap(...args)),
+      },
+      variables: {
+        ...variables,
+        create: change((...args) => variables.create(...args)),
+        write: change((...args) => variables.write(...args)),
+      },
+      deployments: { ...deployments, redeploy: change((...args) => deployments.redeploy(...args)) },
     },
   };
 }

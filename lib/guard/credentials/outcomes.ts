@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.js';
+import { AppError, type ErrorCode } from '../../errors.js';
 import type { Observation } from '../doctor.js';
 
 /** Everything that a look at a credential can come to; each has words of its own. */
@@ -28,24 +28,26 @@ export function outcome(
   return { status, detail, hint, code };
 }
 
+type Meaning = (error: AppError, what: string) => Observation;
+
+const cannotTell =
+  (code: CredentialOutcome): Meaning =>
+  ({ hint, message }) =>
+    outcome(code, 'warn', `cannot tell: ${message}`, hint);
+
+const MEANINGS: Partial<Record<ErrorCode, Meaning>> = {
+  'github-limit': cannotTell('rate-limited'),
+  'github-unavailable': cannotTell('unreachable'),
+  'github-sso': ({ hint, message }) => outcome('sso-required', 'fail', message, hint),
+  'github-suspended': ({ hint, message }) => outcome('suspended', 'fail', message, hint),
+  'github-scope': ({ hint }, what) => outcome('under-scoped', 'fail', `${what} may not do what it is for`, hint),
+  'github-denied': ({ hint }, what) =>
+    outcome('revoked', 'fail', `GitHub does not know ${what} any more, or never did (HTTP 401)`, hint),
+};
+
 /** What an error of the GitHub port means for the credential that was tried. Any other error is thrown on. */
 export function outcomeOf(error: unknown, what: string): Observation {
-  if (!(error instanceof AppError)) throw error;
-  const { code, hint, message } = error;
-  switch (code) {
-    case 'github-limit':
-      return outcome('rate-limited', 'warn', `cannot tell: ${message}`, hint);
-    case 'github-unavailable':
-      return outcome('unreachable', 'warn', `cannot tell: ${message}`, hint);
-    case 'github-sso':
-      return outcome('sso-required', 'fail', message, hint);
-    case 'github-suspended':
-      return outcome('suspended', 'fail', message, hint);
-    case 'github-scope':
-      return outcome('under-scoped', 'fail', `${what} may not do what it is for`, hint);
-    case 'github-denied':
-      return outcome('revoked', 'fail', `GitHub does not know ${what} any more, or never did (HTTP 401)`, hint);
-    default:
-      throw error;
-  }
+  const meaning = error instanceof AppError ? MEANINGS[error.code] : undefined;
+  if (meaning === undefined) throw error;
+  return meaning(error as AppError, what);
 }

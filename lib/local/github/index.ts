@@ -139,7 +139,9 @@ function faulty(fault: GitHubFault): Served {
       return problem(403, 'Resource not accessible by personal access token');
     case 'not-json':
       return { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>a page of some proxy</html>' };
-    default:
+    case 500:
+    case 502:
+    case 503:
       return problem(fault, 'Server Error');
   }
 }

@@ -1,0 +1,50 @@
+import { fullApp, type FullApp } from './app.js';
+import { hasSection, hasTarget, wantsReplica, type Environment } from './config.js';
+import { connect, connectReplica, type Replacements } from './connect.js';
+import { checkGroups } from './checks.js';
+import type { GuardParts, Judging } from './guard/guard/parts.js';
+import { upkeepStep, type UpkeepSettings } from './guard/guard/upkeep-step.js';
+import { afterRun } from './guard/watch.js';
+import type { Ports } from './ports/index.js';
+import { drills } from './restore/drill/record.js';
+import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
+import { retentionSettings } from './settings.js';
+
+/** The program for functions: it looks, judges and tells whenever a run has ended. */
+export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
+  const app: FullApp = fullApp(env, replacements, (run) => afterRun(judgingOf(env, app.ports), run));
+  return app;
+}
+
+/** What alerts and objectives are judged by, here. */
+export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, 'clock' | 'log' | 'store'>): Judging {
+  // An address that is none must not keep the night's backup from running; the guard's checks tell of it.
+  const isSound = hasSection(env, 'alerts');
+  if (!isSound) log.error('alerts-not-configured', { code: 'config' });
+  const ports = { clock, log, store, ...connect(isSound ? env : {}, ['alerter', 'heartbeat']) };
+  return { ports, drills: () => drills(store), hasScratch: hasTarget(env, DRILL_TARGET) };
+}
+
+/** All that the guard looks after, here. */
+export function guardParts(env: Environment, app: FullApp): GuardParts {
+  const { engine, ports, queued, times } = app;
+  return {
+    ...judgingOf(env, ports),
+    signer: ports.signer,
+    engine,
+    work: (id, budget) => app.work(id, budget),
+    queued,
+    times,
+    startDrill: () => startDrill(ports, engine),
+    checks: checkGroups(env, ports.clock),
+    upkeep: (budget) => upkeepStep(ports, upkeepSettings(env), budget),
+  };
+}
+
+/** What is pruned by, and where to replicate to. */
+export function upkeepSettings(env: Environment): UpkeepSettings {
+  return {
+    settings: () => retentionSettings(env),
+    replica: () => (wantsReplica(env) ? connectReplica(env) : null),
+  };
+}
