@@ -1,4 +1,4 @@
-import type { Ports } from '../../ports/index.js';
+import type { Ports, Signer } from '../../ports/index.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
 import type { Budget } from '../../runs/leg.js';
@@ -24,6 +24,7 @@ export interface Judging {
 export interface GuardParts extends Judging {
   readonly signer: Ports['signer'];
   readonly engine: Engine;
+  readonly signer: Signer;
   /** Works on a run within this process. */
   readonly work: (id: string, budget: Budget) => Promise<RunRecord>;
   /** Whether runs go on over a queue. */
