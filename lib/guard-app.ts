@@ -32,7 +32,6 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
     ...judgingOf(env, ports),
     signer: ports.signer,
     engine,
-    signer: ports.signer,
     work: (id, budget) => app.work(id, budget),
     queued,
     times,

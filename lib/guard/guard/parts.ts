@@ -22,7 +22,6 @@ export interface Judging {
 
 /** Everything that the guard looks after. */
 export interface GuardParts extends Judging {
-  readonly signer: Ports['signer'];
   readonly engine: Engine;
   readonly signer: Signer;
   /** Works on a run within this process. */

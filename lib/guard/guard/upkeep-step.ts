@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../errors.js';
 import type { Budget } from '../../runs/leg.js';
 import { upkeep, type Outcome, type UpkeepRequest } from '../upkeep.js';
 import type { PrunePorts } from '../prune/prune.js';
@@ -6,9 +7,12 @@ import type { Summary } from './parts.js';
 /** What upkeep needs to know, beside how long it may take. */
 export type UpkeepSettings = Pick<UpkeepRequest, 'replica' | 'settings'>;
 
+/** Another process does the same at this moment. */
+const AT_IT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['locked', 'busy', 'fenced']);
+
 /**
- * Prunes and replicates as far as there is time. Throws the first failure when all has been tried; that another prune is
- * at work is none.
+ * Prunes and replicates as far as there is time. Throws the first failure when all has been tried; that somebody else is
+ * at it is none.
  */
 export async function upkeepStep(
   ports: PrunePorts,
@@ -18,7 +22,7 @@ export async function upkeepStep(
   const { prune, replica, replicaPrune } = await upkeep(ports, { ...settings, deadline, interrupt });
   const outcomes: readonly Outcome<unknown>[] = [prune, replica, replicaPrune];
   for (const outcome of outcomes) {
-    if (outcome.state !== 'skipped' && outcome.error !== null && outcome.error.code !== 'locked') throw outcome.error;
+    if (outcome.state !== 'skipped' && outcome.error !== null && !AT_IT.has(outcome.error.code)) throw outcome.error;
   }
   return {
     prune: prune.state === 'done' && prune.result.held !== null ? `held: ${prune.result.held}` : prune.state,
