@@ -53,7 +53,7 @@ describe('switch', () => {
       0,
       expect.objectContaining({
         outcome: 'done',
-        proof: expect.stringContaining('holds 1 keys'),
+        proof: expect.stringContaining('holds 1 key'),
         counts: { variables: 6, changed: 6, redeployed: 3 },
       }),
     ]);
