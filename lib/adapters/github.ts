@@ -12,12 +12,13 @@ export interface GitHubOptions {
   readonly clock: Clock;
   /** Default: three tries within seconds; a check of credentials must not hold up what it is for. */
   readonly retry?: RetryPolicy;
-  /** For one request with its answer. Default 10 s. */
+  /** For one request with its answer. Default 5 s. */
   readonly timeoutMs?: number;
 }
 
 const RETRY: RetryPolicy = { attempts: 3, baseMs: 300, capMs: 5_000 };
-const TIMEOUT_MS = 10_000;
+/** So that three tries fit into the time that a check may take. */
+const TIMEOUT_MS = 5_000;
 const VERSION = { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' };
 
 const identitySchema = z.object({ login: z.string().min(1) });

@@ -19,5 +19,5 @@ export async function demandDatabase(redis: RedisPort, allowEmpty: boolean): Pro
       hint: 'Restore into it first: `soulcaster-backup restore latest --target NAME`. To begin with an empty one: --allow-empty.',
     });
   }
-  return `${redis.host} answers and holds ${keys.toLocaleString('en-US')} keys`;
+  return `${redis.host} answers and holds ${keys.toLocaleString('en-US')} ${keys === 1 ? 'key' : 'keys'}`;
 }
