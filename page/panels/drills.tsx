@@ -1,0 +1,35 @@
+import type { Drill } from '../api/types.js';
+import { Age } from '../parts/age.js';
+import { Badge, type Tone } from '../parts/badge.js';
+import { Table } from '../parts/table.js';
+import { count, duration } from '../words/format.js';
+
+const TONES: Readonly<Record<Drill['outcome'], Tone>> = {
+  started: 'busy',
+  passed: 'good',
+  failed: 'bad',
+  inconclusive: 'warn',
+};
+
+/** The restore drills, newest first. */
+export function Drills({ drills }: { readonly drills: readonly Drill[] }) {
+  if (drills.length === 0) return <p class="empty">No drill yet. A backup is proven when it was restored.</p>;
+  return (
+    <Table
+      caption="Restore drills, newest first"
+      columns={['Outcome', 'When', '#Keys', '#Took']}
+      rows={drills.map((drill) => ({
+        key: drill.id,
+        cells: [
+          <>
+            <Badge tone={TONES[drill.outcome]}>{drill.outcome}</Badge>
+            {drill.reason !== null && <p class="hint">{drill.reason}</p>}
+          </>,
+          <Age at={drill.finishedAt ?? drill.startedAt} />,
+          count(drill.keys),
+          drill.milliseconds === null ? '–' : duration(drill.milliseconds),
+        ],
+      }))}
+    />
+  );
+}
