@@ -35,13 +35,42 @@ export function chartOptions(place: HTMLElement, snapshots: readonly Snapshot[])
     axes: [
       { ...axis, grid: { show: false }, space: 70 },
       { ...axis, scale: 'bytes', size: 76, values: (_, ticks) => ticks.map((tick) => bytes(tick)) },
-      { ...axis, show: !narrow, scale: 'keys', side: 1, size: 60, grid: { show: false }, values: (_, ticks) => ticks.map(count) },
+      {
+        ...axis,
+        show: !narrow,
+        scale: 'keys',
+        side: 1,
+        size: 60,
+        grid: { show: false },
+        values: (_, ticks) => ticks.map(count),
+      },
     ],
     series: [
       { label: 'Taken', value: (_, value) => (value === null ? '' : instant(new Date(value * 1000).toISOString())) },
-      { label: 'Stored', scale: 'bytes', stroke: resolve('size'), width: 2, points: { show: false }, value: shown(bytes) },
-      { label: 'Keys', scale: 'keys', stroke: resolve('keys'), width: 2, dash: [6, 4], points: { show: false }, value: shown(count) },
-      { label: 'Check', scale: 'standing', paths: () => null, points: { show: false }, value: shown((number) => STANDINGS[number] ?? '') },
+      {
+        label: 'Stored',
+        scale: 'bytes',
+        stroke: resolve('size'),
+        width: 2,
+        points: { show: false },
+        value: shown(bytes),
+      },
+      {
+        label: 'Keys',
+        scale: 'keys',
+        stroke: resolve('keys'),
+        width: 2,
+        dash: [6, 4],
+        points: { show: false },
+        value: shown(count),
+      },
+      {
+        label: 'Check',
+        scale: 'standing',
+        paths: () => null,
+        points: { show: false },
+        value: shown((number) => STANDINGS[number] ?? ''),
+      },
     ],
     hooks: { draw: [(plot) => drawMarks(plot, snapshots, resolve)] },
   };
@@ -102,4 +131,3 @@ function resolved(place: HTMLElement, value: string): string {
   probe.remove();
   return color;
 }
-

@@ -93,12 +93,7 @@ function Card({ title, short, tone, verdict, figure, meter, objective, children 
       </header>
       <p class="figure">{figure}</p>
       {meter !== null && (
-        <meter
-          aria-label={`${title}: ${figure}`}
-          min={0}
-          max={meter.max}
-          value={Math.min(meter.value, meter.max)}
-        />
+        <meter aria-label={`${title}: ${figure}`} min={0} max={meter.max} value={Math.min(meter.value, meter.max)} />
       )}
       <p class="hint">{objective}</p>
       {children}

@@ -22,7 +22,9 @@ export function Runs({ runs }: { readonly runs: readonly RunSummary[] }) {
   return (
     <>
       <ul class="runs">
-        {shown.map((run) => (isOver(run.state) ? <PastRun key={run.runId} run={run} /> : <LiveRun key={run.runId} run={run} />))}
+        {shown.map((run) =>
+          isOver(run.state) ? <PastRun key={run.runId} run={run} /> : <LiveRun key={run.runId} run={run} />,
+        )}
       </ul>
       {shown.length < runs.length && (
         <button type="button" class="quiet" onClick={() => setAll(true)}>
@@ -57,7 +59,10 @@ function PastRun({ run }: { readonly run: RunSummary }) {
       )}
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>
-          Details <span class="hidden">of {kindName(run.kind)} {run.runId}</span>
+          Details{' '}
+          <span class="hidden">
+            of {kindName(run.kind)} {run.runId}
+          </span>
         </summary>
         {open && <Details id={run.runId} />}
       </details>

@@ -26,7 +26,8 @@ export function Table({ caption, columns, rows, foot, wide = false }: Props) {
     row.map((cell, index) => {
       const head = heads[index];
       const kind = head?.number === true ? 'number' : undefined;
-      if (index === 0) return (
+      if (index === 0)
+        return (
           <th scope="row" role="rowheader">
             {cell}
           </th>
@@ -38,7 +39,10 @@ export function Table({ caption, columns, rows, foot, wide = false }: Props) {
       );
     });
   return (
-    <div class={wide ? 'table wide' : 'table'} {...(wide ? { tabIndex: 0, role: 'region', 'aria-label': caption } : {})}>
+    <div
+      class={wide ? 'table wide' : 'table'}
+      {...(wide ? { tabIndex: 0, role: 'region', 'aria-label': caption } : {})}
+    >
       <table role="table">
         <caption class="hidden">{caption}</caption>
         <thead role="rowgroup">
