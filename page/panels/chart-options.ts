@@ -6,6 +6,10 @@ import { standingOf, STANDING_TONES, type Standing } from '../words/standing.js'
 const HEIGHT = 200;
 const STANDINGS: readonly Standing[] = ['verified', 'not checked', 'incomplete', 'unreadable', 'damaged'];
 const MARK_SIZE = 9;
+const DAY_SECONDS = 86_400;
+const DAYS = [1 / 24, 1 / 4, 1, 2, 7, 14, 30, 90, 365].map((days) => days * DAY_SECONDS);
+/** Steps of the axis of bytes: 1, 2, 4 ... bytes, so that the marks are round in KiB and MiB. */
+const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** Times in seconds, stored bytes, keys, and the standing by its number; oldest first. */
 export function chartData(newestFirst: readonly Snapshot[]): uPlot.AlignedData {
@@ -33,8 +37,8 @@ export function chartOptions(place: HTMLElement, snapshots: readonly Snapshot[])
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { bytes: { range: fromZero }, keys: { range: fromZero }, standing: { range: () => [0, 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70 },
-      { ...axis, scale: 'bytes', size: 76, values: (_, ticks) => ticks.map((tick) => bytes(tick)) },
+      { ...axis, grid: { show: false }, space: 70, incrs: DAYS, values: (_, ticks) => ticks.map(day) },
+      { ...axis, scale: 'bytes', size: 76, incrs: BINARY, values: (_, ticks) => ticks.map((tick) => bytes(tick)) },
       {
         ...axis,
         show: !narrow,
@@ -99,7 +103,7 @@ function drawMark(
 ): void {
   ctx.strokeStyle = colour(tone);
   ctx.fillStyle = colour(tone);
-  ctx.lineWidth = radius / 2;
+  ctx.lineWidth = radius / 3;
   ctx.beginPath();
   if (tone === 'good') {
     ctx.arc(x, y, radius * 0.8, 0, 2 * Math.PI);
@@ -114,6 +118,10 @@ function drawMark(
     ctx.lineTo(x - radius, y + radius);
   }
   ctx.stroke();
+}
+
+function day(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 }
 
 const fromZero = (_: uPlot, _min: number | null, max: number | null): uPlot.Range.MinMax => [0, (max ?? 1) * 1.15 || 1];

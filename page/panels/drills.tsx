@@ -25,7 +25,9 @@ export function Drills({ drills }: { readonly drills: readonly Drill[] }) {
             <Badge tone={TONES[drill.outcome]}>{drill.outcome}</Badge>
             {drill.reason !== null && <p class="hint">{drill.reason}</p>}
           </>,
-          <Age at={drill.finishedAt ?? drill.startedAt} />,
+          <span class="nowrap">
+            <Age at={drill.finishedAt ?? drill.startedAt} />
+          </span>,
           count(drill.keys),
           drill.milliseconds === null ? '–' : duration(drill.milliseconds),
         ],

@@ -8,7 +8,7 @@ import { bytes, count } from '../words/format.js';
 import { isRestorable, standingOf, STANDING_TONES } from '../words/standing.js';
 import { SnapshotChart } from './snapshot-chart.js';
 
-const FIRST = 8;
+const FIRST = 6;
 
 /** The snapshots, as a chart over time and as a list. */
 export function Snapshots({ list }: { readonly list: SnapshotList }) {
@@ -42,19 +42,21 @@ function rowOf(snapshot: Snapshot, open: ReturnType<typeof useDesk>['open']): Ro
     key: id,
     cells: [
       <>
-        <code>{id}</code>
+        <code class="nowrap">{id}</code>
         <Marks snapshot={snapshot} />
       </>,
       <Badge tone={STANDING_TONES[standing]}>{standing}</Badge>,
-      <Age at={createdAt} />,
+      <span class="nowrap">
+        <Age at={createdAt} />
+      </span>,
       count(keys),
       bytes(storedBytes),
       <span class="buttons">
-        <button type="button" class="quiet" onClick={() => open({ name: 'verify', snapshot: id })}>
+        <button type="button" class="link" onClick={() => open({ name: 'verify', snapshot: id })}>
           Verify <span class="hidden">{id}</span>
         </button>
         {isRestorable(snapshot) && (
-          <button type="button" class="quiet" onClick={() => open({ name: 'restore', snapshot: id })}>
+          <button type="button" class="link" onClick={() => open({ name: 'restore', snapshot: id })}>
             Restore <span class="hidden">{id}</span>
           </button>
         )}

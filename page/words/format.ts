@@ -34,12 +34,13 @@ export function duration(ms: number): string {
   return `${Math.floor(time / DAY)} d ${Math.floor((time % DAY) / HOUR)} h`;
 }
 
-/** How long ago, for reading at a glance: `just now`, `5 min ago`, `3 h 12 min ago`. */
+/** How long ago, for reading at a glance: `just now`, `5 min ago`, `3 h 12 min ago`, `25 h ago`, `3 d ago`. */
 export function ago(ms: number): string {
   if (ms < 5 * SECOND) return 'just now';
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s ago`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min ago`;
-  return `${duration(ms)} ago`;
+  if (ms < 6 * HOUR) return `${duration(ms)} ago`;
+  return ms < 2 * DAY ? `${Math.floor(ms / HOUR)} h ago` : `${Math.floor(ms / DAY)} d ago`;
 }
 
 /** An instant in UTC, as logs and ids have it: `2026-11-22 02:00 UTC`. What is no instant is shown as it is. */

@@ -22,7 +22,12 @@ export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>,
   const failing = data.credentials.checks.filter((check) => check.status === 'fail').length;
   if (length > 0 || failing > 0)
     return { tone: 'warn', headline: 'The data is safe, but look', detail: toLookAt(length, failing) };
-  return { tone: 'good', headline: 'The data is safe', detail: 'Both objectives are watched; nothing needs you.' };
+  return { tone: 'good', headline: 'The data is safe', detail: wellWords(data) };
+}
+
+function wellWords({ recoveryTime }: Status): string {
+  if (recoveryTime.met === true) return 'Both objectives are met.';
+  return 'The backup is young enough. No drill has shown yet how long a restore takes.';
 }
 
 function breaches({ recoveryPoint, recoveryTime, state }: Status): string[] {
