@@ -68,6 +68,13 @@ const SECTIONS = {
   admin: z.object({ ADMIN_TOKEN: secret.min(16, 'must have 16 characters or more') }),
   webhook: z.object({ RESTORE_WEBHOOK_SECRET: secret }),
   vector: z.object({ UPSTASH_VECTOR_REST_URL: url, UPSTASH_VECTOR_REST_TOKEN: secret }),
+  account: z.object({
+    UPSTASH_EMAIL: z.string().min(3),
+    UPSTASH_API_KEY: secret,
+    UPSTASH_API_URL: url.default('https://api.upstash.com'),
+    UPSTASH_REDIS_ID: z.string().min(1),
+  }),
+  providers: z.object({ PROVIDER_STATUS_URLS: list }),
   embedder: z.object({
     GEMINI_API_KEY: secret,
     GEMINI_BASE_URL: url.optional(),

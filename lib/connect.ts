@@ -7,12 +7,14 @@ import { fileStore } from './adapters/file-store.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
+import { providerStatus } from './adapters/provider-status.js';
 import { qstashQueue } from './adapters/qstash-queue.js';
 import { retryingStore } from './adapters/retrying-store.js';
 import { awsWebIdentity, type S3Credentials } from './adapters/s3-credentials.js';
 import { s3Store } from './adapters/s3-store.js';
 import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
+import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
@@ -41,6 +43,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   sealer: ['keys'],
   signer: ['keys'],
   backend: ['backend'],
+  account: ['account'],
+  providers: ['providers'],
   webhooks: ['webhook'],
   vectors: ['vector'],
   embedder: ['embedder'],
@@ -74,6 +78,8 @@ export function connect<K extends PortName>(
         publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
       }),
     backend: () => soulcasterBackend({ url: config.backend.BACKEND_URL ?? null, clock }),
+    account: () => connectAccount(config.account),
+    providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
@@ -128,6 +134,11 @@ function s3Credentials(config: Config<'store'>['store']): S3Credentials {
 
 function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
+}
+
+function connectAccount(config: Config<'account'>['account']): Ports['account'] {
+  const { UPSTASH_API_KEY: apiKey, UPSTASH_API_URL: url, UPSTASH_EMAIL: email } = config;
+  return upstashDeveloper({ url, email, apiKey, clock });
 }
 
 function connectVectors(config: Config<'vector'>['vector']): Ports['vectors'] {

@@ -2,11 +2,13 @@ import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
 import type { Log } from './log.js';
+import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
 import type { RedisPort } from './redis.js';
 import type { Sealer } from './sealer.js';
 import type { Signer } from './signer.js';
 import type { ObjectStore } from './store.js';
+import type { UpstashAccount } from './upstash-account.js';
 import type { VectorIndex } from './vector-index.js';
 import type { WebhookVerifier } from './webhook-verifier.js';
 
@@ -20,6 +22,8 @@ export interface Ports {
   readonly sealer: Sealer;
   readonly signer: Signer;
   readonly backend: Backend;
+  readonly account: UpstashAccount;
+  readonly providers: ProviderStatus;
   readonly webhooks: WebhookVerifier;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
@@ -31,10 +35,12 @@ export type {
   Embedder,
   Log,
   ObjectStore,
+  ProviderStatus,
   Queue,
   RedisPort,
   Sealer,
   Signer,
+  UpstashAccount,
   VectorIndex,
   WebhookVerifier,
 };

@@ -16,9 +16,12 @@ const FUNCTIONS = [
   'api/cron/backup',
   'api/drill',
   'api/reindex',
+  'api/restore',
   'api/runs/[id]',
+  'api/snapshots',
   'api/status',
   'api/tasks',
+  'api/verify',
   'api/webhooks/restore',
 ];
 
