@@ -8,8 +8,10 @@ import type { Afterwards, RestorePorts } from './restore/context.js';
 import { DRILL_TARGET, drillRun } from './restore/drill/run.js';
 import type { Scope } from './restore/model.js';
 import { restoreRun } from './restore/run.js';
+import { announcing, type OnRunEnded } from './runs/announce.js';
 import { createEngine, type Engine } from './runs/engine.js';
 import { drive } from './runs/drive.js';
+import type { LeaseTimes } from './runs/lease.js';
 import type { Budget } from './runs/leg.js';
 import type { RunDefinition, RunRecord } from './runs/model.js';
 import { reindexSettings, restoreSettings, snapshotSettings } from './settings.js';
@@ -30,6 +32,8 @@ export interface App<K extends keyof Ports> {
   work(id: string, budget: Budget): Promise<RunRecord>;
   /** Whether runs go on without this process. */
   readonly queued: boolean;
+  /** Of the leases that runs hold. */
+  readonly times: LeaseTimes;
 }
 
 const ENGINE_PORTS = ['clock', 'log', 'queue', 'store'] as const;
@@ -56,8 +60,12 @@ export interface FullApp extends App<(typeof ALL_PORTS)[number]> {
   readonly reindex: ReindexPorts | null;
 }
 
-/** For everything. */
-export function fullApp(env: Environment, replacements: Replacements = {}): FullApp {
+/** For everything. `onEnded` is told of runs that end within this process. */
+export function fullApp(
+  env: Environment,
+  replacements: Replacements = {},
+  onEnded: OnRunEnded = () => Promise.resolve(),
+): FullApp {
   const connected = connect(env, ALL_PORTS, replacements);
   const queued = !isInProcess(connected.queue);
   const reindex = connectReindex(env, connected);
@@ -73,7 +81,8 @@ export function fullApp(env: Environment, replacements: Replacements = {}): Full
     drillRun({ ...ports, hasScratch: hasTarget(env, DRILL_TARGET) }, restoreSettings(env, queued)),
     ...(reindex === null ? [] : [reindexRun(reindex, reindexSettings(env, queued))]),
   ];
-  const app: FullApp = { ...assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions), ports, reindex };
+  const parts = assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions, onEnded);
+  const app: FullApp = { ...parts, ports, reindex };
   return app;
 }
 
@@ -110,18 +119,21 @@ function assemble<K extends keyof Ports>(
   env: Environment,
   ports: Pick<Ports, K | ReadingPort>,
   definitions: readonly RunDefinition[],
+  onEnded: OnRunEnded = () => Promise.resolve(),
 ): App<K | ReadingPort> {
   const { limits } = loadConfig(env, ['limits']);
   const { clock, queue } = ports;
   const legTtlMs = limits.RUN_LEASE_SECONDS * 1000;
   // Nobody comes back for a run of one process when the process is gone: then the next may start at once.
   const holdMs = isInProcess(queue) ? legTtlMs : QUEUED_HOLD_MS;
-  const engine = createEngine(ports, definitions, { legTtlMs, holdMs });
+  const times = { legTtlMs, holdMs };
+  const engine = announcing(createEngine(ports, definitions, times), clock, onEnded);
   return {
     ports,
     engine,
     limits,
     queued: !isInProcess(queue),
+    times,
     work: (id, budget) =>
       isInProcess(queue) ? drive(engine, clock, () => queue.take(), id, budget) : engine.work(id, budget),
   };

@@ -83,6 +83,7 @@ const SECTIONS = {
     EMBEDDING_TEXTS_PER_MINUTE: z.coerce.number().int().min(100).optional(),
     CLUSTERING_TRUNCATE_BODY_CHARS: z.coerce.number().int().min(0).default(1500),
   }),
+  alerts: z.object({ ALERT_WEBHOOK_URL: url.optional(), HEARTBEAT_URL: url.optional() }),
   backend: z.object({ BACKEND_URL: url.optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),

@@ -1,10 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { getVercelOidcToken } from '@vercel/oidc';
 import { ageSealer } from './adapters/age-sealer.js';
+import { alertWebhook } from './adapters/alert-webhook.js';
 import { systemClock } from './adapters/clock.js';
 import { ed25519Signer } from './adapters/ed25519-signer.js';
 import { fileStore } from './adapters/file-store.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
+import { httpHeartbeat } from './adapters/heartbeat.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
 import { providerStatus } from './adapters/provider-status.js';
@@ -48,6 +50,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   webhooks: ['webhook'],
   vectors: ['vector'],
   embedder: ['embedder'],
+  alerter: ['alerts'],
+  heartbeat: ['alerts'],
 };
 
 /**
@@ -82,6 +86,8 @@ export function connect<K extends PortName>(
     providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
+    alerter: () => alertWebhook({ url: config.alerts.ALERT_WEBHOOK_URL ?? null, clock }),
+    heartbeat: () => httpHeartbeat({ url: config.alerts.HEARTBEAT_URL ?? null, clock }),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;

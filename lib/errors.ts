@@ -52,6 +52,7 @@ const CODES = {
   'embedder-quota': { status: 502, exit: 1 },
   'embedder-refused': { status: 502, exit: 1 },
   'embedder-unavailable': { status: 503, exit: 1 },
+  'alert-unavailable': { status: 503, exit: 1 },
   internal: { status: 500, exit: 1 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 

@@ -4,6 +4,7 @@ import { startStack, type Stack } from '../local/stack/index.js';
 import { toAppError } from '../errors.js';
 import type { Context } from './context.js';
 import { nightlyBackup } from './demo/nightly.js';
+import { proofStory } from './demo/proof.js';
 import { reindexStory } from './demo/reindex.js';
 import { restoreStory } from './demo/restore.js';
 import { demoSummary } from './demo/summary.js';
@@ -62,8 +63,17 @@ async function tellStory(context: Context, stack: Stack, step: (text: string) =>
   const restored = await restoreStory(inStack, stack, night.manifest.id, step);
   const indexed = await reindexStory(inStack, stack, step);
   if (indexed.exit !== 0) return indexed.exit;
+  const proven = await proofStory(inStack, stack, step);
+  if (proven.exit !== 0) return proven.exit;
   const { manifest, milliseconds } = night;
-  context.document({ keys: loaded.keys, milliseconds, manifest, restored, answers: indexed.answers });
+  context.document({
+    keys: loaded.keys,
+    milliseconds,
+    manifest,
+    restored,
+    answers: indexed.answers,
+    status: proven.status,
+  });
   return 0;
 }
 

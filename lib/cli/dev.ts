@@ -79,6 +79,7 @@ async function keptSecrets(): Promise<StackSecrets> {
   return {
     redisToken: kept['UPSTASH_REDIS_REST_TOKEN'] ?? fresh.redisToken,
     redisReadOnlyToken: fresh.redisReadOnlyToken,
+    scratchToken: kept['DRILL_REDIS_REST_TOKEN'] ?? fresh.scratchToken,
     queueToken: kept['QSTASH_TOKEN'] ?? fresh.queueToken,
     vectorToken: kept['UPSTASH_VECTOR_REST_TOKEN'] ?? fresh.vectorToken,
     geminiKey: kept['GEMINI_API_KEY'] ?? fresh.geminiKey,
@@ -125,6 +126,7 @@ function describe({ urls, env }: Stack): string {
         urls.s3 === null ? (env['BACKUP_STORE'] ?? '') : `${urls.s3} (${env['BACKUP_STORE'] ?? ''}, in memory)`,
       ],
       ['queue', urls.queue],
+      ['scratch', `${urls.scratch} (REST, in memory): for drills`],
       ['vector', `${urls.vector} (in memory)`],
       ['gemini', urls.gemini],
       ['variables', ENV_FILE],
@@ -133,7 +135,8 @@ function describe({ urls, env }: Stack): string {
     facts([
       ['soulcaster-backup --env-file .local/env doctor', ''],
       ['soulcaster-backup --env-file .local/env backup', ''],
-      ['soulcaster-backup --env-file .local/env list', ''],
+      ['soulcaster-backup --env-file .local/env drill', ''],
+      ['soulcaster-backup --env-file .local/env status', ''],
       ['. .local/env; curl -H "Authorization: Bearer $CRON_SECRET" $PUBLIC_URL/api/cron/backup', ''],
     ]),
     'Ctrl-C stops everything.',

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
+import { addGuardCommands } from './program-guard.js';
 import { addIndexCommands } from './program-index.js';
 import { projectId } from './arguments.js';
 import type { RestoreOptions } from './restore/request.js';
@@ -15,6 +16,7 @@ Examples:
   soulcaster-backup doctor                      see whether everything is set up as it should be
   soulcaster-backup backup                      take a snapshot now
   soulcaster-backup list                        see which snapshots there are
+  soulcaster-backup status                      are the objectives met? what is open?
   soulcaster-backup verify latest               read the newest snapshot back and check it
   soulcaster-backup show latest --diff          see what has changed since the newest snapshot
   soulcaster-backup restore --dry-run           see what a restore would do; without --dry-run it asks first
@@ -57,6 +59,7 @@ export function buildProgram(perform: Perform): Command {
   addSnapshotCommands(program, perform);
   addRestore(program, perform);
   addIndexCommands(program, perform);
+  addGuardCommands(program, perform);
   addMachineCommands(program, perform);
   return program;
 }

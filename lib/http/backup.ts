@@ -1,17 +1,34 @@
 import type { FullApp } from '../app.js';
+import { environment } from '../config.js';
 import { AppError } from '../errors.js';
+import { judgingOf } from '../guard-app.js';
+import { pulse } from '../guard/heartbeat.js';
+import { look } from '../guard/watch.js';
 import type { Budget } from '../runs/leg.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
 
-/** GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. */
+/**
+ * GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. It looks
+ * about first, since a guard that has missed its turn tells nobody; what comes of the run is told when it ends.
+ */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
-  return snapshotNow(app, budget, 'cron', (holder) =>
+  const judging = judgingOf(environment(), app.ports);
+  await pulse(judging.ports, 'start');
+  await look(judging);
+  const busy = (holder: string): Promise<Response> =>
     Promise.resolve(
       json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
-    ),
-  );
+    );
+  try {
+    return await snapshotNow(app, budget, 'cron', busy);
+  } catch (error) {
+    // There may be no run that could tell of it when it ends.
+    await look(judging);
+    await pulse(judging.ports, 'fail');
+    throw error;
+  }
 }
 
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */

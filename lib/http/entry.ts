@@ -1,7 +1,12 @@
+<<<<<<< HEAD
 import { fullApp, functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
+=======
+import { functionDeadline, type FullApp } from '../app.js';
+>>>>>>> work-guard
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
+import { watchedApp } from '../guard-app.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/leg.js';
 import { demandBearer } from './auth.js';
@@ -93,7 +98,11 @@ function actionEntry<A extends StoreApp>(make: (env: Environment) => A, action: 
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
+<<<<<<< HEAD
       const app = make(environment());
+=======
+      const app = watchedApp(environment());
+>>>>>>> work-guard
       const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
       const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
       return action(app, request, budget);

@@ -1,34 +1,29 @@
 import { environment } from '../config.js';
-import { recoveryPoint, type RecoveryPoint } from '../guard/recovery-point.js';
+import { exposition, METRICS_TYPE, metricsOf } from '../guard/status/metrics.js';
+import { objectives, statusReport } from '../guard/status/report.js';
+import { drills } from '../restore/drill/record.js';
 import { demandAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
 import { showProjects } from './projects.js';
 
 /**
- * GET /api/status: 200 while the recovery point objective is met, 503 when it is breached. Anyone learns that much; the
- * figures are for operators.
+ * GET /api/status: 200 while the objectives are met, 503 when one is breached. Anyone learns that much; the figures, as
+ * JSON or with `?format=prometheus` as metrics, are for operators. Metrics come as 200 in any case: a scrape that is
+ * answered otherwise counts as failed, and its figures are thrown away.
  */
 export async function showStatus(ports: ViewPorts, request: Request): Promise<Response> {
-  if (new URL(request.url).searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
-  const point = await recoveryPoint(ports);
-  const status = point.met ? 200 : 503;
-  const state = point.met ? 'ok' : 'degraded';
-  return json(status, isAdmin(request) ? { state, recoveryPoint: figures(point) } : { state });
-}
-
-function isAdmin(request: Request): boolean {
-  if (!request.headers.has('authorization')) return false;
+  const { searchParams } = new URL(request.url);
+  if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
+  const isMetrics = searchParams.get('format') === 'prometheus';
+  const all = () => drills(ports.store);
+  if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(ports, all) });
   demandAdmin(environment(), request);
-  return true;
+  const status = await statusReport(ports, all);
+  if (!isMetrics) return answer(status);
+  const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+  return new Response(exposition(metricsOf(status)), { headers });
 }
 
-function figures({ objectiveHours, ageHours, newest, met }: RecoveryPoint): object {
-  const snapshot = newest?.manifest;
-  return {
-    objectiveHours,
-    ageHours,
-    met,
-    newestVerified:
-      snapshot === undefined || snapshot === null ? null : { id: snapshot.id, keys: snapshot.counts.keys },
-  };
+function answer(status: { readonly state: 'ok' | 'degraded' }): Response {
+  return json(status.state === 'ok' ? 200 : 503, status);
 }

@@ -1,6 +1,8 @@
+import type { Alerter } from './alerter.js';
 import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
+import type { Heartbeat } from './heartbeat.js';
 import type { Log } from './log.js';
 import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
@@ -27,12 +29,16 @@ export interface Ports {
   readonly webhooks: WebhookVerifier;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
+  readonly alerter: Alerter;
+  readonly heartbeat: Heartbeat;
 }
 
 export type {
+  Alerter,
   Backend,
   Clock,
   Embedder,
+  Heartbeat,
   Log,
   ObjectStore,
   ProviderStatus,

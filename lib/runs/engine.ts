@@ -28,6 +28,8 @@ export interface Engine {
   deliver(body: string, budget: Budget): Promise<RunRecord>;
   /** Has the queue begin with a run that was started. */
   enqueue(id: string): Promise<void>;
+  /** Has the queue go on with a run of which nothing was heard, with a message that it cannot take for an earlier one. */
+  resume(id: string): Promise<void>;
 }
 
 export function createEngine(ports: EnginePorts, definitions: readonly RunDefinition[], times: LeaseTimes): Engine {
@@ -156,6 +158,10 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     work: (id, budget) => work(id, budget),
     deliver,
     enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
+    async resume(id) {
+      const { leg } = (await loadRun(ports.store, id)).record;
+      await ports.queue.publish([legMessage(id, leg, 0, `-resume-${ports.clock.now()}`)]);
+    },
   };
 }
 

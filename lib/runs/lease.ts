@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { Ports } from '../ports/index.js';
+import type { ObjectStore, Ports } from '../ports/index.js';
 
 type Needs = Pick<Ports, 'clock' | 'store'>;
 
@@ -18,7 +18,7 @@ const leaseSchema = z.object({
   expiresAt: z.number(),
 });
 
-type LeaseDocument = z.infer<typeof leaseSchema>;
+export type LeaseDocument = z.infer<typeof leaseSchema>;
 
 export interface LeaseTimes {
   /** A leg that has not been heard of for so long counts as dead, in milliseconds. */
@@ -40,9 +40,31 @@ export type Claim =
   | { readonly granted: false; readonly holder: string; readonly ownRun: boolean; readonly waitMs: number };
 
 const ATTEMPTS = 8;
+const LEASES = 'leases/';
+
+/** A lease as it stands, for looking at; null when nobody ever held it, or it cannot be read. */
+export async function readLease(store: ObjectStore, name: string): Promise<LeaseDocument | null> {
+  const found = await store.read(leaseName(name));
+  if (found === null) return null;
+  try {
+    return leaseSchema.parse(decodeJson(found.body));
+  } catch {
+    return null;
+  }
+}
+
+/** The runs that hold a lease at this moment. */
+export async function leaseHolders(store: ObjectStore): Promise<string[]> {
+  const holders: string[] = [];
+  for await (const { name } of store.list(LEASES)) {
+    const lease = await readLease(store, name.slice(LEASES.length, -'.json'.length));
+    if (lease?.holder != null) holders.push(lease.holder);
+  }
+  return holders;
+}
 
 function leaseName(name: string): string {
-  return `leases/${name}.json`;
+  return `${LEASES}${name}.json`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Environment } from '../../config.js';
 
-const SECRET_NAME = /TOKEN|SECRET|KEY|IDENTITY|PASSWORD/;
+const SECRET_NAME = /TOKEN|SECRET|KEY|IDENTITY|PASSWORD|ALERT_WEBHOOK_URL|HEARTBEAT_URL/;
 /** Shorter values are part of ordinary words. */
 const TELLING_LENGTH = 6;
 

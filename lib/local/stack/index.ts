@@ -48,6 +48,8 @@ export interface Stack {
     readonly redisRest: string;
     /** The redis-server behind it, `redis://...`. */
     readonly redis: string;
+    /** Upstash's REST protocol before the database that drills restore into. */
+    readonly scratch: string;
     readonly queue: string;
     readonly vector: string;
     readonly gemini: string;
@@ -83,15 +85,7 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
   const folder = options.folder ?? (await temporaryFolder(undo));
   const store = await (options.s3 === true ? bucketStore(folder) : folderStore(folder));
   undo.push(() => store.stop());
-  const server = await startRedisServer(options.folder === undefined ? {} : { folder: await made(folder, 'redis') });
-  undo.push(() => server.stop());
-  const redis = await startUpstashRedis({
-    redisUrl: server.url,
-    token: secrets.redisToken,
-    readOnlyToken: secrets.redisReadOnlyToken,
-    ...given('port', options.ports?.redis),
-  });
-  undo.push(() => redis.stop());
+  const { server, redis, scratch } = await startDatabases(options, folder, secrets, undo);
   const queue = await startQstash({
     token: secrets.queueToken,
     signingKeys: { current: secrets.currentSigningKey, next: secrets.nextSigningKey },
@@ -104,19 +98,38 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
   const gemini = await startGemini({ apiKey: secrets.geminiKey, ...options.gemini });
   undo.push(() => gemini.stop());
   const { functions, env } = await startFunctions(options, (publicUrl) =>
-    variablesOf({ redis, queue, store, vector, gemini, publicUrl, secrets }),
+    variablesOf({ redis, scratch, queue, store, vector, gemini, publicUrl, secrets }),
   );
   undo.push(() => functions.stop());
   const urls = {
     functions: functions.url,
     redisRest: redis.url,
     redis: server.url,
+    scratch: scratch.url,
     queue: queue.url,
     vector: vector.url,
     gemini: gemini.url,
     s3: store.endpoint,
   };
   return { env, secrets, urls, redis, queue, vector, gemini, functions, stop: () => undo.run() };
+}
+
+/** The protected database and, in a server of its own that keeps nothing, the one that drills fill and wipe. */
+async function startDatabases(options: StackOptions, folder: string, secrets: StackSecrets, undo: UndoList) {
+  const server = await startRedisServer(options.folder === undefined ? {} : { folder: await made(folder, 'redis') });
+  undo.push(() => server.stop());
+  const redis = await startUpstashRedis({
+    redisUrl: server.url,
+    token: secrets.redisToken,
+    readOnlyToken: secrets.redisReadOnlyToken,
+    ...given('port', options.ports?.redis),
+  });
+  undo.push(() => redis.stop());
+  const scratchServer = await startRedisServer();
+  undo.push(() => scratchServer.stop());
+  const scratch = await startUpstashRedis({ redisUrl: scratchServer.url, token: secrets.scratchToken });
+  undo.push(() => scratch.stop());
+  return { server, redis, scratch };
 }
 
 async function startFunctions(

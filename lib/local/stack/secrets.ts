@@ -6,6 +6,8 @@ export interface StackSecrets {
   readonly redisToken: string;
   /** A token that may read, and not list keys: for seeing what is refused with it. */
   readonly redisReadOnlyToken: string;
+  /** Of the database that drills restore into. */
+  readonly scratchToken: string;
   readonly queueToken: string;
   readonly vectorToken: string;
   readonly geminiKey: string;
@@ -27,6 +29,7 @@ export function newSecrets(): StackSecrets {
   return {
     redisToken: token(),
     redisReadOnlyToken: token(),
+    scratchToken: token(),
     queueToken: token(),
     vectorToken: token(),
     geminiKey: token(),

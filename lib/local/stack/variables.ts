@@ -7,6 +7,7 @@ import type { StackStore } from './store.js';
 
 export interface StackParts {
   readonly redis: UpstashRedisStandIn;
+  readonly scratch: UpstashRedisStandIn;
   readonly queue: Qstash;
   readonly store: StackStore;
   readonly vector: UpstashVectorStandIn;
@@ -17,10 +18,12 @@ export interface StackParts {
 
 /** All variables that functions and the command line need to work with a stack. */
 export function variablesOf(parts: StackParts): Record<string, string> {
-  const { redis, queue, store, vector, gemini, publicUrl, secrets } = parts;
+  const { redis, scratch, queue, store, vector, gemini, publicUrl, secrets } = parts;
   return {
     UPSTASH_REDIS_REST_URL: redis.url,
     UPSTASH_REDIS_REST_TOKEN: redis.token,
+    DRILL_REDIS_REST_URL: scratch.url,
+    DRILL_REDIS_REST_TOKEN: scratch.token,
     ...store.variables,
     QSTASH_URL: queue.url,
     QSTASH_TOKEN: queue.token,

@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import type { Perform } from './program.js';
+
+/** The commands that see to it that there is a good snapshot, and say whether there is. */
+export function addGuardCommands(program: Command, perform: Perform): void {
+  program
+    .command('status')
+    .description('are the objectives met? age of the newest snapshot, time of the last drill, runs, open alerts')
+    .action(() => perform(async (context) => (await import('./status.js')).status(context)));
+  program
+    .command('guard')
+    .description('the guard’s turn by hand: stuck runs, a snapshot and a drill if due, chain, services, alerts')
+    .option('--local', 'do all work in this process, without the queue (so it is when QSTASH_TOKEN is not set)')
+    .action((options: { local?: boolean }) =>
+      perform(async (context) => (await import('./guard.js')).guardByHand(context, options)),
+    );
+}

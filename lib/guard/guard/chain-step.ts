@@ -1,0 +1,25 @@
+import type { ObjectStore } from '../../ports/store.js';
+import { checkChain } from '../../snapshot/chain.js';
+import type { Finding } from '../alerts/condition.js';
+import type { Summary } from './parts.js';
+
+/** So many findings an alert names. */
+const NAMED = 5;
+
+/** Looks at the chain of all snapshots. */
+export async function chainStep(store: ObjectStore): Promise<Finding & { readonly summary: Summary }> {
+  const findings = await checkChain(store);
+  const named = findings.slice(0, NAMED).map(({ code, subject }) => `${code} ${subject}`);
+  const more = findings.length > NAMED ? ` and ${findings.length - NAMED} more` : '';
+  const condition = {
+    code: 'chain-broken',
+    subject: 'chain',
+    message: `Snapshots were altered or removed: ${named.join('; ')}${more}`,
+    hint: 'See who writes to the bucket. Bring back older versions of what is named, or take a snapshot now and rely on that.',
+  } as const;
+  return {
+    summary: { findings: findings.length },
+    conditions: findings.length === 0 ? [] : [condition],
+    judged: new Set(['chain-broken']),
+  };
+}

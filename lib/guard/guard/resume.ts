@@ -1,0 +1,69 @@
+import { AppError } from '../../errors.js';
+import { endRun } from '../../runs/ending.js';
+import type { Budget } from '../../runs/leg.js';
+import type { Condition, Finding } from '../alerts/condition.js';
+import { stuckRuns, type Stuck } from './stuck.js';
+import type { GuardParts, Summary } from './parts.js';
+import { shareOf } from './time.js';
+
+/** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
+const STALE_SNAPSHOT_MS = 3_600_000;
+
+export interface Resumed extends Finding {
+  readonly summary: Summary;
+}
+
+/**
+ * Sees to runs that nobody works on. They go on over the queue or, without one, here. Those that are not worth it end as
+ * failed: a snapshot that is old by now; a drill, whose measured time would mean nothing; a run whose lease bars the way.
+ */
+export async function resumeStuck(parts: GuardParts, budget: Budget): Promise<Resumed> {
+  const conditions: Condition[] = [];
+  let ended = 0;
+  const found = await stuckRuns(parts.ports, parts.times);
+  for (const stuck of found) {
+    const isEnded = isHopeless(parts, stuck) ? await end(parts, stuck) : await goOn(parts, stuck, budget);
+    if (isEnded) ended += 1;
+    conditions.push(describe(stuck, isEnded));
+  }
+  const summary = { stuck: found.length, resumed: found.length - ended, ended };
+  return { summary, conditions, judged: new Set(['run-stuck']) };
+}
+
+function isHopeless({ ports }: GuardParts, { run, lost }: Stuck): boolean {
+  if (lost || run.kind === 'drill') return true;
+  return run.kind === 'snapshot' && ports.clock.now() - Date.parse(run.createdAt) > STALE_SNAPSHOT_MS;
+}
+
+async function end({ ports }: GuardParts, { run }: Stuck): Promise<boolean> {
+  const error = new AppError('interrupted', `Run ${run.id} was not heard of for too long, and the guard ended it`, {
+    hint: 'Look at the log for what ended its last leg (time limit, memory, a service that is down), and start it again.',
+  });
+  await endRun(ports, run.id, error, null);
+  return true;
+}
+
+/** Returns whether the run had to be ended after all. */
+async function goOn(parts: GuardParts, stuck: Stuck, budget: Budget): Promise<boolean> {
+  const { engine, ports, queued, work } = parts;
+  const { id } = stuck.run;
+  try {
+    if (queued) await engine.resume(id);
+    else await work(id, shareOf(budget, ports.clock, 1 / 2));
+    return false;
+  } catch (error) {
+    // Somebody is at it after all.
+    if (error instanceof AppError && error.code === 'busy') return false;
+    throw error;
+  }
+}
+
+function describe({ run }: Stuck, ended: boolean): Condition {
+  const what = ended ? 'It was ended as failed.' : 'The guard has it going on again.';
+  return {
+    code: 'run-stuck',
+    subject: run.id,
+    message: `Run ${run.id}, a ${run.kind}, was not heard of since ${run.updatedAt}. ${what}`,
+    hint: 'See the QStash console for undelivered messages and the log of /api/tasks; `soulcaster-backup doctor` checks the way there.',
+  };
+}

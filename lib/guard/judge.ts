@@ -1,0 +1,31 @@
+import { toAppError } from '../errors.js';
+import type { Finding } from './alerts/condition.js';
+import { judgeFacts } from './alerts/from-facts.js';
+import { gatherFacts } from './facts.js';
+import type { Judging } from './guard/parts.js';
+import { recoveryPointOf } from './recovery-point.js';
+import { readState } from './state.js';
+
+export interface Judged {
+  readonly finding: Finding;
+  /** Whether the recovery point objective is met; false when it cannot be known. */
+  readonly pointMet: boolean;
+}
+
+/**
+ * Judges what stands in the store. `guardRanAt`: when the guard ran last; left out, its state says. A store that cannot be
+ * read is what there is to tell then, and of all else nothing is known. Throws nothing.
+ */
+export async function judge({ drills, hasScratch, ports }: Judging, guardRanAt?: string): Promise<Judged> {
+  try {
+    const ranAt = guardRanAt ?? (await readState(ports.store)).lastRunAt;
+    const facts = await gatherFacts(ports, drills);
+    const pointMet = recoveryPointOf(facts.entries, facts.now).met;
+    return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt }), pointMet };
+  } catch (error) {
+    const { code, message, hint } = toAppError(error);
+    ports.log.error('not-judged', { code, message });
+    const condition = { code: 'store-unavailable', subject: 'store', message, hint } as const;
+    return { finding: { conditions: [condition], judged: new Set(['store-unavailable']) }, pointMet: false };
+  }
+}

@@ -1,0 +1,25 @@
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** The data-loss objective: at no time may more than a day's changes be lost. */
+export const RPO_HOURS = 24;
+/** The downtime objective: so long it may take to have everything back. */
+export const RTO_HOURS = 4;
+
+export const RPO_MS = RPO_HOURS * HOUR_MS;
+export const RTO_MS = RTO_HOURS * HOUR_MS;
+
+/** The guard takes a snapshot when the newest good one is older. */
+export const SNAPSHOT_AFTER_MS = 10 * HOUR_MS;
+/** A newest good snapshot of this age says that a run is missing: with two a day none is older than 12 hours and a little. */
+export const AT_RISK_MS = 14 * HOUR_MS;
+/** The guard starts a drill when the last that came to a verdict is older. */
+export const DRILL_EVERY_MS = 7 * DAY_MS;
+/** So old the last verdict may be before somebody must see to it: the guard has had two tries by then. */
+export const DRILL_OVERDUE_MS = 9 * DAY_MS;
+/** A drill that came to no verdict is not tried again before. */
+export const DRILL_RETRY_MS = DAY_MS;
+/** A guard that was not heard of for so long has missed its turn. */
+export const GUARD_SILENT_MS = 26 * HOUR_MS;
+/** So far ahead of ours another clock may be, before what it wrote counts as dated in the future. */
+export const AHEAD_MS = 5 * 60_000;

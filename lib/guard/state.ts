@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+import { ALERT_CODES } from './alerts/condition.js';
+
+const STATE_NAME = 'guard/state.json';
+const ATTEMPTS = 12;
+
+export const alertSchema = z.object({
+  code: z.enum(ALERT_CODES),
+  subject: z.string(),
+  message: z.string(),
+  hint: z.string(),
+  /** When it opened. */
+  since: z.string(),
+  /** When it was last told of; null when it never was. */
+  lastSentAt: z.string().nullable(),
+  /** When it was found to be over; it stays until that was told. Null while it lasts. */
+  resolvedAt: z.string().nullable(),
+  /** Who is about to tell of it, and until when nobody else does. */
+  claim: z.object({ by: z.string(), event: z.enum(['opened', 'reminder', 'recovered']), until: z.string() }).nullable(),
+});
+export type Alert = z.infer<typeof alertSchema>;
+
+const failureSchema = z.object({ code: z.string(), message: z.string(), hint: z.string() });
+export const stepSchema = z.object({
+  name: z.string(),
+  state: z.enum(['done', 'failed']),
+  summary: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  error: failureSchema.nullable(),
+});
+/** One step of the guard, and what came of it. */
+export type Step = z.infer<typeof stepSchema>;
+
+export const checkSchema = z.object({
+  name: z.string(),
+  status: z.enum(['ok', 'warn', 'fail', 'skipped']),
+  detail: z.string(),
+  hint: z.string().nullable(),
+});
+
+/** `guard/state.json`: what the guard saw last, and the alerts that are open. Swapped by etag. */
+const stateSchema = z.object({
+  version: z.literal(1),
+  lastRunAt: z.string().nullable(),
+  /** `ok`; `alerts`: some are open; `failed`: a step of the guard itself failed. */
+  outcome: z.enum(['ok', 'alerts', 'failed']).nullable(),
+  steps: z.array(stepSchema),
+  checkedAt: z.string().nullable(),
+  checks: z.array(checkSchema),
+  alerts: z.array(alertSchema),
+});
+export type GuardState = z.infer<typeof stateSchema>;
+
+const NOTHING: GuardState = {
+  version: 1,
+  lastRunAt: null,
+  outcome: null,
+  steps: [],
+  checkedAt: null,
+  checks: [],
+  alerts: [],
+};
+
+/** Where there is none, or one that cannot be read, nothing is known: alerts are then told anew. */
+export async function readState(store: ObjectStore): Promise<GuardState> {
+  const found = await store.read(STATE_NAME);
+  return found === null ? NOTHING : parse(found.body);
+}
+
+/**
+ * Changes the state in one swap. `change` is called again when somebody else was faster, with what they wrote; when it
+ * returns what it was given, nothing is written.
+ */
+export async function changeState(store: ObjectStore, change: (state: GuardState) => GuardState): Promise<GuardState> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await store.read(STATE_NAME);
+    const before = found === null ? NOTHING : parse(found.body);
+    const after = change(before);
+    if (after === before) return before;
+    const body = encodeJson(after);
+    if (found === null && (await store.create(STATE_NAME, body)).created) return after;
+    if (found !== null && (await store.swap(STATE_NAME, body, found.etag)) !== null) return after;
+  }
+  throw new AppError('busy', 'The state of the guard changes hands too fast', { hint: 'Try again.', transient: true });
+}
+
+function parse(body: Buffer): GuardState {
+  try {
+    return stateSchema.parse(decodeJson(body));
+  } catch {
+    return NOTHING;
+  }
+}

@@ -1,0 +1,115 @@
+import type { StatusReport } from './report.js';
+
+/** The content type of the text format (Prometheus documentation, "Exposition formats", version 0.0.4). */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+const PREFIX = 'soulcaster_backup';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** One figure, with the labels that tell it from others of the same name. */
+export interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+export interface Metric {
+  /** Without the prefix. In base units, which the name ends in. */
+  readonly name: string;
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+/** The status as gauges. What is not known has no sample: zero would say something else. */
+export function metricsOf(status: StatusReport): Metric[] {
+  const { recoveryPoint: point, recoveryTime: time, storage } = status;
+  const one = (value: number | null): Sample[] => (value === null ? [] : [{ labels: {}, value }]);
+  const seconds = (milliseconds: number | null): number | null => (milliseconds === null ? null : milliseconds / 1000);
+  const epoch = (text: string | null | undefined): number | null => (text == null ? null : Date.parse(text) / 1000);
+  const flag = (met: boolean | null): number | null => (met === null ? null : Number(met));
+  const kinds = { complete: storage.complete, incomplete: storage.incomplete, damaged: storage.damaged };
+  return [
+    ['up', 'Whether all objectives that can be judged are met.', one(Number(status.state === 'ok'))],
+    ['rpo_objective_seconds', 'So old the newest verified snapshot may be.', one(point.objectiveHours * 3600)],
+    [
+      'snapshot_age_seconds',
+      'Age of the newest verified snapshot.',
+      one(point.ageHours === null ? null : point.ageHours * 3600),
+    ],
+    ['rpo_met', 'Whether the recovery point objective is met.', one(Number(point.met))],
+    ['snapshot_keys', 'Keys in the newest verified snapshot.', one(point.newestVerified?.keys ?? null)],
+    ['rto_objective_seconds', 'So long it may take to have everything back.', one(time.objectiveHours * 3600)],
+    [
+      'restore_projected_seconds',
+      'So long it would take, going by the last drill that passed.',
+      one(seconds(time.projectedMilliseconds)),
+    ],
+    ['rto_met', 'Whether the recovery time objective is met.', one(flag(time.met))],
+    [
+      'drill_duration_seconds',
+      'Time that the last drill that passed took.',
+      one(seconds(time.lastPassed?.milliseconds ?? null)),
+    ],
+    [
+      'drill_passed_timestamp_seconds',
+      'When a drill passed last, since the epoch.',
+      one(epoch(time.lastPassed?.finishedAt)),
+    ],
+    ['snapshots', 'Snapshots in the store, by state; a damaged one counts under both.', labelled('state', kinds)],
+    ['stored_bytes', 'Size of all snapshots in the store.', one(storage.storedBytes)],
+    ['runs_open', 'Runs that are not over, by kind.', labelled('kind', openRuns(status))],
+    [
+      'alert',
+      '1 for each alert that is open.',
+      status.alerts.map(({ code, subject }) => ({ labels: { code, subject }, value: 1 })),
+    ],
+    ['check_ok', 'Whether a check of a service or a credential did not fail.', checks(status)],
+    ['guard_run_timestamp_seconds', 'When the guard ran last, since the epoch.', one(epoch(status.guard.lastRunAt))],
+  ].map(([name, help, samples]) => ({ name, help, samples }) as Metric);
+}
+
+/** Text exposition of gauges. */
+export function exposition(metrics: readonly Metric[]): string {
+  return metrics
+    .filter(({ samples }) => samples.length > 0)
+    .map(({ name, help, samples }) => {
+      const full = `${PREFIX}_${name}`;
+      const lines = samples.map(({ labels, value }) => `${full}${labelText(labels)} ${String(value)}`);
+      return [
+        `# HELP ${full} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`,
+        `# TYPE ${full} gauge`,
+        ...lines,
+      ]
+        .map((line) => `${line}\n`)
+        .join('');
+    })
+    .join('');
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function labelled(label: string, counts: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(counts).map(([name, value]) => ({ labels: { [label]: name }, value }));
+}
+
+function openRuns({ runs }: StatusReport): Record<string, number> {
+  const counts = { snapshot: 0, verify: 0, restore: 0, reindex: 0, drill: 0 };
+  for (const { kind, state } of runs) if (state === 'running' || state === 'waiting') counts[kind] += 1;
+  return counts;
+}
+
+/** Two checks may have one name; a name must stand for one sample. */
+function checks({ credentials }: StatusReport): Sample[] {
+  const byName = new Map<string, number>();
+  for (const { name, status } of credentials.checks) {
+    if (status !== 'skipped') byName.set(name, Math.min(byName.get(name) ?? 1, Number(status !== 'fail')));
+  }
+  return [...byName].map(([check, value]) => ({ labels: { check }, value }));
+}

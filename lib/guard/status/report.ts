@@ -1,0 +1,149 @@
+import type { Ports } from '../../ports/index.js';
+import type { RunRecord } from '../../runs/model.js';
+import type { DrillView, Drills } from '../drill-view.js';
+import { gatherFacts, type Facts } from '../facts.js';
+import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
+import { recoveryTime, recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
+import { readState, type GuardState } from '../state.js';
+
+const MOST_RUNS = 20;
+
+type Needs = Pick<Ports, 'clock' | 'store'>;
+type DrillFigures = Pick<
+  DrillView,
+  'id' | 'outcome' | 'reason' | 'snapshot' | 'keys' | 'startedAt' | 'finishedAt' | 'milliseconds'
+>;
+
+/** All figures that operators go by. Ages in hours, durations in milliseconds, sizes in bytes, times in ISO 8601. */
+export interface StatusReport {
+  readonly state: 'ok' | 'degraded';
+  readonly at: string;
+  readonly recoveryPoint: {
+    readonly objectiveHours: number;
+    readonly ageHours: number | null;
+    readonly met: boolean;
+    readonly newestVerified: { readonly id: string; readonly keys: number } | null;
+  };
+  readonly recoveryTime: {
+    readonly objectiveHours: number;
+    readonly met: boolean | null;
+    readonly projectedMilliseconds: number | null;
+    readonly lastPassed: Pick<DrillView, 'id' | 'snapshot' | 'keys' | 'milliseconds' | 'finishedAt'> | null;
+    readonly lastDrill: Pick<DrillView, 'id' | 'outcome' | 'reason' | 'finishedAt'> | null;
+  };
+  readonly storage: {
+    readonly snapshots: number;
+    readonly complete: number;
+    readonly incomplete: number;
+    readonly damaged: number;
+    readonly storedBytes: number;
+  };
+  readonly runs: readonly RunFigures[];
+  readonly drills: readonly DrillFigures[];
+  readonly alerts: readonly {
+    readonly code: string;
+    readonly subject: string;
+    readonly message: string;
+    readonly hint: string;
+    readonly since: string;
+    readonly lastSentAt: string | null;
+  }[];
+  readonly credentials: { readonly checkedAt: string | null; readonly checks: GuardState['checks'] };
+  readonly guard: { readonly lastRunAt: string | null; readonly outcome: GuardState['outcome'] };
+}
+
+export type RunFigures = Pick<
+  RunRecord,
+  'kind' | 'state' | 'phase' | 'progress' | 'error' | 'createdAt' | 'updatedAt' | 'finishedAt'
+> & { readonly runId: string };
+
+/**
+ * Whether the objectives are met, with the fewest reads: two listings and, as a rule, three objects (the newest manifest,
+ * its verification, and the last drill that passed).
+ */
+export async function objectives(ports: Needs, drills: Drills): Promise<StatusReport['state']> {
+  const point = await recoveryPoint(ports);
+  return stateOf(point, await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null));
+}
+
+/** All figures: what `gatherFacts` reads, and the guard's state. */
+export async function statusReport(ports: Needs, drills: Drills): Promise<StatusReport> {
+  const [facts, state] = await Promise.all([gatherFacts(ports, drills), readState(ports.store)]);
+  const point = recoveryPointOf(facts.entries, facts.now);
+  const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
+  return {
+    state: stateOf(point, time),
+    at: new Date(facts.now).toISOString(),
+    recoveryPoint: pointFigures(point),
+    recoveryTime: timeFigures(time, facts),
+    storage: storageFigures(facts),
+    runs: facts.runs.slice(0, MOST_RUNS).map(runFigures),
+    drills: facts.drills.map(drillFigures),
+    alerts: state.alerts
+      .filter(({ resolvedAt }) => resolvedAt === null)
+      .map(({ code, subject, message, hint, since, lastSentAt }) => ({
+        code,
+        subject,
+        message,
+        hint,
+        since,
+        lastSentAt,
+      })),
+    credentials: { checkedAt: state.checkedAt, checks: state.checks },
+    guard: { lastRunAt: state.lastRunAt, outcome: state.outcome },
+  };
+}
+
+function stateOf(point: RecoveryPoint, time: RecoveryTime): StatusReport['state'] {
+  return point.met && time.met !== false ? 'ok' : 'degraded';
+}
+
+function pointFigures({ objectiveHours, ageHours, met, newest }: RecoveryPoint): StatusReport['recoveryPoint'] {
+  const manifest = newest?.manifest ?? null;
+  const newestVerified = manifest === null ? null : { id: manifest.id, keys: manifest.counts.keys };
+  return { objectiveHours, ageHours, met, newestVerified };
+}
+
+function timeFigures(time: RecoveryTime, { drills }: Facts): StatusReport['recoveryTime'] {
+  const { objectiveHours, met, projectedMilliseconds, lastPassed: passed } = time;
+  const [last] = drills;
+  const lastPassed =
+    passed === null
+      ? null
+      : {
+          id: passed.id,
+          snapshot: passed.snapshot,
+          keys: passed.keys,
+          milliseconds: passed.milliseconds,
+          finishedAt: passed.finishedAt,
+        };
+  const lastDrill =
+    last === undefined
+      ? null
+      : { id: last.id, outcome: last.outcome, reason: last.reason, finishedAt: last.finishedAt };
+  return { objectiveHours, met, projectedMilliseconds, lastPassed, lastDrill };
+}
+
+function storageFigures({ entries }: Facts): StatusReport['storage'] {
+  const stored = (entry: Facts['entries'][number]): number =>
+    entry.manifest?.parts.reduce((sum, part) => sum + part.stored.bytes, 0) ?? 0;
+  return {
+    snapshots: entries.length,
+    complete: entries.filter(({ manifest }) => manifest?.state === 'complete').length,
+    incomplete: entries.filter(({ manifest }) => manifest?.state === 'incomplete').length,
+    // A manifest that cannot be read is no better than a part that cannot.
+    damaged: entries.filter(({ manifest, verification }) => manifest === null || verification?.state === 'damaged')
+      .length,
+    storedBytes: entries.reduce((sum, entry) => sum + stored(entry), 0),
+  };
+}
+
+function runFigures(run: RunRecord): RunFigures {
+  const { id: runId, kind, state, phase, progress, error, createdAt, updatedAt, finishedAt } = run;
+  return { runId, kind, state, phase, progress, error, createdAt, updatedAt, finishedAt };
+}
+
+function drillFigures(drill: DrillView): DrillFigures {
+  const { id, outcome, reason, snapshot, keys, startedAt, finishedAt, milliseconds } = drill;
+  return { id, outcome, reason, snapshot, keys, startedAt, finishedAt, milliseconds };
+}
