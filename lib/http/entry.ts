@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-import { fullApp, functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
-=======
-import { functionDeadline, type FullApp } from '../app.js';
->>>>>>> work-guard
+import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
@@ -30,12 +26,12 @@ export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
 /** For Vercel's cron: the caller must know CRON_SECRET. */
 export function cronEntry(action: Action): Handler {
-  return actionEntry(fullApp, action, demandCron);
+  return actionEntry(watchedApp, action, demandCron);
 }
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(fullApp, action, demandAdmin);
+  return actionEntry(watchedApp, action, demandAdmin);
 }
 
 /** For operators, and for runs that work on snapshots in the store alone. */
@@ -45,7 +41,7 @@ export function adminStoreEntry(action: Action<StoreApp>): Handler {
 
 /** For the queue: the action checks the signature, which is over the body. */
 export function queueEntry(action: Action): Handler {
-  return actionEntry(fullApp, action, () => undefined);
+  return actionEntry(watchedApp, action, () => undefined);
 }
 
 /** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
@@ -54,7 +50,7 @@ export function webhookEntry(action: SignedAction): Handler {
     const { webhooks } = connect(environment(), ['webhooks']);
     return action(app, request, budget, webhooks);
   };
-  return actionEntry(fullApp, signed, demandWebhookSecret);
+  return actionEntry(watchedApp, signed, demandWebhookSecret);
 }
 
 /** For operators, and for what needs nothing but the store. */
@@ -98,11 +94,7 @@ function actionEntry<A extends StoreApp>(make: (env: Environment) => A, action: 
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
-<<<<<<< HEAD
       const app = make(environment());
-=======
-      const app = watchedApp(environment());
->>>>>>> work-guard
       const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
       const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
       return action(app, request, budget);
