@@ -52,8 +52,8 @@ export interface RecoveryTime {
     readonly id: string;
     readonly snapshot: string | null;
     readonly keys: number;
-    readonly milliseconds: number;
-    readonly finishedAt: string;
+    readonly milliseconds: number | null;
+    readonly finishedAt: string | null;
   } | null;
   readonly lastDrill: Pick<Drill, 'id' | 'outcome' | 'reason' | 'finishedAt'> | null;
 }
@@ -105,21 +105,22 @@ export interface Status {
   readonly guard: { readonly lastRunAt: string | null; readonly outcome: string | null };
 }
 
+/** What only the manifest tells is null where that cannot be read. */
 export interface Snapshot {
   readonly id: string;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
-  readonly purpose: 'backup' | 'safety';
+  readonly purpose: 'backup' | 'safety' | null;
   readonly verification: {
     readonly state: 'verified' | 'damaged';
     readonly at: string;
     readonly depth: string;
   } | null;
-  readonly keys: number;
-  readonly parts: number;
-  readonly plainBytes: number;
-  readonly storedBytes: number;
-  readonly failed: number;
-  readonly encrypted: boolean;
+  readonly keys: number | null;
+  readonly parts: number | null;
+  readonly plainBytes: number | null;
+  readonly storedBytes: number | null;
+  readonly failed: number | null;
+  readonly encrypted: boolean | null;
   readonly createdAt: string;
   readonly readBackAt: string | null;
 }

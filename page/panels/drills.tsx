@@ -2,7 +2,7 @@ import type { Drill } from '../api/types.js';
 import { Age } from '../parts/age.js';
 import { Badge, type Tone } from '../parts/badge.js';
 import { Table } from '../parts/table.js';
-import { count, duration } from '../words/format.js';
+import { count, duration, known } from '../words/format.js';
 
 const TONES: Readonly<Record<Drill['outcome'], Tone>> = {
   started: 'busy',
@@ -29,7 +29,7 @@ export function Drills({ drills }: { readonly drills: readonly Drill[] }) {
             <Age at={drill.finishedAt ?? drill.startedAt} />
           </span>,
           count(drill.keys),
-          drill.milliseconds === null ? '–' : duration(drill.milliseconds),
+          known(drill.milliseconds, duration),
         ],
       }))}
     />

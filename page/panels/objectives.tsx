@@ -1,7 +1,7 @@
 import type { RecoveryPoint, RecoveryTime, Status } from '../api/types.js';
 import { Age } from '../parts/age.js';
 import { Badge } from '../parts/badge.js';
-import { count, duration } from '../words/format.js';
+import { count, duration, known } from '../words/format.js';
 import type { ComponentChildren } from 'preact';
 
 const HOUR = 3_600_000;
@@ -57,8 +57,8 @@ function RecoveryTimeCard({ time }: { readonly time: RecoveryTime }) {
         <p>No drill has passed yet. Start one to measure it.</p>
       ) : (
         <p>
-          Last drill passed <Age at={lastPassed.finishedAt} />: {count(lastPassed.keys)} keys in{' '}
-          {duration(lastPassed.milliseconds)}
+          Last drill passed {lastPassed.finishedAt !== null && <Age at={lastPassed.finishedAt} />}:{' '}
+          {count(lastPassed.keys)} keys in {known(lastPassed.milliseconds, duration)}
         </p>
       )}
       {failed && (

@@ -2,10 +2,9 @@ import { useState } from 'preact/hooks';
 import type { Project, ProjectList } from '../api/types.js';
 import { Badge, type Tone } from '../parts/badge.js';
 import { Table } from '../parts/table.js';
-import { count, percent } from '../words/format.js';
+import { count, known, percent, UNKNOWN } from '../words/format.js';
 
 const FIRST = 20;
-const UNKNOWN = '–';
 
 const WITHOUT: Readonly<Record<ProjectList['vectors'], string | null>> = {
   ok: null,
@@ -41,9 +40,9 @@ function cellsOf({ project, keys, items, vectors, pending }: Project) {
   return [
     <span class="name">{project}</span>,
     keys === null ? <Badge tone="warn">not saved</Badge> : count(keys),
-    items === null ? UNKNOWN : count(items),
+    known(items),
     <>
-      {vectors === null ? UNKNOWN : count(vectors)}
+      {known(vectors)}
       {waiting}
     </>,
     <Coverage items={items} vectors={vectors} />,

@@ -17,7 +17,10 @@ export function SnapshotChart({ snapshots }: { readonly snapshots: readonly Snap
   if (backups.length < 2) return null;
   return (
     <figure class="chart">
-      <figcaption>Size and keys of backups over time</figcaption>
+      <figcaption>
+        Size and keys of backups over time. Below, a dot for each that was verified and a cross for each that is worth
+        less.
+      </figcaption>
       <div ref={place} role="img" aria-label={gist(backups)} />
     </figure>
   );
@@ -52,6 +55,6 @@ function gist(newestFirst: readonly Snapshot[]): string {
   if (newest === undefined || oldest === undefined) return '';
   const verified = newestFirst.filter((snapshot) => standingOf(snapshot) === 'verified').length;
   const of = ({ createdAt, keys, storedBytes }: Snapshot): string =>
-    `${counted(keys, 'key')} in ${bytes(storedBytes)} on ${instant(createdAt)}`;
+    `${counted(keys ?? 0, 'key')} in ${bytes(storedBytes ?? 0)} on ${instant(createdAt)}`;
   return `${counted(newestFirst.length, 'backup')}, ${verified} of them verified: from ${of(oldest)} to ${of(newest)}.`;
 }

@@ -4,7 +4,7 @@ import { Age } from '../parts/age.js';
 import { Badge } from '../parts/badge.js';
 import { Table, type Row } from '../parts/table.js';
 import { useDesk } from '../state/desk.js';
-import { bytes, count } from '../words/format.js';
+import { bytes, count, known } from '../words/format.js';
 import { isRestorable, standingOf, STANDING_TONES } from '../words/standing.js';
 import { SnapshotChart } from './snapshot-chart.js';
 
@@ -49,8 +49,8 @@ function rowOf(snapshot: Snapshot, open: ReturnType<typeof useDesk>['open']): Ro
       <span class="nowrap">
         <Age at={createdAt} />
       </span>,
-      count(keys),
-      bytes(storedBytes),
+      known(keys),
+      known(storedBytes, bytes),
       <span class="buttons">
         <button type="button" class="link" onClick={() => open({ name: 'verify', snapshot: id })}>
           Verify <span class="hidden">{id}</span>
@@ -68,8 +68,8 @@ function rowOf(snapshot: Snapshot, open: ReturnType<typeof useDesk>['open']): Ro
 function Marks({ snapshot }: { readonly snapshot: Snapshot }) {
   const marks = [
     ...(snapshot.purpose === 'safety' ? ['saved before a restore'] : []),
-    ...(snapshot.encrypted ? ['encrypted'] : []),
-    ...(snapshot.failed > 0 ? [`${count(snapshot.failed)} keys missing`] : []),
+    ...(snapshot.encrypted === true ? ['encrypted'] : []),
+    ...((snapshot.failed ?? 0) > 0 ? [`${count(snapshot.failed ?? 0)} keys missing`] : []),
   ];
   return marks.length === 0 ? null : <span class="meta"> {marks.join(', ')}</span>;
 }

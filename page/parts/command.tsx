@@ -1,8 +1,7 @@
-import { useId, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
 /** The command line that does the same, to copy. */
 export function Command({ line }: { readonly line: string }) {
-  const id = useId();
   const text = useRef<HTMLElement>(null);
   const [said, setSaid] = useState('');
   const copy = (): void => {
@@ -17,15 +16,11 @@ export function Command({ line }: { readonly line: string }) {
   };
   return (
     <div class="command">
-      <p id={id} class="label">
-        The same from a terminal
-      </p>
+      <p class="label">The same from a terminal</p>
       <div class="command-line">
-        <code ref={text} tabIndex={0} role="region" aria-labelledby={id}>
-          {line}
-        </code>
+        <code ref={text}>{line}</code>
         <button type="button" class="quiet" onClick={copy}>
-          Copy
+          Copy <span class="hidden">the command</span>
         </button>
       </div>
       <p class="hint" role="status">

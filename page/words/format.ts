@@ -7,6 +7,14 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
+/** What is shown of a figure that is not known. */
+export const UNKNOWN = '–';
+
+/** A figure in the words for it, or that it is not known. */
+export function known(value: number | null, words: (value: number) => string = count): string {
+  return value === null ? UNKNOWN : words(value);
+}
+
 /** A number with its noun: `1 key`, `2 keys`. */
 export function counted(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
