@@ -1,6 +1,7 @@
 import type { Check, Status } from '../api/types.js';
 import { Age } from '../parts/age.js';
-import { Badge, type Tone } from '../parts/badge.js';
+import { Badge } from '../parts/badge.js';
+import type { Tone } from '../words/tone.js';
 
 const TONES: Readonly<Record<Check['status'], readonly [Tone, string]>> = {
   ok: ['good', 'works'],

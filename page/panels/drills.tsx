@@ -1,8 +1,9 @@
 import type { Drill } from '../api/types.js';
 import { Age } from '../parts/age.js';
-import { Badge, type Tone } from '../parts/badge.js';
+import { Badge } from '../parts/badge.js';
 import { Table } from '../parts/table.js';
 import { count, duration, known } from '../words/format.js';
+import type { Tone } from '../words/tone.js';
 
 const TONES: Readonly<Record<Drill['outcome'], Tone>> = {
   started: 'busy',

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { Project, ProjectList } from '../api/types.js';
-import { Badge, type Tone } from '../parts/badge.js';
+import { Badge } from '../parts/badge.js';
 import { Table } from '../parts/table.js';
 import { count, known, percent, UNKNOWN } from '../words/format.js';
+import type { Tone } from '../words/tone.js';
 
 const FIRST = 20;
 

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
-
-export type Tone = 'good' | 'warn' | 'bad' | 'busy' | 'plain';
+import type { Tone } from '../words/tone.js';
 
 const SIGNS: Readonly<Record<Tone, string>> = { good: '✓', warn: '!', bad: '✕', busy: '…', plain: '–' };
 

@@ -1,5 +1,5 @@
 import type { RunState, Snapshot } from '../api/types.js';
-import type { Tone } from '../parts/badge.js';
+import type { Tone } from './tone.js';
 
 /** What a snapshot is good for, in one word: the worst that is known of it. */
 export type Standing = 'verified' | 'not checked' | 'incomplete' | 'unreadable' | 'damaged';

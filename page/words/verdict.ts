@@ -1,5 +1,5 @@
 import type { Status } from '../api/types.js';
-import type { Tone } from '../parts/badge.js';
+import type { Tone } from './tone.js';
 import type { Feed } from '../state/feed.js';
 import { counted } from './format.js';
 

@@ -17,7 +17,7 @@ describe('the page over the real functions', () => {
   beforeAll(async () => {
     [stack, browser] = await Promise.all([pageStack(), startBrowser()]);
     ({ page, complaints } = await browser.open());
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(25_000);
     await page.goto(stack.url);
   });
   afterAll(async () => {
@@ -37,7 +37,7 @@ describe('the page over the real functions', () => {
   }
   async function endOf(): Promise<string> {
     const end = dialog().locator('p.end');
-    await end.waitFor();
+    await end.waitFor({ timeout: 100_000 });
     return end.innerText();
   }
   async function close(): Promise<void> {
@@ -75,7 +75,7 @@ describe('the page over the real functions', () => {
   });
 
   it('backs up, with progress that moves', async () => {
-    stack.slowDown(250);
+    stack.slowDown(400);
     await begin('Back up now');
     expect(await dialog().getByText('npx soulcaster-backup backup --env-file .env').count()).toBe(1);
     await press('Back up now');
@@ -95,7 +95,7 @@ describe('the page over the real functions', () => {
     await page.getByText('The data is safe').waitFor();
     expect(await panel('Recovery point (RPO)').innerText()).toContain('Met');
     expect(await page.title()).toBe('✓ soulcaster-backup');
-    await panel('Snapshots').getByText('verified', { exact: true }).waitFor();
+    await panel('Snapshots').getByRole('cell', { name: 'verified', exact: true }).waitFor();
   });
 
   it('verifies a snapshot', async () => {
@@ -152,11 +152,16 @@ describe('the page over the real functions', () => {
 
   it('re-indexes a project', async () => {
     const project = await someProject();
+    // The restore has begun to make the vectors of what it wrote anew; one index has one re-index at a time.
+    await panel('Runs')
+      .getByRole('listitem')
+      .filter({ hasText: /Re-index[\s\S]*succeeded/ })
+      .waitFor({ timeout: 60_000 });
     await begin('Re-index');
     await dialog().getByLabel('Project', { exact: true }).fill(project);
     await press('Re-index');
     expect(await endOf()).toMatch(/succeeded/);
-    expect(await dialog().innerText()).toMatch(/Vectors now\s+40/);
+    expect(await dialog().innerText()).toMatch(/Vectors now\s+80/);
     await close();
     const row = panel('Projects').getByRole('row').filter({ hasText: project });
     await row.getByText('100%').waitFor();
@@ -167,7 +172,7 @@ describe('the page over the real functions', () => {
     await press('Start the drill');
     expect(await endOf()).toMatch(/succeeded/);
     await close();
-    await panel('Restore drills').getByText('passed', { exact: true }).waitFor();
+    await panel('Restore drills').getByRole('rowheader', { name: 'passed', exact: true }).waitFor();
     expect(await panel('Recovery time (RTO)').innerText()).toContain('Met');
   });
 

@@ -27,7 +27,7 @@ export async function pageStack(options: Omit<StackOptions, 'root'> = {}): Promi
       ...options,
       ports: { redis: port },
       functions: { onLog: () => undefined },
-      variables: { UPSTASH_REDIS_REST_URL: proxy.url, BACKUP_PART_MIB: '0.02', ...options.variables },
+      variables: { UPSTASH_REDIS_REST_URL: proxy.url, BACKUP_PART_MIB: '0.08', ...options.variables },
     },
   );
   const { stack } = nightly;
