@@ -107,6 +107,7 @@ export function endWords({ state, error, result, kind }: Pick<RunView, 'state' |
   const keys = result?.['keys'];
   if (kind === 'snapshot' && typeof keys === 'number') return `Done: ${counted(keys, 'key')} saved and read back`;
   if (kind === 'verify' && typeof keys === 'number') return `Done: all ${counted(keys, 'key')} are as they were saved`;
+  if (kind === 'restore' && result?.['proof'] === undefined) return 'This is the plan: nothing was changed';
   if (kind === 'restore') return 'Done: every key was compared with the snapshot';
   return 'Done';
 }
