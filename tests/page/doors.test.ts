@@ -54,7 +54,7 @@ describe('what stands behind the page', () => {
       });
       const problem = (await answer.json()) as { code: string; hint: string };
       expect([answer.status, problem.code]).toEqual([428, 'not-confirmed']);
-      expect(problem.hint).toContain('all' in scope ? snapshot : project);
+      expect(problem.hint).toContain('all' in scope ? snapshot : "the project's id");
     }
     expect(await dumpOf(nightly.stack.urls.redis)).toEqual(before);
     expect(await runs()).toBe(earlier);
