@@ -9,15 +9,15 @@ export type Started = Pick<RunView, 'runId' | 'state'>;
 
 /** The calls that the page makes, typed. */
 export interface Api {
-  status(): Promise<Status>;
-  snapshots(): Promise<SnapshotList>;
-  projects(): Promise<ProjectList>;
-  run(id: string): Promise<RunView>;
-  backup(): Promise<Started>;
-  verify(snapshot: string): Promise<Started>;
-  restore(order: RestoreOrder): Promise<Started>;
-  reindex(order: ReindexOrder): Promise<Started>;
-  drill(): Promise<Started>;
+  readonly status: () => Promise<Status>;
+  readonly snapshots: () => Promise<SnapshotList>;
+  readonly projects: () => Promise<ProjectList>;
+  readonly run: (id: string) => Promise<RunView>;
+  readonly backup: () => Promise<Started>;
+  readonly verify: (snapshot: string) => Promise<Started>;
+  readonly restore: (order: RestoreOrder) => Promise<Started>;
+  readonly reindex: (order: ReindexOrder) => Promise<Started>;
+  readonly drill: () => Promise<Started>;
 }
 
 export function createApi(client: Client): Api {

@@ -149,7 +149,7 @@ export interface ProjectList {
 
 export type Scope = { readonly all: true } | { readonly project: string };
 
-export const ACTIONS = ['write', 'overwrite', 'same', 'keep', 'expired', 'remove'] as const;
+export const ACTIONS = ['write', 'overwrite', 'remove', 'same', 'keep', 'expired'] as const;
 export type Tally = Readonly<Record<(typeof ACTIONS)[number], number>>;
 
 /** What a restore would do, by family of keys. */

@@ -6,6 +6,9 @@ import { standingOf, STANDING_TONES, type Standing } from '../words/standing.js'
 const HEIGHT = 200;
 const STANDINGS: readonly Standing[] = ['verified', 'not checked', 'incomplete', 'unreadable', 'damaged'];
 const MARK_SIZE = 9;
+// uPlot declares its enumerations for types alone: there is no name for this value at run time.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+const RIGHT = 1 as uPlot.Axis.Side;
 const DAY_SECONDS = 86_400;
 const DAYS = [1 / 24, 1 / 4, 1, 2, 7, 14, 30, 90, 365].map((days) => days * DAY_SECONDS);
 /** Steps of the axis of bytes: 1, 2, 4 ... bytes, so that the marks are round in KiB and MiB. */
@@ -43,14 +46,14 @@ export function chartOptions(place: HTMLElement, snapshots: readonly Snapshot[])
         ...axis,
         show: !narrow,
         scale: 'keys',
-        side: 1,
+        side: RIGHT,
         size: 60,
         grid: { show: false },
         values: (_, ticks) => ticks.map(count),
       },
     ],
     series: [
-      { label: 'Taken', value: (_, value) => (value === null ? '' : instant(new Date(value * 1000).toISOString())) },
+      { label: 'Taken', value: shown((value) => instant(new Date(value * 1000).toISOString())) },
       {
         label: 'Stored',
         scale: 'bytes',
@@ -104,6 +107,8 @@ function drawMark(
   ctx.strokeStyle = colour(tone);
   ctx.fillStyle = colour(tone);
   ctx.lineWidth = radius / 3;
+  // The dashes of the series before are still set.
+  ctx.setLineDash([]);
   ctx.beginPath();
   if (tone === 'good') {
     ctx.arc(x, y, radius * 0.8, 0, 2 * Math.PI);

@@ -23,7 +23,7 @@ export function Overview() {
         <p class="detail">{verdict.detail}</p>
         {status.at !== null && (
           <p class={old ? 'as-of stale' : 'as-of'}>
-            as of {new Date(status.at).toLocaleTimeString('en-GB')} ({ago(now - status.at)})
+            as of {new Date(status.at).toISOString().slice(11, 19)} UTC ({ago(now - status.at)})
           </p>
         )}
       </div>

@@ -26,7 +26,7 @@ export function Panel<T>({ title, name, feed, everyMs, onRetry, quiet = false, c
     <section class={`panel ${name}`} aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
-        {stale && <p class="stale">as of {ago(now - (feed.at ?? now))}</p>}
+        {stale && <p class="stale">as of {ago(now - feed.at)}</p>}
       </header>
       {feed.error !== null && !quiet && (
         <Problem title={`${title} cannot be refreshed`} error={feed.error} onRetry={onRetry} />

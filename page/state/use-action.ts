@@ -20,8 +20,8 @@ export interface Action {
   readonly step: 'idle' | 'sent' | 'running' | 'over' | 'refused';
   readonly error: CallError | null;
   readonly run: Feed<RunView | null>;
-  start(): void;
-  reset(): void;
+  readonly start: () => void;
+  readonly reset: () => void;
 }
 
 /** One action of a dialog: sends the call, finds its run, follows it to the end. */

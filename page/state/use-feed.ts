@@ -55,14 +55,17 @@ export function useFeed<T>(load: () => Promise<T>, everyMs: number | null): read
 
 async function askWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {
   state.busy = true;
-  while (state.again && state.alive) {
+  // Both change while it waits.
+  const isAlive = (): boolean => state.alive;
+  const wanted = (): boolean => state.again && state.alive;
+  while (wanted()) {
     state.again = false;
     dispatch({ type: 'asked' });
     const event = await state.load().then(
       (data): FeedEvent<T> => ({ type: 'answered', data, at: Date.now() }),
       (error: unknown): FeedEvent<T> => ({ type: 'failed', error: asCallError(error) }),
     );
-    if (state.alive) dispatch(event);
+    if (isAlive()) dispatch(event);
   }
   state.busy = false;
 }

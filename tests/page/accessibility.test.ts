@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
 import { openSignedIn, type Answers } from './fixture-api.js';
-import { badStatus } from './fixtures.js';
+import { badStatus } from './fixtures-status.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ACTIONS = ['Back up now…', 'Restore…', 'Verify…', 'Re-index…', 'Drill…'];
@@ -36,7 +36,7 @@ describe('the page for everyone', () => {
 
   async function violations(page: Page): Promise<string[]> {
     await page.evaluate(axe.source);
-    const found = (await page.evaluate('axe.run(document)')) as axe.AxeResults;
+    const found = await page.evaluate<axe.AxeResults>('axe.run(document)');
     return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   }
 

@@ -31,12 +31,16 @@ export async function startBrowser(): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: FLAGS,
-    env: { ...process.env, HOME: folder } as Record<string, string>,
+    env: { ...process.env, HOME: folder },
   });
   const contexts: BrowserContext[] = [];
   return {
     async open(options) {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+      const context = await browser.newContext({
+        timezoneId: 'UTC',
+        viewport: { width: 1280, height: 900 },
+        ...options,
+      });
       contexts.push(context);
       return watched(await context.newPage());
     },

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Locator, Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
-import { answerWith, openSignedIn } from './fixture-api.js';
-import { badStatus, NOW, RUNNING, snapshotList, status } from './fixtures.js';
+import { answerRestores, answerWith, openSignedIn } from './fixture-api.js';
+import { badStatus, RUNNING, status } from './fixtures-status.js';
+import { NOW, snapshotList } from './fixtures.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const PROBLEM = {
@@ -88,7 +89,7 @@ describe('the page when something fails', () => {
     expect(await page.getByText('The data is safe').count()).toBe(0);
     await page.getByText('The server cannot be reached').first().waitFor();
     await page.clock.runFor(300_000);
-    await page.getByText(/as of 03:12:0\d \(5 min ago\)/).waitFor();
+    await page.getByText(/as of 03:12:\d\d UTC \(5 min ago\)/).waitFor();
     await page.unrouteAll({ behavior: 'ignoreErrors' });
     await answerWith(page);
     await page.clock.runFor(20_000);
@@ -150,16 +151,7 @@ describe('the page when something fails', () => {
 
   it('takes the id of the snapshot, and nothing else, to restore everything', async () => {
     await openSignedIn(page, host.url);
-    const orders: string[] = [];
-    const total = { write: 2, overwrite: 1, same: 3, keep: 0, expired: 0, remove: 4 };
-    const plan = { total, byFamily: { feedback: total }, examples: [{ action: 'remove', key: 'a' }], usersJoined: 0 };
-    await page.route('**/api/restore', async (route) => {
-      orders.push(route.request().postData() ?? '');
-      const proof = orders.length === 1 ? {} : { proof: { total: {} } };
-      const over = { ...RUNNING, runId: `restore-${orders.length}`, state: 'succeeded', result: { plan, ...proof } };
-      await page.route(`**/api/runs/${over.runId}`, (call) => call.fulfill({ json: over }));
-      await route.fulfill({ status: 202, json: over });
-    });
+    const orders = await answerRestores(page);
     await page.getByRole('button', { name: 'Restore…' }).click();
     await page.getByLabel('Everything').check();
     await page.getByRole('button', { name: 'Show the plan' }).click();

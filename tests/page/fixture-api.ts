@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import type { ProjectList, RunSummary, SnapshotList, Status } from '../../page/api/types.js';
-import { NOW, projectList, snapshotList, status } from './fixtures.js';
+import { RUNNING, status } from './fixtures-status.js';
+import { NOW, projectList, snapshotList } from './fixtures.js';
 
 /** What the API is made to answer, by call; a number is a status without a document. */
 export interface Answers {
@@ -45,4 +46,25 @@ export async function openSignedIn(page: Page, url: string, answers: Answers = {
 export async function signIn(page: Page, token: string): Promise<void> {
   await page.getByLabel('Admin token').fill(token);
   await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Answers restores: the first as a dry run with a plan, those after it as done. Returns the bodies as they come in. */
+export async function answerRestores(page: Page): Promise<string[]> {
+  const orders: string[] = [];
+  const tally = { write: 2410, overwrite: 1, same: 318, keep: 0, expired: 2, remove: 4 };
+  const byFamily = {
+    feedback: tally,
+    cluster: { ...tally, write: 96, remove: 0 },
+    'feedback-created': { ...tally, write: 0 },
+  };
+  const examples = [{ action: 'remove', key: 'feedback:cm3k8x2p40001l508acme:1f0c' }];
+  const plan = { total: tally, byFamily, examples, usersJoined: 1 };
+  await page.route('**/api/restore', async (route) => {
+    orders.push(route.request().postData() ?? '');
+    const proof = orders.length === 1 ? {} : { proof: { total: {} } };
+    const over = { ...RUNNING, runId: `restore-${orders.length}`, state: 'succeeded', result: { plan, ...proof } };
+    await page.route(`**/api/runs/${over.runId}`, (call) => call.fulfill({ json: over }));
+    await route.fulfill({ status: 202, json: over });
+  });
+  return orders;
 }

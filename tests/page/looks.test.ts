@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
-import { openSignedIn, type Answers } from './fixture-api.js';
-import { badStatus } from './fixtures.js';
+import { answerRestores, openSignedIn, type Answers } from './fixture-api.js';
+import { badStatus } from './fixtures-status.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** `npm run screenshot` writes the picture of the README; otherwise nothing that git knows is touched. */
@@ -35,8 +35,18 @@ const LOOKS: readonly Look[] = [
   { name: 'backup', open: (page) => press(page, 'Back up now…') },
   { name: 'restore', open: (page) => press(page, 'Restore…') },
   { name: 'restore-phone', size: PHONE, dark: true, open: (page) => press(page, 'Restore…') },
+  { name: 'plan', open: showPlan },
+  { name: 'plan-phone', size: PHONE, dark: true, open: showPlan },
   { name: 'reindex', dark: true, open: (page) => press(page, 'Re-index…') },
 ];
+
+async function showPlan(page: Page): Promise<void> {
+  await answerRestores(page);
+  await press(page, 'Restore…');
+  await page.getByLabel('Project', { exact: true }).fill('cm3k8x2p40001l508acme');
+  await page.getByRole('button', { name: 'Show the plan' }).click();
+  await page.getByRole('button', { name: 'Restore the project' }).waitFor();
+}
 
 async function press(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name, exact: true }).click();
@@ -69,6 +79,7 @@ describe('how the page looks', () => {
     await page.getByRole('heading', { name: 'Projects' }).waitFor();
     await page.waitForLoadState('networkidle');
     await look.open?.(page);
+    await page.mouse.move(0, 0);
     expect(complaints).toEqual([]);
     return page;
   }
@@ -84,7 +95,7 @@ describe('how the page looks', () => {
   });
 
   it('can be pictured for the README', async () => {
-    const page = await show({ name: 'readme', size: DESKTOP });
+    const page = await show({ name: 'readme', size: { width: 1280, height: 1330 } });
     await page.screenshot({ path: README_PICTURE ?? join(folder, 'page.png') });
   });
 });

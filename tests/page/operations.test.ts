@@ -3,6 +3,7 @@ import type { Locator, Page } from 'playwright-core';
 import { changes, dumpOf } from '../support/dumps.js';
 import { startBrowser, type Browser } from './browser.js';
 import { signIn } from './fixture-api.js';
+import { beginOn, closeOn, dialogOf, endOn, figuresUntilEnd, panelOf, pressOn } from './operator.js';
 import { HOSTILE } from './fixtures.js';
 import { pageStack, type PageStack } from './stack.js';
 
@@ -25,25 +26,12 @@ describe('the page over the real functions', () => {
     await stack.stop();
   });
 
-  const panel = (name: string): Locator => page.getByRole('region', { name, exact: true });
-  const dialog = (): Locator => page.getByRole('dialog');
-
-  async function begin(button: string): Promise<void> {
-    await page.getByRole('navigation', { name: 'Actions' }).getByRole('button', { name: button }).click();
-    await dialog().waitFor();
-  }
-  async function press(button: string): Promise<void> {
-    await dialog().getByRole('button', { name: button, exact: true }).click();
-  }
-  async function endOf(): Promise<string> {
-    const end = dialog().locator('p.end');
-    await end.waitFor({ timeout: 100_000 });
-    return end.innerText();
-  }
-  async function close(): Promise<void> {
-    await page.keyboard.press('Escape');
-    await dialog().waitFor({ state: 'detached' });
-  }
+  const panel = (name: string): Locator => panelOf(page, name);
+  const dialog = (): Locator => dialogOf(page);
+  const begin = (button: string): Promise<void> => beginOn(page, button);
+  const press = (button: string): Promise<void> => pressOn(page, button);
+  const endOf = (): Promise<string> => endOn(page);
+  const close = (): Promise<void> => closeOn(page);
   const kept = (): Promise<string> => page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])');
 
   it('does not let a wrong token in, says so and keeps nothing', async () => {
@@ -79,15 +67,7 @@ describe('the page over the real functions', () => {
     await begin('Back up now');
     expect(await dialog().getByText('npx soulcaster-backup backup --env-file .env').count()).toBe(1);
     await press('Back up now');
-    const seen = new Set<string>();
-    const progress = dialog().locator('.progress');
-    const end = dialog().locator('p.end');
-    while ((await end.count()) === 0) {
-      const words = await progress.innerText({ timeout: 500 }).catch(() => '');
-      const figures = /\d[\d,]* (?:of \d[\d,]* )?(?:keys|parts)/.exec(words)?.[0];
-      if (figures !== undefined) seen.add(figures);
-      await page.waitForTimeout(100);
-    }
+    const seen = await figuresUntilEnd(page);
     stack.slowDown(0);
     expect(await endOf()).toMatch(/succeeded.*Done: [\d,]+ keys saved and read back/s);
     expect(seen.size).toBeGreaterThan(2);

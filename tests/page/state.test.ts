@@ -9,7 +9,8 @@ import { endWords, resultFacts } from '../../page/words/results.js';
 import { kindName, phaseName } from '../../page/words/phases.js';
 import { isRestorable, standingOf } from '../../page/words/standing.js';
 import { verdictOf } from '../../page/words/verdict.js';
-import { badStatus, run, snapshotAt, status } from './fixtures.js';
+import { badStatus, run, status } from './fixtures-status.js';
+import { snapshotAt } from './fixtures.js';
 
 const ERROR = new CallError('store-unavailable', 'The store is down', 'Wait', 503);
 const event: fc.Arbitrary<FeedEvent<number>> = fc.oneof(
