@@ -60,7 +60,7 @@ describe('the page when something fails', () => {
         .count(),
     ).toBe(1);
     expect(await page.getByRole('alert').count()).toBe(1);
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
     await alert.getByRole('button', { name: 'Try again' }).click();
     await alert.waitFor({ state: 'detached' });
     expect(complaints).toEqual([]);
@@ -68,7 +68,7 @@ describe('the page when something fails', () => {
 
   it('turns red in words, sign and colour when the recovery point is breached, whatever the status of the answer', async () => {
     await openSignedIn(page, host.url, { status: badStatus() });
-    await page.getByText('The data is at risk').waitFor();
+    await page.locator('.headline', { hasText: 'The data is at risk' }).waitFor();
     const card = panel('Recovery point (RPO)');
     expect(await card.innerText()).toMatch(/✕\s*Breached[\s\S]*31 h 24 min/);
     const colour = await page.evaluate("getComputedStyle(document.querySelector('.objective.bad .figure')).color");
@@ -82,18 +82,18 @@ describe('the page when something fails', () => {
     await page.goto(host.url);
     await page.getByLabel('Admin token').fill('token');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
     await page.route('**/api/**', (route) => route.abort('internetdisconnected'));
     await page.clock.runFor(20_000);
-    await page.getByText('Not known').waitFor();
-    expect(await page.getByText('The data is safe').count()).toBe(0);
+    await page.locator('.headline', { hasText: 'Not known' }).waitFor();
+    expect(await page.locator('.headline', { hasText: 'The data is safe' }).count()).toBe(0);
     await page.getByText('The server cannot be reached').first().waitFor();
     await page.clock.runFor(300_000);
     await page.getByText(/as of 03:12:\d\d UTC \(5 min ago\)/).waitFor();
     await page.unrouteAll({ behavior: 'ignoreErrors' });
     await answerWith(page);
     await page.clock.runFor(20_000);
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
   });
 
   it('says that it is old also when calls hang and none fails', async () => {
@@ -102,15 +102,15 @@ describe('the page when something fails', () => {
     await page.goto(host.url);
     await page.getByLabel('Admin token').fill('token');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
     await page.route('**/api/**', () => undefined);
     await page.clock.runFor(120_000);
-    await page.getByText('Not known').waitFor();
+    await page.locator('.headline', { hasText: 'Not known' }).waitFor();
   });
 
   it('signs out when the token is not taken any more, and says why', async () => {
     await openSignedIn(page, host.url);
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
     const refusal = { ...PROBLEM, status: 401, code: 'unauthorized', detail: 'The token was changed' };
     await page.route('**/api/status', (route) =>
       route.fulfill({ status: 401, json: refusal, contentType: 'application/problem+json' }),

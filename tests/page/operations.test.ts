@@ -55,7 +55,7 @@ describe('the page over the real functions', () => {
   });
 
   it('shows in words that there is no backup', async () => {
-    await page.getByText('The data is at risk').waitFor();
+    await page.locator('.headline', { hasText: 'The data is at risk' }).waitFor();
     const card = panel('Recovery point (RPO)');
     expect(await card.innerText()).toMatch(/Breached[\s\S]*No backup/);
     expect(await card.getAttribute('class')).toContain('bad');
@@ -72,7 +72,7 @@ describe('the page over the real functions', () => {
     expect(await endOf()).toMatch(/succeeded.*Done: [\d,]+ keys saved and read back/s);
     expect(seen.size).toBeGreaterThan(2);
     await close();
-    await page.getByText('The data is safe').waitFor();
+    await page.locator('.headline', { hasText: 'The data is safe' }).waitFor();
     expect(await panel('Recovery point (RPO)').innerText()).toContain('Met');
     expect(await page.title()).toBe('✓ soulcaster-backup');
     await panel('Snapshots').getByRole('cell', { name: 'verified', exact: true }).waitFor();
