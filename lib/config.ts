@@ -1,5 +1,7 @@
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
+import { replicaSection } from './config/replica.js';
+import { retentionSection } from './config/retention.js';
 import { AppError } from './errors.js';
 
 /** Variables as a process has them. */
@@ -84,6 +86,8 @@ const SECTIONS = {
     CLUSTERING_TRUNCATE_BODY_CHARS: z.coerce.number().int().min(0).default(1500),
   }),
   alerts: z.object({ ALERT_WEBHOOK_URL: url.optional(), HEARTBEAT_URL: url.optional() }),
+  retention: retentionSection,
+  replica: replicaSection(storeUrl, url, secret),
   backend: z.object({ BACKEND_URL: url.optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
@@ -126,6 +130,11 @@ export function hasSection(env: Environment, section: Section): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether a second store is meant to be used: its name alone says so, so that a forgotten variable is not overlooked. */
+export function wantsReplica(env: Environment): boolean {
+  return (env['BACKUP_REPLICA_STORE'] ?? '') !== '';
 }
 
 const TARGET = /^RESTORE_TARGET_([A-Z0-9_]+)_REST_URL$/;

@@ -20,6 +20,7 @@ import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
+import { replicaEnvironment } from './config/replica-environment.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
 
 export type PortName = keyof Ports;
@@ -126,6 +127,16 @@ export function connectPlainStore(config: Config<'store'>['store']): ObjectStore
     clock,
     ...(config.S3_ENDPOINT === undefined ? {} : { endpoint: config.S3_ENDPOINT }),
   });
+}
+
+/** The second store, as `connectReplica` gives it, without retries. */
+export function connectPlainReplica(env: Environment): ObjectStore {
+  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store);
+}
+
+/** The second store. Throws `config` when it is not set, or not completely. */
+export function connectReplica(env: Environment): ObjectStore {
+  return retryingStore(connectPlainReplica(env), clock);
 }
 
 function connectStore(config: Config<'store'>['store']): ObjectStore {

@@ -1,12 +1,15 @@
 import { fullApp, type FullApp } from './app.js';
-import { hasTarget, type Environment } from './config.js';
-import { connect, type Replacements } from './connect.js';
+import { hasSection, hasTarget, wantsReplica, type Environment } from './config.js';
+import { connect, connectReplica, type Replacements } from './connect.js';
 import { checkGroups } from './cli/doctor-checks.js';
-import { noJob, type GuardParts, type Judging } from './guard/guard/parts.js';
+import type { GuardParts, Judging } from './guard/guard/parts.js';
+import { upkeepSummary } from './guard/guard/upkeep-step.js';
+import { upkeep } from './guard/upkeep.js';
 import { afterRun } from './guard/watch.js';
 import type { Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
 import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
+import { retentionSettings } from './settings.js';
 
 /** The program for functions: it looks, judges and tells whenever a run has ended. */
 export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
@@ -16,22 +19,33 @@ export function watchedApp(env: Environment, replacements: Replacements = {}): F
 
 /** What alerts and objectives are judged by, here. */
 export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, 'clock' | 'log' | 'store'>): Judging {
-  const ports = { clock, log, store, ...connect(env, ['alerter', 'heartbeat']) };
+  // An address that is none must not keep the night's backup from running; the guard's checks tell of it.
+  const isSound = hasSection(env, 'alerts');
+  if (!isSound) log.error('alerts-not-configured', { code: 'config' });
+  const ports = { clock, log, store, ...connect(isSound ? env : {}, ['alerter', 'heartbeat']) };
   return { ports, drills: () => drills(store), hasScratch: hasTarget(env, DRILL_TARGET) };
 }
 
 /** All that the guard looks after, here. */
 export function guardParts(env: Environment, app: FullApp): GuardParts {
-  const { engine, ports, queued, times, work } = app;
+  const { engine, ports, queued, times } = app;
   return {
     ...judgingOf(env, ports),
     engine,
-    work,
+    signer: ports.signer,
+    work: (id, budget) => app.work(id, budget),
     queued,
     times,
     startDrill: () => startDrill(ports, engine),
     checks: checkGroups(env, ports.clock),
-    replicate: noJob,
-    prune: noJob,
+    upkeep: async ({ deadline, interrupt }) =>
+      upkeepSummary(
+        await upkeep(ports, {
+          settings: () => retentionSettings(env),
+          replica: () => (wantsReplica(env) ? connectReplica(env) : null),
+          deadline,
+          interrupt,
+        }),
+      ),
   };
 }

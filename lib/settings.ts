@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { loadConfig, type Environment } from './config.js';
+import type { RetentionSettings } from './guard/prune/prune.js';
 import type { ReindexSettings } from './reindex/context.js';
 import type { RestoreSettings } from './restore/context.js';
 import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from './snapshot/settings.js';
@@ -43,5 +44,18 @@ export function reindexSettings(env: Environment, queued: boolean): ReindexSetti
     // The limit is the key's: whoever uses the same key shares it.
     rateKey: `gemini-${createHash('sha256').update(embedder.GEMINI_API_KEY).digest('hex').slice(0, 12)}`,
     patience: !queued,
+  };
+}
+
+export function retentionSettings(env: Environment): RetentionSettings {
+  const { retention } = loadConfig(env, ['retention']);
+  return {
+    keepLast: retention.RETENTION_KEEP_LAST,
+    keepWithinHours: retention.RETENTION_KEEP_WITHIN_DAYS * 24,
+    keepDaily: retention.RETENTION_KEEP_DAILY,
+    keepWeekly: retention.RETENTION_KEEP_WEEKLY,
+    keepMonthly: retention.RETENTION_KEEP_MONTHLY,
+    asideDays: retention.RETENTION_ASIDE_DAYS,
+    runsDays: retention.RETENTION_RUNS_DAYS,
   };
 }

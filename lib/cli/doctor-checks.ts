@@ -1,13 +1,15 @@
 import { loadConfig, type Environment, type Section } from '../config.js';
-import { connect, connectPlainStore } from '../connect.js';
+import { connect, connectPlainReplica, connectPlainStore } from '../connect.js';
 import { AppError } from '../errors.js';
 import { publicUrlChecks, secretChecks } from '../guard/checks/access.js';
+import { alertChecks } from '../guard/checks/alerts.js';
 import { encryptionChecks, signatureChecks } from '../guard/checks/keys.js';
 import { queueChecks } from '../guard/checks/queue.js';
 import { redisChecks } from '../guard/checks/redis.js';
 import { storeChecks } from '../guard/checks/store.js';
-import { notConfigured, notConfiguredButNeeded, type CheckGroup } from '../guard/doctor.js';
+import { notConfigured, notConfiguredButNeeded, ok, type CheckGroup, type Observation } from '../guard/doctor.js';
 import type { Clock } from '../ports/clock.js';
+import { retentionSettings } from '../settings.js';
 
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
 export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
@@ -23,6 +25,10 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
       storeChecks(() => connectPlainStore(loadConfig(env, ['store']).store), env['BACKUP_STORE'] ?? '', clock),
     ),
+    group('replica', ['BACKUP_REPLICA_STORE'], 'BACKUP_REPLICA_STORE is not set: all copies are in one place', () =>
+      storeChecks(() => connectPlainReplica(env), env['BACKUP_REPLICA_STORE'] ?? '', clock, 'replica'),
+    ),
+    [{ name: 'retention', look: () => Promise.resolve(policyOf(env)) }],
     group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () =>
       queueChecks(() => connect(env, ['queue']).queue),
     ),
@@ -44,7 +50,20 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
     ),
+    group('alerts', ['ALERT_WEBHOOK_URL', 'HEARTBEAT_URL'], 'not set: nobody is told when something is wrong', () =>
+      alertChecks({
+        webhook: isSet('ALERT_WEBHOOK_URL'),
+        heartbeat: isSet('HEARTBEAT_URL'),
+        problem: problemOf(env, 'alerts'),
+      }),
+    ),
   ];
+}
+
+/** Throws `config` for a policy that cannot be. */
+function policyOf(env: Environment): Observation {
+  const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
+  return ok(`keeps the last ${keepLast}, and of ${keepDaily} days, ${keepWeekly} weeks and ${keepMonthly} months`);
 }
 
 function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {

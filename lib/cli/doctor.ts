@@ -24,7 +24,7 @@ export async function doctor(context: Context): Promise<number> {
 }
 
 const WORDS = { ok: 'ok', warn: 'warn', fail: 'FAIL', skipped: 'skip' } as const;
-const NAME_WIDTH = 13;
+const NAME_WIDTH = 14;
 
 function line({ status, name, detail, hint, ms }: CheckResult): string {
   const time = status === 'skipped' ? '' : ` (${ms} ms)`;

@@ -5,6 +5,7 @@ import { sizesOf } from '../snapshot/sizes.js';
 import type { Context } from './context.js';
 import { bytes, count, duration } from './output/format.js';
 import { table } from './output/table.js';
+import { storeEnvironment } from './store-choice.js';
 
 /** A snapshot as `list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
 interface Listed {
@@ -23,9 +24,15 @@ interface Listed {
   readonly storedBytes: number | null;
 }
 
+export interface ListOptions {
+  readonly limit: number;
+  readonly replica?: boolean;
+}
+
 /** `list`: the snapshots there are, newest first. */
-export async function list(context: Context, options: { readonly limit: number }): Promise<number> {
-  const { clock, store } = connect(context.env, ['clock', 'store']);
+export async function list(context: Context, options: ListOptions): Promise<number> {
+  const env = storeEnvironment(context.env, options.replica);
+  const { clock, store } = connect(env, ['clock', 'store']);
   const snapshots: Listed[] = [];
   let more = false;
   for await (const entry of catalog(store)) {
@@ -34,7 +41,7 @@ export async function list(context: Context, options: { readonly limit: number }
     snapshots.push(describe(entry, clock.now()));
   }
   context.document({ snapshots, more });
-  context.print(snapshots.length === 0 ? nothingIn(context.env['BACKUP_STORE'] ?? '') : view(snapshots));
+  context.print(snapshots.length === 0 ? nothingIn(env['BACKUP_STORE'] ?? '') : view(snapshots));
   if (more) context.note(`There are older ones: see them with --limit.`);
   return 0;
 }

@@ -41,6 +41,11 @@ Examples:
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
+const REPLICA = [
+  '--replica',
+  'of the second store, BACKUP_REPLICA_STORE; all work is then done in this process',
+] as const;
+
 const LOCAL = [
   '--local',
   'do all work in this process, without the queue (so it is when QSTASH_TOKEN is not set)',
@@ -76,7 +81,8 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     .command('list')
     .description('list the snapshots, newest first')
     .option('--limit <n>', 'list at most so many', wholeNumber, 20)
-    .action((options: { limit: number }) =>
+    .option(...REPLICA)
+    .action((options: { limit: number; replica?: boolean }) =>
       perform(async (context) => (await import('./list.js')).list(context, options)),
     );
   program
@@ -92,8 +98,9 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     .command('verify')
     .description('read a snapshot back from the store and check all of it, and the chain')
     .argument('[id]', 'id of a snapshot, or `latest` for the newest there is', 'latest')
+    .option(...REPLICA)
     .option(...LOCAL)
-    .action((id: string, options: { local?: boolean }) =>
+    .action((id: string, options: { local?: boolean; replica?: boolean }) =>
       perform(async (context) => (await import('./verify.js')).verify(context, id, options)),
     );
 }
@@ -121,6 +128,7 @@ function addRestore(program: Command, perform: Perform): void {
     .option('--no-reindex', 'do not make the vectors of what was restored anew')
     .option('--no-settle', 'leave jobs as they were, even those that were running')
     .option('--allow-incomplete', 'take a snapshot that lacks keys, with --mode merge or missing')
+    .option(...REPLICA)
     .option(...LOCAL)
     .option('--yes', 'do not ask')
     .addHelpText('after', RESTORE_EXAMPLES)

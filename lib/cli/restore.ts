@@ -14,6 +14,7 @@ import { reportView } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
 import { openResult, restoredResult } from './restore/result.js';
 import { undoOf } from './restore/undo.js';
+import { storeEnvironment } from './store-choice.js';
 
 /**
  * `restore`: brings a snapshot back, all of it or one project. Somebody at a terminal is shown what would be done, and
@@ -23,12 +24,15 @@ export async function restore(context: Context, wanted: string | undefined, opti
   const asked = requestOf(wanted, options);
   const mayGoOn = asked.dryRun || options.yes === true;
   if (!mayGoOn && !canAsk()) throw nobodyThere();
-  const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
+  const env = storeEnvironment(context.env, options.replica);
+  const app = fullApp(runEnvironment(env, options.local === true), { log: context.log });
   // Chosen once: a snapshot that is finished in between must not be restored instead of the one that was looked at.
   const id = await findSnapshot(app.ports, asked.snapshot, asked.at);
   const request = { ...asked, snapshot: id, at: null, confirm: id };
   if (request.dryRun) return showPlan(context, app, request);
   if (!mayGoOn && !(await isAgreed(context, app, request))) return 0;
+  if (options.replica === true)
+    context.note('what is saved first goes to the second store: undo with --replica as well');
   return perform(context, app, request);
 }
 

@@ -8,6 +8,7 @@ import { chooseSnapshot } from './choose.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { errorDocument, explain } from './output/report-error.js';
+import { storeEnvironment } from './store-choice.js';
 
 const resultSchema = z.object({
   snapshot: z.string(),
@@ -17,9 +18,15 @@ const resultSchema = z.object({
 });
 type Result = z.infer<typeof resultSchema>;
 
+export interface VerifyOptions {
+  readonly local?: boolean;
+  readonly replica?: boolean;
+}
+
 /** `verify`: reads a snapshot back and names everything that is wrong with it, or with the chain. */
-export async function verify(context: Context, wanted: string, options: { readonly local?: boolean }): Promise<number> {
-  const app = storeApp(runEnvironment(context.env, options.local === true), { log: context.log });
+export async function verify(context: Context, wanted: string, options: VerifyOptions): Promise<number> {
+  const env = storeEnvironment(context.env, options.replica);
+  const app = storeApp(runEnvironment(env, options.local === true), { log: context.log });
   const id = await chooseSnapshot(app.ports.store, wanted);
   const run = await carryOut(context, app, await startVerify(app.engine, id));
   const parsed = resultSchema.safeParse(run.result);

@@ -8,15 +8,18 @@ import type { Budget } from '../runs/leg.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
+import { upkeepNow } from './upkeep.js';
 
 /**
- * GET /api/cron/backup: takes the nightly snapshot. Another one under way is no fault: crons may fire twice. It looks
- * about first, since a guard that has missed its turn tells nobody; what comes of the run is told when it ends.
+ * GET /api/cron/backup: takes the nightly snapshot and, when it succeeded within this call, prunes and replicates in the
+ * time that is left; what becomes of that stands in the answer and changes nothing about the snapshot. Another one
+ * under way is no fault: crons may fire twice. It looks about meanwhile, since a guard that has missed its turn tells
+ * nobody; what comes of the run is told when it ends.
  */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   const judging = judgingOf(environment(), app.ports);
   await pulse(judging.ports, 'start');
-  await look(judging);
+  const looking = look(judging);
   const busy = (holder: string): Promise<Response> =>
     Promise.resolve(
       json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
@@ -24,10 +27,13 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
   try {
     return await snapshotNow(app, budget, 'cron', busy);
   } catch (error) {
+    await looking;
     // There may be no run that could tell of it when it ends.
     await look(judging);
     await pulse(judging.ports, 'fail');
     throw error;
+  } finally {
+    await looking;
   }
 }
 
@@ -50,5 +56,7 @@ async function snapshotNow(
   if (!started.started) return taken(started.holder);
   const { id } = started.run;
   const run = await app.work(id, budget);
-  return json(statusOfRun(run), runView(run), { location: `/api/runs/${id}` });
+  const keep = trigger === 'cron' && run.state === 'succeeded';
+  const after = keep ? { upkeep: await upkeepNow(app.ports, environment(), budget) } : {};
+  return json(statusOfRun(run), { ...runView(run), ...after }, { location: `/api/runs/${id}` });
 }

@@ -1,5 +1,5 @@
 import type { Json } from '../json.js';
-import type { RunRecord } from '../runs/model.js';
+import type { RunRecord, Turn } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import { readBatch } from './batches.js';
 import { stateOf, type ReindexCheckpoint } from './checkpoint.js';
@@ -19,10 +19,11 @@ export async function embedTask(
   run: RunRecord,
   task: number,
   signal: AbortSignal,
+  turn: Turn,
 ): Promise<Json> {
   const state = stateOf(run);
   const batch = await readBatch(ports.store, run, state, kind, task);
-  const work = { ports, settings, project: batch.project, signal };
+  const work = { ports, settings, project: batch.project, signal, turn };
   const [{ prints, embedding }] = await Promise.all([
     placeItems(work, batch.items),
     holdLocks(ports, state, run, task),

@@ -1,5 +1,5 @@
 import type { RedisPort } from '../ports/redis.js';
-import type { Leg } from '../runs/model.js';
+import { alone, type Leg } from '../runs/model.js';
 import { ask, textOf } from './ask.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
 import { placeItems } from './embed/place.js';
@@ -37,7 +37,8 @@ export async function embedMissing(
   const refs = await withoutVector(ports, project, ids);
   for (const page of pages(refs, batchSize(settings))) {
     const batch = page.map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
-    const { prints, embedding } = await placeItems({ ports, settings, project, signal: leg.signal }, batch);
+    const work = { ports, settings, project, signal: leg.signal, turn: alone };
+    const { prints, embedding } = await placeItems(work, batch);
     spent = addSpent(spent, embedding.spent());
     for (const [at, id] of page.entries()) {
       const print = prints[at] ?? null;

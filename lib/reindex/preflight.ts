@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import { alone, type Leg, type StepOutcome } from '../runs/model.js';
 import { ask } from './ask.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
@@ -18,7 +18,7 @@ const TRIAL = 'A short text to see whether texts can be embedded.';
 export async function preflightStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
   await demandFit(ports, settings.dimensions);
   await demandScope(ports, inputOf(leg.run).scope);
-  const embedding = openEmbedding(ports, settings, leg.signal);
+  const embedding = openEmbedding(ports, settings, leg.signal, alone);
   const [vector] = await embedding.embed([TRIAL]);
   if (vector === undefined || typeof vector === 'string') throw unusable(ports, settings, vector ?? 'bad-embedding');
   const state = stateOf(leg.run);

@@ -23,14 +23,13 @@ const MINUTE_SECONDS = 60;
  */
 export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunDefinition {
   const now = (): number => ports.clock.now();
-  const { inline, parallelism } = settings;
+  const side = { inline: settings.inline, parallelism: settings.parallelism, ...sharesOf(settings) };
   const embedding = (next: string, kind: 'embed' | 'late'): TaskPhase => ({
     type: 'tasks',
     next,
-    inline,
-    parallelism,
+    ...side,
     ...rateOf(settings),
-    task: (run, task, signal) => embedTask(ports, settings, kind, run, task, signal),
+    task: (run, task, signal, turn) => embedTask(ports, settings, kind, run, task, signal, turn),
     progress: batchesDone,
   });
   return {
@@ -62,9 +61,8 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
       settle: {
         type: 'tasks',
         next: 'sweep',
-        inline,
-        parallelism,
-        task: (run, task, signal) => settleTask(ports, settings, run, task, signal),
+        ...side,
+        task: (run, task, signal, turn) => settleTask(ports, settings, run, task, signal, turn),
         progress: batchesDone,
       },
       sweep: { type: 'serial', step: (leg) => sweepStep(ports, leg) },
@@ -76,6 +74,16 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
       report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
     },
   };
+}
+
+/** Batches in one message: at a second each, well within a function's time. */
+const MOST_BATCHES = 25;
+/** One is read and one is written while one is embedded. */
+const AHEAD = 3;
+
+/** The queue counts messages: where it has to keep to a rate of texts, a message is one batch. */
+function sharesOf({ textsPerMinute }: ReindexSettings): Pick<TaskPhase, 'group' | 'ahead'> {
+  return { group: textsPerMinute === null ? MOST_BATCHES : 1, ahead: AHEAD };
 }
 
 /** Batches that the queue may begin within a minute. */

@@ -1,7 +1,7 @@
 import type { Json } from '../json.js';
 import { taskResult } from '../runs/markers.js';
 import type { StoredVector } from '../ports/vector-index.js';
-import type { RunRecord } from '../runs/model.js';
+import type { RunRecord, Turn } from '../runs/model.js';
 import { originOf, readSettled } from './batches.js';
 import { stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
@@ -46,6 +46,7 @@ export async function settleTask(
   run: RunRecord,
   task: number,
   signal: AbortSignal,
+  turn: Turn,
 ): Promise<Json> {
   const state = stateOf(run);
   const { kind, number } = originOf(state, task);
@@ -63,7 +64,7 @@ export async function settleTask(
     const wrong = standing.filter((one) => isWrong(one, settings.dimensions));
     if (wrong.length === 0 || tries >= TRIES) return { ...tally(project, standing, wrong), again: again.size, spent };
     if (tries > 0) await ports.clock.sleep(READ_AGAIN_MS, signal);
-    const work = { ports, settings, project, signal };
+    const work = { ports, settings, project, signal, turn };
     const placed = await placeItems(
       work,
       wrong.map(({ ref }) => ref),

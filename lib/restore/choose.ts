@@ -81,8 +81,8 @@ async function checkWhole({ store }: ChoosePorts, manifest: Manifest, allowIncom
 }
 
 /** What is wrong elsewhere in the chain must not keep anybody from restoring; an altered manifest must. */
-async function checkLinks({ store }: ChoosePorts, id: string): Promise<void> {
-  const own = (await checkChain(store)).find(({ subject }) => subject === manifestName(id) || subject === id);
+async function checkLinks(ports: ChoosePorts, id: string): Promise<void> {
+  const own = (await checkChain(ports)).find(({ subject }) => subject === manifestName(id) || subject === id);
   if (own === undefined) return;
   throw new AppError('damaged', `Snapshot ${id} does not fit into the chain: ${own.code}`, {
     hint: 'Its manifest was replaced after the next snapshot was taken. Restore from another one.',

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 import type { Leg, StepOutcome } from '../runs/model.js';
+import { demandStanding } from '../snapshot/standing.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest } from './choose.js';
 import type { RestorePorts } from './context.js';
@@ -10,6 +11,7 @@ import { SCRATCH_MARK } from './staged.js';
 export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const input = inputOf(leg.run);
   const state = parseRestoreCheckpoint(leg.run.checkpoint);
+  await demandStanding(ports, leg.run.id, input.snapshot);
   // Whether an incomplete one will do was decided when the run was asked for.
   const manifest = await chooseManifest(ports, input.snapshot, true);
   const checkpoint = {

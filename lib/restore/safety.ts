@@ -30,9 +30,9 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
       next: `${PREFIX}seal`,
       inline: settings.inline,
       parallelism: settings.parallelism,
-      task: (run, task, signal) => {
+      task: (run, task, signal, turn) => {
         const phase = definitionFor(run).phases['check'] as TaskPhase;
-        return phase.task(innerRun(run), task, signal);
+        return phase.task(innerRun(run), task, signal, turn);
       },
       progress: (run, done) => ({ done, total: run.tasks, unit: 'parts', bytes: 0 }),
     },

@@ -1,12 +1,15 @@
 import { AppError, toAppError } from '../errors.js';
 import { newId } from './ids.js';
-import { claimLease, freeLease, handOverLease, keepLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
+import { claimLease, freeLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
+import { workGroup } from './group-work.js';
+import type { TaskGroup } from './groups.js';
+import { handOutRest } from './hand-out.js';
 import { workPhases, type EnginePorts } from './legwork.js';
-import { hasMarker, isLastTask, writeMarker } from './markers.js';
+import { isLastTask } from './markers.js';
 import { legMessage, parseMessage } from './messages.js';
 import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
-import { endRun, isOver } from './ending.js';
+import { endRun, isOver, willBeRetried } from './ending.js';
 import { asleep, callLater, isAsleep, mayWait } from './waiting.js';
 import { createRun, loadRun, newRecord, runName, saveRun, type StartRequest } from './records.js';
 
@@ -110,25 +113,23 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
-      return deliverTask(record, phase, message.task, budget);
+      return deliverTasks(record, phase, { first: message.task, count: message.count }, budget);
     }
     const stale = 'task' in message || message.leg < record.leg;
     return stale ? tolerateBusy(record, () => work(record.id, budget, false)) : work(record.id, budget);
   }
 
-  async function deliverTask(run: RunRecord, phase: TaskPhase, task: number, budget: Budget): Promise<RunRecord> {
-    if (task < run.tasks && !(await hasMarker(ports.store, run.id, run.phase, task))) {
-      await keepLease(ports, run.lease, run.id, times);
-      try {
-        const result = await phase.task(run, task, budget.interrupt);
-        await writeMarker(ports.store, run.id, run.phase, task, result);
-      } catch (error) {
-        // The same task may have been delivered twice: then it is done, whatever came in this one's way.
-        if (await hasMarker(ports.store, run.id, run.phase, task)) return run;
-        return pauseOrEnd(run, error, budget);
-      }
+  async function deliverTasks(run: RunRecord, phase: TaskPhase, group: TaskGroup, budget: Budget): Promise<RunRecord> {
+    const { done, error, left } = await workGroup(ports, times, run, phase, group, budget);
+    if (left.length > 0) {
+      const failure = error === null ? null : toAppError(error);
+      const goesOn = failure === null || (done > 0 && willBeRetried(failure, budget));
+      if (!goesOn) return pauseOrEnd(run, failure, budget);
+      await handOutRest(ports, phase, run, left, failure?.retryAfterMs ?? 0);
+      return run;
     }
-    const isLast = await isLastTask(ports.store, run.id, run.phase, task, run.tasks);
+    const last = Math.min(group.first + group.count, run.tasks) - 1;
+    const isLast = await isLastTask(ports.store, run.id, run.phase, last, run.tasks);
     return isLast ? tolerateBusy(run, () => work(run.id, budget, false)) : run;
   }
 

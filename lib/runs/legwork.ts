@@ -1,12 +1,13 @@
+import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import type { QueueFlow } from '../ports/queue.js';
 import { failureOf, willBeRetried } from './ending.js';
+import { handOut } from './hand-out.js';
 import { asleep, awake, callLater, mayWait } from './waiting.js';
 import type { Budget, OpenLeg } from './leg.js';
 import { missingTasks, writeMarker } from './markers.js';
-import { legMessage, taskMessage } from './messages.js';
+import { legMessage } from './messages.js';
 import type { Progress, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
@@ -59,7 +60,7 @@ async function workSerial(
   const moved = outcome.to === 'phase' || goesBeyond(progress, leg.run.progress);
   const advanced = { checkpoint, progress, leg: leg.run.leg + 1, stalls: moved ? 0 : leg.run.stalls };
   if (outcome.to === 'phase') {
-    const entered = { ...leg.run, ...advanced, phase: outcome.phase, tasks: outcome.tasks };
+    const entered = { ...leg.run, ...advanced, phase: outcome.phase, tasks: outcome.tasks, handedOut: null };
     const next = phaseOf(definition, outcome.phase);
     await leg.update({ ...entered, progress: next.type === 'tasks' ? next.progress(entered, 0) : progress });
     if (!leg.timeIsUp()) return 'go-on';
@@ -81,20 +82,17 @@ async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Pr
   const missing = await missingTasks(ports.store, id, name, tasks);
   if (missing.length === 0) {
     const progress = phase.progress(leg.run, tasks);
-    await leg.update({ phase: phase.next, tasks: 0, leg: leg.run.leg + 1, progress, stalls: 0 });
+    await leg.update({ phase: phase.next, tasks: 0, handedOut: null, leg: leg.run.leg + 1, progress, stalls: 0 });
     return 'go-on';
   }
-  await saveDone(phase, leg, tasks - missing.length);
+  const done = tasks - missing.length;
+  const { handedOut } = leg.run;
+  await saveDone(phase, leg, done);
+  await leg.update({ handedOut: done });
   await leg.close('hand-over');
-  const flow = flowOf(phase, id);
-  await ports.queue.publish(missing.map((task) => taskMessage(leg.run, task, flow)));
+  // What the queue is at it has: to publish it again would only have it done twice.
+  if (handedOut === null || done <= handedOut) await handOut(ports, phase, leg.run, new Set(missing));
   return 'done';
-}
-
-function flowOf({ parallelism, rate }: TaskPhase, run: string): QueueFlow {
-  if (rate === undefined) return { key: `run-${run}`, parallelism, rate: null };
-  const { key, count, periodSeconds } = rate;
-  return { key, parallelism, rate: { count, periodSeconds } };
 }
 
 async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Promise<void> {
@@ -102,18 +100,19 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): P
   const missing = await missingTasks(ports.store, id, name, tasks);
   let done = tasks - missing.length;
   let reportedAt = 0;
+  const turn = pLimit(phase.inline);
   await pMap(
     missing,
     async (task) => {
       if (leg.timeIsUp() || leg.signal.aborted) return;
-      const result = await phase.task(leg.run, task, leg.signal);
+      const result = await phase.task(leg.run, task, leg.signal, turn);
       await writeMarker(ports.store, id, name, task, result);
       done += 1;
       if (ports.clock.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
       reportedAt = ports.clock.now();
       await saveDone(phase, leg, done);
     },
-    { concurrency: phase.inline },
+    { concurrency: phase.inline * (phase.ahead ?? 1) },
   );
   throwIfLost(leg);
 }

@@ -1,13 +1,20 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { QueueFlow, QueueMessage } from '../ports/queue.js';
+import type { TaskGroup } from './groups.js';
 
 const messageSchema = z.union([
   z.strictObject({ run: z.string(), leg: z.number().int().nonnegative() }),
-  z.strictObject({ run: z.string(), phase: z.string(), task: z.number().int().nonnegative() }),
+  z.strictObject({
+    run: z.string(),
+    phase: z.string(),
+    task: z.number().int().nonnegative(),
+    /** So many tasks from `task` on. */
+    count: z.number().int().positive().default(1),
+  }),
 ]);
 
-/** One queue message's worth of a run: its next leg, or one of its tasks. */
+/** One queue message's worth of a run: its next leg, or some of its tasks. */
 export type RunMessage = z.infer<typeof messageSchema>;
 
 /** Throws `usage` for anything that is not a message of ours. */
@@ -32,17 +39,21 @@ export function legMessage(run: string, leg: number, delaySeconds: number, nonce
   };
 }
 
-/** Within one leg a task's message is the same; a later leg that publishes it again means it. */
+/**
+ * Within one leg the message of a group of tasks is the same; a later leg that publishes it again means it, and so does
+ * `nonce`.
+ */
 export function taskMessage(
   run: { id: string; leg: number; phase: string },
-  task: number,
+  { first, count }: TaskGroup,
   flow: QueueFlow,
+  { delaySeconds = 0, nonce = '' } = {},
 ): QueueMessage {
   const { id, leg, phase } = run;
   return {
-    body: JSON.stringify({ run: id, phase, task } satisfies RunMessage),
-    deduplicationId: `${id}.${phase}-${task}.${leg}`,
-    delaySeconds: 0,
+    body: JSON.stringify({ run: id, phase, task: first, count } satisfies RunMessage),
+    deduplicationId: `${id}.${phase}-${first}.${leg}${nonce}`,
+    delaySeconds,
     flow,
   };
 }

@@ -32,6 +32,11 @@ export const runRecordSchema = z.object({
   phase: z.string(),
   /** How many tasks the present phase has; 0 when it has none. */
   tasks: z.number().int().nonnegative(),
+  /**
+   * How many tasks of the phase were done when the others were last given to the queue; null when they have not been.
+   * As long as the number grows, the queue is at it.
+   */
+  handedOut: z.number().int().nullable().default(null),
   /** Counts the legs; a message that names an older leg is out of date. */
   leg: z.number().int().nonnegative(),
   /** Legs begun since the run last saved progress: what keeps dying must come to an end. */
@@ -105,6 +110,15 @@ export interface SerialPhase {
 }
 
 /**
+ * Does what tasks of one worker may not do at the same time, such as calling a service whose load is counted by workers:
+ * one after the other over a queue, `inline` at a time within a process.
+ */
+export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** For work that has nobody beside it. */
+export const alone: Turn = (work) => work();
+
+/**
  * A phase of independent tasks 0 .. n-1. A task may run twice, at the same time or late; its result is what the first
  * to finish wrote down. When all are done, the run goes on with phase `next`.
  */
@@ -113,11 +127,16 @@ export interface TaskPhase {
   readonly next: string;
   /** How many tasks one leg works on at a time before the rest goes over the queue; 0 sends all over the queue. */
   readonly inline: number;
-  /** How many tasks the queue may deliver at a time. */
+  /** How many messages of tasks the queue may deliver at a time. */
   readonly parallelism: number;
+  /** How many tasks one message may bring, where there are many; default 1. */
+  readonly group?: number;
+  /** How many tasks are begun for each one that may have the turn, so that others read and write meanwhile; default 1. */
+  readonly ahead?: number;
   /** A limit that is shared with other runs, such as a service's rate: deliveries per period under one key. */
   readonly rate?: { readonly key: string; readonly count: number; readonly periodSeconds: number };
-  task(run: RunRecord, task: number, signal: AbortSignal): Promise<Json>;
+  /** `turn`: see `Turn`. */
+  task(run: RunRecord, task: number, signal: AbortSignal, turn: Turn): Promise<Json>;
   progress(run: RunRecord, done: number): Progress;
 }
 

@@ -28,9 +28,10 @@ export function asleep(now: number, error: AppError): Pick<RunRecord, 'state' | 
   return { state: 'waiting', resumeAt, error: failureOf(error) };
 }
 
-/** What changes in the record of a run that works; its messages of before would be taken for doubles. */
+/** What changes in the record of a run that works; its messages of before would be taken for doubles, or are used up. */
 export function awake(run: RunRecord): Partial<RunRecord> {
-  return run.state === 'waiting' ? { state: 'running', resumeAt: null, error: null, leg: run.leg + 1 } : {};
+  if (run.state !== 'waiting') return {};
+  return { state: 'running', resumeAt: null, error: null, leg: run.leg + 1, handedOut: null };
 }
 
 /** Has the queue wake a sleeping run, and keeps its lease until then. */

@@ -1,12 +1,14 @@
 import { z } from 'zod';
+import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
+import type { ObjectStore, Signer } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { loadRun } from '../runs/records.js';
 import { snapshotIds } from './catalog.js';
 import type { Finding } from './check-part.js';
 import { sha256 } from './manifest.js';
 import { manifestName } from './names.js';
+import { readTombstones, type Tombstone } from './tombstone.js';
 
 /** The result of a run that has written a manifest. */
 const finishedRun = z.object({ manifestSha256: z.string() });
@@ -15,31 +17,63 @@ const linkSchema = z.object({ previous: z.object({ id: z.string(), sha256: z.str
 
 const RUNS = 'runs/';
 
+/** A snapshot that is there, or was removed on purpose: the hash of its manifest, and the link to the one before. */
+interface Member {
+  readonly id: string;
+  readonly sha256: string;
+  readonly link: Link | 'unreadable';
+  readonly removed: boolean;
+}
+
 /**
  * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
  * that was deleted or altered shows in the next that is left. Those after the last that is left show in the records of
- * the runs that took them.
+ * the runs that took them. One that was removed by retention is represented by its tombstone.
  */
-export async function checkChain(store: ObjectStore): Promise<Finding[]> {
+export async function checkChain(ports: { readonly store: ObjectStore; readonly signer: Signer }): Promise<Finding[]> {
+  // In this order: whoever removes a manifest has written its tombstone before.
+  const present = await presentMembers(ports.store);
+  const tombstones = await readTombstones(ports);
+  const members = withRemoved(present, tombstones);
+  const seen = new Map<string, Member>();
   const findings: Finding[] = [];
-  const hashes = new Map<string, string>();
+  for (const member of members) {
+    seen.set(member.id, member);
+    const finding = checkLink(member, seen);
+    if (finding !== null && !findings.some((other) => isSame(other, finding))) findings.push(finding);
+  }
+  const newest = members.filter(({ removed }) => !removed).at(-1)?.id ?? '';
+  return [...findings, ...(await missingAfter(ports.store, newest, tombstones))];
+}
+
+async function presentMembers(store: ObjectStore): Promise<Member[]> {
+  const members: Member[] = [];
   for (const id of await snapshotIds(store)) {
     const found = await store.read(manifestName(id));
     if (found === null) continue;
-    hashes.set(id, sha256(found.body));
-    const finding = checkLink(id, readLink(found.body), hashes);
-    if (finding !== null) findings.push(finding);
+    members.push({ id, sha256: sha256(found.body), link: readLink(found.body), removed: false });
   }
-  const newest = [...hashes.keys()].at(-1) ?? '';
-  return [...findings, ...(await missingAfter(store, newest))];
+  return members;
 }
 
-async function missingAfter(store: ObjectStore, newest: string): Promise<Finding[]> {
+/** Everything that has a place in the chain, oldest first. */
+function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
+  const members = new Map<string, Member>();
+  for (const { id, manifestSha256, previous } of tombstones.values()) {
+    members.set(id, { id, sha256: manifestSha256, link: previous, removed: true });
+  }
+  for (const member of present) members.set(member.id, member);
+  return [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function missingAfter(
+  store: ObjectStore,
+  newest: string,
+  tombstones: ReadonlyMap<string, Tombstone>,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for await (const id of store.folders(RUNS)) {
-    if (id <= newest || !isId(id)) continue;
-    const { kind, result } = (await loadRun(store, id)).record;
-    if (kind !== 'snapshot' || result === null || !finishedRun.safeParse(result).success) continue;
+    if (id <= newest || !isId(id) || tombstones.has(id) || !(await wroteManifest(store, id))) continue;
     findings.push({
       code: 'snapshot-missing',
       subject: id,
@@ -49,22 +83,38 @@ async function missingAfter(store: ObjectStore, newest: string): Promise<Finding
   return findings;
 }
 
-function checkLink(id: string, link: Link | 'unreadable', hashes: ReadonlyMap<string, string>): Finding | null {
+async function wroteManifest(store: ObjectStore, run: string): Promise<boolean> {
+  try {
+    const { kind, result } = (await loadRun(store, run)).record;
+    return kind === 'snapshot' && result !== null && finishedRun.safeParse(result).success;
+  } catch (error) {
+    // Old records are removed one object at a time: what is left of one says nothing.
+    if (error instanceof AppError && error.code === 'not-found') return false;
+    throw error;
+  }
+}
+
+function checkLink({ id, link }: Member, seen: ReadonlyMap<string, Member>): Finding | null {
   if (link === 'unreadable') {
     return { code: 'manifest-altered', subject: manifestName(id), detail: 'it cannot be read' };
   }
   if (link === null) return null;
-  const hash = hashes.get(link.id);
-  if (hash === undefined) {
+  const member = seen.get(link.id);
+  if (member === undefined) {
     return {
       code: 'snapshot-missing',
       subject: link.id,
       detail: `its manifest is gone; ${id} follows it in the chain`,
     };
   }
-  if (hash === link.sha256) return null;
-  const detail = `its SHA-256 is ${hash}; ${id} recorded ${link.sha256}`;
+  if (member.sha256 === link.sha256) return null;
+  const was = member.removed ? 'when it was removed, its SHA-256 was' : 'its SHA-256 is';
+  const detail = `${was} ${member.sha256}; ${id} recorded ${link.sha256}`;
   return { code: 'manifest-altered', subject: manifestName(link.id), detail };
+}
+
+function isSame(a: Finding, b: Finding): boolean {
+  return a.code === b.code && a.subject === b.subject;
 }
 
 type Link = z.infer<typeof linkSchema>['previous'];

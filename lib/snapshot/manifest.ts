@@ -128,7 +128,8 @@ export async function loadManifest(store: ObjectStore, id: string): Promise<Load
   return found === null ? null : parseManifest(id, found.body);
 }
 
-function parseManifest(id: string, bytes: Buffer): LoadedManifest {
+/** Reads a manifest's bytes as they are stored. Throws as `loadManifest` does. */
+export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
   let raw: Record<string, unknown>;
   try {
     raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));

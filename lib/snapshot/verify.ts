@@ -11,6 +11,7 @@ import { doubledLines } from './doubles.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
 import { manifestName } from './names.js';
 import { unpackIndex } from './part-index.js';
+import { demandStanding } from './standing.js';
 import { writeVerification } from './verification.js';
 
 export type VerifyPorts = Pick<Ports, 'clock' | 'sealer' | 'signer' | 'store'>;
@@ -42,7 +43,8 @@ export function startVerify(engine: Engine, snapshot: string): Promise<Started> 
 
 async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   const id = snapshotOf(leg.run);
-  const findings = await checkChain(ports.store);
+  await demandStanding(ports, leg.run.id, id);
+  const findings = await checkChain(ports);
   const loaded = await openManifest(ports, id, findings);
   const plain = loaded?.manifest.parts.reduce((sum, part) => sum + part.plain.bytes, 0) ?? 0;
   const tasks = loaded?.manifest.parts.length ?? 0;

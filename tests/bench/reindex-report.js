@@ -11,6 +11,7 @@ export function reportReindex({ machine, parallelism, batch, rows }) {
       '',
       `${whole(row.items)} items, ${row.delayMs} ms for each call of the embedder`,
       `  embedding        ${seconds(row.embedMs)}, ${whole((row.items * 1000) / row.embedMs)} items/s; ideal ${seconds(row.idealMs)}: ratio ${row.ratio.toFixed(2)}`,
+      `  what cores allow ${seconds(row.coresMs)} at the least, for the processor time of all parts; to the longer of the two: ratio ${(Math.max(row.idealMs, row.coresMs) / row.embedMs).toFixed(2)}`,
       `  one by one       ${seconds(row.sequentialMs)} (the plain loop, projected): ${(row.sequentialMs / row.embedMs).toFixed(1)} times as long`,
       `  the whole run    ${seconds(row.totalMs)}: ${Object.entries(row.phases)
         .map(([phase, ms]) => `${phase} ${seconds(Number(ms))}`)

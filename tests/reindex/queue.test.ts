@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { countMarkers } from '../../lib/runs/markers.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
 import { reportOf } from './outcome.js';
@@ -151,7 +152,10 @@ describe('re-indexing over a queue', () => {
     const first = bench.engine({ settings: { inline: 1 }, embedder });
     const id = await bench.start(first, { ...SCOPE, mode: 'flush' });
     void first.work(id, bench.budget());
-    while (calls < 3) await new Promise((wake) => setTimeout(wake, 5));
+    // The two batches before the one that hangs are written while it does.
+    while (calls < 3 || (await countMarkers(bench.ports.store, id, 'embed')) < 2) {
+      await new Promise((wake) => setTimeout(wake, 5));
+    }
     expect(bench.index.requestCount('reset')).toBe(1);
     // By then the dead leg's lease has run out.
     bench.clock.advance(120_000);

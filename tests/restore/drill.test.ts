@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/adapters/clock.js';
 import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
@@ -125,7 +127,8 @@ describe('a drill', () => {
 
   it.each([
     ['a key that goes missing', () => scratch.redis.del('key:7'), 'missing'],
-    ['an expiry that is another', () => scratch.redis.persist('brief'), 'different'],
+    ['an expiry that is gone', () => scratch.redis.persist('brief'), 'different'],
+    ['an expiry that is another', () => scratch.redis.pexpireat('brief', NOW + 90_000_000), 'different'],
   ])('fails over %s, and names it', async (_, meddle, verdict) => {
     await bench.snapshot();
     const run = await drill({ drill: meddled(meddle) });
@@ -135,12 +138,20 @@ describe('a drill', () => {
     expect(await dumpOf(scratch.url)).toEqual({});
   });
 
-  it('fails over a damaged part, and names it', async () => {
+  it.each(['gone', 'corrupt'])('fails over a part that is %s, and names it', async (how) => {
     const { id, parts } = await bench.snapshot();
     const name = partName(id, parts[0]?.name ?? '');
-    await bench.folder.store.remove(name);
+    if (how === 'gone') await bench.folder.store.remove(name);
+    else await flipByte(join(bench.folder.folder, name));
     const run = await drill();
     expect(run).toMatchObject({ state: 'failed', error: { code: 'damaged' }, result: { outcome: 'failed' } });
     expect((await lastRecord()).reason).toContain(name);
   });
 });
+
+async function flipByte(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  const middle = Math.floor(bytes.length / 2);
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+}

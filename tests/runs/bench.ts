@@ -4,7 +4,7 @@ import type { Json } from '../../lib/json.js';
 import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { Budget } from '../../lib/runs/leg.js';
-import type { Leg, RunDefinition, RunRecord, StepOutcome } from '../../lib/runs/model.js';
+import type { Leg, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
@@ -36,7 +36,7 @@ export interface Bench {
   engineOf(definition: RunDefinition): Engine;
 }
 
-export async function openBench(inline = 0): Promise<Bench> {
+export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Promise<Bench> {
   const folder = await folderStore();
   const clock = manualClock();
   const queue = inProcessQueue();
@@ -47,7 +47,7 @@ export async function openBench(inline = 0): Promise<Bench> {
   const bench: Bench = {
     clock,
     folder,
-    engine: engineOf(counting(inline, did, point)),
+    engine: engineOf(counting(inline, did, point, shape)),
     did,
     fault: () => undefined,
     async start(engine = bench.engine) {
@@ -75,7 +75,12 @@ export async function openBench(inline = 0): Promise<Bench> {
   return bench;
 }
 
-function counting(inline: number, did: string[], point: (at: string) => void): RunDefinition {
+function counting(
+  inline: number,
+  did: string[],
+  point: (at: string) => void,
+  shape: Partial<TaskPhase>,
+): RunDefinition {
   const happen = (what: string): void => {
     did.push(what);
     point(what);
@@ -99,7 +104,8 @@ function counting(inline: number, did: string[], point: (at: string) => void): R
     happen(`task ${at}`);
     return at;
   };
-  const work = { type: 'tasks', next: 'sum', inline, parallelism: 3, task, progress: () => PROGRESS } as const;
+  const progress = (_: unknown, done: number) => ({ ...PROGRESS, done });
+  const work = { type: 'tasks', next: 'sum', inline, parallelism: 3, task, progress, ...shape } as const;
   const phases = { count: { type: 'serial', step: count }, work, sum: { type: 'serial', step: sum } } as const;
   return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases };
 }

@@ -17,7 +17,10 @@ function vectorIn(embedding: unknown): Float32Array {
   // Protobuf's JSON leaves an empty list out.
   const values: unknown = 'values' in embedding ? embedding.values : [];
   if (!Array.isArray(values)) throw brokenAnswerError('an embedding of another shape');
-  return Float32Array.from(values, component);
+  // Float32Array.from with a function takes several times as long.
+  const vector = new Float32Array(values.length);
+  for (let at = 0; at < vector.length; at++) vector[at] = component(values[at]);
+  return vector;
 }
 
 const NOT_FINITE = ['NaN', 'Infinity', '-Infinity'];

@@ -64,8 +64,9 @@ function metadataOf(value: unknown): Metadata {
 
 function valuesOf(value: unknown): Float32Array {
   const numbers = listOf(value);
-  if (!numbers.every((number): number is number => typeof number === 'number')) throw malformed('values of no vector');
-  return Float32Array.from(numbers);
+  const vector = new Float32Array(numbers.length);
+  for (let at = 0; at < vector.length; at++) vector[at] = numberOf(numbers[at]);
+  return vector;
 }
 
 function listOf(value: unknown): readonly unknown[] {

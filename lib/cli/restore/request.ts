@@ -14,6 +14,7 @@ export interface RestoreOptions {
   readonly settle: boolean;
   readonly reindex: boolean;
   readonly allowIncomplete?: boolean;
+  readonly replica?: boolean;
   readonly local?: boolean;
   readonly yes?: boolean;
 }

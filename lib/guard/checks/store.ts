@@ -11,13 +11,18 @@ const SKEW_MS = 10_000;
  * All that runs rely on in the store, on objects under `probe/` that are removed again. `open` gives the store without
  * retries, which would hide what it does; it may throw `config`.
  */
-export function storeChecks(open: () => ObjectStore, where: string, clock: Clock): CheckGroup {
+export function storeChecks(
+  open: () => ObjectStore,
+  where: string,
+  clock: Clock,
+  name: 'store' | 'replica' = 'store',
+): CheckGroup {
   let opened: ObjectStore | null = null;
   const store = (): ObjectStore => (opened ??= open());
   return [
-    { name: 'store', look: () => reach(store(), where) },
-    { name: 'store-writes', look: () => prove(store(), clock) },
-    { name: 'store-clock', look: () => compareClocks(store(), clock) },
+    { name, look: () => reach(store(), where) },
+    { name: `${name}-writes`, look: () => prove(store(), clock) },
+    { name: `${name}-clock`, look: () => compareClocks(store(), clock) },
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { ObjectStore } from '../../ports/store.js';
+import type { Ports } from '../../ports/index.js';
 import { checkChain } from '../../snapshot/chain.js';
 import type { Finding } from '../alerts/condition.js';
 import type { Summary } from './parts.js';
@@ -7,8 +7,10 @@ import type { Summary } from './parts.js';
 const NAMED = 5;
 
 /** Looks at the chain of all snapshots. */
-export async function chainStep(store: ObjectStore): Promise<Finding & { readonly summary: Summary }> {
-  const findings = await checkChain(store);
+export async function chainStep(
+  ports: Pick<Ports, 'signer' | 'store'>,
+): Promise<Finding & { readonly summary: Summary }> {
+  const findings = await checkChain(ports);
   const named = findings.slice(0, NAMED).map(({ code, subject }) => `${code} ${subject}`);
   const more = findings.length > NAMED ? ` and ${findings.length - NAMED} more` : '';
   const condition = {

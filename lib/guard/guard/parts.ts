@@ -1,4 +1,4 @@
-import type { Ports } from '../../ports/index.js';
+import type { Ports, Signer } from '../../ports/index.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
 import type { Budget } from '../../runs/leg.js';
@@ -10,8 +10,8 @@ import type { Step } from '../state.js';
 /** Facts of a step for its report: names, counts, ids. */
 export type Summary = Step['summary'];
 
-/** A piece of upkeep that the guard does in its turn. What it throws is the guard's failure. */
-export type Job = () => Promise<Summary>;
+/** Upkeep of the stores with what is left of a budget. What it throws is the guard's failure. */
+export type UpkeepJob = (left: Budget) => Promise<Summary>;
 
 export type GuardPorts = Pick<Ports, 'alerter' | 'clock' | 'heartbeat' | 'log' | 'store'>;
 
@@ -26,6 +26,7 @@ export interface Judging {
 /** Everything that the guard looks after. */
 export interface GuardParts extends Judging {
   readonly engine: Engine;
+  readonly signer: Signer;
   /** Works on a run within this process. */
   readonly work: (id: string, budget: Budget) => Promise<RunRecord>;
   /** Whether runs go on over a queue. */
@@ -33,9 +34,5 @@ export interface GuardParts extends Judging {
   readonly times: LeaseTimes;
   readonly startDrill: () => Promise<Started>;
   readonly checks: readonly CheckGroup[];
-  readonly replicate: Job;
-  readonly prune: Job;
+  readonly upkeep: UpkeepJob;
 }
-
-/** For what is not built in yet, or not configured. */
-export const noJob: Job = () => Promise.resolve({ state: 'none' });

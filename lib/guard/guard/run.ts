@@ -42,11 +42,10 @@ export async function guard(parts: GuardParts, budget: Budget): Promise<GuardRep
   const turn = takeDown(parts, shareOf(budget, clock, WORK_SHARE));
   const stuck = await turn.finding('resume', (left) => resumeStuck(parts, left));
   await turn.summary('snapshot', (left) => snapshotStep(parts, left));
-  const chain = await turn.finding('chain', () => chainStep(store));
+  const chain = await turn.finding('chain', () => chainStep({ store, signer: parts.signer }));
   await turn.summary('drill', (left) => drillStep(parts, left));
   const checked = await turn.finding('checks', (left) => checksStep(clock, parts.checks, left));
-  await turn.summary('replicate', parts.replicate);
-  await turn.summary('prune', parts.prune);
+  await turn.summary('upkeep', parts.upkeep);
   const judged = await judge(parts, new Date(clock.now()).toISOString());
   const finding = merged(judged.finding, stuck ?? NOTHING, chain ?? NOTHING, checked ?? NOTHING, failures(turn.steps));
   return conclude(parts, turn.steps, checked, { ...judged, finding });

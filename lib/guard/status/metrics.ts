@@ -74,7 +74,7 @@ export function exposition(metrics: readonly Metric[]): string {
     .filter(({ samples }) => samples.length > 0)
     .map(({ name, help, samples }) => {
       const full = `${PREFIX}_${name}`;
-      const lines = samples.map(({ labels, value }) => `${full}${labelText(labels)} ${String(value)}`);
+      const lines = samples.map(({ labels, value }) => `${full}${labelText(labels)} ${numberText(value)}`);
       return [
         `# HELP ${full} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`,
         `# TYPE ${full} gauge`,
@@ -84,6 +84,12 @@ export function exposition(metrics: readonly Metric[]): string {
         .join('');
     })
     .join('');
+}
+
+/** As Go's strconv.ParseFloat reads it. */
+function numberText(value: number): string {
+  if (Number.isFinite(value) || Number.isNaN(value)) return String(value);
+  return value > 0 ? '+Inf' : '-Inf';
 }
 
 function labelText(labels: Labels): string {

@@ -41,22 +41,30 @@ function firstCharacters(text: string, count: number): string {
 
 /** Of the length that the vendor's vectors of this dimension have, and with the digits of a 32-bit float. */
 function finish(vector: readonly number[]): number[] {
-  const length = vector.length === FULL_DIMENSIONS ? 1 : SHORT_LENGTH;
-  return unit(vector).map((value) => Math.round(value * length * 1e8) / 1e8);
+  const scale = ((vector.length === FULL_DIMENSIONS ? 1 : SHORT_LENGTH) / (lengthOf(vector) || 1)) * 1e8;
+  return vector.map((value) => Math.round(value * scale) / 1e8);
 }
 
 function unit(vector: readonly number[]): number[] {
-  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-  return vector.map((value) => value / (length || 1));
+  const length = lengthOf(vector) || 1;
+  return vector.map((value) => value / length);
+}
+
+function lengthOf(vector: readonly number[]): number {
+  let sum = 0;
+  for (const value of vector) sum += value * value;
+  return Math.sqrt(sum);
 }
 
 /** Numbers from -1 to 1 that depend on the text alone (xorshift32, seeded with its SHA-256). */
 function pseudoRandom(text: string, count: number): number[] {
   let state = createHash('sha256').update(text).digest().readUInt32LE() || 1;
-  return Array.from({ length: Math.max(0, count) }, () => {
+  const numbers = new Array<number>(Math.max(0, count));
+  for (let at = 0; at < numbers.length; at++) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    return state / 2 ** 31;
-  });
+    numbers[at] = state / 2 ** 31;
+  }
+  return numbers;
 }

@@ -52,13 +52,18 @@ export function recordOf(item: Fields, dimensions: number): StoredRecord {
 }
 
 export function vectorOf({ vector }: Fields, dimensions: number): Float32Array {
-  if (!Array.isArray(vector) || !vector.every(Number.isFinite)) {
-    throw new Refusal(400, 'Invalid request: vector must be a list of numbers');
-  }
+  if (!isNumbers(vector)) throw new Refusal(400, 'Invalid request: vector must be a list of numbers');
   if (vector.length !== dimensions) {
     throw new Refusal(422, `Invalid vector dimension: ${vector.length}, expected: ${dimensions}`);
   }
-  return Float32Array.from(vector as number[]);
+  return new Float32Array(vector);
+}
+
+/** JSON knows no number that is not finite. A loop takes a fraction of what `every` with a function does. */
+function isNumbers(value: unknown): value is number[] {
+  if (!Array.isArray(value)) return false;
+  for (const component of value as unknown[]) if (typeof component !== 'number') return false;
+  return true;
 }
 
 /** A whole number of 1 to 1,000, as `limit` and `topK` are. */

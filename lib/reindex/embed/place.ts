@@ -1,4 +1,5 @@
 import type { StoredVector } from '../../ports/vector-index.js';
+import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
 import { readItems, type ReadItem, type ReadyItem } from '../items.js';
 import type { ItemRef } from '../model.js';
@@ -13,6 +14,8 @@ interface Work {
   readonly settings: ReindexSettings;
   readonly project: string;
   readonly signal: AbortSignal;
+  /** Calls of the embedder wait for it. */
+  readonly turn: Turn;
 }
 
 /** What became of each item, in order, and what was asked of the embedder. */
@@ -21,13 +24,13 @@ export interface Placed {
   readonly embedding: Embedding;
 }
 
-interface Turn {
+interface Place {
   readonly at: number;
   readonly ref: ItemRef;
   readonly item: ReadItem;
 }
 
-interface ReadyTurn extends Turn {
+interface ReadyPlace extends Place {
   readonly item: ReadyItem;
 }
 
@@ -37,11 +40,11 @@ interface ReadyTurn extends Turn {
  * whole, from the item as it is.
  */
 export async function placeItems(work: Work, refs: readonly ItemRef[]): Promise<Placed> {
-  const embedding = openEmbedding(work.ports, work.settings, work.signal);
+  const embedding = openEmbedding(work.ports, work.settings, work.signal, work.turn);
   const prints: Print[] = refs.map(() => null);
-  const isDue = (turn: Turn): turn is ReadyTurn => note(prints, turn);
+  const isDue = (turn: Place): turn is ReadyPlace => note(prints, turn);
   const items = await look(work, refs);
-  let turns = refs.map((ref, at): Turn => ({ at, ref, item: items[at] ?? 'gone' })).filter(isDue);
+  let turns = refs.map((ref, at): Place => ({ at, ref, item: items[at] ?? 'gone' })).filter(isDue);
   for (let round = 0; turns.length > 0 && round <= REPEATS; round++) {
     const now = await placeOnce(work, embedding, prints, turns);
     await removeDead(work, now);
@@ -55,11 +58,11 @@ async function placeOnce(
   work: Work,
   embedding: Embedding,
   prints: Print[],
-  turns: readonly ReadyTurn[],
-): Promise<Turn[]> {
+  turns: readonly ReadyPlace[],
+): Promise<Place[]> {
   const vectors = await embedding.embed(turns.map(({ item }) => item.text));
   throwIfAborted(work.signal);
-  const written: (ReadyTurn & { readonly values: Float32Array })[] = [];
+  const written: (ReadyPlace & { readonly values: Float32Array })[] = [];
   for (const [index, turn] of turns.entries()) {
     const values: Embedded = vectors[index] ?? 'bad-embedding';
     const isVector = typeof values !== 'string';
@@ -79,19 +82,19 @@ async function placeOnce(
 }
 
 /** Notes what is final about an item; whether it is yet to be embedded as it is now. */
-function note(prints: Print[], { at, item }: Turn): boolean {
+function note(prints: Print[], { at, item }: Place): boolean {
   if (item !== 'gone' && !('skip' in item)) return hashOf(prints[at] ?? null) !== item.hash;
   prints[at] = item === 'gone' ? null : ['', item.skip];
   return false;
 }
 
 /** Vectors that were just written for items that are gone, or cannot have one any more. */
-async function removeDead({ ports, project }: Work, turns: readonly Turn[]): Promise<void> {
+async function removeDead({ ports, project }: Work, turns: readonly Place[]): Promise<void> {
   const dead = turns.filter(({ item }) => item === 'gone' || 'skip' in item).map(({ ref: [id] }) => id);
   if (dead.length > 0) await ports.vectors.remove(project, dead);
 }
 
-function storedOf({ ref: [id], item, values }: ReadyTurn & { readonly values: Float32Array }): StoredVector {
+function storedOf({ ref: [id], item, values }: ReadyPlace & { readonly values: Float32Array }): StoredVector {
   return { id, values, metadata: item.metadata };
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.js';
+import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
 import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from '../model.js';
 
@@ -20,7 +21,7 @@ const LONGEST_WAIT_MS = 60_000;
 /** With the waits above, an hour: whatever limits the rate for longer is no rate limit. */
 const MOST_WAITS = 60;
 
-export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal): Embedding {
+export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal, turn: Turn): Embedding {
   let spent = NOTHING_SPENT;
 
   async function call(texts: readonly string[]): Promise<(Float32Array | 'refused')[]> {
@@ -31,7 +32,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal)
       characters: texts.reduce((sum, { length }) => sum + length, 0),
     });
     try {
-      return counted(await ports.embedder.embed(texts), texts.length);
+      return counted(await turn(() => ports.embedder.embed(texts)), texts.length);
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'embedder-refused') throw error;
       return apart(texts);

@@ -1,5 +1,5 @@
 import type { Engine, Started } from '../../runs/engine.js';
-import type { Leg, RunDefinition, SerialPhase, StepOutcome } from '../../runs/model.js';
+import type { Leg, RunDefinition, SerialPhase, StepOutcome, TaskPhase } from '../../runs/model.js';
 import { catalogEntry, newestVerified } from '../../snapshot/catalog.js';
 import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../checkpoint.js';
 import type { RestorePorts, RestoreSettings } from '../context.js';
@@ -7,7 +7,7 @@ import type { RestoreInput } from '../model.js';
 import { enter } from '../phases.js';
 import { restoreRun } from '../run.js';
 import { writeDrill, type Drill } from './record.js';
-import { objectionTo, wipe } from './scratch.js';
+import { demandScratch, objectionTo, wipe } from './scratch.js';
 
 /** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
 export const DRILL_TARGET = 'drill';
@@ -23,10 +23,7 @@ export interface DrillPorts extends RestorePorts {
  */
 export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefinition {
   const { phases } = restoreRun(ports, settings);
-  const drilled = Object.entries(phases).map(([name, phase]) => [
-    name,
-    phase.type === 'serial' ? concluding(ports, phase) : phase,
-  ]);
+  const drilled = Object.entries(phases).map(([name, phase]) => [name, inScratch(ports, phase)]);
   return {
     kind: 'drill',
     lease: 'drill',
@@ -38,9 +35,25 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   };
 }
 
-/** The end of the restore is not yet the end of the drill, whichever phase it comes in. */
-function concluding(ports: DrillPorts, phase: SerialPhase): SerialPhase {
-  return { type: 'serial', step: async (leg) => conclude(ports, leg, await phase.step(leg)) };
+/** A phase of the restore, which touches nothing but a scratch database. Its end is not yet the end of the drill. */
+function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPhase | TaskPhase {
+  const demand = (): Promise<void> => demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
+  if (phase.type === 'tasks') {
+    return {
+      ...phase,
+      task: async (run, task, signal, turn) => {
+        await demand();
+        return phase.task(run, task, signal, turn);
+      },
+    };
+  }
+  return {
+    type: 'serial',
+    step: async (leg) => {
+      await demand();
+      return conclude(ports, leg, await phase.step(leg));
+    },
+  };
 }
 
 /** Starts a drill with the newest verified snapshot. */
@@ -98,6 +111,7 @@ async function inconclusive(ports: DrillPorts, leg: Leg, reason: string): Promis
 async function conclude(ports: DrillPorts, leg: Leg, outcome: StepOutcome): Promise<StepOutcome> {
   if (outcome.to !== 'end') return outcome;
   const { startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  await demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
   await wipe(ports.redisOf(DRILL_TARGET), false);
   const passed = outcome.state === 'succeeded';
   const drill = await recordOf(ports, leg, {

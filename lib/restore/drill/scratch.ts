@@ -9,15 +9,31 @@ export type Objection = string | null;
 /**
  * Whether a database may be filled and wiped. Decided by reading alone: by its host, and by what is in it, since one
  * database can have two names. It must be empty while the protected one is not, or bear the mark of an earlier drill that
- * the protected one does not bear.
+ * the protected one does not bear. The protected one is looked at before and after: under two names of one database
+ * something may be written, or deleted, between two looks.
  */
 export async function objectionTo(scratch: RedisPort, primary: RedisPort): Promise<Objection> {
   if (scratch.host === primary.host) return 'the scratch database has the same host as the protected one';
-  const [size, own] = [await sizeOf(scratch), await sizeOf(primary)];
   if (await isMarked(primary)) return 'the protected database bears the mark of a scratch database';
   if (await isMarked(scratch)) return null;
+  const before = await sizeOf(primary);
+  const size = await sizeOf(scratch);
+  const after = await sizeOf(primary);
   if (size > 0) return `the scratch database holds ${size} keys and was not marked as one: empty it first`;
-  return own > 0 ? null : 'both databases are empty, so that they cannot be told apart';
+  return Math.min(before, after) > 0 ? null : 'both databases are empty, so that they cannot be told apart';
+}
+
+/**
+ * Throws `config` when a database may not be drilled in any more. A drill asks before each phase and task: a deployment
+ * in between may have put another database under the same variables. One that was wiped at the end of a leg that died
+ * is empty, and bears no mark.
+ */
+export async function demandScratch(scratch: RedisPort, primary: RedisPort): Promise<void> {
+  const objection = await objectionTo(scratch, primary);
+  if (objection === null) return;
+  throw new AppError('config', `The drill cannot go on: ${objection}`, {
+    hint: 'Leave DRILL_REDIS_REST_URL and what it leads to alone while a drill is at work. Nothing more was written; drill again.',
+  });
 }
 
 /** Empties a scratch database and marks it, in one: whatever dies, what is in it can be told from data. */

@@ -1,0 +1,69 @@
+import { connect } from '../connect.js';
+import { prune as pruneStore } from '../guard/prune/prune.js';
+import type { PruneResult } from '../guard/prune/result.js';
+import { toAppError } from '../errors.js';
+import { retentionSettings } from '../settings.js';
+import type { Context } from './context.js';
+import { bytes, counted } from './output/format.js';
+import { table } from './output/table.js';
+import { storeEnvironment } from './store-choice.js';
+
+/** How many names a warning gives. */
+const NAMED = 5;
+
+export interface PruneCommand {
+  readonly dryRun?: boolean;
+  readonly replica?: boolean;
+}
+
+/** `prune`: removes what the policy lets go, and says of each snapshot why it stays or goes. */
+export async function prune(context: Context, options: PruneCommand): Promise<number> {
+  const env = storeEnvironment(context.env, options.replica);
+  const settings = retentionSettings(env);
+  const ports = { ...connect(env, ['clock', 'signer', 'store']), log: quiet(context) };
+  const dryRun = options.dryRun === true;
+  const result = await pruneStore(ports, settings, { dryRun, interrupt: context.interrupt });
+  context.print(pruneText(result));
+  for (const warning of pruneWarnings(result)) context.note(`warning: ${warning}`);
+  context.document(result);
+  if (context.interrupt.aborted) throw toAppError(context.interrupt.reason);
+  return 0;
+}
+
+/** The command itself tells what the log would. */
+function quiet({ log }: Context): Context['log'] {
+  return { ...log, warn: () => undefined };
+}
+
+/** What a prune came to, for people. */
+export function pruneText(result: PruneResult): string {
+  const { decisions, dryRun, held, snapshots } = result;
+  const rows = decisions.map(({ id, keep, reasons }) => [id, keep ? 'keep' : 'remove', reasons.join(', ')]);
+  const verdicts = rows.length === 0 ? [] : [table(['snapshot', 'verdict', 'because'], rows)];
+  if (held !== null) return [...verdicts, `Nothing is removed now: ${held}.`].join('\n\n');
+  const litter = Object.entries(result.litter).filter(([, count]) => count > 0);
+  const what = [
+    counted(snapshots.removed, 'snapshot'),
+    ...litter.map(([kind, count]) => `${kind}: ${counted(count, 'object')}`),
+  ];
+  const verb = dryRun ? 'Would remove' : 'Removed';
+  return [
+    ...verdicts,
+    `${verb} ${what.join(', ')}; ${counted(result.objects, 'object')}, ${bytes(result.bytes)}.`,
+  ].join('\n\n');
+}
+
+/** What somebody should look at. */
+export function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult): string[] {
+  const few = (names: readonly string[]): string => names.slice(0, NAMED).join(', ');
+  return [
+    ...(keptByStore.count === 0
+      ? []
+      : [`the store refused to remove ${counted(keptByStore.count, 'object')}: ${few(keptByStore.names)}`]),
+    ...(snapshots.left === 0 ? [] : [`${counted(snapshots.left, 'snapshot')} left for the next time`]),
+    ...(missing.length === 0
+      ? []
+      : [`the manifest of ${few(missing)} was removed by somebody else; the parts stay: see \`verify\``]),
+    ...(finished ? [] : ['time was up before the end; start it again']),
+  ];
+}

@@ -1,0 +1,44 @@
+import { connect, connectReplica } from '../connect.js';
+import { exitCodeOf, toAppError } from '../errors.js';
+import { prune } from '../guard/prune/prune.js';
+import type { PruneResult } from '../guard/prune/result.js';
+import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from '../guard/replica/replicate.js';
+import { retentionSettings } from '../settings.js';
+import type { Context } from './context.js';
+import { bytes, count, counted } from './output/format.js';
+import { errorDocument, explain } from './output/report-error.js';
+import { facts } from './output/table.js';
+
+/** `replicate`: brings the second store up to date and prunes it. Exit 1 when something could not be copied. */
+export async function replicate(context: Context, options: { readonly dryRun?: boolean }): Promise<number> {
+  const { env, interrupt } = context;
+  const settings = retentionSettings(env);
+  const log = { ...context.log, warn: () => undefined, error: () => undefined };
+  const ports = { ...connect(env, ['clock', 'signer', 'store']), log };
+  const replica = connectReplica(env);
+  const dryRun = options.dryRun === true;
+  const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });
+  if (interrupt.aborted) throw toAppError(interrupt.reason);
+  // The second store knows of no runs: whether to hold is asked of the first.
+  const { held } = await prune(ports, settings, { dryRun: true });
+  const pruned = held === null ? await prune({ ...ports, store: replica }, settings, { dryRun, interrupt }) : null;
+  context.print(view(result, pruned, held));
+  const error = errorOfReplica(result);
+  if (error !== null) explain(error, { env, err: (text) => context.note(text) });
+  context.document({ ...result, prune: pruned, held, error: error === null ? null : errorDocument(error).error });
+  return error === null ? 0 : exitCodeOf(error.code);
+}
+
+function view(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
+  const { bytes: size, conflicts, copied, damaged, dryRun, snapshots } = result;
+  const why = pruned?.held ?? held;
+  const removed = pruned?.snapshots.removed ?? 0;
+  const rows: [string, string][] = [
+    [dryRun ? 'would copy' : 'copied', `${counted(copied, 'snapshot')}, ${bytes(size)}`],
+    ['in both', `${count(snapshots)}${dryRun ? ' now' : ''}`],
+    ...(damaged.length === 0 ? [] : [['not copied', damaged.join(', ')] as [string, string]]),
+    ...(conflicts.length === 0 ? [] : [['differ', conflicts.join(', ')] as [string, string]]),
+    [dryRun ? 'would prune' : 'pruned', why === null ? counted(removed, 'snapshot') : `nothing: ${why}`],
+  ];
+  return facts(rows);
+}

@@ -1,0 +1,19 @@
+import { loadConfig, type Environment } from '../config.js';
+
+const REPLICA_VARIABLES = [
+  'S3_REGION',
+  'S3_ENDPOINT',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
+  'S3_ROLE_ARN',
+] as const;
+
+/**
+ * The environment with the second store in the place of the first, for when that one is gone. Without the queue: the
+ * functions at its other end would look for the run in the first store. Throws `config` when there is none.
+ */
+export function replicaEnvironment(env: Environment): Environment {
+  loadConfig(env, ['replica']);
+  const swapped = Object.fromEntries(REPLICA_VARIABLES.map((name) => [name, env[`REPLICA_${name}`]]));
+  return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
+}

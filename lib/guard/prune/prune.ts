@@ -1,0 +1,155 @@
+import { AppError } from '../../errors.js';
+import type { Ports } from '../../ports/index.js';
+import { manifestName } from '../../snapshot/names.js';
+import { canSeal, tombstoneIds } from '../../snapshot/tombstone.js';
+import { judge } from '../retention/judge.js';
+import type { Judgement, Policy } from '../retention/policy.js';
+import { litter, missingSnapshots } from './litter.js';
+import { lookAtSnapshots, type StoreLook } from './look.js';
+import { objectsOf, removeSnapshots, unmark, type Going, type Removed } from './remove.js';
+import type { LitterKind, PruneResult } from './result.js';
+import { lastSnapshotRunsFailed, seeRuns, snapshotsInUse, type SeenRun } from './runs.js';
+import { openSweeper, type Sweeper } from './sweeper.js';
+
+export type PrunePorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
+
+export interface RetentionSettings extends Policy {
+  /** Days after its end for which everything under runs/ of a run is kept. */
+  readonly runsDays: number;
+}
+
+export interface PruneOptions {
+  /** Says what would be removed and changes nothing. */
+  readonly dryRun: boolean;
+  /** Milliseconds since the epoch by which it stops; without one it goes on to the end. */
+  readonly deadline?: number;
+  readonly interrupt?: AbortSignal;
+}
+
+interface Plan {
+  readonly look: StoreLook;
+  readonly runs: readonly SeenRun[];
+  readonly judgement: Judgement;
+  readonly going: readonly Going[];
+}
+
+/**
+ * Removes the snapshots that the policy lets go, and what nothing needs any more. May be killed anywhere and called
+ * again: every listed snapshot is whole at any time. What the store refuses to remove is counted and no failure.
+ * Throws `locked` while another prune is at work, and `config` where a public key demands signatures that cannot be made.
+ */
+export async function prune(
+  ports: PrunePorts,
+  settings: RetentionSettings,
+  options: PruneOptions,
+): Promise<PruneResult> {
+  if (!canSeal(ports.signer)) {
+    throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
+      hint: 'Set BACKUP_SIGNING_KEY where snapshots are pruned.',
+    });
+  }
+  const { deadline = Infinity, interrupt } = options;
+  const timeIsUp = (): boolean => ports.clock.now() >= deadline || interrupt?.aborted === true;
+  const sweeper = await openSweeper(ports, { dryRun: options.dryRun, timeIsUp });
+  try {
+    const plan = await makePlan(ports, settings);
+    const result = await carryOut(ports, settings, plan, sweeper, options.dryRun);
+    tell(ports, result);
+    return result;
+  } finally {
+    await sweeper.close();
+  }
+}
+
+async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise<Plan> {
+  const runs = await seeRuns(ports.store);
+  const look = await lookAtSnapshots(ports);
+  const judgement = judge(look.listed, settings, {
+    now: ports.clock.now(),
+    inUse: snapshotsInUse(runs),
+    lastRunsFailed: lastSnapshotRunsFailed(runs),
+  });
+  const byId = new Map(look.listed.map((snapshot) => [snapshot.id, snapshot]));
+  const going = judgement.decisions.flatMap((decision): Going[] => {
+    const snapshot = byId.get(decision.id);
+    return decision.keep || snapshot === undefined ? [] : [{ snapshot, decision }];
+  });
+  // The oldest first: what a prune that breaks off leaves is then the newer part.
+  return { look, runs, judgement, going: going.reverse() };
+}
+
+async function carryOut(
+  ports: PrunePorts,
+  settings: RetentionSettings,
+  plan: Plan,
+  sweeper: Sweeper,
+  dryRun: boolean,
+): Promise<PruneResult> {
+  const { judgement, look, going } = plan;
+  const counts: Record<LitterKind, number> = { leftovers: 0, orphans: 0, runs: 0, webhooks: 0, probes: 0, drills: 0 };
+  let removed: Removed = { removed: 0, keptByStore: 0, left: 0 };
+  if (judgement.held === null) {
+    if (!dryRun) await withdrawStale(ports, look, going);
+    removed = dryRun ? await countOnly(ports, sweeper, going) : await removeSnapshots(ports, sweeper, going, plan.runs);
+    await sweepLitter(ports, settings, plan, sweeper, counts);
+  }
+  return {
+    dryRun,
+    held: judgement.held,
+    decisions: judgement.decisions,
+    snapshots: { kept: look.listed.length - going.length, ...removed },
+    litter: counts,
+    objects: sweeper.objects,
+    bytes: sweeper.bytes,
+    keptByStore: sweeper.denied,
+    missing: missingSnapshots(plan),
+    finished: !sweeper.timeIsUp(),
+  };
+}
+
+/** Tombstones that a prune which died left beside snapshots that now stay. */
+async function withdrawStale({ store }: PrunePorts, look: StoreLook, going: readonly Going[]): Promise<void> {
+  const leaving = new Set(going.map(({ snapshot }) => snapshot.id));
+  const standing = new Set(look.listed.map(({ id }) => id));
+  for (const id of await tombstoneIds(store)) if (standing.has(id) && !leaving.has(id)) await unmark(store, id);
+}
+
+async function countOnly({ store }: PrunePorts, sweeper: Sweeper, going: readonly Going[]): Promise<Removed> {
+  for (const { snapshot } of going) await sweeper.removeAll(await objectsOf(store, snapshot.id));
+  return { removed: going.length, keptByStore: 0, left: 0 };
+}
+
+async function sweepLitter(
+  { store }: PrunePorts,
+  settings: RetentionSettings,
+  { judgement, look, runs }: Plan,
+  sweeper: Sweeper,
+  counts: Record<LitterKind, number>,
+): Promise<void> {
+  const newest = judgement.decisions.find(({ reasons }) => reasons.includes('newest-verified'));
+  if (judgement.reference === null || newest === undefined) return;
+  const context = { store, settings, look, runs, reference: judgement.reference, newestVerified: newest.id };
+  const refused = new Set<LitterKind>();
+  for await (const { kind, objects } of litter(context)) {
+    if (sweeper.timeIsUp()) return;
+    if (refused.has(kind)) continue;
+    const last = objects.at(-1);
+    const others = await sweeper.removeAll(objects.slice(0, -1));
+    counts[kind] += others;
+    const gone = last !== undefined && others === objects.length - 1 && (await sweeper.remove(last));
+    if (gone) counts[kind] += 1;
+    // What the store refuses once it refuses for all of a kind.
+    else if (last !== undefined) refused.add(kind);
+  }
+}
+
+function tell({ log }: PrunePorts, result: PruneResult): void {
+  const { dryRun, held, snapshots, objects, keptByStore, missing, finished } = result;
+  const fields = { dryRun, removed: snapshots.removed, kept: snapshots.kept, objects, finished };
+  log.info('pruned', fields);
+  if (held !== null) log.warn('prune-held', { reason: held });
+  if (keptByStore.count > 0)
+    log.warn('prune-refused', { objects: keptByStore.count, first: keptByStore.names[0] ?? '' });
+  if (missing.length > 0)
+    log.warn('prune-missing', { snapshots: missing.length, first: manifestName(missing[0] ?? '') });
+}

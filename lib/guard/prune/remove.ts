@@ -1,0 +1,109 @@
+import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
+import { manifestName, SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
+import { readTombstone, sealTombstone, tombstoneName } from '../../snapshot/tombstone.js';
+import type { Decision } from '../retention/policy.js';
+import type { ListedSnapshot } from './look.js';
+import { seeRuns, snapshotsInUse, type SeenRun } from './runs.js';
+import type { Found, Sweeper } from './sweeper.js';
+
+/** So many are marked before the runs are looked at again: one look serves them all, and few are left marked by a death. */
+const BATCH = 10;
+/** A store that refused so many would refuse the others as well. */
+const ENOUGH_REFUSALS = 3;
+
+export interface RemovePorts {
+  readonly clock: Clock;
+  readonly signer: Signer;
+  readonly store: ObjectStore;
+}
+
+export interface Going {
+  readonly snapshot: ListedSnapshot;
+  readonly decision: Decision;
+}
+
+export interface Removed {
+  removed: number;
+  keptByStore: number;
+  left: number;
+}
+
+/**
+ * Removes whole snapshots: tombstone, a second look at the runs, manifest, the rest. A death in between leaves each one
+ * either listed and whole, or not listed and explained; what is left of it is a later prune's to remove.
+ */
+export async function removeSnapshots(
+  ports: RemovePorts,
+  sweeper: Sweeper,
+  going: readonly Going[],
+  runs: readonly SeenRun[],
+): Promise<Removed> {
+  const count: Removed = { removed: 0, keptByStore: 0, left: 0 };
+  for (let from = 0; from < going.length; from += BATCH) {
+    const batch = going.slice(from, from + BATCH);
+    if (sweeper.timeIsUp() || count.keptByStore >= ENOUGH_REFUSALS) count.left += batch.length;
+    else await removeBatch(ports, sweeper, batch, runs, count);
+  }
+  return count;
+}
+
+async function removeBatch(
+  ports: RemovePorts,
+  sweeper: Sweeper,
+  batch: readonly Going[],
+  runs: readonly SeenRun[],
+  count: Removed,
+): Promise<void> {
+  for (const each of batch) await mark(ports, each);
+  const inUse = snapshotsInUse(await seeRuns(ports.store, runs));
+  for (const { snapshot } of batch) {
+    if (sweeper.timeIsUp() || count.keptByStore >= ENOUGH_REFUSALS || inUse.has(snapshot.id)) {
+      await unmark(ports.store, snapshot.id);
+      count.left += 1;
+    } else if (await removeOne(ports, sweeper, snapshot.id)) count.removed += 1;
+    else count.keptByStore += 1;
+  }
+}
+
+async function mark({ clock, signer, store }: RemovePorts, { snapshot, decision }: Going): Promise<void> {
+  const { id, manifest, sha256 } = snapshot;
+  const existing = await readTombstone({ signer, store }, id);
+  if (existing?.manifestSha256 === sha256) return;
+  const prunedAt = new Date(clock.now()).toISOString();
+  const previous = manifest?.previous ?? null;
+  const body = sealTombstone(
+    { formatVersion: 1, id, manifestSha256: sha256, previous, prunedAt, reasons: [...decision.reasons] },
+    signer,
+  );
+  // What is there and does not count is not ours, or of a manifest that was replaced.
+  for (;;) {
+    if ((await store.create(tombstoneName(id), body)).created) return;
+    const taken = await store.read(tombstoneName(id));
+    if (taken !== null && (await store.swap(tombstoneName(id), body, taken.etag)) !== null) return;
+  }
+}
+
+/** A tombstone that stays beside its manifest means nothing; that it cannot be removed does no harm. */
+export async function unmark(store: ObjectStore, id: string): Promise<void> {
+  await store.remove(tombstoneName(id)).catch(() => undefined);
+}
+
+/** False when the store refuses to let go of the manifest: then nothing was removed. */
+async function removeOne({ store }: RemovePorts, sweeper: Sweeper, id: string): Promise<boolean> {
+  const found = await objectsOf(store, id);
+  const name = manifestName(id);
+  await sweeper.confirm();
+  if (!(await sweeper.remove({ name, size: found.find((object) => object.name === name)?.size ?? 0 }))) {
+    await unmark(store, id);
+    return false;
+  }
+  await sweeper.removeAll(found.filter((object) => object.name !== name));
+  return true;
+}
+
+/** All objects of a snapshot. */
+export async function objectsOf(store: ObjectStore, id: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for await (const { name, size } of store.list(`${SNAPSHOTS_PREFIX}${id}/`)) found.push({ name, size });
+  return found;
+}

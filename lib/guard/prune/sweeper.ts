@@ -1,0 +1,70 @@
+import pMap from 'p-map';
+import { AppError } from '../../errors.js';
+import type { Clock, ObjectStore } from '../../ports/index.js';
+import { NO_LEASE, takeRemovalLease } from '../removal-lease.js';
+
+const REMOVALS_AT_A_TIME = 8;
+const NAMED = 100;
+
+export interface Found {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** Removes objects under a lease, and counts. */
+export interface Sweeper {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly denied: { readonly count: number; readonly names: readonly string[] };
+  timeIsUp(): boolean;
+  /** Makes sure that nobody has taken over. Throws `fenced`. */
+  confirm(): Promise<void>;
+  /** False when the store refuses. Any other failure is thrown. */
+  remove(found: Found): Promise<boolean>;
+  /** Removes several at a time; returns how many are gone. */
+  removeAll(found: readonly Found[]): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Throws `locked` when another prune is at work. A dry run takes no lease and only counts. */
+export async function openSweeper(
+  ports: { readonly clock: Clock; readonly store: ObjectStore },
+  { dryRun, timeIsUp }: { readonly dryRun: boolean; readonly timeIsUp: () => boolean },
+): Promise<Sweeper> {
+  const lease = dryRun ? NO_LEASE : await takeRemovalLease(ports);
+  const names: string[] = [];
+  let [objects, bytes, denied] = [0, 0, 0];
+  const remove = async ({ name, size }: Found): Promise<boolean> => {
+    await lease.keep();
+    try {
+      if (!dryRun) await ports.store.remove(name);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'store-denied') throw error;
+      denied += 1;
+      if (names.length < NAMED) names.push(name);
+      return false;
+    }
+    objects += 1;
+    bytes += size;
+    return true;
+  };
+  return {
+    get objects() {
+      return objects;
+    },
+    get bytes() {
+      return bytes;
+    },
+    get denied() {
+      return { count: denied, names: [...names] };
+    },
+    timeIsUp,
+    confirm: () => lease.confirm(),
+    remove,
+    async removeAll(found) {
+      const gone = await pMap(found, remove, { concurrency: REMOVALS_AT_A_TIME });
+      return gone.filter(Boolean).length;
+    },
+    close: () => lease.close(),
+  };
+}

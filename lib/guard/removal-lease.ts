@@ -1,0 +1,60 @@
+import { AppError } from '../errors.js';
+import type { Clock, ObjectStore } from '../ports/index.js';
+import { newId } from '../runs/ids.js';
+import { claimLease, releaseLease, renewLease, type LeaseTimes } from '../runs/lease.js';
+import { PRUNE_LEASE } from '../snapshot/standing.js';
+
+/** Two prunes exclude each other, and a run that needs a snapshot takes the lease away from one that hangs. */
+const TIMES: LeaseTimes = { legTtlMs: 60_000, holdMs: 60_000 };
+const RENEW_MS = 15_000;
+
+/** The right to remove snapshots of one store, or to put some there that are not whole yet. */
+export interface RemovalLease {
+  /** Makes sure that nobody has taken over. Throws `fenced`. */
+  confirm(): Promise<void>;
+  /** The same, when that was some time ago. */
+  keep(): Promise<void>;
+  /** Gives it back. One that cannot be given back runs out by itself. */
+  close(): Promise<void>;
+}
+
+/** Throws `locked` when somebody else has it. */
+export async function takeRemovalLease(ports: {
+  readonly clock: Clock;
+  readonly store: ObjectStore;
+}): Promise<RemovalLease> {
+  const claim = await claimLease(ports, PRUNE_LEASE, newId(ports.clock.now()), TIMES);
+  if (!claim.granted) {
+    throw new AppError('locked', 'Another prune or replication is at work on this store', {
+      hint: 'Wait until it is over. One that died gives way by itself after a minute.',
+    });
+  }
+  let lease = claim.lease;
+  let renewedAt = ports.clock.now();
+  let renewing: Promise<void> = Promise.resolve();
+  const renew = async (): Promise<void> => {
+    lease = await renewLease(ports, lease, TIMES);
+    renewedAt = ports.clock.now();
+  };
+  // One at a time: each renewal needs the etag of the one before.
+  const confirm = (): Promise<void> => {
+    const turn = renewing.then(renew);
+    renewing = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    confirm,
+    keep: () => (ports.clock.now() - renewedAt > RENEW_MS ? confirm() : Promise.resolve()),
+    async close() {
+      await renewing;
+      await releaseLease(ports, lease).catch(() => undefined);
+    },
+  };
+}
+
+/** For what only looks. */
+export const NO_LEASE: RemovalLease = {
+  confirm: () => Promise.resolve(),
+  keep: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};

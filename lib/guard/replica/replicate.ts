@@ -1,0 +1,129 @@
+import { AppError } from '../../errors.js';
+import type { Ports } from '../../ports/index.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { lookAtSnapshots, type ListedSnapshot, type StoreLook } from '../prune/look.js';
+import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
+import { copySnapshot } from './copy.js';
+import { explainGaps, NOT_REPLICATED } from './gaps.js';
+
+export interface ReplicaPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
+  /** The second store. */
+  readonly replica: ObjectStore;
+}
+
+export interface ReplicateOptions {
+  readonly dryRun: boolean;
+  /** Milliseconds since the epoch by which it stops; without one it goes on to the end. */
+  readonly deadline?: number;
+  readonly interrupt?: AbortSignal;
+}
+
+export interface ReplicaResult {
+  readonly dryRun: boolean;
+  /** Snapshots that are complete in both stores now. */
+  readonly snapshots: number;
+  /** Snapshots that were copied by this call; with a dry run, that would be. */
+  readonly copied: number;
+  /** Bytes that went over. */
+  readonly bytes: number;
+  /** Snapshots that there was no time for. */
+  readonly left: number;
+  /** What cannot be copied, since the first store does not have it as it was written: a part, or the snapshot's id. */
+  readonly damaged: readonly string[];
+  /** Snapshots whose manifests differ between the stores. Neither is touched. */
+  readonly conflicts: readonly string[];
+}
+
+/**
+ * Copies every verified snapshot that the second store lacks, the newest first. May be killed anywhere and called again:
+ * a snapshot is complete there, or not listed. Of what the first store no longer has, nothing is removed here: the
+ * second has its own prune. Throws `locked` while another replication, or a prune of the second store, is at work.
+ */
+export async function replicate(ports: ReplicaPorts, options: ReplicateOptions): Promise<ReplicaResult> {
+  const { clock, signer, replica } = ports;
+  const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica });
+  try {
+    const source = await lookAtSnapshots(ports);
+    const target = await lookAtSnapshots({ clock, signer, store: replica });
+    const result = await copyAll(ports, source, target, lease, options);
+    // What is only left for later is no gap.
+    if (!options.dryRun && result.left === 0) await explainGaps(ports, source, lease);
+    tell(ports, result);
+    return result;
+  } finally {
+    await lease.close();
+  }
+}
+
+async function copyAll(
+  ports: ReplicaPorts,
+  source: StoreLook,
+  target: StoreLook,
+  lease: RemovalLease,
+  { deadline = Infinity, dryRun, interrupt }: ReplicateOptions,
+): Promise<ReplicaResult> {
+  const stopped = (): boolean => ports.clock.now() >= deadline || interrupt?.aborted === true;
+  const damaged: string[] = [];
+  const conflicts: string[] = [];
+  let [snapshots, copied, bytes, left] = [0, 0, 0, 0];
+  for (const snapshot of [...source.listed].reverse()) {
+    const { manifest, verification, id } = snapshot;
+    const need = needOf(snapshot, target);
+    if (need === 'present') snapshots += 1;
+    if (need === 'differs') conflicts.push(id);
+    if (need === 'unfit' && isDamaged(snapshot)) damaged.push(id);
+    if (need !== 'copy' || manifest === null || verification === null) continue;
+    if (dryRun) {
+      copied += 1;
+      bytes += manifest.parts.reduce((sum, part) => sum + part.stored.bytes, 0);
+      continue;
+    }
+    if (stopped()) {
+      left += 1;
+      continue;
+    }
+    const onCopied = (count: number): void => void (bytes += count);
+    const outcome = await copySnapshot(ports, { manifest, verification, stopped, lease, onCopied });
+    if (typeof outcome === 'object') damaged.push(outcome.damaged);
+    if (outcome === 'stopped') left += 1;
+    if (outcome === 'copied') [snapshots, copied] = [snapshots + 1, copied + 1];
+  }
+  return { dryRun, snapshots, copied, bytes, left, damaged, conflicts };
+}
+
+type Need = 'copy' | 'present' | 'differs' | 'unfit' | 'removed-there';
+
+/** What was removed there stays so, and what is there stays as it is: only what was found damaged is copied again. */
+function needOf(snapshot: ListedSnapshot, target: StoreLook): Need {
+  const { id, sha256, sealed, manifest, verification } = snapshot;
+  const there = target.listed.find((other) => other.id === id);
+  if (there !== undefined && there.sha256 !== sha256) return 'differs';
+  const fit = manifest !== null && sealed && verification?.state === 'verified';
+  if (there !== undefined) return there.verification?.state === 'verified' || !fit ? 'present' : 'copy';
+  if (!fit) return 'unfit';
+  const tombstone = target.tombstones.get(id);
+  const removed = tombstone?.manifestSha256 === sha256 && !tombstone.reasons.includes(NOT_REPLICATED);
+  return removed ? 'removed-there' : 'copy';
+}
+
+/** One that was not verified yet is not wrong: it waits. */
+function isDamaged({ manifest, newerFormat, sealed, verification }: ListedSnapshot): boolean {
+  return verification?.state === 'damaged' || (!newerFormat && (manifest === null || !sealed));
+}
+
+function tell({ log }: ReplicaPorts, result: ReplicaResult): void {
+  const { dryRun, snapshots, copied, bytes, left, damaged, conflicts } = result;
+  log.info('replicated', { dryRun, snapshots, copied, bytes, left });
+  if (damaged.length > 0) log.error('replica-source-damaged', { count: damaged.length, first: damaged[0] ?? '' });
+  if (conflicts.length > 0) log.error('replica-differs', { count: conflicts.length, first: conflicts[0] ?? '' });
+}
+
+/** The error that a replication which could not copy everything comes to; null when all is well. */
+export function errorOfReplica({ damaged, conflicts }: ReplicaResult): AppError | null {
+  const [first] = [...damaged, ...conflicts];
+  if (first === undefined) return null;
+  const count = damaged.length + conflicts.length;
+  return new AppError('damaged', `${count} could not be copied to the second store: ${first}`, {
+    hint: 'Run `verify` on what is named, in both stores (--replica), and bring the older version of the object back.',
+  });
+}

@@ -1,0 +1,72 @@
+import type { CatalogEntry } from '../../snapshot/catalog.js';
+
+/** How many snapshots are kept, rule by rule. One is kept when any rule keeps it. Each number is 0 or more. */
+export interface Policy {
+  /** The newest so many. */
+  readonly keepLast: number;
+  /** All within so many hours before the newest. */
+  readonly keepWithinHours: number;
+  /** The newest of each of the last so many days that have any; days, ISO weeks and months are UTC's. */
+  readonly keepDaily: number;
+  readonly keepWeekly: number;
+  readonly keepMonthly: number;
+  /** Days for what takes no slot: what a restore saved first, and what is incomplete or was found damaged. */
+  readonly asideDays: number;
+}
+
+/** A snapshot as retention sees it. */
+export interface RetentionEntry extends CatalogEntry {
+  /**
+   * Whether it is certainly one of ours: signed with our key or, where none is set, well sealed and known to its
+   * successor. Others may be forged, so that they must not take the place of these.
+   */
+  readonly vouched: boolean;
+  /** Whether a newer version of this program wrote it; then `manifest` is null. */
+  readonly newerFormat: boolean;
+}
+
+/** What is going on while retention decides. */
+export interface Situation {
+  /** Milliseconds since the epoch. Decides what is dated in the future, and nothing else. */
+  readonly now: number;
+  /** Snapshots that a run works with that is not over. */
+  readonly inUse: ReadonlySet<string>;
+  /** Whether none of the last three snapshot runs succeeded. */
+  readonly lastRunsFailed: boolean;
+}
+
+/** Why a snapshot is kept, or goes (`no-rule`, `aside-over`). */
+export type Reason =
+  | 'last'
+  | 'within'
+  | 'daily'
+  | 'weekly'
+  | 'monthly'
+  | 'oldest'
+  | 'newest-verified'
+  | 'in-use'
+  | 'future'
+  | 'newer-format'
+  | 'not-checked'
+  | 'aside'
+  | 'held'
+  | 'no-rule'
+  | 'aside-over';
+
+export interface Decision {
+  readonly id: string;
+  readonly keep: boolean;
+  readonly reasons: readonly Reason[];
+}
+
+export interface Judgement {
+  /** Why nothing at all may be removed now; null when something may. */
+  readonly held: string | null;
+  /**
+   * What ages are counted to: the time of the newest verified snapshot that is not dated in the future, in milliseconds
+   * since the epoch. Null when there is none; then `held` says so.
+   */
+  readonly reference: number | null;
+  /** One for each entry, newest first. */
+  readonly decisions: readonly Decision[];
+}

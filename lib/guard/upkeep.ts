@@ -1,0 +1,79 @@
+import { toAppError, type AppError } from '../errors.js';
+import type { ObjectStore } from '../ports/store.js';
+import { prune, type PrunePorts, type RetentionSettings } from './prune/prune.js';
+import type { PruneResult } from './prune/result.js';
+import { errorOfReplica, replicate, type ReplicaResult } from './replica/replicate.js';
+
+/** Less than that is not worth beginning with, in milliseconds. */
+const LEAST_MS = 5_000;
+
+/** What a piece of upkeep came to. It never throws: the snapshot before it is good whatever becomes of it. */
+export type Outcome<T> =
+  | { readonly state: 'done'; readonly result: T; readonly error: AppError | null }
+  | { readonly state: 'failed'; readonly error: AppError }
+  | { readonly state: 'skipped'; readonly reason: string };
+
+export interface Upkeep {
+  readonly prune: Outcome<PruneResult>;
+  readonly replica: Outcome<ReplicaResult>;
+  /** The prune of the second store. */
+  readonly replicaPrune: Outcome<PruneResult>;
+}
+
+export interface UpkeepRequest {
+  /** May throw `config`. */
+  readonly settings: () => RetentionSettings;
+  /** The second store; null when there is none. May throw `config`. */
+  readonly replica: () => ObjectStore | null;
+  /** Milliseconds since the epoch by which all of it stops. */
+  readonly deadline: number;
+  readonly interrupt: AbortSignal;
+}
+
+/** What is to be done once a snapshot has succeeded: prune, bring the second store up to date, and prune that. */
+export async function upkeep(ports: PrunePorts, request: UpkeepRequest): Promise<Upkeep> {
+  const { deadline, interrupt } = request;
+  const budget = { dryRun: false, deadline, interrupt };
+  const attempt = async <T>(what: string, work: () => Promise<T | null>): Promise<Outcome<T>> => {
+    if (ports.clock.now() > deadline - LEAST_MS || interrupt.aborted) return skipped('no time was left');
+    try {
+      const result = await work();
+      return result === null ? skipped('there is no second store') : { state: 'done', result, error: null };
+    } catch (cause) {
+      const error = toAppError(cause);
+      ports.log.error(`${what}-failed`, { code: error.code, message: error.message });
+      return { state: 'failed', error };
+    }
+  };
+  const pruned = await attempt('prune', () => prune(ports, request.settings(), budget));
+  const replicated = await attempt('replicate', async () => {
+    const replica = request.replica();
+    return replica === null ? null : replicate({ ...ports, replica }, budget);
+  });
+  const objection = objectionToReplicaPrune(pruned, replicated);
+  const replicaPrune =
+    objection === null
+      ? await attempt('replica-prune', async () => {
+          const store = request.replica();
+          return store === null ? null : prune({ ...ports, store }, request.settings(), budget);
+        })
+      : skipped(objection);
+  return { prune: pruned, replica: withError(replicated), replicaPrune };
+}
+
+/** The second store knows of no runs, and what it lacks cannot be judged: it is pruned only after the first. */
+function objectionToReplicaPrune(pruned: Outcome<PruneResult>, replicated: Outcome<ReplicaResult>): string | null {
+  if (replicated.state === 'skipped') return replicated.reason;
+  if (replicated.state === 'failed') return 'the second store was not brought up to date';
+  if (replicated.result.left > 0) return 'the second store is not up to date yet';
+  if (pruned.state !== 'done') return 'the first store was not pruned';
+  return pruned.result.held;
+}
+
+function withError(outcome: Outcome<ReplicaResult>): Outcome<ReplicaResult> {
+  return outcome.state === 'done' ? { ...outcome, error: errorOfReplica(outcome.result) } : outcome;
+}
+
+function skipped(reason: string): { readonly state: 'skipped'; readonly reason: string } {
+  return { state: 'skipped', reason };
+}

@@ -1,0 +1,78 @@
+import pLimit from 'p-limit';
+import pMap from 'p-map';
+import { tasksOf, type TaskGroup } from './groups.js';
+import { keepLease, type LeaseTimes } from './lease.js';
+import type { Budget } from './leg.js';
+import type { EnginePorts } from './legwork.js';
+import { hasMarker, writeMarker } from './markers.js';
+import type { RunRecord, TaskPhase } from './model.js';
+
+/** What became of the tasks of one message. */
+export interface GroupOutcome {
+  /** Tasks that were done here. */
+  readonly done: number;
+  /** Tasks that nobody has done yet, ascending. */
+  readonly left: readonly number[];
+  /** The first thing that came in a task's way; null when nothing did, and time alone was too short. */
+  readonly error: unknown;
+}
+
+/** A look at the lease costs a request to the store; it lasts for minutes. */
+const KEEP_EVERY_MS = 30_000;
+
+/**
+ * Does the tasks of a group that are not done yet, `phase.ahead` at a time. After a failure, or when time is up, no
+ * further one is begun; those under way are seen to their end.
+ */
+export async function workGroup(
+  ports: EnginePorts,
+  times: LeaseTimes,
+  run: RunRecord,
+  phase: TaskPhase,
+  group: TaskGroup,
+  budget: Budget,
+): Promise<GroupOutcome> {
+  const { clock, store } = ports;
+  const due = tasksOf(group).filter((task) => task < run.tasks);
+  const left = new Set(due);
+  const turn = pLimit(1);
+  let begun = 0;
+  let done = 0;
+  let keptAt = Number.NEGATIVE_INFINITY;
+  let error: unknown = null;
+
+  const keep = async (): Promise<void> => {
+    if (clock.now() - keptAt < KEEP_EVERY_MS) return;
+    keptAt = clock.now();
+    await keepLease(ports, run.lease, run.id, times);
+  };
+  const doTask = async (task: number): Promise<void> => {
+    await keep();
+    const result = await phase.task(run, task, budget.interrupt, turn);
+    await writeMarker(store, run.id, run.phase, task, result);
+    done += 1;
+  };
+  const mayBegin = (): boolean => {
+    if (budget.interrupt.aborted) error ??= budget.interrupt.reason;
+    return error === null && (begun === 0 || clock.now() < budget.deadline);
+  };
+
+  await pMap(
+    due,
+    async (task) => {
+      if (await hasMarker(store, run.id, run.phase, task)) left.delete(task);
+      if (!left.has(task) || !mayBegin()) return;
+      begun += 1;
+      try {
+        await doTask(task);
+        left.delete(task);
+      } catch (cause) {
+        // The same task may have been delivered twice: then it is done, whatever came in this one's way.
+        if (await hasMarker(store, run.id, run.phase, task)) left.delete(task);
+        else error ??= cause;
+      }
+    },
+    { concurrency: phase.ahead ?? 1 },
+  );
+  return { done, left: [...left], error };
+}

@@ -1,0 +1,38 @@
+import type { Ports } from '../ports/index.js';
+import type { QueueFlow } from '../ports/queue.js';
+import { cutGroups, tasksOf } from './groups.js';
+import { taskMessage } from './messages.js';
+import type { RunRecord, TaskPhase } from './model.js';
+
+type Needs = Pick<Ports, 'queue'>;
+
+/** Publishes the groups in which a task is missing; the same groups each time, so that a double is known as one. */
+export function handOut(ports: Needs, phase: TaskPhase, run: RunRecord, missing: ReadonlySet<number>): Promise<void> {
+  const groups = cutGroups(run.tasks, phase.parallelism, phase.group ?? 1);
+  const due = groups.filter((group) => tasksOf(group).some((task) => missing.has(task)));
+  const flow = flowOf(phase, run.id);
+  return ports.queue.publish(due.map((group) => taskMessage(run, group, flow)));
+}
+
+/**
+ * Publishes what is left of a group as a message of its own, which has all its tries before it. Each time there is less
+ * left: a message that came twice publishes the same rest.
+ */
+export function handOutRest(
+  ports: Needs,
+  phase: TaskPhase,
+  run: RunRecord,
+  left: readonly number[],
+  waitMs: number,
+): Promise<void> {
+  const first = left[0] ?? 0;
+  const rest = { first, count: (left.at(-1) ?? first) - first + 1 };
+  const when = { delaySeconds: Math.ceil(waitMs / 1000), nonce: `-rest-${left.length}` };
+  return ports.queue.publish([taskMessage(run, rest, flowOf(phase, run.id), when)]);
+}
+
+function flowOf({ parallelism, rate }: TaskPhase, run: string): QueueFlow {
+  if (rate === undefined) return { key: `run-${run}`, parallelism, rate: null };
+  const { key, count, periodSeconds } = rate;
+  return { key, parallelism, rate: { count, periodSeconds } };
+}

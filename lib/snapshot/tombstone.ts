@@ -1,0 +1,86 @@
+import pMap from 'p-map';
+import { z } from 'zod';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore, Signer } from '../ports/index.js';
+import { isId } from '../runs/ids.js';
+import { sha256 } from './manifest.js';
+
+const PRUNED = 'pruned/';
+const READS_AT_A_TIME = 16;
+
+const tombstoneBody = z.object({
+  formatVersion: z.literal(1),
+  /** The snapshot that was removed. */
+  id: z.string(),
+  /** SHA-256 of its manifest as it was stored: what its successor in the chain recorded. */
+  manifestSha256: z.string(),
+  /** Its own link in the chain, so that the snapshot before it is still missed when it is gone. */
+  previous: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+  prunedAt: z.string(),
+  reasons: z.array(z.string()),
+});
+export type TombstoneBody = z.infer<typeof tombstoneBody>;
+
+/** The seal is made as a manifest's is: over the JSON text of the body without white space. */
+const tombstoneSchema = tombstoneBody.extend({
+  seal: z.object({ sha256: z.string(), signature: z.string().nullable() }),
+});
+export type Tombstone = z.infer<typeof tombstoneSchema>;
+
+/** `pruned/{id}.json` says that a snapshot was removed on purpose. While its manifest is there, it means nothing. */
+export function tombstoneName(id: string): string {
+  return `${PRUNED}${id}.json`;
+}
+
+export function sealTombstone(body: TombstoneBody, signer: Signer): Buffer {
+  const sealed = Buffer.from(JSON.stringify(body));
+  return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
+}
+
+/** Whether what is sealed here will be accepted here: not where only the public key is set. */
+export function canSeal(signer: Signer): boolean {
+  const probe = Buffer.from('tombstone');
+  return signer.sign(probe) !== null || signer.verify(probe, '') === null;
+}
+
+/** Null when there is none that counts: it must be readable, fit its seal and, where a key is set, be signed with it. */
+export async function readTombstone(
+  { store, signer }: { readonly store: ObjectStore; readonly signer: Signer },
+  id: string,
+): Promise<Tombstone | null> {
+  const found = await store.read(tombstoneName(id));
+  return found === null ? null : openTombstone(signer, id, found.body);
+}
+
+/** All tombstones that count, by the id of their snapshot. */
+export async function readTombstones(ports: {
+  readonly store: ObjectStore;
+  readonly signer: Signer;
+}): Promise<Map<string, Tombstone>> {
+  const ids = await tombstoneIds(ports.store);
+  const read = await pMap(ids, (id) => readTombstone(ports, id), { concurrency: READS_AT_A_TIME });
+  return new Map(read.flatMap((tombstone) => (tombstone === null ? [] : [[tombstone.id, tombstone] as const])));
+}
+
+/** The ids for which there is a tombstone, good or not, oldest first. */
+export async function tombstoneIds(store: ObjectStore): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { name } of store.list(PRUNED)) {
+    const id = name.slice(PRUNED.length, -'.json'.length);
+    if (isId(id) && name === tombstoneName(id)) ids.push(id);
+  }
+  return ids;
+}
+
+function openTombstone(signer: Signer, id: string, bytes: Buffer): Tombstone | null {
+  try {
+    const raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
+    const tombstone = tombstoneSchema.parse(raw);
+    const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
+    const sealed = Buffer.from(JSON.stringify(body));
+    if (tombstone.id !== id || sha256(sealed) !== tombstone.seal.sha256) return null;
+    return signer.verify(sealed, tombstone.seal.signature ?? '') === false ? null : tombstone;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startReceiver, type Receiver } from '../guard/world/receiver.js';
+import { cli, cliJson, openStack, type CliStack } from './fixture.js';
+
+let stack: CliStack;
+let receiver: Receiver;
+beforeAll(async () => {
+  [stack, receiver] = await Promise.all([openStack(), startReceiver(() => Date.now())]);
+});
+afterAll(async () => {
+  await stack.stop();
+  await receiver.stop();
+});
+
+describe('status and guard', () => {
+  it('say that nothing is there, see to it within this process, and say that all is well', async () => {
+    const env = await stack.alone();
+    const before = await cliJson(['status'], env);
+    expect([before.code, before.json]).toMatchObject([
+      1,
+      { state: 'degraded', recoveryPoint: { met: false, ageHours: null }, recoveryTime: { met: null }, runs: [] },
+    ]);
+    const turn = await cli(['guard'], env);
+    expect([turn.code, turn.stdout]).toEqual([0, expect.stringMatching(/snapshot\s+done\s+succeeded/)]);
+    expect(turn.stdout).toMatch(/drill\s+done\s+succeeded/);
+    const after = await cliJson(['status'], env);
+    expect([after.code, after.json]).toMatchObject([
+      0,
+      { state: 'ok', recoveryTime: { met: true, lastDrill: { outcome: 'passed' } }, guard: { outcome: 'ok' } },
+    ]);
+    const { code, stdout } = await cli(['status'], env);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/recovery point\s+.* old, within the objective of 24 h/)]);
+  });
+
+  it('tell of what is wrong, exit with 1, and show no address of a webhook', async () => {
+    const alone = await stack.alone();
+    const env = { ...alone, UPSTASH_REDIS_REST_TOKEN: 'wrong-token', ALERT_WEBHOOK_URL: receiver.alertUrl };
+    const turn = await cliJson(['guard'], env);
+    expect([turn.code, turn.json['outcome']]).toEqual([1, 'alerts']);
+    const told = receiver.messages.flatMap(({ alerts }) => alerts.map(({ code, subject }) => `${code} ${subject}`));
+    expect(told.sort()).toEqual(['backup-failed snapshot', 'credential-failed redis', 'rpo-breached database']);
+    expect(turn.stdout + turn.stderr).not.toContain('secret-of-the-hook');
+    const shown = await cliJson(['status'], env);
+    expect([shown.code, (shown.json['alerts'] as unknown[]).length]).toEqual([1, 3]);
+  });
+
+  it('say so when the store is not there', async () => {
+    const env = {
+      ...stack.env,
+      BACKUP_STORE: 'file:///proc/no-store',
+      QSTASH_TOKEN: '',
+      ALERT_WEBHOOK_URL: receiver.alertUrl,
+    };
+    const turn = await cliJson(['guard'], env);
+    expect([turn.code, turn.json['outcome']]).toEqual([1, 'failed']);
+    expect([...receiver.open()]).toContain('store-unavailable store');
+    expect((await cli(['status'], env)).code).toBe(1);
+  });
+});

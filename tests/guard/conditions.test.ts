@@ -1,0 +1,144 @@
+import { describe, expect, it } from '@jest/globals';
+import { judgeFacts } from '../../lib/guard/alerts/from-facts.js';
+import type { DrillView } from '../../lib/guard/drill-view.js';
+import type { Facts } from '../../lib/guard/facts.js';
+import { recoveryPointOf } from '../../lib/guard/recovery-point.js';
+import { projectedMs } from '../../lib/guard/recovery-time.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { newId } from '../../lib/runs/ids.js';
+import type { CatalogEntry } from '../../lib/snapshot/catalog.js';
+
+const NOW = Date.parse('2026-11-22T14:00:00Z');
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+interface Changes {
+  readonly keys?: number;
+  readonly state?: 'complete' | 'incomplete';
+  readonly verification?: 'verified' | 'damaged' | null;
+  readonly purpose?: 'safety';
+}
+
+function snapshot(hours: number, changes: Changes = {}): CatalogEntry {
+  const from = NOW - hours * HOUR;
+  const { keys = 100, state = 'complete', verification = 'verified', purpose } = changes;
+  const at = new Date(from).toISOString();
+  const manifest = {
+    id: newId(from),
+    state,
+    createdAt: at,
+    window: { from: at, to: at },
+    counts: { keys },
+    parts: [],
+    purpose,
+  };
+  const verified = verification === null ? null : { state: verification, at, run: 'x', depth: 'lines', findings: [] };
+  return { id: manifest.id, manifest, verification: verified } as unknown as CatalogEntry;
+}
+
+function run(kind: RunRecord['kind'], state: RunRecord['state'], rest: Partial<RunRecord> = {}): RunRecord {
+  return { id: newId(NOW), kind, state, input: { trigger: 'cron' }, error: null, ...rest } as unknown as RunRecord;
+}
+
+function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillView> = {}): DrillView {
+  const at = new Date(NOW - days * DAY).toISOString();
+  const milliseconds = outcome === 'passed' ? 60_000 : null;
+  return {
+    id: newId(NOW),
+    outcome,
+    reason: null,
+    snapshot: 's',
+    keys: 100,
+    startedAt: at,
+    finishedAt: at,
+    milliseconds,
+    ...rest,
+  };
+}
+
+function codes(facts: Partial<Facts>, options: { hasScratch?: boolean; guardRanAt?: string | null } = {}): string[] {
+  const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...facts };
+  const { hasScratch = false, guardRanAt = new Date(NOW).toISOString() } = options;
+  return judgeFacts(all, { hasScratch, guardRanAt }).conditions.map(({ code }) => code);
+}
+
+describe('the recovery point', () => {
+  it.each<[string, CatalogEntry[], string[]]>([
+    ['young', [snapshot(13.9)], []],
+    ['old', [snapshot(14.1)], ['rpo-at-risk']],
+    ['too old', [snapshot(24)], ['rpo-breached']],
+    ['none', [], ['rpo-breached']],
+    ['incomplete', [snapshot(1, { state: 'incomplete' })], ['rpo-breached']],
+    ['not verified', [snapshot(1, { verification: null })], ['rpo-breached']],
+    ["a restore's own", [snapshot(1, { purpose: 'safety' })], ['rpo-breached']],
+    ['damaged, and one before it', [snapshot(1, { verification: 'damaged' }), snapshot(5)], ['snapshot-damaged']],
+    ['from the future, and an old one', [snapshot(-3), snapshot(15)], ['rpo-at-risk', 'clock-suspicious']],
+    ['from the future alone', [snapshot(-3)], ['rpo-breached', 'clock-suspicious']],
+    ['a minute ahead', [snapshot(-1 / 60)], []],
+  ])('is judged when the newest is %s', (_, entries, expected) => {
+    expect(codes({ entries })).toEqual(expected);
+  });
+
+  it('has no negative age, and no age that is not known', () => {
+    expect(recoveryPointOf([snapshot(-1 / 60)], NOW)).toMatchObject({ ageHours: 0, met: true });
+    expect(recoveryPointOf([snapshot(-1)], NOW)).toMatchObject({ ageHours: null, met: false, newest: null });
+  });
+
+  it('is suspicious as long as more than half of the keys of the week are gone', () => {
+    const shrunk = [snapshot(1, { keys: 49 }), snapshot(13, { keys: 49 }), snapshot(25)];
+    expect(codes({ entries: shrunk })).toEqual(['snapshot-suspicious']);
+    expect(codes({ entries: [snapshot(1, { keys: 50 }), snapshot(13)] })).toEqual([]);
+    expect(codes({ entries: [snapshot(1, { keys: 49 }), snapshot(8 * 24)] })).toEqual([]);
+  });
+});
+
+describe('runs', () => {
+  const stopped = { error: { code: 'interrupted', message: '', hint: '' }, input: { trigger: 'cli' } };
+  it.each<[string, RunRecord[], string[]]>([
+    ['failed', [run('snapshot', 'failed')], ['backup-failed']],
+    ['incomplete', [run('snapshot', 'incomplete')], ['backup-failed']],
+    ['failed, and one under way', [run('snapshot', 'running'), run('snapshot', 'failed')], ['backup-failed']],
+    ['failed before a good one', [run('snapshot', 'succeeded'), run('snapshot', 'failed')], []],
+    ['stopped on a terminal', [run('snapshot', 'failed', stopped), run('snapshot', 'succeeded')], []],
+    ['a restore that failed', [run('restore', 'failed')], ['restore-failed']],
+    ['a dry run that failed', [run('restore', 'failed', { input: { dryRun: true } })], []],
+  ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
+});
+
+describe('drills', () => {
+  const passed = (days: number, rest: Partial<DrillView> = {}) => {
+    const last = drill(days, 'passed', rest);
+    return { drills: [last], lastPassed: last };
+  };
+  const broken = drill(1, 'failed', { reason: 'it broke off before it came to a verdict: run x' });
+  it.each<[string, Partial<Facts>, boolean, string[]]>([
+    ['none, and none wanted', { entries: [snapshot(1), snapshot(30 * 24)] }, false, []],
+    ['none, for long', { entries: [snapshot(1), snapshot(10 * 24)] }, true, ['drill-overdue']],
+    ['none, not yet', { entries: [snapshot(1), snapshot(8 * 24)] }, true, []],
+    ['passed', passed(8), true, []],
+    ['passed long ago, and the scratch database is gone', passed(9), false, ['drill-overdue']],
+    ['failed', { drills: [drill(1, 'failed', { reason: 'x' })] }, true, ['drill-failed']],
+    ['broke off', { drills: [broken] }, true, ['drill-failed']],
+    ['inconclusive since', { drills: [drill(1, 'inconclusive'), ...passed(10).drills] }, true, ['drill-overdue']],
+    ['too slow', passed(1, { milliseconds: 4 * HOUR + 1 }), true, ['rto-breached']],
+    ['dated in the future', { entries: [snapshot(1), snapshot(10 * 24)], ...passed(-30) }, true, ['drill-overdue']],
+  ])('are told of: %s', (_, facts, hasScratch, expected) => expect(codes(facts, { hasScratch })).toEqual(expected));
+
+  it('project the time by the keys, and never below what it took or what the rate allows', () => {
+    expect(projectedMs({ keys: 100, milliseconds: 1000 }, 300)).toBe(3000);
+    expect(projectedMs({ keys: 100, milliseconds: 1000 }, 50)).toBe(1000);
+    expect(projectedMs({ keys: 1_000_000, milliseconds: 10 }, 1_000_000)).toBe(260_000);
+    expect(projectedMs({ keys: 0, milliseconds: 5 }, 0)).toBe(5);
+    expect(projectedMs({ keys: 100, milliseconds: null }, 100)).toBeNull();
+  });
+});
+
+describe('the guard', () => {
+  it('is missed when it was not heard of for 26 hours, or never', () => {
+    const at = (hours: number) => ({ guardRanAt: new Date(NOW - hours * HOUR).toISOString() });
+    expect([codes({}, at(25)), codes({}, at(26)), codes({}, at(-5))]).toEqual([[], ['guard-silent'], []]);
+    const never = { guardRanAt: null };
+    expect(codes({}, never)).toEqual([]);
+    expect(codes({ entries: [snapshot(1), snapshot(30)] }, never)).toEqual(['guard-silent']);
+  });
+});

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
+import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
+import { handOutRest } from '../../lib/runs/hand-out.js';
+import { parseMessage, type RunMessage } from '../../lib/runs/messages.js';
+import type { TaskPhase } from '../../lib/runs/model.js';
+import { openBench, SUM, type Bench } from './bench.js';
+
+let bench: Bench;
+
+/** Seven tasks in groups of 4, 2 and 1. */
+beforeEach(async () => {
+  bench = await openBench(0, { parallelism: 1, group: 4 });
+});
+
+afterEach(() => bench.folder.remove());
+
+type TaskMessage = Extract<RunMessage, { phase: string }>;
+
+const isOfTasks = (message: RunMessage): message is TaskMessage => 'task' in message;
+
+function waitingTasks(): TaskMessage[] {
+  return bench.takeAll().map(parseMessage).filter(isOfTasks);
+}
+
+/** Works on a new run until its tasks are published. */
+async function published(): Promise<{ id: string; messages: TaskMessage[] }> {
+  const id = await bench.start();
+  for (let run = await bench.load(id); run.phase !== 'work';) run = await bench.engine.work(id, bench.budget());
+  return { id, messages: waitingTasks() };
+}
+
+const deliver = (message: TaskMessage, deadline?: number) =>
+  bench.engine.deliver(JSON.stringify(message), bench.budget(deadline === undefined ? {} : { deadline }));
+
+function failAt(point: string): void {
+  bench.fault = (at) => {
+    if (at === point) throw new AppError('redis-unavailable', 'down', { hint: '', transient: true });
+  };
+}
+
+const tasksDone = (): string[] => bench.did.filter((what) => what.startsWith('task'));
+
+describe('tasks that come in groups', () => {
+  it('are done by a message each group, and the run goes on with the last', async () => {
+    const { id, messages } = await published();
+    expect(messages.map(({ task, count }) => [task, count])).toEqual([
+      [0, 4],
+      [4, 2],
+      [6, 1],
+    ]);
+    for (const message of messages) await deliver(message);
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
+    expect(tasksDone()).toHaveLength(7);
+  });
+
+  it('go on behind a failure with a message of their own', async () => {
+    const { id, messages } = await published();
+    const [first] = messages;
+    if (first === undefined) throw new Error('nothing was published');
+    failAt('task 2');
+    await deliver(first);
+    bench.fault = () => undefined;
+    const [rest, ...others] = waitingTasks();
+    expect([rest, others]).toEqual([{ run: id, phase: 'work', task: 2, count: 2 }, []]);
+    for (const message of [...messages.slice(1), rest ?? first]) await deliver(message);
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
+    expect(tasksDone().sort()).toEqual([0, 1, 2, 2, 3, 4, 5, 6].map((task) => `task ${task}`));
+  });
+
+  it('leave it to the queue to come again when the first of them fails', async () => {
+    const { messages } = await published();
+    failAt('task 0');
+    await expect(deliver(messages[0] as TaskMessage)).rejects.toMatchObject({ code: 'redis-unavailable' });
+    expect(waitingTasks()).toEqual([]);
+    expect(tasksDone()).toEqual(['task 0']);
+  });
+
+  it('are handed on when the time is up, but for one that is always done', async () => {
+    const { id, messages } = await published();
+    await deliver(messages[0] as TaskMessage, bench.clock.now());
+    expect(tasksDone()).toEqual(['task 0']);
+    expect(waitingTasks()).toEqual([{ run: id, phase: 'work', task: 1, count: 3 }]);
+  });
+
+  it('are done once when their message comes twice', async () => {
+    const { id, messages } = await published();
+    for (const message of [...messages, ...messages]) await deliver(message);
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
+    expect(tasksDone()).toHaveLength(7);
+  });
+});
+
+describe('the rest of a group', () => {
+  it('comes no sooner than a service asked for, and has a name of its own each time', async () => {
+    const sent: QueueMessage[] = [];
+    const queue = { publish: (messages: readonly QueueMessage[]) => Promise.resolve(void sent.push(...messages)) };
+    const { id } = await published();
+    const phase = { parallelism: 1 } as TaskPhase;
+    const run = await bench.load(id);
+    await handOutRest({ queue: queue as Queue }, phase, run, [2, 5], 1500);
+    await handOutRest({ queue: queue as Queue }, phase, run, [2], 0);
+    expect(sent.map(({ delaySeconds }) => delaySeconds)).toEqual([2, 0]);
+    expect(sent.map(({ body }) => JSON.parse(body) as object)).toMatchObject([
+      { task: 2, count: 4 },
+      { task: 2, count: 1 },
+    ]);
+    expect(new Set(sent.map(({ deduplicationId }) => deduplicationId)).size).toBe(2);
+  });
+});
+
+describe('a leg that looks after tasks', () => {
+  it('publishes the same groups again only when the queue got nowhere since the last look', async () => {
+    const { id, messages } = await published();
+    await deliver(messages[1] as TaskMessage);
+    await bench.engine.work(id, bench.budget());
+    expect(waitingTasks()).toEqual([]);
+    await bench.engine.work(id, bench.budget());
+    expect(waitingTasks()).toEqual([messages[0], messages[2]]);
+  });
+});

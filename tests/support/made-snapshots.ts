@@ -1,0 +1,101 @@
+import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
+import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
+import { drive } from '../../lib/runs/drive.js';
+import { createEngine } from '../../lib/runs/engine.js';
+import { newId } from '../../lib/runs/ids.js';
+import { previousLink } from '../../lib/snapshot/catalog.js';
+import { checkPart } from '../../lib/snapshot/check-part.js';
+import { countIndex, noCounts } from '../../lib/snapshot/counts.js';
+import { sealManifest, sha256, type ManifestBody, type Part } from '../../lib/snapshot/manifest.js';
+import { manifestName, partFile, partName } from '../../lib/snapshot/names.js';
+import { openPart } from '../../lib/snapshot/part-writer.js';
+import { unpackIndex } from '../../lib/snapshot/part-index.js';
+import { encodeLine } from '../../lib/snapshot/record.js';
+import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
+import { writeVerification } from '../../lib/snapshot/verification.js';
+
+export const UNSIGNED = ed25519Signer({ privateKey: null, publicKey: null });
+const SEALER = ageSealer({ recipients: [], identity: null });
+
+export interface MadeOptions {
+  readonly at: string;
+  readonly keys?: number;
+  readonly parts?: number;
+  readonly signer?: Signer;
+  readonly purpose?: 'safety';
+  readonly state?: 'complete' | 'incomplete';
+  /** Null: none is written. */
+  readonly verified?: 'verified' | 'damaged' | null;
+  readonly previous?: ManifestBody['previous'];
+}
+
+/** Writes a whole snapshot of small strings, as a run would, without a database. Returns its id. */
+export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Promise<string> {
+  const { at, keys = 4, parts: count = 2, signer = UNSIGNED, purpose, state = 'complete' } = options;
+  const id = newId(Date.parse(at));
+  const parts: Part[] = [];
+  const counts = noCounts();
+  for (let number = 0; number < count; number++) {
+    const names = Array.from({ length: keys }, (_, key) => key).filter((key) => key % count === number);
+    const part = await writePart(store, id, number, names);
+    parts.push(part);
+    const { index } = await checkPart({ store, sealer: SEALER }, id, part, parts);
+    if (index === null) throw new Error('the part is not as it was written');
+    countIndex(counts, unpackIndex(index), new Set());
+  }
+  const none = { count: 0, keys: [] };
+  const time = new Date(at).toISOString();
+  const body: ManifestBody = {
+    formatVersion: 1,
+    id,
+    state,
+    tool: 'test',
+    ...(purpose === undefined ? {} : { purpose }),
+    createdAt: time,
+    window: { from: time, to: time },
+    source: sha256('host'),
+    dbsize: { before: keys, after: keys },
+    parts,
+    counts,
+    ledger: { saved: keys, expiredMeanwhile: 0, changedMeanwhile: none, unsupported: none, failed: none },
+    doubles: [],
+    fieldExpiry: 'none',
+    spent: { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0, estimatedUsd: 0 },
+    recipients: [],
+    readBackAt: time,
+    previous: options.previous === undefined ? await previousLink(store, id) : options.previous,
+  };
+  await store.create(manifestName(id), sealManifest(body, signer));
+  const { verified = 'verified' } = options;
+  if (verified !== null) {
+    await writeVerification(store, id, { state: verified, at: time, run: id, depth: 'lines', findings: [] });
+  }
+  return id;
+}
+
+async function writePart(store: ObjectStore, id: string, number: number, keys: readonly number[]): Promise<Part> {
+  const writer = openPart();
+  for (const key of keys)
+    await writer.write(encodeLine({ k: `feedback:p:${key}`, t: 'string', v: `${id} ${key}` }), true);
+  const { compressed, plain, lines } = await writer.close();
+  const name = partFile(number, 1, '');
+  await store.create(partName(id, name), compressed);
+  return { name, keys: keys.length, lines, plain, stored: { bytes: compressed.length, sha256: sha256(compressed) } };
+}
+
+/** What `verify` finds wrong with a snapshot, or with the chain. */
+export async function findingsOf(store: ObjectStore, clock: Clock, id: string, signer = UNSIGNED): Promise<string[]> {
+  const queue = inProcessQueue();
+  const ports = { clock, log: silentLog(), queue, sealer: SEALER, signer, store };
+  const engine = createEngine(ports, [verifyRun(ports)], { legTtlMs: 60_000, holdMs: 60_000 });
+  const started = await startVerify(engine, id);
+  if (!started.started) throw new Error(`held by ${started.holder}`);
+  const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
+  const run = await drive(engine, clock, () => queue.take(), started.run.id, budget);
+  const result = run.result as { findings: { code: string; subject: string }[] } | null;
+  if (result === null) throw new Error(run.error?.message ?? 'no result');
+  return result.findings.map(({ code, subject }) => `${code} ${subject}`);
+}
