@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
@@ -9,6 +9,8 @@ import { badStatus } from './fixtures-status.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ACTIONS = ['Back up now…', 'Restore…', 'Verify…', 'Re-index…', 'Drill…'];
+
+jest.setTimeout(180_000);
 
 describe('the page for everyone', () => {
   let host: FunctionHost;

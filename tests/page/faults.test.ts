@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Locator, Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -16,6 +16,8 @@ const PROBLEM = {
   code: 'store-unavailable',
   hint: 'Try again in a minute.',
 };
+
+jest.setTimeout(180_000);
 
 describe('the page when something fails', () => {
   let host: FunctionHost;

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -52,6 +52,8 @@ async function press(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name, exact: true }).click();
   await page.getByRole('dialog').waitFor();
 }
+
+jest.setTimeout(180_000);
 
 describe('how the page looks', () => {
   let host: FunctionHost;

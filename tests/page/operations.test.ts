@@ -7,7 +7,7 @@ import { beginOn, closeOn, dialogOf, endOn, figuresUntilEnd, panelOf, pressOn } 
 import { HOSTILE } from './fixtures.js';
 import { pageStack, type PageStack } from './stack.js';
 
-jest.setTimeout(180_000);
+jest.setTimeout(360_000);
 
 /** Each step goes on from where the one before left the stack and the page, as an operator's night does. */
 describe('the page over the real functions', () => {
@@ -18,7 +18,7 @@ describe('the page over the real functions', () => {
   beforeAll(async () => {
     [stack, browser] = await Promise.all([pageStack(), startBrowser()]);
     ({ page, complaints } = await browser.open());
-    page.setDefaultTimeout(25_000);
+    page.setDefaultTimeout(120_000);
     await page.goto(stack.url);
   });
   afterAll(async () => {
@@ -136,7 +136,7 @@ describe('the page over the real functions', () => {
     await panel('Runs')
       .getByRole('listitem')
       .filter({ hasText: /Re-index[\s\S]*succeeded/ })
-      .waitFor({ timeout: 60_000 });
+      .waitFor();
     await begin('Re-index');
     await dialog().getByLabel('Project', { exact: true }).fill(project);
     await press('Re-index');

@@ -2,7 +2,7 @@ import type { Locator, Page } from 'playwright-core';
 
 /** What an operator does with the page. */
 
-const RUN_MS = 100_000;
+const RUN_MS = 240_000;
 
 export function panelOf(page: Page, name: string): Locator {
   return page.getByRole('region', { name, exact: true });

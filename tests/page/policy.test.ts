@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
 import { openSignedIn, TOKEN } from './fixture-api.js';
@@ -9,6 +9,8 @@ import { HOSTILE } from './fixtures.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const SCRIPT_LIMIT = 100_000;
+
+jest.setTimeout(180_000);
 
 describe('the page as it is served', () => {
   let host: FunctionHost;
