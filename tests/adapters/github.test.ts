@@ -12,6 +12,8 @@ const APP = { clientId: 'Ov23liAbCdEfGhIj', clientSecret: '0123456789abcdef01234
 
 let standIn: GitHubStandIn;
 let github: GitHub;
+/** The same, that does not wait for long. */
+let hasty: GitHub;
 const clock = jumpingClock();
 
 beforeAll(async () => {
@@ -29,7 +31,8 @@ beforeAll(async () => {
     ],
     apps: [APP],
   });
-  github = githubRest({ url: `${standIn.url}/`, clock, timeoutMs: 500 });
+  github = githubRest({ url: `${standIn.url}/`, clock, timeoutMs: 30_000 });
+  hasty = githubRest({ url: standIn.url, clock, timeoutMs: 300 });
 });
 beforeEach(() => standIn.set({ fault: () => null }));
 afterAll(() => standIn.stop());
@@ -93,7 +96,8 @@ describe('failures', () => {
     [503, 'github-unavailable'],
   ])('%s is %s', async (fault, code) => {
     standIn.set({ fault: () => fault });
-    for (const work of [github.whoIs(CLASSIC), github.repository(FINE, 'acme/shop')]) {
+    const asked = fault === 'hang' ? hasty : github;
+    for (const work of [asked.whoIs(CLASSIC), asked.repository(FINE, 'acme/shop')]) {
       const error = await failure(work);
       expect([error.code, error.hint.length > 20]).toEqual([code, true]);
       expect(`${error.message} ${error.hint}`).not.toMatch(/ghp_|github_pat_|acme sso|<html>/);

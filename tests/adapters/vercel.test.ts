@@ -22,8 +22,8 @@ beforeEach(async () => {
 });
 afterEach(() => standIn.stop());
 
-const connected = (changes: { token?: string; team?: string | null } = {}) =>
-  vercelRest({ url: standIn.url, token: standIn.token, team: 'team_acme', clock, timeoutMs: 500, ...changes });
+const connected = (changes: { token?: string; team?: string | null; timeoutMs?: number } = {}) =>
+  vercelRest({ url: standIn.url, token: standIn.token, team: 'team_acme', clock, timeoutMs: 30_000, ...changes });
 
 async function failure(work: Promise<unknown>): Promise<AppError> {
   return work.then(
@@ -121,7 +121,7 @@ describe('failures', () => {
     [503, 'hosting-unavailable', true],
   ])('%s is %s', async (fault, code, transient) => {
     standIn.set({ fault: () => fault });
-    const { deployments, variables } = connected();
+    const { deployments, variables } = connected({ timeoutMs: fault === 'hang' ? 300 : 30_000 });
     for (const work of [variables.list('backend'), deployments.newest('backend')]) {
       const error = await failure(work);
       expect({ code: error.code, transient: error.transient }).toEqual({ code, transient });

@@ -28,6 +28,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   folder = await folderStore();
   clock = jumpingClock();
+  timeoutMs = 30_000;
   standIn.set({ tokens: [known()], apps: [APP], fault: () => null });
 });
 afterEach(() => folder.remove());
@@ -37,7 +38,8 @@ function known(changes: Partial<StandInToken> = {}): StandInToken {
   return { token: TOKEN, login: 'octo', scopes: ['repo'], ...changes };
 }
 
-const github = () => githubRest({ url: standIn.url, clock, timeoutMs: 500 });
+let timeoutMs: number;
+const github = () => githubRest({ url: standIn.url, clock, timeoutMs });
 
 async function look(repositories: string[] = []): Promise<CheckResult[]> {
   const expiry = storedExpiry(() => folder.store);
@@ -163,6 +165,7 @@ describe('the OAuth app', () => {
     ['primary', 'rate-limited', 'warn'],
     ['hang', 'unreachable', 'warn'],
   ])('(%s) is %s: %s', async (fault, code, status) => {
+    if (fault === 'hang') timeoutMs = 300;
     standIn.set({ fault: () => fault });
     expect(await lookAtApp()).toMatchObject([{ code, status }]);
   });

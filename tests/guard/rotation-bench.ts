@@ -47,7 +47,7 @@ export async function rotationBench(options: VercelStandInOptions = {}): Promise
     clock,
     log: { info: log, warn: log, error: log },
     store: folder.store,
-    ...vercelRest({ url: vercel.url, token: vercel.token, team: options.team ?? null, clock, timeoutMs: 2_000 }),
+    ...vercelRest({ url: vercel.url, token: vercel.token, team: options.team ?? null, clock, timeoutMs: 30_000 }),
     backend: {
       get configured() {
         return bench.health() !== undefined;
