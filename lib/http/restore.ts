@@ -1,18 +1,17 @@
 import type { FullApp } from '../app.js';
-import { AppError } from '../errors.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import { restoreInputSchema } from '../restore/model.js';
 import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from '../restore/start.js';
 import type { Engine, Started } from '../runs/engine.js';
-import { handOver } from '../runs/hand-over.js';
 import type { Budget } from '../runs/leg.js';
 import type { RunRecord } from '../runs/model.js';
 import { parseBody, readBody } from './body.js';
-import { json } from './problem.js';
 import { restoreBodySchema } from './restore-body.js';
-import { runView, statusOfRun } from './run-view.js';
+import { answerStarted, lockedBy } from './started.js';
 import { noteRun, useWebhookId } from './webhook-ids.js';
 import { BODY_LIMIT, openWebhook } from './webhook.js';
+
+const AT_WORK = 'at work on this database';
 
 /** As much of the program as a call needs that starts a run. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work'> & { readonly ports: Pick<Ports, 'clock' | 'log' | 'store'> };
@@ -36,7 +35,7 @@ export function restoreCall<A extends Runner, P>(steps: RestoreSteps<A, P>): Res
     const prepared = await steps.prepare(app, { ...body, trigger: 'webhook' });
     const use = await useWebhookId(app.ports, id);
     const started = await steps.start(app.engine, prepared);
-    if (!started.started) throw locked(started.holder, 'send the request again with a new webhook-id');
+    if (!started.started) throw lockedBy(started.holder, AT_WORK, 'send the request again with a new webhook-id');
     await noteRun(app.ports, use, started.run.id);
     return answer(app, started.run, budget);
   };
@@ -57,24 +56,11 @@ export async function adminRestore(app: FullApp, request: Request, budget: Budge
   const body = parseBody(await readBody(request, BODY_LIMIT), restoreBodySchema);
   const prepared = await STEPS.prepare(app, { ...body, trigger: 'admin', confirmFor: 'any' });
   const started = await STEPS.start(app.engine, prepared);
-  if (!started.started) throw locked(started.holder, 'ask again');
+  if (!started.started) throw lockedBy(started.holder, AT_WORK);
   return answer(app, started.run, budget);
 }
 
-/** With a queue the caller has the answer at once; without one the work is done here, as long as there is time. */
-async function answer(app: Runner, { id, input }: RunRecord, budget: Budget): Promise<Response> {
-  const headers = { location: `/api/runs/${id}` };
-  if (!app.queued) {
-    const run = await app.work(id, budget);
-    return json(statusOfRun(run), runView(run), headers);
-  }
-  await handOver(app.engine, id);
-  const { snapshot, dryRun } = restoreInputSchema.parse(input);
-  return json(202, { runId: id, state: 'running', snapshot, dryRun }, headers);
-}
-
-function locked(holder: string, then: string): AppError {
-  return new AppError('locked', `Run ${holder} is at work on this database`, {
-    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}.`,
-  });
+function answer(app: Runner, run: RunRecord, budget: Budget): Promise<Response> {
+  const { snapshot, dryRun } = restoreInputSchema.parse(run.input);
+  return answerStarted(app, run, budget, { snapshot, dryRun });
 }

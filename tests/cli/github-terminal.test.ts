@@ -1,10 +1,7 @@
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { execa } from 'execa';
 import { NEW_TOKEN, OLD_TOKEN, openAccounts, type Accounts } from './accounts-fixture.js';
-import { ROOT } from './fixture.js';
+import { onTerminal } from './terminal.js';
 
-const BINARY = join(ROOT, 'bin/soulcaster-backup.js');
 const BACKEND = 'soulcaster-backend';
 const CTRL_C = '\u0003';
 
@@ -14,27 +11,11 @@ beforeEach(async () => {
 });
 afterEach(() => accounts.stop());
 
-/** Runs the program on a terminal of its own and types the next answer whenever one of the questions is asked. */
+/** Types the answers, each of which is asked for. */
 async function typing(args: readonly string[], answers: readonly [RegExp, string][]): Promise<[number, string]> {
-  const command = [BINARY, ...args].map((word) => `'${word}'`).join(' ');
-  const child = execa('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...accounts.env },
-    extendEnv: false,
-    reject: false,
-    cleanup: true,
-  });
-  const left = [...answers];
-  let screen = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString('utf8');
-    const [next] = left;
-    if (next === undefined || !next[0].test(screen)) return;
-    left.shift();
-    child.stdin.write(next[1]);
-  });
-  const { exitCode } = await child;
-  expect(left).toEqual([]);
-  return [exitCode ?? -1, screen.replaceAll('\r', '')];
+  const { answered, code, screen } = await onTerminal(args, accounts.env, answers);
+  expect(answered).toBe(answers.length);
+  return [code, screen];
 }
 
 const token = (): unknown => [

@@ -5,7 +5,7 @@ import { DAY, HOUR, openWorld, type World } from './world/index.js';
 import { repetitions, told, witness, type Witness } from './world/judge.js';
 
 // Each test is days of work for a database and a disk.
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 let world: World;
 let seen: Witness;

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ageSealer } from '../../../lib/adapters/age-sealer.js';
@@ -57,7 +58,11 @@ export interface World {
 
 export async function openWorld(keys = 300): Promise<World> {
   const clock = worldClock(Date.parse('2090-01-01T01:00:00Z'));
-  const [database, scratch, folder] = await Promise.all([startTestDatabase(), startTestDatabase(), folderStore()]);
+  const [database, scratch, folder] = await Promise.all([
+    startTestDatabase(),
+    startTestDatabase(),
+    folderStore(memory()),
+  ]);
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
   const scratchServer = await startUpstashRedis({ redisUrl: scratch.url, token: 'test' });
   const receiver = await startReceiver(() => clock.true());
@@ -157,6 +162,11 @@ export async function openWorld(keys = 300): Promise<World> {
 
 function nextHour(time: number): number {
   return Math.floor(time / HOUR) * HOUR + HOUR;
+}
+
+/** Days of work sync a disk thousands of times: where there is a file system in memory, that is used. */
+function memory(): string {
+  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 }
 
 /** The crons of vercel.json, which fire once a day on the hour. */
