@@ -62,9 +62,10 @@ function variable({ env }: Context, name: string): string {
 }
 
 async function askHidden(question: string, interrupt: AbortSignal): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Not before the terminal has ceased to show what is typed: whoever pastes at once would see it.
+  process.stderr.write(question);
   // With a terminal's raw mode Ctrl-C is a key, and no signal.
   reader.on('SIGINT', () => void process.kill(process.pid, 'SIGINT'));
   try {
