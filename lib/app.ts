@@ -42,8 +42,11 @@ const ALL_PORTS = [...READING_PORTS, 'redis', 'backend'] as const;
 
 type ReadingPort = (typeof READING_PORTS)[number];
 
+/** The program without a database. */
+export type StoreApp = App<ReadingPort>;
+
 /** For what works on snapshots in the store alone: the database need not be there. */
-export function storeApp(env: Environment, replacements: Replacements = {}): App<ReadingPort> {
+export function storeApp(env: Environment, replacements: Replacements = {}): StoreApp {
   const ports = connect(env, READING_PORTS, replacements);
   return assemble(env, ports, [verifyRun(ports)]);
 }

@@ -70,6 +70,13 @@ const SECTIONS = {
   admin: z.object({ ADMIN_TOKEN: secret.min(16, 'must have 16 characters or more') }),
   webhook: z.object({ RESTORE_WEBHOOK_SECRET: secret }),
   vector: z.object({ UPSTASH_VECTOR_REST_URL: url, UPSTASH_VECTOR_REST_TOKEN: secret }),
+  account: z.object({
+    UPSTASH_EMAIL: z.string().min(3),
+    UPSTASH_API_KEY: secret,
+    UPSTASH_API_URL: url.default('https://api.upstash.com'),
+    UPSTASH_REDIS_ID: z.string().min(1),
+  }),
+  providers: z.object({ PROVIDER_STATUS_URLS: list }),
   embedder: z.object({
     GEMINI_API_KEY: secret,
     GEMINI_BASE_URL: url.optional(),
@@ -78,10 +85,26 @@ const SECTIONS = {
     EMBEDDING_TEXTS_PER_MINUTE: z.coerce.number().int().min(100).optional(),
     CLUSTERING_TRUNCATE_BODY_CHARS: z.coerce.number().int().min(0).default(1500),
   }),
-  alerts: z.object({ ALERT_WEBHOOK_URL: url.optional(), HEARTBEAT_URL: url.optional() }),
   retention: retentionSection,
   replica: replicaSection(storeUrl, url, secret),
+  alerts: z.object({ ALERT_WEBHOOK_URL: url.optional(), HEARTBEAT_URL: url.optional() }),
   backend: z.object({ BACKEND_URL: url.optional() }),
+  github: z.object({
+    GITHUB_API_URL: url.default('https://api.github.com'),
+    GITHUB_TOKEN: secret.optional(),
+    GITHUB_CHECK_REPOS: list.refine((names) => names.every((name) => /^[\w.-]+\/[\w.-]+$/.test(name)), {
+      error: 'must be repositories as owner/name, separated by commas',
+    }),
+  }),
+  githubApp: z.object({ GITHUB_ID: z.string().min(1), GITHUB_SECRET: secret }),
+  hosting: z.object({
+    VERCEL_API_TOKEN: secret,
+    VERCEL_TEAM_ID: z.string().optional(),
+    VERCEL_API_URL: url.default('https://api.vercel.com'),
+  }),
+  backendProject: z.object({ SOULCASTER_BACKEND_PROJECT: z.string().min(1) }),
+  dashboardProject: z.object({ SOULCASTER_DASHBOARD_PROJECT: z.string().min(1) }),
+  backupProject: z.object({ SOULCASTER_BACKUP_PROJECT: z.string().optional() }),
   limits: z.object({
     FUNCTION_LIMIT_SECONDS: seconds(300),
     RUN_LEASE_SECONDS: seconds(60),

@@ -1,25 +1,25 @@
-import { fileURLToPath } from 'node:url';
-import { getVercelOidcToken } from '@vercel/oidc';
 import { ageSealer } from './adapters/age-sealer.js';
 import { alertWebhook } from './adapters/alert-webhook.js';
 import { systemClock } from './adapters/clock.js';
 import { ed25519Signer } from './adapters/ed25519-signer.js';
-import { fileStore } from './adapters/file-store.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
+import { githubRest } from './adapters/github.js';
 import { httpHeartbeat } from './adapters/heartbeat.js';
 import { inProcessQueue, type InProcessQueue } from './adapters/in-process-queue.js';
 import { jsonLog } from './adapters/json-log.js';
+import { providerStatus } from './adapters/provider-status.js';
 import { qstashQueue } from './adapters/qstash-queue.js';
-import { retryingStore } from './adapters/retrying-store.js';
-import { awsWebIdentity, type S3Credentials } from './adapters/s3-credentials.js';
-import { s3Store } from './adapters/s3-store.js';
 import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
+import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
+import { vercelRest } from './adapters/vercel.js';
+import { connectStore } from './connect/stores.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
-import { replicaEnvironment } from './config/replica-environment.js';
-import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from './ports/index.js';
+import type { Clock, Log, Ports, Queue, RedisPort } from './ports/index.js';
+
+export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
 
 export type PortName = keyof Ports;
 
@@ -44,9 +44,14 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   sealer: ['keys'],
   signer: ['keys'],
   backend: ['backend'],
+  account: ['account'],
+  providers: ['providers'],
   webhooks: ['webhook'],
   vectors: ['vector'],
   embedder: ['embedder'],
+  github: ['github'],
+  variables: ['hosting'],
+  deployments: ['hosting'],
   alerter: ['alerts'],
   heartbeat: ['alerts'],
 };
@@ -79,11 +84,16 @@ export function connect<K extends PortName>(
         publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
       }),
     backend: () => soulcasterBackend({ url: config.backend.BACKEND_URL ?? null, clock }),
+    account: () => connectAccount(config.account),
+    providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
     alerter: () => alertWebhook({ url: config.alerts.ALERT_WEBHOOK_URL ?? null, clock }),
     heartbeat: () => httpHeartbeat({ url: config.alerts.HEARTBEAT_URL ?? null, clock }),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
+    github: () => githubRest({ url: config.github.GITHUB_API_URL, clock }),
+    variables: () => connectHosting(config.hosting).variables,
+    deployments: () => connectHosting(config.hosting).deployments,
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
 }
@@ -93,10 +103,15 @@ export function connectTargets(env: Environment, primary: RedisPort): (target: s
   const connected = new Map<string, RedisPort>();
   return (target) => {
     if (target === null) return primary;
-    const redis = connected.get(target) ?? upstashRedis({ ...loadTarget(env, target), clock });
+    const redis = connected.get(target) ?? connectTarget(env, target);
     connected.set(target, redis);
     return redis;
   };
+}
+
+/** A database other than the one that is backed up. Throws `usage` when none of that name is configured. */
+export function connectTarget(env: Environment, target: string): RedisPort {
+  return upstashRedis({ ...loadTarget(env, target), clock });
 }
 
 /** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */
@@ -109,42 +124,13 @@ export function isInProcess(queue: Queue): queue is InProcessQueue {
   return 'take' in queue;
 }
 
-/** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
-export function connectPlainStore(config: Config<'store'>['store']): ObjectStore {
-  const target = new URL(config.BACKUP_STORE);
-  if (target.protocol === 'file:') return fileStore({ folder: fileURLToPath(target), clock });
-  return s3Store({
-    bucket: target.hostname,
-    prefix: decodeURIComponent(target.pathname),
-    region: config.S3_REGION ?? '',
-    credentials: s3Credentials(config),
-    clock,
-    ...(config.S3_ENDPOINT === undefined ? {} : { endpoint: config.S3_ENDPOINT }),
-  });
-}
-
-/** The second store, as `connectReplica` gives it, without retries. */
-export function connectPlainReplica(env: Environment): ObjectStore {
-  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store);
-}
-
-/** The second store. Throws `config` when it is not set, or not completely. */
-export function connectReplica(env: Environment): ObjectStore {
-  return retryingStore(connectPlainReplica(env), clock);
-}
-
-function connectStore(config: Config<'store'>['store']): ObjectStore {
-  return retryingStore(connectPlainStore(config), clock);
-}
-
-function s3Credentials(config: Config<'store'>['store']): S3Credentials {
-  if (config.S3_ROLE_ARN !== undefined)
-    return awsWebIdentity({ roleArn: config.S3_ROLE_ARN, token: getVercelOidcToken });
-  return { accessKeyId: config.S3_ACCESS_KEY_ID ?? '', secretAccessKey: config.S3_SECRET_ACCESS_KEY ?? '' };
-}
-
 function connectRedis(config: Config<'redis'>['redis']): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock });
+}
+
+function connectAccount(config: Config<'account'>['account']): Ports['account'] {
+  const { UPSTASH_API_KEY: apiKey, UPSTASH_API_URL: url, UPSTASH_EMAIL: email } = config;
+  return upstashDeveloper({ url, email, apiKey, clock });
 }
 
 function connectVectors(config: Config<'vector'>['vector']): Ports['vectors'] {
@@ -159,6 +145,11 @@ function connectEmbedder(config: Config<'embedder'>['embedder']): Ports['embedde
     clock,
     ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
   });
+}
+
+function connectHosting(config: Config<'hosting'>['hosting']): ReturnType<typeof vercelRest> {
+  const team = config.VERCEL_TEAM_ID ?? null;
+  return vercelRest({ url: config.VERCEL_API_URL, token: config.VERCEL_API_TOKEN, team, clock });
 }
 
 function connectQueue(config: Config<'queue'>['queue']): Queue {

@@ -1,10 +1,9 @@
 import { fullApp, type FullApp } from './app.js';
 import { hasSection, hasTarget, wantsReplica, type Environment } from './config.js';
 import { connect, connectReplica, type Replacements } from './connect.js';
-import { checkGroups } from './cli/doctor-checks.js';
+import { checkGroups } from './checks.js';
 import type { GuardParts, Judging } from './guard/guard/parts.js';
-import { upkeepSummary } from './guard/guard/upkeep-step.js';
-import { upkeep } from './guard/upkeep.js';
+import { upkeepStep, type UpkeepSettings } from './guard/guard/upkeep-step.js';
 import { afterRun } from './guard/watch.js';
 import type { Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
@@ -31,21 +30,21 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
   const { engine, ports, queued, times } = app;
   return {
     ...judgingOf(env, ports),
-    engine,
     signer: ports.signer,
+    engine,
     work: (id, budget) => app.work(id, budget),
     queued,
     times,
     startDrill: () => startDrill(ports, engine),
     checks: checkGroups(env, ports.clock),
-    upkeep: async ({ deadline, interrupt }) =>
-      upkeepSummary(
-        await upkeep(ports, {
-          settings: () => retentionSettings(env),
-          replica: () => (wantsReplica(env) ? connectReplica(env) : null),
-          deadline,
-          interrupt,
-        }),
-      ),
+    upkeep: (budget) => upkeepStep(ports, upkeepSettings(env), budget),
+  };
+}
+
+/** What is pruned by, and where to replicate to. */
+export function upkeepSettings(env: Environment): UpkeepSettings {
+  return {
+    settings: () => retentionSettings(env),
+    replica: () => (wantsReplica(env) ? connectReplica(env) : null),
   };
 }

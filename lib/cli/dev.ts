@@ -119,6 +119,7 @@ function describe({ urls, env }: Stack): string {
   return [
     'The local stack is running. Its queue, REST protocol and function host are stand-ins for the vendors’ services.',
     facts([
+      ['page', `${urls.functions}/ (sign in with ADMIN_TOKEN, which is in ${ENV_FILE})`],
       ['functions', urls.functions],
       ['redis', `${urls.redisRest} (REST), ${urls.redis}`],
       [

@@ -1,9 +1,9 @@
 import { connect } from '../connect.js';
 import { timeOfId } from '../runs/ids.js';
 import { catalog, isVerified, type CatalogEntry } from '../snapshot/catalog.js';
+import { sizesOf } from '../snapshot/sizes.js';
 import type { Context } from './context.js';
 import { bytes, count, duration } from './output/format.js';
-import { sizesOf } from './output/summary.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Perform } from './program.js';
 
-/** The commands that see to it that there is a good snapshot, say whether there is, and keep the store in order. */
+/** The commands that see to it that there is a good snapshot, and say whether there is. */
 export function addGuardCommands(program: Command, perform: Perform): void {
   program
     .command('status')

@@ -3,7 +3,9 @@ import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { Context } from './context.js';
 import { addGuardCommands } from './program-guard.js';
+import { addAccountCommands } from './program-accounts.js';
 import { addIndexCommands } from './program-index.js';
+import { addUpstashCommands } from './program-upstash.js';
 import { projectId } from './arguments.js';
 import type { RestoreOptions } from './restore/request.js';
 import type { ShowOptions } from './show.js';
@@ -65,6 +67,8 @@ export function buildProgram(perform: Perform): Command {
   addRestore(program, perform);
   addIndexCommands(program, perform);
   addGuardCommands(program, perform);
+  addUpstashCommands(program, perform);
+  addAccountCommands(program, perform);
   addMachineCommands(program, perform);
   return program;
 }
@@ -148,7 +152,10 @@ function addMachineCommands(program: Command, perform: Perform): void {
   program
     .command('doctor')
     .description('try every configured service for real, and say what is wrong and what to do')
-    .action(() => perform(async (context) => (await import('./doctor.js')).doctor(context)));
+    .option('--offline', "leave the providers' status pages out")
+    .action((options: { offline?: boolean }) =>
+      perform(async (context) => (await import('./doctor.js')).doctor(context, options)),
+    );
   program
     .command('dev')
     .description('run everything on this machine until Ctrl-C: Redis, store, queue and functions')

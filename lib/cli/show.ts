@@ -4,11 +4,12 @@ import { AppError } from '../errors.js';
 import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
 import { hasSealedNames, openLedger } from '../snapshot/ledger.js';
 import type { Ledger, Manifest } from '../snapshot/manifest.js';
+import { sizesOf } from '../snapshot/sizes.js';
 import type { Verification } from '../snapshot/verification.js';
 import { chooseSnapshot } from './choose.js';
 import type { Context } from './context.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable, ratio } from './output/format.js';
-import { ledgerLine, sizesOf } from './output/summary.js';
+import { ledgerLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
 export interface ShowOptions {

@@ -7,6 +7,8 @@ export interface Observation {
   readonly detail: string;
   /** What the operator should do; null when there is nothing to do. */
   readonly hint: string | null;
+  /** Which of the known outcomes it is, where a check tells several apart: a word in kebab-case. */
+  readonly code?: string;
 }
 
 /** An observation as it is reported. `ok` is false for a failure alone; `ms` is how long the look took. */

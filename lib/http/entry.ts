@@ -1,4 +1,4 @@
-import { functionDeadline, type FullApp } from '../app.js';
+import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
 import { environment, hasSection, loadConfig, type Environment } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
@@ -13,7 +13,7 @@ export type { FullApp };
 export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 /** What a function that moves runs does, once the caller has been let in. */
-export type Action = (app: FullApp, request: Request, budget: Budget) => Promise<Response>;
+export type Action<A = FullApp> = (app: A, request: Request, budget: Budget) => Promise<Response>;
 /** The same, for requests that are signed: the action checks the signature, which is over the body. */
 export type SignedAction = (
   app: FullApp,
@@ -26,17 +26,22 @@ export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
 /** For Vercel's cron: the caller must know CRON_SECRET. */
 export function cronEntry(action: Action): Handler {
-  return actionEntry(action, demandCron);
+  return actionEntry(watchedApp, action, demandCron);
 }
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(action, demandAdmin);
+  return actionEntry(watchedApp, action, demandAdmin);
+}
+
+/** For operators, and for runs that work on snapshots in the store alone. */
+export function adminStoreEntry(action: Action<StoreApp>): Handler {
+  return actionEntry(storeApp, action, demandAdmin);
 }
 
 /** For the queue: the action checks the signature, which is over the body. */
 export function queueEntry(action: Action): Handler {
-  return actionEntry(action, () => undefined);
+  return actionEntry(watchedApp, action, () => undefined);
 }
 
 /** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
@@ -45,7 +50,7 @@ export function webhookEntry(action: SignedAction): Handler {
     const { webhooks } = connect(environment(), ['webhooks']);
     return action(app, request, budget, webhooks);
   };
-  return actionEntry(signed, demandWebhookSecret);
+  return actionEntry(watchedApp, signed, demandWebhookSecret);
 }
 
 /** For operators, and for what needs nothing but the store. */
@@ -84,12 +89,12 @@ function closed(variable: string, form = 'a random text of 16 characters or more
 
 type Demand = (env: Environment, request: Request) => void;
 
-function actionEntry(action: Action, demand: Demand): Handler {
+function actionEntry<A extends StoreApp>(make: (env: Environment) => A, action: Action<A>, demand: Demand): Handler {
   return (request) => {
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
-      const app = watchedApp(environment());
+      const app = make(environment());
       const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
       const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
       return action(app, request, budget);

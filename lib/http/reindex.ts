@@ -7,9 +7,7 @@ import { REINDEX_MODES, reindexScopeSchema } from '../reindex/model.js';
 import { prepareReindex, startReindex } from '../reindex/start.js';
 import type { Budget } from '../runs/leg.js';
 import { parseBody, readBody } from './body.js';
-import { handOver } from '../runs/hand-over.js';
-import { json } from './problem.js';
-import { runView, statusOfRun } from './run-view.js';
+import { answerStarted, lockedBy } from './started.js';
 
 const BODY_LIMIT = 16 * 1024;
 
@@ -31,15 +29,8 @@ export async function adminReindex(app: Runner, request: Request, budget: Budget
   const body = parseBody(await readBody(request, BODY_LIMIT), reindexBodySchema);
   const prepared = await prepareReindex(configured(app), { ...body, trigger: 'admin' });
   const started = await startReindex(app.engine, prepared);
-  if (!started.started) throw locked(started.holder);
-  const { id } = started.run;
-  const headers = { location: `/api/runs/${id}` };
-  if (!app.queued) {
-    const run = await app.work(id, budget);
-    return json(statusOfRun(run), runView(run), headers);
-  }
-  await handOver(app.engine, id);
-  return json(202, { runId: id, state: 'running', ...body }, headers);
+  if (!started.started) throw lockedBy(started.holder, 're-indexing');
+  return answerStarted(app, started.run, budget, body);
 }
 
 /** Throws `config` with the variables that are missing. */
@@ -48,11 +39,5 @@ function configured({ reindex }: Runner): ReindexPorts {
   loadConfig(environment(), ['vector', 'embedder']);
   throw new AppError('config', 'The vector index is not connected', {
     hint: 'Set UPSTASH_VECTOR_REST_URL, UPSTASH_VECTOR_REST_TOKEN and GEMINI_API_KEY in the project and deploy again.',
-  });
-}
-
-function locked(holder: string): AppError {
-  return new AppError('locked', `Run ${holder} is re-indexing`, {
-    hint: `Follow it at /api/runs/${holder}, and ask again when it is over.`,
   });
 }

@@ -23,7 +23,7 @@ export const restoreBodySchema = z
     target: z.string().min(1).max(64).nullable().default(null).describe('the name of a target database'),
     safety: flag(true),
     settle: z.boolean().nullable().default(null).describe('true or false'),
-    confirm: z.string().max(64).nullable().default(null).describe('the id of the snapshot'),
+    confirm: z.string().max(512).nullable().default(null).describe('the id of the snapshot, or of the project'),
     allowIncomplete: flag(false),
     reindex: flag(true),
   })

@@ -1,17 +1,17 @@
 import type { FullApp } from '../app.js';
-import { AppError } from '../errors.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import { restoreInputSchema } from '../restore/model.js';
-import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
+import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from '../restore/start.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Budget } from '../runs/leg.js';
 import type { RunRecord } from '../runs/model.js';
-import { handOver } from '../runs/hand-over.js';
-import { json } from './problem.js';
+import { parseBody, readBody } from './body.js';
 import { restoreBodySchema } from './restore-body.js';
-import { runView, statusOfRun } from './run-view.js';
+import { answerStarted, lockedBy } from './started.js';
 import { noteRun, useWebhookId } from './webhook-ids.js';
-import { openWebhook } from './webhook.js';
+import { BODY_LIMIT, openWebhook } from './webhook.js';
+
+const AT_WORK = 'at work on this database';
 
 /** As much of the program as a call needs that starts a run. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work'> & { readonly ports: Pick<Ports, 'clock' | 'log' | 'store'> };
@@ -35,31 +35,32 @@ export function restoreCall<A extends Runner, P>(steps: RestoreSteps<A, P>): Res
     const prepared = await steps.prepare(app, { ...body, trigger: 'webhook' });
     const use = await useWebhookId(app.ports, id);
     const started = await steps.start(app.engine, prepared);
-    if (!started.started) throw locked(started.holder);
+    if (!started.started) throw lockedBy(started.holder, AT_WORK, 'send the request again with a new webhook-id');
     await noteRun(app.ports, use, started.run.id);
     return answer(app, started.run, budget);
   };
 }
 
-export const webhookRestore: RestoreCall<FullApp> = restoreCall({
-  prepare: (app: FullApp, request) => prepareRestore(app.ports, request),
+const STEPS: RestoreSteps<FullApp, Prepared> = {
+  prepare: (app, request) => prepareRestore(app.ports, request),
   start: startRestore,
-});
+};
 
-/** With a queue the caller has the answer at once; without one the work is done here, as long as there is time. */
-async function answer(app: Runner, { id, input }: RunRecord, budget: Budget): Promise<Response> {
-  const headers = { location: `/api/runs/${id}` };
-  if (!app.queued) {
-    const run = await app.work(id, budget);
-    return json(statusOfRun(run), runView(run), headers);
-  }
-  await handOver(app.engine, id);
-  const { snapshot, dryRun } = restoreInputSchema.parse(input);
-  return json(202, { runId: id, state: 'running', snapshot, dryRun }, headers);
+export const webhookRestore: RestoreCall<FullApp> = restoreCall(STEPS);
+
+/**
+ * POST /api/restore: the same for whoever has the admin token. A token may lie in a browser that somebody else sits at,
+ * so that every restore takes a confirmation here.
+ */
+export async function adminRestore(app: FullApp, request: Request, budget: Budget): Promise<Response> {
+  const body = parseBody(await readBody(request, BODY_LIMIT), restoreBodySchema);
+  const prepared = await STEPS.prepare(app, { ...body, trigger: 'admin', confirmFor: 'any' });
+  const started = await STEPS.start(app.engine, prepared);
+  if (!started.started) throw lockedBy(started.holder, AT_WORK);
+  return answer(app, started.run, budget);
 }
 
-function locked(holder: string): AppError {
-  return new AppError('locked', `Run ${holder} is at work on this database`, {
-    hint: `Follow it at /api/runs/${holder}; when it is over, send the request again with a new webhook-id.`,
-  });
+function answer(app: Runner, run: RunRecord, budget: Budget): Promise<Response> {
+  const { snapshot, dryRun } = restoreInputSchema.parse(run.input);
+  return answerStarted(app, run, budget, { snapshot, dryRun });
 }

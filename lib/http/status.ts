@@ -4,6 +4,7 @@ import { objectives, statusReport } from '../guard/status/report.js';
 import { drills } from '../restore/drill/record.js';
 import { demandAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
+import { showProjects } from './projects.js';
 
 /**
  * GET /api/status: 200 while the objectives are met, 503 when one is breached. Anyone learns that much; the figures, as
@@ -11,7 +12,9 @@ import { json } from './problem.js';
  * answered otherwise counts as failed, and its figures are thrown away.
  */
 export async function showStatus(ports: ViewPorts, request: Request): Promise<Response> {
-  const isMetrics = new URL(request.url).searchParams.get('format') === 'prometheus';
+  const { searchParams } = new URL(request.url);
+  if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
+  const isMetrics = searchParams.get('format') === 'prometheus';
   const all = () => drills(ports.store);
   if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(ports, all) });
   demandAdmin(environment(), request);

@@ -1,15 +1,13 @@
-import { wantsReplica, type Environment } from '../config.js';
-import { connectReplica } from '../connect.js';
+import type { Environment } from '../config.js';
+import { upkeepSettings } from '../guard-app.js';
 import type { PrunePorts } from '../guard/prune/prune.js';
 import { upkeep, type Outcome, type Upkeep } from '../guard/upkeep.js';
 import type { Budget } from '../runs/leg.js';
-import { retentionSettings } from '../settings.js';
 
 /** Prunes and replicates with what is left of a function's time, and says what came of it. Never throws. */
 export async function upkeepNow(ports: PrunePorts, env: Environment, budget: Budget): Promise<object> {
   const kept = await upkeep(ports, {
-    settings: () => retentionSettings(env),
-    replica: () => (wantsReplica(env) ? connectReplica(env) : null),
+    ...upkeepSettings(env),
     deadline: budget.deadline,
     interrupt: budget.interrupt,
   });

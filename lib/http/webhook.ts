@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { WebhookVerifier } from '../ports/webhook-verifier.js';
 import { parseBody, readBody } from './body.js';
 
-/** Bytes of a signed request's body. */
-const BODY_LIMIT = 16 * 1024;
+/** Bytes of the body of a request that starts a restore. */
+export const BODY_LIMIT = 16 * 1024;
 
 export interface Webhook<T> {
   readonly id: string;

@@ -2,13 +2,17 @@ import type { Alerter } from './alerter.js';
 import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
+import type { GitHub } from './github.js';
+import type { Deployments, HostedVariables } from './hosting.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Log } from './log.js';
+import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
 import type { RedisPort } from './redis.js';
 import type { Sealer } from './sealer.js';
 import type { Signer } from './signer.js';
 import type { ObjectStore } from './store.js';
+import type { UpstashAccount } from './upstash-account.js';
 import type { VectorIndex } from './vector-index.js';
 import type { WebhookVerifier } from './webhook-verifier.js';
 
@@ -22,9 +26,14 @@ export interface Ports {
   readonly sealer: Sealer;
   readonly signer: Signer;
   readonly backend: Backend;
+  readonly account: UpstashAccount;
+  readonly providers: ProviderStatus;
   readonly webhooks: WebhookVerifier;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
+  readonly github: GitHub;
+  readonly variables: HostedVariables;
+  readonly deployments: Deployments;
   readonly alerter: Alerter;
   readonly heartbeat: Heartbeat;
 }
@@ -33,14 +42,19 @@ export type {
   Alerter,
   Backend,
   Clock,
+  Deployments,
   Embedder,
+  GitHub,
+  HostedVariables,
   Heartbeat,
   Log,
   ObjectStore,
+  ProviderStatus,
   Queue,
   RedisPort,
   Sealer,
   Signer,
+  UpstashAccount,
   VectorIndex,
   WebhookVerifier,
 };

@@ -31,7 +31,7 @@ export const restoreInputSchema = z.object({
   settle: z.boolean(),
   /** Whether the vectors of what was restored are made anew. */
   reindex: z.boolean().default(true),
-  trigger: z.enum(['webhook', 'cli', 'drill']),
+  trigger: z.enum(['webhook', 'admin', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;
 

@@ -14,8 +14,10 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex'>
   readonly settle: boolean | null;
   /** Default true. */
   readonly reindex?: boolean;
-  /** Must be the snapshot's id when everything is to be replaced. */
+  /** The snapshot's id for everything, the project's for one project: must be it where a confirmation is demanded. */
   readonly confirm: string | null;
+  /** What takes a confirmation, dry runs aside: to replace everything (the default), or any restore. */
+  readonly confirmFor?: 'replacing-all' | 'any';
   /** Whether a snapshot will do that lacks keys; never with mode `replace`, which would remove them. */
   readonly allowIncomplete: boolean;
 }
@@ -49,7 +51,7 @@ export async function prepareRestore(ports: StartPorts, request: RestoreRequest)
   const manifest = await chooseManifest(ports, id, request.allowIncomplete);
   const { scope, mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   if ('project' in scope) demandProject(manifest, scope.project);
-  else if (mode === 'replace' && !dryRun) demandConfirmation(id, request.confirm);
+  demandConfirmation(request, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex };
   return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
@@ -74,9 +76,17 @@ function checkTarget({ redisOf }: StartPorts, target: string | null): void {
   });
 }
 
-function demandConfirmation(id: string, confirm: string | null): void {
-  if (confirm === id) return;
-  throw new AppError('not-confirmed', 'To replace everything in the database takes a confirmation', {
-    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to the snapshot's id, ${id}.`,
+function demandConfirmation({ scope, mode, dryRun, confirm, confirmFor }: RestoreRequest, snapshot: string): void {
+  const one = 'project' in scope;
+  if (dryRun || (confirmFor !== 'any' && (one || mode !== 'replace'))) return;
+  if (confirm === (one ? scope.project : snapshot)) return;
+  const what = one
+    ? 'restore a project'
+    : mode === 'replace'
+      ? 'replace everything in the database'
+      : 'restore everything';
+  const word = one ? "the project's id" : `the snapshot's id, ${snapshot}`;
+  throw new AppError('not-confirmed', `To ${what} takes a confirmation`, {
+    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to ${word}.`,
   });
 }

@@ -50,7 +50,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     if (!claim.granted) return { started: false, holder: claim.holder };
     const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
     await createRun(ports.store, record);
-    if (claim.displaced !== null) await abandon(claim.displaced, id);
+    if (claim.displaced !== null) await giveUp(claim.displaced, id);
     await handOverLease(ports, claim.lease, times);
     ports.log.info('run-started', { run: id, kind: request.kind });
     return { started: true, run: record };
@@ -78,7 +78,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const claim = await claimLease(ports, before.record.lease, id, times);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
-    if (claim.displaced !== null) await abandon(claim.displaced, id);
+    if (claim.displaced !== null) await giveUp(claim.displaced, id);
     // Read again: the record may have moved on, or come to its end, between the first look and the claim.
     const held = await loadRun(ports.store, id);
     if (isOver(held.record)) {
@@ -145,6 +145,11 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     });
     if (saved !== held) await callLater(ports, saved.record);
     return saved.record;
+  }
+
+  /** A holder that died before it had a record, or that is no run, leaves nothing to be ended. */
+  async function giveUp(displaced: string, by: string): Promise<void> {
+    if ((await ports.store.read(runName(displaced))) !== null) await abandon(displaced, by);
   }
 
   function abandon(id: string, by: string): Promise<RunRecord> {

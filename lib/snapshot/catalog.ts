@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
@@ -39,6 +40,33 @@ export async function* catalog(store: ObjectStore): AsyncGenerator<CatalogEntry>
     const entry = await catalogEntry(store, id);
     if (entry !== null) yield entry;
   }
+}
+
+/** Snapshots whose manifests are read at a time. */
+const SIDE_BY_SIDE = 8;
+
+/** The newest snapshots, newest first, and whether there are older ones. Reads no more manifests than it gives. */
+export async function newestEntries(
+  store: ObjectStore,
+  limit: number,
+): Promise<{ readonly entries: CatalogEntry[]; readonly more: boolean }> {
+  const ids = (await snapshotIds(store)).reverse();
+  const entries: CatalogEntry[] = [];
+  let at = 0;
+  while (at < ids.length && entries.length < limit) {
+    const next = ids.slice(at, at + limit - entries.length);
+    const found = await pMap(next, (id) => catalogEntry(store, id), { concurrency: SIDE_BY_SIDE });
+    entries.push(...found.filter((entry) => entry !== null));
+    at += next.length;
+  }
+  return { entries, more: await anyManifest(store, ids.slice(at)) };
+}
+
+/** An id alone does not make a snapshot: it may be what a run left that never came to its end. */
+async function anyManifest(store: ObjectStore, ids: readonly string[]): Promise<boolean> {
+  for (const id of ids)
+    for await (const { name } of store.list(manifestName(id))) if (name === manifestName(id)) return true;
+  return false;
 }
 
 /** Whether a snapshot may be relied on: complete, read back and found whole, and not one of a restore's own. */

@@ -21,23 +21,38 @@ export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): R
     lease: DATABASE_LEASE,
     firstPhase: 'scan',
     phases: {
-      scan: { type: 'serial', step: (leg) => scanStep(ports, settings, leg) },
+      scan: { type: 'serial', step: (leg) => scanStep(ports, settingsOf(settings, leg.run), leg) },
       check: checkPhase('seal', (run, task) => checkTask(ports, run, task)),
-      seal: { type: 'serial', step: (leg) => sealAndTidy(ports, settings, leg) },
+      seal: { type: 'serial', step: (leg) => sealAndTidy(ports, settingsOf(settings, leg.run), leg) },
     },
   };
 }
 
 async function sealAndTidy(ports: SnapshotPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
   const outcome = await sealStep(ports, settings, leg);
-  if (settings.purpose === 'backup') await dropIndexes(ports.store, leg.run.id);
+  if (settings.purpose === 'backup' || isSafety(leg.run)) await dropIndexes(ports.store, leg.run.id);
   return outcome;
 }
 
-/** Starts a snapshot; who or what asked for it stands in the run record. */
-export function startSnapshot(engine: Engine, trigger: 'cron' | 'admin' | 'cli' | 'guard'): Promise<Started> {
+/**
+ * Starts a snapshot; who or what asked for it stands in the run record. With `safety` it is one that is taken before
+ * something else than a restore of ours replaces what is there.
+ */
+export function startSnapshot(
+  engine: Engine,
+  trigger: 'cron' | 'admin' | 'cli' | 'guard' | 'safety',
+): Promise<Started> {
   const progress: Progress = { done: 0, total: null, unit: 'keys', bytes: 0 };
   return engine.start({ kind: 'snapshot', input: { trigger }, checkpoint: firstCheckpoint(), progress });
+}
+
+/** Told by the record, so that whoever goes on with the run knows it as well. */
+function isSafety({ input }: RunRecord): boolean {
+  return typeof input === 'object' && input !== null && 'trigger' in input && input.trigger === 'safety';
+}
+
+function settingsOf(settings: SnapshotSettings, run: RunRecord): SnapshotSettings {
+  return isSafety(run) ? { ...settings, purpose: 'safety' } : settings;
 }
 
 async function checkTask(ports: SnapshotPorts, run: RunRecord, task: number): Promise<Json> {

@@ -11,6 +11,8 @@ import { watchInstances } from './watch.js';
 
 const PROJECT = 'bench';
 const WARM_UP = 'warm-up';
+/** To show how far a run is, a function lists its markers: that is work, too. */
+const LOOK_MS = 2000;
 /** Two batches for each instance. */
 const WARM_UP_ITEMS = 2000;
 const BATCH = 100;
@@ -148,7 +150,7 @@ async function reindex(stack, project, cpuSeconds) {
   /** Processor seconds when the embedding began and when it was over. */
   const at = { begin: Number.NaN, end: Number.NaN };
   for (;;) {
-    await delay(250);
+    await delay(LOOK_MS);
     const run = await (await fetch(`${stack.urls.functions}/api/runs/${runId}`, { headers })).json();
     if (run.phase === 'embed') {
       at.end = await cpuSeconds();

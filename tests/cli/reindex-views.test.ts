@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execa } from 'execa';
 import { connect } from '../../lib/connect.js';
-import { cli, cliJson, openStack, ROOT, type CliStack, type Variables } from './fixture.js';
+import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 import { anyProject, redis, taken } from './restore-fixture.js';
+import { onTerminal, type OnTerminal } from './terminal.js';
 
 /** What people see of a re-index that is out of the ordinary, and of runs of every kind. */
 let stack: CliStack;
@@ -20,24 +19,8 @@ afterAll(() => stack.stop());
 const QUESTION = /Type yes to go on: $/;
 
 /** Runs `reindex` with mode flush on a terminal of its own, and types an answer. */
-async function typing(answer: string): Promise<{ code: number; screen: string }> {
-  const words = [join(ROOT, 'bin/soulcaster-backup.js'), 'reindex', '--project', project, '--mode', 'flush'];
-  const child = execa('script', ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
-    env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...env },
-    extendEnv: false,
-    reject: false,
-    cleanup: true,
-  });
-  let screen = '';
-  let asked = false;
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString('utf8');
-    if (asked || !QUESTION.test(screen)) return;
-    asked = true;
-    child.stdin.write(answer);
-  });
-  const { exitCode } = await child;
-  return { code: exitCode ?? -1, screen: screen.replaceAll('\r', '') };
+function typing(answer: string): Promise<OnTerminal> {
+  return onTerminal(['reindex', '--project', project, '--mode', 'flush'], env, [[QUESTION, answer]]);
 }
 
 async function putStray(): Promise<void> {

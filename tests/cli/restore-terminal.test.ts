@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execa } from 'execa';
-import { openStack, ROOT, type CliStack, type Variables } from './fixture.js';
+import { openStack, type CliStack, type Variables } from './fixture.js';
 import { redis, stateOf, taken } from './restore-fixture.js';
+import { onTerminal } from './terminal.js';
 
-const BINARY = join(ROOT, 'bin/soulcaster-backup.js');
 const QUESTION = /type (yes|the snapshot's id): $/;
 const END_OF_INPUT = '\u0004';
 const CTRL_C = '\u0003';
@@ -26,23 +24,8 @@ async function typing(
   args: readonly string[],
   answer: string,
 ): Promise<{ code: number; screen: string; asked: boolean }> {
-  const command = [BINARY, ...args].map((word) => `'${word}'`).join(' ');
-  const child = execa('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...env },
-    extendEnv: false,
-    reject: false,
-    cleanup: true,
-  });
-  let screen = '';
-  let asked = false;
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString('utf8');
-    if (asked || !QUESTION.test(screen)) return;
-    asked = true;
-    child.stdin.write(answer);
-  });
-  const { exitCode } = await child;
-  return { code: exitCode ?? -1, screen: screen.replaceAll('\r', ''), asked };
+  const { answered, ...rest } = await onTerminal(args, env, [[QUESTION, answer]]);
+  return { ...rest, asked: answered === 1 };
 }
 
 describe('restore on a terminal', () => {

@@ -91,7 +91,7 @@ describe('the body of a restore request', () => {
     ['safety', { safety: 'wrong-value' }],
     ['settle', { settle: 0 }],
     ['confirm', { confirm: true }],
-    ['confirm', { confirm: 'x'.repeat(65) }],
+    ['confirm', { confirm: 'x'.repeat(513) }],
     ['allowIncomplete', { allowIncomplete: 'yes' }],
   ])('is refused for its %s: %j', async (field, changes) => {
     const { status, code, detail, hint } = await refusal(JSON.stringify({ ...LEAST, ...changes }));

@@ -64,6 +64,17 @@ describe('requests to the function host', () => {
     expect((await fetch(`${host.url}/robots.txt`, { method: 'POST' })).status).toBe(405);
   });
 
+  it('are answered with the headers of vercel.json, which change none that an answer has', async () => {
+    const host = await open();
+    const of = async (path: string): Promise<(string | null)[]> => {
+      const { headers } = await fetch(host.url + path);
+      return ['content-type', 'x-everywhere', 'x-robots'].map((name) => headers.get(name));
+    };
+    expect(await of('/robots.txt?a=1')).toEqual(['text/plain; charset=utf-8', 'yes', 'yes']);
+    expect(await of('/api/echo')).toEqual(['application/json', 'yes', null]);
+    expect(await of('/nothing')).toEqual(['application/problem+json', 'yes', null]);
+  });
+
   it('are refused over 4.5 MB', async () => {
     const host = await open();
     const most = 4.5 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Leg, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import { claimLease } from '../../lib/runs/lease.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { openBench, SUM, TIMES, type Bench } from './bench.js';
 
@@ -10,6 +11,9 @@ const REQUEST = {
   checkpoint: 0,
   progress: { done: 0, total: null, unit: 'items', bytes: 0 },
 } as const;
+
+/** A run that is not there. */
+const GONE = '20200101T000000Z-00abcd';
 
 let bench: Bench;
 
@@ -170,5 +174,17 @@ describe('an interrupted process', () => {
     const run = await bench.drive(id, { interrupt: stop.signal, lastAttempt: true });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
     await bench.start();
+  });
+});
+
+describe('a lease that ran out', () => {
+  it('of a holder that never had a record, or is no run, is taken over', async () => {
+    const { clock, engine, folder } = bench;
+    expect(await claimLease({ clock, store: folder.store }, 'drill', GONE, TIMES)).toMatchObject({ granted: true });
+    expect(await engine.start(REQUEST)).toEqual({ started: false, holder: GONE });
+    await clock.advance(TIMES.holdMs);
+    const started = await engine.start(REQUEST);
+    expect(started.started).toBe(true);
+    if (started.started) expect(await bench.load(started.run.id)).toMatchObject({ state: 'running' });
   });
 });

@@ -14,11 +14,15 @@ const PROJECT = { projectId: 'prj_local', orgId: 'team_local', settings: { frame
 const FUNCTIONS = [
   'api/backup',
   'api/cron/backup',
+  'api/cron/guard',
   'api/drill',
   'api/reindex',
+  'api/restore',
   'api/runs/[id]',
+  'api/snapshots',
   'api/status',
   'api/tasks',
+  'api/verify',
   'api/webhooks/restore',
 ];
 
@@ -68,12 +72,15 @@ describe('what Vercel builds of this project', () => {
 
   it('is the crons', async () => {
     const { crons } = await readJson('config.json');
-    expect(crons).toEqual([{ path: '/api/cron/backup', schedule: '0 2 * * *' }]);
+    expect(crons).toEqual([
+      { path: '/api/cron/backup', schedule: '0 2 * * *' },
+      { path: '/api/cron/guard', schedule: '0 14 * * *' },
+    ]);
   });
 
   it('publishes the page and nothing of the program', async () => {
     const files = await readdir(join(output, 'static'), { recursive: true });
-    expect(files.sort()).toEqual(['index.html', 'style.css']);
+    expect(files.sort()).toEqual(['assets', 'assets/page.css', 'assets/page.js', 'icon.svg', 'index.html']);
   });
 
   it.each([

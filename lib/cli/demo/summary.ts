@@ -1,5 +1,5 @@
 import { bytes, count, dollars, duration, ratio } from '../output/format.js';
-import { sizesOf } from '../output/summary.js';
+import { sizesOf } from '../../snapshot/sizes.js';
 import { countTable, facts } from '../output/table.js';
 import type { Night } from './nightly.js';
 

@@ -1,16 +1,7 @@
 import type { Ledger, Manifest } from '../../snapshot/manifest.js';
+import { sizesOf } from '../../snapshot/sizes.js';
 import { bytes, count, counted, dollars, duration, ratio } from './format.js';
 import { facts } from './table.js';
-
-export interface Sizes {
-  readonly plain: number;
-  readonly stored: number;
-}
-
-export function sizesOf({ parts }: Manifest): Sizes {
-  const sum = (which: 'plain' | 'stored'): number => parts.reduce((total, part) => total + part[which].bytes, 0);
-  return { plain: sum('plain'), stored: sum('stored') };
-}
 
 /** A snapshot that was just taken, in a dozen lines. */
 export function snapshotSummary(manifest: Manifest, milliseconds: number): string {

@@ -10,9 +10,6 @@ import type { Step } from '../state.js';
 /** Facts of a step for its report: names, counts, ids. */
 export type Summary = Step['summary'];
 
-/** Upkeep of the stores with what is left of a budget. What it throws is the guard's failure. */
-export type UpkeepJob = (left: Budget) => Promise<Summary>;
-
 export type GuardPorts = Pick<Ports, 'alerter' | 'clock' | 'heartbeat' | 'log' | 'store'>;
 
 /** What alerts and objectives are judged by. */
@@ -34,5 +31,6 @@ export interface GuardParts extends Judging {
   readonly times: LeaseTimes;
   readonly startDrill: () => Promise<Started>;
   readonly checks: readonly CheckGroup[];
-  readonly upkeep: UpkeepJob;
+  /** Prunes and replicates, in the time that is left. What it throws is the guard's failure. */
+  readonly upkeep: (budget: Budget) => Promise<Summary>;
 }

@@ -53,10 +53,10 @@ const DEFAULT_LIMIT_SECONDS = 300;
  * A stand-in for Vercel on 127.0.0.1: runs the built functions of a project in processes of their own.
  *
  * Modelled: routing by file with `[name]` segments, named exports by method, static files, maxDuration (the process
- * that runs too long is killed), instances that are used again, crons with their authorisation, the request size
- * limit, the platform's own error answers, an environment of exactly the given variables.
+ * that runs too long is killed), instances that are used again, crons with their authorisation, headers of vercel.json,
+ * the request size limit, the platform's own error answers, an environment of exactly the given variables.
  *
- * Not modelled: bundling, edge functions, rewrites, headers and redirects of vercel.json, streaming, several
+ * Not modelled: bundling, edge functions, rewrites and redirects of vercel.json, streaming, several
  * invocations in one instance, freezing an instance after its answer, memory limits. An instance runs any of the
  * functions, where Vercel may keep them apart.
  */
@@ -97,6 +97,7 @@ function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): Ho
     port: options.port ?? 0,
     limits: options.limitSeconds === undefined ? limitsOf(vercel) : [],
     defaultLimitSeconds: options.limitSeconds ?? DEFAULT_LIMIT_SECONDS,
+    headers: vercel?.headers ?? [],
     maxInstances: options.maxInstances ?? 4,
     askKill: options.killAfterMs !== undefined,
   };

@@ -1,3 +1,5 @@
+import type { VercelConfig } from './vercel-config.js';
+
 /** What the host process is started with. */
 export interface HostConfig {
   /** Folder of the built functions: `{root}/dist/api` by default. */
@@ -10,6 +12,8 @@ export interface HostConfig {
   /** The longest run of each function, in seconds: the first pattern that fits holds. */
   readonly limits: readonly { readonly pattern: string; readonly seconds: number }[];
   readonly defaultLimitSeconds: number;
+  /** Headers of vercel.json, by the paths that they are for. */
+  readonly headers: VercelConfig['headers'];
   readonly maxInstances: number;
   /** Whether the parent wants to be asked about each invocation, when it should be killed. */
   readonly askKill: boolean;

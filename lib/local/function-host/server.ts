@@ -5,7 +5,7 @@ import type { HostConfig, Invocation } from './protocol.js';
 import { matchRoute } from './routes.js';
 import type { Match, Route } from './routes.js';
 import { readStatic } from './statics.js';
-import { fits } from './vercel-config.js';
+import { fits, headersFor } from './vercel-config.js';
 
 /** Largest request body: https://vercel.com/docs/functions/limitations */
 const BODY_LIMIT = 4.5 * 1024 * 1024;
@@ -38,10 +38,18 @@ async function serve(context: ServerContext, request: IncomingMessage, response:
   const reply =
     body === null ? platformError(413, 'FUNCTION_PAYLOAD_TOO_LARGE') : await replyTo(context, request, body);
   for (const [name, value] of reply.headers) response.appendHeader(name, value);
+  // What an answer says itself stands.
+  for (const [name, value] of headersFor(context.config, pathOf(request))) {
+    if (!response.hasHeader(name)) response.setHeader(name, value);
+  }
   // After a body that was not read to its end the connection cannot be used again.
   if (body === null) response.setHeader('connection', 'close');
   response.writeHead(reply.status);
   response.end(request.method === 'HEAD' ? undefined : reply.body);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
 /** The whole body; null when it is over the limit, of which the rest is thrown away. */

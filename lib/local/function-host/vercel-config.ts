@@ -4,6 +4,9 @@ import { z } from 'zod';
 const schema = z.looseObject({
   functions: z.record(z.string(), z.looseObject({ maxDuration: z.number().optional() })).default({}),
   crons: z.array(z.object({ path: z.string(), schedule: z.string() })).default([]),
+  headers: z
+    .array(z.object({ source: z.string(), headers: z.array(z.object({ key: z.string(), value: z.string() })) }))
+    .default([]),
 });
 
 /** What the host takes from vercel.json. */
@@ -16,6 +19,13 @@ export async function readVercelConfig(file: string): Promise<VercelConfig | nul
     throw error;
   });
   return text === null ? null : schema.parse(JSON.parse(text));
+}
+
+/** The headers that vercel.json adds to an answer to this path. Of the sources' grammar it takes groups such as `(.*)`. */
+export function headersFor(config: Pick<VercelConfig, 'headers'>, path: string): [name: string, value: string][] {
+  return config.headers
+    .filter(({ source }) => new RegExp(`^${source}$`).test(path))
+    .flatMap(({ headers }) => headers.map(({ key, value }): [string, string] => [key.toLowerCase(), value]));
 }
 
 /** Limits by pattern, in the order in which they are written. */

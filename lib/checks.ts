@@ -1,0 +1,139 @@
+import { loadConfig, type Environment, type Section } from './config.js';
+import { connect, connectPlainReplica, connectPlainStore } from './connect.js';
+import { AppError } from './errors.js';
+import { publicUrlChecks, secretChecks } from './guard/checks/access.js';
+import { alertChecks } from './guard/checks/alerts.js';
+import { encryptionChecks, signatureChecks } from './guard/checks/keys.js';
+import { providerChecks } from './guard/checks/providers.js';
+import { queueChecks } from './guard/checks/queue.js';
+import { redisChecks } from './guard/checks/redis.js';
+import { storeChecks } from './guard/checks/store.js';
+import { storedExpiry } from './guard/credentials/expiry.js';
+import { githubAppChecks, type AppCheck } from './guard/credentials/github-app.js';
+import { githubTokenChecks, type TokenCheck } from './guard/credentials/github-token.js';
+import { notConfigured, notConfiguredButNeeded, ok, type CheckGroup, type Observation } from './guard/doctor.js';
+import type { Clock } from './ports/clock.js';
+import { PROVIDERS, type Provider } from './ports/provider-status.js';
+import { retentionSettings } from './settings.js';
+
+/** One group of checks for every service there may be; what is not configured at all is told as such. */
+export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
+  const { group, needed } = groupsOf(env);
+  return [
+    needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
+      redisChecks(() => connect(env, ['redis']).redis, clock),
+    ),
+    needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
+      storeChecks(() => connectPlainStore(loadConfig(env, ['store']).store), env['BACKUP_STORE'] ?? '', clock),
+    ),
+    group('replica', ['BACKUP_REPLICA_STORE'], 'BACKUP_REPLICA_STORE is not set: all copies are in one place', () =>
+      storeChecks(() => connectPlainReplica(env), env['BACKUP_REPLICA_STORE'] ?? '', clock, 'replica'),
+    ),
+    [{ name: 'retention', look: () => Promise.resolve(policyOf(env)) }],
+    group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () =>
+      queueChecks(() => connect(env, ['queue']).queue),
+    ),
+    group(
+      'encryption',
+      ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY'],
+      'no recipients: snapshots are not encrypted',
+      () => encryptionChecks(() => connect(env, ['sealer']).sealer),
+    ),
+    group('signature', ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'], 'no key: manifests are not signed', () =>
+      signatureChecks(() => connect(env, ['signer']).signer),
+    ),
+    group('cron-secret', ['CRON_SECRET'], 'CRON_SECRET is not set: the nightly cron is refused', () =>
+      secretChecks(accessSecret(env, 'CRON_SECRET', 'cron'), [env['ADMIN_TOKEN'] ?? '']),
+    ),
+    group('admin-token', ['ADMIN_TOKEN'], 'ADMIN_TOKEN is not set: the operators’ calls are refused', () =>
+      secretChecks(accessSecret(env, 'ADMIN_TOKEN', 'admin'), [env['CRON_SECRET'] ?? '']),
+    ),
+    group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
+      publicUrlChecks(env['PUBLIC_URL'] ?? ''),
+    ),
+    group('alerts', ['ALERT_WEBHOOK_URL', 'HEARTBEAT_URL'], 'not set: nobody is told when something is wrong', () =>
+      alertChecks({
+        webhook: (env['ALERT_WEBHOOK_URL'] ?? '') !== '',
+        heartbeat: (env['HEARTBEAT_URL'] ?? '') !== '',
+        problem: problemOf(env, 'alerts'),
+      }),
+    ),
+    ...credentialGroups(env, clock),
+  ];
+}
+
+/**
+ * One group for every credential of the application that is watched here: GitHub's token and OAuth app. When a token ends
+ * is noted in the store, if there is one: GitHub does not tell any more once it has ended.
+ */
+export function credentialGroups(env: Environment, clock: Clock): CheckGroup[] {
+  const { group } = groupsOf(env);
+  const github = () => connect(env, ['github']).github;
+  const expiry = storedExpiry(() => connect(env, ['store']).store);
+  return [
+    group('github-token', ['GITHUB_TOKEN'], 'GITHUB_TOKEN is not set: that of the backend is not watched', () =>
+      githubTokenChecks(github, { clock, expiry }, () => tokenCheck(env)),
+    ),
+    group('github-app', ['GITHUB_ID', 'GITHUB_SECRET'], 'GITHUB_ID is not set: the sign-in is not watched', () =>
+      githubAppChecks(github, () => appCheck(env)),
+    ),
+  ];
+}
+
+/** What the providers that are used say of themselves: AWS where the bucket is there, Google where it embeds. */
+export function statusPageGroups(env: Environment): CheckGroup[] {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet('S3_ENDPOINT');
+  const onGoogle = isSet('GEMINI_API_KEY') && !isSet('GEMINI_BASE_URL');
+  const unused: Provider[] = [...(onAws ? [] : ['aws' as const]), ...(onGoogle ? [] : ['google' as const])];
+  const used = new Set(PROVIDERS.filter((provider) => !unused.includes(provider)));
+  const region = isSet('S3_REGION') ? (env['S3_REGION'] ?? null) : null;
+  return providerChecks({ status: connect(env, ['providers']).providers, used, region });
+}
+
+interface Groups {
+  readonly needed: MakeGroup;
+  readonly group: MakeGroup;
+}
+
+type MakeGroup = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup) => CheckGroup;
+
+function groupsOf(env: Environment): Groups {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  return {
+    needed: (name, variables, meaning, make) =>
+      variables.some(isSet) ? make() : notConfiguredButNeeded(name, meaning),
+    group: (name, variables, meaning, make) => (variables.some(isSet) ? make() : notConfigured(name, meaning)),
+  };
+}
+
+/** Throws `config` for a policy that cannot be. */
+function policyOf(env: Environment): Observation {
+  const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
+  return ok(`keeps the last ${keepLast}, and of ${keepDaily} days, ${keepWeekly} weeks and ${keepMonthly} months`);
+}
+
+function tokenCheck(env: Environment): TokenCheck {
+  const { GITHUB_CHECK_REPOS, GITHUB_TOKEN } = loadConfig(env, ['github']).github;
+  return { token: GITHUB_TOKEN ?? '', repositories: GITHUB_CHECK_REPOS };
+}
+
+/** Throws `config` when half of the pair is missing. */
+function appCheck(env: Environment): AppCheck {
+  const { GITHUB_ID, GITHUB_SECRET } = loadConfig(env, ['github', 'githubApp']).githubApp;
+  return { clientId: GITHUB_ID, clientSecret: GITHUB_SECRET };
+}
+
+function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {
+  return { variable, value: env[variable] ?? '', problem: problemOf(env, section) };
+}
+
+function problemOf(env: Environment, section: Section): AppError | null {
+  try {
+    loadConfig(env, [section]);
+    return null;
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+}

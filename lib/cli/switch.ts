@@ -1,0 +1,63 @@
+import { loadConfig, loadTarget, type Environment } from '../config.js';
+import { connectTarget } from '../connect.js';
+import { demandDatabase } from '../guard/rotate/database.js';
+import type { Context } from './context.js';
+import {
+  carryOutRotation,
+  demandConsent,
+  rotationPorts,
+  type RotationOptions,
+  type Wanted,
+} from './rotate/carry-out.js';
+
+export interface SwitchOptions extends RotationOptions {
+  readonly allowEmpty?: boolean;
+}
+
+const URL_VARIABLE = 'UPSTASH_REDIS_REST_URL';
+const TOKEN_VARIABLE = 'UPSTASH_REDIS_REST_TOKEN';
+
+/** `switch`: points backend, dashboard and (if it is named) the backup project to another database. */
+export async function switchTo(context: Context, name: string, options: SwitchOptions): Promise<number> {
+  demandConsent(options);
+  rotationPorts(context);
+  const exit = await carryOutRotation(context, rotationTo(context.env, name, options.allowEmpty === true), options);
+  if (exit === 0 && options.dryRun !== true) {
+    context.note(`Set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name} as well.`);
+  }
+  return exit;
+}
+
+function rotationTo(env: Environment, name: string, allowEmpty: boolean): Wanted {
+  const target = loadTarget(env, name);
+  const redis = connectTarget(env, name);
+  const values = [
+    { variable: URL_VARIABLE, value: target.url },
+    { variable: TOKEN_VARIABLE, value: target.token },
+  ];
+  return {
+    purpose: `switch ${name.toLowerCase()}`,
+    changes: projectsOf(env).flatMap((project) => values.map((one) => ({ project, ...one }))),
+    // The database to protect is that of the application: so these are the values that it has.
+    oldValues: [URL_VARIABLE, TOKEN_VARIABLE].flatMap((variable) => {
+      const value = env[variable] ?? '';
+      return value === '' ? [] : [{ variable, value }];
+    }),
+    candidates: [],
+    prove: () => demandDatabase(redis, allowEmpty),
+  };
+}
+
+function projectsOf(env: Environment): string[] {
+  const { backendProject, backupProject, dashboardProject } = loadConfig(env, [
+    'backendProject',
+    'dashboardProject',
+    'backupProject',
+  ]);
+  const names = [
+    backendProject.SOULCASTER_BACKEND_PROJECT,
+    dashboardProject.SOULCASTER_DASHBOARD_PROJECT,
+    backupProject.SOULCASTER_BACKUP_PROJECT ?? '',
+  ];
+  return [...new Set(names.filter((name) => name !== ''))];
+}

@@ -1,0 +1,34 @@
+import type { ProviderBackup } from '../../ports/upstash-account.js';
+import { bytes, duration, printable } from '../output/format.js';
+import { table } from '../output/table.js';
+
+const MADE = { 'by-hand': 'by hand', daily: 'daily', hourly: 'hourly' } as const;
+
+/** A backup as the JSON documents of these commands give it. */
+export function backupDocument(backup: ProviderBackup): object {
+  return { ...backup, createdAt: timeOf(backup) };
+}
+
+export function timeOf({ createdAt }: ProviderBackup): string {
+  return new Date(createdAt).toISOString();
+}
+
+export function ageOf({ createdAt }: ProviderBackup, now: number): string {
+  return duration(Math.max(0, now - createdAt));
+}
+
+export function sizeOf({ bytes: size }: ProviderBackup): string {
+  return size === null || size === 0 ? 'not told' : bytes(size);
+}
+
+export function backupTable(backups: readonly ProviderBackup[], now: number): string {
+  const rows = backups.map((backup) => [
+    backup.id,
+    printable(backup.name),
+    ageOf(backup, now),
+    backup.state,
+    MADE[backup.made],
+    sizeOf(backup),
+  ]);
+  return table(['id', 'name', 'age', 'state', 'made', 'size'], rows, [5]);
+}

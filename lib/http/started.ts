@@ -1,0 +1,35 @@
+import type { App } from '../app.js';
+import { AppError } from '../errors.js';
+import { handOver } from '../runs/hand-over.js';
+import type { Budget } from '../runs/leg.js';
+import type { RunRecord } from '../runs/model.js';
+import { json } from './problem.js';
+import { runView, statusOfRun } from './run-view.js';
+
+type Runner = Pick<App<'store'>, 'engine' | 'queued' | 'work'>;
+
+/**
+ * The answer to a call that has started a run: with a queue 202 at once, and `what` was asked for; without one the work
+ * is done here, as long as there is time, and the answer is the run.
+ */
+export async function answerStarted(
+  app: Runner,
+  { id }: RunRecord,
+  budget: Budget,
+  what: object = {},
+): Promise<Response> {
+  const headers = { location: `/api/runs/${id}` };
+  if (!app.queued) {
+    const run = await app.work(id, budget);
+    return json(statusOfRun(run), runView(run), headers);
+  }
+  await handOver(app.engine, id);
+  return json(202, { runId: id, state: 'running', ...what }, headers);
+}
+
+/** Another run is in the way; `does` says what it does, `then` what to do when it is over. */
+export function lockedBy(holder: string, does: string, then = 'ask again'): AppError {
+  return new AppError('locked', `Run ${holder} is ${does}`, {
+    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}.`,
+  });
+}

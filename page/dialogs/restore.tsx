@@ -1,0 +1,77 @@
+import { useCallback, useState } from 'preact/hooks';
+import type { RestoreOrder, Scope } from '../api/types.js';
+import { useDesk } from '../state/desk.js';
+import { useAction } from '../state/use-action.js';
+import { newestRestorable, planOf } from '../state/restore.js';
+import { Dialog } from './dialog.js';
+import { Follow } from './follow.js';
+import { RestoreConfirm } from './restore-confirm.js';
+import { RestoreForm } from './restore-form.js';
+import { PlanTable } from './plan-table.js';
+
+interface Props {
+  readonly snapshot: string | undefined;
+  readonly onClose: () => void;
+}
+
+/** What is to be restored; the scope is null as long as no project is chosen. */
+export interface Wanted {
+  readonly snapshot: string;
+  readonly scope: Scope | null;
+  readonly mode: RestoreOrder['mode'];
+}
+
+/** Choose, see the plan, type what it is about, watch. Nothing is written before the third step. */
+export function RestoreDialog({ snapshot, onClose }: Props) {
+  const { api, snapshots } = useDesk();
+  const [wanted, setWanted] = useState<Wanted>(() => ({
+    snapshot: snapshot ?? newestRestorable(snapshots.data?.snapshots ?? []) ?? '',
+    scope: null,
+    mode: 'replace',
+  }));
+  const [typed, setTyped] = useState('');
+  const order = useCallback(
+    (dryRun: boolean, confirm: string | null) => {
+      const { scope } = wanted;
+      if (scope === null) return Promise.reject(new Error('Nothing is chosen'));
+      return api.restore({ ...wanted, scope, dryRun, confirm });
+    },
+    [api, wanted],
+  );
+  const look = useAction(
+    'restore',
+    useCallback(() => order(true, null), [order]),
+  );
+  const restore = useAction(
+    'restore',
+    useCallback(() => order(false, typed), [order, typed]),
+  );
+
+  const plan = look.step === 'over' ? planOf(look.run.data) : null;
+  const back = (): void => {
+    setTyped('');
+    restore.reset();
+    look.reset();
+  };
+  const choosing = look.step === 'idle' || look.step === 'refused';
+  const confirming = restore.step === 'idle' || restore.step === 'refused';
+  return (
+    <Dialog title="Restore" onClose={onClose}>
+      {choosing && <RestoreForm wanted={wanted} onChange={setWanted} onShowPlan={look.start} onClose={onClose} />}
+      {confirming && (
+        <Follow action={look}>{plan === null ? undefined : <PlanTable plan={plan} wanted={wanted} />}</Follow>
+      )}
+      {look.step === 'over' && confirming && (
+        <RestoreConfirm
+          wanted={wanted}
+          plan={plan}
+          typed={typed}
+          onType={setTyped}
+          onBack={back}
+          onRestore={restore.start}
+        />
+      )}
+      <Follow action={restore} />
+    </Dialog>
+  );
+}

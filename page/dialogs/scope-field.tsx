@@ -1,0 +1,62 @@
+import { useId } from 'preact/hooks';
+import type { Scope } from '../api/types.js';
+import { useDesk } from '../state/desk.js';
+
+interface Props {
+  /** Null: one project, which is not chosen yet. */
+  readonly scope: Scope | null;
+  readonly onChange: (scope: Scope | null) => void;
+}
+
+/** Chooses one project or everything. One project comes first: it is what is mostly needed, and does less. */
+export function ScopeField({ scope, onChange }: Props) {
+  const name = useId();
+  const all = scope !== null && 'all' in scope;
+  return (
+    <fieldset>
+      <legend>What</legend>
+      <label class="choice">
+        <input type="radio" name={name} checked={!all} onChange={() => onChange(null)} />
+        <span>One project</span>
+      </label>
+      {!all && (
+        <ProjectField
+          value={scope?.project ?? ''}
+          onChange={(project) => onChange(project === '' ? null : { project })}
+        />
+      )}
+      <label class="choice">
+        <input type="radio" name={name} checked={all} onChange={() => onChange({ all: true })} />
+        <span>Everything</span>
+      </label>
+    </fieldset>
+  );
+}
+
+/** A project of the list, or any other by its id: one that was deleted long ago may be in an old snapshot alone. */
+function ProjectField({ value, onChange }: { readonly value: string; readonly onChange: (project: string) => void }) {
+  const id = useId();
+  const { projects } = useDesk();
+  return (
+    <div class="field inset">
+      <label for={id}>Project</label>
+      <input
+        id={id}
+        list={`${id}-list`}
+        value={value}
+        maxLength={512}
+        placeholder="Choose, or type its id"
+        autocomplete="off"
+        spellcheck={false}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      <datalist id={`${id}-list`}>
+        {(projects.data?.projects ?? []).map(({ project, keys }) => (
+          <option key={project} value={project}>
+            {keys === null ? 'not in the newest snapshot' : `${keys} keys`}
+          </option>
+        ))}
+      </datalist>
+    </div>
+  );
+}

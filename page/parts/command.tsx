@@ -1,0 +1,31 @@
+import { useRef, useState } from 'preact/hooks';
+
+/** The command line that does the same, to copy. */
+export function Command({ line }: { readonly line: string }) {
+  const text = useRef<HTMLElement>(null);
+  const [said, setSaid] = useState('');
+  const copy = (): void => {
+    navigator.clipboard.writeText(line).then(
+      () => setSaid('Copied'),
+      () => {
+        // Where the clipboard is not to be had, the text is at least selected.
+        if (text.current !== null) getSelection()?.selectAllChildren(text.current);
+        setSaid('Selected: copy it with the keyboard');
+      },
+    );
+  };
+  return (
+    <div class="command">
+      <p class="label">The same from a terminal</p>
+      <div class="command-line">
+        <code ref={text}>{line}</code>
+        <button type="button" class="quiet" onClick={copy}>
+          Copy <span class="hidden">the command</span>
+        </button>
+      </div>
+      <p class="hint" role="status">
+        {said}
+      </p>
+    </div>
+  );
+}

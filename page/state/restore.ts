@@ -1,0 +1,24 @@
+import type { Plan, RestoreOrder, RunView, Scope, Snapshot } from '../api/types.js';
+import { standingOf } from '../words/standing.js';
+
+/** The snapshot that a restore offers first: the newest verified backup. Lists are newest first. */
+export function newestRestorable(snapshots: readonly Snapshot[]): string | null {
+  const found = snapshots.find((snapshot) => snapshot.purpose === 'backup' && standingOf(snapshot) === 'verified');
+  return found?.id ?? null;
+}
+
+/** The plan that a dry run came to; null when it failed. */
+export function planOf(run: Pick<RunView, 'result' | 'state'> | null): Plan | null {
+  const plan = run?.state === 'succeeded' ? run.result?.['plan'] : undefined;
+  return typeof plan === 'object' && plan !== null ? (plan as Plan) : null;
+}
+
+/** Whether a restore by this plan would do anything at all. */
+export function changesAnything({ total, usersJoined }: Pick<Plan, 'total' | 'usersJoined'>): boolean {
+  return total.write + total.overwrite + total.remove + usersJoined > 0;
+}
+
+/** What must be typed before a restore: the server demands the same. */
+export function confirmationFor({ snapshot, scope }: Pick<RestoreOrder, 'snapshot'> & { scope: Scope }): string {
+  return 'all' in scope ? snapshot : scope.project;
+}

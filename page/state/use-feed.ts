@@ -1,0 +1,76 @@
+import { useCallback, useEffect, useReducer, useRef } from 'preact/hooks';
+import { CallError } from '../api/errors.js';
+import { nextFeed, NOTHING, type Feed, type FeedEvent } from './feed.js';
+
+type Reducer<T> = (feed: Feed<T>, event: FeedEvent<T>) => Feed<T>;
+
+interface Round<T> {
+  load: () => Promise<T>;
+  busy: boolean;
+  again: boolean;
+  alive: boolean;
+}
+
+/**
+ * Asks now, every `everyMs` (null: not again), and whenever the page comes back into view or the network does. One call
+ * at a time; asked for during a call, it is made once more. Nothing is asked while nobody looks.
+ */
+export function useFeed<T>(load: () => Promise<T>, everyMs: number | null): readonly [Feed<T>, () => void] {
+  const [feed, dispatch] = useReducer<Feed<T>, FeedEvent<T>>(nextFeed as Reducer<T>, NOTHING);
+  const round = useRef<Round<T>>({ load, busy: false, again: false, alive: true });
+
+  const refresh = useCallback(() => {
+    const state = round.current;
+    state.load = load;
+    state.again = true;
+    if (!state.busy) void askWhileWanted(state, dispatch);
+  }, [load]);
+
+  useEffect(() => {
+    const state = round.current;
+    state.alive = true;
+    refresh();
+    return () => {
+      state.alive = false;
+    };
+  }, [refresh]);
+
+  useEffect(() => {
+    if (everyMs === null) return undefined;
+    const look = (): void => {
+      if (!document.hidden) refresh();
+    };
+    const timer = setInterval(look, everyMs);
+    document.addEventListener('visibilitychange', look);
+    window.addEventListener('online', look);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', look);
+      window.removeEventListener('online', look);
+    };
+  }, [refresh, everyMs]);
+
+  return [feed, refresh];
+}
+
+async function askWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {
+  state.busy = true;
+  // Both change while it waits.
+  const isAlive = (): boolean => state.alive;
+  const wanted = (): boolean => state.again && state.alive;
+  while (wanted()) {
+    state.again = false;
+    dispatch({ type: 'asked' });
+    const event = await state.load().then(
+      (data): FeedEvent<T> => ({ type: 'answered', data, at: Date.now() }),
+      (error: unknown): FeedEvent<T> => ({ type: 'failed', error: asCallError(error) }),
+    );
+    if (isAlive()) dispatch(event);
+  }
+  state.busy = false;
+}
+
+export function asCallError(error: unknown): CallError {
+  if (error instanceof CallError) return error;
+  return new CallError('internal', 'The page could not read the answer', 'Load the page anew.', 0);
+}

@@ -1,0 +1,27 @@
+import type { RunKind, RunSummary } from '../api/types.js';
+import { REINDEX, RESTORE } from '../../lib/cli/output/phase-words.js';
+
+const WORDS: Readonly<Record<RunKind, Readonly<Record<string, string>>>> = {
+  snapshot: { scan: 'reading the database', check: 'reading the parts back', seal: 'sealing' },
+  verify: { open: 'checking the chain', check: 'checking every part', report: 'finishing' },
+  restore: RESTORE,
+  drill: { ...RESTORE, prepare: 'emptying the scratch database' },
+  reindex: REINDEX,
+};
+
+const KINDS: Readonly<Record<RunKind, string>> = {
+  snapshot: 'Backup',
+  verify: 'Verification',
+  restore: 'Restore',
+  drill: 'Restore drill',
+  reindex: 'Re-index',
+};
+
+/** The phase that a run is in, as the command line says it; one that has no words by its name. */
+export function phaseName({ kind, phase }: Pick<RunSummary, 'kind' | 'phase'>): string {
+  return (WORDS as Partial<typeof WORDS>)[kind]?.[phase] ?? phase;
+}
+
+export function kindName(kind: RunKind): string {
+  return (KINDS as Partial<typeof KINDS>)[kind] ?? kind;
+}

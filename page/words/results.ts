@@ -1,0 +1,113 @@
+import type { RunView } from '../api/types.js';
+import { bytes, count, counted, duration } from './format.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Fact = readonly [name: string, value: string];
+
+/** What a run came to, as names and values. What is not there is left out: a run that failed early knows little. */
+export function resultFacts({ kind, result }: Pick<RunView, 'kind' | 'result'>): Fact[] {
+  if (result === null) return [];
+  switch (kind) {
+    case 'snapshot':
+      return snapshotFacts(result);
+    case 'verify':
+      return verifyFacts(result);
+    case 'restore':
+      return restoreFacts(result);
+    case 'drill':
+      return drillFacts(result);
+    case 'reindex':
+      return reindexFacts(result);
+  }
+}
+
+function snapshotFacts(result: Fields): Fact[] {
+  return [
+    ...words('Snapshot', result['snapshot']),
+    ...number('Keys', result['keys']),
+    ...number('Parts', result['parts']),
+    ...positive('Keys that could not be saved', result['failed']),
+    ...size('Stored', result['storedBytes']),
+  ];
+}
+
+function verifyFacts(result: Fields): Fact[] {
+  const findings = Array.isArray(result['findings']) ? (result['findings'] as Fields[]) : [];
+  const named = findings.slice(0, 10).map(({ code, subject }): Fact => [String(code), String(subject)]);
+  return [...words('Snapshot', result['snapshot']), ...number('Keys', result['keys']), ...named];
+}
+
+function restoreFacts(result: Fields): Fact[] {
+  const proof = fields(fields(result['proof'])['total']);
+  const vectors = fields(result['vectors']);
+  const undo = result['undo'];
+  return [
+    ...words('Snapshot', result['snapshot']),
+    ...number('Keys written', fields(result['written'])['written']),
+    ...number('Keys removed', result['removed']),
+    ...number('Proven equal', proof['equal']),
+    ...positive('Missing', proof['missing']),
+    ...positive('Different', proof['different']),
+    ...(typeof undo === 'string' && undo !== 'skipped' && undo !== 'empty' ? words('To undo, restore', undo) : []),
+    ...words('Vectors', vectors['state']),
+    ...time('Took', result['milliseconds']),
+  ];
+}
+
+function drillFacts(result: Fields): Fact[] {
+  return [
+    ...words('Outcome', result['outcome']),
+    ...words('Because', result['reason']),
+    ...words('Snapshot', result['snapshot']),
+    ...number('Keys', result['keys']),
+    ...time('Took', result['milliseconds']),
+  ];
+}
+
+function reindexFacts(result: Fields): Fact[] {
+  const skipped = fields(result['skipped']);
+  return [
+    ...number('Embedded', result['embedded']),
+    ...positive('Had a vector already', result['unchanged']),
+    ...positive('Vectors removed, whose item is gone', result['swept']),
+    ...positive('Items skipped', skipped['count']),
+    ...number('Vectors now', fields(result['proof'])['vectors']),
+    ...time('Took', result['milliseconds']),
+  ];
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
+function words(name: string, value: unknown): Fact[] {
+  return typeof value === 'string' && value !== '' ? [[name, value]] : [];
+}
+
+function number(name: string, value: unknown): Fact[] {
+  return typeof value === 'number' ? [[name, count(value)]] : [];
+}
+
+function positive(name: string, value: unknown): Fact[] {
+  return typeof value === 'number' && value > 0 ? [[name, count(value)]] : [];
+}
+
+function size(name: string, value: unknown): Fact[] {
+  return typeof value === 'number' ? [[name, bytes(value)]] : [];
+}
+
+function time(name: string, value: unknown): Fact[] {
+  return typeof value === 'number' ? [[name, duration(value)]] : [];
+}
+
+/** The end of a run in a sentence. */
+export function endWords({ state, error, result, kind }: Pick<RunView, 'state' | 'error' | 'result' | 'kind'>): string {
+  if (state === 'failed') return `Failed: ${error?.message ?? 'no reason is known'}`;
+  if (state === 'incomplete') return `Incomplete: ${error?.message ?? 'something could not be done'}`;
+  const keys = result?.['keys'];
+  if (kind === 'snapshot' && typeof keys === 'number') return `Done: ${counted(keys, 'key')} saved and read back`;
+  if (kind === 'verify' && typeof keys === 'number') return `Done: all ${counted(keys, 'key')} are as they were saved`;
+  if (kind === 'restore' && result?.['proof'] === undefined) return 'This is the plan: nothing was changed';
+  if (kind === 'restore') return 'Done: every key was compared with the snapshot';
+  return 'Done';
+}

@@ -1,0 +1,53 @@
+import type { Status } from '../api/types.js';
+import type { Tone } from './tone.js';
+import type { Feed } from '../state/feed.js';
+import { counted } from './format.js';
+
+export interface Verdict {
+  readonly tone: Tone;
+  readonly headline: string;
+  readonly detail: string;
+}
+
+/** The answer to whether the data is safe. What is old or unknown is never called safe. */
+export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>, old: boolean): Verdict {
+  if (data === null) {
+    if (error === null) return { tone: 'busy', headline: 'Looking…', detail: 'The status is being read.' };
+    return { tone: 'warn', headline: 'Not known', detail: 'The status could not be read, so nothing can be said.' };
+  }
+  if (old) return { tone: 'warn', headline: 'Not known', detail: 'What is shown is old: it may be otherwise by now.' };
+  const breached = breaches(data);
+  if (breached.length > 0) return { tone: 'bad', headline: 'The data is at risk', detail: breached.join(' ') };
+  const { length } = data.alerts;
+  const failing = data.credentials.checks.filter((check) => check.status === 'fail').length;
+  if (length > 0 || failing > 0)
+    return { tone: 'warn', headline: 'The data is safe, but look', detail: toLookAt(length, failing) };
+  return { tone: 'good', headline: 'The data is safe', detail: wellWords(data) };
+}
+
+function wellWords({ recoveryTime }: Status): string {
+  if (recoveryTime.met === true) return 'Both objectives are met.';
+  return 'The backup is young enough. No drill has shown yet how long a restore takes.';
+}
+
+function breaches({ recoveryPoint, recoveryTime, state }: Status): string[] {
+  const found: string[] = [];
+  if (!recoveryPoint.met) {
+    found.push(
+      recoveryPoint.ageHours === null
+        ? 'There is no verified backup.'
+        : `The newest verified backup is older than ${recoveryPoint.objectiveHours} h.`,
+    );
+  }
+  if (recoveryTime.met === false) found.push(`A restore would take longer than ${recoveryTime.objectiveHours} h.`);
+  if (found.length === 0 && state === 'degraded') found.push('The server says so; the panels below tell more.');
+  return found;
+}
+
+function toLookAt(alerts: number, failing: number): string {
+  const words = [
+    ...(alerts > 0 ? [`${counted(alerts, 'alert')} open`] : []),
+    ...(failing > 0 ? [`${counted(failing, 'credential')} failing`] : []),
+  ];
+  return `${words.join(', ')}.`;
+}

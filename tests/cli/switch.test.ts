@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { startRedisServer } from '../../lib/local/redis-server.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { openAccounts, type Accounts } from './accounts-fixture.js';
+import type { Variables } from './fixture.js';
+import { redis } from './restore-fixture.js';
+
+const URL_NAME = 'UPSTASH_REDIS_REST_URL';
+const TOKEN_NAME = 'UPSTASH_REDIS_REST_TOKEN';
+/** The database of the region that is gone: nobody answers there. */
+const OLD = { [URL_NAME]: 'http://127.0.0.1:9', [TOKEN_NAME]: 'token-of-the-lost-region' };
+const STANDBY_TOKEN = 'token-of-the-standby-region';
+const PROJECTS = ['soulcaster-backend', 'soulcaster-dashboard', 'soulcaster-backup'];
+
+let server: Awaited<ReturnType<typeof startRedisServer>>;
+let standby: UpstashRedisStandIn;
+let accounts: Accounts;
+beforeAll(async () => {
+  server = await startRedisServer({});
+  standby = await startUpstashRedis({ redisUrl: server.url, token: STANDBY_TOKEN });
+});
+afterAll(async () => {
+  await standby.stop();
+  await server.stop();
+});
+beforeEach(async () => {
+  await redis(server.url, 'FLUSHALL');
+  await redis(server.url, 'SET', 'feedback:p1:1', 'x');
+  accounts = await openAccounts(Object.fromEntries(PROJECTS.map((name) => [name, OLD])));
+});
+afterEach(() => accounts.stop());
+
+const env = (): Variables => ({
+  ...OLD,
+  RESTORE_TARGET_STANDBY_REST_URL: standby.url,
+  RESTORE_TARGET_STANDBY_REST_TOKEN: STANDBY_TOKEN,
+  SOULCASTER_BACKUP_PROJECT: 'soulcaster-backup',
+});
+const set = (name: string) => [accounts.vercel.valueOf(name, URL_NAME), accounts.vercel.valueOf(name, TOKEN_NAME)];
+const served = (name: string) => [accounts.vercel.served(name)[URL_NAME], accounts.vercel.served(name)[TOKEN_NAME]];
+const everywhere = (): unknown[] => PROJECTS.flatMap((name) => [set(name), served(name)]);
+const all = (url: string, token: string): unknown[] =>
+  PROJECTS.flatMap(() => [
+    [url, token],
+    [url, token],
+  ]);
+const allOld = (): unknown[] => all(OLD[URL_NAME], OLD[TOKEN_NAME]);
+
+describe('switch', () => {
+  it('points every project to the standby, with the lost region gone, and builds each anew', async () => {
+    const { code, json } = await accounts.runJson(['switch', 'standby', '--yes'], '', env());
+    expect([code, json]).toEqual([
+      0,
+      expect.objectContaining({
+        outcome: 'done',
+        proof: expect.stringContaining('holds 1 key'),
+        counts: { variables: 6, changed: 6, redeployed: 3 },
+      }),
+    ]);
+    expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
+  });
+
+  it('leaves a backup project alone that is not named', async () => {
+    const { code, stderr } = await accounts.run(['switch', 'STANDBY', '--yes'], '', {
+      ...env(),
+      SOULCASTER_BACKUP_PROJECT: '',
+    });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('in your own environment')]);
+    expect([set('soulcaster-backend'), set('soulcaster-backup')]).toEqual([
+      [standby.url, STANDBY_TOKEN],
+      [OLD[URL_NAME], OLD[TOKEN_NAME]],
+    ]);
+  });
+
+  it('changes nothing in a dry run', async () => {
+    const { code, stdout } = await accounts.run(['switch', 'standby', '--dry-run'], '', env());
+    expect([code, everywhere()]).toEqual([0, allOld()]);
+    expect(stdout.match(/gets the new value/g)).toHaveLength(6);
+  });
+
+  it('puts all back when one project cannot be built', async () => {
+    accounts.vercel.set({
+      build: (project, variables) => ({
+        looks: 0,
+        ending: project === 'soulcaster-dashboard' && variables[URL_NAME] === standby.url ? 'ERROR' : 'READY',
+      }),
+    });
+    const { code, json } = await accounts.runJson(['switch', 'standby', '--yes'], '', env());
+    expect([code, json]).toEqual([1, expect.objectContaining({ outcome: 'rolled-back' })]);
+    expect(everywhere()).toEqual(allOld());
+  });
+});
+
+describe('switch refuses', () => {
+  it.each<[string, string[], Variables, number, RegExp]>([
+    ['a target that is not configured', ['nowhere'], {}, 2, /no target "nowhere"/],
+    ['to ask where nobody is', ['standby', '--not-yes'], {}, 2, /unknown option/],
+    [
+      'a token that the target does not accept',
+      ['standby'],
+      { RESTORE_TARGET_STANDBY_REST_TOKEN: 'wrong-wrong' },
+      1,
+      /token/,
+    ],
+    [
+      'a target that is not there',
+      ['standby'],
+      { RESTORE_TARGET_STANDBY_REST_URL: 'http://127.0.0.1:9' },
+      1,
+      /reached/,
+    ],
+    [
+      'without the projects',
+      ['standby'],
+      { SOULCASTER_DASHBOARD_PROJECT: '' },
+      2,
+      /SOULCASTER_DASHBOARD_PROJECT is missing/,
+    ],
+  ])('%s', async (_, args, more, expected, words) => {
+    const { code, stderr } = await accounts.run(['switch', ...args, '--yes'], '', { ...env(), ...more });
+    expect([code, stderr, everywhere()]).toEqual([expected, expect.stringMatching(words), allOld()]);
+  });
+
+  it('an empty target, unless that is wanted', async () => {
+    await redis(server.url, 'FLUSHALL');
+    const { code, stderr } = await accounts.run(['switch', 'standby', '--yes'], '', env());
+    expect([code, stderr, everywhere()]).toEqual([3, expect.stringContaining('holds no key'), allOld()]);
+    expect((await accounts.run(['switch', 'standby', '--yes', '--allow-empty'], '', env())).code).toBe(0);
+    expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
+  });
+
+  it('to do it unasked', async () => {
+    const { code, stderr } = await accounts.run(['switch', 'standby'], '', env());
+    expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('no terminal'), allOld()]);
+  });
+});

@@ -1,0 +1,107 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import { guarded } from '../../lib/http/problem.js';
+import { showSnapshots } from '../../lib/http/snapshots.js';
+import type { ObjectStore } from '../../lib/ports/store.js';
+import { timeOfId } from '../../lib/runs/ids.js';
+import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
+
+interface Answer {
+  readonly status: number;
+  readonly snapshots: Record<string, unknown>[];
+  readonly more: boolean;
+}
+
+describe('GET /api/snapshots', () => {
+  let bench: SnapshotBench;
+  const ids: string[] = [];
+  const read: string[] = [];
+  /** File name of a part of the second snapshot. */
+  let third = '';
+  beforeAll(async () => {
+    bench = await openSnapshotBench();
+    await bench.database.redis.set('feedback:p:1', 'v');
+    for (let at = 0; at < 4; at++) {
+      const { id, manifest } = await bench.takeWhole();
+      ids.unshift(id);
+      if (at === 1) third = manifest.parts[0]?.name ?? '';
+    }
+    const { store } = bench.folder;
+    for (const id of ['20200101T000000Z-000000', '29200101T000000Z-000000'])
+      await store.create(`snapshots/${id}/part-00000-00001.jsonl.gz`, Buffer.from('left over'));
+  });
+  afterAll(() => bench.stop());
+
+  async function ask(query = ''): Promise<Answer> {
+    const { store } = bench.folder;
+    const counted: ObjectStore = { ...store, read: (name) => (read.push(name), store.read(name)) };
+    read.length = 0;
+    const log = silentLog();
+    const request = new Request(`http://127.0.0.1/api/snapshots${query}`);
+    const answer = await guarded(log, () => showSnapshots({ clock: bench.clock, log, store: counted }, request));
+    return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };
+  }
+  const manifests = (): number => read.filter((name) => name.endsWith('/manifest.json')).length;
+  const idsIn = ({ snapshots }: Answer): unknown[] => snapshots.map(({ id }) => id);
+
+  it('lists them newest first, with what the manifest says', async () => {
+    const answer = await ask();
+    expect([answer.status, answer.more, idsIn(answer)]).toEqual([200, false, ids]);
+    expect(answer.snapshots[0]).toEqual({
+      id: ids[0],
+      state: 'complete',
+      purpose: 'backup',
+      verification: { state: 'verified', at: expect.any(String), depth: 'lines' },
+      keys: 1,
+      parts: 1,
+      plainBytes: expect.any(Number),
+      storedBytes: expect.any(Number),
+      failed: 0,
+      encrypted: false,
+      createdAt: expect.any(String),
+      window: { from: expect.any(String), to: expect.any(String) },
+      readBackAt: expect.any(String),
+    });
+  });
+
+  it.each([
+    [1, true],
+    [2, true],
+    [3, true],
+    [4, false],
+    [5, false],
+  ])('gives %d at most, and says whether there are older ones: %s', async (limit, more) => {
+    const answer = await ask(`?limit=${limit}`);
+    expect([idsIn(answer), answer.more]).toEqual([ids.slice(0, limit), more]);
+  });
+
+  it('reads no more manifests than it was asked for, and those of unfinished ones', async () => {
+    await ask('?limit=2');
+    expect(manifests()).toBe(2 + 1);
+  });
+
+  it('does not take what is left of an unfinished one for an older one', async () => {
+    expect((await ask('?limit=4')).more).toBe(false);
+  });
+
+  it.each(['0', '-1', '501', '1.5', 'all', '', '1e2'])('refuses the limit %j', async (limit) => {
+    expect(await ask(`?limit=${limit}`)).toMatchObject({ status: 422, code: 'invalid' });
+  });
+
+  it('names one that cannot be read, one that is damaged, and one that was never looked at', async () => {
+    const home = (at: number): string => join(bench.folder.folder, 'snapshots', ids[at] ?? '');
+    await writeFile(join(home(0), 'manifest.json'), '{"formatVersion":1');
+    await rm(join(home(1), 'verification.json'));
+    await writeFile(join(home(2), third), 'other bytes');
+    await bench.verify(ids[2] ?? '');
+    const { snapshots } = await ask();
+    expect(snapshots.slice(0, 3)).toMatchObject([
+      { id: ids[0], state: 'unreadable', purpose: null, keys: null, storedBytes: null, window: null, encrypted: null },
+      { id: ids[1], state: 'complete', verification: null },
+      { id: ids[2], state: 'complete', verification: { state: 'damaged' } },
+    ]);
+    expect(Date.parse(String(snapshots[0]?.['createdAt']))).toBe(timeOfId(ids[0] ?? ''));
+  });
+});

@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A page, and all that its console said which it should not have: errors, and breaches of the policy. */
+export interface Watched {
+  readonly page: Page;
+  readonly complaints: string[];
+}
+
+export interface Browser {
+  /** A page of its own; each call has storage of its own. */
+  open(options?: BrowserContextOptions): Promise<Watched>;
+  stop(): Promise<void>;
+}
+
+/** Debian's Chromium, without a window. */
+export async function startBrowser(): Promise<Browser> {
+  const folder = await mkdtemp(join(tmpdir(), 'page-browser-'));
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: FLAGS,
+    env: { ...process.env, HOME: folder },
+  });
+  const contexts: BrowserContext[] = [];
+  return {
+    async open(options) {
+      const context = await browser.newContext({
+        timezoneId: 'UTC',
+        viewport: { width: 1280, height: 900 },
+        ...options,
+      });
+      contexts.push(context);
+      return watched(await context.newPage());
+    },
+    async stop() {
+      for (const context of contexts) await context.close();
+      await browser.close();
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function watched(page: Page): Watched {
+  const complaints: string[] = [];
+  page.setDefaultTimeout(60_000);
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('dialog', (dialog) => {
+    complaints.push(`a dialog opened: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    // What a call answered is the page's business, and is not a fault of the page.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      complaints.push(message.text());
+    }
+  });
+  return { page, complaints };
+}
