@@ -12,7 +12,7 @@ export interface TaskGroup {
 export function cutGroups(tasks: number, workers: number, most: number): TaskGroup[] {
   const groups: TaskGroup[] = [];
   for (let first = 0; first < tasks;) {
-    const share = Math.ceil((tasks - first) / workers);
+    const share = Math.ceil((tasks - first) / (2 * workers));
     const count = Math.min(Math.max(1, share), most, tasks - first);
     groups.push({ first, count });
     first += count;

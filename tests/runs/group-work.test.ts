@@ -10,7 +10,7 @@ let bench: Bench;
 
 /** Seven tasks in groups of 4, 2 and 1. */
 beforeEach(async () => {
-  bench = await openBench(0, { parallelism: 2, group: 4 });
+  bench = await openBench(0, { parallelism: 1, group: 4 });
 });
 
 afterEach(() => bench.folder.remove());
