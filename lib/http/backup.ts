@@ -1,6 +1,5 @@
 import type { FullApp } from '../app.js';
 import { environment } from '../config.js';
-import { AppError } from '../errors.js';
 import { judgingOf } from '../guard-app.js';
 import { pulse } from '../guard/heartbeat.js';
 import { look } from '../guard/watch.js';
@@ -8,6 +7,7 @@ import type { Budget } from '../runs/leg.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
+import { lockedBy } from './started.js';
 import { upkeepNow } from './upkeep.js';
 
 /**
@@ -40,9 +40,7 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */
 export async function adminBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   return snapshotNow(app, budget, 'admin', (holder) => {
-    throw new AppError('locked', `Run ${holder} is at work on the database`, {
-      hint: `Follow it at /api/runs/${holder}, and ask again when it is over.`,
-    });
+    throw lockedBy(holder, 'at work on the database');
   });
 }
 

@@ -87,8 +87,7 @@ async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Pr
   }
   const done = tasks - missing.length;
   const { handedOut } = leg.run;
-  await saveDone(phase, leg, done);
-  await leg.update({ handedOut: done });
+  await leg.update({ ...forward(phase, leg.run, done), handedOut: done });
   await leg.close('hand-over');
   // What the queue is at it has: to publish it again would only have it done twice.
   if (handedOut === null || done <= handedOut) await handOut(ports, phase, leg.run, new Set(missing));
@@ -110,16 +109,17 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): P
       done += 1;
       if (ports.clock.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
       reportedAt = ports.clock.now();
-      await saveDone(phase, leg, done);
+      const changes = forward(phase, leg.run, done);
+      if (Object.keys(changes).length > 0) await leg.update(changes);
     },
     { concurrency: phase.inline * (phase.ahead ?? 1) },
   );
   throwIfLost(leg);
 }
 
-/** Notes how many tasks are done, and that the run goes forward, if there are more than last time. */
-async function saveDone(phase: TaskPhase, leg: OpenLeg, done: number): Promise<void> {
-  if (done > leg.run.progress.done) await leg.update({ progress: phase.progress(leg.run, done), stalls: 0 });
+/** What changes in the record of a run with so many tasks done: it goes forward if there are more than last time. */
+function forward(phase: TaskPhase, run: RunRecord, done: number): Partial<RunRecord> {
+  return done > run.progress.done ? { progress: phase.progress(run, done), stalls: 0 } : {};
 }
 
 async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & { to: 'end' }): Promise<Next> {

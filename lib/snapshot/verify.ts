@@ -12,6 +12,7 @@ import { loadManifest, sha256, type Counts, type LoadedManifest } from './manife
 import { manifestName } from './names.js';
 import { unpackIndex } from './part-index.js';
 import { demandStanding } from './standing.js';
+import { sizesOf } from './sizes.js';
 import { writeVerification } from './verification.js';
 
 export type VerifyPorts = Pick<Ports, 'clock' | 'sealer' | 'signer' | 'store'>;
@@ -46,7 +47,7 @@ async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   await demandStanding(ports, leg.run.id, id);
   const findings = await checkChain(ports);
   const loaded = await openManifest(ports, id, findings);
-  const plain = loaded?.manifest.parts.reduce((sum, part) => sum + part.plain.bytes, 0) ?? 0;
+  const plain = loaded === null ? 0 : sizesOf(loaded.manifest).plain;
   const tasks = loaded?.manifest.parts.length ?? 0;
   const progress: Progress = { done: 0, total: tasks, unit: 'parts', bytes: plain };
   return { to: 'phase', phase: 'check', tasks, checkpoint: findings, progress };

@@ -1,6 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import type { ObjectStore } from '../../ports/store.js';
+import { sizesOf } from '../../snapshot/sizes.js';
 import { lookAtSnapshots, type ListedSnapshot, type StoreLook } from '../prune/look.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot } from './copy.js';
@@ -75,7 +76,7 @@ async function copyAll(
     if (need !== 'copy' || manifest === null || verification === null) continue;
     if (dryRun) {
       copied += 1;
-      bytes += manifest.parts.reduce((sum, part) => sum + part.stored.bytes, 0);
+      bytes += sizesOf(manifest).stored;
       continue;
     }
     if (stopped()) {

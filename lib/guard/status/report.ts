@@ -1,5 +1,6 @@
 import type { Ports } from '../../ports/index.js';
 import type { RunRecord } from '../../runs/model.js';
+import { sizesOf } from '../../snapshot/sizes.js';
 import type { DrillView, Drills } from '../drill-view.js';
 import { gatherFacts, type Facts } from '../facts.js';
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
@@ -125,8 +126,6 @@ function timeFigures(time: RecoveryTime, { drills }: Facts): StatusReport['recov
 }
 
 function storageFigures({ entries }: Facts): StatusReport['storage'] {
-  const stored = (entry: Facts['entries'][number]): number =>
-    entry.manifest?.parts.reduce((sum, part) => sum + part.stored.bytes, 0) ?? 0;
   return {
     snapshots: entries.length,
     complete: entries.filter(({ manifest }) => manifest?.state === 'complete').length,
@@ -134,7 +133,7 @@ function storageFigures({ entries }: Facts): StatusReport['storage'] {
     // A manifest that cannot be read is no better than a part that cannot.
     damaged: entries.filter(({ manifest, verification }) => manifest === null || verification?.state === 'damaged')
       .length,
-    storedBytes: entries.reduce((sum, entry) => sum + stored(entry), 0),
+    storedBytes: entries.reduce((sum, { manifest }) => sum + (manifest === null ? 0 : sizesOf(manifest).stored), 0),
   };
 }
 

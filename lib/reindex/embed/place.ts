@@ -42,13 +42,13 @@ interface ReadyPlace extends Place {
 export async function placeItems(work: Work, refs: readonly ItemRef[]): Promise<Placed> {
   const embedding = openEmbedding(work.ports, work.settings, work.signal, work.turn);
   const prints: Print[] = refs.map(() => null);
-  const isDue = (turn: Place): turn is ReadyPlace => note(prints, turn);
+  const isDue = (place: Place): place is ReadyPlace => note(prints, place);
   const items = await look(work, refs);
-  let turns = refs.map((ref, at): Place => ({ at, ref, item: items[at] ?? 'gone' })).filter(isDue);
-  for (let round = 0; turns.length > 0 && round <= REPEATS; round++) {
-    const now = await placeOnce(work, embedding, prints, turns);
+  let places = refs.map((ref, at): Place => ({ at, ref, item: items[at] ?? 'gone' })).filter(isDue);
+  for (let round = 0; places.length > 0 && round <= REPEATS; round++) {
+    const now = await placeOnce(work, embedding, prints, places);
     await removeDead(work, now);
-    turns = now.filter(isDue);
+    places = now.filter(isDue);
   }
   return { prints, embedding };
 }
@@ -58,16 +58,16 @@ async function placeOnce(
   work: Work,
   embedding: Embedding,
   prints: Print[],
-  turns: readonly ReadyPlace[],
+  places: readonly ReadyPlace[],
 ): Promise<Place[]> {
-  const vectors = await embedding.embed(turns.map(({ item }) => item.text));
+  const vectors = await embedding.embed(places.map(({ item }) => item.text));
   throwIfAborted(work.signal);
   const written: (ReadyPlace & { readonly values: Float32Array })[] = [];
-  for (const [index, turn] of turns.entries()) {
+  for (const [index, place] of places.entries()) {
     const values: Embedded = vectors[index] ?? 'bad-embedding';
     const isVector = typeof values !== 'string';
-    prints[turn.at] = isVector ? printOf(turn.item, values) : [turn.item.hash, values];
-    if (isVector) written.push({ ...turn, values });
+    prints[place.at] = isVector ? printOf(place.item, values) : [place.item.hash, values];
+    if (isVector) written.push({ ...place, values });
   }
   if (written.length === 0) return [];
   // Looked at while the write is under way: a later change is seen when everything is looked at again in the end.
@@ -89,8 +89,8 @@ function note(prints: Print[], { at, item }: Place): boolean {
 }
 
 /** Vectors that were just written for items that are gone, or cannot have one any more. */
-async function removeDead({ ports, project }: Work, turns: readonly Place[]): Promise<void> {
-  const dead = turns.filter(({ item }) => item === 'gone' || 'skip' in item).map(({ ref: [id] }) => id);
+async function removeDead({ ports, project }: Work, places: readonly Place[]): Promise<void> {
+  const dead = places.filter(({ item }) => item === 'gone' || 'skip' in item).map(({ ref: [id] }) => id);
   if (dead.length > 0) await ports.vectors.remove(project, dead);
 }
 
