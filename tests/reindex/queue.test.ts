@@ -152,10 +152,10 @@ describe('re-indexing over a queue', () => {
     const first = bench.engine({ settings: { inline: 1 }, embedder });
     const id = await bench.start(first, { ...SCOPE, mode: 'flush' });
     void first.work(id, bench.budget());
-    // The two batches before the one that hangs are written while it does.
-    while (calls < 3 || (await countMarkers(bench.ports.store, id, 'embed')) < 2) {
-      await new Promise((wake) => setTimeout(wake, 5));
-    }
+    // The two batches before the one that hangs are written, and noted in the record, while it does.
+    const isQuiet = async (): Promise<boolean> =>
+      (await countMarkers(bench.ports.store, id, 'embed')) === 2 && (await bench.load(id)).progress.done > 0;
+    while (calls < 3 || !(await isQuiet())) await new Promise((wake) => setTimeout(wake, 5));
     expect(bench.index.requestCount('reset')).toBe(1);
     // By then the dead leg's lease has run out.
     bench.clock.advance(120_000);
