@@ -7,10 +7,10 @@ import { makeFolder } from './file-store-disk.js';
 import { errnoOf } from './file-store-errors.js';
 
 /** A lock whose holder has not renewed it for so long, in milliseconds, belongs to a process that died. */
-const STALE_MS = 10_000;
+const STALE_MS = 4_000;
 /** How long a holder may rely on its lock without looking again: half of the above, a safe margin. */
 const TRUST_MS = STALE_MS / 2;
-/** Tries of 5 to 45 ms each: about 25 seconds in all, so that a dead process's lock is outwaited. */
+/** Tries of 5 to 45 ms each: about 25 seconds in all, so that more than one dead process's lock is outwaited. */
 const TRIES = 1000;
 
 /**

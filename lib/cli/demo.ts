@@ -29,6 +29,7 @@ export async function demo(context: Context): Promise<number> {
     root: projectRoot(),
     variables: { BACKUP_PART_MIB: PART_MIB },
     functions: { onLog: () => undefined, maxInstances: 2 },
+    gemini: { vectors: 'model' },
   });
   try {
     const exit = await tellStory(context, stack, step);

@@ -40,6 +40,7 @@ async function runStack(context: Context, options: DevOptions): Promise<number> 
     folder: resolve(FOLDER),
     s3: options.s3 === true,
     secrets: await keptSecrets(),
+    gemini: { vectors: 'model' },
     ...(options.port === undefined ? {} : { ports: { functions: options.port } }),
   });
   try {

@@ -87,7 +87,7 @@ describe('several processes', () => {
         const version = Number(/^version (\d+);/.exec(found.toString('latin1'))?.[1]);
         expect(found.equals(body(version))).toBe(true);
       }
-      // The dead process may hold the lock for another ten seconds; to wait for that is not what is looked at here.
+      // The dead process may hold the lock for another four seconds; to wait for that is not what is looked at here.
       await rm(join(folder, '@work', 'locks'), { recursive: true, force: true });
     }
   });

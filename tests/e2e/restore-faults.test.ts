@@ -12,7 +12,7 @@ import { commandsOf, look, watchKeys, type Marked } from './restore-watch.js';
 const SIZE = { items: 25, mixed: 100 };
 /** Small parts, short legs and a short lease, so that little data goes through many legs and a dead one is soon given up. */
 const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '1' };
-/** A function may have to outwait the folder store's lock that a dead one held: 10 seconds. */
+/** A function may have to outwait the folder store's lock that a dead one held: 4 seconds. */
 const LIMIT_SECONDS = 30;
 /** A message whose function died comes again after 12 seconds; the queue's waits are divided by this. */
 const SPEED = 8;

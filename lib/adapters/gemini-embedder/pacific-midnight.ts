@@ -1,14 +1,5 @@
 const HOUR_MS = 3_600_000;
 
-const PACIFIC = new Intl.DateTimeFormat('en-US', {
-  timeZone: 'America/Los_Angeles',
-  hourCycle: 'h23',
-  year: 'numeric',
-  month: 'numeric',
-  day: 'numeric',
-  hour: 'numeric',
-});
-
 /**
  * Milliseconds from `now` (since the epoch) until the next midnight in Pacific time, when Gemini renews daily quotas
  * (https://ai.google.dev/gemini-api/docs/rate-limits).
@@ -22,7 +13,15 @@ export function msUntilPacificMidnight(now: number): number {
 }
 
 function pacificTime(at: number): { year: number; month: number; day: number; hour: number } {
-  const parts = PACIFIC.formatToParts(at);
+  const pacific = new Intl.DateTimeFormat('en-US', {
+    timeZone: 'America/Los_Angeles',
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+  });
+  const parts = pacific.formatToParts(at);
   const number = (type: Intl.DateTimeFormatPartTypes): number =>
     Number(parts.find((part) => part.type === type)?.value);
   return { year: number('year'), month: number('month'), day: number('day'), hour: number('hour') };

@@ -33,6 +33,7 @@ export interface StackOptions {
   readonly variables?: Readonly<Record<string, string>>;
   readonly queue?: Pick<QstashOptions, 'speed' | 'faults' | 'parallelism'>;
   readonly vector?: Pick<UpstashVectorOptions, 'indexDelayMs' | 'faults'>;
+  /** Default: vectors that mean nothing and cost nothing (`hash`). */
   readonly gemini?: Pick<GeminiOptions, 'vectors' | 'delayMs' | 'textsPerMinute' | 'speed' | 'faults'>;
   readonly functions?: Pick<FunctionHostOptions, 'maxInstances' | 'killAfterMs' | 'onLog'>;
 }
@@ -95,7 +96,7 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
   undo.push(() => queue.stop());
   const vector = await startUpstashVector({ token: secrets.vectorToken, ...options.vector });
   undo.push(() => vector.stop());
-  const gemini = await startGemini({ apiKey: secrets.geminiKey, ...options.gemini });
+  const gemini = await startGemini({ apiKey: secrets.geminiKey, vectors: 'hash', ...options.gemini });
   undo.push(() => gemini.stop());
   const { functions, env } = await startFunctions(options, (publicUrl) =>
     variablesOf({ redis, scratch, queue, store, vector, gemini, publicUrl, secrets }),
