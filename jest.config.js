@@ -13,9 +13,9 @@ export default {
     ],
   },
   globalSetup: '<rootDir>/tests/support/global-setup.js',
-  testTimeout: 60_000,
-  // Workers that are renewed: one process for all suites grows to gigabytes.
+  testTimeout: 120_000,
+  // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
   maxWorkers: '100%',
-  workerIdleMemoryLimit: '1GB',
+  workerIdleMemoryLimit: '256MB',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };

@@ -17,7 +17,7 @@ let nightly: NightlyStack;
 
 afterEach(() => nightly.stack.stop());
 
-jest.setTimeout(240_000);
+jest.setTimeout(480_000);
 
 /** Fires the cron and follows its run to the end, however it goes on. */
 async function run(): Promise<RunView> {

@@ -55,6 +55,24 @@ describe('the door of the functions', () => {
   });
 });
 
+interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** Calls twice at once, again and again until the one met the other: a function that has to start first comes late. */
+async function atOnce(call: () => Promise<Response>): Promise<Answer[]> {
+  for (;;) {
+    const answers = await Promise.all([call(), call()]);
+    const read = answers.map(async (answer): Promise<Answer> => {
+      return { status: answer.status, body: (await answer.json()) as Answer['body'] };
+    });
+    const both = await Promise.all(read);
+    if (both.some(({ body }) => body['state'] !== 'succeeded')) return both;
+    expect(both.map(({ status }) => status)).toEqual([200, 200]);
+  }
+}
+
 describe('the nightly cron', () => {
   it('has no snapshot to show at first', async () => {
     const answer = await nightly.call('/api/status');
@@ -73,23 +91,17 @@ describe('the nightly cron', () => {
   });
 
   it('lets one of two at once run; the other names it', async () => {
-    const answers = await Promise.all([nightly.cron(), nightly.cron()]);
+    const answers = await atOnce(() => nightly.cron());
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-    const views = (await Promise.all(answers.map((answer) => answer.json()))) as (RunView & { state: string })[];
-    expect(views.map(({ state }) => state).sort()).toEqual(['in-progress', 'succeeded']);
-    expect(new Set(views.map(({ runId }) => runId)).size).toBe(1);
+    expect(answers.map(({ body }) => body['state']).sort()).toEqual(['in-progress', 'succeeded']);
+    expect(new Set(answers.map(({ body }) => body['runId'])).size).toBe(1);
   });
 
   it('says 409 to an operator while a snapshot is being taken, and names it', async () => {
-    const [first, second] = await Promise.all([
-      nightly.admin('/api/backup', 'POST'),
-      nightly.admin('/api/backup', 'POST'),
-    ]);
-    expect([first.status, second.status].sort()).toEqual([200, 409]);
-    const refused = (await (first.status === 409 ? first : second).json()) as { code: string; detail: string };
-    const taken = (await (first.status === 200 ? first : second).json()) as RunView;
-    expect(refused.code).toBe('locked');
-    expect(refused.detail).toContain(taken.runId);
+    const answers = await atOnce(() => nightly.admin('/api/backup', 'POST'));
+    const [taken, refused] = answers.sort((a, b) => a.status - b.status);
+    expect([taken?.status, refused?.status, refused?.body['code']]).toEqual([200, 409, 'locked']);
+    expect(refused?.body['detail']).toContain(taken?.body['runId']);
   });
 
   it('shows a run to operators, without its checkpoint, and 404 for one that is not', async () => {

@@ -62,7 +62,7 @@ let bench: RestoreStack;
 
 afterEach(() => bench.stop());
 
-jest.setTimeout(240_000);
+jest.setTimeout(480_000);
 
 /** A stack with a snapshot, and a database that has gone wrong in every way since. */
 async function harmedStack(options: Omit<StackOptions, 'root'>): Promise<{ snapshot: string; saved: Dump }> {

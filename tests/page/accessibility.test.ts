@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
@@ -19,6 +19,7 @@ describe('the page for everyone', () => {
     host = await startFunctionHost({ root: ROOT, env: {} });
     browser = await startBrowser();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await host.stop();

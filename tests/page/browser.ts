@@ -22,6 +22,8 @@ export interface Watched {
 export interface Browser {
   /** A page of its own; each call has storage of its own. */
   open(options?: BrowserContextOptions): Promise<Watched>;
+  /** A page that nobody looks at any more goes on asking and drawing. */
+  closePages(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,9 @@ export async function startBrowser(): Promise<Browser> {
     env: { ...process.env, HOME: folder },
   });
   const contexts: BrowserContext[] = [];
+  const closePages = async (): Promise<void> => {
+    for (const context of contexts.splice(0)) await context.close();
+  };
   return {
     async open(options) {
       const context = await browser.newContext({
@@ -44,8 +49,9 @@ export async function startBrowser(): Promise<Browser> {
       contexts.push(context);
       return watched(await context.newPage());
     },
+    closePages,
     async stop() {
-      for (const context of contexts) await context.close();
+      await closePages();
       await browser.close();
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Locator, Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -28,6 +28,7 @@ describe('the page when something fails', () => {
     host = await startFunctionHost({ root: ROOT, env: {} });
     browser = await startBrowser();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await host.stop();

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../lib/local/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -65,6 +65,7 @@ describe('how the page looks', () => {
     host = await startFunctionHost({ root: ROOT, env: {} });
     browser = await startBrowser();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await host.stop();
