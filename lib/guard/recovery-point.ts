@@ -1,5 +1,7 @@
 import type { Ports } from '../ports/index.js';
 import { timeOfId } from '../runs/ids.js';
+import type { RunRecord } from '../runs/model.js';
+import { recentRuns, runsOf } from '../runs/recent.js';
 import { catalog, isVerified, type CatalogEntry } from '../snapshot/catalog.js';
 import { AHEAD_MS, RPO_HOURS, RPO_MS } from './objectives.js';
 
@@ -15,19 +17,49 @@ export interface RecoveryPoint {
   readonly met: boolean;
 }
 
+/** So many of the newest runs are read to see whether the dates can be right. */
+const RUNS = 16;
+
 /**
  * How much would be lost if the database were lost now. Age counts from the start of the window: a change made after a
- * key was read is not in the snapshot. Reads a listing, and two objects a snapshot up to the newest good one.
+ * key was read is not in the snapshot. Reads two listings, 16 runs, and two objects a snapshot up to the newest good one.
  */
 export async function recoveryPoint({ clock, store }: Pick<Ports, 'clock' | 'store'>): Promise<RecoveryPoint> {
   const now = clock.now();
-  for await (const entry of catalog(store)) if (isReliable(entry, now)) return pointOf(entry, now);
-  return pointOf(null, now);
+  const runs = await recentRuns(store, { since: 0, limit: RUNS });
+  const entries: CatalogEntry[] = [];
+  for await (const entry of catalog(store)) {
+    entries.push(entry);
+    const point = recoveryPointOf(entries, runs, now);
+    // Those to come are dated before this one.
+    if (point.newest !== null && begunAt(point.newest, runs) >= timeOfId(entry.id)) return point;
+  }
+  return recoveryPointOf(entries, runs, now);
 }
 
-/** The same of entries that were read before, newest first. */
-export function recoveryPointOf(entries: readonly CatalogEntry[], now: number): RecoveryPoint {
-  return pointOf(entries.find((entry) => isReliable(entry, now)) ?? null, now);
+/** The same of entries and runs that were read before. */
+export function recoveryPointOf(
+  entries: readonly CatalogEntry[],
+  runs: readonly RunRecord[],
+  now: number,
+): RecoveryPoint {
+  let newest: { readonly entry: CatalogEntry; readonly begun: number } | null = null;
+  for (const entry of entries.filter((each) => isReliable(each, now))) {
+    const begun = begunAt(entry, runs);
+    if (newest === null || begun > newest.begun) newest = { entry, begun };
+  }
+  return pointOf(newest, now);
+}
+
+/**
+ * When a snapshot was begun, in milliseconds since the epoch: as it says itself, unless a run that came after it says
+ * that it was earlier, since then a clock was ahead. The fencing numbers of a lease tell the order, whatever clocks say.
+ */
+function begunAt({ id, manifest }: CatalogEntry, runs: readonly RunRecord[]): number {
+  const own = runs.find((run) => run.id === id);
+  const later = runs.filter(({ lease, fence }) => own !== undefined && lease === own.lease && fence > own.fence);
+  const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
+  return Math.min(from, ...later.map((run) => timeOfId(run.id)));
 }
 
 /**
@@ -44,11 +76,31 @@ export function isReliable(entry: CatalogEntry, now: number): boolean {
   return isVerified(entry) && !isFromFuture(entry, now);
 }
 
-function pointOf(newest: CatalogEntry | null, now: number): RecoveryPoint {
-  if (newest?.manifest == null) {
-    return { objectiveHours: RPO_HOURS, ageHours: null, ageMs: null, newest: null, met: false };
+/**
+ * Whether a snapshot may have been taken before one that is dated in the future: then a clock was ahead about that
+ * time, and it may be older than it says. The fencing numbers of their runs tell the order, whatever the clocks say; a
+ * run whose record is gone may have come at any time.
+ */
+export async function mayBeOlder(ports: Pick<Ports, 'clock' | 'store'>, { id }: CatalogEntry): Promise<boolean> {
+  const { clock, store } = ports;
+  const ahead: string[] = [];
+  for await (const entry of catalog(store)) {
+    if (entry.id <= id) break;
+    if (isFromFuture(entry, clock.now())) ahead.push(entry.id);
   }
-  const ageMs = Math.max(0, now - Date.parse(newest.manifest.window.from));
+  if (ahead.length === 0) return false;
+  const [own, ...others] = await Promise.all([id, ...ahead].map((run) => fenceOf(store, run)));
+  return others.some((fence) => own === null || own === undefined || fence === null || fence > own);
+}
+
+async function fenceOf(store: Ports['store'], run: string): Promise<number | null> {
+  const [record] = await runsOf(store, [run]);
+  return record?.fence ?? null;
+}
+
+function pointOf(newest: { readonly entry: CatalogEntry; readonly begun: number } | null, now: number): RecoveryPoint {
+  if (newest === null) return { objectiveHours: RPO_HOURS, ageHours: null, ageMs: null, newest: null, met: false };
+  const ageMs = Math.max(0, now - newest.begun);
   const ageHours = Math.round((ageMs / HOUR_MS) * 100) / 100;
-  return { objectiveHours: RPO_HOURS, ageHours, ageMs, newest, met: ageMs < RPO_MS };
+  return { objectiveHours: RPO_HOURS, ageHours, ageMs, newest: newest.entry, met: ageMs < RPO_MS };
 }

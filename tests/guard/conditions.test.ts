@@ -80,8 +80,22 @@ describe('the recovery point', () => {
   });
 
   it('has no negative age, and no age that is not known', () => {
-    expect(recoveryPointOf([snapshot(-1 / 60)], NOW)).toMatchObject({ ageHours: 0, met: true });
-    expect(recoveryPointOf([snapshot(-1)], NOW)).toMatchObject({ ageHours: null, met: false, newest: null });
+    expect(recoveryPointOf([snapshot(-1 / 60)], [], NOW)).toMatchObject({ ageHours: 0, met: true });
+    expect(recoveryPointOf([snapshot(-1)], [], NOW)).toMatchObject({ ageHours: null, met: false, newest: null });
+  });
+
+  it('is as old as a run says that came after it, and is dated before it', () => {
+    const [ahead, behind] = [snapshot(2), snapshot(20)];
+    const run = (id: string, fence: number, lease = 'database') => ({ id, lease, fence }) as RunRecord;
+    const own = [run(ahead.id, 7), run(behind.id, 5)];
+    const ageOf = (...runs: RunRecord[]) => recoveryPointOf([ahead, behind], runs, NOW);
+    expect(ageOf(...own)).toMatchObject({ ageHours: 2, newest: ahead });
+    const later = newId(NOW - 15 * HOUR);
+    expect(ageOf(...own, run(later, 8))).toMatchObject({ ageHours: 15, newest: ahead });
+    expect(ageOf(...own, run(later, 6)).ageHours).toBe(2);
+    expect(ageOf(...own, run(later, 8, 'reindex')).ageHours).toBe(2);
+    expect(ageOf(...own, run(newId(NOW - 30 * HOUR), 8))).toMatchObject({ ageHours: 30, met: false });
+    expect(ageOf(run(later, 8)).ageHours).toBe(2);
   });
 
   it('is suspicious as long as more than half of the keys of the week are gone', () => {

@@ -130,6 +130,21 @@ describe('days', () => {
     expectRecovered();
   });
 
+  it('with a clock that was ahead for a day take a snapshot as soon as it is right again', async () => {
+    await world.pass(2 * DAY);
+    world.clock.skew(30 * HOUR);
+    await world.pass(DAY);
+    world.clock.skew(0);
+    const before = (await world.kinds())['snapshot'] ?? 0;
+    // Only the guard comes, to whom one of the wrongly dated snapshots is young.
+    world.calls = (path) => (path === NIGHT ? 0 : 1);
+    await world.pass(DAY);
+    expect((await world.kinds())['snapshot']).toBe(before + 1);
+    world.calls = () => 1;
+    await world.pass(3 * DAY);
+    expectRecovered();
+  });
+
   it('with a webhook that is down tell of everything as soon as it is up', async () => {
     world.receiver.status = 500;
     world.weather.error = denied;

@@ -36,8 +36,8 @@ function overdue(facts: Facts, hasScratch: boolean): Condition[] {
   return [{ code: 'drill-overdue', subject: 'drill', message, hint }];
 }
 
-function tooSlow({ entries, lastPassed, now }: Facts): Condition[] {
-  const keys = recoveryPointOf(entries, now).newest?.manifest?.counts.keys ?? null;
+function tooSlow({ entries, runs, lastPassed, now }: Facts): Condition[] {
+  const keys = recoveryPointOf(entries, runs, now).newest?.manifest?.counts.keys ?? null;
   const { met, projectedMilliseconds } = recoveryTimeOf(lastPassed, keys);
   if (met !== false || projectedMilliseconds === null) return [];
   const hours = (projectedMilliseconds / 3_600_000).toFixed(1);

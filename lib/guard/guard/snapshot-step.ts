@@ -2,15 +2,16 @@ import { handOver } from '../../runs/hand-over.js';
 import type { Budget } from '../../runs/leg.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { SNAPSHOT_AFTER_MS } from '../objectives.js';
-import { recoveryPoint } from '../recovery-point.js';
+import { mayBeOlder, recoveryPoint } from '../recovery-point.js';
 import type { GuardParts, Summary } from './parts.js';
 import { shareOf } from './time.js';
 
-/** Takes a snapshot when the newest good one is no longer young. A run that is under way is left to do so. */
+/** Takes a snapshot when the newest good one is no longer young, or may not be. A run that is under way is left to do so. */
 export async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, work } = parts;
-  const { ageHours, ageMs } = await recoveryPoint(ports);
-  if (ageMs !== null && ageMs < SNAPSHOT_AFTER_MS) return { state: 'young', ageHours };
+  const { ageHours, ageMs, newest } = await recoveryPoint(ports);
+  const isYoung = newest !== null && ageMs !== null && ageMs < SNAPSHOT_AFTER_MS;
+  if (isYoung && !(await mayBeOlder(ports, newest))) return { state: 'young', ageHours };
   const started = await startSnapshot(engine, 'guard');
   if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
   const { id } = started.run;

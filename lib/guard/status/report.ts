@@ -70,7 +70,7 @@ export async function objectives(ports: Needs, drills: Drills): Promise<StatusRe
 /** All figures: what `gatherFacts` reads, and the guard's state. */
 export async function statusReport(ports: Needs, drills: Drills): Promise<StatusReport> {
   const [facts, state] = await Promise.all([gatherFacts(ports, drills), readState(ports.store)]);
-  const point = recoveryPointOf(facts.entries, facts.now);
+  const point = recoveryPointOf(facts.entries, facts.runs, facts.now);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   return {
     state: stateOf(point, time),

@@ -38,10 +38,8 @@ export interface GeminiFaults {
 export const NO_FAULTS: GeminiFaults = { call: () => null, vector: () => null, refuse: () => false };
 
 /** The vector as the fault makes it, ready for JSON. */
-export function spoil(vector: readonly number[], fault: VectorFault | null): readonly (number | string)[] {
+export function spoil(vector: readonly number[], fault: VectorFault): readonly (number | string)[] {
   switch (fault) {
-    case null:
-      return vector;
     case 'nan':
       return ['NaN', ...vector.slice(1)];
     case 'zero':

@@ -17,13 +17,9 @@ export interface Service {
   readonly faults: () => GeminiFaults;
 }
 
-interface Embedding {
-  readonly values: readonly (number | string)[];
-}
-
-/** Embeddings; or a body that is not the API's; or what the connection does in place of a whole answer. */
+/** The JSON of each embedding's values; or a body that is not the API's; or what the connection does in place of a whole answer. */
 export type Outcome =
-  | { readonly embeddings: readonly Embedding[] }
+  | { readonly embeddings: readonly Buffer[] }
   | { readonly body: string }
   | { readonly silence: 'hang' | 'reset' | 'half-reply' };
 
@@ -45,7 +41,10 @@ export async function serve(service: Service, model: string, requests: readonly 
   if (fault === 'lose-reply') return { silence: 'reset' };
   if (fault === 'half-reply') return { silence: fault };
   if (fault === 'not-json') return { body: '<html>a page of some proxy</html>' };
-  const embeddings = vectors.map((vector, index) => ({ values: spoil(vector, faults.vector(texts[index] ?? '')) }));
+  const embeddings = vectors.map(({ values, json }, index) => {
+    const spoilt = faults.vector(texts[index] ?? '');
+    return spoilt === null ? json : Buffer.from(JSON.stringify(spoil(values(), spoilt)));
+  });
   return { embeddings: fault === 'one-short' ? embeddings.slice(1) : embeddings };
 }
 

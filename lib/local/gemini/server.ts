@@ -34,8 +34,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, servic
   if ('body' in outcome) send(response, 200, outcome.body);
   else if ('silence' in outcome) keepSilent(response, outcome.silence);
   else {
-    const { embeddings } = outcome;
-    send(response, 200, JSON.stringify(batch ? { embeddings } : { embedding: embeddings[0] }));
+    send(response, 200, batch ? batchAnswer(outcome.embeddings) : singleAnswer(outcome.embeddings));
   }
 }
 
@@ -56,7 +55,18 @@ function checkKey(given: string | string[] | null, apiKey: string): void {
   if (given !== apiKey) throw wrongKey();
 }
 
-function send(response: ServerResponse, status: number, body: string): void {
+/** Put together from bytes: of a hundred vectors a string would have to be encoded anew. */
+function batchAnswer(embeddings: readonly Buffer[]): Buffer {
+  const parts = embeddings.flatMap((values, at) => [Buffer.from(at === 0 ? '{"values":' : '},{"values":'), values]);
+  const end = embeddings.length === 0 ? ']}' : '}]}';
+  return Buffer.concat([Buffer.from('{"embeddings":['), ...parts, Buffer.from(end)]);
+}
+
+function singleAnswer([values = Buffer.from('[]')]: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from('{"embedding":{"values":'), values, Buffer.from('}}')]);
+}
+
+function send(response: ServerResponse, status: number, body: string | Buffer): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=UTF-8',
     'content-length': Buffer.byteLength(body),

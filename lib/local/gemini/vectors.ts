@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hashVectorMaker, numbersOf, pseudoRandom, type Vector } from './hash-vectors.js';
 import { loadModel } from './model.js';
 import type { EmbedRequest } from './request.js';
 
 /** One vector a text, each of the dimension asked for. */
-export type Vectors = (requests: readonly EmbedRequest[]) => Promise<number[][]>;
+export type Vectors = (requests: readonly EmbedRequest[]) => Promise<Vector[]>;
 
 const FULL_DIMENSIONS = 3072;
 /** The part of a text that the vendor's model reads: 2,048 tokens of about 4 characters. */
@@ -21,14 +21,22 @@ export const modelVectors: Vectors = async (requests) => {
   const vectors = await model(requests.map(({ text }) => firstCharacters(text, MODEL_READS)));
   return requests.map(({ text, dimensions }, index) => {
     const kept = unit((vectors[index] ?? []).slice(0, dimensions));
-    const noise = unit(pseudoRandom(readable(text), dimensions - kept.length));
+    const noise = unit(pseudoRandom(numbersOf(readable(text)), dimensions - kept.length));
     return finish([...kept, ...noise.map((value) => value * NOISE_LENGTH)]);
   });
 };
 
+const makers = new Map<number, (text: string) => Vector>();
+
 /** Pseudo-random vectors: equal texts have equal ones, any others are about at right angles. */
 export const hashVectors: Vectors = (requests) =>
-  Promise.resolve(requests.map(({ text, dimensions }) => finish(pseudoRandom(readable(text), dimensions))));
+  Promise.resolve(requests.map(({ text, dimensions }) => makerOf(dimensions)(readable(text))));
+
+function makerOf(dimensions: number): (text: string) => Vector {
+  const maker = makers.get(dimensions) ?? hashVectorMaker(dimensions, vendorLength(dimensions));
+  makers.set(dimensions, maker);
+  return maker;
+}
 
 function readable(text: string): string {
   return firstCharacters(text, TEXT_LIMIT);
@@ -40,9 +48,14 @@ function firstCharacters(text: string, count: number): string {
 }
 
 /** Of the length that the vendor's vectors of this dimension have, and with the digits of a 32-bit float. */
-function finish(vector: readonly number[]): number[] {
-  const scale = ((vector.length === FULL_DIMENSIONS ? 1 : SHORT_LENGTH) / (lengthOf(vector) || 1)) * 1e8;
-  return vector.map((value) => Math.round(value * scale) / 1e8);
+function finish(vector: readonly number[]): Vector {
+  const scale = (vendorLength(vector.length) / (lengthOf(vector) || 1)) * 1e8;
+  const values = vector.map((value) => Math.round(value * scale) / 1e8);
+  return { values: () => values, json: Buffer.from(JSON.stringify(values)) };
+}
+
+function vendorLength(dimensions: number): number {
+  return dimensions === FULL_DIMENSIONS ? 1 : SHORT_LENGTH;
 }
 
 function unit(vector: readonly number[]): number[] {
@@ -54,17 +67,4 @@ function lengthOf(vector: readonly number[]): number {
   let sum = 0;
   for (const value of vector) sum += value * value;
   return Math.sqrt(sum);
-}
-
-/** Numbers from -1 to 1 that depend on the text alone (xorshift32, seeded with its SHA-256). */
-function pseudoRandom(text: string, count: number): number[] {
-  let state = createHash('sha256').update(text).digest().readUInt32LE() || 1;
-  const numbers = new Array<number>(Math.max(0, count));
-  for (let at = 0; at < numbers.length; at++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    numbers[at] = state / 2 ** 31;
-  }
-  return numbers;
 }

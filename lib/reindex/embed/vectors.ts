@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../errors.js';
 import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
@@ -53,6 +54,8 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
     async embed(texts) {
       if (texts.length === 0) return [];
       const vectors: Embedded[] = await patiently(texts);
+      // The call that comes next in turn is sent off before these numbers are worked on, which holds the thread.
+      await nextTurn();
       const bad = vectors.flatMap((vector, at) => (isGood(vector, limits.dimensions) ? [] : [at]));
       if (bad.length > 0) {
         const again = await patiently(bad.map((at) => texts[at] ?? ''));

@@ -5,6 +5,8 @@ import { DAY, HOUR, type World } from './index.js';
 /** Alerts that say that the recovery point is in danger, or may be. */
 const DANGER = ['rpo-breached', 'rpo-at-risk', 'backup-failed', 'clock-suspicious'];
 const REMINDER = 20 * HOUR;
+/** The service behind HEARTBEAT_URL alarms after so long without a success: its period and its grace. */
+const SILENCE = 15 * HOUR;
 
 /** Looks at the world every hour, with its true time, and puts down what should never be. */
 export interface Witness {
@@ -31,18 +33,19 @@ export function witness(world: World): Witness {
     if (born.size === 0 || now - newest < DAY) return;
     seen.breached += 1;
     const open = [...world.receiver.open()];
-    if (!open.some((key) => DANGER.some((code) => key.startsWith(code)))) {
+    const quiet = now - (world.receiver.pings.findLast(({ signal }) => signal === '/success')?.at ?? 0) > SILENCE;
+    if (!quiet && !open.some((key) => DANGER.some((code) => key.startsWith(code)))) {
       seen.wrongs.push(`${new Date(now).toISOString()}: ${((now - newest) / HOUR).toFixed(1)} h old, and nobody knows`);
     }
   };
   return seen;
 }
 
-/** A snapshot of a clock that is right tells when it began; else it was within the hour. */
+/** While the clock is right a snapshot tells when it began; else it was within the hour. */
 async function birthOf(world: World, id: string, from: number, now: number): Promise<number> {
   const manifest = (await loadManifest(world.folder.store, id))?.manifest;
   const told = Date.parse(manifest?.window.from ?? '');
-  return told <= now && told > now - 2 * DAY ? told : from;
+  return world.clock.now() === now && told <= now && told > now - 2 * DAY ? told : from;
 }
 
 /** Alerts that were told of again before their time, or opened twice without an end in between. */
