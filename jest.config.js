@@ -13,6 +13,7 @@ export default {
     ],
   },
   globalSetup: '<rootDir>/tests/support/global-setup.js',
+  globalTeardown: '<rootDir>/tests/support/global-teardown.js',
   testTimeout: 120_000,
   // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
   maxWorkers: '100%',

@@ -10,8 +10,8 @@ export interface FolderStore {
   remove(): Promise<void>;
 }
 
-/** A store in a temporary folder of its own, below `parent`. */
-export async function folderStore(parent = tmpdir()): Promise<FolderStore> {
-  const folder = await mkdtemp(join(parent, 'soulcaster-backup-test-'));
+/** A store in a temporary folder of its own. */
+export async function folderStore(): Promise<FolderStore> {
+  const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-test-'));
   return { store: fileStore({ folder }), folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ageSealer } from '../../../lib/adapters/age-sealer.js';
@@ -61,7 +60,7 @@ export async function openWorld(keys = 300): Promise<World> {
   const [database, scratch, folder] = await Promise.all([
     startTestDatabase(),
     startTestDatabase(),
-    folderStore(memory()),
+    folderStore(),
   ]);
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
   const scratchServer = await startUpstashRedis({ redisUrl: scratch.url, token: 'test' });
@@ -166,11 +165,6 @@ export async function openWorld(keys = 300): Promise<World> {
 
 function nextHour(time: number): number {
   return Math.floor(time / HOUR) * HOUR + HOUR;
-}
-
-/** Days of work sync a disk thousands of times: where there is a file system in memory, that is used. */
-function memory(): string {
-  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 }
 
 /** The crons of vercel.json, which fire once a day on the hour. */
