@@ -41,9 +41,9 @@ export async function serve(service: Service, model: string, requests: readonly 
   if (fault === 'lose-reply') return { silence: 'reset' };
   if (fault === 'half-reply') return { silence: fault };
   if (fault === 'not-json') return { body: '<html>a page of some proxy</html>' };
-  const embeddings = vectors.map(({ values, json }, index) => {
+  const embeddings = vectors.map((vector, index) => {
     const spoilt = faults.vector(texts[index] ?? '');
-    return spoilt === null ? json : Buffer.from(JSON.stringify(spoil(values(), spoilt)));
+    return spoilt === null ? vector.json : Buffer.from(JSON.stringify(spoil(vector.values(), spoilt)));
   });
   return { embeddings: fault === 'one-short' ? embeddings.slice(1) : embeddings };
 }
