@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { startStack, type Stack, type StackOptions } from '../../lib/local/stack/index.js';
 import { loadWorkspace } from '../../lib/local/data/index.js';
@@ -64,8 +64,8 @@ export type JsonDocument = Record<string, unknown> & {
 };
 
 export interface CliStack extends Stack {
-  /** The stack's variables without its queue, and with a store of one's own. */
-  alone(): Promise<Record<string, string>>;
+  /** The stack's variables without its queue, and with a store of one's own; `like`: that holds what another does. */
+  alone(like?: Variables): Promise<Record<string, string>>;
 }
 
 /** A stack with a little data, quiet, and with as many fresh stores as are asked for. */
@@ -75,9 +75,10 @@ export async function openStack(options: Partial<StackOptions> = {}): Promise<Cl
   await loadWorkspace({ redisUrl: stack.urls.redis, projects: 1, items: 60, seed: 3 });
   return {
     ...stack,
-    async alone() {
+    async alone(like) {
       const folder = await mkdtemp(join(tmpdir(), 'cli-store-'));
       folders.push(folder);
+      if (like !== undefined) await cp(fileURLToPath(like['BACKUP_STORE'] ?? ''), folder, { recursive: true });
       return { ...stack.env, BACKUP_STORE: pathToFileURL(folder).href, QSTASH_TOKEN: '' };
     },
     async stop() {

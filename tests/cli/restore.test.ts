@@ -4,6 +4,7 @@ import { anyProject, redis, removeProject, rowOf, stateOf, taken, totalsOf } fro
 
 /** Each test begins with this database and one snapshot of it. */
 let stack: CliStack;
+let first: Variables;
 let env: Variables;
 let project: string;
 let url: string;
@@ -12,10 +13,11 @@ beforeAll(async () => {
   stack = await openStack();
   url = stack.urls.redis;
   project = await anyProject(url);
+  first = await stack.alone();
+  snapshot = await taken(first);
 });
 beforeEach(async () => {
-  env = await stack.alone();
-  snapshot = await taken(env);
+  env = await stack.alone(first);
 });
 afterAll(() => stack.stop());
 
