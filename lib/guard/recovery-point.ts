@@ -52,12 +52,12 @@ export function recoveryPointOf(
 }
 
 /**
- * When a snapshot was begun, in milliseconds since the epoch: as it says itself, unless a run that came after it says
- * that it was earlier, since then a clock was ahead. The fencing numbers of a lease tell the order, whatever clocks say.
+ * When a snapshot was begun, in milliseconds since the epoch: as it says itself, unless a run that was started after it
+ * is dated before it, since then a clock was ahead. The fencing numbers of a lease tell the order, whatever clocks say.
  */
 function begunAt({ id, manifest }: CatalogEntry, runs: readonly RunRecord[]): number {
   const own = runs.find((run) => run.id === id);
-  const later = runs.filter(({ lease, fence }) => own !== undefined && lease === own.lease && fence > own.fence);
+  const later = runs.filter((run) => own !== undefined && run.lease === own.lease && (run.firstFence ?? 0) > own.fence);
   const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
   return Math.min(from, ...later.map((run) => timeOfId(run.id)));
 }

@@ -43,6 +43,8 @@ export const runRecordSchema = z.object({
   stalls: z.number().int().nonnegative(),
   /** Fencing number of the leg that wrote this record last. */
   fence: z.number().int().nonnegative(),
+  /** Fencing number of the claim that the run was started with; null in records of older versions. */
+  firstFence: z.number().int().nonnegative().nullable().default(null),
   input: json,
   /** The checkpoint: what the kind of run needs to go on. Null when it is over: it may hold names of keys. */
   checkpoint: json,

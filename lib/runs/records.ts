@@ -86,6 +86,7 @@ export function newRecord(
     leg: 0,
     stalls: 0,
     fence,
+    firstFence: fence,
     input: request.input,
     checkpoint: request.checkpoint,
     progress: request.progress,

@@ -86,7 +86,8 @@ describe('the recovery point', () => {
 
   it('is as old as a run says that came after it, and is dated before it', () => {
     const [ahead, behind] = [snapshot(2), snapshot(20)];
-    const run = (id: string, fence: number, lease = 'database') => ({ id, lease, fence }) as RunRecord;
+    const run = (id: string, firstFence: number, lease = 'database', fence = firstFence) =>
+      ({ id, lease, fence, firstFence }) as RunRecord;
     const own = [run(ahead.id, 7), run(behind.id, 5)];
     const ageOf = (...runs: RunRecord[]) => recoveryPointOf([ahead, behind], runs, NOW);
     expect(ageOf(...own)).toMatchObject({ ageHours: 2, newest: ahead });
@@ -96,6 +97,8 @@ describe('the recovery point', () => {
     expect(ageOf(...own, run(later, 8, 'reindex')).ageHours).toBe(2);
     expect(ageOf(...own, run(newId(NOW - 30 * HOUR), 8))).toMatchObject({ ageHours: 30, met: false });
     expect(ageOf(run(later, 8)).ageHours).toBe(2);
+    // One that was started before it, and went on after it, says nothing.
+    expect(ageOf(...own, run(later, 6, 'database', 8)).ageHours).toBe(2);
   });
 
   it('is suspicious as long as more than half of the keys of the week are gone', () => {
