@@ -11,7 +11,7 @@ import { commandsOf, look, watchKeys, type Marked } from './restore-watch.js';
 
 const SIZE = { items: 25, mixed: 100 };
 /** Small parts, short legs and a short lease, so that little data goes through many legs and a dead one is soon given up. */
-const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '1' };
+const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '2' };
 /** A function may have to outwait the folder store's lock that a dead one held: 4 seconds. */
 const LIMIT_SECONDS = 30;
 /** A message whose function died comes again after 12 seconds; the queue's waits are divided by this. */
@@ -134,7 +134,9 @@ function killer() {
     killAfterMs: ({ name }: { name: string }): number | null => {
       if (run === '' || name !== 'api/tasks') return null;
       const [now, inPhase] = [Date.now(), phase()];
-      if (now - volley > 4 * VOLLEY_MS && allThrough()) [volley, sentenced] = [now, 0];
+      // A second death would make a message wait for longer than a run is looked after.
+      if (!allThrough()) return null;
+      if (now - volley > 4 * VOLLEY_MS) [volley, sentenced] = [now, 0];
       const left = (KILLS[inPhase] ?? 0) - died().filter((one) => one === inPhase).length;
       // Some of them will be done before their time has come.
       if (now - volley > VOLLEY_MS || sentenced >= 2 * left) return null;
