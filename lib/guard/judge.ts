@@ -20,7 +20,7 @@ export async function judge({ drills, hasScratch, ports }: Judging, guardRanAt?:
   try {
     const ranAt = guardRanAt ?? (await readState(ports.store)).lastRunAt;
     const facts = await gatherFacts(ports, drills);
-    const pointMet = recoveryPointOf(facts.entries, facts.runs, facts.now).met;
+    const pointMet = recoveryPointOf(facts).met;
     return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt }), pointMet };
   } catch (error) {
     const { code, message, hint } = toAppError(error);

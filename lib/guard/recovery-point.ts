@@ -17,6 +17,13 @@ export interface RecoveryPoint {
   readonly met: boolean;
 }
 
+/** What the recovery point is told from, at a time. */
+interface Evidence {
+  readonly entries: readonly CatalogEntry[];
+  readonly runs: readonly RunRecord[];
+  readonly now: number;
+}
+
 /** So many of the newest runs are read to see whether the dates can be right. */
 const RUNS = 16;
 
@@ -30,19 +37,15 @@ export async function recoveryPoint({ clock, store }: Pick<Ports, 'clock' | 'sto
   const entries: CatalogEntry[] = [];
   for await (const entry of catalog(store)) {
     entries.push(entry);
-    const point = recoveryPointOf(entries, runs, now);
+    const point = recoveryPointOf({ entries, runs, now });
     // Those to come are dated before this one.
     if (point.newest !== null && begunAt(point.newest, runs) >= timeOfId(entry.id)) return point;
   }
-  return recoveryPointOf(entries, runs, now);
+  return recoveryPointOf({ entries, runs, now });
 }
 
-/** The same of entries and runs that were read before. */
-export function recoveryPointOf(
-  entries: readonly CatalogEntry[],
-  runs: readonly RunRecord[],
-  now: number,
-): RecoveryPoint {
+/** The same of what was read before. */
+export function recoveryPointOf({ entries, runs, now }: Evidence): RecoveryPoint {
   let newest: { readonly entry: CatalogEntry; readonly begun: number } | null = null;
   for (const entry of entries.filter((each) => isReliable(each, now))) {
     const begun = begunAt(entry, runs);
@@ -89,13 +92,9 @@ export async function mayBeOlder(ports: Pick<Ports, 'clock' | 'store'>, { id }: 
     if (isFromFuture(entry, clock.now())) ahead.push(entry.id);
   }
   if (ahead.length === 0) return false;
-  const [own, ...others] = await Promise.all([id, ...ahead].map((run) => fenceOf(store, run)));
-  return others.some((fence) => own === null || own === undefined || fence === null || fence > own);
-}
-
-async function fenceOf(store: Ports['store'], run: string): Promise<number | null> {
-  const [record] = await runsOf(store, [run]);
-  return record?.fence ?? null;
+  const runs = await runsOf(store, [id, ...ahead]);
+  const fenceOf = (run: string): number => runs.find((record) => record.id === run)?.fence ?? Number.NaN;
+  return !ahead.every((run) => fenceOf(run) < fenceOf(id));
 }
 
 function pointOf(newest: { readonly entry: CatalogEntry; readonly begun: number } | null, now: number): RecoveryPoint {

@@ -12,6 +12,8 @@ const NOW = Date.parse('2026-11-22T14:00:00Z');
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
+const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) => recoveryPointOf({ entries, runs, now: NOW });
+
 interface Changes {
   readonly keys?: number;
   readonly state?: 'complete' | 'incomplete';
@@ -80,8 +82,8 @@ describe('the recovery point', () => {
   });
 
   it('has no negative age, and no age that is not known', () => {
-    expect(recoveryPointOf([snapshot(-1 / 60)], [], NOW)).toMatchObject({ ageHours: 0, met: true });
-    expect(recoveryPointOf([snapshot(-1)], [], NOW)).toMatchObject({ ageHours: null, met: false, newest: null });
+    expect(pointOf([snapshot(-1 / 60)], [])).toMatchObject({ ageHours: 0, met: true });
+    expect(pointOf([snapshot(-1)], [])).toMatchObject({ ageHours: null, met: false, newest: null });
   });
 
   it('is as old as a run says that came after it, and is dated before it', () => {
@@ -89,7 +91,7 @@ describe('the recovery point', () => {
     const run = (id: string, firstFence: number, lease = 'database', fence = firstFence) =>
       ({ id, lease, fence, firstFence }) as RunRecord;
     const own = [run(ahead.id, 7), run(behind.id, 5)];
-    const ageOf = (...runs: RunRecord[]) => recoveryPointOf([ahead, behind], runs, NOW);
+    const ageOf = (...runs: RunRecord[]) => pointOf([ahead, behind], runs);
     expect(ageOf(...own)).toMatchObject({ ageHours: 2, newest: ahead });
     const later = newId(NOW - 15 * HOUR);
     expect(ageOf(...own, run(later, 8))).toMatchObject({ ageHours: 15, newest: ahead });

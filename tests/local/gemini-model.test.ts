@@ -69,10 +69,10 @@ describe('the vectors of hashes', () => {
         const [first, second, third] = vectors.map((vector) => vector.values());
         expect(third).toEqual(first);
         expect(first).toHaveLength(dimensions);
-        expect(Math.hypot(...(first ?? []))).toBeCloseTo(dimensions === 3072 ? 1 : 0.65, 1);
-        expect(Math.abs(cosine(first, second))).toBeLessThan(0.6);
+        expect(Math.hypot(...(first ?? []))).toBeCloseTo(dimensions === 3072 ? 1 : 0.65, 4);
+        expect(Math.abs(cosine(first, second))).toBeLessThan(dimensions < 768 ? 0.6 : 0.3);
       }),
-      { numRuns: 20 },
+      { numRuns: 50 },
     );
   });
 });

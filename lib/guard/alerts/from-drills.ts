@@ -36,12 +36,12 @@ function overdue(facts: Facts, hasScratch: boolean): Condition[] {
   return [{ code: 'drill-overdue', subject: 'drill', message, hint }];
 }
 
-function tooSlow({ entries, runs, lastPassed, now }: Facts): Condition[] {
-  const keys = recoveryPointOf(entries, runs, now).newest?.manifest?.counts.keys ?? null;
-  const { met, projectedMilliseconds } = recoveryTimeOf(lastPassed, keys);
+function tooSlow(facts: Facts): Condition[] {
+  const keys = recoveryPointOf(facts).newest?.manifest?.counts.keys ?? null;
+  const { met, projectedMilliseconds } = recoveryTimeOf(facts.lastPassed, keys);
   if (met !== false || projectedMilliseconds === null) return [];
   const hours = (projectedMilliseconds / 3_600_000).toFixed(1);
-  const message = `To have everything back would take ${hours} hours, going by drill ${lastPassed?.id ?? ''}; the objective is 4.`;
+  const message = `To have everything back would take ${hours} hours, going by drill ${facts.lastPassed?.id ?? ''}; the objective is 4.`;
   const hint = 'Raise RESTORE_TASKS_AT_A_TIME as far as the QStash plan allows, or the rate limit of the database.';
   return [{ code: 'rto-breached', subject: 'database', message, hint }];
 }

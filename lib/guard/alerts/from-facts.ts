@@ -42,8 +42,8 @@ export function judgeFacts(facts: Facts, options: JudgeOptions): Finding {
   return { conditions, judged: JUDGED };
 }
 
-function pointConditions({ entries, runs, now }: Facts): Condition[] {
-  const { ageHours, ageMs, met, newest } = recoveryPointOf(entries, runs, now);
+function pointConditions(facts: Facts): Condition[] {
+  const { ageHours, ageMs, met, newest } = recoveryPointOf(facts);
   const hint =
     'See the last runs in the status. Take one now: `soulcaster-backup backup`, with --local if the queue is down.';
   const is = (code: AlertCode, message: string): Condition[] => [{ code, subject: 'database', message, hint }];

@@ -59,8 +59,7 @@ export type RunFigures = Pick<
 > & { readonly runId: string };
 
 /**
- * Whether the objectives are met, with the fewest reads: two listings and, as a rule, three objects (the newest manifest,
- * its verification, and the last drill that passed).
+ * Whether the objectives are met, with the fewest reads: what `recoveryPoint` reads, and the last drill that passed.
  */
 export async function objectives(ports: Needs, drills: Drills): Promise<StatusReport['state']> {
   const point = await recoveryPoint(ports);
@@ -70,7 +69,7 @@ export async function objectives(ports: Needs, drills: Drills): Promise<StatusRe
 /** All figures: what `gatherFacts` reads, and the guard's state. */
 export async function statusReport(ports: Needs, drills: Drills): Promise<StatusReport> {
   const [facts, state] = await Promise.all([gatherFacts(ports, drills), readState(ports.store)]);
-  const point = recoveryPointOf(facts.entries, facts.runs, facts.now);
+  const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   return {
     state: stateOf(point, time),

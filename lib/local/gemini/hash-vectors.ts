@@ -20,30 +20,24 @@ const CLOSE = Buffer.from(']');
 /** Makes pseudo-random vectors of one dimension and about this length: equal texts have equal ones, others are about at right angles. */
 export function hashVectorMaker(dimensions: number, length: number): (text: string) => Vector {
   const next = numbersOf('pieces');
-  const pieceLength = length * Math.sqrt(PIECE_LENGTH / dimensions);
-  const pieces = Array.from({ length: PIECES }, () => pieceOf(pseudoRandom(next, PIECE_LENGTH), pieceLength));
+  /** Each number has its share of the length, so that a vector has the whole whatever it is made of. */
+  const share = length / Math.sqrt(dimensions);
+  const pieces = Array.from({ length: PIECES }, () => pieceOf(pseudoRandom(next, PIECE_LENGTH), share));
   const rest = dimensions % PIECE_LENGTH;
   return (text) => {
     const choose = numbersOf(text);
     const chosen: Piece[] = [];
     for (let at = 0; at < dimensions; at += PIECE_LENGTH) chosen.push(pieces[choose() & (PIECES - 1)] as Piece);
-    if (rest > 0) chosen.push(cut(chosen.pop() as Piece, rest));
+    if (rest > 0) chosen.push(pieceOf((chosen.pop() as Piece).values.slice(0, rest), share));
     const json = Buffer.concat([...chosen.map((piece) => piece.json), CLOSE]);
     json[0] = OPEN;
     return { values: () => chosen.flatMap((piece) => piece.values), json };
   };
 }
 
-function pieceOf(numbers: readonly number[], length: number): Piece {
-  const scale = length / Math.hypot(...numbers);
-  return described(numbers.map((value) => Math.round(value * scale * 1e8) / 1e8));
-}
-
-function cut({ values }: Piece, length: number): Piece {
-  return described(values.slice(0, length));
-}
-
-function described(values: readonly number[]): Piece {
+function pieceOf(numbers: readonly number[], share: number): Piece {
+  const scale = (share * Math.sqrt(numbers.length)) / Math.hypot(...numbers);
+  const values = numbers.map((value) => Math.round(value * scale * 1e8) / 1e8);
   return { values, json: Buffer.from(values.map((value) => `,${value}`).join('')) };
 }
 

@@ -1,7 +1,7 @@
-import { isAscii } from 'node:buffer';
 import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { decodeJson } from '../../json.js';
 import { answer } from './api.js';
 import type { FaultBox, VectorRequest } from './faults.js';
 import { Refusal } from './input.js';
@@ -85,16 +85,11 @@ function toRequest(path: string, body: Buffer): VectorRequest {
     return {
       endpoint,
       namespace: decodeURIComponent(namespace),
-      body: body.length === 0 ? undefined : (JSON.parse(textOf(body)) as unknown),
+      body: body.length === 0 ? undefined : decodeJson(body),
     };
   } catch {
     throw new Refusal(400, 'Invalid request: malformed path or JSON');
   }
-}
-
-/** Bytes that are all ASCII are text as they are: a megabyte of numbers then takes a tenth of the time. */
-function textOf(body: Buffer): string {
-  return body.toString(isAscii(body) ? 'latin1' : 'utf8');
 }
 
 function refusing<T>(work: () => T): T | Reply {
