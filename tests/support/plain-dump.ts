@@ -151,7 +151,13 @@ async function streamState(redis: Redis, name: Buffer): Promise<string> {
       waiting.map(([id, consumer, , deliveries]) => [id, consumer, deliveries]),
     ]);
   }
-  return JSON.stringify([state[0], ...state.slice(1).map((group) => JSON.stringify(group)).sort()]);
+  return JSON.stringify([
+    state[0],
+    ...state
+      .slice(1)
+      .map((group) => JSON.stringify(group))
+      .sort(),
+  ]);
 }
 
 function pairsOf(items: readonly Reply[]): Map<string, string> {
