@@ -31,8 +31,8 @@ type Path = '/pipeline' | '/multi-exec';
 /**
  * Upstash Redis over its REST API, byte for byte: replies come as base64, and commands with arguments that are not
  * valid UTF-8 go as a script with hex arguments. Such a command may have 7,000 arguments at most, may not be EVAL
- * itself, and an integer reply of it above 2^53 is rounded by Lua. Any other number that JavaScript would round comes
- * back as a Buffer of its digits.
+ * itself, and an integer reply of it above 2^53 is rounded by Lua. An integer that JavaScript would round comes back as
+ * a bigint, any other such number as a Buffer of its text.
  *
  * A batch is sent again after a transient failure, so it may be run more than once: all of our writes are idempotent.
  * `usage` counts every try that may have been run; bytes are those of bodies. Besides the port's errors, a batch that

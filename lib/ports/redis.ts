@@ -7,8 +7,11 @@ export type RedisArgument = string | number | Uint8Array;
 /** A command as Redis reads it, its name in capitals first: `['HGETALL', key]`. */
 export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
 
-/** A reply, byte for byte: bulk and status strings as Buffers, integers as numbers, nil as null, arrays nested. */
-export type RedisValue = Buffer | number | null | RedisValue[];
+/**
+ * A reply, byte for byte: bulk and status strings as Buffers, integers as numbers, those beyond 2^53 as bigints, nil as
+ * null, arrays nested.
+ */
+export type RedisValue = Buffer | number | bigint | null | RedisValue[];
 
 /** What one command of a batch came to. An `error` is Redis's own text without the command that caused it. */
 export type RedisReply = { readonly value: RedisValue } | { readonly error: string };

@@ -1,3 +1,4 @@
+import { isDue, shiftExpiry, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { RecordLine } from '../snapshot/record.js';
 import type { ExpiryRule } from './model.js';
 
@@ -12,7 +13,7 @@ export interface ExpiryPlan {
 
 /** Whether the key's time is over: it is not to be there any more. */
 export function isExpired(line: RecordLine, plan: ExpiryPlan): boolean {
-  return line.x !== undefined && due(line.x, plan) <= plan.now;
+  return line.x !== undefined && isDue(due(line.x, plan), plan.now);
 }
 
 /** The line with its key's and its fields' expiry as the rule has them; fields whose time is over are gone. */
@@ -24,7 +25,7 @@ export function withExpiry(line: RecordLine, plan: ExpiryPlan): RecordLine {
 }
 
 function withFields(line: RecordLine, fx: NonNullable<RecordLine['fx']>, plan: ExpiryPlan): RecordLine {
-  const over = new Set(fx.filter(([, time]) => due(time, plan) <= plan.now).map(([field]) => nameOf(field)));
+  const over = new Set(fx.filter(([, time]) => isDue(due(time, plan), plan.now)).map(([field]) => nameOf(field)));
   const pairs = line.v as readonly (readonly [unknown, unknown])[];
   const v = pairs.filter(([field]) => !over.has(nameOf(field))) as unknown as RecordLine['v'];
   const left = fx
@@ -37,6 +38,6 @@ function nameOf(field: unknown): string {
   return JSON.stringify(field);
 }
 
-function due(time: number, { rule, shiftMs }: ExpiryPlan): number {
-  return rule === 'shift' ? time + shiftMs : time;
+function due(time: ExpiryTime, { rule, shiftMs }: ExpiryPlan): ExpiryTime {
+  return rule === 'shift' ? shiftExpiry(time, shiftMs) : time;
 }

@@ -2,6 +2,7 @@ import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { sealName } from '../snapshot/ledger.js';
+import { isDue } from '../snapshot/expiry-time.js';
 import { keyOf } from '../snapshot/record.js';
 import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
@@ -42,7 +43,7 @@ export async function proveTask(
 function verdictOf({ record, live }: Comparison, mode: Mode, now: number): Verdict {
   const { x } = record.first;
   // Its time may have come since it was decided that it had not.
-  const expired = record.expired || (x !== undefined && x <= now);
+  const expired = record.expired || (x !== undefined && isDue(x, now));
   if (live === 'equal') return 'equal';
   if (live === 'absent') return expired ? 'expired' : 'missing';
   if (mode === 'missing') return 'kept';

@@ -1,3 +1,4 @@
+import type { ExpiryTime } from './expiry-time.js';
 import { fromText, toText, type Text } from './text.js';
 
 export const RECORD_TYPES = ['string', 'hash', 'list', 'set', 'zset', 'stream', 'json'] as const;
@@ -7,13 +8,16 @@ export function isRecordType(type: string): type is RecordType {
   return (RECORD_TYPES as readonly string[]).includes(type);
 }
 
+/** An integer that Redis counts: a number up to 2^53-1, beyond it its decimal digits. */
+export type Count = number | string;
+
 /** A pending entry of a stream's group: id, consumer, time of the last delivery in ms since the epoch, deliveries. */
-export type PendingEntry = readonly [id: string, consumer: Text, deliveredAt: number, deliveries: number];
+export type PendingEntry = readonly [id: string, consumer: Text, deliveredAt: number, deliveries: Count];
 
 export interface StreamGroup {
   readonly name: Text;
   readonly lastId: string;
-  readonly entriesRead: number | null;
+  readonly entriesRead: Count | null;
   readonly consumers: readonly Text[];
   readonly pending: readonly PendingEntry[];
 }
@@ -23,7 +27,7 @@ export interface StreamValue {
   readonly entries: readonly (readonly [id: string, fields: readonly Text[]])[];
   readonly lastId?: string;
   readonly maxDeletedId?: string;
-  readonly entriesAdded?: number;
+  readonly entriesAdded?: Count;
   readonly groups?: readonly StreamGroup[];
 }
 
@@ -41,14 +45,14 @@ export type RecordValue = Text | readonly Text[] | readonly (readonly [Text, Tex
 export interface RecordLine {
   readonly k: Text;
   readonly t: RecordType;
-  /** When the key expires, in milliseconds since the epoch; absent when it does not. */
-  readonly x?: number;
+  /** When the key expires; absent when it does not. */
+  readonly x?: ExpiryTime;
   readonly i?: number;
   readonly last?: true;
   readonly void?: true;
   readonly v: RecordValue;
-  /** Expiry of single hash fields: [field, milliseconds since the epoch][]; absent when none has one. */
-  readonly fx?: readonly (readonly [Text, number])[];
+  /** Expiry of single hash fields; absent when none has one. */
+  readonly fx?: readonly (readonly [Text, ExpiryTime])[];
 }
 
 export function encodeLine(line: RecordLine): string {
@@ -74,7 +78,7 @@ export function keyOf(line: RecordLine): Buffer {
   return fromText(line.k);
 }
 
-/** The fields that every line of a key has. `expiry` is PEXPIRETIME's reply: -1 for no expiry. */
-export function lineHead(key: Buffer, type: RecordType, expiry: number): Pick<RecordLine, 'k' | 't' | 'x'> {
-  return expiry >= 0 ? { k: toText(key), t: type, x: expiry } : { k: toText(key), t: type };
+/** The fields that every line of a key has. */
+export function lineHead(key: Buffer, type: RecordType, expiry: ExpiryTime | null): Pick<RecordLine, 'k' | 't' | 'x'> {
+  return expiry === null ? { k: toText(key), t: type } : { k: toText(key), t: type, x: expiry };
 }

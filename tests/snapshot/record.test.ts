@@ -74,7 +74,7 @@ describe('a line', () => {
   });
 
   it('knows where a record begins and ends', () => {
-    const head = lineHead(Buffer.from('k'), 'set', -1);
+    const head = lineHead(Buffer.from('k'), 'set', null);
     const states = [{}, { i: 0 }, { i: 1 }, { i: 1, last: true as const }].map((numbers) => {
       const given = { ...head, ...numbers, v: [] };
       return [startsRecord(given), endsRecord(given)];
@@ -89,9 +89,9 @@ describe('a line', () => {
 
   it('has an expiry only where the key has one, and its key byte for byte', () => {
     const key = Buffer.from([0xff, 0x00, 0x0a]);
-    expect(lineHead(key, 'hash', -1)).not.toHaveProperty('x');
+    expect(lineHead(key, 'hash', null)).not.toHaveProperty('x');
     expect(lineHead(key, 'hash', 1_795_312_800_000).x).toBe(1_795_312_800_000);
-    expect(keyOf({ ...lineHead(key, 'hash', -1), v: [] })).toEqual(key);
+    expect(keyOf({ ...lineHead(key, 'hash', null), v: [] })).toEqual(key);
   });
 });
 

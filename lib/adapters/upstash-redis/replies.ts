@@ -9,7 +9,7 @@ export type Item = { readonly value: RedisValue } | { readonly error: string };
 /** Either the answers to the commands, or the error that the request as a whole met. */
 export type Body = { readonly items: Item[] } | { readonly error: string };
 
-const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 /** Not in base64's alphabet: tells a number that was kept as text from a string. */
 const MARK = '#';
 
@@ -21,7 +21,7 @@ export function parseBody(body: Buffer): Body {
     return toBody(parseJson(text));
   } catch (error) {
     if (!(error instanceof InexactError)) throw error;
-    return toBody(parseJson(text.replace(STRING_OR_NUMBER, keepDigits)));
+    return toBody(parseJson(withDigitsKept(text)));
   }
 }
 
@@ -37,10 +37,34 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** The JSON with each number that JavaScript would round as a string. Whole strings are skipped: they hold digits too. */
+function withDigitsKept(text: string): string {
+  let result = '';
+  for (let at = 0; at < text.length;) {
+    const open = text.indexOf('"', at);
+    if (open < 0) return result + text.slice(at).replace(NUMBER, keepDigits);
+    const end = endOfString(text, open);
+    result += text.slice(at, open).replace(NUMBER, keepDigits) + text.slice(open, end);
+    at = end;
+  }
+  return result;
+}
+
+/** The position after a string's closing quote. By search, since a pattern would run out of stack on a long string. */
+function endOfString(text: string, open: number): number {
+  for (let from = open + 1; ;) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) throw new ProtocolError('no JSON');
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+    from = quote + 1;
+  }
+}
+
 function keepDigits(token: string): string {
-  if (token.startsWith('"')) return token;
-  if (/^-?\d+$/.test(token) && Number.isSafeInteger(Number(token))) return token;
-  return `"${MARK}${token}"`;
+  const isExact = /^-?\d+$/.test(token) && Number.isSafeInteger(Number(token));
+  return isExact ? token : `"${MARK}${token}"`;
 }
 
 function toBody(parsed: unknown): Body {
@@ -65,7 +89,7 @@ function asUtf8(text: string): string {
 }
 
 function toValue(value: unknown): RedisValue {
-  if (typeof value === 'string') return toBytes(value);
+  if (typeof value === 'string') return value.startsWith(MARK) ? keptNumber(value.slice(MARK.length)) : toBytes(value);
   if (typeof value === 'number') return exact(value);
   if (value === null) return null;
   if (Array.isArray(value)) return value.map(toValue);
@@ -77,11 +101,15 @@ function exact(value: number): number {
   throw new InexactError();
 }
 
+/** An integer beyond 2^53; what is no integer stays as its text. */
+function keptNumber(text: string): bigint | Buffer {
+  return /^-?\d+$/.test(text) ? BigInt(text) : Buffer.from(text);
+}
+
 const OK = Buffer.from('OK');
 
 function toBytes(text: string): Buffer {
   if (text === 'OK') return Buffer.from(OK);
-  if (text.startsWith(MARK)) return Buffer.from(text.slice(1));
   const bytes = decode(text);
   // Node skips what is not base64 without a word; a server that ignored our header must not pass for data.
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;

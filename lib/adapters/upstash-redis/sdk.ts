@@ -50,6 +50,7 @@ type TextValue = string | number | null | TextValue[];
 
 function toText(value: RedisValue): TextValue {
   if (Buffer.isBuffer(value)) return value.toString('utf8');
+  if (typeof value === 'bigint') return String(value);
   return Array.isArray(value) ? value.map(toText) : value;
 }
 

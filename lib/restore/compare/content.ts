@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sameExpiry, toArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
 import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
 import { fromText, type Text } from '../../snapshot/text.js';
 import { sameJson } from './canonical-json.js';
@@ -10,8 +11,8 @@ import type { Difference } from './types.js';
 /** What a key holds, as far as two of a kind have to agree. */
 export interface Content {
   readonly type: RecordType;
-  /** Milliseconds since the epoch; undefined when the key does not expire. */
-  readonly expiry: number | undefined;
+  /** Undefined when the key does not expire. */
+  readonly expiry: ExpiryTime | undefined;
   /** Digest of the expiry of single fields. */
   readonly fields: string;
   /** Digest of the value; of a JSON document its text. */
@@ -40,7 +41,7 @@ export function contentBuilder(first: RecordLine, fieldExpiry: boolean): Content
   const add = (line: RecordLine): void => {
     value.add(line);
     if (!fieldExpiry) return;
-    for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(time)));
+    for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(toArgument(time))));
   };
   add(first);
   return {
@@ -52,7 +53,7 @@ export function contentBuilder(first: RecordLine, fieldExpiry: boolean): Content
 /** Null when both hold the same. */
 export function differenceOf(wanted: Content, live: Content): Difference | null {
   if (wanted.type !== live.type) return 'type';
-  if (wanted.expiry !== live.expiry) return 'expiry';
+  if (!sameExpiry(wanted.expiry, live.expiry)) return 'expiry';
   if (wanted.fields !== live.fields) return 'field-expiry';
   return sameValue(wanted, live) ? null : 'value';
 }

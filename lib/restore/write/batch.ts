@@ -1,4 +1,5 @@
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { RecordLine } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
 import { valueCommands } from './commands.js';
@@ -39,7 +40,7 @@ async function writeOver({ wire, mode }: Writer, { items, expired }: Batch): Pro
   commands.push(...stringCommands(items));
   for (const { key, line } of collections) {
     for (const { command } of valueCommands(key, line)) commands.push(command);
-    if (line.x !== undefined) commands.push(['PEXPIREAT', key, line.x]);
+    if (line.x !== undefined) commands.push(['PEXPIREAT', key, timeArgument(line.x)]);
   }
   if (commands.length === 0) return NO_COUNTS;
   const [first] = valuesOf(await wire.transaction(commands), commands);
@@ -58,7 +59,8 @@ function stringCommands(items: readonly BatchItem[]): RedisCommand[] {
     if (line.t !== 'string') continue;
     const value = toArgument(line.v as Text);
     if (line.x === undefined) lasting.push(key, value);
-    else commands.push(['SET', key, value, 'PXAT', line.x]);
+    else if (fitsSet(line.x)) commands.push(['SET', key, value, 'PXAT', timeArgument(line.x)]);
+    else commands.push(['SET', key, value], ['PEXPIREAT', key, timeArgument(line.x)]);
   }
   if (lasting.length > 0) commands.push(['MSET', ...lasting]);
   return commands;

@@ -1,4 +1,5 @@
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { RecordLine, StreamValue } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
 import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
@@ -64,8 +65,9 @@ function* scoresOf(line: RecordLine): Generator<RedisArgument[]> {
 }
 
 function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
-  const byTime = new Map<number, RedisArgument[]>();
-  for (const [field, time] of line.fx ?? []) {
+  const byTime = new Map<RedisArgument, RedisArgument[]>();
+  for (const [field, expiry] of line.fx ?? []) {
+    const time = timeArgument(expiry);
     const fields = byTime.get(time);
     if (fields === undefined) byTime.set(time, [toArgument(field)]);
     else fields.push(toArgument(field));

@@ -1,4 +1,5 @@
 import type { RedisCommand, RedisReply } from '../../ports/redis.js';
+import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { Text } from '../../snapshot/text.js';
 import type { BatchItem } from './batch.js';
 import { valueCommands } from './commands.js';
@@ -44,14 +45,15 @@ function planOf(writer: Writer, items: readonly BatchItem[]): Plan {
   const commands: RedisCommand[] = [];
   const staged: string[] = [];
   const decisive = items.map(({ key, line }) => {
-    if (line.t === 'string') {
-      const expiry = line.x === undefined ? [] : ['PXAT', line.x];
+    if (isSetAtOnce(line)) {
+      const expiry = line.x === undefined ? [] : ['PXAT', timeArgument(line.x)];
       return commands.push(['SET', key, toArgument(line.v as Text), 'NX', ...expiry]) - 1;
     }
     const name = writer.stagedName();
     staged.push(name);
-    for (const { command } of valueCommands(name, line)) commands.push(command);
-    if (line.x !== undefined) commands.push(['PEXPIREAT', name, line.x]);
+    if (line.t === 'string') commands.push(['SET', name, toArgument(line.v as Text)]);
+    else for (const { command } of valueCommands(name, line)) commands.push(command);
+    if (line.x !== undefined) commands.push(['PEXPIREAT', name, timeArgument(line.x)]);
     return commands.push(['RENAMENX', name, key]) - 1;
   });
   if (staged.length > 0) commands.push(['UNLINK', ...staged]);
@@ -63,8 +65,13 @@ function isWritten({ line }: BatchItem, { decisive }: Plan, replies: readonly Re
   if (reply === undefined) throw commandError('a batch', 'no reply');
   if ('value' in reply) return reply.value !== null && reply.value !== 0;
   // A key whose time is over by now went away under its staged name; it would have under its own.
-  if (line.t !== 'string' && line.x !== undefined && reply.error.startsWith('ERR')) return true;
-  throw commandError(line.t === 'string' ? 'SET' : 'RENAMENX', reply.error);
+  if (line.x !== undefined && !isSetAtOnce(line) && reply.error.startsWith('ERR')) return true;
+  throw commandError(isSetAtOnce(line) ? 'SET' : 'RENAMENX', reply.error);
+}
+
+/** What SET does not take with PXAT is staged as collections are: the key must not be there without its expiry. */
+function isSetAtOnce({ t, x }: BatchItem['line']): boolean {
+  return t === 'string' && (x === undefined || fitsSet(x));
 }
 
 function checkOthers({ commands, decisive }: Plan, replies: readonly RedisReply[]): void {

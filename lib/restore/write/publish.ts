@@ -1,4 +1,5 @@
 import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
+import { toArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
 import type { RecordType } from '../../snapshot/record.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 import { commandError, stagedKeyError, valuesOf } from './errors.js';
@@ -15,8 +16,7 @@ export interface Staged {
   readonly name: string;
   readonly key: RedisArgument;
   readonly type: RecordType;
-  /** Milliseconds since the epoch. */
-  readonly expiresAt: number | undefined;
+  readonly expiresAt: ExpiryTime | undefined;
   readonly state: KeyState;
   /** Of key and value. */
   readonly bytes: number;
@@ -77,7 +77,7 @@ async function publishMissing(writer: Writer, staged: Staged): Promise<WriteCoun
 }
 
 function expiryCommand(key: RedisArgument, { expiresAt }: Staged): RedisCommand {
-  return expiresAt === undefined ? ['PERSIST', key] : ['PEXPIREAT', key, expiresAt];
+  return expiresAt === undefined ? ['PERSIST', key] : ['PEXPIREAT', key, toArgument(expiresAt)];
 }
 
 function isRefused(reply: RedisReply | undefined): reply is { error: string } {

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { parseExpiry } from '../expiry-time.js';
 import { encodeLine, lineHead, type RecordLine, type RecordType, type RecordValue } from '../record.js';
 import { toText } from '../text.js';
 
@@ -82,7 +83,7 @@ function outcome(key: Buffer, type: RecordType, value: RedisReply, expiry: Redis
   }
   // MGET answers nil, not an error, for a key that is there but holds no string.
   if (value.value === null) return { kind: 'moved' };
-  const line: RecordLine = { ...lineHead(key, type, Number(expiry.value)), v: toValue(type, value.value) };
+  const line: RecordLine = { ...lineHead(key, type, parseExpiry(expiry.value)), v: toValue(type, value.value) };
   return { kind: 'line', line: encodeLine(line) };
 }
 
@@ -120,7 +121,7 @@ export function toValue(type: RecordType, value: RedisValue): RecordValue {
 
 export function asBuffer(value: RedisValue | undefined): Buffer {
   if (Buffer.isBuffer(value)) return value;
-  if (typeof value === 'number') return Buffer.from(String(value));
+  if (typeof value === 'number' || typeof value === 'bigint') return Buffer.from(String(value));
   throw protocol();
 }
 

@@ -1,6 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { RedisPort, RedisReply } from '../../ports/redis.js';
 import type { PagedKey } from '../checkpoint.js';
+import { parseExpiry } from '../expiry-time.js';
 import { encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
 import { errorKind } from './batch.js';
 import { withFieldExpiry } from './field-expiry.js';
@@ -93,7 +94,7 @@ function advance(key: Buffer, state: PagedKey, page: Page): PageStep {
 
 /** All lines of a record bear the expiry of its first: it stands beside the hash in the fingerprint. */
 function head(key: Buffer, { type, fingerprint }: PagedKey): Pick<RecordLine, 'k' | 't' | 'x'> {
-  return lineHead(key, type, Number(fingerprint?.split(' ')[1] ?? -1));
+  return lineHead(key, type, parseExpiry(Buffer.from(fingerprint?.split(' ')[1] ?? '')));
 }
 
 /** A value that fits on one line is written as any ordinary one. */

@@ -1,5 +1,5 @@
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
-import type { PendingEntry, StreamGroup, StreamValue } from '../record.js';
+import type { Count, PendingEntry, StreamGroup, StreamValue } from '../record.js';
 import { toText } from '../text.js';
 import { asArray, asBuffer, errorKind } from './batch.js';
 
@@ -70,7 +70,12 @@ async function readPending(
   for (let reply = first; ;) {
     const page = asArray(valueOf(reply)).map((entry): PendingEntry => {
       const [id, consumer, idle, deliveries] = asArray(entry);
-      return [asBuffer(id).toString('latin1'), toText(asBuffer(consumer)), now - Number(idle), Number(deliveries)];
+      return [
+        asBuffer(id).toString('latin1'),
+        toText(asBuffer(consumer)),
+        now - Number(idle),
+        countOf(deliveries) ?? 0,
+      ];
     });
     pending.push(...page);
     const last = page.at(-1);
@@ -104,8 +109,12 @@ function text(fields: ReadonlyMap<string, RedisValue>, name: string): string | n
   return Buffer.isBuffer(value) ? value.toString('latin1') : null;
 }
 
-function integer(fields: ReadonlyMap<string, RedisValue>, name: string): number | null {
-  const value = fields.get(name);
+function integer(fields: ReadonlyMap<string, RedisValue>, name: string): Count | null {
+  return countOf(fields.get(name));
+}
+
+function countOf(value: RedisValue | undefined): Count | null {
+  if (typeof value === 'bigint') return String(value);
   return typeof value === 'number' ? value : null;
 }
 

@@ -59,7 +59,7 @@ export function valueOf(reply: RedisReply | undefined): RedisValue {
   return reply.value;
 }
 
-type Plain = string | number | null | Plain[];
+type Plain = string | number | bigint | null | Plain[];
 
 /** The value with its bytes as text, which reads well in an assertion. */
 export function plain(reply: RedisReply | undefined): Plain {

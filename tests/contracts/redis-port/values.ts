@@ -53,7 +53,7 @@ export function valueTests(test: Define): void {
     expect(plain(replies[1])).toEqual(['n', '-inf', ...finite, 'p', 'inf']);
   });
 
-  test('keeps integers of 64 bits, as digits where a number would round them', async ({ redis, key }) => {
+  test('keeps integers of 64 bits, as bigints where a number would round them', async ({ redis, key }) => {
     const [counter, text] = [key('counter'), key('digits')];
     const replies = await redis.pipeline([
       ['SET', text, '9223372036854775807'],
@@ -65,8 +65,8 @@ export function valueTests(test: Define): void {
     expect(replies.slice(1)).toEqual([
       { value: Buffer.from('9223372036854775807') },
       { value: 9007199254740991 },
-      { value: Buffer.from('9007199254740993') },
-      { value: Buffer.from('-9223372036854775807') },
+      { value: 9007199254740993n },
+      { value: -9223372036854775807n },
     ]);
   });
 }

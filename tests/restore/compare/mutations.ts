@@ -21,7 +21,7 @@ export function mutationsOf(first: RecordLine): Mutation[] {
   return [
     { told: 'absent', commands: [['DEL', key]] },
     { told: 'type', commands: [['DEL', key], other, ...restored] },
-    { told: 'expiry', commands: [['PEXPIREAT', key, String((first.x ?? FAR) + 1)]] },
+    { told: 'expiry', commands: [['PEXPIREAT', key, String(BigInt(first.x ?? FAR) + 1n)]] },
     ...(first.x === undefined ? [] : [{ told: 'expiry', commands: [['PERSIST', key]] } as const]),
     ...valueMutations(first, key).map((commands): Mutation => ({ told: 'value', commands })),
   ];
