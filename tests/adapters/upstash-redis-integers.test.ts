@@ -13,13 +13,7 @@ const bytes = fc.oneof(digits, fc.string()).map((text) => Buffer.from(text));
 
 type Sample = bigint | Buffer | null | Sample[];
 const sample: fc.Arbitrary<Sample> = fc.letrec<{ value: Sample }>((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 3 },
-    integer,
-    bytes,
-    fc.constant(null),
-    fc.array(tie('value'), { maxLength: 5 }),
-  ),
+  value: fc.oneof({ maxDepth: 3 }, integer, bytes, fc.constant(null), fc.array(tie('value'), { maxLength: 5 })),
 })).value;
 
 function encode(value: Sample): string {
