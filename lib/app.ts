@@ -1,4 +1,4 @@
-import { hasSection, hasTarget, loadConfig, type Config, type Environment } from './config.js';
+import { loadConfig, problemOfSection, wantsTarget, type Config, type Environment } from './config.js';
 import { connect, connectTargets, isInProcess, type Replacements } from './connect.js';
 import type { Ports } from './ports/index.js';
 import type { ReindexPorts } from './reindex/context.js';
@@ -78,7 +78,7 @@ export function fullApp(
     snapshotRun(ports, snapshotSettings(env)),
     verifyRun(ports),
     restoreRun(ports, restoreSettings(env, queued)),
-    drillRun({ ...ports, hasScratch: hasTarget(env, DRILL_TARGET) }, restoreSettings(env, queued)),
+    drillRun({ ...ports, hasScratch: wantsTarget(env, DRILL_TARGET) }, restoreSettings(env, queued)),
     ...(reindex === null ? [] : [reindexRun(reindex, reindexSettings(env, queued))]),
   ];
   const parts = assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions, onEnded);
@@ -95,7 +95,13 @@ export function indexApp(env: Environment, replacements: Replacements = {}): Ful
 }
 
 function connectReindex(env: Environment, connected: Pick<Ports, (typeof ALL_PORTS)[number]>): ReindexPorts | null {
-  if (!hasSection(env, 'vector') || !hasSection(env, 'embedder')) return null;
+  const problem = problemOfSection(env, 'vector') ?? problemOfSection(env, 'embedder');
+  if (problem !== null) {
+    const isMeant = ['UPSTASH_VECTOR_REST_URL', 'GEMINI_API_KEY'].every((name) => (env[name] ?? '') !== '');
+    // What is configured wrongly must not look like what is not configured.
+    if (isMeant) connected.log.error('reindex-not-configured', { code: problem.code, message: problem.message });
+    return null;
+  }
   return { ...connected, ...connect(env, ['vectors', 'embedder']) };
 }
 

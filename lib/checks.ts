@@ -1,6 +1,6 @@
-import { loadConfig, type Environment, type Section } from './config.js';
+import { knownVariables, loadConfig, problemOfSection, type Environment, type Section } from './config.js';
+import { misspeltVariables } from './config/misspelt.js';
 import { connect, connectPlainReplica, connectPlainStore } from './connect.js';
-import { AppError } from './errors.js';
 import { publicUrlChecks, secretChecks } from './guard/checks/access.js';
 import { alertChecks } from './guard/checks/alerts.js';
 import { encryptionChecks, signatureChecks } from './guard/checks/keys.js';
@@ -11,15 +11,19 @@ import { storeChecks } from './guard/checks/store.js';
 import { storedExpiry } from './guard/credentials/expiry.js';
 import { githubAppChecks, type AppCheck } from './guard/credentials/github-app.js';
 import { githubTokenChecks, type TokenCheck } from './guard/credentials/github-token.js';
-import { notConfigured, notConfiguredButNeeded, ok, type CheckGroup, type Observation } from './guard/doctor.js';
+import { notConfigured, notConfiguredButNeeded, ok, warn, type CheckGroup, type Observation } from './guard/doctor.js';
 import type { Clock } from './ports/clock.js';
 import { PROVIDERS, type Provider } from './ports/provider-status.js';
 import { retentionSettings } from './settings.js';
+
+/** So many misspelt variables are named. */
+const MOST_NAMED = 10;
 
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
 export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
   const { group, needed } = groupsOf(env);
   return [
+    [{ name: 'variables', look: () => Promise.resolve(variablesOf(env)) }],
     needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
       redisChecks(() => connect(env, ['redis']).redis, clock),
     ),
@@ -55,7 +59,7 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
       alertChecks({
         webhook: (env['ALERT_WEBHOOK_URL'] ?? '') !== '',
         heartbeat: (env['HEARTBEAT_URL'] ?? '') !== '',
-        problem: problemOf(env, 'alerts'),
+        problem: problemOfSection(env, 'alerts'),
       }),
     ),
     ...credentialGroups(env, clock),
@@ -107,6 +111,18 @@ function groupsOf(env: Environment): Groups {
   };
 }
 
+/** Throws `config` for limits that cannot be; warns of variables that are set and that nothing reads. */
+function variablesOf(env: Environment): Observation {
+  loadConfig(env, ['limits']);
+  const odd = misspeltVariables(env, knownVariables());
+  if (odd.length === 0) return ok('no variable is set that looks like one of this program and is none');
+  const words = odd.map(({ name, meant }) => (meant === null ? name : `${name} (${meant}?)`));
+  return warn(
+    `set, but read by nothing: ${words.slice(0, MOST_NAMED).join(', ')}`,
+    'Correct the name or remove the variable; .env.example has all names.',
+  );
+}
+
 /** Throws `config` for a policy that cannot be. */
 function policyOf(env: Environment): Observation {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
@@ -125,15 +141,5 @@ function appCheck(env: Environment): AppCheck {
 }
 
 function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {
-  return { variable, value: env[variable] ?? '', problem: problemOf(env, section) };
-}
-
-function problemOf(env: Environment, section: Section): AppError | null {
-  try {
-    loadConfig(env, [section]);
-    return null;
-  } catch (error) {
-    if (error instanceof AppError) return error;
-    throw error;
-  }
+  return { variable, value: env[variable] ?? '', problem: problemOfSection(env, section) };
 }

@@ -1,5 +1,5 @@
 import { fullApp, type FullApp } from './app.js';
-import { hasSection, hasTarget, wantsReplica, type Environment } from './config.js';
+import { problemOfSection, wantsReplica, wantsTarget, type Environment } from './config.js';
 import { connect, connectReplica, type Replacements } from './connect.js';
 import { checkGroups } from './checks.js';
 import type { GuardParts, Judging } from './guard/guard/parts.js';
@@ -19,10 +19,10 @@ export function watchedApp(env: Environment, replacements: Replacements = {}): F
 /** What alerts and objectives are judged by, here. */
 export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, 'clock' | 'log' | 'store'>): Judging {
   // An address that is none must not keep the night's backup from running; the guard's checks tell of it.
-  const isSound = hasSection(env, 'alerts');
-  if (!isSound) log.error('alerts-not-configured', { code: 'config' });
-  const ports = { clock, log, store, ...connect(isSound ? env : {}, ['alerter', 'heartbeat']) };
-  return { ports, drills: () => drills(store), hasScratch: hasTarget(env, DRILL_TARGET) };
+  const problem = problemOfSection(env, 'alerts');
+  if (problem !== null) log.error('alerts-not-configured', { code: problem.code, message: problem.message });
+  const ports = { clock, log, store, ...connect(problem === null ? env : {}, ['alerter', 'heartbeat']) };
+  return { ports, drills: () => drills(store), hasScratch: wantsTarget(env, DRILL_TARGET) };
 }
 
 /** All that the guard looks after, here. */

@@ -49,13 +49,13 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
 
 async function variables(file: string | undefined): Promise<Environment> {
   if (file === undefined) return environment();
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(file).catch((cause: unknown) => {
     throw new AppError('config', `The file ${JSON.stringify(file)} given with --env-file cannot be read`, {
       hint: 'Give the path of a file of NAME=value lines; `soulcaster-backup dev` writes one to .local/env.',
       cause,
     });
   });
-  return withEnvFile(environment(), text);
+  return withEnvFile(environment(), bytes);
 }
 
 /** The command itself says how it goes: only what is out of order is told, and with DEBUG=1 everything. */

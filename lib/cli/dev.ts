@@ -74,8 +74,7 @@ export function projectRoot(): string {
 
 /** The secrets of the last time, so that terminals with the old variables go on, and old signatures hold. */
 async function keptSecrets(): Promise<StackSecrets> {
-  const text = await readFile(ENV_FILE, 'utf8').catch(() => '');
-  const kept = withEnvFile({}, text);
+  const kept = withEnvFile({}, await readFile(ENV_FILE).catch(() => new Uint8Array()));
   const fresh = newSecrets();
   return {
     redisToken: kept['UPSTASH_REDIS_REST_TOKEN'] ?? fresh.redisToken,

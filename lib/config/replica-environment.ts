@@ -1,12 +1,5 @@
 import { loadConfig, type Environment } from '../config.js';
-
-const REPLICA_VARIABLES = [
-  'S3_REGION',
-  'S3_ENDPOINT',
-  'S3_ACCESS_KEY_ID',
-  'S3_SECRET_ACCESS_KEY',
-  'S3_ROLE_ARN',
-] as const;
+import { S3_NAMES } from './s3-credentials.js';
 
 /**
  * The environment with the second store in the place of the first, for when that one is gone. Without the queue: the
@@ -14,6 +7,6 @@ const REPLICA_VARIABLES = [
  */
 export function replicaEnvironment(env: Environment): Environment {
   loadConfig(env, ['replica']);
-  const swapped = Object.fromEntries(REPLICA_VARIABLES.map((name) => [name, env[`REPLICA_${name}`]]));
+  const swapped = Object.fromEntries(S3_NAMES.map((name) => [name, env[`REPLICA_${name}`]]));
   return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
 }

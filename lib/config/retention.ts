@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { number } from './values.js';
 
-const count = (fallback: number) => z.coerce.number().int().min(0).max(100_000).default(fallback);
-const days = (fallback: number, least = 1) => z.coerce.number().min(least).max(36_500).default(fallback);
+const count = (fallback: number) => number({ least: 0, most: 100_000 }).default(fallback);
+const days = (fallback: number, least = 1) => number({ least, most: 36_500, decimals: true }).default(fallback);
 
 /** How long what is stored is kept. */
 export const retentionSection = z

@@ -5,11 +5,14 @@ import type { Config } from '../config.js';
 import type { Clock, ObjectStore } from '../ports/index.js';
 
 /** The bucket that `BACKUP_STORE` names, without retries. */
-export function connectS3(config: Config<'store'>['store'], clock: Clock): ObjectStore {
-  const target = new URL(config.BACKUP_STORE);
+export function connectS3(
+  config: Config<'store'>['store'],
+  { bucket, prefix }: { readonly bucket: string; readonly prefix: string },
+  clock: Clock,
+): ObjectStore {
   return s3Store({
-    bucket: target.hostname,
-    prefix: decodeURIComponent(target.pathname),
+    bucket,
+    prefix,
     region: config.S3_REGION ?? '',
     credentials: credentials(config),
     clock,

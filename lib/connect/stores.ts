@@ -1,20 +1,20 @@
-import { fileURLToPath } from 'node:url';
 import { systemClock } from '../adapters/clock.js';
 import { fileStore } from '../adapters/file-store.js';
 import { lazyStore } from '../adapters/lazy-store.js';
 import { retryingStore } from '../adapters/retrying-store.js';
 import { loadConfig, type Config, type Environment } from '../config.js';
 import { replicaEnvironment } from '../config/replica-environment.js';
+import { storePlace } from '../config/store-url.js';
 import type { Clock, ObjectStore } from '../ports/index.js';
 
 const clock: Clock = systemClock();
 
 /** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
 export function connectPlainStore(config: Config<'store'>['store']): ObjectStore {
-  const target = new URL(config.BACKUP_STORE);
-  if (target.protocol === 'file:') return fileStore({ folder: fileURLToPath(target), clock });
+  const place = storePlace(config.BACKUP_STORE);
+  if (place.scheme === 'file') return fileStore({ folder: place.folder, clock });
   // A quarter of a second of every start of a program that has its store in a folder.
-  return lazyStore(async () => (await import('./s3.js')).connectS3(config, clock));
+  return lazyStore(async () => (await import('./s3.js')).connectS3(config, place, clock));
 }
 
 /** The second store, as `connectReplica` gives it, without retries. */

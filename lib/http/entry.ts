@@ -1,5 +1,5 @@
 import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
-import { environment, hasSection, loadConfig, type Environment } from '../config.js';
+import { environment, loadConfig, problemOfSection, type Environment, type Section } from '../config.js';
 import { connect, functionLog } from '../connect.js';
 import { AppError } from '../errors.js';
 import { watchedApp } from '../guard-app.js';
@@ -65,25 +65,37 @@ export function openView(view: View): Handler {
 
 /** Throws `unauthorized` unless the request carries ADMIN_TOKEN; also when there is none set. */
 export function demandAdmin(env: Environment, request: Request): void {
-  if (!hasSection(env, 'admin')) throw closed('ADMIN_TOKEN');
+  demandSecret(env, 'admin', 'ADMIN_TOKEN');
   demandBearer(request, loadConfig(env, ['admin']).admin.ADMIN_TOKEN, 'Send `Authorization: Bearer <ADMIN_TOKEN>`.');
 }
 
 function demandCron(env: Environment, request: Request): void {
-  if (!hasSection(env, 'cron')) throw closed('CRON_SECRET');
+  demandSecret(env, 'cron', 'CRON_SECRET');
   const hint = 'Vercel sends CRON_SECRET with every cron request; by hand send `Authorization: Bearer <CRON_SECRET>`.';
   demandBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
 }
 
 /** Whether it is a good one, and the request signed with it, is for the action to say. */
 function demandWebhookSecret(env: Environment): void {
-  if (!hasSection(env, 'webhook')) throw closed('RESTORE_WEBHOOK_SECRET', '`whsec_` and the base64 of 32 random bytes');
+  demandSecret(env, 'webhook', 'RESTORE_WEBHOOK_SECRET', '`whsec_` and the base64 of 32 random bytes');
 }
 
-/** A door whose lock has no key stays shut. */
-function closed(variable: string, form = 'a random text of 16 characters or more'): AppError {
-  return new AppError('unauthorized', `${variable} is not set here, so nobody is let in`, {
-    hint: `Set ${variable} to ${form} in the project and deploy again.`,
+/**
+ * A door whose lock has no key, or one that no caller can hold, stays shut. What is wrong with it is told in the log
+ * alone: callers are not let in yet.
+ */
+function demandSecret(
+  env: Environment,
+  section: Section,
+  variable: string,
+  form = 'a random text of 16 characters or more',
+): void {
+  const problem = problemOfSection(env, section);
+  if (problem === null) return;
+  const isSet = (env[variable] ?? '') !== '';
+  functionLog().error('secret-not-usable', { variable, problem: problem.message });
+  throw new AppError('unauthorized', `${variable} is ${isSet ? 'not usable' : 'not set'} here, so nobody is let in`, {
+    hint: `Set ${variable} to ${form}, without blanks or a line end, and deploy again; \`npx soulcaster-backup doctor\` names the fault.`,
   });
 }
 

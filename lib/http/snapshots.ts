@@ -16,9 +16,9 @@ export async function showSnapshots({ store }: ViewPorts, request: Request): Pro
 }
 
 function limitOf(request: Request): number {
-  const text = new URL(request.url).searchParams.get('limit') ?? String(DEFAULT_LIMIT);
+  const [text = String(DEFAULT_LIMIT), ...more] = new URL(request.url).searchParams.getAll('limit');
   const limit = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MOST) return limit;
+  if (limit >= 1 && limit <= MOST && more.length === 0) return limit;
   throw new AppError('invalid', 'The number of snapshots to list is none that is allowed', {
     hint: `Give limit as a whole number from 1 to ${MOST}, or leave it out for ${DEFAULT_LIMIT}.`,
   });

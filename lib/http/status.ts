@@ -1,4 +1,5 @@
 import { environment } from '../config.js';
+import { AppError } from '../errors.js';
 import { exposition, METRICS_TYPE, metricsOf } from '../guard/status/metrics.js';
 import { objectives, statusReport } from '../guard/status/report.js';
 import { drills } from '../restore/drill/record.js';
@@ -13,6 +14,8 @@ import { showProjects } from './projects.js';
  */
 export async function showStatus(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
+  demandKnown(searchParams, 'view', 'projects');
+  demandKnown(searchParams, 'format', 'prometheus');
   if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
   const isMetrics = searchParams.get('format') === 'prometheus';
   const all = () => drills(ports.store);
@@ -22,6 +25,14 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   if (!isMetrics) return answer(status);
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });
+}
+
+/** Throws `invalid` for a parameter with a value that means nothing: the answer would be another than was asked for. */
+function demandKnown(parameters: URLSearchParams, name: string, known: string): void {
+  if (parameters.getAll(name).every((value) => value === known)) return;
+  throw new AppError('invalid', `The parameter ${name} has a value that is not known`, {
+    hint: `Give ${name}=${known}, or leave it out.`,
+  });
 }
 
 function answer(status: { readonly state: 'ok' | 'degraded' }): Response {

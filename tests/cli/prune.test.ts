@@ -81,7 +81,11 @@ describe('replicate on the command line', () => {
   it.each([
     ['is not set', () => ({}), 'BACKUP_REPLICA_STORE is missing'],
     ['is the first', (store: string) => ({ BACKUP_REPLICA_STORE: `${store}/` }), 'the same place'],
-    ['lacks its keys', () => ({ BACKUP_REPLICA_STORE: 's3://other/x' }), 'REPLICA_S3_SECRET_ACCESS_KEY is missing'],
+    [
+      'lacks one of its keys',
+      () => ({ BACKUP_REPLICA_STORE: 's3://other/x', REPLICA_S3_ACCESS_KEY_ID: 'k' }),
+      'REPLICA_S3_SECRET_ACCESS_KEY is missing',
+    ],
   ])('says so when the second store %s', async (_what, variables, words) => {
     const { code, json } = await cliJson(['list', '--replica'], { ...env, ...variables(env['BACKUP_STORE'] ?? '') });
     expect([code, json.error?.code]).toEqual([2, 'config']);

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { startRadosgw } from '../radosgw/index.js';
 
 /** An object store of a stack, by the variables that name it. */
@@ -17,7 +16,7 @@ const BUCKET = 'soulcaster-backup';
 export async function folderStore(folder: string): Promise<StackStore> {
   const path = join(folder, 'store');
   await mkdir(path, { recursive: true });
-  const variables = { BACKUP_STORE: pathToFileURL(path).href };
+  const variables = { BACKUP_STORE: `file://${path}` };
   return { variables, endpoint: null, stop: () => Promise.resolve() };
 }
 
