@@ -45,6 +45,8 @@ const CODES = {
   'provider-unreadable': { status: 503, exit: 1 },
   'vector-denied': { status: 502, exit: 1 },
   'vector-limit': { status: 502, exit: 1 },
+  'vector-quota': { status: 502, exit: 1 },
+  'vector-refused': { status: 502, exit: 1 },
   'vector-mismatch': { status: 502, exit: 1 },
   'vector-unavailable': { status: 503, exit: 1 },
   'embedder-denied': { status: 502, exit: 1 },

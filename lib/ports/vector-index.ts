@@ -29,9 +29,10 @@ export interface VectorIndexInfo {
 
 /**
  * A vector index with namespaces. Writes are seen by queries a little later (`pending`). A namespace that does not
- * exist is empty; the default one is called ''. Failures are AppErrors: `vector-denied` (token), `vector-limit` (quota
- * used up, permanent; or rate limit, transient with `retryAfterMs`), `vector-mismatch` (a vector of another dimension),
- * `vector-unavailable` (transient).
+ * exist is empty; the default one is called ''. Failures are AppErrors: `vector-denied` (token), `vector-limit` (a quota
+ * that waiting does not renew, permanent; or the rate limit, transient with `retryAfterMs`), `vector-quota` (the daily
+ * limit), `vector-mismatch` (a vector of another dimension), `vector-refused` (this request will never be taken: an id,
+ * its metadata or the namespace), `vector-unavailable` (transient).
  */
 export interface VectorIndex {
   info(): Promise<VectorIndexInfo>;

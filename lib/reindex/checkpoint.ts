@@ -45,6 +45,10 @@ const projectSchema = z.object({
   /** Items that the proof found without a vector and embedded. */
   topUp: z.number(),
   proof: proofSchema.nullable(),
+  /** Why the index refuses the project's namespace; null when it does not. Nothing more is tried with it then. */
+  refused: z.string().nullable().default(null),
+  /** Whether the vectors that were there before are of the model that embeds now. */
+  before: z.enum(['none', 'same', 'other', 'unknown']).default('unknown'),
 });
 export type ProjectState = z.infer<typeof projectSchema>;
 
@@ -132,6 +136,8 @@ export function newProject(project: string, changes: Partial<ProjectState> = {})
     swept: 0,
     topUp: 0,
     proof: null,
+    refused: null,
+    before: 'unknown',
     ...changes,
   };
 }

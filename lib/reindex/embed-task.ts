@@ -6,7 +6,9 @@ import { stateOf, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { placeItems } from './embed/place.js';
 import type { Print } from './embed/prints.js';
-import type { Spent } from './model.js';
+import { NOTHING_SPENT, type Spent } from './model.js';
+import { loadPartial, savePartial } from './partial.js';
+import { unlessRefused } from './refusal.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type EmbedResult = { readonly prints: readonly Print[]; readonly spent: Spent };
@@ -24,10 +26,20 @@ export async function embedTask(
   const state = stateOf(run);
   const batch = await readBatch(ports.store, run, state, kind, task);
   const work = { ports, settings, project: batch.project, signal, turn };
-  const [{ prints, embedding }] = await Promise.all([
-    placeItems(work, batch.items),
+  const before = await loadPartial(ports.store, run.id, kind, task);
+  const [outcome] = await Promise.all([
+    unlessRefused(() =>
+      placeItems(work, batch.items, before, (prints) => savePartial(ports.store, run.id, kind, task, prints)),
+    ),
     holdLocks(ports, state, run, task),
   ]);
+  if ('refused' in outcome) {
+    return {
+      prints: batch.items.map(() => ['', 'index-refused'] as const),
+      spent: NOTHING_SPENT,
+    } satisfies EmbedResult;
+  }
+  const { prints, embedding } = outcome.done;
   return { prints, spent: embedding.spent() } satisfies EmbedResult;
 }
 

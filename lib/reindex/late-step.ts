@@ -19,6 +19,7 @@ import { loadFound, of, type FoundProject } from './find/found.js';
 import type { Batch, ItemRef } from './model.js';
 import { idsOf } from './namespace.js';
 import { projectsOf } from './plan-step.js';
+import { unlessRefused } from './refusal.js';
 
 /**
  * Looks at every project again when the plan has been embedded: items that came up meanwhile get batches of their own,
@@ -32,15 +33,20 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, l
   let worked = false;
   for (const project of await projectsOf(ports, found, scope)) {
     const known = state.projects.find((entry) => entry.project === project);
-    if (known?.lateDone === true) continue;
+    if (known?.lateDone === true || (known?.refused ?? null) !== null) continue;
     if (worked && leg.timeIsUp()) return later(state, state.projects.filter(({ lateDone }) => lateDone).length);
     throwIfAborted(leg.signal);
     if (known === undefined && project !== '') await takeLocks(ports.redis, [project], leg.run.id);
-    state = await lookAgain(ports, settings, leg, state, {
-      entry: known ?? newProject(project),
-      found: of(found, project),
-      mayBePresent: mode === 'missing',
-    });
+    const entry = known ?? newProject(project);
+    const before = state;
+    const looked = await unlessRefused(() =>
+      lookAgain(ports, settings, leg, before, {
+        entry,
+        found: of(found, project),
+        mayBePresent: mode === 'missing',
+      }),
+    );
+    state = 'refused' in looked ? withProject(state, { ...entry, refused: looked.refused }) : looked.done;
     const done = state.projects.filter(({ lateDone }) => lateDone).length;
     await leg.save(state, { done, total: null, unit: 'items', bytes: 0 });
     worked = true;

@@ -24,7 +24,8 @@ export type ReindexInput = z.infer<typeof reindexInputSchema>;
 
 /**
  * Why an item has no new vector. `not-a-hash`, `not-utf8`, `no-text`, `empty` and `too-large` are the item's own fault,
- * and a vector of it is removed; what the embedder did to it may pass, and leaves the vector that it had.
+ * and a vector of it is removed. The others are refusals of a service: the embedder refuses the text, fails over it while
+ * it embeds others, or gives no usable vector; the index refuses to take it. They may pass, and leave the vector there was.
  */
 export const SKIP_REASONS = [
   'not-a-hash',
@@ -33,14 +34,22 @@ export const SKIP_REASONS = [
   'empty',
   'too-large',
   'refused',
+  'embedder-failed',
   'bad-embedding',
+  'index-refused',
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
-const EMBEDDERS: ReadonlySet<SkipReason> = new Set<SkipReason>(['refused', 'bad-embedding']);
+const REFUSALS: ReadonlySet<SkipReason> = new Set<SkipReason>([
+  'refused',
+  'embedder-failed',
+  'bad-embedding',
+  'index-refused',
+]);
 
-export function isEmbeddersFault(reason: SkipReason): boolean {
-  return EMBEDDERS.has(reason);
+/** Whether a service refused the item, which says nothing against the item itself. */
+export function isRefusal(reason: SkipReason): boolean {
+  return REFUSALS.has(reason);
 }
 
 /** An item and the cluster that it is in; '' for none. A type, not an interface: it is stored as JSON. */

@@ -17,7 +17,9 @@ import { lockedProjects } from './embed-task.js';
 import { readClusters } from './find/clusters.js';
 import { loadFound, of, type Found, type FoundProject } from './find/found.js';
 import { MOST_NAMED, type Conflict, type ItemRef, type ReindexMode, type Skipped } from './model.js';
+import { isSameModel, loadIndexModel, refuseMixture, sampleModel } from './index-model.js';
 import { idsOf, namespacesOf } from './namespace.js';
+import { unlessRefused } from './refusal.js';
 
 /** Cuts the items of each project into batches, one project after the other; a dry run only counts and ends here. */
 export async function planStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
@@ -30,10 +32,17 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, l
     if (planned.has(project)) continue;
     if (worked && leg.timeIsUp()) return later(state, itemsIn(state));
     throwIfAborted(leg.signal);
-    const plan = await planProject(ports, input.mode, project, of(found, project));
-    state = input.dryRun
-      ? await weighProject(ports, settings, state, plan, leg.signal)
-      : await writePlan(ports, settings, leg, state, plan);
+    const planning = await unlessRefused(() =>
+      planProject(ports, settings, input.mode, project, of(found, project), leg.signal),
+    );
+    if ('refused' in planning) {
+      const { items } = of(found, project);
+      state = withProject(state, newProject(project, { items: items.size, refused: planning.refused }));
+    } else {
+      state = input.dryRun
+        ? await weighProject(ports, settings, state, planning.done, leg.signal)
+        : await writePlan(ports, settings, leg, state, planning.done);
+    }
     await leg.save(state, { done: itemsIn(state), total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
@@ -62,12 +71,15 @@ export async function projectsOf(
 
 async function planProject(
   ports: ReindexPorts,
+  settings: ReindexSettings,
   mode: ReindexMode,
   project: string,
   { items, odd, clusters }: FoundProject,
+  signal: AbortSignal,
 ): Promise<ProjectPlan> {
   const { clusterOf, conflicts } = await readClusters(ports.redis, project, clusters, items);
   const present = await idsOf(ports.vectors, project);
+  const before = await modelBefore(ports, settings, mode, project, items, present, signal);
   const due = mode === 'missing' ? [...items].filter((id) => !present.has(id)) : [...items];
   const entry = newProject(project, {
     items: items.size,
@@ -77,6 +89,7 @@ async function planProject(
     conflicts: conflicts.length,
     present: present.size,
     strays: [...present].filter((id) => !items.has(id)).length,
+    before,
   });
   return {
     entry,
@@ -84,6 +97,33 @@ async function planProject(
     conflicts,
     odd: [...odd].map(([id, reason]) => ({ project, id, reason })),
   };
+}
+
+/**
+ * Whether the vectors that are there are of the model that embeds now. Throws `vector-mismatch` in mode `missing` when
+ * they are not: the new ones would stand beside them.
+ */
+async function modelBefore(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  mode: ReindexMode,
+  project: string,
+  items: ReadonlySet<string>,
+  present: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<ProjectState['before']> {
+  if (mode === 'flush' || present.size === 0) return 'none';
+  const { model } = ports.embedder;
+  const known = await loadIndexModel(ports.store, project);
+  const both = [...present].filter((id) => items.has(id));
+  const before =
+    known === null
+      ? await sampleModel(ports, settings, project, both, signal)
+      : isSameModel(known, model, settings)
+        ? 'same'
+        : 'other';
+  if (mode === 'missing' && before === 'other') throw refuseMixture(project, known, model);
+  return before;
 }
 
 /** A checkpoint that names what is odd about a project, as far as there is room. */

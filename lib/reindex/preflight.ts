@@ -3,13 +3,12 @@ import { alone, type Leg, type StepOutcome } from '../runs/model.js';
 import { ask } from './ask.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { openEmbedding } from './embed/vectors.js';
+import { openEmbedding, TRIAL } from './embed/vectors.js';
 import { canBeProject } from './keys.js';
 import type { ReindexScope } from './model.js';
 
 /** The application compares by the cosine, and its threshold means that alone. */
 const METRIC = 'COSINE';
-const TRIAL = 'A short text to see whether texts can be embedded.';
 
 /**
  * Proves that everything is there before anything is cleared: the index with its dimension, the database with the
@@ -56,7 +55,7 @@ export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope:
   });
 }
 
-function unusable(ports: ReindexPorts, { dimensions }: ReindexSettings, why: 'refused' | 'bad-embedding'): AppError {
+function unusable(ports: ReindexPorts, { dimensions }: ReindexSettings, why: string): AppError {
   const what =
     why === 'refused' ? 'refuses every text' : `gives no usable vectors of ${dimensions} dimensions for a plain text`;
   return new AppError('embedder-refused', `The embedder with model ${ports.embedder.model} ${what}`, {

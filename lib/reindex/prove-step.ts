@@ -11,10 +11,11 @@ import {
   type ReindexCheckpoint,
 } from './checkpoint.js';
 import { throwIfAborted } from './context.js';
+import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
 import { loadFound, of, type FoundProject } from './find/found.js';
 import { embedMissing, goneOf, removeStrays, type MendWork } from './mend.js';
-import { addSpent, isEmbeddersFault, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
+import { addSpent, isRefusal, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
 import { idsOf } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { skippedBy } from './results.js';
@@ -22,6 +23,7 @@ import { searchSample } from './sample.js';
 
 /** How often what came up or went away meanwhile is put right before it counts against the proof. */
 const ROUNDS = 3;
+/** The number of pending writes may stay the same for so many looks before it is no longer waited for. */
 const PENDING_LOOKS = 60;
 const PENDING_MS = 1_000;
 
@@ -36,10 +38,18 @@ export async function proveStep(work: MendWork): Promise<StepOutcome> {
   let worked = false;
   for (const project of await projectsOf(ports, found, inputOf(leg.run).scope)) {
     const entry = state.projects.find((one) => one.project === project) ?? newProject(project);
-    if (entry.proof !== null) continue;
+    if (entry.proof !== null || entry.refused !== null) continue;
     if (worked && leg.timeIsUp()) return later(state, provenIn(state));
     throwIfAborted(leg.signal);
-    state = await proveProject(work, state, entry, of(found, project), new Map(skipped.get(project)));
+    const waited = await waitForIndex(work, project, () => leg.timeIsUp());
+    state = { ...state, seen: state.seen + waited.looks };
+    // Each look is progress: the index works, and the next attempt waits on.
+    if (waited.isFalling) return later(state, provenIn(state) + state.seen);
+    const before = state;
+    const proving = await unlessRefused(() =>
+      proveProject(work, before, entry, of(found, project), new Map(skipped.get(project))),
+    );
+    state = 'done' in proving ? proving.done : withProject(state, { ...entry, refused: proving.refused });
     await leg.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
@@ -109,25 +119,43 @@ async function proofOf(
   { items, ids, missing, strays }: Standing,
   skipped: ReadonlyMap<string, SkipReason>,
 ): Promise<NonNullable<ProjectState['proof']>> {
-  const pending = await waitForIndex({ ports, leg }, project);
-  const unable = [...skipped].filter(([id, reason]) => items.has(id) && !(isEmbeddersFault(reason) && ids.has(id)));
+  // What was put right just now is a handful of writes.
+  const { pending } = await waitForIndex({ ports, leg }, project, () => leg.timeIsUp());
+  const unable = [...skipped].filter(([id, reason]) => items.has(id) && !(isRefusal(reason) && ids.has(id)));
   return {
     items: items.size - unable.length,
     vectors: ids.size,
     missing: missing.length,
     strays: strays.length,
-    left: [...skipped].filter(([id, reason]) => isEmbeddersFault(reason) && ids.has(id)).length,
+    left: [...skipped].filter(([id, reason]) => isRefusal(reason) && ids.has(id)).length,
     ...(await searchSample(ports.vectors, project, [...ids])),
     pending,
   };
 }
 
-/** Waits until queries see every write, for a minute at most; returns how many they do not see yet. */
-async function waitForIndex({ ports, leg }: Pick<MendWork, 'ports' | 'leg'>, project: string): Promise<number> {
+interface Waited {
+  /** Writes that queries do not see yet. */
+  readonly pending: number;
+  readonly looks: number;
+  /** Whether the waiting was broken off by `isOver` while the number was still falling. */
+  readonly isFalling: boolean;
+}
+
+/** Waits until queries see every write, as long as the number of those that they do not see falls. */
+async function waitForIndex(
+  { ports, leg }: Pick<MendWork, 'ports' | 'leg'>,
+  project: string,
+  isOver: () => boolean,
+): Promise<Waited> {
+  let lowest = Number.POSITIVE_INFINITY;
+  let since = 0;
   for (let looks = 1; ; looks++) {
     const { namespaces } = await ports.vectors.info();
     const pending = namespaces[project]?.pending ?? 0;
-    if (pending === 0 || looks >= PENDING_LOOKS) return pending;
+    since = pending < lowest ? 0 : since + 1;
+    lowest = Math.min(lowest, pending);
+    if (pending === 0 || since >= PENDING_LOOKS) return { pending, looks, isFalling: false };
+    if (isOver()) return { pending, looks, isFalling: true };
     await ports.clock.sleep(PENDING_MS, leg.signal);
     throwIfAborted(leg.signal);
   }

@@ -2,9 +2,11 @@ import type { Json } from '../json.js';
 import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
-import type { ReindexPorts } from './context.js';
+import type { ReindexPorts, ReindexSettings } from './context.js';
+import { reindexCommand } from './commands.js';
+import { saveIndexModel } from './index-model.js';
 import { lockedProjects } from './embed-task.js';
-import { addSpent, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
+import { addSpent, isRefusal, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
 import { estimate } from './price.js';
 import { embeddingSpent, settled } from './results.js';
 
@@ -16,7 +18,7 @@ interface Totals {
 }
 
 /** Ends a re-index: lets go of the locks and says how it went. */
-export async function reportStep(ports: ReindexPorts, leg: Leg): Promise<StepOutcome> {
+export async function reportStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
   const input = inputOf(leg.run);
   const state = stateOf(leg.run);
   await releaseLocks(ports.redis, lockedProjects(state), leg.run.id);
@@ -45,8 +47,10 @@ export async function reportStep(ports: ReindexPorts, leg: Leg): Promise<StepOut
     milliseconds: ports.clock.now() - state.startedAt,
     phases: phaseTimes(state, ports.clock.now()),
   };
-  const error = failureOf(input.mode, result);
-  return { to: 'end', state: error === null ? 'succeeded' : 'failed', result: result as unknown as Json, error };
+  const error = failureOf(input.mode, result, state.projects);
+  await noteModels(ports, settings, leg, state, projects);
+  const end = error === null ? 'succeeded' : error.code === 'incomplete' ? 'incomplete' : 'failed';
+  return { to: 'end', state: end, result: result as unknown as Json, error };
 }
 
 async function collect(leg: Leg, state: ReindexCheckpoint) {
@@ -69,7 +73,7 @@ function noTotals(): Totals {
 }
 
 function viewOf(entry: ProjectState, { embedded, again, skipped, wrong }: Totals) {
-  const { project, items, unchanged, swept, odd, conflicts, topUp, proof } = entry;
+  const { project, items, unchanged, swept, odd, conflicts, topUp, proof, refused, before } = entry;
   const skips = skipped.length + odd;
   return {
     project,
@@ -82,6 +86,8 @@ function viewOf(entry: ProjectState, { embedded, again, skipped, wrong }: Totals
     again,
     wrong,
     proof,
+    refused,
+    before,
   };
 }
 
@@ -111,16 +117,20 @@ function proofOf(projects: readonly ProjectState[], wrong: number) {
 
 type Outcome = Pick<ReturnType<typeof proofOf>, 'missing' | 'strays' | 'wrong' | 'sampled' | 'sampleFound' | 'pending'>;
 
-function failureOf(
-  mode: ReindexMode,
-  {
-    embedded,
-    unchanged,
-    skipped,
-    proof,
-  }: { embedded: number; unchanged: number; skipped: { count: number }; proof: Outcome },
-): RunFailure | null {
-  const { missing, wrong, sampled, sampleFound, pending } = proof;
+interface Result {
+  readonly embedded: number;
+  readonly unchanged: number;
+  readonly skipped: { readonly count: number; readonly byReason: Readonly<Record<string, number>> };
+  readonly proof: Outcome;
+}
+
+/** What is wrong with the index; null when nothing is. The worst comes first. */
+function failureOf(mode: ReindexMode, result: Result, projects: readonly ProjectState[]): RunFailure | null {
+  return disproof(mode, result) ?? mixture(projects) ?? notIndexed(result.proof) ?? refusals(result, projects);
+}
+
+function disproof(mode: ReindexMode, { embedded, unchanged, skipped, proof }: Result): RunFailure | null {
+  const { missing, wrong } = proof;
   const strays = mode === 'missing' ? 0 : proof.strays;
   if (embedded + unchanged === 0 && skipped.count > 0) {
     return {
@@ -129,19 +139,101 @@ function failureOf(
       hint: 'The result names them with the reason for each. Vectors of items that are still there were left as they were.',
     };
   }
-  if (missing + strays + wrong > 0) {
-    return {
-      code: 'not-proven',
-      message: `The proof failed: ${missing} items have no vector, ${strays} vectors no item, ${wrong} vectors are not as they were written`,
-      hint: 'Was the application writing a great deal? Start the re-index again; the mode in-place takes nothing away.',
-    };
-  }
-  if (sampled === sampleFound) return null;
+  if (missing + strays + wrong === 0) return null;
   return {
     code: 'not-proven',
-    message: `The proof failed: ${sampled - sampleFound} of ${sampled} vectors do not find themselves, with ${pending} writes not indexed yet`,
-    hint: 'Look at the index in the Upstash console; when nothing is pending there any more, start the re-index again.',
+    message: `The proof failed: ${missing} items have no vector, ${strays} vectors no item, ${wrong} vectors are not as they were written`,
+    hint: 'Was the application writing a great deal? Start the re-index again; the mode in-place takes nothing away.',
   };
+}
+
+/** Vectors that could not be renewed are of the model that embedded before: beside the new ones they are wrong answers. */
+function mixture(projects: readonly ProjectState[]): RunFailure | null {
+  const mixed = projects.filter(({ before, proof }) => before === 'other' && (proof?.left ?? 0) > 0);
+  if (mixed.length === 0) return null;
+  const left = mixed.reduce((sum, { proof }) => sum + (proof?.left ?? 0), 0);
+  return {
+    code: 'not-proven',
+    message: `${left} vectors of another model are left in ${named(mixed)}: their items were refused`,
+    hint: `The result names the items. Change or delete their text and re-index again: \`${reindexCommand(scopeOf(mixed))}\`.`,
+  };
+}
+
+/** Every vector is as it should be, and queries do not see all of them yet: nothing has to be embedded again. */
+function notIndexed({ sampled, sampleFound, pending }: Outcome): RunFailure | null {
+  if (sampled === sampleFound) return null;
+  const missed = `${sampled - sampleFound} of ${sampled} vectors do not find themselves`;
+  if (pending > 0) {
+    return {
+      code: 'incomplete',
+      message: `Every vector is stored as it should be, but ${missed}: the index has ${pending} writes pending`,
+      hint: 'Nothing has to be embedded again. When nothing is pending in the Upstash console, prove it with mode missing, which embeds only what is absent.',
+    };
+  }
+  return {
+    code: 'not-proven',
+    message: `The proof failed: ${missed}, though no write is pending`,
+    hint: 'See the state of the index in the Upstash console, then start the re-index again.',
+  };
+}
+
+/** What a service refused has no new vector; the rest has. */
+function refusals({ skipped }: Result, projects: readonly ProjectState[]): RunFailure | null {
+  const closed = projects.filter(({ refused }) => refused !== null);
+  const items = Object.entries(skipped.byReason).reduce(
+    (sum, [reason, count]) => sum + (isRefusal(reason as Skipped['reason']) ? count : 0),
+    0,
+  );
+  if (closed.length === 0 && items === 0) return null;
+  const parts = [
+    ...(closed.length === 0
+      ? []
+      : [`the index refuses the namespace of ${named(closed)} (${closed[0]?.refused ?? ''})`]),
+    ...(items === 0 ? [] : [`${items} items were refused by the embedder or the index`]),
+  ];
+  return {
+    code: 'incomplete',
+    message: `All else is re-indexed, but ${parts.join('; ')}`,
+    hint: `The result names each with the reason. When that is mended: \`${reindexCommand(scopeOf(closed))}\`.`,
+  };
+}
+
+const NAMED_PROJECTS = 5;
+
+function named(projects: readonly ProjectState[]): string {
+  const names = projects.slice(0, NAMED_PROJECTS).map(({ project }) => (project === '' ? '(none)' : project));
+  const more = projects.length - names.length;
+  return `${projects.length === 1 ? 'project' : 'projects'} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function scopeOf(projects: readonly ProjectState[]): Parameters<typeof reindexCommand>[0] {
+  const [first] = projects;
+  return projects.length === 1 && first !== undefined && first.project !== ''
+    ? { project: first.project }
+    : { all: true };
+}
+
+/** Notes what the vectors of each namespace were made with, where all of them were made by this run and are proven. */
+async function noteModels(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  leg: Leg,
+  { projects }: ReindexCheckpoint,
+  views: readonly ReturnType<typeof viewOf>[],
+): Promise<void> {
+  if (inputOf(leg.run).mode === 'missing') return;
+  const facts = {
+    model: ports.embedder.model,
+    dimensions: settings.dimensions,
+    cutCodePoints: settings.cutCodePoints,
+    provenAt: new Date(ports.clock.now()).toISOString(),
+    run: leg.run.id,
+  };
+  for (const [at, { project, proof, before }] of projects.entries()) {
+    if (proof === null || proof.missing + proof.strays + (views[at]?.wrong ?? 0) > 0) continue;
+    if (proof.left > 0 && before !== 'same') continue;
+    if (proof.vectors > 0) await saveIndexModel(ports.store, project, facts);
+  }
 }
 
 /** How long each phase took, in milliseconds. */

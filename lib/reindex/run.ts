@@ -71,7 +71,7 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
         step: (leg) => scanStep(ports, leg, 'audit', (state) => enter('prove', state, 0, now())),
       },
       prove: { type: 'serial', step: (leg) => proveStep({ ports, settings, leg }) },
-      report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
+      report: { type: 'serial', step: (leg) => reportStep(ports, settings, leg) },
     },
   };
 }

@@ -10,6 +10,7 @@ import { hashOf, isAsWritten, type Print } from './embed/prints.js';
 import { holdLocks, type EmbedResult } from './embed-task.js';
 import { readItems, type ReadItem } from './items.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
+import { unlessRefused } from './refusal.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type SettleResult = {
@@ -55,7 +56,25 @@ export async function settleTask(
     taskResult(ports.store, run.id, kind, number),
     holdLocks(ports, state, run, task),
   ]);
-  let prints = (result as unknown as EmbedResult).prints;
+  const settling = await unlessRefused(() =>
+    settleItems({ ports, settings, project, signal, turn }, refs, (result as unknown as EmbedResult).prints),
+  );
+  return 'done' in settling ? settling.done : refusedAll(project, refs);
+}
+
+/** What the index refuses to show is named, as what it refuses to take is. */
+function refusedAll(project: string, refs: readonly ItemRef[]): SettleResult {
+  const skipped = refs.map(([id]) => [id, 'index-refused'] as const);
+  return { project, embedded: 0, again: 0, gone: 0, skipped, wrong: [], spent: NOTHING_SPENT };
+}
+
+async function settleItems(
+  work: Parameters<typeof placeItems>[0] & { readonly ports: ReindexPorts },
+  refs: readonly ItemRef[],
+  first: readonly Print[],
+): Promise<SettleResult> {
+  const { ports, settings, project, signal } = work;
+  let prints = first;
   let spent = NOTHING_SPENT;
   const again = new Set<string>();
   for (let tries = 0; ; tries++) {
@@ -64,7 +83,6 @@ export async function settleTask(
     const wrong = standing.filter((one) => isWrong(one, settings.dimensions));
     if (wrong.length === 0 || tries >= TRIES) return { ...tally(project, standing, wrong), again: again.size, spent };
     if (tries > 0) await ports.clock.sleep(READ_AGAIN_MS, signal);
-    const work = { ports, settings, project, signal, turn };
     const placed = await placeItems(
       work,
       wrong.map(({ ref }) => ref),

@@ -9,7 +9,7 @@ import type { RunRecord } from './model.js';
 type Needs = Pick<Ports, 'clock' | 'queue' | 'store'>;
 
 /** What a run sits out rather than fails on, since it passes by itself, though not soon. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota', 'vector-quota']);
 const DEFAULT_WAIT_MS = 60 * 60 * 1000;
 
 /** Whether a run sleeps over an error. Only a queue can wake it again. */

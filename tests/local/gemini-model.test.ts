@@ -25,7 +25,7 @@ const cosine = (left: readonly number[] = [], right: readonly number[] = []): nu
 
 describe('the vectors of the model', () => {
   const embed = async (dimensions: number, ...texts: string[]) => {
-    const vectors = await modelVectors(texts.map((text) => ({ text, dimensions })));
+    const vectors = await modelVectors(texts.map((text) => ({ text, dimensions, model: MODEL })));
     for (const vector of vectors) expect(JSON.parse(vector.json.toString())).toEqual(vector.values());
     return vectors.map((vector) => vector.values());
   };
@@ -63,7 +63,7 @@ describe('the vectors of hashes', () => {
     await fc.assert(
       fc.asyncProperty(text, text, async (left, right) => {
         fc.pre(left !== right);
-        const requests = [left, right, left].map((one) => ({ text: one, dimensions }));
+        const requests = [left, right, left].map((one) => ({ text: one, dimensions, model: MODEL }));
         const vectors = await hashVectors(requests);
         for (const vector of vectors) expect(JSON.parse(vector.json.toString())).toEqual(vector.values());
         const [first, second, third] = vectors.map((vector) => vector.values());

@@ -93,7 +93,7 @@ describe('re-indexing over a queue', () => {
   });
 
   it('relays a rate limit with the time that the service asked for', async () => {
-    bench.gemini.setFaults({ call: ({ index }) => (index === 2 ? 'rate-limit' : null) });
+    bench.gemini.setFaults({ call: ({ index }) => (index >= 2 ? 'rate-limit' : null) });
     const engine = bench.engine(QUEUED);
     const id = await bench.start(engine, SCOPE);
     await expect(workOff(engine, id)).rejects.toMatchObject({

@@ -11,8 +11,9 @@ export interface Refusal {
   readonly text: string | null;
 }
 
-/** A plan's daily or monthly limit, as far as its text tells it from the rate limit. */
-const QUOTA = /\b(?:daily|monthly|quota|maximum vector count|max vector count)\b/i;
+/** A plan's daily limit, which passes by itself; and a limit that does not, as far as the text tells them apart. */
+const DAILY = /\bdaily\b|\bper day\b/i;
+const QUOTA = /\b(?:monthly|quota|maximum vector count|max vector count)\b/i;
 const MISSING = /^namespace\b.*\bdoes not exist\b/is;
 const DIMENSION = /dimension\D*(\d+)\D+expected\D*(\d+)/i;
 
@@ -20,13 +21,14 @@ const DIMENSION = /dimension\D*(\d+)\D+expected\D*(\d+)/i;
 export function refusalError({ status, retryAfterMs, text }: Refusal): AppError | NamespaceMissing {
   if (status === 404 && text !== null && MISSING.test(text)) return new NamespaceMissing();
   if (status === 401 || status === 403) return deniedError(status);
+  if (text !== null && status >= 400 && status < 500 && DAILY.test(text)) return dailyError();
   if (text !== null && status >= 400 && status < 500 && QUOTA.test(text)) return quotaError();
   if (status === 429) return rateError(retryAfterMs);
   if (status === 422 && (text === null || /dimension/i.test(text))) return mismatchError(text ?? '');
   if (status >= 500 || status === 408) {
     return unavailableError(`Upstash Vector answered HTTP ${status}`, { retryAfterMs });
   }
-  return new AppError('vector-unavailable', `Upstash Vector refused the request (HTTP ${status})`, {
+  return new AppError('vector-refused', `Upstash Vector refused the request (HTTP ${status})`, {
     hint: 'Check UPSTASH_VECTOR_REST_URL; if it is right, an id, its metadata (48 kB at most) or the namespace is not to its liking.',
   });
 }
@@ -58,9 +60,15 @@ function deniedError(status: number): AppError {
   });
 }
 
+function dailyError(): AppError {
+  return new AppError('vector-quota', 'The daily limit of the Upstash Vector plan is used up', {
+    hint: 'Wait until it is renewed, or upgrade the plan in the Upstash console.',
+  });
+}
+
 function quotaError(): AppError {
   return new AppError('vector-limit', 'A quota of the Upstash Vector plan is used up', {
-    hint: 'Upgrade the plan in the Upstash console, or wait until the quota is reset (the free plan counts by the day).',
+    hint: 'Upgrade the plan in the Upstash console, or remove vectors that are not needed any more.',
   });
 }
 

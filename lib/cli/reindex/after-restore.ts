@@ -10,7 +10,7 @@ import { errorDocument, explain } from '../output/report-error.js';
 import { fieldsOf } from '../restore/result.js';
 import { reportOf } from './result.js';
 import { reportText } from './view.js';
-import { reindexCommand } from './words.js';
+import { reindexCommand } from '../../reindex/commands.js';
 
 /** What became of the vectors after a restore in this process. */
 export interface Reindexed {

@@ -3,7 +3,7 @@ import { estimatedUsd } from '../../snapshot/price.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
 import { restorePhase } from '../output/phases.js';
 import { facts, table } from '../output/table.js';
-import { reindexCommand } from '../reindex/words.js';
+import { reindexCommand } from '../../reindex/commands.js';
 import type { RestoredProject, RestoredResult } from './result.js';
 import type { Undo } from './undo.js';
 import { scopeWords, targetWords } from './words.js';

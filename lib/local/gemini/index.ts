@@ -16,7 +16,7 @@ export interface GeminiOptions {
   readonly apiKey?: string;
   /** Default: a free one. */
   readonly port?: number;
-  /** Models that it knows; default `gemini-embedding-001`. They all give the same vectors. */
+  /** Models that it knows; default `gemini-embedding-001`. Each has a vector space that the others do not share. */
   readonly models?: readonly string[];
   /**
    * `model`: a small model for English, about 40 ms of CPU a text, so that search results mean something. `hash`:
@@ -27,6 +27,10 @@ export interface GeminiOptions {
   readonly delayMs?: number;
   /** Rate limit: more texts in one minute of the clock are answered with 429. Default: none. */
   readonly textsPerMinute?: number;
+  /** The same for tokens, of 4 characters each: a single call above it is refused for ever. Default: none. */
+  readonly tokensPerMinute?: number;
+  /** Daily quota of texts, which is never renewed while the stand-in runs. Default: none. */
+  readonly textsPerDay?: number;
   /** Makes that minute so many times shorter; RetryInfo keeps the vendor's scale. Default 1. */
   readonly speed?: number;
   readonly faults?: Partial<GeminiFaults>;
@@ -49,12 +53,12 @@ export interface Gemini extends GeminiCounts {
  * Modelled: the API key as header or parameter; unknown models; 1 to 100 requests a batch and 4 MiB a call, which fails
  * as a whole for one bad text; empty texts; `outputDimensionality` of 128 to 3,072 (default 3,072) with vectors that
  * are not of unit length below 3,072; a text over 2,048 tokens, cut in silence (a token being 4 characters); a rate
- * limit that counts texts; Google's error bodies; NaN as protobuf's JSON writes it; and, on demand, the faults of
+ * limit that counts texts, one that counts tokens and a daily quota; Google's error bodies; NaN as protobuf's JSON writes it; and, on demand, the faults of
  * `GeminiFaults`.
  *
  * Not modelled: Google's vectors (the model is the Universal Sentence Encoder lite, 512 dimensions, which reads the
  * first 240 characters; the rest of a text counts only as a little noise that tells texts apart, above 512 dimensions),
- * task types and titles, which are taken and ignored, limits of tokens, daily quotas that fill up, other methods, and
+ * task types and titles, which are taken and ignored, other methods, and
  * the exact wording of every message.
  */
 export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> {
@@ -68,6 +72,8 @@ export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> 
       delayMs: options.delayMs ?? 0,
       embed: options.vectors === 'hash' ? hashVectors : modelVectors,
       limiter: minuteLimiter(options.textsPerMinute ?? Infinity, options.speed ?? 1),
+      tokenLimiter: minuteLimiter(options.tokensPerMinute ?? Infinity, options.speed ?? 1),
+      textsPerDay: options.textsPerDay ?? Infinity,
       counter,
       faults: () => faults,
     },

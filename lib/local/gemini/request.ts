@@ -5,6 +5,11 @@ export interface EmbedRequest {
   readonly dimensions: number;
 }
 
+/** A request of one model: two models give unlike vectors for the same text. */
+export interface ModelRequest extends EmbedRequest {
+  readonly model: string;
+}
+
 /** 4 MiB, as the API says when it refuses a bigger one. */
 export const MAX_BODY_BYTES = 4_194_304;
 const MAX_BATCH = 100;

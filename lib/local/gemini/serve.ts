@@ -13,6 +13,9 @@ export interface Service {
   readonly delayMs: number;
   readonly embed: Vectors;
   readonly limiter: Limiter;
+  /** Counts tokens. */
+  readonly tokenLimiter: Limiter;
+  readonly textsPerDay: number;
   readonly counter: CallCounter;
   readonly faults: () => GeminiFaults;
 }
@@ -24,6 +27,7 @@ export type Outcome =
   | { readonly silence: 'hang' | 'reset' | 'half-reply' };
 
 const RETRY_DELAY_MS = 17_000;
+const CHARACTERS_A_TOKEN = 4;
 
 /** Serves a well-formed call, with the faults that are in force; throws GoogleError when it is refused. */
 export async function serve(service: Service, model: string, requests: readonly EmbedRequest[]): Promise<Outcome> {
@@ -36,7 +40,13 @@ export async function serve(service: Service, model: string, requests: readonly 
   checkTexts(texts, faults);
   const refusal = service.limiter(texts.length);
   if (refusal !== null) throw exhausted('Minute', refusal.retryDelayMs, model);
-  const vectors = await service.embed(requests);
+  const tokens = texts.reduce((sum, { length }) => sum + Math.ceil(length / CHARACTERS_A_TOKEN), 0);
+  const tokenRefusal = service.tokenLimiter(tokens);
+  if (tokenRefusal !== null) throw exhausted('Minute', tokenRefusal.retryDelayMs, model);
+  if (service.counter.counts.textsEmbedded() + texts.length > service.textsPerDay) {
+    throw exhausted('Day', RETRY_DELAY_MS, model);
+  }
+  const vectors = await service.embed(requests.map((request) => ({ ...request, model })));
   service.counter.embedded(texts);
   if (fault === 'lose-reply') return { silence: 'reset' };
   if (fault === 'half-reply') return { silence: fault };

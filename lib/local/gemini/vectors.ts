@@ -1,9 +1,9 @@
 import { hashVectorMaker, numbersOf, pseudoRandom, type Vector } from './hash-vectors.js';
 import { loadModel } from './model.js';
-import type { EmbedRequest } from './request.js';
+import type { ModelRequest } from './request.js';
 
 /** One vector a text, each of the dimension asked for. */
-export type Vectors = (requests: readonly EmbedRequest[]) => Promise<Vector[]>;
+export type Vectors = (requests: readonly ModelRequest[]) => Promise<Vector[]>;
 
 const FULL_DIMENSIONS = 3072;
 /** The part of a text that the vendor's model reads: 2,048 tokens of about 4 characters. */
@@ -19,8 +19,8 @@ const NOISE_LENGTH = 0.05;
 export const modelVectors: Vectors = async (requests) => {
   const model = await loadModel();
   const vectors = await model(requests.map(({ text }) => firstCharacters(text, MODEL_READS)));
-  return requests.map(({ text, dimensions }, index) => {
-    const kept = unit((vectors[index] ?? []).slice(0, dimensions));
+  return requests.map(({ text, dimensions, model: name }, index) => {
+    const kept = inSpaceOf(name, unit((vectors[index] ?? []).slice(0, dimensions)));
     const noise = unit(pseudoRandom(numbersOf(readable(text)), dimensions - kept.length));
     return finish([...kept, ...noise.map((value) => value * NOISE_LENGTH)]);
   });
@@ -30,12 +30,26 @@ const makers = new Map<number, (text: string) => Vector>();
 
 /** Pseudo-random vectors: equal texts have equal ones, any others are about at right angles. */
 export const hashVectors: Vectors = (requests) =>
-  Promise.resolve(requests.map(({ text, dimensions }) => makerOf(dimensions)(readable(text))));
+  Promise.resolve(
+    requests.map(({ text, dimensions, model }) => makerOf(dimensions)(`${prefixOf(model)}${readable(text)}`)),
+  );
 
 function makerOf(dimensions: number): (text: string) => Vector {
   const maker = makers.get(dimensions) ?? hashVectorMaker(dimensions, vendorLength(dimensions));
   makers.set(dimensions, maker);
   return maker;
+}
+
+const FIRST_MODEL = 'gemini-embedding-001';
+
+function prefixOf(model: string): string {
+  return model === FIRST_MODEL ? '' : `${model} `;
+}
+
+/** Another model's space: the same neighbours, at right angles to the first model's. */
+function inSpaceOf(model: string, vector: readonly number[]): readonly number[] {
+  if (model === FIRST_MODEL) return vector;
+  return vector.map((_, at) => vector[(at + (vector.length >> 1)) % vector.length] ?? 0);
 }
 
 function readable(text: string): string {

@@ -20,6 +20,8 @@ export interface UpstashVectorOptions {
   readonly port?: number;
   /** Milliseconds until queries and the counts of `info` see a write; default 20. Infinity: never. */
   readonly indexDelayMs?: number;
+  /** Most writes that are indexed between two requests, as an index under load; default: all. */
+  readonly indexAtOnce?: number;
   /** Largest request in bytes; default 16 MiB. */
   readonly requestLimitBytes?: number;
   readonly faults?: Partial<VectorFaults>;
@@ -35,6 +37,7 @@ export interface UpstashVectorStandIn {
   upsertsOf(namespace: string, id: string): number;
   /** Counts for what is waiting, too. */
   setIndexDelayMs(ms: number): void;
+  setIndexAtOnce(writes: number): void;
   /** Sets the faults that are named and leaves the others. */
   setFaults(faults: Partial<VectorFaults>): void;
   /** Cuts what is open and closes the port. */
@@ -62,7 +65,7 @@ const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
 export async function startUpstashVector(options: UpstashVectorOptions = {}): Promise<UpstashVectorStandIn> {
   const { dimensions = 768, metric = 'COSINE', indexDelayMs = 20 } = options;
   const token = options.token ?? randomBytes(24).toString('base64url');
-  const store = new VectorStore({ dimensions, metric, indexDelayMs });
+  const store = new VectorStore({ dimensions, metric, indexDelayMs, indexAtOnce: options.indexAtOnce ?? Infinity });
   const faults = new FaultBox(options.faults ?? {});
   const requests = new Map<string, number>();
   const server = await listen(
@@ -83,6 +86,7 @@ export async function startUpstashVector(options: UpstashVectorOptions = {}): Pr
       endpoint === undefined ? [...requests.values()].reduce((a, b) => a + b, 0) : (requests.get(endpoint) ?? 0),
     upsertsOf: (namespace, id) => store.find(namespace)?.writesOf(id) ?? 0,
     setIndexDelayMs: (ms) => (store.indexDelayMs = ms),
+    setIndexAtOnce: (writes) => (store.indexAtOnce = writes),
     setFaults: (changed) => faults.set(changed),
     async stop() {
       const closed = once(server, 'close');

@@ -81,10 +81,11 @@ export class Namespace {
     this.nearest.clear();
   }
 
-  /** Indexes what has waited since `before` or longer. */
-  settle(before: number): void {
+  /** Indexes what has waited since `before` or longer, `most` writes at most. */
+  settle(before: number, most: number): void {
+    let left = most;
     for (const [id, since] of this.waiting) {
-      if (since > before) break;
+      if (since > before || left-- <= 0) break;
       this.waiting.delete(id);
       const record = this.get(id);
       if (record !== undefined) this.nearest.put(id, record.vector);

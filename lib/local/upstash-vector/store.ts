@@ -5,19 +5,23 @@ export interface StoreOptions {
   readonly dimensions: number;
   readonly metric: Metric;
   readonly indexDelayMs: number;
+  /** Most writes that are indexed between two requests. */
+  readonly indexAtOnce: number;
 }
 
 /** The namespaces of one index. The default one is always there, others come with their first vector. */
 export class VectorStore {
   readonly dimensions: number;
   indexDelayMs: number;
+  indexAtOnce: number;
   private readonly metric: Metric;
   private readonly namespaces = new Map<string, Namespace>();
 
-  constructor({ dimensions, metric, indexDelayMs }: StoreOptions) {
+  constructor({ dimensions, metric, indexDelayMs, indexAtOnce }: StoreOptions) {
     this.dimensions = dimensions;
     this.metric = metric;
     this.indexDelayMs = indexDelayMs;
+    this.indexAtOnce = indexAtOnce;
     this.namespaces.set('', new Namespace(dimensions, metric));
   }
 
@@ -39,7 +43,7 @@ export class VectorStore {
   /** Indexes what has waited long enough: there is no timer that could keep a process alive. */
   settle(): void {
     const before = Date.now() - this.indexDelayMs;
-    for (const namespace of this.namespaces.values()) namespace.settle(before);
+    for (const namespace of this.namespaces.values()) namespace.settle(before, this.indexAtOnce);
   }
 
   /** Empties one namespace, or all of them; they go on existing. */

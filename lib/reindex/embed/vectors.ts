@@ -3,13 +3,24 @@ import { AppError } from '../../errors.js';
 import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
 import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from '../model.js';
+import { paceOf } from './pace.js';
+
+/** Why the embedder gave no usable vector for a text. */
+type Refusal = Extract<SkipReason, 'refused' | 'embedder-failed' | 'bad-embedding'>;
 
 /** A vector of length 1, or why there is none. */
-export type Embedded = Float32Array | Extract<SkipReason, 'refused' | 'bad-embedding'>;
+export type Embedded = Float32Array | Refusal;
 
 /** What asks the embedder, and counts what that takes. */
 export interface Embedding {
-  /** One for each text, in order. Throws what the embedder throws, except for texts that it will never take. */
+  /** Most texts that the next call may bring. */
+  room(): number;
+  /**
+   * One for each text, in order. A text that the embedder refuses, or fails over while it embeds others, is named and
+   * costs the others nothing. Throws `embedder-limit` when `texts` are too many for the rate limit at this moment: then
+   * `room` is smaller, and fewer are to be given; a single text is waited for, with `patience`. Throws what else the
+   * embedder throws.
+   */
   embed(texts: readonly string[]): Promise<Embedded[]>;
   spent(): Spent;
 }
@@ -21,36 +32,71 @@ const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
 /** With the waits above, an hour: whatever limits the rate for longer is no rate limit. */
 const MOST_WAITS = 60;
+/** Shows whether the embedder works at all. */
+export const TRIAL = 'A short text to see whether texts can be embedded.';
 
 export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal, turn: Turn): Embedding {
+  const pace = paceOf(ports.embedder);
   let spent = NOTHING_SPENT;
 
-  async function call(texts: readonly string[]): Promise<(Float32Array | 'refused')[]> {
+  async function call(texts: readonly string[]): Promise<Float32Array[]> {
     throwIfAborted(signal);
-    spent = addSpent(spent, {
-      calls: 1,
-      texts: texts.length,
-      characters: texts.reduce((sum, { length }) => sum + length, 0),
-    });
+    spent = addSpent(spent, { calls: 1, texts: 0, characters: 0 });
     try {
-      return counted(await turn(() => ports.embedder.embed(texts)), texts.length);
+      const vectors = counted(await turn(() => ports.embedder.embed(texts)), texts.length);
+      const characters = texts.reduce((sum, { length }) => sum + length, 0);
+      spent = addSpent(spent, { calls: 0, texts: texts.length, characters });
+      pace.accepted(texts.length);
+      return vectors;
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'embedder-refused') throw error;
-      return apart(texts);
+      if (isCode(error, 'embedder-limit')) pace.limited(texts.length);
+      throw error;
+    }
+  }
+
+  async function isolating(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
+    try {
+      return await call(texts);
+    } catch (error) {
+      if (isCode(error, 'embedder-refused')) return texts.length === 1 ? ['refused'] : apart(texts);
+      if (!isCode(error, 'embedder-unavailable') || texts[0] === TRIAL || !(await works())) throw error;
+      return texts.length === 1 ? ['embedder-failed'] : apart(texts);
     }
   }
 
   /** One text that is refused sinks its whole call: halves of halves show which it is. */
-  async function apart(texts: readonly string[]): Promise<(Float32Array | 'refused')[]> {
-    if (texts.length === 1) return ['refused'];
+  async function apart(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
     const middle = Math.ceil(texts.length / 2);
     return [...(await patiently(texts.slice(0, middle))), ...(await patiently(texts.slice(middle)))];
   }
 
-  const patiently = (texts: readonly string[]) =>
-    limits.patience ? wait(ports, signal, () => call(texts)) : call(texts);
+  /** Whether the embedder takes other texts: then what failed is to be looked for in the call, else it is down. */
+  async function works(): Promise<boolean> {
+    return call([TRIAL]).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  const patiently = (texts: readonly string[]): Promise<(Float32Array | Refusal)[]> =>
+    limits.patience && texts.length === 1 ? wait(ports, signal, pace, () => isolating(texts)) : isolating(texts);
+
+  /** The same for texts that need not fit into one call. */
+  async function inPieces(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
+    const vectors: (Float32Array | Refusal)[] = [];
+    while (vectors.length < texts.length) {
+      const piece = texts.slice(vectors.length, vectors.length + pace.room());
+      try {
+        vectors.push(...(await patiently(piece)));
+      } catch (error) {
+        if (piece.length === 1 || !isCode(error, 'embedder-limit')) throw error;
+      }
+    }
+    return vectors;
+  }
 
   return {
+    room: () => pace.room(),
     async embed(texts) {
       if (texts.length === 0) return [];
       const vectors: Embedded[] = await patiently(texts);
@@ -58,9 +104,9 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
       await nextTurn();
       const bad = vectors.flatMap((vector, at) => (isGood(vector, limits.dimensions) ? [] : [at]));
       if (bad.length > 0) {
-        const again = await patiently(bad.map((at) => texts[at] ?? ''));
-        for (const [turn, at] of bad.entries()) {
-          const vector = again[turn] ?? 'refused';
+        const again = await inPieces(bad.map((at) => texts[at] ?? ''));
+        for (const [index, at] of bad.entries()) {
+          const vector = again[index] ?? 'refused';
           vectors[at] = isGood(vector, limits.dimensions) ? vector : 'bad-embedding';
         }
       }
@@ -71,13 +117,24 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
   };
 }
 
+export function isCode(error: unknown, code: AppError['code']): error is AppError {
+  return error instanceof AppError && error.code === code;
+}
+
 /** Sleeps over a rate limit, as long as the service says, or longer each time. */
-async function wait<T>(ports: Needs, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+async function wait<T>(
+  ports: Needs,
+  signal: AbortSignal,
+  pace: ReturnType<typeof paceOf>,
+  call: () => Promise<T>,
+): Promise<T> {
   for (let waits = 0; ; waits++) {
     try {
-      return await call();
+      const result = await call();
+      if (waits > 0) pace.renewed();
+      return result;
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'embedder-limit' || waits >= MOST_WAITS) throw error;
+      if (!isCode(error, 'embedder-limit') || waits >= MOST_WAITS) throw error;
       const ms = error.retryAfterMs ?? Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** waits);
       await ports.clock.sleep(ms, signal);
       throwIfAborted(signal);

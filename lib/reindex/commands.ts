@@ -1,4 +1,4 @@
-import type { ReindexScope } from '../../reindex/model.js';
+import type { ReindexScope } from './model.js';
 
 const PLAIN_WORD = /^[\w.:@-]+$/;
 

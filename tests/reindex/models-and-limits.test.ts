@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { geminiEmbedder } from '../../lib/adapters/gemini-embedder.js';
+import { startGemini, type Gemini, type GeminiOptions } from '../../lib/local/gemini/index.js';
+import type { Embedder } from '../../lib/ports/embedder.js';
+import { loadIndexModel, loadIndexModels } from '../../lib/reindex/index-model.js';
+import { openReindexBench, type ReindexBench } from './bench.js';
+import { expectIndex, putProject, someItems, textOf, type Item } from './data.js';
+import { reportOf, storedIn } from './outcome.js';
+
+const FIRST = 'gemini-embedding-001';
+const SECOND = 'gemini-embedding-2';
+const P1 = { scope: { project: 'p1' } } as const;
+
+let bench: ReindexBench;
+const started: Gemini[] = [];
+
+beforeEach(async () => {
+  bench = await openReindexBench();
+});
+
+afterEach(async () => {
+  await bench.stop();
+  for (const gemini of started.splice(0)) await gemini.stop();
+});
+
+async function embedderOf(options: GeminiOptions, model = FIRST): Promise<{ embedder: Embedder; gemini: Gemini }> {
+  const gemini = await startGemini({ vectors: 'hash', models: [FIRST, SECOND], ...options });
+  started.push(gemini);
+  const retry = { attempts: 2, baseMs: 1, capMs: 5 };
+  const embedder = geminiEmbedder({ apiKey: gemini.apiKey, baseUrl: gemini.url, model, clock: systemClock(), retry });
+  return { embedder, gemini };
+}
+
+const vectorsOf = async (project: string): Promise<string> => {
+  const stored = await storedIn(bench.ports.vectors, project);
+  return JSON.stringify([...stored].map(([id, { values }]) => [id, [...values.slice(0, 4)]]));
+};
+
+describe('another model than the one that the index was made with', () => {
+  const ITEMS = someItems(150);
+
+  beforeEach(async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS);
+    expect(await bench.run(P1)).toMatchObject({ state: 'succeeded' });
+    await putProject(bench.database.redis, 'p1', someItems(50, 150));
+  });
+
+  it.each([true, false])('is refused by mode missing before anything is touched (recorded: %s)', async (recorded) => {
+    if (!recorded) for await (const { name } of bench.ports.store.list('guard/')) await bench.ports.store.remove(name);
+    const before = await vectorsOf('p1');
+    const { embedder } = await embedderOf({}, SECOND);
+    for (const dryRun of [true, false]) {
+      const run = await bench.run({ ...P1, mode: 'missing', dryRun }, { embedder });
+      expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
+      expect(run.error?.hint).toContain('reindex --project p1');
+    }
+    expect(await vectorsOf('p1')).toBe(before);
+    expect(await bench.run({ ...P1, mode: 'missing' })).toMatchObject({ state: 'succeeded', error: null });
+  });
+
+  it('is told by other texts as well: another limit of the body is another rule', async () => {
+    const run = await bench.run({ ...P1, mode: 'missing' }, { settings: { cutCodePoints: 7 } });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
+  });
+
+  it('replaces all vectors in place, and one that is left of the old model fails the run by name', async () => {
+    const { embedder, gemini } = await embedderOf({}, SECOND);
+    const bad = [textOf(ITEMS['item-003'] ?? {}), textOf(ITEMS['item-140'] ?? {})];
+    gemini.setFaults({ refuse: (text) => bad.includes(text) });
+    const run = await bench.run(P1, { embedder });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    expect(run.error?.message).toContain('2 vectors of another model are left');
+    expect(
+      reportOf(run)
+        .skipped.named.map(({ id }) => id)
+        .sort(),
+    ).toEqual(['item-003', 'item-140']);
+    expect(await loadIndexModel(bench.ports.store, 'p1')).toMatchObject({ model: FIRST });
+    gemini.setFaults({ refuse: () => false });
+    expect(await bench.run(P1, { embedder })).toMatchObject({ state: 'succeeded', error: null });
+    expect(await loadIndexModel(bench.ports.store, 'p1')).toMatchObject({ model: SECOND, dimensions: 768 });
+    expect(await loadIndexModels(bench.ports.store)).toHaveLength(1);
+  });
+});
+
+describe('a quota that one call exceeds', () => {
+  const LONG: Record<string, Item> = Object.fromEntries(
+    Object.entries(someItems(130)).map(([id, item]) => [
+      id,
+      { ...item, body: `${item.body ?? ''}${' long'.repeat(200)}` },
+    ]),
+  );
+
+  it.each(['within a process', 'over a queue'])('is met by smaller calls: %s', async (where) => {
+    await putProject(bench.database.redis, 'p1', LONG);
+    // 100 of these texts are 26,000 tokens.
+    const { embedder, gemini } = await embedderOf({ tokensPerMinute: 9_000, speed: 6_000 });
+    const run = where === 'over a queue' ? await bench.runQueued(P1, { embedder }) : await bench.run(P1, { embedder });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    await expectIndex(bench, 'p1', LONG);
+    for (const item of Object.values(LONG)) expect(gemini.timesEmbedded(textOf(item))).toBe(1);
+  });
+
+  it('goes on over a queue where a limit ended the try before, although a whole batch is more than a minute takes', async () => {
+    await putProject(bench.database.redis, 'p1', LONG);
+    let open = 7;
+    bench.gemini.setFaults({
+      call: ({ index, texts }) => (index > 0 && (texts.length > 4 || open-- <= 0) ? 'rate-limit' : null),
+    });
+    const run = await bench.runQueued(P1, {}, (waiting) => {
+      open = 7;
+      return waiting.splice(0, 1);
+    });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    await expectIndex(bench, 'p1', LONG);
+    for (const item of Object.values(LONG)) expect(bench.gemini.timesEmbedded(textOf(item))).toBe(1);
+  });
+});
+
+describe('what one service refuses', () => {
+  it('for a day is waited for, as the embedder is', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(350));
+    let upserts = 0;
+    const body = '{"error":"Exceeded daily write limit: 10000","status":429}';
+    bench.index.setFaults({
+      reject: { status: 429, body, hits: ({ endpoint }) => endpoint === 'upsert' && upserts++ >= 2 },
+    });
+    const engine = bench.engine({ settings: { inline: 0, patience: false } });
+    const id = await bench.start(engine, { ...P1, mode: 'flush' });
+    await engine.enqueue(id);
+    const workOff = async (): Promise<void> => {
+      for (let next = bench.queue.take(); next !== null; next = bench.queue.take())
+        await engine.deliver(next, bench.budget());
+    };
+    await workOff();
+    const asleep = await bench.load(id);
+    expect(asleep).toMatchObject({ state: 'waiting', error: { code: 'vector-quota' } });
+    bench.index.setFaults({ reject: null });
+    bench.clock.advance(Date.parse(asleep.resumeAt ?? '') - bench.clock.now() + 1000);
+    await engine.work(id, bench.budget());
+    await workOff();
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', error: null });
+    await expectIndex(bench, 'p1', someItems(350));
+  });
+
+  it.each(['in-place', 'flush', 'missing'] as const)(
+    'is a namespace: the others are done, and it is named (%s)',
+    async (mode) => {
+      for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120));
+      bench.index.setFaults({ reject: { status: 400, hits: ({ namespace }) => namespace === 'p2' } });
+      const run = await bench.run({ mode });
+      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+      expect(run.error?.message).toContain('project p2');
+      for (const project of ['p1', 'p3']) await expectIndex(bench, project, someItems(120));
+      bench.index.setFaults({ reject: null });
+      expect(await bench.run({ scope: { project: 'p2' } })).toMatchObject({ state: 'succeeded' });
+    },
+  );
+
+  it('is one vector: the rest of its batch is written, and it is named', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(120));
+    const isBad = (body: unknown): boolean => JSON.stringify(body).includes('"item-007"');
+    bench.index.setFaults({
+      reject: { status: 400, hits: ({ endpoint, body }) => endpoint === 'upsert' && isBad(body) },
+    });
+    const run = await bench.run(P1);
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(reportOf(run).skipped.named).toEqual([{ project: 'p1', id: 'item-007', reason: 'index-refused' }]);
+    expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(119);
+  });
+
+  it.each([500, 503] as const)(
+    'is one text, over which the embedder fails with %s while it takes others',
+    async (status) => {
+      await putProject(bench.database.redis, 'p1', someItems(120));
+      const bad = textOf(someItems(120)['item-050'] ?? {});
+      bench.gemini.setFaults({ call: ({ texts }) => (texts.includes(bad) ? status : null) });
+      const run = await bench.run(P1);
+      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+      expect(reportOf(run).skipped.named).toEqual([{ project: 'p1', id: 'item-050', reason: 'embedder-failed' }]);
+      expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(119);
+    },
+  );
+});
+
+describe('an index that takes minutes to show its writes', () => {
+  it('is waited for as long as the number of pending writes falls', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(200));
+    bench.index.setIndexAtOnce(0);
+    const vectors = {
+      ...bench.ports.vectors,
+      info: () => {
+        // One write becomes visible from one look to the next: 200 looks, more than three minutes.
+        bench.index.setIndexAtOnce(1);
+        return bench.ports.vectors.info().finally(() => bench.index.setIndexAtOnce(0));
+      },
+    };
+    const run = await bench.run(P1, { vectors });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run).proof).toMatchObject({ pending: 0, sampleFound: 10 });
+  });
+
+  it('over a queue, in as many attempts as it takes', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(200));
+    bench.index.setIndexAtOnce(0);
+    const vectors = {
+      ...bench.ports.vectors,
+      info: () => {
+        bench.index.setIndexAtOnce(1);
+        return bench.ports.vectors.info().finally(() => bench.index.setIndexAtOnce(0));
+      },
+    };
+    const run = await bench.runQueued(P1, { vectors, legMs: 30_000 });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(bench.gemini.textsEmbedded()).toBe(201);
+  });
+
+  it('that shows nothing more has not lost anything: nothing is to be embedded again', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(30));
+    bench.index.setIndexDelayMs(Infinity);
+    const run = await bench.run(P1);
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(run.error?.hint).toContain('Nothing has to be embedded again');
+    bench.index.setIndexDelayMs(0);
+    const before = bench.gemini.textsEmbedded();
+    expect(await bench.run({ ...P1, mode: 'missing' })).toMatchObject({ state: 'succeeded' });
+    // The trial text alone: the namespace's model is known by its vectors or its record.
+    expect(bench.gemini.textsEmbedded() - before).toBeLessThanOrEqual(11);
+  });
+});
