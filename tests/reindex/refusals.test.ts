@@ -79,7 +79,7 @@ describe('an embedder within one process', () => {
     ['rate-limit-bare', 5_000],
   ] as const)('that limits the rate is waited for: %s', async (fault, ms) => {
     // A call is halved down to one text before anything is waited for.
-    bench.gemini.setFaults({ call: ({ index }) => (index >= 1 && index <= 10 ? fault : null) });
+    bench.gemini.setFaults({ call: ({ index }) => (index >= 1 && index <= 14 ? fault : null) });
     const run = await bench.run(FLUSH);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(bench.clock.slept).toContain(ms);
