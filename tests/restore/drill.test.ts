@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/adapters/clock.js';
 import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
@@ -11,64 +11,65 @@ import { SCRATCH_MARK } from '../../lib/restore/staged.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { partName } from '../../lib/snapshot/names.js';
 import { dumpOf } from '../support/dumps.js';
+import { describeEngines } from '../support/engines.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-let bench: RestoreBench;
-let scratch: TestDatabase;
-let server: UpstashRedisStandIn;
-let port: RedisPort;
+await describeEngines('a drill', ({ program }) => {
+  let bench: RestoreBench;
+  let scratch: TestDatabase;
+  let server: UpstashRedisStandIn;
+  let port: RedisPort;
 
-beforeAll(async () => {
-  bench = await openRestoreBench();
-  scratch = await startTestDatabase();
-  server = await startUpstashRedis({ redisUrl: scratch.url, token: 'scratch' });
-  port = upstashRedis({ url: server.url, token: 'scratch', clock: systemClock() });
-});
-afterAll(async () => {
-  await server.stop();
-  await scratch.stop();
-  await bench.stop();
-});
+  beforeAll(async () => {
+    bench = await openRestoreBench({ program });
+    scratch = await startTestDatabase(program);
+    server = await startUpstashRedis({ redisUrl: scratch.url, token: 'scratch' });
+    port = upstashRedis({ url: server.url, token: 'scratch', clock: systemClock() });
+  });
+  afterAll(async () => {
+    await server.stop();
+    await scratch.stop();
+    await bench.stop();
+  });
 
-beforeEach(async () => {
-  const { redis } = bench.database;
-  await redis.mset(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`key:${n}`, `value ${n}`])));
-  await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
-  await redis.set('brief', 'value', 'PXAT', NOW + 86_400_000);
-});
-afterEach(async () => {
-  await bench.database.redis.flushall();
-  await scratch.redis.flushall();
-});
+  beforeEach(async () => {
+    const { redis } = bench.database;
+    await redis.mset(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`key:${n}`, `value ${n}`])));
+    await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
+    await redis.set('brief', 'value', 'PXAT', NOW + 86_400_000);
+  });
+  afterEach(async () => {
+    await bench.database.redis.flushall();
+    await scratch.redis.flushall();
+  });
 
-async function drill(targets: Readonly<Record<string, RedisPort>> = { drill: port }): Promise<RunRecord> {
-  bench.clock.advance(1000);
-  const parts = { targets };
-  const started = await startDrill({ clock: bench.clock, store: bench.folder.store }, bench.engine(parts));
-  if (!started.started) throw new Error(`held by ${started.holder}`);
-  return bench.work(started.run.id, parts);
-}
+  async function drill(targets: Readonly<Record<string, RedisPort>> = { drill: port }): Promise<RunRecord> {
+    bench.clock.advance(1000);
+    const parts = { targets };
+    const started = await startDrill({ clock: bench.clock, store: bench.folder.store }, bench.engine(parts));
+    if (!started.started) throw new Error(`held by ${started.holder}`);
+    return bench.work(started.run.id, parts);
+  }
 
-async function lastRecord() {
-  for await (const record of drills(bench.folder.store)) return record;
-  throw new Error('no record');
-}
+  async function lastRecord() {
+    for await (const record of drills(bench.folder.store)) return record;
+    throw new Error('no record');
+  }
 
-/** The scratch port, with something done to its database after every transaction. */
-function meddled(meddle: () => Promise<unknown>): RedisPort {
-  return {
-    ...port,
-    host: port.host,
-    async transaction(commands) {
-      const replies = await port.transaction(commands);
-      await meddle();
-      return replies;
-    },
-  };
-}
+  /** The scratch port, with something done to its database after every transaction. */
+  function meddled(meddle: () => Promise<unknown>): RedisPort {
+    return {
+      ...port,
+      host: port.host,
+      async transaction(commands) {
+        const replies = await port.transaction(commands);
+        await meddle();
+        return replies;
+      },
+    };
+  }
 
-describe('a drill', () => {
   it('passes with a good snapshot: measured, wiped again, and the database untouched', async () => {
     const { id } = await bench.snapshot();
     const before = await bench.dump();

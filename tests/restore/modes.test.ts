@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Mode } from '../../lib/restore/model.js';
 import { changes, type Dump } from '../support/dumps.js';
+import { describeEngines } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const PROJECT = 'p';
@@ -17,12 +18,12 @@ const RULES: readonly (readonly [Mode, { changed: 'old' | 'new'; gone: 'old' | '
   ['missing', { changed: 'new', gone: 'old', later: 'new' }],
 ];
 
-describe('a mode', () => {
+await describeEngines('a mode', ({ program }) => {
   let bench: RestoreBench;
   let snapshot = '';
   let old: Dump = {};
   beforeAll(async () => {
-    bench = await openRestoreBench();
+    bench = await openRestoreBench({ program });
   });
   afterAll(() => bench.stop());
   beforeEach(async () => {

@@ -2,22 +2,24 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import fc from 'fast-check';
 import { loadMixed, loadWorkspace } from '../../lib/local/data/index.js';
 import { changes } from '../support/dumps.js';
+import { describeEngines } from '../support/engines.js';
 import { batch } from '../support/redis-calls.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
-import { anyDatabase } from './any-database.js';
+import { anyDatabaseOf } from './any-database.js';
 
 const NOTHING_WRONG = { onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
 const ALL_EQUAL = { expired: 0, kept: 0, missing: 0, different: 0 };
 
-describe('everything, restored', () => {
+await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
   let bench: RestoreBench;
   beforeAll(async () => {
-    bench = await openRestoreBench();
+    bench = await openRestoreBench({ program });
   });
   afterAll(() => bench.stop());
   beforeEach(() => bench.database.redis.flushall());
 
   it('is any database as it was, into an empty one and over any other', async () => {
+    const anyDatabase = anyDatabaseOf({ fieldExpiry });
     await fc.assert(
       fc.asyncProperty(anyDatabase, anyDatabase, async ({ keys, commands }, other) => {
         const { redis } = bench.database;

@@ -70,8 +70,10 @@ export interface RestoreBench {
 const noReindex = () => Promise.resolve({ state: 'not-configured', run: null } as const);
 
 /** `snapshotReplyBytes` is the limit under which snapshots are taken: what is above it is read in pages. */
-export async function openRestoreBench(limits: { snapshotReplyBytes?: number } = {}): Promise<RestoreBench> {
-  const database = await startTestDatabase();
+export async function openRestoreBench(
+  limits: { snapshotReplyBytes?: number; program?: string } = {},
+): Promise<RestoreBench> {
+  const database = await startTestDatabase(limits.program);
   const { snapshotReplyBytes: requestLimitBytes = 10 * 1024 * 1024 } = limits;
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
   const tight = await startUpstashRedis({ redisUrl: database.url, token: 'test', requestLimitBytes });

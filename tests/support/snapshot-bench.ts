@@ -60,8 +60,10 @@ export interface SnapshotBench {
   stop(): Promise<void>;
 }
 
-export async function openSnapshotBench(limits: { replyBytes?: number } = {}): Promise<SnapshotBench> {
-  const database = await startTestDatabase();
+export async function openSnapshotBench(
+  limits: { replyBytes?: number; program?: string } = {},
+): Promise<SnapshotBench> {
+  const database = await startTestDatabase(limits.program);
   const { replyBytes } = limits;
   const limit = replyBytes === undefined ? {} : { requestLimitBytes: replyBytes };
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test', ...limit });

@@ -14,13 +14,13 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
-/** A redis-server of one's own, empty and without a file. */
-export async function startTestDatabase(): Promise<TestDatabase> {
+/** A server of one's own, empty and without a file. `program`: that of a TestEngine, default Debian's redis-server. */
+export async function startTestDatabase(program = 'redis-server'): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'redis-'));
   const url = join(folder, 'redis.sock');
   const options = { port: '0', unixsocket: url, dir: folder, save: '', appendonly: 'no' };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn('redis-server', args, { stdio: 'ignore' });
+  const server = spawn(program, args, { stdio: 'ignore' });
   const ended = once(server, 'exit');
   const redis = await connected(url, () => server.exitCode === null);
   return {
