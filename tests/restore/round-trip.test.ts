@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import fc from 'fast-check';
 import { loadMixed, loadWorkspace } from '../../lib/local/data/index.js';
 import { changes } from '../support/dumps.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { batch } from '../support/redis-calls.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { anyDatabaseOf } from './any-database.js';

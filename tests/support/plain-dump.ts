@@ -102,15 +102,29 @@ function reading(type: string, name: Buffer): Command {
 
 function canonical(type: string, reply: Reply): string {
   if (!Array.isArray(reply)) return bytes(reply).toString('latin1');
-  if (type === 'list') return JSON.stringify(reply.map(text));
-  if (type === 'stream') return JSON.stringify(reply.map((entry) => list(entry).map(flat)));
-  if (type === 'set') return JSON.stringify(reply.map(text).sort());
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < reply.length; at += 2) {
-    const second = text(reply[at + 1]);
-    pairs.push([text(reply[at]), type === 'zset' ? scoreBits(second) : second]);
-  }
+  if (type === 'stream')
+    return canonicalValue(
+      type,
+      reply.map((entry) => list(entry).map(flat)),
+    );
+  const items = reply.map(text);
+  if (type === 'list' || type === 'set') return canonicalValue(type, items);
+  const pairs: (readonly [string, string])[] = [];
+  for (let at = 0; at + 1 < items.length; at += 2) pairs.push([items[at] ?? '', items[at + 1] ?? '']);
+  return canonicalValue(type, pairs);
+}
+
+/** A collection's canonical text; `items` are latin1 texts, pairs of them, or the entries of a stream. */
+export function canonicalValue(type: string, items: readonly unknown[]): string {
+  if (type === 'list' || type === 'stream') return JSON.stringify(items);
+  if (type === 'set') return JSON.stringify([...(items as string[])].sort());
+  const pairs = (items as [string, string][]).map(([a, b]) => [a, type === 'zset' ? scoreBits(b) : b] as const);
   return JSON.stringify(pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/** A stream's last id, and its groups as `[name, last id, consumers, [[id, consumer, deliveries], ...]]`, in canonical text. */
+export function canonicalTail(lastId: string | undefined, groups: readonly unknown[]): string {
+  return JSON.stringify([lastId, ...groups.map((group) => JSON.stringify(group)).sort()]);
 }
 
 async function fieldTimes(redis: Redis, name: Buffer, reply: readonly Reply[]): Promise<Record<string, string>> {
@@ -134,7 +148,7 @@ async function streamState(redis: Redis, name: Buffer): Promise<string> {
     ['XINFO', 'GROUPS', name],
   ]);
   if (!Array.isArray(info) || !Array.isArray(groups)) return '';
-  const state: unknown[] = [pairsOf(info).get('last-generated-id')];
+  const state: unknown[] = [];
   for (const group of groups) {
     const facts = pairsOf(list(group));
     const groupName = Buffer.from(facts.get('name') ?? '', 'latin1');
@@ -178,7 +192,8 @@ function scoreBits(printed: string): string {
   return bits.toString('hex');
 }
 
-function shortened(value: string): string {
+/** A long canonical text as its hash. */
+export function shortened(value: string): string {
   return value.length <= LONG ? value : `sha256:${createHash('sha256').update(value, 'latin1').digest('hex')}`;
 }
 
