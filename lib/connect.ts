@@ -1,7 +1,6 @@
 import { ageSealer } from './adapters/age-sealer.js';
 import { alertWebhook } from './adapters/alert-webhook.js';
 import { systemClock } from './adapters/clock.js';
-import { ed25519Signer } from './adapters/ed25519-signer.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
 import { githubRest } from './adapters/github.js';
 import { httpHeartbeat } from './adapters/heartbeat.js';
@@ -15,7 +14,7 @@ import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
 import { vercelRest } from './adapters/vercel.js';
-import { connectStore } from './connect/stores.js';
+import { connectSigner, connectStore } from './connect/stores.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import type { Clock, Log, Ports, Queue, RedisPort } from './ports/index.js';
 
@@ -39,7 +38,7 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   clock: [],
   log: [],
   redis: ['redis'],
-  store: ['store'],
+  store: ['store', 'keys'],
   queue: ['queue'],
   sealer: ['keys'],
   signer: ['keys'],
@@ -67,22 +66,19 @@ export function connect<K extends PortName>(
 ): Pick<Ports, K> {
   const wanted = names.filter((name) => !(name === 'queue' && (replacements.queue !== undefined || !wantsQueue(env))));
   const config = loadConfig(env, [...new Set(wanted.flatMap((name) => SECTIONS[name]))]);
+  const log = (): Log => replacements.log ?? functionLog();
   const makers: { readonly [P in PortName]: () => Ports[P] } = {
     clock: () => clock,
-    log: () => replacements.log ?? functionLog(),
+    log,
     redis: () => connectRedis(config.redis),
-    store: () => connectStore(config.store),
+    store: () => connectStore(config.store, connectSigner(config.keys), log()),
     queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
     sealer: () =>
       ageSealer({
         recipients: config.keys.BACKUP_AGE_RECIPIENTS,
         identity: config.keys.BACKUP_AGE_IDENTITY ?? null,
       }),
-    signer: () =>
-      ed25519Signer({
-        privateKey: config.keys.BACKUP_SIGNING_KEY ?? null,
-        publicKey: config.keys.BACKUP_SIGNING_PUBLIC_KEY ?? null,
-      }),
+    signer: () => connectSigner(config.keys),
     backend: () => soulcasterBackend({ url: config.backend.BACKEND_URL ?? null, clock }),
     account: () => connectAccount(config.account),
     providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),

@@ -5,7 +5,7 @@ import { checkGroups } from './checks.js';
 import type { GuardParts, Judging } from './guard/guard/parts.js';
 import { upkeepStep, type UpkeepSettings } from './guard/guard/upkeep-step.js';
 import { afterRun } from './guard/watch.js';
-import type { Ports } from './ports/index.js';
+import type { Log, Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
 import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
 import { retentionSettings } from './settings.js';
@@ -37,14 +37,14 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
     times,
     startDrill: () => startDrill(ports, engine),
     checks: checkGroups(env, ports.clock),
-    upkeep: (budget) => upkeepStep(ports, upkeepSettings(env), budget),
+    upkeep: (budget) => upkeepStep(ports, upkeepSettings(env, ports.log), budget),
   };
 }
 
 /** What is pruned by, and where to replicate to. */
-export function upkeepSettings(env: Environment): UpkeepSettings {
+export function upkeepSettings(env: Environment, log: Log): UpkeepSettings {
   return {
     settings: () => retentionSettings(env),
-    replica: () => (wantsReplica(env) ? connectReplica(env) : null),
+    replica: () => (wantsReplica(env) ? connectReplica(env, log) : null),
   };
 }

@@ -12,26 +12,40 @@ import type { Signer } from '../ports/signer.js';
 export interface Ed25519SignerOptions {
   /** PKCS#8, as base64 of DER or as PEM; null where nothing is signed. */
   readonly privateKey: string | null;
-  /** SPKI, as base64 of DER or as PEM; when null, the private key's own. */
+  /**
+   * SPKI, as base64 of DER or as PEM; several are separated by commas or line ends. The private key's own public half
+   * is accepted in any case, so that a key can be rotated and what the old one signed stays trusted.
+   */
   readonly publicKey: string | null;
 }
 
 const SIGNATURE_BYTES = 64;
+const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
 
-/** Ed25519 by node:crypto. Throws `config` at once when a key is of another kind or the two are no pair. */
+/** Ed25519 by node:crypto. Throws `config` at once when a key is of another kind. */
 export function ed25519Signer({ privateKey, publicKey }: Ed25519SignerOptions): Signer {
   const secret = privateKey === null ? null : readKey(privateKey, 'private');
-  const derived = secret === null ? null : createPublicKey(secret);
-  const open = publicKey === null ? derived : readKey(publicKey, 'public');
-  if (derived !== null && open?.equals(derived) === false) {
-    throw new AppError('config', 'The signing keys are no pair', {
-      hint: 'Set the public key that belongs to BACKUP_SIGNING_KEY, or leave it out: it follows from the private one.',
-    });
-  }
+  const derived = secret === null ? [] : [createPublicKey(secret)];
+  const accepted = [...derived, ...(publicKey === null ? [] : publicKeys(publicKey))];
   return {
     sign: (bytes) => (secret === null ? null : signBytes(null, bytes, secret).toString('base64')),
-    verify: (bytes, signature) => (open === null ? null : fits(bytes, signature, open)),
+    verify: (bytes, signature) => (accepted.length === 0 ? null : accepted.some((key) => fits(bytes, signature, key))),
   };
+}
+
+function publicKeys(list: string): KeyObject[] {
+  const texts = textsIn(list);
+  // A list of nothing is no list of keys: the one empty text is refused like any other that is no key.
+  return (texts.length === 0 ? [''] : texts).map((text) => readKey(text, 'public'));
+}
+
+/** The keys of a list: whole PEM blocks, which have line ends of their own, and texts between commas and line ends. */
+function textsIn(list: string): string[] {
+  // Environment variables often carry a PEM with its line ends written out as backslash and n.
+  const text = list.replaceAll('\\n', '\n');
+  const blocks = text.match(PEM_BLOCK) ?? [];
+  const rest = text.replaceAll(PEM_BLOCK, '\n').split(/[\s,]+/);
+  return [...blocks, ...rest.filter((item) => item !== '')];
 }
 
 /** A fresh pair, each as base64 of DER (PKCS#8, SPKI): the form that the configuration takes. */

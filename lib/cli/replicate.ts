@@ -15,7 +15,7 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   const settings = retentionSettings(env);
   const log = { ...context.log, warn: () => undefined, error: () => undefined };
   const ports = { ...connect(env, ['clock', 'signer', 'store']), log };
-  const replica = connectReplica(env);
+  const replica = connectReplica(env, context.log);
   const dryRun = options.dryRun === true;
   const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });
   if (interrupt.aborted) throw toAppError(interrupt.reason);

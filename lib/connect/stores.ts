@@ -1,11 +1,13 @@
 import { systemClock } from '../adapters/clock.js';
+import { ed25519Signer } from '../adapters/ed25519-signer.js';
 import { fileStore } from '../adapters/file-store.js';
 import { lazyStore } from '../adapters/lazy-store.js';
 import { retryingStore } from '../adapters/retrying-store.js';
 import { loadConfig, type Config, type Environment } from '../config.js';
 import { replicaEnvironment } from '../config/replica-environment.js';
 import { storePlace } from '../config/store-url.js';
-import type { Clock, ObjectStore } from '../ports/index.js';
+import { authenticatedStore } from '../control/authenticated-store.js';
+import type { Clock, Log, ObjectStore, Signer } from '../ports/index.js';
 
 const clock: Clock = systemClock();
 
@@ -22,12 +24,20 @@ export function connectPlainReplica(env: Environment): ObjectStore {
   return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store);
 }
 
-/** The second store. Throws `config` when it is not set, or not completely. */
-export function connectReplica(env: Environment): ObjectStore {
-  return retryingStore(connectPlainReplica(env), clock);
+/** The second store, with retries and authenticated control state. Throws `config` when it is not set, or not completely. */
+export function connectReplica(env: Environment, log: Log): ObjectStore {
+  const signer = connectSigner(loadConfig(env, ['keys']).keys);
+  return authenticatedStore(retryingStore(connectPlainReplica(env), clock), signer, log);
 }
 
-/** The first store, with retries. */
-export function connectStore(config: Config<'store'>['store']): ObjectStore {
-  return retryingStore(connectPlainStore(config), clock);
+/** The first store, with retries and authenticated control state. */
+export function connectStore(config: Config<'store'>['store'], signer: Signer, log: Log): ObjectStore {
+  return authenticatedStore(retryingStore(connectPlainStore(config), clock), signer, log);
+}
+
+export function connectSigner(config: Config<'keys'>['keys']): Signer {
+  return ed25519Signer({
+    privateKey: config.BACKUP_SIGNING_KEY ?? null,
+    publicKey: config.BACKUP_SIGNING_PUBLIC_KEY ?? null,
+  });
 }

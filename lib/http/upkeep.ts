@@ -7,7 +7,7 @@ import type { Budget } from '../runs/leg.js';
 /** Prunes and replicates with what is left of a function's time, and says what came of it. Never throws. */
 export async function upkeepNow(ports: PrunePorts, env: Environment, budget: Budget): Promise<object> {
   const kept = await upkeep(ports, {
-    ...upkeepSettings(env),
+    ...upkeepSettings(env, ports.log),
     deadline: budget.deadline,
     interrupt: budget.interrupt,
   });

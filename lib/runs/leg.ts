@@ -63,7 +63,7 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
       // A report that fails is no loss; if another leg has taken over, the next save says so.
       update({ progress: progress() }).catch(() => undefined);
     },
-    results: (phase) => taskResults(ports.store, held.record.id, phase),
+    results: (phase) => taskResults(ports.store, held.record.id, phase, held.record.finished[phase] ?? null),
     update,
     async close(how) {
       stop.abort();

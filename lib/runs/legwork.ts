@@ -82,7 +82,9 @@ async function workTasks(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): Pr
   const missing = await missingTasks(ports.store, id, name, tasks);
   if (missing.length === 0) {
     const progress = phase.progress(leg.run, tasks);
-    await leg.update({ phase: phase.next, tasks: 0, handedOut: null, leg: leg.run.leg + 1, progress, stalls: 0 });
+    const finished = { ...leg.run.finished, [name]: tasks };
+    const entered = { phase: phase.next, tasks: 0, handedOut: null, leg: leg.run.leg + 1 };
+    await leg.update({ ...entered, finished, progress, stalls: 0 });
     return 'go-on';
   }
   const done = tasks - missing.length;

@@ -32,6 +32,8 @@ export const runRecordSchema = z.object({
   phase: z.string(),
   /** How many tasks the present phase has; 0 when it has none. */
   tasks: z.number().int().nonnegative(),
+  /** How many tasks each phase had that is over: so many results there must be. */
+  finished: z.record(z.string(), z.number().int().nonnegative()).default({}),
   /**
    * How many tasks of the phase were done when the others were last given to the queue; null when they have not been.
    * As long as the number grows, the queue is at it.
@@ -101,7 +103,7 @@ export interface Leg {
   save(checkpoint: Json, progress: Progress): Promise<void>;
   /** Tells people how far the work is, at most once in two seconds; nothing depends on it. */
   report(progress: () => Progress): void;
-  /** Results of the tasks of a phase, by ascending task number; only those that are done. */
+  /** Results of the tasks of a phase, by ascending task number: all once it is over, else it throws `damaged`. */
   results(phase: string): AsyncIterable<{ readonly task: number; readonly result: Json }>;
 }
 

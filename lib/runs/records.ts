@@ -82,6 +82,7 @@ export function newRecord(
     lease: request.lease ?? definition.lease,
     phase: definition.firstPhase,
     tasks: 0,
+    finished: {},
     handedOut: null,
     leg: 0,
     stalls: 0,

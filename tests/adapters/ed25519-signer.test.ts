@@ -94,9 +94,41 @@ describe('ed25519Signer', () => {
     }
   });
 
-  it('refuses keys that are no pair', () => {
-    const keys = { privateKey: pair.privateKey, publicKey: generateSigningKey().publicKey };
-    expect(() => ed25519Signer(keys)).toThrow('no pair');
+  it('accepts what any of several keys signed, its own always among them', () => {
+    const [first, second] = [generateSigningKey(), generateSigningKey()];
+    const by = (privateKey: string) => ed25519Signer({ privateKey, publicKey: null }).sign(text) ?? '';
+    for (const between of [',', '\n', ', ', '\\n']) {
+      const list = [first.publicKey, second.publicKey].join(between);
+      const reader = ed25519Signer({ privateKey: null, publicKey: list });
+      expect([by(first.privateKey), by(second.privateKey)].map((one) => reader.verify(text, one))).toEqual([
+        true,
+        true,
+      ]);
+      expect(reader.verify(text, signed(text))).toBe(false);
+    }
+    const rotated = ed25519Signer({ privateKey: pair.privateKey, publicKey: first.publicKey });
+    expect([signed(text), by(first.privateKey)].map((one) => rotated.verify(text, one))).toEqual([true, true]);
+    expect(rotated.verify(text, by(second.privateKey))).toBe(false);
+  });
+
+  it('reads a list of PEM blocks, and one that mixes the forms', () => {
+    const [first, second] = [generateSigningKey(), generateSigningKey()];
+    const pem = (key: string) =>
+      createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' })
+        .export({ format: 'pem', type: 'spki' })
+        .toString();
+    const signature = ed25519Signer({ privateKey: second.privateKey, publicKey: null }).sign(text) ?? '';
+    for (const list of [
+      pem(first.publicKey) + pem(second.publicKey),
+      `${first.publicKey},${pem(second.publicKey).replaceAll('\n', '\\n')}`,
+    ]) {
+      expect(ed25519Signer({ privateKey: null, publicKey: list }).verify(text, signature)).toBe(true);
+    }
+  });
+
+  it('refuses a list in which one is no key', () => {
+    const keys = { privateKey: pair.privateKey, publicKey: `${generateSigningKey().publicKey},nonsense` };
+    expect(() => ed25519Signer(keys)).toThrow('not an Ed25519 key');
   });
 });
 

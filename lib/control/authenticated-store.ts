@@ -1,0 +1,82 @@
+import { AppError } from '../errors.js';
+import type { Log } from '../ports/log.js';
+import type { Signer } from '../ports/signer.js';
+import type { CreateResult, ObjectStore } from '../ports/store.js';
+import { isControlName } from './names.js';
+import { openControl, sealControl, type Objection } from './signature.js';
+
+/** A store whose control state counts only when it is ours. */
+export interface AuthenticatedStore extends ObjectStore {
+  /** Names of the control objects that were read through this store and do not count, in the order they were met. */
+  ignored(): readonly string[];
+}
+
+const CREATE_TRIES = 10;
+/** So many names are kept: whoever fills a bucket with junk must not fill our memory as well. */
+const MOST_NAMED = 1000;
+
+/**
+ * The same store, in which every control object (`isControlName`) is signed when it is written and checked when it is
+ * read. One that does not authenticate, or is no JSON object, is not there: `read` gives null, `create` replaces it, and
+ * the log hears of it once (`control-object-ignored`). Without any key nothing is signed, and garbled objects alone are
+ * not there. Where only a public key is set, writing control state throws `config`.
+ *
+ * Listings are by name: what lists control objects and goes by their number has to read them.
+ */
+export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log): AuthenticatedStore {
+  const ignored = new Set<string>();
+  const ignore = (name: string, why: Objection): null => {
+    if (ignored.has(name) || ignored.size >= MOST_NAMED) return null;
+    ignored.add(name);
+    log.warn('control-object-ignored', { object: name, why });
+    return null;
+  };
+  const sealed = (name: string, body: Uint8Array): Buffer => {
+    const bytes = sealControl(signer, name, body);
+    if (bytes === null) throw readerOnly(name);
+    return bytes;
+  };
+
+  async function createControl(name: string, body: Uint8Array): Promise<CreateResult> {
+    const bytes = sealed(name, body);
+    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+      const outcome = await store.create(name, bytes);
+      if (outcome.created) return outcome;
+      const found = await store.read(name);
+      if (found === null) continue;
+      const opened = openControl(signer, name, found.body);
+      if (opened.ok) return { created: false };
+      ignore(name, opened.why);
+      const etag = await store.swap(name, bytes, found.etag);
+      if (etag !== null) return { created: true, etag };
+    }
+    throw new AppError('store-unavailable', `${name} comes and goes while it is being created`, {
+      hint: 'Other processes create and remove the same object; try again when they are done.',
+      transient: true,
+    });
+  }
+
+  return {
+    ...store,
+    async read(name) {
+      const found = await store.read(name);
+      if (found === null || !isControlName(name)) return found;
+      const opened = openControl(signer, name, found.body);
+      return opened.ok ? { body: opened.body, etag: found.etag } : ignore(name, opened.why);
+    },
+    create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
+    swap: async (name, body, etag) => store.swap(name, isControlName(name) ? sealed(name, body) : body, etag),
+    ignored: () => [...ignored],
+  };
+}
+
+/** What `ignored` of a store says, if it is one that authenticates. */
+export function ignoredIn(store: ObjectStore): readonly string[] {
+  return 'ignored' in store ? (store as AuthenticatedStore).ignored() : [];
+}
+
+function readerOnly(name: string): AppError {
+  return new AppError('config', `Only a public signing key is set, so ${name} cannot be written`, {
+    hint: 'Set BACKUP_SIGNING_KEY for what changes state; with the public key alone snapshots can be listed, verified and tried with a dry run.',
+  });
+}

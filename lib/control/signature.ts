@@ -1,0 +1,60 @@
+import { decodeJson, encodeJson } from '../json.js';
+import type { Signer } from '../ports/signer.js';
+
+/** Why a control object does not count. */
+export type Objection = 'garbled' | 'unsigned' | 'forged';
+
+export type Opened =
+  | { readonly ok: true; readonly body: Buffer }
+  /** `forged`: signed, but not with an accepted key over this name and content. */
+  | { readonly ok: false; readonly why: Objection };
+
+/** A larger one is none of ours: to parse it would only cost memory. */
+const LARGEST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * A control object as it goes into the store: with one more field, `auth: {signature}`, over its name, a line end and its
+ * JSON text without white space. Null when it has to be signed and cannot be: only a public key is set. Throws
+ * `TypeError` for what is not a JSON object, which control state always is.
+ */
+export function sealControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
+  if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
+  const content = objectIn(body);
+  if (content === null) throw new TypeError(`${name} is not a JSON object`);
+  const fields = Object.fromEntries(Object.entries(content).filter(([field]) => field !== 'auth'));
+  const signature = signer.sign(signedBytes(name, JSON.stringify(fields)));
+  return signature === null ? null : encodeJson({ ...fields, auth: { signature } });
+}
+
+/** The content of a stored control object without its signature, or why it does not count. */
+export function openControl(signer: Signer, name: string, stored: Buffer): Opened {
+  const content = objectIn(stored);
+  if (content === null) return { ok: false, why: 'garbled' };
+  const { auth, ...fields } = content;
+  const text = JSON.stringify(fields);
+  const signature = signatureIn(auth);
+  // Null: no key is set here, so there is nothing to judge by.
+  const fits = signer.verify(signedBytes(name, text), signature ?? '');
+  if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
+  return { ok: true, body: Buffer.from(text) };
+}
+
+function signedBytes(name: string, text: string): Buffer {
+  return Buffer.from(`${name}\n${text}`);
+}
+
+function signatureIn(auth: unknown): string | null {
+  if (typeof auth !== 'object' || auth === null || !('signature' in auth)) return null;
+  return typeof auth.signature === 'string' ? auth.signature : null;
+}
+
+function objectIn(body: Uint8Array): Record<string, unknown> | null {
+  if (body.length > LARGEST_BYTES) return null;
+  try {
+    const value = decodeJson(body);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,163 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import { authenticatedStore } from '../../lib/control/authenticated-store.js';
+import { decodeJson, encodeJson } from '../../lib/json.js';
+import type { LogFields } from '../../lib/ports/log.js';
+import type { Signer } from '../../lib/ports/signer.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+
+const pair = generateSigningKey();
+const keyed = ed25519Signer({ privateKey: pair.privateKey, publicKey: null });
+const keyless = ed25519Signer({ privateKey: null, publicKey: null });
+const RUN = 'runs/20261122T020000Z-x7k2m9/run.json';
+const NAMES = [
+  RUN,
+  'runs/20261122T020000Z-x7k2m9/tasks/check-000000.json',
+  'runs/20261122T020000Z-x7k2m9/parts/part-00000-00001.json',
+  'leases/database.json',
+  'webhooks/msg_1.json',
+  'drills/20261122T020000Z-x7k2m9.json',
+  'guard/state.json',
+  'guard/databases/0123456789abcdef.json',
+  'credentials/github-token.json',
+  'rotations/20261122T020000Z-x7k2m9.json',
+  'catalog.json',
+  'snapshots/20261122T020000Z-x7k2m9/verification.json',
+  'snapshots/20261122T020000Z-x7k2m9/accepted.json',
+  'snapshots/20261122T020000Z-x7k2m9/adopted.json',
+];
+const OTHERS = [
+  'snapshots/20261122T020000Z-x7k2m9/manifest.json',
+  'snapshots/20261122T020000Z-x7k2m9/part-00000-00001.jsonl.gz',
+  'pruned/20261122T020000Z-x7k2m9.json',
+  'probe/1',
+];
+
+let folder: FolderStore;
+let warned: (readonly [string, LogFields])[];
+const open = (signer: Signer) =>
+  authenticatedStore(folder.store, signer, {
+    ...silentLog(),
+    warn: (event, fields = {}) => void warned.push([event, fields]),
+  });
+const put = async (name: string, body: string | Uint8Array): Promise<void> => {
+  await folder.store.remove(name);
+  await folder.store.create(name, Buffer.from(body));
+};
+const contentOf = async (signer: Signer, name: string): Promise<unknown> => {
+  const found = await open(signer).read(name);
+  return found === null ? null : decodeJson(found.body);
+};
+
+beforeEach(async () => {
+  folder = await folderStore();
+  warned = [];
+});
+afterEach(() => folder.remove());
+
+describe('control state', () => {
+  it.each(NAMES)('is signed and comes back as it was: %s', async (name) => {
+    const store = open(keyed);
+    const content = { a: 1, ['__proto__']: 'x', nested: { b: [null, 'ü', 1e300] } };
+    const made = await store.create(name, encodeJson(content));
+    expect(made.created).toBe(true);
+    expect(await contentOf(keyed, name)).toEqual(content);
+    const raw = decodeJson((await folder.store.read(name))?.body ?? Buffer.from('')) as Record<string, unknown>;
+    expect(raw).toMatchObject({ ...content, auth: { signature: expect.any(String) } });
+    const etag = (await store.read(name))?.etag ?? '';
+    expect(await store.swap(name, encodeJson({ a: 2 }), etag)).not.toBeNull();
+    expect(await contentOf(keyed, name)).toEqual({ a: 2 });
+  });
+
+  it.each(OTHERS)('is not what this is: %s', async (name) => {
+    await open(keyed).create(name, Buffer.from('as it is'));
+    expect((await folder.store.read(name))?.body.toString()).toBe('as it is');
+    expect((await open(keyed).read(name))?.body.toString()).toBe('as it is');
+  });
+
+  it.each(NAMES)('does not count when it is unsigned, signed by another key, moved or altered: %s', async (name) => {
+    const stranger = ed25519Signer({ ...generateSigningKey(), publicKey: null });
+    await put(name, encodeJson({ a: 1 }));
+    expect(await contentOf(keyed, name)).toBeNull();
+
+    await folder.store.remove(name);
+    await open(stranger).create(name, encodeJson({ a: 1 }));
+    expect(await contentOf(keyed, name)).toBeNull();
+
+    await folder.store.remove('runs/other.json');
+    await open(keyed).create('runs/other.json', encodeJson({ a: 1 }));
+    await put(name, (await folder.store.read('runs/other.json'))?.body ?? '');
+    expect(await contentOf(keyed, name)).toBeNull();
+
+    await folder.store.remove(name);
+    await open(keyed).create(name, encodeJson({ a: 1 }));
+    const raw = decodeJson((await folder.store.read(name))?.body ?? Buffer.from('')) as object;
+    for (const forged of [
+      { ...raw, a: 2 },
+      { ...raw, b: 1 },
+      { ...raw, auth: null },
+      { ...raw, auth: {} },
+    ]) {
+      await put(name, encodeJson(forged));
+      expect(await contentOf(keyed, name)).toBeNull();
+    }
+  });
+
+  it.each(['', '{"a":', '[]', 'null', '17', '"text"', Buffer.from([0, 255, 1]), 'x'.repeat(5_000_000)])(
+    'does not count when it is no JSON object, with or without keys (%#)',
+    async (body) => {
+      await put(RUN, body);
+      for (const signer of [keyed, keyless]) {
+        const store = open(signer);
+        expect(await store.read(RUN)).toBeNull();
+        expect(store.ignored()).toEqual([RUN]);
+        expect(await store.create(RUN, encodeJson({ mine: true }))).toMatchObject({ created: true });
+        expect(await contentOf(signer, RUN)).toEqual({ mine: true });
+        await put(RUN, body);
+      }
+    },
+  );
+
+  it('is told of once when it does not count, and replaced by what is created', async () => {
+    const store = open(keyed);
+    await put(RUN, encodeJson({ forged: true }));
+    for (let time = 0; time < 3; time++) expect(await store.read(RUN)).toBeNull();
+    expect(warned).toEqual([['control-object-ignored', { object: RUN, why: 'unsigned' }]]);
+    expect(await store.create(RUN, encodeJson({ mine: true }))).toMatchObject({ created: true });
+    expect(await store.create(RUN, encodeJson({ other: true }))).toEqual({ created: false });
+    expect(await contentOf(keyed, RUN)).toEqual({ mine: true });
+  });
+
+  it('is believed with any accepted key, so that a rotation loses nothing', async () => {
+    await open(keyed).create(RUN, encodeJson({ a: 1 }));
+    const next = generateSigningKey();
+    const rotated = ed25519Signer({ privateKey: next.privateKey, publicKey: pair.publicKey });
+    expect(await contentOf(rotated, RUN)).toEqual({ a: 1 });
+    expect(await contentOf(ed25519Signer({ privateKey: next.privateKey, publicKey: null }), RUN)).toBeNull();
+  });
+
+  it('can be read but not written with a public key alone', async () => {
+    const reader = ed25519Signer({ privateKey: null, publicKey: pair.publicKey });
+    await open(keyed).create(RUN, encodeJson({ a: 1 }));
+    expect(await contentOf(reader, RUN)).toEqual({ a: 1 });
+    await expect(open(reader).create(RUN, encodeJson({}))).rejects.toMatchObject({ code: 'config' });
+    const etag = (await folder.store.read(RUN))?.etag ?? '';
+    await expect(open(reader).swap(RUN, encodeJson({}), etag)).rejects.toMatchObject({ code: 'config' });
+  });
+
+  it('passes through without keys, whatever signature is there', async () => {
+    await open(keyed).create(RUN, encodeJson({ a: 1 }));
+    expect(await contentOf(keyless, RUN)).toEqual({ a: 1 });
+    await folder.store.remove(RUN);
+    await open(keyless).create(RUN, encodeJson({ a: 1 }));
+    expect((await folder.store.read(RUN))?.body.toString()).toBe(encodeJson({ a: 1 }).toString());
+  });
+
+  it('goes to one of many that create it over a forged one at the same moment', async () => {
+    await put(RUN, encodeJson({ forged: true }));
+    const stores = Array.from({ length: 8 }, () => open(keyed));
+    const made = await Promise.all(stores.map((store, by) => store.create(RUN, encodeJson({ by }))));
+    expect(made.filter(({ created }) => created)).toHaveLength(1);
+  });
+});
