@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, lstat, mkdir, open, readdir, rmdir, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rmdir, unlink, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../ports/clock.js';
 import { errnoOf } from './file-store-errors.js';
@@ -20,8 +20,8 @@ export interface Disk {
   removeFile(path: string): Promise<void>;
 }
 
-/** `temporary` lies under `root`, on the same file system. */
-export function disk(root: string, temporary: string, clock: Clock): Disk {
+/** `temporary` lies under `root`, on the same file system. `stamped`: files get their time from `clock`. */
+export function disk(root: string, temporary: string, clock: Clock, stamped: boolean): Disk {
   let sweptAt = -Infinity;
   async function sweep(): Promise<void> {
     const now = clock.now();
@@ -40,6 +40,8 @@ export function disk(root: string, temporary: string, clock: Clock): Disk {
       const path = join(temporary, randomUUID());
       try {
         await writeSynced(path, body);
+        // Half a millisecond more, so that what is rounded down on its way comes back as it was.
+        if (stamped) await utimes(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
         return await use(path);
       } finally {
         await unlink(path).catch(() => undefined);

@@ -21,15 +21,17 @@ export interface FileStoreOptions {
   /** Where the objects lie, each as a plain file under its own name; made when it is missing. */
   readonly folder: string;
   readonly clock?: Clock;
+  /** For tests: the store's clock, which sets the time that every object is given. The file system's when left out. */
+  readonly stamps?: Clock;
 }
 
 /**
  * Objects as files of a local folder, safe among processes of one machine and across crashes. An etag is the SHA-256
  * of the content in hex. One limit that S3 does not have: no object can be named like the folder of another (`usage`).
  */
-export function fileStore({ folder, clock = systemClock() }: FileStoreOptions): ObjectStore {
+export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOptions): ObjectStore {
   const root = resolve(folder);
-  const files = disk(root, join(root, WORKSHOP, 'temporary'), clock);
+  const files = disk(root, join(root, WORKSHOP, 'temporary'), stamps ?? clock, stamps !== undefined);
   const locks = join(root, WORKSHOP, 'locks');
 
   async function settleTaken(path: string, body: Uint8Array): Promise<CreateResult | null> {

@@ -4,11 +4,11 @@ import { AppError, type ErrorCode } from '../errors.js';
 import { isOver } from '../runs/ending.js';
 import type { Started } from '../runs/engine.js';
 import { handOver } from '../runs/hand-over.js';
+import { heldError } from '../runs/held.js';
 import type { RunRecord } from '../runs/model.js';
 import { viewRun } from '../runs/live.js';
 import { loadRun } from '../runs/records.js';
 import type { Context } from './context.js';
-import { phaseName } from './output/phases.js';
 import { progressView, type ProgressView } from './output/progress.js';
 
 type Runner = Pick<App<'clock' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
@@ -29,7 +29,7 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw await lockedBy(app, started.holder);
+  if (!started.started) throw await heldError(app.ports.store, started);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'at work in this process'}`);
@@ -80,14 +80,5 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
   }
   throw new AppError('interrupted', `Run ${id} is no longer watched; it goes on over the queue`, {
     hint: `Nothing to do: ${context.env['PUBLIC_URL'] ?? ''}/api/runs/${id} tells, with the admin token, how it goes.`,
-  });
-}
-
-/** Says what the other run is at, as far as its record can be read. */
-export async function lockedBy({ ports }: Pick<Runner, 'ports'>, holder: string): Promise<AppError> {
-  const other = (await loadRun(ports.store, holder).catch(() => null))?.record;
-  const what = other === undefined ? '' : `, a ${other.kind} (${phaseName(other)})`;
-  return new AppError('locked', `Another run is under way: ${holder}${what}`, {
-    hint: 'Wait until it is over. A run that died gives way by itself: after a minute if it ran in one process, after a quarter of an hour if over the queue.',
   });
 }

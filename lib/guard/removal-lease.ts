@@ -1,7 +1,8 @@
 import { AppError } from '../errors.js';
 import type { Clock, ObjectStore } from '../ports/index.js';
 import { newId } from '../runs/ids.js';
-import { claimLease, releaseLease, renewLease, type LeaseTimes } from '../runs/lease.js';
+import { claimLease, releaseLease, renewLease, unlockCommand, type LeaseTimes } from '../runs/lease.js';
+import { elapsed } from '../runs/lifeline.js';
 import { PRUNE_LEASE } from '../snapshot/standing.js';
 
 /** Two prunes exclude each other, and a run that needs a snapshot takes the lease away from one that hangs. */
@@ -25,16 +26,19 @@ export async function takeRemovalLease(ports: {
 }): Promise<RemovalLease> {
   const claim = await claimLease(ports, PRUNE_LEASE, newId(ports.clock.now()), TIMES);
   if (!claim.granted) {
-    throw new AppError('locked', 'Another prune or replication is at work on this store', {
-      hint: 'Wait until it is over. One that died gives way by itself after a minute.',
+    const [age, wait] = [claim.ageMs, claim.waitMs].map((ms) => Math.ceil(ms / 1000));
+    throw new AppError('locked', `Another prune or replication holds the lease of this store, renewed ${age} s ago`, {
+      hint: `Wait until it is over. If it died, the lease can be taken in ${wait} s, or ended now: \`${unlockCommand(PRUNE_LEASE)}\`.`,
+      retryAfterMs: claim.waitMs,
     });
   }
   let lease = claim.lease;
-  let renewedAt = ports.clock.now();
+  let renewedAt = elapsed(ports.clock);
   let renewing: Promise<void> = Promise.resolve();
   const renew = async (): Promise<void> => {
+    const now = elapsed(ports.clock);
     lease = await renewLease(ports, lease, TIMES);
-    renewedAt = ports.clock.now();
+    renewedAt = now;
   };
   // One at a time: each renewal needs the etag of the one before.
   const confirm = (): Promise<void> => {
@@ -44,7 +48,7 @@ export async function takeRemovalLease(ports: {
   };
   return {
     confirm,
-    keep: () => (ports.clock.now() - renewedAt > RENEW_MS ? confirm() : Promise.resolve()),
+    keep: () => (elapsed(ports.clock) - renewedAt > RENEW_MS ? confirm() : Promise.resolve()),
     async close() {
       await renewing;
       await releaseLease(ports, lease).catch(() => undefined);

@@ -3,6 +3,7 @@ import { environment } from '../config.js';
 import { judgingOf } from '../guard-app.js';
 import { pulse } from '../guard/heartbeat.js';
 import { look } from '../guard/watch.js';
+import type { Held } from '../runs/held.js';
 import type { Budget } from '../runs/leg.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
@@ -20,7 +21,7 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
   const judging = judgingOf(environment(), app.ports);
   await pulse(judging.ports, 'start');
   const looking = look(judging);
-  const busy = (holder: string): Promise<Response> =>
+  const busy = ({ holder }: Held): Promise<Response> =>
     Promise.resolve(
       json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
     );
@@ -39,8 +40,8 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
 
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */
 export async function adminBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
-  return snapshotNow(app, budget, 'admin', (holder) => {
-    throw lockedBy(holder, 'at work on the database');
+  return snapshotNow(app, budget, 'admin', (held) => {
+    throw lockedBy(held, 'at work on the database');
   });
 }
 
@@ -48,10 +49,10 @@ async function snapshotNow(
   app: FullApp,
   budget: Budget,
   trigger: 'cron' | 'admin',
-  taken: (holder: string) => Promise<Response>,
+  taken: (held: Held) => Promise<Response>,
 ): Promise<Response> {
   const started = await startSnapshot(app.engine, trigger);
-  if (!started.started) return taken(started.holder);
+  if (!started.started) return taken(started);
   const { id } = started.run;
   const run = await app.work(id, budget);
   const keep = trigger === 'cron' && run.state === 'succeeded';

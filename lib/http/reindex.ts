@@ -29,7 +29,7 @@ export async function adminReindex(app: Runner, request: Request, budget: Budget
   const body = parseBody(await readBody(request, BODY_LIMIT), reindexBodySchema);
   const prepared = await prepareReindex(configured(app), { ...body, trigger: 'admin' });
   const started = await startReindex(app.engine, prepared);
-  if (!started.started) throw lockedBy(started.holder, 're-indexing');
+  if (!started.started) throw lockedBy(started, 're-indexing');
   return answerStarted(app, started.run, budget, body);
 }
 

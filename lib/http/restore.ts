@@ -35,7 +35,7 @@ export function restoreCall<A extends Runner, P>(steps: RestoreSteps<A, P>): Res
     const prepared = await steps.prepare(app, { ...body, trigger: 'webhook' });
     const use = await useWebhookId(app.ports, id);
     const started = await steps.start(app.engine, prepared);
-    if (!started.started) throw lockedBy(started.holder, AT_WORK, 'send the request again with a new webhook-id');
+    if (!started.started) throw lockedBy(started, AT_WORK, 'send the request again with a new webhook-id');
     await noteRun(app.ports, use, started.run.id);
     return answer(app, started.run, budget);
   };
@@ -56,7 +56,7 @@ export async function adminRestore(app: FullApp, request: Request, budget: Budge
   const body = parseBody(await readBody(request, BODY_LIMIT), restoreBodySchema);
   const prepared = await STEPS.prepare(app, { ...body, trigger: 'admin', confirmFor: 'any' });
   const started = await STEPS.start(app.engine, prepared);
-  if (!started.started) throw lockedBy(started.holder, AT_WORK);
+  if (!started.started) throw lockedBy(started, AT_WORK);
   return answer(app, started.run, budget);
 }
 

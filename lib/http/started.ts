@@ -1,6 +1,7 @@
 import type { App } from '../app.js';
 import { AppError } from '../errors.js';
 import { handOver } from '../runs/hand-over.js';
+import type { Held } from '../runs/held.js';
 import type { Budget } from '../runs/leg.js';
 import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';
@@ -28,8 +29,10 @@ export async function answerStarted(
 }
 
 /** Another run is in the way; `does` says what it does, `then` what to do when it is over. */
-export function lockedBy(holder: string, does: string, then = 'ask again'): AppError {
-  return new AppError('locked', `Run ${holder} is ${does}`, {
-    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}.`,
+export function lockedBy({ ageMs, holder, lease, waitMs }: Held, does: string, then = 'ask again'): AppError {
+  const [age, wait] = [ageMs, waitMs].map((ms) => Math.ceil(ms / 1000));
+  return new AppError('locked', `Run ${holder} is ${does}; it renewed the lease ${lease} ${age} s ago`, {
+    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}. Unrenewed, the lease can be taken in ${wait} s; POST /api/runs/${holder}/cancel ends the run now.`,
+    retryAfterMs: waitMs,
   });
 }

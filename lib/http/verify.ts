@@ -21,6 +21,6 @@ export async function adminVerify(app: StoreApp, request: Request, budget: Budge
   const body = parseBody(await readBody(request, BODY_LIMIT), verifyBodySchema);
   const snapshot = await resolveSnapshot(app.ports.store, body.snapshot);
   const started = await startVerify(app.engine, snapshot);
-  if (!started.started) throw lockedBy(started.holder, 'verifying');
+  if (!started.started) throw lockedBy(started, 'verifying');
   return answerStarted(app, started.run, budget, { snapshot });
 }

@@ -10,6 +10,7 @@ import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';
 import { reportStep } from './report-step.js';
 import { settleTask } from './settle-task.js';
+import { REINDEX_DRY_RUN_LEASE } from './start.js';
 import { sweepStep } from './sweep-step.js';
 
 /** Runs that write vectors exclude each other. */
@@ -35,6 +36,7 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
   return {
     kind: 'reindex',
     lease: REINDEX_LEASE,
+    takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
     firstPhase: 'preflight',
     phases: {
       preflight: { type: 'serial', step: (leg) => preflightStep(ports, settings, leg) },

@@ -4,6 +4,9 @@ import type { ReindexPorts } from './context.js';
 import type { ReindexInput } from './model.js';
 import { demandFit, demandScope } from './preflight.js';
 
+/** Of dry runs, which need not wait for a re-index. */
+export const REINDEX_DRY_RUN_LEASE = 'reindex-dry-run';
+
 export type ReindexStartPorts = Pick<ReindexPorts, 'clock' | 'embedder' | 'redis' | 'vectors'>;
 
 /** A re-index that may begin: nothing has been changed yet. */
@@ -26,7 +29,7 @@ export async function prepareReindex(ports: ReindexStartPorts, request: ReindexI
 export function startReindex(engine: Engine, { input, now }: PreparedReindex): Promise<Started> {
   return engine.start({
     kind: 'reindex',
-    ...(input.dryRun ? { lease: 'reindex-dry-run' } : {}),
+    ...(input.dryRun ? { lease: REINDEX_DRY_RUN_LEASE } : {}),
     input,
     checkpoint: firstCheckpoint(now),
     progress: { done: 0, total: null, unit: 'items', bytes: 0 },

@@ -11,6 +11,7 @@ import { planTask } from './plan-task.js';
 import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
+import { isRestoreLease } from './start.js';
 import { safetyPhases } from './safety.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { writeTask } from './write-task.js';
@@ -31,6 +32,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
   return {
     kind: 'restore',
     lease: DATABASE_LEASE,
+    takesLease: isRestoreLease,
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (leg) => openStep(ports, leg) },

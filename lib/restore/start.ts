@@ -6,6 +6,9 @@ import { firstRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest, demandProject, findSnapshot, type ChoosePorts } from './choose.js';
 import type { RestoreInput } from './model.js';
 
+/** Of dry runs: two of them take turns, and nothing else waits for one. */
+const DRY_RUN_LEASE = 'dry-run';
+
 /** What somebody asks for, before it is known whether it can be done. */
 export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex'> {
   /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
@@ -59,14 +62,23 @@ export async function prepareRestore(ports: StartPorts, request: RestoreRequest)
 
 /** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */
 export function startRestore(engine: Engine, { input, keys, now }: Prepared): Promise<Started> {
-  const database = input.target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${input.target.toLowerCase()}`;
   return engine.start({
     kind: 'restore',
-    lease: input.dryRun ? 'dry-run' : database,
+    lease: leaseFor(input),
     input,
     checkpoint: firstRestoreCheckpoint(now),
     progress: { done: 0, total: keys, unit: 'keys', bytes: 0 },
   });
+}
+
+function leaseFor({ dryRun, target }: RestoreInput): string {
+  if (dryRun) return DRY_RUN_LEASE;
+  return target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${target.toLowerCase()}`;
+}
+
+/** Whether a restore may hold a lease of this name. */
+export function isRestoreLease(lease: string): boolean {
+  return lease === DRY_RUN_LEASE || lease === DATABASE_LEASE || lease.startsWith(`${DATABASE_LEASE}-`);
 }
 
 function checkTarget({ redisOf }: StartPorts, target: string | null): void {

@@ -2,14 +2,12 @@ import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { freeLease } from './lease.js';
 import type { Budget } from './leg.js';
-import type { RunFailure, RunRecord } from './model.js';
+import { isOver, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 
-type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
+export { isOver } from './model.js';
 
-export function isOver(run: RunRecord): boolean {
-  return run.state !== 'running' && run.state !== 'waiting';
-}
+type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 export function failureOf(error: AppError): RunFailure {
   return { code: error.code, message: error.message, hint: error.hint };

@@ -1,6 +1,8 @@
 import { AppError, toAppError } from '../errors.js';
 import { newId } from './ids.js';
-import { claimLease, freeLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
+import { forgotten, isForgotten, objectionTo } from './fit.js';
+import type { Held } from './held.js';
+import { claimLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
 import { workGroup } from './group-work.js';
 import type { TaskGroup } from './groups.js';
@@ -16,7 +18,7 @@ import { createRun, loadRun, newRecord, runName, saveRun, type StartRequest } fr
 export type Started =
   | { readonly started: true; readonly run: RunRecord }
   /** Another run holds the lease. */
-  | { readonly started: false; readonly holder: string };
+  | ({ readonly started: false } & Held);
 
 /** Starts runs and moves them on. All methods may be called by any process at any time, also at the same time. */
 export interface Engine {
@@ -39,15 +41,22 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
   const definitionOf = (kind: RunKind): RunDefinition => {
     const found = definitions.find((definition) => definition.kind === kind);
     if (found !== undefined) return found;
-    throw new AppError('internal', `Runs of kind ${kind} are not known here`, { hint: 'Report this as a defect.' });
+    throw new AppError('config', `A run of kind ${kind} cannot be worked on here`, {
+      hint: 'Set the variables that it needs, as where it was started; .env.example names them.',
+    });
   };
 
   async function start(request: StartRequest): Promise<Started> {
     const leaseName = request.lease ?? definitionOf(request.kind).lease;
     const now = ports.clock.now();
     const id = newId(now);
-    const claim = await claimForNew(leaseName, id);
-    if (!claim.granted) return { started: false, holder: claim.holder };
+    // Held no longer than an attempt until there is a record: a process that dies in between must not block the next.
+    const briefly = { ...times, holdMs: times.legTtlMs };
+    const claim = await claimLease(ports, leaseName, id, briefly, times.holdMs);
+    if (!claim.granted) {
+      const { holder, ageMs, waitMs } = claim;
+      return { started: false, holder, lease: leaseName, ageMs, waitMs };
+    }
     const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
     await createRun(ports.store, record);
     if (claim.displaced !== null) await giveUp(claim.displaced, id);
@@ -56,26 +65,15 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     return { started: true, run: record };
   }
 
-  /** A process may have died after it ended its run and before it freed the lease. */
-  async function claimForNew(leaseName: string, id: string): Promise<Claim> {
-    // Held no longer than a leg until there is a record: a process that dies in between must not block the next.
-    const briefly = { ...times, holdMs: times.legTtlMs };
-    const claim = await claimLease(ports, leaseName, id, briefly);
-    if (claim.granted || !(await isLeftBehind(claim.holder))) return claim;
-    await freeLease(ports, leaseName, claim.holder);
-    return claimLease(ports, leaseName, id, briefly);
-  }
-
-  async function isLeftBehind(holder: string): Promise<boolean> {
-    if ((await ports.store.read(runName(holder))) === null) return false;
-    return isOver((await loadRun(ports.store, holder)).record);
-  }
-
   /** `counts`: whether a leg that gets nowhere is a sign of trouble; one that a late message called is not. */
   async function work(id: string, budget: Budget, counts = true): Promise<RunRecord> {
     const before = await loadRun(ports.store, id);
     if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
-    const claim = await claimLease(ports, before.record.lease, id, times);
+    const definition = definitionOf(before.record.kind);
+    const objection = objectionTo(before.record, definition);
+    if (objection !== null) return endRun(ports, id, objection, null);
+    if (await isForgotten(ports, before.record)) return endRun(ports, id, forgotten(before.record), null);
+    const claim = await claimOwn(before.record);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
     if (claim.displaced !== null) await giveUp(claim.displaced, id);
@@ -87,8 +85,21 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     }
     const watched = await watch(held.record, claim.lease.document.fence, budget);
     const leg = openLeg(ports, times, held, claim.lease, budget);
-    const definition = definitionOf(held.record.kind);
     return workPhases(ports, definition, leg, { ...budget, lastAttempt: budget.lastAttempt || !watched }, counts);
+  }
+
+  /** A lease that cannot be read is no reason to give the run up: it can be taken again a little later. */
+  async function claimOwn(run: RunRecord): Promise<Claim> {
+    try {
+      return await claimLease(ports, run.lease, run.id, times);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'locked') throw error;
+      throw new AppError('busy', error.message, {
+        hint: error.hint,
+        transient: true,
+        retryAfterMs: error.retryAfterMs ?? times.legTtlMs,
+      });
+    }
   }
 
   /**
@@ -111,6 +122,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const message = parseMessage(body);
     const { record } = await loadRun(ports.store, message.run);
     if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
+    if (await isForgotten(ports, record)) return endRun(ports, record.id, forgotten(record), null);
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
       return deliverTasks(record, phase, { first: message.task, count: message.count }, budget);

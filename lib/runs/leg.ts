@@ -1,6 +1,8 @@
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
-import { handOverLease, releaseLease, renewLease, type Lease, type LeaseTimes } from './lease.js';
+import { AppError } from '../errors.js';
+import { handOverLease, holdsLease, releaseLease, renewLease, type Lease, type LeaseTimes } from './lease.js';
+import { elapsed, lifeline, type Lifeline } from './lifeline.js';
 import { taskResults } from './markers.js';
 import type { Leg, Progress, RunRecord } from './model.js';
 import { saveRun, type HeldRecord } from './records.js';
@@ -34,7 +36,8 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
   let reportedAt = ports.clock.now();
   const stop = new AbortController();
   const lost = new AbortController();
-  const beating = keepAlive(ports, times, lease, stop.signal, lost);
+  const life = lifeline(ports.clock, times.legTtlMs, [lost.signal, budget.interrupt], () => suspended(lease.name));
+  const beating = keepAlive(ports, times, lease, stop.signal, lost, life);
   let latest: Lease | null = null;
 
   const write = async (changes: Partial<RunRecord>): Promise<void> => {
@@ -54,7 +57,7 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
       return held.record;
     },
     fence: lease.document.fence,
-    signal: AbortSignal.any([lost.signal, budget.interrupt]),
+    signal: life.signal,
     timeIsUp: () => ports.clock.now() >= budget.deadline,
     save: (checkpoint: Json, progress: Progress) => update({ checkpoint, progress, stalls: 0 }),
     report(progress) {
@@ -76,20 +79,32 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
   };
 }
 
-/** Renews the lease three times per time to live until told to stop; returns its latest state. */
+/** A run that is cancelled, or whose lease is ended, is to stop within so long. */
+const CHECK_MS = 5_000;
+
+/** Renews the lease three times per time to live until told to stop, looks at it in between, and returns its latest state. */
 async function keepAlive(
   ports: Needs,
   times: LeaseTimes,
   lease: Lease,
   stop: AbortSignal,
   lost: AbortController,
+  life: Lifeline,
 ): Promise<Lease> {
+  const every = times.legTtlMs / 3;
+  const pause = Math.min(every, CHECK_MS);
   let latest = lease;
+  let renewedAt = elapsed(ports.clock);
   for (;;) {
-    await ports.clock.sleep(times.legTtlMs / 3, stop);
+    await ports.clock.sleep(pause, stop);
     if (stop.aborted) return latest;
     try {
-      latest = await renewLease(ports, latest, times);
+      const now = elapsed(ports.clock);
+      if (now - renewedAt >= every) {
+        latest = await renewLease(ports, latest, times);
+        renewedAt = now;
+        life.confirmed(now);
+      } else if (!(await holdsLease(ports, latest))) throw takenOver(lease.name);
     } catch (error) {
       // Without a lease nothing may be written, whatever the reason is that it could not be renewed.
       ports.log.warn('lease-lost', { lease: lease.name, error: error instanceof Error ? error.message : 'unknown' });
@@ -97,4 +112,16 @@ async function keepAlive(
       return latest;
     }
   }
+}
+
+function takenOver(name: string): AppError {
+  return new AppError('fenced', `The lease ${name} has been taken over, or the run was ended`, {
+    hint: 'Nothing to do: this attempt stops.',
+  });
+}
+
+function suspended(name: string): AppError {
+  return new AppError('fenced', `This attempt stood still for longer than its lease ${name} lasts`, {
+    hint: 'Nothing to do: if no other attempt took over, the next one continues the work.',
+  });
 }

@@ -66,6 +66,10 @@ export const runRecordSchema = z.object({
 export type RunRecord = z.infer<typeof runRecordSchema>;
 export type RunState = RunRecord['state'];
 
+export function isOver(run: Pick<RunRecord, 'state'>): boolean {
+  return run.state !== 'running' && run.state !== 'waiting';
+}
+
 /** What goes into `RunRecord.error`. */
 export interface RunFailure {
   readonly code: ErrorCode;
@@ -147,8 +151,14 @@ export interface TaskPhase {
 /** One kind of work that outlives a function. */
 export interface RunDefinition {
   readonly kind: RunKind;
+  /** What people call a run of this kind: a noun without an article. */
+  readonly title?: string;
   /** Runs that name the same lease exclude each other. */
   readonly lease: string;
+  /** Whether a run of this kind may hold another lease than that, such as that of another database. */
+  readonly takesLease?: (lease: string) => boolean;
+  /** Whether the guard may resume a run that stands still; default true. */
+  readonly mayResume?: (run: RunRecord, now: number) => boolean;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
 }

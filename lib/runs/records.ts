@@ -55,7 +55,9 @@ export async function saveRun(store: ObjectStore, held: HeldRecord, next: RunRec
 
 function parseRecord(id: string, body: Uint8Array): RunRecord {
   try {
-    return runRecordSchema.parse(decodeJson(body));
+    const record = runRecordSchema.parse(decodeJson(body));
+    if (record.id !== id) throw new TypeError(`the record is of run ${record.id}`);
+    return record;
   } catch (cause) {
     throw new AppError('damaged', `The record of run ${id} cannot be read`, {
       hint: `Look at ${runName(id)} in the store; if it was written by a newer version, use that version.`,

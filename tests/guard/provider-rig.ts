@@ -31,14 +31,14 @@ export interface ProviderRig {
 }
 
 export async function openProviderRig(): Promise<ProviderRig> {
-  const [main, standby, folder] = await Promise.all([startTestDatabase(), startTestDatabase(), folderStore()]);
+  const clock = quickClock();
+  const [main, standby, folder] = await Promise.all([startTestDatabase(), startTestDatabase(), folderStore(clock)]);
   const rest = await startUpstashRedis({ redisUrl: main.url, token: 'test' });
   const databases = [
     { id: ID, name: 'soulcaster', endpoint: new URL(rest.url).host, redisUrl: main.url },
     { id: STANDBY, name: 'standby', endpoint: 'standby-1', redisUrl: standby.url },
   ];
   const standIn = await startUpstashAccount({ databases, takesMs: 40 });
-  const clock = quickClock();
   const { url, email, apiKey } = standIn;
   const redis = upstashRedis({ url: rest.url, token: 'test', clock, retry: { attempts: 1, baseMs: 1, capMs: 1 } });
   const ports = { account: upstashDeveloper({ url, email, apiKey, clock }), clock, redis, store: folder.store };

@@ -39,8 +39,8 @@ const TWO_PROJECTS: NonNullable<VercelStandInOptions['projects']> = {
 /** A rotation of KEY in two projects, over the real adapter, a stand-in and a folder. */
 export async function rotationBench(options: VercelStandInOptions = {}): Promise<RotationBench> {
   const vercel = await startVercelApi({ ...options, projects: options.projects ?? TWO_PROJECTS });
-  const folder = await folderStore();
   const clock = jumpingClock();
+  const folder = await folderStore(clock);
   const logged: string[] = [];
   const log = (event: string, fields = {}): void => void logged.push(JSON.stringify([event, fields]));
   const ports: RotatePorts = {

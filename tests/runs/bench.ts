@@ -37,8 +37,8 @@ export interface Bench {
 }
 
 export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Promise<Bench> {
-  const folder = await folderStore();
   const clock = manualClock();
+  const folder = await folderStore(clock);
   const queue = inProcessQueue();
   const engineOf = (definition: RunDefinition): Engine =>
     createEngine({ clock, log: silentLog(), queue, store: folder.store }, [definition], TIMES);

@@ -20,8 +20,8 @@ let clock: ManualClock;
 let ports: { clock: ManualClock; store: FolderStore['store'] };
 
 beforeEach(async () => {
-  folder = await folderStore();
   clock = manualClock();
+  folder = await folderStore(clock);
   ports = { clock, store: folder.store };
 });
 
@@ -39,6 +39,7 @@ describe('a lease', () => {
       granted: false,
       holder: 'a',
       ownRun: false,
+      ageMs: 0,
       waitMs: HOLD,
     });
   });

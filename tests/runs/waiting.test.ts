@@ -67,7 +67,7 @@ describe('a run that meets a quota', () => {
     const id = await startTired('task 2', quota(5 * HOUR));
     await bench.clock.advance(4 * HOUR);
     const other = { kind: 'drill', input: null, checkpoint: 0, progress: (await bench.load(id)).progress } as const;
-    expect(await bench.engine.start(other)).toEqual({ started: false, holder: id });
+    expect(await bench.engine.start(other)).toMatchObject({ started: false, holder: id });
   });
 
   it('waits an hour when it is not told for how long', async () => {

@@ -2,16 +2,19 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { claimLease, renewLease } from '../../lib/runs/lease.js';
 import { demandStanding, PRUNE_LEASE } from '../../lib/snapshot/standing.js';
 import { sealTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
-import { days, noon } from '../guard/prune/bench.js';
+import { days, noon, NOW } from '../guard/prune/bench.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { findingsOf, UNSIGNED } from '../support/made-snapshots.js';
 
 const TIMES = { legTtlMs: 60_000, holdMs: 60_000 };
 
 let folder: FolderStore;
+/** What the store's clock shows beyond noon, in milliseconds. */
+let later = 0;
 let id: string;
 beforeEach(async () => {
-  folder = await folderStore();
+  later = 0;
+  folder = await folderStore({ ...noon(), now: () => NOW + later });
   [id = ''] = await days(folder.store, 1);
 });
 afterEach(() => folder.remove());
@@ -43,6 +46,7 @@ describe('a snapshot that a run needs', () => {
     if (!claim.granted) throw new Error('not granted');
     await mark();
     await clock.advance(61_000);
+    later += 61_000;
     await demandStanding(ports, 'run', id);
     await expect(renewLease(ports, claim.lease, TIMES)).rejects.toMatchObject({ code: 'fenced' });
     expect(await findingsOf(folder.store, clock, id)).toEqual([]);

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileStore } from '../../lib/adapters/file-store.js';
+import type { Clock } from '../../lib/ports/clock.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 
 export interface FolderStore {
@@ -10,8 +11,12 @@ export interface FolderStore {
   remove(): Promise<void>;
 }
 
-/** A store in a temporary folder of its own. */
-export async function folderStore(): Promise<FolderStore> {
+/** A store in a temporary folder of its own. `stamps`: the store's clock, where a test turns it. */
+export async function folderStore(stamps?: Clock): Promise<FolderStore> {
   const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-test-'));
-  return { store: fileStore({ folder }), folder, remove: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    store: fileStore({ folder, ...(stamps === undefined ? {} : { stamps }) }),
+    folder,
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }

@@ -81,8 +81,8 @@ export async function openRestoreBench(
     upstashRedis({ url, token: 'test', clock: systemClock() }),
   );
   if (port === undefined || tightPort === undefined) throw new Error('no port');
-  const folder = await folderStore();
   const clock = steppedClock();
+  const folder = await folderStore(clock);
 
   const open = (parts: Partial<RestoreParts> = {}) => {
     const queue = inProcessQueue();

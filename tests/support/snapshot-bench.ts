@@ -68,8 +68,8 @@ export async function openSnapshotBench(
   const limit = replyBytes === undefined ? {} : { requestLimitBytes: replyBytes };
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test', ...limit });
   const port = upstashRedis({ url: server.url, token: 'test', clock: systemClock() });
-  const folder = await folderStore();
   const clock = steppedClock();
+  const folder = await folderStore(clock);
 
   const engine = (parts: Partial<Parts> = {}): Engine => {
     const ports = { ...defaults(port, folder.store), ...parts, clock, log: silentLog(), queue: inProcessQueue() };

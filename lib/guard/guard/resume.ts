@@ -30,8 +30,8 @@ export async function resumeStuck(parts: GuardParts, budget: Budget): Promise<Re
   return { summary, conditions, judged: new Set(['run-stuck']) };
 }
 
-function isHopeless({ ports }: GuardParts, { run, lost }: Stuck): boolean {
-  if (lost || run.kind === 'drill') return true;
+function isHopeless({ ports }: GuardParts, { run }: Stuck): boolean {
+  if (run.kind === 'drill') return true;
   return run.kind === 'snapshot' && ports.clock.now() - Date.parse(run.createdAt) > STALE_SNAPSHOT_MS;
 }
 

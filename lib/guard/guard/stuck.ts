@@ -1,9 +1,10 @@
-import type { Ports } from '../../ports/index.js';
+import type { ObjectStore, Ports } from '../../ports/index.js';
 import { isOver } from '../../runs/ending.js';
-import { leaseHolders, readLease, type LeaseTimes } from '../../runs/lease.js';
+import { leaseHolders, leaseObject, readLease } from '../../runs/lease-document.js';
+import type { LeaseTimes } from '../../runs/lease.js';
 import type { RunRecord } from '../../runs/model.js';
 import { recentRuns, runsOf } from '../../runs/recent.js';
-import { AHEAD_MS } from '../objectives.js';
+import { ageOf } from '../../runs/store-time.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const MOST = 200;
@@ -12,10 +13,9 @@ const OVERSLEEP_MS = 15 * 60_000;
 
 type Needs = Pick<Ports, 'clock' | 'store'>;
 
-/** A run that nobody works on. `lost`: its lease was written by a clock far ahead of ours, and cannot be taken for long. */
+/** A run that nobody works on. */
 export interface Stuck {
   readonly run: RunRecord;
-  readonly lost: boolean;
 }
 
 /**
@@ -37,15 +37,23 @@ export async function stuckRuns(ports: Needs, times: LeaseTimes): Promise<Stuck[
 
 function overslept(run: RunRecord, now: number): Stuck | null {
   const due = Date.parse(run.resumeAt ?? '');
-  return Number.isNaN(due) || now > due + OVERSLEEP_MS ? { run, lost: false } : null;
+  return Number.isNaN(due) || now > due + OVERSLEEP_MS ? { run } : null;
 }
 
-/** The lease is renewed by legs at work and by finished tasks, so that it tells more than the record does. */
-async function silent({ clock, store }: Needs, run: RunRecord, times: LeaseTimes): Promise<Stuck | null> {
-  const lease = await readLease(store, run.lease);
-  const now = clock.now();
-  if (lease?.holder !== run.id || lease.expiresAt <= now) return { run, lost: false };
-  return lease.expiresAt > now + times.holdMs + AHEAD_MS ? { run, lost: true } : null;
+/**
+ * The lease is renewed by attempts that work and by finished tasks, so that it tells more than the record does. Its age is
+ * by the store's clock, so that a clock that is wrong, here or there, makes no run look dead or alive.
+ */
+async function silent({ store }: Needs, run: RunRecord, times: LeaseTimes): Promise<Stuck | null> {
+  const { document, exists } = await readLease(store, run.lease);
+  if (exists && document === null) return (await isOlder(store, run.lease, times.holdMs)) ? { run } : null;
+  if (document?.holder !== run.id) return { run };
+  return (await isOlder(store, run.lease, document.holdMs)) ? { run } : null;
+}
+
+async function isOlder(store: ObjectStore, lease: string, limitMs: number): Promise<boolean> {
+  const age = await ageOf(store, leaseObject(lease));
+  return age === null || age >= limitMs;
 }
 
 /** It may have ended, and given its lease back, between the two looks. */

@@ -69,7 +69,7 @@ async function hold(ports: PerformPorts): Promise<Lease> {
   const claim = await claimLease(ports, DATABASE_LEASE, newId(ports.clock.now()), TIMES);
   if (claim.granted) return claim.lease;
   throw new AppError('locked', `Run ${claim.holder} is at work on this database`, {
-    hint: 'Wait until it is over: `soulcaster-backup run ID --watch`. Nothing was changed.',
+    hint: `Nothing was changed. Wait until it is over: \`npx soulcaster-backup run ${claim.holder} --watch --env-file .env\`; it last renewed its lease ${Math.ceil(claim.ageMs / 1000)} s ago.`,
   });
 }
 

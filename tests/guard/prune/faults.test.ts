@@ -38,8 +38,8 @@ describe.each([
     const { folder, ids } = await prepared();
     let at = 1;
     for (; at < ENOUGH; at++) {
-      const store = await memoryCopy(folder.store);
       const clock = noon();
+      const store = await memoryCopy(folder.store, clock);
       const failing = fault(store, at);
       const ports = { clock, log: silentLog(), signer: UNSIGNED, store: failing.store };
       await prune(ports, TWO, { dryRun: false }).catch(() => undefined);

@@ -1,15 +1,16 @@
+import type { Clock } from '../../../lib/ports/clock.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 
 /**
  * A copy of a store in memory. For tests that need hundreds of stores, each a little further in time: what is tested is
  * the order of calls, which no other store changes.
  */
-export async function memoryCopy(source: ObjectStore): Promise<ObjectStore> {
+export async function memoryCopy(source: ObjectStore, stamps?: Pick<Clock, 'now'>): Promise<ObjectStore> {
   const objects = new Map<string, Held>();
   let tag = 0;
   const put = (name: string, body: Uint8Array): string => {
     const etag = String(++tag);
-    objects.set(name, { body: Buffer.from(body), etag, modifiedAt: 0 });
+    objects.set(name, { body: Buffer.from(body), etag, modifiedAt: stamps?.now() ?? 0 });
     return etag;
   };
   for await (const { name, modifiedAt } of source.list('')) {

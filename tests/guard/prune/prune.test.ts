@@ -5,11 +5,14 @@ import { claimLease } from '../../../lib/runs/lease.js';
 import { lockedStore } from '../../support/failing-store.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED } from '../../support/made-snapshots.js';
-import { days, listed, namesIn, noon, pruneIn, writeRun } from './bench.js';
+import { days, listed, namesIn, noon, NOW, pruneIn, writeRun } from './bench.js';
 
 let folder: FolderStore;
+/** What the store's clock shows beyond noon, in milliseconds. */
+let later = 0;
 beforeEach(async () => {
-  folder = await folderStore();
+  later = 0;
+  folder = await folderStore({ ...noon(), now: () => NOW + later });
 });
 afterEach(() => folder.remove());
 const store = () => folder.store;
@@ -112,8 +115,8 @@ describe('prune', () => {
   it('lets one of two at once work; the other says so', async () => {
     await days(store(), 4);
     const claim = await claimLease({ clock: noon(), store: store() }, 'prune', 'other', {
-      legTtlMs: 1000,
-      holdMs: 1000,
+      legTtlMs: 60_000,
+      holdMs: 60_000,
     });
     expect(claim.granted).toBe(true);
     await expect(pruneIn({ store: store() })).rejects.toMatchObject({ code: 'locked' });
@@ -129,6 +132,7 @@ describe('prune', () => {
       async create(name: string, body: Uint8Array) {
         if (name.startsWith('pruned/')) {
           await clock.advance(61_000);
+          later += 61_000;
           await claimLease({ clock, store: store() }, 'prune', 'a run', { legTtlMs: 1000, holdMs: 1000 });
         }
         return store().create(name, body);
@@ -137,6 +141,7 @@ describe('prune', () => {
     await expect(pruneIn({ store: meddled, clock })).rejects.toMatchObject({ code: 'fenced' });
     expect(await listed(store())).toEqual(ids);
     await clock.advance(2_000);
+    later += 2_000;
     for (const id of ids) expect(await findingsOf(store(), clock, id)).toEqual([]);
   });
 });

@@ -16,6 +16,7 @@ export function worldClock(start: number): WorldClock {
   let sleepers: { readonly until: number; readonly wake: () => void }[] = [];
   return {
     now: () => time + ahead,
+    uptime: () => time,
     true: () => time,
     skew: (ms) => void (ahead = ms),
     sleep(ms, signal) {

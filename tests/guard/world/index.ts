@@ -57,7 +57,11 @@ export interface World {
 
 export async function openWorld(keys = 300): Promise<World> {
   const clock = worldClock(Date.parse('2090-01-01T01:00:00Z'));
-  const [database, scratch, folder] = await Promise.all([startTestDatabase(), startTestDatabase(), folderStore()]);
+  const [database, scratch, folder] = await Promise.all([
+    startTestDatabase(),
+    startTestDatabase(),
+    folderStore({ ...clock, now: () => clock.true() }),
+  ]);
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
   const scratchServer = await startUpstashRedis({ redisUrl: scratch.url, token: 'test' });
   const receiver = await startReceiver(() => clock.true());

@@ -1,0 +1,33 @@
+import { AppError } from '../errors.js';
+import type { ObjectStore } from '../ports/store.js';
+import { unlockCommand } from './lease.js';
+import { runsOf } from './recent.js';
+
+/** Why a run was not started: who holds the lease that it needs. Times in milliseconds, by the store's clock. */
+export interface Held {
+  readonly holder: string;
+  readonly lease: string;
+  /** How long ago the holder last showed that it is alive. */
+  readonly ageMs: number;
+  /** When the lease can be taken, unless the holder shows that it is alive. */
+  readonly waitMs: number;
+}
+
+/** Says who holds the lease and what it does, since when nothing was heard of it, when it can be had, and how to end it. */
+export async function heldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
+  const { holder, lease, ageMs, waitMs } = held;
+  const [run] = await runsOf(store, [holder]).catch(() => []);
+  const who = run === undefined ? holder : `run ${holder}, a ${run.kind} in its phase ${run.phase}`;
+  const end =
+    run === undefined
+      ? `\`${unlockCommand(lease)}\``
+      : `\`npx soulcaster-backup cancel ${holder} --env-file .env\`, or \`${unlockCommand(lease)}\` if nothing works on it`;
+  return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
+    hint: `Wait until it is over, then ${then}; if it is not renewed it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
+    retryAfterMs: waitMs,
+  });
+}
+
+function seconds(ms: number): string {
+  return ms < 120_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.ceil(ms / 60_000)} min`;
+}

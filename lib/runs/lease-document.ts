@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { decodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+import { modifiedAt } from './store-time.js';
+
+const LEASES = 'leases/';
+const SUFFIX = '.json';
+
+const common = {
+  /** The run that has the lease; null when it is free. */
+  holder: z.string().nullable(),
+  /** Token of the attempt that works; null while the run waits for its next one. */
+  leg: z.string().nullable(),
+  fence: z.number().int().nonnegative(),
+};
+
+/** `leases/{name}.json`. Durations are in milliseconds; how old it is, the store's clock says. */
+const leaseSchema = z.object({
+  ...common,
+  /** After so long without a renewal another attempt of the same run may take over. */
+  legTtlMs: z.number().nonnegative(),
+  /** After so long without a renewal any run may have it. */
+  holdMs: z.number().nonnegative(),
+  /** Changes with every renewal, so that the object is written again and its time moves. */
+  beat: z.string(),
+});
+export type LeaseDocument = z.infer<typeof leaseSchema>;
+
+/** As earlier versions wrote it, with the times of the writer's clock, which are not gone by. */
+const formerSchema = z.object({ ...common, legUntil: z.number(), expiresAt: z.number() });
+const FORMER_TIMES = { legTtlMs: 60_000, holdMs: 15 * 60_000, beat: '' };
+
+export interface ReadLease {
+  readonly exists: boolean;
+  /** Null when there is none, or none that can be read (and, where a key is set, is signed with it). */
+  readonly document: LeaseDocument | null;
+  /** Null when there is nothing to swap: what does not authenticate is replaced by creating it. */
+  readonly etag: string | null;
+}
+
+/** A lease as a listing finds it. */
+export interface ListedLease {
+  readonly name: string;
+  readonly document: LeaseDocument | null;
+  /** When it was last written, by the store's clock, in milliseconds since the epoch. */
+  readonly modifiedAt: number;
+}
+
+export function leaseObject(name: string): string {
+  return `${LEASES}${name}${SUFFIX}`;
+}
+
+export async function readLease(store: ObjectStore, name: string): Promise<ReadLease> {
+  const found = await store.read(leaseObject(name));
+  if (found !== null) return { exists: true, document: parse(found.body), etag: found.etag };
+  // What the store does not take for ours reads as if it were not there; it may still be what is left of a live holder's.
+  return { exists: (await modifiedAt(store, leaseObject(name))) !== null, document: null, etag: null };
+}
+
+/** All leases there are, readable or not, in the order of their names. */
+export async function listLeases(store: ObjectStore): Promise<ListedLease[]> {
+  const leases: ListedLease[] = [];
+  for await (const { name: object, modifiedAt: at } of store.list(LEASES)) {
+    if (!object.endsWith(SUFFIX) || object.length <= LEASES.length + SUFFIX.length) continue;
+    const name = object.slice(LEASES.length, -SUFFIX.length);
+    const found = await store.read(object);
+    leases.push({ name, document: found === null ? null : parse(found.body), modifiedAt: at });
+  }
+  return leases;
+}
+
+/** The runs that hold a lease at this moment. */
+export async function leaseHolders(store: ObjectStore): Promise<string[]> {
+  return (await listLeases(store)).flatMap(({ document }) => document?.holder ?? []);
+}
+
+function parse(body: Uint8Array): LeaseDocument | null {
+  try {
+    const json = decodeJson(body);
+    const parsed = leaseSchema.safeParse(json);
+    return parsed.success ? parsed.data : { ...formerOf(json), ...FORMER_TIMES };
+  } catch {
+    return null;
+  }
+}
+
+function formerOf(json: unknown): Pick<LeaseDocument, 'holder' | 'leg' | 'fence'> {
+  const { holder, leg, fence } = formerSchema.parse(json);
+  return { holder, leg, fence };
+}
