@@ -116,6 +116,7 @@ function addRestore(program: Command, perform: Perform): void {
     .argument('[snapshot]', 'id of a snapshot; without one, or as `latest`, the newest verified one')
     .option('--at <time>', 'instead of an id: the newest verified one finished by this time', time)
     .option('--project <id>', 'this project only; without it everything', projectId)
+    .option('--everything', 'of a snapshot that undoes the restore of one project: everything in it')
     .addOption(
       new Option('--mode <mode>', 'replace: end up as the snapshot; merge: delete nothing; missing: only absent keys')
         .choices(MODES)

@@ -1,6 +1,8 @@
 import { fullApp, type FullApp } from '../app.js';
 import { AppError } from '../errors.js';
 import { findSnapshot } from '../restore/choose.js';
+import { loadManifest } from '../snapshot/manifest.js';
+import { narrowedToUndo } from '../restore/undo-scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
 import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
@@ -28,7 +30,9 @@ export async function restore(context: Context, wanted: string | undefined, opti
   const app = fullApp(runEnvironment(env, options.local === true), { log: context.log });
   // Chosen once: a snapshot that is finished in between must not be restored instead of the one that was looked at.
   const id = await findSnapshot(app.ports, asked.snapshot, asked.at);
-  const request = { ...asked, snapshot: id, at: null, confirm: id };
+  const found = { ...asked, snapshot: id, at: null, confirm: id };
+  const manifest = (await loadManifest(app.ports.store, id))?.manifest;
+  const request = manifest === undefined ? found : await narrowedToUndo(app.ports, found, manifest);
   if (request.dryRun) return showPlan(context, app, request);
   if (!mayGoOn && !(await isAgreed(context, app, request))) return 0;
   if (options.replica === true)

@@ -19,7 +19,7 @@ interface CheckResult {
 /** Reads one part of the snapshot whole, before anything is written, and notes what it holds of the scope. */
 export async function checkTask(ports: RestorePorts, run: RunRecord, task: number): Promise<Json> {
   const { input, manifest } = await openContext(ports, run);
-  const observer = scopeObserver(input.scope, doubledLines(manifest.doubles, task));
+  const observer = scopeObserver(input.scope, doubledLines(manifest.doubles, task), { usersByListAlone: input.undoes });
   const part = manifest.parts[task];
   if (part === undefined) return { findings: [], scope: observer.findings() };
   const checked = checkPart(ports, manifest.id, part, manifest.parts, observer.see);
@@ -51,7 +51,7 @@ export async function surveyStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   }
   if (found.length > 0) return enter('condemn', { ...state, findings: found }, 0, ports.clock.now());
   const { facts, projects } = mergeFindings(inputOf(leg.run).scope, scopes);
-  return enter('plan', { ...state, parts, facts, projects }, parts.length, ports.clock.now());
+  return enter('place', { ...state, parts, facts, projects }, 0, ports.clock.now());
 }
 
 /** Ends the run over a damaged snapshot. A phase of its own: what the parts' tasks found is removed with their notes. */

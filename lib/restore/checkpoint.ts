@@ -31,7 +31,7 @@ export const restoreCheckpointSchema = z.object({
   plan: planSchema.nullable(),
   /** Checkpoint of the snapshot that is taken first; null before and after. */
   safety: z.json(),
-  /** Id of the snapshot that undoes this restore; `empty`: there was nothing to save; `skipped`: told not to. */
+  /** Id of the snapshot that undoes this restore, of an empty target as well; `skipped`: told not to take one. */
   undo: z.string().nullable(),
   /** Locks that somebody else held when they were taken. */
   locksTaken: z.number(),

@@ -31,6 +31,8 @@ export const restoreInputSchema = z.object({
   settle: z.boolean(),
   /** Whether the vectors of what was restored are made anew. */
   reindex: z.boolean().default(true),
+  /** Whether it undoes the restore of the project: then its users' lists lose it as well where the snapshot lacks it. */
+  undoes: z.boolean().default(false),
   trigger: z.enum(['webhook', 'admin', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;

@@ -2,15 +2,16 @@ import { z } from 'zod';
 import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
- * What becomes of a key: `write`, it is absent; `overwrite`, it differs; `same`, it is equal already; `keep`, it differs
- * and the mode leaves it; `expired`, its time is over; `remove`, it is there and not to be there.
+ * What becomes of a key: `write`, it is absent; `overwrite`, it differs; `unite`, it is a list that gets members and loses
+ * none; `same`, it is equal already, or a list that has all of the snapshot's members; `keep`, it differs and the mode leaves it; `expired`, its time is over; `remove`, it is there and not to be there.
  */
-export const ACTIONS = ['write', 'overwrite', 'same', 'keep', 'expired', 'remove'] as const;
+export const ACTIONS = ['write', 'overwrite', 'unite', 'same', 'keep', 'expired', 'remove'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 const tallySchema = z.object({
   write: z.number(),
   overwrite: z.number(),
+  unite: z.number().default(0),
   same: z.number(),
   keep: z.number(),
   expired: z.number(),
@@ -25,6 +26,12 @@ export const planSchema = z.object({
   examples: z.array(z.object({ action: z.enum(ACTIONS), key: ledgerKeySchema })),
   /** Sets of users that get the project as a member; they lose none. */
   usersJoined: z.number(),
+  /** Sets of users that lose the project: only when the restore of a project is undone. */
+  usersLeft: z.number().default(0),
+  /** Lists of members: how many get in (or get another score), how many lists hold another type, how many members move. */
+  lists: z
+    .object({ added: z.number(), wrongType: z.number(), moved: z.number() })
+    .default({ added: 0, wrongType: 0, moved: 0 }),
 });
 export type Plan = z.infer<typeof planSchema>;
 
@@ -32,11 +39,11 @@ export type Plan = z.infer<typeof planSchema>;
 export const EXAMPLES = 20;
 
 export function noTally(): Tally {
-  return { write: 0, overwrite: 0, same: 0, keep: 0, expired: 0, remove: 0 };
+  return { write: 0, overwrite: 0, unite: 0, same: 0, keep: 0, expired: 0, remove: 0 };
 }
 
 export function noPlan(): Plan {
-  return { total: noTally(), byFamily: {}, examples: [], usersJoined: 0 };
+  return { total: noTally(), byFamily: {}, examples: [], usersJoined: 0, usersLeft: 0, lists: { added: 0, wrongType: 0, moved: 0 } };
 }
 
 /** Counts a key in place: it is called for every key. */
@@ -54,6 +61,8 @@ export function addPlan(to: Plan, from: Plan): void {
   }
   for (const example of from.examples) if (wantsExample(to, example.action)) to.examples.push(example);
   to.usersJoined += from.usersJoined;
+  to.usersLeft += from.usersLeft;
+  for (const name of ['added', 'wrongType', 'moved'] as const) to.lists[name] += from.lists[name];
 }
 
 export function wantsExample(plan: Plan, action: Action): boolean {

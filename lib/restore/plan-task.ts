@@ -19,6 +19,7 @@ import type { Mode, TargetRecord } from './model.js';
 import { countAction, noPlan, wantsExample, type Action, type Plan } from './plan-counts.js';
 import { sourceRecords } from './source.js';
 import { targetRecords } from './target-records.js';
+import { planLists, valueRecords } from './unite/tasks.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type PlanResult = {
@@ -28,7 +29,7 @@ export type PlanResult = {
   readonly spent: Spent;
 };
 
-const TOLD: readonly Action[] = ['overwrite', 'keep', 'remove'];
+const TOLD: readonly Action[] = ['overwrite', 'unite', 'keep', 'remove'];
 
 /** Finds what a restore would do with the keys of one part. Reads only. */
 export async function planTask(
@@ -42,7 +43,9 @@ export async function planTask(
   const before = context.redis.usage();
   const plan = noPlan();
   const acts = bitWriter();
-  for await (const { record, live } of comparisons(ports, settings, context, task, signal)) {
+  const lists = context.input.mode === 'replace' ? null : await planLists(ports, context, run.id, task, plan);
+  const records = valueRecords(ports, context, run.id, recordsOf(ports, context, task), lists);
+  for await (const { record, live } of comparisons(settings, context, records, signal)) {
     const action = actionOf(record, live, context.input.mode);
     const key = keyOf(record.first);
     countAction(plan, classifyKey(key.toString('utf8')).family, action);
@@ -63,13 +66,11 @@ export function recordsOf(ports: RestorePorts, context: RestoreContext, task: nu
 }
 
 async function* comparisons(
-  ports: RestorePorts,
   settings: RestoreSettings,
   context: RestoreContext,
-  task: number,
+  records: AsyncGenerator<TargetRecord>,
   signal: AbortSignal,
 ): AsyncGenerator<{ record: TargetRecord; live: Live }> {
-  const records = recordsOf(ports, context, task);
   if (!context.state.targetEmpty) {
     yield* compareRecords(context.redis, records, await compareOptions(context, settings, signal));
     return;

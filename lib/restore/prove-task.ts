@@ -10,12 +10,13 @@ import { openContext, spentSince, type RestorePorts, type RestoreSettings, type 
 import { keepLocks } from '../soulcaster/locks.js';
 import type { Mode } from './model.js';
 import { recordsOf } from './plan-task.js';
+import { proveKept, proveLists, savedLists, valueRecords } from './unite/tasks.js';
 import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type ProofResult = { readonly proof: Proof; readonly spent: Spent };
 
-/** Compares every key of one part with its record. */
+/** Compares every key of one part with its record. Tasks beyond the parts hold lists against the safety snapshot. */
 export async function proveTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -28,8 +29,15 @@ export async function proveTask(
   const before = redis.usage();
   await keepLocks(redis, state.projects, run.id);
   const proof = noProof();
+  const saved = task < state.parts.length ? null : await savedLists(ports, context);
+  if (saved !== null) {
+    await proveKept(ports, context, run.id, saved, task - state.parts.length, proof);
+    return { proof, spent: spentSince(redis, before) };
+  }
   const options = await compareOptions(context, settings, signal);
-  for await (const compared of compareRecords(redis, recordsOf(ports, context, task), options)) {
+  const lists = input.mode === 'replace' ? null : await proveLists(ports, context, run.id, proof);
+  const records = valueRecords(ports, context, run.id, recordsOf(ports, context, task), lists);
+  for await (const compared of compareRecords(redis, records, options)) {
     const verdict = verdictOf(compared, input.mode, ports.clock.now());
     const key = keyOf(compared.record.first);
     countProof(proof, classifyKey(key.toString('utf8')).family, verdict);

@@ -5,6 +5,8 @@ import { addSpent, openContext, spentSince, type RestorePorts } from './context.
 import { extraFinder, removableFinder } from './extras.js';
 import { enter } from './phases.js';
 import { isOurs, isStaged } from './staged.js';
+import { misplacedFinder, moveOut } from './unite/moves.js';
+import { savedLists } from './unite/tasks.js';
 import { joinUsers } from './user-projects.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
@@ -18,6 +20,7 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const before = redis.usage();
   if (state.cursor === null) await joinUsers(context);
   const isExtra = await extraFinder(ports, context, leg.run.id);
+  const misplaced = await misplacedFinder(ports, context, leg.run.id);
   const isRemovable = await removableFinder(ports, context, leg.run.id);
   let removed = 0;
   const walked = await walk(redis, leg, state, async (keys) => {
@@ -25,6 +28,7 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
       redis,
       keys.filter(({ key }) => isStaged(key)),
     );
+    if (misplaced !== null) await moveOut(context, misplaced(keys));
     if (input.mode !== 'replace') return;
     removed += await unlink(
       redis,
@@ -34,7 +38,9 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const spent = addSpent(state.spent, spentSince(redis, before));
   const next = { ...state, removed: state.removed + removed, spent };
   if (walked.cursor !== null) return goOnLater(next, walked);
-  return enter('prove', { ...next, walked: 0 }, state.parts.length, ports.clock.now());
+  const saved = await savedLists(ports, context);
+  const tasks = state.parts.length + (saved?.parts.length ?? 0);
+  return enter('prove', { ...next, walked: 0 }, tasks, ports.clock.now());
 }
 
 async function unlink(redis: RedisPort, live: readonly LiveKey[]): Promise<number> {

@@ -48,14 +48,16 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const { proof, spent: proving } = await collectProof(leg);
   const { projects, spent: inspecting } = await collectProjects(leg);
   const { counts, spent: writing } = await collectWrites(leg);
+  const { united, spent: uniting } = await collectUnited(leg);
   const planning = await collectSpent(leg, 'plan');
-  const spent = [proving, inspecting, writing, planning].reduce(addSpent, context.state.spent);
+  const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
   await tidyUp(ports.store, leg.run.id);
   const error = failureOf(context, proof, projects);
   const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
   const result = {
     ...summary(ports, context),
     written: counts,
+    united,
     proof,
     projects,
     spent,
@@ -131,6 +133,19 @@ async function collectWrites(leg: Leg): Promise<WriteResult> {
     spent = addSpent(spent, part.spent);
   }
   return { counts, spent };
+}
+
+/** Lists that got members, and how many those were. */
+async function collectUnited(leg: Leg): Promise<{ united: { lists: number; members: number }; spent: Spent }> {
+  const united = { lists: 0, members: 0 };
+  let spent: Spent = { commands: 0, requests: 0 };
+  for await (const { result } of leg.results('unite')) {
+    const part = result as unknown as { lists: number; members: number; spent: Spent };
+    united.lists += part.lists;
+    united.members += part.members;
+    spent = addSpent(spent, part.spent);
+  }
+  return { united, spent };
 }
 
 async function collectSpent(leg: Leg, phase: string): Promise<Spent> {

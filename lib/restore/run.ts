@@ -7,13 +7,15 @@ import { inspectTask } from './inspect-task.js';
 import { liveStep } from './live.js';
 import { openStep } from './open.js';
 import { enter } from './phases.js';
-import { planTask } from './plan-task.js';
+import { planTask, recordsOf } from './plan-task.js';
 import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
 import { isRestoreLease } from './start.js';
 import { safetyPhases } from './safety.js';
 import { concludeStep, weighStep } from './weigh.js';
+import { placeStep } from './unite/moves.js';
+import { uniteTask } from './unite/tasks.js';
 import { writeTask } from './write-task.js';
 
 /**
@@ -39,13 +41,16 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
       check: tasks('survey', (run, task) => checkTask(ports, run, task)),
       survey: { type: 'serial', step: (leg) => surveyStep(ports, leg) },
       condemn: { type: 'serial', step: (leg) => condemnStep(ports, leg) },
+      place: { type: 'serial', step: (leg) => placeStep(ports, leg) },
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
       live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
       weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },
       conclude: { type: 'serial', step: (leg) => concludeStep(ports, leg) },
       ...safetyPhases(ports, settings),
       fence: { type: 'serial', step: (leg) => fenceStep(ports, leg) },
-      write: tasks('remove', (run, task, signal) => writeTask(ports, settings, run, task, signal)),
+      write: tasks('written', (run, task, signal) => writeTask(ports, settings, run, task, signal)),
+      written: { type: 'serial', step: (leg) => writtenStep(ports, leg) },
+      unite: tasks('remove', (run, task) => uniteTask(ports, run, (context) => recordsOf(ports, context, task))),
       remove: { type: 'serial', step: (leg) => removeStep(ports, leg) },
       prove: tasks('extras', (run, task, signal) => proveTask(ports, settings, run, task, signal)),
       extras: { type: 'serial', step: (leg) => countExtrasStep(ports, leg) },
@@ -61,6 +66,13 @@ async function fenceStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const locksTaken = await takeLocks(redis, state.projects, leg.run.id);
   const spent = addSpent(state.spent, spentSince(redis, before));
   return enter('write', { ...state, locksTaken, spent }, state.parts.length, ports.clock.now());
+}
+
+/** Lists of members are united when all that they name has been written; mode `replace` has none. */
+async function writtenStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
+  const { input, state } = await openContext(ports, leg.run);
+  const now = ports.clock.now();
+  return input.mode === 'replace' ? enter('remove', state, 0, now) : enter('unite', state, state.parts.length, now);
 }
 
 function partsDone(run: RunRecord, done: number): Progress {

@@ -2,8 +2,10 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Leg, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
 import { snapshotRun } from '../snapshot/run.js';
+import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
+import type { RestoreInput } from './model.js';
 import { enter } from './phases.js';
 
 const PREFIX = 'safety-';
@@ -14,7 +16,10 @@ const PREFIX = 'safety-';
  */
 export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Record<string, SerialPhase | TaskPhase> {
   const definitionFor = (run: RunRecord): RunDefinition =>
-    snapshotRun({ ...ports, redis: ports.redisOf(inputOf(run).target) }, settings.safety);
+    snapshotRun(
+      { ...ports, redis: ports.redisOf(inputOf(run).target) },
+      { ...settings.safety, ...undoesOf(inputOf(run)) },
+    );
   const serial = (name: 'scan' | 'seal'): SerialPhase => ({
     type: 'serial',
     step: async (leg) => {
@@ -38,6 +43,12 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
     },
     [`${PREFIX}seal`]: serial('seal'),
   };
+}
+
+/** What the safety snapshot says of the restore that it undoes; nothing for everything in the database that is backed up. */
+function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undoes'> {
+  const project = 'project' in scope ? scope.project : null;
+  return project === null && target === null ? {} : { undoes: { project, target } };
 }
 
 function innerRun(run: RunRecord): RunRecord {

@@ -42,8 +42,17 @@ export interface ScopeObserver {
 const TIED: ReadonlySet<string> = new Set(['job', 'job-logs', 'cluster-jobs', 'user-projects']);
 
 /** Gathers from the lines of a part what decides which keys belong to the scope. `without`: first lines passed over. */
-export function scopeObserver(scope: Scope, without: ReadonlySet<number>): ScopeObserver {
-  return 'project' in scope ? projectObserver(scope.project, without) : everythingObserver(without);
+export function scopeObserver(
+  scope: Scope,
+  without: ReadonlySet<number>,
+  options: ScopeOptions = { usersByListAlone: false },
+): ScopeObserver {
+  return 'project' in scope ? projectObserver(scope.project, without, options) : everythingObserver(without);
+}
+
+/** `usersByListAlone`: a user counts whose list has the project, and not the one that the project's hash names. */
+interface ScopeOptions {
+  readonly usersByListAlone: boolean;
 }
 
 function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
@@ -58,7 +67,11 @@ function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
   };
 }
 
-function projectObserver(project: string, without: ReadonlySet<number>): ScopeObserver {
+function projectObserver(
+  project: string,
+  without: ReadonlySet<number>,
+  { usersByListAlone }: ScopeOptions,
+): ScopeObserver {
   const lists: FactList[] = [];
   let touched = false;
   let head: Piece | null = null;
@@ -75,7 +88,8 @@ function projectObserver(project: string, without: ReadonlySet<number>): ScopeOb
       if (isPassedOver) return;
       const key = classifyKey(keyOf(line).toString('utf8'));
       touched ||= !isHead && (key.project === project || TIED.has(key.family));
-      open = joined(open, pieceOf(project, key, line));
+      const piece = pieceOf(project, key, line);
+      open = joined(open, usersByListAlone && key.family === 'project' ? { ...piece, fields: [] } : piece);
       if (isHead) head = open;
       else if (open.isEnd) lists.push(factsIn(project, open));
     },

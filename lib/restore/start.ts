@@ -5,12 +5,13 @@ import { DATABASE_LEASE } from '../snapshot/run.js';
 import { firstRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest, demandProject, findSnapshot, type ChoosePorts } from './choose.js';
 import type { RestoreInput } from './model.js';
+import { narrowedToUndo, undoesProject } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */
 const DRY_RUN_LEASE = 'dry-run';
 
 /** What somebody asks for, before it is known whether it can be done. */
-export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex'> {
+export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' | 'undoes'> {
   /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
   readonly at: string | null;
   /** Null: as fits the snapshot. What a restore saved before it began comes back as it was, running jobs included. */
@@ -21,6 +22,8 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex'>
   readonly confirm: string | null;
   /** What takes a confirmation, dry runs aside: to replace everything (the default), or any restore. */
   readonly confirmFor?: 'replacing-all' | 'any';
+  /** Default false: a safety snapshot undoes what its restore did, in its scope and target, and no more. */
+  readonly everything?: boolean;
   /** Whether a snapshot will do that lacks keys; never with mode `replace`, which would remove them. */
   readonly allowIncomplete: boolean;
 }
@@ -43,20 +46,23 @@ export interface Prepared {
  * Chooses the snapshot and checks everything that can be checked without the database. Throws, besides what
  * `chooseManifest` throws, `usage`, `config` and `not-confirmed`.
  */
-export async function prepareRestore(ports: StartPorts, request: RestoreRequest): Promise<Prepared> {
-  if (request.allowIncomplete && request.mode === 'replace') {
+export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): Promise<Prepared> {
+  if (asked.allowIncomplete && asked.mode === 'replace') {
     throw new AppError('usage', 'Mode replace would remove the keys that an incomplete snapshot lacks', {
       hint: 'Allow an incomplete snapshot with mode merge or missing only.',
     });
   }
+  checkTarget(ports, asked.target);
+  const id = await findSnapshot(ports, asked.snapshot, asked.at);
+  const manifest = await chooseManifest(ports, id, asked.allowIncomplete);
+  const request = await narrowedToUndo(ports, asked, manifest);
   checkTarget(ports, request.target);
-  const id = await findSnapshot(ports, request.snapshot, request.at);
-  const manifest = await chooseManifest(ports, id, request.allowIncomplete);
   const { scope, mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
-  if ('project' in scope) demandProject(manifest, scope.project);
-  demandConfirmation(request, id);
+  const undoes = await undoesProject(ports, scope, manifest);
+  if ('project' in scope && !undoes) demandProject(manifest, scope.project);
+  demandConfirmation(asked, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
-  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex };
+  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex, undoes };
   return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
 }
 

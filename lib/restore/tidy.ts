@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../ports/store.js';
 import { dropIndexes } from '../snapshot/seal.js';
+import { placedPrefix } from './unite/placed.js';
 import { sourceIndexPrefix } from './key-set.js';
 
 /**
@@ -9,7 +10,7 @@ import { sourceIndexPrefix } from './key-set.js';
  */
 export async function tidyUp(store: ObjectStore, run: string): Promise<void> {
   await dropIndexes(store, run);
-  for (const prefix of [sourceIndexPrefix(run), `runs/${run}/tasks/check-`]) {
+  for (const prefix of [sourceIndexPrefix(run), placedPrefix(run), `runs/${run}/tasks/check-`]) {
     for await (const { name } of store.list(prefix)) await store.remove(name);
   }
 }

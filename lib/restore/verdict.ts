@@ -4,6 +4,7 @@ import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
 import type { RestoreInput } from './model.js';
 import { holds, type Proof } from './proof-counts.js';
+import { restoreCommand } from './undo-command.js';
 
 /** What is wrong with a restore that came to its end; null when all is as it should be. */
 export function failureOf(
@@ -42,9 +43,7 @@ export function stateOf(error: RunFailure): 'incomplete' | 'failed' {
 }
 
 /** The command that brings back what was there, for the same scope and target. */
-function undoHint(undo: string | null, { scope, target }: RestoreInput): string {
+function undoHint(undo: string | null, input: RestoreInput): string {
   if (undo === null || !isId(undo)) return '';
-  const project = 'project' in scope ? ` --project ${JSON.stringify(scope.project)}` : '';
-  const where = target === null ? '' : ` --target ${target}`;
-  return ` \`soulcaster-backup restore ${undo}${project}${where}\` undoes it.`;
+  return ` \`${restoreCommand(undo, input)}\` undoes it.`;
 }

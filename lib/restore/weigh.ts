@@ -10,7 +10,8 @@ import { enter } from './phases.js';
 import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
 import { tidyUp } from './tidy.js';
-import { countJoins } from './user-projects.js';
+import { misplacedFinder } from './unite/moves.js';
+import { countJoins, countLeaves } from './user-projects.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
 /** Adds up the plan, with what has to be removed. */
@@ -28,15 +29,16 @@ export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutc
   return context.input.dryRun ? enter('conclude', state, 0, ports.clock.now()) : decide(ports, leg, context, state);
 }
 
-/** Nothing is to be removed from an empty target, nor by a mode that removes nothing. */
+/** Nothing is to be removed from an empty target; `merge` moves members of lists; `missing` does neither. */
 function searchesExtras({ input, state }: RestoreContext): boolean {
-  return input.mode === 'replace' && !state.targetEmpty;
+  return input.mode !== 'missing' && !state.targetEmpty;
 }
 
 async function collectPlans(leg: Leg, context: RestoreContext): Promise<Plan> {
   const plan = noPlan();
   for await (const { result } of leg.results('plan')) addPlan(plan, (result as unknown as PlanResult).plan);
   plan.usersJoined = await countJoins(context);
+  plan.usersLeft = countLeaves(context);
   return plan;
 }
 
@@ -46,6 +48,12 @@ async function extraCounter(
   context: RestoreContext,
   plan: Plan,
 ): Promise<(keys: readonly LiveKey[]) => Promise<void>> {
+  const misplaced = await misplacedFinder(ports, context, leg.run.id);
+  if (misplaced !== null) {
+    return async (keys) => {
+      for await (const { names } of misplaced(keys)) plan.lists.moved += names.length;
+    };
+  }
   const isExtra = await extraFinder(ports, context, leg.run.id);
   // SCAN may name a key twice; within one leg it is counted once.
   const seen = hashSet();
@@ -63,7 +71,6 @@ async function extraCounter(
 function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: RestoreCheckpoint): StepOutcome {
   const now = ports.clock.now();
   if (!context.input.safety) return enter('fence', { ...state, undo: 'skipped' }, 0, now);
-  if (state.targetEmpty) return enter('fence', { ...state, undo: 'empty' }, 0, now);
   return enter('safety-scan', { ...state, undo: leg.run.id, safety: firstCheckpoint() }, 0, now);
 }
 

@@ -9,6 +9,7 @@ import { keepLocks } from '../soulcaster/locks.js';
 import type { TargetRecord } from './model.js';
 import { recordsOf, type PlanResult } from './plan-task.js';
 import { stagingPrefix } from './staged.js';
+import { valueRecords } from './unite/tasks.js';
 import { writeRecords, type WriteCounts } from './write/index.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -27,7 +28,7 @@ export async function writeTask(
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
   await keepLocks(redis, state.projects, run.id);
-  const counts = await writeRecords(redis, chosen(recordsOf(ports, context, task), acts), {
+  const counts = await writeRecords(redis, chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts), {
     mode: input.mode,
     staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
     inFlight: settings.inFlight,

@@ -79,6 +79,11 @@ const manifestBody = z.object({
   tool: z.string(),
   /** Absent in an ordinary snapshot. */
   purpose: z.literal('safety').optional(),
+  /**
+   * In a safety snapshot: the restore that it undoes. `project` is null for a restore of everything, `target` for one into
+   * the database that is backed up. The whole database is in the snapshot all the same. Absent: everything, no target.
+   */
+  undoes: z.object({ project: ledgerKeySchema.nullable(), target: z.string().nullable() }).optional(),
   createdAt: z.string(),
   /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
   window: z.object({ from: z.string(), to: z.string() }),

@@ -7,6 +7,7 @@ import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
 import type { Finding } from './check-part.js';
 import { countIndex, noCounts } from './counts.js';
 import { doubledLines, findDoubles, type IndexReader } from './doubles.js';
+import { sealName } from './ledger.js';
 import { FORMAT_VERSION, loadManifest, sealManifest, sha256, type Manifest, type ManifestBody } from './manifest.js';
 import { manifestName } from './names.js';
 import { partIndexName, partIndexPrefix, partIndexSchema, unpackIndex } from './part-index.js';
@@ -69,6 +70,7 @@ async function describe(
     state: state.ledger.failed.count > 0 ? 'incomplete' : 'complete',
     tool: settings.tool,
     ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
+    ...(await undoesOf(ports, settings)),
     createdAt: leg.run.createdAt,
     window: { from: state.window.from ?? leg.run.createdAt, to: state.window.to ?? leg.run.updatedAt },
     source: sha256(ports.redis.host),
@@ -83,6 +85,12 @@ async function describe(
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await previousLink(ports.store, leg.run.id),
   };
+}
+
+async function undoesOf({ sealer }: SealPorts, { undoes }: SnapshotSettings): Promise<Pick<ManifestBody, 'undoes'>> {
+  if (undoes === undefined) return {};
+  const { project, target } = undoes;
+  return { undoes: { project: project === null ? null : await sealName(sealer, Buffer.from(project)), target } };
 }
 
 function indexReader(ports: SealPorts, run: string, state: SnapshotCheckpoint): IndexReader {

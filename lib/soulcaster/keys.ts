@@ -111,6 +111,14 @@ export function classifyKey(key: string): ClassifiedKey {
   return { family: 'other', project: null };
 }
 
+/** The key of a family's first pattern with these parts in it. A part that is not given is empty. */
+export function buildKey(
+  family: Exclude<Family, 'other'>,
+  parts: KeyParts & { readonly project?: string | null },
+): string {
+  return GRAMMAR[family][0].replace(/\{(\w+)\*?\}/g, (_, name: PartName) => parts[name] ?? '');
+}
+
 function matches(rule: Rule, segments: readonly string[], words: ReadonlySet<string>): boolean {
   const wanted = rule.segments.length;
   if (rule.greedy ? segments.length < wanted : segments.length !== wanted) return false;

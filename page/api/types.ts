@@ -149,7 +149,7 @@ export interface ProjectList {
 
 export type Scope = { readonly all: true } | { readonly project: string };
 
-export const ACTIONS = ['write', 'overwrite', 'remove', 'same', 'keep', 'expired'] as const;
+export const ACTIONS = ['write', 'overwrite', 'unite', 'remove', 'same', 'keep', 'expired'] as const;
 export type Tally = Readonly<Record<(typeof ACTIONS)[number], number>>;
 
 /** What a restore would do, by family of keys. */
@@ -158,6 +158,8 @@ export interface Plan {
   readonly byFamily: Readonly<Record<string, Tally>>;
   readonly examples: readonly { readonly action: keyof Tally; readonly key: unknown }[];
   readonly usersJoined: number;
+  readonly usersLeft?: number;
+  readonly lists?: { readonly added: number; readonly wrongType: number; readonly moved: number };
 }
 
 export interface RestoreOrder {

@@ -27,8 +27,8 @@ export function PlanTable({ plan, wanted }: { readonly plan: Plan; readonly want
         foot={['total', ...numbers(plan.total)]}
       />
       <p class="hint">
-        write: absent now. overwrite: differs. same: equal already. keep: differs, and the mode leaves it. expired: its
-        time is over. remove: there now and not in the snapshot.
+        write: absent now. overwrite: differs. unite: a list that gets members. same: equal already. keep: differs, and
+        the mode leaves it. expired: its time is over. remove: there now and not in the snapshot.
       </p>
       {plan.usersJoined > 0 && <p>The project is put on the list of {counted(plan.usersJoined, 'user')}.</p>}
       <Examples plan={plan} action="overwrite" words="Keys to overwrite" />

@@ -13,9 +13,12 @@ export function planOf(run: Pick<RunView, 'result' | 'state'> | null): Plan | nu
   return typeof plan === 'object' && plan !== null ? (plan as Plan) : null;
 }
 
+type Changes = Pick<Plan, 'total' | 'usersJoined'> & Partial<Pick<Plan, 'usersLeft' | 'lists'>>;
+
 /** Whether a restore by this plan would do anything at all. */
-export function changesAnything({ total, usersJoined }: Pick<Plan, 'total' | 'usersJoined'>): boolean {
-  return total.write + total.overwrite + total.remove + usersJoined > 0;
+export function changesAnything({ lists, total, usersJoined, usersLeft = 0 }: Changes): boolean {
+  const moved = lists?.moved ?? 0;
+  return total.write + total.overwrite + total.unite + total.remove + moved + usersJoined + usersLeft > 0;
 }
 
 /** What must be typed before a restore: the server demands the same. */

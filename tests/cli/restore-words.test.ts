@@ -10,7 +10,7 @@ const ID = '20261122T020000Z-x7k2m9';
 describe('the command that undoes', () => {
   it('is for the same place, and a shell reads it as it is meant', () => {
     expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
-      `soulcaster-backup restore ${ID} --project p1 --target scratch`,
+      `npx soulcaster-backup restore ${ID} --project p1 --target scratch --env-file .env`,
     );
     const word = fc.string({
       minLength: 1,
@@ -18,7 +18,7 @@ describe('the command that undoes', () => {
     });
     fc.assert(
       fc.property(word, (project) => {
-        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('soulcaster-backup', 'run');
+        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('npx soulcaster-backup', 'run');
         const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
         expect(read).toBe(project);
       }),

@@ -100,7 +100,7 @@ describe('restore --yes', () => {
   it('gives the undo of one project for that project, and brings only that back', async () => {
     await redis(url, 'HSET', `project:${project}`, 'name', 'before');
     const { stdout } = await cli(['restore', '--project', project, '--yes'], env);
-    const undo = /^ +undo +soulcaster-backup (restore \S+ --project \S+)$/m.exec(stdout)?.[1] ?? '';
+    const undo = /^ +undo +npx soulcaster-backup (restore \S+ --project \S+) --env-file \.env$/m.exec(stdout)?.[1] ?? '';
     await redis(url, 'SET', 'stray:key', 'newer');
     expect((await cli([...undo.split(' '), '--yes'], env)).code).toBe(0);
     expect(await redis(url, 'HGET', `project:${project}`, 'name')).toBe('before');
@@ -113,7 +113,10 @@ describe('restore --yes', () => {
     expect(stdout).toMatch(/undo +none: what was there was not saved \(--no-safety\)/);
     await redis(url, 'FLUSHALL');
     const { json } = await cliJson(['restore', '--yes', '--no-settle'], env);
-    expect(json).toMatchObject({ state: 'succeeded', undo: 'empty', targetEmpty: true });
+    expect(json).toMatchObject({ state: 'succeeded', targetEmpty: true });
+    expect((await cli(['restore', String(json['undo']), '--yes'], env)).code).toBe(0);
+    expect(await redis(url, 'DBSIZE')).toBe(0);
+    expect((await cli(['restore', snapshot, '--yes', '--no-settle'], env)).code).toBe(0);
   });
 
   it('takes the snapshot that there was at a time', async () => {

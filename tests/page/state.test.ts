@@ -135,7 +135,7 @@ describe('runs', () => {
 
 describe('restores', () => {
   const plan: Plan = {
-    total: { write: 0, overwrite: 0, same: 3, keep: 1, expired: 1, remove: 0 },
+    total: { write: 0, overwrite: 0, unite: 0, same: 3, keep: 1, expired: 1, remove: 0 },
     byFamily: {},
     examples: [],
     usersJoined: 0,

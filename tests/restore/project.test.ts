@@ -74,7 +74,8 @@ describe('one project, restored', () => {
 
   it('comes back alone into an empty database', async () => {
     await bench.database.redis.flushall();
-    expect(await restore()).toMatchObject({ state: 'succeeded', result: { undo: 'empty' } });
+    const run = await restore();
+    expect(run).toMatchObject({ state: 'succeeded', result: { undo: run.id, targetEmpty: true } });
     const after = await bench.dump();
     const shared = `user:projects:${data.user}`;
     expect(changes(only(whole, data.owns), after)).toEqual([shared]);

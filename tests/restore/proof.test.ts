@@ -143,7 +143,7 @@ describe('a backend', () => {
       const parts = { backend: backend(), targets: { staging: other.port } };
       const run = await bench.restore(snapshot, { target: 'staging' }, parts);
       surplus = 0;
-      expect(run).toMatchObject({ state: 'succeeded', input: { target: 'staging' }, result: { undo: 'empty' } });
+      expect(run).toMatchObject({ state: 'succeeded', input: { target: 'staging' }, result: { undo: run.id } });
       const { projects } = run.result as unknown as { projects: { backend: string }[] };
       expect(new Set(projects.map((each) => each.backend))).toEqual(new Set(['not-asked']));
       expect(changes(before, await other.dump())).toEqual([]);

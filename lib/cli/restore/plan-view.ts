@@ -8,12 +8,13 @@ import { scopeWords, targetWords } from './words.js';
 /** So many keys of an action are named; the JSON document names more. */
 const NAMED = 10;
 
-const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
+const LEGEND = `write: absent   overwrite: differs   unite: a list that gets members and loses none
+same: equal already, or a list that has all members   keep: differs, and the mode leaves it
 expired: its time is over   remove: there, and not to be there`;
 
 /** Whether a restore by this plan would do anything at all. */
-export function changesAnything({ total, usersJoined }: Plan): boolean {
-  return total.write + total.overwrite + total.remove + usersJoined > 0;
+export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
+  return total.write + total.overwrite + total.unite + lists.moved + total.remove + usersJoined + usersLeft > 0;
 }
 
 /** What a restore would do, as a dry run found it. */
@@ -25,14 +26,18 @@ export function planView(result: DryRunResult): string {
   const head = `What snapshot ${snapshot} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
   const joined =
     plan.usersJoined === 0 ? [] : [`The project is put on the list of ${counted(plan.usersJoined, 'user')}.`];
+  const left =
+    plan.usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(plan.usersLeft, 'user')}.`];
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
     `${head}\n\n${planTable(plan)}`,
     LEGEND,
     ...named(plan, 'overwrite', 'to overwrite'),
+    ...named(plan, 'unite', 'that get members'),
     ...named(plan, 'remove', 'to remove'),
+    ...listsView(plan),
     ...(hint === null ? [] : [hint]),
-    [...joined, cost].join('\n'),
+    [...joined, ...left, cost].join('\n'),
   ].join('\n\n');
 }
 
@@ -48,6 +53,15 @@ function unchanged(result: DryRunResult): string {
   }
   const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
   return `Nothing would change: ${same}.${kept}`;
+}
+
+function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
+  const lines = [
+    ...(added === 0 ? [] : [`Members that lists get, or that get the snapshot's score: ${count(added)}.`]),
+    ...(moved === 0 ? [] : [`Members that move to the list where the snapshot has them: ${count(moved)}.`]),
+    ...(wrongType === 0 ? [] : [`Lists that are of another type in the target: ${count(wrongType)}.`]),
+  ];
+  return lines.length === 0 ? [] : [lines.join('\n')];
 }
 
 function planTable({ byFamily, total }: Plan): string {

@@ -6,6 +6,8 @@ import type { RestoreRequest } from '../../restore/start.js';
 export interface RestoreOptions {
   readonly at?: string;
   readonly project?: string;
+  /** Of a safety snapshot: everything in it, and not only what its restore touched. */
+  readonly everything?: boolean;
   readonly mode: Mode;
   readonly ttl: ExpiryRule;
   readonly dryRun?: boolean;
@@ -33,6 +35,7 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
     snapshot: wanted ?? LATEST,
     at: at ?? null,
     scope: scopeOf(project),
+    everything: options.everything === true,
     mode: options.mode,
     expiry: options.ttl,
     dryRun: options.dryRun === true,

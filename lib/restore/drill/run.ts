@@ -67,6 +67,7 @@ export async function startDrill(ports: Pick<DrillPorts, 'clock' | 'store'>, eng
     dryRun: false,
     target: DRILL_TARGET,
     safety: false,
+    undoes: false,
     settle: false,
     reindex: false,
     trigger: 'drill',

@@ -1,0 +1,85 @@
+import type { RedisCommand, RedisPort } from '../../ports/redis.js';
+import type { RecordLine } from '../../snapshot/record.js';
+import { toText } from '../../snapshot/text.js';
+import { STAGED_TTL_MS } from '../write/limits.js';
+import { valueCommands } from '../write/commands.js';
+import type { Mode } from '../model.js';
+import { valueOf, type ListPage, type Member } from './members.js';
+
+/** Takes all members of a staged list into the list that it is for: at once, and once more without harm. */
+const TAKE_IN = `if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('ERR staged members are gone') end
+local there = redis.call('EXISTS', KEYS[1])
+local flag = ARGV[1] == 'missing'
+if redis.call('TYPE', KEYS[2]).ok == 'zset' then
+  local at = 0
+  while true do
+    local flat = redis.call('ZRANGE', KEYS[2], at, at + 999, 'WITHSCORES')
+    if #flat == 0 then break end
+    local args = {}
+    for i = 1, #flat, 2 do
+      args[#args + 1] = flat[i + 1]
+      args[#args + 1] = flat[i]
+    end
+    if flag then redis.call('ZADD', KEYS[1], 'NX', unpack(args)) else redis.call('ZADD', KEYS[1], unpack(args)) end
+    at = at + 1000
+  end
+else
+  local all = redis.call('SMEMBERS', KEYS[2])
+  for i = 1, #all, 1000 do redis.call('SADD', KEYS[1], unpack(all, i, math.min(i + 999, #all))) end
+end
+if there == 0 and ARGV[2] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
+return 1`;
+
+/** Members to write into a list. */
+export interface Addition {
+  readonly page: ListPage;
+  readonly add: readonly Member[];
+  /** When the key expires if it is made here; a list that is there keeps its own. */
+  readonly expiresAt: RecordLine['x'];
+  /** Something of another type is in the way, and goes. */
+  readonly replaces: boolean;
+  readonly isNew: boolean;
+}
+
+/** The commands of additions that are a page each: they go in one transaction. */
+export function additionCommands(mode: Mode, { page, add, expiresAt, replaces, isNew }: Addition): RedisCommand[] {
+  const commands: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
+  commands.push(...addCommands(mode, page.key, page.list.type, add));
+  if ((isNew || replaces) && expiresAt !== undefined) commands.push(['PEXPIREAT', page.key, expiresAt]);
+  return commands;
+}
+
+function addCommands(mode: Mode, key: Buffer | string, type: 'set' | 'zset', add: readonly Member[]): RedisCommand[] {
+  const v = type === 'set' ? add.map(({ name }) => toText(name)) : add.map(({ name, score }) => [toText(name), score]);
+  const line = { k: '', t: type, v } as unknown as RecordLine;
+  // A score that is there is never changed by `missing`, be it that it came up a moment ago.
+  const isCareful = type === 'zset' && mode === 'missing';
+  return [...valueCommands(key, line)].map(({ command: [name, at, ...rest] }) =>
+    isCareful ? [name, at ?? '', 'NX', ...rest] : [name, at ?? '', ...rest],
+  );
+}
+
+/** Adds more than a page at once: gathers the pages under a staged name, and takes them in with one script. */
+export function stagedAddition(redis: RedisPort, mode: Mode, name: string) {
+  let staged = 0;
+  return {
+    async gather(page: ListPage, add: readonly Member[]): Promise<void> {
+      if (add.length === 0) return;
+      staged += add.length;
+      const commands = addCommands('merge', name, page.list.type, add);
+      await send(redis, [...commands, ['PEXPIRE', name, STAGED_TTL_MS]]);
+    },
+    async take({ page, expiresAt, replaces }: Omit<Addition, 'add'>): Promise<number> {
+      if (staged === 0) return 0;
+      const before: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
+      await send(redis, [...before, ['EVAL', TAKE_IN, 2, page.key, name, mode, String(expiresAt ?? '')]]);
+      await send(redis, [['UNLINK', name]]);
+      return staged;
+    },
+  };
+}
+
+export async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<void> {
+  if (commands.length === 0) return;
+  for (const reply of await redis.transaction(commands)) valueOf(reply);
+}

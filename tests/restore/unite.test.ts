@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { intercept } from '../snapshot/intercept.js';
+import { changes, only, type Dump } from '../support/dumps.js';
+import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { loadProjects, type Workspace } from './project-data.js';
+
+type Scores = Readonly<Record<string, string>>;
+
+const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
+
+describe('lists of members', () => {
+  let bench: RestoreBench;
+  let data: Workspace;
+  let snapshot = '';
+  let created = '';
+  let unclustered = '';
+  beforeAll(async () => {
+    bench = await openRestoreBench();
+  });
+  afterAll(() => bench.stop());
+  beforeEach(async () => {
+    data = await loadProjects(bench);
+    created = `feedback:created:${data.project}`;
+    unclustered = `feedback:unclustered:${data.project}`;
+    snapshot = (await bench.snapshot()).id;
+  });
+
+  const itemsOf = (cluster: string): string => `cluster:${data.project}:${cluster}:items`;
+  const bySource = async (): Promise<Scores> => {
+    const keys = await bench.database.redis.keys(`feedback:source:${data.project}:*`);
+    return Object.assign({}, ...(await Promise.all(keys.map(scores)))) as Scores;
+  };
+  const scores = async (key: string): Promise<Scores> => {
+    const flat = await bench.database.redis.zrange(key, '0', '-1', 'WITHSCORES');
+    return Object.fromEntries(flat.flatMap((id, at) => (at % 2 === 0 ? [[id, flat[at + 1] ?? '']] : [])));
+  };
+  /** As the application adds an item. */
+  const ingest = async (id: string, at: number): Promise<void> => {
+    const { redis } = bench.database;
+    await redis.hset(`feedback:${data.project}:${id}`, {
+      id,
+      project_id: data.project,
+      source: 'manual',
+      title: 't',
+      body: 'b',
+      created_at: new Date(at * 1000).toISOString(),
+    });
+    await redis.zadd(created, at, id);
+    await redis.zadd(`feedback:source:${data.project}:manual`, at, id);
+    await redis.sadd(unclustered, id);
+  };
+  /** As somebody deletes items and all that names them. */
+  const remove = async (ids: readonly string[]): Promise<void> => {
+    const { redis } = bench.database;
+    await redis.del(...ids.map((id) => `feedback:${data.project}:${id}`));
+    const lists = await redis.keys(`*${data.project}*`);
+    for (const key of lists) {
+      const type = await redis.type(key);
+      if (type === 'zset' && key.startsWith('feedback:')) await redis.zrem(key, ...ids);
+      if (type === 'set') await redis.srem(key, ...ids);
+    }
+  };
+  const newer = Array.from({ length: 10 }, (_, at) => `c0ffee00-0000-4000-8000-0000000000${10 + at}`);
+
+  for (const scope of ['project', 'all'] as const) {
+    const restore = (ask = {}, parts = {}) =>
+      bench.restore(snapshot, { scope: scope === 'all' ? { all: true } : { project: data.project }, ...ask }, parts);
+
+    it(`keep newer members in mode merge (${scope})`, async () => {
+      for (const [at, id] of newer.entries()) await ingest(id, NOW / 1000 + at);
+      const live = await scores(created);
+      await bench.database.redis.zadd(created, 7, data.items[0] ?? '');
+      const before = await bench.dump();
+      const dry = await restore({ mode: 'merge', dryRun: true });
+      const run = await restore({ mode: 'merge' });
+      expect(run).toMatchObject({ state: 'succeeded', error: null });
+      expect(run.result).toMatchObject({ plan: (dry.result as { plan: object }).plan });
+      expect(run.result).toMatchObject({ plan: { total: { unite: 1, overwrite: 0 }, lists: { added: 1, moved: 0 } } });
+      expect(await scores(created)).toEqual(live);
+      expect(await bySource()).toEqual(live);
+      expect(await bench.database.redis.smismember(unclustered, ...newer)).toEqual(newer.map(() => 1));
+      expect(run.result).toMatchObject({ united: { lists: 1, members: 1 } });
+      const undone = await bench.restore(run.id, { settle: null });
+      expect(undone).toMatchObject({ state: 'succeeded' });
+      expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
+    });
+
+    it(`name again what mode missing brings back, and change nothing else (${scope})`, async () => {
+      const { redis } = bench.database;
+      const whole = await bench.dump();
+      const listed = await scores(created);
+      const gone = data.items.slice(0, 18);
+      await remove(gone);
+      await ingest(newer[0] ?? '', NOW / 1000);
+      await redis.zadd(created, 7, data.items[30] ?? '');
+      const before = await bench.dump();
+      const run = await restore({ mode: 'missing' });
+      expect(run.error).toBeNull();
+      const expected = { ...listed, [newer[0] ?? '']: String(NOW / 1000), [data.items[30] ?? '']: '7' };
+      expect(await scores(created)).toEqual(expected);
+      expect(Object.keys(await bySource()).sort()).toEqual(Object.keys(expected).sort());
+      const after = await bench.dump();
+      const touched = changes(before, after);
+      for (const key of touched) expect(key).toMatch(/^feedback:|:items$/);
+      const others = changes(noLocks(whole), noLocks(after)).filter((key) => !key.startsWith('feedback:'));
+      expect(others).toEqual([]);
+      const undone = await bench.restore(run.id, { settle: null });
+      expect(undone).toMatchObject({ state: 'succeeded' });
+      expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
+    });
+  }
+
+  it('hold an item in one place: the snapshot decides in merge, the database in missing', async () => {
+    const { redis } = bench.database;
+    const [one = '', two = ''] = data.clusters;
+    const moved = (await redis.smembers(itemsOf(one)))[0] ?? '';
+    const [waiting = ''] = await redis.smembers(unclustered);
+    await redis.smove(itemsOf(one), itemsOf(two), moved);
+    await redis.smove(unclustered, itemsOf(two), waiting);
+    expect(await bench.restore(snapshot, { mode: 'missing' })).toMatchObject({ state: 'succeeded' });
+    expect(await redis.smismember(itemsOf(two), moved, waiting)).toEqual([1, 1]);
+    expect(await redis.sismember(itemsOf(one), moved)).toBe(0);
+    expect(await redis.sismember(unclustered, waiting)).toBe(0);
+    const dry = await bench.restore(snapshot, { mode: 'merge', dryRun: true });
+    expect(dry.result).toMatchObject({ plan: { lists: { moved: 2 } } });
+    expect(await bench.restore(snapshot, { mode: 'merge' })).toMatchObject({ state: 'succeeded', error: null });
+    expect(await redis.smismember(itemsOf(two), moved, waiting)).toEqual([0, 0]);
+    expect(await redis.sismember(itemsOf(one), moved)).toBe(1);
+    expect(await redis.sismember(unclustered, waiting)).toBe(1);
+  });
+
+  it('of another type are told of in the plan', async () => {
+    const { redis } = bench.database;
+    await redis.del(created);
+    await redis.set(created, 'a string');
+    const missing = await bench.restore(snapshot, { mode: 'missing', dryRun: true });
+    expect(missing.result).toMatchObject({ plan: { total: { keep: 1 }, lists: { wrongType: 1 } } });
+    const merge = await bench.restore(snapshot, { mode: 'merge', dryRun: true });
+    expect(merge.result).toMatchObject({ plan: { total: { overwrite: 1 }, lists: { wrongType: 1 } } });
+    expect(await bench.restore(snapshot, { mode: 'merge' })).toMatchObject({ state: 'succeeded', error: null });
+    expect(Object.keys(await scores(created)).sort()).toEqual([...data.items].sort());
+  });
+
+  it('keep their own expiry', async () => {
+    const { redis } = bench.database;
+    await redis.pexpireat(unclustered, NOW + 1e9);
+    await redis.spop(unclustered);
+    for (const mode of ['merge', 'missing'] as const) await bench.restore(snapshot, { mode });
+    expect(await redis.call('PEXPIRETIME', unclustered)).toBe(NOW + 1e9);
+  });
+
+  it.each(['lost on the way', 'taken out of the list'])('fail the proof when members are %s', async (what) => {
+    const { redis } = bench.database;
+    const [kept = '', lost = ''] = data.items;
+    await redis.zrem(created, lost);
+    await ingest(newer[0] ?? '', NOW / 1000);
+    const victim = what === 'lost on the way' ? lost : (newer[0] ?? '');
+    const port = intercept(bench.port, {
+      after: async (commands, replies) => {
+        if (commands.some(([name, key]) => name === 'ZADD' && String(key) === created))
+          await redis.zrem(created, victim);
+        return replies;
+      },
+    });
+    const run = await bench.restore(snapshot, { mode: 'merge' }, { redis: port });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    expect(run.result).toMatchObject({ proof: { total: { different: 1 }, examples: [{ key: created }] } });
+    expect(await redis.zscore(created, kept)).not.toBeNull();
+  });
+});
+
+describe('a list of many members', () => {
+  it.each(['merge', 'missing'] as const)('is united at once, however large: %s', async (mode) => {
+    const bench = await openRestoreBench({ snapshotReplyBytes: 60_000 });
+    try {
+      const { redis } = bench.database;
+      const ids = Array.from({ length: 3500 }, (_, at) => `item-${String(at).padStart(5, '0')}-${'x'.repeat(20)}`);
+      const pipeline = redis.pipeline();
+      for (const [at, id] of ids.entries()) {
+        pipeline.hset(`feedback:p:${id}`, 'id', id);
+        pipeline.zadd('feedback:created:p', at + 0.1, id);
+        pipeline.sadd('feedback:unclustered:p', id);
+      }
+      await pipeline.exec();
+      const before = await bench.dump();
+      const { id } = await bench.snapshot({ settings: { partBytes: 50_000 } });
+      await redis.zrem('feedback:created:p', ...ids.slice(0, 3000));
+      await redis.srem('feedback:unclustered:p', ...ids.slice(0, 3000));
+      const sizes: number[] = [];
+      const port = intercept(bench.port, {
+        after: async (_commands, replies) => {
+          sizes.push(await redis.zcard('feedback:created:p'));
+          return replies;
+        },
+      });
+      const run = await bench.restore(id, { mode }, { redis: port });
+      expect(run).toMatchObject({ result: { united: { lists: 2, members: 6000 } } });
+      expect([...new Set(sizes)]).toEqual([500, 3500]);
+      expect(changes(before, await bench.dump())).toEqual([]);
+    } finally {
+      await bench.stop();
+    }
+  });
+});
