@@ -43,7 +43,14 @@ export function noTally(): Tally {
 }
 
 export function noPlan(): Plan {
-  return { total: noTally(), byFamily: {}, examples: [], usersJoined: 0, usersLeft: 0, lists: { added: 0, wrongType: 0, moved: 0 } };
+  return {
+    total: noTally(),
+    byFamily: {},
+    examples: [],
+    usersJoined: 0,
+    usersLeft: 0,
+    lists: { added: 0, wrongType: 0, moved: 0 },
+  };
 }
 
 /** Counts a key in place: it is called for every key. */

@@ -1,7 +1,7 @@
 import type { Sealer } from '../ports/sealer.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { fromText, type Text } from '../snapshot/text.js';
+import { fromText } from '../snapshot/text.js';
 import type { Scope } from './model.js';
 
 interface UndoPorts {
@@ -41,12 +41,9 @@ export async function undoesProject(
 }
 
 /** Null for everything, and where no identity here opens the name. */
-async function openProject(
-  sealer: Sealer,
-  sealed: NonNullable<Manifest['undoes']>['project'],
-): Promise<string | null> {
+async function openProject(sealer: Sealer, sealed: NonNullable<Manifest['undoes']>['project']): Promise<string | null> {
   if (sealed === null) return null;
   const [opened] = await openNames(sealer, [{ key: sealed, reason: '' }]);
   const key = opened?.key ?? sealed;
-  return typeof key === 'object' && 'age' in key ? null : fromText(key as Text).toString('utf8');
+  return typeof key === 'object' && 'age' in key ? null : fromText(key).toString('utf8');
 }

@@ -28,12 +28,16 @@ export async function writeTask(
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
   await keepLocks(redis, state.projects, run.id);
-  const counts = await writeRecords(redis, chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts), {
-    mode: input.mode,
-    staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
-    inFlight: settings.inFlight,
-    signal,
-  });
+  const counts = await writeRecords(
+    redis,
+    chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts),
+    {
+      mode: input.mode,
+      staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
+      inFlight: settings.inFlight,
+      signal,
+    },
+  );
   return { counts, spent: spentSince(redis, before) } as unknown as Json;
 }
 

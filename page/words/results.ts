@@ -48,7 +48,9 @@ function restoreFacts(result: Fields): Fact[] {
     ...number('Proven equal', proof['equal']),
     ...positive('Missing', proof['missing']),
     ...positive('Different', proof['different']),
-    ...(typeof undo === 'string' && undo !== 'skipped' && undo !== 'empty' ? words('To undo', `npx soulcaster-backup restore ${undo} --env-file .env`) : []),
+    ...(typeof undo === 'string' && undo !== 'skipped' && undo !== 'empty'
+      ? words('To undo', `npx soulcaster-backup restore ${undo} --env-file .env`)
+      : []),
     ...words('Vectors', vectors['state']),
     ...time('Took', result['milliseconds']),
   ];

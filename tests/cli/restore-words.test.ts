@@ -18,7 +18,10 @@ describe('the command that undoes', () => {
     });
     fc.assert(
       fc.property(word, (project) => {
-        const command = restoreCommand(ID, { scope: { project }, target: null }).replace('npx soulcaster-backup', 'run');
+        const command = restoreCommand(ID, { scope: { project }, target: null }).replace(
+          'npx soulcaster-backup',
+          'run',
+        );
         const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
         expect(read).toBe(project);
       }),

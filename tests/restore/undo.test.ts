@@ -62,7 +62,12 @@ describe('the restore of one project, undone', () => {
     await redis.sadd(`user:projects:${data.user}`, 'a fourth');
     const outside = only(await bench.dump(), (key) => !data.owns(key) && !key.startsWith('user:projects:'));
     await bench.restore(run.id, { settle: null });
-    expect(changes(outside, only(await bench.dump(), (key) => !key.startsWith('user:projects:')))).toEqual([]);
+    expect(
+      changes(
+        outside,
+        only(await bench.dump(), (key) => !key.startsWith('user:projects:')),
+      ),
+    ).toEqual([]);
     expect((await redis.smembers(`user:projects:${data.user}`)).sort()).toEqual([...data.others, 'a fourth'].sort());
   });
 

@@ -26,8 +26,7 @@ export function planView(result: DryRunResult): string {
   const head = `What snapshot ${snapshot} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
   const joined =
     plan.usersJoined === 0 ? [] : [`The project is put on the list of ${counted(plan.usersJoined, 'user')}.`];
-  const left =
-    plan.usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(plan.usersLeft, 'user')}.`];
+  const left = plan.usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(plan.usersLeft, 'user')}.`];
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
     `${head}\n\n${planTable(plan)}`,

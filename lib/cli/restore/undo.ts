@@ -7,7 +7,16 @@ import { fieldsOf } from './result.js';
 import { restoreCommand } from './words.js';
 
 /** Phases of a restore in which the target is not as it was. */
-const WRITTEN: ReadonlySet<string> = new Set(['write', 'written', 'unite', 'remove', 'prove', 'extras', 'inspect', 'report']);
+const WRITTEN: ReadonlySet<string> = new Set([
+  'write',
+  'written',
+  'unite',
+  'remove',
+  'prove',
+  'extras',
+  'inspect',
+  'report',
+]);
 
 /** The way back from a restore. */
 export interface Undo {
