@@ -2,7 +2,11 @@ import type { Json } from '../json.js';
 import { AppError } from '../errors.js';
 import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
-import { checkProject, type ProjectReport } from '../soulcaster/invariants.js';
+import type { RedisPort } from '../ports/redis.js';
+import { findUnlisted, inspectProject, type FullReport, type ProjectReport } from '../soulcaster/invariants.js';
+import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { scanPages } from '../snapshot/scan/pages.js';
+import { traceViolations, type TracedViolation } from './origins.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
@@ -10,11 +14,16 @@ import { openContext, spentSince, type RestoreContext, type RestorePorts, type S
 export type BackendVerdict = 'agrees' | 'differs' | 'no-answer' | 'not-asked';
 
 /** A type, not an interface: it is stored as JSON. */
-export type InspectedProject = ProjectReport & { readonly backend: BackendVerdict };
+export type InspectedProject = Omit<ProjectReport, 'violations'> & {
+  readonly violations: readonly TracedViolation[];
+  readonly backend: BackendVerdict;
+};
 export type InspectResult = { readonly projects: readonly InspectedProject[]; readonly spent: Spent };
 
 /** Projects that one task looks at. */
 const PROJECTS = 10;
+/** With the factor that one SCAN asks for, about 1,000 keys a reply. */
+const NAMES = 250;
 
 export function inspectTasks(projects: readonly string[]): number {
   return Math.ceil(projects.length / PROJECTS);
@@ -25,16 +34,37 @@ export async function inspectTask(ports: RestorePorts, run: RunRecord, task: num
   const context = await openContext(ports, run);
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
-  for (const project of context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS)) {
-    const report = await checkProject(
-      context.redis,
-      project,
-      'project' in context.input.scope ? context.facts : undefined,
-    );
-    const inspected = { ...report, backend: await askBackend(ports, context, report) };
+  const names = context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS);
+  const reports = await inspectAll(context, names);
+  const traced = await traceViolations(ports, context, reports);
+  for (const [at, { report }] of reports.entries()) {
+    const backend = await askBackend(ports, context, report);
+    const inspected = { ...report, violations: traced[at] ?? [], backend };
     projects.push(ports.sealer.suffix === '' ? inspected : unnamed(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
+}
+
+/** One walk over the names of all keys finds what no list names, for all projects of the task. */
+async function inspectAll({ facts, input, redis }: RestoreContext, projects: readonly string[]): Promise<FullReport[]> {
+  const unlisted = await findUnlisted(redis, projects, namesIn(redis));
+  const own = 'project' in input.scope ? facts : { clusters: [], jobs: [], users: [] };
+  const reports: FullReport[] = [];
+  for (const project of projects) {
+    const found = unlisted.get(project);
+    const clusters = [...own.clusters, ...(found?.clusters ?? [])];
+    const jobs = [...own.jobs, ...(found?.jobs ?? [])];
+    reports.push(
+      await inspectProject(redis, project, { clusters, jobs, users: own.users, broken: found?.broken ?? [] }),
+    );
+  }
+  return reports;
+}
+
+async function* namesIn(redis: RedisPort): AsyncGenerator<ClassifiedKey[]> {
+  for await (const { keys } of scanPages(redis, '0', () => NAMES)) {
+    yield keys.map(({ key }) => classifyKey(key.toString('utf8')));
+  }
 }
 
 /** As it may stand beside encrypted parts: the project under its label, and none of its ids. */

@@ -1,5 +1,6 @@
 import { isId } from '../runs/ids.js';
 import type { RunFailure } from '../runs/model.js';
+import { RULES, type Rule } from '../soulcaster/invariants.js';
 import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
 import type { RestoreInput } from './model.js';
@@ -18,6 +19,11 @@ export function failureOf(
     const hint = `Was the application writing? Stop it and start the restore again.${undoHint(state.undo, input)}`;
     return { code: 'not-proven', message, hint };
   }
+  const broken = newlyBroken(projects);
+  if (broken !== null) {
+    const hint = `Was the application writing? The report names the ids; mend or re-import them.${undoHint(state.undo, input)}`;
+    return { code: 'incomplete', message: broken, hint };
+  }
   const differing = projects.filter(({ backend }) => backend === 'differs').length;
   if (differing > 0) {
     const message = `Redis is as the snapshot has it, but the backend counts otherwise in ${differing} projects`;
@@ -35,6 +41,24 @@ export function failureOf(
     message,
     hint: 'See whether the backend at BACKEND_URL runs; nothing has to be restored again.',
   };
+}
+
+/** What holds no longer in the data, and did in the snapshot and before the restore; null when there is nothing. */
+function newlyBroken(projects: readonly InspectedProject[]): string | null {
+  const sums = new Map<Rule, number>();
+  let unknown = 0;
+  for (const violation of projects.flatMap(({ violations }) => violations)) {
+    const count = violation.fresh + violation.unknown;
+    unknown += violation.unknown;
+    if (count > 0) sums.set(violation.rule, (sums.get(violation.rule) ?? 0) + count);
+  }
+  if (sums.size === 0) return null;
+  const what = [...sums].map(([rule, count]) => `${RULES[rule]} (${count})`).join('; ');
+  const where =
+    unknown > 0
+      ? 'were not so in the snapshot, and what was there before was not saved (--no-safety)'
+      : 'were so neither in the snapshot nor in the database before the restore';
+  return `Every key is proven, but the data of the application have faults that ${where}: ${what}`;
 }
 
 /** The backend's silence says nothing about the data. */

@@ -4,8 +4,9 @@ import { checkFeedback } from './invariants/feedback.js';
 import { checkJobs } from './invariants/jobs.js';
 import type { Look } from './invariants/look.js';
 import { checkOwner, checkRepos } from './invariants/project.js';
-import { newTally, type Violation } from './invariants/rules.js';
+import { newTally, type Rule, type Violation } from './invariants/rules.js';
 
+export { findUnlisted, type Unlisted } from './invariants/unlisted.js';
 export { RULES, type Rule, type Violation } from './invariants/rules.js';
 
 /** Ids that a snapshot or an earlier look told of, and that the project's own lists may lack. ProjectFacts is one. */
@@ -13,6 +14,14 @@ export interface KnownIds {
   readonly clusters: Iterable<string>;
   readonly jobs?: Iterable<string>;
   readonly users?: Iterable<string>;
+  /** What `findUnlisted` found broken beside the project's lists. */
+  readonly broken?: Iterable<readonly [rule: Rule, id: string]>;
+}
+
+/** A report with all ids that break rules, which it names the first few of. */
+export interface FullReport {
+  readonly report: ProjectReport;
+  readonly idsOf: (this: void, rule: Rule) => ReadonlySet<string>;
 }
 
 export interface ProjectReport {
@@ -43,17 +52,23 @@ export async function checkProject(
   project: string,
   known: KnownIds = { clusters: [] },
 ): Promise<ProjectReport> {
+  return (await inspectProject(redis, project, known)).report;
+}
+
+/** The same, with every id. */
+export async function inspectProject(redis: RedisPort, project: string, known: KnownIds): Promise<FullReport> {
   const tally = newTally();
   const look: Look = { redis, project, tally };
   const isFound = await checkOwner(look, known.users ?? []);
   const feedback = await checkFeedback(look);
-  const clusters = await checkClusters(look, known.clusters, feedback.created);
+  const clusters = await checkClusters(look, known.clusters, feedback.created, feedback.unclustered);
   await checkJobs(look, clusters.ids, known.jobs ?? []);
   await checkRepos(look, feedback.repos);
+  for (const [rule, id] of known.broken ?? []) tally.add(rule, id);
   const isFeedbackWhole =
     feedback.created.size === feedback.present && feedback.created.size === feedback.listedBySource;
   const areClustersWhole = clusters.listed === clusters.present && !tally.has('cluster-breaks-list');
-  return {
+  const report = {
     project,
     feedback: feedback.readable,
     clusters: clusters.readable,
@@ -61,4 +76,5 @@ export async function checkProject(
     loads: isFound && isFeedbackWhole && areClustersWhole,
     violations: tally.result(),
   };
+  return { report, idsOf: tally.ids };
 }

@@ -133,11 +133,12 @@ describe('a report', () => {
   it('shows every project with a fault, and of the others some', () => {
     const sound = { feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
     const projects = Array.from({ length: 30 }, (_, at) => ({ ...sound, project: `sound-${at}` }));
-    const violations = [{ rule: 'created-without-hash', count: 2, examples: ['a', 'b'] }];
+    const origin = { inSnapshot: 1, before: 0, fresh: 1, unknown: 0 };
+    const violations = [{ rule: 'created-without-hash', count: 2, examples: ['a', 'b'], ...origin }];
     const faulty = { ...sound, project: 'faulty', loads: false, violations, backend: 'differs' as const };
     const text = reportView(restored({ projects: [...projects, faulty] }), UNDO);
     expect(rowOf(text, 'faulty')).toEqual(['1', '1', 'NO', '2', 'differs']);
-    expect(text).toContain('faulty: items listed by time have no hash (2: a, b)');
+    expect(text).toContain('faulty: items listed by time have no hash (2: a, b): 1 NEW, 1 in the snapshot');
     expect(text.match(/^sound-/gm)).toHaveLength(20);
     expect(text).toContain('and 10 projects without a fault');
     expect(text).toContain('re-index the vectors of all 31 projects');

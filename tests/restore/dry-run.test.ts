@@ -79,8 +79,9 @@ type Changes = Record<string, { write: number; overwrite: number; remove: number
 
 /** What a plan says will change, by family, without families in which nothing does. */
 function done({ byFamily }: Plan): Changes {
-  const entries = Object.entries(byFamily).map(([family, { write, overwrite, remove }]) => {
-    return [family, { write, overwrite, remove }] as const;
+  const entries = Object.entries(byFamily).map(([family, { write, overwrite, unite, remove }]) => {
+    // A list that is united is a key that differs afterwards.
+    return [family, { write, overwrite: overwrite + unite, remove }] as const;
   });
   return Object.fromEntries(entries.filter(([, { write, overwrite, remove }]) => write + overwrite + remove > 0));
 }

@@ -202,3 +202,67 @@ describe('a list of many members', () => {
     }
   });
 });
+
+describe('what does not hold after a restore', () => {
+  let bench: RestoreBench;
+  let data: Workspace;
+  beforeAll(async () => {
+    bench = await openRestoreBench();
+  });
+  afterAll(() => bench.stop());
+  beforeEach(async () => {
+    data = await loadProjects(bench);
+  });
+
+  const STRAY = 'c0ffee00-0000-4000-8000-000000000000';
+  const addStray = (): Promise<unknown> =>
+    bench.database.redis.hset(`feedback:${data.project}:${STRAY}`, { id: STRAY, project_id: data.project });
+  const dangle = (): Promise<unknown> =>
+    bench.database.redis.set(`feedback:external:${data.project}:github:a:b`, 'no item');
+  const found = (run: { result: unknown }) =>
+    (run.result as { projects: { project: string; violations: object[] }[] }).projects.find(
+      ({ project }) => project === data.project,
+    )?.violations;
+
+  it('is inherited when the snapshot has it so, also in an empty database', async () => {
+    await addStray();
+    await dangle();
+    const { id } = await bench.snapshot();
+    await bench.database.redis.flushall();
+    const run = await bench.restore(id);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(found(run)).toEqual([
+      { rule: 'item-not-listed', count: 1, examples: [STRAY], inSnapshot: 1, before: 0, fresh: 0, unknown: 0 },
+      { rule: 'external-dangling', count: 1, examples: ['github:a:b'], inSnapshot: 1, before: 0, fresh: 0, unknown: 0 },
+    ]);
+  });
+
+  it('was there before, or that is not known when nothing was saved', async () => {
+    const { id } = await bench.snapshot();
+    await addStray();
+    const run = await bench.restore(id, { mode: 'merge' });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(found(run)).toMatchObject([{ rule: 'item-not-listed', before: 1, fresh: 0 }]);
+    const unsaved = await bench.restore(id, { mode: 'merge', safety: false });
+    expect(unsaved).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(unsaved.error?.message).toContain('--no-safety');
+    expect(found(unsaved)).toMatchObject([{ rule: 'item-not-listed', unknown: 1 }]);
+  });
+
+  it('is new, and the run is incomplete, when neither has it so', async () => {
+    const { id } = await bench.snapshot();
+    let came = false;
+    const redis = intercept(bench.port, {
+      before: async (commands) => {
+        const locks = commands.some(([name, key]) => name === 'SET' && String(key).startsWith('cluster:lock:'));
+        if (locks && !came) await addStray();
+        came ||= locks;
+        return null;
+      },
+    });
+    const run = await bench.restore(id, { mode: 'merge' }, { redis });
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(run.error?.message).toContain('items are in no list (1)');
+    expect(found(run)).toMatchObject([{ rule: 'item-not-listed', count: 1, fresh: 1 }]);
+  });
+});

@@ -8,9 +8,9 @@ import { scopeWords, targetWords } from './words.js';
 /** So many keys of an action are named; the JSON document names more. */
 const NAMED = 10;
 
-const LEGEND = `write: absent   overwrite: differs   unite: a list that gets members and loses none
-same: equal already, or a list that has all members   keep: differs, and the mode leaves it
+const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
 expired: its time is over   remove: there, and not to be there`;
+const LISTS_LEGEND = 'unite: a list that gets members and loses none   same: also a list that has all of them';
 
 /** Whether a restore by this plan would do anything at all. */
 export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
@@ -30,7 +30,7 @@ export function planView(result: DryRunResult): string {
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
     `${head}\n\n${planTable(plan)}`,
-    LEGEND,
+    plan.total.unite > 0 ? `${LEGEND}\n${LISTS_LEGEND}` : LEGEND,
     ...named(plan, 'overwrite', 'to overwrite'),
     ...named(plan, 'unite', 'that get members'),
     ...named(plan, 'remove', 'to remove'),
@@ -64,15 +64,16 @@ function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
 }
 
 function planTable({ byFamily, total }: Plan): string {
+  const shown = ACTIONS.filter((action) => action !== 'unite' || total.unite > 0);
   const row = (name: string, tally: Plan['total']): string[] => [
     name,
-    ...ACTIONS.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
+    ...shown.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
   ];
   const families = Object.entries(byFamily).sort(([a], [b]) => (a < b ? -1 : 1));
   return table(
-    ['family', ...ACTIONS],
+    ['family', ...shown],
     [...families.map(([family, tally]) => row(family, tally)), row('total', total)],
-    ACTIONS.map((_, column) => column + 1),
+    shown.map((_, column) => column + 1),
   );
 }
 

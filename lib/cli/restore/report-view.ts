@@ -89,9 +89,7 @@ function projectsView(projects: readonly RestoredProject[]): string[] {
   return [
     table(['project', 'feedback', 'clusters', 'loads', 'violations', 'backend'], rows, [1, 2, 4]) +
       (more > 0 ? `\nand ${counted(more, 'project')} without a fault` : ''),
-    ...(found.length === 0
-      ? []
-      : [`What does not hold in the data, as far as the snapshot has it so:\n${found.join('\n')}`]),
+    ...(found.length === 0 ? [] : [`What does not hold in the data:\n${found.join('\n')}`]),
   ];
 }
 
@@ -100,11 +98,24 @@ function isFaulty({ loads, violations, backend }: RestoredProject): boolean {
 }
 
 function violationLines({ project, violations }: RestoredProject): string[] {
-  return violations.map(({ rule, count: broken, examples }) => {
+  return violations.map(({ rule, count: broken, examples, ...origin }) => {
     const words = Object.hasOwn(RULES, rule) ? RULES[rule as keyof typeof RULES] : rule;
     const which = examples.length === 0 ? '' : `: ${examples.map(printable).join(', ')}`;
-    return `  ${printable(project)}: ${words} (${count(broken)}${which})`;
+    return `  ${printable(project)}: ${words} (${count(broken)}${which})${originWords(origin)}`;
   });
+}
+
+type Origin = Pick<RestoredProject['violations'][number], 'inSnapshot' | 'before' | 'fresh' | 'unknown'>;
+
+/** Where they come from; runs of older versions do not say. */
+function originWords({ before, fresh, inSnapshot, unknown }: Origin): string {
+  const parts = [
+    ...(fresh > 0 ? [`${count(fresh)} NEW`] : []),
+    ...(unknown > 0 ? [`${count(unknown)} not in the snapshot, what was there before was not saved`] : []),
+    ...(inSnapshot > 0 ? [`${count(inSnapshot)} in the snapshot`] : []),
+    ...(before > 0 ? [`${count(before)} there before the restore`] : []),
+  ];
+  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
 }
 
 /** What becomes of the vectors, which may name clusters that are gone. */

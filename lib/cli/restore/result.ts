@@ -18,7 +18,17 @@ const projectSchema = z.object({
   feedback: z.number(),
   clusters: z.number(),
   loads: z.boolean(),
-  violations: z.array(z.object({ rule: z.string(), count: z.number(), examples: z.array(z.string()) })),
+  violations: z.array(
+    z.object({
+      rule: z.string(),
+      count: z.number(),
+      examples: z.array(z.string()),
+      inSnapshot: z.number().default(0),
+      before: z.number().default(0),
+      fresh: z.number().default(0),
+      unknown: z.number().default(0),
+    }),
+  ),
   backend: z.enum(['agrees', 'differs', 'no-answer', 'not-asked']),
 });
 export type RestoredProject = z.infer<typeof projectSchema>;

@@ -19,12 +19,13 @@ export interface ClusterFacts {
 
 /**
  * Checks the clusters that are listed and those that the caller knows of besides, their items and their plans.
- * `created` holds the ids of the project's items.
+ * `created` holds the ids of the project's items, `unclustered` those that are in no cluster yet.
  */
 export async function checkClusters(
   look: Look,
   known: Iterable<string>,
   created: ReadonlyMap<string, string>,
+  unclustered: ReadonlySet<string>,
 ): Promise<ClusterFacts> {
   const listed = new Set<string>();
   for await (const { elements } of sortedSetPages(look, [`clusters:${look.project}:all`])) {
@@ -33,7 +34,7 @@ export async function checkClusters(
   const ids = new Set([...listed, ...known]);
   const counts = { present: 0, readable: 0 };
   for (const group of groups(ids, CLUSTERS)) await checkHashes(look, group, listed, counts);
-  await checkItems(look, ids, created);
+  await checkItems(look, ids, created, unclustered);
   return { ids, listed: listed.size, ...counts };
 }
 
@@ -75,12 +76,14 @@ async function checkItems(
   look: Look,
   clusters: ReadonlySet<string>,
   created: ReadonlyMap<string, string>,
+  unclustered: ReadonlySet<string>,
 ): Promise<void> {
   const keys = [...clusters].map((id) => `cluster:${look.project}:${id}:items`);
   const clusterOf = new Map<string, number>();
   for await (const { index, elements } of setPages(look, keys)) {
     for (const id of elements) {
       if (!created.has(id)) look.tally.add('items-without-created', id);
+      if (unclustered.has(id)) look.tally.add('item-clustered-and-unclustered', id);
       const other = clusterOf.get(id);
       if (other !== undefined && other !== index) look.tally.add('item-in-two-clusters', id);
       clusterOf.set(id, index);

@@ -15,6 +15,8 @@ export interface FeedbackFacts {
   readonly readable: number;
   /** Readable items by source; sources without any are left out. */
   readonly bySource: ReadonlyMap<string, number>;
+  /** Ids of `feedback:unclustered`. */
+  readonly unclustered: ReadonlySet<string>;
   /** Entries of all `feedback:source` lists. */
   readonly listedBySource: number;
   /** Repositories that items name. */
@@ -40,11 +42,15 @@ export async function checkFeedback(look: Look): Promise<FeedbackFacts> {
   const gathered: Gathered = { present: 0, readable: 0, bySource: new Map(), sourceOf: new Map(), repos: new Set() };
   for (const ids of groups(created.keys(), ITEMS)) await checkItems(look, ids, gathered);
   const listedBySource = await checkSources(look, created, gathered.sourceOf);
+  const unclustered = new Set<string>();
   for await (const { elements } of setPages(look, [`feedback:unclustered:${look.project}`])) {
-    for (const id of elements) if (!created.has(id)) look.tally.add('unclustered-without-created', id);
+    for (const id of elements) {
+      unclustered.add(id);
+      if (!created.has(id)) look.tally.add('unclustered-without-created', id);
+    }
   }
   const { present, readable, bySource, repos } = gathered;
-  return { created, present, readable, bySource, listedBySource, repos };
+  return { created, present, readable, bySource, listedBySource, repos, unclustered };
 }
 
 async function checkItems(look: Look, ids: readonly string[], gathered: Gathered): Promise<void> {

@@ -32,6 +32,14 @@ export const RULES = {
   'items-without-created': 'items of clusters are not listed by time',
   /** An id is in the items of more than one cluster. */
   'item-in-two-clusters': 'items are in two clusters',
+  /** An id is in the items of a cluster and in `feedback:unclustered`. */
+  'item-clustered-and-unclustered': 'items are in a cluster and to be clustered as well',
+  /** The hash of an item is there, and `feedback:created` lacks its id. */
+  'item-not-listed': 'items are in no list',
+  /** The hash of a clustering job is there, and `cluster_jobs:{project}:recent` lacks its id. */
+  'cluster-job-not-listed': 'clustering jobs are in no list',
+  /** The key of an external id points to an item that is not there; the example is the source and the external id. */
+  'external-dangling': 'keys of external ids point to no item',
   /** An id of `clusters:{project}:all` has no hash. */
   'cluster-without-hash': 'listed clusters have no hash',
   /** The hash of a cluster is there, and `clusters:{project}:all` lacks its id. */
@@ -74,6 +82,8 @@ const EXAMPLES = 5;
 export interface Tally {
   add(rule: Rule, id: string): void;
   has(rule: Rule): boolean;
+  /** All ids that break a rule; none when it holds. */
+  readonly ids: (rule: Rule) => ReadonlySet<string>;
   /** In the order of RULES, those that were broken. */
   result(): Violation[];
 }
@@ -86,6 +96,7 @@ export function newTally(): Tally {
       broken.set(rule, ids.add(id));
     },
     has: (rule) => broken.has(rule),
+    ids: (rule) => broken.get(rule) ?? new Set(),
     result: () =>
       (Object.keys(RULES) as Rule[]).flatMap((rule) => {
         const ids = [...(broken.get(rule) ?? [])].sort();

@@ -1,0 +1,78 @@
+import { isId } from '../runs/ids.js';
+import { loadManifest, type Manifest } from '../snapshot/manifest.js';
+import { findUnlisted, inspectProject, type FullReport, type Rule, type Violation } from '../soulcaster/invariants.js';
+import type { RestoreContext, RestorePorts } from './context.js';
+import { recordedProjects } from './recorded-projects.js';
+
+/** Of the ids that break a rule now, how many did so where; they add up to `count`. */
+export interface Origin {
+  /** In the snapshot that was restored. */
+  readonly inSnapshot: number;
+  /** Not there, but in the database before the restore. */
+  readonly before: number;
+  /** In neither: the restore brought it about, or somebody who wrote meanwhile. */
+  readonly fresh: number;
+  /** Not in the snapshot, and what was there before was not saved. */
+  readonly unknown: number;
+}
+
+/** A type, not an interface: it is stored as JSON. */
+export type TracedViolation = Violation & Origin;
+
+type IdsOf = FullReport['idsOf'];
+
+/**
+ * Says where the violations of some projects come from, by the ids that break each rule in the snapshot itself and in what
+ * the safety snapshot holds. Each is read only when there is something to ask it.
+ */
+export async function traceViolations(
+  ports: RestorePorts,
+  context: RestoreContext,
+  reports: readonly FullReport[],
+): Promise<TracedViolation[][]> {
+  const faulty = reports.filter(({ report }) => report.violations.length > 0);
+  if (faulty.length === 0) return reports.map(() => []);
+  const names = faulty.map(({ report }) => report.project);
+  const inSnapshot = await idsIn(ports, context.manifest, names);
+  const isExplained = ({ report, idsOf }: FullReport): boolean =>
+    report.violations.every(({ rule }) => [...idsOf(rule)].every((id) => has(inSnapshot, report.project, rule, id)));
+  const saved = faulty.every(isExplained) ? null : await savedState(ports, context);
+  const before = saved === null ? null : await idsIn(ports, saved, names);
+  const isKnown = saved !== null || context.state.targetEmpty || context.input.mode === 'replace';
+  return reports.map(({ report, idsOf }) =>
+    report.violations.map((violation) => {
+      const origin = { inSnapshot: 0, before: 0, fresh: 0, unknown: 0 };
+      for (const id of idsOf(violation.rule)) {
+        if (has(inSnapshot, report.project, violation.rule, id)) origin.inSnapshot += 1;
+        else if (before !== null && has(before, report.project, violation.rule, id)) origin.before += 1;
+        else if (isKnown) origin.fresh += 1;
+        else origin.unknown += 1;
+      }
+      return { ...violation, ...origin };
+    }),
+  );
+}
+
+function has(ids: ReadonlyMap<string, IdsOf>, project: string, rule: Rule, id: string): boolean {
+  return ids.get(project)?.(rule).has(id) === true;
+}
+
+async function idsIn(
+  ports: RestorePorts,
+  manifest: Manifest,
+  projects: readonly string[],
+): Promise<ReadonlyMap<string, IdsOf>> {
+  const { redis, pages } = await recordedProjects(ports, manifest, new Set(projects));
+  const unlisted = await findUnlisted(redis, projects, pages());
+  const found = new Map<string, IdsOf>();
+  for (const project of projects) {
+    const known = unlisted.get(project) ?? { clusters: [] };
+    found.set(project, (await inspectProject(redis, project, known)).idsOf);
+  }
+  return found;
+}
+
+async function savedState(ports: RestorePorts, { state }: RestoreContext): Promise<Manifest | null> {
+  if (state.undo === null || !isId(state.undo)) return null;
+  return (await loadManifest(ports.store, state.undo))?.manifest ?? null;
+}
