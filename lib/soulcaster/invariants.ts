@@ -21,7 +21,7 @@ export interface KnownIds {
 /** A report with all ids that break rules, which it names the first few of. */
 export interface FullReport {
   readonly report: ProjectReport;
-  readonly idsOf: (this: void, rule: Rule) => ReadonlySet<string>;
+  readonly idsOf: (rule: Rule) => ReadonlySet<string>;
 }
 
 export interface ProjectReport {
