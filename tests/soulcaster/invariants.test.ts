@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { checkProject, RULES, type Rule } from '../../lib/soulcaster/invariants.js';
+import { checkProject, findUnlisted, RULES, type Rule } from '../../lib/soulcaster/invariants.js';
+import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { startChecked, type Checked } from './checked-database.js';
 import { itemBreaches } from './item-breaches.js';
 import { otherBreaches } from './other-breaches.js';
@@ -87,8 +88,30 @@ describe('checkProject', () => {
     });
   });
 
+  it('finds what no list names by the names of all keys', async () => {
+    const { redis, project, ids, clusters, worked } = workspace;
+    await redis.zrem(`feedback:created:${project}`, ids[0] ?? '');
+    await redis.hset(`cluster_job:${project}:${LOST}`, 'status', 'succeeded');
+    await redis.set(`feedback:external:${project}:github:a:b`, LOST);
+    await redis.hset(`job:${LOST}`, { project_id: project, cluster_id: worked.cluster });
+    const keys = (await redis.keys('*')).map(classifyKey);
+    const pages = (async function* () {
+      yield await Promise.resolve(keys.slice(0, 100));
+      yield keys.slice(100);
+    })();
+    const found = (await findUnlisted(checked.port, [project], pages)).get(project);
+    expect([...(found?.broken ?? [])].sort()).toEqual([
+      ['cluster-job-not-listed', LOST],
+      ['external-dangling', 'github:a:b'],
+      ['item-not-listed', ids[0]],
+    ]);
+    expect([...(found?.clusters ?? [])].sort()).toEqual([...clusters].sort());
+    expect(found?.jobs.has(LOST) && found.jobs.has(worked.job)).toBe(true);
+  });
+
   it('is tested for every rule', () => {
     const known: Rule[] = ['project-of-another-user', 'cluster-not-listed', 'job-not-listed'];
+    known.push('item-not-listed', 'cluster-job-not-listed', 'external-dangling');
     expect([...breaches.map(({ rule }) => rule), ...known].sort()).toEqual(Object.keys(RULES).sort());
   });
 });

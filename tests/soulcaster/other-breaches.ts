@@ -44,6 +44,15 @@ export const otherBreaches: readonly Breach[] = [
     },
   },
   {
+    rule: 'item-clustered-and-unclustered',
+    loads: true,
+    async commit({ redis, project, clusters: [cluster = ''] }) {
+      const id = (await redis.srandmember(`cluster:${project}:${cluster}:items`)) ?? '';
+      await redis.sadd(`feedback:unclustered:${project}`, id);
+      return { 'item-clustered-and-unclustered': [id] };
+    },
+  },
+  {
     rule: 'cluster-without-hash',
     loads: false,
     async commit({ redis, project }) {
