@@ -1,0 +1,17 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../lib/ports/clock.js';
+
+/** How far the clock of the command that is running here is ahead, in milliseconds. */
+export const skew = new AsyncLocalStorage<number>();
+
+/** Stands in place of lib/adapters/clock.ts in the hunt's bundle, so that each command may have a clock of its own. */
+export function systemClock(): Clock {
+  const ahead = skew.getStore() ?? 0;
+  return {
+    now: () => Date.now() + ahead,
+    async sleep(ms, signal) {
+      await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Context } from '../../lib/cli/context.js';
+import { reportError } from '../../lib/cli/output/report-error.js';
+import { buildProgram } from '../../lib/cli/program.js';
+import { skew } from './clock.js';
+
+export type Variables = Readonly<Record<string, string>>;
+
+/** What a command printed and how it ended; `code` is null for a process that was killed. */
+export interface Outcome {
+  readonly args: readonly string[];
+  readonly code: number | null;
+  /** The one document of --json; null when there is none. */
+  readonly json: Record<string, unknown> | null;
+  readonly text: string;
+}
+
+/** Runs a command of the product in this process, as bin/soulcaster-backup.js does, with a clock that is ahead or behind. */
+export async function inProcess(args: readonly string[], env: Variables, skewSeconds = 0): Promise<Outcome> {
+  let out = '';
+  let text = '';
+  const context: Context = {
+    env,
+    json: true,
+    onTerminal: false,
+    interrupt: new AbortController().signal,
+    print: (line) => void (text += `${line}\n`),
+    document: (value) => void (out += JSON.stringify(value)),
+    note: (line) => void (text += `${line}\n`),
+    log: {
+      info: () => undefined,
+      warn: (event, fields) => void (text += `warning: ${event} ${JSON.stringify(fields ?? {})}\n`),
+      error: (event, fields) => void (text += `error: ${event} ${JSON.stringify(fields ?? {})}\n`),
+    },
+  };
+  let code = 0;
+  const program = buildProgram(async (work) => void (code = await work(context)));
+  await skew.run(skewSeconds * 1000, async () => {
+    try {
+      await program.parseAsync([...args, '--json'], { from: 'user' });
+    } catch (error) {
+      const sink = {
+        env,
+        json: true,
+        out: (line: string) => void (out += line),
+        err: (line: string) => void (text += `${line}\n`),
+      };
+      code = reportError(error, sink);
+    }
+  });
+  return { args, code, json: parsed(out), text };
+}
+
+/** The real program in a process of its own. `kill` is called with what ends it as kill -9 does. */
+export async function inOwnProcess(
+  args: readonly string[],
+  env: Variables,
+  killer: (kill: () => void) => void,
+): Promise<Outcome> {
+  const child = spawn(process.execPath, [join(process.cwd(), 'bin/soulcaster-backup.js'), ...args, '--json'], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [out, text] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => void (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => void (text += chunk.toString()));
+  killer(() => void child.kill('SIGKILL'));
+  const code = await new Promise<number | null>((resolve) => child.once('close', (status) => resolve(status)));
+  return { args, code, json: parsed(out), text };
+}
+
+function parsed(out: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(out) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,18 @@
+import { describe, it } from '@jest/globals';
+import { engines, type TestEngine } from './engines.js';
+
+/** A suite once for each engine; one that is missing is named as skipped, and fails where CI=true asks for all. */
+export async function describeEngines(title: string, suite: (engine: TestEngine) => void): Promise<void> {
+  for (const engine of await engines()) {
+    if ('program' in engine) {
+      describe(`${title} (${engine.name})`, () => suite(engine));
+      continue;
+    }
+    const words = `not tested on ${engine.name}: ${engine.missing}`;
+    if (process.env['CI'] !== 'true') describe.skip(title, () => it(words, () => undefined));
+    else
+      it(`${title} (${engine.name})`, () => {
+        throw new Error(words);
+      });
+  }
+}
