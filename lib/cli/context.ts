@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { environment, withEnvFile, type Environment } from '../config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/log.js';
+import { printable, printableJson } from './output/printable.js';
 import { redact } from './output/redact.js';
 
 /** What a command has to work with. */
@@ -30,17 +31,17 @@ export interface GlobalOptions {
 export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<Context> {
   const env = await variables(options.envFile);
   const json = options.json === true;
-  const note = (text: string): void => void process.stderr.write(`${redact(text, env)}\n`);
+  const note = (text: string): void => void process.stderr.write(`${printable(redact(text, env))}\n`);
   return {
     env,
     json,
     onTerminal: process.stderr.isTTY && env['TERM'] !== 'dumb',
     interrupt,
     print(text) {
-      if (!json) process.stdout.write(`${text}\n`);
+      if (!json) process.stdout.write(`${printable(text)}\n`);
     },
     document(value) {
-      if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+      if (json) process.stdout.write(`${printableJson(value)}\n`);
     },
     note,
     log: remarks(note, env['DEBUG'] === '1'),

@@ -49,7 +49,9 @@ function usageError(error: CommanderError): AppError {
 
 /** A reader that has seen enough, such as `head`, closes the pipe: that is no fault. */
 function endWithReader(): void {
+  // A terminal that is gone takes no words: the run must end all the same.
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
+    if (error.code !== 'EIO') process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
 }

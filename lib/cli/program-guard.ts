@@ -8,6 +8,19 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .description('are the objectives met? age of the newest snapshot, time of the last drill, runs, open alerts')
     .action(() => perform(async (context) => (await import('./status.js')).status(context)));
   program
+    .command('cancel')
+    .description('end a run now, as failed; its lease and its locks are freed')
+    .argument('<run>', 'id of the run')
+    .action((id: string) => perform(async (context) => (await import('./cancel.js')).cancel(context, id)));
+  program
+    .command('unlock')
+    .description('show the leases that runs hold or, with --yes, end one whoever holds it')
+    .argument('[lease]', 'name of a lease, such as database')
+    .option('--yes', 'end the lease')
+    .action((name: string | undefined, options: { yes?: boolean }) =>
+      perform(async (context) => (await import('./unlock.js')).unlock(context, name, options)),
+    );
+  program
     .command('guard')
     .description('the guard’s turn by hand: stuck runs, a snapshot and a drill if due, chain, services, alerts')
     .option('--local', 'do all work in this process, without the queue (so it is when QSTASH_TOKEN is not set)')

@@ -7,16 +7,17 @@ export interface Interruption {
   release(): void;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** SIGHUP: the terminal was closed, or the connection to it was lost. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The first signal asks for an orderly end; the second ends the process at once. */
 export function onInterrupt(note: (text: string) => void): Interruption {
   const controller = new AbortController();
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(exitCodeOf('interrupted'));
-    note('Stopping. Once more ends at once.');
+    note(`Stopping on ${signal}: the run ends as failed and frees its lease. Once more ends at once.`);
     controller.abort(
-      new AppError('interrupted', 'The command was interrupted', {
+      new AppError('interrupted', `The command was interrupted by ${signal}`, {
         hint: 'Start it again; nothing half-done counts.',
       }),
     );

@@ -1,7 +1,8 @@
 import type { Progress, RunDefinition, RunRecord, TaskPhase } from '../runs/model.js';
+import { releaseLocks } from '../soulcaster/locks.js';
 import { enter, stateOf } from './checkpoint.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
-import { embedTask } from './embed-task.js';
+import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';
 import { lateStep } from './late-step.js';
@@ -37,6 +38,7 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     kind: 'reindex',
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
+    letGo: (run) => releaseLocks(ports.redis, lockedProjects(stateOf(run)), run.id),
     firstPhase: 'preflight',
     phases: {
       preflight: { type: 'serial', step: (leg) => preflightStep(ports, settings, leg) },

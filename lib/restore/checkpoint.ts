@@ -16,6 +16,8 @@ export const restoreCheckpointSchema = z.object({
   startedAt: z.number(),
   /** What rule `shift` adds to each expiry, in milliseconds. */
   shiftMs: z.number(),
+  /** SHA-256 of the manifest that the run began with; null in runs of older versions. */
+  manifestSha256: z.string().nullable().default(null),
   /** Whether the target held nothing when the run began: then nothing has to be read before it is written. */
   targetEmpty: z.boolean(),
   /** Numbers of the parts that may hold keys of the scope: task n works on the n-th of these. */
@@ -62,6 +64,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
   return {
     startedAt: now,
     shiftMs: 0,
+    manifestSha256: null,
     targetEmpty: false,
     parts: [],
     findings: [],

@@ -2,7 +2,8 @@ import { AppError } from '../errors.js';
 import type { Backend, Log, RedisPort } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
 import type { ProjectFacts } from '../soulcaster/project-scope.js';
-import { loadManifest, type Manifest } from '../snapshot/manifest.js';
+import { boundManifest } from '../snapshot/bound-manifest.js';
+import type { Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import type { ExpiryPlan } from './expiry.js';
@@ -51,7 +52,7 @@ export interface RestoreContext {
 export async function openContext(ports: RestorePorts, run: RunRecord): Promise<RestoreContext> {
   const input = inputOf(run);
   const state = parseRestoreCheckpoint(run.checkpoint);
-  const loaded = await loadManifest(ports.store, input.snapshot);
+  const loaded = await boundManifest(ports, input.snapshot, state.manifestSha256);
   if (loaded === null) {
     throw new AppError('not-found', `Snapshot ${input.snapshot} is gone`, {
       hint: 'It was there when the restore began. See `soulcaster-backup list`, and who removes objects from the store.',

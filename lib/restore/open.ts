@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 import type { Leg, StepOutcome } from '../runs/model.js';
+import { boundManifest } from '../snapshot/bound-manifest.js';
 import { demandStanding } from '../snapshot/standing.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest } from './choose.js';
@@ -14,8 +15,10 @@ export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutco
   await demandStanding(ports, leg.run.id, input.snapshot);
   // Whether an incomplete one will do was decided when the run was asked for.
   const manifest = await chooseManifest(ports, input.snapshot, true);
+  const bound = await boundManifest(ports, input.snapshot, null);
   const checkpoint = {
     ...state,
+    manifestSha256: bound?.sha256 ?? null,
     shiftMs: Math.max(0, state.startedAt - Date.parse(manifest.window.to)),
     targetEmpty: await isEmpty(ports.redisOf(input.target)),
     times: [...state.times, ['check', ports.clock.now()] as [string, number]],

@@ -1,8 +1,9 @@
 import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
+import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { checkTask, condemnStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
-import { takeLocks } from '../soulcaster/locks.js';
+import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
 import { liveStep } from './live.js';
 import { openStep } from './open.js';
@@ -35,6 +36,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     kind: 'restore',
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
+    letGo: (run) => letGo(ports, run),
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (leg) => openStep(ports, leg) },
@@ -58,6 +60,12 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
       report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
     },
   };
+}
+
+/** The application need not wait for a restore that has ended, however it ended. */
+async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
+  const { projects } = parseRestoreCheckpoint(run.checkpoint);
+  await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
 }
 
 async function fenceStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {

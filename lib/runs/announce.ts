@@ -20,6 +20,7 @@ export function announcing(engine: Engine, clock: Clock, onEnded: OnRunEnded): E
   return {
     ...engine,
     work: (id, budget) => telling(() => engine.work(id, budget)),
+    end: (id, error) => telling(() => engine.end(id, error)),
     deliver: (body, budget) => telling(() => engine.deliver(body, budget)),
   };
 }

@@ -20,9 +20,15 @@ export function willBeRetried(error: AppError, budget: Budget | null): boolean {
 
 /**
  * Ends a run as failed, unless it is over already or the error is one that a retry may get past: that one is thrown.
- * Somebody else's write in between only means to look again.
+ * Somebody else's write in between only means to look again. `letGo`: see `RunDefinition`.
  */
-export async function endRun(ports: Needs, id: string, cause: unknown, budget: Budget | null): Promise<RunRecord> {
+export async function endRun(
+  ports: Needs,
+  id: string,
+  cause: unknown,
+  budget: Budget | null,
+  letGo: LetGo = () => Promise.resolve(),
+): Promise<RunRecord> {
   const error = toAppError(cause);
   if (willBeRetried(error, budget)) throw error;
   for (;;) {
@@ -40,10 +46,22 @@ export async function endRun(ports: Needs, id: string, cause: unknown, budget: B
       } as const;
       const saved = await saveRun(ports.store, held, failed);
       await freeLease(ports, failed.lease, id);
+      await lettingGo(ports, held.record, letGo);
       ports.log.error('run-failed', { run: id, code: error.code, message: error.message });
       return saved.record;
     } catch (conflict) {
       if (!(conflict instanceof AppError) || conflict.code !== 'fenced') throw conflict;
     }
+  }
+}
+
+type LetGo = (run: RunRecord) => Promise<void>;
+
+/** What cannot be given back runs out by itself: the end of the run stands either way. */
+export async function lettingGo(ports: Pick<Ports, 'log'>, run: RunRecord, letGo: LetGo): Promise<void> {
+  try {
+    await letGo(run);
+  } catch (error) {
+    ports.log.warn('locks-not-released', { run: run.id, code: toAppError(error).code });
   }
 }

@@ -31,6 +31,8 @@ export interface Engine {
   work(id: string, budget: Budget): Promise<RunRecord>;
   /** Does what a queue message says. A message that is out of date or a double changes nothing. */
   deliver(body: string, budget: Budget): Promise<RunRecord>;
+  /** Ends a run as failed with this error, whoever works on it; one that is over stays as it is. */
+  end(id: string, error: AppError): Promise<RunRecord>;
   /** Has the queue begin with a run that was started. */
   enqueue(id: string): Promise<void>;
   /** Has the queue go on with a run of which nothing was heard, with a message that it cannot take for an earlier one. */
@@ -71,8 +73,8 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
     const definition = definitionOf(before.record.kind);
     const objection = objectionTo(before.record, definition);
-    if (objection !== null) return endRun(ports, id, objection, null);
-    if (await isForgotten(ports, before.record)) return endRun(ports, id, forgotten(before.record), null);
+    if (objection !== null) return end(id, objection);
+    if (await isForgotten(ports, before.record)) return end(id, forgotten(before.record));
     const claim = await claimOwn(before.record);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
@@ -122,7 +124,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const message = parseMessage(body);
     const { record } = await loadRun(ports.store, message.run);
     if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
-    if (await isForgotten(ports, record)) return endRun(ports, record.id, forgotten(record), null);
+    if (await isForgotten(ports, record)) return end(record.id, forgotten(record));
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
       return deliverTasks(record, phase, { first: message.task, count: message.count }, budget);
@@ -147,7 +149,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
 
   async function pauseOrEnd(run: RunRecord, cause: unknown, budget: Budget): Promise<RunRecord> {
     const error = toAppError(cause);
-    if (!mayWait(error, budget)) return endRun(ports, run.id, error, budget);
+    if (!mayWait(error, budget)) return end(run.id, error, budget);
     const held = await loadRun(ports.store, run.id);
     if (held.record.state !== 'running') return held.record;
     const next = { ...held.record, ...asleep(ports.clock.now(), error) };
@@ -168,13 +170,20 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const error = new AppError('interrupted', `Run ${id} was not heard of for too long and run ${by} took its place`, {
       hint: 'Nothing to do if the later run succeeded; else start it again.',
     });
-    return endRun(ports, id, error, null);
+    return end(id, error);
+  }
+
+  function end(id: string, error: AppError, budget: Budget | null = null): Promise<RunRecord> {
+    return endRun(ports, id, error, budget, async (run) => {
+      await definitions.find(({ kind }) => kind === run.kind)?.letGo?.(run);
+    });
   }
 
   return {
     start,
     work: (id, budget) => work(id, budget),
     deliver,
+    end: (id, error) => end(id, error),
     enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
     async resume(id) {
       const { leg } = (await loadRun(ports.store, id)).record;

@@ -1,8 +1,10 @@
 import pLimit from 'p-limit';
 import pMap from 'p-map';
+import { AppError } from '../errors.js';
 import { tasksOf, type TaskGroup } from './groups.js';
 import { keepLease, type LeaseTimes } from './lease.js';
 import type { Budget } from './leg.js';
+import { elapsed, lifeline } from './lifeline.js';
 import type { EnginePorts } from './legwork.js';
 import { hasMarker, writeMarker } from './markers.js';
 import type { RunRecord, TaskPhase } from './model.js';
@@ -17,8 +19,8 @@ export interface GroupOutcome {
   readonly error: unknown;
 }
 
-/** A look at the lease costs a request to the store; it lasts for minutes. */
-const KEEP_EVERY_MS = 30_000;
+/** A look at the lease costs a request to the store; a run that is ended is to stop soon. */
+const KEEP_EVERY_MS = 5_000;
 
 /**
  * Does the tasks of a group that are not done yet, `phase.ahead` at a time. After a failure, or when time is up, no
@@ -36,6 +38,7 @@ export async function workGroup(
   const due = tasksOf(group).filter((task) => task < run.tasks);
   const left = new Set(due);
   const turn = pLimit(1);
+  const life = lifeline(clock, times.holdMs, [budget.interrupt], () => taken(run));
   let begun = 0;
   let done = 0;
   let keptAt = Number.NEGATIVE_INFINITY;
@@ -44,11 +47,13 @@ export async function workGroup(
   const keep = async (): Promise<void> => {
     if (clock.now() - keptAt < KEEP_EVERY_MS) return;
     keptAt = clock.now();
-    await keepLease(ports, run.lease, run.id, times);
+    const since = elapsed(clock);
+    if (!(await keepLease(ports, run.lease, run.id, times))) throw taken(run);
+    life.confirmed(since);
   };
   const doTask = async (task: number): Promise<void> => {
     await keep();
-    const result = await phase.task(run, task, budget.interrupt, turn);
+    const result = await phase.task(run, task, life.signal, turn);
     await writeMarker(store, run.id, run.phase, task, result);
     done += 1;
   };
@@ -75,4 +80,10 @@ export async function workGroup(
     { concurrency: phase.ahead ?? 1 },
   );
   return { done, left: [...left], error };
+}
+
+function taken({ id, lease }: RunRecord): AppError {
+  return new AppError('fenced', `Run ${id} no longer has its lease ${lease}`, {
+    hint: 'It was cancelled, or another run took its place: see `npx soulcaster-backup run` for how it ended.',
+  });
 }

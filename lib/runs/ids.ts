@@ -4,6 +4,7 @@ const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 /** 32 letters to the power of 2 hold the milliseconds of a second. */
 const MILLISECOND_LETTERS = 2;
 const RANDOM_LETTERS = 4;
+const STAMP_LENGTH = '20261122T020000Z'.length;
 const PATTERN = /^\d{8}T\d{6}Z-[0-9a-hjkmnp-tv-z]{6}$/;
 
 /**
@@ -11,13 +12,17 @@ const PATTERN = /^\d{8}T\d{6}Z-[0-9a-hjkmnp-tv-z]{6}$/;
  * milliseconds, so that ids of one second sort as well; the other four are random.
  */
 export function newId(now: number): string {
-  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
+  const stamp = newStamp(now);
   const random = Array.from({ length: RANDOM_LETTERS }, () => LETTERS.charAt(randomInt(LETTERS.length)));
   return `${stamp}-${letters(now % 1000)}${random.join('')}`;
 }
 
+/** Whether a text is an id, of a time that the calendar has. */
 export function isId(text: string): boolean {
-  return PATTERN.test(text);
+  if (!PATTERN.test(text)) return false;
+  const time = timeOfId(text);
+  // Date.parse refuses most dates that no calendar has, and takes a few for a day of the next month.
+  return !Number.isNaN(time) && newStamp(time) === text.slice(0, STAMP_LENGTH);
 }
 
 /** The time in an id, in milliseconds since the epoch; NaN for what is no id. */
@@ -26,6 +31,10 @@ export function timeOfId(id: string): number {
   if (match === null) return Number.NaN;
   const [, year, month, day, hour, minute, second] = match;
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
+function newStamp(time: number): string {
+  return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
 function letters(value: number): string {

@@ -123,18 +123,25 @@ export async function endLease({ store }: Needs, name: string): Promise<boolean>
 /** When a process last wrote or saw a lease of its own run: to spare it writes that would say nothing new. */
 const kept = new WeakMap<ObjectStore, Map<string, { readonly beat: string; readonly at: number }>>();
 
-/** Keeps a lease that its run holds between attempts from running out while tasks are worked on. */
-export async function keepLease(ports: Needs, name: string, holder: string, times: LeaseTimes): Promise<void> {
+/**
+ * Keeps a lease that its run holds between attempts from running out while tasks are worked on. False when somebody else
+ * has it, or nobody.
+ */
+export async function keepLease(ports: Needs, name: string, holder: string, times: LeaseTimes): Promise<boolean> {
   const { clock, store } = ports;
   const { document, etag } = await readLease(store, name);
-  if (document?.holder !== holder || document.leg !== null) return;
+  // One that cannot be read may be what is left of ours.
+  if (document === null) return true;
+  if (document.holder !== holder) return false;
+  if (document.leg !== null) return true;
   const seen = kept.get(store) ?? new Map<string, { beat: string; at: number }>();
   kept.set(store, seen);
   const last = seen.get(name);
   const lasts = document.holdMs >= times.holdMs;
-  if (lasts && last?.beat === document.beat && Math.abs(clock.now() - last.at) < times.holdMs / 4) return;
+  if (lasts && last?.beat === document.beat && Math.abs(clock.now() - last.at) < times.holdMs / 4) return true;
   const next = { ...document, ...beating(times) };
   if ((await write(store, name, next, etag)) !== null) seen.set(name, { beat: next.beat, at: clock.now() });
+  return true;
 }
 
 function beating({ legTtlMs, holdMs }: LeaseTimes): Pick<LeaseDocument, 'legTtlMs' | 'holdMs' | 'beat'> {

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { failureOf, willBeRetried } from './ending.js';
+import { failureOf, lettingGo, willBeRetried } from './ending.js';
 import { handOut } from './hand-out.js';
 import { asleep, awake, callLater, mayWait } from './waiting.js';
 import type { Budget, OpenLeg } from './leg.js';
@@ -42,7 +42,7 @@ export async function workPhases(
         phase.type === 'serial' ? await workSerial(ports, definition, phase, leg) : await workTasks(ports, phase, leg);
     }
   } catch (error) {
-    await closeOnError(ports, leg, error, budget);
+    await closeOnError(ports, definition, leg, error, budget);
   }
   return leg.run;
 }
@@ -54,7 +54,7 @@ async function workSerial(
   leg: OpenLeg,
 ): Promise<Next> {
   const outcome = await phase.step(leg);
-  if (outcome.to === 'end') return endLeg(ports, leg, outcome);
+  if (outcome.to === 'end') return endLeg(ports, definition, leg, outcome);
   const { checkpoint, progress } = outcome;
   // A leg that hands on without having got any further must not go on for ever, from one message to the next.
   const moved = outcome.to === 'phase' || goesBeyond(progress, leg.run.progress);
@@ -124,12 +124,19 @@ function forward(phase: TaskPhase, run: RunRecord, done: number): Partial<RunRec
   return done > run.progress.done ? { progress: phase.progress(run, done), stalls: 0 } : {};
 }
 
-async function endLeg(ports: EnginePorts, leg: OpenLeg, outcome: StepOutcome & { to: 'end' }): Promise<Next> {
+async function endLeg(
+  ports: EnginePorts,
+  definition: RunDefinition,
+  leg: OpenLeg,
+  outcome: StepOutcome & { to: 'end' },
+): Promise<Next> {
   const { state, result, error } = outcome;
+  const before = leg.run;
   const finishedAt = new Date(ports.clock.now()).toISOString();
   await leg.update({ state, result, error, checkpoint: null, finishedAt });
   ports.log.info('run-ended', { run: leg.run.id, kind: leg.run.kind, state });
   await leg.close('release');
+  if (state !== 'succeeded' && definition.letGo !== undefined) await lettingGo(ports, before, definition.letGo);
   return 'done';
 }
 
@@ -139,7 +146,13 @@ async function pauseLeg(ports: EnginePorts, leg: OpenLeg, error: AppError): Prom
   await callLater(ports, leg.run);
 }
 
-async function closeOnError(ports: EnginePorts, leg: OpenLeg, cause: unknown, budget: Budget): Promise<void> {
+async function closeOnError(
+  ports: EnginePorts,
+  definition: RunDefinition,
+  leg: OpenLeg,
+  cause: unknown,
+  budget: Budget,
+): Promise<void> {
   const error = toAppError(cause);
   if (error.code === 'fenced') {
     await leg.close('lost');
@@ -148,7 +161,7 @@ async function closeOnError(ports: EnginePorts, leg: OpenLeg, cause: unknown, bu
   try {
     if (willBeRetried(error, budget)) await leg.close('hand-over');
     else if (mayWait(error, budget)) await pauseLeg(ports, leg, error);
-    else await endLeg(ports, leg, { to: 'end', state: 'failed', result: null, error: failureOf(error) });
+    else await endLeg(ports, definition, leg, { to: 'end', state: 'failed', result: null, error: failureOf(error) });
   } catch {
     // What went wrong first is what the operator must see; the lease runs out by itself.
     await leg.close('lost');

@@ -159,6 +159,11 @@ export interface RunDefinition {
   readonly takesLease?: (lease: string) => boolean;
   /** Whether the guard may resume a run that stands still; default true. */
   readonly mayResume?: (run: RunRecord, now: number) => boolean;
+  /**
+   * Gives back what a run holds outside of the store, such as locks in a database, when it ends in any other way than
+   * by its own last step. Is given the record as it was before its end.
+   */
+  readonly letGo?: (run: RunRecord) => Promise<void>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
 }

@@ -21,6 +21,8 @@ interface PartResult {
   readonly findings: readonly Finding[];
   /** Records of the part that count; null when it could not be opened. */
   readonly counts: Counts | null;
+  /** SHA-256 of the manifest that the part was checked by. */
+  readonly manifest?: string;
 }
 
 /** The run that checks a stored snapshot: its manifest, its place in the chain, every part, and the counts. */
@@ -98,7 +100,7 @@ async function checkTask(ports: VerifyPorts, run: RunRecord, task: number): Prom
   if (counts !== null && index !== null) {
     countIndex(counts, unpackIndex(index), doubledLines(loaded.manifest.doubles, task));
   }
-  return { findings, counts };
+  return { findings, counts, manifest: loaded.sha256 };
 }
 
 async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
@@ -106,11 +108,20 @@ async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   const findings = [...(leg.run.checkpoint as unknown as Finding[])];
   const counts = noCounts();
   let opened = true;
+  const by = new Set<string>();
   for await (const { result } of leg.results('check')) {
     const part = result as unknown as PartResult;
     findings.push(...part.findings);
+    if (part.manifest !== undefined) by.add(part.manifest);
     if (part.counts === null) opened = false;
     else addCounts(counts, part.counts);
+  }
+  if (await isReplaced(ports, id, by)) {
+    findings.push({
+      code: 'manifest-altered',
+      subject: manifestName(id),
+      detail: 'it was replaced while it was verified',
+    });
   }
   if (findings.length === 0 && opened) findings.push(...(await compareCounts(ports, id, counts)));
   const own = findings.filter(({ subject }) => subject === id || subject.startsWith(`snapshots/${id}/`));
@@ -124,6 +135,13 @@ async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
     findings: own,
   });
   return outcome(id, findings, depth, counts.keys);
+}
+
+/** Whether the parts were not all checked by the manifest that is there now. */
+async function isReplaced({ store }: VerifyPorts, id: string, by: ReadonlySet<string>): Promise<boolean> {
+  if (by.size === 0) return false;
+  const found = await store.read(manifestName(id));
+  return by.size > 1 || found === null || !by.has(sha256(found.body));
 }
 
 async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Promise<Finding[]> {

@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import type { RunKind, RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
+import { printable } from './printable.js';
 import { paddedPhase, phaseName } from './phases.js';
 
 /** Shows how far a run has come. */
@@ -36,7 +37,7 @@ function bar(now: () => number): ProgressView {
   return {
     update(run) {
       const total = run.progress.total ?? 0;
-      const payload = { phase: paddedPhase(run), text: describe(run) };
+      const payload = { phase: printable(paddedPhase(run)), text: printable(describe(run)) };
       if (phase === '') view.start(Math.max(total, 1), 0, payload);
       phase = run.phase;
       view.setTotal(Math.max(total, run.progress.done, 1));

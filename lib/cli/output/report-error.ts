@@ -1,5 +1,6 @@
 import type { Environment } from '../../config.js';
 import { exitCodeOf, toAppError, type AppError } from '../../errors.js';
+import { printable, printableJson } from './printable.js';
 import { redact } from './redact.js';
 
 /** What went wrong, as the JSON document of a command that has no other. */
@@ -18,16 +19,17 @@ export interface ErrorSink {
 export function reportError(error: unknown, sink: ErrorSink): number {
   const known = toAppError(error);
   explain(known, sink);
-  if (sink.json) sink.out(JSON.stringify(errorDocument(known), null, 2));
+  if (sink.json) sink.out(printableJson(errorDocument(known)));
   return exitCodeOf(known.code);
 }
 
 /** `error:` and `hint:` on the standard error; with DEBUG=1 also where it came from. */
 export function explain(error: AppError, { env, err }: Pick<ErrorSink, 'env' | 'err'>): void {
-  err(redact(`error: ${error.message}`, env));
-  err(redact(`hint: ${error.hint}`, env));
+  err(printable(redact(`error: ${error.message}`, env)));
+  err(printable(redact(`hint: ${error.hint}`, env)));
   if (env['DEBUG'] === '1')
-    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) err(redact(trace(cause), env));
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+      err(printable(redact(trace(cause), env)));
 }
 
 export function errorDocument({ code, message, hint }: AppError): ErrorDocument {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { toAppError } from '../../errors.js';
+import { printable } from '../output/printable.js';
 
 /** Whether somebody is there who sees a question and can answer it. */
 export function canAsk(): boolean {
@@ -15,7 +16,7 @@ export async function ask(question: string, interrupt: AbortSignal): Promise<str
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   const ended = once(reader, 'close').then(() => '');
   try {
-    return (await Promise.race([reader.question(question, { signal: interrupt }), ended])).trim();
+    return (await Promise.race([reader.question(printable(question), { signal: interrupt }), ended])).trim();
   } catch (error) {
     throw interrupt.aborted ? toAppError(interrupt.reason) : error;
   } finally {

@@ -59,7 +59,7 @@ function lastEnded(runs: readonly RunRecord[], kind: RunRecord['kind']): RunReco
 }
 
 function wasStopped({ error, input }: RunRecord): boolean {
-  return error?.code === 'interrupted' && fieldOf(input, 'trigger') === 'cli';
+  return error?.code === 'cancelled' || (error?.code === 'interrupted' && fieldOf(input, 'trigger') === 'cli');
 }
 
 function isDryRun({ input }: RunRecord): boolean {

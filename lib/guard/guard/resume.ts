@@ -1,5 +1,4 @@
 import { AppError } from '../../errors.js';
-import { endRun } from '../../runs/ending.js';
 import type { Budget } from '../../runs/leg.js';
 import type { Condition, Finding } from '../alerts/condition.js';
 import { stuckRuns, type Stuck } from './stuck.js';
@@ -35,11 +34,11 @@ function isHopeless({ ports }: GuardParts, { run }: Stuck): boolean {
   return run.kind === 'snapshot' && ports.clock.now() - Date.parse(run.createdAt) > STALE_SNAPSHOT_MS;
 }
 
-async function end({ ports }: GuardParts, { run }: Stuck): Promise<boolean> {
+async function end({ engine }: GuardParts, { run }: Stuck): Promise<boolean> {
   const error = new AppError('interrupted', `Run ${run.id} was not heard of for too long, and the guard ended it`, {
     hint: 'Look at the log for what ended its last leg (time limit, memory, a service that is down), and start it again.',
   });
-  await endRun(ports, run.id, error, null);
+  await engine.end(run.id, error);
   return true;
 }
 

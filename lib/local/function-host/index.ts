@@ -98,6 +98,7 @@ function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): Ho
     limits: options.limitSeconds === undefined ? limitsOf(vercel) : [],
     defaultLimitSeconds: options.limitSeconds ?? DEFAULT_LIMIT_SECONDS,
     headers: vercel?.headers ?? [],
+    rewrites: vercel?.rewrites ?? [],
     maxInstances: options.maxInstances ?? 4,
     askKill: options.killAfterMs !== undefined,
   };

@@ -14,6 +14,7 @@ export interface HostConfig {
   readonly defaultLimitSeconds: number;
   /** Headers of vercel.json, by the paths that they are for. */
   readonly headers: VercelConfig['headers'];
+  readonly rewrites: VercelConfig['rewrites'];
   readonly maxInstances: number;
   /** Whether the parent wants to be asked about each invocation, when it should be killed. */
   readonly askKill: boolean;

@@ -5,7 +5,7 @@ import type { HostConfig, Invocation } from './protocol.js';
 import { matchRoute } from './routes.js';
 import type { Match, Route } from './routes.js';
 import { readStatic } from './statics.js';
-import { fits, headersFor } from './vercel-config.js';
+import { fits, headersFor, rewritten } from './vercel-config.js';
 
 /** Largest request body: https://vercel.com/docs/functions/limitations */
 const BODY_LIMIT = 4.5 * 1024 * 1024;
@@ -71,7 +71,7 @@ async function replyTo(context: ServerContext, request: IncomingMessage, body: B
     if (method !== 'GET' && method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD']);
     return { status: 200, headers: [['content-type', file.type]], body: file.body };
   }
-  const match = matchRoute(context.routes, url.pathname);
+  const match = matchRoute(context.routes, rewritten(context.config, url.pathname));
   if (match === null) return problem(404, 'not-found', 'There is nothing at this address');
   return callFunction(context, request, { match, url, body, method });
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 const schema = z.looseObject({
   functions: z.record(z.string(), z.looseObject({ maxDuration: z.number().optional() })).default({}),
   crons: z.array(z.object({ path: z.string(), schedule: z.string() })).default([]),
+  rewrites: z.array(z.object({ source: z.string(), destination: z.string() })).default([]),
   headers: z
     .array(z.object({ source: z.string(), headers: z.array(z.object({ key: z.string(), value: z.string() })) }))
     .default([]),
@@ -26,6 +27,17 @@ export function headersFor(config: Pick<VercelConfig, 'headers'>, path: string):
   return config.headers
     .filter(({ source }) => new RegExp(`^${source}$`).test(path))
     .flatMap(({ headers }) => headers.map(({ key, value }): [string, string] => [key.toLowerCase(), value]));
+}
+
+/** The path that leads to the function for this one. Of the sources' grammar it takes `:name` for one segment. */
+export function rewritten(config: Pick<VercelConfig, 'rewrites'>, path: string): string {
+  for (const { source, destination } of config.rewrites) {
+    const names = [...source.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+    const found = new RegExp(`^${source.replaceAll(/:\w+/g, '([^/]+)')}$`).exec(path);
+    if (found === null) continue;
+    return names.reduce((to, name, at) => to.replace(`:${name}`, found[at + 1] ?? ''), destination);
+  }
+  return path;
 }
 
 /** Limits by pattern, in the order in which they are written. */

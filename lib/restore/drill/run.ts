@@ -22,11 +22,12 @@ export interface DrillPorts extends RestorePorts {
  * database, which is wiped before and after.
  */
 export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefinition {
-  const { phases } = restoreRun(ports, settings);
+  const { letGo, phases } = restoreRun(ports, settings);
   const drilled = Object.entries(phases).map(([name, phase]) => [name, inScratch(ports, phase)]);
   return {
     kind: 'drill',
     lease: 'drill',
+    ...(letGo === undefined ? {} : { letGo }),
     firstPhase: 'prepare',
     phases: {
       ...(Object.fromEntries(drilled) as RunDefinition['phases']),

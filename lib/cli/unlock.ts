@@ -1,0 +1,82 @@
+import { connect } from '../connect.js';
+import { AppError } from '../errors.js';
+import type { ObjectStore } from '../ports/store.js';
+import { endLease, unlockCommand } from '../runs/lease.js';
+import { leaseObject, listLeases, type ListedLease } from '../runs/lease-document.js';
+import { runsOf } from '../runs/recent.js';
+import { storeNow } from '../runs/store-time.js';
+import type { Context } from './context.js';
+import { duration } from './output/format.js';
+import { table } from './output/table.js';
+
+interface LeaseView {
+  readonly lease: string;
+  readonly object: string;
+  readonly readable: boolean;
+  readonly holder: string | null;
+  /** What the holder does; null when it is not known. */
+  readonly what: string | null;
+  /** How long ago it was last renewed, in milliseconds by the store's clock; null when the store does not tell. */
+  readonly ageMs: number | null;
+}
+
+/** `unlock`: shows all leases or, with a name and `--yes`, ends one whoever holds it. */
+export async function unlock(
+  context: Context,
+  name: string | undefined,
+  options: { readonly yes?: boolean },
+): Promise<number> {
+  const { clock, store } = connect(context.env, ['clock', 'store'], { log: context.log });
+  const views = await viewsOf(store);
+  const wanted = name === undefined ? views : views.filter(({ lease }) => lease === name);
+  if (name !== undefined && wanted.length === 0) throw unknown(name, views);
+  const ended = name !== undefined && options.yes === true && (await endLease({ clock, store }, name));
+  context.print(text(wanted, name, ended, options.yes === true));
+  context.document({ leases: wanted, ended: ended ? name : null });
+  return 0;
+}
+
+async function viewsOf(store: ObjectStore): Promise<LeaseView[]> {
+  const leases = await listLeases(store);
+  // A store that takes no writes does not tell its time.
+  const now = leases.length === 0 ? 0 : await storeNow(store).catch(() => null);
+  return Promise.all(leases.map((lease) => viewOf(store, lease, now)));
+}
+
+async function viewOf(
+  store: ObjectStore,
+  { name, document, modifiedAt }: ListedLease,
+  now: number | null,
+): Promise<LeaseView> {
+  const holder = document?.holder ?? null;
+  const [run] = holder === null ? [] : await runsOf(store, [holder]);
+  return {
+    lease: name,
+    object: leaseObject(name),
+    readable: document !== null,
+    holder,
+    what: run === undefined ? null : `${run.kind}, ${run.state}, phase ${run.phase}`,
+    ageMs: now === null ? null : Math.max(0, now - modifiedAt),
+  };
+}
+
+function text(views: readonly LeaseView[], name: string | undefined, ended: boolean, yes: boolean): string {
+  if (ended) return `The lease ${name ?? ''} is ended. If a process still worked under it, it stops at its next write.`;
+  if (views.length === 0) return 'There are no leases.';
+  const rows = views.map(({ ageMs, holder, lease, readable, what }) => [
+    lease,
+    readable ? (holder ?? 'free') : 'CANNOT BE READ',
+    what ?? '',
+    ageMs === null ? 'unknown' : duration(ageMs),
+  ]);
+  const held = views.filter(({ holder, readable }) => holder !== null || !readable);
+  const hints = yes ? [] : held.map(({ lease }) => `To end it: ${unlockCommand(lease)}`);
+  return [table(['lease', 'holder', 'what', 'renewed before'], rows), ...hints].join('\n');
+}
+
+function unknown(name: string, views: readonly LeaseView[]): AppError {
+  const known = views.map(({ lease }) => lease).join(', ');
+  return new AppError('not-found', `There is no lease ${JSON.stringify(name.slice(0, 40))}`, {
+    hint: known === '' ? 'There are no leases.' : `There are: ${known}.`,
+  });
+}

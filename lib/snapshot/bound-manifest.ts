@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import { decodeJson } from '../json.js';
+import type { ObjectStore, Signer } from '../ports/index.js';
+import { loadManifest, sha256, type LoadedManifest } from './manifest.js';
+
+const adoptedSchema = z.object({ manifestSha256: z.string() });
+
+/**
+ * The manifest of a snapshot for a phase of a run that works with it: its seal and signature hold, and it is the one that
+ * the run began with (`expected`: the SHA-256 of the object; null where it is not known yet). An adopted snapshot needs
+ * no signature. Throws `damaged`; null when there is no manifest.
+ */
+export async function boundManifest(
+  { store, signer }: { readonly store: ObjectStore; readonly signer: Signer },
+  id: string,
+  expected: string | null,
+): Promise<LoadedManifest | null> {
+  const loaded = await loadManifest(store, id);
+  if (loaded === null) return null;
+  const { seal } = loaded.manifest;
+  if (expected !== null && loaded.sha256 !== expected) throw altered(id, 'was replaced while a run works with it');
+  if (sha256(loaded.sealed) !== seal.sha256) throw altered(id, 'does not fit the hash in its seal');
+  if (signer.verify(loaded.sealed, seal.signature ?? '') !== false) return loaded;
+  if (seal.signature === null && (await isAdopted(store, id, loaded.sha256))) return loaded;
+  throw altered(id, 'is not signed with an accepted key');
+}
+
+async function isAdopted(store: ObjectStore, id: string, manifest: string): Promise<boolean> {
+  const found = await store.read(`snapshots/${id}/adopted.json`);
+  const adopted = found === null ? null : adoptedSchema.safeParse(decodeJson(found.body));
+  return adopted?.success === true && adopted.data.manifestSha256 === manifest;
+}
+
+function altered(id: string, what: string): AppError {
+  return new AppError('damaged', `The manifest of snapshot ${id} ${what}`, {
+    hint: 'Find out who writes to the bucket, bring back the version of the object that was there before, or use another snapshot.',
+  });
+}
