@@ -80,7 +80,7 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
 }
 
 /** A run that is cancelled, or whose lease is ended, is to stop within so long. */
-const CHECK_MS = 5_000;
+export const CHECK_MS = 4_000;
 
 /** Renews the lease three times per time to live until told to stop, looks at it in between, and returns its latest state. */
 async function keepAlive(

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/ports/clock.js';
+import { CHECK_MS } from '../../lib/runs/leg.js';
 
 export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
 
@@ -17,7 +18,7 @@ export function sleepyClock(): SleepyClock {
     now: () => now,
     sleep(ms, signal) {
       // The leg's heartbeat comes with a signal that ends it; a wait of the work itself is over at once.
-      if (signal !== undefined && ms === TIMES.legTtlMs / 3) {
+      if (signal !== undefined && ms === CHECK_MS) {
         return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
       }
       slept.push(ms);

@@ -62,7 +62,7 @@ export async function storeFound(store: ObjectStore, name: string, found: Found)
     [...odd],
     [...clusters],
   ]);
-  await store.create(name, Buffer.from(JSON.stringify(stored)));
+  await store.create(name, Buffer.from(JSON.stringify({ projects: stored })));
 }
 
 /** What all the named objects hold together: an id that SCAN named more than once is there once. */
@@ -83,7 +83,7 @@ export async function loadFound(store: ObjectStore, names: readonly string[]): P
 
 async function stored(store: ObjectStore, name: string): Promise<StoredProject[]> {
   const object = await store.read(name);
-  if (object !== null) return decodeJson(object.body) as StoredProject[];
+  if (object !== null) return (decodeJson(object.body) as { projects: StoredProject[] }).projects;
   throw new AppError('damaged', `${name} is gone from the store`, {
     hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the re-index again.',
   });
