@@ -1,6 +1,7 @@
-import { loadConfig, problemOfSection, wantsTarget, type Config, type Environment } from './config.js';
-import { connect, connectTargets, isInProcess, type Replacements } from './connect.js';
-import type { Ports } from './ports/index.js';
+import { loadConfig, problemOfSection, wantsReplica, wantsTarget, type Config, type Environment } from './config.js';
+import { protectedDatabase } from './connect/database.js';
+import { connect, connectReplica, connectTargets, isInProcess, type Replacements } from './connect.js';
+import type { ObjectStore, Ports } from './ports/index.js';
 import type { ReindexPorts } from './reindex/context.js';
 import { reindexRun } from './reindex/run.js';
 import { startReindex } from './reindex/start.js';
@@ -72,6 +73,8 @@ export function fullApp(
   const ports = {
     ...connected,
     redisOf: connectTargets(env, connected.redis),
+    label: protectedDatabase(env).label,
+    marksElsewhere: () => secondStore(env),
     reindex: (scope: Scope): Promise<Afterwards> => reindexLater(app, scope),
   };
   const definitions = [
@@ -84,6 +87,15 @@ export function fullApp(
   const parts = assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions, onEnded);
   const app: FullApp = { ...parts, ports, reindex };
   return app;
+}
+
+/** Null where there is none, or none that can be used: `doctor` tells of that. */
+function secondStore(env: Environment): ObjectStore | null {
+  try {
+    return wantsReplica(env) ? connectReplica(env) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The same, for what cannot do without index and embedder. Throws `config` with everything that is missing. */

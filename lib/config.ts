@@ -57,6 +57,14 @@ const SECTIONS = {
       for (const [name, message] of s3CredentialProblems(value, ''))
         context.addIssue({ code: 'custom', path: [name], message });
     }),
+  database: z.object({
+    BACKUP_LABEL: z
+      .string()
+      .trim()
+      .max(64, 'must have 64 characters at most')
+      .regex(/^[\x20-\x7e]*$/, 'must be plain printable text')
+      .optional(),
+  }),
   queue: z.object({
     QSTASH_URL: baseUrl.optional(),
     QSTASH_TOKEN: secret,

@@ -21,6 +21,7 @@ const CODES = {
   'not-restorable': { status: 412, exit: 3 },
   'not-proven': { status: 500, exit: 1 },
   incomplete: { status: 207, exit: 3 },
+  doubtful: { status: 207, exit: 3 },
   damaged: { status: 422, exit: 1 },
   fenced: { status: 409, exit: 1 },
   busy: { status: 503, exit: 11 },

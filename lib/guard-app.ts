@@ -1,5 +1,6 @@
 import { fullApp, type FullApp } from './app.js';
 import { problemOfSection, wantsReplica, wantsTarget, type Environment } from './config.js';
+import { protectedDatabase } from './connect/database.js';
 import { connect, connectReplica, type Replacements } from './connect.js';
 import { checkGroups } from './checks.js';
 import type { GuardParts, Judging } from './guard/guard/parts.js';
@@ -17,11 +18,13 @@ export function watchedApp(env: Environment, replacements: Replacements = {}): F
 }
 
 /** What alerts and objectives are judged by, here. */
-export function judgingOf(env: Environment, { clock, log, store }: Pick<Ports, 'clock' | 'log' | 'store'>): Judging {
+export function judgingOf(env: Environment, given: Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>): Judging {
+  const { clock, log, signer, store } = given;
   // An address that is none must not keep the night's backup from running; the guard's checks tell of it.
   const problem = problemOfSection(env, 'alerts');
   if (problem !== null) log.error('alerts-not-configured', { code: problem.code, message: problem.message });
-  const ports = { clock, log, store, ...connect(problem === null ? env : {}, ['alerter', 'heartbeat']) };
+  const own = protectedDatabase(env).source;
+  const ports = { clock, log, own, signer, store, ...connect(problem === null ? env : {}, ['alerter', 'heartbeat']) };
   return { ports, drills: () => drills(store), hasScratch: wantsTarget(env, DRILL_TARGET) };
 }
 
@@ -30,14 +33,14 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
   const { engine, ports, queued, times } = app;
   return {
     ...judgingOf(env, ports),
-    signer: ports.signer,
     engine,
     work: (id, budget) => app.work(id, budget),
     queued,
     times,
     startDrill: () => startDrill(ports, engine),
     checks: checkGroups(env, ports.clock),
-    upkeep: (budget) => upkeepStep(ports, upkeepSettings(env, ports.log), budget),
+    upkeep: (budget) =>
+      upkeepStep({ ...ports, own: protectedDatabase(env).source }, upkeepSettings(env, ports.log), budget),
   };
 }
 

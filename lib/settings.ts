@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { loadConfig, type Environment } from './config.js';
+import { protectedDatabase } from './connect/database.js';
 import type { RetentionSettings } from './guard/prune/prune.js';
 import type { ReindexSettings } from './reindex/context.js';
 import type { RestoreSettings } from './restore/context.js';
@@ -12,12 +13,15 @@ const PARTS_IN_PROCESS = 2;
 
 export function snapshotSettings(env: Environment): SnapshotSettings {
   const { limits } = loadConfig(env, ['limits']);
+  const { label, source } = protectedDatabase(env);
   return {
     ...DEFAULT_SNAPSHOT_SETTINGS,
     inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
     partBytes: limits.BACKUP_PART_MIB * MIB,
     fieldExpiry: limits.BACKUP_FIELD_EXPIRY,
     tool: TOOL,
+    ...(label === null ? {} : { label }),
+    ...(source === null ? {} : { owner: source }),
   };
 }
 

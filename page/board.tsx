@@ -35,7 +35,7 @@ export function Board({ token, onSignOut, themeButton }: Props) {
   });
   return (
     <DeskContext.Provider value={desk}>
-      <TopBar>
+      <TopBar deployment={desk.status.data?.deployment}>
         <button type="button" class="quiet" onClick={desk.refreshAll}>
           Refresh
         </button>

@@ -37,6 +37,9 @@ export function SignIn({ refusal, onAccepted, themeButton }: Props) {
       <TopBar>{themeButton}</TopBar>
       <main class="sign-in">
         <h1>Sign in</h1>
+        <p>
+          <strong>{location.host}</strong>
+        </p>
         <p>Whether the data is safe, what is running, and what can be done about it.</p>
         <form onSubmit={(event) => void submit(event)}>
           {error !== null && <Problem title={titleOf(error)} error={error} />}

@@ -6,7 +6,7 @@ export interface AgeSealerOptions {
   /** Public keys, `age1...`; empty to leave parts unencrypted. */
   readonly recipients: readonly string[];
   /**
-   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote: after a change of
+   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote, or with commas between them: after a change of
    * keys, old and new parts can be read. Null where nothing has to be read.
    */
   readonly identity: string | null;
@@ -49,7 +49,7 @@ function encrypterFor(recipients: readonly string[]): Encrypter {
 }
 
 function decrypterFor(identity: string): Decrypter {
-  const lines = identity.split(/\r?\n/).map((line) => line.trim());
+  const lines = identity.split(/\r?\n|,/).map((line) => line.trim());
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
   if (keys.length === 0) throw badIdentity();
   const decrypter = new Decrypter();

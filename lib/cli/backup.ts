@@ -1,4 +1,5 @@
 import { fullApp } from '../app.js';
+import { deploymentOf } from '../connect/deployment.js';
 import { exitCodeOf } from '../errors.js';
 import type { Sealer } from '../ports/sealer.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -34,6 +35,8 @@ export async function backup(context: Context, options: { readonly local?: boole
     snapshot: manifest?.id ?? null,
     milliseconds: millisecondsOf(run),
     result: run.result,
+    trust: error?.code === 'doubtful' ? 'doubtful' : (manifest?.state ?? null),
+    deployment: deploymentOf(context.env),
     error: error === null ? null : errorDocument(error).error,
   });
   return error === null ? 0 : exitCodeOf(error.code);

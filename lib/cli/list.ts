@@ -1,23 +1,37 @@
-import { connect } from '../connect.js';
 import { timeOfId } from '../runs/ids.js';
-import { catalog, isVerified, type CatalogEntry } from '../snapshot/catalog.js';
+import { catalog, type CatalogEntry } from '../snapshot/catalog.js';
+import { AHEAD_MS } from '../snapshot/order.js';
 import { sizesOf } from '../snapshot/sizes.js';
+import { plainLabel, shortSource } from '../snapshot/source.js';
+import { assess, isVerified, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
-import { bytes, count, duration } from './output/format.js';
+import { bytes, count, duration, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
+import { connectedTrust } from './trust.js';
+import { deploymentOf } from '../connect/deployment.js';
 
-/** A snapshot as `list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
+/** A snapshot as `snapshots list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
 interface Listed {
   readonly id: string;
   readonly createdAt: string;
+  /** 0 for one that is dated in the future: see `aheadSeconds`. */
   readonly ageSeconds: number;
+  readonly aheadSeconds: number;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
   /** `safety`: a restore took it of what was there before it began. */
   readonly purpose: 'backup' | 'safety' | null;
-  /** Whether it may be relied on: complete, read back and found whole. */
+  /** Whether it is complete, read back and found whole, and signed as it should be. */
   readonly verified: boolean;
   readonly verification: 'verified' | 'damaged' | null;
+  /** What it is worth: only the newest `trusted` one is `latest`. */
+  readonly trust: SnapshotState;
+  readonly reasons: readonly string[];
+  /** The first digits of the source, and the label of the deployment that took it. */
+  readonly source: string | null;
+  readonly label: string | null;
+  /** Whether it is of the database that is configured here; null where none is. */
+  readonly own: boolean | null;
   readonly keys: number | null;
   readonly parts: number | null;
   readonly plainBytes: number | null;
@@ -29,18 +43,18 @@ export interface ListOptions {
   readonly replica?: boolean;
 }
 
-/** `list`: the snapshots there are, newest first. */
+/** `snapshots list`: the snapshots there are, newest first. */
 export async function list(context: Context, options: ListOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const { clock, store } = connect(env, ['clock', 'store']);
+  const trust = await connectedTrust(context, env);
   const snapshots: Listed[] = [];
   let more = false;
-  for await (const entry of catalog(store)) {
+  for await (const entry of catalog(trust.store)) {
     more = snapshots.length === options.limit;
     if (more) break;
-    snapshots.push(describe(entry, clock.now()));
+    snapshots.push(describe(entry, trust));
   }
-  context.document({ snapshots, more });
+  context.document({ snapshots, more, deployment: deploymentOf(env) });
   context.print(snapshots.length === 0 ? nothingIn(env['BACKUP_STORE'] ?? '') : view(snapshots));
   if (more) context.note(`There are older ones: see them with --limit.`);
   return 0;
@@ -51,17 +65,25 @@ function nothingIn(store: string): string {
   return `There is no snapshot in ${store}. If there should be, check BACKUP_STORE; else take one: soulcaster-backup backup`;
 }
 
-function describe(entry: CatalogEntry, now: number): Listed {
+function describe(entry: CatalogEntry, trust: TrustContext): Listed {
   const { id, manifest, verification } = entry;
   const sizes = manifest === null ? null : sizesOf(manifest);
+  const age = trust.clock.now() - timeOfId(id);
+  const { state, reasons } = assess(entry, trust);
   return {
     id,
-    createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
-    ageSeconds: Math.max(0, Math.round((now - timeOfId(id)) / 1000)),
+    createdAt: manifest?.createdAt ?? isoOf(timeOfId(id)),
+    ageSeconds: Math.max(0, Math.round(age / 1000)),
+    aheadSeconds: age < -AHEAD_MS ? Math.round(-age / 1000) : 0,
     state: manifest?.state ?? 'unreadable',
     purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
-    verified: isVerified(entry),
+    verified: isVerified(entry, trust.signer),
     verification: verification?.state ?? null,
+    trust: state,
+    reasons,
+    source: manifest === null ? null : shortSource(manifest.source),
+    label: manifest === null ? null : plainLabel(manifest.label),
+    own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
     keys: manifest?.counts.keys ?? null,
     parts: manifest?.parts.length ?? null,
     plainBytes: sizes?.plain ?? null,
@@ -69,24 +91,44 @@ function describe(entry: CatalogEntry, now: number): Listed {
   };
 }
 
+/** An id need not hold a time that there is. */
+function isoOf(time: number): string {
+  return Number.isNaN(time) ? 'unknown' : new Date(time).toISOString();
+}
+
 function view(snapshots: readonly Listed[]): string {
   const size = (value: number | null): string => (value === null ? '?' : bytes(value));
   const number = (value: number | null): string => (value === null ? '?' : count(value));
   const rows = snapshots.map((each) => [
     each.id,
-    duration(each.ageSeconds * 1000),
+    ageWords(each),
     each.purpose === 'safety' ? `${each.state}, safety` : each.state,
     verifiedWord(each),
+    each.trust,
     number(each.keys),
     size(each.storedBytes),
     number(each.parts),
+    databaseWords(each),
   ]);
-  return table(['id', 'age', 'state', 'verified', 'keys', 'size', 'parts'], rows, [4, 5, 6]);
+  const heads = ['id', 'age', 'state', 'verified', 'trust', 'keys', 'size', 'parts', 'database'];
+  const reasons = snapshots
+    .filter(({ trust, reasons: some }) => trust !== 'safety' && some.length > 0)
+    .map(({ id, trust, reasons: some }) => `${id} is ${trust}: ${some.map(printable).join('; ')}`);
+  return [table(heads, rows, [5, 6, 7]), ...(reasons.length === 0 ? [] : [reasons.join('\n')])].join('\n\n');
+}
+
+function ageWords({ ageSeconds, aheadSeconds }: Listed): string {
+  return aheadSeconds > 0 ? `dated ${duration(aheadSeconds * 1000)} ahead` : duration(ageSeconds * 1000);
 }
 
 /** A safety snapshot was read back too, though nothing but the undoing of its restore relies on it. */
-function verifiedWord({ purpose, state, verification, verified }: Listed): string {
-  if (verification === 'damaged') return 'DAMAGED';
-  const isWhole = state === 'complete' && verification === 'verified';
-  return verified || (purpose === 'safety' && isWhole) ? 'yes' : 'no';
+function verifiedWord({ trust, verified }: Listed): string {
+  if (trust === 'damaged') return 'DAMAGED';
+  return verified ? 'yes' : 'no';
+}
+
+/** `this` is the one that is configured here. */
+function databaseWords({ label, own, source }: Listed): string {
+  if (source === null) return '?';
+  return `${own === true ? 'this' : source}${label === null ? '' : ` (${printable(label)})`}`;
 }

@@ -7,6 +7,7 @@ import { addAccountCommands } from './program-accounts.js';
 import { addIndexCommands } from './program-index.js';
 import { addUpstashCommands } from './program-upstash.js';
 import { projectId } from './arguments.js';
+import type { AcceptOptions, AdoptOptions } from './snapshots/accept.js';
 import type { RestoreOptions } from './restore/request.js';
 import type { ShowOptions } from './show.js';
 
@@ -17,7 +18,7 @@ const EXAMPLES = `
 Examples:
   soulcaster-backup doctor                      see whether everything is set up as it should be
   soulcaster-backup backup                      take a snapshot now
-  soulcaster-backup list                        see which snapshots there are
+  soulcaster-backup snapshots list              see which snapshots there are, and what they are worth
   soulcaster-backup status                      are the objectives met? what is open?
   soulcaster-backup verify latest               read the newest snapshot back and check it
   soulcaster-backup show latest --diff          see what has changed since the newest snapshot
@@ -26,7 +27,7 @@ Examples:
   soulcaster-backup list --json | jq '.snapshots[0].id'
   soulcaster-backup --env-file .local/env backup --local
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 incomplete, 10 not found, 11 locked, 12 wrong key,
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 incomplete or doubtful, 10 not found, 11 locked, 12 wrong key,
 130 interrupted. The configuration is in environment variables; .env.example explains each.`;
 
 const RESTORE_EXAMPLES = `
@@ -81,27 +82,12 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     .action((options: { local?: boolean }) =>
       perform(async (context) => (await import('./backup.js')).backup(context, options)),
     );
-  program
-    .command('list')
-    .description('list the snapshots, newest first')
-    .option('--limit <n>', 'list at most so many', wholeNumber, 20)
-    .option(...REPLICA)
-    .action((options: { limit: number; replica?: boolean }) =>
-      perform(async (context) => (await import('./list.js')).list(context, options)),
-    );
-  program
-    .command('show')
-    .description('show what is in a snapshot: counts, ledger, parts, chain, cost')
-    .argument('<id>', 'id of a snapshot, or `latest` for the newest there is')
-    .option('--diff', 'compare it with the database: what a restore would change; `latest` is then the newest verified')
-    .option('--project <id>', 'with --diff: compare this project only', projectId)
-    .action((id: string, options: ShowOptions) =>
-      perform(async (context) => (await import('./show.js')).show(context, id, options)),
-    );
+  addSnapshotViews(program, perform);
+  addSnapshotGroup(program, perform);
   program
     .command('verify')
     .description('read a snapshot back from the store and check all of it, and the chain')
-    .argument('[id]', 'id of a snapshot, or `latest` for the newest there is', 'latest')
+    .argument('[id]', 'id of a snapshot, `latest` or `newest`', 'latest')
     .option(...REPLICA)
     .option(...LOCAL)
     .action((id: string, options: { local?: boolean; replica?: boolean }) =>
@@ -109,12 +95,71 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
     );
 }
 
+/** `list` and `show`, at the top and in the group. */
+function addSnapshotViews(parent: Command, perform: Perform): void {
+  parent
+    .command('list')
+    .description('list the snapshots, newest first, with what each is worth and why')
+    .option('--limit <n>', 'list at most so many', wholeNumber, 20)
+    .option(...REPLICA)
+    .action((options: { limit: number; replica?: boolean }) =>
+      perform(async (context) => (await import('./list.js')).list(context, options)),
+    );
+  parent
+    .command('show')
+    .description('show what is in a snapshot: counts, ledger, parts, chain, cost')
+    .argument('<id>', 'id of a snapshot, `latest` or `newest`')
+    .option('--diff', 'compare it with the database: what a restore would change')
+    .option('--project <id>', 'with --diff: compare this project only', projectId)
+    .option('--from-source', 'with --diff: also if it is of another database')
+    .action((id: string, options: ShowOptions) =>
+      perform(async (context) => (await import('./show.js')).show(context, id, options)),
+    );
+}
+
+const SNAPSHOTS_HELP = `
+\`latest\` is, in every command, the newest trusted snapshot of the database that is configured here: complete, verified,
+signed if a key is set, not dated in the future and not doubtful. \`newest\` is the newest of any kind.
+
+Examples:
+  soulcaster-backup snapshots accept 20261122T020000Z-x7k2m9 --reason "project p1 was deleted on purpose"
+  soulcaster-backup snapshots adopt 1a2b3c4d --reason "the database moved to another region"
+  soulcaster-backup snapshots adopt --unsigned      after a signing key was set for the first time`;
+
+function addSnapshotGroup(program: Command, perform: Perform): void {
+  const group = program
+    .command('snapshots')
+    .description('list and show snapshots, and say which of them can be relied on')
+    .addHelpText('after', SNAPSHOTS_HELP);
+  addSnapshotViews(group, perform);
+  group
+    .command('accept')
+    .description('count a doubtful snapshot as trusted; ends the state of an unfinished restore that it shows')
+    .argument('<id>', 'id of the snapshot')
+    .requiredOption('--reason <text>', 'why it is as it should be; kept with it')
+    .option(...REPLICA)
+    .action((id: string, options: AcceptOptions) =>
+      perform(async (context) => (await import('./snapshots/accept.js')).accept(context, id, options)),
+    );
+  group
+    .command('adopt')
+    .description('count the snapshots of a database that moved to a new host, or from before a signing key, as its own')
+    .argument('[source]', 'the source that the database was: its first 8 digits or its label, as `list` shows them')
+    .option('--unsigned', 'verify every snapshot that is not signed in full, and count it as signed')
+    .option('--withdraw', 'take the adoption of a source back')
+    .option('--reason <text>', 'why; kept with it')
+    .option(...REPLICA)
+    .action((source: string | undefined, options: AdoptOptions) =>
+      perform(async (context) => (await import('./snapshots/accept.js')).adopt(context, source, options)),
+    );
+}
+
 function addRestore(program: Command, perform: Perform): void {
   program
     .command('restore')
     .description('bring a snapshot back, all of it or one project, and prove every key')
-    .argument('[snapshot]', 'id of a snapshot; without one, or as `latest`, the newest verified one')
-    .option('--at <time>', 'instead of an id: the newest verified one finished by this time', time)
+    .argument('[snapshot]', 'id of a snapshot, `latest` (the default: the newest trusted one) or `newest`')
+    .option('--at <time>', 'instead of an id: the newest trusted one finished by this time', time)
     .option('--project <id>', 'this project only; without it everything', projectId)
     .option('--everything', 'of a snapshot that undoes the restore of one project: everything in it')
     .addOption(
@@ -129,6 +174,7 @@ function addRestore(program: Command, perform: Perform): void {
     )
     .option('--dry-run', 'show what would be done and change nothing')
     .option('--target <name>', 'into the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN instead')
+    .option('--from-source', 'restore a snapshot of another database: say so where that is meant')
     .option('--no-safety', 'do not save first what is there now: then there is no way back')
     .option('--no-reindex', 'do not make the vectors of what was restored anew')
     .option('--no-settle', 'leave jobs as they were, even those that were running')

@@ -1,4 +1,5 @@
 import { connect } from '../connect.js';
+import { protectedDatabase } from '../connect/database.js';
 import { prune as pruneStore } from '../guard/prune/prune.js';
 import type { PruneResult } from '../guard/prune/result.js';
 import { toAppError } from '../errors.js';
@@ -20,7 +21,8 @@ export interface PruneCommand {
 export async function prune(context: Context, options: PruneCommand): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const settings = retentionSettings(env);
-  const ports = { ...connect(env, ['clock', 'signer', 'store']), log: quiet(context) };
+  const own = protectedDatabase(env).source;
+  const ports = { ...connect(env, ['clock', 'signer', 'store']), own, log: quiet(context) };
   const dryRun = options.dryRun === true;
   const result = await pruneStore(ports, settings, { dryRun, interrupt: context.interrupt });
   context.print(pruneText(result));

@@ -1,4 +1,5 @@
 import { connect, connectReplica } from '../connect.js';
+import { protectedDatabase } from '../connect/database.js';
 import { exitCodeOf, toAppError } from '../errors.js';
 import { prune } from '../guard/prune/prune.js';
 import type { PruneResult } from '../guard/prune/result.js';
@@ -14,7 +15,7 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   const { env, interrupt } = context;
   const settings = retentionSettings(env);
   const log = { ...context.log, warn: () => undefined, error: () => undefined };
-  const ports = { ...connect(env, ['clock', 'signer', 'store']), log };
+  const ports = { ...connect(env, ['clock', 'signer', 'store']), own: protectedDatabase(env).source, log };
   const replica = connectReplica(env, context.log);
   const dryRun = options.dryRun === true;
   const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });

@@ -16,6 +16,8 @@ import { reportView } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
 import { openResult, restoredResult } from './restore/result.js';
 import { undoOf } from './restore/undo.js';
+import { sourceOf } from '../snapshot/source.js';
+import { notePassedOver } from './trust.js';
 import { storeEnvironment } from './store-choice.js';
 
 /**
@@ -29,7 +31,9 @@ export async function restore(context: Context, wanted: string | undefined, opti
   const env = storeEnvironment(context.env, options.replica);
   const app = fullApp(runEnvironment(env, options.local === true), { log: context.log });
   // Chosen once: a snapshot that is finished in between must not be restored instead of the one that was looked at.
-  const id = await findSnapshot(app.ports, asked.snapshot, asked.at);
+  const own = sourceOf(app.ports.redis.host);
+  const { id, passedOver } = await findSnapshot(app.ports, own, asked.snapshot, asked.at);
+  notePassedOver(context, id, passedOver);
   const found = { ...asked, snapshot: id, at: null, confirm: id };
   const manifest = (await loadManifest(app.ports.store, id))?.manifest;
   const request = manifest === undefined ? found : await narrowedToUndo(app.ports, found, manifest);
@@ -41,10 +45,10 @@ export async function restore(context: Context, wanted: string | undefined, opti
 }
 
 async function perform(context: Context, app: FullApp, request: RestoreRequest): Promise<number> {
-  const { sealer, store } = app.ports;
+  const { store } = app.ports;
   const prepared = await prepareRestore(app.ports, request);
   const ended = await carryOut(context, app, await startRestore(app.engine, prepared));
-  const run = { ...ended, result: await openResult(sealer, ended.result) };
+  const run = { ...ended, result: await openResult(context.env, app.ports.sealer, ended.result) };
   const undo = await undoOf(store, run);
   const result = restoredResult(run.result);
   if (result !== null) context.print(reportView(result, undo));

@@ -21,7 +21,7 @@ import { follow } from './run/follow.js';
 export async function run(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
   const ports = connect(context.env, ['clock', 'sealer', 'store']);
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
-  const record = { ...found, result: await openResult(ports.sealer, found.result) };
+  const record = { ...found, result: await openResult(context.env, ports.sealer, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record);
   context.print([facts(overview(record)), ...outcome(record, undo)].join('\n\n'));
   const { kind, phase, progress, resumeAt, createdAt, updatedAt, finishedAt } = record;

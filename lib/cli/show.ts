@@ -6,8 +6,11 @@ import { hasSealedNames, openLedger } from '../snapshot/ledger.js';
 import type { Ledger, Manifest } from '../snapshot/manifest.js';
 import { sizesOf } from '../snapshot/sizes.js';
 import type { Verification } from '../snapshot/verification.js';
-import { chooseSnapshot } from './choose.js';
+import { shortSource, sourceWords } from '../snapshot/source.js';
+import { assess, type Assessment } from '../snapshot/trust.js';
+import { deploymentOf } from '../connect/deployment.js';
 import type { Context } from './context.js';
+import { chosenSnapshot, connectedTrust } from './trust.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable, ratio } from './output/format.js';
 import { ledgerLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
@@ -15,19 +18,20 @@ import { countTable, facts, table } from './output/table.js';
 export interface ShowOptions {
   readonly diff?: boolean;
   readonly project?: string;
+  readonly fromSource?: boolean;
 }
 
 /** `show`: a snapshot's manifest as a report, with the names of keys opened where there is an identity for them. */
 export async function show(context: Context, wanted: string, options: ShowOptions): Promise<number> {
-  if (options.diff === true) return (await import('./restore/diff.js')).diff(context, wanted, options.project);
+  if (options.diff === true) return (await import('./restore/diff.js')).diff(context, wanted, options);
   if (options.project !== undefined) {
     throw new AppError('usage', '--project goes with --diff only', {
       hint: 'Give both to compare one project; without them `show` counts the keys of every project.',
     });
   }
-  const { store } = connect(context.env, ['store']);
-  const id = await chooseSnapshot(store, wanted);
-  const entry = await catalogEntry(store, id);
+  const trust = await connectedTrust(context);
+  const id = await chosenSnapshot(context, trust, wanted);
+  const entry = await catalogEntry(trust.store, id);
   const stored = entry?.manifest ?? null;
   if (entry === null || stored === null) {
     throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
@@ -35,8 +39,12 @@ export async function show(context: Context, wanted: string, options: ShowOption
     });
   }
   const manifest = { ...stored, ledger: await readable(context.env, stored.ledger) };
-  context.document({ id, verification: entry.verification, manifest });
-  context.print(report(entry, manifest));
+  const assessment = assess(entry, trust);
+  const { accepted, adopted, verification } = entry;
+  const source = { source: shortSource(manifest.source), own: trust.sources?.has(manifest.source) ?? null };
+  const words = { trust: assessment.state, reasons: assessment.reasons, accepted, adopted, ...source };
+  context.document({ id, verification, ...words, deployment: deploymentOf(context.env), manifest });
+  context.print(report(entry, manifest, assessment, sourceWords(manifest, trust.own)));
   return 0;
 }
 
@@ -45,12 +53,12 @@ async function readable(env: Environment, ledger: Ledger): Promise<Ledger> {
   return hasSealedNames(ledger) ? openLedger(connect(env, ['sealer']).sealer, ledger) : ledger;
 }
 
-function report({ id, verification }: CatalogEntry, manifest: Manifest): string {
+function report({ id, verification }: CatalogEntry, manifest: Manifest, assessment: Assessment, whose: string): string {
   const { counts, ledger, parts } = manifest;
   const same = (name: string): string => name;
   return [
     `Snapshot ${id}`,
-    facts(overview(manifest, verification)),
+    facts([['trust', trustWords(assessment)], ['database', whose], ...overview(manifest, verification)]),
     countTable('type', counts.byType, same),
     countTable('family', counts.byFamily, same),
     ...(Object.keys(counts.byProject).length > 0 ? [countTable('project', counts.byProject, printable)] : []),
@@ -83,7 +91,7 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
     ],
     ['taken', `${createdAt} by ${tool}`],
     ['window', `${window.from} to ${window.to} (${duration(span)})`],
-    ['database', `${counted(dbsize.before, 'key')} before, ${count(dbsize.after)} after`],
+    ['keys there', `${counted(dbsize.before, 'key')} before, ${count(dbsize.after)} after`],
     ['size', `${bytes(plain)} plain, ${bytes(stored)} stored, compressed ${ratio(plain, stored)}`],
     ['ledger', ledgerLine(ledger)],
     ['doubles', `${count(doubles.length)} passed over`],
@@ -95,6 +103,10 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
     ['signed', seal.signature === null ? 'no' : 'yes (Ed25519)'],
     ['before it', previous === null ? 'none: the first of the chain' : `${previous.id} (sha256 ${previous.sha256})`],
   ];
+}
+
+function trustWords({ reasons, state }: Assessment): string {
+  return reasons.length === 0 ? state : `${state}: ${reasons.map(printable).join('; ')}`;
 }
 
 function namedKeys(ledger: Ledger): string[] {

@@ -1,5 +1,7 @@
 import { loadConfig, loadTarget, type Environment } from '../config.js';
 import { connectTarget } from '../connect.js';
+import { protectedDatabase } from '../connect/database.js';
+import { shortSource } from '../snapshot/source.js';
 import { demandDatabase } from '../guard/rotate/database.js';
 import type { Context } from './context.js';
 import {
@@ -24,8 +26,16 @@ export async function switchTo(context: Context, name: string, options: SwitchOp
   const exit = await carryOutRotation(context, rotationTo(context.env, name, options.allowEmpty === true), options);
   if (exit === 0 && options.dryRun !== true) {
     context.note(`Set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name} as well.`);
+    const { source } = protectedDatabase(context.env);
+    if (source !== null) context.note(adoptWords(source));
   }
   return exit;
+}
+
+/** Until then `latest` is none of the snapshots there are: they are of the host that was left. */
+function adoptWords(source: string): string {
+  const command = `npx soulcaster-backup snapshots adopt ${shortSource(source)} --reason "switched" --env-file .env`;
+  return `Then say once that it is the same data, so that the snapshots taken so far count for it: ${command}`;
 }
 
 function rotationTo(env: Environment, name: string, allowEmpty: boolean): Wanted {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { storeApp } from '../app.js';
+import { deploymentOf } from '../connect/deployment.js';
 import { exitCodeOf } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
-import { chooseSnapshot } from './choose.js';
+import { protectedDatabase } from '../connect/database.js';
+import { trustContext } from '../snapshot/trust.js';
+import { chosenSnapshot } from './trust.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { errorDocument, explain } from './output/report-error.js';
@@ -27,7 +30,8 @@ export interface VerifyOptions {
 export async function verify(context: Context, wanted: string, options: VerifyOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const app = storeApp(runEnvironment(env, options.local === true), { log: context.log });
-  const id = await chooseSnapshot(app.ports.store, wanted);
+  const trust = await trustContext(app.ports, protectedDatabase(env).source);
+  const id = await chosenSnapshot(context, trust, wanted);
   const run = await carryOut(context, app, await startVerify(app.engine, id));
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
@@ -43,6 +47,7 @@ export async function verify(context: Context, wanted: string, options: VerifyOp
     depth: parsed.data?.depth ?? null,
     keys: parsed.data?.keys ?? null,
     findings: parsed.data?.findings ?? [],
+    deployment: deploymentOf(env),
     error: error === null ? null : errorDocument(error).error,
   });
   return error === null ? 0 : exitCodeOf(error.code);

@@ -1,4 +1,5 @@
 import { toAppError } from '../errors.js';
+import { trustContext } from '../snapshot/trust.js';
 import type { Finding } from './alerts/condition.js';
 import { judgeFacts } from './alerts/from-facts.js';
 import { gatherFacts } from './facts.js';
@@ -19,7 +20,7 @@ export interface Judged {
 export async function judge({ drills, hasScratch, ports }: Judging, guardRanAt?: string): Promise<Judged> {
   try {
     const ranAt = guardRanAt ?? (await readState(ports.store)).lastRunAt;
-    const facts = await gatherFacts(ports, drills);
+    const facts = await gatherFacts(await trustContext(ports, ports.own), drills);
     const pointMet = recoveryPointOf(facts).met;
     return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt }), pointMet };
   } catch (error) {

@@ -1,3 +1,5 @@
+export { AHEAD_MS } from '../snapshot/order.js';
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -21,5 +23,3 @@ export const DRILL_OVERDUE_MS = 9 * DAY_MS;
 export const DRILL_RETRY_MS = DAY_MS;
 /** A guard that was not heard of for so long has missed its turn. */
 export const GUARD_SILENT_MS = 26 * HOUR_MS;
-/** So far ahead of ours another clock may be, before what it wrote counts as dated in the future. */
-export const AHEAD_MS = 5 * 60_000;

@@ -1,6 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports, RedisPort, VectorIndex } from '../ports/index.js';
-import { newestVerified } from '../snapshot/catalog.js';
+import { latestTrusted, trustContext } from '../snapshot/trust.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { classifyKey } from '../soulcaster/keys.js';
@@ -22,7 +22,7 @@ export interface ProjectRow {
 }
 
 export interface ProjectFigures {
-  /** The newest verified one; null when there is none. */
+  /** What `latest` means; null when there is none. */
   readonly snapshot: string | null;
   readonly projects: readonly ProjectRow[];
   readonly store: 'ok' | 'unavailable';
@@ -32,7 +32,9 @@ export interface ProjectFigures {
 }
 
 /** What is not configured is null; connecting may throw. */
-export interface ProjectPorts extends Pick<Ports, 'clock' | 'log' | 'store'> {
+export interface ProjectPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
+  /** The source of the database that is protected; null where none is configured. */
+  readonly own: string | null;
   readonly redis: (() => RedisPort) | null;
   readonly vectors: (() => VectorIndex) | null;
 }
@@ -44,7 +46,7 @@ const PATIENCE_MS = 8_000;
 export async function projectFigures(ports: ProjectPorts): Promise<ProjectFigures> {
   const { clock, redis, vectors } = ports;
   const [newest, index, seen] = await Promise.all([
-    ask(ports, 'store', () => newestVerified(ports.store)),
+    ask(ports, 'store', async () => latestTrusted(await trustContext(ports, ports.own))),
     ask(ports, 'vectors', vectors && (() => vectors().info())),
     ask(ports, 'redis', redis && (() => seeProjects(redis(), clock))),
   ]);

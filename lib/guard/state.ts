@@ -88,8 +88,20 @@ export async function changeState(store: ObjectStore, change: (state: GuardState
 
 function parse(body: Buffer): GuardState {
   try {
-    return stateSchema.parse(decodeJson(body));
+    return stateSchema.parse(renamed(decodeJson(body)));
   } catch {
     return NOTHING;
   }
+}
+
+/** Alerts that an earlier version opened under a name that is no longer used, so that what is open stays known. */
+const RENAMED: Readonly<Record<string, string>> = { 'snapshot-suspicious': 'snapshot-doubtful' };
+
+function renamed(state: unknown): unknown {
+  if (typeof state !== 'object' || state === null || !('alerts' in state) || !Array.isArray(state.alerts)) return state;
+  const alerts = (state.alerts as unknown[]).map((alert) => {
+    const code = typeof alert === 'object' && alert !== null && 'code' in alert ? String(alert.code) : '';
+    return Object.hasOwn(RENAMED, code) ? { ...(alert as object), code: RENAMED[code] } : alert;
+  });
+  return { ...state, alerts };
 }

@@ -5,6 +5,7 @@ import { pulse } from '../guard/heartbeat.js';
 import { look } from '../guard/watch.js';
 import type { Held } from '../runs/held.js';
 import type { Budget } from '../runs/leg.js';
+import { sourceOf } from '../snapshot/source.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
@@ -56,6 +57,8 @@ async function snapshotNow(
   const { id } = started.run;
   const run = await app.work(id, budget);
   const keep = trigger === 'cron' && run.state === 'succeeded';
-  const after = keep ? { upkeep: await upkeepNow(app.ports, environment(), budget) } : {};
+  const after = keep
+    ? { upkeep: await upkeepNow({ ...app.ports, own: sourceOf(app.ports.redis.host) }, environment(), budget) }
+    : {};
   return json(statusOfRun(run), { ...runView(run), ...after }, { location: `/api/runs/${id}` });
 }

@@ -5,12 +5,13 @@ import { AppError } from '../errors.js';
 import { watchedApp } from '../guard-app.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/leg.js';
+import { withDeployment } from './deployment.js';
 import { demandBearer } from './auth.js';
 import { guarded } from './problem.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 export type { FullApp };
-export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'store'>;
+export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
 
 /** What a function that moves runs does, once the caller has been let in. */
 export type Action<A = FullApp> = (app: A, request: Request, budget: Budget) => Promise<Response>;
@@ -31,12 +32,12 @@ export function cronEntry(action: Action): Handler {
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandAdmin);
+  return actionEntry(watchedApp, action, demandAdmin, withDeployment);
 }
 
 /** For operators, and for runs that work on snapshots in the store alone. */
 export function adminStoreEntry(action: Action<StoreApp>): Handler {
-  return actionEntry(storeApp, action, demandAdmin);
+  return actionEntry(storeApp, action, demandAdmin, withDeployment);
 }
 
 /** For the queue: the action checks the signature, which is over the body. */
@@ -55,7 +56,7 @@ export function webhookEntry(action: SignedAction): Handler {
 
 /** For operators, and for what needs nothing but the store. */
 export function adminView(view: View): Handler {
-  return viewEntry(view, demandAdmin);
+  return viewEntry(view, demandAdmin, withDeployment);
 }
 
 /** For anyone: the view itself says what it shows to whom. */
@@ -101,23 +102,35 @@ function demandSecret(
 
 type Demand = (env: Environment, request: Request) => void;
 
-function actionEntry<A extends StoreApp>(make: (env: Environment) => A, action: Action<A>, demand: Demand): Handler {
+/** What becomes of the answer to a caller who was let in, an error's included. */
+type Finish = (response: Response) => Response | Promise<Response>;
+
+function actionEntry<A extends StoreApp>(
+  make: (env: Environment) => A,
+  action: Action<A>,
+  demand: Demand,
+  finish: Finish = (response) => response,
+): Handler {
   return (request) => {
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
-      const app = make(environment());
-      const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
-      const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
-      return action(app, request, budget);
+      const answer = await guarded(functionLog(), () => {
+        const app = make(environment());
+        const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
+        const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
+        return action(app, request, budget);
+      });
+      return finish(answer);
     });
   };
 }
 
-function viewEntry(view: View, demand: Demand): Handler {
+function viewEntry(view: View, demand: Demand, finish: Finish = (response) => response): Handler {
   return (request) =>
-    guarded(functionLog(), () => {
+    guarded(functionLog(), async () => {
       demand(environment(), request);
-      return view(connect(environment(), ['clock', 'log', 'store']), request);
+      const look = () => view(connect(environment(), ['clock', 'log', 'signer', 'store']), request);
+      return finish(await guarded(functionLog(), async () => look()));
     });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EXPIRY_RULES, MODES, scopeSchema } from '../restore/model.js';
 import { isId } from '../runs/ids.js';
+import { SNAPSHOT_WORDS } from '../snapshot/select.js';
 
 const LATEST = 'latest';
 
@@ -9,8 +10,8 @@ export const restoreBodySchema = z
   .strictObject({
     snapshot: z
       .string()
-      .refine((text) => text === LATEST || isId(text))
-      .describe(`"${LATEST}" or the id of a snapshot`),
+      .refine((text) => SNAPSHOT_WORDS.some((word) => word === text) || isId(text))
+      .describe('"latest", "newest" or the id of a snapshot'),
     at: z.iso
       .datetime({ offset: true })
       .nullable()
@@ -26,6 +27,7 @@ export const restoreBodySchema = z
     confirm: z.string().max(512).nullable().default(null).describe('the id of the snapshot, or of the project'),
     allowIncomplete: flag(false),
     reindex: flag(true),
+    fromSource: flag(false),
   })
   .refine(({ snapshot, at }) => at === null || snapshot === LATEST, { path: ['at'] });
 

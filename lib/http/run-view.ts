@@ -15,7 +15,8 @@ export function statusOfRun(run: RunRecord): number {
     case 'waiting':
       return 202;
     case 'succeeded':
-      return 200;
+      // A doubtful snapshot was taken as it should be, and yet is not what was wanted.
+      return run.error === null ? 200 : statusOf(run.error.code as ErrorCode);
     case 'incomplete':
       return 207;
     case 'failed':

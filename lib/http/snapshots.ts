@@ -1,7 +1,11 @@
+import { environment } from '../config.js';
+import { connectTrust } from '../connect/database.js';
 import { AppError } from '../errors.js';
 import { timeOfId } from '../runs/ids.js';
 import { newestEntries, type CatalogEntry } from '../snapshot/catalog.js';
 import { sizesOf } from '../snapshot/sizes.js';
+import { plainLabel, shortSource } from '../snapshot/source.js';
+import { assess, type TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
 import { json } from './problem.js';
@@ -10,9 +14,10 @@ const DEFAULT_LIMIT = 50;
 const MOST = 500;
 
 /** GET /api/snapshots: the snapshots there are, newest first. */
-export async function showSnapshots({ store }: ViewPorts, request: Request): Promise<Response> {
-  const { entries, more } = await newestEntries(store, limitOf(request));
-  return json(200, { snapshots: entries.map(describe), more });
+export async function showSnapshots(ports: ViewPorts, request: Request): Promise<Response> {
+  const trust = await connectTrust(environment(), ports);
+  const { entries, more } = await newestEntries(ports.store, limitOf(request));
+  return json(200, { snapshots: entries.map((entry) => describe(entry, trust)), more });
 }
 
 function limitOf(request: Request): number {
@@ -25,12 +30,19 @@ function limitOf(request: Request): number {
 }
 
 /** What only the manifest knows is null where that cannot be read. */
-function describe({ id, manifest, verification }: CatalogEntry): object {
+function describe(entry: CatalogEntry, trust: TrustContext): object {
+  const { id, manifest, verification } = entry;
+  const { reasons, state } = assess(entry, trust);
   const sizes = manifest === null ? null : sizesOf(manifest);
   return {
     id,
     state: manifest?.state ?? 'unreadable',
     purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
+    trust: state,
+    reasons,
+    source: manifest === null ? null : shortSource(manifest.source),
+    label: plainLabel(manifest?.label),
+    own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
     verification: verification === null ? null : lookOf(verification),
     keys: manifest?.counts.keys ?? null,
     parts: manifest?.parts.length ?? null,

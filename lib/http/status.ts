@@ -2,7 +2,9 @@ import { environment } from '../config.js';
 import { AppError } from '../errors.js';
 import { exposition, METRICS_TYPE, metricsOf } from '../guard/status/metrics.js';
 import { objectives, statusReport } from '../guard/status/report.js';
+import { connectTrust } from '../connect/database.js';
 import { drills } from '../restore/drill/record.js';
+import { withDeployment } from './deployment.js';
 import { demandAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
 import { showProjects } from './projects.js';
@@ -19,10 +21,11 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
   const isMetrics = searchParams.get('format') === 'prometheus';
   const all = () => drills(ports.store);
-  if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(ports, all) });
+  const trust = await connectTrust(environment(), ports);
+  if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(trust, all) });
   demandAdmin(environment(), request);
-  const status = await statusReport(ports, all);
-  if (!isMetrics) return answer(status);
+  const status = await statusReport(trust, all);
+  if (!isMetrics) return withDeployment(answer(status));
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });
 }

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { StoreApp } from '../app.js';
 import { isId } from '../runs/ids.js';
 import type { Budget } from '../runs/leg.js';
-import { resolveSnapshot } from '../snapshot/catalog.js';
+import { environment } from '../config.js';
+import { connectTrust } from '../connect/database.js';
+import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
 import { startVerify } from '../snapshot/verify.js';
 import { parseBody, readBody } from './body.js';
 import { answerStarted, lockedBy } from './started.js';
@@ -12,14 +14,14 @@ const BODY_LIMIT = 4 * 1024;
 const verifyBodySchema = z.strictObject({
   snapshot: z
     .string()
-    .refine((text) => text === 'latest' || isId(text))
-    .describe('"latest" or the id of a snapshot'),
+    .refine((text) => SNAPSHOT_WORDS.some((word) => word === text) || isId(text))
+    .describe('"latest", "newest" or the id of a snapshot'),
 });
 
 /** POST /api/verify: reads a snapshot back and checks all of it, for an operator. */
 export async function adminVerify(app: StoreApp, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), verifyBodySchema);
-  const snapshot = await resolveSnapshot(app.ports.store, body.snapshot);
+  const { id: snapshot } = await selectSnapshot(await connectTrust(environment(), app.ports), body.snapshot);
   const started = await startVerify(app.engine, snapshot);
   if (!started.started) throw lockedBy(started, 'verifying');
   return answerStarted(app, started.run, budget, { snapshot });

@@ -1,49 +1,81 @@
 import { AppError } from '../errors.js';
-import type { Ports } from '../ports/index.js';
+import type { Ports, RedisPort } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
-import { catalog, isVerified, resolveSnapshot } from '../snapshot/catalog.js';
+import { adoptedSources } from '../snapshot/adopted-sources.js';
+import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
-import { loadManifest, sha256, type LoadedManifest, type Manifest } from '../snapshot/manifest.js';
+import { loadManifest, sha256, type Manifest } from '../snapshot/manifest.js';
 import { manifestName, partName, suffixOf } from '../snapshot/names.js';
 import { projectLabel } from '../snapshot/project-label.js';
-import { readVerification } from '../snapshot/verification.js';
+import { selectSnapshot, type Selected } from '../snapshot/select.js';
+import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
+import { isFoundDamaged, objectionToSeal, trustContext } from '../snapshot/trust.js';
+import type { RestoreInput } from './model.js';
 
 export type ChoosePorts = Pick<Ports, 'sealer' | 'signer' | 'store'>;
 
-/** The snapshot that is meant: an id, `latest`, or the newest verified one that was finished at a time (ISO 8601). */
-export async function findSnapshot(ports: ChoosePorts, wanted: string, at: string | null): Promise<string> {
-  if (at === null) return resolveSnapshot(ports.store, wanted);
+/**
+ * The snapshot that is meant: an id, `latest`, `newest`, or what was `latest` at a time (ISO 8601), with the newer ones
+ * that were passed over. `own` is the database that is protected.
+ */
+export async function findSnapshot(
+  ports: ChoosePorts & Pick<Ports, 'clock'>,
+  own: string,
+  wanted: string,
+  at: string | null,
+): Promise<Selected> {
+  const context = await trustContext(ports, own);
+  if (at === null) return selectSnapshot(context, wanted);
   const time = Date.parse(at);
   if (Number.isNaN(time)) {
     throw new AppError('usage', `${JSON.stringify(at.slice(0, 40))} is no time`, {
       hint: 'Give it as 2026-11-22T02:00:00Z, with the offset or Z.',
     });
   }
-  for await (const entry of catalog(ports.store)) {
-    if (isVerified(entry) && Date.parse(entry.manifest?.window.to ?? '') <= time) return entry.id;
-  }
-  throw new AppError('not-found', `There is no verified snapshot from ${new Date(time).toISOString()} or before`, {
-    hint: 'See `soulcaster-backup list` for the snapshots there are.',
-  });
+  return selectSnapshot(context, 'latest', time);
 }
 
 /**
- * The manifest of a snapshot that may be restored. Throws `not-found`, `newer-format`, `damaged` (altered, or not signed
- * with our key), `wrong-key` (no identity opens its parts) and `not-restorable` (found damaged when it was last
- * verified, or incomplete).
+ * The manifest of a snapshot that may be restored. Throws `not-found`, `newer-format`, `damaged` (altered), `wrong-key`
+ * (not signed with a key that is set here, or no identity opens its parts) and `not-restorable` (found damaged when it
+ * was last verified, or incomplete).
  */
 export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomplete: boolean): Promise<Manifest> {
   const loaded = isId(id) ? await loadManifest(ports.store, id) : null;
-  if (loaded === null) {
+  const entry = loaded === null ? null : await catalogEntry(ports.store, id);
+  if (loaded === null || entry === null) {
     throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
-      hint: 'See `soulcaster-backup list` for the ids there are.',
+      hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
     });
   }
-  checkSeal(ports, loaded);
-  await checkWhole(ports, loaded.manifest, allowIncomplete);
+  checkSeal(ports, loaded.manifest, entry);
+  checkWhole(loaded.manifest, entry, allowIncomplete);
   await checkLinks(ports, id);
   await checkKey(ports, loaded.manifest);
   return loaded.manifest;
+}
+
+/**
+ * Throws `not-confirmed` when the snapshot is of another database than the one that it would be restored into, and
+ * nobody said that this is meant. A target by name is such a word.
+ */
+export async function demandSource(
+  { store }: Pick<Ports, 'store'>,
+  manifest: Manifest,
+  redis: Pick<RedisPort, 'host'>,
+  { fromSource, target }: Pick<RestoreInput, 'fromSource' | 'target'>,
+): Promise<void> {
+  if (fromSource || target !== null) return;
+  const own = sourceOf(redis.host);
+  if ((await adoptedSources(store, own)).has(manifest.source)) return;
+  const whose = sourceWords(manifest, own);
+  throw new AppError(
+    'not-confirmed',
+    `Snapshot ${manifest.id} is of another database: ${whose}. It would be restored into ${redis.host}, source ${shortSource(own)}`,
+    {
+      hint: `If that is meant, say so: --from-source on the command line, "fromSource": true in a request. If ${redis.host} is that database under a new host: \`npx soulcaster-backup snapshots adopt ${shortSource(manifest.source)} --reason TEXT --env-file .env\`.`,
+    },
+  );
 }
 
 /** Throws `not-found` when the snapshot holds nothing of the project: to restore it would only remove what is there. */
@@ -56,27 +88,31 @@ export function demandProject(manifest: Manifest, project: string): void {
   });
 }
 
-function checkSeal({ signer }: ChoosePorts, { manifest, sealed }: LoadedManifest): void {
-  const { signature, sha256: expected } = manifest.seal;
-  // Null: no key is set here to judge by.
-  const signed = signer.verify(sealed, signature ?? '');
-  if (sha256(sealed) === expected && signed !== false) return;
-  const what = sha256(sealed) === expected ? 'is not signed with our key' : 'does not fit the hash in its seal';
-  throw new AppError('damaged', `The manifest of snapshot ${manifest.id} ${what}`, {
-    hint: 'Restore from another snapshot. If the signing key was changed since, set the one of that time.',
+function checkSeal({ signer }: ChoosePorts, { id, seal }: Manifest, entry: CatalogEntry): void {
+  const objection = objectionToSeal(entry, signer);
+  if (objection === null) return;
+  if (sha256(entry.sealed ?? '') !== seal.sha256) {
+    throw new AppError('damaged', `The manifest of snapshot ${id} is not as it was written: ${objection}`, {
+      hint: 'Restore from another snapshot, or bring the older version of the object back.',
+    });
+  }
+  throw new AppError('wrong-key', `The manifest of snapshot ${id} is not signed with our key: ${objection}`, {
+    hint:
+      seal.signature === null
+        ? 'If it is from before the key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Else somebody wrote it: restore from another one.'
+        : 'If the key was changed since, put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one. Else somebody altered it: restore from another one.',
   });
 }
 
-async function checkWhole({ store }: ChoosePorts, manifest: Manifest, allowIncomplete: boolean): Promise<void> {
-  const { id, state, ledger } = manifest;
+function checkWhole({ id, ledger, state }: Manifest, entry: CatalogEntry, allowIncomplete: boolean): void {
   if (state === 'incomplete' && !allowIncomplete) {
     throw new AppError('not-restorable', `Snapshot ${id} is incomplete: ${ledger.failed.count} keys are not in it`, {
       hint: 'Restore from a complete one, or allow an incomplete one with mode merge or missing, which remove nothing.',
     });
   }
-  if ((await readVerification(store, id))?.state !== 'damaged') return;
+  if (!isFoundDamaged(entry)) return;
   throw new AppError('not-restorable', `Snapshot ${id} was found damaged when it was last verified`, {
-    hint: `Restore from another one. If it has been mended, \`soulcaster-backup verify ${id}\` says so and it may be used.`,
+    hint: `Restore from another one. If it has been mended, \`npx soulcaster-backup verify ${id} --env-file .env\` says so and it may be used.`,
   });
 }
 

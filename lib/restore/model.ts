@@ -33,6 +33,8 @@ export const restoreInputSchema = z.object({
   reindex: z.boolean().default(true),
   /** Whether it undoes the restore of the project: then its users' lists lose it as well where the snapshot lacks it. */
   undoes: z.boolean().default(false),
+  /** Whether the snapshot may be of another database than the one it is restored into. */
+  fromSource: z.boolean().default(false),
   trigger: z.enum(['webhook', 'admin', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;

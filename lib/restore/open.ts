@@ -4,7 +4,7 @@ import type { Leg, StepOutcome } from '../runs/model.js';
 import { boundManifest } from '../snapshot/bound-manifest.js';
 import { demandStanding } from '../snapshot/standing.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
-import { chooseManifest } from './choose.js';
+import { chooseManifest, demandSource } from './choose.js';
 import type { RestorePorts } from './context.js';
 import { SCRATCH_MARK } from './staged.js';
 
@@ -16,6 +16,7 @@ export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutco
   // Whether an incomplete one will do was decided when the run was asked for.
   const manifest = await chooseManifest(ports, input.snapshot, true);
   const bound = await boundManifest(ports, input.snapshot, null);
+  await demandSource(ports, manifest, ports.redisOf(input.target), input);
   const checkpoint = {
     ...state,
     manifestSha256: bound?.sha256 ?? null,

@@ -15,9 +15,11 @@ import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { inspectTasks } from './inspect-task.js';
 import { enter } from './phases.js';
-import { addProof, noProof } from './proof-counts.js';
+import { addProof, holds, noProof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';
 import { isOurs } from './staged.js';
+import { clearUnfinished } from './unfinished.js';
+import { namesOf } from './naming.js';
 import { tidyUp } from './tidy.js';
 import { failureOf, stateOf } from './verdict.js';
 import { goOnLater, walk } from './walk.js';
@@ -51,6 +53,7 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   const { united, spent: uniting } = await collectUnited(leg);
   const planning = await collectSpent(leg, 'plan');
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
+  if (holds(proof)) await clearUnfinished(ports, leg.run.id, context.redis, context.input);
   await tidyUp(ports.store, leg.run.id);
   const error = failureOf(context, proof, projects);
   const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
@@ -80,11 +83,12 @@ async function reindexAfter(ports: RestorePorts, { input }: RestoreContext): Pro
   }
 }
 
-function summary(ports: RestorePorts, { input, state }: RestoreContext): object {
+function summary(ports: RestorePorts, { input, manifest, state }: RestoreContext): object {
   const { plan, undo, locksTaken, removed, extras, startedAt, times, targetEmpty } = state;
   const milliseconds = ports.clock.now() - startedAt;
   return {
     ...input,
+    names: namesOf(ports, manifest, input.target),
     plan,
     undo,
     targetEmpty,

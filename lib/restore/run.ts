@@ -14,6 +14,7 @@ import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
 import { isRestoreLease } from './start.js';
 import { safetyPhases } from './safety.js';
+import { markUnfinished } from './unfinished.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { placeStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
@@ -69,7 +70,10 @@ async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
 }
 
 async function fenceStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { redis, state } = await openContext(ports, leg.run);
+  const { input, redis, state } = await openContext(ports, leg.run);
+  if (leg.signal.aborted) throw leg.signal.reason;
+  // A scratch database is filled to be wiped.
+  if (input.trigger !== 'drill') await markUnfinished(ports, leg.run.id, redis, input);
   const before = redis.usage();
   const locksTaken = await takeLocks(redis, state.projects, leg.run.id);
   const spent = addSpent(state.spent, spentSince(redis, before));

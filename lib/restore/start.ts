@@ -3,15 +3,21 @@ import type { Clock, RedisPort } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { firstRestoreCheckpoint } from './checkpoint.js';
-import { chooseManifest, demandProject, findSnapshot, type ChoosePorts } from './choose.js';
+import { chooseManifest, demandProject, demandSource, findSnapshot, type ChoosePorts } from './choose.js';
+import { namesOf, type RestoreNames } from './naming.js';
 import type { RestoreInput } from './model.js';
+import type { PassedOver } from '../snapshot/latest.js';
+import { sourceOf } from '../snapshot/source.js';
+import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { narrowedToUndo, undoesProject } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */
 const DRY_RUN_LEASE = 'dry-run';
 
 /** What somebody asks for, before it is known whether it can be done. */
-export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' | 'undoes'> {
+export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' | 'undoes' | 'fromSource'> {
+  /** Default false: see RestoreInput. */
+  readonly fromSource?: boolean;
   /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
   readonly at: string | null;
   /** Null: as fits the snapshot. What a restore saved before it began comes back as it was, running jobs included. */
@@ -28,8 +34,10 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' 
   readonly allowIncomplete: boolean;
 }
 
-export interface StartPorts extends ChoosePorts {
+export interface StartPorts extends ChoosePorts, MarkStores {
   readonly clock: Clock;
+  /** BACKUP_LABEL of this deployment. */
+  readonly label?: string | null;
   /** The database that is meant by a target's name; null: the one that is backed up. Throws `config` for an unknown one. */
   readonly redisOf: (target: string | null) => RedisPort;
 }
@@ -40,6 +48,10 @@ export interface Prepared {
   readonly createdAt: string;
   readonly keys: number;
   readonly now: number;
+  /** What the snapshot is of and what it goes into, for people. */
+  readonly names: RestoreNames;
+  /** Newer snapshots that `latest` did not take, and why. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 /**
@@ -53,17 +65,27 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
     });
   }
   checkTarget(ports, asked.target);
-  const id = await findSnapshot(ports, asked.snapshot, asked.at);
+  const own = sourceOf(ports.redisOf(null).host);
+  const { id, passedOver } = await findSnapshot(ports, own, asked.snapshot, asked.at);
   const manifest = await chooseManifest(ports, id, asked.allowIncomplete);
   const request = await narrowedToUndo(ports, asked, manifest);
   checkTarget(ports, request.target);
+  const { fromSource = false } = request;
+  await demandSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
   const { scope, mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   const undoes = await undoesProject(ports, scope, manifest);
   if ('project' in scope && !undoes) demandProject(manifest, scope.project);
   demandConfirmation(asked, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
-  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex, undoes };
-  return { input, createdAt: manifest.createdAt, keys: manifest.counts.keys, now: ports.clock.now() };
+  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex, undoes, fromSource };
+  return {
+    input,
+    createdAt: manifest.createdAt,
+    keys: manifest.counts.keys,
+    now: ports.clock.now(),
+    names: namesOf(ports, manifest, target),
+    passedOver,
+  };
 }
 
 /** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */

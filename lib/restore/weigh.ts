@@ -1,11 +1,12 @@
 import type { Leg, StepOutcome } from '../runs/model.js';
 import { firstCheckpoint } from '../snapshot/checkpoint.js';
 import { sealName } from '../snapshot/ledger.js';
-import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
 import { hashSet } from './hash-set.js';
 import { isOurs } from './staged.js';
+import { namesOf } from './naming.js';
 import { enter } from './phases.js';
 import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
@@ -80,6 +81,8 @@ export async function concludeStep(ports: RestorePorts, leg: Leg): Promise<StepO
   let spent = serial;
   for await (const { result } of leg.results('plan')) spent = addSpent(spent, (result as unknown as PlanResult).spent);
   await tidyUp(ports.store, leg.run.id);
-  const result = { ...inputOf(leg.run), plan, spent, milliseconds: ports.clock.now() - startedAt };
+  const { input, manifest } = await openContext(ports, leg.run);
+  const names = namesOf(ports, manifest, input.target);
+  const result = { ...input, names, plan, spent, milliseconds: ports.clock.now() - startedAt };
   return { to: 'end', state: 'succeeded', result, error: null };
 }

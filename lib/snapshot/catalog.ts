@@ -2,15 +2,27 @@ import pMap from 'p-map';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
-import { loadManifest, sha256, type Manifest } from './manifest.js';
+import { readAcceptance, readAdoption, type Acceptance, type Adoption } from './acceptance.js';
+import { parseManifest, sha256, type Manifest } from './manifest.js';
 import { manifestName, SNAPSHOTS_PREFIX } from './names.js';
+import { doubtsOf } from './source.js';
 import { readVerification, type Verification } from './verification.js';
 
-/** A snapshot as a list shows it. `manifest` is null when it has one that cannot be read. */
+/** A snapshot as far as the objects beside its parts tell of it. `assess` says what it is worth. */
 export interface CatalogEntry {
   readonly id: string;
+  /** Null when it has one that cannot be read. */
   readonly manifest: Manifest | null;
+  /** What the seal's hash and signature must be over; null without a manifest. */
+  readonly sealed: Buffer | null;
+  /** SHA-256 of the manifest as it is stored. */
+  readonly sha256: string;
+  readonly newerFormat: boolean;
   readonly verification: Verification | null;
+  /** Read only where there is something to accept. */
+  readonly accepted: Acceptance | null;
+  /** Read only where the manifest is not signed. */
+  readonly adopted: Adoption | null;
 }
 
 /** The ids under which anything is stored, oldest first. Not every one need have a manifest. */
@@ -22,13 +34,29 @@ export async function snapshotIds(store: ObjectStore): Promise<string[]> {
 
 /** Null when there is no manifest: then it is no snapshot, only what is left of one or not finished. */
 export async function catalogEntry(store: ObjectStore, id: string): Promise<CatalogEntry | null> {
+  const found = await store.read(manifestName(id));
+  if (found === null) return null;
+  const base = {
+    id,
+    sha256: sha256(found.body),
+    newerFormat: false,
+    verification: null,
+    accepted: null,
+    adopted: null,
+  };
   try {
-    const loaded = await loadManifest(store, id);
-    if (loaded === null) return null;
-    return { id, manifest: loaded.manifest, verification: await readVerification(store, id) };
+    const { manifest, sealed } = parseManifest(id, found.body);
+    return {
+      ...base,
+      manifest,
+      sealed,
+      verification: await readVerification(store, id),
+      accepted: doubtsOf(manifest).length > 0 ? await readAcceptance(store, id) : null,
+      adopted: manifest.seal.signature === null ? await readAdoption(store, id) : null,
+    };
   } catch (error) {
     if (error instanceof AppError && (error.code === 'damaged' || error.code === 'newer-format')) {
-      return { id, manifest: null, verification: null };
+      return { ...base, manifest: null, sealed: null, newerFormat: error.code === 'newer-format' };
     }
     throw error;
   }
@@ -67,32 +95,6 @@ async function anyManifest(store: ObjectStore, ids: readonly string[]): Promise<
   for (const id of ids)
     for await (const { name } of store.list(manifestName(id))) if (name === manifestName(id)) return true;
   return false;
-}
-
-/** Whether a snapshot may be relied on: complete, read back and found whole, and not one of a restore's own. */
-export function isVerified({ manifest, verification }: CatalogEntry): boolean {
-  return manifest?.state === 'complete' && manifest.purpose !== 'safety' && verification?.state === 'verified';
-}
-
-/** The newest snapshot that may be relied on; null when there is none. */
-export async function newestVerified(store: ObjectStore): Promise<CatalogEntry | null> {
-  for await (const entry of catalog(store)) if (isVerified(entry)) return entry;
-  return null;
-}
-
-/** Finds a snapshot by its id, or `latest` for the newest verified one. Throws `not-found`. */
-export async function resolveSnapshot(store: ObjectStore, wanted: string): Promise<string> {
-  if (wanted === 'latest') {
-    const newest = await newestVerified(store);
-    if (newest !== null) return newest.id;
-    throw new AppError('not-found', 'There is no verified snapshot yet', {
-      hint: 'Take one with `soulcaster-backup backup`, or name a snapshot by its id.',
-    });
-  }
-  if (isId(wanted) && (await store.read(manifestName(wanted))) !== null) return wanted;
-  throw new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
-    hint: 'See `soulcaster-backup list` for the ids there are.',
-  });
 }
 
 /** The chain's link: the newest snapshot before this one, and the hash of its manifest as it is stored. */

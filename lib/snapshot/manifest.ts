@@ -72,6 +72,10 @@ export type Counts = z.infer<typeof countsSchema>;
 
 export const doubleSchema = z.object({ part: z.number().int(), line: z.number().int() });
 
+/** `code`: `restore-unfinished`, `emptied` or `shrunk`; that of a newer version is kept as it is. */
+export const doubtSchema = z.object({ code: z.string(), detail: z.string() });
+export type Doubt = z.infer<typeof doubtSchema>;
+
 const manifestBody = z.object({
   formatVersion: z.number().int().min(1),
   id: z.string(),
@@ -89,6 +93,10 @@ const manifestBody = z.object({
   window: z.object({ from: z.string(), to: z.string() }),
   /** SHA-256 of the database's host name: tells two sources apart without naming them. */
   source: z.string(),
+  /** BACKUP_LABEL of the deployment that took it, such as `production`. */
+  label: z.string().optional(),
+  /** In what a restore saved of another database than the protected one: the source that the deployment protects. */
+  owner: z.string().optional(),
   dbsize: z.object({ before: z.number(), after: z.number() }),
   parts: z.array(partSchema),
   counts: countsSchema,
@@ -101,6 +109,8 @@ const manifestBody = z.object({
   /** When all parts had been read back from the store and compared. */
   readBackAt: z.string(),
   previous: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+  /** Why the database may not have been whole when it was read. Absent or empty: no reason is known. */
+  doubts: z.array(doubtSchema).optional(),
 });
 export type ManifestBody = z.infer<typeof manifestBody>;
 

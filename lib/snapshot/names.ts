@@ -13,6 +13,16 @@ export function verificationName(id: string): string {
   return `${SNAPSHOTS}${id}/verification.json`;
 }
 
+/** That an operator takes a doubtful snapshot for a good one, and why. */
+export function acceptedName(id: string): string {
+  return `${SNAPSHOTS}${id}/accepted.json`;
+}
+
+/** That an unsigned snapshot was verified in full and counts as signed. */
+export function adoptedName(id: string): string {
+  return `${SNAPSHOTS}${id}/adopted.json`;
+}
+
 /**
  * Name of a part within its snapshot. The fencing number of the leg that writes it keeps a leg that is dead, or only
  * thought to be, from ever writing the same object as its successor.

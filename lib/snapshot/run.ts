@@ -7,9 +7,10 @@ import { checkPhase } from './check-phase.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
 import { scanStep } from './scan/step.js';
 import { dropIndexes, sealStep } from './seal.js';
+import type { MarkStores } from './unfinished-marks.js';
 import type { SnapshotSettings } from './settings.js';
 
-export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'>;
+export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'> & MarkStores;
 
 /** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
 export const DATABASE_LEASE = 'database';

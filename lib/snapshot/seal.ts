@@ -1,21 +1,32 @@
 import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
 import { previousLink } from './catalog.js';
 import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
 import type { Finding } from './check-part.js';
 import { countIndex, noCounts } from './counts.js';
 import { doubledLines, findDoubles, type IndexReader } from './doubles.js';
 import { sealName } from './ledger.js';
-import { FORMAT_VERSION, loadManifest, sealManifest, sha256, type Manifest, type ManifestBody } from './manifest.js';
+import {
+  FORMAT_VERSION,
+  loadManifest,
+  sealManifest,
+  sha256,
+  type Doubt,
+  type Manifest,
+  type ManifestBody,
+} from './manifest.js';
 import { manifestName } from './names.js';
 import { partIndexName, partIndexPrefix, partIndexSchema, unpackIndex } from './part-index.js';
+import type { MarkStores } from './unfinished-marks.js';
 import { estimatedUsd } from './price.js';
+import { sourceOf } from './source.js';
+import { findDoubts } from './doubts.js';
 import type { SnapshotSettings } from './settings.js';
 import { writeVerification } from './verification.js';
 
-export type SealPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'>;
+export type SealPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'> & MarkStores;
 
 /** Result of a check task of a snapshot. */
 export interface CheckResult {
@@ -73,7 +84,7 @@ async function describe(
     ...(await undoesOf(ports, settings)),
     createdAt: leg.run.createdAt,
     window: { from: state.window.from ?? leg.run.createdAt, to: state.window.to ?? leg.run.updatedAt },
-    source: sha256(ports.redis.host),
+    ...whose(settings, ports.redis.host),
     dbsize: state.dbsize,
     parts: state.parts,
     counts,
@@ -84,6 +95,7 @@ async function describe(
     recipients: [...ports.sealer.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await previousLink(ports.store, leg.run.id),
+    ...(settings.purpose === 'safety' ? {} : await doubtsField(ports, { counts, dbsize: state.dbsize })),
   };
 }
 
@@ -91,6 +103,24 @@ async function undoesOf({ sealer }: SealPorts, { undoes }: SnapshotSettings): Pr
   if (undoes === undefined) return {};
   const { project, target } = undoes;
   return { undoes: { project: project === null ? null : await sealName(sealer, Buffer.from(project)), target } };
+}
+
+/** Whose snapshot it is. What a restore saves of another database than the protected one names that one as its owner. */
+function whose({ label, owner }: SnapshotSettings, host: string): Pick<ManifestBody, 'label' | 'owner' | 'source'> {
+  const source = sourceOf(host);
+  return {
+    source,
+    ...(label === undefined ? {} : { label }),
+    ...(owner === undefined || owner === source ? {} : { owner }),
+  };
+}
+
+async function doubtsField(
+  ports: SealPorts,
+  body: Pick<ManifestBody, 'counts' | 'dbsize'>,
+): Promise<Pick<ManifestBody, 'doubts'>> {
+  const doubts = await findDoubts(ports, body);
+  return doubts.length === 0 ? {} : { doubts };
 }
 
 function indexReader(ports: SealPorts, run: string, state: SnapshotCheckpoint): IndexReader {
@@ -116,7 +146,7 @@ async function collectChecks(leg: Leg): Promise<CheckResult> {
 }
 
 function outcome(manifest: Manifest): StepOutcome {
-  const { id, state, counts, ledger, parts, doubles, spent, seal } = manifest;
+  const { id, state, counts, doubts, ledger, parts, doubles, spent, seal } = manifest;
   const bytes = (which: 'plain' | 'stored'): number => parts.reduce((sum, part) => sum + part[which].bytes, 0);
   const result = {
     snapshot: id,
@@ -134,11 +164,26 @@ function outcome(manifest: Manifest): StepOutcome {
     requests: spent.requests,
     estimatedUsd: spent.estimatedUsd,
     manifestSha256: seal.sha256,
+    doubts: doubts ?? [],
   };
+  if (state === 'complete' && doubts !== undefined && doubts.length > 0) {
+    return { to: 'end', state: 'succeeded', result, error: doubtful(id, doubts) };
+  }
   if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };
   const message = `${ledger.failed.count} keys could not be saved; the manifest names them`;
   const hint = 'Look at `soulcaster-backup show` for the keys and reasons, mend the cause and take another snapshot.';
   return { to: 'end', state: 'incomplete', result, error: { code: 'incomplete', message, hint } };
+}
+
+/** The snapshot was taken as it should be; it is what it shows that is in doubt. */
+function doubtful(id: string, doubts: readonly Doubt[]): RunFailure {
+  const message = `Snapshot ${id} is doubtful: ${doubts.map(({ detail }) => detail).join('; ')}`;
+  const restore = '`npx soulcaster-backup restore latest --env-file .env`';
+  const accept = `\`npx soulcaster-backup snapshots accept ${id} --reason TEXT --env-file .env\``;
+  const hint = doubts.some(({ code }) => code === 'restore-unfinished')
+    ? `It is kept, but is not \`latest\`. Finish the restore, or restore the snapshot before: ${restore}. If the data are as they should be: ${accept}.`
+    : `It is kept, but is not \`latest\`. If data were lost, restore the snapshot before: ${restore}. If the database is meant to be so: ${accept}.`;
+  return { code: 'doubtful', message, hint };
 }
 
 function unreadable(findings: readonly Finding[]): StepOutcome {

@@ -14,6 +14,10 @@ export interface SnapshotSettings {
   readonly undoes?: { readonly project: string | null; readonly target: string | null };
   /** Name and version of this program, for the manifest. */
   readonly tool: string;
+  /** BACKUP_LABEL of this deployment, for the manifest. */
+  readonly label?: string;
+  /** The source of the database that this deployment protects: what is saved of another one is kept by its rules. */
+  readonly owner?: string;
 }
 
 const MIB = 1024 * 1024;

@@ -3,6 +3,7 @@ import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
+import { readAdoption } from './acceptance.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding } from './check-part.js';
 import { checkPhase } from './check-phase.js';
@@ -55,6 +56,11 @@ async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   return { to: 'phase', phase: 'check', tasks, checkpoint: findings, progress };
 }
 
+async function isAdopted(store: VerifyPorts['store'], { manifest, sha256: stored }: LoadedManifest): Promise<boolean> {
+  if (manifest.seal.signature !== null) return false;
+  return (await readAdoption(store, manifest.id))?.manifestSha256 === stored;
+}
+
 /** The manifest, if it can be read at all; what is wrong with it goes to the findings. */
 async function openManifest(ports: VerifyPorts, id: string, findings: Finding[]): Promise<LoadedManifest | null> {
   const subject = manifestName(id);
@@ -66,7 +72,7 @@ async function openManifest(ports: VerifyPorts, id: string, findings: Finding[])
   try {
     const loaded = await loadManifest(ports.store, id);
     if (loaded === null) add('manifest-missing', 'the object is not in the store');
-    else checkSeal(ports, loaded, add);
+    else checkSeal(ports, loaded, await isAdopted(ports.store, loaded), add);
     return loaded;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'damaged') throw error;
@@ -78,6 +84,7 @@ async function openManifest(ports: VerifyPorts, id: string, findings: Finding[])
 function checkSeal(
   ports: VerifyPorts,
   { manifest, sealed }: LoadedManifest,
+  adopted: boolean,
   add: (code: Finding['code'], detail: string) => void,
 ): void {
   const { seal } = manifest;
@@ -85,7 +92,7 @@ function checkSeal(
   // Null: no key is set here, so there is nothing to judge a signature by.
   const valid = seal.signature === null ? null : ports.signer.verify(sealed, seal.signature);
   if (valid === false) add('signature-invalid', 'the signature is not by our key, or not over these contents');
-  if (seal.signature === null && ports.signer.verify(sealed, '') === false) {
+  if (seal.signature === null && !adopted && ports.signer.verify(sealed, '') === false) {
     add('signature-invalid', 'it is not signed, but a signing key is set');
   }
 }
@@ -124,7 +131,10 @@ async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
     });
   }
   if (findings.length === 0 && opened) findings.push(...(await compareCounts(ports, id, counts)));
-  const own = findings.filter(({ subject }) => subject === id || subject.startsWith(`snapshots/${id}/`));
+  // That a key does not fit says nothing of the contents: whoever has the right one must not read of damage.
+  const own = findings.filter(
+    ({ code, subject }) => !isOfKey(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
+  );
   const depth = opened ? 'lines' : 'stored-bytes';
   const at = new Date(ports.clock.now()).toISOString();
   await writeVerification(ports.store, id, {
@@ -152,11 +162,24 @@ async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Pr
 }
 
 function outcome(id: string, findings: readonly Finding[], depth: string, keys: number): StepOutcome {
-  const result = { snapshot: id, depth, keys, findings };
+  const result = { snapshot: id, depth, keys, findings } satisfies Json;
   if (findings.length === 0) return { to: 'end', state: 'succeeded', result, error: null };
+  if (findings.every(({ code }) => isOfKey(code))) return wrongKey(id, result, findings);
   const message = `${findings.length} things are wrong: ${findings.map(({ code, subject }) => `${code} ${subject}`).join('; ')}`;
   const hint = 'Do not rely on what is named here: take a new snapshot now, then find out who changed the store.';
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
+}
+
+function isOfKey(code: string): boolean {
+  return code === 'signature-invalid';
+}
+
+/** The contents are as they were written; who wrote them is not known. */
+function wrongKey(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
+  const message = `The contents of snapshot ${id} are whole, but its signature does not fit the signing key that is set here: ${findings[0]?.detail ?? ''}`;
+  const hint =
+    'If the key was changed, put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one. If the snapshot is from before a key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Else somebody else wrote it.';
+  return { to: 'end', state: 'failed', result, error: { code: 'wrong-key', message, hint } };
 }
 
 function snapshotOf(run: RunRecord): string {

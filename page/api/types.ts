@@ -85,8 +85,19 @@ export interface Check {
   readonly hint: string | null;
 }
 
+/** Whose figures an answer holds. */
+export interface Deployment {
+  readonly label: string | null;
+  readonly database: string | null;
+  readonly store: string | null;
+  readonly version: string;
+}
+
 /** `GET /api/status` with the admin token. */
 export interface Status {
+  readonly deployment?: Deployment;
+  /** Restores that are not known to have ended well. */
+  readonly unfinished?: readonly { readonly run: string; readonly kind: string; readonly underWay: boolean }[];
   readonly state: 'ok' | 'degraded';
   readonly at: string;
   readonly recoveryPoint: RecoveryPoint;
@@ -110,6 +121,13 @@ export interface Snapshot {
   readonly id: string;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
   readonly purpose: 'backup' | 'safety' | null;
+  /** What it is worth: only the newest `trusted` one is `latest`. */
+  readonly trust?: string;
+  readonly reasons?: readonly string[];
+  readonly source?: string | null;
+  readonly label?: string | null;
+  /** Whether it is of the database that is protected; null where that is not known. */
+  readonly own?: boolean | null;
   readonly verification: {
     readonly state: 'verified' | 'damaged';
     readonly at: string;
@@ -169,6 +187,8 @@ export interface RestoreOrder {
   readonly dryRun: boolean;
   /** The id that was typed; a dry run needs none. */
   readonly confirm: string | null;
+  /** Says that a snapshot of another database is meant. */
+  readonly fromSource?: boolean;
 }
 
 export interface ReindexOrder {

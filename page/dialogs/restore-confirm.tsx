@@ -1,6 +1,7 @@
 import { useId } from 'preact/hooks';
-import type { Plan } from '../api/types.js';
+import type { Deployment, Plan } from '../api/types.js';
 import { Command } from '../parts/command.js';
+import { databaseName } from '../parts/top-bar.js';
 import { changesAnything, confirmationFor } from '../state/restore.js';
 import { commands } from '../words/commands.js';
 import type { Wanted } from './restore.js';
@@ -9,6 +10,9 @@ interface Props {
   readonly wanted: Wanted;
   /** Null when the dry run failed: then there is nothing to confirm. */
   readonly plan: Plan | null;
+  readonly deployment: Deployment | undefined;
+  /** Whether the snapshot is of another database: then it takes the host that is written to. */
+  readonly isForeign: boolean;
   readonly typed: string;
   readonly onType: (text: string) => void;
   readonly onBack: () => void;
@@ -16,7 +20,7 @@ interface Props {
 }
 
 /** The step before anything is written: type the id of what it is about. */
-export function RestoreConfirm({ wanted, plan, typed, onType, onBack, onRestore }: Props) {
+export function RestoreConfirm({ wanted, plan, deployment, isForeign, typed, onType, onBack, onRestore }: Props) {
   const id = useId();
   const { scope } = wanted;
   if (scope === null || plan === null || !changesAnything(plan)) {
@@ -28,7 +32,8 @@ export function RestoreConfirm({ wanted, plan, typed, onType, onBack, onRestore 
       </div>
     );
   }
-  const expected = confirmationFor({ ...wanted, scope });
+  const host = deployment?.database ?? null;
+  const expected = isForeign && host !== null ? host : confirmationFor({ ...wanted, scope });
   const all = 'all' in scope;
   const submit = (event: Event): void => {
     event.preventDefault();
@@ -37,12 +42,16 @@ export function RestoreConfirm({ wanted, plan, typed, onType, onBack, onRestore 
   return (
     <form class="confirm" onSubmit={submit}>
       <p>
-        <strong>This writes to the database.</strong> What is there now is saved first, so that it can be undone.
+        <strong>This writes to {deployment === undefined ? 'the database' : databaseName(deployment)}.</strong>{' '}
+        {isForeign && 'The snapshot is of another database. '}What is there now is saved first, so that it can be
+        undone.
       </p>
       <Command line={commands.restore({ ...wanted, scope, dryRun: false })} />
       <div class="field">
         <label for={id}>
-          To go on, type the {all ? "snapshot's" : "project's"} id: <code>{expected}</code>
+          To go on, type{' '}
+          {isForeign && host !== null ? 'the host of the database' : `the ${all ? "snapshot's" : "project's"} id`}:{' '}
+          <code>{expected}</code>
         </label>
         <input
           id={id}

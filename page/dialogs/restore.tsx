@@ -2,7 +2,7 @@ import { useCallback, useState } from 'preact/hooks';
 import type { RestoreOrder, Scope } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { useAction } from '../state/use-action.js';
-import { newestRestorable, planOf } from '../state/restore.js';
+import { confirmationFor, newestRestorable, planOf } from '../state/restore.js';
 import { Dialog } from './dialog.js';
 import { Follow } from './follow.js';
 import { RestoreConfirm } from './restore-confirm.js';
@@ -23,20 +23,22 @@ export interface Wanted {
 
 /** Choose, see the plan, type what it is about, watch. Nothing is written before the third step. */
 export function RestoreDialog({ snapshot, onClose }: Props) {
-  const { api, snapshots } = useDesk();
+  const { api, snapshots, status } = useDesk();
   const [wanted, setWanted] = useState<Wanted>(() => ({
     snapshot: snapshot ?? newestRestorable(snapshots.data?.snapshots ?? []) ?? '',
     scope: null,
     mode: 'replace',
   }));
   const [typed, setTyped] = useState('');
+  const isForeign = snapshots.data?.snapshots.find(({ id }) => id === wanted.snapshot)?.own === false;
+  const deployment = status.data?.deployment;
   const order = useCallback(
     (dryRun: boolean, confirm: string | null) => {
       const { scope } = wanted;
       if (scope === null) return Promise.reject(new Error('Nothing is chosen'));
-      return api.restore({ ...wanted, scope, dryRun, confirm });
+      return api.restore({ ...wanted, scope, dryRun, confirm, ...(isForeign ? { fromSource: true } : {}) });
     },
-    [api, wanted],
+    [api, wanted, isForeign],
   );
   const look = useAction(
     'restore',
@@ -44,7 +46,10 @@ export function RestoreDialog({ snapshot, onClose }: Props) {
   );
   const restore = useAction(
     'restore',
-    useCallback(() => order(false, typed), [order, typed]),
+    useCallback(() => {
+      const { scope } = wanted;
+      return order(false, isForeign && scope !== null ? confirmationFor({ ...wanted, scope }) : typed);
+    }, [order, typed, wanted, isForeign]),
   );
 
   const plan = look.step === 'over' ? planOf(look.run.data) : null;
@@ -65,6 +70,8 @@ export function RestoreDialog({ snapshot, onClose }: Props) {
         <RestoreConfirm
           wanted={wanted}
           plan={plan}
+          deployment={deployment}
+          isForeign={isForeign}
           typed={typed}
           onType={setTyped}
           onBack={back}

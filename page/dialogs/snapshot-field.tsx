@@ -23,7 +23,7 @@ export function SnapshotField({ value, onChange, only = () => true }: Props) {
         {!known && <option value={value}>{value === '' ? 'None to choose' : value}</option>}
         {offered.map((snapshot) => (
           <option key={snapshot.id} value={snapshot.id}>
-            {`${instant(snapshot.createdAt)}, ${counted(snapshot.keys ?? 0, 'key')}, ${standingOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}`}
+            {`${instant(snapshot.createdAt)}, ${counted(snapshot.keys ?? 0, 'key')}, ${standingOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}${ofAnother(snapshot)}`}
           </option>
         ))}
       </select>
@@ -32,4 +32,8 @@ export function SnapshotField({ value, onChange, only = () => true }: Props) {
       </p>
     </div>
   );
+}
+
+function ofAnother({ label, own, source }: Snapshot): string {
+  return own === false ? `, of another database: ${label ?? source ?? ''}` : '';
 }

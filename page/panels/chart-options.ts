@@ -4,7 +4,17 @@ import { bytes, count, instant } from '../words/format.js';
 import { standingOf, STANDING_TONES, type Standing } from '../words/standing.js';
 
 const HEIGHT = 200;
-const STANDINGS: readonly Standing[] = ['verified', 'not checked', 'incomplete', 'unreadable', 'damaged'];
+const STANDINGS: readonly Standing[] = [
+  'verified',
+  'not checked',
+  'doubtful',
+  'future',
+  'foreign',
+  'incomplete',
+  'unreadable',
+  'untrusted',
+  'damaged',
+];
 const MARK_SIZE = 9;
 // uPlot declares its enumerations for types alone: there is no name for this value at run time.
 // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment

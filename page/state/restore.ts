@@ -1,7 +1,7 @@
 import type { Plan, RestoreOrder, RunView, Scope, Snapshot } from '../api/types.js';
 import { standingOf } from '../words/standing.js';
 
-/** The snapshot that a restore offers first: the newest verified backup. Lists are newest first. */
+/** The snapshot that a restore offers first: what `latest` means. Lists are newest first. */
 export function newestRestorable(snapshots: readonly Snapshot[]): string | null {
   const found = snapshots.find((snapshot) => snapshot.purpose === 'backup' && standingOf(snapshot) === 'verified');
   return found?.id ?? null;

@@ -2,9 +2,21 @@ import type { RunState, Snapshot } from '../api/types.js';
 import type { Tone } from './tone.js';
 
 /** What a snapshot is good for, in one word: the worst that is known of it. */
-export type Standing = 'verified' | 'not checked' | 'incomplete' | 'unreadable' | 'damaged';
+export type Standing =
+  | 'verified'
+  | 'not checked'
+  | 'doubtful'
+  | 'future'
+  | 'foreign'
+  | 'incomplete'
+  | 'unreadable'
+  | 'untrusted'
+  | 'damaged';
 
-export function standingOf({ state, verification }: Pick<Snapshot, 'state' | 'verification'>): Standing {
+type Judged = Pick<Snapshot, 'state' | 'trust' | 'verification'>;
+
+export function standingOf({ state, trust, verification }: Judged): Standing {
+  if (trust === 'doubtful' || trust === 'future' || trust === 'foreign' || trust === 'untrusted') return trust;
   if (verification?.state === 'damaged') return 'damaged';
   if (state !== 'complete') return state;
   return verification === null ? 'not checked' : 'verified';
@@ -13,8 +25,12 @@ export function standingOf({ state, verification }: Pick<Snapshot, 'state' | 've
 export const STANDING_TONES: Readonly<Record<Standing, Tone>> = {
   verified: 'good',
   'not checked': 'plain',
+  doubtful: 'warn',
+  future: 'warn',
+  foreign: 'plain',
   incomplete: 'warn',
   unreadable: 'bad',
+  untrusted: 'bad',
   damaged: 'bad',
 };
 
@@ -26,8 +42,9 @@ export const RUN_TONES: Readonly<Record<RunState, Tone>> = {
   failed: 'bad',
 };
 
+const RESTORABLE: ReadonlySet<Standing> = new Set(['verified', 'not checked', 'doubtful', 'future', 'foreign']);
+
 /** Whether a restore may begin with it. */
-export function isRestorable(snapshot: Pick<Snapshot, 'state' | 'verification'>): boolean {
-  const standing = standingOf(snapshot);
-  return standing === 'verified' || standing === 'not checked';
+export function isRestorable(snapshot: Judged): boolean {
+  return RESTORABLE.has(standingOf(snapshot));
 }

@@ -30,8 +30,9 @@ function wellWords({ recoveryTime }: Status): string {
   return 'The backup is young enough. No drill has shown yet how long a restore takes.';
 }
 
-function breaches({ recoveryPoint, recoveryTime, state }: Status): string[] {
+function breaches({ recoveryPoint, recoveryTime, state, unfinished = [] }: Status): string[] {
   const found: string[] = [];
+  if (unfinished.some(({ underWay }) => !underWay)) found.push('A restore began to write and did not end.');
   if (!recoveryPoint.met) {
     found.push(
       recoveryPoint.ageHours === null

@@ -20,7 +20,12 @@ const DRY: DryRunResult = {
   settle: true,
   reindex: true,
   undoes: false,
+  fromSource: false,
   trigger: 'cli',
+  names: {
+    database: { source: '1a2b3c4d', label: 'production', host: 'eu1.upstash.io' },
+    snapshot: { source: '1a2b3c4d', label: 'production', own: true, createdAt: '2026-11-22T02:00:00Z', doubts: [] },
+  },
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },
   milliseconds: 1_000,
@@ -78,9 +83,11 @@ describe('a plan', () => {
     countAction(plan, 'feedback', 'expired');
     expect(changesAnything(plan)).toBe(false);
     const text = (changes: Partial<DryRunResult>): string => planView({ ...DRY, plan, ...changes });
-    expect(text({})).toMatch(/^The database is as the snapshot has it: nothing would change\. 1 key of/);
+    expect(text({})).toMatch(
+      /^The database eu1\.upstash\.io \(production\) is as the snapshot has it: nothing would change\. 1 key of/,
+    );
     expect(text({ scope: { project: 'p1' }, target: 'scratch' })).toMatch(
-      /^Target scratch is as the snapshot has it for project p1: /,
+      /^Target scratch \(eu1\.upstash\.io\) is as the snapshot has it for project p1: /,
     );
     expect(text({ mode: 'missing' })).toMatch(/^Nothing would change.* 1 key differ.* mode missing leaves/);
   });
@@ -99,7 +106,9 @@ describe('a plan', () => {
 describe('a report', () => {
   it('counts what was done, and reckons what the safety snapshot took', () => {
     const text = reportView(restored(), UNDO);
-    expect(text).toMatch(/^Restored snapshot \S+ \(everything, mode replace\) into the database\.\n/);
+    expect(text).toMatch(
+      /^Restored snapshot \S+ \(production\) \(everything, mode replace\) into the database eu1\.upstash\.io \(production\)\.\n/,
+    );
     for (const line of [
       /written +12 keys, 2\.0 KiB/,
       /removed +3 keys/,

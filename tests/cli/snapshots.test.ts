@@ -56,7 +56,9 @@ describe('backup', () => {
 describe('list', () => {
   it('says so when there is nothing', async () => {
     const env = await stack.alone();
-    expect((await cliJson(['list'], env)).json).toEqual({ snapshots: [], more: false });
+    const host = new URL(env['UPSTASH_REDIS_REST_URL'] ?? '').host;
+    const deployment = { database: host, label: null, store: env['BACKUP_STORE'] };
+    expect((await cliJson(['list'], env)).json).toMatchObject({ snapshots: [], more: false, deployment });
   });
 
   it('lists the newest first, as many as were asked for', async () => {
@@ -64,9 +66,9 @@ describe('list', () => {
     const ids = [await taken(env), await taken(env)].sort().reverse();
     const text = await cli(['list'], env);
     expect(text.stdout.split('\n')).toEqual([
-      expect.stringMatching(/^ID +AGE +STATE +VERIFIED +KEYS +SIZE +PARTS$/),
-      expect.stringMatching(new RegExp(`^${ids[0] ?? ''} .* complete +yes `)),
-      expect.stringMatching(new RegExp(`^${ids[1] ?? ''} .* complete +yes `)),
+      expect.stringMatching(/^ID +AGE +STATE +VERIFIED +TRUST +KEYS +SIZE +PARTS +DATABASE$/),
+      expect.stringMatching(new RegExp(`^${ids[0] ?? ''} .* complete +yes +trusted .* this$`)),
+      expect.stringMatching(new RegExp(`^${ids[1] ?? ''} .* complete +yes +trusted .* this$`)),
     ]);
     const { json } = await cliJson(['list', '--limit', '1'], env);
     expect(json).toMatchObject({
@@ -118,7 +120,8 @@ describe('verify', () => {
     const bytes = await readFile(join(home, part));
     bytes.writeUInt8(bytes.readUInt8(40) ^ 1, 40);
     await writeFile(join(home, part), bytes);
-    for (const args of [['verify'], ['verify', id]]) {
+    // Once it is known as damaged, `latest` is the one before it.
+    for (const args of [['verify'], ['verify', id], ['verify', 'newest']]) {
       const { code, json, stderr } = await cliJson(args, env);
       expect([code, json.error?.code, json['verified']]).toEqual([1, 'damaged', false]);
       expect(json['findings']).toMatchObject([{ code: 'part-altered', subject: `snapshots/${id}/${part}` }]);

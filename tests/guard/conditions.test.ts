@@ -6,24 +6,30 @@ import { recoveryPointOf } from '../../lib/guard/recovery-point.js';
 import { projectedMs } from '../../lib/guard/recovery-time.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
+import { sha256, type Doubt } from '../../lib/snapshot/manifest.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
 import type { CatalogEntry } from '../../lib/snapshot/catalog.js';
 
 const NOW = Date.parse('2026-11-22T14:00:00Z');
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) => recoveryPointOf({ entries, runs, now: NOW });
+/** One store, one database, no keys. */
+const TRUST = { signer: UNSIGNED, clock: { now: () => NOW }, own: null, sources: null };
+
+const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) => recoveryPointOf({ entries, runs, trust: TRUST });
 
 interface Changes {
   readonly keys?: number;
   readonly state?: 'complete' | 'incomplete';
   readonly verification?: 'verified' | 'damaged' | null;
   readonly purpose?: 'safety';
+  readonly doubts?: readonly Doubt[];
 }
 
 function snapshot(hours: number, changes: Changes = {}): CatalogEntry {
   const from = NOW - hours * HOUR;
-  const { keys = 100, state = 'complete', verification = 'verified', purpose } = changes;
+  const { doubts, keys = 100, state = 'complete', verification = 'verified', purpose } = changes;
   const at = new Date(from).toISOString();
   const manifest = {
     id: newId(from),
@@ -31,11 +37,18 @@ function snapshot(hours: number, changes: Changes = {}): CatalogEntry {
     createdAt: at,
     window: { from: at, to: at },
     counts: { keys },
+    dbsize: { before: keys, after: keys },
+    source: 'a'.repeat(64),
+    ledger: { failed: { count: 0 } },
+    seal: { sha256: sha256('sealed'), signature: null },
     parts: [],
     purpose,
+    ...(doubts === undefined ? {} : { doubts }),
   };
   const verified = verification === null ? null : { state: verification, at, run: 'x', depth: 'lines', findings: [] };
-  return { id: manifest.id, manifest, verification: verified } as unknown as CatalogEntry;
+  const nothing = { accepted: null, adopted: null, newerFormat: false, sha256: 'stored' };
+  const entry = { id: manifest.id, manifest, sealed: Buffer.from('sealed'), verification: verified, ...nothing };
+  return entry as unknown as CatalogEntry;
 }
 
 function run(kind: RunRecord['kind'], state: RunRecord['state'], rest: Partial<RunRecord> = {}): RunRecord {
@@ -59,7 +72,8 @@ function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillV
 }
 
 function codes(facts: Partial<Facts>, options: { hasScratch?: boolean; guardRanAt?: string | null } = {}): string[] {
-  const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...facts };
+  const marks = { trust: TRUST, unfinished: [], restoring: null };
+  const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
   const { hasScratch = false, guardRanAt = new Date(NOW).toISOString() } = options;
   return judgeFacts(all, { hasScratch, guardRanAt }).conditions.map(({ code }) => code);
 }
@@ -105,7 +119,7 @@ describe('the recovery point', () => {
 
   it('is suspicious as long as more than half of the keys of the week are gone', () => {
     const shrunk = [snapshot(1, { keys: 49 }), snapshot(13, { keys: 49 }), snapshot(25)];
-    expect(codes({ entries: shrunk })).toEqual(['snapshot-suspicious']);
+    expect(codes({ entries: shrunk })).toEqual(['snapshot-doubtful']);
     expect(codes({ entries: [snapshot(1, { keys: 50 }), snapshot(13)] })).toEqual([]);
     expect(codes({ entries: [snapshot(1, { keys: 49 }), snapshot(8 * 24)] })).toEqual([]);
   });

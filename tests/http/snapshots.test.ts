@@ -1,3 +1,4 @@
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -40,7 +41,9 @@ describe('GET /api/snapshots', () => {
     read.length = 0;
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/snapshots${query}`);
-    const answer = await guarded(log, () => showSnapshots({ clock: bench.clock, log, store: counted }, request));
+    const answer = await guarded(log, () =>
+      showSnapshots({ clock: bench.clock, log, signer: UNSIGNED, store: counted }, request),
+    );
     return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };
   }
   const manifests = (): number => read.filter((name) => name.endsWith('/manifest.json')).length;
@@ -53,6 +56,11 @@ describe('GET /api/snapshots', () => {
       id: ids[0],
       state: 'complete',
       purpose: 'backup',
+      trust: 'trusted',
+      reasons: [],
+      source: expect.stringMatching(/^[0-9a-f]{8}$/),
+      label: null,
+      own: null,
       verification: { state: 'verified', at: expect.any(String), depth: 'lines' },
       keys: 1,
       parts: 1,

@@ -1,3 +1,4 @@
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '../../lib/adapters/clock.js';
@@ -40,7 +41,10 @@ afterEach(() => bench.database.redis.flushall());
 async function drill(target: RedisPort, inline = 2): Promise<RunRecord> {
   bench.clock.advance(1000);
   const parts = { targets: { drill: target }, inline };
-  const started = await startDrill({ clock: bench.clock, store: bench.folder.store }, bench.engine(parts));
+  const started = await startDrill(
+    { clock: bench.clock, redisOf: () => bench.port, signer: UNSIGNED, store: bench.folder.store },
+    bench.engine(parts),
+  );
   if (!started.started) throw new Error(`held by ${started.holder}`);
   return bench.work(started.run.id, parts);
 }

@@ -1,3 +1,4 @@
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
@@ -47,7 +48,10 @@ await describeEngines('a drill', ({ program }) => {
   async function drill(targets: Readonly<Record<string, RedisPort>> = { drill: port }): Promise<RunRecord> {
     bench.clock.advance(1000);
     const parts = { targets };
-    const started = await startDrill({ clock: bench.clock, store: bench.folder.store }, bench.engine(parts));
+    const started = await startDrill(
+      { clock: bench.clock, redisOf: () => bench.port, signer: UNSIGNED, store: bench.folder.store },
+      bench.engine(parts),
+    );
     if (!started.started) throw new Error(`held by ${started.holder}`);
     return bench.work(started.run.id, parts);
   }

@@ -109,8 +109,8 @@ describe('a restore is refused before anything is begun', () => {
     const [own, other] = [signer(), signer()];
     const signed = await bench.snapshot({ signer: own });
     expect((await bench.restore(signed.id, { dryRun: true }, { signer: own })).state).toBe('succeeded');
-    await refused('damaged', signed.id, {}, { signer: other });
-    await refused('damaged', snapshot, {}, { signer: own });
+    await refused('wrong-key', signed.id, {}, { signer: other });
+    await refused('wrong-key', snapshot, {}, { signer: own });
   });
 
   it('for an encrypted one without its identity', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError, type ErrorCode } from '../../lib/errors.js';
 import type { ObjectStore, RedisPort } from '../../lib/ports/index.js';
-import { newestVerified, resolveSnapshot } from '../../lib/snapshot/catalog.js';
+import { latestIn, selectedIn } from '../support/trust.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, only, type Dump } from '../support/dumps.js';
@@ -54,8 +54,8 @@ describe('the snapshot that a restore takes first', () => {
     const { store } = bench.folder;
     expect((await loadManifest(store, run.id))?.manifest).toMatchObject({ purpose: 'safety', state: 'complete' });
     expect((await bench.verify(run.id)).state).toBe('succeeded');
-    expect(await resolveSnapshot(store, 'latest')).toBe(snapshot);
-    expect((await newestVerified(store))?.id).toBe(snapshot);
+    expect(await selectedIn(store, 'latest')).toBe(snapshot);
+    expect(await latestIn(store)).toBe(snapshot);
     const at = new Date(bench.clock.now()).toISOString();
     expect(await bench.restore('latest', { dryRun: true, at })).toMatchObject({ input: { snapshot } });
   });

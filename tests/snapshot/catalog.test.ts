@@ -1,14 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  catalog,
-  catalogEntry,
-  newestVerified,
-  previousLink,
-  resolveSnapshot,
-  snapshotIds,
-} from '../../lib/snapshot/catalog.js';
+import { catalog, catalogEntry, previousLink, snapshotIds } from '../../lib/snapshot/catalog.js';
+import { latestIn, selectedIn } from '../support/trust.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 
@@ -38,10 +32,10 @@ describe('the catalog', () => {
   });
 
   it('finds a snapshot by id or as the latest, and says so when there is none', async () => {
-    expect(await resolveSnapshot(store(), 'latest')).toBe(at(2));
-    expect(await resolveSnapshot(store(), at(0))).toBe(at(0));
+    expect(await selectedIn(store(), 'latest')).toBe(at(2));
+    expect(await selectedIn(store(), at(0))).toBe(at(0));
     for (const wanted of ['20200101T000000Z-000001', '20200101T000000Z-000000', '../x', '', 'Latest']) {
-      await expect(resolveSnapshot(store(), wanted)).rejects.toMatchObject({ code: 'not-found' });
+      await expect(selectedIn(store(), wanted)).rejects.toMatchObject({ code: 'not-found' });
     }
   });
 
@@ -63,14 +57,14 @@ describe('the catalog', () => {
     async (text) => {
       await writeFile(join(bench.folder.folder, 'snapshots', at(2), 'verification.json'), text);
       expect((await catalogEntry(store(), at(2)))?.verification).toBeNull();
-      expect((await newestVerified(store()))?.id).toBe(at(1));
+      expect(await latestIn(store())).toBe(at(1));
       await bench.verify(at(2));
-      expect((await newestVerified(store()))?.id).toBe(at(2));
+      expect(await latestIn(store())).toBe(at(2));
     },
   );
 
   it('does not rely on a snapshot that was never verified', async () => {
     await rm(join(bench.folder.folder, 'snapshots', at(2), 'verification.json'));
-    expect((await newestVerified(store()))?.id).toBe(at(1));
+    expect(await latestIn(store())).toBe(at(1));
   });
 });

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isOver } from '../../lib/runs/ending.js';
 import type { Budget } from '../../lib/runs/leg.js';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { catalogEntry, isVerified } from '../../lib/snapshot/catalog.js';
+import { catalogEntry } from '../../lib/snapshot/catalog.js';
+import { isGood } from '../support/trust.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { budgetUntil, openSnapshotBench, TIMES, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -63,7 +64,7 @@ describe('a process that dies', () => {
         expect(manifest).toMatchObject({ counts: { keys: KEYS }, ledger: { saved: KEYS } });
         expect((await recordsByKey(bench, manifest)).size).toBe(KEYS);
         const entry = await catalogEntry(bench.folder.store, id);
-        expect(entry !== null && isVerified(entry)).toBe(true);
+        expect(entry !== null && isGood(entry)).toBe(true);
         for await (const { name } of bench.folder.store.list(`runs/${id}/parts/`)) throw new Error(`${name} is left`);
       }
       expect(deaths).toBeGreaterThan(15);

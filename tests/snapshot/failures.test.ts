@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { RedisReply } from '../../lib/ports/redis.js';
-import { newestVerified, resolveSnapshot } from '../../lib/snapshot/catalog.js';
+import { latestIn, selectedIn } from '../support/trust.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, tooLarge, type Hooks } from './intercept.js';
 import { recordsByKey } from './lines.js';
@@ -41,9 +41,9 @@ describe('keys that cannot be saved', () => {
     expect(manifest?.ledger.failed).toEqual({ count: 1, keys: [{ key: 'bad', reason: 'ERR' }] });
     expect(JSON.stringify([run, manifest])).not.toContain(SECRET);
     expect((await bench.verify(id)).state).toBe('succeeded');
-    expect((await newestVerified(bench.folder.store))?.id).toBe(whole.id);
-    expect(await resolveSnapshot(bench.folder.store, 'latest')).toBe(whole.id);
-    expect(await resolveSnapshot(bench.folder.store, id)).toBe(id);
+    expect(await latestIn(bench.folder.store)).toBe(whole.id);
+    expect(await selectedIn(bench.folder.store, 'latest')).toBe(whole.id);
+    expect(await selectedIn(bench.folder.store, id)).toBe(id);
   });
 
   it('leave nothing to restore by default when there is no other snapshot', async () => {
@@ -51,9 +51,9 @@ describe('keys that cannot be saved', () => {
     try {
       await own.database.redis.hset('bad', 'f', 'v');
       const { id } = await own.take({ redis: intercept(own.port, failing('bad', 'LOADING')) });
-      expect(await newestVerified(own.folder.store)).toBeNull();
-      await expect(resolveSnapshot(own.folder.store, 'latest')).rejects.toMatchObject({ code: 'not-found' });
-      expect(await resolveSnapshot(own.folder.store, id)).toBe(id);
+      expect(await latestIn(own.folder.store)).toBeNull();
+      await expect(selectedIn(own.folder.store, 'latest')).rejects.toMatchObject({ code: 'not-found' });
+      expect(await selectedIn(own.folder.store, id)).toBe(id);
     } finally {
       await own.stop();
     }

@@ -1,7 +1,8 @@
 import { readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { catalogEntry, isVerified, newestVerified } from '../../lib/snapshot/catalog.js';
+import { catalogEntry } from '../../lib/snapshot/catalog.js';
+import { isGood, latestIn } from '../support/trust.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 
@@ -14,7 +15,7 @@ describe('parts that were damaged', () => {
     for (let at = 0; at < 40; at++) await bench.database.redis.set(`feedback:p:${at}`, `value ${at}`);
     older = (await bench.takeWhole()).id;
     ({ manifest } = await bench.takeWhole({ settings: { partBytes: 300, pageBytes: 1 } }));
-    expect((await newestVerified(bench.folder.store))?.id).toBe(manifest.id);
+    expect(await latestIn(bench.folder.store)).toBe(manifest.id);
   });
   afterEach(() => bench.stop());
 
@@ -29,8 +30,8 @@ describe('parts that were damaged', () => {
     for (const { subject } of expected) expect(run.error?.message).toContain(subject);
     const entry = await catalogEntry(bench.folder.store, manifest.id);
     expect(entry?.verification).toMatchObject({ state: 'damaged', run: run.id, findings });
-    expect(entry !== null && isVerified(entry)).toBe(false);
-    expect((await newestVerified(bench.folder.store))?.id).toBe(older);
+    expect(entry !== null && isGood(entry)).toBe(false);
+    expect(await latestIn(bench.folder.store)).toBe(older);
   }
 
   it('by one bit, anywhere in the part', async () => {
@@ -43,7 +44,7 @@ describe('parts that were damaged', () => {
     }
     await writeFile(pathOf(1), whole);
     expect((await bench.verify(manifest.id)).state).toBe('succeeded');
-    expect((await newestVerified(bench.folder.store))?.id).toBe(manifest.id);
+    expect(await latestIn(bench.folder.store)).toBe(manifest.id);
   });
 
   it.each([0, 1, 40])('by being cut to %i bytes', async (left) => {

@@ -30,6 +30,8 @@ export interface MadeOptions {
   /** Null: none is written. */
   readonly verified?: 'verified' | 'damaged' | null;
   readonly previous?: ManifestBody['previous'];
+  readonly source?: string;
+  readonly doubts?: ManifestBody['doubts'];
 }
 
 /** Writes a whole snapshot of small strings, as a run would, without a database. Returns its id. */
@@ -56,7 +58,7 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
     ...(purpose === undefined ? {} : { purpose }),
     createdAt: time,
     window: { from: time, to: time },
-    source: sha256('host'),
+    source: options.source ?? sha256('host'),
     dbsize: { before: keys, after: keys },
     parts,
     counts,
@@ -67,6 +69,7 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
     recipients: [],
     readBackAt: time,
     previous: options.previous === undefined ? await previousLink(store, id) : options.previous,
+    ...(options.doubts === undefined ? {} : { doubts: options.doubts }),
   };
   await store.create(manifestName(id), sealManifest(body, signer));
   const { verified = 'verified' } = options;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { connect } from '../../connect.js';
+import { connectTrust } from '../../connect/database.js';
 import { AppError } from '../../errors.js';
 import { statusReport, type StatusReport } from '../../guard/status/report.js';
 import type { Stack } from '../../local/stack/index.js';
@@ -33,8 +34,9 @@ export async function proofStory(
 
   step('The status: are the objectives met, in numbers that were measured here?');
   const exit = await status(context);
-  const { clock, store } = connect(stack.env, ['clock', 'store']);
-  return { exit, status: await statusReport({ clock, store }, () => drills(store)) };
+  const ports = connect(stack.env, ['clock', 'signer', 'store']);
+  const trust = await connectTrust(stack.env, ports);
+  return { exit, status: await statusReport(trust, () => drills(ports.store)) };
 }
 
 function unwell(what: string): AppError {

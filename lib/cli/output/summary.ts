@@ -21,7 +21,8 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
     ],
     ['time', duration(milliseconds)],
   ];
-  return `Snapshot ${id} is ${state}, read back and sealed.\n${facts(rows)}`;
+  const isDoubtful = state === 'complete' && (manifest.doubts ?? []).length > 0;
+  return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and sealed.\n${facts(rows)}`;
 }
 
 export function ledgerLine(ledger: Ledger): string {

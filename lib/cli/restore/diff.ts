@@ -2,14 +2,18 @@ import { fullApp } from '../../app.js';
 import { findSnapshot } from '../../restore/choose.js';
 import { runEnvironment } from '../carry-out.js';
 import type { Context } from '../context.js';
+import { sourceOf } from '../../snapshot/source.js';
+import type { ShowOptions } from '../show.js';
+import { notePassedOver } from '../trust.js';
 import { showPlan } from './dry-run.js';
 import { diffRequest } from './request.js';
 
 /**
- * `show --diff`: a snapshot against the live database, all of it or one project. Reads only. Here `latest` is the one that
- * a restore would take.
+ * `show --diff`: a snapshot against the live database, all of it or one project. Reads only.
  */
-export async function diff(context: Context, wanted: string, project: string | undefined): Promise<number> {
+export async function diff(context: Context, wanted: string, options: ShowOptions): Promise<number> {
   const app = fullApp(runEnvironment(context.env, true), { log: context.log });
-  return showPlan(context, app, diffRequest(await findSnapshot(app.ports, wanted, null), project));
+  const { id, passedOver } = await findSnapshot(app.ports, sourceOf(app.ports.redis.host), wanted, null);
+  notePassedOver(context, id, passedOver);
+  return showPlan(context, app, { ...diffRequest(id, options.project), fromSource: options.fromSource === true });
 }

@@ -5,6 +5,7 @@ import type { RunRecord } from '../../runs/model.js';
 import { carryOut } from '../carry-out.js';
 import type { Context } from '../context.js';
 import { ask } from './ask.js';
+import { targetWords } from './words.js';
 import { finish } from './ending.js';
 import { errorOf } from './failure.js';
 import { changesAnything, planView } from './plan-view.js';
@@ -40,7 +41,10 @@ export async function isAgreed(context: Context, app: FullApp, request: RestoreR
   context.note(`\n${planView(result)}\n`);
   const isWhole = 'all' in request.scope && request.mode === 'replace';
   const expected = isWhole ? request.snapshot : 'yes';
-  const question = isWhole ? "This replaces everything. To go on, type the snapshot's id: " : 'To go on, type yes: ';
+  const where = targetWords(result);
+  const question = isWhole
+    ? `This replaces everything in ${where}. To go on, type the snapshot's id: `
+    : `This writes into ${where}. To go on, type yes: `;
   if ((await ask(question, context.interrupt)) === expected) return true;
   throw new AppError('not-confirmed', `Nothing was changed: the answer was not ${expected}`, {
     hint: 'Start the command again when you are sure.',
@@ -50,7 +54,7 @@ export async function isAgreed(context: Context, app: FullApp, request: RestoreR
 async function dryRun(context: Context, app: FullApp, request: RestoreRequest): Promise<DryRun> {
   const prepared = await prepareRestore(app.ports, { ...request, dryRun: true });
   const ended = await carryOut(context, app, await startRestore(app.engine, prepared));
-  const run = { ...ended, result: await openResult(app.ports.sealer, ended.result) };
+  const run = { ...ended, result: await openResult(context.env, app.ports.sealer, ended.result) };
   return { run, error: errorOf(run, app.queued), result: dryRunResult(run.result) };
 }
 

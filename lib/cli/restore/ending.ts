@@ -1,3 +1,4 @@
+import { deploymentOf } from '../../connect/deployment.js';
 import { exitCodeOf, type AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
@@ -12,6 +13,7 @@ export function finish(context: Context, run: RunRecord, error: AppError | null,
     state: run.state,
     ...fieldsOf(run.result),
     ...more,
+    deployment: deploymentOf(context.env),
     error: error === null ? null : errorDocument(error).error,
   });
   return error === null ? 0 : exitCodeOf(error.code);

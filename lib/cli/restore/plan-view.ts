@@ -1,9 +1,9 @@
 import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
 import { estimatedUsd } from '../../snapshot/price.js';
-import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
+import { count, counted, dollars, keyName, namesHint, printable } from '../output/format.js';
 import { table } from '../output/table.js';
 import type { DryRunResult } from './result.js';
-import { scopeWords, targetWords } from './words.js';
+import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** So many keys of an action are named; the JSON document names more. */
 const NAMED = 10;
@@ -21,14 +21,15 @@ export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan):
 export function planView(result: DryRunResult): string {
   const { plan, spent } = result;
   const cost = `Looking took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
-  if (!changesAnything(plan)) return `${unchanged(result)}\n${cost}`;
-  const { snapshot, mode } = result;
-  const head = `What snapshot ${snapshot} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
+  if (!changesAnything(plan)) return [...doubtLines(result), `${unchanged(result)}\n${cost}`].join('\n\n');
+  const { mode } = result;
+  const head = `What ${snapshotWords(result)} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
   const joined =
     plan.usersJoined === 0 ? [] : [`The project is put on the list of ${counted(plan.usersJoined, 'user')}.`];
   const left = plan.usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(plan.usersLeft, 'user')}.`];
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
+    ...doubtLines(result),
     `${head}\n\n${planTable(plan)}`,
     plan.total.unite > 0 ? `${LEGEND}\n${LISTS_LEGEND}` : LEGEND,
     ...named(plan, 'overwrite', 'to overwrite'),
@@ -46,7 +47,7 @@ function unchanged(result: DryRunResult): string {
   const same = `${counted(plan.total.same, 'key')} of snapshot ${snapshot} compared`;
   if (mode === 'replace') {
     const what = 'all' in result.scope ? '' : ` for ${scopeWords(result)}`;
-    const where = result.target === null ? 'the database' : `Target ${result.target}`;
+    const where = targetWords(result);
     const sentence = `${where} is as the snapshot has it${what}: nothing would change.`;
     return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)} ${same}.`;
   }
@@ -61,6 +62,12 @@ function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
     ...(wrongType === 0 ? [] : [`Lists that are of another type in the target: ${count(wrongType)}.`]),
   ];
   return lines.length === 0 ? [] : [lines.join('\n')];
+}
+
+/** A doubtful snapshot can be restored by its id; whoever does must know. */
+function doubtLines({ names, snapshot }: DryRunResult): string[] {
+  const { doubts } = names.snapshot;
+  return doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`];
 }
 
 function planTable({ byFamily, total }: Plan): string {

@@ -6,7 +6,7 @@ import { facts, table } from '../output/table.js';
 import { reindexCommand } from '../../reindex/commands.js';
 import type { RestoredProject, RestoredResult } from './result.js';
 import type { Undo } from './undo.js';
-import { scopeWords, targetWords } from './words.js';
+import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The time objective: so long a restore may take, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;
@@ -25,7 +25,7 @@ export function reportView(result: RestoredResult, undo: Undo | null): string {
 }
 
 function headline(result: RestoredResult): string {
-  const what = `snapshot ${result.snapshot} (${scopeWords(result)}, mode ${result.mode})`;
+  const what = `${snapshotWords(result)} (${scopeWords(result)}, mode ${result.mode})`;
   const { missing, different } = result.proof.total;
   if (missing + different === 0) return `Restored ${what} into ${targetWords(result)}.`;
   return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys are as it has them.`;

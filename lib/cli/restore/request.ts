@@ -19,6 +19,7 @@ export interface RestoreOptions {
   readonly replica?: boolean;
   readonly local?: boolean;
   readonly yes?: boolean;
+  readonly fromSource?: boolean;
 }
 
 const LATEST = 'latest';
@@ -45,6 +46,7 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
     reindex: options.reindex,
     confirm: null,
     allowIncomplete: options.allowIncomplete === true,
+    fromSource: options.fromSource === true,
     trigger: 'cli',
   };
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Environment } from '../../config.js';
+import { hostOf } from '../../connect/database.js';
 import type { Json } from '../../json.js';
 import type { Sealer } from '../../ports/sealer.js';
 import { restoreInputSchema } from '../../restore/model.js';
@@ -9,8 +11,35 @@ import { openNames } from '../../snapshot/ledger.js';
 
 const spent = z.object({ commands: z.number(), requests: z.number() });
 
+const namesSchema = z.object({
+  /** The host is added where a result is shown: it is not stored. */
+  database: z.object({
+    source: z.string(),
+    label: z.string().nullable(),
+    host: z.string().nullable().default(null),
+  }),
+  snapshot: z.object({
+    source: z.string(),
+    label: z.string().nullable(),
+    own: z.boolean(),
+    createdAt: z.string(),
+    doubts: z.array(z.string()),
+  }),
+});
+
+/** Of runs of versions that did not write it down. */
+const UNNAMED: z.input<typeof namesSchema> = {
+  database: { source: 'unknown', label: null },
+  snapshot: { source: 'unknown', label: null, own: true, createdAt: '', doubts: [] },
+};
+
 /** What a dry run ends with. */
-const dryRunSchema = restoreInputSchema.extend({ plan: planSchema, spent, milliseconds: z.number() });
+const dryRunSchema = restoreInputSchema.extend({
+  names: namesSchema.prefault(UNNAMED),
+  plan: planSchema,
+  spent,
+  milliseconds: z.number(),
+});
 export type DryRunResult = z.infer<typeof dryRunSchema>;
 
 const projectSchema = z.object({
@@ -73,13 +102,15 @@ export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
   return fieldsSchema.safeParse(result).data ?? {};
 }
 
-/** The result with the names of keys opened that the sealer's identity fits, wherever it has any. */
-export async function openResult(sealer: Sealer, result: Json): Promise<Json> {
-  const plan = dryRunResult(result)?.plan;
-  if (plan === undefined) return result;
+/** The result with the host of its target, and the names of keys opened that the sealer's identity fits. */
+export async function openResult(env: Environment, sealer: Sealer, result: Json): Promise<Json> {
+  const parsed = dryRunResult(result);
+  if (parsed === null) return result;
+  const { names, plan, target } = parsed;
   const proof = restoredResult(result)?.proof;
   return {
     ...fieldsOf(result),
+    names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
     plan: { ...plan, examples: await opened(sealer, plan.examples) },
     ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(sealer, proof.examples) } }),
   };

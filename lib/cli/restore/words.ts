@@ -1,3 +1,4 @@
+import type { RestoreNames } from '../../restore/naming.js';
 import type { RestoreInput } from '../../restore/model.js';
 import { printable } from '../output/format.js';
 
@@ -10,7 +11,26 @@ export function scopeWords({ scope }: Pick<Where, 'scope'>): string {
   return 'all' in scope ? 'everything' : `project ${printable(scope.project)}`;
 }
 
-/** `the database` or `target t`. */
-export function targetWords({ target }: Pick<Where, 'target'>): string {
-  return target === null ? 'the database' : `target ${printable(target)}`;
+/** `the database DB (label)` or `target t (DB)`, DB being its host. */
+export function targetWords({ names, target }: Named): string {
+  const { host, label, source } = names.database;
+  const where = host ?? `source ${source}`;
+  const named = label === null ? where : `${where} (${printable(label)})`;
+  return target === null ? `the database ${named}` : `target ${printable(target)} (${where})`;
+}
+
+/** `20261122T020000Z-x7k2m9`, and of what, where it is of another database. */
+export function snapshotWords({ names, snapshot }: Named): string {
+  const { label, own, source } = names.snapshot;
+  const named = label === null ? '' : ` (${printable(label)})`;
+  return own ? `snapshot ${snapshot}${named}` : `snapshot ${snapshot} of ANOTHER DATABASE, source ${source}${named},`;
+}
+
+/** What a result names, with the host that stands in the configuration alone. */
+export interface Named {
+  readonly snapshot: string;
+  readonly target: string | null;
+  readonly names: Omit<RestoreNames, 'database'> & {
+    readonly database: RestoreNames['database'] & { readonly host: string | null };
+  };
 }

@@ -2,12 +2,14 @@ import { isOver } from '../../runs/ending.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Facts } from '../facts.js';
 import { AT_RISK_MS, GUARD_SILENT_MS } from '../objectives.js';
-import { isFromFuture, isReliable, recoveryPointOf } from '../recovery-point.js';
+import type { PassedOver } from '../../snapshot/latest.js';
+import { isFromFuture } from '../../snapshot/order.js';
+import { passedOverWords } from '../../snapshot/select.js';
+import { isFoundDamaged } from '../../snapshot/trust.js';
+import { recoveryPointOf } from '../recovery-point.js';
 import type { AlertCode, Condition, Finding } from './condition.js';
 import { drillConditions } from './from-drills.js';
-
-const DAY_MS = 24 * 3_600_000;
-const WEEK_MS = 7 * DAY_MS;
+import { doubtConditions } from './from-doubts.js';
 
 const JUDGED: ReadonlySet<AlertCode> = new Set<AlertCode>([
   'rpo-breached',
@@ -15,7 +17,9 @@ const JUDGED: ReadonlySet<AlertCode> = new Set<AlertCode>([
   'backup-failed',
   'restore-failed',
   'snapshot-damaged',
-  'snapshot-suspicious',
+  'snapshot-doubtful',
+  'restore-unfinished',
+  'snapshot-untrusted',
   'clock-suspicious',
   'drill-failed',
   'drill-overdue',
@@ -43,14 +47,33 @@ export function judgeFacts(facts: Facts, options: JudgeOptions): Finding {
 }
 
 function pointConditions(facts: Facts): Condition[] {
-  const { ageHours, ageMs, met, newest } = recoveryPointOf(facts);
+  const { ageHours, ageMs, ambiguous, met, newest, passedOver } = recoveryPointOf(facts);
   const hint =
-    'See the last runs in the status. Take one now: `soulcaster-backup backup`, with --local if the queue is down.';
-  const is = (code: AlertCode, message: string): Condition[] => [{ code, subject: 'database', message, hint }];
-  if (ageMs === null || ageHours === null) return is('rpo-breached', 'There is no verified snapshot of the database.');
+    'See the last runs in the status. Take one now: `npx soulcaster-backup backup --env-file .env`, with --local if the queue is down.';
+  const but = passedOver.length === 0 ? '' : ` Newer ones do not count: ${notCounted(passedOver)}.`;
+  const is = (code: AlertCode, message: string): Condition[] => [
+    { code, subject: 'database', message: `${message}${but}`, hint },
+  ];
+  if (ambiguous) {
+    return is(
+      'rpo-breached',
+      'The store holds snapshots of several databases, and UPSTASH_REDIS_REST_URL is not set here.',
+    );
+  }
+  if (ageMs === null || ageHours === null) {
+    return is('rpo-breached', 'There is no verified snapshot of the database that can be relied on.');
+  }
   const words = `The newest verified snapshot, ${newest?.id ?? ''}, is ${ageHours} hours old`;
   if (!met) return is('rpo-breached', `${words}; the objective is 24.`);
   return ageMs > AT_RISK_MS ? is('rpo-at-risk', `${words}: a run is missing. The objective is 24.`) : [];
+}
+
+/** So many snapshots that do not count are named. */
+const NAMED = 3;
+
+function notCounted(passedOver: readonly PassedOver[]): string {
+  const more = passedOver.length > NAMED ? `; and ${passedOver.length - NAMED} more` : '';
+  return `${passedOver.slice(0, NAMED).map(passedOverWords).join('; ')}${more}`;
 }
 
 /** The last run of a kind that came to an end. What was stopped on a terminal is known to whoever stopped it. */
@@ -89,8 +112,9 @@ function ofRun(code: AlertCode, subject: string, { id, state, error }: RunRecord
   };
 }
 
-function snapshotConditions({ entries, now }: Facts): Condition[] {
-  const damaged = entries.filter(({ verification }) => verification?.state === 'damaged');
+function snapshotConditions(facts: Facts): Condition[] {
+  const { entries, now } = facts;
+  const damaged = entries.filter(isFoundDamaged);
   const ahead = entries.filter((entry) => isFromFuture(entry, now));
   return [
     ...damaged.map(({ id }) => ({
@@ -99,33 +123,13 @@ function snapshotConditions({ entries, now }: Facts): Condition[] {
       message: `Snapshot ${id} was found damaged when it was last verified.`,
       hint: 'Do not rely on it. Take one now, and find out who writes to the bucket; bring back older versions of its objects.',
     })),
-    ...shrunk(
-      entries.filter((entry) => isReliable(entry, now)),
-      now,
-    ),
+    ...doubtConditions(facts),
     ...ahead.slice(0, 1).map(({ id }) => ({
       code: 'clock-suspicious' as const,
       subject: 'clock',
       message: `Snapshot ${id}${ahead.length > 1 ? ` and ${ahead.length - 1} more` : ''} is dated in the future by the clock here.`,
       hint: 'It does not count for the objective. Check the clocks with `soulcaster-backup doctor`; forged dates look the same.',
     })),
-  ];
-}
-
-/** A database that lost most of its keys is backed up as well as any other. */
-function shrunk(reliable: Facts['entries'], now: number): Condition[] {
-  const [newest, ...earlier] = reliable;
-  const keys = newest?.manifest?.counts.keys ?? 0;
-  const recent = earlier.filter(({ manifest }) => now - Date.parse(manifest?.window.from ?? '') <= WEEK_MS);
-  const most = Math.max(0, ...recent.map(({ manifest }) => manifest?.counts.keys ?? 0));
-  if (newest === undefined || keys >= most / 2) return [];
-  return [
-    {
-      code: 'snapshot-suspicious',
-      subject: 'database',
-      message: `Snapshot ${newest.id} has ${keys} keys; there were ${most} within the week before.`,
-      hint: 'If data was lost, stop what deletes it and restore. `soulcaster-backup list` shows the counts.',
-    },
   ];
 }
 

@@ -2,6 +2,7 @@ import { handOver } from '../../runs/hand-over.js';
 import type { Budget } from '../../runs/leg.js';
 import { drillHistory, lastVerdict, settled, timeOf } from '../drill-view.js';
 import { AHEAD_MS, DRILL_EVERY_MS, DRILL_RETRY_MS } from '../objectives.js';
+import { trustContext } from '../../snapshot/trust.js';
 import { recoveryPoint } from '../recovery-point.js';
 import { runsOf } from '../../runs/recent.js';
 import type { GuardParts, Summary } from './parts.js';
@@ -14,7 +15,7 @@ export async function drillStep(parts: GuardParts, budget: Budget): Promise<Summ
   const { engine, ports, queued, startDrill, work } = parts;
   if (!parts.hasScratch) return { state: 'not-configured' };
   if (!(await isDue(parts))) return { state: 'not-due' };
-  if ((await recoveryPoint(ports)).newest === null) return { state: 'no-snapshot' };
+  if ((await recoveryPoint(await trustContext(ports, ports.own))).newest === null) return { state: 'no-snapshot' };
   const started = await startDrill();
   if (!started.started) return { state: 'under-way', run: started.holder };
   const { id } = started.run;

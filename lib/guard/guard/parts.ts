@@ -1,4 +1,4 @@
-import type { Ports, Signer } from '../../ports/index.js';
+import type { Ports } from '../../ports/index.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
 import type { Budget } from '../../runs/leg.js';
@@ -10,7 +10,10 @@ import type { Step } from '../state.js';
 /** Facts of a step for its report: names, counts, ids. */
 export type Summary = Step['summary'];
 
-export type GuardPorts = Pick<Ports, 'alerter' | 'clock' | 'heartbeat' | 'log' | 'store'>;
+export interface GuardPorts extends Pick<Ports, 'alerter' | 'clock' | 'heartbeat' | 'log' | 'signer' | 'store'> {
+  /** The source of the database that is protected; null where none is configured. */
+  readonly own: string | null;
+}
 
 /** What alerts and objectives are judged by. */
 export interface Judging {
@@ -23,7 +26,6 @@ export interface Judging {
 /** Everything that the guard looks after. */
 export interface GuardParts extends Judging {
   readonly engine: Engine;
-  readonly signer: Signer;
   /** Works on a run within this process. */
   readonly work: (id: string, budget: Budget) => Promise<RunRecord>;
   /** Whether runs go on over a queue. */

@@ -37,12 +37,12 @@ const NOTHING: Finding = { conditions: [], judged: new Set() };
  * start excludes itself, and what they tell is told by one of them.
  */
 export async function guard(parts: GuardParts, budget: Budget): Promise<GuardReport> {
-  const { clock, store } = parts.ports;
+  const { clock } = parts.ports;
   await pulse(parts.ports, 'start');
   const turn = takeDown(parts, shareOf(budget, clock, WORK_SHARE));
   const stuck = await turn.finding('resume', (left) => resumeStuck(parts, left));
   await turn.summary('snapshot', (left) => snapshotStep(parts, left));
-  const chain = await turn.finding('chain', () => chainStep({ store, signer: parts.signer }));
+  const chain = await turn.finding('chain', () => chainStep(parts.ports));
   await turn.summary('drill', (left) => drillStep(parts, left));
   const checked = await turn.finding('checks', (left) => checksStep(clock, parts.checks, left));
   await turn.summary('upkeep', parts.upkeep);

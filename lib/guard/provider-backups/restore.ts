@@ -2,6 +2,8 @@ import { AppError } from '../../errors.js';
 import type { ObjectStore } from '../../ports/index.js';
 import { newId } from '../../runs/ids.js';
 import { claimLease, releaseLease, renewLease, type Lease, type LeaseTimes } from '../../runs/lease.js';
+import { sourceOf } from '../../snapshot/source.js';
+import { addMark, removeMarks } from '../../snapshot/unfinished-marks.js';
 import { DATABASE_LEASE } from '../../snapshot/run.js';
 import type { PlanPorts, ProviderRestorePlan } from './plan.js';
 import { watchRestore } from './watch.js';
@@ -41,6 +43,7 @@ export async function performRestore(
   const since = ports.clock.now();
   const undo = await save(plan, options.safety);
   let lease = plan.ours ? await hold(ports) : null;
+  const marked = await mark(ports, plan, since);
   const keep = async (): Promise<void> => {
     if (lease !== null) lease = await renewLease(ports, lease, TIMES);
   };
@@ -50,12 +53,27 @@ export async function performRestore(
     keys = await watchRestore(ports, plan, { interrupt: options.interrupt, doubt, keep, hint: lookFirst(undo) });
   } catch (error) {
     // What may be under way at Upstash must not meet a run of ours: then the lease is left to run out.
-    if (lease !== null && isRefusal(error)) await releaseLease(ports, lease);
+    if (isRefusal(error)) {
+      await marked.end((each) => each === marked.run);
+      if (lease !== null) await releaseLease(ports, lease);
+    }
     throw error;
   }
+  const isEmptied = keys === 0 && (plan.backup.bytes ?? 0) > 0;
+  // Everything was replaced: what earlier restores left half done is gone with the rest.
+  if (!isEmptied) await marked.end(() => true);
   if (lease !== null) await releaseLease(ports, lease);
-  if (keys === 0 && (plan.backup.bytes ?? 0) > 0) throw emptied(undo);
+  if (isEmptied) throw emptied(undo);
   return { undo, keys, milliseconds: ports.clock.now() - since };
+}
+
+/** Until its end was seen, what the database holds may be partly old and partly restored. */
+async function mark({ store }: PerformPorts, { database }: ProviderRestorePlan, now: number) {
+  const run = newId(now);
+  const source = sourceOf(database.host);
+  const since = new Date(now).toISOString();
+  await addMark(store, source, { run, scope: { all: true }, since, kind: 'restore by Upstash' });
+  return { run, end: (isOver: (run: string) => boolean) => removeMarks(store, source, (each) => isOver(each.run)) };
 }
 
 async function save({ keys, ours, reachable }: ProviderRestorePlan, safety: PerformOptions['safety']): Promise<string> {

@@ -1,17 +1,21 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { manifestName } from '../../snapshot/names.js';
+import { trustContext } from '../../snapshot/trust.js';
 import { canSeal, tombstoneIds } from '../../snapshot/tombstone.js';
 import { judge } from '../retention/judge.js';
 import type { Judgement, Policy } from '../retention/policy.js';
 import { litter, missingSnapshots } from './litter.js';
-import { lookAtSnapshots, type StoreLook } from './look.js';
+import { isAmbiguous, lookAtSnapshots, type StoreLook } from './look.js';
 import { objectsOf, removeSnapshots, unmark, type Going, type Removed } from './remove.js';
 import type { LitterKind, PruneResult } from './result.js';
 import { lastSnapshotRunsFailed, seeRuns, snapshotsInUse, type SeenRun } from './runs.js';
 import { openSweeper, type Sweeper } from './sweeper.js';
 
-export type PrunePorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
+export interface PrunePorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
+  /** The source of the database that is protected; null where none is configured. */
+  readonly own: string | null;
+}
 
 export interface RetentionSettings extends Policy {
   /** Days after its end for which everything under runs/ of a run is kept. */
@@ -63,11 +67,13 @@ export async function prune(
 
 async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise<Plan> {
   const runs = await seeRuns(ports.store);
-  const look = await lookAtSnapshots(ports);
+  const context = await trustContext(ports, ports.own);
+  const look = await lookAtSnapshots(context);
   const judgement = judge(look.listed, settings, {
     now: ports.clock.now(),
     inUse: snapshotsInUse(runs),
     lastRunsFailed: lastSnapshotRunsFailed(runs),
+    ambiguous: isAmbiguous(look, context),
   });
   const byId = new Map(look.listed.map((snapshot) => [snapshot.id, snapshot]));
   const going = judgement.decisions.flatMap((decision): Going[] => {

@@ -1,13 +1,18 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import type { ObjectStore } from '../../ports/store.js';
+import { sha256 } from '../../snapshot/manifest.js';
+import { isFoundDamaged, isFoundWhole, trustContext } from '../../snapshot/trust.js';
 import { sizesOf } from '../../snapshot/sizes.js';
 import { lookAtSnapshots, type ListedSnapshot, type StoreLook } from '../prune/look.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot } from './copy.js';
+import { copyWords } from './words.js';
 import { explainGaps, NOT_REPLICATED } from './gaps.js';
 
 export interface ReplicaPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
+  /** The source of the database that is protected; null where none is configured. */
+  readonly own: string | null;
   /** The second store. */
   readonly replica: ObjectStore;
 }
@@ -41,14 +46,15 @@ export interface ReplicaResult {
  * second has its own prune. Throws `locked` while another replication, or a prune of the second store, is at work.
  */
 export async function replicate(ports: ReplicaPorts, options: ReplicateOptions): Promise<ReplicaResult> {
-  const { clock, signer, replica } = ports;
+  const { clock, own, replica } = ports;
   const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica });
   try {
-    const source = await lookAtSnapshots(ports);
-    const target = await lookAtSnapshots({ clock, signer, store: replica });
+    const source = await lookAtSnapshots(await trustContext(ports, own));
+    const target = await lookAtSnapshots(await trustContext({ ...ports, store: replica }, own));
     const result = await copyAll(ports, source, target, lease, options);
     // What is only left for later is no gap.
     if (!options.dryRun && result.left === 0) await explainGaps(ports, source, lease);
+    if (!options.dryRun) await copyWords(ports, source, lease);
     tell(ports, result);
     return result;
   } finally {
@@ -96,20 +102,26 @@ type Need = 'copy' | 'present' | 'differs' | 'unfit' | 'removed-there';
 
 /** What was removed there stays so, and what is there stays as it is: only what was found damaged is copied again. */
 function needOf(snapshot: ListedSnapshot, target: StoreLook): Need {
-  const { id, sha256, sealed, manifest, verification } = snapshot;
+  const { id, sha256: stored, sealFits, manifest } = snapshot;
   const there = target.listed.find((other) => other.id === id);
-  if (there !== undefined && there.sha256 !== sha256) return 'differs';
-  const fit = manifest !== null && sealed && verification?.state === 'verified';
-  if (there !== undefined) return there.verification?.state === 'verified' || !fit ? 'present' : 'copy';
+  if (there !== undefined && there.sha256 !== stored) return 'differs';
+  const fit = manifest !== null && sealFits && isFoundWhole(snapshot);
+  if (there !== undefined) return isFoundWhole(there) || !fit ? 'present' : 'copy';
   if (!fit) return 'unfit';
   const tombstone = target.tombstones.get(id);
-  const removed = tombstone?.manifestSha256 === sha256 && !tombstone.reasons.includes(NOT_REPLICATED);
+  const removed = tombstone?.manifestSha256 === stored && !tombstone.reasons.includes(NOT_REPLICATED);
   return removed ? 'removed-there' : 'copy';
 }
 
 /** One that was not verified yet is not wrong: it waits. */
-function isDamaged({ manifest, newerFormat, sealed, verification }: ListedSnapshot): boolean {
-  return verification?.state === 'damaged' || (!newerFormat && (manifest === null || !sealed));
+function isDamaged(snapshot: ListedSnapshot): boolean {
+  const { manifest, newerFormat, state } = snapshot;
+  // That the key does not fit, or was set later, is no damage; what it may hide is told elsewhere.
+  return state === 'damaged' || isFoundDamaged(snapshot) || (!newerFormat && manifest === null) || isAltered(snapshot);
+}
+
+function isAltered({ manifest, sealed }: ListedSnapshot): boolean {
+  return manifest !== null && sealed !== null && sha256(sealed) !== manifest.seal.sha256;
 }
 
 function tell({ log }: ReplicaPorts, result: ReplicaResult): void {

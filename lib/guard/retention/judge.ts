@@ -1,5 +1,5 @@
 import { timeOfId } from '../../runs/ids.js';
-import { isVerified } from '../../snapshot/catalog.js';
+import { isFoundDamaged } from '../../snapshot/trust.js';
 import { reasonToHold } from './hold.js';
 import type { Decision, Judgement, Policy, Reason, RetentionEntry, Situation } from './policy.js';
 import { applyRules } from './rules.js';
@@ -13,21 +13,25 @@ const DAY_MS = 24 * 3_600_000;
  * ours, and each keeps what it keeps: a forged snapshot never takes the place of a real one.
  */
 export function judge(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): Judgement {
-  const newestFirst = [...entries].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const all = [...entries].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const newestFirst = all.filter(({ ours }) => ours);
   const present = newestFirst.filter(({ id }) => timeOfId(id) <= situation.now);
   const lists = [present, present.filter(({ vouched }) => vouched)];
-  const newest = present.find(isVerified);
+  const newest = present.find(isTrusted);
   const reference = newest === undefined ? null : timeOfId(newest.id);
   const held =
     reference === null
       ? 'there is no verified snapshot'
       : reasonToHold([newestFirst, newestFirst.filter(({ vouched }) => vouched), ...lists], situation);
   const kept = keptBySlots([newestFirst, ...lists], lists, policy);
-  const decisions = newestFirst.map((entry): Decision => {
+  const doubtful = keptDoubtful(present, policy, reference);
+  const decisions = all.map((entry): Decision => {
+    if (!entry.ours) return { id: entry.id, keep: true, reasons: ['other-source'] };
     const reasons = [...(kept.get(entry.id) ?? []), ...otherReasons(entry, policy, situation, reference)];
+    if (doubtful.has(entry.id)) reasons.push('doubtful');
     if (held !== null) reasons.push('held');
     if (reasons.length > 0) return { id: entry.id, keep: true, reasons };
-    return { id: entry.id, keep: false, reasons: [isVerified(entry) ? 'no-rule' : 'aside-over'] };
+    return { id: entry.id, keep: false, reasons: [isTrusted(entry) ? 'no-rule' : 'aside-over'] };
   });
   return { held, reference, decisions };
 }
@@ -41,11 +45,11 @@ function keptBySlots(
   const kept = new Map<string, Set<Reason>>();
   const note = (id: string, reason: Reason): void => void kept.set(id, (kept.get(id) ?? new Set()).add(reason));
   for (const view of views) {
-    const newest = view.find(isVerified);
+    const newest = view.find(isTrusted);
     if (newest !== undefined) note(newest.id, 'newest-verified');
   }
   for (const view of ruled) {
-    const ids = view.filter(isVerified).map(({ id }) => id);
+    const ids = view.filter(isTrusted).map(({ id }) => id);
     applyRules(ids, policy, note);
   }
   return kept;
@@ -63,7 +67,9 @@ function otherReasons(
   // Also where the id is no time at all.
   if (!(timeOfId(entry.id) <= now)) reasons.push('future');
   if (entry.newerFormat) reasons.push('newer-format');
-  if (isVerified(entry)) return reasons;
+  if (isTrusted(entry)) return reasons;
+  if (entry.state === 'untrusted') reasons.push('untrusted');
+  if (entry.state === 'doubtful') return reasons;
   const since = asideSince(entry);
   if (since === null) reasons.push('not-checked');
   else if (reference !== null && reference - since < policy.asideDays * DAY_MS) reasons.push('aside');
@@ -74,10 +80,37 @@ function otherReasons(
  * Since when a snapshot that takes no slot has been known as such. Null when nobody has looked yet: an old one whose
  * manifest cannot be read may be mended from the bucket's versions, so its age alone does not remove it.
  */
-function asideSince({ id, manifest, verification }: RetentionEntry): number | null {
-  if (verification?.state === 'damaged') {
+function asideSince(entry: RetentionEntry): number | null {
+  const { id, manifest, verification } = entry;
+  if (verification !== null && isFoundDamaged(entry)) {
     const found = Date.parse(verification.at);
     return Number.isNaN(found) ? null : Math.max(timeOfId(id), found);
   }
   return manifest?.purpose === 'safety' || manifest?.state === 'incomplete' ? timeOfId(id) : null;
+}
+
+/** So many doubtful snapshots are kept at most, the oldest since the last trusted one among them. */
+const MOST_DOUBTFUL = 10;
+
+/**
+ * Doubtful ones take no slot of the others. The newest are kept and, of those that came after the last trusted one, the
+ * oldest, which is the nearest to what happened. Ages are counted to the last trusted one, which does not move while
+ * doubts last: so their number is bounded as well.
+ */
+function keptDoubtful(
+  newestFirst: readonly RetentionEntry[],
+  { asideDays }: Policy,
+  reference: number | null,
+): ReadonlySet<string> {
+  const doubtful = newestFirst.filter(({ state }) => state === 'doubtful').map(({ id }) => id);
+  const young = doubtful.filter((id) => reference === null || reference - timeOfId(id) < asideDays * DAY_MS);
+  const first = young.filter((id) => reference === null || timeOfId(id) >= reference).at(-1);
+  return new Set([
+    ...young.slice(0, first === undefined ? MOST_DOUBTFUL : MOST_DOUBTFUL - 1),
+    ...(first === undefined ? [] : [first]),
+  ]);
+}
+
+function isTrusted({ state }: RetentionEntry): boolean {
+  return state === 'trusted';
 }

@@ -1,4 +1,5 @@
 import type { CatalogEntry } from '../../snapshot/catalog.js';
+import type { SnapshotState } from '../../snapshot/trust.js';
 
 /** How many snapshots are kept, rule by rule. One is kept when any rule keeps it. Each number is 0 or more. */
 export interface Policy {
@@ -10,7 +11,7 @@ export interface Policy {
   readonly keepDaily: number;
   readonly keepWeekly: number;
   readonly keepMonthly: number;
-  /** Days for what takes no slot: what a restore saved first, and what is incomplete or was found damaged. */
+  /** Days for what takes no slot: what a restore saved first, and what is doubtful, incomplete or was found damaged. */
   readonly asideDays: number;
 }
 
@@ -21,8 +22,13 @@ export interface RetentionEntry extends CatalogEntry {
    * successor. Others may be forged, so that they must not take the place of these.
    */
   readonly vouched: boolean;
-  /** Whether a newer version of this program wrote it; then `manifest` is null. */
-  readonly newerFormat: boolean;
+  /** What it is worth: the rules hold for those that are `trusted`. */
+  readonly state: SnapshotState;
+  /**
+   * Whether it is of the database that is protected here, or was saved by a restore of this deployment. Those of other
+   * databases are not for these rules. Where no database is configured, all are.
+   */
+  readonly ours: boolean;
 }
 
 /** What is going on while retention decides. */
@@ -33,6 +39,8 @@ export interface Situation {
   readonly inUse: ReadonlySet<string>;
   /** Whether none of the last three snapshot runs succeeded. */
   readonly lastRunsFailed: boolean;
+  /** Whether the store holds snapshots of several databases and none is configured here. */
+  readonly ambiguous?: boolean;
 }
 
 /** Why a snapshot is kept, or goes (`no-rule`, `aside-over`). */
@@ -49,6 +57,9 @@ export type Reason =
   | 'newer-format'
   | 'not-checked'
   | 'aside'
+  | 'doubtful'
+  | 'untrusted'
+  | 'other-source'
   | 'held'
   | 'no-rule'
   | 'aside-over';

@@ -27,7 +27,6 @@ export function metricsOf(status: StatusReport): Metric[] {
   const seconds = (milliseconds: number | null): number | null => (milliseconds === null ? null : milliseconds / 1000);
   const epoch = (text: string | null | undefined): number | null => (text == null ? null : Date.parse(text) / 1000);
   const flag = (met: boolean | null): number | null => (met === null ? null : Number(met));
-  const kinds = { complete: storage.complete, incomplete: storage.incomplete, damaged: storage.damaged };
   return [
     ['up', 'Whether all objectives that can be judged are met.', one(Number(status.state === 'ok'))],
     ['rpo_objective_seconds', 'So old the newest verified snapshot may be.', one(point.objectiveHours * 3600)],
@@ -55,7 +54,12 @@ export function metricsOf(status: StatusReport): Metric[] {
       'When a drill passed last, since the epoch.',
       one(epoch(time.lastPassed?.finishedAt)),
     ],
-    ['snapshots', 'Snapshots in the store, by state; a damaged one counts under both.', labelled('state', kinds)],
+    ['snapshots', 'Snapshots in the store, by state.', labelled('state', storage.states)],
+    [
+      'restores_unfinished',
+      'Restores of the database that are not known to have ended well.',
+      one(status.unfinished.length),
+    ],
     ['stored_bytes', 'Size of all snapshots in the store.', one(storage.storedBytes)],
     ['runs_open', 'Runs that are not over, by kind.', labelled('kind', openRuns(status))],
     [

@@ -1,6 +1,7 @@
-import type { Ports } from '../../ports/index.js';
 import type { RunRecord } from '../../runs/model.js';
 import { sizesOf } from '../../snapshot/sizes.js';
+import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
+import { unfinishedOf } from '../../snapshot/unfinished-marks.js';
 import type { DrillView, Drills } from '../drill-view.js';
 import { gatherFacts, type Facts } from '../facts.js';
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
@@ -9,7 +10,6 @@ import { readState, type GuardState } from '../state.js';
 
 const MOST_RUNS = 20;
 
-type Needs = Pick<Ports, 'clock' | 'store'>;
 type DrillFigures = Pick<
   DrillView,
   'id' | 'outcome' | 'reason' | 'snapshot' | 'keys' | 'startedAt' | 'finishedAt' | 'milliseconds'
@@ -23,7 +23,16 @@ export interface StatusReport {
     readonly objectiveHours: number;
     readonly ageHours: number | null;
     readonly met: boolean;
+    /** What `latest` means: of this database, verified, and not in doubt. */
     readonly newestVerified: { readonly id: string; readonly keys: number } | null;
+    /** Newer snapshots that do not count, and why. */
+    readonly passedOver: readonly {
+      readonly id: string;
+      readonly state: string;
+      readonly reasons: readonly string[];
+    }[];
+    /** Whether the store holds snapshots of several databases and none is configured here. */
+    readonly ambiguous: boolean;
   };
   readonly recoveryTime: {
     readonly objectiveHours: number;
@@ -37,8 +46,17 @@ export interface StatusReport {
     readonly complete: number;
     readonly incomplete: number;
     readonly damaged: number;
+    /** How many there are in each state. */
+    readonly states: Readonly<Record<SnapshotState, number>>;
     readonly storedBytes: number;
   };
+  /** Restores of the database that began to write and are not known to have ended well. */
+  readonly unfinished: readonly {
+    readonly run: string;
+    readonly kind: string;
+    readonly since: string;
+    readonly underWay: boolean;
+  }[];
   readonly runs: readonly RunFigures[];
   readonly drills: readonly DrillFigures[];
   readonly alerts: readonly {
@@ -61,22 +79,29 @@ export type RunFigures = Pick<
 /**
  * Whether the objectives are met, with the fewest reads: what `recoveryPoint` reads, and the last drill that passed.
  */
-export async function objectives(ports: Needs, drills: Drills): Promise<StatusReport['state']> {
-  const point = await recoveryPoint(ports);
-  return stateOf(point, await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null));
+export async function objectives(context: TrustContext, drills: Drills): Promise<StatusReport['state']> {
+  const { own, store } = context;
+  const [point, marks] = await Promise.all([recoveryPoint(context), own === null ? [] : unfinishedOf(store, own)]);
+  return stateOf(point, marks.length, await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null));
 }
 
 /** All figures: what `gatherFacts` reads, and the guard's state. */
-export async function statusReport(ports: Needs, drills: Drills): Promise<StatusReport> {
-  const [facts, state] = await Promise.all([gatherFacts(ports, drills), readState(ports.store)]);
+export async function statusReport(context: TrustContext, drills: Drills): Promise<StatusReport> {
+  const [facts, state] = await Promise.all([gatherFacts(context, drills), readState(context.store)]);
   const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   return {
-    state: stateOf(point, time),
+    state: stateOf(point, facts.unfinished.length, time),
     at: new Date(facts.now).toISOString(),
     recoveryPoint: pointFigures(point),
     recoveryTime: timeFigures(time, facts),
     storage: storageFigures(facts),
+    unfinished: facts.unfinished.map(({ run, kind, since }) => ({
+      run,
+      kind,
+      since,
+      underWay: run === facts.restoring,
+    })),
     runs: facts.runs.slice(0, MOST_RUNS).map(runFigures),
     drills: facts.drills.map(drillFigures),
     alerts: state.alerts
@@ -94,14 +119,22 @@ export async function statusReport(ports: Needs, drills: Drills): Promise<Status
   };
 }
 
-function stateOf(point: RecoveryPoint, time: RecoveryTime): StatusReport['state'] {
-  return point.met && time.met !== false ? 'ok' : 'degraded';
+/** A database that is half restored is not in order, whatever snapshots there are. */
+function stateOf(point: RecoveryPoint, unfinished: number, time: RecoveryTime): StatusReport['state'] {
+  return point.met && unfinished === 0 && time.met !== false ? 'ok' : 'degraded';
 }
 
-function pointFigures({ objectiveHours, ageHours, met, newest }: RecoveryPoint): StatusReport['recoveryPoint'] {
+function pointFigures({
+  ambiguous,
+  objectiveHours,
+  ageHours,
+  met,
+  newest,
+  passedOver,
+}: RecoveryPoint): StatusReport['recoveryPoint'] {
   const manifest = newest?.manifest ?? null;
   const newestVerified = manifest === null ? null : { id: manifest.id, keys: manifest.counts.keys };
-  return { objectiveHours, ageHours, met, newestVerified };
+  return { objectiveHours, ageHours, met, newestVerified, passedOver, ambiguous };
 }
 
 function timeFigures(time: RecoveryTime, { drills }: Facts): StatusReport['recoveryTime'] {
@@ -124,14 +157,14 @@ function timeFigures(time: RecoveryTime, { drills }: Facts): StatusReport['recov
   return { objectiveHours, met, projectedMilliseconds, lastPassed, lastDrill };
 }
 
-function storageFigures({ entries }: Facts): StatusReport['storage'] {
+function storageFigures({ entries, trust }: Facts): StatusReport['storage'] {
   return {
     snapshots: entries.length,
     complete: entries.filter(({ manifest }) => manifest?.state === 'complete').length,
     incomplete: entries.filter(({ manifest }) => manifest?.state === 'incomplete').length,
     // A manifest that cannot be read is no better than a part that cannot.
-    damaged: entries.filter(({ manifest, verification }) => manifest === null || verification?.state === 'damaged')
-      .length,
+    damaged: entries.filter((entry) => entry.manifest === null || isFoundDamaged(entry)).length,
+    states: countStates(entries, trust),
     storedBytes: entries.reduce((sum, { manifest }) => sum + (manifest === null ? 0 : sizesOf(manifest).stored), 0),
   };
 }

@@ -1,6 +1,8 @@
 import type { Engine, Started } from '../../runs/engine.js';
 import type { Leg, RunDefinition, SerialPhase, StepOutcome, TaskPhase } from '../../runs/model.js';
-import { catalogEntry, newestVerified } from '../../snapshot/catalog.js';
+import { catalogEntry } from '../../snapshot/catalog.js';
+import { sourceOf } from '../../snapshot/source.js';
+import { latestTrusted, trustContext } from '../../snapshot/trust.js';
 import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../checkpoint.js';
 import type { RestorePorts, RestoreSettings } from '../context.js';
 import type { RestoreInput } from '../model.js';
@@ -57,9 +59,11 @@ function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPha
   };
 }
 
-/** Starts a drill with the newest verified snapshot. */
-export async function startDrill(ports: Pick<DrillPorts, 'clock' | 'store'>, engine: Engine): Promise<Started> {
-  const newest = await newestVerified(ports.store);
+type TrustingPorts = Pick<DrillPorts, 'clock' | 'redisOf' | 'signer' | 'store'>;
+
+/** Starts a drill with `latest`. */
+export async function startDrill(ports: TrustingPorts, engine: Engine): Promise<Started> {
+  const newest = await latestTrusted(await trustContext(ports, sourceOf(ports.redisOf(null).host)));
   const input: RestoreInput = {
     snapshot: newest?.id ?? '',
     scope: { all: true },
@@ -67,6 +71,7 @@ export async function startDrill(ports: Pick<DrillPorts, 'clock' | 'store'>, eng
     expiry: 'keep',
     dryRun: false,
     target: DRILL_TARGET,
+    fromSource: false,
     safety: false,
     undoes: false,
     settle: false,

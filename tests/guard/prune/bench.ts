@@ -47,7 +47,11 @@ export function pruneIn({
   settings,
   options,
 }: PruneParts): Promise<PruneResult> {
-  return prune({ clock, log: silentLog(), signer, store }, { ...TWO, ...settings }, { dryRun: false, ...options });
+  return prune(
+    { clock, log: silentLog(), own: null, signer, store },
+    { ...TWO, ...settings },
+    { dryRun: false, ...options },
+  );
 }
 
 /** The ids that are listed, newest first. */

@@ -91,7 +91,7 @@ describe('prune of an S3 bucket', () => {
     const [store, replica] = [bucket('first'), bucket('second')];
     const ids = await days(store, 3);
     await pruneIn({ store });
-    const ports = { clock: noon(), log: silentLog(), signer: UNSIGNED, store, replica };
+    const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, store, replica };
     expect(await replicate(ports, { dryRun: false })).toMatchObject({ snapshots: 2, copied: 2, left: 0 });
     expect(await listed(replica)).toEqual(ids.slice(0, 2));
     for (const id of ids.slice(0, 2)) expect(await findingsOf(replica, noon(), id)).toEqual([]);

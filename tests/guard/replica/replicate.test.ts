@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../../lib/adapters/json-log.js';
 import { replicate, type ReplicateOptions } from '../../../lib/guard/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
-import { newestVerified } from '../../../lib/snapshot/catalog.js';
+import { latestIn } from '../../support/trust.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
 import { readVerification, writeVerification } from '../../../lib/snapshot/verification.js';
 import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
@@ -23,7 +23,7 @@ const store = (): ObjectStore => (first as FolderStore).store;
 const replica = (): ObjectStore => (second as FolderStore).store;
 
 function copy(options: Partial<ReplicateOptions> = {}, to = replica(), from = store(), clock = noon()) {
-  const ports = { clock, log: silentLog(), signer: UNSIGNED, store: from, replica: to };
+  const ports = { clock, log: silentLog(), own: null, signer: UNSIGNED, store: from, replica: to };
   return replicate(ports, { dryRun: false, ...options });
 }
 
@@ -38,7 +38,7 @@ describe('replication', () => {
     expect(await copy()).toMatchObject({ snapshots: 3, copied: 3, left: 0, damaged: [], conflicts: [] });
     expect(await namesIn(replica(), 'snapshots/')).toEqual(await namesIn(store(), 'snapshots/'));
     for (const id of ids) expect(await findingsOf(replica(), noon(), id)).toEqual([]);
-    expect((await newestVerified(replica()))?.id).toBe(ids[0]);
+    expect(await latestIn(replica())).toBe(ids[0]);
     expect(await copy()).toMatchObject({ snapshots: 3, copied: 0, bytes: 0 });
   });
 

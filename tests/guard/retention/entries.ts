@@ -11,6 +11,16 @@ export interface Made {
   readonly foundAt?: number;
 }
 
+const STATES = {
+  good: 'trusted',
+  safety: 'safety',
+  incomplete: 'incomplete',
+  damaged: 'damaged',
+  unchecked: 'unverified',
+  unreadable: 'unreadable',
+  newer: 'unreadable',
+} as const satisfies Record<Made['kind'], RetentionEntry['state']>;
+
 /** A policy that keeps nothing by itself. */
 export const NONE: Policy = {
   keepLast: 0,
@@ -29,6 +39,7 @@ export function entryAt({ at, keys, kind, vouched, foundAt = at }: Made): Retent
     state: kind === 'incomplete' ? 'incomplete' : 'complete',
     ...(kind === 'safety' ? { purpose: 'safety' } : {}),
     counts: { keys },
+    dbsize: { before: keys, after: keys },
   } as unknown as Manifest;
   const state = kind === 'damaged' ? ('damaged' as const) : ('verified' as const);
   const verification = { state, at: new Date(foundAt).toISOString(), run: id, depth: 'lines' as const, findings: [] };
@@ -39,5 +50,11 @@ export function entryAt({ at, keys, kind, vouched, foundAt = at }: Made): Retent
     verification: unread || kind === 'unchecked' ? null : verification,
     vouched,
     newerFormat: kind === 'newer',
+    sealed: null,
+    sha256: 'stored',
+    accepted: null,
+    adopted: null,
+    state: STATES[kind],
+    ours: true,
   };
 }

@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { judge } from '../../../lib/guard/retention/judge.js';
 import type { Policy, RetentionEntry, Situation } from '../../../lib/guard/retention/policy.js';
-import { isVerified } from '../../../lib/snapshot/catalog.js';
 import { dayOf, monthOf, weekOf } from '../../../lib/guard/retention/rules.js';
 import { timeOfId } from '../../../lib/runs/ids.js';
 import { entryAt, NONE, type Made } from './entries.js';
+
+const isTrusted = ({ state }: RetentionEntry): boolean => state === 'trusted';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse('2026-11-22T12:00:00Z');
@@ -52,7 +53,7 @@ describe('retention', () => {
     fc.assert(
       fc.property(catalogs, policies, clocks, (entries, policy, now) => {
         const kept = keptIds(entries, policy, situation({ now }));
-        const good = newestFirst(entries).filter(isVerified);
+        const good = newestFirst(entries).filter(isTrusted);
         const presentGood = good.filter(({ id }) => timeOfId(id) <= now);
         for (const newest of [good[0], presentGood[0], presentGood.find(({ vouched }) => vouched)]) {
           if (newest !== undefined) expect(kept).toContain(newest.id);
@@ -76,7 +77,7 @@ describe('retention', () => {
     fc.assert(
       fc.property(calmCatalogs, policies, (entries, policy) => {
         const kept = keptIds(entries, policy);
-        const good = newestFirst(entries).filter((entry) => isVerified(entry) && timeOfId(entry.id) <= NOW);
+        const good = newestFirst(entries).filter((entry) => isTrusted(entry) && timeOfId(entry.id) <= NOW);
         const left = good.filter(({ id }) => kept.has(id));
         expect(left.slice(0, policy.keepLast)).toEqual(good.slice(0, policy.keepLast));
         for (const [slots, periodOf] of [
@@ -108,10 +109,10 @@ describe('retention', () => {
     fc.assert(
       fc.property(calmCatalogs, forged, policies, (entries, more, policy) => {
         const ours = entries.filter(({ vouched }) => vouched);
-        if (!ours.some((entry) => isVerified(entry) && timeOfId(entry.id) <= NOW)) return;
+        if (!ours.some((entry) => isTrusted(entry) && timeOfId(entry.id) <= NOW)) return;
         const others = more.map(({ at, keys }) => entryAt({ at, keys, kind: 'good', vouched: false }));
         const kept = keptIds([...ours, ...others], policy);
-        const goodOurs = ours.filter(isVerified);
+        const goodOurs = ours.filter(isTrusted);
         for (const id of keptIds(ours, policy))
           if (goodOurs.some((entry) => entry.id === id)) expect(kept).toContain(id);
       }),

@@ -1,5 +1,6 @@
 import { loadManifest } from '../../../lib/snapshot/manifest.js';
-import { isVerified, catalog } from '../../../lib/snapshot/catalog.js';
+import { catalog } from '../../../lib/snapshot/catalog.js';
+import { isGood } from '../../support/trust.js';
 import { DAY, HOUR, type World } from './index.js';
 
 /** Alerts that say that the recovery point is in danger, or may be. */
@@ -25,7 +26,7 @@ export function witness(world: World): Witness {
     const now = world.clock.true();
     let newest = Number.NEGATIVE_INFINITY;
     for await (const entry of catalog(world.folder.store)) {
-      if (!isVerified(entry)) continue;
+      if (!isGood(entry)) continue;
       if (!born.has(entry.id)) born.set(entry.id, await birthOf(world, entry.id, last, now));
       newest = Math.max(newest, born.get(entry.id) ?? 0);
     }

@@ -1,0 +1,73 @@
+import { storeApp } from '../../app.js';
+import type { Environment } from '../../config.js';
+import { deploymentOf } from '../../connect/deployment.js';
+import { protectedDatabase } from '../../connect/database.js';
+import { AppError } from '../../errors.js';
+import { writeAdoption } from '../../snapshot/acceptance.js';
+import { catalog, catalogEntry, type CatalogEntry } from '../../snapshot/catalog.js';
+import { sha256 } from '../../snapshot/manifest.js';
+import { assess, isFoundWhole, trustContext } from '../../snapshot/trust.js';
+import { startVerify } from '../../snapshot/verify.js';
+import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
+import type { Context } from '../context.js';
+import { counted, printable } from '../output/format.js';
+import { table } from '../output/table.js';
+
+interface Row {
+  readonly id: string;
+  readonly outcome: 'adopted' | 'verified' | 'refused';
+  readonly reason: string | null;
+}
+
+/**
+ * `snapshots adopt --unsigned`: brings over what is from before a signing key was set. Each snapshot that is not signed,
+ * or of which no verification is believed, is read back in full; then it counts as signed.
+ */
+export async function adoptUnsigned(context: Context, env: Environment): Promise<number> {
+  const app = storeApp(runEnvironment(env, true), { log: context.log });
+  const { clock, signer, store } = app.ports;
+  if (signer.sign(Buffer.from('adopt')) === null) {
+    throw new AppError('config', 'No private signing key is set, so that nothing can be signed', {
+      hint: 'Set BACKUP_SIGNING_KEY where snapshots are adopted: `npx soulcaster-backup keygen` makes one.',
+    });
+  }
+  const trust = await trustContext(app.ports, protectedDatabase(env).source);
+  const rows: Row[] = [];
+  const entries: CatalogEntry[] = [];
+  for await (const entry of catalog(store)) entries.push(entry);
+  for (const entry of entries.reverse()) {
+    const { state } = assess(entry, trust);
+    const isUnsigned = state === 'untrusted' && isIntact(entry) && entry.manifest?.seal.signature === null;
+    if (!isUnsigned && state !== 'unverified') continue;
+    rows.push(await verifyOne(entry, isUnsigned));
+  }
+  context.document({ snapshots: rows, deployment: deploymentOf(env) });
+  context.print(view(rows));
+  return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
+
+  async function verifyOne({ id, sha256: stored }: CatalogEntry, isUnsigned: boolean): Promise<Row> {
+    const run = await carryOut(context, app, await startVerify(app.engine, id));
+    const error = errorOfRun(run);
+    const refused = (reason: string): Row => ({ id, outcome: 'refused', reason });
+    const after = await catalogEntry(store, id);
+    if (after === null || after.sha256 !== stored || !isFoundWhole(after))
+      return refused(error?.message ?? 'it changed');
+    if (error !== null && error.code !== 'wrong-key') return refused(error.message);
+    if (after.verification?.depth !== 'lines')
+      return refused('it is encrypted, and BACKUP_AGE_IDENTITY is not set here');
+    if (!isUnsigned) return { id, outcome: 'verified', reason: null };
+    await writeAdoption(store, id, { manifestSha256: stored, at: new Date(clock.now()).toISOString() });
+    return { id, outcome: 'adopted', reason: null };
+  }
+}
+
+function isIntact({ manifest, sealed }: CatalogEntry): boolean {
+  return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
+}
+
+function view(rows: readonly Row[]): string {
+  if (rows.length === 0) return 'Nothing to do: every snapshot is signed, and a verification of it is on record.';
+  const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
+  const done = rows.filter(({ outcome }) => outcome !== 'refused').length;
+  return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} read back in full and believed from now on.`;
+}

@@ -1,0 +1,62 @@
+import type { Clock, RedisPort } from '../ports/index.js';
+import { projectLabel } from '../snapshot/project-label.js';
+import { sourceOf } from '../snapshot/source.js';
+import { addMark, removeMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
+import type { Mode, RestoreInput, Scope } from './model.js';
+
+interface MarkPorts extends MarkStores {
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+type What = Pick<RestoreInput, 'mode' | 'scope'>;
+
+/**
+ * Marks a database before the first write of a restore: until a proof or an operator ends that, what it holds may be
+ * partly old and partly restored, and no snapshot of it is `latest`. The mark is of the database and not of the name it
+ * is reached under, so that it holds for a standby that the application is switched to as well.
+ */
+export async function markUnfinished(
+  { clock, store }: MarkPorts,
+  run: string,
+  redis: Pick<RedisPort, 'host'>,
+  { mode, scope }: What,
+): Promise<void> {
+  const since = new Date(clock.now()).toISOString();
+  await addMark(store, sourceOf(redis.host), { run, scope: hidden(scope), mode, since, kind: 'restore' });
+}
+
+/**
+ * Ends the marks that a restore which was proven makes meaningless: its own, and those of earlier ones that it brought to
+ * what they were to bring. A replacement of everything ends all; one of a project, those of the project; another mode,
+ * those of the same.
+ */
+export async function clearUnfinished(
+  ports: MarkPorts,
+  run: string,
+  redis: Pick<RedisPort, 'host'>,
+  what: What,
+): Promise<void> {
+  const source = sourceOf(redis.host);
+  const isOver = (mark: Unfinished): boolean => mark.run === run || covers(what, mark);
+  await removeMarks(ports.store, source, isOver);
+  const other = ports.marksElsewhere?.() ?? null;
+  // The other store may be gone: that is what there are two for. Its marks are then ended by an operator.
+  if (other !== null) await removeMarks(other, source, isOver).catch(() => undefined);
+}
+
+function covers({ mode, scope }: What, mark: Unfinished): boolean {
+  const isSameMode = mark.mode === undefined ? isReplace(mode) : isReplace(mode) || mark.mode === mode;
+  if (!isSameMode) return false;
+  if ('all' in scope) return true;
+  const own = hidden(scope);
+  return 'project' in mark.scope && 'project' in own && mark.scope.project === own.project;
+}
+
+function isReplace(mode: Mode): boolean {
+  return mode === 'replace';
+}
+
+/** A project's id is not for whoever can read the store: only whether two are the same matters. */
+function hidden(scope: Scope): Unfinished['scope'] {
+  return 'all' in scope ? { all: true } : { project: projectLabel(scope.project) };
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { AppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+
+/** `guard/sources.json`: by the source of a database, which earlier ones it replaced. */
+export const SOURCES_NAME = 'guard/sources.json';
+const ATTEMPTS = 12;
+
+const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
+const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
+export type AdoptedSource = z.infer<typeof adoptedSchema>;
+type Sources = z.infer<typeof sourcesSchema>;
+
+/** The sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
+export async function adoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
+  const all = parse((await store.read(SOURCES_NAME))?.body);
+  const known = new Set([own]);
+  // A set is walked as it grows.
+  for (const source of known) for (const { source: earlier } of all[source] ?? []) known.add(earlier);
+  return known;
+}
+
+/** Writes down that `own` is the database that `adopted.source` was; false when it was written down before. */
+export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSource): Promise<boolean> {
+  return change(store, (all) => {
+    const list = all[own] ?? [];
+    return list.some(({ source }) => source === adopted.source) ? null : { ...all, [own]: [...list, adopted] };
+  });
+}
+
+/** Takes that back; false when it was not written down. */
+export function disownSource(store: ObjectStore, own: string, source: string): Promise<boolean> {
+  return change(store, (all) => {
+    const list = all[own] ?? [];
+    const left = list.filter((each) => each.source !== source);
+    return left.length === list.length ? null : { ...all, [own]: left };
+  });
+}
+
+async function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await store.read(SOURCES_NAME);
+    const next = edit(parse(found?.body));
+    if (next === null) return false;
+    const body = encodeJson(next);
+    if (found === null && (await store.create(SOURCES_NAME, body)).created) return true;
+    if (found !== null && (await store.swap(SOURCES_NAME, body, found.etag)) !== null) return true;
+  }
+  throw new AppError('busy', 'The list of adopted sources changes hands too fast', {
+    hint: 'Try again.',
+    transient: true,
+  });
+}
+
+/** What cannot be read names nobody. */
+function parse(body: Buffer | undefined): Sources {
+  try {
+    return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
+  } catch {
+    return {};
+  }
+}

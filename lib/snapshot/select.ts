@@ -1,0 +1,77 @@
+import { AppError } from '../errors.js';
+import { isId } from '../runs/ids.js';
+import { findLatest, findNewest, type PassedOver } from './latest.js';
+import { manifestName } from './names.js';
+import type { TrustContext } from './trust.js';
+
+/** Words that a command accepts in the place of an id. */
+export const SNAPSHOT_WORDS = ['latest', 'newest'] as const;
+
+export interface Selected {
+  readonly id: string;
+  /** Newer ones that `latest` did not take, and why; empty for an id and for `newest`. */
+  readonly passedOver: readonly PassedOver[];
+}
+
+/**
+ * The snapshot that is meant: an id; `latest`, the newest that can be relied on, with `at` (milliseconds since the epoch)
+ * of those finished by then; or `newest`, of any kind. Throws `not-found`, and `usage` as `findLatest` does.
+ */
+export async function selectSnapshot(context: TrustContext, wanted: string, at?: number): Promise<Selected> {
+  if (wanted === 'newest') {
+    const newest = await findNewest(context);
+    if (newest !== null) return { id: newest.id, passedOver: [] };
+    throw new AppError('not-found', 'There is no snapshot yet', {
+      hint: 'Take one: `npx soulcaster-backup backup --env-file .env`.',
+    });
+  }
+  if (wanted === 'latest') {
+    const { entry, passedOver } = await findLatest(context, at);
+    if (entry !== null) return { id: entry.id, passedOver };
+    throw noneTrusted(passedOver, at);
+  }
+  if (isId(wanted) && (await context.store.read(manifestName(wanted))) !== null) return { id: wanted, passedOver: [] };
+  throw new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
+    hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
+  });
+}
+
+function noneTrusted(passedOver: readonly PassedOver[], at: number | undefined): AppError {
+  const when = at === undefined ? '' : ` from ${new Date(at).toISOString()} or before`;
+  const words = passedOver.slice(0, 3).map(passedOverWords);
+  const why = words.length === 0 ? '' : `: ${words.join('; ')}`;
+  const more = passedOver.length > 3 ? `; and ${passedOver.length - 3} more` : '';
+  return new AppError(
+    'not-found',
+    `There is no verified snapshot of this database${when} that can be relied on${why}${more}`,
+    {
+      hint: hintFor(passedOver),
+    },
+  );
+}
+
+/** `20261122T020000Z-x7k2m9 is doubtful: ...` */
+export function passedOverWords({ id, state, reasons }: PassedOver): string {
+  return `${id} is ${state}: ${reasons.join('; ')}`;
+}
+
+function hintFor(passedOver: readonly PassedOver[]): string {
+  const of = (state: PassedOver['state']): PassedOver | undefined => passedOver.find((each) => each.state === state);
+  const doubtful = of('doubtful');
+  if (doubtful !== undefined) {
+    return `If you know why, accept it: \`npx soulcaster-backup snapshots accept ${doubtful.id} --reason TEXT --env-file .env\`; or name a snapshot by its id.`;
+  }
+  const foreign = of('foreign');
+  const source = /source ([0-9a-f]{8})/.exec(foreign?.reasons[0] ?? '')?.[1];
+  if (source !== undefined) {
+    return `If this database has moved to a new host, say so once: \`npx soulcaster-backup snapshots adopt ${source} --reason TEXT --env-file .env\`.`;
+  }
+  const untrusted = of('untrusted');
+  if (untrusted?.reasons[0]?.includes('not signed') === true || of('unverified') !== undefined) {
+    return 'Have them verified in full: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`.';
+  }
+  if (untrusted !== undefined) {
+    return 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or name a snapshot by its id.';
+  }
+  return 'Take one: `npx soulcaster-backup backup --env-file .env`, or name a snapshot by its id.';
+}

@@ -1,0 +1,55 @@
+import type { Doubt, Manifest } from './manifest.js';
+import { sha256 } from './manifest.js';
+
+/** So many hex digits of a source are shown. */
+const SHOWN = 8;
+const LABEL_LENGTH = 64;
+
+/** The database that is backed up here, by name; all null where none is configured. */
+export interface ProtectedDatabase {
+  readonly host: string | null;
+  readonly source: string | null;
+  readonly label: string | null;
+}
+
+/** How a database is told from another in manifests: SHA-256 of its host name. */
+export function sourceOf(host: string): string {
+  return sha256(host);
+}
+
+/** The first digits of a source, as lists show it and `snapshots adopt` takes it. */
+export function shortSource(source: string): string {
+  return source.slice(0, SHOWN);
+}
+
+/** A label as it may be printed: it stands in an object that somebody else may have written. */
+export function plainLabel(label: string | undefined): string | null {
+  const plain = (label ?? '')
+    .replaceAll(/[^\x20-\x7e]/g, '?')
+    .slice(0, LABEL_LENGTH)
+    .trim();
+  return plain === '' ? null : plain;
+}
+
+/** `this database`, or which other one: `source 1a2b3c4d (staging)`. `own` is the source that is protected here. */
+export function sourceWords({ label, source }: Pick<Manifest, 'label' | 'source'>, own: string | null): string {
+  const name = plainLabel(label);
+  const named = name === null ? '' : ` (${name})`;
+  return source === own ? `this database${named}` : `source ${shortSource(source)}${named}`;
+}
+
+/**
+ * Why a snapshot may not show the database whole. In manifests from before doubts were written down, what they count
+ * tells.
+ */
+export function doubtsOf({ dbsize, doubts, purpose }: Manifest): readonly Doubt[] {
+  if (doubts !== undefined || purpose === 'safety') return doubts ?? [];
+  return emptiedDoubt(dbsize);
+}
+
+/** While it was read the database lost more than half of its keys. */
+export function emptiedDoubt({ before, after }: Manifest['dbsize']): Doubt[] {
+  if (after * 2 >= before) return [];
+  const detail = `the database held ${before} keys before it was read and ${after} after it`;
+  return [{ code: 'emptied', detail }];
+}

@@ -1,0 +1,174 @@
+import type { Clock, ObjectStore, Signer } from '../ports/index.js';
+import { adoptedSources } from './adopted-sources.js';
+import type { CatalogEntry } from './catalog.js';
+import { sha256, type Manifest } from './manifest.js';
+import { aheadBy, isFromFuture } from './order.js';
+import { doubtsOf, plainLabel, shortSource } from './source.js';
+import type { Verification } from './verification.js';
+
+export { findLatest, findNewest, latestTrusted, pickLatest, type Latest, type PassedOver } from './latest.js';
+
+const STATES = [
+  'unreadable',
+  'untrusted',
+  'damaged',
+  'safety',
+  'imported',
+  'foreign',
+  'incomplete',
+  'unverified',
+  'future',
+  'doubtful',
+  'trusted',
+] as const;
+
+/** How many of these snapshots there are in each state. */
+export function countStates(
+  entries: readonly CatalogEntry[],
+  context: Omit<TrustContext, 'store'>,
+): Record<SnapshotState, number> {
+  const counts = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<SnapshotState, number>;
+  for (const entry of entries) counts[assess(entry, context).state] += 1;
+  return counts;
+}
+
+/**
+ * What a snapshot is worth: the first that applies, `trusted` when none does. `untrusted`: its seal does not fit, or no key
+ * that is set here made the signature; `foreign`: of another database.
+ */
+export type SnapshotState = (typeof STATES)[number];
+
+/** `reasons` are sentences without a full stop; empty for `trusted`, unless it was accepted or adopted. */
+export interface Assessment {
+  readonly state: SnapshotState;
+  readonly reasons: readonly string[];
+}
+
+export interface TrustContext {
+  readonly store: ObjectStore;
+  readonly signer: Signer;
+  readonly clock: Pick<Clock, 'now'>;
+  /** The source of the database that is protected here; null where none is configured. */
+  readonly own: string | null;
+  /** `own` and the sources that it adopted; null where no database is configured: then none is foreign. */
+  readonly sources: ReadonlySet<string> | null;
+}
+
+export type TrustPorts = Pick<TrustContext, 'store' | 'signer' | 'clock'>;
+
+/** Reads which sources were adopted. `own`: see TrustContext. */
+export async function trustContext({ store, signer, clock }: TrustPorts, own: string | null): Promise<TrustContext> {
+  return { store, signer, clock, own, sources: own === null ? null : await adoptedSources(store, own) };
+}
+
+/** What a snapshot is worth, by what `catalogEntry` has read of it. Reads nothing. */
+export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<TrustContext, 'store'>): Assessment {
+  const { manifest } = entry;
+  if (manifest === null) return is('unreadable', unreadableWords(entry));
+  const objection = objectionToSeal(entry, signer);
+  if (objection !== null) return is('untrusted', objection);
+  if (isDamaged(entry.verification)) return is('damaged', damageWords(entry.verification));
+  if (manifest.purpose === 'safety') return is('safety', 'a restore saved it of what was there before it wrote');
+  if (sources !== null && !sources.has(manifest.source)) return is('foreign', foreignWords(manifest));
+  if (manifest.state !== 'complete') return is('incomplete', incompleteWords(manifest));
+  if (entry.verification === null) return is('unverified', 'no verification of it is on record');
+  if (isFromFuture(entry, clock.now())) {
+    return is('future', `it is dated ${spanWords(aheadBy(entry, clock.now()))} ahead of the clock here`);
+  }
+  return assessDoubts(entry, manifest);
+}
+
+export function isTrusted(entry: CatalogEntry, context: Omit<TrustContext, 'store'>): boolean {
+  return assess(entry, context).state === 'trusted';
+}
+
+/**
+ * Why the manifest is not believed: its seal does not fit, or its signature is by no key that is set here. Null when it
+ * is, also where no key is set.
+ */
+export function objectionToSeal(
+  { adopted, manifest, sealed, sha256: stored }: SealedEntry,
+  signer: Signer,
+): string | null {
+  if (manifest === null || sealed === null) return 'its manifest cannot be read';
+  const { seal } = manifest;
+  if (sha256(sealed) !== seal.sha256) return 'its contents do not fit the hash in its manifest: it was altered';
+  if (signer.verify(sealed, seal.signature ?? '') !== false) return null;
+  if (seal.signature !== null) return 'its signature fits none of the public keys that are set here';
+  return adopted?.manifestSha256 === stored ? null : 'it is not signed, and a signing key is set here';
+}
+
+type SealedEntry = Pick<CatalogEntry, 'adopted' | 'manifest' | 'sealed' | 'sha256'>;
+
+/** What earlier versions wrote down as damage for want of the right key is none. */
+function isDamaged(verification: Verification | null): verification is Verification {
+  if (verification?.state !== 'damaged') return false;
+  const { findings } = verification;
+  return findings.length === 0 || findings.some(({ code }) => code !== 'signature-invalid');
+}
+
+/** Whether it is complete, its seal and signature are right, and a verification found it whole. */
+export function isVerified(entry: CatalogEntry, signer: Signer): boolean {
+  return entry.manifest?.state === 'complete' && isFoundWhole(entry) && objectionToSeal(entry, signer) === null;
+}
+
+/** Whether the contents were read back and found as they were written, whatever keys are set. */
+export function isFoundWhole({ verification }: Pick<CatalogEntry, 'verification'>): boolean {
+  return verification !== null && !isDamaged(verification);
+}
+
+/** Whether a verification found the contents damaged; a key that does not fit is no damage. */
+export function isFoundDamaged({ verification }: Pick<CatalogEntry, 'verification'>): boolean {
+  return isDamaged(verification);
+}
+
+function assessDoubts({ accepted, adopted, sha256: stored }: CatalogEntry, manifest: Manifest): Assessment {
+  const doubts = doubtsOf(manifest).map(({ detail }) => detail);
+  if (doubts.length > 0) {
+    if (accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== stored)
+      return { state: 'doubtful', reasons: doubts };
+    return is('trusted', `accepted at ${accepted.at} by ${accepted.by}: ${accepted.reason}`);
+  }
+  const isAdopted = adopted?.manifestSha256 === stored;
+  return { state: 'trusted', reasons: isAdopted ? [`adopted at ${adopted.at}, since it is not signed`] : [] };
+}
+
+function is(state: SnapshotState, reason: string): Assessment {
+  return { state, reasons: [reason] };
+}
+
+function unreadableWords({ newerFormat }: CatalogEntry): string {
+  return newerFormat
+    ? 'it was written by a newer version of soulcaster-backup'
+    : 'its manifest cannot be read: it was altered or cut';
+}
+
+function damageWords({ at, findings }: Verification): string {
+  const [first] = findings;
+  const what = first === undefined ? '' : `: ${first.code} ${first.subject}`;
+  const more = findings.length > 1 ? ` and ${findings.length - 1} more` : '';
+  return `it was found damaged at ${at}${what}${more}`;
+}
+
+function foreignWords({ label, source }: Manifest): string {
+  const name = plainLabel(label);
+  return `it is of another database: source ${shortSource(source)}${name === null ? '' : ` (${name})`}`;
+}
+
+function incompleteWords({ ledger, state }: Manifest): string {
+  const { count } = ledger.failed;
+  return count > 0 ? `it is incomplete: ${count} keys could not be saved` : `it is ${state}`;
+}
+
+const UNITS = [
+  [86_400_000, 'days'],
+  [3_600_000, 'hours'],
+  [60_000, 'minutes'],
+] as const;
+
+/** `3 days`, of the largest unit that there are two of. */
+function spanWords(ms: number): string {
+  const unit = UNITS.find(([length]) => ms >= 2 * length);
+  if (unit === undefined) return Number.isNaN(ms) ? 'an unknown time' : `${Math.round(ms / 1000)} seconds`;
+  return `${Math.round(ms / unit[0])} ${unit[1]}`;
+}

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
+import { redis, taken } from './restore-fixture.js';
+
+let stack: CliStack;
+beforeAll(async () => {
+  stack = await openStack();
+});
+afterAll(() => stack.stop());
+
+/** The same server under another name: another database, as far as anybody can tell. */
+function elsewhere(env: Variables): Variables {
+  const url = env['UPSTASH_REDIS_REST_URL'] ?? '';
+  const other = url.includes('127.0.0.1')
+    ? url.replace('127.0.0.1', 'localhost')
+    : url.replace('localhost', '127.0.0.1');
+  return { ...env, UPSTASH_REDIS_REST_URL: other, BACKUP_LABEL: 'staging' };
+}
+
+describe('two databases in one store', () => {
+  it('are told apart by every command, until one is adopted', async () => {
+    const env: Variables = { ...(await stack.alone()), BACKUP_LABEL: 'production' };
+    const other = elsewhere(env);
+    const own = await taken(env);
+    const foreign = await taken(other);
+
+    const { stdout } = await cli(['snapshots', 'list'], env);
+    expect(stdout).toMatch(new RegExp(`^${foreign} .* foreign .*\\(staging\\)$`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^${own} .* trusted .*this \\(production\\)$`, 'm'));
+
+    const plan = await cli(['restore', 'latest', '--dry-run'], env);
+    expect([plan.code, plan.stdout]).toEqual([0, expect.stringContaining(`snapshot ${own}`)]);
+    expect(plan.stdout).toContain(`${new URL(env['UPSTASH_REDIS_REST_URL'] ?? '').host} (production)`);
+    expect(plan.stderr).toContain(`${foreign} is foreign`);
+
+    const refused = await cliJson(['restore', foreign, '--dry-run'], env);
+    expect([refused.code, refused.json.error?.code]).toEqual([2, 'not-confirmed']);
+    expect(refused.json.error?.hint).toContain('--from-source');
+    expect((await cliJson(['restore', foreign, '--dry-run', '--from-source'], env)).code).toBe(0);
+    expect((await cliJson(['restore', 'newest', '--dry-run'], env)).json.error?.code).toBe('not-confirmed');
+
+    expect((await cli(['snapshots', 'adopt', 'staging', '--reason', 'moved'], env)).code).toBe(0);
+    expect((await cliJson(['show', 'latest'], env)).json['id']).toBe(foreign);
+    expect((await cli(['snapshots', 'adopt', 'staging', '--withdraw'], env)).code).toBe(0);
+    expect((await cliJson(['show', 'latest'], env)).json['id']).toBe(own);
+
+    const none = await cliJson(['verify', 'latest'], { ...env, UPSTASH_REDIS_REST_URL: '' });
+    expect([none.code, none.json.error?.code]).toEqual([2, 'usage']);
+  });
+});
+
+describe('keys that are set and changed', () => {
+  it('leave old snapshots listed, trusted, verified and restorable', async () => {
+    const plain = await stack.alone();
+    const first = await taken(plain);
+    const [old, next] = [generateSigningKey(), generateSigningKey()];
+    const signed = { ...plain, BACKUP_SIGNING_KEY: old.privateKey };
+    const status = await cliJson(['show', 'latest'], signed);
+    expect([status.code, status.json.error?.code]).toEqual([10, 'not-found']);
+    expect(status.json.error?.hint).toContain('adopt --unsigned');
+    expect((await cli(['snapshots', 'adopt', '--unsigned'], signed)).code).toBe(0);
+    expect((await cliJson(['show', 'latest'], signed)).json).toMatchObject({ id: first, trust: 'trusted' });
+
+    const second = await taken(signed);
+    const changed = { ...plain, BACKUP_SIGNING_KEY: next.privateKey };
+    const wrong = await cliJson(['verify', second], changed);
+    expect([wrong.code, wrong.json.error?.code]).toEqual([12, 'wrong-key']);
+    expect((await cli(['list'], signed)).stdout).not.toContain('DAMAGED');
+  });
+});
+
+describe('a database that was emptied', () => {
+  it('is saved as doubtful, told of, and restored from what was there before', async () => {
+    const env = await stack.alone();
+    const good = await taken(env);
+    await redis(stack.urls.redis, 'FLUSHALL');
+    const doubtful = await cliJson(['backup'], env);
+    expect([doubtful.code, doubtful.json.error?.code, doubtful.json['trust']]).toEqual([3, 'doubtful', 'doubtful']);
+    const id = String(doubtful.json['snapshot']);
+    expect(doubtful.json.error?.hint).toContain(`snapshots accept ${id}`);
+    expect((await cli(['list'], env)).stdout).toMatch(new RegExp(`^${id} .* doubtful `, 'm'));
+    expect((await cliJson(['status'], env)).json).toMatchObject({
+      recoveryPoint: { newestVerified: { id: good }, passedOver: [{ id, state: 'doubtful' }] },
+    });
+    const restored = await cliJson(['restore', 'latest', '--yes', '--no-reindex'], env);
+    expect([restored.code, restored.json['snapshot']]).toEqual([0, good]);
+    expect((await cliJson(['backup'], env)).code).toBe(0);
+  });
+});

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
+import type { RedisPort } from '../../lib/ports/redis.js';
+import { acceptSnapshot } from '../../lib/snapshot/accept.js';
+import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { startSnapshot } from '../../lib/snapshot/run.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { latestIn, stateIn, trustIn } from '../support/trust.js';
+
+const KEYS = 400;
+let bench: RestoreBench;
+let own: string;
+beforeEach(async () => {
+  bench = await openRestoreBench();
+  own = sourceOf(bench.port.host);
+  await fill();
+});
+afterEach(() => bench.stop());
+
+async function fill(): Promise<void> {
+  const { redis } = bench.database;
+  await redis.mset(Object.fromEntries(Array.from({ length: KEYS }, (_, n) => [`key:${n}`, `value ${n}`])));
+  await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
+}
+
+/** The database, until the restore begins to write data: then it refuses. */
+function refusing(): RedisPort {
+  const isWrite = (commands: readonly (readonly unknown[])[]): boolean =>
+    commands.some(
+      ([name, key]) =>
+        ['SET', 'MSET', 'HSET', 'RENAME', 'DEL', 'UNLINK'].includes(String(name)) && !String(key).includes('lock'),
+    );
+  const refuse = (): never => {
+    throw new AppError('redis-denied', 'refused by the test', { hint: 'none' });
+  };
+  return {
+    host: bench.port.host,
+    usage: () => bench.port.usage(),
+    pipeline: (commands) => (isWrite(commands) ? refuse() : bench.port.pipeline(commands)),
+    transaction: (commands) => (isWrite(commands) ? refuse() : bench.port.transaction(commands)),
+  };
+}
+
+async function backup(): Promise<RunRecord> {
+  bench.clock.advance(1000);
+  const started = await startSnapshot(bench.engine(), 'cli');
+  if (!started.started) throw new Error(`held by ${started.holder}`);
+  return bench.work(started.run.id);
+}
+
+const latest = (): Promise<string | null> => latestIn(bench.folder.store, { own });
+const marks = async (source = own): Promise<string[]> =>
+  (await unfinishedOf(bench.folder.store, source)).map(({ run }) => run);
+
+describe('a restore that broke off while it wrote', () => {
+  it('leaves a mark, and the snapshot that is taken then is doubtful until the restore is done', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1', 'key:2', 'key:3');
+    const broken = await bench.restore(good.id, {}, { redis: refusing() });
+    expect(broken.state).toBe('failed');
+    expect(await marks()).toEqual([broken.id]);
+
+    const run = await backup();
+    expect(run).toMatchObject({ state: 'succeeded', error: { code: 'doubtful' } });
+    expect(run.error?.hint).toContain(`snapshots accept ${run.id}`);
+    expect(await stateIn(bench.folder.store, run.id, { own })).toBe('doubtful');
+    expect(await latest()).toBe(good.id);
+
+    const again = await bench.restore(good.id);
+    expect(again.state).toBe('succeeded');
+    expect(await marks()).toEqual([]);
+    const after = await backup();
+    expect(after.error).toBeNull();
+    expect(await latest()).toBe(after.id);
+  });
+
+  it('is ended by an operator who accepts a snapshot of what there is', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    const broken = await bench.restore(good.id, {}, { redis: refusing() });
+    const run = await backup();
+    const context = trustIn(bench.folder.store, { own });
+    const { ended } = await acceptSnapshot(context, run.id, { by: 'me', reason: 'looked at the data' });
+    expect(ended).toEqual([broken.id]);
+    expect(await latest()).toBe(run.id);
+    expect((await backup()).error).toBeNull();
+  });
+
+  it('of one project is not ended by one of another, nor by one that only adds what is missing', async () => {
+    await bench.database.redis.hset('project:p2', { id: 'p2', user_id: 'u1' });
+    const good = await bench.snapshot();
+    await bench.database.redis.hset('project:p1', { id: 'other' });
+    const broken = await bench.restore(good.id, { scope: { project: 'p1' } }, { redis: refusing() });
+    expect(await marks()).toEqual([broken.id]);
+    await bench.restore(good.id, { scope: { project: 'p2' } });
+    await bench.restore(good.id, { mode: 'missing' });
+    expect(await marks()).toEqual([broken.id]);
+    await bench.restore(good.id, { scope: { project: 'p1' } });
+    expect(await marks()).toEqual([]);
+  });
+
+  it('into another database marks that one, whatever name it is reached under', async () => {
+    const good = await bench.snapshot();
+    const elsewhere = { ...refusing(), host: 'standby.example' };
+    await bench.database.redis.del('key:1');
+    const broken = await bench.restore(good.id, { target: 'standby' }, { targets: { standby: elsewhere } });
+    expect(broken.state).toBe('failed');
+    expect(await marks()).toEqual([]);
+    expect(await marks(sourceOf('standby.example'))).toEqual([broken.id]);
+    const standby = { ...bench.port, host: 'standby.example' };
+    await bench.restore(good.id, { target: 'standby' }, { targets: { standby } });
+    expect(await marks(sourceOf('standby.example'))).toEqual([]);
+  });
+
+  it('is not what a dry run, or a restore that is done, leaves', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    await bench.restore(good.id, { dryRun: true });
+    expect(await marks()).toEqual([]);
+    await bench.restore(good.id);
+    expect(await marks()).toEqual([]);
+  });
+});
+
+describe('a database that lost its keys', () => {
+  it('is saved as doubtful, and the snapshot before stays latest', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.flushall();
+    const run = await backup();
+    expect(run).toMatchObject({ state: 'succeeded', error: { code: 'doubtful' } });
+    expect((await loadManifest(bench.folder.store, run.id))?.manifest.doubts).toMatchObject([{ code: 'shrunk' }]);
+    expect(await latest()).toBe(good.id);
+    expect((await bench.restore('latest', { confirm: good.id })).state).toBe('succeeded');
+    expect((await backup()).error).toBeNull();
+  });
+});
+
+describe('a snapshot of another database', () => {
+  it('is never latest, and is restored only when somebody says that it is meant', async () => {
+    const good = await bench.snapshot();
+    const staging = { ...bench.port, host: 'staging.example' };
+    const foreign = await bench.snapshot({ redis: staging });
+    expect(await latest()).toBe(good.id);
+    await expect(bench.start(foreign.id)).rejects.toMatchObject({
+      code: 'not-confirmed',
+      message: expect.stringContaining(bench.port.host) as unknown,
+      hint: expect.stringContaining('--from-source') as unknown,
+    });
+    await expect(bench.start(foreign.id, { dryRun: true })).rejects.toMatchObject({ code: 'not-confirmed' });
+    const run = await bench.restore(foreign.id, { dryRun: true, fromSource: true });
+    expect(run).toMatchObject({ state: 'succeeded', result: { names: { snapshot: { own: false } } } });
+  });
+});

@@ -1,0 +1,304 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { decodeJson, encodeJson } from '../../lib/json.js';
+import type { ObjectStore, Signer } from '../../lib/ports/index.js';
+import { acceptSnapshot, adoptDatabase } from '../../lib/snapshot/accept.js';
+import { overwrite, writeAdoption } from '../../lib/snapshot/acceptance.js';
+import { catalogEntry } from '../../lib/snapshot/catalog.js';
+import { findDoubts } from '../../lib/snapshot/doubts.js';
+import { findLatest } from '../../lib/snapshot/latest.js';
+import { sha256, type Manifest } from '../../lib/snapshot/manifest.js';
+import { acceptedName, manifestName, verificationName } from '../../lib/snapshot/names.js';
+import { trustContext } from '../../lib/snapshot/trust.js';
+import { addMark, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { findingsOf, makeSnapshot, UNSIGNED, type MadeOptions } from '../support/made-snapshots.js';
+import { manualClock } from '../support/manual-clock.js';
+import { latestIn, selectedIn, stateIn, trustIn } from '../support/trust.js';
+
+const NOW = Date.parse('2026-11-22T12:00:00Z');
+const OWN = sha256('host');
+const here = { own: OWN, now: NOW };
+let folder: FolderStore;
+beforeEach(async () => {
+  folder = await folderStore();
+});
+afterEach(() => folder.remove());
+const store = (): ObjectStore => folder.store;
+
+/** A snapshot of so many hours ago. */
+function made(hours: number, options: Partial<MadeOptions> = {}): Promise<string> {
+  return makeSnapshot(store(), { at: new Date(NOW - hours * 3_600_000).toISOString(), ...options });
+}
+
+function signerOf(key = generateSigningKey()): { readonly key: typeof key; readonly signer: Signer } {
+  return { key, signer: ed25519Signer({ privateKey: key.privateKey, publicKey: null }) };
+}
+
+async function edit(id: string, change: (manifest: Manifest) => object): Promise<void> {
+  const found = await store().read(manifestName(id));
+  const manifest = decodeJson(found?.body ?? Buffer.of()) as Manifest;
+  await overwrite(store(), manifestName(id), encodeJson(change(manifest)));
+}
+
+const doubtful = { doubts: [{ code: 'shrunk', detail: 'it has 1 keys, there were 4' }] };
+const database = (host = 'host') => ({
+  ...{ clock: manualClock(NOW), signer: UNSIGNED, store: store() },
+  redis: { host } as never,
+});
+const holding = (keys: number, before = keys, after = keys) => ({
+  counts: { keys, byType: {}, byFamily: {}, byProject: {} },
+  dbsize: { before, after },
+});
+
+describe('latest', () => {
+  it('takes the good one before what is incomplete, unverified, damaged, unreadable or foreign', async () => {
+    const good = await made(9);
+    await made(8, { state: 'incomplete' });
+    await made(7, { verified: null });
+    await made(6, { verified: 'damaged' });
+    const cut = await made(5);
+    await overwrite(store(), manifestName(cut), Buffer.from('{"a":'));
+    const foreign = await made(4, { source: sha256('staging') });
+    const { entry, passedOver } = await findLatest(trustIn(store(), here));
+    expect(entry?.id).toBe(good);
+    expect(passedOver.map(({ state }) => state)).toEqual([
+      'foreign',
+      'unreadable',
+      'damaged',
+      'unverified',
+      'incomplete',
+    ]);
+    expect(await selectedIn(store(), 'newest', here)).toBe(foreign);
+  });
+
+  it('never is one that is dated in the future', async () => {
+    const good = await made(1);
+    const ahead = await made(-365 * 24);
+    expect(await latestIn(store(), here)).toBe(good);
+    expect(await stateIn(store(), ahead, here)).toBe('future');
+    const entry = await catalogEntry(store(), ahead);
+    expect(entry).not.toBeNull();
+  });
+
+  it('is of this database, of three in one store', async () => {
+    const [own, staging, other] = [
+      await made(9),
+      await made(8, { source: sha256('b') }),
+      await made(7, { source: sha256('c') }),
+    ];
+    expect(await latestIn(store(), here)).toBe(own);
+    expect(await latestIn(store(), { now: NOW, own: sha256('b') })).toBe(staging);
+    expect(await latestIn(store(), { now: NOW, own: sha256('c') })).toBe(other);
+    await expect(latestIn(store(), { now: NOW })).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it('needs no configured database while all snapshots are of one, whatever restores saved of others', async () => {
+    const own = await made(9);
+    await made(8, { purpose: 'safety', source: sha256('standby') });
+    expect(await latestIn(store(), { now: NOW })).toBe(own);
+  });
+
+  it('at a time is the newest trusted one finished by then', async () => {
+    const first = await made(9);
+    await made(8, doubtful);
+    const last = await made(1);
+    const at = (hours: number) => findLatest(trustIn(store(), here), NOW - hours * 3_600_000);
+    expect((await at(7)).entry?.id).toBe(first);
+    expect((await at(7)).passedOver.map(({ state }) => state)).toEqual(['doubtful']);
+    expect((await at(0)).entry?.id).toBe(last);
+  });
+
+  it('says why there is none, and what to do', async () => {
+    const id = await made(2, doubtful);
+    await expect(selectedIn(store(), 'latest', here)).rejects.toMatchObject({
+      code: 'not-found',
+      message: expect.stringContaining(`${id} is doubtful`) as unknown,
+      hint: expect.stringContaining(`snapshots accept ${id}`) as unknown,
+    });
+  });
+});
+
+describe('signatures', () => {
+  it('believes no manifest that lacks one, nor one whose count was edited, where a key is set', async () => {
+    const { signer } = signerOf();
+    const good = await made(9, { signer });
+    const forged = await made(3, { signer: UNSIGNED });
+    const edited = await made(2, { signer });
+    await edit(edited, (manifest) => ({ ...manifest, counts: { ...manifest.counts, keys: 9_999 } }));
+    expect(await stateIn(store(), forged, { ...here, signer })).toBe('untrusted');
+    expect(await stateIn(store(), edited, { ...here, signer })).toBe('untrusted');
+    expect(await latestIn(store(), { ...here, signer })).toBe(good);
+  });
+
+  it('of another key are no damage: what was verified with it stays good for who has the right one', async () => {
+    const [ours, theirs] = [signerOf(), signerOf()];
+    const id = await made(2, { signer: ours.signer });
+    expect(await findingsOf(store(), manualClock(NOW), id, theirs.signer)).toEqual([
+      `signature-invalid ${manifestName(id)}`,
+    ]);
+    expect((await catalogEntry(store(), id))?.verification?.state).toBe('verified');
+    expect(await stateIn(store(), id, { ...here, signer: theirs.signer })).toBe('untrusted');
+    expect(await latestIn(store(), { ...here, signer: ours.signer })).toBe(id);
+  });
+
+  it('marked as damage by an earlier version are judged by the contents', async () => {
+    const { signer } = signerOf();
+    const id = await made(2, { signer });
+    const finding = { code: 'signature-invalid', subject: manifestName(id), detail: 'x' };
+    const verification = {
+      state: 'damaged',
+      at: new Date(NOW).toISOString(),
+      run: 'r',
+      depth: 'lines',
+      findings: [finding],
+    };
+    await overwrite(store(), verificationName(id), encodeJson(verification));
+    expect(await latestIn(store(), { ...here, signer })).toBe(id);
+    const part = { ...finding, code: 'part-altered' };
+    await overwrite(store(), verificationName(id), encodeJson({ ...verification, findings: [finding, part] }));
+    expect(await stateIn(store(), id, { ...here, signer })).toBe('damaged');
+  });
+
+  it('are not needed by an unsigned one that was adopted, until it is altered', async () => {
+    const { signer } = signerOf();
+    const id = await made(2);
+    const entry = await catalogEntry(store(), id);
+    await writeAdoption(store(), id, { manifestSha256: entry?.sha256 ?? '', at: new Date(NOW).toISOString() });
+    expect(await latestIn(store(), { ...here, signer })).toBe(id);
+    expect(await findingsOf(store(), manualClock(NOW), id, signer)).toEqual([]);
+    await edit(id, ({ seal, ...body }) => {
+      const next = { ...body, createdAt: new Date(NOW).toISOString() };
+      return { ...next, seal: { ...seal, sha256: sha256(JSON.stringify(next)) } };
+    });
+    expect(await stateIn(store(), id, { ...here, signer })).toBe('untrusted');
+  });
+});
+
+describe('a doubtful snapshot', () => {
+  it('counts once it is accepted, and no longer when its manifest is another', async () => {
+    const good = await made(9);
+    const id = await made(2, doubtful);
+    expect(await latestIn(store(), here)).toBe(good);
+    await acceptSnapshot(trustIn(store(), here), id, { by: 'me', reason: 'meant' });
+    expect(await latestIn(store(), here)).toBe(id);
+    const accepted = await store().read(acceptedName(id));
+    expect(decodeJson(accepted?.body ?? Buffer.of())).toMatchObject({ snapshot: id, reason: 'meant', by: 'me' });
+    await edit(id, (manifest) => ({ ...manifest, tool: 'x' }));
+    expect(await latestIn(store(), here)).toBe(good);
+  });
+
+  it('is not accepted by the word of another one', async () => {
+    const [one, two] = [await made(3, doubtful), await made(2, doubtful)];
+    await acceptSnapshot(trustIn(store(), here), one, { by: 'me', reason: 'meant' });
+    const found = await store().read(acceptedName(one));
+    await store().create(acceptedName(two), found?.body ?? Buffer.of());
+    expect(await stateIn(store(), two, here)).toBe('doubtful');
+  });
+
+  it('is what alone is accepted, with a reason', async () => {
+    const [good, id] = [await made(9), await made(2, doubtful)];
+    const context = trustIn(store(), here);
+    await expect(acceptSnapshot(context, good, { by: 'me', reason: 'x' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(acceptSnapshot(context, id, { by: 'me', reason: ' ' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(acceptSnapshot(context, 'x', { by: 'me', reason: 'x' })).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('is one of an older version whose database was emptied while it was read', async () => {
+    const good = await made(9);
+    const id = await made(2);
+    await edit(id, ({ seal, ...body }) => {
+      const next = { ...body, dbsize: { before: 6_066, after: 0 } };
+      return { ...next, seal: { ...seal, sha256: sha256(JSON.stringify(next)) } };
+    });
+    expect(await stateIn(store(), id, here)).toBe('doubtful');
+    expect(await latestIn(store(), here)).toBe(good);
+  });
+});
+
+describe('doubts', () => {
+  it('has none of a new database, empty or not, nor of one with half of its keys left', async () => {
+    expect(await findDoubts(database(), holding(0))).toEqual([]);
+    await made(9, { keys: 0, parts: 1 });
+    expect(await findDoubts(database(), holding(0))).toEqual([]);
+    await made(8, { keys: 4 });
+    expect(await findDoubts(database(), holding(2, 4, 2))).toEqual([]);
+  });
+
+  it('has them of one that lost more, before or while it was read', async () => {
+    await made(8, { keys: 4 });
+    expect(await findDoubts(database(), holding(1))).toMatchObject([{ code: 'shrunk' }]);
+    expect(await findDoubts(database(), holding(0))).toMatchObject([{ code: 'shrunk' }]);
+    expect(await findDoubts(database(), holding(4, 9, 4))).toMatchObject([{ code: 'emptied' }]);
+    expect(await findDoubts(database('staging'), holding(0))).toEqual([]);
+  });
+
+  it('does not forget what was there because nothing that knows of it is trusted', async () => {
+    await made(8, { keys: 4, verified: null });
+    await made(7, { keys: 0, parts: 1, doubts: [{ code: 'shrunk', detail: 'x' }] });
+    expect(await findDoubts(database(), holding(0))).toMatchObject([{ code: 'shrunk' }]);
+  });
+
+  it('has one for each unfinished restore, which acceptance ends, and no other', async () => {
+    const mark = {
+      scope: { all: true as const },
+      mode: 'replace',
+      since: new Date(NOW).toISOString(),
+      kind: 'restore',
+    };
+    await addMark(store(), OWN, { ...mark, run: 'run-1' });
+    const doubts = await findDoubts(database(), holding(4));
+    expect(doubts).toMatchObject([{ code: 'restore-unfinished', detail: expect.stringContaining('run-1') as unknown }]);
+    await addMark(store(), OWN, { ...mark, run: 'run-2' });
+    const id = await made(1, { doubts });
+    const { ended } = await acceptSnapshot(trustIn(store(), here), id, { by: 'me', reason: 'looked at it' });
+    expect(ended).toEqual(['run-1']);
+    expect((await unfinishedOf(store(), OWN)).map(({ run }) => run)).toEqual(['run-2']);
+  });
+
+  it('takes a mark that cannot be read for one', async () => {
+    await store().create(`guard/databases/${OWN.slice(0, 16)}.json`, Buffer.from('[]'));
+    expect(await findDoubts(database(), holding(4))).toMatchObject([{ code: 'restore-unfinished' }]);
+  });
+});
+
+describe('a database that moved', () => {
+  const moved = sha256('new-host');
+  const context = () => trustContext({ store: store(), signer: UNSIGNED, clock: { now: () => NOW } }, moved);
+
+  it('has the snapshots of the old one once it adopted it, and of those that it had adopted', async () => {
+    const id = await made(9);
+    expect((await findLatest(await context())).entry).toBeNull();
+    await expect(selectedIn(store(), 'latest', { now: NOW, own: moved })).rejects.toMatchObject({
+      hint: expect.stringContaining(`snapshots adopt ${OWN.slice(0, 8)}`) as unknown,
+    });
+    const adopted = await adoptDatabase(await context(), OWN.slice(0, 8), { reason: 'moved', withdraw: false });
+    expect(adopted).toMatchObject({ source: OWN, snapshots: 1, changed: true });
+    expect((await findLatest(await context())).entry?.id).toBe(id);
+    // The old one has none of the new one's.
+    await made(1, { source: moved });
+    expect(await latestIn(store(), here)).toBe(id);
+    const third = await trustContext({ store: store(), signer: UNSIGNED, clock: { now: () => NOW } }, sha256('third'));
+    await adoptDatabase(third, moved.slice(0, 8), { reason: 'moved again', withdraw: false });
+    const after = await trustContext(third, sha256('third'));
+    expect([...(after.sources ?? [])].sort()).toEqual([OWN, moved, sha256('third')].sort());
+  });
+
+  it('may go back, and take an adoption back', async () => {
+    await made(9);
+    const last = await made(1, { source: moved });
+    await adoptDatabase(await context(), OWN.slice(0, 8), { reason: 'moved', withdraw: false });
+    const back = () => trustContext({ store: store(), signer: UNSIGNED, clock: { now: () => NOW } }, OWN);
+    await adoptDatabase(await back(), moved.slice(0, 8), { reason: 'moved back', withdraw: false });
+    expect((await findLatest(await back())).entry?.id).toBe(last);
+    await adoptDatabase(await back(), moved.slice(0, 8), { reason: '', withdraw: true });
+    expect((await findLatest(await back())).entry?.id).not.toBe(last);
+  });
+
+  it('adopts nothing that is not there, nor itself', async () => {
+    await made(1, { source: moved });
+    const adopting = async (wanted: string) => adoptDatabase(await context(), wanted, { reason: 'x', withdraw: false });
+    await expect(adopting('0000000000')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(adopting(moved.slice(0, 8))).rejects.toMatchObject({ code: 'usage' });
+  });
+});
