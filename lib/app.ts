@@ -74,7 +74,7 @@ export function fullApp(
     ...connected,
     redisOf: connectTargets(env, connected.redis),
     label: protectedDatabase(env).label,
-    marksElsewhere: () => secondStore(env),
+    marksElsewhere: () => secondStore(env, connected.log),
     reindex: (scope: Scope): Promise<Afterwards> => reindexLater(app, scope),
   };
   const definitions = [
@@ -90,9 +90,9 @@ export function fullApp(
 }
 
 /** Null where there is none, or none that can be used: `doctor` tells of that. */
-function secondStore(env: Environment): ObjectStore | null {
+function secondStore(env: Environment, log: Ports['log']): ObjectStore | null {
   try {
-    return wantsReplica(env) ? connectReplica(env) : null;
+    return wantsReplica(env) ? connectReplica(env, log) : null;
   } catch {
     return null;
   }

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import type { Ports } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
 import { isOver } from '../runs/ending.js';
-import { readLease } from '../runs/lease.js';
+import { readLease } from '../runs/lease-document.js';
 import { recentRuns } from '../runs/recent.js';
 import { catalogEntry, snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
@@ -74,7 +74,7 @@ async function underWay(
   marks: readonly Unfinished[],
 ): Promise<string | null> {
   if (marks.length === 0) return null;
-  const holder = (await readLease(store, DATABASE_LEASE))?.holder;
+  const holder = (await readLease(store, DATABASE_LEASE)).document?.holder;
   const run = runs.find(({ id }) => id === holder);
   const isHeardOf = run !== undefined && !isOver(run) && clock.now() - Date.parse(run.updatedAt) < SILENT_MS;
   return isHeardOf && marks.some((mark) => mark.run === run.id) ? run.id : null;
