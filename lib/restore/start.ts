@@ -77,7 +77,20 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   if ('project' in scope && !undoes) demandProject(manifest, scope.project);
   demandConfirmation(asked, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
-  const input = { snapshot: id, scope, mode, expiry, dryRun, target, safety, settle, trigger, reindex, undoes, fromSource };
+  const input = {
+    snapshot: id,
+    scope,
+    mode,
+    expiry,
+    dryRun,
+    target,
+    safety,
+    settle,
+    trigger,
+    reindex,
+    undoes,
+    fromSource,
+  };
   return {
     input,
     createdAt: manifest.createdAt,

@@ -67,11 +67,12 @@ export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<Tru
   if (manifest === null) return is('unreadable', unreadableWords(entry));
   const objection = objectionToSeal(entry, signer);
   if (objection !== null) return is('untrusted', objection);
-  if (isDamaged(entry.verification)) return is('damaged', damageWords(entry.verification));
+  const { verification } = entry;
+  if (verification !== null && isDamaged(verification)) return is('damaged', damageWords(verification));
   if (manifest.purpose === 'safety') return is('safety', 'a restore saved it of what was there before it wrote');
   if (sources !== null && !sources.has(manifest.source)) return is('foreign', foreignWords(manifest));
   if (manifest.state !== 'complete') return is('incomplete', incompleteWords(manifest));
-  if (entry.verification === null) return is('unverified', 'no verification of it is on record');
+  if (verification === null) return is('unverified', 'no verification of it is on record');
   if (isFromFuture(entry, clock.now())) {
     return is('future', `it is dated ${spanWords(aheadBy(entry, clock.now()))} ahead of the clock here`);
   }
@@ -101,9 +102,8 @@ export function objectionToSeal(
 type SealedEntry = Pick<CatalogEntry, 'adopted' | 'manifest' | 'sealed' | 'sha256'>;
 
 /** What earlier versions wrote down as damage for want of the right key is none. */
-function isDamaged(verification: Verification | null): verification is Verification {
-  if (verification?.state !== 'damaged') return false;
-  const { findings } = verification;
+function isDamaged({ findings, state }: Verification): boolean {
+  if (state !== 'damaged') return false;
   return findings.length === 0 || findings.some(({ code }) => code !== 'signature-invalid');
 }
 
@@ -119,7 +119,7 @@ export function isFoundWhole({ verification }: Pick<CatalogEntry, 'verification'
 
 /** Whether a verification found the contents damaged; a key that does not fit is no damage. */
 export function isFoundDamaged({ verification }: Pick<CatalogEntry, 'verification'>): boolean {
-  return isDamaged(verification);
+  return verification !== null && isDamaged(verification);
 }
 
 function assessDoubts({ accepted, adopted, sha256: stored }: CatalogEntry, manifest: Manifest): Assessment {
