@@ -17,7 +17,7 @@ export interface Held {
 export async function heldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
   const { holder, lease, ageMs, waitMs } = held;
   const [run] = await runsOf(store, [holder]).catch(() => []);
-  const who = run === undefined ? holder : `run ${holder}, a ${run.kind} in its phase ${run.phase}`;
+  const who = run === undefined ? holder : `run ${holder}, a ${run.kind} (${run.phase})`;
   const end =
     run === undefined
       ? `\`${unlockCommand(lease)}\``
