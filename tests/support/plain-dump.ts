@@ -165,13 +165,7 @@ async function streamState(redis: Redis, name: Buffer): Promise<string> {
       waiting.map(([id, consumer, , deliveries]) => [id, consumer, deliveries]),
     ]);
   }
-  return JSON.stringify([
-    state[0],
-    ...state
-      .slice(1)
-      .map((group) => JSON.stringify(group))
-      .sort(),
-  ]);
+  return canonicalTail(pairsOf(info).get('last-generated-id'), state);
 }
 
 function pairsOf(items: readonly Reply[]): Map<string, string> {
