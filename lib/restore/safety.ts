@@ -20,7 +20,7 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
       { ...ports, redis: ports.redisOf(inputOf(run).target) },
       { ...settings.safety, ...undoesOf(inputOf(run)) },
     );
-  const serial = (name: 'scan' | 'seal'): SerialPhase => ({
+  const serial = (name: 'scan' | 'recheck' | 'seal'): SerialPhase => ({
     type: 'serial',
     step: async (leg) => {
       const phase = definitionFor(leg.run).phases[name] as SerialPhase;
@@ -30,6 +30,7 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
   });
   return {
     [`${PREFIX}scan`]: serial('scan'),
+    [`${PREFIX}recheck`]: serial('recheck'),
     [`${PREFIX}check`]: {
       type: 'tasks',
       next: `${PREFIX}seal`,

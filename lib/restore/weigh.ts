@@ -4,7 +4,7 @@ import { sealName } from '../snapshot/ledger.js';
 import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
-import { hashSet } from './hash-set.js';
+import { hashSet } from '../snapshot/hash-set.js';
 import { isOurs } from './staged.js';
 import { namesOf } from './naming.js';
 import { enter } from './phases.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import type { RedisUsage } from '../ports/redis.js';
-import { ledgerSchema, partSchema, usageSchema } from './manifest.js';
+import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manifest.js';
 import { RECORD_TYPES } from './record.js';
 
 /** A key that is read page by page, and how far. Keys are base64: they need not be text. */
@@ -21,6 +21,63 @@ export const pagedKeySchema = z.object({
 });
 export type PagedKey = z.infer<typeof pagedKeySchema>;
 
+const serverMark = z.object({
+  runId: z.string().nullable(),
+  keys: z.number(),
+  expires: z.number().nullable(),
+  expired: z.number().nullable(),
+});
+
+/** A walk over the names that has not come round. */
+const openWalk = z.object({
+  /** What the server said when it began. */
+  mark: serverMark,
+  /** Parts from this number on were written by it: it compares with those before. */
+  fromPart: z.number().int(),
+  /** Keys that had not been saved. */
+  found: z.number().int(),
+  /** Names that SCAN has given, repeats included. */
+  named: z.number().int(),
+  /** The object that holds which names it has seen up to the cursor; null before the first is stored. */
+  seenIn: z.string().nullable(),
+});
+export type OpenWalk = z.infer<typeof openWalk>;
+
+/** What is known of the names of the database beyond the cursor. See docs/format.md, "Whether all keys are there". */
+const namesSchema = z.object({
+  /** Walks that came round, and those of them under which the server was another one at the end. */
+  walks: z.number().int(),
+  broken: z.number().int(),
+  added: z.number().int(),
+  unexplained: z.number().int(),
+  /** Records that were written with an expiry. */
+  expiring: z.number().int(),
+  /** The keys of `ledger.unsupported` by type. */
+  types: tableSchema,
+  /** Keys that were gone when they were read and that no expiry explains; null: not known. */
+  vanished: z.number().int().nullable(),
+  /** What the server said when the first pass began; null in checkpoints of older versions. */
+  first: serverMark.nullable(),
+  /** Null between two walks. */
+  walk: openWalk.nullable(),
+  /** The object that holds the hashes of the saved keys that the last walk did not see; null when it saw all. */
+  unseenIn: z.string().nullable(),
+});
+export type NamesState = z.infer<typeof namesSchema>;
+
+export const NO_NAMES: NamesState = {
+  walks: 0,
+  broken: 0,
+  added: 0,
+  unexplained: 0,
+  expiring: 0,
+  types: {},
+  vanished: null,
+  first: null,
+  walk: null,
+  unseenIn: null,
+};
+
 /** The checkpoint of a snapshot: all that later legs need, in a size that does not depend on that of the data. */
 export const snapshotCheckpoint = z.object({
   /** Where SCAN goes on; null when it has come round. */
@@ -28,11 +85,13 @@ export const snapshotCheckpoint = z.object({
   /** Keys that SCAN has named and that are read page by page. */
   paged: z.array(pagedKeySchema),
   parts: z.array(partSchema),
-  ledger: ledgerSchema,
+  ledger: openLedgerSchema,
   spent: usageSchema,
   fieldExpiry: z.enum(['read', 'none']).nullable(),
   window: z.object({ from: z.string().nullable(), to: z.string().nullable() }),
   dbsize: z.object({ before: z.number(), after: z.number() }),
+  /** Absent in checkpoints of older versions. */
+  names: namesSchema.default(NO_NAMES),
   /** Mean stored bytes a key takes on the wire: sizes the next page. */
   bytesPerKey: z.number(),
 });
@@ -49,6 +108,7 @@ export function firstCheckpoint(): SnapshotCheckpoint {
     fieldExpiry: null,
     window: { from: null, to: null },
     dbsize: { before: 0, after: 0 },
+    names: NO_NAMES,
     bytesPerKey: 4096,
   };
 }
@@ -58,7 +118,7 @@ export function parseCheckpoint(json: Json): SnapshotCheckpoint {
 }
 
 /** What was spent by `now`, given what earlier legs spent and what this process had spent when the leg began. */
-export function addUsage(base: RedisUsage, before: RedisUsage, now: RedisUsage): RedisUsage {
+export function addUsage(base: RedisUsage, before: RedisUsage, now: RedisUsage): SnapshotCheckpoint['spent'] {
   return {
     requests: base.requests + now.requests - before.requests,
     commands: base.commands + now.commands - before.commands,

@@ -1,36 +1,57 @@
 import type { Part } from './manifest.js';
-import type { UnpackedIndex } from './part-index.js';
+import { keySetOf, type KeySet } from './key-set.js';
+import type { IndexReader } from './part-index.js';
 
 export interface Double {
   readonly part: number;
   readonly line: number;
 }
 
-/** Gives the index of a part by its number; called once or twice for each, in ascending order. */
-export type IndexReader = (part: number) => Promise<UnpackedIndex>;
-
 /**
  * Finds the records to pass over: all but the last of each key, and those taken back. Needs 8 bytes of memory a key:
  * the first hash of each is sorted to see which come twice, and only those are looked at again, with both hashes.
  */
 export async function findDoubles(parts: readonly Part[], read: IndexReader): Promise<Double[]> {
+  const { hashes, voids } = await collect(parts, read);
+  const earlier = await earlierRecords(parts, read, repeated(hashes));
+  return inOrder([...voids.map(({ line, part }) => ({ line, part })), ...earlier]);
+}
+
+/** The keys of which a record stands in these parts and was not taken back. Needs 8 bytes of memory a key. */
+export async function savedKeys(parts: readonly Part[], read: IndexReader): Promise<KeySet> {
+  const { hashes, voids } = await collect(parts, read);
+  const takenBack = new Set(voids.map(({ place }) => place));
+  if (takenBack.size === 0) return keySetOf(hashes);
+  let end = 0;
+  for (const [place, hash] of hashes.entries()) if (!takenBack.has(place)) hashes[end++] = hash;
+  return keySetOf(hashes.subarray(0, end));
+}
+
+interface Collected {
+  /** The first hash of each record, in the order of the records. */
+  readonly hashes: BigUint64Array;
+  /** Records that are taken back, with their place among the hashes. */
+  readonly voids: readonly (Double & { readonly place: number })[];
+}
+
+async function collect(parts: readonly Part[], read: IndexReader): Promise<Collected> {
   const total = parts.reduce((sum, part) => sum + part.keys, 0);
   const all = new BigUint64Array(total);
-  const voids: Double[] = [];
+  const voids: (Double & { place: number })[] = [];
   let filled = 0;
-  let lastStart: Double | null = null;
+  let lastStart: (Double & { place: number }) | null = null;
   for (const number of parts.keys()) {
     const index = await read(number);
+    const first = filled;
     for (let at = 0; at < index.hashes.length; at += 2) all[filled++] = index.hashes[at] ?? 0n;
     for (const line of index.voids) {
-      const from: Double | null = line === -1 ? lastStart : { part: number, line };
+      const from = line === -1 ? lastStart : { part: number, line, place: first + index.lines.indexOf(line) };
       if (from !== null) voids.push(from);
     }
     const line = index.lines.at(-1);
-    if (line !== undefined) lastStart = { part: number, line };
+    if (line !== undefined) lastStart = { part: number, line, place: filled - 1 };
   }
-  const earlier = await earlierRecords(parts, read, repeated(all.subarray(0, filled)));
-  return inOrder([...voids, ...earlier]);
+  return { hashes: all.subarray(0, filled), voids };
 }
 
 function repeated(hashes: BigUint64Array): Set<bigint> {

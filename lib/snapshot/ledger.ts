@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Sealer } from '../ports/sealer.js';
-import type { Ledger, LedgerKey, NamedKey } from './manifest.js';
+import type { Ledger, LedgerKey, NamedKey, OpenLedger } from './manifest.js';
 import { toText } from './text.js';
 
 /** More than so many are counted, but not named: the checkpoint must stay small. */
@@ -15,11 +15,11 @@ type Tallied = (typeof LISTS)[number];
  */
 export async function addToLedger(
   sealer: Sealer,
-  ledger: Ledger,
+  ledger: OpenLedger,
   list: Tallied,
   key: Buffer,
   reason: string,
-): Promise<Ledger> {
+): Promise<OpenLedger> {
   const { count, keys } = ledger[list];
   const named = keys.length < NAMED ? [...keys, { key: await sealName(sealer, key), reason }] : keys;
   return { ...ledger, [list]: { count: count + 1, keys: named } };
@@ -62,4 +62,12 @@ async function openName(sealer: Sealer, key: LedgerKey): Promise<LedgerKey> {
     if (error instanceof AppError && (error.code === 'wrong-key' || error.code === 'damaged')) return key;
     throw error;
   }
+}
+
+/** The types of the keys that have no record form, but for those that the operator has named (in any case of letters). */
+export function refusedTypes({ unsupported }: Pick<Ledger, 'unsupported'>, skipped: readonly string[]): string[] {
+  const named = unsupported.keys.map(({ reason }) => reason.replace(/^type /, ''));
+  const types = Object.keys(unsupported.types ?? {});
+  const skip = new Set(skipped.map((type) => type.toLowerCase()));
+  return [...new Set(types.length > 0 ? types : named)].filter((type) => !skip.has(type.toLowerCase())).sort();
 }

@@ -37,7 +37,13 @@ const tally = z.object({
   keys: z.array(named),
 });
 
-export const ledgerSchema = z.object({
+/** No z.record: that leaves out `__proto__`, and a project may be called so. */
+export const tableSchema = z.custom<Record<string, number>>(
+  (value) => typeof value === 'object' && value !== null && Object.values(value).every(Number.isInteger),
+);
+
+/** The ledger as it is kept while a snapshot is being taken. */
+export const openLedgerSchema = z.object({
   /** Distinct keys whose record is in the parts. */
   saved: z.number().int(),
   /** Keys that SCAN named and that were gone when they were read. */
@@ -49,7 +55,15 @@ export const ledgerSchema = z.object({
   /** Keys that should have been saved and could not be. Any makes the snapshot incomplete. */
   failed: tally,
 });
+
+export const ledgerSchema = openLedgerSchema.extend({
+  /** How many of `expiredMeanwhile` no expiry explains: they were deleted. Absent where the server does not tell. */
+  vanished: z.number().int().optional(),
+  /** With the keys counted by type; absent in older snapshots. */
+  unsupported: tally.extend({ types: tableSchema.optional() }),
+});
 export type Ledger = z.infer<typeof ledgerSchema>;
+export type OpenLedger = z.infer<typeof openLedgerSchema>;
 
 export const usageSchema = z.object({
   requests: z.number(),
@@ -58,15 +72,11 @@ export const usageSchema = z.object({
   bytesReceived: z.number(),
 });
 
-/** No z.record: that leaves out `__proto__`, and a project may be called so. */
-const counts = z.custom<Record<string, number>>(
-  (value) => typeof value === 'object' && value !== null && Object.values(value).every(Number.isInteger),
-);
 export const countsSchema = z.object({
   keys: z.number().int(),
-  byType: counts,
-  byFamily: counts,
-  byProject: counts,
+  byType: tableSchema,
+  byFamily: tableSchema,
+  byProject: tableSchema,
 });
 export type Counts = z.infer<typeof countsSchema>;
 
@@ -98,6 +108,17 @@ const manifestBody = z.object({
   /** In what a restore saved of another database than the protected one: the source that the deployment protects. */
   owner: z.string().optional(),
   dbsize: z.object({ before: z.number(), after: z.number() }),
+  /** Absent in older snapshots, whose names were gone through but once. */
+  names: z
+    .object({
+      /** Walks over the names after the first pass. */
+      walks: z.number().int(),
+      /** Records that they added. */
+      added: z.number().int(),
+      /** Keys that DBSIZE counts beyond what was seen and what came and went. Any makes the snapshot incomplete. */
+      unexplained: z.number().int(),
+    })
+    .optional(),
   parts: z.array(partSchema),
   counts: countsSchema,
   ledger: ledgerSchema,

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import xxhash from 'xxhash-wasm';
+import { AppError } from '../errors.js';
+import { decodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { column32, column64 } from './column.js';
 import type { RecordType } from './record.js';
@@ -91,6 +94,21 @@ export function unpackIndex(index: PartIndex): UnpackedIndex {
     kinds: new Uint32Array(bytes(index.kinds)),
     table: index.table,
     voids: index.voids,
+  };
+}
+
+/** Gives the index of a part by its number. */
+export type IndexReader = (part: number) => Promise<UnpackedIndex>;
+
+/** Reads the indexes that a run stored beside its parts. Throws `damaged` for one that is gone. */
+export function indexReader(store: ObjectStore, run: string, parts: readonly { readonly name: string }[]): IndexReader {
+  return async (number) => {
+    const file = parts[number]?.name ?? '';
+    const found = await store.read(partIndexName(run, file));
+    if (found !== null) return unpackIndex(partIndexSchema.parse(decodeJson(found.body)));
+    throw new AppError('damaged', `The key index of ${file} is gone from the store`, {
+      hint: 'Something removes objects under runs/ while a snapshot is being taken. Stop it and take another snapshot.',
+    });
   };
 }
 

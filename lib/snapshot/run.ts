@@ -5,6 +5,7 @@ import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../ru
 import { checkPart } from './check-part.js';
 import { checkPhase } from './check-phase.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { recheckStep } from './recheck/step.js';
 import { scanStep } from './scan/step.js';
 import { dropIndexes, sealStep } from './seal.js';
 import type { MarkStores } from './unfinished-marks.js';
@@ -15,7 +16,8 @@ export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' 
 /** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
 export const DATABASE_LEASE = 'database';
 
-/** The run that takes a snapshot: read the database into parts, read the parts back, seal. */
+/** The run that takes a snapshot: read the database into parts, go through the names again,
+ * read the parts back, write the manifest. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
   return {
     kind: 'snapshot',
@@ -23,6 +25,7 @@ export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): R
     firstPhase: 'scan',
     phases: {
       scan: { type: 'serial', step: (leg) => scanStep(ports, settingsOf(settings, leg.run), leg) },
+      recheck: { type: 'serial', step: (leg) => recheckStep(ports, settingsOf(settings, leg.run), leg) },
       check: checkPhase('seal', (run, task) => checkTask(ports, run, task)),
       seal: { type: 'serial', step: (leg) => sealAndTidy(ports, settingsOf(settings, leg.run), leg) },
     },

@@ -1,24 +1,25 @@
 import { AppError } from '../errors.js';
-import { decodeJson } from '../json.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
 import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
 import { previousLink } from './catalog.js';
 import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
 import type { Finding } from './check-part.js';
 import { countIndex, noCounts } from './counts.js';
-import { doubledLines, findDoubles, type IndexReader } from './doubles.js';
-import { sealName } from './ledger.js';
+import { doubledLines, findDoubles } from './doubles.js';
+import { refusedTypes, sealName } from './ledger.js';
 import {
   FORMAT_VERSION,
   loadManifest,
   sealManifest,
   sha256,
   type Doubt,
+  type Ledger,
   type Manifest,
   type ManifestBody,
 } from './manifest.js';
 import { manifestName } from './names.js';
-import { partIndexName, partIndexPrefix, partIndexSchema, unpackIndex } from './part-index.js';
+import { indexReader, partIndexPrefix } from './part-index.js';
+import { shortfall } from './shortfall.js';
 import type { MarkStores } from './unfinished-marks.js';
 import { estimatedUsd } from './price.js';
 import { sourceOf } from './source.js';
@@ -44,7 +45,7 @@ export async function sealStep(ports: SealPorts, settings: SnapshotSettings, leg
   const manifest = written?.manifest ?? (await writeManifest(ports, settings, leg));
   const at = new Date(ports.clock.now()).toISOString();
   await writeVerification(ports.store, id, { state: 'verified', at, run: id, depth: checks.depth, findings: [] });
-  return outcome(manifest);
+  return outcome(manifest, settings);
 }
 
 /** Removes what a run noted of its parts' keys, once nothing needs it any more. */
@@ -71,14 +72,14 @@ async function describe(
   leg: Leg,
   state: SnapshotCheckpoint,
 ): Promise<ManifestBody> {
-  const read = indexReader(ports, leg.run.id, state);
+  const read = indexReader(ports.store, leg.run.id, state.parts);
   const doubles = await findDoubles(state.parts, read);
   const counts = noCounts();
   for (const part of state.parts.keys()) countIndex(counts, await read(part), doubledLines(doubles, part));
   return {
     formatVersion: FORMAT_VERSION,
     id: leg.run.id,
-    state: state.ledger.failed.count > 0 ? 'incomplete' : 'complete',
+    state: isIncomplete(state, settings) ? 'incomplete' : 'complete',
     tool: settings.tool,
     ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
     ...(await undoesOf(ports, settings)),
@@ -86,9 +87,10 @@ async function describe(
     window: { from: state.window.from ?? leg.run.createdAt, to: state.window.to ?? leg.run.updatedAt },
     ...whose(settings, ports.redis.host),
     dbsize: state.dbsize,
+    ...namesOf(state),
     parts: state.parts,
     counts,
-    ledger: { ...state.ledger, saved: counts.keys },
+    ledger: closedLedger(state, counts.keys),
     doubles,
     fieldExpiry: state.fieldExpiry ?? 'none',
     spent: { ...state.spent, estimatedUsd: estimatedUsd(state.spent.commands) },
@@ -123,15 +125,23 @@ async function doubtsField(
   return doubts.length === 0 ? {} : { doubts };
 }
 
-function indexReader(ports: SealPorts, run: string, state: SnapshotCheckpoint): IndexReader {
-  return async (number) => {
-    const file = state.parts[number]?.name ?? '';
-    const found = await ports.store.read(partIndexName(run, file));
-    if (found !== null) return unpackIndex(partIndexSchema.parse(decodeJson(found.body)));
-    throw new AppError('damaged', `The key index of ${file} is gone from the store`, {
-      hint: 'Something removes objects under runs/ while a snapshot is being taken. Stop it and take another snapshot.',
-    });
-  };
+/** A run that an older version began may have come past the walks: then nothing is said of them. */
+function namesOf({ names }: SnapshotCheckpoint): Pick<ManifestBody, 'names'> {
+  const { walks, added, unexplained } = names;
+  return walks === 0 ? {} : { names: { walks, added, unexplained } };
+}
+
+function closedLedger({ ledger, names }: SnapshotCheckpoint, saved: number): Ledger {
+  const { unsupported } = ledger;
+  const typed = Object.keys(names.types).length > 0 ? { ...unsupported, types: names.types } : unsupported;
+  return { ...ledger, saved, ...(names.vanished ? { vanished: names.vanished } : {}), unsupported: typed };
+}
+
+/** A restore leaves keys without a record form where they are: they do not keep its safety snapshot from being complete. */
+function isIncomplete({ ledger, names }: SnapshotCheckpoint, { purpose, skipTypes }: SnapshotSettings): boolean {
+  const refused =
+    purpose === 'safety' ? [] : refusedTypes({ unsupported: { ...ledger.unsupported, types: names.types } }, skipTypes);
+  return ledger.failed.count > 0 || names.unexplained > 0 || refused.length > 0;
 }
 
 async function collectChecks(leg: Leg): Promise<CheckResult> {
@@ -145,7 +155,7 @@ async function collectChecks(leg: Leg): Promise<CheckResult> {
   return { findings, depth };
 }
 
-function outcome(manifest: Manifest): StepOutcome {
+function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
   const { id, state, counts, doubts, ledger, parts, doubles, spent, seal } = manifest;
   const bytes = (which: 'plain' | 'stored'): number => parts.reduce((sum, part) => sum + part[which].bytes, 0);
   const result = {
@@ -160,6 +170,7 @@ function outcome(manifest: Manifest): StepOutcome {
     changedMeanwhile: ledger.changedMeanwhile.count,
     unsupported: ledger.unsupported.count,
     failed: ledger.failed.count,
+    unexplained: manifest.names?.unexplained ?? 0,
     commands: spent.commands,
     requests: spent.requests,
     estimatedUsd: spent.estimatedUsd,
@@ -170,8 +181,7 @@ function outcome(manifest: Manifest): StepOutcome {
     return { to: 'end', state: 'succeeded', result, error: doubtful(id, doubts) };
   }
   if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };
-  const message = `${ledger.failed.count} keys could not be saved; the manifest names them`;
-  const hint = 'Look at `soulcaster-backup show` for the keys and reasons, mend the cause and take another snapshot.';
+  const { message, hint } = shortfall(manifest, settings.skipTypes);
   return { to: 'end', state: 'incomplete', result, error: { code: 'incomplete', message, hint } };
 }
 

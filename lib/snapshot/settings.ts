@@ -12,6 +12,8 @@ export interface SnapshotSettings {
   readonly purpose: 'backup' | 'safety';
   /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where the project's id is encrypted. */
   readonly undoes?: { readonly project: string | null; readonly target: string | null };
+  /** Types without a record form whose keys the operator does without: they do not make a snapshot incomplete. */
+  readonly skipTypes: readonly string[];
   /** Name and version of this program, for the manifest. */
   readonly tool: string;
   /** BACKUP_LABEL of this deployment, for the manifest. */
@@ -28,4 +30,5 @@ export const DEFAULT_SNAPSHOT_SETTINGS = {
   pageBytes: 256 * 1024,
   fieldExpiry: 'auto',
   purpose: 'backup',
+  skipTypes: [] as readonly string[],
 } as const;

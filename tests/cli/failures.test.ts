@@ -123,16 +123,21 @@ describe('keys that cannot be saved', () => {
     };
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-  it('are warned of by name when their type has no record form', async () => {
+  it('make the snapshot incomplete, exit 3, by name, when their type has no record form and is not left out', async () => {
     const unknown = changing(
       (_, answers) =>
         JSON.parse(JSON.stringify(answers).replaceAll(`"${base64('zset')}"`, `"${base64('vectorset')}"`)) as Answers,
     );
     await throughProxy(unknown, async (env) => {
       const { code, stderr, json } = await cliJson(['backup'], env);
-      expect([code, json]).toMatchObject([0, { result: { unsupported: expect.any(Number) } }]);
+      expect([code, json]).toMatchObject([3, { state: 'incomplete', result: { unsupported: expect.any(Number) } }]);
       expect(stderr).toMatch(/^warning: .*\(unsupported\):$/m);
       expect(stderr).toMatch(/^ {2}feedback:\S+: .*vectorset/m);
+      expect(stderr).toContain('BACKUP_SKIP_TYPES=vectorset');
+
+      const accepted = await cliJson(['backup'], { ...env, BACKUP_SKIP_TYPES: 'vectorset' });
+      expect([accepted.code, accepted.json]).toMatchObject([0, { state: 'succeeded' }]);
+      expect(accepted.stderr).toMatch(/^warning: .*\(unsupported\):$/m);
     });
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { bitReader, bitWriter } from '../../lib/restore/bits.js';
-import { hashSet } from '../../lib/restore/hash-set.js';
+import { hashSet } from '../../lib/snapshot/hash-set.js';
 import { keySet } from '../../lib/restore/key-set.js';
 import { indexBuilder, unpackIndex } from '../../lib/snapshot/part-index.js';
 

@@ -74,7 +74,7 @@ describe('keys that cannot be saved', () => {
     expect(manifest?.ledger.failed.keys).toHaveLength(1000);
   });
 
-  it('of a type without a record form are counted and named, and the snapshot is complete', async () => {
+  it('of a type without a record form are counted and named, and make the snapshot incomplete unless they are left out', async () => {
     const redis = intercept(bench.port, {
       after: (commands, replies) => {
         const [reply] = replies;
@@ -84,10 +84,20 @@ describe('keys that cannot be saved', () => {
       },
     });
     const { run, manifest } = await bench.take({ redis });
-    expect(run).toMatchObject({ state: 'succeeded', result: { unsupported: 1, keys: 3 } });
-    expect(manifest?.ledger.unsupported.keys).toEqual([
-      { key: { b: Buffer.from([0xff]).toString('base64') }, reason: 'type MBbloom--' },
-    ]);
+    expect(run).toMatchObject({ state: 'incomplete', result: { unsupported: 1, keys: 3 } });
+    expect(run.error?.message).toBe('1 key of type MBbloom-- that no snapshot can hold');
+    expect(run.error?.hint).toContain('BACKUP_SKIP_TYPES=MBbloom--');
+    const unsupported = {
+      count: 1,
+      keys: [{ key: { b: Buffer.from([0xff]).toString('base64') }, reason: 'type MBbloom--' }],
+      types: { 'MBbloom--': 1 },
+    };
+    expect(manifest).toMatchObject({ state: 'incomplete', ledger: { unsupported } });
+
+    const accepted = await bench.takeWhole({ redis, settings: { skipTypes: ['mbbloom--', 'vectorset'] } });
+    expect(accepted.manifest).toMatchObject({ state: 'complete', ledger: { unsupported } });
+    const safety = await bench.takeWhole({ redis, settings: { purpose: 'safety' } });
+    expect(safety.manifest.ledger).toMatchObject({ unsupported });
   });
 
   it.each([

@@ -22,17 +22,20 @@ export async function consumePage(
 ): Promise<SnapshotCheckpoint> {
   let next: SnapshotCheckpoint = { ...state, cursor: page.next };
   let bytes = 0;
+  let expiring = 0;
   for (const { key, type } of page.unsupported) next = await withUnsupported(sink, next, key, type);
   for (const [at, { key, type }] of page.keys.entries()) {
     const outcome = page.outcomes[at] ?? { kind: 'failed', reason: 'no reply' };
     if (outcome.kind === 'line') {
       bytes += outcome.line.length;
+      if (hasExpiry(outcome.line, type)) expiring += 1;
       const room = sink.write(outcome.line, { begins: key, type });
       if (room !== undefined) await room;
     } else {
       next = await consumeKey(redis, sink, next, key, type, outcome);
     }
   }
+  if (expiring > 0) next = withExpiring(next, expiring);
   if (page.keys.length === 0) return next;
   const mean = (bytes * WIRE_FACTOR) / page.keys.length;
   return { ...next, bytesPerKey: next.bytesPerKey * (1 - MEAN_WEIGHT) + mean * MEAN_WEIGHT };
@@ -48,12 +51,25 @@ export async function consumePaged(
   if (current === undefined) return state;
   const { line, next, note } = await readPage(redis, current, state.fieldExpiry === 'read');
   if (line !== null) await sink.write(line, roleOf(current, next, note));
-  if (next !== null) return { ...state, paged: [next, ...rest] };
-  const done = { ...state, paged: rest };
+  const begun = line !== null && current.line === 0 && hasExpiry(line, current.type);
+  const counted = begun ? withExpiring(state, 1) : state;
+  if (next !== null) return { ...counted, paged: [next, ...rest] };
+  const done = { ...counted, paged: rest };
   const key = Buffer.from(current.key, 'base64');
   if (note?.kind === 'changed')
     return noteKey(sink, done, 'changedMeanwhile', key, 'moved while it was read page by page');
   return note === null ? done : consumeKey(redis, sink, done, key, current.type, note);
+}
+
+function withExpiring(state: SnapshotCheckpoint, more: number): SnapshotCheckpoint {
+  return { ...state, names: { ...state.names, expiring: state.names.expiring + more } };
+}
+
+/** Without parsing it: within a JSON string every quote is escaped, so the first plain `"t":"` is the line's own field. */
+function hasExpiry(line: string, type: RecordType): boolean {
+  const field = `"t":"${type}",`;
+  const at = line.indexOf(field);
+  return at >= 0 && line.startsWith('"x":', at + field.length);
 }
 
 function roleOf(current: PagedKey, next: PagedKey | null, note: PageNote | null): LineRole {
@@ -74,7 +90,7 @@ async function consumeKey(
   switch (outcome.kind) {
     case 'line':
       await sink.write(outcome.line, { begins: key, type });
-      return state;
+      return hasExpiry(outcome.line, type) ? withExpiring(state, 1) : state;
     case 'big':
       return { ...state, paged: [...state.paged, pagedKey(key, type)] };
     case 'gone':
@@ -97,7 +113,12 @@ function withUnsupported(
   key: Buffer,
   type: string,
 ): Promise<SnapshotCheckpoint> {
-  return noteKey(sink, state, 'unsupported', key, `type ${type}`);
+  return noteKey(sink, withType(state, type), 'unsupported', key, `type ${type}`);
+}
+
+function withType(state: SnapshotCheckpoint, type: string): SnapshotCheckpoint {
+  const types = { ...state.names.types, [type]: (state.names.types[type] ?? 0) + 1 };
+  return { ...state, names: { ...state.names, types } };
 }
 
 async function noteKey(

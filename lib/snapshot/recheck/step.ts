@@ -1,0 +1,114 @@
+import { markServer, sameServer, type ServerMark } from '../../redis/server-mark.js';
+import type { Leg, StepOutcome } from '../../runs/model.js';
+import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
+import { openSink } from '../scan/sink.js';
+import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
+import type { SnapshotSettings } from '../settings.js';
+import { evaluateWalk } from './evaluate.js';
+import { loadHashes, storeHashes } from './seen.js';
+import { notedName, openWalk, type Walk } from './walk.js';
+
+/**
+ * Goes through the names of all keys again, once SCAN has come round, and reads those that were not saved: keys that
+ * came up meanwhile, and keys that SCAN passed over because the server was started again. Walks are repeated until one
+ * shows that nothing is missing, or there were enough of them; what is then not accounted for is counted.
+ */
+export async function recheckStep(ports: ScanPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
+  let state = parseCheckpoint(leg.run.checkpoint);
+  for (;;) {
+    if (state.names.walk === null) state = await beginWalk(ports, state);
+    const walk = await openWalk(ports, settings, leg, state);
+    const sink = openSink({ ...ports, snapshot: leg.run.id, fence: leg.fence, firstIndex: state.parts.length });
+    state = await new ScanWork(ports, settings, leg, sink, state, walk.source).run();
+    if (state.cursor !== null || state.paged.length > 0) return handOn(leg, walk, state);
+    const ended = await endWalk(ports, leg, walk, state);
+    state = ended.state;
+    const progress = progressOf(state, state.parts);
+    if (!ended.again) return { to: 'phase', phase: 'check', tasks: state.parts.length, checkpoint: state, progress };
+    await leg.save(state, progress);
+    if (leg.timeIsUp()) return { to: 'later', checkpoint: state, progress };
+  }
+}
+
+/** What could not be read, and what no record can hold, is looked at afresh by each walk, which names it again. */
+async function beginWalk(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
+  const before = ports.redis.usage();
+  const mark = await markServer(ports.redis);
+  const none = { count: 0, keys: [] };
+  return {
+    ...state,
+    cursor: '0',
+    ledger: { ...state.ledger, unsupported: none, failed: none },
+    spent: addUsage(state.spent, before, ports.redis.usage()),
+    names: {
+      ...state.names,
+      types: {},
+      walk: { mark, fromPart: state.parts.length, found: 0, named: 0, seenIn: null },
+    },
+  };
+}
+
+/** Saved here, since a walk that only sees names has no progress that the engine could see. */
+async function handOn(leg: Leg, walk: Walk, state: SnapshotCheckpoint): Promise<StepOutcome> {
+  const checkpoint = await walk.source.keep()(state);
+  const progress = walk.source.progress(checkpoint, progressOf(checkpoint, checkpoint.parts));
+  await leg.save(checkpoint, progress);
+  return { to: 'later', checkpoint, progress };
+}
+
+async function endWalk(
+  ports: ScanPorts,
+  leg: Leg,
+  { seen }: Walk,
+  state: SnapshotCheckpoint,
+): Promise<{ readonly again: boolean; readonly state: SnapshotCheckpoint }> {
+  const { names } = state;
+  if (names.walk === null) return { again: true, state };
+  const spentBefore = ports.redis.usage();
+  const after = await markServer(ports.redis);
+  const spent = addUsage(state.spent, spentBefore, ports.redis.usage());
+  const unseen = seen.unseen();
+  const missedBefore = await loadHashes(ports.store, names.unseenIn);
+  let stillUnseen = 0;
+  for (const hash of unseen) if (missedBefore.hasHash(hash)) stillUnseen += 1;
+  const { again, unexplained, whole } = evaluateWalk({
+    before: names.walk.mark,
+    after,
+    seen: seen.size,
+    found: names.walk.found,
+    unseen: unseen.length,
+    returned: missedBefore.size - stillUnseen,
+    expiring: names.expiring,
+    walks: names.walks + 1,
+    broken: names.broken + (sameServer(names.walk.mark, after) === false ? 1 : 0),
+  });
+  return {
+    again,
+    state: {
+      ...state,
+      spent,
+      dbsize: { ...state.dbsize, after: after.keys },
+      names: {
+        ...names,
+        walks: names.walks + 1,
+        broken: names.broken + (whole === false ? 1 : 0),
+        added: names.added + addedSince(state, names.walk.fromPart),
+        unexplained,
+        vanished: vanishedKeys(state, after),
+        walk: null,
+        unseenIn: again ? await storeHashes(ports.store, notedName(leg, `unseen-${names.walks}`), unseen) : null,
+      },
+    },
+  };
+}
+
+/** Keys that SCAN named and that were gone when they were read, beyond those that expired in the whole server meanwhile. */
+function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
+  if (first === null || sameServer(first, after) !== true || first.expired === null || after.expired === null)
+    return null;
+  return Math.max(0, ledger.expiredMeanwhile - (after.expired - first.expired));
+}
+
+function addedSince({ parts }: SnapshotCheckpoint, first: number): number {
+  return parts.slice(first).reduce((sum, part) => sum + part.keys, 0);
+}

@@ -1,0 +1,138 @@
+import { pMapIterable } from 'p-map';
+import type { RedisPort } from '../../ports/redis.js';
+import type { Leg } from '../../runs/model.js';
+import type { SnapshotCheckpoint } from '../checkpoint.js';
+import { savedKeys } from '../doubles.js';
+import { indexReader, partIndexPrefix } from '../part-index.js';
+import { loadPage, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
+import type { ScanPorts, Source } from '../scan/work.js';
+import type { SnapshotSettings } from '../settings.js';
+import { loadNoted, seenNames, type SeenNames } from './seen.js';
+
+/** With the factor that one SCAN asks for, about 1,000 names a reply. */
+const PAGE = 250;
+/** A checkpoint is taken each time so many names have been seen, so that a process that dies loses no more. */
+const SAVE_EVERY = 200_000;
+
+/** Some names of a walk, with the records of those that had not been saved. */
+interface NamedPage extends LoadedPage {
+  /** Distinct from `keys`: all that SCAN named, saved or not. */
+  readonly names: readonly Buffer[];
+}
+
+/** One walk over the names, open at the checkpoint's cursor. */
+export interface Walk {
+  readonly seen: SeenNames;
+  readonly source: Source<NamedPage>;
+}
+
+export async function openWalk(
+  ports: ScanPorts,
+  settings: SnapshotSettings,
+  leg: Leg,
+  state: SnapshotCheckpoint,
+): Promise<Walk> {
+  const { walk } = state.names;
+  const before = state.parts.slice(0, walk?.fromPart ?? 0);
+  const saved = await savedKeys(before, indexReader(ports.store, leg.run.id, before));
+  const stored = walk?.seenIn ?? null;
+  const seen = seenNames(saved, stored === null ? null : await loadNoted(ports.store, stored));
+  let copies = 0;
+  let savedAt = walk?.named ?? 0;
+
+  const keep = (): ((state: SnapshotCheckpoint) => Promise<SnapshotCheckpoint>) => {
+    // Copied now: what is seen after this moment does not belong to the checkpoint that is being taken.
+    const body = seen.snapshot();
+    const name = notedName(leg, `seen-${state.names.walks}-${copies++}`);
+    return async (next) => {
+      if (next.names.walk === null) return next;
+      await ports.store.create(name, body);
+      return { ...next, names: { ...next.names, walk: { ...next.names.walk, seenIn: name } } };
+    };
+  };
+
+  return {
+    seen,
+    source: {
+      pages: (cursor, pageSize) => namedPages(ports.redis, settings, state, seen, cursor, pageSize),
+      consumed: (next, page) => consumed(next, page, seen),
+      keep,
+      isDue(next) {
+        const named = next.names.walk?.named ?? 0;
+        if (named - savedAt < SAVE_EVERY) return false;
+        savedAt = named;
+        return true;
+      },
+      progress: ({ names }, { bytes, total }) => ({ done: names.walk?.named ?? 0, total, unit: 'keys', bytes }),
+    },
+  };
+}
+
+/** Where a run notes hashes of names; removed with the indexes of its parts. */
+export function notedName(leg: Pick<Leg, 'run' | 'fence'>, what: string): string {
+  return `${partIndexPrefix(leg.run.id)}names-${what}-${leg.fence}.json`;
+}
+
+function namedPages(
+  redis: RedisPort,
+  settings: SnapshotSettings,
+  state: SnapshotCheckpoint,
+  seen: SeenNames,
+  cursor: string,
+  pageSize: () => number,
+): AsyncIterable<NamedPage> {
+  const fieldExpiry = state.fieldExpiry === 'read';
+  const load = async ({ page, names }: Chunk): Promise<NamedPage> => {
+    const loaded = page.keys.length === 0 ? { ...page, outcomes: [] } : await loadPage(redis, page, fieldExpiry);
+    return { ...loaded, names };
+  };
+  const { inFlight } = settings;
+  const chunks = chunksOf(
+    scanPages(redis, cursor, () => PAGE),
+    cursor,
+    seen,
+    pageSize,
+  );
+  return pMapIterable(chunks, load, { concurrency: inFlight, backpressure: inFlight * 2 });
+}
+
+interface Chunk {
+  readonly page: ScanPage;
+  readonly names: readonly Buffer[];
+}
+
+/**
+ * Leaves in each page what has not been saved, no more at a time than one read may have. A checkpoint between two reads
+ * names the beginning of their reply: what was seen of it is known when it is gone through again.
+ */
+async function* chunksOf(
+  pages: AsyncIterable<ScanPage>,
+  cursor: string,
+  seen: SeenNames,
+  pageSize: () => number,
+): AsyncGenerator<Chunk> {
+  let begin = cursor;
+  for await (const page of pages) {
+    const isNew = ({ key }: { readonly key: Buffer }): boolean => !seen.isKnown(key);
+    const keys = page.keys.filter(isNew);
+    const size = pageSize();
+    let from = 0;
+    for (; keys.length - from > size; from += size) {
+      const some = keys.slice(from, from + size);
+      const names = some.map(({ key }) => key);
+      yield { page: { keys: some, unsupported: [], next: begin, mayStop: true }, names };
+    }
+    const names = [...page.keys, ...page.unsupported].map(({ key }) => key);
+    yield { page: { ...page, keys: keys.slice(from), unsupported: page.unsupported.filter(isNew) }, names };
+    begin = page.next ?? begin;
+  }
+}
+
+function consumed(state: SnapshotCheckpoint, page: NamedPage, seen: SeenNames): SnapshotCheckpoint {
+  const { walk } = state.names;
+  if (walk === null) return state;
+  for (const name of page.names) seen.add(name);
+  const found = page.outcomes.filter(({ kind }) => kind !== 'gone' && kind !== 'failed').length;
+  const next = { ...walk, found: walk.found + found, named: walk.named + page.names.length };
+  return { ...state, names: { ...state.names, walk: next } };
+}

@@ -1,0 +1,134 @@
+import { toAppError } from '../../errors.js';
+import type { Ports } from '../../ports/index.js';
+import type { Leg, Progress } from '../../runs/model.js';
+import { addUsage, type SnapshotCheckpoint } from '../checkpoint.js';
+import type { Part } from '../manifest.js';
+import type { SnapshotSettings } from '../settings.js';
+import { consumePage, consumePaged } from './consume.js';
+import { READS_PER_SCAN, type LoadedPage } from './pages.js';
+import type { PartSink } from './sink.js';
+
+export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'store'>;
+
+const MIN_PAGE = 4;
+const MAX_PAGE = 1000;
+
+/** What tells the first pass over the database from a later walk over its names. */
+export interface Source<P extends LoadedPage> {
+  /** Pages from a cursor on, read. `pageSize` says how many keys one read may have. */
+  pages(cursor: string, pageSize: () => number): AsyncIterable<P>;
+  /** Called for each page when its lines are written; returns what it changes. */
+  consumed(state: SnapshotCheckpoint, page: P): SnapshotCheckpoint;
+  /** Called when a checkpoint is taken; what it returns is called when that checkpoint is to be saved. */
+  keep(): (state: SnapshotCheckpoint) => Promise<SnapshotCheckpoint>;
+  /** Whether a checkpoint is due though no part is full. */
+  isDue(state: SnapshotCheckpoint): boolean;
+  progress(state: SnapshotCheckpoint, saved: Progress): Progress;
+}
+
+/** Reads pages into parts until they end or time is up. */
+export class ScanWork<P extends LoadedPage> {
+  private readonly spentBefore;
+  private readonly spentByOthers;
+  private parts: readonly Part[];
+
+  constructor(
+    private readonly ports: ScanPorts,
+    private readonly settings: SnapshotSettings,
+    private readonly leg: Leg,
+    private readonly sink: PartSink,
+    private state: SnapshotCheckpoint,
+    private readonly source: Source<P>,
+  ) {
+    this.spentBefore = ports.redis.usage();
+    this.spentByOthers = state.spent;
+    this.parts = state.parts;
+  }
+
+  /** Works until SCAN has come round and the list of big keys is empty, or time is up; returns the checkpoint of all. */
+  async run(): Promise<SnapshotCheckpoint> {
+    try {
+      await this.work();
+    } catch (error) {
+      // A part that is still on its way would save a checkpoint under the feet of the next attempt.
+      await this.sink.settle().catch(() => undefined);
+      throw error;
+    }
+    if (this.sink.openBytes > 0) await this.cut();
+    await this.sink.settle();
+    const to = new Date(this.ports.clock.now()).toISOString();
+    return { ...this.checkpoint(this.state, this.parts), window: { ...this.state.window, to } };
+  }
+
+  private async work(): Promise<void> {
+    const { redis } = this.ports;
+    await this.workOffPaged();
+    if (this.state.cursor === null || this.leg.timeIsUp()) return;
+    for await (const page of this.source.pages(this.state.cursor, () => this.pageSize())) {
+      this.stopIfLost();
+      this.state = this.source.consumed(await consumePage(redis, this.sink, this.state, page), page);
+      // Within a SCAN reply the checkpoint would name its beginning: what is saved there is read again.
+      if (!page.mayStop) continue;
+      await this.cutIfFull();
+      await this.workOffPaged();
+      if (this.leg.timeIsUp()) return;
+    }
+  }
+
+  private pageSize(): number {
+    // A part is cut between SCAN replies, so that one must not be larger than a part.
+    const pageBytes = Math.min(this.settings.pageBytes, this.settings.partBytes / READS_PER_SCAN);
+    const fitting = Math.floor(pageBytes / Math.max(this.state.bytesPerKey, 1));
+    return Math.min(MAX_PAGE, Math.max(MIN_PAGE, fitting));
+  }
+
+  private async workOffPaged(): Promise<void> {
+    while (this.state.paged.length > 0 && !this.leg.timeIsUp()) {
+      this.stopIfLost();
+      this.state = await consumePaged(this.ports.redis, this.sink, this.state);
+      await this.cutIfFull();
+    }
+  }
+
+  private async cutIfFull(): Promise<void> {
+    const { openKeys, openBytes } = this.sink;
+    this.leg.report(() => this.progress(this.state, openKeys, openBytes));
+    if (this.sink.openBytes >= this.settings.partBytes) await this.cut();
+    else if (this.source.isDue(this.state)) await this.saveNow();
+  }
+
+  private async saveNow(): Promise<void> {
+    if (this.sink.openBytes > 0) return this.cut();
+    await this.sink.settle();
+    const next = await this.source.keep()(this.checkpoint(this.state, this.parts));
+    await this.leg.save(next, this.progress(this.state, 0, 0));
+  }
+
+  private async cut(): Promise<void> {
+    const at = this.state;
+    const save = this.source.keep();
+    await this.sink.cut(async (part) => {
+      this.parts = [...this.parts, part];
+      await this.leg.save(await save(this.checkpoint(at, this.parts)), this.progress(at, 0, 0));
+    });
+  }
+
+  private checkpoint(at: SnapshotCheckpoint, parts: readonly Part[]): SnapshotCheckpoint {
+    const spent = addUsage(this.spentByOthers, this.spentBefore, this.ports.redis.usage());
+    return { ...at, parts: [...parts], spent };
+  }
+
+  private progress(at: SnapshotCheckpoint, openKeys: number, openBytes: number): Progress {
+    return this.source.progress(at, progressOf(at, this.parts, openKeys, openBytes));
+  }
+
+  private stopIfLost(): void {
+    if (this.leg.signal.aborted) throw toAppError(this.leg.signal.reason);
+  }
+}
+
+export function progressOf(state: SnapshotCheckpoint, parts: readonly Part[], openKeys = 0, openBytes = 0): Progress {
+  const done = parts.reduce((sum, part) => sum + part.keys, openKeys);
+  const bytes = parts.reduce((sum, part) => sum + part.plain.bytes, openBytes);
+  return { done, total: state.dbsize.before, unit: 'keys', bytes };
+}

@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
+import { intercept, ticking } from './intercept.js';
+import { fill, restarting, withoutRunId } from './restarts.js';
+
+const ALL = { keys: 20_000, onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
+/** About 200 keys a SCAN, so that there are many pages to be lost. */
+const SETTINGS = { pageBytes: 100_000, inFlight: 2 };
+
+describe('a snapshot of a database whose server is started again', () => {
+  let bench: SnapshotBench;
+  beforeAll(async () => {
+    bench = await openSnapshotBench();
+    await fill(bench);
+  });
+  afterAll(() => bench.stop());
+
+  it.each([
+    ['after the third page', 4],
+    ['in the last page', 19],
+    ['in the second walk', 35],
+  ])('%s has every key', async (_name, at) => {
+    for (const tells of [true, false]) {
+      const redis = restarting(bench, { when: (scan) => scan === at, tells });
+      const { id, manifest } = await bench.takeWhole({ redis });
+      expect(await bench.compare(id)).toEqual(ALL);
+      expect(manifest).toMatchObject({ names: { unexplained: 0 }, dbsize: { before: 20_000, after: 20_000 } });
+    }
+  });
+
+  it('between two attempts has every key', async () => {
+    let attempts = 0;
+    const redis = restarting(bench, { when: (_, cursor) => cursor !== '0' && ++attempts % 40 === 0 });
+    const { id, legs } = await bench.takeWhole({ redis: ticking(bench, redis), legMs: 8, settings: SETTINGS });
+    expect(legs).toBeGreaterThan(5);
+    expect(await bench.compare(id)).toEqual(ALL);
+  });
+
+  it.each([true, false])('in every walk has every key, or says how many it lacks (run_id told: %s)', async (tells) => {
+    let inWalk = 0;
+    const when = (_: number, cursor: string): boolean => (inWalk = cursor === '0' ? 1 : inWalk + 1) === 4;
+    const redis = restarting(bench, { when, tells });
+    const { id, manifest, run } = await bench.take({ redis });
+    const { onlyInRedis } = await bench.compare(id);
+    expect(manifest?.names?.unexplained).toBe(onlyInRedis);
+    expect(run.state).toBe(onlyInRedis === 0 ? 'succeeded' : 'incomplete');
+  });
+
+  it('and lacks some of its keys then has all that are left', async () => {
+    const lost = Array.from({ length: 40 }, (_, at) => `k:${at * 500}`);
+    try {
+      const then = () => bench.database.redis.del(...lost);
+      const redis = restarting(bench, { when: (scan) => scan === 10, then });
+      const { id, manifest } = await bench.takeWhole({ redis });
+      expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, different: 0 });
+      expect(manifest.dbsize).toEqual({ before: 20_000, after: 19_960 });
+    } finally {
+      await fill(bench);
+    }
+  });
+});
+
+describe('the walk over the names', () => {
+  let bench: SnapshotBench;
+  beforeAll(async () => {
+    bench = await openSnapshotBench();
+  });
+  afterAll(() => bench.stop());
+  beforeEach(async () => {
+    await bench.database.redis.flushall();
+    await fill(bench, 5_000);
+  });
+
+  it('says how many keys a server counts and does not name, and the snapshot is incomplete', async () => {
+    const hiding = intercept(bench.port, {
+      after: (commands, replies) =>
+        replies.map((reply, at) => {
+          if (commands[at]?.[0] !== 'SCAN' || !('value' in reply)) return reply;
+          const [cursor, flat] = reply.value as [Buffer, Buffer[]];
+          const shown = flat.filter((_, index) => !/^k:1\d\d$/.test(flat[index - (index % 2)]?.toString() ?? ''));
+          return { value: [cursor, shown] };
+        }),
+    });
+    for (const redis of [hiding, withoutRunId(hiding)]) {
+      const { manifest, run } = await bench.take({ redis });
+      expect(manifest).toMatchObject({ state: 'incomplete', names: { unexplained: 100 }, counts: { keys: 4_900 } });
+      expect(run).toMatchObject({ state: 'incomplete', result: { unexplained: 100 } });
+      expect(run.error?.message).toContain('100 keys that the database counts');
+    }
+  });
+
+  it('costs about one command for 1,000 keys', async () => {
+    const { manifest } = await bench.takeWhole();
+    expect(manifest.names).toEqual({ walks: 1, added: 0, unexplained: 0 });
+    // A GET or PEXPIRETIME a key, then SCAN.
+    expect(manifest.spent.commands).toBeLessThan(5_000 * 1.02 + 40);
+  });
+
+  it('takes as many attempts as it needs, a request each', async () => {
+    const redis = ticking(bench);
+    const { id, legs, manifest } = await bench.takeWhole({
+      redis,
+      legMs: 1,
+      settings: { ...SETTINGS, partBytes: 50_000 },
+    });
+    expect(legs).toBeGreaterThan(12);
+    expect(manifest.names).toEqual({ walks: 1, added: 0, unexplained: 0 });
+    expect(await bench.compare(id)).toMatchObject({ keys: 5_000, onlyInRedis: 0, onlyInSnapshot: 0 });
+  });
+
+  it('counts right when everything is deleted while it reads', async () => {
+    let scans = 0;
+    const redis = intercept(bench.port, {
+      async before(commands) {
+        if (commands[0]?.[0] === 'SCAN' && ++scans === 3) await bench.database.redis.flushall();
+        return null;
+      },
+    });
+    const { manifest, run } = await bench.take({ redis, settings: SETTINGS });
+    expect(run.state).toBe('succeeded');
+    expect(manifest?.dbsize).toEqual({ before: 5_000, after: 0 });
+    expect(manifest?.names?.unexplained).toBe(0);
+    expect(manifest?.ledger.vanished ?? 0).toBe(manifest?.ledger.expiredMeanwhile);
+  });
+
+  it('tells what was deleted from what expired', async () => {
+    const { redis } = bench.database;
+    let scans = 0;
+    const port = intercept(bench.port, {
+      async before(commands) {
+        if (commands[0]?.[0] !== 'MGET' || ++scans !== 1) return null;
+        const keys = commands[0].slice(1).map(String);
+        await redis.del(...keys.slice(0, 3));
+        for (const key of keys.slice(3, 8)) await redis.pexpire(key, 1);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return null;
+      },
+    });
+    const { manifest } = await bench.takeWhole({ redis: port });
+    expect(manifest.ledger).toMatchObject({ expiredMeanwhile: 8, vanished: 3 });
+  });
+
+  it('finds what a swap of two databases brings', async () => {
+    const { redis } = bench.database;
+    await redis.select(1);
+    const batch = redis.pipeline();
+    for (let at = 0; at < 5_000; at++) batch.set(`other:${at}`, 'v');
+    await batch.exec();
+    await redis.select(0);
+    let scans = 0;
+    const port = intercept(bench.port, {
+      async before(commands) {
+        if (commands[0]?.[0] === 'SCAN' && ++scans === 8) await redis.swapdb(0, 1);
+        return null;
+      },
+    });
+    const { id } = await bench.takeWhole({ redis: port });
+    expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, different: 0 });
+  });
+
+  it('reads keys that were renamed, made anew or given another type under it', async () => {
+    const { redis } = bench.database;
+    let scans = 0;
+    const port = intercept(bench.port, {
+      async before(commands) {
+        if (commands[0]?.[0] !== 'SCAN' || ++scans % 2 !== 0 || scans > 8) return null;
+        for (let at = scans * 100; at < scans * 100 + 50; at++) {
+          await redis.rename(`k:${at}`, `renamed:${at}`);
+          await redis.del(`k:${at + 1000}`);
+          await redis.rpush(`k:${at + 1000}`, 'a', 'b');
+          await redis.copy(`k:${at + 2000}`, `copy:${at}`);
+        }
+        return null;
+      },
+    });
+    const { id } = await bench.takeWhole({ redis: port });
+    expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0 });
+  });
+});
