@@ -1,12 +1,23 @@
-import { knownVariables, loadConfig, problemOfSection, type Environment, type Section } from './config.js';
+import { knownVariables, loadConfig, problemOfSection, targetNames, type Environment, type Section } from './config.js';
 import { misspeltVariables } from './config/misspelt.js';
-import { connect, connectPlainReplica, connectPlainStore } from './connect.js';
+import {
+  connect,
+  connectPlainReplica,
+  connectPlainStore,
+  connectReachable,
+  connectTarget,
+  connectTaskEndpoint,
+} from './connect.js';
 import { publicUrlChecks, secretChecks } from './guard/checks/access.js';
-import { alertChecks } from './guard/checks/alerts.js';
+import { alertChecks, heartbeatChecks } from './guard/checks/alerts.js';
 import { encryptionChecks, signatureChecks } from './guard/checks/keys.js';
+import { promiseChecks } from './guard/checks/promises.js';
 import { providerChecks } from './guard/checks/providers.js';
 import { queueChecks } from './guard/checks/queue.js';
 import { redisChecks } from './guard/checks/redis.js';
+import { backendChecks, embedderChecks, formCheck, indexChecks, scratchCheck } from './guard/checks/services.js';
+import { wayBackChecks } from './guard/checks/way-back.js';
+import { readState, type DeliveryState } from './guard/state.js';
 import { storeChecks } from './guard/checks/store.js';
 import { storedExpiry } from './guard/credentials/expiry.js';
 import { githubAppChecks, type AppCheck } from './guard/credentials/github-app.js';
@@ -22,7 +33,9 @@ const MOST_NAMED = 10;
 /** One group of checks for every service there may be; what is not configured at all is told as such. */
 export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
   const { group, needed } = groupsOf(env);
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   return [
+    ...promiseChecks(isSet),
     [{ name: 'variables', look: () => Promise.resolve(variablesOf(env)) }],
     needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
       redisChecks(() => connect(env, ['redis']).redis, clock),
@@ -34,9 +47,16 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
       storeChecks(() => connectPlainReplica(env), env['BACKUP_REPLICA_STORE'] ?? '', clock, 'replica'),
     ),
     [{ name: 'retention', look: () => Promise.resolve(policyOf(env)) }],
-    group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () =>
-      queueChecks(() => connect(env, ['queue']).queue),
-    ),
+    group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () => [
+      ...queueChecks(() => connect(env, ['queue']).queue),
+      ...wayBackChecks({
+        url: (env['PUBLIC_URL'] ?? '').replace(/\/$/, ''),
+        endpoint: () => connectTaskEndpoint(env),
+        queue: () => connect(env, ['queue']).queue,
+        store: () => connect(env, ['store']).store,
+        clock,
+      }),
+    ]),
     group(
       'encryption',
       ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY'],
@@ -55,15 +75,67 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
     group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
     ),
-    group('alerts', ['ALERT_WEBHOOK_URL', 'HEARTBEAT_URL'], 'not set: nobody is told when something is wrong', () =>
-      alertChecks({
-        webhook: (env['ALERT_WEBHOOK_URL'] ?? '') !== '',
-        heartbeat: (env['HEARTBEAT_URL'] ?? '') !== '',
-        problem: problemOfSection(env, 'alerts'),
-      }),
+    group('alerts', ['ALERT_WEBHOOK_URL'], 'ALERT_WEBHOOK_URL is not set: nobody is told when something is wrong', () =>
+      alertChecks(
+        () => connectReachable(env, 'alerts'),
+        () => lastDelivery(env),
+      ),
     ),
+    group('heartbeat', ['HEARTBEAT_URL'], 'HEARTBEAT_URL is not set: nobody notices when nothing runs', () =>
+      heartbeatChecks(() => connectReachable(env, 'heartbeat')),
+    ),
+    ...serviceGroups(env),
     ...credentialGroups(env, clock),
   ];
+}
+
+/** What restores and re-indexes use beside database and store. */
+function serviceGroups(env: Environment): CheckGroup[] {
+  const { group } = groupsOf(env);
+  const vectorNames = ['UPSTASH_VECTOR_REST_URL', 'UPSTASH_VECTOR_REST_TOKEN'];
+  return [
+    group('index', vectorNames, 'not set: vectors are not rebuilt', () =>
+      indexChecks(
+        () => connect(env, ['vectors']).vectors,
+        () => dimensionsOf(env),
+      ),
+    ),
+    group('embedder', ['GEMINI_API_KEY'], 'GEMINI_API_KEY is not set: vectors are not rebuilt', () =>
+      embedderChecks(() => connect(env, ['embedder']).embedder),
+    ),
+    group('drill', ['DRILL_REDIS_REST_URL', 'DRILL_REDIS_REST_TOKEN'], 'not set: no restore is rehearsed', () =>
+      scratchCheck('drill', () => connectTarget(env, 'drill'), protectedHost(env), true),
+    ),
+    ...targetNames(env).map((name) =>
+      scratchCheck(`target-${name}`, () => connectTarget(env, name), protectedHost(env), false),
+    ),
+    group('webhook-secret', ['RESTORE_WEBHOOK_SECRET'], 'not set: restores are started by operators alone', () =>
+      formCheck('webhook-secret', () => connect(env, ['webhooks']).webhooks, 'RESTORE_WEBHOOK_SECRET is well-formed'),
+    ),
+    group('backend', ['BACKEND_URL'], 'BACKEND_URL is not set: a restore is not compared with the backend', () =>
+      backendChecks(() => connect(env, ['backend']).backend),
+    ),
+  ];
+}
+
+/** The model's dimensions are known without its key, so that an index can be tried alone. */
+function dimensionsOf(env: Environment): number {
+  const key = (env['GEMINI_API_KEY'] ?? '') === '' ? { ...env, GEMINI_API_KEY: 'not-set' } : env;
+  return loadConfig(key, ['embedder']).embedder.EMBEDDING_DIMENSIONS;
+}
+
+function protectedHost(env: Environment): string | null {
+  const url = env['UPSTASH_REDIS_REST_URL'] ?? '';
+  return URL.canParse(url) ? new URL(url).host : null;
+}
+
+/** Null where the store cannot be asked: that is told by its own check. */
+async function lastDelivery(env: Environment): Promise<DeliveryState | null> {
+  try {
+    return (await readState(connect(env, ['store']).store)).delivery;
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -26,6 +26,11 @@ export function environment(): Environment {
   return { ...process.env };
 }
 
+/** Keeps the AWS SDK from writing seven lines about Node 20 at every start; `doctor` says it in one. */
+export function silenceVendorNotices(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+}
+
 /** The environment with the variables of an env file over it. Throws `config` for a file that can be read in two ways. */
 export function withEnvFile(env: Environment, bytes: Uint8Array): Environment {
   return { ...env, ...parseEnvFile(bytes) };
@@ -51,6 +56,7 @@ const SECTIONS = {
       S3_SECRET_ACCESS_KEY: secret.optional(),
       S3_SESSION_TOKEN: secret.optional(),
       S3_ROLE_ARN: roleArn.optional(),
+      AWS_PROFILE: z.string().optional(),
     })
     .superRefine((value, context) => {
       if (!value.BACKUP_STORE.startsWith('s3://')) return;
@@ -99,7 +105,11 @@ const SECTIONS = {
   }),
   retention: retentionSection,
   replica: replicaSection(roleArn),
-  alerts: z.object({ ALERT_WEBHOOK_URL: fullUrl.optional(), HEARTBEAT_URL: fullUrl.optional() }),
+  alerts: z.object({
+    ALERT_WEBHOOK_URL: fullUrl.optional(),
+    ALERT_FORMAT: oneOf(['generic', 'slack', 'discord', 'teams', 'google-chat']).optional(),
+    HEARTBEAT_URL: fullUrl.optional(),
+  }),
   backend: z.object({ BACKEND_URL: baseUrl.optional() }),
   github: z.object({
     GITHUB_API_URL: baseUrl.default('https://api.github.com'),

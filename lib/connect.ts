@@ -1,5 +1,6 @@
 import { ageSealer } from './adapters/age-sealer.js';
 import { alertWebhook } from './adapters/alert-webhook.js';
+import { reachable } from './adapters/alerting/reach.js';
 import { systemClock } from './adapters/clock.js';
 import { geminiEmbedder } from './adapters/gemini-embedder.js';
 import { githubRest } from './adapters/github.js';
@@ -10,6 +11,7 @@ import { providerStatus } from './adapters/provider-status.js';
 import { qstashQueue } from './adapters/qstash-queue.js';
 import { soulcasterBackend } from './adapters/soulcaster-backend.js';
 import { standardWebhooks } from './adapters/standard-webhooks.js';
+import { taskEndpoint } from './adapters/task-endpoint.js';
 import { upstashDeveloper } from './adapters/upstash-developer.js';
 import { upstashRedis } from './adapters/upstash-redis.js';
 import { upstashVector } from './adapters/upstash-vector.js';
@@ -17,6 +19,8 @@ import { vercelRest } from './adapters/vercel.js';
 import { connectSigner, connectStore } from './connect/stores.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import type { Clock, Log, Ports, Queue, RedisPort } from './ports/index.js';
+import type { Reachable } from './ports/reachable.js';
+import type { TaskEndpoint } from './ports/task-endpoint.js';
 
 export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
 
@@ -84,7 +88,12 @@ export function connect<K extends PortName>(
     providers: () => providerStatus({ addresses: config.providers.PROVIDER_STATUS_URLS }),
     vectors: () => connectVectors(config.vector),
     embedder: () => connectEmbedder(config.embedder),
-    alerter: () => alertWebhook({ url: config.alerts.ALERT_WEBHOOK_URL ?? null, clock }),
+    alerter: () =>
+      alertWebhook({
+        url: config.alerts.ALERT_WEBHOOK_URL ?? null,
+        clock,
+        ...(config.alerts.ALERT_FORMAT === undefined ? {} : { format: config.alerts.ALERT_FORMAT }),
+      }),
     heartbeat: () => httpHeartbeat({ url: config.alerts.HEARTBEAT_URL ?? null, clock }),
     webhooks: () => standardWebhooks({ secret: config.webhook.RESTORE_WEBHOOK_SECRET, clock }),
     github: () => githubRest({ url: config.github.GITHUB_API_URL, clock }),
@@ -92,6 +101,19 @@ export function connect<K extends PortName>(
     deployments: () => connectHosting(config.hosting).deployments,
   };
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
+}
+
+/** The way from the queue back to us. Throws `config` when PUBLIC_URL is none. */
+export function connectTaskEndpoint(env: Environment): TaskEndpoint {
+  return taskEndpoint(new URL(TASKS_PATH, loadConfig(env, ['queue']).queue.PUBLIC_URL).href);
+}
+
+/** The hosts that alerts and signs of life go to. Throws `config` when there is no such address. */
+export function connectReachable(env: Environment, which: 'alerts' | 'heartbeat'): Reachable {
+  const { ALERT_WEBHOOK_URL, HEARTBEAT_URL } = loadConfig(env, ['alerts']).alerts;
+  return which === 'alerts'
+    ? reachable('alert webhook', 'ALERT_WEBHOOK_URL', ALERT_WEBHOOK_URL ?? '')
+    : reachable('heartbeat', 'HEARTBEAT_URL', HEARTBEAT_URL ?? '');
 }
 
 /** A database to restore into, by its name; null for the one that is backed up. Each is connected once. */

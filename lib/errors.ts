@@ -58,6 +58,7 @@ const CODES = {
   'embedder-unavailable': { status: 503, exit: 1 },
   'github-denied': { status: 502, exit: 1 },
   'github-scope': { status: 502, exit: 1 },
+  'github-policy': { status: 502, exit: 1 },
   'github-sso': { status: 502, exit: 1 },
   'github-suspended': { status: 502, exit: 1 },
   'github-limit': { status: 503, exit: 1 },

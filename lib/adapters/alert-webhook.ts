@@ -1,35 +1,39 @@
 import type { Alerter } from '../ports/alerter.js';
 import type { Clock } from '../ports/clock.js';
-import { call } from './alerting/call.js';
+import { deliver } from './alerting/deliver.js';
+import { bodyOf, formatOf, type AlertFormat } from './alerting/formats.js';
 import { withRetry, type RetryPolicy } from './retry.js';
 
 export interface AlertWebhookOptions {
   /** `ALERT_WEBHOOK_URL`; null when alerts go nowhere. */
   readonly url: string | null;
+  /** `ALERT_FORMAT`; by the host when left out. */
+  readonly format?: AlertFormat;
   readonly clock: Clock;
-  /** Default: three tries within seconds. The next guard tries again. */
+  /** For what has certainly not arrived. Default: three tries within seconds. The next guard tries again. */
   readonly retry?: RetryPolicy;
+  /** How long an answer is waited for, in milliseconds. Default 35,000: receivers of 30 seconds are known. */
+  readonly timeoutMs?: number;
 }
 
 const RETRY: RetryPolicy = { attempts: 3, baseMs: 500, capMs: 5_000 };
+const TIMEOUT_MS = 35_000;
 
-/**
- * Alerts as one JSON POST: `text`, as Slack's incoming webhooks and what imitates them take it, and beside it `alerts`
- * with the same as data, for receivers of one's own (Slack documentation, "Sending messages using incoming webhooks":
- * `&`, `<` and `>` are escaped in a text).
- */
-export function alertWebhook({ url, clock, retry = RETRY }: AlertWebhookOptions): Alerter {
+/** Alerts as one JSON POST, in the form that the receiver understands. */
+export function alertWebhook({
+  url,
+  format,
+  clock,
+  retry = RETRY,
+  timeoutMs = TIMEOUT_MS,
+}: AlertWebhookOptions): Alerter {
   return {
     configured: url !== null,
-    async send(text, alerts) {
-      if (url === null) return;
-      const body = JSON.stringify({ text: escaped(text), alerts });
-      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
-      await withRetry(clock, () => call('The alert webhook', 'ALERT_WEBHOOK_URL', url, init), retry);
+    async send(text, alerts, key) {
+      if (url === null) return 'delivered';
+      const body = JSON.stringify(bodyOf(format ?? formatOf(url), text, alerts));
+      const headers = { 'content-type': 'application/json', 'idempotency-key': key };
+      return withRetry(clock, () => deliver(url, { method: 'POST', headers, body }, timeoutMs), retry);
     },
   };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

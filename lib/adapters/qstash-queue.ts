@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.js';
 import type { Queue, QueueMessage } from '../ports/queue.js';
 import { toFlowControl } from './qstash/flow-control.js';
 import { compareKeys, type SigningKeys, signingKeysIn } from './qstash/signing-keys.js';
+import { dropVendorLines } from './vendor-lines.js';
 import { DEFAULT_RETRY, withRetry } from './retry.js';
 import type { RetryPolicy } from './retry.js';
 
@@ -39,6 +40,7 @@ const CLOCK_TOLERANCE_SECONDS = 5;
  */
 export function qstashQueue(options: QstashQueueOptions): Queue {
   const { clock, endpoint, token } = options;
+  dropVendorLines();
   const client = new Client({
     baseUrl: options.url ?? DEFAULT_URL,
     token,
@@ -162,7 +164,7 @@ function toQueueError(error: unknown, clock: Clock): AppError {
   }
   if (error instanceof QstashRatelimitError) {
     return new AppError('queue-unavailable', 'QStash is limiting the rate of requests', {
-      hint: 'Try again in a few seconds.',
+      hint: 'Try again in a few seconds; on the command line, --local works without the queue.',
       transient: true,
       ...retryAfter(error.reset, clock),
     });
@@ -174,7 +176,7 @@ function toQueueError(error: unknown, clock: Clock): AppError {
 function unavailable(cause: unknown, status: number | undefined): AppError {
   const what = status === undefined ? 'QStash cannot be reached' : `QStash answered with status ${status}`;
   return new AppError('queue-unavailable', what, {
-    hint: 'Check QSTASH_URL and https://status.upstash.com, then try again.',
+    hint: 'Check QSTASH_URL and https://status.upstash.com, then try again; on the command line, --local works without the queue.',
     transient: true,
     // A QstashError's text is the service's reply; a network error's holds addresses only.
     ...(cause instanceof QstashError ? {} : { cause }),
@@ -184,7 +186,7 @@ function unavailable(cause: unknown, status: number | undefined): AppError {
 function rejected(status: number): AppError {
   if (status === 401 || status === 403) {
     return new AppError('queue-denied', 'QStash refused the token', {
-      hint: 'Set QSTASH_TOKEN to the token of the QStash console, and QSTASH_URL to the region it belongs to.',
+      hint: 'Set QSTASH_TOKEN to the token of the QStash console, and QSTASH_URL to the region it belongs to; --local works without the queue.',
     });
   }
   return new AppError('queue-unavailable', `QStash refused the request with status ${status}`, {

@@ -1,3 +1,4 @@
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { fromWebToken } from '@aws-sdk/credential-provider-web-identity';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 
@@ -28,4 +29,12 @@ export function awsWebIdentity({ roleArn, token, stsEndpoint }: WebIdentityOptio
     });
     return exchange(properties);
   };
+}
+
+/**
+ * What the AWS SDK finds by itself: AWS_ variables of the process, a profile (with SSO or a process), a web identity file,
+ * the metadata service of a container or machine. `profile`: AWS_PROFILE of an env file, which the SDK does not see.
+ */
+export function awsDefaultChain(profile: string | null): S3Credentials {
+  return defaultProvider({ clientConfig: { maxAttempts: 1 }, ...(profile === null ? {} : { profile }) });
 }

@@ -10,8 +10,11 @@ import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 import type { S3Credentials } from './s3-credentials.js';
-import { isNoSuchKey, isPreconditionFailed, s3Error } from './s3-errors.js';
+import { s3Checksums } from './s3-checksums.js';
+import { isNoSuchKey, isPreconditionFailed, s3Error, type S3Variables } from './s3-errors.js';
 import { checkFolder, checkName, checkPrefix, isObjectName } from './store-names.js';
+
+export type { S3Variables };
 
 export interface S3StoreOptions {
   readonly bucket: string;
@@ -21,6 +24,10 @@ export interface S3StoreOptions {
   /** Base URL of an S3-compatible store; AWS when left out. */
   readonly endpoint?: string;
   readonly credentials: S3Credentials;
+  /** Where the credentials are from, in words for the operator. */
+  readonly credentialSource?: string;
+  /** How the variables begin that set this bucket; for hints. Default `S3_`. */
+  readonly variables?: S3Variables;
   /** Longest wait for a connection, and for a whole answer, in milliseconds. */
   readonly timeouts?: { readonly connectMs: number; readonly requestMs: number };
   /** Requests are signed with its time. */
@@ -44,13 +51,17 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   const root = options.prefix.replace(/^\/+|\/+$/g, '');
   const base = root === '' ? '' : `${root}/`;
   const client = new S3Client(clientConfig(options));
+  const checksums = s3Checksums(options.endpoint === undefined);
   let bareEtags = false;
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw s3Error(Bucket, error);
+      throw s3Error(Bucket, error, {
+        source: options.credentialSource ?? null,
+        variables: options.variables ?? 'S3_',
+      });
     }
   }
   const keyOf = (name: string): string => {
@@ -72,7 +83,10 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
 
   async function put(Key: string, body: Uint8Array, condition: Condition): Promise<Written> {
     try {
-      return { ours: etagIn(await client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition }))) };
+      const answer = await checksums.put(body, (checksum) =>
+        client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition, ...checksum })),
+      );
+      return { ours: etagIn(answer) };
     } catch (error) {
       if (isNoSuchKey(error)) return 'absent';
       if (!isPreconditionFailed(error)) throw error;
@@ -145,7 +159,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   };
 }
 
-function clientConfig({ region, endpoint, credentials, timeouts, clock }: S3StoreOptions) {
+function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }: S3StoreOptions) {
   const { connectMs, requestMs } = timeouts ?? { connectMs: 5_000, requestMs: 60_000 };
   return {
     region,
@@ -158,6 +172,8 @@ function clientConfig({ region, endpoint, credentials, timeouts, clock }: S3Stor
       throwOnRequestTimeout: true,
     },
     ...(clock === undefined ? {} : { systemClockOffset: clock.now() - Date.now() }),
+    // AWS's certificate fits one label before the service's name: a bucket with a dot in it goes into the path.
+    ...(bucket.includes('.') ? { forcePathStyle: true } : {}),
     // Compatible stores need not know bucket subdomains nor the checksum headers that AWS introduced in 2025.
     ...(endpoint === undefined
       ? {}

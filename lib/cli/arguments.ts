@@ -7,3 +7,11 @@ export function projectId(text: string): string {
   if (text.trim() !== '' && text.length <= MAX_PROJECT_LENGTH) return text;
   throw new InvalidArgumentError('It takes the whole id of a project.');
 }
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** A time with its offset. */
+export function time(text: string): string {
+  if (TIME.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new InvalidArgumentError('It takes a time with its offset or Z, such as 2026-11-22T02:00:00Z.');
+}

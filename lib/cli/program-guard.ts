@@ -1,4 +1,6 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { AckOptions } from './alerts.js';
+import { time } from './arguments.js';
 import type { Perform } from './program.js';
 
 /** The commands that see to it that there is a good snapshot, and say whether there is. */
@@ -7,6 +9,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .command('status')
     .description('are the objectives met? age of the newest snapshot, time of the last drill, runs, open alerts')
     .action(() => perform(async (context) => (await import('./status.js')).status(context)));
+  addAlerts(program, perform);
   program
     .command('cancel')
     .description('end a run now, as failed; its lease and its locks are freed')
@@ -42,4 +45,34 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .action((options: { dryRun?: boolean }) =>
       perform(async (context) => (await import('./replicate.js')).replicate(context, options)),
     );
+}
+
+function addAlerts(program: Command, perform: Perform): void {
+  const alerts = program
+    .command('alerts')
+    .description('open alerts, acknowledged ones, and whether messages arrive; exit 1 while any is open')
+    .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
+  alerts
+    .command('list')
+    .description('the same')
+    .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
+  alerts
+    .command('test')
+    .description('send a test message to ALERT_WEBHOOK_URL and say what came back')
+    .action(() => perform(async (context) => (await import('./alerts.js')).testAlerts(context)));
+  alerts
+    .command('ack')
+    .description('say that an open alert is known: it is closed until it says something else, or until a time')
+    .argument('<code>', 'code of the alert, such as chain-broken')
+    .argument('[subject]', 'what it is about; without it all that are open under the code')
+    .requiredOption('--reason <text>', 'why; it is shown to whoever looks later', reason)
+    .option('--until <time>', 'when it opens again, such as 2026-12-01T00:00:00Z', time)
+    .action((code: string, subject: string | undefined, options: AckOptions) =>
+      perform(async (context) => (await import('./alerts.js')).ackAlert(context, code, subject, options)),
+    );
+}
+
+function reason(text: string): string {
+  if (text.trim() !== '' && text.length <= 500) return text;
+  throw new InvalidArgumentError('It takes a text of 1 to 500 characters.');
 }

@@ -6,7 +6,7 @@ import { addGuardCommands } from './program-guard.js';
 import { addAccountCommands } from './program-accounts.js';
 import { addIndexCommands } from './program-index.js';
 import { addUpstashCommands } from './program-upstash.js';
-import { projectId } from './arguments.js';
+import { projectId, time } from './arguments.js';
 import type { AcceptOptions, AdoptOptions } from './snapshots/accept.js';
 import type { RestoreOptions } from './restore/request.js';
 import type { ShowOptions } from './show.js';
@@ -41,8 +41,6 @@ Examples:
   soulcaster-backup restore 20261122T020000Z-x7k2m9 --mode missing    only keys that are gone
   soulcaster-backup restore 20261122T093000Z-k2m9x7            undo a restore; the report of each gives the very command
   soulcaster-backup restore latest --yes --json                without a terminal`;
-
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 const REPLICA = [
   '--replica',
@@ -222,11 +220,6 @@ function addMachineCommands(program: Command, perform: Perform): void {
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It takes a whole number from 1 on.');
-}
-
-function time(text: string): string {
-  if (TIME.test(text) && !Number.isNaN(Date.parse(text))) return text;
-  throw new InvalidArgumentError('It takes a time with its offset or Z, such as 2026-11-22T02:00:00Z.');
 }
 
 function portNumber(text: string): number {

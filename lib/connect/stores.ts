@@ -12,16 +12,19 @@ import type { Clock, Log, ObjectStore, Signer } from '../ports/index.js';
 const clock: Clock = systemClock();
 
 /** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
-export function connectPlainStore(config: Config<'store'>['store']): ObjectStore {
+export function connectPlainStore(
+  config: Config<'store'>['store'],
+  variables: 'S3_' | 'REPLICA_S3_' = 'S3_',
+): ObjectStore {
   const place = storePlace(config.BACKUP_STORE);
   if (place.scheme === 'file') return fileStore({ folder: place.folder, clock });
   // A quarter of a second of every start of a program that has its store in a folder.
-  return lazyStore(async () => (await import('./s3.js')).connectS3(config, place, clock));
+  return lazyStore(async () => (await import('./s3.js')).connectS3(config, place, clock, variables));
 }
 
 /** The second store, as `connectReplica` gives it, without retries. */
 export function connectPlainReplica(env: Environment): ObjectStore {
-  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store);
+  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store, 'REPLICA_S3_');
 }
 
 /** The second store, with retries and authenticated control state. Throws `config` when it is not set, or not completely. */

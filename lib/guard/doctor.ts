@@ -21,6 +21,8 @@ export interface CheckResult extends Observation {
 /** One look at one thing. What it throws counts as a failure, with the error's message and hint. */
 export interface Check {
   readonly name: string;
+  /** How long it may take, in milliseconds. Default 20,000. */
+  readonly limitMs?: number;
   look(): Promise<Observation>;
 }
 
@@ -68,9 +70,10 @@ async function measured(clock: Clock, check: Check): Promise<CheckResult> {
 
 async function withinLimit(clock: Clock, check: Check): Promise<Observation> {
   const over = new AbortController();
-  const late = clock.sleep(LIMIT_MS, over.signal).then((): Observation => {
-    throw new AppError('internal', `No answer within ${LIMIT_MS / 1000} seconds`, {
-      hint: 'Check the address, and that no firewall swallows the connection.',
+  const limit = check.limitMs ?? LIMIT_MS;
+  const late = clock.sleep(limit, over.signal).then((): Observation => {
+    throw new AppError('internal', `No answer within ${limit / 1000} seconds`, {
+      hint: 'The service is slow or a firewall swallows the connection: check the address, then try again.',
     });
   });
   // After the race nobody listens to the loser any more.

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
-import { ALERT_CODES } from './alerts/condition.js';
 
 const STATE_NAME = 'guard/state.json';
 const ATTEMPTS = 12;
 
 export const alertSchema = z.object({
-  code: z.enum(ALERT_CODES),
+  /** One that this version does not know is kept and shown. */
+  code: z.string(),
   subject: z.string(),
   message: z.string(),
   hint: z.string(),
@@ -19,9 +19,46 @@ export const alertSchema = z.object({
   /** When it was found to be over; it stays until that was told. Null while it lasts. */
   resolvedAt: z.string().nullable(),
   /** Who is about to tell of it, and until when nobody else does. */
-  claim: z.object({ by: z.string(), event: z.enum(['opened', 'reminder', 'recovered']), until: z.string() }).nullable(),
+  claim: z
+    .object({
+      by: z.string(),
+      event: z.enum(['opened', 'reminder', 'recovered']),
+      until: z.string(),
+      /** Of the message: a copy after an unknown end carries the same. Absent in states of earlier versions. */
+      key: z.string().optional(),
+    })
+    .nullable(),
 });
 export type Alert = z.infer<typeof alertSchema>;
+
+/** An operator's word that an alert is known. It is then open no longer, until `until` or until its message changes. */
+const acknowledgementSchema = z.object({
+  code: z.string(),
+  subject: z.string(),
+  reason: z.string(),
+  at: z.string(),
+  /** Null: as long as what it is about lasts. */
+  until: z.string().nullable(),
+  /** What the alert said, where its words stand for one event: another one opens it again. Null where they change daily. */
+  message: z.string().nullable(),
+});
+export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
+
+/** How the channel of alerts did. */
+const deliverySchema = z.object({
+  lastSentAt: z.string().nullable(),
+  /** Of the last message that did not arrive, or of which it is not known; null once one arrived after it. */
+  lastFailure: z
+    .object({
+      at: z.string(),
+      outcome: z.enum(['failed', 'unknown']),
+      code: z.string(),
+      message: z.string(),
+      hint: z.string(),
+    })
+    .nullable(),
+});
+export type DeliveryState = z.infer<typeof deliverySchema>;
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 export const stepSchema = z.object({
@@ -50,6 +87,8 @@ const stateSchema = z.object({
   checkedAt: z.string().nullable(),
   checks: z.array(checkSchema),
   alerts: z.array(alertSchema),
+  acknowledged: z.array(acknowledgementSchema).default([]),
+  delivery: deliverySchema.default({ lastSentAt: null, lastFailure: null }),
 });
 export type GuardState = z.infer<typeof stateSchema>;
 
@@ -61,6 +100,8 @@ const NOTHING: GuardState = {
   checkedAt: null,
   checks: [],
   alerts: [],
+  acknowledged: [],
+  delivery: { lastSentAt: null, lastFailure: null },
 };
 
 /** Where there is none, or one that cannot be read, nothing is known: alerts are then told anew. */

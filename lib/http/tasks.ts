@@ -1,7 +1,10 @@
+import { z } from 'zod';
 import type { FullApp } from '../app.js';
 import { AppError } from '../errors.js';
 import type { Budget } from '../runs/leg.js';
 import { json, problem } from './problem.js';
+
+const probeSchema = z.strictObject({ probe: z.uuid() });
 
 /** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
 const NEVER_AGAIN = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
@@ -15,6 +18,11 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
       hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
     });
   }
+  const probe = probeIn(body);
+  if (probe !== null) {
+    await app.ports.store.create(`probe/${probe}`, Buffer.from(probe));
+    return json(200, { probe });
+  }
   try {
     const run = await app.engine.deliver(body, budget);
     return json(200, { runId: run.id, state: run.state });
@@ -25,5 +33,15 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
       ...NEVER_AGAIN,
       headers: { ...Object.fromEntries(answer.headers), ...NEVER_AGAIN.headers },
     });
+  }
+}
+
+/** The id in a message by which `doctor` tries the way from the queue to here; null for a message of a run. */
+function probeIn(body: string): string | null {
+  try {
+    return probeSchema.safeParse(JSON.parse(body)).data?.probe ?? null;
+  } catch {
+    // The engine says what is wrong with it.
+    return null;
   }
 }

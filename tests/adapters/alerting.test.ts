@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { alertWebhook } from '../../lib/adapters/alert-webhook.js';
+import { bodyOf, formatOf } from '../../lib/adapters/alerting/formats.js';
 import { httpHeartbeat } from '../../lib/adapters/heartbeat.js';
 import type { Clock } from '../../lib/ports/clock.js';
 
@@ -15,6 +16,7 @@ const notice = {
   message: 'It is <old> & breached.',
   hint: 'Do.',
   since: '2026-11-22T14:00:00.000Z',
+  runbook: 'docs/operations.md#alert-rpo-breached',
 } as const;
 
 let server: Server;
@@ -52,7 +54,7 @@ const hook = () => alertWebhook({ url: `${base}/services/secret-path`, clock: hu
 
 describe('the alert webhook', () => {
   it('is sent text as Slack takes it, and the same as data', async () => {
-    await hook().send('It is <old> & breached.', [notice]);
+    await hook().send('It is <old> & breached.', [notice], 'key');
     expect(requests).toMatchObject([{ method: 'POST', url: '/services/secret-path', type: 'application/json' }]);
     expect(JSON.parse(requests[0]?.body ?? '')).toEqual({
       text: 'It is &lt;old&gt; &amp; breached.',
@@ -62,27 +64,114 @@ describe('the alert webhook', () => {
 
   it.each([500, 429, 408])('is tried again after %i', async (status) => {
     answers = [status, status];
-    await hook().send('x', [notice]);
+    await hook().send('x', [notice], 'key');
     expect(requests).toHaveLength(3);
   });
 
   it.each([400, 404, 302])('is not tried again after %i', async (status) => {
     answers = [status];
-    await expect(hook().send('x', [notice])).rejects.toMatchObject({ code: 'alert-unavailable', transient: false });
+    await expect(hook().send('x', [notice], 'key')).rejects.toMatchObject({
+      code: 'alert-unavailable',
+      transient: false,
+    });
     expect(requests).toHaveLength(1);
   });
 
   it('never shows its address, not even when there is nobody', async () => {
     const nobody = alertWebhook({ url: 'http://127.0.0.1:1/services/secret-path', clock: hurried });
-    const error: unknown = await nobody.send('x', [notice]).catch((thrown: unknown) => thrown);
+    const error: unknown = await nobody.send('x', [notice], 'key').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'alert-unavailable', transient: true });
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('secret-path');
   });
 
   it('sends nothing where none is configured', async () => {
     const none = alertWebhook({ url: null, clock: hurried });
-    await none.send('x', [notice]);
+    await none.send('x', [notice], 'key');
     expect([none.configured, requests]).toEqual([false, []]);
+  });
+});
+
+describe('the form of a message', () => {
+  const bodyFor = (url: string, text = 'head\nline'): Record<string, unknown> =>
+    bodyOf(formatOf(url), text, [notice]) as Record<string, unknown>;
+
+  it.each([
+    ['https://hooks.slack.com/services/T/B/x', 'slack'],
+    ['https://discord.com/api/webhooks/1/x', 'discord'],
+    ['https://ptb.discord.com/api/webhooks/1/x?wait=true', 'discord'],
+    ['https://discordapp.com/api/webhooks/1/x', 'discord'],
+    ['https://discord.com/api/webhooks/1/x/slack', 'slack'],
+    ['https://prod-1.westeurope.logic.azure.com:443/workflows/x?sig=y', 'teams'],
+    ['https://acme.webhook.office.com/webhookb2/x', 'teams'],
+    ['https://x.16.environment.api.powerplatform.com:443/powerautomate/x', 'teams'],
+    ['https://chat.googleapis.com/v1/spaces/x/messages?key=k&token=t', 'google-chat'],
+    ['https://notslack.com/x', 'generic'],
+    ['https://slack.com.evil.example/x', 'generic'],
+  ])('for %s is %s', (url, format) => {
+    expect(formatOf(url)).toBe(format);
+  });
+
+  it('is what each receiver takes, and no field more', () => {
+    expect(bodyFor('https://hooks.slack.com/x', 'a < b')).toEqual({ text: 'a &lt; b' });
+    expect(bodyFor('https://chat.googleapis.com/x', 'a < b')).toEqual({ text: 'a < b' });
+    expect(bodyFor('https://discord.com/x', '@everyone')).toEqual({
+      content: '@everyone',
+      allowed_mentions: { parse: [] },
+    });
+    expect(bodyFor('https://acme.webhook.office.com/x', 'head\na*b')).toMatchObject({
+      type: 'message',
+      attachments: [
+        {
+          contentType: 'application/vnd.microsoft.card.adaptive',
+          content: { type: 'AdaptiveCard', body: [{ text: 'head' }, { text: 'a\\*b' }] },
+        },
+      ],
+    });
+  });
+
+  it('for Discord has 2,000 characters at most, cut behind a line, with a word of it', () => {
+    const lines = Array.from({ length: 90 }, (_, at) => `ALERT ${at} ${'x'.repeat(40)}`).join('\n');
+    const { content } = bodyFor('https://discord.com/x', lines) as { content: string };
+    expect(content.length).toBeLessThanOrEqual(2_000);
+    expect(content).toMatch(/\nALERT \d+ x{40}\n\.\.\. cut; .*alerts --env-file/);
+    const one = bodyFor('https://discord.com/x', '\u{1F600}'.repeat(3_000)) as { content: string };
+    expect(one.content.length).toBeLessThanOrEqual(2_000);
+    expect(Buffer.from(one.content, 'utf8').toString('utf8')).toBe(one.content);
+  });
+});
+
+describe('a message that may have arrived', () => {
+  it.each(['no answer in time', 'a connection that breaks'])('%s is unknown, and gets no copy', async (what) => {
+    let asked = 0;
+    const slow = createServer((request) => {
+      request.resume();
+      request.on('end', () => {
+        asked++;
+        if (what !== 'no answer in time') request.socket.destroy();
+      });
+    });
+    slow.listen(0, '127.0.0.1');
+    await once(slow, 'listening');
+    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/x`;
+    expect(await alertWebhook({ url, clock: hurried, timeoutMs: 3_000 }).send('x', [notice], 'key')).toBe('unknown');
+    expect(asked).toBe(1);
+    slow.closeAllConnections();
+    slow.close();
+  });
+
+  it('is what a gateway says that gave up', async () => {
+    answers = [504];
+    expect(await hook().send('x', [notice], 'key')).toBe('unknown');
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([
+    [404, /make a new one/],
+    [400, /ALERT_FORMAT/],
+    [302, /final address/],
+  ])('a refusal with %i is told with its remedy', async (status, hint) => {
+    answers = [status];
+    await expect(hook().send('x', [notice], 'key')).rejects.toMatchObject({ hint: expect.stringMatching(hint) });
   });
 });
 

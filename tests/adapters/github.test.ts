@@ -87,6 +87,11 @@ describe('failures', () => {
     ['secondary-bare', 'github-limit'],
     ['sso', 'github-sso'],
     ['suspended', 'github-suspended'],
+    ['abuse', 'github-limit'],
+    ['ip-allow-list', 'github-policy'],
+    ['token-lifetime', 'github-policy'],
+    ['classic-banned', 'github-policy'],
+    ['app-restricted', 'github-policy'],
     ['not-accessible', 'github-scope'],
     ['cut', 'github-unavailable'],
     ['hang', 'github-unavailable'],
@@ -97,11 +102,24 @@ describe('failures', () => {
   ])('%s is %s', async (fault, code) => {
     standIn.set({ fault: () => fault });
     const asked = fault === 'hang' ? hasty : github;
-    for (const work of [asked.whoIs(CLASSIC), asked.repository(FINE, 'acme/shop')]) {
-      const error = await failure(work);
+    for (const work of [() => asked.whoIs(CLASSIC), () => asked.repository(FINE, 'acme/shop')]) {
+      const error = await failure(work());
       expect([error.code, error.hint.length > 20]).toEqual([code, true]);
       expect(`${error.message} ${error.hint}`).not.toMatch(/ghp_|github_pat_|acme sso|<html>/);
     }
+  });
+
+  it.each<[GitHubFault, RegExp, RegExp]>([
+    ['ip-allow-list', /IP allow list/, /not at fault.*allowed address/],
+    ['token-lifetime', /longer than 366 days/, /shorter life.*github rotate --env-file/],
+    ['classic-banned', /classic/, /fine-grained/],
+    ['app-restricted', /OAuth apps/, /approve the app/],
+  ])('%s is told by its cause, with the remedy for it, and not with a scope', async (fault, message, hint) => {
+    standIn.set({ fault: () => fault });
+    const error = await failure(github.whoIs(CLASSIC));
+    expect(error.message).toMatch(message);
+    expect(error.hint).toMatch(hint);
+    expect(error.hint).not.toMatch(/scope repo/);
   });
 
   it('a token that GitHub does not know is github-denied, asked once', async () => {

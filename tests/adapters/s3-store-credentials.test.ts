@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { awsWebIdentity } from '../../lib/adapters/s3-credentials.js';
+import { credentialsOf } from '../../lib/connect/s3.js';
 import { s3Store } from '../../lib/adapters/s3-store.js';
 import {
   type FaultAction,
@@ -61,5 +62,54 @@ describe('keys in exchange for an OIDC token', () => {
     const failure: unknown = await store.read('a').catch((it: unknown) => it);
     expect(failure).toMatchObject({ code: 'store-denied', transient: false });
     expect((failure as Error).message).not.toContain('a-secret-token');
+  });
+});
+
+describe('which credentials are used', () => {
+  const bucket = { BACKUP_STORE: 's3://bucket/x', S3_REGION: 'eu-central-1' };
+  const keys = { S3_ACCESS_KEY_ID: 'AKIAKEY', S3_SECRET_ACCESS_KEY: 'secret' };
+  const before = { ...process.env };
+  afterEach(() => void (process.env = { ...before }));
+
+  it('keys win over a role, with their session token', () => {
+    process.env['VERCEL_OIDC_TOKEN'] = 'a.token.of-vercel';
+    const config = { ...bucket, ...keys, S3_SESSION_TOKEN: 'session', S3_ROLE_ARN: ROLE };
+    expect(credentialsOf(config)).toEqual({
+      credentials: { accessKeyId: 'AKIAKEY', secretAccessKey: 'secret', sessionToken: 'session' },
+      source: 'S3_ACCESS_KEY_ID and S3_SESSION_TOKEN',
+    });
+  });
+
+  it('the role is used where Vercel’s token is, and the SDK’s chain where it is not', async () => {
+    const config = { ...bucket, S3_ROLE_ARN: ROLE };
+    process.env['VERCEL_OIDC_TOKEN'] = 'a.token.of-vercel';
+    expect(credentialsOf(config).source).toBe("S3_ROLE_ARN and Vercel's OIDC token");
+    Reflect.deleteProperty(process.env, 'VERCEL_OIDC_TOKEN');
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIAENV', AWS_SECRET_ACCESS_KEY: 'secret-of-env' });
+    const { credentials, source } = credentialsOf(config, 'REPLICA_S3_');
+    expect(source).toMatch(/default chain, since Vercel's OIDC token for REPLICA_S3_ROLE_ARN is not here/);
+    const s3 = await serve(() => ({ status: 200, headers: { etag: '"e"', 'content-length': '0' } }));
+    await s3Store({ bucket: 'b', prefix: '', region: 'eu-central-1', endpoint: s3.url, credentials }).read('a');
+    expect(s3.requests[0]?.headers.authorization).toContain('Credential=AKIAENV/');
+  });
+
+  it('none at all is told with the ways to have some', async () => {
+    for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);
+    Object.assign(process.env, {
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+      AWS_CONFIG_FILE: '/dev/null',
+    });
+    const { credentials, source } = credentialsOf(bucket);
+    const s3 = await serve(() => ({ status: 200 }));
+    const options = { bucket: 'b', prefix: '', region: 'eu-central-1', endpoint: s3.url };
+    const error: unknown = await s3Store({ ...options, credentials, credentialSource: source })
+      .read('a')
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'store-denied',
+      message: expect.stringContaining("the AWS SDK's default chain"),
+      hint: expect.stringMatching(/S3_ACCESS_KEY_ID.*AWS_PROFILE.*aws sso login/),
+    });
   });
 });

@@ -62,20 +62,23 @@ const failedIn = (checks: Map<string, Check>): string[] =>
 
 describe('doctor', () => {
   it('finds a sound stack sound, and leaves nothing behind', async () => {
-    const env: Record<string, string> = { ...(await stack.alone()), QSTASH_TOKEN: stack.secrets.queueToken };
+    const env: Variables = stack.env;
     const writes = stack.redis.writeCommandCount();
     const deliveries = stack.queue.deliveries.length;
     const { code, checks } = await examined(env);
     expect([code, failedIn(checks)]).toEqual([0, []]);
     for (const name of ['redis', 'redis-scan', 'redis-read', 'redis-clock', 'redis-server', 'store', 'store-writes'])
       expect(checks.get(name)).toMatchObject({ status: 'ok', hint: null, ms: expect.any(Number) });
-    for (const name of ['store-clock', 'queue', 'signature', 'cron-secret', 'admin-token'])
+    for (const name of ['store-clock', 'queue', 'signature', 'cron-secret', 'admin-token', 'redis-names'])
       expect(checks.get(name)?.status).toBe('ok');
+    for (const name of ['queue-way-back', 'queue-delivery', 'index', 'embedder', 'drill', 'webhook-secret'])
+      expect([name, checks.get(name)?.status]).toEqual([name, 'ok']);
     expect(checks.get('encryption')).toMatchObject({ status: 'skipped', ok: true });
     expect(checks.get('public-url')?.status).toBe('warn');
     const left = await readdir(fileURLToPath(env['BACKUP_STORE'] ?? ''), { recursive: true, withFileTypes: true });
     expect(left.filter((entry) => entry.isFile())).toEqual([]);
-    expect([stack.redis.writeCommandCount(), stack.queue.deliveries.length]).toEqual([writes, deliveries]);
+    // One message of its own comes back over the queue; the database is left alone.
+    expect([stack.redis.writeCommandCount(), stack.queue.deliveries.length]).toEqual([writes, deliveries + 1]);
   });
 
   it('prints a line for each check, with the hint under what is wrong', async () => {
@@ -84,12 +87,18 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^ok {4}redis .*\(\d+ ms\)$/m);
     expect(stdout).toMatch(/^FAIL {2}cron-secret .*16 characters.*\n +-> /m);
     expect(stdout).toMatch(/^warn {2}public-url .*\n +-> /m);
-    expect(stdout).toMatch(/^1 check failed, 1 warning\.$/m);
+    expect(stdout.split('\n')[0]).toMatch(/^warn {2}without-alerts .*nobody is told/);
+    expect(stdout).toMatch(/^1 check failed, \d+ warnings\.$/m);
   });
 
   it('fails without a database or a store, skips what else is not configured, and says what that means', async () => {
     const { code, checks } = await examined({});
     expect([code, failedIn(checks)]).toEqual([1, ['redis', 'store']]);
+    const missing = ['queue', 'cron', 'alerts', 'heartbeat', 'encryption', 'signature', 'replica', 'drill', 'admin'];
+    const names = missing.map((name) => `without-${name}`);
+    expect([...checks.keys()].slice(0, names.length)).toEqual(names);
+    for (const name of names)
+      expect(checks.get(name)).toMatchObject({ status: 'warn', hint: expect.stringContaining('.env') });
     expect(checks.get('queue')?.status).toBe('skipped');
     expect(checks.get('store')?.detail).toContain('nowhere to keep snapshots');
   });
@@ -127,10 +136,66 @@ describe('doctor fails', () => {
     ],
     ['a signing key that is none', 'signature', /not an Ed25519 key/, () => ({ BACKUP_SIGNING_KEY: 'bm90IGEga2V5' })],
     ['a short secret', 'admin-token', /16 characters/, () => ({ ADMIN_TOKEN: 'too-short' })],
+    [
+      'a secret with a line end',
+      'cron-secret',
+      /CRON_SECRET holds a line end/,
+      () => ({ CRON_SECRET: `${'s'.repeat(24)}\n` }),
+    ],
+    ['a webhook secret that is none', 'webhook-secret', /not whsec_/, () => ({ RESTORE_WEBHOOK_SECRET: 'abc' })],
+    ['a wrong index token', 'index', /./, () => ({ UPSTASH_VECTOR_REST_TOKEN: 'wrong-token-wrong' })],
+    [
+      'an index of another dimension',
+      'index',
+      /768 dimensions, the embeddings have 1536/,
+      () => ({ EMBEDDING_DIMENSIONS: '1536' }),
+    ],
+    ['a wrong embedder key', 'embedder', /./, () => ({ GEMINI_API_KEY: 'wrong-key-wrong-key' })],
+    ['a wrong drill token', 'drill', /./, () => ({ DRILL_REDIS_REST_TOKEN: 'wrong-token-wrong' })],
+    [
+      'a drill in the protected database',
+      'drill',
+      /the database that is backed up/,
+      () => ({
+        DRILL_REDIS_REST_URL: stack.env['UPSTASH_REDIS_REST_URL'] ?? '',
+        DRILL_REDIS_REST_TOKEN: stack.env['UPSTASH_REDIS_REST_TOKEN'] ?? '',
+      }),
+    ],
+    [
+      'a dead target',
+      'target-standby',
+      /could not be reached/,
+      async () => ({
+        RESTORE_TARGET_STANDBY_REST_URL: `http://127.0.0.1:${await getPort()}`,
+        RESTORE_TARGET_STANDBY_REST_TOKEN: 'a-token-of-standby',
+      }),
+    ],
+    ['a dead backend', 'backend', /./, async () => ({ BACKEND_URL: `http://127.0.0.1:${await getPort()}` })],
+    [
+      'a dead alert webhook',
+      'alerts',
+      /cannot be reached/,
+      async () => ({ ALERT_WEBHOOK_URL: `http://127.0.0.1:${await getPort()}/secret-path` }),
+    ],
+    [
+      'a dead heartbeat',
+      'heartbeat',
+      /cannot be reached/,
+      async () => ({ HEARTBEAT_URL: `http://127.0.0.1:${await getPort()}/secret-path` }),
+    ],
+    [
+      'an address that nobody answers at',
+      'queue-way-back',
+      /cannot be reached \(ECONNREFUSED\)/,
+      async () => ({ PUBLIC_URL: `http://127.0.0.1:${await getPort()}` }),
+    ],
+    ['a store with an odd name', 'store', /BACKUP_STORE must not hold/, () => ({ BACKUP_STORE: 's3://bucket/a%zz' })],
   ])('on %s', async (_, name, detail, change) => {
     const env = { ...stack.env, ...(await change()) };
     const { code, checks } = await examined(env);
-    expect([code, failedIn(checks)]).toEqual([1, [name]]);
+    // Another store or other keys than the deployment's: the message over the queue does not come back either.
+    const failed = failedIn(checks).filter((one) => one === name || one !== 'queue-delivery');
+    expect([code, failed]).toEqual([1, [name]]);
     expect(checks.get(name)?.detail).toMatch(detail);
     expect(checks.get(name)?.hint).toMatch(/\w/);
   });

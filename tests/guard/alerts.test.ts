@@ -1,13 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { silentLog } from '../../lib/adapters/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import { ALERT_CODES, type AlertCode, type Condition, type Finding } from '../../lib/guard/alerts/condition.js';
+import {
+  ALERT_CODES,
+  runbookOf,
+  type AlertCode,
+  type Condition,
+  type Finding,
+} from '../../lib/guard/alerts/condition.js';
 import { afterLook, claimDue, noticesOf, settle } from '../../lib/guard/alerts/ledger.js';
+import { acknowledgeByHand } from '../../lib/guard/alerts/acknowledge.js';
 import { tell, type TellPorts } from '../../lib/guard/alerts/tell.js';
 import { alertText } from '../../lib/guard/alerts/text.js';
+import { deliveryFigures } from '../../lib/guard/alerts/view.js';
 import { readState, type Alert } from '../../lib/guard/state.js';
-import type { AlertNotice } from '../../lib/ports/alerter.js';
+import type { AlertNotice, Delivery } from '../../lib/ports/alerter.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { worldClock } from './world/clock.js';
 
@@ -23,12 +33,15 @@ const down = new AppError('alert-unavailable', 'The alert webhook cannot be reac
 let folder: FolderStore;
 let sent: AlertNotice[];
 let failing: boolean;
+let ending: Delivery;
+let keys: string[];
 let whileSending: () => Promise<void>;
 let clock: ReturnType<typeof worldClock>;
 beforeEach(async () => {
   folder = await folderStore();
   sent = [];
   failing = false;
+  [ending, keys] = ['delivered', []];
   whileSending = () => Promise.resolve();
   clock = worldClock(START);
 });
@@ -37,10 +50,12 @@ afterEach(() => folder.remove());
 function ports(changes: Partial<TellPorts> = {}): TellPorts {
   const alerter = {
     configured: true,
-    async send(_text: string, notices: readonly AlertNotice[]) {
+    async send(_text: string, notices: readonly AlertNotice[], key: string): Promise<Delivery> {
       await whileSending();
       if (failing) throw down;
       sent.push(...notices);
+      keys.push(key);
+      return ending;
     },
   };
   return { alerter, clock, log: silentLog(), store: folder.store, ...changes };
@@ -131,6 +146,87 @@ describe('an alert', () => {
   });
 });
 
+describe('a message of which nobody knows whether it arrived', () => {
+  it('is sent again after half an hour and not before, under the same key', async () => {
+    ending = 'unknown';
+    const told = await tell(ports(), finding(condition('rpo-breached')));
+    expect(told.delivered).toBe(false);
+    for (let minute = 0; minute < 25; minute += 5) {
+      await clock.passUntil(clock.true() + 5 * 60_000);
+      await tell(ports(), finding(condition('rpo-breached')));
+    }
+    expect(keys).toHaveLength(1);
+    const state = await readState(folder.store);
+    expect(state.delivery.lastFailure).toMatchObject({ outcome: 'unknown' });
+    expect(deliveryFigures(state).undelivered).toEqual(['rpo-breached x']);
+    ending = 'delivered';
+    await clock.passUntil(clock.true() + 10 * 60_000);
+    await tell(ports(), finding(condition('rpo-breached'), condition('drill-failed')));
+    expect(new Set(keys.slice(1))).toEqual(new Set([keys[0], keys[2]]));
+    expect(keys).toHaveLength(3);
+    expect(deliveryFigures(await readState(folder.store))).toMatchObject({ undelivered: [], lastFailure: null });
+  });
+
+  it('and one that was refused are two things: that is written down, and sent by the next look', async () => {
+    failing = true;
+    await tell(ports(), finding(condition('rpo-breached')));
+    expect((await readState(folder.store)).delivery.lastFailure).toMatchObject({ outcome: 'failed', code: down.code });
+    failing = false;
+    await tell(ports(), finding(condition('rpo-breached')));
+    expect(events()).toEqual(['opened rpo-breached']);
+  });
+});
+
+describe('an acknowledgement', () => {
+  const broken = (message: string): Condition => ({ ...condition('chain-broken', 'chain'), message });
+  const word = (code: string, until: string | null = null) => ({ code, subject: null, reason: 'known', until });
+  const open = async () => (await readState(folder.store)).alerts.filter(({ resolvedAt }) => resolvedAt === null);
+
+  it('ends an alert until it says something else', async () => {
+    await tell(ports(), finding(broken('a is gone')));
+    await acknowledgeByHand({ clock, store: folder.store }, word('chain-broken'));
+    for (let day = 0; day < 20; day++) {
+      await clock.passUntil(clock.true() + 24 * HOUR);
+      await tell(ports(), finding(broken('a is gone')));
+    }
+    expect(events()).toEqual(['opened chain-broken', 'recovered chain-broken']);
+    await tell(ports(), finding(broken('a and b are gone')));
+    expect(events().slice(2)).toEqual(['opened chain-broken']);
+  });
+
+  it('ends at its time, and with what it was about', async () => {
+    await tell(ports(), finding(condition('drill-failed')));
+    const until = new Date(clock.true() + 5 * HOUR).toISOString();
+    await acknowledgeByHand({ clock, store: folder.store }, word('drill-failed', until));
+    await tell(ports(), finding(condition('drill-failed')));
+    expect(await open()).toEqual([]);
+    await clock.passUntil(clock.true() + 6 * HOUR);
+    await tell(ports(), finding(condition('drill-failed')));
+    expect(await open()).toHaveLength(1);
+    await acknowledgeByHand({ clock, store: folder.store }, word('drill-failed'));
+    await tell(ports(), finding());
+    await tell(ports(), finding(condition('drill-failed')));
+    expect(await open()).toHaveLength(1);
+  });
+
+  it('needs an alert that is open', async () => {
+    const none = acknowledgeByHand({ clock, store: folder.store }, word('rpo-breached'));
+    await expect(none).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('comes by itself with a snapshot taken after the alert was told', async () => {
+    const gone = broken('a is gone');
+    await tell(ports(), finding({ ...gone, endsWith: clock.true() - HOUR }));
+    await clock.passUntil(clock.true() + HOUR);
+    await tell(ports(), finding({ ...gone, endsWith: START - HOUR }));
+    expect(await open()).toHaveLength(1);
+    await tell(ports(), finding({ ...gone, endsWith: clock.true() - 1_000 }));
+    expect([await open(), events().at(-1)]).toEqual([[], 'recovered chain-broken']);
+    await tell(ports(), finding({ ...gone, endsWith: clock.true() - 1_000 }));
+    expect(await open()).toEqual([]);
+  });
+});
+
 describe('the ledger', () => {
   const looks = fc.array(
     fc.record({
@@ -169,9 +265,22 @@ describe('the ledger', () => {
   });
 });
 
+describe('the runbook', () => {
+  const text = readFileSync(join(process.cwd(), 'docs/operations.md'), 'utf8');
+  it.each(ALERT_CODES)('has a row for %s, at the anchor that its messages name', (code) => {
+    expect(text).toContain(`| <a id="${runbookOf(code).split('#')[1] ?? ''}"></a>\`${code}\``);
+  });
+});
+
 describe('the text', () => {
   it('names what is new before what is old, and cuts what is long', () => {
-    const notice = { subject: 'x', hint: 'Do.', since: '2026-11-22T14:00:00.000Z', message: 'm'.repeat(5_000) };
+    const notice = {
+      subject: 'x',
+      hint: 'Do.',
+      since: '2026-11-22T14:00:00.000Z',
+      message: 'm'.repeat(5_000),
+      runbook: 'docs/operations.md#alert-c',
+    };
     const text = alertText([
       { ...notice, event: 'recovered', code: 'a' },
       ...Array.from({ length: 40 }, () => ({ ...notice, event: 'reminder' as const, code: 'b' })),

@@ -15,9 +15,8 @@ export function refusalOf({ status, headers, json }: RestAnswer, now: number): A
   const text = problemSchema.safeParse(json).data?.message ?? '';
   if (status === 401) return denied();
   if (status === 429 || (status === 403 && isLimit(headers, text))) return limited(headers, now);
-  if (status === 403 && (headers.has('x-github-sso') || /\bSAML\b/i.test(text))) return singleSignOn();
-  if (status === 403 && /suspended/i.test(text)) return suspended();
-  if (status === 403 || status === 404) return underScoped();
+  if (status === 403) return forbidden(headers, text);
+  if (status === 404) return underScoped();
   if (status >= 500 || status === 408) return unavailable(`GitHub answered HTTP ${status}`);
   return new AppError('github-unavailable', `GitHub answered HTTP ${status}, which was not to be expected`, {
     hint: 'Check GITHUB_API_URL: https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise Server.',
@@ -33,7 +32,34 @@ export function unavailable(message: string, { cause }: { readonly cause?: unkno
 }
 
 function isLimit(headers: Headers, text: string): boolean {
-  return headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after') || /rate limit/i.test(text);
+  return (
+    headers.get('x-ratelimit-remaining') === '0' ||
+    headers.has('retry-after') ||
+    /rate limit|abuse detection|content creation has been|blocked from content creation/i.test(text)
+  );
+}
+
+/** GitHub answers 403 for a dozen causes; its text tells them apart. Each `says` is of a real answer. */
+const FORBIDDEN: readonly { readonly says: RegExp; readonly make: (text: string) => AppError }[] = [
+  // "...the `org` organization has an IP allow list enabled, and your IP address is not permitted..."
+  { says: /IP allow list|IP address is not permitted/i, make: () => notFromHere() },
+  // "The 'org' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days."
+  { says: /lifetime is greater than/i, make: (text) => livesTooLong(text) },
+  // "`org` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or..."
+  { says: /forbids access via a personal access token \(classic\)/i, make: () => classicBanned() },
+  { says: /forbids access via a fine-grained personal access token/i, make: () => fineGrainedBanned() },
+  // "Although you appear to have the correct authorization credentials, the `org` organization has enabled OAuth App access restrictions..."
+  { says: /OAuth App access restrictions/i, make: () => appNotApproved() },
+  { says: /\bSAML\b|single sign-?on/i, make: () => singleSignOn() },
+  { says: /suspended/i, make: () => suspended() },
+  { says: /terms of service|repository access blocked|repository .*disabled/i, make: () => blocked() },
+  { says: /archived/i, make: () => archived() },
+  { says: /administrative rules|User-Agent/i, make: () => unavailable('GitHub refused the form of the request') },
+];
+
+function forbidden(headers: Headers, text: string): AppError {
+  if (headers.has('x-github-sso')) return singleSignOn();
+  return FORBIDDEN.find(({ says }) => says.test(text))?.make(text) ?? underScoped();
 }
 
 /** Not transient: nothing here waits for an hour to be over, and asking on may get the token banned. */
@@ -69,4 +95,55 @@ function underScoped(): AppError {
   return new AppError('github-scope', 'The token is known to GitHub, but may not do this', {
     hint: 'Give a classic token the scope repo, a fine-grained one Contents, Issues and Pull requests (read and write).',
   });
+}
+
+function policy(message: string, hint: string): AppError {
+  return new AppError('github-policy', message, { hint });
+}
+
+function notFromHere(): AppError {
+  return policy(
+    'The organization has an IP allow list, and the address that this program calls from is not on it',
+    'The token is not at fault. Run it from an allowed address, or have an owner of the organization add this one (Settings, Authentication security, IP allow list); Vercel needs Secure Compute or a static address for that.',
+  );
+}
+
+function livesTooLong(text: string): AppError {
+  const days = /greater than (\d{1,4}) days/i.exec(text)?.[1];
+  return policy(
+    `The organization refuses tokens that live longer than ${days === undefined ? 'its policy allows' : `${days} days`}`,
+    'On GitHub (Settings, Developer settings) regenerate the token with a shorter life, then run `npx soulcaster-backup github rotate --env-file .env`.',
+  );
+}
+
+function classicBanned(): AppError {
+  return policy(
+    'The organization does not admit classic personal access tokens',
+    'Make a fine-grained token with Contents, Issues and Pull requests (read and write), then run `npx soulcaster-backup github rotate --env-file .env`.',
+  );
+}
+
+function fineGrainedBanned(): AppError {
+  return policy(
+    'The organization does not admit fine-grained personal access tokens, or has not approved this one',
+    'Have an owner of the organization approve the token (Settings, Personal access tokens), or use a token of another kind.',
+  );
+}
+
+function appNotApproved(): AppError {
+  return policy(
+    'The organization restricts OAuth apps, and has not approved the one that this token is of',
+    'Have an owner of the organization approve the app (Settings, Third-party access, OAuth app policy).',
+  );
+}
+
+function blocked(): AppError {
+  return policy('GitHub has blocked the repository', 'The token is not at fault: ask support.github.com.');
+}
+
+function archived(): AppError {
+  return policy(
+    'The repository is archived, so that nobody may write to it',
+    'Unarchive it on GitHub, or take it out of GITHUB_CHECK_REPOS.',
+  );
 }

@@ -29,15 +29,17 @@ export interface Condition {
   /** What is the case, in ids and counts. May change while it lasts. */
   readonly message: string;
   readonly hint: string;
+  /** Since when (milliseconds since the epoch) all is right again, where that ends an alert which was told before it. */
+  readonly endsWith?: number;
 }
 
 /** What was found, and of which codes it was looked for at all: of the others nothing is known. */
 export interface Finding {
   readonly conditions: readonly Condition[];
-  readonly judged: ReadonlySet<AlertCode>;
+  readonly judged: ReadonlySet<string>;
 }
 
-export function keyOf({ code, subject }: Pick<Condition, 'code' | 'subject'>): string {
+export function keyOf({ code, subject }: { readonly code: string; readonly subject: string }): string {
   return `${code} ${subject}`;
 }
 
@@ -46,4 +48,9 @@ export function merged(...findings: readonly Finding[]): Finding {
     conditions: findings.flatMap(({ conditions }) => conditions),
     judged: new Set(findings.flatMap(({ judged }) => [...judged])),
   };
+}
+
+/** The row of the runbook that says what to do about an alert. */
+export function runbookOf(code: string): string {
+  return `docs/operations.md#alert-${code}`;
 }

@@ -1,12 +1,15 @@
 import type { AlertNotice } from '../../ports/alerter.js';
 import { AHEAD_MS } from '../objectives.js';
 import type { Alert } from '../state.js';
-import { keyOf, type Finding } from './condition.js';
+import { keyOf, runbookOf, type Finding } from './condition.js';
 
 /** An alert that lasts is told of again so long after the last time: daily, though a guard is up to an hour late. */
 const REMIND_AFTER_MS = 22 * 3_600_000;
-/** So long the one who is about to tell of an alert has for it; then another may. */
-export const CLAIM_MS = 2 * 60_000;
+/**
+ * So long the one who is about to tell of an alert has for it; then another may. Longer than any receiver takes: a message of
+ * which nobody wrote down what became of it may have arrived, and a copy is worse than a late one.
+ */
+export const CLAIM_MS = 30 * 60_000;
 
 /** The alerts after a look: new ones open, those that last are kept, those that were looked for in vain are over. */
 export function afterLook(alerts: readonly Alert[], { conditions, judged }: Finding, now: number): Alert[] {
@@ -15,11 +18,15 @@ export function afterLook(alerts: readonly Alert[], { conditions, judged }: Find
   const kept = alerts.map((alert): Alert => {
     const condition = found.get(keyOf(alert));
     found.delete(keyOf(alert));
-    if (condition !== undefined) return { ...alert, ...condition, resolvedAt: null };
+    if (condition !== undefined)
+      return { ...alert, message: condition.message, hint: condition.hint, resolvedAt: null };
     return judged.has(alert.code) ? { ...alert, resolvedAt: alert.resolvedAt ?? at } : alert;
   });
-  const opened = [...found.values()].map((condition): Alert => ({
-    ...condition,
+  const opened = [...found.values()].map(({ code, hint, message, subject }): Alert => ({
+    code,
+    subject,
+    message,
+    hint,
     since: at,
     lastSentAt: null,
     resolvedAt: null,
@@ -28,8 +35,11 @@ export function afterLook(alerts: readonly Alert[], { conditions, judged }: Find
   return [...kept, ...opened];
 }
 
+/** Of an alert; a test is of none. */
+type DueEvent = Exclude<AlertNotice['event'], 'test'>;
+
 /** What is to be told of an alert now; null for nothing, or when somebody else is at it. */
-export function dueEvent({ claim, lastSentAt, resolvedAt }: Alert, now: number): AlertNotice['event'] | null {
+export function dueEvent({ claim, lastSentAt, resolvedAt }: Alert, now: number): DueEvent | null {
   if (claim !== null && isLive(Date.parse(claim.until), now)) return null;
   if (resolvedAt !== null) return 'recovered';
   if (lastSentAt === null) return 'opened';
@@ -48,21 +58,45 @@ export function claimDue(alerts: readonly Alert[], by: string, now: number): Ale
   const until = new Date(now + CLAIM_MS).toISOString();
   return alerts.map((alert) => {
     const event = dueEvent(alert, now);
-    return event === null ? alert : { ...alert, claim: { by, event, until } };
+    if (event === null) return alert;
+    // The same message as one that had an unknown end: a receiver that knows keys drops the second.
+    const key = alert.claim?.event === event && alert.claim.key !== undefined ? alert.claim.key : by;
+    return { ...alert, claim: { by, event, until, key } };
   });
+}
+
+/** A message: what goes out together, under one key. */
+export interface Message {
+  readonly key: string;
+  readonly notices: readonly AlertNotice[];
+}
+
+/** The messages of what `by` took on: one of what is new, and one each of what may have been sent before. */
+export function messagesOf(alerts: readonly Alert[], by: string): Message[] {
+  const messages = new Map<string, AlertNotice[]>();
+  for (const { claim, code, subject, message, hint, since } of alerts) {
+    if (claim?.by !== by) continue;
+    const key = claim.key ?? by;
+    const notices = messages.get(key) ?? [];
+    notices.push({ event: claim.event, code, subject, message, hint, since, runbook: runbookOf(code) });
+    messages.set(key, notices);
+  }
+  return [...messages].map(([key, notices]) => ({ key, notices }));
 }
 
 /** The notices of what `by` took on. */
 export function noticesOf(alerts: readonly Alert[], by: string): AlertNotice[] {
-  return alerts.flatMap(({ claim, code, subject, message, hint, since }) =>
-    claim?.by === by ? [{ event: claim.event, code, subject, message, hint, since }] : [],
-  );
+  return messagesOf(alerts, by).flatMap(({ notices }) => notices);
 }
 
-/** Puts down what `by` took on: as told, or as still to be told. An alert that was told to be over goes. */
-export function settle(alerts: readonly Alert[], by: string, told: boolean, now: number): Alert[] {
+/**
+ * Puts down what `by` took on: as told, or as still to be told. An alert that was told to be over goes. `key`: of this message
+ * alone.
+ */
+export function settle(alerts: readonly Alert[], by: string, told: boolean, now: number, key?: string): Alert[] {
   return alerts.flatMap((alert): Alert[] => {
     if (alert.claim?.by !== by) return [alert];
+    if (key !== undefined && (alert.claim.key ?? by) !== key) return [alert];
     const free = { ...alert, claim: null };
     if (!told) return [free];
     if (alert.claim.event !== 'recovered') return [{ ...free, lastSentAt: new Date(now).toISOString() }];

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Ports } from '../../ports/index.js';
 import { changeState, type Alert, type GuardState } from '../state.js';
-import type { Condition, Finding } from './condition.js';
-import { afterLook, claimDue, noticesOf, settle, withoutResolved } from './ledger.js';
+import { acknowledge } from './acknowledge.js';
+import { keyOf, runbookOf, type Condition, type Finding } from './condition.js';
+import { afterLook, claimDue, messagesOf, settle, withoutResolved, type Message } from './ledger.js';
 import { alertText } from './text.js';
 
 export type TellPorts = Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'>;
@@ -33,39 +34,70 @@ export async function tell(
   try {
     const state = await changeState(ports.store, (before) => {
       const after = change(before);
-      const alerts = take(ports, afterLook(after.alerts, finding, ports.clock.now()), by);
-      return { ...after, alerts };
+      const now = ports.clock.now();
+      const { acknowledged, finding: left } = acknowledge(after, finding, now);
+      return { ...after, acknowledged, alerts: take(ports, afterLook(after.alerts, left, now), by) };
     });
-    const notices = noticesOf(state.alerts, by);
-    const sent = await send(ports, notices);
-    if (notices.length > 0) await putDown(ports, by, sent);
-    return { alerts: withoutResolved(state.alerts), notices: sent ? notices : [], delivered: sent };
+    const sent: AlertNotice[] = [];
+    const messages = messagesOf(state.alerts, by);
+    for (const message of messages) {
+      const outcome = await send(ports, message);
+      if (outcome.state === 'delivered') sent.push(...message.notices);
+      await putDown(ports, by, message.key, outcome);
+    }
+    const due = messages.flatMap(({ notices }) => notices);
+    return { alerts: withoutResolved(state.alerts), notices: sent, delivered: sent.length === due.length };
   } catch (error) {
     return tellWithoutState(ports, finding.conditions, error);
   }
 }
 
+type Outcome =
+  | { readonly state: 'delivered' }
+  | { readonly state: 'failed' | 'unknown'; readonly code: string; readonly message: string; readonly hint: string };
+
 function take({ alerter, clock }: TellPorts, alerts: readonly Alert[], by: string): Alert[] {
   return alerter.configured ? claimDue(alerts, by, clock.now()) : withoutResolved(alerts);
 }
 
-async function send({ alerter, log }: TellPorts, notices: readonly AlertNotice[]): Promise<boolean> {
-  if (notices.length === 0) return true;
+async function send({ alerter, log }: TellPorts, { key, notices }: Message): Promise<Outcome> {
   try {
-    await alerter.send(alertText(notices), notices);
-    log.info('alerts-sent', { alerts: notices.length });
-    return true;
+    if ((await alerter.send(alertText(notices), notices, key)) === 'delivered') {
+      log.info('alerts-sent', { alerts: notices.length });
+      return { state: 'delivered' };
+    }
+    log.warn('alerts-unknown', { alerts: notices.length });
+    return { state: 'unknown', code: 'alert-unavailable', ...UNKNOWN };
   } catch (cause) {
-    const { code, message } = toAppError(cause);
+    const { code, message, hint } = toAppError(cause);
     log.error('alerts-not-sent', { alerts: notices.length, code, message });
-    return false;
+    return { state: 'failed', code, message, hint };
   }
 }
 
-/** What was told and could not be put down is told again: twice is better than never. */
-async function putDown({ clock, log, store }: TellPorts, by: string, sent: boolean): Promise<void> {
+const UNKNOWN = {
+  message: 'The alert webhook took the message and did not answer in time, so that it may have arrived',
+  hint: 'A copy with the same Idempotency-Key follows after half an hour at the earliest. See why the receiver is slow.',
+};
+
+/**
+ * What was told and could not be put down is told again after a pause. What has an unknown end keeps its claim, so that no
+ * copy is sent before that is over.
+ */
+async function putDown({ clock, log, store }: TellPorts, by: string, key: string, outcome: Outcome): Promise<void> {
   try {
-    await changeState(store, (state) => ({ ...state, alerts: settle(state.alerts, by, sent, clock.now()) }));
+    const now = clock.now();
+    const at = new Date(now).toISOString();
+    await changeState(store, (state) => {
+      if (outcome.state === 'delivered') {
+        const alerts = settle(state.alerts, by, true, now, key);
+        return { ...state, alerts, delivery: { lastSentAt: at, lastFailure: null } };
+      }
+      const { state: end, code, message, hint } = outcome;
+      const delivery = { ...state.delivery, lastFailure: { at, outcome: end, code, message, hint } };
+      const alerts = end === 'failed' ? settle(state.alerts, by, false, now, key) : state.alerts;
+      return { ...state, alerts, delivery };
+    });
   } catch (error) {
     log.warn('alerts-not-put-down', { code: toAppError(error).code });
   }
@@ -78,8 +110,15 @@ async function tellWithoutState(ports: TellPorts, conditions: readonly Condition
   const since = new Date(ports.clock.now()).toISOString();
   const store: Condition = { code: 'store-unavailable', subject: 'store', message, hint };
   const open = [...conditions.filter((condition) => condition.code !== store.code), store];
-  const notices = open.map((condition) => ({ ...condition, event: 'opened' as const, since }));
-  if (ports.alerter.configured) await send(ports, notices);
+  const notices = open.map(({ code: of, subject, message: text, hint: advice }): AlertNotice => {
+    return { event: 'opened', code: of, subject, message: text, hint: advice, since, runbook: runbookOf(of) };
+  });
+  // The same within an hour, so that a receiver that knows keys shows it once.
+  const key = createHash('sha256')
+    .update(`${open.map(keyOf).join()} ${since.slice(0, 13)}`)
+    .digest('hex')
+    .slice(0, 32);
+  if (ports.alerter.configured) await send(ports, { key, notices });
   const alerts = open.map((each): Alert => ({ ...each, since, lastSentAt: null, resolvedAt: null, claim: null }));
   return { alerts, notices, delivered: false };
 }

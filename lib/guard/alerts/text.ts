@@ -8,6 +8,7 @@ const WORDS: Readonly<Record<AlertNotice['event'], string>> = {
   opened: 'ALERT',
   reminder: 'STILL OPEN',
   recovered: 'RECOVERED',
+  test: 'TEST',
 };
 
 /** A message for people: what is open first, then what still is, then what is over. */
@@ -19,8 +20,8 @@ export function alertText(notices: readonly AlertNotice[]): string {
   return ['soulcaster-backup', ...lines, ...rest].join('\n');
 }
 
-function line({ event, code, subject, message, hint, since }: AlertNotice): string {
+function line({ event, code, subject, message, hint, runbook, since }: AlertNotice): string {
   const head = `${WORDS[event]} ${code} (${subject})`;
   if (event === 'recovered') return `${head}: it was open since ${since}.`;
-  return `${head}: ${message.slice(0, LONGEST)}\n  -> ${hint.slice(0, LONGEST)}${event === 'reminder' ? ` Open since ${since}.` : ''}`;
+  return `${head}: ${message.slice(0, LONGEST)}\n  -> ${hint.slice(0, LONGEST)}${event === 'reminder' ? ` Open since ${since}.` : ''}\n  -> ${runbook}`;
 }

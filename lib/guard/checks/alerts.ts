@@ -1,20 +1,43 @@
-import type { AppError } from '../../errors.js';
-import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import type { Reachable } from '../../ports/reachable.js';
+import { ok, fail, warn, type CheckGroup, type Observation } from '../doctor.js';
+import type { DeliveryState } from '../state.js';
 
-/** What is known of the addresses to tell. `problem` is what the configuration has to say against them, or null. */
-export interface AlertSettings {
-  readonly webhook: boolean;
-  readonly heartbeat: boolean;
-  readonly problem: AppError | null;
+/**
+ * Whether alerts arrive. Nothing is sent, since a test alert is an alert: the host is reached, and what became of the last
+ * message is read. `open` may throw `config`; `last` is null where the store cannot be asked.
+ */
+export function alertChecks(open: () => Reachable, last: () => Promise<DeliveryState | null>): CheckGroup {
+  return [
+    {
+      name: 'alerts',
+      look: async () => {
+        await open().reach();
+        return judge(await last());
+      },
+    },
+  ];
 }
 
-/** Whether anybody is told when something is wrong. Nothing is sent: a test alert is an alert. */
-export function alertChecks({ webhook, heartbeat, problem }: AlertSettings): CheckGroup {
-  const judge = (): Observation => {
-    if (!webhook) return warn('only the heartbeat is set', 'Set ALERT_WEBHOOK_URL as well: it says what is wrong.');
-    if (!heartbeat) return warn('only the webhook is set', 'Set HEARTBEAT_URL as well: it notices when nothing runs.');
-    return ok('webhook and heartbeat are set');
-  };
-  const look = () => (problem === null ? Promise.resolve(judge()) : Promise.reject(problem));
-  return [{ name: 'alerts', look }];
+/** Whether the watchdog's host is there. It is not pinged: that would be a sign of life. */
+export function heartbeatChecks(open: () => Reachable): CheckGroup {
+  return [
+    {
+      name: 'heartbeat',
+      look: async () => {
+        await open().reach();
+        return ok('its host is reached; the address itself is left to the runs, as a ping is a sign of life');
+      },
+    },
+  ];
+}
+
+function judge(state: DeliveryState | null): Observation {
+  const test = 'Try it: npx soulcaster-backup alerts test --env-file .env';
+  if (state?.lastFailure != null) {
+    const { at, hint, message, outcome } = state.lastFailure;
+    if (outcome === 'failed') return fail(`the last message, ${at}, did not arrive: ${message}`, hint);
+    return warn(`of the last message, ${at}, it is not known whether it arrived: ${message}`, `${hint} ${test}`);
+  }
+  if (state?.lastSentAt == null) return warn('the host is reached, but no message was ever delivered', test);
+  return ok(`the last message was delivered ${state.lastSentAt}`);
 }

@@ -15,6 +15,7 @@ export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
     { name: 'redis', look: () => reach(redis()) },
     { name: 'redis-scan', look: () => scan(redis()) },
     { name: 'redis-read', look: () => read(redis()) },
+    { name: 'redis-names', look: () => readOddNames(redis()) },
     { name: 'redis-clock', look: () => compareClocks(redis(), clock) },
     { name: 'redis-server', look: () => describe(redis()) },
   ];
@@ -41,6 +42,17 @@ async function read(redis: RedisPort): Promise<Observation> {
     if ('error' in reply) throw refused(commands[index]?.[0] ?? '', reply.error);
   }
   return ok('values and expiries are read in one transaction');
+}
+
+/** Names that are not UTF-8 go by a script, and expiry of hash fields by commands that an ACL may lack. */
+async function readOddNames(redis: RedisPort): Promise<Observation> {
+  const odd = Buffer.concat([Buffer.from(`soulcaster-backup:doctor:${randomUUID()}:`), Buffer.from([0xff, 0xfe])]);
+  await ask(redis, ['TYPE', odd]);
+  await ask(redis, ['PEXPIRETIME', odd]);
+  const [fields] = await redis.pipeline([['HPEXPIRETIME', odd.toString('hex'), 'FIELDS', '1', 'f']]);
+  const error = fields !== undefined && 'error' in fields ? fields.error : null;
+  if (error !== null && /^NOPERM/i.test(error)) throw refused('HPEXPIRETIME', error);
+  return ok(`names of any bytes are read${error === null ? ', and the expiry of single hash fields' : ''}`);
 }
 
 async function compareClocks(redis: RedisPort, clock: Clock): Promise<Observation> {

@@ -10,6 +10,7 @@ export type CredentialOutcome =
   | 'revoked'
   | 'under-scoped'
   | 'sso-required'
+  | 'policy-refused'
   | 'suspended'
   | 'wrong-secret'
   | 'rate-limited'
@@ -39,6 +40,7 @@ const MEANINGS: Partial<Record<ErrorCode, Meaning>> = {
   'github-limit': cannotTell('rate-limited'),
   'github-unavailable': cannotTell('unreachable'),
   'github-sso': ({ hint, message }) => outcome('sso-required', 'fail', message, hint),
+  'github-policy': ({ hint, message }) => outcome('policy-refused', 'fail', message, hint),
   'github-suspended': ({ hint, message }) => outcome('suspended', 'fail', message, hint),
   'github-scope': ({ hint }, what) => outcome('under-scoped', 'fail', `${what} may not do what it is for`, hint),
   'github-denied': ({ hint }, what) =>

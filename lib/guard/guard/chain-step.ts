@@ -1,4 +1,6 @@
 import type { Ports } from '../../ports/index.js';
+import { timeOfId } from '../../runs/ids.js';
+import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
 import type { Finding } from '../alerts/condition.js';
 import type { Summary } from './parts.js';
@@ -11,6 +13,8 @@ export async function chainStep(
   ports: Pick<Ports, 'signer' | 'store'>,
 ): Promise<Finding & { readonly summary: Summary }> {
   const findings = await checkChain(ports);
+  const newest = (await snapshotIds(ports.store)).at(-1) ?? '';
+  const isWholeSince = !findings.some(({ detail, subject }) => detail.includes(newest) || subject.includes(newest));
   const named = findings.slice(0, NAMED).map(({ code, subject }) => `${code} ${subject}`);
   const more = findings.length > NAMED ? ` and ${findings.length - NAMED} more` : '';
   const condition = {
@@ -18,6 +22,8 @@ export async function chainStep(
     subject: 'chain',
     message: `Snapshots were altered or removed: ${named.join('; ')}${more}`,
     hint: 'See who writes to the bucket. Bring back older versions of what is named, or take a snapshot now and rely on that.',
+    // An alert that was told ends with a snapshot taken after it, on which nobody has laid hands.
+    ...(newest !== '' && isWholeSince ? { endsWith: timeOfId(newest) } : {}),
   } as const;
   return {
     summary: { findings: findings.length },

@@ -67,6 +67,17 @@ export function metricsOf(status: StatusReport): Metric[] {
       '1 for each alert that is open.',
       status.alerts.map(({ code, subject }) => ({ labels: { code, subject }, value: 1 })),
     ],
+    [
+      'alert_sent_timestamp_seconds',
+      'When an alert message was delivered last, since the epoch.',
+      one(epoch(status.delivery.lastSentAt)),
+    ],
+    ['alerts_undelivered', 'Alerts that are due to be told and were not.', one(status.delivery.undelivered.length)],
+    [
+      'alert_delivery_failed_timestamp_seconds',
+      'When the last alert message did not arrive, or may not have; gone once one arrived after it.',
+      one(epoch(status.delivery.lastFailure?.at)),
+    ],
     ['check_ok', 'Whether a check of a service or a credential did not fail.', checks(status)],
     ['guard_run_timestamp_seconds', 'When the guard ran last, since the epoch.', one(epoch(status.guard.lastRunAt))],
   ].map(([name, help, samples]) => ({ name, help, samples }) as Metric);

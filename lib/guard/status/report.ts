@@ -4,6 +4,7 @@ import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } fr
 import { unfinishedOf } from '../../snapshot/unfinished-marks.js';
 import type { DrillView, Drills } from '../drill-view.js';
 import { gatherFacts, type Facts } from '../facts.js';
+import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../alerts/view.js';
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTime, recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
 import { readState, type GuardState } from '../state.js';
@@ -59,14 +60,9 @@ export interface StatusReport {
   }[];
   readonly runs: readonly RunFigures[];
   readonly drills: readonly DrillFigures[];
-  readonly alerts: readonly {
-    readonly code: string;
-    readonly subject: string;
-    readonly message: string;
-    readonly hint: string;
-    readonly since: string;
-    readonly lastSentAt: string | null;
-  }[];
+  readonly alerts: readonly AlertFigures[];
+  readonly acknowledged: GuardState['acknowledged'];
+  readonly delivery: DeliveryFigures;
   readonly credentials: { readonly checkedAt: string | null; readonly checks: GuardState['checks'] };
   readonly guard: { readonly lastRunAt: string | null; readonly outcome: GuardState['outcome'] };
 }
@@ -104,16 +100,9 @@ export async function statusReport(context: TrustContext, drills: Drills): Promi
     })),
     runs: facts.runs.slice(0, MOST_RUNS).map(runFigures),
     drills: facts.drills.map(drillFigures),
-    alerts: state.alerts
-      .filter(({ resolvedAt }) => resolvedAt === null)
-      .map(({ code, subject, message, hint, since, lastSentAt }) => ({
-        code,
-        subject,
-        message,
-        hint,
-        since,
-        lastSentAt,
-      })),
+    alerts: openAlerts(state),
+    acknowledged: state.acknowledged,
+    delivery: deliveryFigures(state),
     credentials: { checkedAt: state.checkedAt, checks: state.checks },
     guard: { lastRunAt: state.lastRunAt, outcome: state.outcome },
   };

@@ -27,6 +27,11 @@ export type GitHubFault =
   | 'secondary-bare'
   | 'sso'
   | 'suspended'
+  | 'ip-allow-list'
+  | 'token-lifetime'
+  | 'classic-banned'
+  | 'app-restricted'
+  | 'abuse'
   | 'not-accessible'
   | 'cut'
   | 'hang'
@@ -135,6 +140,31 @@ function faulty(fault: GitHubFault): Served {
       );
     case 'suspended':
       return problem(403, 'Sorry. Your account was suspended.');
+    case 'ip-allow-list':
+      return problem(
+        403,
+        'Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.',
+      );
+    case 'token-lifetime':
+      return problem(
+        403,
+        "The 'acme' organization forbids access via a fine-grained personal access tokens if the token's lifetime is greater than 366 days. Please adjust your token's lifetime at the following URL: https://github.com/settings/personal-access-tokens/1",
+      );
+    case 'classic-banned':
+      return problem(
+        403,
+        '`acme` forbids access via a personal access token (classic). Please use a GitHub App, OAuth App, or a personal access token with fine-grained permissions.',
+      );
+    case 'app-restricted':
+      return problem(
+        403,
+        'Although you appear to have the correct authorization credentials, the `acme` organization has enabled OAuth App access restrictions, meaning that data access to third-parties is limited.',
+      );
+    case 'abuse':
+      return problem(
+        403,
+        'You have triggered an abuse detection mechanism. Please wait a few minutes before you try again.',
+      );
     case 'not-accessible':
       return problem(403, 'Resource not accessible by personal access token');
     case 'not-json':

@@ -1,0 +1,84 @@
+import { connect } from '../connect.js';
+import { acknowledgeByHand } from '../guard/alerts/acknowledge.js';
+import { sendTestAlert } from '../guard/alerts/test-message.js';
+import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../guard/alerts/view.js';
+import { readState, type Acknowledgement } from '../guard/state.js';
+import type { Context } from './context.js';
+import { counted } from './output/format.js';
+import { facts } from './output/table.js';
+
+/** `alerts`: what is open, what is acknowledged, and whether messages arrive. Exit 1 when any alert is open. */
+export async function listAlerts(context: Context): Promise<number> {
+  const { store } = connect(context.env, ['store']);
+  const state = await readState(store);
+  const alerts = openAlerts(state);
+  const delivery = deliveryFigures(state);
+  const configured = (context.env['ALERT_WEBHOOK_URL'] ?? '') !== '';
+  const { acknowledged } = state;
+  context.print(
+    [
+      alerts.length === 0 ? 'No alert is open.' : alerts.map(alertWords).join('\n'),
+      ...acknowledged.map(ackWords),
+      facts(deliveryWords(delivery, configured)),
+    ].join('\n\n'),
+  );
+  context.document({ alerts, acknowledged, delivery: { ...delivery, configured } });
+  return alerts.length === 0 ? 0 : 1;
+}
+
+/** `alerts test`: sends a test message and says what came back. Exit 1 unless it arrived. */
+export async function testAlerts(context: Context): Promise<number> {
+  const result = await sendTestAlert({ ...connect(context.env, ['alerter', 'clock', 'store']), log: context.log });
+  const { error, milliseconds, outcome } = result;
+  const words = { delivered: 'The test message was delivered', unknown: 'Not known', failed: 'Not delivered' }[outcome];
+  context.print(error === null ? `${words} (${milliseconds} ms).` : `${words}: ${error.message}\n  -> ${error.hint}`);
+  context.document(result);
+  return outcome === 'delivered' ? 0 : 1;
+}
+
+export interface AckOptions {
+  readonly reason: string;
+  readonly until?: string;
+}
+
+/** `alerts ack`: an open alert is known, and why. */
+export async function ackAlert(
+  context: Context,
+  code: string,
+  subject: string | undefined,
+  { reason, until }: AckOptions,
+): Promise<number> {
+  const end = until === undefined ? null : new Date(until).toISOString();
+  const ports = connect(context.env, ['clock', 'store']);
+  const given = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
+  context.print(given.map(ackWords).join('\n'));
+  context.document({ acknowledged: given });
+  return 0;
+}
+
+function alertWords({ code, hint, lastSentAt, message, runbook, since, subject }: AlertFigures): string {
+  const told = lastSentAt === null ? 'NOT TOLD YET' : `told ${lastSentAt}`;
+  return `ALERT ${code} (${subject}), since ${since}, ${told}: ${message}\n  -> ${hint}\n  -> ${runbook}`;
+}
+
+function ackWords({ code, reason, subject, until }: Acknowledgement): string {
+  const end = until === null ? 'until it says something else or is over' : `until ${until}`;
+  return `acknowledged ${code} (${subject}), ${end}: ${reason}`;
+}
+
+function deliveryWords(
+  { lastFailure, lastSentAt, undelivered }: DeliveryFigures,
+  configured: boolean,
+): [string, string][] {
+  const channel = configured ? 'ALERT_WEBHOOK_URL is set' : 'NOT SET: nobody is told';
+  const failure = lastFailure === null ? 'none' : `${lastFailure.outcome} ${lastFailure.at}: ${lastFailure.message}`;
+  return [
+    ['channel', channel],
+    ['last delivered', lastSentAt ?? 'never'],
+    ['last failure', failure],
+    [
+      'undelivered',
+      undelivered.length === 0 ? 'none' : `${counted(undelivered.length, 'alert')}: ${undelivered.join('; ')}`,
+    ],
+  ];
+}
