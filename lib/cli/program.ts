@@ -166,7 +166,10 @@ function addRestore(program: Command, perform: Perform): void {
         .default('replace'),
     )
     .addOption(
-      new Option('--ttl <rule>', 'expiry of keys: as it was, with the time they had left then, or none')
+      new Option(
+        '--ttl <rule>',
+        'expiry of keys and fields: as it was, with the time they had left then, or none: what is over comes back',
+      )
         .choices(EXPIRY_RULES)
         .default('keep'),
     )

@@ -55,7 +55,7 @@ async function perform(context: Context, app: FullApp, request: RestoreRequest):
   const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null;
   const vectors = goesOn ? await reindexRestored(context, app, app.reindex, result.scope) : null;
   const error = errorOf(run, app.queued);
-  const told = error === null || result !== null ? error : brokenOff(error, request, undo);
+  const told = error === null || result !== null ? error : brokenOff(error, request, undo, run);
   const unmade = vectors?.error ?? null;
   if (told !== null && unmade !== null) explain(unmade, { env: context.env, err: (text) => context.note(text) });
   return finish(context, run, told ?? unmade, {

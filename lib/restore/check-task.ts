@@ -51,7 +51,7 @@ export async function surveyStep(ports: RestorePorts, leg: Leg): Promise<StepOut
   }
   if (found.length > 0) return enter('condemn', { ...state, findings: found }, 0, ports.clock.now());
   const { facts, projects } = mergeFindings(inputOf(leg.run).scope, scopes);
-  return enter('place', { ...state, parts, facts, projects }, 0, ports.clock.now());
+  return enter('abilities', { ...state, parts, facts, projects }, 0, ports.clock.now());
 }
 
 /** Ends the run over a damaged snapshot. A phase of its own: what the parts' tasks found is removed with their notes. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Json } from '../json.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
+import { abilitiesSchema } from './abilities.js';
 import { planSchema } from './plan-counts.js';
 
 const factsSchema = z.object({
@@ -30,6 +31,8 @@ export const restoreCheckpointSchema = z.object({
   liveFacts: factsSchema,
   /** Projects whose lock is held while the scope is written. */
   projects: z.array(z.string()),
+  /** What the target can do; null until it was asked. */
+  abilities: abilitiesSchema.nullable().default(null),
   plan: planSchema.nullable(),
   /** Checkpoint of the snapshot that is taken first; null before and after. */
   safety: z.json(),
@@ -71,6 +74,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     facts: none,
     liveFacts: none,
     projects: [],
+    abilities: null,
     plan: null,
     safety: null,
     undo: null,

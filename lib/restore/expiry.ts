@@ -7,31 +7,35 @@ export interface ExpiryPlan {
   readonly rule: ExpiryRule;
   /** What `shift` adds: from the end of the snapshot to the beginning of the restore. */
   readonly shiftMs: number;
-  /** What is over by now is not brought back, whatever the rule. */
+  /** What is over by now is not brought back; with `drop` nothing ever is. */
   readonly now: number;
+  /** Whether fields whose time is over stay in the record: what compares excuses them one by one. Default false. */
+  readonly keepsOver?: boolean;
 }
 
 /** Whether the key's time is over: it is not to be there any more. */
 export function isExpired(line: RecordLine, plan: ExpiryPlan): boolean {
-  return line.x !== undefined && isDue(due(line.x, plan), plan.now);
+  return plan.rule !== 'drop' && line.x !== undefined && isDue(due(line.x, plan), plan.now);
 }
 
 /** The line with its key's and its fields' expiry as the rule has them; fields whose time is over are gone. */
 export function withExpiry(line: RecordLine, plan: ExpiryPlan): RecordLine {
   if (line.x === undefined && line.fx === undefined) return line;
   const { x, fx, ...rest } = line;
-  const kept = plan.rule === 'drop' ? rest : { ...rest, ...(x === undefined ? {} : { x: due(x, plan) }) };
+  if (plan.rule === 'drop') return rest;
+  const kept = { ...rest, ...(x === undefined ? {} : { x: due(x, plan) }) };
   return fx === undefined ? kept : withFields(kept, fx, plan);
 }
 
 function withFields(line: RecordLine, fx: NonNullable<RecordLine['fx']>, plan: ExpiryPlan): RecordLine {
-  const over = new Set(fx.filter(([, time]) => isDue(due(time, plan), plan.now)).map(([field]) => nameOf(field)));
+  const isOver = (time: ExpiryTime): boolean => plan.keepsOver !== true && isDue(due(time, plan), plan.now);
+  const over = new Set(fx.filter(([, time]) => isOver(time)).map(([field]) => nameOf(field)));
   const pairs = line.v as readonly (readonly [unknown, unknown])[];
   const v = pairs.filter(([field]) => !over.has(nameOf(field))) as unknown as RecordLine['v'];
   const left = fx
     .filter(([field]) => !over.has(nameOf(field)))
     .map(([field, time]) => [field, due(time, plan)] as const);
-  return { ...line, v, ...(plan.rule === 'drop' || left.length === 0 ? {} : { fx: left }) };
+  return { ...line, v, ...(left.length === 0 ? {} : { fx: left }) };
 }
 
 function nameOf(field: unknown): string {

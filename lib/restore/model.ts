@@ -55,4 +55,8 @@ export interface SourceRecord {
  */
 export interface TargetRecord extends SourceRecord {
   readonly expired: boolean;
+  /** The first line with its work still in flight; left out when there is none, or more than one line. */
+  readonly unsettled?: RecordLine;
+  /** Whether work in flight was made failed in it; known when its `rest` has been read. */
+  readonly failsWork?: () => boolean;
 }

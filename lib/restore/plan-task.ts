@@ -6,7 +6,11 @@ import { sealName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
 import { bitWriter } from './bits.js';
 import { compareOptions } from './compare-options.js';
-import { compareRecords, type Live } from './compare/index.js';
+import { compareRecords, type Comparison } from './compare/index.js';
+import { askAbilities, lackFinder } from './abilities.js';
+import type { LackCode } from './lacks.js';
+import { needsMeter } from './needs.js';
+import { isEmpty } from './write/size.js';
 import {
   openContext,
   spentSince,
@@ -15,8 +19,18 @@ import {
   type RestoreSettings,
   type Spent,
 } from './context.js';
-import type { Mode, TargetRecord } from './model.js';
-import { countAction, noPlan, wantsExample, type Action, type Plan } from './plan-counts.js';
+import type { RestoreInput, TargetRecord } from './model.js';
+import {
+  countAction,
+  countFailed,
+  countLack,
+  countReason,
+  noPlan,
+  wantsExample,
+  writes,
+  type Action,
+  type Plan,
+} from './plan-counts.js';
 import { sourceRecords } from './source.js';
 import { targetRecords } from './target-records.js';
 import { planLists, valueRecords } from './unite/tasks.js';
@@ -29,9 +43,9 @@ export type PlanResult = {
   readonly spent: Spent;
 };
 
-const TOLD: readonly Action[] = ['overwrite', 'unite', 'keep', 'remove'];
+const NAMED: readonly Action[] = ['overwrite', 'unite', 'fail', 'keep', 'blocked', 'remove'];
 
-/** Finds what a restore would do with the keys of one part. Reads only. */
+/** Finds what a restore would do with the keys of one part, and what the target lacks for it. Reads only. */
 export async function planTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -43,19 +57,42 @@ export async function planTask(
   const before = context.redis.usage();
   const plan = noPlan();
   const acts = bitWriter();
+  const meter = needsMeter();
+  const finder = lackFinder(context.redis, context.state.abilities ?? (await askAbilities(context.redis)));
   const lists = context.input.mode === 'replace' ? null : await planLists(ports, context, run.id, task, plan);
-  const records = valueRecords(ports, context, run.id, recordsOf(ports, context, task), lists);
-  for await (const { record, live } of comparisons(settings, context, records, signal)) {
-    const action = actionOf(record, live, context.input.mode);
-    const key = keyOf(record.first);
-    countAction(plan, classifyKey(key.toString('utf8')).family, action);
-    acts.push(action === 'write' || action === 'overwrite' || action === 'remove');
-    if (TOLD.includes(action) && wantsExample(plan, action)) {
-      plan.examples.push({ action, key: await sealName(ports.sealer, key) });
-    }
+  const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
+  const records = meter.watch(valueRecords(ports, context, run.id, read(ports, context, task), lists));
+  for await (const compared of comparisons(ports, settings, context, records, signal)) {
+    const action = actionOf(compared, context.input);
+    acts.push(writes(action) || action === 'remove');
+    await note(ports, plan, compared, action, async () => {
+      const needs = meter.of(compared.record);
+      plan.bytes.all += needs.bytes;
+      if (action === 'write') plan.bytes.absent += needs.bytes;
+      return finder.lacks(needs);
+    });
   }
   const bits = context.state.targetEmpty ? null : acts.base64();
   return { plan, acts: bits, spent: spentSince(context.redis, before) };
+}
+
+async function note(
+  { sealer }: RestorePorts,
+  plan: Plan,
+  { record, difference }: Comparison,
+  action: Action,
+  lacks: () => Promise<LackCode[]>,
+): Promise<void> {
+  const key = keyOf(record.first);
+  const { family } = classifyKey(key.toString('utf8'));
+  countAction(plan, family, action);
+  if (action === 'overwrite' && difference !== null) countReason(plan, family, difference);
+  if (NAMED.includes(action) && wantsExample(plan, action)) {
+    plan.examples.push({ action, key: await sealName(sealer, key) });
+  }
+  if (!writes(action)) return;
+  if (record.failsWork?.() === true) countFailed(plan, family);
+  for (const code of await lacks()) await countLack(plan, code, () => sealName(sealer, key));
 }
 
 /** The records of the scope that begin in the part that a task is for. */
@@ -65,25 +102,50 @@ export function recordsOf(ports: RestorePorts, context: RestoreContext, task: nu
   return targetRecords(sourceRecords(ports, manifest, part), input, facts, expiry);
 }
 
+/** The same with fields whose time is over: to compare them, since they may be there still or be gone. */
+export function comparedRecordsOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
+): AsyncGenerator<TargetRecord> {
+  return recordsOf(ports, { ...context, expiry: { ...context.expiry, keepsOver: true } }, task);
+}
+
 async function* comparisons(
+  ports: RestorePorts,
   settings: RestoreSettings,
   context: RestoreContext,
   records: AsyncGenerator<TargetRecord>,
   signal: AbortSignal,
-): AsyncGenerator<{ record: TargetRecord; live: Live }> {
+): AsyncGenerator<Comparison> {
   if (!context.state.targetEmpty) {
-    yield* compareRecords(context.redis, records, await compareOptions(context, settings, signal));
+    const options = await compareOptions(ports.clock, context, settings, signal);
+    yield* compareRecords(context.redis, records, options);
     return;
   }
   for await (const record of records) {
+    let hasValue = record.rest === null || !isEmpty(record.first);
+    for await (const line of record.rest ?? []) {
+      if (signal.aborted) throw toAppError(signal.reason);
+      hasValue ||= !isEmpty(line);
+    }
     if (signal.aborted) throw toAppError(signal.reason);
-    yield { record, live: 'absent' };
+    yield { record, live: 'absent', difference: null, over: !hasValue, unsavable: false, inFlight: false };
   }
 }
 
-function actionOf(record: TargetRecord, live: Live, mode: Mode): Action {
-  if (record.expired) return live !== 'absent' && mode === 'replace' ? 'remove' : 'expired';
-  if (live === 'absent') return 'write';
+/** What becomes of a key that was compared with its record. */
+function actionOf(
+  { record, live, over, unsavable, inFlight }: Comparison,
+  { mode, safety }: Pick<RestoreInput, 'mode' | 'safety'>,
+): Action {
+  const isOver = record.expired || over;
   if (live === 'equal') return 'same';
-  return mode === 'missing' ? 'keep' : 'overwrite';
+  if (live === 'absent') return isOver ? 'expired' : 'write';
+  if (isOver && mode !== 'replace') return 'expired';
+  if (mode === 'missing') return 'keep';
+  // What cannot be saved first cannot be brought back: only who wants no way back loses it.
+  if (unsavable && safety) return 'blocked';
+  if (isOver) return 'remove';
+  return inFlight ? 'fail' : 'overwrite';
 }

@@ -3,15 +3,16 @@ import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
  * What became of a record: `equal`, the key is as the record has it; `expired`, its time is over and it is not there;
- * `kept`, the mode leaves what was there; `missing` and `different` speak for themselves, and fail the proof.
+ * `kept`, the mode leaves what was there; `blocked`, what was there could not be saved first and was left; `missing` and `different` speak for themselves, and fail the proof.
  */
-export const VERDICTS = ['equal', 'expired', 'kept', 'missing', 'different'] as const;
+export const VERDICTS = ['equal', 'expired', 'kept', 'blocked', 'missing', 'different'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 const tallySchema = z.object({
   equal: z.number(),
   expired: z.number(),
   kept: z.number(),
+  blocked: z.number().default(0),
   missing: z.number(),
   different: z.number(),
 });
@@ -49,7 +50,8 @@ export function addProof(to: Proof, from: Proof): void {
 
 /** Whether a key of this verdict is to be named. */
 export function wantsProof(proof: Proof, verdict: Verdict): boolean {
-  return (verdict === 'missing' || verdict === 'different') && proof.examples.length < EXAMPLES;
+  const named = verdict === 'blocked' || verdict === 'missing' || verdict === 'different';
+  return named && proof.examples.length < EXAMPLES;
 }
 
 /** Whether every record is accounted for. */
@@ -58,5 +60,5 @@ export function holds(proof: Proof): boolean {
 }
 
 function none(): ProofTally {
-  return { equal: 0, expired: 0, kept: 0, missing: 0, different: 0 };
+  return { equal: 0, expired: 0, kept: 0, blocked: 0, missing: 0, different: 0 };
 }

@@ -2,14 +2,13 @@ import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { sealName } from '../snapshot/ledger.js';
-import { isDue } from '../snapshot/expiry-time.js';
 import { keyOf } from '../snapshot/record.js';
 import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
 import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
 import { keepLocks } from '../soulcaster/locks.js';
-import type { Mode } from './model.js';
-import { recordsOf } from './plan-task.js';
+import type { RestoreInput } from './model.js';
+import { comparedRecordsOf } from './plan-task.js';
 import { proveKept, proveLists, savedLists, valueRecords } from './unite/tasks.js';
 import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
 
@@ -34,11 +33,11 @@ export async function proveTask(
     await proveKept(ports, context, run.id, saved, task - state.parts.length, proof);
     return { proof, spent: spentSince(redis, before) };
   }
-  const options = await compareOptions(context, settings, signal);
+  const options = await compareOptions(ports.clock, context, settings, signal);
   const lists = input.mode === 'replace' ? null : await proveLists(ports, context, run.id, proof);
-  const records = valueRecords(ports, context, run.id, recordsOf(ports, context, task), lists);
+  const records = valueRecords(ports, context, run.id, comparedRecordsOf(ports, context, task), lists);
   for await (const compared of compareRecords(redis, records, options)) {
-    const verdict = verdictOf(compared, input.mode, ports.clock.now());
+    const verdict = verdictOf(compared, input);
     const key = keyOf(compared.record.first);
     countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
     if (wantsProof(proof, verdict)) {
@@ -48,13 +47,15 @@ export async function proveTask(
   return { proof, spent: spentSince(redis, before) };
 }
 
-function verdictOf({ record, live }: Comparison, mode: Mode, now: number): Verdict {
-  const { x } = record.first;
+function verdictOf(
+  { record, live, over, unsavable }: Comparison,
+  { mode, safety }: Pick<RestoreInput, 'mode' | 'safety'>,
+): Verdict {
   // Its time may have come since it was decided that it had not.
-  const expired = record.expired || (x !== undefined && isDue(x, now));
+  const isOver = record.expired || over;
   if (live === 'equal') return 'equal';
-  if (live === 'absent') return expired ? 'expired' : 'missing';
+  if (live === 'absent') return isOver ? 'expired' : 'missing';
   if (mode === 'missing') return 'kept';
-  if (record.expired) return mode === 'replace' ? 'different' : 'kept';
-  return 'different';
+  if (isOver && mode !== 'replace') return 'kept';
+  return unsavable && safety ? 'blocked' : 'different';
 }

@@ -8,6 +8,9 @@ import { isOurs, isStaged } from './staged.js';
 import { misplacedFinder, moveOut } from './unite/moves.js';
 import { savedLists } from './unite/tasks.js';
 import { joinUsers } from './user-projects.js';
+import { cutByBytes } from './write/cut-by-bytes.js';
+import { BATCH_BYTES } from './write/limits.js';
+import { wireBytes } from './write/size.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
 /**
@@ -44,10 +47,17 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
 }
 
 async function unlink(redis: RedisPort, live: readonly LiveKey[]): Promise<number> {
-  if (live.length === 0) return 0;
-  const [reply] = await redis.pipeline([['UNLINK', ...live.map(({ key }) => key)]]);
-  if (reply !== undefined && 'value' in reply) return Number(reply.value);
-  throw new AppError('redis-command', 'The target refuses UNLINK', {
+  let removed = 0;
+  for (const piece of cutByBytes(live, ({ key }) => wireBytes(key), BATCH_BYTES)) {
+    const [reply] = await redis.pipeline([['UNLINK', ...piece.map(({ key }) => key)]]);
+    if (reply === undefined || 'error' in reply) throw refused();
+    removed += Number(reply.value);
+  }
+  return removed;
+}
+
+function refused(): AppError {
+  return new AppError('redis-command', 'The target refuses UNLINK', {
     hint: 'Restore with the standard REST token of the target; docs/operations.md names the commands that are needed.',
   });
 }

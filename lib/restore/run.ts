@@ -1,6 +1,7 @@
 import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
+import { abilitiesStep } from './abilities-step.js';
 import { checkTask, condemnStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
 import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
@@ -45,6 +46,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
       survey: { type: 'serial', step: (leg) => surveyStep(ports, leg) },
       condemn: { type: 'serial', step: (leg) => condemnStep(ports, leg) },
       place: { type: 'serial', step: (leg) => placeStep(ports, leg) },
+      abilities: { type: 'serial', step: (leg) => abilitiesStep(ports, leg) },
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
       live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
       weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },

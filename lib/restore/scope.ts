@@ -6,6 +6,9 @@ import type { LineObserver } from '../snapshot/check-part.js';
 import { endsRecord, keyOf, startsRecord, type RecordLine } from '../snapshot/record.js';
 import type { Scope } from './model.js';
 import type { LiveKey } from './walk.js';
+import { cutByBytes } from './write/cut-by-bytes.js';
+import { BATCH_BYTES } from './write/limits.js';
+import { wireBytes } from './write/size.js';
 
 /** What one part of a snapshot holds of the scope. A type, not an interface: it is stored as JSON. */
 export type ScopeFindings = {
@@ -155,8 +158,11 @@ export async function liveFactsOf(redis: RedisPort, project: string, keys: reado
   const named = keys.map(({ known }) => (known.family === 'job' ? null : factsOf(project, known, null)));
   const jobs = keys.filter(({ known }) => known.family === 'job');
   if (jobs.length === 0) return mergeFactLists(...named.filter((facts) => facts !== null));
-  const commands = jobs.map(({ key }): RedisCommand => ['HMGET', key, 'project_id', 'cluster_id']);
-  const replies = await redis.pipeline(commands);
+  const replies: RedisReply[] = [];
+  for (const piece of cutByBytes(jobs, ({ key }) => wireBytes(key), BATCH_BYTES)) {
+    const commands = piece.map(({ key }): RedisCommand => ['HMGET', key, 'project_id', 'cluster_id']);
+    replies.push(...(await redis.pipeline(commands)));
+  }
   const tied = jobs.map(({ known }, at) => factsOf(project, known, jobFields(replies[at])));
   return mergeFactLists(...named.filter((facts) => facts !== null), ...tied);
 }

@@ -22,10 +22,17 @@ export async function* targetRecords(
   for await (const { first, rest } of records) {
     const key = classifyKey(keyOf(first).toString('utf8'));
     if (!inScope(input, facts, key)) continue;
-    const shape = (line: RecordLine): RecordLine => withExpiry(input.settle ? settled(key, line) : line, expiry);
+    const seen = { failsWork: false };
+    const shape = (line: RecordLine): RecordLine => {
+      const over = input.settle ? settled(key, line) : line;
+      seen.failsWork ||= over !== line;
+      return withExpiry(over, expiry);
+    };
     const shaped = shape(first);
     const expired = isExpired(first, expiry) || (rest === null && isEmptied(shaped));
-    yield { first: shaped, rest: rest === null ? null : mapped(rest, shape), expired };
+    const unsettled = seen.failsWork && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
+    const lines = rest === null ? null : mapped(rest, shape);
+    yield { first: shaped, rest: lines, expired, ...unsettled, failsWork: () => seen.failsWork };
   }
 }
 

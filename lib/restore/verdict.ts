@@ -6,6 +6,7 @@ import type { InspectedProject } from './inspect-task.js';
 import type { RestoreInput } from './model.js';
 import { holds, type Proof } from './proof-counts.js';
 import { restoreCommand } from './undo-command.js';
+import { shownName } from './shown-name.js';
 
 /** What is wrong with a restore that came to its end; null when all is as it should be. */
 export function failureOf(
@@ -33,6 +34,8 @@ export function failureOf(
       hint: 'Restart the backend: it may be answering from memory. Then compare its /stats.',
     };
   }
+  const blocked = blockedFailure(input, state);
+  if (blocked !== null) return blocked;
   const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
   if (silent === 0) return null;
   const message = `Redis is as the snapshot has it, but the backend did not answer for ${silent} projects`;
@@ -59,6 +62,24 @@ function newlyBroken(projects: readonly InspectedProject[]): string | null {
       ? 'were not so in the snapshot, and what was there before was not saved (--no-safety)'
       : 'were so neither in the snapshot nor in the database before the restore';
   return `Every key is proven, but the data of the application have faults that ${where}: ${what}`;
+}
+
+/** Keys that were left because no snapshot can hold what they are now; null when there are none. */
+export function blockedFailure(
+  { dryRun }: Pick<RestoreInput, 'dryRun'>,
+  { plan }: Pick<RestoreContext['state'], 'plan'>,
+): RunFailure | null {
+  const count = plan?.total.blocked ?? 0;
+  if (plan === null || count === 0) return null;
+  const names = plan.examples.filter(({ action }) => action === 'blocked').map(({ key }) => shownName(key));
+  const shown = `${names.slice(0, 3).join(', ')}${count > 3 ? ', ...' : ''}`;
+  const keys = count === 1 ? '1 key' : `${count} keys`;
+  const left = dryRun ? 'would be left as they are' : 'were left as they are';
+  return {
+    code: 'incomplete',
+    message: `${keys} could not be saved first and ${left}: no snapshot can hold what they are now (${shown})`,
+    hint: 'Rename or remove these keys and restore again, or give --no-safety: then they are written over, and there is no way back.',
+  };
 }
 
 /** The backend's silence says nothing about the data. */

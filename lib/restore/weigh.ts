@@ -10,9 +10,11 @@ import { namesOf } from './naming.js';
 import { enter } from './phases.js';
 import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
+import { objectionTo } from './objection.js';
 import { tidyUp } from './tidy.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
+import { blockedFailure, stateOf } from './verdict.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
 /** Adds up the plan, with what has to be removed. */
@@ -27,7 +29,8 @@ export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutc
   const spent = addSpent(context.state.spent, spentSince(context.redis, before));
   const state = { ...context.state, plan, spent };
   if (walked.cursor !== null) return goOnLater(state, walked);
-  return context.input.dryRun ? enter('conclude', state, 0, ports.clock.now()) : decide(ports, leg, context, state);
+  const isOver = context.input.dryRun || objectionTo(context.input, state) !== null;
+  return isOver ? enter('conclude', state, 0, ports.clock.now()) : decide(ports, leg, context, state);
 }
 
 /** Nothing is to be removed from an empty target; `merge` moves members of lists; `missing` does neither. */
@@ -75,14 +78,16 @@ function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: R
   return enter('safety-scan', { ...state, undo: leg.run.id, safety: firstCheckpoint() }, 0, now);
 }
 
-/** Ends a dry run. A phase of its own: what tells keys apart is removed, and the plan must not be made again without it. */
+/** Ends a dry run, and a restore that the target cannot take. A phase of its own: what tells keys apart is removed, and the plan must not be made again without it. */
 export async function concludeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { plan, spent: serial, startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  const state = parseRestoreCheckpoint(leg.run.checkpoint);
+  const { input, manifest } = await openContext(ports, leg.run);
+  const { plan, spent: serial, startedAt } = state;
   let spent = serial;
   for await (const { result } of leg.results('plan')) spent = addSpent(spent, (result as unknown as PlanResult).spent);
   await tidyUp(ports.store, leg.run.id);
-  const { input, manifest } = await openContext(ports, leg.run);
   const names = namesOf(ports, manifest, input.target);
   const result = { ...input, names, plan, spent, milliseconds: ports.clock.now() - startedAt };
-  return { to: 'end', state: 'succeeded', result, error: null };
+  const error = objectionTo(input, state) ?? blockedFailure(input, state);
+  return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
 }

@@ -10,6 +10,8 @@ import type { TargetRecord } from './model.js';
 import { recordsOf, type PlanResult } from './plan-task.js';
 import { stagingPrefix } from './staged.js';
 import { valueRecords } from './unite/tasks.js';
+import { withFittingPages } from './write/fitting-pages.js';
+import { named } from './write/refusal.js';
 import { writeRecords, type WriteCounts } from './write/index.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -28,16 +30,18 @@ export async function writeTask(
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
   await keepLocks(redis, state.projects, run.id);
-  const counts = await writeRecords(
-    redis,
-    chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts),
-    {
+  const write = (pageBytes: number): Promise<WriteCounts> =>
+    writeRecords(redis, chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts), {
       mode: input.mode,
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
+      pageBytes,
+      now: () => ports.clock.now(),
       signal,
-    },
-  );
+    });
+  const counts = await withFittingPages(redis.host, write).catch(async (error: unknown) => {
+    throw await named(ports.sealer, error);
+  });
   return { counts, spent: spentSince(redis, before) } as unknown as Json;
 }
 

@@ -167,8 +167,11 @@ export interface ProjectList {
 
 export type Scope = { readonly all: true } | { readonly project: string };
 
-export const ACTIONS = ['write', 'overwrite', 'unite', 'remove', 'same', 'keep', 'expired'] as const;
-export type Tally = Readonly<Record<(typeof ACTIONS)[number], number>>;
+export const ACTIONS = ['write', 'overwrite', 'unite', 'fail', 'remove', 'same', 'keep', 'blocked', 'expired'] as const;
+/** `fail` and `blocked` are absent in older runs. */
+export type Tally = Readonly<Record<Exclude<Action, Rare>, number>> & Readonly<Partial<Record<Rare, number>>>;
+type Action = (typeof ACTIONS)[number];
+type Rare = 'fail' | 'blocked';
 
 /** What a restore would do, by family of keys. */
 export interface Plan {

@@ -28,17 +28,20 @@ export function PlanTable({ plan, wanted }: { readonly plan: Plan; readonly want
       />
       <p class="hint">
         write: absent now. overwrite: differs. unite: a list that gets members. same: equal already. keep: differs, and
-        the mode leaves it. expired: its time is over. remove: there now and not in the snapshot.
+        the mode leaves it. expired: its time is over. remove: there now and not in the snapshot. fail: equal, but work
+        that was in flight becomes failed. blocked: left as it is, since no snapshot can hold what is there now.
       </p>
       {plan.usersJoined > 0 && <p>The project is put on the list of {counted(plan.usersJoined, 'user')}.</p>}
       <Examples plan={plan} action="overwrite" words="Keys to overwrite" />
+      <Examples plan={plan} action="fail" words="Keys whose work becomes failed" />
+      <Examples plan={plan} action="blocked" words="Keys that are left" />
       <Examples plan={plan} action="remove" words="Keys to remove" />
     </div>
   );
 }
 
 function numbers(tally: Tally): string[] {
-  return ACTIONS.map((action) => (tally[action] === 0 ? '–' : count(tally[action])));
+  return ACTIONS.map((action) => ((tally[action] ?? 0) === 0 ? '–' : count(tally[action] ?? 0)));
 }
 
 function Examples({
@@ -52,11 +55,12 @@ function Examples({
 }) {
   const keys = plan.examples.filter((example) => example.action === action).slice(0, NAMED);
   if (keys.length === 0) return null;
-  const more = plan.total[action] - keys.length;
+  const total = plan.total[action] ?? 0;
+  const more = total - keys.length;
   return (
     <details>
       <summary>
-        {words}: {count(plan.total[action])}
+        {words}: {count(total)}
       </summary>
       <ul class="names">
         {keys.map(({ key }, index) => (

@@ -18,7 +18,8 @@ type Changes = Pick<Plan, 'total' | 'usersJoined'> & Partial<Pick<Plan, 'usersLe
 /** Whether a restore by this plan would do anything at all. */
 export function changesAnything({ lists, total, usersJoined, usersLeft = 0 }: Changes): boolean {
   const moved = lists?.moved ?? 0;
-  return total.write + total.overwrite + total.unite + total.remove + moved + usersJoined + usersLeft > 0;
+  const keys = total.write + total.overwrite + total.unite + (total.fail ?? 0) + total.remove;
+  return keys + moved + usersJoined + usersLeft > 0;
 }
 
 /** What must be typed before a restore: the server demands the same. */

@@ -69,10 +69,25 @@ describe('keys that expire', () => {
     });
   });
 
-  it('drop: stay, but for what is over by now', async () => {
+  it('drop: come back and stay, those whose time is over as well', async () => {
     await bench.database.redis.flushall();
-    await later({ expiry: 'drop' });
-    expect(await expiries()).toEqual({ stays: null, 'in ten hours': null, 'stream in ten hours': null });
+    const dry = await later({ expiry: 'drop', dryRun: true });
+    expect(dry.result).toMatchObject({ plan: { total: { write: 4, expired: 0 } } });
+    const run = await later({ expiry: 'drop' });
+    const all = { stays: null, 'in an hour': null, 'in ten hours': null, 'stream in ten hours': null };
+    expect(await expiries()).toEqual(all);
+    expect(run.result).toMatchObject({ proof: { total: { equal: 4, expired: 0, missing: 0, different: 0 } } });
+  });
+
+  it('drop: can be undone', async () => {
+    const { redis } = bench.database;
+    await redis.del('in an hour', 'in ten hours');
+    await redis.set('in an hour', 'another', 'PXAT', taken + 99 * HOUR);
+    const before = await bench.dump();
+    const run = await later({ expiry: 'drop' });
+    expect(await expiries()).toMatchObject({ 'in an hour': null, 'in ten hours': null });
+    expect(await bench.restore(run.id)).toMatchObject({ state: 'succeeded' });
+    expect(await bench.dump()).toEqual(before);
   });
 
   it.each(['keep', 'shift', 'drop'] as const)('%s: replaces the expiry of keys that are there', async (expiry) => {

@@ -13,7 +13,7 @@ import { sealManifest, sha256, type ManifestBody, type Part } from '../../lib/sn
 import { manifestName, partFile, partName } from '../../lib/snapshot/names.js';
 import { openPart } from '../../lib/snapshot/part-writer.js';
 import { unpackIndex } from '../../lib/snapshot/part-index.js';
-import { encodeLine } from '../../lib/snapshot/record.js';
+import { encodeLine, type RecordLine } from '../../lib/snapshot/record.js';
 import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
 import { writeVerification } from '../../lib/snapshot/verification.js';
 
@@ -32,17 +32,27 @@ export interface MadeOptions {
   readonly previous?: ManifestBody['previous'];
   readonly source?: string;
   readonly doubts?: ManifestBody['doubts'];
+  /** Instead of small strings: the lines of its one part. */
+  readonly lines?: readonly RecordLine[];
 }
 
 /** Writes a whole snapshot of small strings, as a run would, without a database. Returns its id. */
 export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Promise<string> {
-  const { at, keys = 4, parts: count = 2, signer = UNSIGNED, purpose, state = 'complete' } = options;
+  const {
+    at,
+    lines,
+    keys = lines?.length ?? 4,
+    parts: count = lines === undefined ? 2 : 1,
+    signer = UNSIGNED,
+    purpose,
+    state = 'complete',
+  } = options;
   const id = newId(Date.parse(at));
   const parts: Part[] = [];
   const counts = noCounts();
   for (let number = 0; number < count; number++) {
     const names = Array.from({ length: keys }, (_, key) => key).filter((key) => key % count === number);
-    const part = await writePart(store, id, number, names);
+    const part = await writePart(store, id, number, lines ?? names.map((key) => small(id, key)));
     parts.push(part);
     const { index } = await checkPart({ store, sealer: SEALER }, id, part, parts);
     if (index === null) throw new Error('the part is not as it was written');
@@ -79,14 +89,17 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
   return id;
 }
 
-async function writePart(store: ObjectStore, id: string, number: number, keys: readonly number[]): Promise<Part> {
+function small(id: string, key: number): RecordLine {
+  return { k: `feedback:p:${key}`, t: 'string', v: `${id} ${key}` };
+}
+
+async function writePart(store: ObjectStore, id: string, number: number, lines: readonly RecordLine[]): Promise<Part> {
   const writer = openPart();
-  for (const key of keys)
-    await writer.write(encodeLine({ k: `feedback:p:${key}`, t: 'string', v: `${id} ${key}` }), true);
-  const { compressed, plain, lines } = await writer.close();
+  for (const line of lines) await writer.write(encodeLine(line), true);
+  const { compressed, plain, lines: count } = await writer.close();
   const name = partFile(number, 1, '');
   await store.create(partName(id, name), compressed);
-  return { name, keys: keys.length, lines, plain, stored: { bytes: compressed.length, sha256: sha256(compressed) } };
+  return { name, keys: count, lines: count, plain, stored: { bytes: compressed.length, sha256: sha256(compressed) } };
 }
 
 /** What `verify` finds wrong with a snapshot, or with the chain. */

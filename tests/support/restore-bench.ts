@@ -69,13 +69,20 @@ export interface RestoreBench {
 
 const noReindex = () => Promise.resolve({ state: 'not-configured', run: null } as const);
 
-/** `snapshotReplyBytes` is the limit under which snapshots are taken: what is above it is read in pages. */
-export async function openRestoreBench(
-  limits: { snapshotReplyBytes?: number; program?: string } = {},
-): Promise<RestoreBench> {
+export interface BenchLimits {
+  /** The limit under which snapshots are taken: what is above it is read in pages. */
+  readonly snapshotReplyBytes?: number;
+  /** The limit of requests and replies of everything else. */
+  readonly requestLimitBytes?: number;
+  /** The server's program, that of a TestEngine. */
+  readonly program?: string;
+}
+
+export async function openRestoreBench(limits: BenchLimits = {}): Promise<RestoreBench> {
   const database = await startTestDatabase(limits.program);
   const { snapshotReplyBytes: requestLimitBytes = 10 * 1024 * 1024 } = limits;
-  const server = await startUpstashRedis({ redisUrl: database.url, token: 'test' });
+  const whole = limits.requestLimitBytes === undefined ? {} : { requestLimitBytes: limits.requestLimitBytes };
+  const server = await startUpstashRedis({ redisUrl: database.url, token: 'test', ...whole });
   const tight = await startUpstashRedis({ redisUrl: database.url, token: 'test', requestLimitBytes });
   const [port, ownTight] = [server, tight].map(({ url }) => upstashRedis({ url, token: 'test', clock: systemClock() }));
   if (port === undefined || ownTight === undefined) throw new Error('no port');

@@ -3,6 +3,7 @@ export const RESTORE: Readonly<Record<string, string>> = {
   open: 'opening the snapshot',
   check: 'checking the snapshot',
   survey: 'checking the snapshot',
+  abilities: 'checking what the target can do',
   plan: 'comparing with what is there',
   live: 'looking for what is newer',
   weigh: 'making the plan',

@@ -33,6 +33,10 @@ export async function isAgreed(context: Context, app: FullApp, request: RestoreR
   context.note('First a dry run, which changes nothing.');
   const { run, error, result } = await dryRun(context, app, request);
   if (result === null) throw error ?? unplanned();
+  if (error !== null && error.code !== 'incomplete') {
+    context.note(`\n${planView(result)}\n`);
+    throw error;
+  }
   if (!changesAnything(result.plan)) {
     context.print(planView(result));
     finish(context, run, null);

@@ -3,7 +3,7 @@ import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { errorOfRun } from '../carry-out.js';
 import type { Undo } from './undo.js';
-import { restoreCommand } from './words.js';
+import { sameRestore } from './words.js';
 
 const NOTHING_WRITTEN = 'Nothing was written';
 
@@ -16,20 +16,28 @@ export function errorOf(run: RunRecord, queued: boolean): AppError | null {
 }
 
 /** The error of a restore that broke off; `undo` is null when it did so before it wrote anything. */
-export function brokenOff(error: AppError, request: RestoreRequest, undo: Undo | null): AppError {
+export function brokenOff(
+  error: AppError,
+  request: RestoreRequest,
+  undo: Undo | null,
+  run: Pick<RunRecord, 'phase' | 'progress'>,
+): AppError {
   if (undo === null) {
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
-  const again = restoreCommand(request.snapshot, request);
   // The own hint of an interrupt speaks of work that counts only when it is whole.
   const own = error.code === 'interrupted' ? [] : [error.hint];
   const hints = [
     ...own,
-    'It broke off while it was writing: the data are partly old and partly restored.',
-    `To finish, start the same restore again: \`${again}\`, with the options it had.`,
+    `It broke off while it was writing${howFar(run)}: the data are partly old and partly restored.`,
+    `To finish, start the same restore again: \`${sameRestore(request)}\`.`,
     `To undo it: ${undo.words}.`,
   ];
   return withHint(error, hints.join(' '));
+}
+
+function howFar({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
+  return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written whole)` : '';
 }
 
 function withHint({ code, message, cause }: AppError, hint: string): AppError {

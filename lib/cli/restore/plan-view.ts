@@ -3,6 +3,7 @@ import { estimatedUsd } from '../../snapshot/price.js';
 import { count, counted, dollars, keyName, namesHint, printable } from '../output/format.js';
 import { table } from '../output/table.js';
 import type { DryRunResult } from './result.js';
+import { lacksWords, reasonWords, workWords } from './plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** So many keys of an action are named; the JSON document names more. */
@@ -10,10 +11,21 @@ const NAMED = 10;
 
 const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
 expired: its time is over   remove: there, and not to be there`;
-const LISTS_LEGEND = 'unite: a list that gets members and loses none   same: also a list that has all of them';
+const MORE_LEGEND: Readonly<Partial<Record<Action, string>>> = {
+  unite: 'unite: a list that gets members and loses none   same: also a list that has all of them',
+  fail: 'fail: equal but for work in flight, which becomes failed',
+  blocked: 'blocked: left, since no snapshot can hold what is there',
+};
+
+/** Columns that stand there even when they are empty. */
+const ALWAYS: ReadonlySet<Action> = new Set(['write', 'overwrite', 'same', 'keep', 'expired', 'remove']);
 
 /** Whether a restore by this plan would do anything at all. */
-export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
+export function changesAnything(plan: Plan): boolean {
+  return changesBesideWork(plan) || plan.total.fail > 0;
+}
+
+function changesBesideWork({ lists, total, usersJoined, usersLeft }: Plan): boolean {
   return total.write + total.overwrite + total.unite + lists.moved + total.remove + usersJoined + usersLeft > 0;
 }
 
@@ -21,7 +33,10 @@ export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan):
 export function planView(result: DryRunResult): string {
   const { plan, spent } = result;
   const cost = `Looking took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
-  if (!changesAnything(plan)) return [...doubtLines(result), `${unchanged(result)}\n${cost}`].join('\n\n');
+  if (!changesAnything(plan) && plan.total.blocked === 0) {
+    return [...doubtLines(result), `${unchanged(result)}\n${cost}`].join('\n\n');
+  }
+  const work = workWords(plan);
   const { mode } = result;
   const head = `What ${snapshotWords(result)} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
   const joined =
@@ -30,12 +45,18 @@ export function planView(result: DryRunResult): string {
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
     ...doubtLines(result),
+    ...(isOnlyWork(plan) ? [onlyWork(result)] : []),
     `${head}\n\n${planTable(plan)}`,
-    plan.total.unite > 0 ? `${LEGEND}\n${LISTS_LEGEND}` : LEGEND,
+    [LEGEND, ...shown(plan).flatMap((action) => MORE_LEGEND[action] ?? [])].join('\n'),
+    ...(work === null ? [] : [work]),
+    ...(reasonWords(plan) === null ? [] : [reasonWords(plan) ?? '']),
     ...named(plan, 'overwrite', 'to overwrite'),
     ...named(plan, 'unite', 'that get members'),
+    ...named(plan, 'fail', 'whose work becomes failed'),
+    ...named(plan, 'blocked', 'that are left, since what is there could not be saved first'),
     ...named(plan, 'remove', 'to remove'),
     ...listsView(plan),
+    ...(lacksWords(plan) === null ? [] : [lacksWords(plan) ?? '']),
     ...(hint === null ? [] : [hint]),
     [...joined, ...left, cost].join('\n'),
   ].join('\n\n');
@@ -45,12 +66,7 @@ export function planView(result: DryRunResult): string {
 function unchanged(result: DryRunResult): string {
   const { mode, plan, snapshot } = result;
   const same = `${counted(plan.total.same, 'key')} of snapshot ${snapshot} compared`;
-  if (mode === 'replace') {
-    const what = 'all' in result.scope ? '' : ` for ${scopeWords(result)}`;
-    const where = targetWords(result);
-    const sentence = `${where} is as the snapshot has it${what}: nothing would change.`;
-    return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)} ${same}.`;
-  }
+  if (mode === 'replace') return `${asItIs(result)}: nothing would change. ${same}.`;
   const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
   return `Nothing would change: ${same}.${kept}`;
 }
@@ -70,17 +86,38 @@ function doubtLines({ names, snapshot }: DryRunResult): string[] {
   return doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`];
 }
 
-function planTable({ byFamily, total }: Plan): string {
-  const shown = ACTIONS.filter((action) => action !== 'unite' || total.unite > 0);
+/** Whether the database is as the snapshot has it, but for work that was in flight. */
+function isOnlyWork(plan: Plan): boolean {
+  return plan.total.fail > 0 && plan.total.blocked === 0 && !changesBesideWork(plan);
+}
+
+function onlyWork(result: DryRunResult): string {
+  const start = result.mode === 'replace' ? asItIs(result) : 'Nothing differs';
+  return `${start}: nothing would change but work that was in flight.`;
+}
+
+function asItIs(result: DryRunResult): string {
+  const what = 'all' in result.scope ? '' : ` for ${scopeWords(result)}`;
+  const where = targetWords(result);
+  return `${where.charAt(0).toUpperCase()}${where.slice(1)} is as the snapshot has it${what}`;
+}
+
+function shown({ total }: Plan): readonly Action[] {
+  return ACTIONS.filter((action) => ALWAYS.has(action) || total[action] > 0);
+}
+
+function planTable(plan: Plan): string {
+  const { byFamily, total } = plan;
+  const actions = shown(plan);
   const row = (name: string, tally: Plan['total']): string[] => [
     name,
-    ...shown.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
+    ...actions.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
   ];
   const families = Object.entries(byFamily).sort(([a], [b]) => (a < b ? -1 : 1));
   return table(
-    ['family', ...shown],
+    ['family', ...actions],
     [...families.map(([family, tally]) => row(family, tally)), row('total', total)],
-    shown.map((_, column) => column + 1),
+    actions.map((_, column) => column + 1),
   );
 }
 

@@ -41,10 +41,11 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
   return [
     [
       'written',
-      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite)} different)`,
+      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
     ],
     ['removed', counted(removed + written.removed, 'key')],
     ['left', `${counted(total.same, 'key')} that ${total.same === 1 ? 'was' : 'were'} equal already`],
+    ...some('blocked', total.blocked, 'left, since no snapshot can hold what they are now'),
     ...some('kept', total.keep, 'that differ, as the mode has it'),
     ...some('expired', total.expired, 'of the snapshot whose time is over'),
     ...some('newer', extras, 'not in the snapshot, which came up meanwhile or cannot be saved'),
@@ -58,10 +59,11 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
   ];
 }
 
-function proofLine({ equal, expired, kept, missing, different }: RestoredResult['proof']['total']): string {
+function proofLine({ equal, expired, kept, blocked, missing, different }: RestoredResult['proof']['total']): string {
   const parts = [`${counted(equal, 'key')} equal`];
   if (expired > 0) parts.push(`${count(expired)} expired`);
   if (kept > 0) parts.push(`${count(kept)} kept`);
+  if (blocked > 0) parts.push(`${count(blocked)} left`);
   return [...parts, `${count(missing)} missing`, `${count(different)} different`].join(', ');
 }
 

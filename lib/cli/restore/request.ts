@@ -51,7 +51,7 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
   };
 }
 
-/** What `show --diff` asks: a replacement that leaves jobs as the snapshot has them. One that ran then is no difference. */
+/** What `show --diff` asks: a replacement as `restore --dry-run` would plan it, so that both say the same. */
 export function diffRequest(snapshot: string, project: string | undefined): RestoreRequest {
   return {
     snapshot,
@@ -62,7 +62,7 @@ export function diffRequest(snapshot: string, project: string | undefined): Rest
     dryRun: true,
     target: null,
     safety: true,
-    settle: false,
+    settle: null,
     confirm: null,
     allowIncomplete: false,
     trigger: 'cli',

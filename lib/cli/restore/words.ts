@@ -1,8 +1,9 @@
 import type { RestoreNames } from '../../restore/naming.js';
 import type { RestoreInput } from '../../restore/model.js';
+import { restoreCommand } from '../../restore/undo-command.js';
 import { printable } from '../output/format.js';
 
-export { restoreCommand } from '../../restore/undo-command.js';
+export { restoreCommand };
 
 type Where = Pick<RestoreInput, 'scope' | 'target'>;
 
@@ -33,4 +34,25 @@ export interface Named {
   readonly names: Omit<RestoreNames, 'database'> & {
     readonly database: RestoreNames['database'] & { readonly host: string | null };
   };
+}
+
+/** The command that starts a restore again as it was asked for. */
+export function sameRestore(
+  request: Pick<RestoreInput, 'snapshot' | 'scope' | 'target' | 'mode' | 'expiry' | 'safety'> & SettleAndLacks,
+): string {
+  const options = [
+    ...(request.mode === 'replace' ? [] : ['--mode', request.mode]),
+    ...(request.expiry === 'keep' ? [] : ['--ttl', request.expiry]),
+    ...(request.safety ? [] : ['--no-safety']),
+    ...(request.settle === false ? ['--no-settle'] : []),
+    ...(request.fromSource === true ? ['--from-source'] : []),
+    ...(request.allowIncomplete ? ['--allow-incomplete'] : []),
+  ];
+  return [restoreCommand(request.snapshot, request), ...options].join(' ');
+}
+
+interface SettleAndLacks {
+  readonly settle: boolean | null;
+  readonly allowIncomplete: boolean;
+  readonly fromSource?: boolean;
 }

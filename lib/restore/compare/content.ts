@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { sameExpiry, toArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
+import { isDue, sameExpiry, toArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
 import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
 import { fromText, type Text } from '../../snapshot/text.js';
 import { sameJson } from './canonical-json.js';
 import { elementBag, type ElementBag } from './element-bag.js';
 import { frame } from './frame.js';
+import { allOver, leavingDifference, withoutLeaving, type LeavingField, type LeavingFields } from './leaving-fields.js';
 import { sameState, streamDigest, type StreamState } from './stream-digest.js';
 import type { Difference } from './types.js';
 
@@ -13,13 +14,15 @@ export interface Content {
   readonly type: RecordType;
   /** Undefined when the key does not expire. */
   readonly expiry: ExpiryTime | undefined;
-  /** Digest of the expiry of single fields. */
+  /** Digest of the expiry of single fields, but for those that leave soon. */
   readonly fields: string;
+  /** Fields that expire before the horizon: they are no part of `fields` and `value`. */
+  readonly leaving: LeavingFields;
   /** Digest of the value; of a JSON document its text. */
   readonly value: string;
   /** What a stream has beside its entries; null for all other types. */
   readonly stream: StreamState | null;
-  /** A collection without elements: Redis has none, so such a key is not there. */
+  /** A collection without elements, but for those that leave soon: Redis has none, so such a key is not there. */
   readonly empty: boolean;
 }
 
@@ -34,11 +37,20 @@ interface ValueDigest {
   finish(): Pick<Content, 'value' | 'stream' | 'empty'>;
 }
 
+/** How the expiry of single hash fields is taken in. */
+export interface FieldRule {
+  readonly fieldExpiry: boolean;
+  /** Fields that expire before this time (milliseconds since the epoch) are held apart. */
+  readonly horizon: number;
+}
+
 /** Takes in a record line by line, of which `first` is the first. It bears the expiry of the whole record. */
-export function contentBuilder(first: RecordLine, fieldExpiry: boolean): ContentBuilder {
+export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: FieldRule): ContentBuilder {
   const value = valueDigest(first.t);
   const fields = elementBag({ named: true });
-  const add = (line: RecordLine): void => {
+  const leaving = new Map<bigint, LeavingField>();
+  const add = (whole: RecordLine): void => {
+    const line = fieldExpiry ? withoutLeaving(whole, horizon, leaving) : whole;
     value.add(line);
     if (!fieldExpiry) return;
     for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(toArgument(time))));
@@ -46,16 +58,21 @@ export function contentBuilder(first: RecordLine, fieldExpiry: boolean): Content
   add(first);
   return {
     add,
-    finish: () => ({ type: first.t, expiry: first.x, fields: fields.digest(), ...value.finish() }),
+    finish: () => ({ type: first.t, expiry: first.x, fields: fields.digest(), leaving, ...value.finish() }),
   };
 }
 
-/** Null when both hold the same. */
-export function differenceOf(wanted: Content, live: Content): Difference | null {
+/** Whether nothing of it is left at `now`. */
+export function isOver({ empty, leaving, expiry }: Content, now: number): boolean {
+  return (expiry !== undefined && isDue(expiry, now)) || (empty && allOver(leaving, now));
+}
+
+/** Null when both hold the same, but for fields that have expired by `now`. */
+export function differenceOf(wanted: Content, live: Content, now: number): Difference | null {
   if (wanted.type !== live.type) return 'type';
   if (!sameExpiry(wanted.expiry, live.expiry)) return 'expiry';
   if (wanted.fields !== live.fields) return 'field-expiry';
-  return sameValue(wanted, live) ? null : 'value';
+  return leavingDifference(wanted.leaving, live.leaving, now) ?? (sameValue(wanted, live) ? null : 'value');
 }
 
 function sameValue(wanted: Content, live: Content): boolean {

@@ -1,8 +1,11 @@
 import pMap from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
-import { readBatch, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
-import { keyOf } from '../../snapshot/record.js';
-import { contentBuilder, differenceOf, type Content } from './content.js';
+import { parseExpiry, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
+import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import { isRecordType, keyOf } from '../../snapshot/record.js';
+import { normalType } from '../../snapshot/scan/pages.js';
+import type { TargetRecord } from '../model.js';
+import { contentBuilder, differenceOf, isOver, type Content, type FieldRule } from './content.js';
 import type { Candidate } from './gather.js';
 import { readLive, type Standing } from './read-live.js';
 import { refused, stopIfAborted } from './refusal.js';
@@ -20,19 +23,34 @@ export async function examine(
   stopIfAborted(options.signal);
   const ordinary = batch.filter(isOrdinary);
   const expired = batch.filter(({ record }) => record.expired);
-  const [outcomes, present] = await Promise.all([
+  const [outcomes, standings] = await Promise.all([
     readBatch(redis, ordinary.map(typedKey)),
-    whichExist(redis, expired.map(typedKey)),
+    whatStands(
+      redis,
+      expired.map(({ record }) => record),
+    ),
   ]);
   const read = new Map(ordinary.map((candidate, at) => [candidate, outcomes[at]]));
-  const exists = new Map(expired.map((candidate, at) => [candidate, present[at]]));
+  const stands = new Map(expired.map((candidate, at) => [candidate, standings[at]]));
   const compare = async (candidate: Candidate): Promise<Comparison> => {
     const { record } = candidate;
-    if (record.expired)
-      return { record, live: exists.get(candidate) === true ? 'different' : 'absent', difference: null };
+    if (record.expired) return compareExpired(record, stands.get(candidate) ?? null);
     return compareOne(redis, candidate, read.get(candidate) ?? BIG, options);
   };
   return pMap(batch, compare, { concurrency: KEYS_AT_A_TIME });
+}
+
+/** A key whose record is over: what `type` stands under it, null for nothing. */
+function compareExpired(record: TargetRecord, type: string | null): Comparison {
+  const unsavable = type !== null && !isRecordType(type);
+  return {
+    record,
+    live: type === null ? 'absent' : 'different',
+    difference: null,
+    over: true,
+    unsavable,
+    inFlight: false,
+  };
 }
 
 const BIG: ReadOutcome = { kind: 'big' };
@@ -53,17 +71,37 @@ async function compareOne(
   options: CompareOptions,
 ): Promise<Comparison> {
   const { record } = candidate;
-  const standing = await readLive(redis, typedKey(candidate), outcome, options);
-  const wanted = candidate.big ?? contentBuilder(record.first, options.fieldExpiry).finish();
-  if (standing.kind === 'absent') return { record, live: wanted.empty ? 'equal' : 'absent', difference: null };
-  const difference = differenceFrom(wanted, standing);
-  return { record, live: difference === null ? 'equal' : 'different', difference };
+  const { rule } = candidate;
+  const standing = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
+  const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
+  const now = options.now();
+  const over = isOver(wanted, now);
+  const told = { record, over, unsavable: isUnsavable(standing), inFlight: false };
+  if (standing.kind === 'absent') {
+    const equal = wanted.empty && wanted.leaving.size === 0;
+    return { ...told, live: equal ? 'equal' : 'absent', difference: null };
+  }
+  const difference = differenceFrom(wanted, standing, now);
+  const inFlight = difference !== null && isUnsettled(record, standing, rule, now);
+  return { ...told, live: difference === null ? 'equal' : 'different', difference, inFlight };
 }
 
-function differenceFrom(wanted: Content, standing: Exclude<Standing, { kind: 'absent' }>): Difference | null {
+/** Whether the key is as the record had it before work in flight was made failed. */
+function isUnsettled({ unsettled }: TargetRecord, standing: Present, rule: FieldRule, now: number): boolean {
+  if (unsettled === undefined) return false;
+  return differenceFrom(contentBuilder(unsettled, rule).finish(), standing, now) === null;
+}
+
+type Present = Exclude<Standing, { kind: 'absent' }>;
+
+function isUnsavable(standing: Standing): boolean {
+  return standing.kind === 'too-large' || (standing.kind === 'other-type' && !isRecordType(standing.type));
+}
+
+function differenceFrom(wanted: Content, standing: Present, now: number): Difference | null {
   switch (standing.kind) {
     case 'content':
-      return differenceOf(wanted, standing.content);
+      return differenceOf(wanted, standing.content, now);
     case 'other-type':
       return 'type';
     case 'too-large':
@@ -71,11 +109,24 @@ function differenceFrom(wanted: Content, standing: Exclude<Standing, { kind: 'ab
   }
 }
 
-async function whichExist(redis: RedisPort, keys: readonly TypedKey[]): Promise<boolean[]> {
-  if (keys.length === 0) return [];
-  const replies = await redis.pipeline(keys.map(({ key }) => ['EXISTS', key] as const));
-  return replies.map((reply) => {
-    if ('value' in reply) return reply.value === 1;
-    throw refused('whether a key is there');
+/**
+ * The type of what stands under the keys of records that are over; null for nothing, and for a key that has the record's
+ * own expiry: its time is over too, and the server is about to remove it.
+ */
+async function whatStands(redis: RedisPort, records: readonly TargetRecord[]): Promise<(string | null)[]> {
+  if (records.length === 0) return [];
+  const keys = records.map(({ first }) => keyOf(first));
+  const replies = await redis.pipeline(keys.flatMap((key) => [['TYPE', key] as const, ['PEXPIRETIME', key] as const]));
+  return records.map(({ first }, at) => {
+    const [type, expiry] = [replies[2 * at], replies[2 * at + 1]];
+    if (type === undefined || expiry === undefined || 'error' in type || 'error' in expiry) {
+      throw refused('whether a key is there');
+    }
+    const name = asBuffer(type.value).toString('latin1');
+    return name === 'none' || isOwn(parseExpiry(expiry.value), first.x) ? null : normalType(name);
   });
+}
+
+function isOwn(live: ExpiryTime | null, recorded: ExpiryTime | undefined): boolean {
+  return live !== null && sameExpiry(live, recorded);
 }

@@ -1,5 +1,5 @@
 import type { TargetRecord } from '../model.js';
-import { contentBuilder, type Content } from './content.js';
+import { contentBuilder, type Content, type FieldRule } from './content.js';
 import { stopIfAborted } from './refusal.js';
 import type { CompareOptions } from './types.js';
 
@@ -8,7 +8,12 @@ export interface Candidate {
   readonly record: TargetRecord;
   /** What a record of several lines came to; null for one that stands on its first line or has expired. */
   readonly big: Content | null;
+  /** How both sides take in the expiry of fields. */
+  readonly rule: FieldRule;
 }
+
+/** Longer than any batch takes: fields that expire by then may go while it is compared. */
+const LEAVING_MS = 60 * 60 * 1000;
 
 /** What one reply should come to, so that few batches are cut in two. */
 const BATCH_BYTES = 256 * 1024;
@@ -17,7 +22,7 @@ const BATCH_KEYS = 500;
 /** Puts records together into batches that are read with one request each; a big one stands alone. */
 export async function* gather(
   records: AsyncIterable<TargetRecord>,
-  options: Pick<CompareOptions, 'fieldExpiry' | 'signal'>,
+  options: Pick<CompareOptions, 'fieldExpiry' | 'signal' | 'now'>,
 ): AsyncGenerator<readonly Candidate[]> {
   let batch: Candidate[] = [];
   let bytes = 0;
@@ -27,7 +32,8 @@ export async function* gather(
       yield batch;
       [batch, bytes] = [[], 0];
     }
-    batch.push({ record, big: await drain(record, options) });
+    const rule = { fieldExpiry: options.fieldExpiry, horizon: options.now() + LEAVING_MS };
+    batch.push({ record, big: await drain(record, rule, options.signal), rule });
     bytes += sizeOf(record);
     if (record.rest === null && bytes < BATCH_BYTES && batch.length < BATCH_KEYS) continue;
     yield batch;
@@ -38,11 +44,12 @@ export async function* gather(
 
 async function drain(
   { first, rest, expired }: TargetRecord,
-  { fieldExpiry, signal }: Pick<CompareOptions, 'fieldExpiry' | 'signal'>,
+  rule: FieldRule,
+  signal: AbortSignal,
 ): Promise<Content | null> {
   stopIfAborted(signal);
   if (rest === null) return null;
-  const content = expired ? null : contentBuilder(first, fieldExpiry);
+  const content = expired ? null : contentBuilder(first, rule);
   for await (const line of rest) {
     stopIfAborted(signal);
     content?.add(line);
@@ -50,6 +57,7 @@ async function drain(
   return content?.finish() ?? null;
 }
 
+/** The name goes with the request, the value comes with its reply. */
 function sizeOf({ first }: TargetRecord): number {
-  return JSON.stringify(first.v).length;
+  return JSON.stringify(first.v).length + JSON.stringify(first.k).length;
 }

@@ -5,7 +5,7 @@ import { withFieldExpiry } from '../../snapshot/read/field-expiry.js';
 import { pagedKey, readPage } from '../../snapshot/read/paged.js';
 import { decodeLine } from '../../snapshot/record.js';
 import { normalType } from '../../snapshot/scan/pages.js';
-import { contentBuilder, type Content, type ContentBuilder } from './content.js';
+import { contentBuilder, type Content, type ContentBuilder, type FieldRule } from './content.js';
 import { refused, stopIfAborted } from './refusal.js';
 import type { CompareOptions } from './types.js';
 
@@ -13,13 +13,13 @@ import type { CompareOptions } from './types.js';
 export type Standing =
   | { readonly kind: 'content'; readonly content: Content }
   | { readonly kind: 'absent' }
-  | { readonly kind: 'other-type' }
+  | { readonly kind: 'other-type'; readonly type: string }
   /** Of the type that was asked for, but with an element that no reply can hold. */
   | { readonly kind: 'too-large' };
 
 type Found = Extract<Standing, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
 
-type ReadOptions = Pick<CompareOptions, 'fieldExpiry' | 'signal'>;
+type ReadOptions = Pick<CompareOptions, 'signal'> & { readonly rule: FieldRule };
 
 const ATTEMPTS = 3;
 
@@ -36,10 +36,10 @@ export async function readLive(
     if (found.kind === 'content') return found;
     const type = found.kind === 'gone' ? 'none' : await typeOf(redis, wanted.key);
     if (type === 'none') return { kind: 'absent' };
-    if (type !== wanted.type) return { kind: 'other-type' };
+    if (type !== wanted.type) return { kind: 'other-type', type };
     if (found.kind === 'failed') return unreadable(wanted, found.reason);
     // It was of another type a moment ago, and is of the right one again.
-    if (attempt === ATTEMPTS) return { kind: 'other-type' };
+    if (attempt === ATTEMPTS) return { kind: 'other-type', type };
     read = await readAgain(redis, wanted);
   }
 }
@@ -47,31 +47,28 @@ export async function readLive(
 async function follow(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
   if (outcome.kind === 'big') return readPages(redis, wanted, options);
   if (outcome.kind !== 'line') return outcome;
-  const full = options.fieldExpiry && wanted.type === 'hash' ? await withFieldExpiry(redis, outcome.line) : outcome;
+  const full =
+    options.rule.fieldExpiry && wanted.type === 'hash' ? await withFieldExpiry(redis, outcome.line) : outcome;
   if (full.kind !== 'line') return full;
-  return { kind: 'content', content: contentBuilder(decodeLine(full.line), options.fieldExpiry).finish() };
+  return { kind: 'content', content: contentBuilder(decodeLine(full.line), options.rule).finish() };
 }
 
-async function readPages(
-  redis: RedisPort,
-  { key, type }: TypedKey,
-  { fieldExpiry, signal }: ReadOptions,
-): Promise<Found> {
+async function readPages(redis: RedisPort, { key, type }: TypedKey, { rule, signal }: ReadOptions): Promise<Found> {
   let builder: ContentBuilder | null = null;
   for (let state: PagedKey | null = pagedKey(key, type); state !== null;) {
     stopIfAborted(signal);
-    const { line, next, note } = await readPage(redis, state, fieldExpiry);
+    const { line, next, note } = await readPage(redis, state, rule.fieldExpiry);
     if (note !== null && note.kind !== 'changed') return note;
-    if (line !== null) builder = taken(builder, line, fieldExpiry);
+    if (line !== null) builder = taken(builder, line, rule);
     state = next;
   }
   return builder === null ? { kind: 'gone' } : { kind: 'content', content: builder.finish() };
 }
 
-function taken(builder: ContentBuilder | null, encoded: string, fieldExpiry: boolean): ContentBuilder | null {
+function taken(builder: ContentBuilder | null, encoded: string, rule: FieldRule): ContentBuilder | null {
   const line = decodeLine(encoded);
   if (line.void === true) return null;
-  if (builder === null) return contentBuilder(line, fieldExpiry);
+  if (builder === null) return contentBuilder(line, rule);
   builder.add(line);
   return builder;
 }

@@ -12,6 +12,12 @@ export interface Comparison {
   readonly live: Live;
   /** Null unless `live` is `different`, and for an expired record, which was not looked at any closer. */
   readonly difference: Difference | null;
+  /** Whether all that the record holds has expired by now: its key may be there or not. */
+  readonly over: boolean;
+  /** Whether what is there is of a type, or has an element, that no snapshot can hold. */
+  readonly unsavable: boolean;
+  /** Whether what is there is the record as it was before work in flight was made failed. */
+  readonly inFlight: boolean;
 }
 
 export interface CompareOptions {
@@ -20,4 +26,6 @@ export interface CompareOptions {
   /** Whether the expiry of single hash fields counts. */
   readonly fieldExpiry: boolean;
   readonly signal: AbortSignal;
+  /** Milliseconds since the epoch: what has expired by then need not be there. */
+  readonly now: () => number;
 }

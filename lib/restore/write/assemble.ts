@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
-import { PAGE_BYTES } from './limits.js';
 import type { Writer } from './model.js';
 import { writePieces } from './pieces.js';
 import { wireBytes } from './size.js';
@@ -33,8 +32,8 @@ export interface Assembled {
   readonly pieces: readonly string[];
 }
 
-export function isOversized(argument: RedisArgument): boolean {
-  return wireBytes(argument) > PAGE_BYTES;
+function isOversized(argument: RedisArgument, pageBytes: number): boolean {
+  return wireBytes(argument) > pageBytes;
 }
 
 /**
@@ -42,13 +41,14 @@ export function isOversized(argument: RedisArgument): boolean {
  * there. `command[1]` is the key that it writes to, which must be text.
  */
 export async function assemble(writer: Writer, command: RedisCommand): Promise<Assembled> {
-  if (!command.some(isOversized)) return { command, pieces: [] };
+  const { pageBytes } = writer.wire;
+  if (!command.some((argument) => isOversized(argument, pageBytes))) return { command, pieces: [] };
   const pieces: string[] = [];
   const args: RedisArgument[] = [];
   let kinds = '';
   try {
     for (const argument of command) {
-      if (isOversized(argument)) {
+      if (isOversized(argument, pageBytes)) {
         const name = writer.stagedName();
         pieces.push(name);
         await writePieces(writer.wire, name, toBuffer(argument), 0);

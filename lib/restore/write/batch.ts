@@ -5,7 +5,8 @@ import type { Text } from '../../snapshot/text.js';
 import { valueCommands } from './commands.js';
 import { valuesOf } from './errors.js';
 import { writeMissing } from './missing.js';
-import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { about } from './refusal.js';
 import { toArgument } from './size.js';
 
 /** An ordinary record: one line that takes no page of its own. */
@@ -22,11 +23,19 @@ export interface Batch {
   readonly expired: readonly RedisArgument[];
 }
 
-/** Writes a batch as the mode has it. */
+/** Writes a batch as the mode has it. What is refused as a whole is told by the batch's first key. */
 export async function writeBatch(writer: Writer, batch: Batch): Promise<WriteCounts> {
+  try {
+    return await writeWhole(writer, batch);
+  } catch (error) {
+    throw about(batch.items[0]?.key ?? batch.expired[0] ?? '', error);
+  }
+}
+
+async function writeWhole(writer: Writer, batch: Batch): Promise<WriteCounts> {
   if (batch.items.some(({ line }) => line.fx !== undefined)) await writer.needFieldExpiry();
   const expired = batch.expired.length;
-  if (writer.mode === 'missing') return { ...(await writeMissing(writer, batch.items)), expired };
+  if (writer.mode === 'missing') return addCounts(await writeMissing(writer, batch.items), { ...NO_COUNTS, expired });
   return { ...(await writeOver(writer, batch)), expired };
 }
 

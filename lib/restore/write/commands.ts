@@ -16,7 +16,7 @@ export interface ValueCommand {
  * The commands that add what a line holds to the value of `key`; an element beyond a page's size has one of its own.
  * Strings are none of it: how they are written depends on where they are written to.
  */
-export function* valueCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
+export function* valueCommands(key: RedisArgument, line: RecordLine, pageBytes = PAGE_BYTES): Generator<ValueCommand> {
   switch (line.t) {
     case 'string':
       throw new TypeError('strings are not written in elements');
@@ -24,15 +24,15 @@ export function* valueCommands(key: RedisArgument, line: RecordLine): Generator<
       yield sized(['JSON.SET', key, '$', toArgument(line.v as Text)], 1);
       return;
     case 'hash':
-      yield* gathered(['HSET', key], pairsOf(line));
-      yield* expiryCommands(key, line);
+      yield* gathered(['HSET', key], pairsOf(line), pageBytes);
+      yield* expiryCommands(key, line, pageBytes);
       return;
     case 'zset':
-      yield* gathered(['ZADD', key], scoresOf(line));
+      yield* gathered(['ZADD', key], scoresOf(line), pageBytes);
       return;
     case 'list':
     case 'set':
-      yield* gathered([line.t === 'list' ? 'RPUSH' : 'SADD', key], itemsOf(line));
+      yield* gathered([line.t === 'list' ? 'RPUSH' : 'SADD', key], itemsOf(line), pageBytes);
       return;
     case 'stream':
       for (const [id, fields] of (line.v as StreamValue).entries)
@@ -64,7 +64,7 @@ function* scoresOf(line: RecordLine): Generator<RedisArgument[]> {
   yield* negativeZeros.sort((a, b) => length(b) - length(a));
 }
 
-function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueCommand> {
+function* expiryCommands(key: RedisArgument, line: RecordLine, pageBytes: number): Generator<ValueCommand> {
   const byTime = new Map<RedisArgument, RedisArgument[]>();
   for (const [field, expiry] of line.fx ?? []) {
     const time = timeArgument(expiry);
@@ -76,6 +76,7 @@ function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueC
     for (const { command, wire, elements } of gathered(
       ['HPEXPIREAT', key],
       fields.map((field) => [field]),
+      pageBytes,
     )) {
       const names = command.slice(2);
       yield { command: ['HPEXPIREAT', key, time, 'FIELDS', names.length, ...names], wire, elements };
@@ -86,12 +87,13 @@ function* expiryCommands(key: RedisArgument, line: RecordLine): Generator<ValueC
 function* gathered(
   head: readonly [string, RedisArgument],
   elements: Iterable<readonly RedisArgument[]>,
+  pageBytes: number,
 ): Generator<ValueCommand> {
   let args: RedisArgument[] = [];
   let [wire, count] = [0, 0];
   for (const element of elements) {
     const size = element.reduce<number>((sum, argument) => sum + wireBytes(argument), 0);
-    if (count > 0 && (count === COMMAND_ELEMENTS || wire + size > PAGE_BYTES)) {
+    if (count > 0 && (count === COMMAND_ELEMENTS || wire + size > pageBytes)) {
       yield { command: [...head, ...args], wire, elements: count };
       args = [];
       wire = count = 0;

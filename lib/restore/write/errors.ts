@@ -1,5 +1,7 @@
 import { AppError } from '../../errors.js';
-import type { RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js';
+import { isStaged } from '../staged.js';
+import { about } from './refusal.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 
 /** Redis's own words, and Upstash's (upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded). */
@@ -13,7 +15,9 @@ const AGAIN = 'then run the restore again: what is written already is written ov
 export function valuesOf(replies: readonly RedisReply[], commands: readonly RedisCommand[]): RedisValue[] {
   return replies.map((reply, at) => {
     if ('value' in reply) return reply.value;
-    throw commandError(commands[at]?.[0] ?? 'a command', reply.error);
+    const [name = 'a command', key] = commands[at] ?? [];
+    const error = commandError(name, reply.error);
+    throw key === undefined || isStagedName(key) ? error : about(key, error);
   });
 }
 
@@ -52,4 +56,9 @@ function hintFor(name: string, text: string): string {
     return 'The snapshot holds JSON documents. Restore to a server that knows JSON.SET (Upstash, Redis with RedisJSON).';
   }
   return `Check that the target is a writable Redis 7 or Upstash database that supports the command, ${AGAIN}`;
+}
+
+/** A name of our own says nothing to anybody: whoever staged the key knows whose it is. */
+function isStagedName(key: RedisArgument): boolean {
+  return typeof key === 'string' && isStaged(Buffer.from(key));
 }

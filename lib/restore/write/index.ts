@@ -7,7 +7,7 @@ import { fieldExpiryError } from './errors.js';
 import { openLanes } from './lanes.js';
 import { BATCH_BYTES, BATCH_KEYS, PAGE_BYTES } from './limits.js';
 import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
-import { sizeOf, toArgument } from './size.js';
+import { isEmpty, sizeOf, toArgument, wireBytes } from './size.js';
 import { writeStaged } from './staged.js';
 import { openWire, type Wire } from './wire.js';
 
@@ -18,6 +18,10 @@ export interface WriteOptions {
   readonly mode: Mode;
   /** Prefix for keys that are staged, as text; unique to this execution, so that two executions of one task never meet. */
   readonly staging: string;
+  /** What a page may take of a request, in bytes; default PAGE_BYTES. */
+  readonly pageBytes?: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   /** Requests under way at a time. */
   readonly inFlight: number;
   /** Nothing is sent any more after its abort; its reason is thrown. Staged keys then go away by their own expiry. */
@@ -45,7 +49,7 @@ export async function writeRecords(
     counts = addCounts(counts, done);
   };
   try {
-    for await (const unit of unitsOf(records)) {
+    for await (const unit of unitsOf(records, writer.wire.pageBytes)) {
       options.signal.throwIfAborted();
       if ('items' in unit) await lanes.start(() => count(writeBatch(writer, unit)));
       // Its lines are read from where the next record is: until it is done, there is no next.
@@ -59,8 +63,12 @@ export async function writeRecords(
   return counts;
 }
 
-function openWriter(redis: RedisPort, { mode, staging, signal }: WriteOptions, failed: AbortSignal): Writer {
-  const wire = openWire(redis, signal, failed);
+function openWriter(
+  redis: RedisPort,
+  { mode, staging, signal, now, pageBytes = PAGE_BYTES }: WriteOptions,
+  failed: AbortSignal,
+): Writer {
+  const wire = openWire(redis, pageBytes, signal, failed);
   const unique = randomBytes(6).toString('hex');
   let names = 0;
   let fieldExpiry: Promise<void> | null = null;
@@ -68,6 +76,7 @@ function openWriter(redis: RedisPort, { mode, staging, signal }: WriteOptions, f
   return {
     wire,
     mode,
+    now,
     stagedName,
     needFieldExpiry: () => (fieldExpiry ??= probeFieldExpiry(wire, stagedName())),
   };
@@ -81,7 +90,8 @@ async function probeFieldExpiry(wire: Wire, absentKey: string): Promise<void> {
 }
 
 /** Batches of ordinary records, and each big record or stream by itself. */
-async function* unitsOf(records: AsyncIterable<TargetRecord>): AsyncGenerator<Batch | TargetRecord> {
+async function* unitsOf(records: AsyncIterable<TargetRecord>, pageBytes: number): AsyncGenerator<Batch | TargetRecord> {
+  const batchBytes = Math.min(BATCH_BYTES, pageBytes);
   let items: BatchItem[] = [];
   let expired: Batch['expired'][number][] = [];
   let wire = 0;
@@ -96,20 +106,17 @@ async function* unitsOf(records: AsyncIterable<TargetRecord>): AsyncGenerator<Ba
     const { first } = record;
     const size = sizeOf(first);
     const gone = record.expired || (record.rest === null && isEmpty(first));
-    if (!gone && (record.rest !== null || first.t === 'stream' || size.wire > PAGE_BYTES)) {
+    if (!gone && (record.rest !== null || first.t === 'stream' || size.wire > pageBytes)) {
       yield record;
       continue;
     }
-    if (!gone && wire > 0 && wire + size.wire > BATCH_BYTES) yield taken();
+    // Of a key that is not to be there the name alone is sent.
+    const sent = gone ? wireBytes(toArgument(first.k)) : size.wire;
+    if (wire > 0 && wire + sent > batchBytes) yield taken();
     if (gone) expired.push(toArgument(first.k));
     else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes });
-    wire += gone ? 0 : size.wire;
+    wire += sent;
     if (items.length + expired.length >= BATCH_KEYS) yield taken();
   }
   if (items.length + expired.length > 0) yield taken();
-}
-
-/** Redis has no empty collections. */
-function isEmpty({ t, v }: TargetRecord['first']): boolean {
-  return t !== 'string' && t !== 'json' && Array.isArray(v) && v.length === 0;
 }

@@ -1,10 +1,11 @@
-import type { RedisCommand, RedisReply } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
 import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { Text } from '../../snapshot/text.js';
 import type { BatchItem } from './batch.js';
 import { valueCommands } from './commands.js';
 import { commandError, valuesOf } from './errors.js';
 import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { about } from './refusal.js';
 import { toArgument } from './size.js';
 
 /** Writes those that are not there, and never over one that somebody creates meanwhile. */
@@ -14,11 +15,14 @@ export async function writeMissing(writer: Writer, items: readonly BatchItem[]):
   const plan = planOf(writer, absent);
   const replies = await writer.wire.transaction(plan.commands);
   checkOthers(plan, replies);
-  const written = absent.filter((item, at) => isWritten(item, plan, replies, at));
+  const became = absent.map((item, at) => outcomeOf(item, plan, replies, at));
+  const written = absent.filter((_, at) => became[at] === 'written');
+  const expired = became.filter((outcome) => outcome === 'expired').length;
   return {
     ...NO_COUNTS,
     written: written.length,
-    kept: items.length - written.length,
+    kept: items.length - written.length - expired,
+    expired,
     bytes: written.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
@@ -39,34 +43,46 @@ interface Plan {
   readonly commands: RedisCommand[];
   /** Where in `commands` the one stands that gives each item its name. */
   readonly decisive: number[];
+  /** The keys of staged names. */
+  readonly owners: ReadonlyMap<RedisArgument | undefined, RedisArgument>;
 }
 
 function planOf(writer: Writer, items: readonly BatchItem[]): Plan {
   const commands: RedisCommand[] = [];
-  const staged: string[] = [];
+  const owners = new Map<RedisArgument | undefined, RedisArgument>();
   const decisive = items.map(({ key, line }) => {
     if (isSetAtOnce(line)) {
       const expiry = line.x === undefined ? [] : ['PXAT', timeArgument(line.x)];
       return commands.push(['SET', key, toArgument(line.v as Text), 'NX', ...expiry]) - 1;
     }
     const name = writer.stagedName();
-    staged.push(name);
+    owners.set(name, key);
     if (line.t === 'string') commands.push(['SET', name, toArgument(line.v as Text)]);
     else for (const { command } of valueCommands(name, line)) commands.push(command);
     if (line.x !== undefined) commands.push(['PEXPIREAT', name, timeArgument(line.x)]);
     return commands.push(['RENAMENX', name, key]) - 1;
   });
-  if (staged.length > 0) commands.push(['UNLINK', ...staged]);
-  return { commands, decisive };
+  if (owners.size > 0) commands.push(['UNLINK', ...(owners.keys() as Iterable<string>)]);
+  return { commands, decisive, owners };
 }
 
-function isWritten({ line }: BatchItem, { decisive }: Plan, replies: readonly RedisReply[], at: number): boolean {
+function outcomeOf(
+  { key, line }: BatchItem,
+  { decisive }: Plan,
+  replies: readonly RedisReply[],
+  at: number,
+): 'written' | 'kept' | 'expired' {
   const reply = replies[decisive[at] ?? -1];
   if (reply === undefined) throw commandError('a batch', 'no reply');
-  if ('value' in reply) return reply.value !== null && reply.value !== 0;
-  // A key whose time is over by now went away under its staged name; it would have under its own.
-  if (line.x !== undefined && !isSetAtOnce(line) && reply.error.startsWith('ERR')) return true;
-  throw commandError(isSetAtOnce(line) ? 'SET' : 'RENAMENX', reply.error);
+  if ('value' in reply) return reply.value !== null && reply.value !== 0 ? 'written' : 'kept';
+  // A key or hash whose time is over by now went away under its staged name; it would have under its own.
+  if (mayExpire(line) && !isSetAtOnce(line) && reply.error.startsWith('ERR')) return 'expired';
+  throw about(key, commandError(isSetAtOnce(line) ? 'SET' : 'RENAMENX', reply.error));
+}
+
+/** Whether nothing may be left of it one day: the key expires, or every field of it does. */
+function mayExpire({ x, fx, v }: BatchItem['line']): boolean {
+  return x !== undefined || (fx !== undefined && fx.length === (v as readonly unknown[]).length);
 }
 
 /** What SET does not take with PXAT is staged as collections are: the key must not be there without its expiry. */
@@ -74,11 +90,11 @@ function isSetAtOnce({ t, x }: BatchItem['line']): boolean {
   return t === 'string' && (x === undefined || fitsSet(x));
 }
 
-function checkOthers({ commands, decisive }: Plan, replies: readonly RedisReply[]): void {
-  const judged = new Set(decisive);
-  const others = commands.flatMap((_, at) => (judged.has(at) ? [] : [at]));
-  valuesOf(
-    others.map((at) => replies[at] ?? { error: 'no reply' }),
-    others.map((at) => commands[at] as RedisCommand),
-  );
+function checkOthers({ commands, decisive, owners }: Plan, replies: readonly RedisReply[]): void {
+  const decided = new Set(decisive);
+  for (const [at, command] of commands.entries()) {
+    const reply = replies[at] ?? { error: 'no reply' };
+    if (decided.has(at) || 'value' in reply) continue;
+    throw about(owners.get(command[1]) ?? '', commandError(command[0], reply.error));
+  }
 }

@@ -32,6 +32,8 @@ export function addCounts(a: WriteCounts, b: WriteCounts): WriteCounts {
 export interface Writer {
   readonly wire: Wire;
   readonly mode: Mode;
+  /** Milliseconds since the epoch. */
+  now(): number;
   /** A name for a staged key that nobody else has; text. */
   stagedName(): string;
   /** Throws `redis-command` unless the target knows HPEXPIREAT; asks once. */

@@ -1,7 +1,7 @@
 import type { RedisCommand, RedisReply } from '../../ports/redis.js';
 import { assemble } from './assemble.js';
 import type { ValueCommand } from './commands.js';
-import { PAGE_BYTES, PAGE_ELEMENTS, STAGED_TTL_MS } from './limits.js';
+import { PAGE_ELEMENTS, STAGED_TTL_MS } from './limits.js';
 import type { Writer } from './model.js';
 
 /** Commands that go in one transaction. */
@@ -11,11 +11,11 @@ export interface Page {
 }
 
 /** Gathers commands to pages. One that is a page's size itself, or more, stands alone. */
-export async function* pagesOf(commands: AsyncIterable<ValueCommand>): AsyncGenerator<Page> {
+export async function* pagesOf(commands: AsyncIterable<ValueCommand>, pageBytes: number): AsyncGenerator<Page> {
   let page: RedisCommand[] = [];
   let [wire, elements] = [0, 0];
   for await (const next of commands) {
-    const full = wire + next.wire > PAGE_BYTES || elements + next.elements > PAGE_ELEMENTS;
+    const full = wire + next.wire > pageBytes || elements + next.elements > PAGE_ELEMENTS;
     if (full && page.length > 0) {
       yield { commands: page, elements };
       page = [];

@@ -23,7 +23,7 @@ function characterStart(bytes: Buffer, at: number): number {
 /** Writes bytes into a staged string from an offset on; returns the offset behind them. */
 export async function writePieces(wire: Wire, name: string, bytes: Buffer, offset: number): Promise<number> {
   let at = offset;
-  for (const piece of piecesOf(bytes)) {
+  for (const piece of piecesOf(bytes, wire.pageBytes)) {
     // Each has the expiry with it: a request that comes late may bring back a key that was renamed already.
     const commands: RedisCommand[] = [
       ['SETRANGE', name, at, piece],

@@ -30,7 +30,7 @@ export function sizeOf(line: RecordLine): Size {
   return { bytes, wire };
 }
 
-function* textsOf(value: RecordValue): Generator<Text> {
+export function* textsOf(value: RecordValue): Generator<Text> {
   if (isText(value)) {
     yield value;
     return;
@@ -50,4 +50,9 @@ function* textsOf(value: RecordValue): Generator<Text> {
 
 function isText(value: RecordValue): value is Text {
   return typeof value === 'string' || 'b' in value;
+}
+
+/** Whether a line holds nothing of a collection: Redis has no empty ones. */
+export function isEmpty({ t, v }: RecordLine): boolean {
+  return t !== 'string' && t !== 'json' && Array.isArray(v) && v.length === 0;
 }

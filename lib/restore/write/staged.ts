@@ -1,5 +1,6 @@
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
 import { fromText, type Text } from '../../snapshot/text.js';
+import { compareExpiry, isDue, type ExpiryTime } from '../../snapshot/expiry-time.js';
 import { keyOf, type RecordLine, type RecordType } from '../../snapshot/record.js';
 import type { TargetRecord } from '../model.js';
 import { valueCommands, type ValueCommand } from './commands.js';
@@ -7,6 +8,7 @@ import { stagedKeyError, valuesOf } from './errors.js';
 import { STAGED_TTL_MS } from './limits.js';
 import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
 import { pagesOf, sendPage } from './pages.js';
+import { about } from './refusal.js';
 import { writePieces } from './pieces.js';
 import { publish, stateOf } from './publish.js';
 import { sizeOf, toArgument } from './size.js';
@@ -18,16 +20,19 @@ export async function writeStaged(writer: Writer, record: TargetRecord): Promise
   const key = toArgument(first.k);
   if (writer.mode === 'missing' && (await isThere(writer, key))) return { ...NO_COUNTS, kept: 1 };
   const name = writer.stagedName();
-  const meter = { bytes: keyOf(first).length };
+  const meter: Meter = { bytes: keyOf(first).length, lasting: 0, latest: 0 };
+  const isOver = (): boolean => meter.lasting === 0 && isDue(meter.latest, writer.now());
   try {
-    const expected = await load(writer, name, first.t, linesOf(record, meter));
+    const expected = await load(writer, name, first.t, linesOf(record, meter), isOver);
     const state = await stateOf(writer, name, first.t);
-    if (state.type === 'none' && expected === 0) return await removeEmpty(writer, key);
+    if (state.type === 'none' && (expected === 0 || isOver())) return await removeEmpty(writer, key);
     if (isCounted(first.t) ? state.size !== expected : state.type === 'none') throw stagedKeyError();
     return await publish(writer, { name, key, type: first.t, expiresAt: first.x, state, bytes: meter.bytes });
   } catch (error) {
+    // Its last fields may have expired in between.
+    if (isOver() && (await stateOf(writer, name, first.t)).type === 'none') return await removeEmpty(writer, key);
     await writer.wire.sweep([name]);
-    throw error;
+    throw about(key, error);
   }
 }
 
@@ -41,10 +46,20 @@ async function isThere({ wire }: Writer, key: RedisArgument): Promise<boolean> {
   return valuesOf(await wire.pipeline(commands), commands)[0] !== 0;
 }
 
-async function* linesOf({ first, rest }: TargetRecord, meter: { bytes: number }): AsyncGenerator<RecordLine> {
+interface Meter {
+  bytes: number;
+  /** Elements that do not expire by themselves. */
+  lasting: number;
+  /** When the last of those that do expires. */
+  latest: ExpiryTime;
+}
+
+async function* linesOf({ first, rest }: TargetRecord, meter: Meter): AsyncGenerator<RecordLine> {
   const keyBytes = meter.bytes;
   const weighed = (line: RecordLine): RecordLine => {
     meter.bytes += sizeOf(line).bytes - keyBytes;
+    meter.lasting += line.t === 'hash' ? (line.v as readonly unknown[]).length - (line.fx?.length ?? 0) : 1;
+    for (const [, time] of line.fx ?? []) if (compareExpiry(time, meter.latest) > 0) meter.latest = time;
     return line;
   };
   yield weighed(first);
@@ -52,9 +67,15 @@ async function* linesOf({ first, rest }: TargetRecord, meter: { bytes: number })
 }
 
 /** Writes the lines under the staged name. Returns the size that it must have: bytes of a string, elements of others. */
-function load(writer: Writer, name: string, type: RecordType, lines: AsyncIterable<RecordLine>): Promise<number> {
+function load(
+  writer: Writer,
+  name: string,
+  type: RecordType,
+  lines: AsyncIterable<RecordLine>,
+  isOver: () => boolean,
+): Promise<number> {
   if (type === 'string') return loadString(writer, name, lines);
-  return type === 'stream' ? loadStream(writer, name, lines) : loadElements(writer, name, type, lines);
+  return type === 'stream' ? loadStream(writer, name, lines) : loadElements(writer, name, type, lines, isOver);
 }
 
 async function loadString({ wire }: Writer, name: string, lines: AsyncIterable<RecordLine>): Promise<number> {
@@ -72,9 +93,10 @@ async function loadElements(
   name: string,
   type: RecordType,
   lines: AsyncIterable<RecordLine>,
+  isOver: () => boolean,
 ): Promise<number> {
   let elements = 0;
-  for await (const page of pagesOf(commandsOf(writer, name, lines))) {
+  for await (const page of pagesOf(commandsOf(writer, name, lines), writer.wire.pageBytes)) {
     // A page would make a key anew that was removed meanwhile, and what is left of it would be taken for all of it.
     const before: RedisCommand[] = elements > 0 ? [['EXISTS', name]] : [];
     elements += page.elements;
@@ -82,7 +104,7 @@ async function loadElements(
     const after: RedisCommand[] = type === 'list' ? [['LTRIM', name, 0, elements - 1]] : [];
     const commands = [...before, ...page.commands];
     const [there] = valuesOf(await sendPage(writer, name, commands, after), [...commands, ...after]);
-    if (before.length > 0 && there !== 1) throw stagedKeyError();
+    if (before.length > 0 && there !== 1 && !isOver()) throw stagedKeyError();
   }
   return elements;
 }
@@ -94,7 +116,7 @@ async function* commandsOf(
 ): AsyncGenerator<ValueCommand> {
   for await (const line of lines) {
     if (line.fx !== undefined) await writer.needFieldExpiry();
-    yield* valueCommands(name, line);
+    yield* valueCommands(name, line, writer.wire.pageBytes);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
 import type { PendingEntry, StreamGroup } from '../../snapshot/record.js';
 import { commandError, valuesOf } from './errors.js';
-import { COMMAND_ELEMENTS, PAGE_BYTES, PAGE_ELEMENTS } from './limits.js';
+import { COMMAND_ELEMENTS, PAGE_ELEMENTS } from './limits.js';
 import type { Writer } from './model.js';
 import { sendPage } from './pages.js';
 import { toArgument, wireBytes } from './size.js';
@@ -10,7 +10,8 @@ import { toArgument, wireBytes } from './size.js';
 export async function sendGroups(writer: Writer, name: string, groups: readonly StreamGroup[]): Promise<void> {
   for (const group of groups) {
     await createGroup(writer, name, group);
-    for (const page of pagesOf(membersOf(name, group))) valuesOf(await sendPage(writer, name, page), page);
+    for (const page of pagesOf(membersOf(name, group), writer.wire.pageBytes))
+      valuesOf(await sendPage(writer, name, page), page);
   }
 }
 
@@ -63,13 +64,13 @@ function isSameDelivery(a: PendingEntry, b: PendingEntry): boolean {
   return a[2] === b[2] && a[3] === b[3] && JSON.stringify(a[1]) === JSON.stringify(b[1]);
 }
 
-function* pagesOf(commands: Iterable<RedisCommand>): Generator<RedisCommand[]> {
+function* pagesOf(commands: Iterable<RedisCommand>, pageBytes: number): Generator<RedisCommand[]> {
   let page: RedisCommand[] = [];
   let wire = 0;
   for (const command of commands) {
     page.push(command);
     wire += command.reduce<number>((sum, argument) => sum + wireBytes(argument), 0);
-    if (page.length < PAGE_ELEMENTS && wire < PAGE_BYTES) continue;
+    if (page.length < PAGE_ELEMENTS && wire < pageBytes) continue;
     yield page;
     page = [];
     wire = 0;

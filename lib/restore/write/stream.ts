@@ -44,7 +44,7 @@ interface Adds {
  */
 async function sendEntries(writer: Writer, name: string, commands: AsyncIterable<ValueCommand>): Promise<Adds> {
   const adds: Adds = { sent: 0, refused: null };
-  for await (const page of pagesOf(commands)) {
+  for await (const page of pagesOf(commands, writer.wire.pageBytes)) {
     const replies = await sendPage(writer, name, page.commands);
     adds.sent += page.elements;
     for (const reply of replies) {

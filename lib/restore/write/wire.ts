@@ -3,6 +3,8 @@ import { batchError } from './errors.js';
 
 /** The port as far as a restore uses it, until it is told to stop. */
 export interface Wire {
+  /** What a page may take of a request, in bytes: less than PAGE_BYTES where the target's limit is low. */
+  readonly pageBytes: number;
   /** Throws the signal's reason, and sends nothing, once one of the signals is aborted. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
@@ -11,7 +13,7 @@ export interface Wire {
 }
 
 /** `signal` ends everything; `failed` is aborted when one of several writers failed, and lets them clean up. */
-export function openWire(redis: RedisPort, signal: AbortSignal, failed: AbortSignal): Wire {
+export function openWire(redis: RedisPort, pageBytes: number, signal: AbortSignal, failed: AbortSignal): Wire {
   const send = async (way: 'pipeline' | 'transaction', commands: readonly RedisCommand[]): Promise<RedisReply[]> => {
     signal.throwIfAborted();
     failed.throwIfAborted();
@@ -22,6 +24,7 @@ export function openWire(redis: RedisPort, signal: AbortSignal, failed: AbortSig
     }
   };
   return {
+    pageBytes,
     pipeline: (commands) => send('pipeline', commands),
     transaction: (commands) => send('transaction', commands),
     async sweep(keys) {

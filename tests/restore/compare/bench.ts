@@ -49,7 +49,7 @@ export async function compared(
 ): Promise<Told[]> {
   const source = Symbol.asyncIterator in records ? records : forward(records);
   const told: Told[] = [];
-  const all = { inFlight: 3, fieldExpiry: false, signal: new AbortController().signal, ...options };
+  const all = { inFlight: 3, fieldExpiry: false, now: Date.now, signal: new AbortController().signal, ...options };
   for await (const { record, live, difference } of compareRecords(redis, source, all)) {
     told.push({ key: JSON.stringify(record.first.k), live, difference });
   }

@@ -27,7 +27,7 @@ function scripted(reply: Reply = () => ({ value: 1 })): {
 
 function write(port: RedisPort, lines: readonly (RecordLine | readonly RecordLine[])[], mode: 'replace' | 'missing') {
   const signal = new AbortController().signal;
-  return writeRecords(port, recordsOf(...lines), { mode, staging: 's:', inFlight: 2, signal });
+  return writeRecords(port, recordsOf(...lines), { mode, staging: 's:', now: Date.now, inFlight: 2, signal });
 }
 
 describe('the commands of a restore', () => {

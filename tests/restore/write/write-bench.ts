@@ -40,7 +40,14 @@ export async function openTarget(): Promise<Target> {
     port,
     write(records, { port: other = port, ...options } = {}) {
       const signal = new AbortController().signal;
-      return writeRecords(other, records, { mode: 'replace', staging: STAGING, inFlight: 3, signal, ...options });
+      return writeRecords(other, records, {
+        mode: 'replace',
+        staging: STAGING,
+        now: Date.now,
+        inFlight: 3,
+        signal,
+        ...options,
+      });
     },
     staged: () => database.redis.keys(`${STAGING}*`),
     async stop() {

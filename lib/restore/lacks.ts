@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { ledgerKeySchema } from '../snapshot/manifest.js';
+
+/**
+ * What a target can lack: `json`, JSON documents; `binary`, scripts, as which commands with bytes that are no text go; `field-expiry`, the expiry of single hash fields; `expiry-range`, a
+ * key's expiry as late as this; `field-expiry-range`, a field's.
+ */
+export const LACKS = ['json', 'binary', 'field-expiry', 'expiry-range', 'field-expiry-range'] as const;
+export type LackCode = (typeof LACKS)[number];
+
+/** How many of the keys that would be written need it, and the first names. */
+export const lackSchema = z.object({
+  code: z.enum(LACKS),
+  count: z.number(),
+  names: z.array(ledgerKeySchema),
+});
+export type Lack = z.infer<typeof lackSchema>;
+
+const WORDS: Record<LackCode, { readonly what: string; readonly drops: boolean }> = {
+  json: { what: 'JSON documents (JSON.SET)', drops: false },
+  binary: { what: 'or allow scripts, as which names and values that are no text are written (EVAL)', drops: false },
+  'field-expiry': { what: 'hash fields that expire by themselves (HPEXPIREAT)', drops: true },
+  'expiry-range': { what: 'an expiry as late as that of some keys (PEXPIREAT)', drops: true },
+  'field-expiry-range': { what: 'an expiry as late as that of some hash fields (HPEXPIREAT)', drops: true },
+};
+
+/** What is lacking, how many keys need it and which; `name` shows a key. */
+export function lackWords({ code, count, names }: Lack, name: (key: Lack['names'][number]) => string): string {
+  const first = names.slice(0, SHOWN).map(name).join(', ');
+  const more = count > Math.min(SHOWN, names.length) ? ', ...' : '';
+  return `${WORDS[code].what}, needed by ${count} ${count === 1 ? 'key' : 'keys'} (${first}${more})`;
+}
+
+const SHOWN = 3;
+
+/** Which option helps against all of them. */
+export function lackHint(lacks: readonly Lack[]): string {
+  const elsewhere = 'Restore to a server that has it: set RESTORE_TARGET_<NAME>_REST_URL and _TOKEN, and give --target';
+  return lacks.every(({ code }) => WORDS[code].drops)
+    ? `Give --ttl drop: then nothing that is restored expires. Or: ${elsewhere}.`
+    : `${elsewhere}.`;
+}

@@ -1,0 +1,37 @@
+import type { RunFailure } from '../runs/model.js';
+import type { RestoreCheckpoint } from './checkpoint.js';
+import { lackHint, lackWords } from './lacks.js';
+import type { RestoreInput } from './model.js';
+import { shownName } from './shown-name.js';
+
+/** Why a restore by this plan must not begin: the target could not take all of it. Null when it could. */
+export function objectionTo(input: RestoreInput, state: RestoreCheckpoint): RunFailure | null {
+  return lacking(state) ?? noRoom(input, state);
+}
+
+function lacking({ plan }: RestoreCheckpoint): RunFailure | null {
+  if (plan === null || plan.lacks.length === 0) return null;
+  const named = plan.lacks.map((lack) => lackWords(lack, shownName)).join('; ');
+  const message = `The target does not know ${named}. Nothing was written.`;
+  return { code: 'not-restorable', message, hint: lackHint(plan.lacks) };
+}
+
+/**
+ * A target that is full, or would be: then the first keys would be written and the rest refused, or others thrown out.
+ * What would be written takes more in memory than the bytes that are counted, never less.
+ */
+function noRoom({ target }: RestoreInput, { plan, abilities }: RestoreCheckpoint): RunFailure | null {
+  if (plan === null || abilities === null || plan.bytes.all === 0) return null;
+  const { full, memory } = abilities;
+  const free = memory === null ? null : memory.limit - memory.used;
+  if (!full && (free === null || plan.bytes.absent <= free)) return null;
+  const where = target === null ? 'The database' : `Target ${target}`;
+  const told = memory === null ? '' : ` It uses ${memory.used} of ${memory.limit} bytes.`;
+  const evicts = memory?.evicts === true ? ' It would evict other keys, and restored ones.' : '';
+  const needed = `this restore writes at least ${plan.bytes.all} bytes, ${plan.bytes.absent} of them of keys that are absent`;
+  return {
+    code: 'not-restorable',
+    message: `${where} has no room: ${needed}.${told}${evicts} Nothing was written.`,
+    hint: "Raise the plan's data size (maxmemory on your own server), free some of it, or restore to another target with --target.",
+  };
+}

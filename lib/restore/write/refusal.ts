@@ -1,0 +1,35 @@
+import { AppError, type ErrorCode } from '../../errors.js';
+import type { RedisArgument } from '../../ports/redis.js';
+import type { Sealer } from '../../ports/sealer.js';
+import { sealName } from '../../snapshot/ledger.js';
+import { shownName } from '../shown-name.js';
+
+/** What the target refused, and for which key. The key's name must not be shown before it is encrypted where names are. */
+export class WriteRefusal extends AppError {
+  constructor(
+    error: AppError,
+    readonly key: Buffer,
+  ) {
+    super(error.code, error.message, { hint: error.hint, transient: error.transient, cause: error.cause ?? error });
+  }
+}
+
+/** Refusals that are about what was sent; everything else is about the database as a whole. */
+const ABOUT_A_KEY: ReadonlySet<ErrorCode> = new Set(['redis-command', 'redis-reply-too-large', 'redis-denied']);
+
+/** The error with the key that it is about, unless that is known already. */
+export function about(key: RedisArgument, error: unknown): unknown {
+  if (!(error instanceof AppError) || error instanceof WriteRefusal || !ABOUT_A_KEY.has(error.code)) return error;
+  return new WriteRefusal(error, typeof key === 'object' ? Buffer.from(key) : Buffer.from(String(key)));
+}
+
+/** The error with its key's name in its message, as it may be shown. */
+export async function named(sealer: Sealer, error: unknown): Promise<unknown> {
+  if (!(error instanceof WriteRefusal)) return error;
+  const { code, message, hint, transient, cause, key } = error;
+  return new AppError(code, `${message}, for key ${shownName(await sealName(sealer, key))}`, {
+    hint,
+    transient,
+    cause,
+  });
+}
