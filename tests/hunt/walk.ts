@@ -211,7 +211,7 @@ async function audit(world: World): Promise<void> {
     !world.everTampered &&
     !world.skewed &&
     !world.hindered &&
-    !['locked', 'not-restorable'].includes(code)
+    !['locked', 'busy', 'not-restorable'].includes(code)
   ) {
     throw new Lie('a trusted snapshot is found', JSON.stringify(outcome.json?.['error']).slice(0, 300), outcome);
   }

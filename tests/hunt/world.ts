@@ -90,7 +90,7 @@ export function variables(
     BACKUP_STORE: pathToFileURL(folder).href,
     BACKUP_PART_MIB: '0.01',
     BACKUP_REQUESTS_IN_FLIGHT: String(setting.inFlight),
-    RUN_LEASE_SECONDS: '4',
+    RUN_LEASE_SECONDS: '6',
     RETENTION_KEEP_LAST: '3',
     RETENTION_KEEP_WITHIN_DAYS: '0',
     RETENTION_KEEP_DAILY: '0',
