@@ -9,7 +9,7 @@ import { afterRun } from './guard/watch.js';
 import type { Log, Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
 import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
-import { retentionSettings } from './settings.js';
+import { retentionSettings, skippedTypes } from './settings.js';
 
 /** The program for functions: it looks, judges and tells whenever a run has ended. */
 export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
@@ -25,7 +25,7 @@ export function judgingOf(env: Environment, given: Pick<Ports, 'clock' | 'log' |
   if (problem !== null) log.error('alerts-not-configured', { code: problem.code, message: problem.message });
   const own = protectedDatabase(env).source;
   const ports = { clock, log, own, signer, store, ...connect(problem === null ? env : {}, ['alerter', 'heartbeat']) };
-  return { ports, drills: () => drills(store), hasScratch: wantsTarget(env, DRILL_TARGET) };
+  return { ports, drills: () => drills(store), hasScratch: wantsTarget(env, DRILL_TARGET), skipTypes: skippedTypes(env) };
 }
 
 /** All that the guard looks after, here. */

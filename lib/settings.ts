@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { loadConfig, type Environment } from './config.js';
+import { loadConfig, problemOfSection, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
 import type { RetentionSettings } from './guard/prune/prune.js';
 import type { ReindexSettings } from './reindex/context.js';
@@ -63,4 +63,9 @@ export function retentionSettings(env: Environment): RetentionSettings {
     asideDays: retention.RETENTION_ASIDE_DAYS,
     runsDays: retention.RETENTION_RUNS_DAYS,
   };
+}
+
+/** Types of keys that the operator does without; none where the limits are malformed, which the checks tell of. */
+export function skippedTypes(env: Environment): readonly string[] {
+  return problemOfSection(env, 'limits') === null ? loadConfig(env, ['limits']).limits.BACKUP_SKIP_TYPES : [];
 }

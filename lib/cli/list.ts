@@ -27,6 +27,9 @@ interface Listed {
   /** What it is worth: only the newest `trusted` one is `latest`. */
   readonly trust: SnapshotState;
   readonly reasons: readonly string[];
+  /** Keys that no record can hold, and keys that the database counts and did not name. */
+  readonly unsupported: number | null;
+  readonly unexplained: number | null;
   /** The first digits of the source, and the label of the deployment that took it. */
   readonly source: string | null;
   readonly label: string | null;
@@ -79,6 +82,8 @@ function describe(entry: CatalogEntry, trust: TrustContext): Listed {
     purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
     verified: isVerified(entry, trust.signer),
     verification: verification?.state ?? null,
+    unsupported: manifest?.ledger.unsupported.count ?? null,
+    unexplained: manifest === null ? null : (manifest.names?.unexplained ?? 0),
     trust: state,
     reasons,
     source: manifest === null ? null : shortSource(manifest.source),

@@ -12,7 +12,7 @@ import { deploymentOf } from '../connect/deployment.js';
 import type { Context } from './context.js';
 import { chosenSnapshot, connectedTrust } from './trust.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable, ratio } from './output/format.js';
-import { ledgerLine } from './output/summary.js';
+import { ledgerLine, namesLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
 export interface ShowOptions {
@@ -94,6 +94,7 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
     ['keys there', `${counted(dbsize.before, 'key')} before, ${count(dbsize.after)} after`],
     ['size', `${bytes(plain)} plain, ${bytes(stored)} stored, compressed ${ratio(plain, stored)}`],
     ['ledger', ledgerLine(ledger)],
+    ['names', namesLine(manifest)],
     ['doubles', `${count(doubles.length)} passed over`],
     [
       'spent',

@@ -41,6 +41,7 @@ function view(report: StatusReport, deployment: Deployment): string {
       ['recovery point', pointWords(report)],
       ['recovery time', timeWords(report)],
       ['last drill', drillWords(report)],
+      ...unsavedRow(report),
       ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${flaws(storage)}`],
       [
         'guard',
@@ -88,6 +89,10 @@ function drillWords({ recoveryTime: { lastDrill } }: StatusReport): string {
   if (lastDrill === null) return 'none';
   const { finishedAt, outcome, reason } = lastDrill;
   return `${outcome}${finishedAt === null ? '' : ` ${finishedAt}`}${reason === null ? '' : `: ${reason}`}`;
+}
+
+function unsavedRow({ unsaved }: StatusReport): [string, string][] {
+  return unsaved?.words == null ? [] : [['not saved', `${unsaved.words} (${unsaved.snapshot})`]];
 }
 
 function flaws({ damaged, incomplete, states }: StatusReport['storage']): string {

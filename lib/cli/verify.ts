@@ -3,6 +3,7 @@ import { storeApp } from '../app.js';
 import { deploymentOf } from '../connect/deployment.js';
 import { exitCodeOf } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
+import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { protectedDatabase } from '../connect/database.js';
@@ -36,9 +37,11 @@ export async function verify(context: Context, wanted: string, options: VerifyOp
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(describe(parsed.data));
-  const unsaved = (await catalogEntry(app.ports.store, id))?.manifest?.ledger.failed.count ?? 0;
-  if (unsaved > 0)
-    context.note(`warning: it is incomplete: ${counted(unsaved, 'key')} could not be saved, see \`show ${id}\``);
+  const manifest = (await catalogEntry(app.ports.store, id))?.manifest ?? null;
+  if (manifest !== null && manifest.state !== 'complete') {
+    const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
+    context.note(`warning: it is incomplete: ${unsaved}, see \`npx soulcaster-backup show ${id} --env-file .env\``);
+  }
   if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     run: run.id,

@@ -5,6 +5,7 @@ import { isOver } from '../runs/ending.js';
 import { readLease } from '../runs/lease-document.js';
 import { recentRuns } from '../runs/recent.js';
 import { catalogEntry, snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
+import type { Manifest } from '../snapshot/manifest.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import { unfinishedOf, type Unfinished } from '../snapshot/unfinished-marks.js';
@@ -59,6 +60,13 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     ...history,
     drills: history.drills.map((drill) => settled(drill, runs, now)),
   };
+}
+
+/** The newest backup of the protected database, complete or not. */
+export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'>): Manifest | null {
+  const isOwn = ({ manifest }: CatalogEntry): boolean =>
+    manifest !== null && manifest.purpose === undefined && (trust.sources?.has(manifest.source) ?? true);
+  return entries.find(isOwn)?.manifest ?? null;
 }
 
 async function allEntries({ store }: Pick<Ports, 'store'>): Promise<CatalogEntry[]> {

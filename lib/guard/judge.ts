@@ -17,12 +17,12 @@ export interface Judged {
  * Judges what stands in the store. `guardRanAt`: when the guard ran last; left out, its state says. A store that cannot be
  * read is what there is to tell then, and of all else nothing is known. Throws nothing.
  */
-export async function judge({ drills, hasScratch, ports }: Judging, guardRanAt?: string): Promise<Judged> {
+export async function judge({ drills, hasScratch, ports, skipTypes }: Judging, guardRanAt?: string): Promise<Judged> {
   try {
     const ranAt = guardRanAt ?? (await readState(ports.store)).lastRunAt;
     const facts = await gatherFacts(await trustContext(ports, ports.own), drills);
     const pointMet = recoveryPointOf(facts).met;
-    return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt }), pointMet };
+    return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt, skipTypes }), pointMet };
   } catch (error) {
     const { code, message, hint } = toAppError(error);
     ports.log.error('not-judged', { code, message });

@@ -49,6 +49,8 @@ function describe(entry: CatalogEntry, trust: TrustContext): object {
     plainBytes: sizes?.plain ?? null,
     storedBytes: sizes?.stored ?? null,
     failed: manifest?.ledger.failed.count ?? null,
+    unsupported: manifest?.ledger.unsupported.count ?? null,
+    unexplained: manifest === null ? null : (manifest.names?.unexplained ?? 0),
     encrypted: manifest === null ? null : manifest.recipients.length > 0,
     createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
     window: manifest?.window ?? null,

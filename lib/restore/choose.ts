@@ -10,6 +10,7 @@ import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
 import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
 import { isFoundDamaged, objectionToSeal, trustContext } from '../snapshot/trust.js';
+import { unsavedWords } from '../snapshot/shortfall.js';
 import type { RestoreInput } from './model.js';
 
 export type ChoosePorts = Pick<Ports, 'sealer' | 'signer' | 'store'>;
@@ -104,9 +105,11 @@ function checkSeal({ signer }: ChoosePorts, { id, seal }: Manifest, entry: Catal
   });
 }
 
-function checkWhole({ id, ledger, state }: Manifest, entry: CatalogEntry, allowIncomplete: boolean): void {
+function checkWhole(manifest: Manifest, entry: CatalogEntry, allowIncomplete: boolean): void {
+  const { id, state } = manifest;
   if (state === 'incomplete' && !allowIncomplete) {
-    throw new AppError('not-restorable', `Snapshot ${id} is incomplete: ${ledger.failed.count} keys are not in it`, {
+    const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
+    throw new AppError('not-restorable', `Snapshot ${id} is incomplete: ${unsaved}`, {
       hint: 'Restore from a complete one, or allow an incomplete one with mode merge or missing, which remove nothing.',
     });
   }

@@ -1,5 +1,6 @@
 import type { RedisPort } from '../ports/redis.js';
 import type { Manifest } from '../snapshot/manifest.js';
+import { unsavedWords } from '../snapshot/shortfall.js';
 import { doubtsOf, plainLabel, shortSource, sourceOf } from '../snapshot/source.js';
 
 /**
@@ -16,6 +17,8 @@ export type RestoreNames = {
     readonly createdAt: string;
     /** Why it may not show its database whole. */
     readonly doubts: readonly string[];
+    /** Keys of that database that are not in it, in words; null when it says of none. */
+    readonly unsaved: string | null;
   };
 };
 
@@ -34,6 +37,7 @@ export function namesOf({ label, redisOf }: NamingPorts, manifest: Manifest, tar
       own: manifest.source === source,
       createdAt: manifest.createdAt,
       doubts: doubtsOf(manifest).map(({ detail }) => detail),
+      unsaved: unsavedWords(manifest),
     },
   };
 }

@@ -3,14 +3,14 @@ import type { Manifest } from './manifest.js';
 
 /** Why a snapshot is incomplete, in numbers, and what to do about it. */
 export function shortfall(
-  { id, ledger, names }: Pick<Manifest, 'id' | 'ledger' | 'names'>,
+  { id, ledger, names }: Pick<Manifest, 'id' | 'ledger'> & { readonly names?: Manifest['names'] | undefined },
   skipTypes: readonly string[] = [],
 ): { readonly message: string; readonly hint: string } {
   const failed = ledger.failed.count;
   const unexplained = names?.unexplained ?? 0;
   const types = refusedTypes(ledger, skipTypes);
   const causes = [
-    failed > 0 ? `${keys(failed)} could not be read; the manifest names them` : null,
+    failed > 0 ? `${keys(failed)} could not be saved` : null,
     unexplained > 0
       ? `${keys(unexplained)} that the database counts were in none of ${names?.walks ?? 0} walks over the names`
       : null,
@@ -28,6 +28,12 @@ export function shortfall(
       : null,
   ];
   return { message: joined(causes, '; '), hint: joined(cures, ' ') };
+}
+
+/** What a snapshot says of keys that are not in it, complete or not; null when it says nothing. */
+export function unsavedWords({ ledger, names }: Pick<Manifest, 'ledger' | 'names'>): string | null {
+  const { message } = shortfall({ id: '', ledger, names });
+  return message === '' ? null : message;
 }
 
 export function typeWords(types: readonly string[]): string {

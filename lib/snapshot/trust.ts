@@ -4,6 +4,7 @@ import type { CatalogEntry } from './catalog.js';
 import { sha256, type Manifest } from './manifest.js';
 import { aheadBy, isFromFuture } from './order.js';
 import { doubtsOf, plainLabel, shortSource } from './source.js';
+import { unsavedWords } from './shortfall.js';
 import type { Verification } from './verification.js';
 
 export { findLatest, findNewest, latestTrusted, pickLatest, type Latest, type PassedOver } from './latest.js';
@@ -155,9 +156,9 @@ function foreignWords({ label, source }: Manifest): string {
   return `it is of another database: source ${shortSource(source)}${name === null ? '' : ` (${name})`}`;
 }
 
-function incompleteWords({ ledger, state }: Manifest): string {
-  const { count } = ledger.failed;
-  return count > 0 ? `it is incomplete: ${count} keys could not be saved` : `it is ${state}`;
+function incompleteWords(manifest: Manifest): string {
+  const unsaved = unsavedWords(manifest);
+  return unsaved === null ? `it is ${manifest.state}` : `it is incomplete: ${unsaved}`;
 }
 
 const UNITS = [

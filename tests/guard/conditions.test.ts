@@ -39,7 +39,7 @@ function snapshot(hours: number, changes: Changes = {}): CatalogEntry {
     counts: { keys },
     dbsize: { before: keys, after: keys },
     source: 'a'.repeat(64),
-    ledger: { failed: { count: 0 } },
+    ledger: { failed: { count: 0, keys: [] }, unsupported: { count: 0, keys: [] } },
     seal: { sha256: sha256('sealed'), signature: null },
     parts: [],
     purpose,
@@ -71,12 +71,27 @@ function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillV
   };
 }
 
-function codes(facts: Partial<Facts>, options: { hasScratch?: boolean; guardRanAt?: string | null } = {}): string[] {
+function codes(facts: Partial<Facts>, options: { hasScratch?: boolean; guardRanAt?: string | null; skipTypes?: string[] } = {}): string[] {
   const marks = { trust: TRUST, unfinished: [], restoring: null };
   const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
-  const { hasScratch = false, guardRanAt = new Date(NOW).toISOString() } = options;
-  return judgeFacts(all, { hasScratch, guardRanAt }).conditions.map(({ code }) => code);
+  const { hasScratch = false, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;
+  return judgeFacts(all, { hasScratch, guardRanAt, skipTypes }).conditions.map(({ code }) => code);
 }
+
+describe('keys that no snapshot can hold', () => {
+  const withVectors = snapshot(1);
+  const unsupported = { count: 6, keys: [], types: { vectorset: 5, 'MBbloom--': 1 } };
+  const { manifest } = withVectors;
+  if (manifest === null) throw new Error('a snapshot without a manifest');
+  const entries = [{ ...withVectors, manifest: { ...manifest, ledger: { ...manifest.ledger, unsupported } } }];
+
+  it('are told of until their types are left out', () => {
+    expect(codes({ entries })).toEqual(['keys-unsupported']);
+    expect(codes({ entries }, { skipTypes: ['vectorset'] })).toEqual(['keys-unsupported']);
+    expect(codes({ entries }, { skipTypes: ['VECTORSET', 'MBbloom--'] })).toEqual([]);
+    expect(codes({ entries: [snapshot(0.5), ...entries] })).toEqual([]);
+  });
+});
 
 describe('the recovery point', () => {
   it.each<[string, CatalogEntry[], string[]]>([

@@ -67,6 +67,8 @@ describe('GET /api/snapshots', () => {
       plainBytes: expect.any(Number),
       storedBytes: expect.any(Number),
       failed: 0,
+      unsupported: 0,
+      unexplained: 0,
       encrypted: false,
       createdAt: expect.any(String),
       window: { from: expect.any(String), to: expect.any(String) },

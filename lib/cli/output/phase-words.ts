@@ -10,6 +10,7 @@ export const RESTORE: Readonly<Record<string, string>> = {
   conclude: 'finishing',
   condemn: 'finishing',
   'safety-scan': 'saving what is there',
+  'safety-recheck': 'going through the names again',
   'safety-check': 'checking what was saved',
   'safety-seal': 'sealing what was saved',
   fence: 'locking the projects',

@@ -15,6 +15,7 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
     ['stored', `${bytes(stored)}, compressed ${ratio(plain, stored)}`],
     ['doubles', `${count(doubles.length)} passed over`],
     ['ledger', ledgerLine(ledger)],
+    ['names', namesLine(manifest)],
     [
       'commands',
       `${count(spent.commands)} in ${counted(spent.requests, 'request')}, at most ${dollars(spent.estimatedUsd)}`,
@@ -25,6 +26,13 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
   return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and sealed.\n${facts(rows)}`;
 }
 
+/** How the names were gone through after the first pass. */
+export function namesLine({ names }: Pick<Manifest, 'names'>): string {
+  if (names === undefined) return 'gone through once only';
+  const lost = names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} NOT FOUND that the database counts`;
+  return `${counted(names.walks, 'walk')} more over them, ${count(names.added)} added${lost}`;
+}
+
 export function ledgerLine(ledger: Ledger): string {
   return [
     `saved ${count(ledger.saved)}`,
@@ -32,5 +40,6 @@ export function ledgerLine(ledger: Ledger): string {
     `changed meanwhile ${count(ledger.changedMeanwhile.count)}`,
     `unsupported ${count(ledger.unsupported.count)}`,
     `failed ${count(ledger.failed.count)}`,
+    ...(ledger.vanished === undefined ? [] : [`deleted while it was read ${count(ledger.vanished)}`]),
   ].join(', ');
 }

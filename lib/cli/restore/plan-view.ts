@@ -82,8 +82,11 @@ function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
 
 /** A doubtful snapshot can be restored by its id; whoever does must know. */
 function doubtLines({ names, snapshot }: DryRunResult): string[] {
-  const { doubts } = names.snapshot;
-  return doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`];
+  const { doubts, unsaved } = names.snapshot;
+  return [
+    ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
+    ...(unsaved === null ? [] : [`Not in snapshot ${snapshot}: ${printable(unsaved)}.`]),
+  ];
 }
 
 /** Whether the database is as the snapshot has it, but for work that was in flight. */

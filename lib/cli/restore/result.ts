@@ -24,6 +24,7 @@ const namesSchema = z.object({
     own: z.boolean(),
     createdAt: z.string(),
     doubts: z.array(z.string()),
+    unsaved: z.string().nullable().default(null),
   }),
 });
 

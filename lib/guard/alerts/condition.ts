@@ -10,6 +10,7 @@ export const ALERT_CODES = [
   'snapshot-doubtful',
   'restore-unfinished',
   'snapshot-untrusted',
+  'keys-unsupported',
   'clock-suspicious',
   'drill-failed',
   'drill-overdue',

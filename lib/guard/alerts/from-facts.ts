@@ -1,8 +1,9 @@
 import { isOver } from '../../runs/ending.js';
 import type { RunRecord } from '../../runs/model.js';
-import type { Facts } from '../facts.js';
+import { newestBackup, type Facts } from '../facts.js';
 import { AT_RISK_MS, GUARD_SILENT_MS } from '../objectives.js';
 import type { PassedOver } from '../../snapshot/latest.js';
+import { refusedTypes } from '../../snapshot/ledger.js';
 import { isFromFuture } from '../../snapshot/order.js';
 import { passedOverWords } from '../../snapshot/select.js';
 import { isFoundDamaged } from '../../snapshot/trust.js';
@@ -20,6 +21,7 @@ const JUDGED: ReadonlySet<AlertCode> = new Set<AlertCode>([
   'snapshot-doubtful',
   'restore-unfinished',
   'snapshot-untrusted',
+  'keys-unsupported',
   'clock-suspicious',
   'drill-failed',
   'drill-overdue',
@@ -32,6 +34,8 @@ export interface JudgeOptions {
   readonly hasScratch: boolean;
   /** When the guard ran last (ISO 8601); null when it never did. */
   readonly guardRanAt: string | null;
+  /** Types that the operator does without: BACKUP_SKIP_TYPES. */
+  readonly skipTypes: readonly string[];
 }
 
 /** Everything that can be told from what stands in the store. */
@@ -41,6 +45,7 @@ export function judgeFacts(facts: Facts, options: JudgeOptions): Finding {
     ...runConditions(facts),
     ...snapshotConditions(facts),
     ...drillConditions(facts, options.hasScratch),
+    ...unsupportedKeys(facts, options.skipTypes),
     ...silence(facts, options.guardRanAt),
   ];
   return { conditions, judged: JUDGED };
@@ -130,6 +135,22 @@ function snapshotConditions(facts: Facts): Condition[] {
       message: `Snapshot ${id}${ahead.length > 1 ? ` and ${ahead.length - 1} more` : ''} is dated in the future by the clock here.`,
       hint: 'It does not count for the objective. Check the clocks with `soulcaster-backup doctor`; forged dates look the same.',
     })),
+  ];
+}
+
+function unsupportedKeys(facts: Facts, skipTypes: readonly string[]): Condition[] {
+  const manifest = newestBackup(facts);
+  const types = manifest === null ? [] : refusedTypes(manifest.ledger, skipTypes);
+  if (manifest === null || types.length === 0) return [];
+  const { id, ledger } = manifest;
+  const keys = ledger.unsupported.count;
+  return [
+    {
+      code: 'keys-unsupported',
+      subject: 'database',
+      message: `${keys} ${keys === 1 ? 'key is' : 'keys are'} not in snapshot ${id}: no snapshot can hold the type ${types.join(', ')}.`,
+      hint: `\`npx soulcaster-backup show ${id} --env-file .env\` names them. Save them by other means, or set BACKUP_SKIP_TYPES=${types.join(',')} if you can do without.`,
+    },
   ];
 }
 

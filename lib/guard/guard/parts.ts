@@ -21,6 +21,8 @@ export interface Judging {
   readonly drills: Drills;
   /** Whether there is a database to drill in. */
   readonly hasScratch: boolean;
+  /** Types of keys that the operator does without: BACKUP_SKIP_TYPES. */
+  readonly skipTypes: readonly string[];
 }
 
 /** Everything that the guard looks after. */

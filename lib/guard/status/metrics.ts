@@ -37,6 +37,17 @@ export function metricsOf(status: StatusReport): Metric[] {
     ],
     ['rpo_met', 'Whether the recovery point objective is met.', one(Number(point.met))],
     ['snapshot_keys', 'Keys in the newest verified snapshot.', one(point.newestVerified?.keys ?? null)],
+    [
+      'keys_not_saved',
+      'Keys that the newest backup does not have, by cause.',
+      status.unsaved === null
+        ? []
+        : labelled('cause', {
+            failed: status.unsaved.failed,
+            unsupported: status.unsaved.unsupported,
+            unexplained: status.unsaved.unexplained,
+          }),
+    ],
     ['rto_objective_seconds', 'So long it may take to have everything back.', one(time.objectiveHours * 3600)],
     [
       'restore_projected_seconds',

@@ -1,10 +1,11 @@
 import type { RunRecord } from '../../runs/model.js';
+import { unsavedWords } from '../../snapshot/shortfall.js';
 import { sizesOf } from '../../snapshot/sizes.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
 import { unfinishedOf } from '../../snapshot/unfinished-marks.js';
 import type { DrillView, Drills } from '../drill-view.js';
-import { gatherFacts, type Facts } from '../facts.js';
 import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../alerts/view.js';
+import { gatherFacts, newestBackup, type Facts } from '../facts.js';
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTime, recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
 import { readState, type GuardState } from '../state.js';
@@ -58,6 +59,15 @@ export interface StatusReport {
     readonly since: string;
     readonly underWay: boolean;
   }[];
+  /** What the newest backup does not have; null when there is none. `types`: keys that no record can hold, by type. */
+  readonly unsaved: {
+    readonly snapshot: string;
+    readonly words: string | null;
+    readonly failed: number;
+    readonly unsupported: number;
+    readonly types: Readonly<Record<string, number>>;
+    readonly unexplained: number;
+  } | null;
   readonly runs: readonly RunFigures[];
   readonly drills: readonly DrillFigures[];
   readonly alerts: readonly AlertFigures[];
@@ -92,6 +102,7 @@ export async function statusReport(context: TrustContext, drills: Drills): Promi
     recoveryPoint: pointFigures(point),
     recoveryTime: timeFigures(time, facts),
     storage: storageFigures(facts),
+    unsaved: unsavedFigures(facts),
     unfinished: facts.unfinished.map(({ run, kind, since }) => ({
       run,
       kind,
@@ -155,6 +166,20 @@ function storageFigures({ entries, trust }: Facts): StatusReport['storage'] {
     damaged: entries.filter((entry) => entry.manifest === null || isFoundDamaged(entry)).length,
     states: countStates(entries, trust),
     storedBytes: entries.reduce((sum, { manifest }) => sum + (manifest === null ? 0 : sizesOf(manifest).stored), 0),
+  };
+}
+
+function unsavedFigures(facts: Facts): StatusReport['unsaved'] {
+  const manifest = newestBackup(facts);
+  if (manifest === null) return null;
+  const { id, ledger, names } = manifest;
+  return {
+    snapshot: id,
+    words: unsavedWords(manifest),
+    failed: ledger.failed.count,
+    unsupported: ledger.unsupported.count,
+    types: ledger.unsupported.types ?? {},
+    unexplained: names?.unexplained ?? 0,
   };
 }
 
