@@ -25,7 +25,12 @@ export function judgingOf(env: Environment, given: Pick<Ports, 'clock' | 'log' |
   if (problem !== null) log.error('alerts-not-configured', { code: problem.code, message: problem.message });
   const own = protectedDatabase(env).source;
   const ports = { clock, log, own, signer, store, ...connect(problem === null ? env : {}, ['alerter', 'heartbeat']) };
-  return { ports, drills: () => drills(store), hasScratch: wantsTarget(env, DRILL_TARGET), skipTypes: skippedTypes(env) };
+  return {
+    ports,
+    drills: () => drills(store),
+    hasScratch: wantsTarget(env, DRILL_TARGET),
+    skipTypes: skippedTypes(env),
+  };
 }
 
 /** All that the guard looks after, here. */

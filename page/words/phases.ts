@@ -2,7 +2,12 @@ import type { RunKind, RunSummary } from '../api/types.js';
 import { REINDEX, RESTORE } from '../../lib/cli/output/phase-words.js';
 
 const WORDS: Readonly<Record<RunKind, Readonly<Record<string, string>>>> = {
-  snapshot: { scan: 'reading the database', recheck: 'going through the names again', check: 'reading the parts back', seal: 'sealing' },
+  snapshot: {
+    scan: 'reading the database',
+    recheck: 'going through the names again',
+    check: 'reading the parts back',
+    seal: 'sealing',
+  },
   verify: { open: 'checking the chain', check: 'checking every part', report: 'finishing' },
   restore: RESTORE,
   drill: { ...RESTORE, prepare: 'emptying the scratch database' },

@@ -24,7 +24,14 @@ const DRY: DryRunResult = {
   trigger: 'cli',
   names: {
     database: { source: '1a2b3c4d', label: 'production', host: 'eu1.upstash.io' },
-    snapshot: { source: '1a2b3c4d', label: 'production', own: true, createdAt: '2026-11-22T02:00:00Z', doubts: [], unsaved: null },
+    snapshot: {
+      source: '1a2b3c4d',
+      label: 'production',
+      own: true,
+      createdAt: '2026-11-22T02:00:00Z',
+      doubts: [],
+      unsaved: null,
+    },
   },
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },

@@ -71,7 +71,10 @@ function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillV
   };
 }
 
-function codes(facts: Partial<Facts>, options: { hasScratch?: boolean; guardRanAt?: string | null; skipTypes?: string[] } = {}): string[] {
+function codes(
+  facts: Partial<Facts>,
+  options: { hasScratch?: boolean; guardRanAt?: string | null; skipTypes?: string[] } = {},
+): string[] {
   const marks = { trust: TRUST, unfinished: [], restoring: null };
   const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
   const { hasScratch = false, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;

@@ -28,7 +28,14 @@ await describeEngines('keys of a type that no snapshot can hold', ({ name, progr
     expect(run).toMatchObject({ state: 'incomplete', result: { keys: 3, unsupported: 6, unexplained: 0 } });
     expect(run.error?.message).toBe('6 keys of type vectorset that no snapshot can hold');
     expect(manifest?.ledger.unsupported).toMatchObject({ count: 6, types: { vectorset: 6 } });
-    expect(manifest?.ledger.unsupported.keys.map(({ key }) => key).sort()).toEqual(['v1', 'v2', 'v3', 'v4', 'v5', 'v6']);
+    expect(manifest?.ledger.unsupported.keys.map(({ key }) => key).sort()).toEqual([
+      'v1',
+      'v2',
+      'v3',
+      'v4',
+      'v5',
+      'v6',
+    ]);
 
     const { manifest: accepted } = await bench.takeWhole({ settings: { skipTypes: ['vectorset'] } });
     expect(accepted.ledger.unsupported.count).toBe(6);

@@ -29,7 +29,8 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
 /** How the names were gone through after the first pass. */
 export function namesLine({ names }: Pick<Manifest, 'names'>): string {
   if (names === undefined) return 'gone through once only';
-  const lost = names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} NOT FOUND that the database counts`;
+  const lost =
+    names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} NOT FOUND that the database counts`;
   return `${counted(names.walks, 'walk')} more over them, ${count(names.added)} added${lost}`;
 }
 
