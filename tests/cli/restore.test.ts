@@ -90,7 +90,7 @@ describe('restore --yes', () => {
     const undo = String(json['undo']);
     const list = await cliJson(['list'], env);
     expect(list.json['snapshots']).toMatchObject([
-      { id: undo, purpose: 'safety', verified: false },
+      { id: undo, purpose: 'safety', trust: 'safety' },
       { id: snapshot, purpose: 'backup', verified: true },
     ]);
     expect((await cli(['list'], env)).stdout).toMatch(new RegExp(`^${undo} .* complete, safety +yes `, 'm'));

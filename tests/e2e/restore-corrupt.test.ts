@@ -17,7 +17,8 @@ let wrong: Dump;
 let parts: Map<string, Buffer>;
 
 const pathOf = (name: string): string => join(fileURLToPath(bench.stack.env['BACKUP_STORE'] ?? ''), name);
-const everything = () => ({ snapshot, scope: { all: true }, confirm: snapshot });
+/** Where another database's snapshot is restored, the request says so. */
+const everything = () => ({ snapshot, scope: { all: true }, confirm: snapshot, fromSource: true });
 
 const withParts = (variables: Readonly<Record<string, string>> = {}) =>
   restoreStack(SIZE, { variables: { ...SMALL_PARTS, ...variables } });

@@ -31,6 +31,9 @@ export async function startReceiver(now: () => number): Promise<Receiver> {
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       const path = request.url ?? '';
+      // A look at whether the host is there is neither a message nor a ping.
+      if (path === '/') response.writeHead(200).end('ok');
+      if (response.writableEnded) return;
       if (path.startsWith('/ping')) pings.push({ at: now(), signal: path.slice('/ping'.length) || '/success' });
       else if (receiver.status < 300) messages.push({ at: now(), ...(JSON.parse(body) as Omit<Received, 'at'>) });
       response.writeHead(path.startsWith('/ping') ? 200 : receiver.status);
