@@ -67,7 +67,9 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
 
 /** The application need not wait for a restore that has ended, however it ended. */
 async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
-  const { projects } = parseRestoreCheckpoint(run.checkpoint);
+  const { projects, times } = parseRestoreCheckpoint(run.checkpoint);
+  // One that ended before took none, and has written nothing.
+  if (!times.some(([phase]) => phase === 'fence')) return;
   await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
 }
 

@@ -139,6 +139,26 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     });
   });
 
+  it('is left by mode merge as well, be it a value or a list of members', async () => {
+    const { redis } = bench.database;
+    await redis.flushall();
+    await redis.zadd('feedback:created:p', 1, 'item');
+    await redis.set('a', '1');
+    await redis.set('b', '2');
+    const { id } = await bench.snapshot();
+    await redis.flushall();
+    for (const key of ['a', 'feedback:created:p']) await redis.call('VADD', key, 'VALUES', 3, 1, 2, 3, 'elem');
+    for (const dryRun of [true, false]) {
+      expect(await bench.restore(id, { mode: 'merge', dryRun })).toMatchObject({
+        state: 'incomplete',
+        error: { code: 'incomplete', message: expect.stringContaining('"feedback:created:p"') },
+        result: { plan: { total: { blocked: 2, overwrite: 0, write: 1 } } },
+      });
+    }
+    expect([await redis.type('a'), await redis.type('feedback:created:p')]).toEqual(['vectorset', 'vectorset']);
+    expect(await redis.get('b')).toBe('2');
+  });
+
   it('is written over where nobody wants a way back', async () => {
     const run = await bench.restore(snapshot, { safety: false });
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { blocked: 0, overwrite: 2 } } } });

@@ -8,6 +8,8 @@ export interface Judgement {
   readonly redis: RedisPort;
   /** Never `replace`: there lists are values. */
   readonly mode: Mode;
+  /** Whether what is there is saved first: then a list is left that is now of a type no snapshot can hold. */
+  readonly safety: boolean;
   /** Mode `missing`: where the members of grouped lists were before anything was written; null in an empty target. */
   readonly placed: Placed | null;
   /** Mode `missing`: keys that are absent and will be written; null once they have been. */
@@ -28,8 +30,9 @@ export interface Judged {
  * the plan (what would be added), the write (add it) and the proof (nothing is left to add), so that a task may run twice.
  */
 export async function judgePages(judgement: Judgement, pages: readonly ListPage[]): Promise<Judged[]> {
-  const { redis, mode } = judgement;
-  const live = await readLivePages(redis, pages);
+  const { redis, mode, safety } = judgement;
+  const read = await readLivePages(redis, pages);
+  const live = read.map((page): LivePage => (page.type !== 'unsavable' || safety ? page : { ...page, type: 'other' }));
   if (mode === 'merge') return pages.map((page, at) => merged(page, live[at] as LivePage));
   const lacking = pages.map((page, at) => lackingOf(judgement, page, live[at] as LivePage));
   const known = await whichExist(judgement, pages, lacking);
@@ -41,13 +44,14 @@ export async function judgePages(judgement: Judgement, pages: readonly ListPage[
   return pages.map((page, at) => ({
     page,
     live: live[at] as LivePage,
-    add: live[at]?.type === 'other' ? [] : (scored[at] ?? []),
+    add: live[at]?.type === 'other' || live[at]?.type === 'unsavable' ? [] : (scored[at] ?? []),
     differ: page.members.filter(({ score }, n) => !isEqual(live[at]?.scores[n] ?? null, score)).length,
   }));
 }
 
 /** The snapshot's members and scores win. */
 function merged(page: ListPage, live: LivePage): Judged {
+  if (live.type === 'unsavable') return { page, live, add: [], differ: 0 };
   const add = page.members.filter(({ score }, at) => {
     const found = live.scores[at] ?? null;
     return found === null || (score !== null && !sameScore(found, score));

@@ -1,6 +1,7 @@
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import { AppError } from '../../errors.js';
-import type { RecordLine } from '../../snapshot/record.js';
+import { isRecordType, type RecordLine } from '../../snapshot/record.js';
+import { normalType } from '../../snapshot/scan/pages.js';
 import { fromText, type Text } from '../../snapshot/text.js';
 import type { ClassifiedKey } from '../../soulcaster/keys.js';
 import type { MemberList } from '../../soulcaster/member-lists.js';
@@ -21,7 +22,8 @@ export interface ListPage {
 
 /** What stands in the target under the key of a page. */
 export interface LivePage {
-  readonly type: 'none' | 'list' | 'other';
+  /** `unsavable`: of a type that no snapshot can hold. */
+  readonly type: 'none' | 'list' | 'other' | 'unsavable';
   /** For each member of the page: its score (`''` in a set), or null when it is not in the list. */
   readonly scores: readonly (string | null)[];
 }
@@ -48,7 +50,10 @@ export async function readLivePages(redis: RedisPort, pages: readonly ListPage[]
     const type = String(valueOf(replies[2 * at]));
     const reply = replies[2 * at + 1];
     if (type === 'none') return { type, scores: members.map(() => null) };
-    if (type !== list.type) return { type: 'other', scores: members.map(() => null) };
+    if (type !== list.type) {
+      const other = isRecordType(normalType(type)) ? 'other' : 'unsavable';
+      return { type: other, scores: members.map(() => null) };
+    }
     const found = valueOf(reply) as RedisValue[];
     return { type: 'list', scores: members.map((_, index) => scoreOf(list, found[index] ?? null)) };
   });

@@ -81,7 +81,7 @@ export async function planLists(
   const tell = async (outcome: ListOutcome): Promise<void> => {
     const action = listAction(outcome, input.mode);
     countAction(plan, outcome.known.family, action);
-    if (outcome.live !== 'other') plan.lists.added += outcome.lacking;
+    if (outcome.live !== 'other' && outcome.live !== 'unsavable') plan.lists.added += outcome.lacking;
     else plan.lists.wrongType += 1;
     if (action !== 'write' && action !== 'same' && wantsExample(plan, action)) {
       plan.examples.push({ action, key: await sealName(ports.sealer, outcome.key) });
@@ -90,6 +90,7 @@ export async function planLists(
   const judgement: Judgement = {
     redis,
     mode: input.mode,
+    safety: input.safety,
     placed: await livePlaced(ports, context, run),
     coming: (key) => keys.has(key),
   };
@@ -164,7 +165,7 @@ export async function uniteTask(
 
 async function judgementOf(ports: RestorePorts, context: RestoreContext, run: string): Promise<Judgement> {
   const { input, redis } = context;
-  return { redis, mode: input.mode, placed: await livePlaced(ports, context, run), coming: null };
+  return { redis, mode: input.mode, safety: input.safety, placed: await livePlaced(ports, context, run), coming: null };
 }
 
 /** Proves the lists of one part: nothing of them may be lacking. */
@@ -184,6 +185,7 @@ export async function proveLists(
 }
 
 function verdictOf(live: ListOutcome['live'], lacking: number, differ: number, mode: string): Verdict {
+  if (live === 'unsavable') return mode === 'missing' ? 'kept' : 'blocked';
   if (live === 'other') return mode === 'missing' ? 'kept' : 'different';
   if (lacking > 0) return live === 'none' ? 'missing' : 'different';
   return live === 'none' || differ > 0 ? 'kept' : 'equal';
@@ -234,7 +236,7 @@ export async function proveKept(
     const live = await readLivePages(redis, pages);
     for (const [at, page] of pages.entries()) {
       // Of another type means that it was replaced on purpose, or by somebody else; the list's own proof tells.
-      if (live[at]?.type === 'other') continue;
+      if (live[at]?.type === 'other' || live[at]?.type === 'unsavable') continue;
       const isLost = page.members.some(
         ({ name, score }, n) => !isKept(page, name, score, live[at]?.scores[n] ?? null, placed),
       );

@@ -5,7 +5,7 @@ import { memberListOf, type MemberList } from '../../soulcaster/member-lists.js'
 import type { Mode, TargetRecord } from '../model.js';
 import type { Action } from '../plan-counts.js';
 import { judgePages, type Judged, type Judgement } from './judge.js';
-import { membersOf, PAGE, type ListPage, type Member } from './members.js';
+import { membersOf, PAGE, type ListPage, type LivePage, type Member } from './members.js';
 import { additionCommands, send, stagedAddition, type Addition } from './write.js';
 
 /** Pages and members that are judged with one request. */
@@ -17,8 +17,8 @@ export interface ListOutcome {
   readonly record: TargetRecord;
   readonly key: Buffer;
   readonly known: ClassifiedKey;
-  /** As TYPE has it; `other` is none that the family has. */
-  readonly live: 'none' | 'list' | 'other';
+  /** As TYPE has it; `other` is none that the family has, `unsavable` one that no snapshot can hold. */
+  readonly live: LivePage['type'];
   /** Members that lack, or that have another score than they get. */
   readonly lacking: number;
   /** Members that are there with another score, which the mode leaves. */
@@ -142,6 +142,7 @@ async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
 
 /** What the plan says of a list. */
 export function listAction({ live, lacking, differ }: ListOutcome, mode: Mode): Action {
+  if (live === 'unsavable') return mode === 'merge' ? 'blocked' : 'keep';
   if (live === 'other') return mode === 'merge' ? 'overwrite' : 'keep';
   if (live === 'none') return lacking > 0 ? 'write' : 'keep';
   if (lacking > 0) return 'unite';
