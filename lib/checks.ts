@@ -24,9 +24,12 @@ import { githubAppChecks, type AppCheck } from './guard/credentials/github-app.j
 import { githubTokenChecks, type TokenCheck } from './guard/credentials/github-token.js';
 import { notConfigured, notConfiguredButNeeded, ok, warn, type CheckGroup, type Observation } from './guard/doctor.js';
 import type { Clock } from './ports/clock.js';
+import type { Log } from './ports/log.js';
 import { PROVIDERS, type Provider } from './ports/provider-status.js';
 import { retentionSettings } from './settings.js';
 
+/** A check itself says what the log would. */
+const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 /** So many misspelt variables are named. */
 const MOST_NAMED = 10;
 
@@ -41,7 +44,13 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
       redisChecks(() => connect(env, ['redis']).redis, clock),
     ),
     needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
-      storeChecks(() => connectPlainStore(loadConfig(env, ['store']).store), env['BACKUP_STORE'] ?? '', clock),
+      storeChecks(
+        () => connectPlainStore(loadConfig(env, ['store']).store),
+        env['BACKUP_STORE'] ?? '',
+        clock,
+        'store',
+        () => connect(env, ['store'], { log: QUIET }).store,
+      ),
     ),
     group('replica', ['BACKUP_REPLICA_STORE'], 'BACKUP_REPLICA_STORE is not set: all copies are in one place', () =>
       storeChecks(() => connectPlainReplica(env), env['BACKUP_REPLICA_STORE'] ?? '', clock, 'replica'),

@@ -22,7 +22,7 @@ export async function prune(context: Context, options: PruneCommand): Promise<nu
   const env = storeEnvironment(context.env, options.replica);
   const settings = retentionSettings(env);
   const own = protectedDatabase(env).source;
-  const ports = { ...connect(env, ['clock', 'signer', 'store']), own, log: quiet(context) };
+  const ports = { ...connect(env, ['clock', 'signer', 'store'], { log: context.log }), own, log: quiet(context) };
   const dryRun = options.dryRun === true;
   const result = await pruneStore(ports, settings, { dryRun, interrupt: context.interrupt });
   context.print(pruneText(result));

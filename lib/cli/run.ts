@@ -19,7 +19,7 @@ import { follow } from './run/follow.js';
 
 /** `run`: how far a run of any kind is, or how it ended; with --watch followed to its end. */
 export async function run(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
-  const ports = connect(context.env, ['clock', 'sealer', 'store']);
+  const ports = connect(context.env, ['clock', 'sealer', 'store'], { log: context.log });
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
   const record = { ...found, result: await openResult(context.env, ports.sealer, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record);

@@ -5,10 +5,20 @@ import type { CreateResult, ObjectStore } from '../ports/store.js';
 import { isControlName } from './names.js';
 import { openControl, sealControl, type Objection } from './signature.js';
 
+/** An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here. */
+export interface IgnoredObject {
+  readonly object: string;
+  readonly why: Objection | 'unreadable';
+}
+
 /** A store whose control state counts only when it is ours. */
 export interface AuthenticatedStore extends ObjectStore {
   /** Names of the control objects that were read through this store and do not count, in the order they were met. */
   ignored(): readonly string[];
+  /** The same with the reasons. One that was replaced or removed since is left out once it has been read again. */
+  ignoredObjects(): readonly IgnoredObject[];
+  /** See `passOver`. */
+  passOver(name: string, etag: string): void;
 }
 
 const CREATE_TRIES = 10;
@@ -24,12 +34,18 @@ const MOST_NAMED = 1000;
  * Listings are by name: what lists control objects and goes by their number has to read them.
  */
 export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log): AuthenticatedStore {
-  const ignored = new Set<string>();
-  const ignore = (name: string, why: Objection): null => {
-    if (ignored.has(name) || ignored.size >= MOST_NAMED) return null;
-    ignored.add(name);
-    log.warn('control-object-ignored', { object: name, why });
+  const ignored = new Map<string, IgnoredObject & { readonly etag: string }>();
+  const told = new Set<string>();
+  const ignore = (object: string, why: IgnoredObject['why'], etag: string): null => {
+    if (ignored.size < MOST_NAMED || ignored.has(object)) ignored.set(object, { object, why, etag });
+    if (told.has(object) || told.size >= MOST_NAMED) return null;
+    told.add(object);
+    log.warn('control-object-ignored', { object, why });
     return null;
+  };
+  /** What was met before and is another object by now, or none, is no longer to be told of. */
+  const forget = (object: string, etag: string | null): void => {
+    if (ignored.get(object)?.etag !== etag) ignored.delete(object);
   };
   const sealed = (name: string, body: Uint8Array): Buffer => {
     const bytes = sealControl(signer, name, body);
@@ -46,7 +62,7 @@ export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log)
       if (found === null) continue;
       const opened = openControl(signer, name, found.body);
       if (opened.ok) return { created: false };
-      ignore(name, opened.why);
+      ignore(name, opened.why, found.etag);
       const etag = await store.swap(name, bytes, found.etag);
       if (etag !== null) return { created: true, etag };
     }
@@ -60,19 +76,36 @@ export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log)
     ...store,
     async read(name) {
       const found = await store.read(name);
+      forget(name, found?.etag ?? null);
       if (found === null || !isControlName(name)) return found;
       const opened = openControl(signer, name, found.body);
-      return opened.ok ? { body: opened.body, etag: found.etag } : ignore(name, opened.why);
+      return opened.ok ? { body: opened.body, etag: found.etag } : ignore(name, opened.why, found.etag);
     },
     create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
     swap: async (name, body, etag) => store.swap(name, isControlName(name) ? sealed(name, body) : body, etag),
-    ignored: () => [...ignored],
+    ignored: () => [...ignored.keys()],
+    ignoredObjects: () => [...ignored.values()].map(({ object, why }) => ({ object, why })),
+    passOver: (name, etag) => void ignore(name, 'unreadable', etag),
   };
 }
 
 /** What `ignored` of a store says, if it is one that authenticates. */
 export function ignoredIn(store: ObjectStore): readonly string[] {
-  return 'ignored' in store ? (store as AuthenticatedStore).ignored() : [];
+  return ignoredObjectsIn(store).map(({ object }) => object);
+}
+
+/** What `ignoredObjects` of a store says, if it is one that authenticates. */
+export function ignoredObjectsIn(store: ObjectStore): readonly IgnoredObject[] {
+  return 'ignoredObjects' in store ? (store as AuthenticatedStore).ignoredObjects() : [];
+}
+
+/**
+ * Reports an object that a reader passes over, since its content is of a form, kind or version that it does not know. The
+ * log hears of it once, as of what does not authenticate. `found` is the object as it was read.
+ */
+export function passOver(store: ObjectStore, name: string, found: { readonly etag: string }): null {
+  if ('passOver' in store) (store as AuthenticatedStore).passOver(name, found.etag);
+  return null;
 }
 
 function readerOnly(name: string): AppError {

@@ -1,8 +1,9 @@
 import pMap from 'p-map';
+import { ignoredObjectsIn, type IgnoredObject } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
 import { isOver } from '../runs/ending.js';
-import { readLease } from '../runs/lease-document.js';
+import { listLeases, readLease } from '../runs/lease-document.js';
 import { recentRuns } from '../runs/recent.js';
 import { catalogEntry, snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import type { Manifest } from '../snapshot/manifest.js';
@@ -33,20 +34,25 @@ export interface Facts extends DrillHistory {
   readonly unfinished: readonly Unfinished[];
   /** The run among them that is under way; null when none is. */
   readonly restoring: string | null;
+  /** Leases that cannot be read. */
+  readonly unreadableLeases: readonly string[];
+  /** Other control objects that were met so far and do not count. */
+  readonly ignored: readonly IgnoredObject[];
 }
 
 /**
- * Reads three listings, two objects a snapshot (16 snapshots at a time), one for each of the last 60 runs at most, and
+ * Reads four listings, the leases, two objects a snapshot (16 snapshots at a time), one for each of the last 60 runs at most, and
  * ten drills or as many as it takes to find one that passed.
  */
 export async function gatherFacts(context: TrustContext, drills: Drills): Promise<Facts> {
   const { clock, own, store } = context;
   const now = clock.now();
-  const [entries, runs, history, unfinished] = await Promise.all([
+  const [entries, runs, history, unfinished, leases] = await Promise.all([
     allEntries({ store }),
     recentRuns(store, { since: now - WINDOW_MS, limit: MOST_RUNS }),
     drillHistory(drills, DRILLS),
     own === null ? [] : unfinishedOf(store, own),
+    unreadableLeases(store),
   ]);
   const trust = context;
   const restoring = await underWay(context, runs, unfinished);
@@ -57,6 +63,8 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     trust,
     unfinished,
     restoring,
+    unreadableLeases: leases,
+    ignored: ignoredBesideLeases(store),
     ...history,
     drills: history.drills.map((drill) => settled(drill, runs, now)),
   };
@@ -67,6 +75,15 @@ export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'
   const isOwn = ({ manifest }: CatalogEntry): boolean =>
     manifest !== null && manifest.purpose === undefined && (trust.sources?.has(manifest.source) ?? true);
   return entries.find(isOwn)?.manifest ?? null;
+}
+
+export async function unreadableLeases(store: Ports['store']): Promise<string[]> {
+  return (await listLeases(store)).filter(({ document }) => document === null).map(({ name }) => name);
+}
+
+/** Those of leases have an alert of their own. */
+function ignoredBesideLeases(store: Ports['store']): IgnoredObject[] {
+  return ignoredObjectsIn(store).filter(({ object }) => !object.startsWith('leases/'));
 }
 
 async function allEntries({ store }: Pick<Ports, 'store'>): Promise<CatalogEntry[]> {

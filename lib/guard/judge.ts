@@ -19,10 +19,13 @@ export interface Judged {
  */
 export async function judge({ drills, hasScratch, ports, skipTypes }: Judging, guardRanAt?: string): Promise<Judged> {
   try {
-    const ranAt = guardRanAt ?? (await readState(ports.store)).lastRunAt;
+    // Read in any case: that it cannot be is something to tell.
+    const state = await readState(ports.store);
+    const ranAt = guardRanAt ?? state.lastRunAt;
     const facts = await gatherFacts(await trustContext(ports, ports.own), drills);
     const pointMet = recoveryPointOf(facts).met;
-    return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt, skipTypes }), pointMet };
+    const isGuard = guardRanAt !== undefined;
+    return { finding: judgeFacts(facts, { hasScratch, guardRanAt: ranAt, skipTypes, isGuard }), pointMet };
   } catch (error) {
     const { code, message, hint } = toAppError(error);
     ports.log.error('not-judged', { code, message });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -107,7 +108,9 @@ const NOTHING: GuardState = {
 /** Where there is none, or one that cannot be read, nothing is known: alerts are then told anew. */
 export async function readState(store: ObjectStore): Promise<GuardState> {
   const found = await store.read(STATE_NAME);
-  return found === null ? NOTHING : parse(found.body);
+  const state = found === null ? NOTHING : parse(found.body);
+  if (found !== null && state === NOTHING) passOver(store, STATE_NAME, found);
+  return state;
 }
 
 /**

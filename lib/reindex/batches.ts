@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { AppError } from '../errors.js';
-import { decodeJson } from '../json.js';
+import { readKnown } from '../control/read-known.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
 import type { Ranges, ReindexCheckpoint } from './checkpoint.js';
@@ -82,9 +82,9 @@ function batchName(run: string, kind: BatchPhase, fence: number, number: number)
 }
 
 async function load(store: ObjectStore, name: string): Promise<Batch> {
-  const found = await store.read(name);
-  if (found !== null) return batchSchema.parse(decodeJson(found.body));
-  throw new AppError('damaged', `${name} is gone from the store`, {
+  const batch = await readKnown(store, name, batchSchema);
+  if (batch !== null) return batch;
+  throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
     hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the re-index again.',
   });
 }

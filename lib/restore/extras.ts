@@ -2,7 +2,7 @@ import { doubledLines } from '../snapshot/doubles.js';
 import { loadManifest } from '../snapshot/manifest.js';
 import { partIndexName } from '../snapshot/part-index.js';
 import { asSets, type RestoreContext, type RestorePorts } from './context.js';
-import { keySet, readIndex, sourceIndexName, type KeySet } from './key-set.js';
+import { keySet, readIndex, readSourceIndex, type KeySet } from './key-set.js';
 import { inScope } from './target-records.js';
 import type { LiveKey } from './walk.js';
 
@@ -15,8 +15,8 @@ export async function extraFinder(
   const source = await keySet(
     (async function* () {
       for (const part of state.parts) {
-        const index = await readIndex(ports.store, sourceIndexName(run, part));
-        if (index !== null) yield { index, without: doubledLines(manifest.doubles, part) };
+        const index = await readSourceIndex(ports.store, run, part);
+        yield { index, without: doubledLines(manifest.doubles, part) };
       }
     })(),
   );

@@ -1,5 +1,8 @@
-import { decodeJson, encodeJson } from '../json.js';
+import { AppError } from '../errors.js';
+import { readKnown } from '../control/read-known.js';
+import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
+import { overwrite } from '../snapshot/acceptance.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';
 
 export { keySet, type KeySet } from '../snapshot/key-set.js';
@@ -14,11 +17,26 @@ export function sourceIndexPrefix(run: string): string {
 }
 
 export async function writeIndex(store: ObjectStore, name: string, index: PartIndex): Promise<void> {
-  await store.create(name, encodeJson(index));
+  const body = encodeJson(index);
+  if ((await store.create(name, body)).created) return;
+  // Another attempt at the same task has written the same; anything else must not stand for it.
+  if ((await readIndex(store, name)) === null) await overwrite(store, name, body);
 }
 
-/** Null when there is none of that name. */
+/**
+ * The keys that the check noted of a part. Throws `damaged` when they are gone: taken for none, they would be removed
+ * from the database as what the snapshot does not hold.
+ */
+export async function readSourceIndex(store: ObjectStore, run: string, part: number): Promise<UnpackedIndex> {
+  const index = await readIndex(store, sourceIndexName(run, part));
+  if (index !== null) return index;
+  throw new AppError('damaged', `${sourceIndexName(run, part)} is gone from the store, or cannot be read`, {
+    hint: 'Find out what else writes under runs/ in the store, stop it and start the restore again.',
+  });
+}
+
+/** Null when there is none of that name, or none that can be read. */
 export async function readIndex(store: ObjectStore, name: string): Promise<UnpackedIndex | null> {
-  const found = await store.read(name);
-  return found === null ? null : unpackIndex(partIndexSchema.parse(decodeJson(found.body)));
+  const index = await readKnown(store, name, partIndexSchema);
+  return index === null ? null : unpackIndex(index);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { decodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
+import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { modifiedAt } from './store-time.js';
 
 const LEASES = 'leases/';
@@ -52,7 +53,7 @@ export function leaseObject(name: string): string {
 
 export async function readLease(store: ObjectStore, name: string): Promise<ReadLease> {
   const found = await store.read(leaseObject(name));
-  if (found !== null) return { exists: true, document: parse(found.body), etag: found.etag };
+  if (found !== null) return { exists: true, document: parse(store, leaseObject(name), found), etag: found.etag };
   // What the store does not take for ours reads as if it were not there; it may still be what is left of a live holder's.
   return { exists: (await modifiedAt(store, leaseObject(name))) !== null, document: null, etag: null };
 }
@@ -64,7 +65,7 @@ export async function listLeases(store: ObjectStore): Promise<ListedLease[]> {
     if (!object.endsWith(SUFFIX) || object.length <= LEASES.length + SUFFIX.length) continue;
     const name = object.slice(LEASES.length, -SUFFIX.length);
     const found = await store.read(object);
-    leases.push({ name, document: found === null ? null : parse(found.body), modifiedAt: at });
+    leases.push({ name, document: found === null ? null : parse(store, object, found), modifiedAt: at });
   }
   return leases;
 }
@@ -74,13 +75,13 @@ export async function leaseHolders(store: ObjectStore): Promise<string[]> {
   return (await listLeases(store)).flatMap(({ document }) => document?.holder ?? []);
 }
 
-function parse(body: Uint8Array): LeaseDocument | null {
+function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocument | null {
   try {
-    const json = decodeJson(body);
+    const json = decodeJson(found.body);
     const parsed = leaseSchema.safeParse(json);
     return parsed.success ? parsed.data : { ...formerOf(json), ...FORMER_TIMES };
   } catch {
-    return null;
+    return passOver(store, object, found);
   }
 }
 

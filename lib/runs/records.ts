@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js';
+import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
@@ -39,7 +40,12 @@ export async function loadRun(store: ObjectStore, id: string): Promise<HeldRecor
       hint: 'Check the id: it is printed when a run starts, and a snapshot has the id of the run that took it.',
     });
   }
-  return { record: parseRecord(id, found.body), etag: found.etag };
+  try {
+    return { record: parseRecord(id, found.body), etag: found.etag };
+  } catch (error) {
+    passOver(store, runName(id), found);
+    throw error;
+  }
 }
 
 /** Throws `fenced` when somebody else has written the record in the meantime. */

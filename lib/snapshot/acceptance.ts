@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { acceptedName, adoptedName } from './names.js';
@@ -51,6 +52,6 @@ async function readAs<T>(store: ObjectStore, name: string, schema: z.ZodType<T>)
   try {
     return schema.parse(decodeJson(found.body));
   } catch {
-    return null;
+    return passOver(store, name, found);
   }
 }

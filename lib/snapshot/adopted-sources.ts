@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -14,7 +15,9 @@ type Sources = z.infer<typeof sourcesSchema>;
 
 /** The sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
 export async function adoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
-  const all = parse((await store.read(SOURCES_NAME))?.body);
+  const found = await store.read(SOURCES_NAME);
+  const all = parse(found?.body);
+  if (found !== null && all === NOBODY) passOver(store, SOURCES_NAME, found);
   const known = new Set([own]);
   // A set is walked as it grows.
   for (const source of known) for (const { source: earlier } of all[source] ?? []) known.add(earlier);
@@ -53,11 +56,13 @@ async function change(store: ObjectStore, edit: (all: Sources) => Sources | null
   });
 }
 
+const NOBODY: Sources = {};
+
 /** What cannot be read names nobody. */
 function parse(body: Buffer | undefined): Sources {
   try {
     return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
   } catch {
-    return {};
+    return NOBODY;
   }
 }

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
-import { loadRun } from '../runs/records.js';
+import { runsOf } from '../runs/recent.js';
 import { snapshotIds } from './catalog.js';
 import type { Finding } from './check-part.js';
 import { sha256 } from './manifest.js';
@@ -84,14 +83,9 @@ async function missingAfter(
 }
 
 async function wroteManifest(store: ObjectStore, run: string): Promise<boolean> {
-  try {
-    const { kind, result } = (await loadRun(store, run)).record;
-    return kind === 'snapshot' && result !== null && finishedRun.safeParse(result).success;
-  } catch (error) {
-    // Old records are removed one object at a time: what is left of one says nothing.
-    if (error instanceof AppError && error.code === 'not-found') return false;
-    throw error;
-  }
+  // Old records are removed one object at a time: what is left of one, or cannot be read, says nothing.
+  const [record] = await runsOf(store, [run]);
+  return record?.kind === 'snapshot' && record.result !== null && finishedRun.safeParse(record.result).success;
 }
 
 function checkLink({ id, link }: Member, seen: ReadonlyMap<string, Member>): Finding | null {

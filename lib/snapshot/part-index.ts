@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import xxhash from 'xxhash-wasm';
+import { readKnown } from '../control/read-known.js';
 import { AppError } from '../errors.js';
-import { decodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { column32, column64 } from './column.js';
@@ -104,9 +104,9 @@ export type IndexReader = (part: number) => Promise<UnpackedIndex>;
 export function indexReader(store: ObjectStore, run: string, parts: readonly { readonly name: string }[]): IndexReader {
   return async (number) => {
     const file = parts[number]?.name ?? '';
-    const found = await store.read(partIndexName(run, file));
-    if (found !== null) return unpackIndex(partIndexSchema.parse(decodeJson(found.body)));
-    throw new AppError('damaged', `The key index of ${file} is gone from the store`, {
+    const index = await readKnown(store, partIndexName(run, file), partIndexSchema);
+    if (index !== null) return unpackIndex(index);
+    throw new AppError('damaged', `The key index of ${file} is gone from the store, or cannot be read`, {
       hint: 'Something removes objects under runs/ while a snapshot is being taken. Stop it and take another snapshot.',
     });
   };

@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
@@ -49,7 +50,8 @@ export async function readTombstone(
   id: string,
 ): Promise<Tombstone | null> {
   const found = await store.read(tombstoneName(id));
-  return found === null ? null : openTombstone(signer, id, found.body);
+  if (found === null) return null;
+  return openTombstone(signer, id, found.body) ?? passOver(store, tombstoneName(id), found);
 }
 
 /** All tombstones that count, by the id of their snapshot. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -6,6 +7,8 @@ import type { ObjectStore } from '../ports/store.js';
 /** So many hex digits of a source name the object. */
 const NAME_DIGITS = 16;
 const ATTEMPTS = 12;
+/** In the place of a run that is not known, since the document cannot be read. */
+const UNKNOWN_RUN = 'unknown';
 
 const unfinishedSchema = z.object({
   /** The run, or another id of what began to write. */
@@ -29,7 +32,10 @@ export function marksName(source: string): string {
 /** Restores of this database that are not known to have ended well. */
 export async function unfinishedOf(store: ObjectStore, source: string): Promise<readonly Unfinished[]> {
   const found = await store.read(marksName(source));
-  return found === null ? [] : parse(found.body, source);
+  if (found === null) return [];
+  const marks = parse(found.body, source);
+  if (marks.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, marksName(source), found);
+  return marks;
 }
 
 export interface MarkStores {
@@ -96,7 +102,7 @@ function parse(body: Buffer, source: string): readonly Unfinished[] {
   try {
     return marksSchema.parse(decodeJson(body)).unfinished;
   } catch {
-    const mark = { run: 'unknown', scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
+    const mark = { run: UNKNOWN_RUN, scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
     return [{ ...mark, kind: `a mark in ${marksName(source)} that cannot be read, restore` }];
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { verificationName } from './names.js';
@@ -21,7 +22,7 @@ export async function readVerification(store: ObjectStore, snapshot: string): Pr
   try {
     return verificationSchema.parse(decodeJson(found.body));
   } catch {
-    return null;
+    return passOver(store, verificationName(snapshot), found);
   }
 }
 

@@ -75,7 +75,7 @@ function codes(
   facts: Partial<Facts>,
   options: { hasScratch?: boolean; guardRanAt?: string | null; skipTypes?: string[] } = {},
 ): string[] {
-  const marks = { trust: TRUST, unfinished: [], restoring: null };
+  const marks = { trust: TRUST, unfinished: [], restoring: null, unreadableLeases: [], ignored: [] };
   const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
   const { hasScratch = false, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;
   return judgeFacts(all, { hasScratch, guardRanAt, skipTypes }).conditions.map(({ code }) => code);

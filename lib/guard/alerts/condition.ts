@@ -19,6 +19,8 @@ export const ALERT_CODES = [
   'guard-failed',
   'guard-silent',
   'store-unavailable',
+  'control-state-ignored',
+  'lease-unreadable',
 ] as const;
 export type AlertCode = (typeof ALERT_CODES)[number];
 

@@ -9,6 +9,7 @@ import { passedOverWords } from '../../snapshot/select.js';
 import { isFoundDamaged } from '../../snapshot/trust.js';
 import { recoveryPointOf } from '../recovery-point.js';
 import type { AlertCode, Condition, Finding } from './condition.js';
+import { controlConditions } from './from-control.js';
 import { drillConditions } from './from-drills.js';
 import { doubtConditions } from './from-doubts.js';
 
@@ -28,7 +29,10 @@ const JUDGED: ReadonlySet<AlertCode> = new Set<AlertCode>([
   'rto-breached',
   'guard-silent',
   'store-unavailable',
+  'lease-unreadable',
 ]);
+/** Who has read less than the guard does has not met every object that does not count: it can open this, not end it. */
+const JUDGED_BY_GUARD: ReadonlySet<AlertCode> = new Set<AlertCode>([...JUDGED, 'control-state-ignored']);
 
 export interface JudgeOptions {
   readonly hasScratch: boolean;
@@ -36,6 +40,8 @@ export interface JudgeOptions {
   readonly guardRanAt: string | null;
   /** Types that the operator does without: BACKUP_SKIP_TYPES. */
   readonly skipTypes: readonly string[];
+  /** Whether this is the guard's turn, which has read all control objects. Default false. */
+  readonly isGuard?: boolean;
 }
 
 /** Everything that can be told from what stands in the store. */
@@ -47,8 +53,9 @@ export function judgeFacts(facts: Facts, options: JudgeOptions): Finding {
     ...drillConditions(facts, options.hasScratch),
     ...unsupportedKeys(facts, options.skipTypes),
     ...silence(facts, options.guardRanAt),
+    ...controlConditions(facts),
   ];
-  return { conditions, judged: JUDGED };
+  return { conditions, judged: options.isGuard === true ? JUDGED_BY_GUARD : JUDGED };
 }
 
 function pointConditions(facts: Facts): Condition[] {

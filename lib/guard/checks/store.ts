@@ -1,21 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../ports/clock.js';
 import type { ObjectStore } from '../../ports/store.js';
-import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { leaseObject, listLeases } from '../../runs/lease-document.js';
+import { unlockCommand } from '../../runs/lease.js';
+import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 import { probeConditionalWrites } from '../probe-store.js';
 
 /** A difference of clocks above it, in milliseconds, is worth a warning. Listings tell times in whole seconds. */
 const SKEW_MS = 10_000;
+/** How many leases are named. */
+const MOST_NAMED = 5;
 
 /**
  * All that runs rely on in the store, on objects under `probe/` that are removed again. `open` gives the store without
- * retries, which would hide what it does; it may throw `config`.
+ * retries, which would hide what it does, `openSigned` the one that
+ * authenticates control state, for whether leases can be read; they may throw `config`.
  */
 export function storeChecks(
   open: () => ObjectStore,
   where: string,
   clock: Clock,
   name: 'store' | 'replica' = 'store',
+  openSigned: (() => ObjectStore) | null = null,
 ): CheckGroup {
   let opened: ObjectStore | null = null;
   const store = (): ObjectStore => (opened ??= open());
@@ -23,6 +29,7 @@ export function storeChecks(
     { name, look: () => reach(store(), where) },
     { name: `${name}-writes`, look: () => prove(store(), clock) },
     { name: `${name}-clock`, look: () => compareClocks(store(), clock) },
+    ...(openSigned === null ? [] : [{ name: `${name}-leases`, look: () => readLeases(openSigned()) }]),
   ];
 }
 
@@ -34,6 +41,19 @@ async function reach(store: ObjectStore, where: string): Promise<Observation> {
 async function prove(store: ObjectStore, clock: Clock): Promise<Observation> {
   await probeConditionalWrites(store, clock);
   return ok('writes once, swaps by etag, lists and removes, as runs rely on');
+}
+
+/** A lease that cannot be read keeps every run that needs it waiting. */
+async function readLeases(store: ObjectStore): Promise<Observation> {
+  const leases = await listLeases(store);
+  const odd = leases.filter(({ document }) => document === null).map(({ name }) => name);
+  const [first] = odd;
+  if (first === undefined) return ok(`all leases can be read (${leases.length})`);
+  const names = odd.slice(0, MOST_NAMED).map(leaseObject).join(', ');
+  return fail(
+    `not known who holds what, since it cannot be read: ${names}`,
+    `If nothing is running: ${unlockCommand(first)}`,
+  );
 }
 
 async function compareClocks(store: ObjectStore, clock: Clock): Promise<Observation> {

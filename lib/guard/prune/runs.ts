@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { z } from 'zod';
+import { passOver } from '../../control/authenticated-store.js';
 import { decodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isId } from '../../runs/ids.js';
@@ -58,6 +59,7 @@ async function seeRun(store: ObjectStore, id: string): Promise<SeenRun> {
   const found = await store.read(runName(id));
   const record = found === null ? null : parse(found.body);
   if (record === null) {
+    if (found !== null) passOver(store, runName(id), found);
     const nothing = { kind: null, state: null, finishedAt: null, snapshot: null, wroteManifest: false };
     return { id, recorded: found !== null, over: false, ...nothing };
   }

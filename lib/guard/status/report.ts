@@ -5,9 +5,12 @@ import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } fr
 import { unfinishedOf } from '../../snapshot/unfinished-marks.js';
 import type { DrillView, Drills } from '../drill-view.js';
 import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../alerts/view.js';
-import { gatherFacts, newestBackup, type Facts } from '../facts.js';
+import { gatherFacts, newestBackup, unreadableLeases, type Facts } from '../facts.js';
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTime, recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
+import { ignoredIn } from '../../control/authenticated-store.js';
+import { keyOf, runbookOf } from '../alerts/condition.js';
+import { controlConditions } from '../alerts/from-control.js';
 import { readState, type GuardState } from '../state.js';
 
 const MOST_RUNS = 20;
@@ -87,17 +90,28 @@ export type RunFigures = Pick<
  */
 export async function objectives(context: TrustContext, drills: Drills): Promise<StatusReport['state']> {
   const { own, store } = context;
-  const [point, marks] = await Promise.all([recoveryPoint(context), own === null ? [] : unfinishedOf(store, own)]);
-  return stateOf(point, marks.length, await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null));
+  const [point, marks, leases, { alerts }] = await Promise.all([
+    recoveryPoint(context),
+    own === null ? [] : unfinishedOf(store, own),
+    unreadableLeases(store),
+    readState(store),
+  ]);
+  const time = await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null);
+  const ignored =
+    ignoredIn(store).length + alerts.filter((alert) => alert.resolvedAt === null && isOfControl(alert)).length;
+  return stateOf(point, marks.length + leases.length + ignored, time);
 }
 
 /** All figures: what `gatherFacts` reads, and the guard's state. */
 export async function statusReport(context: TrustContext, drills: Drills): Promise<StatusReport> {
-  const [facts, state] = await Promise.all([gatherFacts(context, drills), readState(context.store)]);
+  // The state first: that it cannot be read is among the facts.
+  const state = await readState(context.store);
+  const facts = await gatherFacts(context, drills);
+  const alerts = alertsNow(state, facts);
   const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   return {
-    state: stateOf(point, facts.unfinished.length, time),
+    state: stateOf(point, facts.unfinished.length + alerts.filter(isOfControl).length, time),
     at: new Date(facts.now).toISOString(),
     recoveryPoint: pointFigures(point),
     recoveryTime: timeFigures(time, facts),
@@ -111,7 +125,7 @@ export async function statusReport(context: TrustContext, drills: Drills): Promi
     })),
     runs: facts.runs.slice(0, MOST_RUNS).map(runFigures),
     drills: facts.drills.map(drillFigures),
-    alerts: openAlerts(state),
+    alerts,
     acknowledged: state.acknowledged,
     delivery: deliveryFigures(state),
     credentials: { checkedAt: state.checkedAt, checks: state.checks },
@@ -119,9 +133,28 @@ export async function statusReport(context: TrustContext, drills: Drills): Promi
   };
 }
 
-/** A database that is half restored is not in order, whatever snapshots there are. */
-function stateOf(point: RecoveryPoint, unfinished: number, time: RecoveryTime): StatusReport['state'] {
-  return point.met && unfinished === 0 && time.met !== false ? 'ok' : 'degraded';
+/** `flaws`: a database that is half restored, or control state that does not count, is not in order whatever there is. */
+function stateOf(point: RecoveryPoint, flaws: number, time: RecoveryTime): StatusReport['state'] {
+  return point.met && flaws === 0 && time.met !== false ? 'ok' : 'degraded';
+}
+
+/** Those that the guard knows of, and what is wrong with the control state at this moment. */
+function alertsNow(state: GuardState, facts: Facts): AlertFigures[] {
+  // Whether a lease can be read is known here as well as to the guard.
+  const known = openAlerts(state).filter(
+    ({ code, subject }) => code !== 'lease-unreadable' || facts.unreadableLeases.includes(subject),
+  );
+  const since = new Date(facts.now).toISOString();
+  const keys = new Set([...known, ...state.acknowledged].map(keyOf));
+  const found = controlConditions(facts).filter((condition) => !keys.has(keyOf(condition)));
+  const more = found.map(({ code, subject, message, hint }) => {
+    return { code, subject, message, hint, since, lastSentAt: null, runbook: runbookOf(code) };
+  });
+  return [...known, ...more];
+}
+
+function isOfControl({ code }: { readonly code: string }): boolean {
+  return code === 'control-state-ignored' || code === 'lease-unreadable';
 }
 
 function pointFigures({

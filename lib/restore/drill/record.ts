@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { passOver } from '../../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isId } from '../../runs/ids.js';
@@ -40,8 +41,10 @@ export async function* drills(store: ObjectStore): AsyncGenerator<Drill> {
   }
   for (const name of names.reverse()) {
     const found = await store.read(name);
-    const parsed = found === null ? null : drillSchema.safeParse(readable(found.body));
-    if (parsed?.success === true) yield parsed.data;
+    if (found === null) continue;
+    const parsed = drillSchema.safeParse(readable(found.body));
+    if (parsed.success) yield parsed.data;
+    else passOver(store, name, found);
   }
 }
 

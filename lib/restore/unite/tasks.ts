@@ -10,7 +10,7 @@ import type { RunRecord } from '../../runs/model.js';
 import { buildKey, classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { keySet, readIndex, sourceIndexName, type KeySet } from '../key-set.js';
+import { keySet, readSourceIndex, type KeySet } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
 import { countAction, wantsExample, type Plan } from '../plan-counts.js';
 import { countProof, wantsProof, type Proof, type Verdict } from '../proof-counts.js';
@@ -286,8 +286,8 @@ async function sourceKeys(ports: RestorePorts, { manifest, state }: RestoreConte
   return keySet(
     (async function* () {
       for (const part of state.parts) {
-        const index = await readIndex(ports.store, sourceIndexName(run, part));
-        if (index !== null) yield { index, without: doubledLines(manifest.doubles, part) };
+        const index = await readSourceIndex(ports.store, run, part);
+        yield { index, without: doubledLines(manifest.doubles, part) };
       }
     })(),
   );
