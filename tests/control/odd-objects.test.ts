@@ -32,7 +32,15 @@ const WAYS: Readonly<Record<string, string | Buffer>> = {
   'a list': '[]',
   null: 'null',
   binary: Buffer.from([0, 159, 146, 150, 255]),
-  'of wrong types': JSON.stringify({ version: 'x', kind: 7, state: [], holder: 3, alerts: {}, findings: 1, tasks: '1' }),
+  'of wrong types': JSON.stringify({
+    version: 'x',
+    kind: 7,
+    state: [],
+    holder: 3,
+    alerts: {},
+    findings: 1,
+    tasks: '1',
+  }),
   'of an unknown kind': JSON.stringify({
     ...{ version: 1, kind: 'dream', state: 'running', lease: 'database', phase: 'x', tasks: 0, leg: 0, stalls: 0 },
     ...{ fence: 99, input: null, checkpoint: null, progress: { done: 0, total: null, unit: 'keys', bytes: 0 } },
@@ -43,7 +51,14 @@ const WAYS: Readonly<Record<string, string | Buffer>> = {
 };
 
 const IMPOSSIBLE = ['20269999T999999Z-aaaaaa', '20260230T000000Z-aaaaaa'];
-const FOREIGN = ['snapshots/README', 'snapshots/.DS_Store', 'runs/.DS_Store', 'leases/notes.txt', 'drills/README', 'x/y'];
+const FOREIGN = [
+  'snapshots/README',
+  'snapshots/.DS_Store',
+  'runs/.DS_Store',
+  'leases/notes.txt',
+  'drills/README',
+  'x/y',
+];
 
 interface Names {
   /** Control objects that some use case reads. */
@@ -106,7 +121,8 @@ async function makeOdd(keys: boolean, body: string | Buffer): Promise<Names> {
   const { signer } = connect(store.env, ['signer']);
   // A snapshot whose manifest is as it was, and of which nothing else can be read.
   const whole = [...(await objectsUnder(store, `snapshots/${store.snapshots[0] ?? ''}`))];
-  for (const [name, hex] of whole) await put(store, name.replace(store.snapshots[0] ?? '', third), Buffer.from(hex, 'hex'));
+  for (const [name, hex] of whole)
+    await put(store, name.replace(store.snapshots[0] ?? '', third), Buffer.from(hex, 'hex'));
   const others = body.length > 1_000_000 ? [] : names.others;
   for (const name of [...names.control, names.lease, names.manifest, ...others]) {
     await put(store, name, signedIfItCanBe(signer, name, body));
@@ -123,14 +139,15 @@ function signedIfItCanBe(signer: Parameters<typeof sealControl>[0], name: string
   }
 }
 
-const goodIds = () => expect.arrayContaining(store.snapshots.map((id) => expect.objectContaining({ id, trust: 'trusted' })));
+const goodIds = () =>
+  expect.arrayContaining(store.snapshots.map((id) => expect.objectContaining({ id, trust: 'trusted' })));
 
 describe.each([true, false])('odd objects of every kind, with a signing key: %s', (keys) => {
   it.each(Object.entries(WAYS))('stop nothing when they are %s', async (_, body) => {
     const names = await makeOdd(keys, body);
     const before = await objectsUnder(store, 'snapshots');
     const [, newest = ''] = store.snapshots;
-    const ports = connect(store.env, ['clock', 'signer', 'store'], { log: logTo([]) });
+    const ports = connect(store.env, ['clock', 'log', 'signer', 'store'], { log: logTo([]) });
 
     const listed = contextOf(store.env);
     expect(await list(listed, { limit: 50 })).toBe(0);
@@ -171,7 +188,9 @@ describe.each([true, false])('odd objects of every kind, with a signing key: %s'
     await guardByHand(guarded, { local: true });
     const { alerts, steps } = guarded.said() as GuardReport;
     expect(steps.filter(({ state }) => state !== 'done')).toEqual([]);
-    expect(alerts.map(({ code }) => code)).toEqual(expect.arrayContaining(['control-state-ignored', 'lease-unreadable']));
+    expect(alerts.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['control-state-ignored', 'lease-unreadable']),
+    );
     // Each is named once by a command that meets it.
     const warnings = guarded.lines.filter((line) => line.includes('control-object-ignored'));
     for (const name of names.control) expect(warnings.filter((line) => line.includes(`"${name}"`))).toHaveLength(1);

@@ -92,7 +92,9 @@ export async function put({ folder }: OddStore, name: string, body: string | Uin
 export async function objectsUnder({ folder }: OddStore, prefix: string): Promise<Map<string, string>> {
   const entries = await readdir(join(folder, prefix), { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const read = await Promise.all(files.map(async (file) => [relative(folder, file), await readFile(file, 'hex')] as const));
+  const read = await Promise.all(
+    files.map(async (file) => [relative(folder, file), await readFile(file, 'hex')] as const),
+  );
   return new Map(read);
 }
 
@@ -105,7 +107,9 @@ export function logTo(lines: string[]): Log {
 }
 
 /** A command's context that keeps what it prints; `lines` holds that, its remarks and its log. */
-export function contextOf(env: Readonly<Record<string, string>>): Context & { readonly lines: string[]; said(): unknown } {
+export function contextOf(
+  env: Readonly<Record<string, string>>,
+): Context & { readonly lines: string[]; said(): unknown } {
   const lines: string[] = [];
   let document: unknown = null;
   return {

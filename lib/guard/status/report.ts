@@ -90,16 +90,16 @@ export type RunFigures = Pick<
  */
 export async function objectives(context: TrustContext, drills: Drills): Promise<StatusReport['state']> {
   const { own, store } = context;
-  const [point, marks, leases, { alerts }] = await Promise.all([
+  const [point, marks, leases, { acknowledged, alerts }] = await Promise.all([
     recoveryPoint(context),
     own === null ? [] : unfinishedOf(store, own),
     unreadableLeases(store),
     readState(store),
   ]);
   const time = await recoveryTime(drills, point.newest?.manifest?.counts.keys ?? null);
-  const ignored =
-    ignoredIn(store).length + alerts.filter((alert) => alert.resolvedAt === null && isOfControl(alert)).length;
-  return stateOf(point, marks.length + leases.length + ignored, time);
+  const open = alerts.filter((alert) => alert.resolvedAt === null && isOfControl(alert));
+  const ignored = acknowledged.some(isOfControl) ? 0 : ignoredIn(store).length;
+  return stateOf(point, marks.length + leases.length + open.length + ignored, time);
 }
 
 /** All figures: what `gatherFacts` reads, and the guard's state. */
