@@ -40,6 +40,7 @@ describe('the body of a restore request', () => {
         confirm: null,
         allowIncomplete: false,
         reindex: true,
+        fromSource: false,
         trigger: 'webhook',
       },
     ]);
@@ -59,6 +60,7 @@ describe('the body of a restore request', () => {
       confirm: SNAPSHOT,
       allowIncomplete: true,
       reindex: false,
+      fromSource: true,
     };
     expect((await rig.send(body)).status).toBe(202);
     expect(rig.asked).toEqual([{ ...body, trigger: 'webhook' }]);

@@ -65,7 +65,11 @@ export function metricsOf(status: StatusReport): Metric[] {
       'When a drill passed last, since the epoch.',
       one(epoch(time.lastPassed?.finishedAt)),
     ],
-    ['snapshots', 'Snapshots in the store, by state.', labelled('state', storage.states)],
+    [
+      'snapshots',
+      'Snapshots in the store, by what they are worth; complete counts all that lack no key.',
+      labelled('state', { complete: storage.complete, ...storage.states }),
+    ],
     [
       'restores_unfinished',
       'Restores of the database that are not known to have ended well.',
