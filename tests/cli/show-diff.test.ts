@@ -21,7 +21,8 @@ afterAll(() => stack.stop());
 describe('show --diff', () => {
   it('finds no difference where there is none', async () => {
     const { code, stdout } = await cli(['show', 'latest', '--diff'], env);
-    const sentence = ` ${SAME}: nothing would change but work that was in flight.`;
+    const { host } = new URL(env['UPSTASH_REDIS_REST_URL'] ?? '');
+    const sentence = `The database ${host} ${SAME}: nothing would change but work that was in flight.`;
     expect([code, stdout]).toEqual([0, expect.stringContaining(sentence)]);
     const dry = await cli(['restore', 'latest', '--dry-run'], env);
     const withoutCost = (text: string): string => text.replace(/^Looking took .*$/m, '');

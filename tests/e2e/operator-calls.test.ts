@@ -50,6 +50,7 @@ describe('GET /api/snapshots', () => {
           }),
         ],
         more: false,
+        deployment: expect.objectContaining({ label: null, version: expect.any(String) }),
       },
     ]);
   });
@@ -58,7 +59,9 @@ describe('GET /api/snapshots', () => {
 describe('POST /api/verify', () => {
   it('starts a verification that the queue works off', async () => {
     const { status, headers, said } = await post(bench, '/api/verify', { snapshot: 'latest' });
-    expect([status, said]).toEqual([202, { runId: said.runId, state: 'running', snapshot }]);
+    const { host: database } = new URL(bench.stack.env['UPSTASH_REDIS_REST_URL'] ?? '');
+    const started = { runId: said.runId, state: 'running', snapshot, deployment: { database, label: null } };
+    expect([status, said]).toMatchObject([202, started]);
     expect(headers.get('location')).toBe(`/api/runs/${said.runId}`);
     const run = await bench.finished(said.runId);
     expect(run).toMatchObject({ state: 'succeeded', result: { snapshot, keys: Object.keys(before).length } });

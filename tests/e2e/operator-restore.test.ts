@@ -67,7 +67,7 @@ describe('POST /api/restore', () => {
     const harmed = await bench.dump();
     const body = { snapshot, scope: { project: project.id }, dryRun: true };
     const { status, said } = await post(bench, '/api/restore', body);
-    expect([status, said]).toEqual([202, { runId: said.runId, state: 'running', snapshot, dryRun: true }]);
+    expect([status, said]).toMatchObject([202, { runId: said.runId, state: 'running', snapshot, dryRun: true }]);
     const run = await bench.finished(said.runId);
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { write: project.keys.length } } } });
     expect(await bench.dump()).toEqual(harmed);
@@ -76,7 +76,7 @@ describe('POST /api/restore', () => {
   it('brings a project back, and says that an operator asked for it', async () => {
     const body = { snapshot, scope: { project: project.id }, confirm: project.id };
     const { status, headers, said } = await post(bench, '/api/restore', body);
-    expect([status, said]).toEqual([202, { runId: said.runId, state: 'running', snapshot, dryRun: false }]);
+    expect([status, said]).toMatchObject([202, { runId: said.runId, state: 'running', snapshot, dryRun: false }]);
     expect(headers.get('location')).toBe(`/api/runs/${said.runId}`);
     const run = await bench.finished(said.runId);
     expect(run).toMatchObject({ state: 'succeeded', error: null, input: { trigger: 'admin' } });
