@@ -3,27 +3,56 @@ import { CHECK_MS } from '../../lib/runs/leg.js';
 
 export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
 
-/** Goes on when it is slept on, and only then or when a test moves it. */
+/** Moves when it is slept on, and only then or when a test moves it. */
 export interface SleepyClock extends Clock {
   advance(ms: number): void;
-  /** Every sleep, in milliseconds. */
+  /** Every sleep of the work itself, in milliseconds. */
   readonly slept: number[];
 }
 
+/** A lease is renewed within a few milliseconds; one whose attempt has ended does not come back. */
+const RENEWAL_TURNS = 100;
+
 export function sleepyClock(): SleepyClock {
   let now = Date.parse('2026-11-22T02:00:00Z');
+  let heartbeats = 0;
   const slept: number[] = [];
+  const waiting = new Set<{ readonly due: number; readonly wake: () => void }>();
+
+  /** The heartbeat of a lease: wakes when the work has slept so long, or with a signal that ends it. */
+  const heartbeat = (ms: number, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const one = { due: now + ms, wake: resolve };
+      waiting.add(one);
+      heartbeats += 1;
+      signal.addEventListener('abort', () => {
+        waiting.delete(one);
+        resolve();
+      });
+    });
+
+  /** Lets the leases whose time has come be renewed before the work sees the new time. */
+  async function beat(): Promise<void> {
+    const due = [...waiting].filter((one) => one.due <= now);
+    const before = heartbeats;
+    for (const one of due) {
+      waiting.delete(one);
+      one.wake();
+    }
+    for (let turn = 0; turn < RENEWAL_TURNS && heartbeats < before + due.length; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
   return {
     slept,
     now: () => now,
-    sleep(ms, signal) {
-      // The leg's heartbeat comes with a signal that ends it; a wait of the work itself is over at once.
-      if (signal !== undefined && ms === CHECK_MS) {
-        return new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
-      }
+    async sleep(ms, signal) {
+      if (signal !== undefined && ms === CHECK_MS) return heartbeat(ms, signal);
       slept.push(ms);
       now += ms;
-      return new Promise((resolve) => setTimeout(resolve, 1));
+      await beat();
+      await new Promise((resolve) => setTimeout(resolve, 1));
     },
     advance: (ms) => void (now += ms),
   };
