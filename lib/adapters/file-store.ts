@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { CreateResult, ObjectStore } from '../ports/store.js';
+import type { CreateResult, ObjectStore, StoredBody } from '../ports/store.js';
 import { systemClock } from './clock.js';
 import { disk } from './file-store-disk.js';
 import { errnoOf, fileError, withFileErrors } from './file-store-errors.js';
 import { withNameLock } from './file-store-lock.js';
 import { walkFolders, walkObjects } from './file-store-walk.js';
-import { checkFolder, checkName, checkPrefix } from './store-names.js';
+import { checkFolder, checkName, checkPrefix, largestObject, NOT_READ } from './store-names.js';
 
 /** `@` is not in the alphabet of names, so this folder can never hide an object nor be listed as one. */
 const WORKSHOP = '@work';
@@ -37,7 +37,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
   async function settleTaken(path: string, body: Uint8Array): Promise<CreateResult | null> {
     const found = await readUnless(['ENOENT'], path);
     if (found === null) return null;
-    if (!found.equals(body)) return { created: false };
+    if (!found.body.equals(body)) return { created: false };
     await files.sync(path);
     return { created: true, etag: etagOf(body) };
   }
@@ -61,8 +61,8 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
     return withNameLock(locks, name, clock, async (confirm) => {
       const current = await readUnless(NOT_THERE, path);
       if (current === null) return null;
-      if (!current.equals(body)) {
-        if (etagOf(current) !== etag) return null;
+      if (!current.body.equals(body)) {
+        if (current.etag !== etag) return null;
         confirm();
         await rename(temporary, path);
       }
@@ -76,11 +76,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
     return join(root, name);
   };
   return {
-    read: (name) =>
-      withFileErrors(root, async () => {
-        const body = await readUnless(NOT_THERE, pathOf(name));
-        return body === null ? null : { body, etag: etagOf(body) };
-      }),
+    read: (name) => withFileErrors(root, () => readUnless(NOT_THERE, pathOf(name))),
     create: (name, body) =>
       withFileErrors(root, async () => {
         const path = pathOf(name);
@@ -115,11 +111,16 @@ async function* withIterationErrors<T>(root: string, items: AsyncIterable<T>): A
   }
 }
 
-async function readUnless(absent: readonly string[], path: string): Promise<Buffer | null> {
-  return readFile(path).catch((error: unknown) => {
+async function readUnless(absent: readonly string[], path: string): Promise<StoredBody | null> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    if (size > largestObject(path)) return { body: NOT_READ, etag: `not-read-${size}-${mtimeMs}` };
+    const body = await readFile(path);
+    return { body, etag: etagOf(body) };
+  } catch (error) {
     if (absent.includes(errnoOf(error))) return null;
     throw error;
-  });
+  }
 }
 
 function etagOf(body: Uint8Array): string {

@@ -12,7 +12,7 @@ import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../por
 import type { S3Credentials } from './s3-credentials.js';
 import { s3Checksums } from './s3-checksums.js';
 import { isNoSuchKey, isPreconditionFailed, s3Error, type S3Variables } from './s3-errors.js';
-import { checkFolder, checkName, checkPrefix, isObjectName } from './store-names.js';
+import { checkFolder, checkName, checkPrefix, isObjectName, largestObject, NOT_READ } from './store-names.js';
 
 export type { S3Variables };
 
@@ -72,6 +72,10 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   async function get(Key: string): Promise<StoredBody | null> {
     try {
       const answer = await client.send(new GetObjectCommand({ Bucket, Key }));
+      if ((answer.ContentLength ?? 0) > largestObject(Key)) {
+        (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
+        return { body: NOT_READ, etag: etagIn(answer) };
+      }
       const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
       if (bytes.length !== (answer.ContentLength ?? bytes.length)) throw brokenAnswer('object is cut short');
       return { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), etag: etagIn(answer) };

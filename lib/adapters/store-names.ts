@@ -37,3 +37,16 @@ function badName(what: string, name: string): AppError {
     hint: 'Names are relative, of the characters A-Z a-z 0-9 . _ - with single slashes between segments, and without "." and ".." segments.',
   });
 }
+
+const MIB = 1024 * 1024;
+
+/** What stands for the body of an object that is larger than any this program writes: nobody takes it for its own. */
+export const NOT_READ = Buffer.alloc(0);
+
+/**
+ * Bytes of the largest object of that name: what is larger was not written by this program, and must not fill the memory.
+ * A part holds 8 MiB of lines, and a whole record of 10 MiB at its end; what is described by control objects is bounded.
+ */
+export function largestObject(name: string): number {
+  return /(?:^|\/)part-[^/]+$/.test(name) ? 96 * MIB : 64 * MIB;
+}

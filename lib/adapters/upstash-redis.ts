@@ -1,11 +1,11 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../ports/redis.js';
 import { DEFAULT_RETRY, withRetry, type RetryPolicy } from './retry.js';
-import { encodeBatch, type EncodedBatch } from './upstash-redis/arguments.js';
+import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './upstash-redis/arguments.js';
 import { plainErrorText } from './upstash-redis/error-text.js';
 import { isQuotaError, parseRetryAfter, quotaError, refusalError, unavailableError } from './upstash-redis/failures.js';
-import { parseBody, ProtocolError, type Body, type Item } from './upstash-redis/replies.js';
+import { parseBody, parseItem, ProtocolError, type Body, type Item } from './upstash-redis/replies.js';
 import { httpTransport, type HttpAnswer } from './upstash-redis/transport.js';
 
 export { upstashSdk } from './upstash-redis/sdk.js';
@@ -31,7 +31,7 @@ type Path = '/pipeline' | '/multi-exec';
 /**
  * Upstash Redis over its REST API, byte for byte: replies come as base64, and commands with arguments that are not
  * valid UTF-8 go as a script with hex arguments. Such a command may have 7,000 arguments at most, may not be EVAL
- * itself, and an integer reply of it above 2^53 is rounded by Lua. An integer that JavaScript would round comes back as
+ * itself. Such scripts go as EVAL_RO where they read, or as EVAL where the token may not run that. An integer that JavaScript would round comes back as
  * a bigint, any other such number as a Buffer of its text.
  *
  * A batch is sent again after a transient failure, so it may be run more than once: all of our writes are idempotent.
@@ -40,6 +40,7 @@ type Path = '/pipeline' | '/multi-exec';
  * cannot be one throws `config` at once. Source: upstash.com/docs/redis/features/restapi
  */
 export function upstashRedis(options: UpstashRedisOptions): RedisPort {
+  let readScript: ReadScript = 'EVAL_RO';
   const usage = { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 };
   const url = checkedUrl(options.url);
   const send = httpTransport({
@@ -64,9 +65,40 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     }
   }
 
+  const retried = <T>(send: () => Promise<T>): Promise<T> =>
+    withRetry(options.clock, send, options.retry ?? DEFAULT_RETRY);
+
   async function run(path: Path, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
-    const batch = encodeBatch(commands);
-    return withRetry(options.clock, () => exchange(path, batch, commands), options.retry ?? DEFAULT_RETRY);
+    const batch = encodeBatch(commands, readScript);
+    const send = (): Promise<RedisReply[]> => retried(() => exchange(path, batch, commands));
+    if (batch.scripts.length === 0) return send();
+    const replies = await send().catch((error: unknown) => {
+      if (readScript === 'EVAL_RO' && isDenied(error)) return null;
+      throw error;
+    });
+    if (readScript === 'EVAL_RO' && (replies === null || batch.scripts.some((at) => isNoPermission(replies[at])))) {
+      // An ACL may allow EVAL alone.
+      readScript = 'EVAL';
+      return run(path, commands);
+    }
+    return Promise.all(
+      (replies ?? []).map((reply, at) => (batch.scripts.includes(at) ? exact(reply, commands[at]) : reply)),
+    );
+  }
+
+  /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
+  async function exact(reply: RedisReply, command: RedisCommand | undefined): Promise<RedisReply> {
+    if (command === undefined || 'error' in reply || !isRounded(reply.value)) return reply;
+    const path = pathOf(command);
+    const found = path === null ? null : await retried(() => exchangeOne(path, command));
+    return found !== null && 'value' in found && isNear(reply.value, found.value) ? found : { error: INEXACT };
+  }
+
+  async function exchangeOne(path: `/${string}`, command: RedisCommand): Promise<RedisReply> {
+    usage.requests += 1;
+    usage.commands += 1;
+    const answer = await send(path, Buffer.alloc(0));
+    return answer.status === 200 ? toReply(parseItem(answer.body), command) : { error: INEXACT };
   }
 
   return {
@@ -105,6 +137,29 @@ function toReply(item: Item, command: RedisCommand | undefined): RedisReply {
   if ('value' in item) return item;
   if (isQuotaError(item.error)) throw quotaError();
   return { error: plainErrorText(item.error, command === undefined ? [] : [command]) };
+}
+
+const INEXACT = 'ERR an integer beyond 2^53 cannot be read for a name that is not UTF-8';
+
+function isDenied(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'redis-denied';
+}
+
+function isNoPermission(reply: RedisReply | undefined): boolean {
+  return reply !== undefined && 'error' in reply && /^NOPERM/i.test(reply.error);
+}
+
+function isRounded(value: RedisValue): boolean {
+  return typeof value === 'bigint' || (Array.isArray(value) && value.some(isRounded));
+}
+
+/** Whether a script may have made the one of the other. What does not fit into 64 bits it turns into the lowest integer. */
+function isNear(rounded: RedisValue, exact: RedisValue): boolean {
+  if (Array.isArray(rounded)) {
+    return Array.isArray(exact) && rounded.every((value, at) => !isRounded(value) || isNear(value, exact[at] ?? null));
+  }
+  const number = typeof exact === 'bigint' ? Number(exact) : Number.NaN;
+  return Number(rounded) === number || Math.abs(number) === 2 ** 63;
 }
 
 function checkedUrl(text: string): URL {

@@ -28,7 +28,10 @@ export type CreateResult = { readonly created: true; readonly etag: string } | {
  * `store-unavailable` (transient: unreachable, throttled, 5xx), `store-unsafe` (the store ignores conditional writes).
  */
 export interface ObjectStore {
-  /** The object, or null if there is none of that name. */
+  /**
+   * The object, or null if there is none of that name. One that is larger than any this program writes is not read: it
+   * comes with an empty body, which no reader takes for its own.
+   */
   read(name: string): Promise<StoredBody | null>;
   /** Writes the object if the name is free, and never over another. */
   create(name: string, body: Uint8Array): Promise<CreateResult>;

@@ -53,7 +53,7 @@ async function* linesFrom(ports: SourcePorts, manifest: Manifest, first: number)
     open &&= part > first;
     let number = 0;
     const compressed = await loadPart(ports, manifest, part);
-    for await (const text of partLines(compressed, () => undefined)) {
+    for await (const text of partLines(compressed, manifest.parts[part]?.plain.bytes ?? 0)) {
       const line = decodeLine(text);
       open = (open || startsRecord(line)) && !endsRecord(line);
       yield { line, part, number };

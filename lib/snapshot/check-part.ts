@@ -4,7 +4,7 @@ import type { ObjectStore, Sealer } from '../ports/index.js';
 import { sha256, type Part } from './manifest.js';
 import { partName, suffixOf } from './names.js';
 import { indexBuilder, type PartIndex } from './part-index.js';
-import { partLines } from './part-reader.js';
+import { OversizedPart, partLines } from './part-reader.js';
 import { labelProjects } from './project-label.js';
 import { decodeLine, keyOf, startsRecord, type RecordLine } from './record.js';
 
@@ -73,7 +73,7 @@ async function checkContents(
       bytes += chunk.length;
       hash.update(chunk);
     };
-    for await (const text of partLines(compressed, onBytes)) {
+    for await (const text of partLines(compressed, part.plain.bytes, onBytes)) {
       const line = decodeLine(text);
       if (line.void === true) builder.takeBack();
       else if (startsRecord(line)) builder.begin(keyOf(line), line.t, lines);
@@ -82,6 +82,9 @@ async function checkContents(
     }
   } catch (error) {
     if (error instanceof AppError) throw error;
+    if (error instanceof OversizedPart) {
+      return damaged('part-contents', subject, `it unpacks to ${error.message}, and was not read further`);
+    }
     return damaged('part-contents', subject, `line ${lines + 1} cannot be read`);
   }
   if (bytes !== part.plain.bytes || hash.digest('hex') !== part.plain.sha256 || lines !== part.lines) {

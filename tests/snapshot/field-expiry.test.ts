@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RedisCommand, RedisReply } from '../../lib/ports/redis.js';
+import type { RedisReply } from '../../lib/ports/redis.js';
 import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
 import { fromText } from '../../lib/snapshot/text.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
-import { intercept, type Hooks } from './intercept.js';
+import { intercept } from './intercept.js';
 import { recordsByKey } from './lines.js';
 
 const FAR = 4_102_444_800_000;
@@ -43,10 +44,10 @@ describe('whether the expiry of hash fields is looked for', () => {
   });
 });
 
-describe('the expiry of hash fields', () => {
+await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) => {
   let bench: SnapshotBench;
   beforeAll(async () => {
-    bench = await openSnapshotBench({ replyBytes: 60_000 });
+    bench = await openSnapshotBench({ replyBytes: 60_000, program });
     const { redis } = bench.database;
     await redis.set('string', 'v');
     await redis.hset('plain', 'a', '1', 'b', '2');
@@ -55,31 +56,34 @@ describe('the expiry of hash fields', () => {
   });
   afterAll(() => bench.stop());
 
-  /** A server that knows the command; of `some` and `big` the fields that begin with g, 0xff or f1 expire. */
-  function knowing(also: Hooks = {}) {
-    const timeOf = (key: string, field: Buffer): number => {
-      const expires = key !== 'plain' && (field[0] === 0xff || /^(g|f1)/.test(field.toString('latin1')));
-      return expires ? FAR + field.length : -1;
-    };
-    const answer = ([name, key, , , ...fields]: RedisCommand): RedisReply => {
-      if (name !== 'HPEXPIRETIME') return { error: 'ERR' };
-      return { value: fields.map((field) => timeOf(String(key), Buffer.from(field as Buffer))) };
-    };
-    const port = intercept(bench.port, {
-      before: (commands) => (commands[0]?.[0] === 'HPEXPIRETIME' ? commands.map(answer) : null),
+  if (!fieldExpiry) {
+    it('is not asked for where the server does not know it', async () => {
+      const { manifest } = await bench.takeWhole({ settings: { fieldExpiry: 'auto' } });
+      expect(manifest.fieldExpiry).toBe('none');
+      for (const lines of (await recordsByKey(bench, manifest)).values())
+        for (const line of lines) expect(line).not.toHaveProperty('fx');
     });
-    return intercept(port, also);
+    return;
   }
 
-  it('is not asked for where the server has none', async () => {
-    const { manifest } = await bench.takeWhole();
-    expect(manifest.fieldExpiry).toBe('none');
-    for (const lines of (await recordsByKey(bench, manifest)).values())
-      for (const line of lines) expect(line).not.toHaveProperty('fx');
+  const BIG = Array.from({ length: 5000 }, (_, at) => `f${at}`).filter((field) => field.startsWith('f1'));
+  const expire = (key: string, at: number, ...fields: (string | Buffer)[]) =>
+    bench.database.redis.call('HPEXPIREAT', key, String(at), 'FIELDS', String(fields.length), ...fields);
+
+  it('is not asked for where the server counts none, and read again where it begins on the way', async () => {
+    const quiet = await bench.takeWhole();
+    expect(quiet.manifest.fieldExpiry).toBe('none');
+  });
+
+  it('is read from then on', async () => {
+    await expire('some', FAR + 4, 'goes');
+    await expire('some', FAR + 1, Buffer.from([0xff]));
+    for (const field of BIG) await expire('big', FAR + field.length, field);
+    expect((await bench.takeWhole()).manifest.fieldExpiry).toBe('read');
   });
 
   it('stands with the fields that have one, in big hashes too', async () => {
-    const { manifest } = await bench.takeWhole({ redis: knowing() });
+    const { manifest } = await bench.takeWhole();
     expect(manifest.fieldExpiry).toBe('read');
     const records = await recordsByKey(bench, manifest);
     expect(records.get('"plain"')?.[0]).not.toHaveProperty('fx');
@@ -92,22 +96,23 @@ describe('the expiry of hash fields', () => {
     const big = records.get('"big"') ?? [];
     expect(big.length).toBeGreaterThan(1);
     const found = new Map(big.flatMap(({ fx }) => fx ?? []).map(([field, at]) => [fromText(field).toString(), at]));
-    const expected = Array.from({ length: 5000 }, (_, at) => `f${at}`).filter((field) => field.startsWith('f1'));
-    expect([...found.keys()].sort()).toEqual(expected.sort());
+    expect([...found.keys()].sort()).toEqual([...BIG].sort());
     for (const [field, at] of found) expect(at).toBe(FAR + field.length);
   });
 
   it('is left alone when told so', async () => {
-    const { manifest } = await bench.takeWhole({ redis: knowing(), settings: { fieldExpiry: 'never' } });
+    const { manifest } = await bench.takeWhole({ settings: { fieldExpiry: 'never' } });
     expect(manifest.fieldExpiry).toBe('none');
   });
 
   it('is there for a key that became a hash while the snapshot was taken', async () => {
     const { redis } = bench.database;
     await redis.set('turns', 'string');
-    const port = knowing({
+    const port = intercept(bench.port, {
       async after(commands, replies) {
-        if (commands[0]?.[0] === 'SCAN') await redis.multi().del('turns').hset('turns', 'goes', 'v').exec();
+        if (commands[0]?.[0] !== 'SCAN') return replies;
+        await redis.multi().del('turns').hset('turns', 'goes', 'v').exec();
+        await expire('turns', FAR + 4, 'goes');
         return replies;
       },
     });
@@ -120,7 +125,7 @@ describe('the expiry of hash fields', () => {
   });
 
   it.each(['some', 'big'])('that cannot be read makes the snapshot incomplete and names the hash: %s', async (bad) => {
-    const redis = knowing({
+    const redis = intercept(bench.port, {
       after: (commands, replies) =>
         replies.map((reply, at): RedisReply => {
           const [name, key] = commands[at] ?? [];
@@ -132,5 +137,81 @@ describe('the expiry of hash fields', () => {
     expect(manifest?.ledger.failed).toEqual({ count: 1, keys: [{ key: bad, reason: 'expiry of its fields: NOPERM' }] });
     expect(manifest?.counts.keys).toBe(3);
     expect((await bench.verify(id)).state).toBe('succeeded');
+  });
+
+  it('of a field that goes on the way: the field is not in the record, and a hash without any is no record', async () => {
+    const { redis } = bench.database;
+    await redis.hset('loses one', 'a', '1', 'b', '2');
+    await redis.hset('loses all', 'a', '1');
+    await expire('loses all', FAR, 'a');
+    let done = false;
+    const port = intercept(bench.port, {
+      async before(commands) {
+        if (done || commands[0]?.[0] !== 'HPEXPIRETIME' || commands[0][2] !== 'FIELDS') return null;
+        if (String(commands[0][1]).startsWith('soulcaster-backup:')) return null;
+        done = true;
+        await expire('loses one', 1, 'b');
+        await expire('loses all', 1, 'a');
+        return null;
+      },
+    });
+    const { manifest } = await bench.takeWhole({ redis: port });
+    const records = await recordsByKey(bench, manifest);
+    expect(records.get('"loses one"')?.[0]?.v).toEqual([['a', '1']]);
+    expect(records.has('"loses all"')).toBe(false);
+    expect(manifest.ledger.expiredMeanwhile).toBe(1);
+    await redis.del('loses one', 'loses all');
+  });
+
+  it('and value are of one moment: a field that is written anew on the way has its new value', async () => {
+    const { redis } = bench.database;
+    await redis.hset('anew', 'f', 'old', 'g', 'v');
+    await expire('anew', FAR, 'f', 'g');
+    let done = false;
+    const port = intercept(bench.port, {
+      async before(commands) {
+        if (done || commands[0]?.[0] !== 'HPEXPIRETIME' || commands[0][2] !== 'FIELDS') return null;
+        if (String(commands[0][1]).startsWith('soulcaster-backup:')) return null;
+        done = true;
+        await redis.hset('anew', 'f', 'new', 'h', 'added');
+        return null;
+      },
+    });
+    const { manifest } = await bench.takeWhole({ redis: port });
+    const line = (await recordsByKey(bench, manifest)).get('"anew"')?.[0];
+    const byName = (a: readonly [unknown, unknown], b: readonly [unknown, unknown]) =>
+      String(a[0]) < String(b[0]) ? -1 : 1;
+    expect([...(line?.v as [string, string][])].sort(byName)).toEqual([
+      ['f', 'new'],
+      ['g', 'v'],
+      ['h', 'added'],
+    ]);
+    expect(line?.fx).toEqual([['g', FAR]]);
+    await redis.del('anew');
+  });
+
+  it('takes one request a page, not one a hash', async () => {
+    const { redis } = bench.database;
+    const pipeline = redis.pipeline();
+    for (let at = 0; at < 3000; at++) pipeline.hset(`hash:${at}`, 'f', 'v', 'g', 'w');
+    await pipeline.exec();
+    const before = bench.port.usage().requests;
+    const { manifest } = await bench.takeWhole({ settings: { fieldExpiry: 'always' } });
+    expect(manifest.fieldExpiry).toBe('read');
+    expect(bench.port.usage().requests - before).toBeLessThan(400);
+    for (let at = 0; at < 3000; at++) pipeline.del(`hash:${at}`);
+    await pipeline.exec();
+  });
+
+  it('of a hash whose names are larger than a request is read in several, and nothing else is lost', async () => {
+    const { redis } = bench.database;
+    const names = Array.from({ length: 60 }, (_, at) => `${at}`.padEnd(2500, 'n'));
+    await redis.hset('long names', Object.fromEntries(names.map((name) => [name, 'v'])));
+    await expire('long names', FAR, names[7] ?? '');
+    const { manifest } = await bench.takeWhole();
+    const lines = (await recordsByKey(bench, manifest)).get('"long names"') ?? [];
+    expect(lines.flatMap(({ v }) => v as unknown[])).toHaveLength(60);
+    expect(lines.flatMap(({ fx }) => fx ?? [])).toEqual([[names[7], FAR]]);
+    await redis.del('long names');
   });
 });

@@ -106,7 +106,7 @@ describe('a part', () => {
         const closed = await writer.close();
         const read: string[] = [];
         let plain = 0;
-        for await (const each of partLines(closed.compressed, (chunk) => (plain += chunk.length)))
+        for await (const each of partLines(closed.compressed, closed.plain.bytes, (chunk) => (plain += chunk.length)))
           read.push(`${each}\n`);
         expect(read).toEqual(texts);
         expect(closed).toMatchObject({ lines: texts.length, keys: texts.length });

@@ -36,21 +36,28 @@ export interface EncodedBatch {
   readonly body: Buffer;
   /** How many commands Upstash bills for it: a script's inner command counts as one more. */
   readonly billed: number;
+  /** Places of the commands that go as scripts. */
+  readonly scripts: readonly number[];
 }
 
+/** What runs the scripts of reading commands: EVAL_RO, or EVAL where the token may not run the other. */
+export type ReadScript = 'EVAL_RO' | 'EVAL';
+
 /** Encodes commands for `/pipeline` and `/multi-exec`. Throws `redis-reply-too-large` when a script could not take one. */
-export function encodeBatch(commands: readonly RedisCommand[]): EncodedBatch {
+export function encodeBatch(commands: readonly RedisCommand[], readScript: ReadScript = 'EVAL_RO'): EncodedBatch {
   let billed = 0;
-  const batch = commands.map((command) => {
+  const scripts: number[] = [];
+  const batch = commands.map((command, at) => {
     const texts = command.map(toText);
     if (texts.every((text) => text !== null)) {
       billed += 1;
       return texts;
     }
     billed += 2;
-    return wrap(command, texts);
+    scripts.push(at);
+    return wrap(command, texts, readScript);
   });
-  return { body: Buffer.from(JSON.stringify(batch)), billed };
+  return { body: Buffer.from(JSON.stringify(batch)), billed, scripts };
 }
 
 /** The argument as JSON text, or null when its bytes are no valid UTF-8 and would be replaced on the way. */
@@ -61,7 +68,7 @@ function toText(argument: RedisArgument): string | null {
   return view(argument).toString('utf8');
 }
 
-function wrap(command: RedisCommand, texts: readonly (string | null)[]): string[] {
+function wrap(command: RedisCommand, texts: readonly (string | null)[], readScript: ReadScript): string[] {
   if (command.length > MAX_BINARY_ARGUMENTS) {
     throw new AppError('redis-reply-too-large', `A command with binary arguments has ${command.length} of them`, {
       hint: `Send at most ${MAX_BINARY_ARGUMENTS} arguments at a time when some are not valid UTF-8.`,
@@ -73,7 +80,25 @@ function wrap(command: RedisCommand, texts: readonly (string | null)[]): string[
     kinds += text === null ? 'x' : 't';
     return text ?? view(argument as Uint8Array).toString('hex');
   });
-  return [READS.has(command[0]) ? 'EVAL_RO' : 'EVAL', RUN_BINARY, '0', kinds, ...args];
+  return [READS.has(command[0]) ? readScript : 'EVAL', RUN_BINARY, '0', kinds, ...args];
+}
+
+/** Longest path of a request; servers refuse longer ones. */
+const MAX_PATH = 6_000;
+
+/**
+ * The path of a request that runs the command, byte for byte (`/pexpiretime/%FF`); null when it would be too long. Unlike
+ * a script it answers integers to the last digit.
+ */
+export function pathOf(command: RedisCommand): `/${string}` | null {
+  const segments = command.map((argument) => {
+    const bytes = typeof argument === 'object' ? view(argument) : Buffer.from(String(argument));
+    return bytes
+      .toString('latin1')
+      .replace(/[^A-Za-z0-9_-]/g, (byte) => `%${Buffer.from(byte, 'latin1').toString('hex')}`);
+  });
+  const path = `/${segments.join('/')}` as const;
+  return path.length <= MAX_PATH && segments.every((segment) => segment !== '') ? path : null;
 }
 
 function view(bytes: Uint8Array): Buffer {

@@ -15,13 +15,22 @@ const MARK = '#';
 
 /** Parses an answer with base64 strings, without losing a byte of a string or a digit of a number. */
 export function parseBody(body: Buffer): Body {
+  return parse(body, toBody);
+}
+
+/** Parses the answer to a single command. */
+export function parseItem(body: Buffer): Item {
+  return parse(body, toItem);
+}
+
+function parse<T>(body: Buffer, read: (parsed: unknown) => T): T {
   // Base64 is ASCII. An error text may be more: it is decoded again when it is met.
   const text = body.toString('latin1');
   try {
-    return toBody(parseJson(text));
+    return read(parseJson(text));
   } catch (error) {
     if (!(error instanceof InexactError)) throw error;
-    return toBody(parseJson(withDigitsKept(text)));
+    return read(parseJson(withDigitsKept(text)));
   }
 }
 

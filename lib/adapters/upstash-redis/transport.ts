@@ -22,7 +22,7 @@ export interface HttpAnswer {
 }
 
 /** POSTs JSON to a path of the REST API. Throws AppErrors `redis-unavailable` and `redis-reply-too-large`. */
-export type Transport = (path: '/pipeline' | '/multi-exec', body: Buffer) => Promise<HttpAnswer>;
+export type Transport = (path: `/${string}`, body: Buffer) => Promise<HttpAnswer>;
 
 type Headers = Readonly<Record<string, string | number>>;
 

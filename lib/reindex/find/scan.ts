@@ -1,5 +1,5 @@
-import { AppError } from '../../errors.js';
-import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { RedisPort, RedisValue } from '../../ports/redis.js';
+import { scanReplies } from '../../redis/scan.js';
 
 export interface TypedKey {
   readonly key: Buffer;
@@ -20,13 +20,7 @@ const COUNT = 1000;
  * is the end (Redis documentation, SCAN guarantees).
  */
 export async function* scanKeys(redis: RedisPort, cursor: string): AsyncGenerator<KeyPage> {
-  for (let from: string | null = cursor; from !== null;) {
-    const [reply] = await redis.pipeline([['SCAN', from, 'COUNT', COUNT, 'WITHTYPE']]);
-    const [next, flat] = listIn(scanReply(reply));
-    const page = { keys: [...pairs(listIn(flat))], next: nextOf(next) };
-    yield page;
-    from = page.next;
-  }
+  for await (const { next, items } of scanReplies(redis, cursor, () => COUNT)) yield { keys: [...pairs(items)], next };
 }
 
 function* pairs(flat: readonly RedisValue[]): Generator<TypedKey> {
@@ -34,24 +28,4 @@ function* pairs(flat: readonly RedisValue[]): Generator<TypedKey> {
     const [key, type] = [flat[at], flat[at + 1]];
     if (Buffer.isBuffer(key) && Buffer.isBuffer(type)) yield { key, type: type.toString('latin1') };
   }
-}
-
-function nextOf(cursor: RedisValue | undefined): string | null {
-  const text = Buffer.isBuffer(cursor) ? cursor.toString('latin1') : String(cursor);
-  return text === '0' ? null : text;
-}
-
-function listIn(value: RedisValue | undefined): readonly RedisValue[] {
-  if (Array.isArray(value)) return value;
-  throw new AppError('redis-unavailable', 'Redis answered SCAN with something other than keys', {
-    hint: 'Check UPSTASH_REDIS_REST_URL: a proxy in between may change answers.',
-    transient: true,
-  });
-}
-
-function scanReply(reply: RedisReply | undefined): RedisValue {
-  if (reply !== undefined && 'value' in reply) return reply.value;
-  throw new AppError('redis-denied', 'The database refuses SCAN', {
-    hint: 'Use the standard REST token: Upstash does not let a read-only token SCAN.',
-  });
 }

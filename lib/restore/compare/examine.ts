@@ -1,7 +1,9 @@
 import pMap from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
+import { pipelineInHalves } from '../../redis/halving.js';
 import { parseExpiry, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import { asBuffer, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import { readValues } from '../../snapshot/read/field-expiry.js';
 import { isRecordType, keyOf } from '../../snapshot/record.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import type { TargetRecord } from '../model.js';
@@ -24,7 +26,7 @@ export async function examine(
   const ordinary = batch.filter(isOrdinary);
   const expired = batch.filter(({ record }) => record.expired);
   const [outcomes, standings] = await Promise.all([
-    readBatch(redis, ordinary.map(typedKey)),
+    readValues(redis, ordinary.map(typedKey), options.fieldExpiry),
     whatStands(
       redis,
       expired.map(({ record }) => record),
@@ -116,7 +118,10 @@ function differenceFrom(wanted: Content, standing: Present, now: number): Differ
 async function whatStands(redis: RedisPort, records: readonly TargetRecord[]): Promise<(string | null)[]> {
   if (records.length === 0) return [];
   const keys = records.map(({ first }) => keyOf(first));
-  const replies = await redis.pipeline(keys.flatMap((key) => [['TYPE', key] as const, ['PEXPIRETIME', key] as const]));
+  const replies = await pipelineInHalves(
+    redis,
+    keys.flatMap((key) => [['TYPE', key] as const, ['PEXPIRETIME', key] as const]),
+  );
   return records.map(({ first }, at) => {
     const [type, expiry] = [replies[2 * at], replies[2 * at + 1]];
     if (type === undefined || expiry === undefined || 'error' in type || 'error' in expiry) {

@@ -1,7 +1,7 @@
 import type { RedisPort } from '../../ports/redis.js';
 import type { PagedKey } from '../../snapshot/checkpoint.js';
-import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
-import { withFieldExpiry } from '../../snapshot/read/field-expiry.js';
+import { asBuffer, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import { readValues } from '../../snapshot/read/field-expiry.js';
 import { pagedKey, readPage } from '../../snapshot/read/paged.js';
 import { decodeLine } from '../../snapshot/record.js';
 import { normalType } from '../../snapshot/scan/pages.js';
@@ -40,17 +40,14 @@ export async function readLive(
     if (found.kind === 'failed') return unreadable(wanted, found.reason);
     // It was of another type a moment ago, and is of the right one again.
     if (attempt === ATTEMPTS) return { kind: 'other-type', type };
-    read = await readAgain(redis, wanted);
+    read = await readAgain(redis, wanted, options.rule.fieldExpiry);
   }
 }
 
 async function follow(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
   if (outcome.kind === 'big') return readPages(redis, wanted, options);
   if (outcome.kind !== 'line') return outcome;
-  const full =
-    options.rule.fieldExpiry && wanted.type === 'hash' ? await withFieldExpiry(redis, outcome.line) : outcome;
-  if (full.kind !== 'line') return full;
-  return { kind: 'content', content: contentBuilder(decodeLine(full.line), options.rule).finish() };
+  return { kind: 'content', content: contentBuilder(decodeLine(outcome.line), options.rule).finish() };
 }
 
 async function readPages(redis: RedisPort, { key, type }: TypedKey, { rule, signal }: ReadOptions): Promise<Found> {
@@ -73,9 +70,9 @@ function taken(builder: ContentBuilder | null, encoded: string, rule: FieldRule)
   return builder;
 }
 
-async function readAgain(redis: RedisPort, wanted: TypedKey): Promise<ReadOutcome> {
+async function readAgain(redis: RedisPort, wanted: TypedKey, fieldExpiry: boolean): Promise<ReadOutcome> {
   if (wanted.type === 'stream') return { kind: 'big' };
-  const [outcome] = await readBatch(redis, [wanted]);
+  const [outcome] = await readValues(redis, [wanted], fieldExpiry);
   return outcome ?? { kind: 'gone' };
 }
 

@@ -1,5 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.js';
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { readAtOnce, type Moment } from '../../redis/at-once.js';
+import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
 import { parseExpiry } from '../expiry-time.js';
 import { encodeLine, lineHead, type RecordLine, type RecordType, type RecordValue } from '../record.js';
 import { toText } from '../text.js';
@@ -11,7 +14,8 @@ export interface TypedKey {
 
 /** What became of one key of a batch. */
 export type ReadOutcome =
-  | { readonly kind: 'line'; readonly line: string }
+  /** `changed`: what kept changing beside the value, so that the line may be of two moments. */
+  | { readonly kind: 'line'; readonly line: string; readonly changed?: 'expiry' | 'fields' }
   | { readonly kind: 'gone' }
   /** Too big for one reply: to be read page by page. */
   | { readonly kind: 'big' }
@@ -19,57 +23,97 @@ export type ReadOutcome =
   | { readonly kind: 'moved' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Redis's words for a reply that does not fit, as an item's error (Upstash troubleshooting, "max request size exceeded"). */
-const TOO_LARGE = /max request size exceeded/i;
 /** What one key can do to a whole request; an EXECABORT comes as `redis-command`. */
 const CUTTABLE: ReadonlySet<string> = new Set(['redis-reply-too-large', 'redis-command']);
 const WRONG_TYPE = /^WRONGTYPE/;
 
+/** A key whose expiry keeps changing beside its value is read so many times. */
+const ATTEMPTS = 3;
+
 /**
- * Reads a page of keys, value and expiry of each within one MULTI. Strings share one MGET, since commands are what is
- * billed and throttled. A page that is refused as a whole is
- * cut in two until the key that is to blame stands alone.
+ * Reads a page of keys, value and expiry of each as of one moment. Strings share one MGET, since commands are what is
+ * billed and throttled. A page that is refused as a whole is cut in two until the key that is to blame stands alone.
  */
 export async function readBatch(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
-  if (keys.length === 0) return [];
-  try {
-    return await readWhole(redis, keys);
-  } catch (error) {
-    if (!(error instanceof AppError) || !CUTTABLE.has(error.code)) throw error;
-    if (keys.length === 1) {
-      return [error.code === 'redis-reply-too-large' ? { kind: 'big' } : { kind: 'failed', reason: error.message }];
-    }
-    const middle = Math.ceil(keys.length / 2);
-    const first = await readBatch(redis, keys.slice(0, middle));
-    return [...first, ...(await readBatch(redis, keys.slice(middle)))];
+  const outcomes = await readAllowed(redis, keys);
+  for (let attempt = 2; attempt <= ATTEMPTS; attempt++) {
+    const unsteady = outcomes.flatMap((outcome, at) => (isUnsteady(outcome) ? [at] : []));
+    if (unsteady.length === 0) break;
+    const again = await readFitting(
+      redis,
+      unsteady.map((at) => keys[at] as TypedKey),
+    );
+    for (const [index, at] of unsteady.entries()) outcomes[at] = again[index] ?? { kind: 'gone' };
   }
+  return outcomes;
+}
+
+/** A name that is not UTF-8 goes as a script, which a token may not be allowed to run: then only these names fail. */
+async function readAllowed(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
+  try {
+    return await readFitting(redis, keys);
+  } catch (error) {
+    if (!isScriptDenied(error, keys)) throw error;
+    const plain = keys.filter(({ key }) => isUtf8(key));
+    // Throws as well if the token may not read at all.
+    await redis.pipeline([['EXISTS', 'soulcaster-backup:no-such-key']]);
+    const read = await readFitting(redis, plain);
+    let next = 0;
+    return keys.map(({ key }) => (isUtf8(key) ? (read[next++] ?? { kind: 'gone' }) : NOT_ALLOWED));
+  }
+}
+
+/** What becomes of a key whose name is not UTF-8 where no script may be run. */
+export const NOT_ALLOWED = { kind: 'failed', reason: 'a name that is not UTF-8: NOPERM' } as const;
+
+/** Whether a request was refused that had to go as a script because of a key's name. */
+export function isScriptDenied(error: unknown, keys: readonly Pick<TypedKey, 'key'>[]): boolean {
+  return error instanceof AppError && error.code === 'redis-denied' && !keys.every(({ key }) => isUtf8(key));
+}
+
+function isUnsteady(outcome: ReadOutcome): boolean {
+  return outcome.kind === 'line' && outcome.changed !== undefined;
+}
+
+function readFitting(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
+  const alone = (_key: TypedKey, error: AppError): ReadOutcome =>
+    isTooLarge(error) ? { kind: 'big' } : { kind: 'failed', reason: error.message };
+  return inHalves(
+    keys,
+    (some) => readWhole(redis, some),
+    alone,
+    ({ code }) => CUTTABLE.has(code),
+  );
 }
 
 async function readWhole(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
   const strings = keys.filter(({ type }) => type === 'string').map(({ key }) => key);
-  const commands: RedisCommand[] = strings.length > 0 ? [['MGET', ...strings]] : [];
-  for (const { key, type } of keys) {
-    if (type !== 'string') commands.push(valueCommand(type, key));
-    commands.push(['PEXPIRETIME', key]);
-  }
-  const replies = await redis.transaction(commands);
-  return outcomes(keys, strings.length > 0, replies);
+  const values: RedisCommand[] = strings.length > 0 ? [['MGET', ...strings]] : [];
+  for (const { key, type } of keys) if (type !== 'string') values.push(valueCommand(type, key));
+  const moment = await readAtOnce(
+    redis,
+    values,
+    keys.map(({ key }) => ['PEXPIRETIME', key]),
+  );
+  return outcomes(keys, strings.length > 0, moment);
 }
 
-function outcomes(keys: readonly TypedKey[], hasStrings: boolean, replies: readonly RedisReply[]): ReadOutcome[] {
-  let next = 0;
-  const take = (): RedisReply => replies[next++] ?? { error: 'no reply' };
-  const values = hasStrings ? take() : null;
+function outcomes(keys: readonly TypedKey[], hasStrings: boolean, { values, marks, steady }: Moment): ReadOutcome[] {
+  const fetched = hasStrings ? (values[0] ?? NO_REPLY) : null;
+  let next = hasStrings ? 1 : 0;
   let string = 0;
-  return keys.map(({ key, type }) => {
-    const value = type === 'string' ? pick(values, string++) : take();
-    return outcome(key, type, value, take());
+  return keys.map(({ key, type }, at) => {
+    const value = type === 'string' ? pick(fetched, string++) : (values[next++] ?? NO_REPLY);
+    const found = outcome(key, type, value, marks[at] ?? NO_REPLY);
+    return found.kind === 'line' && steady[at] === false ? { ...found, changed: 'expiry' } : found;
   });
 }
 
+const NO_REPLY: RedisReply = { error: 'no reply' };
+
 /** One value of MGET's reply. When MGET itself failed, that is every string's error. */
 function pick(values: RedisReply | null, index: number): RedisReply {
-  if (values === null) return { error: 'no reply' };
+  if (values === null) return NO_REPLY;
   if ('error' in values) return values;
   return Array.isArray(values.value) ? { value: values.value[index] ?? null } : { error: 'reply of another form' };
 }
@@ -79,7 +123,7 @@ function outcome(key: Buffer, type: RecordType, value: RedisReply, expiry: Redis
   if (expiry.value === -2) return { kind: 'gone' };
   if ('error' in value) {
     if (WRONG_TYPE.test(value.error)) return { kind: 'moved' };
-    return TOO_LARGE.test(value.error) ? { kind: 'big' } : { kind: 'failed', reason: errorKind(value.error) };
+    return saysTooLarge(value) ? { kind: 'big' } : { kind: 'failed', reason: errorKind(value.error) };
   }
   // MGET answers nil, not an error, for a key that is there but holds no string.
   if (value.value === null) return { kind: 'moved' };

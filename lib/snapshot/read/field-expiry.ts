@@ -1,17 +1,34 @@
-import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
-import { decodeLine, encodeLine, type RecordLine } from '../record.js';
+import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { readAtOnce, type Moment } from '../../redis/at-once.js';
+import {
+  byBytes,
+  bytesOfArgument,
+  inHalves,
+  pipelineInHalves,
+  saysTooLarge,
+  tooLarge,
+  TOO_LARGE_ALONE,
+} from '../../redis/halving.js';
+import { parseExpiry, type ExpiryTime } from '../expiry-time.js';
+import { decodeLine, encodeLine, lineHead, type RecordLine } from '../record.js';
 import { fromText, type Text } from '../text.js';
-import { errorKind, type ReadOutcome, type TypedKey } from './batch.js';
+import { asArray, errorKind, readBatch, toValue, type ReadOutcome, type TypedKey } from './batch.js';
 
-/** What becomes of a hash's line. */
-export type WithFieldExpiry = Extract<ReadOutcome, { kind: 'line' | 'moved' | 'failed' }>;
+/** What becomes of a line of a big hash. */
+export type WithFieldExpiry =
+  | { readonly kind: 'line'; readonly line: string; readonly isEmpty: boolean }
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'failed'; readonly reason: string };
 
 /** Fields a command may name, well below what a script that carries binary arguments can unpack. */
 const FIELDS_PER_COMMAND = 2000;
+/** A hash that gets new fields while its fields' expiry is read is read so many times. */
+const ATTEMPTS = 4;
 
 /**
- * Whether expiring hash fields have to be looked for. Redis 7.4 and later count the hashes that have some in INFO
- * (`subexpiry`); a server that knows HPEXPIRETIME but does not count them has to be asked hash by hash.
+ * Whether expiring hash fields have to be looked for. Redis 8 counts the hashes that have some in INFO (`subexpiry`),
+ * Valkey 9 as well (`keys_with_volatile_items`); a server that knows HPEXPIRETIME but does not count them has to be
+ * asked.
  */
 export async function probeFieldExpiry(redis: RedisPort): Promise<'read' | 'none'> {
   const [probe, info] = await redis.pipeline([
@@ -20,53 +37,224 @@ export async function probeFieldExpiry(redis: RedisPort): Promise<'read' | 'none
   ]);
   if (probe === undefined || 'error' in probe) return 'none';
   if (info === undefined || 'error' in info || !Buffer.isBuffer(info.value)) return 'read';
-  const counts = [...info.value.toString('latin1').matchAll(/subexpiry=(\d+)/g)].map((match) => Number(match[1]));
+  const counted = info.value.toString('latin1').matchAll(/(?:subexpiry|keys_with_volatile_items)=(\d+)/g);
+  const counts = [...counted].map((match) => Number(match[1]));
   return counts.length > 0 && counts.every((count) => count === 0) ? 'none' : 'read';
 }
 
-/** Puts the expiry of single fields into the lines of hashes. It is read right after the value, not with it. */
+type Field = readonly [name: Text, value: Text];
+/** What is known of each field: its expiry, null for none; what is not there any more has no entry. */
+type Times = ReadonlyMap<string, ExpiryTime | null>;
+
+/** Reads a page of keys, with the expiry of hash fields where that is asked for. */
+export async function readValues(
+  redis: RedisPort,
+  keys: readonly TypedKey[],
+  fieldExpiry: boolean,
+): Promise<ReadOutcome[]> {
+  const outcomes = await readBatch(redis, keys);
+  return fieldExpiry ? addFieldExpiry(redis, keys, outcomes) : outcomes;
+}
+
+/**
+ * Puts the expiry of single fields into the lines of a page's hashes, with one request for all of them. A hash in which
+ * any field expires, or has gone, is then read again together with its fields' expiry, so that both are of one moment.
+ */
 export async function addFieldExpiry(
   redis: RedisPort,
   keys: readonly TypedKey[],
   outcomes: readonly ReadOutcome[],
 ): Promise<ReadOutcome[]> {
   const result = [...outcomes];
-  for (const [at, outcome] of outcomes.entries()) {
-    if (keys[at]?.type !== 'hash' || outcome.kind !== 'line') continue;
-    result[at] = await withFieldExpiry(redis, outcome.line);
+  const hashes = keys.flatMap(({ key, type }, at): Hash[] => {
+    const outcome = outcomes[at];
+    if (type !== 'hash' || outcome?.kind !== 'line') return [];
+    return [{ at, key, names: namesOf(decodeLine(outcome.line)) }];
+  });
+  const asked = await askAll(redis, hashes);
+  const again: Hash[] = [];
+  for (const [index, hash] of hashes.entries()) {
+    const times = asked[index] ?? [];
+    const refusal = times.find((reply) => 'error' in reply);
+    if (refusal !== undefined && 'error' in refusal) result[hash.at] = refused(refusal.error);
+    else if (!times.every(saysNone)) again.push(hash);
+  }
+  for (const [index, outcome] of (await readTogether(redis, again)).entries()) {
+    const hash = again[index];
+    if (hash !== undefined) result[hash.at] = outcome;
   }
   return result;
 }
 
-/** A line of a hash with `fx` for those of its fields that expire; `moved` when it is no hash any more. */
+interface Hash {
+  /** Its place in the page. */
+  readonly at: number;
+  readonly key: Buffer;
+  readonly names: readonly Text[];
+}
+
+/** Replies of HPEXPIRETIME for each hash, in as few requests as their names fit in. */
+async function askAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisReply[][]> {
+  const commands = hashes.map(({ key, names }) => timeCommands(key, names));
+  const replies = await pipelineInHalves(redis, commands.flat());
+  let next = 0;
+  const result: RedisReply[][] = [];
+  for (const own of commands) {
+    const found: RedisReply[] = [];
+    for (const command of own) {
+      const reply = replies[next++] ?? { error: 'no reply' };
+      found.push(saysTooLarge(reply) ? await askInHalves(redis, command) : reply);
+    }
+    result.push(found);
+  }
+  return result;
+}
+
+/** One command whose names do not fit into a request, as several; the same reply that it would have had. */
+async function askInHalves(redis: RedisPort, [name, key = '', , , ...fields]: RedisCommand): Promise<RedisReply> {
+  const run = async (some: readonly RedisArgument[]): Promise<RedisReply[]> => {
+    const [reply = { error: 'no reply' }] = await redis.pipeline([[name, key, 'FIELDS', some.length, ...some]]);
+    if (saysTooLarge(reply)) throw tooLarge();
+    return some.map((_, at) => ('error' in reply ? reply : { value: valuesOf(reply)[at] ?? null }));
+  };
+  const replies = await inHalves(fields, run, (): RedisReply => ({ error: TOO_LARGE_ALONE }));
+  const refusal = replies.find((reply) => 'error' in reply);
+  return refusal ?? { value: replies.map((reply) => ('value' in reply ? reply.value : null)) };
+}
+
+/** Reads hashes again, value and fields' expiry of each as of one moment. */
+async function readTogether(redis: RedisPort, hashes: readonly Hash[]): Promise<ReadOutcome[]> {
+  let open = [...hashes];
+  const result = new Map<number, ReadOutcome>();
+  for (let attempt = 1; open.length > 0; attempt++) {
+    const alone = ({ key }: Hash): Reread => ({ outcome: { kind: 'big' }, names: [], key });
+    const read = await inHalves(open, (some) => readHashes(redis, some, attempt === ATTEMPTS), alone);
+    const unfinished: Hash[] = [];
+    for (const [index, hash] of open.entries()) {
+      const { outcome, names } = read[index] ?? alone(hash);
+      if (outcome === null) unfinished.push({ ...hash, names });
+      else result.set(hash.at, outcome);
+    }
+    open = unfinished;
+  }
+  return hashes.map(({ at }) => result.get(at) ?? { kind: 'gone' });
+}
+
+interface Reread {
+  readonly key: Buffer;
+  /** Null: it has fields that were not asked for. */
+  readonly outcome: ReadOutcome | null;
+  readonly names: readonly Text[];
+}
+
+async function readHashes(redis: RedisPort, hashes: readonly Hash[], isLast: boolean): Promise<Reread[]> {
+  const commands = hashes.map(({ key, names }): RedisCommand[] => [['HGETALL', key], ...timeCommands(key, names)]);
+  const marks = hashes.map(({ key }): RedisCommand => ['PEXPIRETIME', key]);
+  const moment = await readAtOnce(redis, commands.flat(), marks);
+  let next = 0;
+  return hashes.map((hash, index) => {
+    const replies = moment.values.slice(next, (next += commands[index]?.length ?? 0));
+    return rereadOf(hash, replies, moment, index, isLast);
+  });
+}
+
+function rereadOf(
+  { key, names }: Hash,
+  [value, ...replies]: readonly RedisReply[],
+  { marks, steady }: Moment,
+  index: number,
+  isLast: boolean,
+): Reread {
+  const done = (outcome: ReadOutcome): Reread => ({ key, outcome, names });
+  const expiry = marks[index];
+  for (const reply of [value, expiry, ...replies])
+    if (reply === undefined || 'error' in reply) return done(refused(reply?.error ?? ''));
+  if (value === undefined || expiry === undefined || 'error' in value || 'error' in expiry) return done(refused(''));
+  if (expiry.value === -2) return done({ kind: 'gone' });
+  const fields = toValue('hash', asArray(value.value)) as readonly Field[];
+  const times = timesOf(names, replies);
+  const isNew = ([name]: Field): boolean =>
+    !times.has(idOf(name)) && !names.some((known) => idOf(known) === idOf(name));
+  const isWhole = steady[index] !== false && !fields.some(isNew);
+  if (!isWhole && !isLast) return { key, outcome: null, names: fields.map(([name]) => name) };
+  const line = lineOf({ ...lineHead(key, 'hash', parseExpiry(expiry.value)), v: fields }, times, isNew);
+  if (line.isEmpty) return done({ kind: 'gone' });
+  return done({ kind: 'line', line: line.line, ...(isWhole ? {} : { changed: 'fields' as const }) });
+}
+
+/** A line of a big hash with `fx` for those of its fields that expire, and without those that have gone since. */
 export async function withFieldExpiry(redis: RedisPort, encoded: string): Promise<WithFieldExpiry> {
   const line = decodeLine(encoded);
-  const fields = (line.v as readonly (readonly [Text, Text])[]).map(([field]) => field);
-  const commands: RedisCommand[] = [];
-  for (let at = 0; at < fields.length; at += FIELDS_PER_COMMAND) {
-    const names = fields.slice(at, at + FIELDS_PER_COMMAND).map(fromText);
-    commands.push(['HPEXPIRETIME', fromText(line.k), 'FIELDS', names.length, ...names]);
-  }
-  if (commands.length === 0) return { kind: 'line', line: encoded };
-  const replies = await redis.pipeline(commands);
+  const names = namesOf(line);
+  const [replies = []] = await askAll(redis, [{ at: 0, key: fromText(line.k), names }]);
   for (const reply of replies) if ('error' in reply) return refused(reply.error);
-  const times = replies.flatMap(timesOf);
-  const fx = fields.flatMap((field, at) => (isTime(times[at]) ? [[field, Number(times[at])] as const] : []));
-  return { kind: 'line', line: fx.length === 0 ? encoded : encodeLine({ ...line, fx } satisfies RecordLine) };
+  if (replies.every(saysNone)) return { kind: 'line', line: encoded, isEmpty: names.length === 0 };
+  const { line: text, isEmpty } = lineOf(line, timesOf(names, replies), () => false);
+  return { kind: 'line', line: text, isEmpty };
 }
 
-/** As many times as fields were asked for: a key that is gone by now may be answered with less. */
-function timesOf(reply: RedisReply): (RedisValue | undefined)[] {
-  const times = 'value' in reply && Array.isArray(reply.value) ? reply.value : [];
-  return Array.from({ length: FIELDS_PER_COMMAND }, (_, at) => times[at]);
+/** The line with the fields that are there, and the times of those that expire. */
+function lineOf(
+  line: RecordLine,
+  times: Times,
+  isKept: (field: Field) => boolean,
+): { readonly line: string; readonly isEmpty: boolean } {
+  const v = (line.v as readonly Field[]).filter((field) => times.has(idOf(field[0])) || isKept(field));
+  const fx = v.flatMap(([name]) => {
+    const time = times.get(idOf(name)) ?? null;
+    return time === null ? [] : [[name, time] as const];
+  });
+  return { line: encodeLine({ ...line, v, ...(fx.length === 0 ? {} : { fx }) }), isEmpty: v.length === 0 };
 }
 
-function refused(error: string): WithFieldExpiry {
-  if (error.startsWith('WRONGTYPE')) return { kind: 'moved' };
-  return { kind: 'failed', reason: `expiry of its fields: ${errorKind(error)}` };
+function namesOf(line: RecordLine): Text[] {
+  return (line.v as readonly Field[]).map(([name]) => name);
+}
+
+function timeCommands(key: Buffer, names: readonly Text[]): RedisCommand[] {
+  return chunksOf(names).map((some) => ['HPEXPIRETIME', key, 'FIELDS', some.length, ...some]);
+}
+
+/** Names as arguments, cut by bytes and by number; the same cut for commands and replies. */
+function chunksOf(names: readonly Text[]): RedisArgument[][] {
+  const chunks: RedisArgument[][] = [];
+  for (const some of byBytes(names.map(fromText), bytesOfArgument)) {
+    for (let at = 0; at < some.length; at += FIELDS_PER_COMMAND) chunks.push(some.slice(at, at + FIELDS_PER_COMMAND));
+  }
+  return chunks;
 }
 
 /** HPEXPIRETIME answers -2 for a field that is gone and -1 for one that does not expire. */
-function isTime(time: unknown): boolean {
-  return typeof time === 'number' && time >= 0;
+function timesOf(names: readonly Text[], replies: readonly RedisReply[]): Times {
+  const times = new Map<string, ExpiryTime | null>();
+  let next = 0;
+  for (const [index, chunk] of chunksOf(names).entries()) {
+    const values = valuesOf(replies[index]);
+    for (const at of chunk.keys()) {
+      const name = names[next++];
+      const value = values[at];
+      const time = parseExpiry(value);
+      if (name !== undefined && (time !== null || value === -1)) times.set(idOf(name), time);
+    }
+  }
+  return times;
+}
+
+/** Whether all fields are there and none expires. A key that is gone is answered with less than was asked for. */
+function saysNone(reply: RedisReply): boolean {
+  const values = valuesOf(reply);
+  return values.length > 0 && values.every((value) => value === -1);
+}
+
+function valuesOf(reply: RedisReply | undefined): readonly RedisValue[] {
+  return reply !== undefined && 'value' in reply && Array.isArray(reply.value) ? reply.value : [];
+}
+
+function idOf(name: Text): string {
+  return typeof name === 'string' ? `t${name}` : `b${name.b}`;
+}
+
+function refused(error: string): Extract<ReadOutcome, { kind: 'moved' | 'failed' }> {
+  if (error.startsWith('WRONGTYPE')) return { kind: 'moved' };
+  return { kind: 'failed', reason: `expiry of its fields: ${errorKind(error)}` };
 }

@@ -1,15 +1,18 @@
-import { AppError } from '../../errors.js';
 import type { RedisPort, RedisReply } from '../../ports/redis.js';
+import { readAtOnce, type Moment } from '../../redis/at-once.js';
+import { isTooLarge, saysTooLarge } from '../../redis/halving.js';
 import type { PagedKey } from '../checkpoint.js';
 import { parseExpiry } from '../expiry-time.js';
-import { encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
-import { errorKind } from './batch.js';
+import { decodeLine, encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
+import { errorKind, isScriptDenied, NOT_ALLOWED } from './batch.js';
 import { withFieldExpiry } from './field-expiry.js';
 import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
 import { readStreamState, StreamMoved, StreamUnreadable } from './stream-state.js';
 
 /** A key that keeps changing is begun again so many times; after that it is taken as it comes, and counted. */
 const MAX_RESTARTS = 3;
+
+const NO_REPLY: RedisReply = { error: 'no reply' };
 
 export type PageNote =
   | { readonly kind: 'gone' }
@@ -42,26 +45,41 @@ export function pagedKey(key: Buffer, type: PagedKey['type']): PagedKey {
  * value has moved; if it has, the lines so far are taken back and the key is begun again.
  */
 export async function readPage(redis: RedisPort, state: PagedKey, fieldExpiry: boolean): Promise<PageStep> {
+  const key = Buffer.from(state.key, 'base64');
+  try {
+    return await readAnyPage(redis, state, fieldExpiry);
+  } catch (error) {
+    if (!isScriptDenied(error, [{ key }])) throw error;
+    await redis.pipeline([['EXISTS', 'soulcaster-backup:no-such-key']]);
+    return giveUp(key, state, NOT_ALLOWED);
+  }
+}
+
+async function readAnyPage(redis: RedisPort, state: PagedKey, fieldExpiry: boolean): Promise<PageStep> {
   const step = await readValues(redis, state);
   if (step.line === null || !fieldExpiry || state.type !== 'hash') return step;
+  const key = Buffer.from(state.key, 'base64');
+  if (decodeLine(step.line).void === true) return step;
   const outcome = await withFieldExpiry(redis, step.line);
-  return outcome.kind === 'line'
-    ? { ...step, line: outcome.line }
-    : giveUp(Buffer.from(state.key, 'base64'), state, outcome);
+  if (outcome.kind !== 'line') return giveUp(key, state, outcome);
+  // All of its fields went: what is not there is no record.
+  if (outcome.isEmpty && step.next === null && state.line === 0) return giveUp(key, state, { kind: 'gone' });
+  return { ...step, line: outcome.line };
 }
 
 async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> {
   const key = Buffer.from(state.key, 'base64');
   const source = pageSource(state.type);
   if (source === null) return giveUp(key, state, { kind: 'failed', reason: 'too large for one reply' });
-  const replies = await requestPage(redis, key, source, state);
-  if (replies === null) return smallerPage(key, state);
-  const [page, expiry, ...marks] = replies as [RedisReply, RedisReply, ...RedisReply[]];
+  const moment = await requestPage(redis, key, source, state);
+  if (moment === null) return smallerPage(key, state);
+  const [page = NO_REPLY] = moment.values;
+  const [expiry = NO_REPLY, ...marks] = moment.marks;
   if ('error' in expiry) return giveUp(key, state, { kind: 'failed', reason: errorKind(expiry.error) });
   if (expiry.value === -2) return giveUp(key, state, { kind: 'gone' });
   if ('error' in page) return pageFailed(key, state, page.error);
   const fingerprint = `${fingerprintOf(marks)} ${String(expiry.value)}`;
-  const moved = state.fingerprint !== null && state.fingerprint !== fingerprint;
+  const moved = moment.steady.includes(false) || (state.fingerprint !== null && state.fingerprint !== fingerprint);
   if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
   const parsed = source.parse(page.value, state.position, state.pageSize);
   // Of a key that is taken as it comes the first page's fingerprint stays, and with it the expiry.
@@ -70,17 +88,12 @@ async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> 
   return advance(key, current, parsed);
 }
 
-async function requestPage(
-  redis: RedisPort,
-  key: Buffer,
-  source: PageSource,
-  state: PagedKey,
-): Promise<RedisReply[] | null> {
+async function requestPage(redis: RedisPort, key: Buffer, source: PageSource, state: PagedKey): Promise<Moment | null> {
   const page = source.page(key, state.position, state.pageSize);
   try {
-    return await redis.transaction([page, ['PEXPIRETIME', key], ...source.fingerprint(key)]);
+    return await readAtOnce(redis, [page], [['PEXPIRETIME', key], ...source.fingerprint(key)]);
   } catch (error) {
-    if (error instanceof AppError && error.code === 'redis-reply-too-large') return null;
+    if (isTooLarge(error)) return null;
     throw error;
   }
 }
@@ -114,7 +127,7 @@ async function finishStream(redis: RedisPort, key: Buffer, current: PagedKey, pa
   } catch (error) {
     if (error instanceof StreamMoved) return giveUp(key, current, { kind: 'moved' });
     if (error instanceof StreamUnreadable) return giveUp(key, current, { kind: 'failed', reason: error.message });
-    if (!(error instanceof AppError) || error.code !== 'redis-reply-too-large') throw error;
+    if (!isTooLarge(error)) throw error;
     return giveUp(key, current, { kind: 'failed', reason: 'what describes the stream is too large for a reply' });
   }
 }
@@ -127,7 +140,7 @@ function smallerPage(key: Buffer, state: PagedKey): PageStep {
 
 function pageFailed(key: Buffer, state: PagedKey, error: string): PageStep {
   if (error.startsWith('WRONGTYPE')) return giveUp(key, state, { kind: 'moved' });
-  if (/max request size exceeded/i.test(error)) return smallerPage(key, state);
+  if (saysTooLarge({ error })) return smallerPage(key, state);
   return giveUp(key, state, { kind: 'failed', reason: errorKind(error) });
 }
 

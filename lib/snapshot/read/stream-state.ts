@@ -1,4 +1,5 @@
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { readAtOnce } from '../../redis/at-once.js';
 import type { Count, PendingEntry, StreamGroup, StreamValue } from '../record.js';
 import { toText } from '../text.js';
 import { asArray, asBuffer, errorKind } from './batch.js';
@@ -22,7 +23,8 @@ export interface StreamState {
 
 /** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved or StreamUnreadable. */
 export async function readStreamState(redis: RedisPort, key: Buffer): Promise<StreamState> {
-  const replies = await redis.transaction([['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']]);
+  const commands: RedisCommand[] = [['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']];
+  const { values: replies } = await readAtOnce(redis, commands, []);
   const info = asFields(valueOf(replies[0]));
   const groups: StreamGroup[] = [];
   for (const group of asArray(valueOf(replies[1])))

@@ -31,6 +31,7 @@ export async function consumePage(
       if (hasExpiry(outcome.line, type)) expiring += 1;
       const room = sink.write(outcome.line, { begins: key, type });
       if (room !== undefined) await room;
+      if (outcome.changed !== undefined) next = await noteUnsteady(sink, next, key, outcome.changed);
     } else {
       next = await consumeKey(redis, sink, next, key, type, outcome);
     }
@@ -90,7 +91,8 @@ async function consumeKey(
   switch (outcome.kind) {
     case 'line':
       await sink.write(outcome.line, { begins: key, type });
-      return hasExpiry(outcome.line, type) ? withExpiring(state, 1) : state;
+      const counted = hasExpiry(outcome.line, type) ? withExpiring(state, 1) : state;
+      return outcome.changed === undefined ? counted : noteUnsteady(sink, counted, key, outcome.changed);
     case 'big':
       return { ...state, paged: [...state.paged, pagedKey(key, type)] };
     case 'gone':
@@ -105,6 +107,16 @@ async function consumeKey(
       return consumeKey(redis, sink, counted, key, again.type, again.outcome);
     }
   }
+}
+
+function noteUnsteady(
+  sink: PartSink,
+  state: SnapshotCheckpoint,
+  key: Buffer,
+  what: 'expiry' | 'fields',
+): Promise<SnapshotCheckpoint> {
+  const reason = what === 'expiry' ? 'its expiry kept changing' : 'it kept getting new fields';
+  return noteKey(sink, state, 'changedMeanwhile', key, reason);
 }
 
 function withUnsupported(

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
-import { AppError } from '../../errors.js';
-import type { RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
-import { asArray, asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../read/batch.js';
+import type { RedisPort } from '../../ports/redis.js';
+import { scanReplies, type ScanReply } from '../../redis/scan.js';
+import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../read/batch.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
 import { pagedKey, readPage } from '../read/paged.js';
 import { isRecordType } from '../record.js';
@@ -33,13 +33,8 @@ const MAX_READS = 2 * READS_PER_SCAN;
  * others when the snapshot is sealed.
  */
 export async function* scanPages(redis: RedisPort, cursor: string, pageSize: () => number): AsyncGenerator<ScanPage> {
-  for (let from: string | null = cursor; from !== null;) {
-    const count = Math.min(MAX_COUNT, READS_PER_SCAN * pageSize());
-    const [reply] = await redis.pipeline([['SCAN', from, 'COUNT', count, 'WITHTYPE']]);
-    const page = parsePage(scanReply(reply));
-    yield* cut(page, from, pageSize());
-    from = page.next;
-  }
+  const count = (): number => Math.min(MAX_COUNT, READS_PER_SCAN * pageSize());
+  for await (const reply of scanReplies(redis, cursor, count)) yield* cut(parsePage(reply), reply.from, pageSize());
 }
 
 function* cut(page: ScanPage, from: string, size: number): Generator<ScanPage> {
@@ -78,9 +73,8 @@ async function readStream(redis: RedisPort, key: Buffer): Promise<ReadOutcome> {
   return line === null ? BIG : { kind: 'line', line };
 }
 
-function parsePage(reply: RedisValue): ScanPage {
-  const [cursor, flat] = asArray(reply);
-  const items = asArray(flat).map(asBuffer);
+function parsePage({ next, items: replied }: ScanReply): ScanPage {
+  const items = replied.map(asBuffer);
   const seen = new Set<string>();
   const keys: TypedKey[] = [];
   const unsupported: { key: Buffer; type: string }[] = [];
@@ -93,18 +87,10 @@ function parsePage(reply: RedisValue): ScanPage {
     if (isRecordType(type)) keys.push({ key, type });
     else unsupported.push({ key, type });
   }
-  const next = asBuffer(cursor).toString('latin1');
-  return { keys, unsupported, next: next === '0' ? null : next, mayStop: true };
+  return { keys, unsupported, next, mayStop: true };
 }
 
 /** Redis Stack calls the type of a JSON key by its module's name, Upstash `json`. */
 export function normalType(type: string): string {
   return type === 'ReJSON-RL' ? 'json' : type;
-}
-
-function scanReply(reply: RedisReply | undefined): RedisValue {
-  if (reply !== undefined && 'value' in reply) return reply.value;
-  throw new AppError('redis-denied', 'The database refuses SCAN', {
-    hint: 'Use the standard REST token: Upstash does not let a read-only token SCAN. For an ACL user see docs/operations.md.',
-  });
 }

@@ -1,0 +1,57 @@
+import { AppError } from '../errors.js';
+import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+
+/** What was read as of one moment. */
+export interface Moment {
+  readonly values: readonly RedisReply[];
+  readonly marks: readonly RedisReply[];
+  /** For each mark: whether it was the same before and after the values were read. */
+  readonly steady: readonly boolean[];
+}
+
+/** After so many reads without MULTI it is tried again: the database may have room by now. */
+const READS_UNTIL_TRIED = 64;
+const refusals = new WeakMap<RedisPort, number>();
+
+/**
+ * Reads `values` and `marks` in one MULTI. Redis takes no command into a MULTI while it is full (maxmemory, noeviction),
+ * although reading needs no room: then they are read in one pipeline, the marks before and after the values, and what
+ * changed in between is told by `steady`.
+ */
+export async function readAtOnce(
+  redis: RedisPort,
+  values: readonly RedisCommand[],
+  marks: readonly RedisCommand[],
+): Promise<Moment> {
+  const left = refusals.get(redis) ?? 0;
+  if (left === 0) {
+    try {
+      const replies = await redis.transaction([...values, ...marks]);
+      const all = marks.map(() => true);
+      return { values: replies.slice(0, values.length), marks: replies.slice(values.length), steady: all };
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      refusals.set(redis, READS_UNTIL_TRIED);
+    }
+  } else {
+    refusals.set(redis, left - 1);
+  }
+  const replies = await redis.pipeline([...marks, ...values, ...marks]);
+  const before = replies.slice(0, marks.length);
+  const after = replies.slice(marks.length + values.length);
+  return {
+    values: replies.slice(marks.length, marks.length + values.length),
+    marks: after,
+    steady: after.map((mark, at) => textOf(mark) === textOf(before[at])),
+  };
+}
+
+/** Redis's OOM, as the refusal of a whole transaction. */
+function isFull(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);
+}
+
+function textOf(reply: RedisReply | undefined): string {
+  if (reply === undefined) return '';
+  return 'error' in reply ? `error ${reply.error}` : `value ${String(reply.value)}`;
+}
