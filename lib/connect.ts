@@ -18,6 +18,7 @@ import { upstashVector } from './adapters/upstash-vector.js';
 import { vercelRest } from './adapters/vercel.js';
 import { connectSigner, connectStore } from './connect/stores.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
+import { overlayStore } from './control/overlay-store.js';
 import type { Clock, Log, Ports, Queue, RedisPort } from './ports/index.js';
 import type { Reachable } from './ports/reachable.js';
 import type { TaskEndpoint } from './ports/task-endpoint.js';
@@ -30,6 +31,8 @@ export type PortName = keyof Ports;
 export interface Replacements {
   readonly log?: Log;
   readonly queue?: Queue;
+  /** Keeps control state in the memory of this process: for a store that takes no writes, or none from here. */
+  readonly inMemory?: boolean;
 }
 
 const clock: Clock = systemClock();
@@ -75,7 +78,10 @@ export function connect<K extends PortName>(
     clock: () => clock,
     log,
     redis: () => connectRedis(config.redis),
-    store: () => connectStore(config.store, connectSigner(config.keys), log()),
+    store: () => {
+      const store = connectStore(config.store, connectSigner(config.keys), log());
+      return replacements.inMemory === true ? overlayStore(store, clock) : store;
+    },
     queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),
     sealer: () =>
       ageSealer({

@@ -32,7 +32,9 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     );
   program
     .command('prune')
-    .description('remove the snapshots that the RETENTION_ variables let go, and what nothing needs any more')
+    .description(
+      'remove the snapshots that the RETENTION_ variables let go, and what nothing needs any more; also in a full store',
+    )
     .option('--dry-run', 'show what would be removed, and why the rest stays; change nothing')
     .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
     .action((options: { dryRun?: boolean; replica?: boolean }) =>

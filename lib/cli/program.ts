@@ -40,7 +40,8 @@ Examples:
   soulcaster-backup restore --at 2026-11-21T02:00:00Z          everything, from the newest snapshot of that time or before
   soulcaster-backup restore 20261122T020000Z-x7k2m9 --mode missing    only keys that are gone
   soulcaster-backup restore 20261122T093000Z-k2m9x7            undo a restore; the report of each gives the very command
-  soulcaster-backup restore latest --yes --json                without a terminal`;
+  soulcaster-backup restore latest --yes --json                without a terminal
+  soulcaster-backup restore latest --no-lock --no-safety       from a store that is full or read-only: no way back`;
 
 const REPLICA = [
   '--replica',
@@ -84,7 +85,7 @@ function addSnapshotCommands(program: Command, perform: Perform): void {
   addSnapshotGroup(program, perform);
   program
     .command('verify')
-    .description('read a snapshot back from the store and check all of it, and the chain')
+    .description('read a snapshot back and check all of it, and the chain; where the store takes no writes as well')
     .argument('[id]', 'id of a snapshot, `latest` or `newest`', 'latest')
     .option(...REPLICA)
     .option(...LOCAL)
@@ -177,6 +178,7 @@ function addRestore(program: Command, perform: Perform): void {
     .option('--target <name>', 'into the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN instead')
     .option('--from-source', 'restore a snapshot of another database: say so where that is meant')
     .option('--no-safety', 'do not save first what is there now: then there is no way back')
+    .option('--no-lock', 'write nothing into the store, which may be full or read-only; takes --no-safety')
     .option('--no-reindex', 'do not make the vectors of what was restored anew')
     .option('--no-settle', 'leave jobs as they were, even those that were running')
     .option('--allow-incomplete', 'take a snapshot that lacks keys, with --mode merge or missing')

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { storeApp } from '../app.js';
+import { storeApp, type StoreApp } from '../app.js';
 import { deploymentOf } from '../connect/deployment.js';
 import { exitCodeOf } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
-import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
+import { errorOfRun, runEnvironment } from './carry-out.js';
+import { carryOutReading } from './in-memory.js';
 import { protectedDatabase } from '../connect/database.js';
 import { trustContext } from '../snapshot/trust.js';
 import { chosenSnapshot } from './trust.js';
@@ -30,10 +31,11 @@ export interface VerifyOptions {
 /** `verify`: reads a snapshot back and names everything that is wrong with it, or with the chain. */
 export async function verify(context: Context, wanted: string, options: VerifyOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const app = storeApp(runEnvironment(env, options.local === true), { log: context.log });
-  const trust = await trustContext(app.ports, protectedDatabase(env).source);
+  const open = (inMemory: boolean): StoreApp =>
+    storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
+  const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chosenSnapshot(context, trust, wanted);
-  const run = await carryOut(context, app, await startVerify(app.engine, id));
+  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id));
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(describe(parsed.data));
@@ -42,11 +44,13 @@ export async function verify(context: Context, wanted: string, options: VerifyOp
     const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
     context.note(`warning: it is incomplete: ${unsaved}, see \`npx soulcaster-backup show ${id} --env-file .env\``);
   }
+  if (unrecorded !== null) context.note(`warning: the result could not be recorded, so \`list\` does not show it`);
   if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     run: run.id,
     snapshot: id,
     verified: error === null,
+    recorded: unrecorded === null,
     depth: parsed.data?.depth ?? null,
     keys: parsed.data?.keys ?? null,
     findings: parsed.data?.findings ?? [],

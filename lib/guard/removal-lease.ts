@@ -1,12 +1,20 @@
 import { AppError } from '../errors.js';
 import type { Clock, ObjectStore } from '../ports/index.js';
 import { newId } from '../runs/ids.js';
-import { claimLease, releaseLease, renewLease, unlockCommand, type LeaseTimes } from '../runs/lease.js';
+import {
+  claimLease,
+  holdsLease,
+  releaseLease,
+  renewLease,
+  unlockCommand,
+  type Lease,
+  type LeaseTimes,
+} from '../runs/lease.js';
 import { elapsed } from '../runs/lifeline.js';
 import { PRUNE_LEASE } from '../snapshot/standing.js';
 
 /** Two prunes exclude each other, and a run that needs a snapshot takes the lease away from one that hangs. */
-const TIMES: LeaseTimes = { legTtlMs: 60_000, holdMs: 60_000 };
+export const REMOVAL_TIMES: LeaseTimes = { legTtlMs: 60_000, holdMs: 60_000 };
 const RENEW_MS = 15_000;
 
 /** The right to remove snapshots of one store, or to put some there that are not whole yet. */
@@ -24,7 +32,7 @@ export async function takeRemovalLease(ports: {
   readonly clock: Clock;
   readonly store: ObjectStore;
 }): Promise<RemovalLease> {
-  const claim = await claimLease(ports, PRUNE_LEASE, newId(ports.clock.now()), TIMES);
+  const claim = await claimLease(ports, PRUNE_LEASE, newId(ports.clock.now()), REMOVAL_TIMES);
   if (!claim.granted) {
     const [age, wait] = [claim.ageMs, claim.waitMs].map((ms) => Math.ceil(ms / 1000));
     throw new AppError('locked', `Another prune or replication holds the lease of this store, renewed ${age} s ago`, {
@@ -37,7 +45,7 @@ export async function takeRemovalLease(ports: {
   let renewing: Promise<void> = Promise.resolve();
   const renew = async (): Promise<void> => {
     const now = elapsed(ports.clock);
-    lease = await renewLease(ports, lease, TIMES);
+    lease = await renewed(ports, lease);
     renewedAt = now;
   };
   // One at a time: each renewal needs the etag of the one before.
@@ -54,6 +62,16 @@ export async function takeRemovalLease(ports: {
       await releaseLease(ports, lease).catch(() => undefined);
     },
   };
+}
+
+/** What a full store does not let be renewed is still held as long as nobody else has written it. */
+async function renewed(ports: { readonly clock: Clock; readonly store: ObjectStore }, lease: Lease): Promise<Lease> {
+  try {
+    return await renewLease(ports, lease, REMOVAL_TIMES);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'store-full' && (await holdsLease(ports, lease))) return lease;
+    throw error;
+  }
 }
 
 /** For what only looks. */

@@ -45,6 +45,37 @@ export function lockedStore(store: ObjectStore, refuses: (name: string) => boole
   };
 }
 
+/** A store that may be read and nothing else. */
+export function readOnlyStore(store: ObjectStore): ObjectStore {
+  const refuse = (): Promise<never> =>
+    Promise.reject(new AppError('store-denied', 'AccessDenied', { hint: 'Allow it.' }));
+  return { ...store, create: refuse, swap: refuse, remove: refuse };
+}
+
+/**
+ * A store that takes so many bytes in all, names not counted. Like most it needs room for the new object before the old
+ * one of that name goes.
+ */
+export function quotaStore(store: ObjectStore, quota: number): ObjectStore {
+  const demandRoom = async (body: Uint8Array): Promise<void> => {
+    let used = 0;
+    for await (const { size } of store.list('')) used += size;
+    if (used + body.length > quota) throw new AppError('store-full', 'QuotaExceeded', { hint: 'Raise it.' });
+  };
+  return {
+    ...store,
+    async create(name, body) {
+      const found = await store.read(name);
+      if (found === null) await demandRoom(body);
+      return store.create(name, body);
+    },
+    async swap(name, body, etag) {
+      await demandRoom(body);
+      return store.swap(name, body, etag);
+    },
+  };
+}
+
 type Around = <T>(run: () => Promise<T>) => Promise<T>;
 
 function wrap(store: ObjectStore, around: Around): ObjectStore {

@@ -1,8 +1,10 @@
 import type { FullApp } from '../../app.js';
 import { AppError } from '../../errors.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../restore/start.js';
+import type { Started } from '../../runs/engine.js';
 import type { RunRecord } from '../../runs/model.js';
 import { carryOut } from '../carry-out.js';
+import { carryOutReading } from '../in-memory.js';
 import type { Context } from '../context.js';
 import { ask } from './ask.js';
 import { targetWords } from './words.js';
@@ -10,6 +12,9 @@ import { finish } from './ending.js';
 import { errorOf } from './failure.js';
 import { changesAnything, planView } from './plan-view.js';
 import { dryRunResult, openResult, type DryRunResult } from './result.js';
+
+/** The program; `inMemory`: one that writes nothing into the store. */
+export type OpenApp = (inMemory: boolean) => FullApp;
 
 interface DryRun {
   readonly run: RunRecord;
@@ -19,8 +24,12 @@ interface DryRun {
 }
 
 /** Shows what a restore would do, and changes nothing. Returns the exit code. */
-export async function showPlan(context: Context, app: FullApp, request: RestoreRequest): Promise<number> {
-  const { run, error, result } = await dryRun(context, app, request);
+export async function showPlan(context: Context, open: OpenApp, request: RestoreRequest): Promise<number> {
+  const asked = { ...request, dryRun: true };
+  const start = async (app: FullApp): Promise<Started> =>
+    startRestore(app.engine, await prepareRestore(app.ports, asked));
+  const { app, run: ended } = await carryOutReading(context, open, start);
+  const { run, error, result } = await resultOf(context, app, ended);
   if (result !== null) context.print(planView(result));
   return finish(context, run, error);
 }
@@ -57,7 +66,10 @@ export async function isAgreed(context: Context, app: FullApp, request: RestoreR
 
 async function dryRun(context: Context, app: FullApp, request: RestoreRequest): Promise<DryRun> {
   const prepared = await prepareRestore(app.ports, { ...request, dryRun: true });
-  const ended = await carryOut(context, app, await startRestore(app.engine, prepared));
+  return resultOf(context, app, await carryOut(context, app, await startRestore(app.engine, prepared)));
+}
+
+async function resultOf(context: Context, app: FullApp, ended: RunRecord): Promise<DryRun> {
   const run = { ...ended, result: await openResult(context.env, app.ports.sealer, ended.result) };
   return { run, error: errorOf(run, app.queued), result: dryRunResult(run.result) };
 }

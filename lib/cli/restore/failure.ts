@@ -2,6 +2,7 @@ import { AppError } from '../../errors.js';
 import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { errorOfRun } from '../carry-out.js';
+import { isRefusal } from '../in-memory.js';
 import type { Undo } from './undo.js';
 import { sameRestore } from './words.js';
 
@@ -23,6 +24,7 @@ export function brokenOff(
   run: Pick<RunRecord, 'phase' | 'progress'>,
 ): AppError {
   if (undo === null) {
+    if (isRefusal(error)) return notBegun(error, request);
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
   // The own hint of an interrupt speaks of work that counts only when it is whole.
@@ -38,6 +40,20 @@ export function brokenOff(
 
 function howFar({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
   return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written whole)` : '';
+}
+
+/** The error of a restore that a store stopped which takes no writes, before anything was written, with the ways out. */
+export function notBegun(error: AppError, request: RestoreRequest): AppError {
+  const message = error.message.includes(NOTHING_WRITTEN)
+    ? error.message
+    : `The store takes no writes, so the restore was not begun: ${error.message}. ${NOTHING_WRITTEN}.`;
+  const without = `${sameRestore({ ...request, safety: false })} --no-lock`;
+  const room = 'To make room: `npx soulcaster-backup prune --env-file .env`, which works on a full store.';
+  const hints = [
+    ...(error.code === 'store-full' ? [room] : [error.hint]),
+    `To restore without writing into the store, so without a lock and without a way back: \`${without}\`.`,
+  ];
+  return new AppError(error.code, message, { hint: hints.join(' '), cause: error });
 }
 
 function withHint({ code, message, cause }: AppError, hint: string): AppError {

@@ -13,6 +13,8 @@ export interface RestoreOptions {
   readonly dryRun?: boolean;
   readonly target?: string;
   readonly safety: boolean;
+  /** False with `--no-lock`: nothing is written into the store. */
+  readonly lock?: boolean;
   readonly settle: boolean;
   readonly reindex: boolean;
   readonly allowIncomplete?: boolean;
@@ -30,6 +32,11 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
   if (at !== undefined && wanted !== undefined && wanted !== LATEST) {
     throw new AppError('usage', 'Both a snapshot and --at are given', {
       hint: 'Name the snapshot by its id, or give the time with --at alone.',
+    });
+  }
+  if (options.lock === false && options.safety && options.dryRun !== true) {
+    throw new AppError('usage', '--no-lock takes --no-safety as well', {
+      hint: 'Without a lock nothing is written into the store, so what is there now cannot be saved first: there is no way back.',
     });
   }
   return {

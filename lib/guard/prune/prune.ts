@@ -5,7 +5,9 @@ import { trustContext } from '../../snapshot/trust.js';
 import { canSeal, tombstoneIds } from '../../snapshot/tombstone.js';
 import { judge } from '../retention/judge.js';
 import type { Judgement, Policy } from '../retention/policy.js';
+import { stillFull } from './late-lease.js';
 import { litter, missingSnapshots } from './litter.js';
+import { unneeded, withRoom } from './make-room.js';
 import { isAmbiguous, lookAtSnapshots, type StoreLook } from './look.js';
 import { objectsOf, removeSnapshots, unmark, type Going, type Removed } from './remove.js';
 import type { LitterKind, PruneResult } from './result.js';
@@ -47,7 +49,7 @@ export async function prune(
   settings: RetentionSettings,
   options: PruneOptions,
 ): Promise<PruneResult> {
-  if (!canSeal(ports.signer)) {
+  if (!options.dryRun && !canSeal(ports.signer)) {
     throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
       hint: 'Set BACKUP_SIGNING_KEY where snapshots are pruned.',
     });
@@ -96,8 +98,9 @@ async function carryOut(
   let removed: Removed = { removed: 0, keptByStore: 0, left: 0 };
   if (judgement.held === null) {
     if (!dryRun) await withdrawStale(ports, look, going);
-    removed = dryRun ? await countOnly(ports, sweeper, going) : await removeSnapshots(ports, sweeper, going, plan.runs);
+    // What needs no record of its removal goes first: a full store may have no room for one before.
     await sweepLitter(ports, settings, plan, sweeper, counts);
+    removed = dryRun ? await countOnly(ports, sweeper, going) : await removeAll(ports, plan, sweeper);
   }
   return {
     dryRun,
@@ -118,6 +121,17 @@ async function withdrawStale({ store }: PrunePorts, look: StoreLook, going: read
   const leaving = new Set(going.map(({ snapshot }) => snapshot.id));
   const standing = new Set(look.listed.map(({ id }) => id));
   for (const id of await tombstoneIds(store)) if (standing.has(id) && !leaving.has(id)) await unmark(store, id);
+}
+
+/** Removes the snapshots that go. Throws `store-full` when nothing that may go makes room for the records of that. */
+async function removeAll(ports: PrunePorts, { going, look, runs }: Plan, sweeper: Sweeper): Promise<Removed> {
+  const room = { store: ports.store, look, runs, sweeper };
+  if (going.length === 0) {
+    // Nothing to record; but whoever starts a prune of a full store expects room.
+    if (!(await withRoom(() => sweeper.keep(), unneeded(room), room)) && !sweeper.timeIsUp()) throw stillFull();
+    return { removed: 0, keptByStore: 0, left: 0 };
+  }
+  return removeSnapshots(ports, room, going);
 }
 
 async function countOnly({ store }: PrunePorts, sweeper: Sweeper, going: readonly Going[]): Promise<Removed> {

@@ -3,7 +3,9 @@ import { manifestName, SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
 import { readTombstone, sealTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { Decision } from '../retention/policy.js';
 import type { ListedSnapshot } from './look.js';
-import { seeRuns, snapshotsInUse, type SeenRun } from './runs.js';
+import { isFull, stillFull } from './late-lease.js';
+import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
+import { seeRuns, snapshotsInUse } from './runs.js';
 import type { Found, Sweeper } from './sweeper.js';
 
 /** So many are marked before the runs are looked at again: one look serves them all, and few are left marked by a death. */
@@ -34,27 +36,73 @@ export interface Removed {
  */
 export async function removeSnapshots(
   ports: RemovePorts,
-  sweeper: Sweeper,
+  room: RoomContext,
   going: readonly Going[],
-  runs: readonly SeenRun[],
 ): Promise<Removed> {
+  const { sweeper } = room;
   const count: Removed = { removed: 0, keptByStore: 0, left: 0 };
+  let full: boolean | null = null;
+  const cramped: Going[] = [];
   for (let from = 0; from < going.length; from += BATCH) {
     const batch = going.slice(from, from + BATCH);
     if (sweeper.timeIsUp() || count.keptByStore >= ENOUGH_REFUSALS) count.left += batch.length;
-    else await removeBatch(ports, sweeper, batch, runs, count);
+    else if (await markAll(ports, sweeper, batch)) await removeBatch(ports, room, batch, count);
+    else {
+      const [first] = batch;
+      const marked = (): Promise<void> => (first === undefined ? sweeper.confirm() : markOne(ports, sweeper, first));
+      full ??= !(await withRoom(marked, unneeded(room), room));
+      for (const each of batch) if (!(await removeCramped(ports, room, each, count))) cramped.push(each);
+    }
   }
+  // What later ones made room for.
+  for (const each of cramped) if (!(await removeCramped(ports, room, each, count))) count.left += 1;
+  if (full === true && count.removed + count.keptByStore === 0 && !sweeper.timeIsUp()) throw stillFull();
   return count;
+}
+
+async function markOne(ports: RemovePorts, sweeper: Sweeper, going: Going): Promise<void> {
+  await sweeper.keep();
+  await mark(ports, going);
+}
+
+/** False when the store is too full for the tombstones; those that it took do no harm. */
+async function markAll(ports: RemovePorts, sweeper: Sweeper, batch: readonly Going[]): Promise<boolean> {
+  try {
+    for (const each of batch) await markOne(ports, sweeper, each);
+    return true;
+  } catch (error) {
+    if (isFull(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes one snapshot where there is no room for its tombstone: parts of it go first, until there is. A death in
+ * between leaves a snapshot that lacks parts; the policy lets it go the next time as well, and its manifest says whose
+ * parts those were. False when all its parts did not make room.
+ */
+async function removeCramped(ports: RemovePorts, room: RoomContext, going: Going, count: Removed): Promise<boolean> {
+  const { id } = going.snapshot;
+  const { store, runs, sweeper } = room;
+  const isFree = async (): Promise<boolean> => !snapshotsInUse(await seeRuns(store, runs)).has(id);
+  if (sweeper.timeIsUp() || !(await isFree())) {
+    await unmark(store, id);
+    count.left += 1;
+    return true;
+  }
+  if (!(await withRoom(() => markOne(ports, sweeper, going), partsOf(store, id), room))) return false;
+  if (!(await isFree())) count.left += 1;
+  else if (await removeOne(ports, sweeper, id)) count.removed += 1;
+  else count.keptByStore += 1;
+  return true;
 }
 
 async function removeBatch(
   ports: RemovePorts,
-  sweeper: Sweeper,
+  { runs, sweeper }: RoomContext,
   batch: readonly Going[],
-  runs: readonly SeenRun[],
   count: Removed,
 ): Promise<void> {
-  for (const each of batch) await mark(ports, each);
   const inUse = snapshotsInUse(await seeRuns(ports.store, runs));
   for (const { snapshot } of batch) {
     if (sweeper.timeIsUp() || count.keptByStore >= ENOUGH_REFUSALS || inUse.has(snapshot.id)) {

@@ -18,6 +18,7 @@ const recordSchema = z.object({
   state: z.string(),
   input: z.unknown(),
   result: z.unknown(),
+  error: z.unknown(),
   finishedAt: z.string().nullable(),
 });
 
@@ -34,6 +35,8 @@ export interface SeenRun {
   /** The snapshot that its input names. */
   readonly snapshot: string | null;
   readonly wroteManifest: boolean;
+  /** The code of the error that it ended with. */
+  readonly failure: string | null;
 }
 
 /** All runs that left anything, oldest first. `known` spares reading again those that were over already. */
@@ -50,8 +53,11 @@ export function snapshotsInUse(runs: readonly SeenRun[]): Set<string> {
   return new Set(open.flatMap(({ id, snapshot }) => (snapshot === null ? [id] : [id, snapshot])));
 }
 
+/** That the store was full says nothing of the database, and pruning is what ends it. */
 export function lastSnapshotRunsFailed(runs: readonly SeenRun[]): boolean {
-  const last = runs.filter(({ kind, over }) => kind === 'snapshot' && over).slice(-FAILURES);
+  const last = runs
+    .filter(({ failure, kind, over }) => kind === 'snapshot' && over && failure !== 'store-full')
+    .slice(-FAILURES);
   return last.length === FAILURES && last.every(({ state }) => state !== 'succeeded');
 }
 
@@ -60,10 +66,10 @@ async function seeRun(store: ObjectStore, id: string): Promise<SeenRun> {
   const record = found === null ? null : parse(found.body);
   if (record === null) {
     if (found !== null) passOver(store, runName(id), found);
-    const nothing = { kind: null, state: null, finishedAt: null, snapshot: null, wroteManifest: false };
+    const nothing = { kind: null, state: null, finishedAt: null, snapshot: null, wroteManifest: false, failure: null };
     return { id, recorded: found !== null, over: false, ...nothing };
   }
-  const { kind, state, input, result } = record;
+  const { error, kind, state, input, result } = record;
   const finishedAt = Date.parse(record.finishedAt ?? '');
   return {
     id,
@@ -74,6 +80,7 @@ async function seeRun(store: ObjectStore, id: string): Promise<SeenRun> {
     finishedAt: Number.isNaN(finishedAt) ? null : finishedAt,
     snapshot: textIn(input, 'snapshot'),
     wroteManifest: textIn(result, 'manifestSha256') !== null,
+    failure: textIn(error, 'code'),
   };
 }
 

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { AppError } from '../../errors.js';
 import type { Clock, ObjectStore } from '../../ports/index.js';
-import { NO_LEASE, takeRemovalLease } from '../removal-lease.js';
+import { lateRemovalLease, NO_LATE_LEASE } from './late-lease.js';
 
 const REMOVALS_AT_A_TIME = 8;
 const NAMED = 100;
@@ -19,6 +19,8 @@ export interface Sweeper {
   timeIsUp(): boolean;
   /** Makes sure that nobody has taken over. Throws `fenced`. */
   confirm(): Promise<void>;
+  /** The same, when that was some time ago. Throws `store-full` when the store has not taken the lease yet. */
+  keep(): Promise<void>;
   /** False when the store refuses. Any other failure is thrown. */
   remove(found: Found): Promise<boolean>;
   /** Removes several at a time; returns how many are gone. */
@@ -26,12 +28,12 @@ export interface Sweeper {
   close(): Promise<void>;
 }
 
-/** Throws `locked` when another prune is at work. A dry run takes no lease and only counts. */
+/** Throws `locked` when another prune is active. A full store takes the lease later. A dry run takes no lease and only counts. */
 export async function openSweeper(
   ports: { readonly clock: Clock; readonly store: ObjectStore },
   { dryRun, timeIsUp }: { readonly dryRun: boolean; readonly timeIsUp: () => boolean },
 ): Promise<Sweeper> {
-  const lease = dryRun ? NO_LEASE : await takeRemovalLease(ports);
+  const lease = dryRun ? NO_LATE_LEASE : await lateRemovalLease(ports);
   const names: string[] = [];
   let [objects, bytes, denied] = [0, 0, 0];
   const remove = async ({ name, size }: Found): Promise<boolean> => {
@@ -60,6 +62,7 @@ export async function openSweeper(
     },
     timeIsUp,
     confirm: () => lease.confirm(),
+    keep: () => lease.keepHeld(),
     remove,
     async removeAll(found) {
       const gone = await pMap(found, remove, { concurrency: REMOVALS_AT_A_TIME });

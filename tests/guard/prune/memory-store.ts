@@ -5,7 +5,10 @@ import type { ObjectStore } from '../../../lib/ports/store.js';
  * A copy of a store in memory. For tests that need hundreds of stores, each a little further in time: what is tested is
  * the order of calls, which no other store changes.
  */
-export async function memoryCopy(source: ObjectStore, stamps?: Pick<Clock, 'now'>): Promise<ObjectStore> {
+export async function memoryCopy(
+  source: Pick<ObjectStore, 'list' | 'read'>,
+  stamps?: Pick<Clock, 'now'>,
+): Promise<ObjectStore> {
   const objects = new Map<string, Held>();
   let tag = 0;
   const put = (name: string, body: Uint8Array): string => {
