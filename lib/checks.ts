@@ -33,8 +33,8 @@ const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => 
 /** So many misspelt variables are named. */
 const MOST_NAMED = 10;
 
-/** One group of checks for every service there may be; what is not configured at all is told as such. */
-export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
+/** One group of checks for every service there may be; what is not configured at all is told as such. `unattended`: for the guard. */
+export function checkGroups(env: Environment, clock: Clock, unattended = false): CheckGroup[] {
   const { group, needed } = groupsOf(env);
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   return [
@@ -64,6 +64,7 @@ export function checkGroups(env: Environment, clock: Clock): CheckGroup[] {
         queue: () => connect(env, ['queue']).queue,
         store: () => connect(env, ['store']).store,
         clock,
+        unattended,
       }),
     ]),
     group(

@@ -43,7 +43,7 @@ export function guardParts(env: Environment, app: FullApp): GuardParts {
     queued,
     times,
     startDrill: () => startDrill(ports, engine),
-    checks: checkGroups(env, ports.clock),
+    checks: checkGroups(env, ports.clock, true),
     upkeep: (budget) =>
       upkeepStep({ ...ports, own: protectedDatabase(env).source }, upkeepSettings(env, ports.log), budget),
   };
