@@ -81,9 +81,9 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
       readScript = 'EVAL';
       return run(path, commands);
     }
-    return Promise.all(
-      (replies ?? []).map((reply, at) => (batch.scripts.includes(at) ? exact(reply, commands[at]) : reply)),
-    );
+    const result = [...(replies ?? [])];
+    for (const at of batch.scripts) result[at] = await exact(result[at] ?? { error: INEXACT }, commands[at]);
+    return result;
   }
 
   /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */

@@ -4,7 +4,7 @@ import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
 import { fromText } from '../../lib/snapshot/text.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
-import { intercept } from './intercept.js';
+import { intercept, isAbout } from './intercept.js';
 import { recordsByKey } from './lines.js';
 
 const FAR = 4_102_444_800_000;
@@ -70,9 +70,28 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
   const expire = (key: string, at: number, ...fields: (string | Buffer)[]) =>
     bench.database.redis.call('HPEXPIREAT', key, String(at), 'FIELDS', String(fields.length), ...fields);
 
-  it('is not asked for where the server counts none, and read again where it begins on the way', async () => {
+  it('is not asked for where the server counts none', async () => {
     const quiet = await bench.takeWhole();
     expect(quiet.manifest.fieldExpiry).toBe('none');
+  });
+
+  it('that is set for the first time while the snapshot is taken is in it', async () => {
+    const { redis } = bench.database;
+    await redis.hset('late', 'f', 'v');
+    let done = false;
+    const port = intercept(bench.port, {
+      async after(commands, replies) {
+        if (done || !commands.some((command) => isAbout(command, 'HGETALL', 'late'))) return replies;
+        done = true;
+        await expire('late', FAR, 'f');
+        return replies;
+      },
+    });
+    const { manifest, id } = await bench.takeWhole({ redis: port });
+    expect(manifest).toMatchObject({ fieldExpiry: 'read', counts: { keys: 5 }, ledger: { saved: 5 } });
+    expect((await recordsByKey(bench, manifest)).get('"late"')?.[0]?.fx).toEqual([['f', FAR]]);
+    expect((await bench.verify(id)).state).toBe('succeeded');
+    await redis.del('late');
   });
 
   it('is read from then on', async () => {

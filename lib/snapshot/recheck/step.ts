@@ -2,6 +2,7 @@ import { markServer, sameServer, type ServerMark } from '../../redis/server-mark
 import type { Leg, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { openSink } from '../scan/sink.js';
+import { fieldExpiryBegan } from '../scan/step.js';
 import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
 import { evaluateWalk } from './evaluate.js';
@@ -24,6 +25,8 @@ export async function recheckStep(ports: ScanPorts, settings: SnapshotSettings, 
     const ended = await endWalk(ports, leg, walk, state);
     state = ended.state;
     const progress = progressOf(state, state.parts);
+    const hashes = ended.again ? null : await fieldExpiryBegan(ports, settings, state);
+    if (hashes !== null) return { to: 'phase', phase: 'scan', tasks: 0, checkpoint: hashes, progress };
     if (!ended.again) return { to: 'phase', phase: 'check', tasks: state.parts.length, checkpoint: state, progress };
     await leg.save(state, progress);
     if (leg.timeIsUp()) return { to: 'later', checkpoint: state, progress };

@@ -4,7 +4,7 @@ import type { Leg, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
-import { loadPage, scanPages, type LoadedPage } from './pages.js';
+import { loadPage, scanPages, type LoadedPage, type ScanPage } from './pages.js';
 import { openSink } from './sink.js';
 import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
 
@@ -31,15 +31,37 @@ function firstPass(ports: ScanPorts, settings: SnapshotSettings, state: Snapshot
   const fieldExpiry = state.fieldExpiry === 'read';
   return {
     pages: (cursor, pageSize) =>
-      pMapIterable(scanPages(ports.redis, cursor, pageSize), (page) => loadPage(ports.redis, page, fieldExpiry), {
-        concurrency: inFlight,
-        backpressure: inFlight * 2,
-      }),
+      pMapIterable(
+        scanPages(ports.redis, cursor, pageSize),
+        (page) => loadPage(ports.redis, state.pass === 'all' ? page : hashesOf(page), fieldExpiry),
+        { concurrency: inFlight, backpressure: inFlight * 2 },
+      ),
     consumed: (next) => next,
     keep: () => (next) => Promise.resolve(next),
     isDue: () => false,
     progress: (_, saved) => saved,
   };
+}
+
+/** Of the keys of a page those that may have fields with an expiry; the others have been read. */
+function hashesOf(page: ScanPage): ScanPage {
+  return { ...page, keys: page.keys.filter(({ type }) => type === 'hash'), unsupported: [] };
+}
+
+/**
+ * Whether a hash has been given a field with an expiry since it was found that there was none: then all hashes are read
+ * again, with their fields' expiry.
+ */
+export async function fieldExpiryBegan(
+  { redis }: ScanPorts,
+  settings: SnapshotSettings,
+  state: SnapshotCheckpoint,
+): Promise<SnapshotCheckpoint | null> {
+  if (settings.fieldExpiry !== 'auto' || state.fieldExpiry !== 'none') return null;
+  const before = redis.usage();
+  if ((await probeFieldExpiry(redis)) === 'none') return null;
+  const spent = addUsage(state.spent, before, redis.usage());
+  return { ...state, spent, cursor: '0', pass: 'hashes', fieldExpiry: 'read' };
 }
 
 /** What is asked once, by the first attempt. */
