@@ -1,17 +1,19 @@
+import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 
 /** What a server says of itself at one moment. What it does not say is null. */
-export interface ServerMark {
+export const serverMarkSchema = z.object({
   /** Changes with every start of the server process, and from one server to its replica. */
-  readonly runId: string | null;
+  runId: z.string().nullable(),
   /** DBSIZE. Counts keys whose time is over until they are removed. */
-  readonly keys: number;
+  keys: z.number(),
   /** Keys of this database that have an expiry. */
-  readonly expires: number | null;
+  expires: z.number().nullable(),
   /** Keys that expired since the server was started, in all databases. */
-  readonly expired: number | null;
-}
+  expired: z.number().nullable(),
+});
+export type ServerMark = z.infer<typeof serverMarkSchema>;
 
 /** Costs two commands. Throws `redis-denied` when the server does not give its size. */
 export async function markServer(redis: RedisPort): Promise<ServerMark> {

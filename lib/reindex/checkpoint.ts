@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
+import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
 import type { RunRecord, StepOutcome } from '../runs/model.js';
 import { conflictSchema, NOTHING_SPENT, reindexInputSchema, SKIP_REASONS, type ReindexInput } from './model.js';
 
@@ -65,6 +66,8 @@ const checkpointSchema = z.object({
   cursor: z.string().nullable(),
   /** Keys that the present SCAN has seen. */
   seen: z.number(),
+  /** How it is known that SCAN named all keys. */
+  walk: walkStateSchema.default(NEW_WALK),
   /** Objects that hold what the latest SCAN found. */
   chunks: z.array(z.string()),
   projects: z.array(projectSchema),
@@ -100,6 +103,7 @@ export function firstCheckpoint(now: number): ReindexCheckpoint & Json {
     startedAt: now,
     cursor: null,
     seen: 0,
+    walk: NEW_WALK,
     chunks: [],
     projects: [],
     batches: 0,
@@ -151,7 +155,7 @@ export function withProject(state: ReindexCheckpoint, entry: ProjectState): Rein
 
 /** Goes on with another phase, noting when. `tasks` is 0 for a serial one. */
 export function enter(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
-  const checkpoint = { ...state, cursor: null, seen: 0, times: [...state.times, [phase, now] as [string, number]] };
+  const checkpoint = { ...state, cursor: null, seen: 0, walk: NEW_WALK, times: [...state.times, [phase, now] as [string, number]] };
   return {
     to: 'phase',
     phase,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
+import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
 import { abilitiesSchema } from './abilities.js';
@@ -47,6 +48,8 @@ export const restoreCheckpointSchema = z.object({
   cursor: z.string().nullable(),
   /** Keys that the walk has seen. */
   walked: z.number(),
+  /** How it is known that the walk saw all keys. */
+  walk: walkStateSchema.default(NEW_WALK),
   /** Commands and requests that serial phases spent; tasks tell theirs in their results. */
   spent: z.object({ commands: z.number(), requests: z.number() }),
   /** When each phase was entered, in milliseconds since the epoch. */
@@ -83,6 +86,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     extras: 0,
     cursor: null,
     walked: 0,
+    walk: NEW_WALK,
     spent: { commands: 0, requests: 0 },
     times: [],
   };

@@ -1,9 +1,15 @@
+import { NEW_WALK } from '../redis/whole-walk.js';
 import type { StepOutcome } from '../runs/model.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 
 /** Goes on with another phase, noting when. `tasks` is 0 for a serial one. */
 export function enter(phase: string, state: RestoreCheckpoint, tasks: number, now: number): StepOutcome {
-  const checkpoint = { ...state, cursor: null, times: [...state.times, [phase, now] as [string, number]] };
+  const checkpoint = {
+    ...state,
+    cursor: null,
+    walk: NEW_WALK,
+    times: [...state.times, [phase, now] as [string, number]],
+  };
   return {
     to: 'phase',
     phase,

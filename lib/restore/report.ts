@@ -35,9 +35,15 @@ export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<St
   const before = redis.usage();
   const isExtra = await extraFinder(ports, context, leg.run.id);
   let { extras } = state;
-  const walked = await walk(redis, leg, state, (keys) => {
-    extras += keys.filter((live) => !isOurs(live.key) && isExtra(live)).length;
-    return Promise.resolve();
+  const walked = await walk(redis, leg, state, {
+    see(keys) {
+      extras += keys.filter((live) => !isOurs(live.key) && isExtra(live)).length;
+      return Promise.resolve();
+    },
+    again() {
+      extras = 0;
+      return Promise.resolve();
+    },
   });
   const spent = addSpent(state.spent, spentSince(redis, before));
   return walked.cursor === null ? next(extras, spent) : goOnLater({ ...state, extras, spent }, walked);

@@ -1,5 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
+import { beginWalk, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
 import type { Leg, StepOutcome } from '../runs/model.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanPages } from '../snapshot/scan/pages.js';
@@ -20,33 +21,52 @@ export interface Walked {
   /** Where to go on; null when all keys have been seen. */
   readonly cursor: string | null;
   readonly walked: number;
+  readonly walk: WalkState;
+}
+
+/** What sees the keys of a walk: a function, or one that must know when all are shown once more. */
+export interface Seer {
+  see(keys: readonly LiveKey[]): Promise<void>;
+  /** Forgets what was seen: the walk is made again, since the server was started again under it. */
+  again(): Promise<void>;
 }
 
 /**
  * Shows every key of the target, page by page, from the checkpoint's cursor until the end or until time is up. A key may
- * be shown twice.
+ * be shown twice, and all of them once more when the walk may have passed some over.
  */
 export async function walk(
   redis: RedisPort,
   leg: Leg,
   state: RestoreCheckpoint,
-  see: (keys: readonly LiveKey[]) => Promise<void>,
+  seer: Seer | Seer['see'],
 ): Promise<Walked> {
+  const { see, again } = typeof seer === 'function' ? { see: seer, again: () => Promise.resolve() } : seer;
   let { walked } = state;
-  for await (const page of scanPages(redis, state.cursor ?? '0', () => PAGE)) {
-    if (leg.signal.aborted) throw toAppError(leg.signal.reason);
-    const supported = page.keys.map(({ key }) => liveKey(key, true));
-    await see([...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))]);
-    walked += supported.length;
-    if (page.mayStop && page.next !== null && leg.timeIsUp()) return { cursor: page.next, walked };
+  let cursor = state.cursor ?? '0';
+  let whole = await beginWalk(redis, state.walk);
+  for (;;) {
+    for await (const page of scanPages(redis, cursor, () => PAGE)) {
+      if (leg.signal.aborted) throw toAppError(leg.signal.reason);
+      const supported = page.keys.map(({ key }) => liveKey(key, true));
+      const live = [...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))];
+      await see(live);
+      walked += live.length;
+      if (page.mayStop && page.next !== null && leg.timeIsUp()) return { cursor: page.next, walked, walk: whole };
+    }
+    const next = await walkAgain(redis, whole, walked);
+    if (next === null) return { cursor: null, walked, walk: NEW_WALK };
+    await again();
+    [whole, cursor, walked] = [next, '0', 0];
+    // As progress the repeat is none: the attempt that began it must not be the last that the run has.
+    if (leg.timeIsUp()) return { cursor, walked, walk: whole };
   }
-  return { cursor: null, walked };
 }
 
 /** Hands a walk that is not at its end on to the next leg. */
-export function goOnLater(state: RestoreCheckpoint, { cursor, walked }: Walked): StepOutcome {
+export function goOnLater(state: RestoreCheckpoint, { cursor, walked, walk: whole }: Walked): StepOutcome {
   const progress = { done: walked, total: null, unit: 'keys', bytes: 0 } as const;
-  return { to: 'later', checkpoint: { ...state, cursor, walked }, progress };
+  return { to: 'later', checkpoint: { ...state, cursor, walked, walk: whole }, progress };
 }
 
 function liveKey(key: Buffer, supported: boolean): LiveKey {

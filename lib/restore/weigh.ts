@@ -15,7 +15,7 @@ import { tidyUp } from './tidy.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
 import { blockedFailure, stateOf } from './verdict.js';
-import { goOnLater, walk, type LiveKey } from './walk.js';
+import { goOnLater, walk, type Seer } from './walk.js';
 
 /** Adds up the plan, with what has to be removed. */
 export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
@@ -25,10 +25,10 @@ export async function weighStep(ports: RestorePorts, leg: Leg): Promise<StepOutc
   const plan = first ? await collectPlans(leg, context) : (context.state.plan ?? noPlan());
   const walked = searchesExtras(context)
     ? await walk(context.redis, leg, context.state, await extraCounter(ports, leg, context, plan))
-    : { cursor: null, walked: 0 };
+    : null;
   const spent = addSpent(context.state.spent, spentSince(context.redis, before));
   const state = { ...context.state, plan, spent };
-  if (walked.cursor !== null) return goOnLater(state, walked);
+  if (walked !== null && walked.cursor !== null) return goOnLater(state, walked);
   const isOver = context.input.dryRun || objectionTo(context.input, state) !== null;
   return isOver ? enter('conclude', state, 0, ports.clock.now()) : decide(ports, leg, context, state);
 }
@@ -46,29 +46,34 @@ async function collectPlans(leg: Leg, context: RestoreContext): Promise<Plan> {
   return plan;
 }
 
-async function extraCounter(
-  ports: RestorePorts,
-  leg: Leg,
-  context: RestoreContext,
-  plan: Plan,
-): Promise<(keys: readonly LiveKey[]) => Promise<void>> {
+async function extraCounter(ports: RestorePorts, leg: Leg, context: RestoreContext, plan: Plan): Promise<Seer> {
+  const restart = async (): Promise<void> => void Object.assign(plan, await collectPlans(leg, context));
   const misplaced = await misplacedFinder(ports, context, leg.run.id);
   if (misplaced !== null) {
-    return async (keys) => {
-      for await (const { names } of misplaced(keys)) plan.lists.moved += names.length;
+    return {
+      async see(keys) {
+        for await (const { names } of misplaced(keys)) plan.lists.moved += names.length;
+      },
+      again: restart,
     };
   }
   const isExtra = await extraFinder(ports, context, leg.run.id);
   // SCAN may name a key twice; within one leg it is counted once.
-  const seen = hashSet();
-  return async (keys) => {
-    for (const live of keys) {
-      if (!live.supported || isOurs(live.key) || !isExtra(live) || !seen.add(live.key)) continue;
-      countAction(plan, live.known.family, 'remove');
-      if (wantsExample(plan, 'remove')) {
-        plan.examples.push({ action: 'remove', key: await sealName(ports.sealer, live.key) });
+  let seen = hashSet();
+  return {
+    async see(keys) {
+      for (const live of keys) {
+        if (!live.supported || isOurs(live.key) || !isExtra(live) || !seen.add(live.key)) continue;
+        countAction(plan, live.known.family, 'remove');
+        if (wantsExample(plan, 'remove')) {
+          plan.examples.push({ action: 'remove', key: await sealName(ports.sealer, live.key) });
+        }
       }
-    }
+    },
+    async again() {
+      seen = hashSet();
+      await restart();
+    },
   };
 }
 

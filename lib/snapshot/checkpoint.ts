@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import type { RedisUsage } from '../ports/redis.js';
+import { serverMarkSchema } from '../redis/server-mark.js';
 import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manifest.js';
 import { RECORD_TYPES } from './record.js';
 
@@ -21,17 +22,10 @@ export const pagedKeySchema = z.object({
 });
 export type PagedKey = z.infer<typeof pagedKeySchema>;
 
-const serverMark = z.object({
-  runId: z.string().nullable(),
-  keys: z.number(),
-  expires: z.number().nullable(),
-  expired: z.number().nullable(),
-});
-
 /** A walk over the names that has not come round. */
 const openWalk = z.object({
   /** What the server said when it began. */
-  mark: serverMark,
+  mark: serverMarkSchema,
   /** Parts from this number on were written by it: it compares with those before. */
   fromPart: z.number().int(),
   /** Keys that had not been saved. */
@@ -57,7 +51,7 @@ const namesSchema = z.object({
   /** Keys that were gone when they were read and that no expiry explains; null: not known. */
   vanished: z.number().int().nullable(),
   /** What the server said when the first pass began; null in checkpoints of older versions. */
-  first: serverMark.nullable(),
+  first: serverMarkSchema.nullable(),
   /** Null between two walks. */
   walk: openWalk.nullable(),
   /** The object that holds the hashes of the saved keys that the last walk did not see; null when it saw all. */

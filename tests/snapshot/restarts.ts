@@ -6,6 +6,9 @@ const KEYS = 20_000;
 /** The stand-in has four connections, and each has to find the new server. */
 const CONNECTIONS = 4;
 
+/** A database behind its stand-in. */
+type Bench = Pick<SnapshotBench, 'database' | 'port'>;
+
 export interface Restarting {
   /** Restarts before SCAN number n (from 1 on), or when the function says so. */
   readonly when: (scan: number, cursor: string) => boolean;
@@ -16,14 +19,25 @@ export interface Restarting {
 }
 
 /** Fills a database with 20,000 small strings. */
-export async function fill(bench: SnapshotBench, keys = KEYS): Promise<void> {
+export async function fill(bench: Pick<Bench, 'database'>, keys = KEYS): Promise<void> {
   const batch = bench.database.redis.pipeline();
   for (let at = 0; at < keys; at++) batch.set(`k:${at}`, `v${at}`);
   await batch.exec();
 }
 
+/** Says when, for `restarting`: within the walks number 1, 3, 5 and so on over all names, at their n-th SCAN. */
+export function inEveryOtherWalk(nth: number): Restarting['when'] {
+  let walks = 0;
+  let scans = 0;
+  return (_, cursor) => {
+    if (cursor === '0') walks += 1;
+    scans = cursor === '0' ? 1 : scans + 1;
+    return scans === nth && walks % 2 === 1;
+  };
+}
+
 /** A port whose server is started again, with the same data and another hash seed, before certain SCANs. */
-export function restarting(bench: SnapshotBench, { when, then, tells = true }: Restarting): RedisPort {
+export function restarting(bench: Bench, { when, then, tells = true }: Restarting): RedisPort {
   let scans = 0;
   const port = intercept(bench.port, {
     async before(commands) {
@@ -48,7 +62,7 @@ export function withoutRunId(port: RedisPort): RedisPort {
   });
 }
 
-async function reconnected(bench: SnapshotBench): Promise<void> {
+async function reconnected(bench: Bench): Promise<void> {
   for (let good = 0; good < 2 * CONNECTIONS;) {
     const answered = await bench.port.pipeline([['PING']]).then(
       ([reply]) => reply !== undefined && 'value' in reply,
