@@ -155,7 +155,13 @@ export function withProject(state: ReindexCheckpoint, entry: ProjectState): Rein
 
 /** Goes on with another phase, noting when. `tasks` is 0 for a serial one. */
 export function enter(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
-  const checkpoint = { ...state, cursor: null, seen: 0, walk: NEW_WALK, times: [...state.times, [phase, now] as [string, number]] };
+  const checkpoint = {
+    ...state,
+    cursor: null,
+    seen: 0,
+    walk: NEW_WALK,
+    times: [...state.times, [phase, now] as [string, number]],
+  };
   return {
     to: 'phase',
     phase,

@@ -26,9 +26,9 @@ export interface Walked {
 
 /** What sees the keys of a walk: a function, or one that must know when all are shown once more. */
 export interface Seer {
-  see(keys: readonly LiveKey[]): Promise<void>;
+  readonly see: (keys: readonly LiveKey[]) => Promise<void>;
   /** Forgets what was seen: the walk is made again, since the server was started again under it. */
-  again(): Promise<void>;
+  readonly again: () => Promise<void>;
 }
 
 /**
@@ -41,7 +41,7 @@ export async function walk(
   state: RestoreCheckpoint,
   seer: Seer | Seer['see'],
 ): Promise<Walked> {
-  const { see, again } = typeof seer === 'function' ? { see: seer, again: () => Promise.resolve() } : seer;
+  const { see, again }: Seer = typeof seer === 'function' ? { see: seer, again: () => Promise.resolve() } : seer;
   let { walked } = state;
   let cursor = state.cursor ?? '0';
   let whole = await beginWalk(redis, state.walk);

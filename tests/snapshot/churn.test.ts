@@ -15,7 +15,7 @@ const STAYING = 5_000;
  * as those of locks and sessions do.
  */
 function writer(bench: SnapshotBench): { stop(): Promise<number> } {
-  let stopped = false;
+  const stop = new AbortController();
   let seed = 7;
   const random = (below: number): number => {
     seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -24,7 +24,8 @@ function writer(bench: SnapshotBench): { stop(): Promise<number> } {
   const work = (async () => {
     let writes = 0;
     const began = Date.now();
-    for (; !stopped; await delay(TICK_MS)) {
+    while (!stop.signal.aborted) {
+      await delay(TICK_MS);
       const due = Math.floor(((Date.now() - began) * PER_SECOND) / 1000) - writes;
       const batch = bench.database.redis.pipeline();
       for (let at = 0; at < due; at++) {
@@ -47,7 +48,7 @@ function writer(bench: SnapshotBench): { stop(): Promise<number> } {
   })();
   return {
     stop: () => {
-      stopped = true;
+      stop.abort();
       return work;
     },
   };
