@@ -8,8 +8,6 @@ import { fail, ok, type CheckGroup, type Observation } from '../doctor.js';
 /** A probe is delivered within so long, in milliseconds, or not at all as far as a waiting operator goes. */
 const DELIVERY_MS = 30_000;
 const LOOK_EVERY_MS = 500;
-/** Code of an observation: no answer in time. */
-const SLOW = 'slow';
 
 export interface WayBack {
   /** PUBLIC_URL. */
@@ -18,22 +16,14 @@ export interface WayBack {
   readonly queue: () => Queue;
   readonly store: () => ObjectStore;
   readonly clock: Clock;
-  /**
-   * Whether the guard asks, which is a function of the same deployment: then no message is sent, and no answer in time is no
-   * failure, since the deployment may be busy with what the guard itself has just begun.
-   */
-  readonly unattended: boolean;
 }
 
 /** Whether the queue reaches us: by a request like its own, and by a message of its own. */
 export function wayBackChecks(way: WayBack): CheckGroup {
-  const knock = async (): Promise<Observation> => {
-    const seen = judge(await way.endpoint().knock(), way.url);
-    return way.unattended && seen.code === SLOW ? { ...seen, status: 'warn' } : seen;
-  };
-  const wayBack = { name: 'queue-way-back', look: knock };
-  if (way.unattended) return [wayBack];
-  return [wayBack, { name: 'queue-delivery', limitMs: DELIVERY_MS + 30_000, look: () => probe(way) }];
+  return [
+    { name: 'queue-way-back', look: async () => judge(await way.endpoint().knock(), way.url) },
+    { name: 'queue-delivery', limitMs: DELIVERY_MS + 30_000, look: () => probe(way) },
+  ];
 }
 
 function judge(knock: Knock, url: string): Observation {
@@ -90,9 +80,10 @@ function protectedDeployment(status: number, url: string): Observation {
 
 function unreachable(code: string, url: string): Observation {
   if (code === 'timeout') {
-    const hint =
-      'See the log of /api/tasks in the Vercel project, and whether a firewall swallows the connection; then try again.';
-    return { ...fail(`${url} did not answer within 10 seconds`, hint), code: SLOW };
+    return fail(
+      `${url} did not answer within 10 seconds`,
+      'See the log of /api/tasks in the Vercel project, and whether a firewall swallows the connection; then try again.',
+    );
   }
   const isName = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
   const isTls = /CERT|TLS|SSL|EPROTO|SIGNED|VERIFY/.test(code);
