@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { leaseObject, listLeases } from '../../runs/lease-document.js';
@@ -13,8 +14,8 @@ const MOST_NAMED = 5;
 
 /**
  * All that runs rely on in the store, on objects under `probe/` that are removed again. `open` gives the store without
- * retries, which would hide what it does, `openSigned` the one that
- * authenticates control state, for whether leases can be read; they may throw `config`.
+ * retries, which would hide what it does, `openSigned` the one that authenticates control state, for whether leases can
+ * be read; they may throw `config`.
  */
 export function storeChecks(
   open: () => ObjectStore,
@@ -29,7 +30,7 @@ export function storeChecks(
     { name, look: () => reach(store(), where) },
     { name: `${name}-writes`, look: () => prove(store(), clock) },
     { name: `${name}-clock`, look: () => compareClocks(store(), clock) },
-    ...(openSigned === null ? [] : [{ name: `${name}-leases`, look: () => readLeases(openSigned()) }]),
+    ...(openSigned === null ? [] : [{ name: `${name}-leases`, look: () => readLeases(openSigned) }]),
   ];
 }
 
@@ -44,7 +45,15 @@ async function prove(store: ObjectStore, clock: Clock): Promise<Observation> {
 }
 
 /** A lease that cannot be read keeps every run that needs it waiting. */
-async function readLeases(store: ObjectStore): Promise<Observation> {
+async function readLeases(open: () => ObjectStore): Promise<Observation> {
+  let store: ObjectStore;
+  try {
+    store = open();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'config') throw error;
+    // A key that is none is named by the check of the keys.
+    return { status: 'skipped', detail: 'not tried, since the keys are not usable', hint: null };
+  }
   const leases = await listLeases(store);
   const odd = leases.filter(({ document }) => document === null).map(({ name }) => name);
   const [first] = odd;
