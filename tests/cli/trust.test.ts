@@ -63,10 +63,18 @@ describe('keys that are set and changed', () => {
     expect((await cliJson(['show', 'latest'], signed)).json).toMatchObject({ id: first, trust: 'trusted' });
 
     const second = await taken(signed);
-    const changed = { ...plain, BACKUP_SIGNING_KEY: next.privateKey };
-    const wrong = await cliJson(['verify', second], changed);
+    const stranger = { ...plain, BACKUP_SIGNING_PUBLIC_KEY: next.publicKey };
+    const wrong = await cliJson(['verify', second], stranger);
     expect([wrong.code, wrong.json.error?.code]).toEqual([12, 'wrong-key']);
     expect((await cli(['list'], signed)).stdout).not.toContain('DAMAGED');
+
+    const publicKeys = `${old.publicKey},${next.publicKey}`;
+    const changed = { ...plain, BACKUP_SIGNING_KEY: next.privateKey, BACKUP_SIGNING_PUBLIC_KEY: publicKeys };
+    expect((await cliJson(['show', 'latest'], changed)).json).toMatchObject({ id: second, trust: 'trusted' });
+    expect((await cliJson(['verify', second], changed)).code).toBe(0);
+    expect((await cliJson(['restore', 'latest', '--dry-run'], changed)).json['snapshot']).toBe(second);
+    const third = await taken(changed);
+    expect((await cliJson(['show', 'latest'], changed)).json['id']).toBe(third);
   });
 });
 

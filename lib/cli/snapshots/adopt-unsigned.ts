@@ -3,6 +3,9 @@ import type { Environment } from '../../config.js';
 import { deploymentOf } from '../../connect/deployment.js';
 import { protectedDatabase } from '../../connect/database.js';
 import { AppError } from '../../errors.js';
+import type { Ports } from '../../ports/index.js';
+import { listLeases } from '../../runs/lease-document.js';
+import { endLease } from '../../runs/lease.js';
 import { writeAdoption } from '../../snapshot/acceptance.js';
 import { catalog, catalogEntry, type CatalogEntry } from '../../snapshot/catalog.js';
 import { sha256 } from '../../snapshot/manifest.js';
@@ -31,6 +34,7 @@ export async function adoptUnsigned(context: Context, env: Environment): Promise
       hint: 'Set BACKUP_SIGNING_KEY where snapshots are adopted: `npx soulcaster-backup keygen` makes one.',
     });
   }
+  await endUnsignedLeases(context, { clock, store });
   const trust = await trustContext(app.ports, protectedDatabase(env).source);
   const rows: Row[] = [];
   const entries: CatalogEntry[] = [];
@@ -58,6 +62,14 @@ export async function adoptUnsigned(context: Context, env: Environment): Promise
     if (!isUnsigned) return { id, outcome: 'verified', reason: null };
     await writeAdoption(store, id, { manifestSha256: stored, at: new Date(clock.now()).toISOString() });
     return { id, outcome: 'adopted', reason: null };
+  }
+}
+
+/** Leases from before the key say nothing any more, and would keep every run waiting until they are old. */
+async function endUnsignedLeases(context: Context, ports: Pick<Ports, 'clock' | 'store'>): Promise<void> {
+  for (const { document, name } of await listLeases(ports.store)) {
+    if (document === null && (await endLease(ports, name)))
+      context.note(`lease ${name}, which is not signed, was ended`);
   }
 }
 
