@@ -9,7 +9,7 @@ await describeEngines('names that are larger than a reply together', ({ fieldExp
     const { redis } = bench.database;
     const pipeline = redis.pipeline();
     for (let at = 0; at < 2500; at++) pipeline.set(`${at}:`.padEnd(8000, 'n'), 'v');
-    const fields = Array.from({ length: 600 }, (_, at) => [`${at}:`.padEnd(10_000, 'f'), 'v']);
+    const fields = Array.from({ length: 600 }, (_, at): [string, string] => [`${at}:`.padEnd(10_000, 'f'), 'v']);
     pipeline.hset('hash', Object.fromEntries(fields));
     await pipeline.exec();
     if (fieldExpiry) await redis.call('HPEXPIREAT', 'hash', '4102444800000', 'FIELDS', '1', fields[5]?.[0] ?? '');
