@@ -107,11 +107,11 @@ describe('two at a time', () => {
 
   it('are not restored: the second is told who is at it', async () => {
     const asks = [{}, { scope: { project: 'p' } }, { mode: 'missing' as const }];
-    for (const ask of asks) expect(await bench.start(snapshot, ask)).toEqual({ started: false, holder: running });
+    for (const ask of asks) expect(await bench.start(snapshot, ask)).toMatchObject({ started: false, holder: running });
   });
 
   it('are not a restore and a snapshot either', async () => {
-    expect(await startSnapshot(bench.engine(), 'cli')).toEqual({ started: false, holder: running });
+    expect(await startSnapshot(bench.engine(), 'cli')).toMatchObject({ started: false, holder: running });
   });
 
   it('are a restore and a dry run, or a restore into another database', async () => {

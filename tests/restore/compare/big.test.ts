@@ -120,7 +120,12 @@ describe('a big value', () => {
     await bench.database.redis.del('list');
     const expired = forward(records, ({ i }) => i === 0);
     const told = await compared(bench.port, expired);
-    const big = ['hash', 'set', 'stream', 'string', 'zset'].map((key) => [`"${key}"`, 'different']);
+    // A key with the record's own expiry is over as the record is: the server is about to remove it.
+    const own = new Set(records.filter(([first]) => first?.x !== undefined).map(([first]) => JSON.stringify(first?.k)));
+    const big = ['hash', 'set', 'stream', 'string', 'zset'].map((key) => {
+      const name = `"${key}"`;
+      return [name, own.has(name) ? 'absent' : 'different'];
+    });
     expect(unequal(told)).toEqual(Object.fromEntries([...big, ['"list"', 'absent']]));
   });
 

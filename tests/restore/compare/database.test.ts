@@ -105,8 +105,10 @@ describe('a database against the snapshot that was taken of it', () => {
       redis,
       forward(records, () => true),
     );
-    expect(told.map(({ live }) => live)).toEqual(keys.map((_, at) => (at % 3 === 0 ? 'absent' : 'different')));
+    // A key with the record's own expiry is over as the record is: the server is about to remove it.
+    const isOver = records.map(([first], at) => at % 3 === 0 || first?.x !== undefined);
+    expect(told.map(({ live }) => live)).toEqual(isOver.map((over) => (over ? 'absent' : 'different')));
     expect(told.map(({ difference }) => difference)).toEqual(keys.map(() => null));
-    expect(asked).toEqual(keys.map(() => 'EXISTS'));
+    expect(asked).toEqual(keys.flatMap(() => ['TYPE', 'PEXPIRETIME']));
   });
 });
