@@ -23,23 +23,25 @@ export interface Disk {
 /** `temporary` lies under `root`, on the same file system. `stamped`: files get their time from `clock`. */
 export function disk(root: string, temporary: string, clock: Clock, stamped: boolean): Disk {
   let sweptAt = -Infinity;
-  async function sweep(): Promise<void> {
+  /** Ages are told by the file system alone: `fresh` was just written. A clock that is ahead must not remove live files. */
+  async function sweep(fresh: string): Promise<void> {
     const now = clock.now();
-    if (now - sweptAt < SWEEP_MS) return;
+    if (Math.abs(now - sweptAt) < SWEEP_MS) return;
     sweptAt = now;
+    const { mtimeMs: written } = await lstat(fresh);
     for (const entry of await readdir(temporary)) {
       const path = join(temporary, entry);
       const stats = await lstat(path).catch(() => null);
-      if (stats !== null && now - stats.mtimeMs > SWEEP_MS) await unlink(path).catch(() => undefined);
+      if (stats !== null && written - stats.mtimeMs > SWEEP_MS) await unlink(path).catch(() => undefined);
     }
   }
   return {
     async withTemporary(body, use) {
       await makeFolder(temporary);
-      await sweep();
       const path = join(temporary, randomUUID());
       try {
         await writeSynced(path, body);
+        await sweep(path);
         // Half a millisecond more, so that what is rounded down on its way comes back as it was.
         if (stamped) await utimes(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
         return await use(path);
