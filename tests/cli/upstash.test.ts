@@ -112,7 +112,7 @@ describe('upstash backups restore', () => {
     const undo = String(json['undo']);
     const listed = await cliJson(['list'], env);
     expect(listed.json['snapshots']).toMatchObject([
-      { id: undo, purpose: 'safety', state: 'complete', verified: false },
+      { id: undo, purpose: 'safety', state: 'complete', trust: 'safety' },
     ]);
     const latest = await cliJson(['restore', 'latest', '--dry-run'], env);
     expect(latest.json.error?.code).toBe('not-found');
