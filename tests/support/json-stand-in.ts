@@ -46,7 +46,7 @@ function headersOf(headers: NodeJS.Dict<string | string[]>): Record<string, stri
 
 function plain(command: readonly string[]): readonly string[] {
   const [name, key = '', , value = ''] = command;
-  if (name === 'JSON.GET') return ['GET', key];
+  if (name === 'JSON.GET' || name === 'JSON.TYPE') return ['GET', key];
   return name === 'JSON.SET' ? ['SET', key, value] : command;
 }
 
