@@ -139,9 +139,14 @@ function jsonAware(bench: SnapshotBench, get: () => Buffer) {
       const at = commands.findIndex(([name]) => name === 'JSON.GET');
       if (at < 0) return null;
       const document = get();
-      const others = commands.filter((_, index) => index !== at && index !== at + 1);
+      const expiry = commands.findIndex(([name, key]) => name === 'PEXPIRETIME' && String(key) === 'doc');
+      const others = commands.filter((_, index) => index !== at && index !== expiry);
       const replies = others.length > 0 ? await bench.port.transaction(others) : [];
-      return [...replies.slice(0, at), { value: document }, { value: 4_102_444_800_000 }, ...replies.slice(at)];
+      let next = 0;
+      return commands.map((_, index) => {
+        if (index === at) return { value: document };
+        return index === expiry ? { value: 4_102_444_800_000 } : (replies[next++] ?? { error: 'no reply' });
+      });
     },
     after(commands, replies) {
       const [reply] = replies;
