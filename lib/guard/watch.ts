@@ -1,8 +1,10 @@
 import { toAppError } from '../errors.js';
 import type { RunKind, RunRecord } from '../runs/model.js';
+import { keyOf } from './alerts/condition.js';
 import { tell } from './alerts/tell.js';
 import type { Judging } from './guard/parts.js';
 import { by } from './guard/time.js';
+import type { AlertNotice } from '../ports/alerter.js';
 import { pulse } from './heartbeat.js';
 import { judge } from './judge.js';
 
@@ -11,29 +13,39 @@ const TELLING: ReadonlySet<RunKind> = new Set<RunKind>(['snapshot', 'drill', 're
 /** A function that has done its work has about so long before it is killed, in milliseconds. */
 const LIMIT_MS = 20_000;
 
+/** What an evaluation found and sent. */
+export interface Looked {
+  /** Whether the recovery point objective is met; false when that could not be found out. */
+  readonly pointMet: boolean;
+  /** How many alerts it found cause for, acknowledged ones left out. */
+  readonly found: number;
+  readonly sent: readonly AlertNotice[];
+}
+
 /**
- * Judges and tells between two turns of the guard, so that the alert of a night's failure comes that night and its
- * recovery as soon as it is over. Returns whether the recovery point objective is met. Throws nothing, and gives up
- * after 20 seconds: what was not told is told by the next guard.
+ * Evaluates the alerts and sends what is due: at the start of a night's backup and of the guard's turn, before they heal
+ * what they find, and when a run has ended. Throws nothing, and gives up after 20 seconds: what was not sent is sent by
+ * the next guard.
  */
-export async function look(judging: Judging): Promise<boolean> {
+export async function look(judging: Judging): Promise<Looked> {
   const { clock, log } = judging.ports;
   try {
     return await by(clock, clock.now() + LIMIT_MS, async () => {
       const { finding, pointMet } = await judge(judging);
-      await tell(judging.ports, finding);
-      return pointMet;
+      const { alerts, notices } = await tell(judging.ports, finding);
+      const causes = new Set(finding.conditions.map(keyOf));
+      return { pointMet, found: alerts.filter((alert) => causes.has(keyOf(alert))).length, sent: notices };
     });
   } catch (error) {
     log.warn('look-broken-off', { code: toAppError(error).code });
-    return false;
+    return { pointMet: false, found: 0, sent: [] };
   }
 }
 
 /** What follows the end of a run: a look and, after a snapshot, a ping that says whether the objective is met. */
 export async function afterRun(judging: Judging, run: RunRecord): Promise<void> {
   if (!TELLING.has(run.kind)) return;
-  const pointMet = await look(judging);
+  const { pointMet } = await look(judging);
   if (run.kind !== 'snapshot') return;
   await pulse(judging.ports, run.state === 'succeeded' && pointMet ? 'success' : 'fail');
 }

@@ -5,6 +5,7 @@ import { merged, type Condition, type Finding } from '../alerts/condition.js';
 import { tell, type Told } from '../alerts/tell.js';
 import { pulse } from '../heartbeat.js';
 import { judge } from '../judge.js';
+import { look, type Looked } from '../watch.js';
 import type { Alert, GuardState, Step } from '../state.js';
 import { chainStep } from './chain-step.js';
 import { checksStep, type Checked } from './checks-step.js';
@@ -17,6 +18,7 @@ import { by, shareOf } from './time.js';
 /** What a guard's turn came to. */
 export interface GuardReport {
   readonly at: string;
+  /** `alerts` when there was cause for one at the start of the turn, even if the turn healed it, or at its end. */
   readonly outcome: 'ok' | 'alerts' | 'failed';
   readonly steps: readonly Step[];
   /** Those that are open. */
@@ -32,13 +34,15 @@ const WORK_SHARE = 0.8;
 const NOTHING: Finding = { conditions: [], judged: new Set() };
 
 /**
- * The guard's turn: sees to stuck runs, takes a snapshot and starts a drill if they are due, looks at the chain and the
- * services, does the upkeep, then judges and tells. Each step fails by itself. Two guards at a time do no harm: what they
+ * The guard's turn: evaluates the alerts first, so that a missed night is told before it is healed; sees to stuck runs,
+ * takes a snapshot and starts a drill if they are due, looks at the chain and the services, does the upkeep, then
+ * evaluates and tells again. Each step fails by itself. Two guards at a time do no harm: what they
  * start excludes itself, and what they tell is told by one of them.
  */
 export async function guard(parts: GuardParts, budget: Budget): Promise<GuardReport> {
   const { clock } = parts.ports;
   await pulse(parts.ports, 'start');
+  const before = await look(parts);
   const turn = takeDown(parts, shareOf(budget, clock, WORK_SHARE));
   const stuck = await turn.finding('resume', (left) => resumeStuck(parts, left));
   await turn.summary('snapshot', (left) => snapshotStep(parts, left));
@@ -48,26 +52,28 @@ export async function guard(parts: GuardParts, budget: Budget): Promise<GuardRep
   await turn.summary('upkeep', parts.upkeep);
   const judged = await judge(parts, new Date(clock.now()).toISOString());
   const finding = merged(judged.finding, stuck ?? NOTHING, chain ?? NOTHING, checked ?? NOTHING, failures(turn.steps));
-  return conclude(parts, turn.steps, checked, { ...judged, finding });
+  return conclude(parts, turn.steps, checked, { ...judged, finding, before });
 }
 
 async function conclude(
   parts: GuardParts,
   steps: readonly Step[],
   checked: Checked | null,
-  { finding, pointMet }: { readonly finding: Finding; readonly pointMet: boolean },
+  { finding, pointMet, before }: { readonly finding: Finding; readonly pointMet: boolean; readonly before: Looked },
 ): Promise<GuardReport> {
   const at = new Date(parts.ports.clock.now()).toISOString();
   const isWhole = steps.every(({ state }) => state === 'done');
-  const outcomeOf = (open: boolean): GuardReport['outcome'] => (!isWhole ? 'failed' : open ? 'alerts' : 'ok');
+  const outcomeOf = (open: boolean): GuardReport['outcome'] =>
+    !isWhole ? 'failed' : open || before.found > 0 ? 'alerts' : 'ok';
   const told: Told = await tell(parts.ports, finding, (state): GuardState => {
     const checks = checked === null ? {} : { checkedAt: at, checks: checked.checks.map(shown) };
     return { ...state, ...checks, lastRunAt: at, steps: [...steps], outcome: outcomeOf(finding.conditions.length > 0) };
   });
   await pulse(parts.ports, pointMet && isWhole && told.delivered ? 'success' : 'fail');
   const outcome = outcomeOf(told.alerts.length > 0);
-  parts.ports.log.info('guard-ended', { outcome, alerts: told.alerts.length, sent: told.notices.length });
-  return { at, outcome, steps, alerts: told.alerts, sent: told.notices, delivered: told.delivered };
+  const sent = [...before.sent, ...told.notices];
+  parts.ports.log.info('guard-ended', { outcome, alerts: told.alerts.length, sent: sent.length });
+  return { at, outcome, steps, alerts: told.alerts, sent, delivered: told.delivered };
 }
 
 function shown({ name, status, detail, hint }: Checked['checks'][number]): GuardState['checks'][number] {
