@@ -2,7 +2,7 @@
 // A heap with a limit collects its garbage early, which keeps the process under 250 MB whatever the database's size.
 // The two dashes keep node from taking --env-file for an option of its own.
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { main } from '../dist/lib/cli/main.js';
+import { main } from '../dist/bundle/lib/cli/main.js';
 
 const LIMITED_BYTES = 1e9;
 // Started as `node bin/...`, without the flags above: this one can still be set, and costs more time.

@@ -8,7 +8,7 @@ import { proofStory } from './demo/proof.js';
 import { reindexStory } from './demo/reindex.js';
 import { restoreStory } from './demo/restore.js';
 import { demoSummary } from './demo/summary.js';
-import { projectRoot } from './dev.js';
+import { projectRoot } from '../project-root.js';
 import { list } from './list.js';
 import { counted, duration } from './output/format.js';
 import { verify } from './verify.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import getPort from 'get-port';
 import { lock } from 'proper-lockfile';
 import { withEnvFile } from '../config.js';
 import { connect } from '../connect.js';
@@ -9,6 +9,7 @@ import { AppError } from '../errors.js';
 import { loadWorkspace } from '../local/data/index.js';
 import { ensurePrograms, REDIS_SERVER } from '../local/packages.js';
 import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } from '../local/stack/index.js';
+import { projectRoot } from '../project-root.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { facts } from './output/table.js';
@@ -41,7 +42,7 @@ async function runStack(context: Context, options: DevOptions): Promise<number> 
     s3: options.s3 === true,
     secrets: await keptSecrets(),
     gemini: { vectors: 'model' },
-    ...(options.port === undefined ? {} : { ports: { functions: options.port } }),
+    ports: { ...(options.port === undefined ? {} : { functions: options.port }), ...(await keptPort()) },
   });
   try {
     await writeEnvFile(envFileText(stack.env));
@@ -67,14 +68,22 @@ async function lockFolder(): Promise<() => Promise<void>> {
   });
 }
 
-/** Where the built functions and the page are: beside `dist/lib/cli`. */
-export function projectRoot(): string {
-  return fileURLToPath(new URL('../../../', import.meta.url));
+/** The address of the last time, while it is free: a database at another one would be another source. */
+async function keptPort(): Promise<{ readonly redis?: number }> {
+  const kept = (await keptVariables())['UPSTASH_REDIS_REST_URL'] ?? '';
+  if (!URL.canParse(kept)) return {};
+  const { hostname, port } = new URL(kept);
+  const wanted = Number(port);
+  return wanted > 0 && (await getPort({ host: hostname, port: wanted })) === wanted ? { redis: wanted } : {};
+}
+
+async function keptVariables(): Promise<Readonly<Record<string, string | undefined>>> {
+  return withEnvFile({}, await readFile(ENV_FILE).catch(() => new Uint8Array()));
 }
 
 /** The secrets of the last time, so that terminals with the old variables go on, and old signatures hold. */
 async function keptSecrets(): Promise<StackSecrets> {
-  const kept = withEnvFile({}, await readFile(ENV_FILE).catch(() => new Uint8Array()));
+  const kept = await keptVariables();
   const fresh = newSecrets();
   return {
     redisToken: kept['UPSTASH_REDIS_REST_TOKEN'] ?? fresh.redisToken,

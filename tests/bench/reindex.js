@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { connect } from '../../dist/lib/connect.js';
 import { itemText } from '../../dist/lib/reindex/item-text.js';
 import { ensurePrograms, REDIS_SERVER } from '../../dist/lib/local/packages.js';
-import { projectRoot } from '../../dist/lib/cli/dev.js';
+import { projectRoot } from '../../dist/lib/project-root.js';
 import { startStack } from '../../dist/lib/local/stack/index.js';
 import { machine } from './figures.js';
 import { built, startNode } from './processes.js';

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { projectRoot } from '../../project-root.js';
 import type { FromHost, HostConfig, Invocation, ToHost } from './protocol.js';
 import { limitsOf, readVercelConfig } from './vercel-config.js';
 import type { VercelConfig } from './vercel-config.js';
@@ -11,7 +11,7 @@ import type { VercelConfig } from './vercel-config.js';
 export type { Invocation };
 
 export interface FunctionHostOptions {
-  /** Folder of the project: functions are in its dist/api, static files in its public, beside its vercel.json. */
+  /** Folder of the project: functions are in its dist/bundle/api, static files in its public, beside its vercel.json. */
   readonly root: string;
   /** All that functions see of the environment, beside PATH, HOME and TZ=UTC. */
   readonly env: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ export interface FunctionHostOptions {
   readonly vercelJson?: string;
   /** Limit of every function, in seconds; default: maxDuration of vercel.json, else 300. */
   readonly limitSeconds?: number;
-  /** Default `dist/api`, relative to `root`. */
+  /** Default `dist/bundle/api`, relative to `root`. */
   readonly functionsDir?: string;
   /** Invocations at a time, each in an instance of its own; more of them wait. Default 4. */
   readonly maxInstances?: number;
@@ -91,7 +91,7 @@ export async function startFunctionHost(options: FunctionHostOptions): Promise<F
 
 function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): HostConfig {
   return {
-    functionsDir: join(options.root, options.functionsDir ?? 'dist/api'),
+    functionsDir: join(options.root, options.functionsDir ?? 'dist/bundle/api'),
     publicDir: join(options.root, 'public'),
     env: options.env,
     port: options.port ?? 0,
@@ -118,11 +118,9 @@ async function fireCron(
   return fetch(`${url}${path}`, { headers: { 'user-agent': 'vercel-cron/1.0', ...authorization } });
 }
 
-/** Processes can only be started from built files, also when this file itself runs from source in a test. */
+/** Processes can only be started from built files, also when this file itself runs from source in a test, or bundled. */
 function builtFile(name: string): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  const fromSource = import.meta.url.endsWith('.ts');
-  return fromSource ? join(here, '../../../dist/lib/local/function-host', name) : join(here, name);
+  return join(projectRoot(), 'dist/lib/local/function-host', name);
 }
 
 async function ready(child: ChildProcess, config: HostConfig): Promise<number> {
