@@ -48,14 +48,14 @@ describe('upstashVector over a stand-in with faults', () => {
   it.each([
     ['a wrong token', 401, 'Unauthorized: Invalid auth token secret-token', 'vector-denied'],
     ['a token that may not write', 403, 'Forbidden', 'vector-denied'],
-    ['a used up day', 429, 'Exceeded daily update limit: 10000', 'vector-limit'],
+    ['a used up day', 429, 'Exceeded daily update limit: 10000', 'vector-quota'],
     ['a used up plan', 400, 'Exceeded maximum vector count', 'vector-limit'],
     ['another dimension', 422, 'Invalid vector dimension: 3, expected: 768', 'vector-mismatch'],
     ['another dimension in other words', 422, 'secret-title has a bad dimension', 'vector-mismatch'],
-    ['metadata that it does not take', 422, 'Metadata too long: secret-title', 'vector-unavailable'],
-    ['a request that it does not understand', 400, 'bad id secret-id', 'vector-unavailable'],
-    ['a path that is not there', 404, 'Unknown path secret-project', 'vector-unavailable'],
-    ['a redirect', 302, 'secret-title', 'vector-unavailable'],
+    ['metadata that it does not take', 422, 'Metadata too long: secret-title', 'vector-refused'],
+    ['a request that it does not understand', 400, 'bad id secret-id', 'vector-refused'],
+    ['a path that is not there', 404, 'Unknown path secret-project', 'vector-refused'],
+    ['a redirect', 302, 'secret-title', 'vector-refused'],
   ])('gives up at once on %s', async (_, status, text, code) => {
     reject(status, text, { headers: { location: 'http://127.0.0.1:1/' } });
     expect(await discreet(upsert())).toMatchObject({ code, transient: false });

@@ -19,6 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
+/** The proxy's address makes the database another source. */
+const PROXIED = ['--from-source'];
 const DENIED = { status: 401, body: '{"error":"Unauthorized"}' } as const;
 const writes = ({ body }: ProxiedRequest): boolean => body.includes('HSET');
 
@@ -38,7 +40,7 @@ async function through<T>(
 describe('a restore that breaks off', () => {
   it('before it writes says that nothing was written', async () => {
     const rule = ({ index }: ProxiedRequest): FaultAction => (index === 0 ? 'pass' : DENIED);
-    const { code, json } = await through(rule, (broken) => cliJson(['restore', '--yes'], broken));
+    const { code, json } = await through(rule, (broken) => cliJson(['restore', snapshot, '--yes', ...PROXIED], broken));
     expect([code, json.error?.code]).toEqual([1, 'redis-denied']);
     expect(json.error?.hint).toContain('Nothing was written.');
     expect(json).not.toHaveProperty('undo');
@@ -50,7 +52,7 @@ describe('a restore that breaks off', () => {
     const before = await stateOf(url);
     const rule = (request: ProxiedRequest): FaultAction => (writes(request) ? DENIED : 'pass');
     const { code, json, stderr } = await through(rule, (broken) =>
-      cliJson(['restore', '--yes', '--no-settle'], broken),
+      cliJson(['restore', snapshot, '--yes', '--no-settle', ...PROXIED], broken),
     );
     expect([code, json['state'], json.error?.code]).toEqual([1, 'failed', 'redis-denied']);
     const undo = String(json['undo']);
@@ -71,7 +73,7 @@ describe('a restore that breaks off', () => {
       return writes(request) ? { delayMs: 1_500 } : 'pass';
     };
     await through(rule, async (slow) => {
-      const child = spawnCli(['restore', '--project', project, '--yes', '--json'], slow);
+      const child = spawnCli(['restore', snapshot, '--project', project, '--yes', '--json', ...PROXIED], slow);
       await until(child, () => writing);
       child.kill('SIGINT');
       const { code, stdout } = await ended(child, slow);

@@ -109,7 +109,9 @@ describe('the nightly cron', () => {
     const shown = await nightly.admin(`/api/runs/${run.runId}`);
     const { upkeep, ...same } = run as RunView & { upkeep: unknown };
     expect(upkeep).toMatchObject({ prune: { state: 'done' }, replica: { state: 'skipped' } });
-    expect(await shown.json()).toEqual(same);
+    const { deployment, ...shownRun } = (await shown.json()) as RunView & { deployment: unknown };
+    expect(shownRun).toEqual(same);
+    expect(deployment).toMatchObject({ label: null, store: nightly.stack.env['BACKUP_STORE'] });
     expect((await nightly.admin('/api/runs/20260101T000000Z-000000')).status).toBe(404);
     expect((await nightly.admin('/api/runs/..%2F..%2Fetc%2Fpasswd')).status).toBe(404);
   });

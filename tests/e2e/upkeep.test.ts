@@ -5,6 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
 import { fileStore } from '../../lib/adapters/file-store.js';
+import { silentLog } from '../../lib/adapters/json-log.js';
+import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
 import { cliJson } from '../cli/fixture.js';
 import { startTestDatabase } from '../support/test-database.js';
@@ -41,7 +43,7 @@ describe('the nightly cron', () => {
   it('prunes after its snapshot and copies it to the second store', async () => {
     // Older ones of the same size; the nightly one must not look like a fall.
     const signer = ed25519Signer({ privateKey: nightly.stack.env['BACKUP_SIGNING_KEY'] ?? null, publicKey: null });
-    const old = await days(fileStore({ folder: folder() }), 3, { signer });
+    const old = await days(authenticatedStore(fileStore({ folder: folder() }), signer, silentLog()), 3, { signer });
     const answer = (await (await nightly.cron()).json()) as Answer;
     newest = answer.runId;
     expect(answer).toMatchObject({ state: 'succeeded', result: { state: 'complete' } });

@@ -51,7 +51,7 @@ export async function signIn(page: Page, token: string): Promise<void> {
 /** Answers restores: the first as a dry run with a plan, those after it as done. Returns the bodies as they come in. */
 export async function answerRestores(page: Page): Promise<string[]> {
   const orders: string[] = [];
-  const tally = { write: 2410, overwrite: 1, same: 318, keep: 0, expired: 2, remove: 4 };
+  const tally = { write: 2410, overwrite: 1, unite: 0, same: 318, keep: 0, expired: 2, remove: 4 };
   const byFamily = {
     feedback: tally,
     cluster: { ...tally, write: 96, remove: 0 },

@@ -54,18 +54,18 @@ describe('names of keys on the command line', () => {
     expect(stderr).not.toContain('tooheavyitem');
 
     for (const keys of [{}, { BACKUP_AGE_IDENTITY: another }]) {
-      const { stdout } = await cli(['show', 'latest'], { ...env, ...keys });
+      const { stdout } = await cli(['show', 'newest'], { ...env, ...keys });
       expect(stdout).toMatch(SEALED);
       expect(stdout).toContain(HINT);
       expect(stdout).not.toContain(PROJECT);
       expect(stdout).toContain(projectLabel(PROJECT));
     }
     const opened = { ...env, BACKUP_AGE_IDENTITY: identity };
-    const { stdout } = await cli(['show', 'latest'], opened);
+    const { stdout } = await cli(['show', 'newest'], opened);
     expect(stdout).toContain(`${HEAVY}  one element is too large for a reply`);
     expect(stdout).not.toMatch(SEALED);
     expect(stdout).not.toContain(HINT);
-    const { json } = await cliJson(['show', 'latest'], opened);
+    const { json } = await cliJson(['show', 'newest'], opened);
     expect(manifestSchema.parse(json['manifest']).ledger.failed.keys).toMatchObject([{ key: HEAVY }]);
   });
 
@@ -79,7 +79,7 @@ describe('names of keys on the command line', () => {
   it('need no key where nothing is encrypted, not even a well-formed one', async () => {
     const { env, stderr } = await taken({});
     expect(stderr).toContain(`  ${HEAVY}: one element is too large for a reply`);
-    const { code, stdout } = await cli(['show', 'latest'], { ...env, BACKUP_AGE_IDENTITY: 'not-an-identity' });
+    const { code, stdout } = await cli(['show', 'newest'], { ...env, BACKUP_AGE_IDENTITY: 'not-an-identity' });
     expect([code, stdout]).toEqual([0, expect.stringContaining(`${HEAVY}  one element is too large`)]);
   });
 });
