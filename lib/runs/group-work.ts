@@ -3,7 +3,7 @@ import pMap from 'p-map';
 import { AppError } from '../errors.js';
 import { tasksOf, type TaskGroup } from './groups.js';
 import { keepLease, type LeaseTimes } from './lease.js';
-import type { Budget } from './leg.js';
+import { CONFIRM_MS, type Budget } from './leg.js';
 import { elapsed, lifeline } from './lifeline.js';
 import type { EnginePorts } from './legwork.js';
 import { hasMarker, writeMarker } from './markers.js';
@@ -18,9 +18,6 @@ export interface GroupOutcome {
   /** The first thing that came in a task's way; null when nothing did, and time alone was too short. */
   readonly error: unknown;
 }
-
-/** A look at the lease costs a request to the store; a run that is ended is to stop soon. */
-const KEEP_EVERY_MS = 5_000;
 
 /**
  * Does the tasks of a group that are not done yet, `phase.ahead` at a time. After a failure, or when time is up, no
@@ -42,14 +39,20 @@ export async function workGroup(
   let begun = 0;
   let done = 0;
   let keptAt = Number.NEGATIVE_INFINITY;
+  let keeping: Promise<void> | null = null;
   let error: unknown = null;
 
-  const keep = async (): Promise<void> => {
-    if (clock.now() - keptAt < KEEP_EVERY_MS) return;
-    keptAt = clock.now();
+  const renew = async (): Promise<void> => {
+    const at = clock.now();
     const since = elapsed(clock);
     if (!(await keepLease(ports, run.lease, run.id, times))) throw taken(run);
+    keptAt = at;
     life.confirmed(since);
+  };
+  const keep = async (): Promise<void> => {
+    if (Math.abs(clock.now() - keptAt) < CONFIRM_MS) return;
+    keeping ??= renew().finally(() => (keeping = null));
+    await keeping;
   };
   const doTask = async (task: number): Promise<void> => {
     await keep();

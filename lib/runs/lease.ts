@@ -89,6 +89,11 @@ export async function holdsLease({ store }: Needs, lease: Lease): Promise<boolea
   return (await store.read(leaseObject(lease.name)))?.etag === lease.etag;
 }
 
+/** Whether the attempt that was granted the lease has it, however often it has been renewed since. */
+export async function isOfAttempt({ store }: Needs, { name, document }: Lease): Promise<boolean> {
+  return (await readLease(store, name)).document?.leg === document.leg;
+}
+
 /** Ends an attempt's work; the run keeps the lease for its next attempt to take. */
 export async function handOverLease(ports: Needs, lease: Lease, times: LeaseTimes): Promise<Lease> {
   return replace(ports.store, lease, { ...lease.document, leg: null, ...beating(times) });

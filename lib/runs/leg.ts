@@ -1,8 +1,16 @@
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { AppError } from '../errors.js';
-import { handOverLease, holdsLease, releaseLease, renewLease, type Lease, type LeaseTimes } from './lease.js';
-import { elapsed, lifeline, type Lifeline } from './lifeline.js';
+import {
+  handOverLease,
+  holdsLease,
+  isOfAttempt,
+  releaseLease,
+  renewLease,
+  type Lease,
+  type LeaseTimes,
+} from './lease.js';
+import { elapsed, lifeline } from './lifeline.js';
 import { taskResults } from './markers.js';
 import type { Leg, Progress, RunRecord } from './model.js';
 import { saveRun, type HeldRecord } from './records.js';
@@ -25,6 +33,11 @@ export interface Budget {
 export interface OpenLeg extends Leg {
   /** Writes the record with these changes; the run's own fields are kept up. */
   update(changes: Partial<RunRecord>): Promise<void>;
+  /**
+   * To call before each task: throws `fenced` when the run was cancelled or the lease is another's. Reads the store at
+   * most once a second, and not at all while writes of the record or renewals say the same.
+   */
+  confirm(): Promise<void>;
   /** Stops renewing and gives the lease back: freed for good, or kept for the run's next leg. */
   close(how: 'release' | 'hand-over' | 'lost'): Promise<void>;
 }
@@ -37,13 +50,20 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
   const stop = new AbortController();
   const lost = new AbortController();
   const life = lifeline(ports.clock, times.legTtlMs, [lost.signal, budget.interrupt], () => suspended(lease.name));
-  const beating = keepAlive(ports, times, lease, stop.signal, lost, life);
+  const confirmations = confirming(ports, lease, lost);
+  const confirmed = (since: number): void => {
+    life.confirmed(since);
+    confirmations.at(since);
+  };
+  const beating = keepAlive(ports, times, lease, stop.signal, lost, confirmed);
   let latest: Lease | null = null;
 
   const write = async (changes: Partial<RunRecord>): Promise<void> => {
     const updatedAt = new Date(ports.clock.now()).toISOString();
     const next = { ...held.record, ...changes, fence: lease.document.fence, updatedAt };
+    const since = elapsed(ports.clock);
     held = await saveRun(ports.store, held, next);
+    confirmations.at(since);
   };
   // One write at a time: each swap needs the etag of the one before.
   const update = (changes: Partial<RunRecord>): Promise<void> => {
@@ -68,6 +88,7 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
     },
     results: (phase) => taskResults(ports.store, held.record.id, phase, held.record.finished[phase] ?? null),
     update,
+    confirm: confirmations.ask,
     async close(how) {
       stop.abort();
       await writing;
@@ -75,6 +96,37 @@ export function openLeg(ports: Needs, times: LeaseTimes, first: HeldRecord, leas
       if (how === 'hand-over' && open) latest = await handOverLease(ports, latest, times);
       if (how === 'release') await releaseLease(ports, latest);
       open = false;
+    },
+  };
+}
+
+/** No task is begun later than this after the run was last known to be ours. */
+export const CONFIRM_MS = 1_000;
+
+/** Asks the store whether the attempt still has its lease, once for all who ask at the same time. */
+function confirming(
+  ports: Needs,
+  lease: Lease,
+  lost: AbortController,
+): { readonly ask: () => Promise<void>; readonly at: (since: number) => void } {
+  let last = elapsed(ports.clock);
+  let asking: Promise<void> | null = null;
+  const at = (since: number): void => void (last = Math.max(last, since));
+  const read = async (): Promise<void> => {
+    const since = elapsed(ports.clock);
+    if (!(await isOfAttempt(ports, lease))) {
+      const error = takenOver(lease.name);
+      lost.abort(error);
+      throw error;
+    }
+    at(since);
+  };
+  return {
+    at,
+    async ask() {
+      if (elapsed(ports.clock) - last < CONFIRM_MS) return;
+      asking ??= read().finally(() => (asking = null));
+      await asking;
     },
   };
 }
@@ -89,7 +141,7 @@ async function keepAlive(
   lease: Lease,
   stop: AbortSignal,
   lost: AbortController,
-  life: Lifeline,
+  confirmed: (since: number) => void,
 ): Promise<Lease> {
   const every = times.legTtlMs / 3;
   const pause = Math.min(every, CHECK_MS);
@@ -103,7 +155,7 @@ async function keepAlive(
       if (now - renewedAt >= every) {
         latest = await renewLease(ports, latest, times);
         renewedAt = now;
-        life.confirmed(now);
+        confirmed(now);
       } else if (!(await holdsLease(ports, latest))) throw takenOver(lease.name);
     } catch (error) {
       // Without a lease nothing may be written, whatever the reason is that it could not be renewed.

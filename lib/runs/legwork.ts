@@ -106,6 +106,7 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, leg: OpenLeg): P
     missing,
     async (task) => {
       if (leg.timeIsUp() || leg.signal.aborted) return;
+      await leg.confirm();
       const result = await phase.task(leg.run, task, leg.signal, turn);
       await writeMarker(ports.store, id, name, task, result);
       done += 1;

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { cancelRun } from '../../lib/runs/cancel.js';
 import { encodeJson } from '../../lib/json.js';
+import { CONFIRM_MS } from '../../lib/runs/leg.js';
+import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
 import { runName } from '../../lib/runs/records.js';
-import { openBench, type Bench } from './bench.js';
+import { openBench, TASKS, type Bench } from './bench.js';
 
 let bench: Bench;
 beforeEach(async () => (bench = await openBench()));
@@ -26,17 +28,58 @@ it('ends a run at once, frees its lease, and later messages change nothing', asy
   expect((await bench.drive(await bench.start())).state).toBe('succeeded');
 });
 
-it('fences off an attempt that works: its next write of the record ends it', async () => {
+it('stops an attempt that works at its next write', async () => {
   const id = await bench.start();
-  let cancelled: Promise<unknown> = Promise.resolve();
+  let cancelled: Promise<number> = Promise.resolve(0);
   bench.fault = (at) => {
-    if (at === 'count 2') cancelled = cancelRun(bench.engine, id);
+    if (at === 'count 2') cancelled = cancelRun(bench.engine, id).then(() => bench.did.length);
   };
   const run = await bench.drive(id);
-  await cancelled;
+  expect(bench.did.slice((await cancelled) + 1)).toEqual([]);
   expect(run).toMatchObject({ state: 'failed', error: { code: 'cancelled' } });
-  // Tasks that were begun before the record was written may end; the run does not come back.
   expect(await bench.load(id)).toMatchObject({ state: 'failed', error: { code: 'cancelled' } });
+});
+
+describe.each([
+  ['within a process', 2, {}],
+  ['over a queue', 0, { group: TASKS, ahead: 2 }],
+])('an attempt that works off tasks %s', (_, inline, shape) => {
+  const begun: number[] = [];
+  let atTask: (task: number) => Promise<void>;
+  beforeEach(async () => {
+    begun.length = 0;
+    await bench.folder.remove();
+    const task = async (_run: RunRecord, at: number): Promise<number> => {
+      begun.push(at);
+      await atTask(at);
+      return at;
+    };
+    bench = await openBench(inline, { ...shape, task });
+  });
+
+  it('begins none after the cancel', async () => {
+    const id = await bench.start();
+    let cancelled: Promise<unknown> | null = null;
+    atTask = async (): Promise<void> => {
+      cancelled ??= cancelRun(bench.engine, id).then(() => bench.clock.advance(CONFIRM_MS));
+      await cancelled;
+    };
+    expect(await bench.drive(id)).toMatchObject({ state: 'failed', error: { code: 'cancelled' } });
+    expect(begun).toEqual([0, 1]);
+  });
+});
+
+it('tasks that take no time cost no read of the lease each', async () => {
+  await bench.folder.remove();
+  bench = await openBench(2);
+  const read = jest.spyOn(bench.folder.store, 'read');
+  let before = 0;
+  const leaseReads = (): number => read.mock.calls.filter(([name]) => name.startsWith('leases/')).length;
+  bench.fault = (at) => {
+    if (at === 'task 0') before = leaseReads();
+    if (at === `task ${TASKS - 1}`) expect(leaseReads()).toBe(before);
+  };
+  expect((await bench.drive(await bench.start())).state).toBe('succeeded');
 });
 
 it('leaves a run that is over as it is', async () => {
