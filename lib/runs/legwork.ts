@@ -156,7 +156,8 @@ async function closeOnError(
 ): Promise<void> {
   const error = toAppError(cause);
   if (error.code === 'fenced') {
-    await leg.close('lost');
+    // A process that only stood still has its lease yet, if nobody took it over: the run's next leg may have it at once.
+    await leg.close('hand-over').catch(() => leg.close('lost'));
     return;
   }
   try {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Leg, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import { drive } from '../../lib/runs/drive.js';
 import { claimLease } from '../../lib/runs/lease.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { openBench, SUM, TIMES, type Bench } from './bench.js';
@@ -171,6 +172,31 @@ describe('an interrupted process', () => {
     const run = await bench.drive(id, { interrupt: stop.signal, lastAttempt: true });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
     await bench.start();
+  });
+});
+
+describe('a process that stood still for longer than its lease lasts', () => {
+  it('goes on with its run when no other took over', async () => {
+    let attempts = 0;
+    const step = (leg: Leg): Promise<StepOutcome> => {
+      // As when a suspended process wakes: what it does next comes before its timers.
+      if (++attempts === 1) void bench.clock.advance(TIMES.legTtlMs + 1);
+      leg.signal.throwIfAborted();
+      return Promise.resolve({ to: 'end', state: 'succeeded', result: attempts, error: null });
+    };
+    const engine = bench.engineOf({
+      ...{ kind: 'drill', lease: 'drill', firstPhase: 'only' },
+      phases: { only: { type: 'serial', step } },
+    });
+    const id = await bench.start(engine);
+    const run = await drive(
+      engine,
+      bench.clock,
+      () => null,
+      id,
+      bench.budget({ lastAttempt: true, deadline: Infinity }),
+    );
+    expect(run).toMatchObject({ state: 'succeeded', result: 2 });
   });
 });
 
