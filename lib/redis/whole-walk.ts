@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
+import { hashSet } from '../snapshot/hash-set.js';
 import { markServer, sameServer, serverMarkSchema } from './server-mark.js';
 
 export const walkStateSchema = z.object({
@@ -22,8 +23,18 @@ export async function beginWalk(redis: RedisPort, state: WalkState): Promise<Wal
 }
 
 /**
+ * Counts the names of a walk for `walkAgain`. Where the server does not tell whether it is the same, a name that SCAN
+ * repeats counts once within an attempt: repeats would make up for names that a restart passed over.
+ */
+export function nameCounter({ mark }: WalkState): (names: readonly Buffer[]) => number {
+  if (mark === null || mark.runId !== null) return (names) => names.length;
+  const seen = hashSet();
+  return (names) => names.filter((name) => seen.add(name)).length;
+}
+
+/**
  * Whether a walk that has come round saw every key that was there all the while: null if it did, else the state to walk
- * once more with. Where the server does not tell whether it is the same, `named` (names that SCAN gave, repeats included)
+ * once more with. Where the server does not tell whether it is the same, `named` (by `nameCounter`)
  * is held against DBSIZE. Throws `redis-unavailable` (transient) when the server changed under one walk after the other.
  */
 export async function walkAgain(

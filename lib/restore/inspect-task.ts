@@ -3,10 +3,10 @@ import { AppError } from '../errors.js';
 import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
 import type { RedisPort } from '../ports/redis.js';
-import { findUnlisted, inspectProject, type FullReport, type ProjectReport } from '../soulcaster/invariants.js';
+import type { ProjectReport } from '../soulcaster/invariants.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanPages } from '../snapshot/scan/pages.js';
-import { traceViolations, type TracedViolation } from './origins.js';
+import { inspectProjects, traceViolations, type TracedViolation } from './origins.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
@@ -35,7 +35,7 @@ export async function inspectTask(ports: RestorePorts, run: RunRecord, task: num
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
   const names = context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS);
-  const reports = await inspectAll(context, names);
+  const reports = await inspectProjects(context, context.redis, namesIn(context.redis), names);
   const traced = await traceViolations(ports, context, reports);
   for (const [at, { report }] of reports.entries()) {
     const backend = await askBackend(ports, context, report);
@@ -43,22 +43,6 @@ export async function inspectTask(ports: RestorePorts, run: RunRecord, task: num
     projects.push(ports.sealer.suffix === '' ? inspected : unnamed(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
-}
-
-/** One walk over the names of all keys finds what no list names, for all projects of the task. */
-async function inspectAll({ facts, input, redis }: RestoreContext, projects: readonly string[]): Promise<FullReport[]> {
-  const unlisted = await findUnlisted(redis, projects, namesIn(redis));
-  const own = 'project' in input.scope ? facts : { clusters: [], jobs: [], users: [] };
-  const reports: FullReport[] = [];
-  for (const project of projects) {
-    const found = unlisted.get(project);
-    const clusters = [...own.clusters, ...(found?.clusters ?? [])];
-    const jobs = [...own.jobs, ...(found?.jobs ?? [])];
-    reports.push(
-      await inspectProject(redis, project, { clusters, jobs, users: own.users, broken: found?.broken ?? [] }),
-    );
-  }
-  return reports;
 }
 
 async function* namesIn(redis: RedisPort): AsyncGenerator<ClassifiedKey[]> {

@@ -1,5 +1,7 @@
 import { isId } from '../runs/ids.js';
 import { loadManifest, type Manifest } from '../snapshot/manifest.js';
+import type { RedisPort } from '../ports/redis.js';
+import type { ClassifiedKey } from '../soulcaster/keys.js';
 import { findUnlisted, inspectProject, type FullReport, type Rule, type Violation } from '../soulcaster/invariants.js';
 import type { RestoreContext, RestorePorts } from './context.js';
 import { recordedProjects } from './recorded-projects.js';
@@ -33,11 +35,11 @@ export async function traceViolations(
   const faulty = reports.filter(({ report }) => report.violations.length > 0);
   if (faulty.length === 0) return reports.map(() => []);
   const names = faulty.map(({ report }) => report.project);
-  const inSnapshot = await idsIn(ports, context.manifest, names);
+  const inSnapshot = await idsIn(ports, context, context.manifest, names);
   const isExplained = ({ report, idsOf }: FullReport): boolean =>
     report.violations.every(({ rule }) => [...idsOf(rule)].every((id) => has(inSnapshot, report.project, rule, id)));
   const saved = faulty.every(isExplained) ? null : await savedState(ports, context);
-  const before = saved === null ? null : await idsIn(ports, saved, names);
+  const before = saved === null ? null : await idsIn(ports, context, saved, names);
   const isKnown = saved !== null || context.state.targetEmpty || context.input.mode === 'replace';
   return reports.map(({ report, idsOf }) =>
     report.violations.map((violation) => {
@@ -59,17 +61,38 @@ function has(ids: ReadonlyMap<string, IdsOf>, project: string, rule: Rule, id: s
 
 async function idsIn(
   ports: RestorePorts,
+  context: RestoreContext,
   manifest: Manifest,
   projects: readonly string[],
 ): Promise<ReadonlyMap<string, IdsOf>> {
   const { redis, pages } = await recordedProjects(ports, manifest, new Set(projects));
-  const unlisted = await findUnlisted(redis, projects, pages());
-  const found = new Map<string, IdsOf>();
+  const reports = await inspectProjects(context, redis, pages(), projects);
+  return new Map(reports.map(({ report, idsOf }) => [report.project, idsOf]));
+}
+
+/**
+ * Inspects projects in a database, or in what a snapshot holds of them: one walk over the names finds what no list names.
+ * A restore of one project knows ids of it that the project's own lists may lack; the same are asked about everywhere, or
+ * what broke a rule all along would look new.
+ */
+export async function inspectProjects(
+  { facts, input }: Pick<RestoreContext, 'facts' | 'input'>,
+  redis: RedisPort,
+  names: AsyncIterable<readonly ClassifiedKey[]>,
+  projects: readonly string[],
+): Promise<FullReport[]> {
+  const unlisted = await findUnlisted(redis, projects, names);
+  const own = 'project' in input.scope ? facts : { clusters: [], jobs: [], users: [] };
+  const reports: FullReport[] = [];
   for (const project of projects) {
-    const known = unlisted.get(project) ?? { clusters: [] };
-    found.set(project, (await inspectProject(redis, project, known)).idsOf);
+    const found = unlisted.get(project);
+    const clusters = [...own.clusters, ...(found?.clusters ?? [])];
+    const jobs = [...own.jobs, ...(found?.jobs ?? [])];
+    reports.push(
+      await inspectProject(redis, project, { clusters, jobs, users: own.users, broken: found?.broken ?? [] }),
+    );
   }
-  return found;
+  return reports;
 }
 
 async function savedState(ports: RestorePorts, { state }: RestoreContext): Promise<Manifest | null> {

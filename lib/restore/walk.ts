@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
-import { beginWalk, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
 import type { Leg, StepOutcome } from '../runs/model.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanPages } from '../snapshot/scan/pages.js';
@@ -45,19 +45,20 @@ export async function walk(
   let { walked } = state;
   let cursor = state.cursor ?? '0';
   let whole = await beginWalk(redis, state.walk);
+  let count = nameCounter(whole);
   for (;;) {
     for await (const page of scanPages(redis, cursor, () => PAGE)) {
       if (leg.signal.aborted) throw toAppError(leg.signal.reason);
       const supported = page.keys.map(({ key }) => liveKey(key, true));
       const live = [...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))];
       await see(live);
-      walked += live.length;
+      walked += count(live.map(({ key }) => key));
       if (page.mayStop && page.next !== null && leg.timeIsUp()) return { cursor: page.next, walked, walk: whole };
     }
     const next = await walkAgain(redis, whole, walked);
     if (next === null) return { cursor: null, walked, walk: NEW_WALK };
     await again();
-    [whole, cursor, walked] = [next, '0', 0];
+    [whole, cursor, walked, count] = [next, '0', 0, nameCounter(next)];
     // As progress the repeat is none: the attempt that began it must not be the last that the run has.
     if (leg.timeIsUp()) return { cursor, walked, walk: whole };
   }

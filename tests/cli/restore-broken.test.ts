@@ -59,7 +59,7 @@ describe('a restore that breaks off', () => {
     expect(undo).toBe(json['runId']);
     expect(stderr).toContain('broke off while it was writing');
     for (const id of [undo, snapshot]) expect(json.error?.hint).toContain(`soulcaster-backup restore ${id}`);
-    expect(await cliJson(['restore', undo, '--yes'], env)).toMatchObject({ code: 0 });
+    expect(await cliJson(['restore', undo, '--yes', ...PROXIED], env)).toMatchObject({ code: 0 });
     expect(await stateOf(url)).toEqual(before);
     expect((await cliJson(['restore', snapshot, '--yes', '--no-settle'], env)).code).toBe(0);
     expect(await stateOf(url)).toEqual(whole);

@@ -7,6 +7,7 @@ import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
 import { fileStore } from '../../lib/adapters/file-store.js';
 import { silentLog } from '../../lib/adapters/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
 import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
 import { cliJson } from '../cli/fixture.js';
 import { startTestDatabase } from '../support/test-database.js';
@@ -43,7 +44,10 @@ describe('the nightly cron', () => {
   it('prunes after its snapshot and copies it to the second store', async () => {
     // Older ones of the same size; the nightly one must not look like a fall.
     const signer = ed25519Signer({ privateKey: nightly.stack.env['BACKUP_SIGNING_KEY'] ?? null, publicKey: null });
-    const old = await days(authenticatedStore(fileStore({ folder: folder() }), signer, silentLog()), 3, { signer });
+    const old = await days(authenticatedStore(fileStore({ folder: folder() }), signer, silentLog()), 3, {
+      signer,
+      source: sourceOf(new URL(nightly.stack.urls.redisRest).host),
+    });
     const answer = (await (await nightly.cron()).json()) as Answer;
     newest = answer.runId;
     expect(answer).toMatchObject({ state: 'succeeded', result: { state: 'complete' } });

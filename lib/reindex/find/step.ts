@@ -1,7 +1,7 @@
 import type { Leg, StepOutcome } from '../../runs/model.js';
 import { inputOf, later, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from '../context.js';
-import { beginWalk, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
 import { noteKey, storeFound, type Found } from './found.js';
 import { scanKeys } from './scan.js';
 
@@ -22,6 +22,7 @@ export async function scanStep(
   let state = stateOf(leg.run);
   if (state.cursor === null) state = { ...state, chunks: [], seen: 0, walk: NEW_WALK };
   state = { ...state, walk: await beginWalk(ports.redis, state.walk) };
+  let count = nameCounter(state.walk);
   let found: Found = new Map();
   let ids = 0;
   const keep = async (cursor: string | null): Promise<void> => {
@@ -35,7 +36,7 @@ export async function scanStep(
     for await (const page of scanKeys(ports.redis, state.cursor ?? '0')) {
       throwIfAborted(leg.signal);
       for (const key of page.keys) ids += noteKey(found, scope, key);
-      state = { ...state, seen: state.seen + page.keys.length };
+      state = { ...state, seen: state.seen + count(page.keys.map(({ key }) => key)) };
       const isTime = leg.timeIsUp() && page.next !== null;
       if (isTime || page.next === null || ids >= IDS_A_CHUNK) await keep(page.next);
       if (isTime) return later(state, state.seen);
@@ -46,6 +47,7 @@ export async function scanStep(
     if (again === null) return next({ ...state, cursor: null, walk: NEW_WALK });
     // What the broken walk found stays: it was there, and what is named again counts once.
     state = { ...state, cursor: '0', seen: 0, walk: again };
+    count = nameCounter(again);
     await leg.save(state, progressOf(state));
     if (leg.timeIsUp()) return later(state, state.seen);
   }
