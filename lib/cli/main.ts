@@ -10,7 +10,7 @@ import { onInterrupt } from './signals.js';
 export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
-  endWithReader();
+  endureReaders();
   const program = buildProgram((work) =>
     interruptible(program.opts<GlobalOptions>(), async (context) => {
       env = context.env;
@@ -47,11 +47,13 @@ function usageError(error: CommanderError): AppError {
   });
 }
 
-/** A reader that has seen enough, such as `head`, closes the pipe: that is no fault. */
-function endWithReader(): void {
-  // A terminal that is gone takes no words: the run must end all the same.
+/**
+ * A reader that has seen enough, such as `head`, closes the pipe, and a terminal may be gone: that is no fault, and no
+ * reason to end before the work is done, or with another exit code than the work has.
+ */
+function endureReaders(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EIO') process.exit(error.code === 'EPIPE' ? 0 : 1);
+    if (error.code !== 'EIO' && error.code !== 'EPIPE') process.exit(1);
   });
 }

@@ -48,10 +48,16 @@ export function sleepyClock(): SleepyClock {
     slept,
     now: () => now,
     async sleep(ms, signal) {
+      if (signal?.aborted === true) return;
       if (signal !== undefined && ms === CHECK_MS) return heartbeat(ms, signal);
       slept.push(ms);
-      now += ms;
-      await beat();
+      const due = now + ms;
+      // Those who begin to sleep at the same time wake at the same time.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (now < due) {
+        now = due;
+        await beat();
+      }
       await new Promise((resolve) => setTimeout(resolve, 1));
     },
     advance: (ms) => void (now += ms),

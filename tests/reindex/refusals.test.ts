@@ -86,12 +86,21 @@ describe('an embedder within one process', () => {
     await expectIndex(bench, 'p1', ITEMS);
   });
 
-  it('whose daily quota is used up ends the run', async () => {
-    bench.gemini.setFaults({ call: ({ index }) => (index >= 2 ? 'daily-quota' : null) });
+  it('whose daily quota is used up ends the run, which lets go of its locks', async () => {
+    const held: Promise<number>[] = [];
+    const locks = (): Promise<number> => bench.database.redis.exists('cluster:lock:p1');
+    bench.gemini.setFaults({
+      call({ index }) {
+        if (index < 2) return null;
+        held.push(locks());
+        return 'daily-quota';
+      },
+    });
     const engine = bench.engine({ settings: { inline: 1 } });
     const id = await bench.start(engine, FLUSH);
     const run = await engine.work(id, bench.budget(Infinity, true));
     expect(run).toMatchObject({ state: 'failed', error: { code: 'embedder-quota' } });
+    expect([await held[0], await locks()]).toEqual([1, 0]);
   });
 
   it('that answers short, whatever it is asked, is asked again by whoever calls again', async () => {

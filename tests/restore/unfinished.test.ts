@@ -6,8 +6,10 @@ import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
+import { cancelRun } from '../../lib/runs/cancel.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { TIMES } from '../support/snapshot-bench.js';
 import { latestIn, stateIn, trustIn } from '../support/trust.js';
 
 const KEYS = 400;
@@ -26,21 +28,22 @@ async function fill(): Promise<void> {
   await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
 }
 
+const refuse = (): Promise<never> => {
+  throw new AppError('redis-denied', 'refused by the test', { hint: 'none' });
+};
+
 /** The database, until the restore begins to write data: then it refuses. */
-function refusing(): RedisPort {
+function refusing(atWrite: () => Promise<never> = refuse): RedisPort {
   const isWrite = (commands: readonly (readonly unknown[])[]): boolean =>
     commands.some(
       ([name, key]) =>
         ['SET', 'MSET', 'HSET', 'RENAME', 'DEL', 'UNLINK'].includes(String(name)) && !String(key).includes('lock'),
     );
-  const refuse = (): never => {
-    throw new AppError('redis-denied', 'refused by the test', { hint: 'none' });
-  };
   return {
     host: bench.port.host,
     usage: () => bench.port.usage(),
-    pipeline: (commands) => (isWrite(commands) ? refuse() : bench.port.pipeline(commands)),
-    transaction: (commands) => (isWrite(commands) ? refuse() : bench.port.transaction(commands)),
+    pipeline: (commands) => (isWrite(commands) ? atWrite() : bench.port.pipeline(commands)),
+    transaction: (commands) => (isWrite(commands) ? atWrite() : bench.port.transaction(commands)),
   };
 }
 
@@ -52,6 +55,7 @@ async function backup(): Promise<RunRecord> {
 }
 
 const latest = (): Promise<string | null> => latestIn(bench.folder.store, { own });
+const locks = (): Promise<string[]> => bench.database.redis.keys('cluster:lock:*');
 const marks = async (source = own): Promise<string[]> =>
   (await unfinishedOf(bench.folder.store, source)).map(({ run }) => run);
 
@@ -62,6 +66,7 @@ describe('a restore that broke off while it wrote', () => {
     const broken = await bench.restore(good.id, {}, { redis: refusing() });
     expect(broken.state).toBe('failed');
     expect(await marks()).toEqual([broken.id]);
+    expect(await locks()).toEqual([]);
 
     const run = await backup();
     expect(run).toMatchObject({ state: 'succeeded', error: { code: 'doubtful' } });
@@ -76,6 +81,31 @@ describe('a restore that broke off while it wrote', () => {
     expect(after.error).toBeNull();
     expect(await latest()).toBe(after.id);
   });
+
+  it.each(['displaced by a backup', 'cancelled'] as const)(
+    'since its function was killed over the queue, %s, leaves the same',
+    async (how) => {
+      const good = await bench.snapshot();
+      await bench.database.redis.del('key:1', 'key:2', 'key:3');
+      let died = (): void => undefined;
+      const death = new Promise<void>((resolve) => (died = resolve));
+      const mortal = { inline: 0, redis: refusing(() => (died(), new Promise<never>(() => undefined))) };
+      const started = await bench.start(good.id, {}, mortal);
+      const id = started.started ? started.run.id : '';
+      void bench.work(id, mortal);
+      await death;
+      expect(await locks()).toEqual(['cluster:lock:p1']);
+      await expect(backup()).rejects.toThrow(`held by ${id}`);
+      if (how === 'cancelled') await cancelRun(bench.engine(), id);
+      else bench.clock.advance(TIMES.holdMs);
+
+      const run = await backup();
+      expect(run).toMatchObject({ state: 'succeeded', error: { code: 'doubtful' } });
+      expect([await marks(), await locks(), await latest()]).toEqual([[id], [], good.id]);
+      expect((await bench.restore(good.id)).state).toBe('succeeded');
+      expect((await backup()).error).toBeNull();
+    },
+  );
 
   it('is ended by an operator who accepts a snapshot of what there is', async () => {
     const good = await bench.snapshot();
