@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ObjectStore } from '../../lib/ports/index.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
-import type { Manifest } from '../../lib/snapshot/manifest.js';
+import { sealManifest, type Manifest } from '../../lib/snapshot/manifest.js';
+import { manifestName } from '../../lib/snapshot/names.js';
 import { changes } from '../support/dumps.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 describe('a part that is not as it was written', () => {
@@ -89,6 +91,33 @@ describe('a part that is not as it was written', () => {
     expect(run.error?.message).toContain(name);
     expect((await bench.restore(manifest.id)).state).toBe('succeeded');
   });
+
+  it.each(['plan', 'write'])(
+    'ends it when the whole manifest is another, well sealed, once phase %s is entered',
+    async (phase) => {
+      const { store } = bench.folder;
+      const { seal: _, ...body } = manifest;
+      const other = sealManifest({ ...body, createdAt: new Date(0).toISOString() }, UNSIGNED);
+      let swapped = false;
+      const swapping: ObjectStore = {
+        ...store,
+        async read(name) {
+          const found = await store.read(name);
+          return swapped && name === manifestName(manifest.id) && found !== null ? { ...found, body: other } : found;
+        },
+        async swap(name, next, etag) {
+          swapped ||= name.endsWith('/run.json') && Buffer.from(next).toString().includes(`"phase": "${phase}"`);
+          return store.swap(name, next, etag);
+        },
+      };
+      const before = await bench.dump();
+      const run = await bench.restore(manifest.id, {}, { store: swapping });
+      expect([swapped, run]).toMatchObject([true, { state: 'failed', phase, error: { code: 'damaged' } }]);
+      expect(run.error?.message).toContain('was replaced while a run works with it');
+      expect(changes(before, await bench.dump())).toEqual([]);
+      expect((await bench.restore(manifest.id)).state).toBe('succeeded');
+    },
+  );
 });
 
 describe('two at a time', () => {
