@@ -2,7 +2,7 @@ import { useCallback, useState } from 'preact/hooks';
 import type { RestoreOrder, Scope } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { useAction } from '../state/use-action.js';
-import { confirmationFor, newestRestorable, planOf } from '../state/restore.js';
+import { confirmationFor, newestRestorable, planOf, plannedScope } from '../state/restore.js';
 import { Dialog } from './dialog.js';
 import { Follow } from './follow.js';
 import { RestoreConfirm } from './restore-confirm.js';
@@ -33,8 +33,7 @@ export function RestoreDialog({ snapshot, onClose }: Props) {
   const isForeign = snapshots.data?.snapshots.find(({ id }) => id === wanted.snapshot)?.own === false;
   const deployment = status.data?.deployment;
   const order = useCallback(
-    (dryRun: boolean, confirm: string | null) => {
-      const { scope } = wanted;
+    (scope: Scope | null, dryRun: boolean, confirm: string | null) => {
       if (scope === null) return Promise.reject(new Error('Nothing is chosen'));
       return api.restore({ ...wanted, scope, dryRun, confirm, ...(isForeign ? { fromSource: true } : {}) });
     },
@@ -42,14 +41,14 @@ export function RestoreDialog({ snapshot, onClose }: Props) {
   );
   const look = useAction(
     'restore',
-    useCallback(() => order(true, null), [order]),
+    useCallback(() => order(wanted.scope, true, null), [order, wanted]),
   );
+  const scope = plannedScope(look.step === 'over' ? look.run.data : null, wanted.scope);
   const restore = useAction(
     'restore',
     useCallback(() => {
-      const { scope } = wanted;
-      return order(false, isForeign && scope !== null ? confirmationFor({ ...wanted, scope }) : typed);
-    }, [order, typed, wanted, isForeign]),
+      return order(scope, false, isForeign && scope !== null ? confirmationFor({ ...wanted, scope }) : typed);
+    }, [order, typed, wanted, scope, isForeign]),
   );
 
   const plan = look.step === 'over' ? planOf(look.run.data) : null;
@@ -68,7 +67,7 @@ export function RestoreDialog({ snapshot, onClose }: Props) {
       )}
       {look.step === 'over' && confirming && (
         <RestoreConfirm
-          wanted={wanted}
+          wanted={{ ...wanted, scope }}
           plan={plan}
           deployment={deployment}
           isForeign={isForeign}

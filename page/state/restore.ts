@@ -13,6 +13,16 @@ export function planOf(run: Pick<RunView, 'result' | 'state'> | null): Plan | nu
   return typeof plan === 'object' && plan !== null ? (plan as Plan) : null;
 }
 
+/**
+ * What the dry run planned for, and so what is confirmed and done: to undo the restore of one project is of that project
+ * alone, whatever was chosen.
+ */
+export function plannedScope(run: Pick<RunView, 'input'> | null, chosen: Scope | null): Scope | null {
+  const scope = run?.input?.['scope'];
+  if (chosen === null || !('all' in chosen) || typeof scope !== 'object' || scope === null) return chosen;
+  return 'project' in scope && typeof scope.project === 'string' ? { project: scope.project } : chosen;
+}
+
 type Changes = Pick<Plan, 'total' | 'usersJoined'> & Partial<Pick<Plan, 'usersLeft' | 'lists'>>;
 
 /** Whether a restore by this plan would do anything at all. */

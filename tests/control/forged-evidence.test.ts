@@ -8,7 +8,6 @@ import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
 import { connect } from '../../lib/connect.js';
 import type { GuardReport } from '../../lib/guard/guard/run.js';
-import type { StatusReport } from '../../lib/guard/status/report.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import { newId } from '../../lib/runs/ids.js';
 import { sha256, type Manifest } from '../../lib/snapshot/manifest.js';
@@ -34,16 +33,16 @@ afterAll(async () => {
 });
 
 type Run = (context: ReturnType<typeof contextOf>) => Promise<number>;
-async function said<T>(command: Run, env = store.env): Promise<{ readonly code: number; readonly document: T }> {
+async function said(command: Run, env = store.env): Promise<{ readonly code: number; readonly document: unknown }> {
   const context = contextOf(env);
-  return { code: await command(context), document: context.said() as T };
+  return { code: await command(context), document: context.said() };
 }
 
 interface Listed {
   readonly snapshots: readonly { readonly id: string; readonly verified: boolean; readonly trust: string }[];
 }
 const listed = async (id: string): Promise<unknown> =>
-  (await said<Listed>((context) => list(context, { limit: 10 }))).document.snapshots.find((each) => each.id === id);
+  ((await said((context) => list(context, { limit: 10 }))).document as Listed).snapshots.find((each) => each.id === id);
 
 /** An unsigned snapshot with a hand-written verification, in the place of all that were there. */
 async function forge(): Promise<string> {
@@ -62,17 +61,17 @@ async function forge(): Promise<string> {
 }
 
 const pathOf = (id: string): string => join(store.folder, 'snapshots', id, 'manifest.json');
-const manifestOf = (body: Buffer): Manifest => decodeJson(body) as unknown as Manifest;
+const manifestOf = (body: Buffer): Manifest => decodeJson(body) as Manifest;
 
 it('an unsigned manifest with a verification written by hand is no backup to the guard', async () => {
   const id = await forge();
   const down = { ...store.env, UPSTASH_REDIS_REST_TOKEN: 'wrong' };
-  const turn = await said<GuardReport>((context) => guardByHand(context, { local: true }), down);
+  const turn = await said((context) => guardByHand(context, { local: true }), down);
   expect(turn).toMatchObject({ code: 1, document: { outcome: 'alerts' } });
-  expect(turn.document.alerts.map(({ code }) => code)).toEqual(
+  expect((turn.document as GuardReport).alerts.map(({ code }) => code)).toEqual(
     expect.arrayContaining(['rpo-breached', 'snapshot-untrusted', 'control-state-ignored']),
   );
-  expect(await said<StatusReport>((context) => status(context))).toMatchObject({
+  expect(await said((context) => status(context))).toMatchObject({
     code: 1,
     document: { state: 'degraded', recoveryPoint: { met: false, newestVerified: null } },
   });
@@ -100,9 +99,9 @@ it('a run written by hand is not resumed by the guard, and nothing of it reaches
   const body = encodeJson(record);
   await put(store, `runs/${run}/run.json`, body);
   await put(store, `runs/${run}/tasks/plan-000000.json`, encodeJson({ task: 0, result: {} }));
-  const turn = await said<GuardReport>((context) => guardByHand(context, { local: true }));
-  expect(turn.document.steps.find(({ name }) => name === 'resume')).toMatchObject({ summary: { stuck: 0 } });
-  expect(turn.document.alerts.map(({ code }) => code)).toContain('control-state-ignored');
+  const turn = (await said((context) => guardByHand(context, { local: true }))).document as GuardReport;
+  expect(turn.steps.find(({ name }) => name === 'resume')).toMatchObject({ summary: { stuck: 0 } });
+  expect(turn.alerts.map(({ code }) => code)).toContain('control-state-ignored');
   expect(await readFile(join(store.folder, `runs/${run}/run.json`))).toEqual(Buffer.from(body));
   expect(await keys()).toEqual(before);
 });
@@ -116,9 +115,9 @@ it('a count that was edited in a signed manifest is told by list and show', asyn
   for (const next of [edited, { ...edited, seal: { ...seal, sha256: sha256(JSON.stringify(edited)) } }]) {
     await put(store, `snapshots/${id}/manifest.json`, encodeJson({ seal, ...next }));
     expect(await listed(id)).toMatchObject({ verified: false, trust: 'untrusted' });
-    const shown = await said<object>((context) => show(context, id, {}));
+    const shown = await said((context) => show(context, id, {}));
     expect(shown.document).toMatchObject({ trust: 'untrusted' });
-    expect((await said<object>((context) => show(context, 'latest', {}))).document).toMatchObject({
+    expect((await said((context) => show(context, 'latest', {}))).document).toMatchObject({
       id: store.snapshots[0],
     });
   }

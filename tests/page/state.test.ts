@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
 import type { Plan, Status } from '../../page/api/types.js';
 import { isStale, nextFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
-import { changesAnything, confirmationFor, newestRestorable, planOf } from '../../page/state/restore.js';
+import { changesAnything, confirmationFor, newestRestorable, planOf, plannedScope } from '../../page/state/restore.js';
 import { isOver, runBegun, runTime } from '../../page/state/runs.js';
 import { endWords, resultFacts } from '../../page/words/results.js';
 import { kindName, phaseName } from '../../page/words/phases.js';
@@ -164,6 +164,16 @@ describe('restores', () => {
     expect(planOf({ state: 'failed', result: { plan } })).toBeNull();
     expect(planOf({ state: 'succeeded', result: null })).toBeNull();
     expect(planOf(null)).toBeNull();
+  });
+
+  it('is confirmed and done for what the dry run planned: the undo of one project is of that project', () => {
+    const narrowed = { input: { scope: { project: 'p1' } } };
+    expect(plannedScope(narrowed, { all: true })).toEqual({ project: 'p1' });
+    expect(plannedScope(narrowed, { project: 'p2' })).toEqual({ project: 'p2' });
+    for (const input of [null, {}, { scope: { all: true } }, { scope: { project: { age: 'x' } } }]) {
+      expect(plannedScope({ input }, { all: true })).toEqual({ all: true });
+    }
+    expect(plannedScope(narrowed, null)).toBeNull();
   });
 
   it('are confirmed with the id of what they are about', () => {
