@@ -75,7 +75,7 @@ export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<Tru
   if (manifest.state !== 'complete') return is('incomplete', incompleteWords(manifest));
   if (verification === null) return is('unverified', 'no verification of it is on record');
   if (isFromFuture(entry, clock.now())) {
-    return is('future', `it is dated ${spanWords(aheadBy(entry, clock.now()))} ahead of the clock here`);
+    return is('future', futureWords(aheadBy(entry, clock.now())));
   }
   return assessDoubts(entry, manifest);
 }
@@ -161,6 +161,11 @@ function incompleteWords(manifest: Manifest): string {
   return unsaved === null ? `it is ${manifest.state}` : `it is incomplete: ${unsaved}`;
 }
 
+function futureWords(ahead: number): string {
+  if (Number.isNaN(ahead)) return 'it is dated with no time that there is';
+  return `it is dated ${spanWords(ahead)} ahead of the clock here`;
+}
+
 const UNITS = [
   [86_400_000, 'days'],
   [3_600_000, 'hours'],
@@ -170,6 +175,6 @@ const UNITS = [
 /** `3 days`, of the largest unit that there are two of. */
 function spanWords(ms: number): string {
   const unit = UNITS.find(([length]) => ms >= 2 * length);
-  if (unit === undefined) return Number.isNaN(ms) ? 'an unknown time' : `${Math.round(ms / 1000)} seconds`;
+  if (unit === undefined) return `${Math.round(ms / 1000)} seconds`;
   return `${Math.round(ms / unit[0])} ${unit[1]}`;
 }

@@ -26,8 +26,9 @@ export function bytes(value: number): string {
   return `${unit === 0 ? String(Math.round(size)) : size.toFixed(1)} ${UNITS[unit] ?? ''}`;
 }
 
-/** 93,000 ms as `1 min 33 s`; two units at most. */
+/** 93,000 ms as `1 min 33 s`; two units at most. What is no time is `unknown`. */
 export function duration(ms: number): string {
+  if (!Number.isFinite(ms)) return 'unknown';
   if (ms < 60_000) return `${ms < 10_000 ? (ms / 1000).toFixed(1) : String(Math.round(ms / 1000))} s`;
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return `${minutes} min ${Math.floor(ms / 1000) % 60} s`;
