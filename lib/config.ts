@@ -84,6 +84,8 @@ const SECTIONS = {
     BACKUP_SIGNING_KEY: keyText.optional(),
     BACKUP_SIGNING_PUBLIC_KEY: keyText.optional(),
   }),
+  /** What control state is encrypted with where there is no signing key. Not judged here: that is for `redis`. */
+  control: z.object({ UPSTASH_REDIS_REST_TOKEN: z.string().optional() }),
   cron: z.object({ CRON_SECRET: accessSecret(16) }),
   admin: z.object({ ADMIN_TOKEN: accessSecret(16) }),
   webhook: z.object({ RESTORE_WEBHOOK_SECRET: secretList }),

@@ -45,7 +45,7 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   clock: [],
   log: [],
   redis: ['redis'],
-  store: ['store', 'keys'],
+  store: ['store', 'keys', 'control'],
   queue: ['queue'],
   sealer: ['keys'],
   signer: ['keys'],
@@ -79,7 +79,7 @@ export function connect<K extends PortName>(
     log,
     redis: () => connectRedis(config.redis),
     store: () => {
-      const store = connectStore(config.store, connectSigner(config.keys), log());
+      const store = connectStore(config, log());
       return replacements.inMemory === true ? overlayStore(store, clock) : store;
     },
     queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue) : inProcessQueue()),

@@ -57,6 +57,11 @@ export function generateSigningKey(): { readonly privateKey: string; readonly pu
   };
 }
 
+/** The 32 bytes that make a private key, in whatever form it is given. Throws `config` when it is of another kind. */
+export function seedOf(privateKey: string): Buffer {
+  return Buffer.from(readKey(privateKey, 'private').export({ format: 'jwk' }).d ?? '', 'base64url');
+}
+
 function fits(bytes: Uint8Array, signature: string, key: KeyObject): boolean {
   const raw = Buffer.from(signature, 'base64');
   // Buffer.from skips what is not base64; only the one canonical text counts as the signature.

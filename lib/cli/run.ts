@@ -1,4 +1,5 @@
 import { connect } from '../connect.js';
+import { HIDDEN_WORDS } from '../control/hidden.js';
 import { drillSchema } from '../restore/drill/record.js';
 import { isOver } from '../runs/ending.js';
 import { viewRun } from '../runs/live.js';
@@ -27,13 +28,16 @@ export async function run(context: Context, id: string, options: { readonly watc
   const { kind, phase, progress, resumeAt, createdAt, updatedAt, finishedAt } = record;
   const waitsFor = isOver(record) ? null : record.error;
   const times = { createdAt, updatedAt, finishedAt };
-  const more = { kind, phase, progress, resumeAt, waitsFor, ...times };
+  const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};
+  const more = { kind, phase, progress, resumeAt, waitsFor, ...hidden, ...times };
   // What a run waits for is no error: it goes on by itself.
   return finish(context, record, isOver(record) ? errorOfRun(record) : null, more);
 }
 
+const HIDDEN_HINT = 'that of BACKUP_SIGNING_KEY or, without one, of UPSTASH_REDIS_REST_TOKEN where it ran';
+
 function overview(record: RunRecord): [string, string][] {
-  const { id, kind, state, progress, createdAt, updatedAt, finishedAt } = record;
+  const { id, kind, state, progress, createdAt, updatedAt, finishedAt, hidden } = record;
   const of = progress.total === null ? '' : ` of ${count(progress.total)}`;
   return [
     ['run', `${id}, a ${kind}`],
@@ -42,6 +46,7 @@ function overview(record: RunRecord): [string, string][] {
     ['progress', `${count(progress.done)}${of} ${progress.unit}`],
     ['started', createdAt],
     ['last change', finishedAt ?? updatedAt],
+    ...(hidden === true ? [['details', `${HIDDEN_WORDS}: ${HIDDEN_HINT}`] satisfies [string, string]] : []),
   ];
 }
 

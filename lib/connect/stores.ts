@@ -1,5 +1,5 @@
 import { systemClock } from '../adapters/clock.js';
-import { ed25519Signer } from '../adapters/ed25519-signer.js';
+import { ed25519Signer, seedOf } from '../adapters/ed25519-signer.js';
 import { fileStore } from '../adapters/file-store.js';
 import { lazyStore } from '../adapters/lazy-store.js';
 import { retryingStore } from '../adapters/retrying-store.js';
@@ -7,6 +7,7 @@ import { loadConfig, type Config, type Environment } from '../config.js';
 import { replicaEnvironment } from '../config/replica-environment.js';
 import { storePlace } from '../config/store-url.js';
 import { authenticatedStore } from '../control/authenticated-store.js';
+import { controlCipher, type ControlCipher } from '../control/cipher.js';
 import type { Clock, Log, ObjectStore, Signer } from '../ports/index.js';
 
 const clock: Clock = systemClock();
@@ -29,13 +30,29 @@ export function connectPlainReplica(env: Environment): ObjectStore {
 
 /** The second store, with retries and authenticated control state. Throws `config` when it is not set, or not completely. */
 export function connectReplica(env: Environment, log: Log): ObjectStore {
-  const signer = connectSigner(loadConfig(env, ['keys']).keys);
-  return authenticatedStore(retryingStore(connectPlainReplica(env), clock), signer, log);
+  return authenticated(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
 }
 
 /** The first store, with retries and authenticated control state. */
-export function connectStore(config: Config<'store'>['store'], signer: Signer, log: Log): ObjectStore {
-  return authenticatedStore(retryingStore(connectPlainStore(config), clock), signer, log);
+export function connectStore(config: Config<'store' | 'keys' | 'control'>, log: Log): ObjectStore {
+  return authenticated(connectPlainStore(config.store), config, log);
+}
+
+function authenticated(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
+  return authenticatedStore(retryingStore(store, clock), connectSigner(config.keys), log, connectCipher(config));
+}
+
+/**
+ * Control state is encrypted with what functions and operators have who move runs: they hold no identity, so that it cannot
+ * be encrypted as snapshots are.
+ */
+function connectCipher({ keys, control }: Config<'keys' | 'control'>): ControlCipher {
+  const { BACKUP_AGE_RECIPIENTS: recipients, BACKUP_SIGNING_KEY: signingKey } = keys;
+  const token = control.UPSTASH_REDIS_REST_TOKEN;
+  return controlCipher({
+    encrypts: recipients.length > 0,
+    secrets: [...(signingKey === undefined ? [] : [seedOf(signingKey)]), ...(token === undefined ? [] : [token])],
+  });
 }
 
 export function connectSigner(config: Config<'keys'>['keys']): Signer {

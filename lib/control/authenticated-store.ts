@@ -2,13 +2,18 @@ import { AppError } from '../errors.js';
 import type { Log } from '../ports/log.js';
 import type { Signer } from '../ports/signer.js';
 import type { CreateResult, ObjectStore } from '../ports/store.js';
+import { NO_CIPHER, type ControlCipher } from './cipher.js';
+import { hide, reveal } from './hidden.js';
 import { isControlName } from './names.js';
 import { openControl, sealControl, type Objection } from './signature.js';
 
-/** An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here. */
+/**
+ * An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here;
+ * `other-key`: encrypted with a secret that is not set here.
+ */
 export interface IgnoredObject {
   readonly object: string;
-  readonly why: Objection | 'unreadable';
+  readonly why: Objection | 'unreadable' | 'other-key';
 }
 
 /** A store whose control state counts only when it is ours. */
@@ -29,11 +34,17 @@ const MOST_NAMED = 1000;
  * The same store, in which every control object (`isControlName`) is signed when it is written and checked when it is
  * read. One that does not authenticate, or is no JSON object, is not there: `read` gives null, `create` replaces it, and
  * the log hears of it once (`control-object-ignored`). Without any key nothing is signed, and garbled objects alone are
- * not there. Where only a public key is set, writing control state throws `config`.
+ * not there. Where only a public key is set, writing control state throws `config`. What may hold ids is encrypted with
+ * `cipher` before it is signed.
  *
  * Listings are by name: what lists control objects and goes by their number has to read them.
  */
-export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log): AuthenticatedStore {
+export function authenticatedStore(
+  store: ObjectStore,
+  signer: Signer,
+  log: Log,
+  cipher: ControlCipher = NO_CIPHER,
+): AuthenticatedStore {
   const ignored = new Map<string, IgnoredObject & { readonly etag: string }>();
   const told = new Set<string>();
   const ignore = (object: string, why: IgnoredObject['why'], etag: string): null => {
@@ -48,9 +59,15 @@ export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log)
     if (ignored.get(object)?.etag !== etag) ignored.delete(object);
   };
   const sealed = (name: string, body: Uint8Array): Buffer => {
-    const bytes = sealControl(signer, name, body);
+    const bytes = sealControl(signer, name, hide(cipher, name, body));
     if (bytes === null) throw readerOnly(name);
     return bytes;
+  };
+  const opened = (name: string, stored: Buffer): { readonly body: Buffer } | { readonly why: IgnoredObject['why'] } => {
+    const authentic = openControl(signer, name, stored);
+    if (!authentic.ok) return authentic;
+    const body = reveal(cipher, name, authentic.body);
+    return body === null ? { why: 'other-key' } : { body };
   };
 
   async function createControl(name: string, body: Uint8Array): Promise<CreateResult> {
@@ -60,9 +77,9 @@ export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log)
       if (outcome.created) return outcome;
       const found = await store.read(name);
       if (found === null) continue;
-      const opened = openControl(signer, name, found.body);
-      if (opened.ok) return { created: false };
-      ignore(name, opened.why, found.etag);
+      const taken = opened(name, found.body);
+      if ('body' in taken) return { created: false };
+      ignore(name, taken.why, found.etag);
       const etag = await store.swap(name, bytes, found.etag);
       if (etag !== null) return { created: true, etag };
     }
@@ -78,8 +95,8 @@ export function authenticatedStore(store: ObjectStore, signer: Signer, log: Log)
       const found = await store.read(name);
       forget(name, found?.etag ?? null);
       if (found === null || !isControlName(name)) return found;
-      const opened = openControl(signer, name, found.body);
-      return opened.ok ? { body: opened.body, etag: found.etag } : ignore(name, opened.why, found.etag);
+      const control = opened(name, found.body);
+      return 'body' in control ? { ...control, etag: found.etag } : ignore(name, control.why, found.etag);
     },
     create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
     swap: async (name, body, etag) => store.swap(name, isControlName(name) ? sealed(name, body) : body, etag),

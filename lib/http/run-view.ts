@@ -1,3 +1,4 @@
+import { HIDDEN_WORDS } from '../control/hidden.js';
 import { statusOf, type ErrorCode } from '../errors.js';
 import type { RunRecord } from '../runs/model.js';
 
@@ -5,7 +6,8 @@ import type { RunRecord } from '../runs/model.js';
 export function runView(run: RunRecord): object {
   const { id, kind, state, phase, progress, input, result, error, leg, createdAt, updatedAt, finishedAt } = run;
   const times = { createdAt, updatedAt, finishedAt };
-  return { runId: id, kind, state, phase, legs: leg + 1, progress, input, result, error, ...times };
+  const hidden = run.hidden === true ? { details: HIDDEN_WORDS } : {};
+  return { runId: id, kind, state, phase, legs: leg + 1, progress, input, result, ...hidden, error, ...times };
 }
 
 /** 202 while legs are to come, 207 for what was done but is not whole, and the error's own status for what failed. */

@@ -6,7 +6,7 @@ import type { Ports } from '../ports/index.js';
 
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
-/** `webhooks/{id}.json`: says that a webhook was used. */
+/** `webhooks/sha256-{hash of the id}.json`: says that a webhook was used. Whoever sends it makes its id of what they like. */
 const useSchema = z.object({
   usedAt: z.string(),
   /** Tells two uses of one id apart, which would else be the same bytes: `create` takes those for its own. */
@@ -22,12 +22,15 @@ export interface WebhookUse {
   readonly etag: string;
 }
 
+/** Ids that earlier versions took for a name as they are. */
 const PLAIN_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Uses a webhook's id, for good. Throws `replayed` when it was used before, by whatever process. */
 export async function useWebhookId({ clock, store }: Needs, id: string): Promise<WebhookUse> {
   const name = nameOf(id);
   const document = { usedAt: new Date(clock.now()).toISOString(), nonce: randomUUID(), run: null };
+  const former = PLAIN_ID.test(id) ? await store.read(`webhooks/${id}.json`) : null;
+  if (former !== null) throw replayed(runIn(former.body));
   const outcome = await store.create(name, encodeJson(document));
   if (outcome.created) return { name, document, etag: outcome.etag };
   const earlier = await store.read(name);
@@ -44,9 +47,8 @@ export async function noteRun({ log, store }: Needs, use: WebhookUse, run: strin
 }
 
 function nameOf(id: string): string {
-  // Longer than any id that goes in as it is, so that none can be chosen to look like a hash.
-  const segment = PLAIN_ID.test(id) ? id : `sha256-${createHash('sha256').update(id).digest('hex')}`;
-  return `webhooks/${segment}.json`;
+  // Longer than any id that went in as it is, so that none can have been chosen to look like a hash.
+  return `webhooks/sha256-${createHash('sha256').update(id).digest('hex')}.json`;
 }
 
 function runIn(body: Uint8Array): string | null {

@@ -1,6 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
 import { newId } from './ids.js';
-import { forgotten, isForgotten, objectionTo } from './fit.js';
+import { objectionTo, whyNotResumed } from './fit.js';
 import type { Held } from './held.js';
 import { claimLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
 import { openLeg, type Budget } from './leg.js';
@@ -72,9 +72,8 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const before = await loadRun(ports.store, id);
     if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
     const definition = definitionOf(before.record.kind);
-    const objection = objectionTo(before.record, definition);
+    const objection = objectionTo(before.record, definition) ?? (await whyNotResumed(ports, before.record));
     if (objection !== null) return end(id, objection);
-    if (await isForgotten(ports, before.record)) return end(id, forgotten(before.record));
     const claim = await claimOwn(before.record);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
     if (!claim.granted) return abandon(id, claim.holder);
@@ -124,7 +123,8 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const message = parseMessage(body);
     const { record } = await loadRun(ports.store, message.run);
     if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
-    if (await isForgotten(ports, record)) return end(record.id, forgotten(record));
+    const objection = await whyNotResumed(ports, record);
+    if (objection !== null) return end(record.id, objection);
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
       return deliverTasks(record, phase, { first: message.task, count: message.count }, budget);

@@ -11,7 +11,7 @@ export const FORGOTTEN_MS = 24 * 3_600_000;
  * Whether nothing was heard of a run for more than a day: neither by its record nor, by the store's clock, by its lease.
  * A run that waits counts from the time when it is to be woken.
  */
-export async function isForgotten({ clock, store }: Pick<Ports, 'clock' | 'store'>, run: RunRecord): Promise<boolean> {
+async function isForgotten({ clock, store }: Pick<Ports, 'clock' | 'store'>, run: RunRecord): Promise<boolean> {
   const sign = Math.max(Date.parse(run.updatedAt), Date.parse(run.resumeAt ?? '') || 0);
   if (clock.now() - sign < FORGOTTEN_MS) return false;
   const { document } = await readLease(store, run.lease);
@@ -20,7 +20,23 @@ export async function isForgotten({ clock, store }: Pick<Ports, 'clock' | 'store
   return age === null || age >= FORGOTTEN_MS;
 }
 
-export function forgotten({ id, updatedAt }: RunRecord): AppError {
+/** What keeps a run from being moved on by anybody here; null when nothing does. */
+export async function whyNotResumed(ports: Pick<Ports, 'clock' | 'store'>, run: RunRecord): Promise<AppError | null> {
+  if (run.hidden === true) return unreadable(run);
+  return (await isForgotten(ports, run)) ? forgotten(run) : null;
+}
+
+function unreadable({ id }: RunRecord): AppError {
+  return new AppError(
+    'wrong-key',
+    `The details of run ${id} are encrypted with another key, so that it is not resumed`,
+    {
+      hint: 'BACKUP_SIGNING_KEY or, where none is set, UPSTASH_REDIS_REST_TOKEN is not the one that the run was started with. Start it again.',
+    },
+  );
+}
+
+function forgotten({ id, updatedAt }: RunRecord): AppError {
   return new AppError('interrupted', `Run ${id} was last heard of at ${updatedAt}, more than a day ago`, {
     hint: 'It is not resumed, since what it found then may no longer be so. Start it again.',
   });

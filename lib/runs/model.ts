@@ -43,6 +43,8 @@ export const runRecordSchema = z.object({
   leg: z.number().int().nonnegative(),
   /** Legs begun since the run last saved progress: what keeps dying must come to an end. */
   stalls: z.number().int().nonnegative(),
+  /** Whether input, checkpoint, result and the words of the error are encrypted with a key that is not set here. */
+  hidden: z.boolean().optional(),
   /** Fencing number of the leg that wrote this record last. */
   fence: z.number().int().nonnegative(),
   /** Fencing number of the claim that the run was started with; null in records of older versions. */

@@ -34,6 +34,8 @@ export interface RunView extends RunSummary {
   readonly legs: number;
   readonly input: Readonly<Record<string, unknown>> | null;
   readonly result: Readonly<Record<string, unknown>> | null;
+  /** Says that they are encrypted with a key that is not set there. */
+  readonly details?: string;
 }
 
 export interface RecoveryPoint {

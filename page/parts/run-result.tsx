@@ -14,6 +14,7 @@ export function RunResult({ run }: { readonly run: RunView }) {
         </p>
       )}
       {run.error !== null && <p class="hint">{run.error.hint}</p>}
+      {run.details !== undefined && <p class="hint">{run.details}.</p>}
       {facts.length > 0 && (
         <dl class="facts">
           {facts.map(([name, value]) => (

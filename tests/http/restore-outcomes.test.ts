@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import { openWebhookRig, SNAPSHOT, type RigOptions, type WebhookRig, type Work } from './webhook-rig.js';
+import { openWebhookRig, SNAPSHOT, type RigOptions, type WebhookRig, type Work, usedName } from './webhook-rig.js';
 
 const WHOLE = { snapshot: 'latest', scope: { all: true }, confirm: SNAPSHOT };
 
@@ -43,7 +43,7 @@ describe('a restore over the queue', () => {
     const refused = await rig.send(WHOLE, 'msg_1');
     expect(refused.status).toBe(503);
     expect(await refused.json()).toMatchObject({ code: 'queue-unavailable' });
-    const { run } = await rig.read('webhooks/msg_1.json');
+    const { run } = await rig.read(usedName('msg_1'));
     expect(await rig.read(`runs/${String(run)}/run.json`)).toMatchObject({
       state: 'failed',
       error: { code: 'interrupted' },

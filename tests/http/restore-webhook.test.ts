@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { GONE, openWebhookRig, SECRETS, SNAPSHOT, type Headers, type WebhookRig } from './webhook-rig.js';
+import { GONE, openWebhookRig, SECRETS, SNAPSHOT, type Headers, type WebhookRig, usedName } from './webhook-rig.js';
 
 const WHOLE = { snapshot: 'latest', scope: { all: true }, confirm: SNAPSHOT };
 const TEXT = JSON.stringify(WHOLE);
@@ -34,7 +34,7 @@ describe('POST /api/webhooks/restore', () => {
     expect(response.headers.get('location')).toBe(`/api/runs/${answer.runId}`);
     expect(rig.published.map(({ body }) => JSON.parse(body) as unknown)).toEqual([{ run: answer.runId, leg: 0 }]);
     expect(await rig.read(`runs/${answer.runId}/run.json`)).toMatchObject({ kind: 'restore', state: 'running' });
-    expect(await rig.read('webhooks/msg_1.json')).toMatchObject({ run: answer.runId });
+    expect(await rig.read(usedName('msg_1'))).toMatchObject({ run: answer.runId });
   });
 
   it('takes either of two secrets', async () => {

@@ -28,20 +28,18 @@ const replayed = (words: string): object =>
   expect.objectContaining({ code: 'replayed', message: expect.stringContaining(words) });
 
 describe('a used webhook id', () => {
-  it('stands in the store under its own name, with the time', async () => {
+  it('stands in the store under a hash, since it may name a project, with the time', async () => {
     await use('msg_2Lh9-x');
-    expect(await names()).toEqual(['webhooks/msg_2Lh9-x.json']);
-    const found = await folder.store.read('webhooks/msg_2Lh9-x.json');
+    const name = `webhooks/sha256-${sha256('msg_2Lh9-x')}.json`;
+    expect(await names()).toEqual([name]);
+    const found = await folder.store.read(name);
     expect(JSON.parse(found?.body.toString() ?? '')).toMatchObject({ usedAt: '2026-11-22T02:00:00.000Z', run: null });
   });
 
-  it.each(['../../runs/x', 'a/b', 'a:b', '..', 'x'.repeat(65), 'ä'])(
-    'goes in as its hash when it is %j',
-    async (id) => {
-      await use(id);
-      expect(await names()).toEqual([`webhooks/sha256-${sha256(id)}.json`]);
-    },
-  );
+  it.each(['../../runs/x', 'a/b', 'a:b', '..', 'x'.repeat(65), 'ä'])('is hashed whatever it is: %j', async (id) => {
+    await use(id);
+    expect(await names()).toEqual([`webhooks/sha256-${sha256(id)}.json`]);
+  });
 
   it('is another for every other id, also for one that looks like a hash', async () => {
     const ids = fc.uniqueArray(fc.oneof(fc.string(), fc.stringMatching(/^[a-zA-Z0-9_-]{1,70}$/)), { maxLength: 5 });
@@ -88,8 +86,14 @@ describe('a used webhook id', () => {
   });
 
   it('is refused also when what stands there cannot be read', async () => {
-    await folder.store.create('webhooks/a.json', Buffer.from('cut off {'));
+    await folder.store.create(`webhooks/sha256-${sha256('a')}.json`, Buffer.from('cut off {'));
     await expect(use('a')).rejects.toEqual(replayed('no run is known'));
+  });
+
+  it('is refused also when an earlier version used it, under its own name', async () => {
+    const used = { usedAt: '2026-11-22T02:00:00.000Z', nonce: 'n', run: RUN };
+    await folder.store.create('webhooks/a.json', Buffer.from(JSON.stringify(used)));
+    await expect(use('a')).rejects.toEqual(replayed(RUN));
   });
 
   it('passes on that the store is down, rather than let anybody through', async () => {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -25,6 +25,11 @@ export const SNAPSHOT = '20261122T020000Z-00abcd';
 /** A snapshot that is not there. */
 export const GONE = '20261121T020000Z-00abcd';
 const PROGRESS = { done: 0, total: 1, unit: 'keys', bytes: 0 } as const;
+
+/** The object that says of a webhook's id that it was used. */
+export function usedName(id: string): string {
+  return `webhooks/sha256-${createHash('sha256').update(id).digest('hex')}.json`;
+}
 
 export type Headers = Record<string, string>;
 

@@ -17,6 +17,10 @@ const REASONS: Readonly<Record<IgnoredObject['why'], { readonly words: string; r
     words: 'are not signed with an accepted key over their content',
     hint: `If the key was changed, put the old public key into BACKUP_SIGNING_PUBLIC_KEY beside the new one. Else somebody altered them: ${BUCKET}.`,
   },
+  'other-key': {
+    words: 'are encrypted with a key that is not set here',
+    hint: 'BACKUP_SIGNING_KEY or, where none is set, UPSTASH_REDIS_REST_TOKEN was changed, or is another here than where runs are moved. Runs that were under way then have to be started again.',
+  },
   garbled: { words: 'are no JSON objects', hint: `They were cut or overwritten: ${BUCKET}.` },
   unreadable: {
     words: 'are of a form, kind or version that is not known here',
