@@ -8,6 +8,7 @@ import { connect, connectReplica } from '../../lib/connect.js';
 import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../lib/control/cipher.js';
 import { HIDDEN_WORDS } from '../../lib/control/hidden.js';
+import { promiseChecks } from '../../lib/guard/checks/promises.js';
 import { readState } from '../../lib/guard/state.js';
 import { runView } from '../../lib/http/run-view.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
@@ -204,5 +205,15 @@ describe('the store of the configuration', () => {
     expect(await read(base, 0)).toBeNull();
     // The public key alone checks the signature, and is no secret.
     expect(await read({ ...token, BACKUP_SIGNING_PUBLIC_KEY: pair.publicKey }, 1)).toBeNull();
+  });
+
+  it('is warned of by doctor where it hangs on the token of the database', async () => {
+    const detail = async (...set: readonly string[]): Promise<string | undefined> => {
+      const checks = promiseChecks((variable) => set.includes(variable)).flat();
+      return (await checks.find(({ name }) => name === 'without-signature')?.look())?.detail;
+    };
+    expect(await detail('BACKUP_AGE_RECIPIENTS')).toContain('UPSTASH_REDIS_REST_TOKEN');
+    expect(await detail()).not.toContain('UPSTASH_REDIS_REST_TOKEN');
+    expect(await detail('BACKUP_AGE_RECIPIENTS', 'BACKUP_SIGNING_KEY')).toBeUndefined();
   });
 });

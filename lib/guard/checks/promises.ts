@@ -5,6 +5,8 @@ interface Promised {
   readonly name: string;
   readonly variables: readonly string[];
   readonly without: string;
+  /** What it means as well where another variable is set. */
+  readonly beside?: { readonly variable: string; readonly without: string };
 }
 
 const PROMISES: readonly Promised[] = [
@@ -34,6 +36,11 @@ const PROMISES: readonly Promised[] = [
     name: 'without-signature',
     variables: ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'],
     without: 'whoever writes to the store can forge a snapshot',
+    beside: {
+      variable: 'BACKUP_AGE_RECIPIENTS',
+      without:
+        'what runs note is encrypted with a key of UPSTASH_REDIS_REST_TOKEN, and a change of that token makes the details of earlier runs unreadable',
+    },
   },
   {
     name: 'without-replica',
@@ -56,13 +63,15 @@ const PROMISES: readonly Promised[] = [
 
 /** What is missing, a warning each; nothing for what is there. `isSet`: whether a variable has a value. */
 export function promiseChecks(isSet: (variable: string) => boolean): CheckGroup[] {
-  return PROMISES.filter(({ variables }) => !variables.some(isSet)).map(({ name, variables, without }) => [
+  const also = (beside: Promised['beside']): string =>
+    beside !== undefined && isSet(beside.variable) ? `; ${beside.without}` : '';
+  return PROMISES.filter(({ variables }) => !variables.some(isSet)).map(({ name, variables, without, beside }) => [
     {
       name,
       look: () =>
         Promise.resolve(
           warn(
-            `${variables.join(' and ')} ${variables.length > 1 ? 'are' : 'is'} not set: ${without}`,
+            `${variables.join(' and ')} ${variables.length > 1 ? 'are' : 'is'} not set: ${without}${also(beside)}`,
             `Set ${variables[0] ?? ''} in .env and in the Vercel project, as .env.example says, and deploy again.`,
           ),
         ),
