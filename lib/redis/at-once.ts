@@ -47,7 +47,7 @@ export async function readAtOnce(
 }
 
 /** Redis's OOM, as the refusal of a whole transaction. */
-function isFull(error: unknown): boolean {
+export function isFull(error: unknown): boolean {
   return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import { isFull } from '../redis/at-once.js';
 import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { LackCode } from './lacks.js';
 import type { Needs } from './needs.js';
@@ -34,7 +35,7 @@ async function refusesMulti(redis: RedisPort): Promise<boolean> {
     await redis.transaction([['EXISTS', NOBODY]]);
     return false;
   } catch (error) {
-    if (error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message)) return true;
+    if (isFull(error)) return true;
     throw error;
   }
 }

@@ -10,7 +10,8 @@ const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call
 
 /**
  * Takes the clustering lock of each project, so that the application does not cluster what is half restored or half indexed. Whoever
- * holds one loses it: the run it belongs to ended, as far as the restored data goes. Returns how many were held.
+ * holds one loses it: the run it belongs to ended, as far as the restored data goes. Returns how many were held. A database
+ * that is full gives a lock to nobody, the application included: `keepLocks` takes it once there is room.
  */
 export async function takeLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<number> {
   const replies = await send(
@@ -43,11 +44,15 @@ async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promis
   const values: RedisValue[] = [];
   for (let at = 0; at < commands.length; at += PER_REQUEST) {
     for (const reply of await redis.pipeline(commands.slice(at, at + PER_REQUEST))) {
-      if ('error' in reply) throw refused();
-      values.push(reply.value);
+      if ('error' in reply && !isFull(reply.error)) throw refused();
+      values.push('error' in reply ? null : reply.value);
     }
   }
   return values;
+}
+
+function isFull(error: string): boolean {
+  return /^OOM\b/.test(error);
 }
 
 function refused(): AppError {

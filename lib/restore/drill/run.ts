@@ -9,10 +9,12 @@ import type { RestoreInput } from '../model.js';
 import { enter } from '../phases.js';
 import { restoreRun } from '../run.js';
 import { writeDrill, type Drill } from './record.js';
-import { demandScratch, objectionTo, wipe } from './scratch.js';
+import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
 
 /** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
 export const DRILL_TARGET = 'drill';
+
+const FULL = 'the scratch database has no room: it is empty and refuses to take anything (see its maxmemory)';
 
 export interface DrillPorts extends RestorePorts {
   /** Whether there is a database to drill in at all. */
@@ -91,7 +93,7 @@ async function prepareStep(ports: DrillPorts, leg: Leg): Promise<StepOutcome> {
   const { snapshot } = inputOf(leg.run);
   const objection = await objectionToDrill(ports, snapshot);
   if (objection !== null) return inconclusive(ports, leg, objection);
-  await wipe(ports.redisOf(DRILL_TARGET), true);
+  if (!(await wipeAndMark(ports.redisOf(DRILL_TARGET)))) return inconclusive(ports, leg, FULL);
   await writeDrill(ports.store, await recordOf(ports, leg, { outcome: 'started' }));
   const state = { ...parseRestoreCheckpoint(leg.run.checkpoint), startedAt: ports.clock.now() };
   return enter('open', state, 0, ports.clock.now());
@@ -119,7 +121,7 @@ async function conclude(ports: DrillPorts, leg: Leg, outcome: StepOutcome): Prom
   if (outcome.to !== 'end') return outcome;
   const { startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
   await demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
-  await wipe(ports.redisOf(DRILL_TARGET), false);
+  await wipe(ports.redisOf(DRILL_TARGET));
   const passed = outcome.state === 'succeeded';
   const drill = await recordOf(ports, leg, {
     outcome: passed ? 'passed' : 'failed',

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.js';
-import type { RedisPort } from '../../ports/redis.js';
+import type { RedisPort, RedisReply } from '../../ports/redis.js';
+import { isFull } from '../../redis/at-once.js';
 import { sizeOf } from '../open.js';
 import { SCRATCH_MARK } from '../staged.js';
 
@@ -36,10 +37,30 @@ export async function demandScratch(scratch: RedisPort, primary: RedisPort): Pro
   });
 }
 
-/** Empties a scratch database and marks it, in one: whatever dies, what is in it can be told from data. */
-export async function wipe(scratch: RedisPort, mark: boolean): Promise<void> {
-  const marking = mark ? [['SET', SCRATCH_MARK, '1'] as const] : [];
-  const replies = await scratch.transaction([['FLUSHDB'], ...marking]);
+/**
+ * Empties a scratch database and marks it, in one: whatever dies, what is in it can be told from data. False when it is so
+ * full that it takes no mark: then it is empty.
+ */
+export async function wipeAndMark(scratch: RedisPort): Promise<boolean> {
+  for (const attempt of [1, 2]) {
+    try {
+      demandFlushed(await scratch.transaction([['FLUSHDB'], ['SET', SCRATCH_MARK, '1']]));
+      return true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // A full database refuses MULTI itself; emptied, it may have room for it.
+      if (attempt === 1) await wipe(scratch);
+    }
+  }
+  return false;
+}
+
+/** Empties a scratch database; one that is full as well. */
+export async function wipe(scratch: RedisPort): Promise<void> {
+  demandFlushed(await scratch.pipeline([['FLUSHDB']]));
+}
+
+function demandFlushed(replies: readonly RedisReply[]): void {
   if (replies.every((reply) => 'value' in reply)) return;
   throw new AppError('redis-denied', 'The scratch database refuses FLUSHDB', {
     hint: 'Give DRILL_REDIS_REST_TOKEN the standard token of a database that is used for nothing else.',
