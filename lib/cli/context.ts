@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { environment, withEnvFile, type Environment } from '../config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/log.js';
+import { counted } from './output/format.js';
 import { printable, printableJson } from './output/printable.js';
 import { redact } from './output/redact.js';
 
@@ -28,10 +29,16 @@ export interface GlobalOptions {
   readonly envFile?: string;
 }
 
-export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<Context> {
+/** A context, and what is to be called when the command is over. */
+export interface OpenContext extends Context {
+  conclude(): void;
+}
+
+export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<OpenContext> {
   const env = await variables(options.envFile);
   const json = options.json === true;
   const note = (text: string): void => void process.stderr.write(`${printable(redact(text, env))}\n`);
+  const ignored = new Map<string, string>();
   return {
     env,
     json,
@@ -41,11 +48,38 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
       if (!json) process.stdout.write(`${printable(text)}\n`);
     },
     document(value) {
-      if (json) process.stdout.write(`${printableJson(value)}\n`);
+      if (json) process.stdout.write(`${printableJson(withIgnored(value, ignored))}\n`);
     },
     note,
-    log: remarks(note, env['DEBUG'] === '1'),
+    log: gathering(remarks(note, env['DEBUG'] === '1'), ignored),
+    conclude() {
+      if (ignored.size > 0) note(ignoredWords(ignored));
+    },
   };
+}
+
+/** Control objects that do not count are told of together at the end: there may be one for every run. */
+function gathering(log: Log, ignored: Map<string, string>): Log {
+  return {
+    ...log,
+    warn(event, fields = {}) {
+      if (event === 'control-object-ignored') ignored.set(String(fields['object']), String(fields['why']));
+      else log.warn(event, fields);
+    },
+  };
+}
+
+function ignoredWords(ignored: ReadonlyMap<string, string>): string {
+  const [[first] = ['']] = ignored;
+  const reasons = new Map<string, number>();
+  for (const why of ignored.values()) reasons.set(why, (reasons.get(why) ?? 0) + 1);
+  const counts = [...reasons].map(([why, count]) => `${count} ${why}`).join(', ');
+  return `warning: ${counted(ignored.size, 'control object')} in the store ignored (${counts}), the first ${first}; --json names all`;
+}
+
+function withIgnored(value: unknown, ignored: ReadonlyMap<string, string>): unknown {
+  if (ignored.size === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return { ...value, ignoredObjects: [...ignored].map(([object, why]) => ({ object, why })) };
 }
 
 async function variables(file: string | undefined): Promise<Environment> {

@@ -33,7 +33,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function interruptible(options: GlobalOptions, work: (context: Context) => Promise<void>): Promise<void> {
   const interruption = onInterrupt((text) => void process.stderr.write(`\n${text}\n`));
   try {
-    await work(await createContext(options, interruption.signal));
+    const context = await createContext(options, interruption.signal);
+    await work(context).finally(() => context.conclude());
   } finally {
     interruption.release();
   }

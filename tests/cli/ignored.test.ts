@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { copyOf, goodStore, put, startDatabase, type Database, type OddStore } from '../control/odd-store.js';
+import { cli, cliJson } from './fixture.js';
+
+let database: Database;
+let good: OddStore;
+let store: OddStore;
+beforeAll(async () => {
+  database = await startDatabase();
+  good = await goodStore(database, true);
+  store = await copyOf(good);
+});
+afterAll(async () => {
+  await store.stop();
+  await good.stop();
+  await database.stop();
+});
+
+it('control objects that do not count are one warning, and are named in the document', async () => {
+  const runs = Array.from({ length: 12 }, (_, at) => `runs/20261120T0200${at + 10}Z-aaaaaa/run.json`);
+  for (const [at, name] of runs.entries()) await put(store, name, at === 0 ? '{"a":' : '{}');
+  const said = await cli(['status'], store.env);
+  const warnings = said.stderr.split('\n').filter((line) => line.startsWith('warning:'));
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^warning: 12 control objects in the store ignored \(11 unsigned, 1 garbled\), the first runs\/\S+; --json names all$/,
+    ),
+  ]);
+  const { json } = await cliJson(['status'], store.env);
+  const named = json['ignoredObjects'] as { object: string; why: string }[];
+  expect(named.map(({ object }) => object).sort()).toEqual(runs);
+  expect(named).toContainEqual({ object: runs[0], why: 'garbled' });
+});
