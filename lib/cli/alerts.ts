@@ -9,7 +9,7 @@ import { facts } from './output/table.js';
 
 /** `alerts`: what is open, what is acknowledged, and whether messages arrive. Exit 1 when any alert is open. */
 export async function listAlerts(context: Context): Promise<number> {
-  const { store } = connect(context.env, ['store']);
+  const { store } = connect(context.env, ['store'], { log: context.log });
   const state = await readState(store);
   const alerts = openAlerts(state);
   const delivery = deliveryFigures(state);
@@ -49,7 +49,7 @@ export async function ackAlert(
   { reason, until }: AckOptions,
 ): Promise<number> {
   const end = until === undefined ? null : new Date(until).toISOString();
-  const ports = connect(context.env, ['clock', 'store']);
+  const ports = connect(context.env, ['clock', 'store'], { log: context.log });
   const given = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
   context.print(given.map(ackWords).join('\n'));
   context.document({ acknowledged: given });

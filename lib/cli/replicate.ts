@@ -15,7 +15,11 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   const { env, interrupt } = context;
   const settings = retentionSettings(env);
   const log = { ...context.log, warn: () => undefined, error: () => undefined };
-  const ports = { ...connect(env, ['clock', 'signer', 'store']), own: protectedDatabase(env).source, log };
+  const ports = {
+    ...connect(env, ['clock', 'signer', 'store'], { log: context.log }),
+    own: protectedDatabase(env).source,
+    log,
+  };
   const replica = connectReplica(env, context.log);
   const dryRun = options.dryRun === true;
   const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });

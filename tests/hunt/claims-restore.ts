@@ -1,34 +1,36 @@
 import type { PlainDump } from '../support/plain-dump.js';
 import { Lie, newest, trusted, unchanged, type Watched } from './claims.js';
 import { isOfProject } from './data.js';
-import { expectation, isNear, planOf, same, shown, wrongKeys, type RestoreStep } from './truth.js';
-import type { World } from './world.js';
+import { agree, same, skewed } from './times.js';
+import { expectation, planOf, shiftSeen, shown, wrongKeys, type Expectation, type RestoreStep } from './truth.js';
+import type { Known, Place, Whose, World } from './world.js';
 
-export function checkRestore(world: World, step: RestoreStep | { run: 'undo' }, watched: Watched): void {
-  const { after, before, outcome, touched } = watched;
-  if (step.run === 'undo') {
-    checkUndo(world, watched);
-    return;
-  }
+/** What a restore was asked to do. */
+export interface Asked {
+  readonly step: RestoreStep;
+  readonly whose: Whose;
+  /** The time of `--at`. */
+  readonly until: number | null;
+  /** The snapshot as far as the hunt knows which one is meant. */
+  readonly known: Known | null;
+}
+
+export function checkRestore(world: World, asked: Asked, watched: Watched): void {
+  const { step, whose } = asked;
+  const { after, before, outcome, touched, window } = watched;
   if (step.run === 'dry-run') unchanged(watched, 'a dry run');
-  const now = Date.now();
   if (step.scope !== 'all') outsideUnchanged(watched, step.scope);
   if (outcome.code !== 0) {
     const differs = [...new Set([...before.keys(), ...after.keys()])].some(
-      (key) =>
-        !touched.has(key) &&
-        !same(before.get(key), after.get(key)) &&
-        ![before.get(key), after.get(key)].some((entry) => entry !== undefined && isNear(entry, now)),
+      (key) => !touched.has(key) && !agree(before.get(key), after.get(key), window),
     );
-    if (differs) world.unfinished.add(step.scope);
+    if (differs && whose === 'main' && step.run === 'restore' && !isDone(asked, watched))
+      world.unfinished.add(`${step.mode} ${step.scope}`);
     world.lastUndo = null;
     return;
   }
-  const id = outcome.json?.['snapshot'];
-  const known = step.of === 0 ? trusted(world, id, 'latest is trusted', outcome) : world.known.get(String(id));
-  if (known === undefined) throw new Lie('a restore names its snapshot', String(id), outcome);
-  if (step.of === 0) newest(world, known, outcome);
-  const want = expectation(step, known, before, now);
+  const known = chosen(world, asked, watched);
+  const want = expected(step, known, watched);
   checkPlan(step, want, watched);
   if (step.run === 'dry-run') return;
   const wrong = wrongKeys(want, after, touched);
@@ -39,23 +41,73 @@ export function checkRestore(world: World, step: RestoreStep | { run: 'undo' }, 
       outcome,
     );
   lostUnsupported(watched);
-  if (step.scope === 'all') world.unfinished.clear();
-  else world.unfinished.delete(step.scope);
-  const undo =
-    /undo\s+(?:npx )?soulcaster-backup (restore [^\n(]+)/.exec(outcome.text)?.[1]?.trim().split(/\s+/) ?? null;
-  world.lastUndo =
-    undo === null || watched.meddled
-      ? null
-      : { from: undo[1] ?? '', before, args: withoutEnvFile(undo), settled: step.settle };
+  if (whose === 'main') endMarks(world, step.mode, step.scope);
+  world.lastUndo = watched.meddled ? null : wayBack(watched, step, whose);
 }
 
-function withoutEnvFile(args: readonly string[]): string[] {
-  const at = args.indexOf('--env-file');
-  return at < 0 ? [...args] : [...args.slice(0, at), ...args.slice(at + 2)];
+/** One of another mode, or of a project, does not end what another one began. */
+function endMarks({ unfinished }: World, mode: string, scope: string): void {
+  for (const mark of unfinished) {
+    const [itsMode, itsScope] = mark.split(' ');
+    if ((mode === 'replace' || mode === itsMode) && (scope === 'all' || scope === itsScope)) unfinished.delete(mark);
+  }
 }
 
-function checkPlan(step: RestoreStep, want: ReturnType<typeof expectation>, watched: Watched): void {
-  const total = (watched.outcome.json?.['plan'] as { total?: Record<string, number> } | undefined)?.total;
+/** Whether a process that was killed had come to its end all the same. */
+function isDone({ known, step }: Asked, watched: Watched): boolean {
+  if (known === null || step.ttl === 'shift') return false;
+  return wrongKeys(expected(step, known, watched), watched.after, watched.touched).length === 0;
+}
+
+function wayBack({ before, outcome }: Watched, step: RestoreStep, whose: Whose): World['lastUndo'] {
+  const words = /undo\s+(?:npx )?soulcaster-backup (restore [^\n(]+)/.exec(outcome.text)?.[1]?.trim().split(/\s+/);
+  if (words === undefined) return null;
+  const at = words.indexOf('--env-file');
+  const args = at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
+  return { whose, before, args: step.replica === true ? [...args, '--replica'] : args };
+}
+
+function chosen(world: World, { step, until }: Asked, { outcome }: Watched): Known {
+  const place: Place = step.replica === true ? 'replica' : 'store';
+  const id = outcome.json?.['snapshot'];
+  const isLatest = step.of === 0 || until !== null;
+  if (!isLatest) {
+    const known = world.known[place].get(String(id));
+    if (known === undefined) throw new Lie('a restore names its snapshot', String(id), outcome);
+    return known;
+  }
+  const known = trusted(world, id, 'latest is trusted', outcome, place);
+  newest(world, known, outcome, place, until ?? Infinity);
+  return known;
+}
+
+function expected(step: RestoreStep, known: Known, watched: Watched): Expectation {
+  const { after, before, outcome, skewMs, touched } = watched;
+  const window = skewed(watched.window, skewMs);
+  const circumstances = { known, before, window, shiftMs: 0n };
+  if (step.ttl !== 'shift') return expectation(step, circumstances);
+  const least = BigInt(watched.window.from + skewMs - known.finishedAt);
+  const most = BigInt(watched.window.to + skewMs - known.finishedAt);
+  if (step.run === 'dry-run') return expectation(step, { ...circumstances, shiftMs: least });
+  const isWritten = (key: string): boolean =>
+    !touched.has(key) &&
+    (step.scope === 'all' || isOfProject(key, step.scope)) &&
+    !(step.mode === 'missing' && before.has(key)) &&
+    !/^(feedback:(created|source|unclustered):|clusters:|cluster:.*:items$|user:projects:)/.test(key);
+  // A time at the end of all times says nothing.
+  const held = new Map([...known.held].filter(([, { expiresAt }]) => expiresAt === null || expiresAt.length < 19));
+  const seen = shiftSeen(held, after, isWritten) ?? least;
+  if (seen < least - 5n || seen > most + 5n)
+    throw new Lie(
+      '`--ttl shift` adds the time since the snapshot was finished',
+      `it added ${seen} ms, and ${least} to ${most} have gone by since ${known.id}`,
+      outcome,
+    );
+  return expectation(step, { ...circumstances, shiftMs: seen });
+}
+
+function checkPlan(step: RestoreStep, want: Expectation, watched: Watched): void {
+  const total = totals(watched.outcome.json);
   if (total === undefined || !want.countable || watched.meddled) return;
   const counts = planOf(want, watched.before, step.scope);
   const wrong = Object.entries(counts).filter(([name, count]) => total[name] !== count);
@@ -66,6 +118,44 @@ function checkPlan(step: RestoreStep, want: ReturnType<typeof expectation>, watc
       watched.outcome,
     );
 }
+
+function totals(json: Record<string, unknown> | null): Record<string, number> | undefined {
+  return (json?.['plan'] as { total?: Record<string, number> } | undefined)?.total;
+}
+
+/** What a dry run said has to be what the restore then did. */
+export function checkRehearsal(rehearsal: Watched, performed: Watched, known: Known | null): void {
+  const { meddled, faulty, outcome, skewMs } = performed;
+  if (meddled || faulty || skewMs !== 0) return;
+  const code = (watched: Watched): string =>
+    (watched.outcome.json?.['error'] as { code?: string } | null | undefined)?.code ?? '';
+  if (code(rehearsal) === 'locked' || code(performed) === 'locked') return;
+  const isTimed = (side: PlainDump): boolean =>
+    [...side.values()].some(({ expiresAt, fields }) =>
+      [expiresAt, ...Object.values(fields ?? {})].some((time) => time !== null && Number(time) < LATER),
+    );
+  const timed = known === null || [rehearsal.before, performed.before, known.held].some(isTimed);
+  if (rehearsal.outcome.code === 0 && outcome.code === 0 && !timed) {
+    const [said, did] = [totals(rehearsal.outcome.json), totals(outcome.json)];
+    if (JSON.stringify(said) !== JSON.stringify(did))
+      throw new Lie(
+        'a dry run holds to the letter',
+        `it said ${JSON.stringify(said)}, and then ${JSON.stringify(did)}`,
+        outcome,
+      );
+  }
+  if ((rehearsal.outcome.code === 0) !== (outcome.code === 0) && !REFUSED_LATER.test(code(performed)))
+    throw new Lie(
+      'a dry run finds what refuses the restore',
+      `it ended with "${code(rehearsal)}", and the restore with "${code(performed)}"`,
+      outcome,
+    );
+}
+
+/** Keys whose time comes before this may come and go between two runs. */
+const LATER = Date.UTC(2099, 0);
+/** What only a write can meet. */
+const REFUSED_LATER = /^(redis-full|redis-denied|redis-command|redis-unavailable|interrupted)$/;
 
 function outsideUnchanged(watched: Watched, project: string): void {
   const isOutside = (key: string): boolean => !isOfProject(key, project) && !key.startsWith('user:projects:');
@@ -84,21 +174,31 @@ function lostUnsupported({ before, after, touched, outcome }: Watched): void {
   }
 }
 
-function checkUndo(world: World, watched: Watched): void {
-  const { after, outcome, touched } = watched;
+export function checkUndo(world: World, watched: Watched): void {
+  const { after, outcome, touched, window } = watched;
   const undo = world.lastUndo;
   world.lastUndo = null;
   if (undo === null) return;
+  const project = undo.args[undo.args.indexOf('--project') + 1];
+  const scope = undo.args.includes('--project') && project !== undefined ? project : 'all';
   if (outcome.code !== 0) {
-    world.unfinished.add('all');
+    if (undo.whose === 'main' && !isBack(undo.before, watched)) world.unfinished.add(`replace ${scope}`);
     return;
   }
-  const now = Date.now();
   for (const key of new Set([...undo.before.keys(), ...after.keys()])) {
     const [a, b] = [undo.before.get(key), after.get(key)];
-    const near = [a, b].some((entry) => entry !== undefined && isNear(entry, now));
-    if (near || touched.has(key) || same(a, b) || key.startsWith('user:projects:')) continue;
+    if (touched.has(key) || agree(a, b, skewed(window, watched.skewMs))) continue;
+    if (key.startsWith('user:projects:') && scope !== 'all') continue;
     throw new Lie('an undo gives what was there before', shown(key, a, b), outcome);
   }
-  if (!undo.args.includes('--project')) world.unfinished.clear();
+  if (undo.whose === 'main') endMarks(world, 'replace', scope);
+}
+
+/** Whether an undo that did not end well changed nothing, or everything. */
+function isBack(wanted: PlainDump, { after, before, touched, window }: Watched): boolean {
+  const equals = (side: PlainDump): boolean =>
+    [...new Set([...side.keys(), ...after.keys()])].every(
+      (key) => touched.has(key) || agree(side.get(key), after.get(key), window),
+    );
+  return equals(before) || equals(wanted);
 }

@@ -5,11 +5,14 @@ import { KEYS, type DataStep, type Kind, type When } from './steps.js';
 type Argument = string | Buffer;
 
 const NAMES: readonly Buffer[] = [
-  ...Array.from({ length: KEYS - 4 }, (_, n) => Buffer.from(`k:${n}`)),
+  ...Array.from({ length: KEYS - 6 }, (_, n) => Buffer.from(`k:${n}`)),
   Buffer.from([0xff, 0x00, 0x9f]),
   Buffer.from('__proto__'),
   Buffer.from('\ufeff{tag}*'),
   Buffer.from(''),
+  // Lists of members: here of whatever is put into them, and of any type.
+  Buffer.from('feedback:created:pa'),
+  Buffer.from('feedback:unclustered:pb'),
 ];
 
 export const PROJECTS = ['pa', 'pb'] as const;

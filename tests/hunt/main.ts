@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
-import { buildProgram } from '../../lib/cli/program.js';
 import { presentEngines, engines, type TestEngine } from '../support/engines.js';
 import { startHuntDatabase, type HuntDatabase } from './servers.js';
 import { sequences, type Sequence, type Step } from './steps.js';
 import { Lie } from './claims.js';
 import { walk } from './walk.js';
-import { cleared, variables, type Keys, type World } from './world.js';
+import { realProduct } from './product.js';
+import { newWorld, type Keys } from './world.js';
 
 const USAGE =
   'npm run test:hunt -- [--minutes N] [--seed N] [--nasty 0..3] [--without KIND,KIND] [--replay JSON|FILE] [--keep-going]';
@@ -52,12 +52,7 @@ const KEYS: Keys = {
   identity: fixtureKeys.ageIdentity,
   recipient: fixtureKeys.ageRecipient,
 };
-const commands = buildProgram(() => Promise.resolve()).commands;
-const restoring = commands.find((command) => command.name() === 'restore');
-const hasFromSource = restoring?.options.some(({ long }) => long === '--from-source') === true;
-const hasAccept = commands.some((command) => command.name() === 'snapshots');
-
-const tally = { sequences: 0, steps: 0, byKind: new Map<string, number>() };
+const tally = { sequences: 0, steps: 0, byKind: new Map<string, number>(), with: new Map<string, number>() };
 
 /** Runs a sequence in a world of its own; the lie that it found, or null. */
 async function hunt(
@@ -76,19 +71,12 @@ async function hunt(
   await other
     .redis()
     .mset(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`staging:${n}`, `of staging ${n}`])));
-  const env = variables(setting, folder, KEYS, main, scratch);
-  const otherEnv = { ...env, UPSTASH_REDIS_REST_URL: other.url, UPSTASH_REDIS_REST_TOKEN: other.token };
-  const world: World = {
-    ...{ setting, main, other, scratch, folder, keys: KEYS, env, otherEnv, hasFromSource, hasAccept },
-    ...{ known: new Map(), unfinished: new Set(), lastUndo: null, past: new Map() },
-    ...{ touchedControl: false, everTampered: false, hindered: false, skewed: false },
-  };
-  cleared(folder);
+  const standby = await server('standby', { program: 'redis-server' });
+  const world = newWorld({ setting, product: realProduct, main, other, scratch, standby, keys: KEYS }, folder);
   let at = 0;
   try {
     for (const step of [...steps, { do: 'audit' } as Step]) {
       if (counting) count(step);
-      if (step.do === 'command' && step.skewSeconds !== undefined) world.skewed = true;
       if (process.env['HUNT_VERBOSE'] === '1') print(`  ${at} ${JSON.stringify(step)}`);
       await walk(world, step);
       at++;
@@ -99,15 +87,18 @@ async function hunt(
     const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { lie: new Lie('the hunt itself does not fail', words, null), at };
   } finally {
-    for (const each of [main, other, scratch]) each.onRequest(null);
+    for (const each of [main, other, scratch, standby]) each.onRequest(null);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 function count(step: Step): void {
   tally.steps++;
-  const more = `${'meddle' in step ? ' meddled' : ''}${'skewSeconds' in step ? ' skewed' : ''}`;
-  const kind = `${kindOf(step)}${more}`;
+  const words = ['meddle', 'skewSeconds', 'queue', 'target', 'replica', 'byTime', 'rehearsed'];
+  const facts = step as unknown as Record<string, unknown>;
+  const kind = kindOf(step);
+  for (const word of words.filter((each) => facts[each] !== undefined && facts[each] !== false))
+    tally.with.set(word, (tally.with.get(word) ?? 0) + 1);
   tally.byKind.set(kind, (tally.byKind.get(kind) ?? 0) + 1);
 }
 
@@ -157,9 +148,13 @@ async function report(
 }
 
 function figures(started: number, finds: number): string {
-  const kinds = [...tally.byKind].sort(([, a], [, b]) => b - a).map(([kind, times]) => `${kind} ${times}`);
+  const words = (counts: ReadonlyMap<string, number>): string =>
+    [...counts]
+      .sort(([, a], [, b]) => b - a)
+      .map(([kind, times]) => `${kind} ${times}`)
+      .join(', ');
   const minutes = ((Date.now() - started) / 60_000).toFixed(1);
-  return `${tally.sequences} sequences, ${tally.steps} steps in ${minutes} minutes, ${finds} finds\n  ${kinds.join(', ')}`;
+  return `${tally.sequences} sequences, ${tally.steps} steps in ${minutes} minutes, ${finds} finds\n  ${words(tally.byKind)}\n  of these with ${words(tally.with)}`;
 }
 
 async function main(): Promise<number> {

@@ -1,11 +1,24 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../../lib/cli/context.js';
 import { reportError } from '../../lib/cli/output/report-error.js';
 import { buildProgram } from '../../lib/cli/program.js';
+import { Lie } from './claims.js';
 import { skew } from './clock.js';
+import { overQueue, type QueuedWork } from './queue.js';
 
 export type Variables = Readonly<Record<string, string>>;
+
+/** What the hunt drives. A test puts a product in its place that lies. */
+export interface Product {
+  /** Within this process, with a clock that is ahead or behind. */
+  run(args: readonly string[], env: Variables, skewSeconds?: number): Promise<Outcome>;
+  /** In a process of its own that may be killed. */
+  spawn(args: readonly string[], env: Variables, killer: (kill: () => void) => void): Promise<Outcome>;
+  /** A backup or a restore over a queue; `seed` decides in which order its messages come. */
+  queued(work: QueuedWork, env: Variables, seed: number): Promise<Outcome>;
+}
 
 /** What a command printed and how it ended; `code` is null for a process that was killed. */
 export interface Outcome {
@@ -17,7 +30,7 @@ export interface Outcome {
 }
 
 /** Runs a command of the product in this process, as bin/soulcaster-backup.js does, with a clock that is ahead or behind. */
-export async function inProcess(args: readonly string[], env: Variables, skewSeconds = 0): Promise<Outcome> {
+async function inProcess(args: readonly string[], env: Variables, skewSeconds = 0): Promise<Outcome> {
   let out = '';
   let text = '';
   const context: Context = {
@@ -53,7 +66,7 @@ export async function inProcess(args: readonly string[], env: Variables, skewSec
 }
 
 /** The real program in a process of its own. `kill` is called with what ends it as kill -9 does. */
-export async function inOwnProcess(
+async function inOwnProcess(
   args: readonly string[],
   env: Variables,
   killer: (kill: () => void) => void,
@@ -76,4 +89,19 @@ function parsed(out: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+export const realProduct: Product = { run: inProcess, spawn: inOwnProcess, queued: overQueue };
+
+const HANG_MS = 90_000;
+
+/** A command that does not come to its end is a lie as well. */
+export async function limited(work: Promise<Outcome>, args: readonly string[]): Promise<Outcome> {
+  const over = new AbortController();
+  const late = delay(HANG_MS, null, { signal: over.signal, ref: true }).catch(() => null);
+  const first = await Promise.race([work, late]);
+  over.abort();
+  if (first === null)
+    throw new Lie('a command comes to its end', `${args.join(' ')} still runs after ${HANG_MS / 1000} s`, null);
+  return first;
 }

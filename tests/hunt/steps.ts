@@ -21,53 +21,88 @@ export type DataStep =
 
 export type Fault = 'reset' | 'lose-reply' | 'error-503' | 'slow';
 
+export type Second = 'backup' | 'restore' | 'drill' | 'prune' | 'replicate' | 'guard' | 'cancel' | 'unlock';
+
 /** Something that happens at the n-th request of a command. */
 export type Meddle =
   | { at: number; data: DataStep }
   | { at: number; fault: Fault; times: number }
-  | { at: number; second: 'backup' | 'restore' };
+  | { at: number; second: Second }
+  | { at: number; tamper: TamperStep };
+
+export type Mode = 'replace' | 'merge' | 'missing';
+
+export interface RestoreOptions {
+  /** 0: `latest`; else the n-th snapshot that there is. */
+  of: number;
+  mode: Mode;
+  scope: 'all' | 'pa' | 'pb';
+  ttl: 'keep' | 'shift' | 'drop';
+  /** `--at` the moment the snapshot was finished, instead of its id. */
+  byTime?: boolean;
+  /** `--target standby`. */
+  target?: boolean;
+  /** `--replica`. */
+  replica?: boolean;
+}
 
 export type Command =
-  | { run: 'backup' }
+  /** `queue`: over a queue that delivers late, twice and in any order. */
+  | { run: 'backup'; queue?: number | undefined }
   | { run: 'backup-other' }
-  | {
+  /** `rehearsed`: after a dry run, which has to say what then happens. */
+  | ({
       run: 'restore';
-      of: number;
-      mode: 'replace' | 'merge' | 'missing';
-      scope: 'all' | 'pa' | 'pb';
-      ttl: 'keep' | 'shift' | 'drop';
       safety: boolean;
       settle: boolean;
-    }
-  | {
-      run: 'dry-run';
-      of: number;
-      mode: 'replace' | 'merge' | 'missing';
-      scope: 'all' | 'pa' | 'pb';
-      ttl: 'keep' | 'shift' | 'drop';
-    }
+      queue?: number | undefined;
+      rehearsed?: boolean;
+    } & RestoreOptions)
+  | ({ run: 'dry-run' } & RestoreOptions)
   | { run: 'undo' }
   | { run: 'drill' }
-  | { run: 'verify'; of: number }
-  | { run: 'prune' }
-  | { run: 'accept'; of: number };
+  | { run: 'verify'; of: number; replica?: boolean }
+  | { run: 'prune'; replica?: boolean }
+  | { run: 'accept'; of: number }
+  | { run: 'adopt'; withdraw: boolean }
+  | { run: 'adopt-unsigned' }
+  | { run: 'replicate' }
+  | { run: 'guard' }
+  | { run: 'cancel' }
+  | { run: 'unlock' };
+
+export interface TamperStep {
+  do: 'tamper';
+  kind: ObjectKind;
+  pick: number;
+  how: 'corrupt' | 'truncate' | 'remove' | 'put-back' | 'forge' | 'empty';
+  place?: 'store' | 'replica';
+}
 
 export type Step =
   | DataStep
   | (Command & { do: 'command'; meddle?: Meddle; skewSeconds?: number })
   /** A process of its own, killed at its n-th request, or so many milliseconds after its start. */
-  | (Command & { do: 'kill'; at: number })
-  | {
-      do: 'tamper';
-      kind: ObjectKind;
-      pick: number;
-      how: 'corrupt' | 'truncate' | 'remove' | 'put-back' | 'forge' | 'empty';
-    }
+  | (Command & { do: 'kill'; at: number; afterMs?: number })
+  | TamperStep
   | { do: 'memory'; full: boolean }
   | { do: 'refuse'; command: string | null }
+  /** BACKUP_SIGNING_KEY is set, or taken away. */
+  | { do: 'key'; signed: boolean }
   | { do: 'audit' };
 
-export type ObjectKind = 'part' | 'manifest' | 'verification' | 'run' | 'lease' | 'guard' | 'catalog' | 'drill' | 'any';
+export type ObjectKind =
+  | 'part'
+  | 'manifest'
+  | 'verification'
+  | 'acceptance'
+  | 'run'
+  | 'lease'
+  | 'guard'
+  | 'catalog'
+  | 'drill'
+  | 'tombstone'
+  | 'any';
 
 /** What a whole sequence runs on. */
 export interface Setting {
@@ -83,7 +118,7 @@ export interface Sequence {
   readonly steps: readonly Step[];
 }
 
-export const KEYS = 14;
+export const KEYS = 16;
 
 const key = fc.nat({ max: KEYS - 1 });
 const kind = fc.constantFrom<Kind>('string', 'hash', 'list', 'set', 'zset', 'stream');
@@ -135,6 +170,19 @@ const data: fc.Arbitrary<DataStep> = fc.oneof(
 );
 
 const at = fc.integer({ min: 1, max: 14 });
+const tamper: fc.Arbitrary<TamperStep> = fc.record(
+  {
+    do: fc.constant('tamper' as const),
+    kind: fc.constantFrom<ObjectKind>(
+      ...(['part', 'part', 'manifest', 'verification', 'acceptance', 'run', 'lease'] as const),
+      ...(['guard', 'catalog', 'drill', 'tombstone', 'any'] as const),
+    ),
+    pick: fc.nat({ max: 99 }),
+    how: fc.constantFrom('corrupt', 'truncate', 'remove', 'put-back', 'forge', 'empty'),
+    place: fc.constantFrom('store', 'store', 'store', 'replica'),
+  },
+  { requiredKeys: ['do', 'kind', 'pick', 'how'] },
+);
 const meddle: fc.Arbitrary<Meddle> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ at, data }) },
   {
@@ -145,47 +193,70 @@ const meddle: fc.Arbitrary<Meddle> = fc.oneof(
       times: fc.constantFrom(1, 3, 30),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ at, second: fc.constantFrom('backup' as const, 'restore' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      at,
+      second: fc.constantFrom<Second>(
+        ...(['backup', 'backup', 'restore', 'restore', 'drill', 'prune', 'replicate'] as const),
+        ...(['guard', 'cancel', 'unlock'] as const),
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ at, tamper }) },
 );
 
 const of = fc.nat({ max: 7 });
-const mode = fc.constantFrom('replace' as const, 'replace' as const, 'merge' as const, 'missing' as const);
-const scope = fc.constantFrom('all' as const, 'all' as const, 'pa' as const, 'pb' as const);
-const ttl = fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'shift' as const, 'drop' as const);
 const mostly = (share: number) => fc.nat({ max: 99 }).map((n) => n < share);
-
-const restore = fc.record({
-  run: fc.constant('restore' as const),
+const queue = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 9999 }) },
+);
+const options = {
   of,
-  mode,
-  scope,
-  ttl,
-  safety: mostly(85),
-  settle: mostly(50),
-});
+  mode: fc.constantFrom<Mode>('replace', 'replace', 'merge', 'missing'),
+  scope: fc.constantFrom('all' as const, 'all' as const, 'pa' as const, 'pb' as const),
+  ttl: fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'shift' as const, 'drop' as const),
+  byTime: mostly(8),
+  target: mostly(10),
+  replica: mostly(8),
+};
+
+const restore = fc
+  .record({
+    run: fc.constant('restore' as const),
+    ...options,
+    safety: mostly(85),
+    settle: mostly(50),
+    queue,
+    rehearsed: mostly(15),
+  })
+  .map(plainly);
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant({ run: 'backup' as const }) },
+  { weight: 6, arbitrary: fc.record({ run: fc.constant('backup' as const), queue }).map(plainly) },
   { weight: 1, arbitrary: fc.constant({ run: 'backup-other' as const }) },
-  { weight: 6, arbitrary: restore },
-  { weight: 2, arbitrary: fc.record({ run: fc.constant('dry-run' as const), of, mode, scope, ttl }) },
+  { weight: 7, arbitrary: restore },
+  { weight: 2, arbitrary: fc.record({ run: fc.constant('dry-run' as const), ...options }).map(plainly) },
   { weight: 2, arbitrary: fc.constant({ run: 'undo' as const }) },
   { weight: 1, arbitrary: fc.constant({ run: 'drill' as const }) },
-  { weight: 1, arbitrary: fc.record({ run: fc.constant('verify' as const), of }) },
-  { weight: 1, arbitrary: fc.constant({ run: 'prune' as const }) },
+  { weight: 1, arbitrary: fc.record({ run: fc.constant('verify' as const), of, replica: mostly(20) }) },
+  { weight: 1, arbitrary: fc.record({ run: fc.constant('prune' as const), replica: mostly(20) }) },
   { weight: 1, arbitrary: fc.record({ run: fc.constant('accept' as const), of }) },
+  { weight: 1, arbitrary: fc.record({ run: fc.constant('adopt' as const), withdraw: mostly(30) }) },
+  { weight: 1, arbitrary: fc.constant({ run: 'adopt-unsigned' as const }) },
+  { weight: 2, arbitrary: fc.constant({ run: 'replicate' as const }) },
+  { weight: 1, arbitrary: fc.constant({ run: 'guard' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom({ run: 'cancel' as const }, { run: 'unlock' as const }) },
 );
 
-const objectKind = fc.constantFrom<ObjectKind>(
-  'part',
-  'manifest',
-  'verification',
-  'run',
-  'lease',
-  'guard',
-  'catalog',
-  'drill',
-  'any',
-);
+/** Without what is not asked for, so that a sequence is short to read. */
+function plainly<T extends object>(step: T): T {
+  return Object.fromEntries(
+    Object.entries(step).filter(
+      ([name, value]) => value !== undefined && !(value === false && /^(byTime|target|replica|rehearsed)$/.test(name)),
+    ),
+  ) as T;
+}
 
 /** Steps that are chosen from, with their weight; `nasty` from 0 (data, backups, restores) to 3 (all there is). */
 function steps(nasty: number): fc.Arbitrary<Step> {
@@ -197,19 +268,9 @@ function steps(nasty: number): fc.Arbitrary<Step> {
   const killed = fc
     .tuple(fc.oneof(fc.constant<Command>({ run: 'backup' }), restore), fc.integer({ min: 1, max: 30 }))
     .map(([each, n]): Step => ({ ...each, do: 'kill', at: n }));
-  const tamper = fc.record({
-    do: fc.constant('tamper' as const),
-    kind: objectKind,
-    pick: fc.nat({ max: 99 }),
-    how: fc.constantFrom(
-      'corrupt' as const,
-      'truncate' as const,
-      'remove' as const,
-      'put-back' as const,
-      'forge' as const,
-      'empty' as const,
-    ),
-  });
+  const late = fc
+    .tuple(command, fc.integer({ min: 200, max: 900 }))
+    .map(([each, afterMs]): Step => ({ ...each, do: 'kill', at: 0, afterMs }));
   const refuse = fc.constantFrom('hset', 'hgetall', 'scan', 'del', 'eval_ro', 'multi', 'pexpiretime', 'rename', null);
   return fc.oneof(
     { weight: 12, arbitrary: data },
@@ -217,10 +278,12 @@ function steps(nasty: number): fc.Arbitrary<Step> {
     { weight: 1, arbitrary: fc.constant<Step>({ do: 'audit' }) },
     { weight: nasty >= 1 ? 8 : 0, arbitrary: meddled },
     { weight: nasty >= 2 ? 1 : 0, arbitrary: killed },
+    { weight: nasty >= 2 ? 1 : 0, arbitrary: late },
     { weight: nasty >= 2 ? 2 : 0, arbitrary: skewed },
     { weight: nasty >= 3 ? 3 : 0, arbitrary: tamper },
     { weight: nasty >= 3 ? 1 : 0, arbitrary: fc.boolean().map((full): Step => ({ do: 'memory', full })) },
     { weight: nasty >= 3 ? 1 : 0, arbitrary: refuse.map((name): Step => ({ do: 'refuse', command: name })) },
+    { weight: nasty >= 3 ? 1 : 0, arbitrary: fc.boolean().map((signed): Step => ({ do: 'key', signed })) },
   );
 }
 

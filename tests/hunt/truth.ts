@@ -1,95 +1,127 @@
 import type { PlainDump, PlainEntry } from '../support/plain-dump.js';
 import { isOfProject } from './data.js';
+import { filledUp, listIn, merged } from './lists.js';
 import type { Command } from './steps.js';
+import { agree, isOpen, isOver, same, shifted, timeless, type Window } from './times.js';
 import type { Known } from './world.js';
 
 export type RestoreStep = Extract<Command, { run: 'restore' | 'dry-run' }>;
 
-/** Keys whose time is this near may be there or not. */
-const NEAR_MS = 20_000;
 const UNSUPPORTED = /^(vectorset|none)$/;
-/** What a restore does to jobs that were running, and to collections that modes unite. */
-const SETTLED = /^(job:|cluster:|cluster_job:)/;
-const UNITED =
-  /^(feedback:(created|source|unclustered)|clusters:|cluster:.*:items$|cluster:jobs:|cluster_jobs:|github:repos:|user:projects:)/;
+/** Hashes whose `status` says that work is under way, and what it says then. */
+const IN_FLIGHT: readonly (readonly [RegExp, RegExp])[] = [
+  [/^job:[^:]+$/, /^(running|pending)$/],
+  [/^cluster_job:[^:]+:[^:]+$/, /^(running|pending)$/],
+  [/^cluster:[^:]+:[^:]+$/, /^fixing$/],
+];
+
+/** What is known of a restore besides its options. */
+export interface Circumstances {
+  readonly known: Known;
+  readonly before: PlainDump;
+  /** When the command ran, by its own clock. */
+  readonly window: Window;
+  /** By what `shift` moved the times; 0 for other rules. */
+  readonly shiftMs: bigint;
+}
 
 export interface Expectation {
   readonly want: PlainDump;
   /** Keys of which nothing exact can be said. */
   readonly isLoose: (key: string) => boolean;
-  /** Whether the times of keys are those of the snapshot. */
-  readonly exactTimes: boolean;
   /** Whether the plan's figures can be computed: nothing is loose. */
   readonly countable: boolean;
+  readonly window: Window;
 }
 
 /** What has to stand in the database after a restore that says it succeeded, by the words of its options alone. */
-export function expectation(step: RestoreStep, known: Known, before: PlainDump, now: number): Expectation {
+export function expectation(step: RestoreStep, circumstances: Circumstances): Expectation {
+  const { before, window } = circumstances;
   const { mode, scope, ttl } = step;
-  const settles = step.run === 'restore' && step.settle;
   const inScope = (key: string): boolean => scope === 'all' || isOfProject(key, scope);
-  const want: PlainDump = new Map();
   const loose = new Set<string>();
+  const want: PlainDump = new Map();
+  const source = sourceOf(step, circumstances, loose, inScope);
   for (const [key, entry] of before) {
     if (!inScope(key) || mode !== 'replace') want.set(key, entry);
-    if (isNear(entry, now) || UNSUPPORTED.test(entry.type)) loose.add(key);
+    if (isOpen(entry, window) || UNSUPPORTED.test(entry.type)) loose.add(key);
   }
-  for (const [key, entry] of known.held) {
-    if (!inScope(key)) continue;
-    if (isNear(entry, now)) loose.add(key);
+  let settled = false;
+  for (const [key, entry] of source) {
+    if (mode !== 'replace' && listIn(key, entry) !== null) continue;
     if (mode === 'missing' && before.has(key)) continue;
-    want.set(key, withTtl(entry, ttl));
+    const written = step.run === 'restore' && step.settle ? withoutWork(key, entry) : entry;
+    settled ||= written !== entry;
+    want.set(key, written);
   }
-  const isLoose = (key: string): boolean =>
-    loose.has(key) ||
-    (settles && SETTLED.test(key)) ||
-    (mode !== 'replace' && UNITED.test(key)) ||
-    (scope !== 'all' && key.startsWith('user:projects:'));
+  const scoped: PlainDump = new Map([...before].filter(([key]) => inScope(key)));
+  if (mode === 'merge') merged({ before: scoped, source, want });
+  if (mode === 'missing') filledUp({ before: scoped, source, want });
+  const isLoose = (key: string): boolean => loose.has(key) || (scope !== 'all' && key.startsWith('user:projects:'));
   const keys = [...want.keys(), ...before.keys()];
-  return {
-    want,
-    isLoose,
-    exactTimes: ttl !== 'shift',
-    countable: mode === 'replace' && ttl === 'keep' && !keys.some(isLoose),
-  };
+  const hasDueFields = [...want.values(), ...before.values()].some(({ fields }) =>
+    Object.values(fields ?? {}).some((time) => isOpen({ type: '', value: '', expiresAt: time }, window)),
+  );
+  const countable = mode === 'replace' && ttl === 'keep' && !settled && !hasDueFields && !keys.some(isLoose);
+  return { want, isLoose, countable, window };
 }
 
-export function isNear(entry: PlainEntry, now: number): boolean {
-  const times = [entry.expiresAt, ...Object.values(entry.fields ?? {})];
-  return times.some((time) => time !== null && Number(time) < now + NEAR_MS);
+/** The snapshot's keys of the scope with the times that the rule gives them, without those whose time is over. */
+function sourceOf(
+  { ttl }: RestoreStep,
+  { known, shiftMs, window }: Circumstances,
+  loose: Set<string>,
+  inScope: (key: string) => boolean,
+): PlainDump {
+  const source: PlainDump = new Map();
+  for (const [key, held] of known.held) {
+    if (!inScope(key)) continue;
+    const entry = ttl === 'drop' ? timeless(held) : ttl === 'shift' ? shifted(held, shiftMs) : held;
+    if (isOver(entry, window)) continue;
+    if (isOpen(entry, window)) loose.add(key);
+    source.set(key, entry);
+  }
+  return source;
 }
 
-function withTtl(entry: PlainEntry, rule: RestoreStep['ttl']): PlainEntry {
-  if (rule !== 'drop') return entry;
-  return { type: entry.type, value: entry.value, expiresAt: null };
+function withoutWork(key: string, entry: PlainEntry): PlainEntry {
+  const states = IN_FLIGHT.find(([name]) => name.test(key))?.[1];
+  if (states === undefined || entry.type !== 'hash') return entry;
+  const pairs = JSON.parse(entry.value) as [string, string][];
+  if (!pairs.some(([field, value]) => field === 'status' && states.test(value))) return entry;
+  const over = pairs.map(([field, value]) => [field, field === 'status' && states.test(value) ? 'failed' : value]);
+  return { ...entry, value: JSON.stringify(over) };
+}
+
+/** By what the times of keys were moved, as the first that both sides have shows; null when none does. */
+export function shiftSeen(held: PlainDump, after: PlainDump, isCounted: (key: string) => boolean): bigint | null {
+  for (const [key, entry] of held) {
+    const found = after.get(key);
+    if (found === undefined || !isCounted(key)) continue;
+    if (entry.expiresAt !== null && found.expiresAt !== null) return BigInt(found.expiresAt) - BigInt(entry.expiresAt);
+    for (const [field, time] of Object.entries(entry.fields ?? {})) {
+      const now = found.fields?.[field];
+      if (now !== undefined) return BigInt(now) - BigInt(time);
+    }
+  }
+  return null;
 }
 
 /** Keys that do not stand as they have to, with both sides. */
-export function wrongKeys(
-  { want, isLoose, exactTimes }: Expectation,
-  after: PlainDump,
-  touched: ReadonlySet<string>,
-): string[] {
+export function wrongKeys(expected: Expectation, after: PlainDump, touched: ReadonlySet<string>): string[] {
+  const { want, isLoose, window } = expected;
   const wrong: string[] = [];
   for (const key of new Set([...want.keys(), ...after.keys()])) {
     if (isLoose(key) || touched.has(key)) continue;
     const [a, b] = [want.get(key), after.get(key)];
-    if (!same(a, b, exactTimes)) wrong.push(shown(key, a, b));
+    if (!agree(a, b, window)) wrong.push(shown(key, a, b));
   }
   return wrong;
 }
 
-export function same(a: PlainEntry | undefined, b: PlainEntry | undefined, exactTimes = true): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.type !== b.type || a.value !== b.value) return false;
-  const times = (entry: PlainEntry): string => JSON.stringify(Object.entries(entry.fields ?? {}).sort());
-  if (exactTimes) return a.expiresAt === b.expiresAt && times(a) === times(b);
-  return (a.expiresAt === null) === (b.expiresAt === null);
-}
-
 export function shown(key: string, a: PlainEntry | undefined, b: PlainEntry | undefined): string {
   const words = (entry: PlainEntry | undefined): string =>
-    entry === undefined ? 'absent' : JSON.stringify(entry).slice(0, 200);
+    entry === undefined ? 'absent' : JSON.stringify(entry).slice(0, 400);
   return `${JSON.stringify(key)}: should be ${words(a)}, is ${words(b)}`;
 }
 

@@ -1,154 +1,242 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultAction } from '../../lib/local/fault-proxy.js';
-import { checkRestore } from './claims-restore.js';
+import { callOf, type Call } from './arguments.js';
+import { audit, checkLease, runningIn } from './audit.js';
+import { checkRehearsal, checkRestore, checkUndo } from './claims-restore.js';
 import {
   checkDrill,
   checkPruned,
+  checkReplica,
   checkVerify,
   checkWords,
   claimed,
-  eligible,
-  learn,
   Lie,
   unchanged,
   type Watched,
 } from './claims.js';
 import { change, nameOf } from './data.js';
-import { inOwnProcess, inProcess, type Outcome } from './product.js';
-import type { Command, DataStep, Meddle, Step } from './steps.js';
-import { same, type RestoreStep } from './truth.js';
-import { dump, leftBehind, onDisk, remember, tamper, type Known, type World } from './world.js';
+import { learn } from './learn.js';
+import { limited, type Outcome } from './product.js';
+import type { DataStep, Meddle, Second, Step } from './steps.js';
+import { remember, tamper } from './tamper.js';
+import { agree } from './times.js';
+import { dump, eligible, leftBehind, variables, type World } from './world.js';
 
-const HANG_MS = 90_000;
-const HOUR_MS = 3_600_000;
+type CommandStep = Extract<Step, { do: 'command' | 'kill' }>;
 
 export async function walk(world: World, step: Step): Promise<void> {
-  if (step.do === 'audit') return audit(world);
-  if (step.do === 'tamper') return void tamper(world, step.kind, step.pick, step.how);
-  if (step.do === 'memory') {
-    const used = /used_memory:(\d+)/.exec(String(await world.main.redis().call('INFO', 'memory')))?.[1] ?? '0';
-    await world.main
-      .redis()
-      .call('CONFIG', 'SET', 'maxmemory', step.full ? String(Math.max(1, Number(used) - 1000)) : '0');
-    world.hindered = step.full;
-    return;
+  switch (step.do) {
+    case 'audit':
+      return audit(world);
+    case 'tamper':
+      return void tamper(world, step);
+    case 'memory':
+      return fill(world, step.full);
+    case 'refuse':
+      return refuse(world, step.command);
+    case 'key':
+      // What says that a restore is not finished is not believed without the signature.
+      if (step.signed && !world.signed) world.unfinished.clear();
+      world.signed = step.signed;
+      return;
+    case 'command':
+    case 'kill':
+      remember(world);
+      return command(world, step);
+    case 'put':
+    case 'fill':
+    case 'del':
+    case 'expire':
+    case 'field-expire':
+    case 'rename':
+    case 'flush':
+    case 'thin':
+    case 'unsupported':
+    case 'project':
+    case 'drop-items':
+    case 'restart':
+      world.lastUndo = null;
+      return change(world.main, step);
   }
-  if (step.do === 'refuse') {
-    await world.main.redis().call('ACL', 'SETUSER', 'default', '+@all');
-    if (step.command !== null) await world.main.redis().call('ACL', 'SETUSER', 'default', `-${step.command}`);
-    world.hindered = step.command !== null;
-    return;
-  }
-  if (step.do !== 'command' && step.do !== 'kill') {
-    world.lastUndo = null;
-    return change(world.main, step);
-  }
-  remember(world);
-  await command(world, step);
 }
 
-async function command(world: World, step: Extract<Step, { do: 'command' | 'kill' }>): Promise<void> {
-  const args = argumentsOf(world, step);
-  if (args === null) return;
+async function fill(world: World, full: boolean): Promise<void> {
+  const redis = world.main.redis();
+  const used = /used_memory:(\d+)/.exec(String(await redis.call('INFO', 'memory')))?.[1] ?? '0';
+  await redis.call('CONFIG', 'SET', 'maxmemory', full ? String(Math.max(1, Number(used) - 1000)) : '0');
+  world.hindered = full;
+}
+
+async function refuse(world: World, name: string | null): Promise<void> {
+  await world.main.redis().call('ACL', 'SETUSER', 'default', '+@all');
+  if (name !== null) await world.main.redis().call('ACL', 'SETUSER', 'default', `-${name}`);
+  world.hindered = name !== null;
+}
+
+async function command(world: World, step: CommandStep): Promise<void> {
+  const call = callOf(world, step);
+  if (call === null) return;
+  const rehearsal = await rehearse(world, step, call);
   const leftBefore = await leftBehind(world.main);
-  const watched = await watch(world, step, args);
+  const trustedBefore = eligible(world, call.place);
+  const watched = await watch(world, step, call);
   const { outcome } = watched;
   if (outcome.code !== null) checkWords(outcome);
-  await learn(world, watched, step);
-  if (step.run === 'restore' || step.run === 'undo' || step.run === 'dry-run') checkRestore(world, step, watched);
-  else unchanged(watched, 'a command that does not restore');
-  if (step.run === 'backup' && outcome.code === 0) claimed(world, outcome, 'backup');
-  if (step.run === 'verify') await checkVerify(world, outcome, args[1] ?? '');
-  if (step.run === 'drill' && outcome.code === 0) await checkDrill(world, outcome);
-  if (step.run === 'prune') checkPruned(world, outcome);
-  if (step.run === 'accept' && outcome.code === 0) world.known.get(args[2] ?? '')?.doubts.splice(0);
-  const mayLeave = outcome.code === null || watched.faulty || world.hindered || step.do === 'kill';
+  note(world, outcome);
+  await learn(world, watched, step, call.whose);
+  await check(world, step, call, watched);
+  if (step.run === 'prune') checkPruned(world, outcome, trustedBefore, call.place);
+  if (rehearsal !== null) checkRehearsal(rehearsal, watched, call.asked?.known ?? null);
+  const mayLeave = outcome.code === null || watched.faulty || world.hindered || watched.meddled || step.do === 'kill';
   if (!mayLeave) {
     const left = (await leftBehind(world.main)).filter((name) => !leftBefore.includes(name));
     if (left.length > 0) throw new Lie('an ended run leaves nothing behind', left.join(', '), outcome);
   }
 }
 
-/** The command line of a step; null where there is nothing that it could be about. */
-function argumentsOf(world: World, step: Command): string[] | null {
-  const sorted = [...world.known.values()].filter(({ id }) => onDisk(world, id)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const pick = (of: number): Known | undefined => sorted[(of - 1 + sorted.length) % Math.max(1, sorted.length)];
+/** Which run it was, and how the command that was to see it to its end said that it ended. */
+function note(world: World, outcome: Outcome): void {
+  const { code, json } = outcome;
+  const id = json?.['run'] ?? json?.['runId'];
+  if (typeof id !== 'string' || json?.['cancelled'] !== undefined) return;
+  world.lastRun = id;
+  world.ended.set(id, code);
+  if (code === 0 && world.cancelled.has(id)) throw new Lie('a run that was cancelled did not succeed', id, outcome);
+}
+
+async function check(world: World, step: CommandStep, call: Call, watched: Watched): Promise<void> {
+  const { outcome } = watched;
+  const isDone = outcome.code === 0;
+  if ((step.run === 'restore' || step.run === 'dry-run') && call.asked !== null) {
+    checkRestore(world, { step, ...call.asked }, watched);
+    return;
+  }
+  if (step.run === 'undo') {
+    checkUndo(world, watched);
+    return;
+  }
+  unchanged(watched, 'a command that does not restore');
   switch (step.run) {
     case 'backup':
-    case 'backup-other':
-      return ['backup', '--local'];
+      if (isDone) claimed(world, outcome, 'backup');
+      return;
+    case 'verify':
+      return checkVerify(world, outcome, call.args[1] ?? '', call.place);
     case 'drill':
-      return ['drill', '--local'];
+      return isDone ? checkDrill(world, outcome) : undefined;
+    case 'replicate':
+      return checkReplica(world, outcome);
+    case 'accept':
+      if (isDone) {
+        world.known.store.get(call.args[2] ?? '')?.standing.doubts.splice(0);
+        // It ends the state that the snapshot shows.
+        if (((outcome.json?.['ended'] as unknown[] | undefined) ?? []).length > 0) world.unfinished.clear();
+      }
+      return;
+    case 'adopt':
+      if (isDone) world.adopted = !step.withdraw;
+      return;
+    case 'adopt-unsigned':
+      for (const { id, outcome: what } of (outcome.json?.['snapshots'] ?? []) as { id: string; outcome: string }[]) {
+        const known = world.known.store.get(id);
+        if (what === 'adopted' && known !== undefined) known.standing.adopted = true;
+      }
+      return;
+    case 'cancel':
+    case 'unlock':
+      if (isDone) checkLease(world, outcome);
+      return;
+    case 'backup-other':
+    case 'dry-run':
+    case 'guard':
     case 'prune':
-      return ['prune'];
-    case 'verify': {
-      const known = pick(step.of);
-      return known === undefined ? null : ['verify', known.id, '--local'];
-    }
-    case 'accept': {
-      const known = pick(step.of);
-      return known === undefined || !world.hasAccept
-        ? null
-        : ['snapshots', 'accept', known.id, '--reason', 'the hunt says so'];
-    }
-    case 'undo':
-      return world.lastUndo === null
-        ? null
-        : [...world.lastUndo.args, '--yes', '--local', '--no-reindex', '--no-settle'];
     case 'restore':
-    case 'dry-run': {
-      const known = step.of === 0 ? undefined : pick(step.of);
-      if (step.of !== 0 && known === undefined) return null;
-      return [
-        ...['restore', known?.id ?? 'latest', '--mode', step.mode, '--ttl', step.ttl, '--local', '--no-reindex'],
-        ...(step.scope === 'all' ? [] : ['--project', step.scope]),
-        ...(step.run === 'dry-run' ? ['--dry-run', '--no-settle'] : ['--yes', ...(step.safety ? [] : ['--no-safety'])]),
-        ...(step.run === 'restore' && !step.settle ? ['--no-settle'] : []),
-        ...(known?.complete === false && step.mode !== 'replace' ? ['--allow-incomplete'] : []),
-        ...(known?.of === 'other' && world.hasFromSource ? ['--from-source'] : []),
-      ];
-    }
+      return;
   }
 }
 
-async function watch(world: World, step: Extract<Step, { do: 'command' | 'kill' }>, args: string[]): Promise<Watched> {
-  const database = step.run === 'backup-other' ? world.other : world.main;
-  const env = step.run === 'backup-other' ? world.otherEnv : world.env;
+/** A dry run of the very restore that comes next; null where none was asked for. */
+async function rehearse(world: World, step: CommandStep, call: Call): Promise<Watched | null> {
+  if (step.run !== 'restore' || step.rehearsed !== true || step.do === 'kill') return null;
+  const args = call.args.map((word) => (word === '--yes' ? '--dry-run' : word));
+  const database = world[call.whose];
+  const [from, before] = [Date.now(), await dump(database)];
+  const outcome = await limited(world.product.run(args, variables(world)), args);
+  checkWords(outcome);
+  const after = await dump(database);
+  const watched = { outcome, before, after, window: { from, to: Date.now() } };
+  const still = { ...watched, touched: new Set<string>(), meddled: false, faulty: false, skewMs: 0 };
+  unchanged(still, 'a dry run');
+  return still;
+}
+
+async function watch(world: World, step: CommandStep, { args, whose, work }: Call): Promise<Watched> {
+  const database = whose === 'other' ? world.other : world.main;
+  const subject = whose === 'standby' ? world.standby : world.main;
+  const env = variables(world, whose);
   const touched = new Set<string>();
   const state = { meddled: false, faulty: false };
-  const before = await dump(world.main);
+  const skewSeconds = (step.do === 'command' ? step.skewSeconds : undefined) ?? 0;
+  if (skewSeconds !== 0) world.skewed = true;
+  const from = Date.now();
+  const before = await dump(subject);
+  const aside = whose === 'standby' ? await dump(world.main) : null;
   let outcome: Outcome;
-  if (step.do === 'kill') {
-    let [seen, kill]: [number, () => void] = [0, () => undefined];
-    database.onRequest(() => {
-      if (++seen !== step.at) return Promise.resolve('pass');
-      kill();
-      // The request of a dead process: whether it still arrives is the network's affair.
-      return Promise.resolve(step.at % 2 === 0 ? 'pass' : 'reset');
-    });
+  if (step.do === 'kill') outcome = await killed(world, step, args, env, database);
+  else {
+    database.onRequest(step.meddle === undefined ? null : meddling(world, step.meddle, touched, state));
+    const queued = 'queue' in step && work !== null && skewSeconds === 0 ? step.queue : undefined;
     outcome = await limited(
-      inOwnProcess(args, env, (how) => void (kill = how)),
+      queued === undefined || work === null
+        ? world.product.run(args, env, skewSeconds)
+        : world.product.queued(work, env, queued),
       args,
     );
-    // What was on its way when the process died still arrives.
-    await delay(60);
-  } else {
-    database.onRequest(step.meddle === undefined ? null : meddling(world, step.meddle, touched, state));
-    outcome = await limited(inProcess(args, env, step.skewSeconds ?? 0), args);
   }
   database.onRequest(null);
-  const after = await dump(world.main);
-  return { outcome, before, after, touched, ...state };
+  const after = await dump(subject);
+  const window = { from, to: Date.now() };
+  if (aside !== null) {
+    const main = { outcome, before: aside, after: await dump(world.main), touched, window };
+    unchanged(main, 'a restore into another database, in this one,');
+  }
+  return {
+    outcome,
+    before,
+    after,
+    touched: whose === 'standby' ? new Set() : touched,
+    window,
+    skewMs: skewSeconds * 1000,
+    ...state,
+  };
 }
 
-async function limited(work: Promise<Outcome>, args: readonly string[]): Promise<Outcome> {
-  const over = new AbortController();
-  const late = delay(HANG_MS, null, { signal: over.signal, ref: true }).catch(() => null);
-  const first = await Promise.race([work, late]);
-  over.abort();
-  if (first === null)
-    throw new Lie('a command comes to its end', `${args.join(' ')} still runs after ${HANG_MS / 1000} s`, null);
-  return first;
+async function killed(
+  world: World,
+  step: Extract<Step, { do: 'kill' }>,
+  args: readonly string[],
+  env: ReturnType<typeof variables>,
+  database: World['main'],
+): Promise<Outcome> {
+  let [seen, kill]: [number, () => void] = [0, () => undefined];
+  database.onRequest(() => {
+    if (++seen !== step.at) return Promise.resolve('pass');
+    kill();
+    // The request of a dead process: whether it still arrives is the network's affair.
+    return Promise.resolve(step.at % 2 === 0 ? 'pass' : 'reset');
+  });
+  const timers: NodeJS.Timeout[] = [];
+  const outcome = await limited(
+    world.product.spawn(args, env, (how) => {
+      kill = how;
+      if (step.afterMs !== undefined) timers.push(setTimeout(how, step.afterMs));
+    }),
+    args,
+  );
+  for (const timer of timers) clearTimeout(timer);
+  // What was on its way when the process died still arrives.
+  await delay(60);
+  return outcome;
 }
 
 function meddling(world: World, what: Meddle, touched: Set<string>, state: { meddled: boolean; faulty: boolean }) {
@@ -162,69 +250,67 @@ function meddling(world: World, what: Meddle, touched: Set<string>, state: { med
       return what.fault === 'slow' ? { delayMs: 150 } : what.fault;
     }
     if (seen !== what.at) return 'pass';
+    if ('tamper' in what) {
+      remember(world);
+      tamper(world, what.tamper);
+      return 'pass';
+    }
     state.meddled = true;
     if ('second' in what) {
-      const args =
-        what.second === 'backup' ? ['backup', '--local'] : ['restore', 'latest', '--yes', '--local', '--no-reindex'];
-      const second = await inProcess(args, world.env);
-      checkWords(second);
-      if (what.second === 'restore' && second.code === 0)
-        for (const key of (await dump(world.main)).keys()) touched.add(key);
+      await second(world, what.second, touched);
       return 'pass';
     }
     const before = await dump(world.main);
     await change(world.main, what.data);
     const after = await dump(world.main);
+    const never = { from: 0, to: 0 };
     for (const key of new Set([...before.keys(), ...after.keys()])) {
-      if (!same(before.get(key), after.get(key))) touched.add(key);
+      if (!agree(before.get(key), after.get(key), never)) touched.add(key);
     }
     for (const key of named(what.data)) touched.add(key);
     return 'pass';
   };
 }
 
+/** Another process, while the first waits for an answer. */
+async function second(world: World, what: Second, touched: Set<string>): Promise<void> {
+  const args = secondArguments(world, what);
+  if (args === null) return;
+  const [from, before] = [Date.now(), await dump(world.main)];
+  const outcome = await limited(world.product.run(args, variables(world)), args);
+  checkWords(outcome);
+  const [after, window] = [await dump(world.main), { from, to: Date.now() }];
+  if (what === 'cancel' && outcome.json?.['cancelled'] === true) world.cancelled.add(args[1] ?? '');
+  if (what !== 'restore') return;
+  const names = [...new Set([...before.keys(), ...after.keys()])];
+  const isStill = names.every((key) => agree(before.get(key), after.get(key), window));
+  if (outcome.code !== 0 && isStill) return;
+  for (const key of names) touched.add(key);
+  // One that broke off may have left a mark, which is not followed up.
+  if (outcome.code === 0) world.unfinished.clear();
+}
+
+function secondArguments(world: World, what: Second): string[] | null {
+  switch (what) {
+    case 'backup':
+    case 'drill':
+    case 'guard':
+      return [what, '--local'];
+    case 'prune':
+    case 'replicate':
+      return [what];
+    case 'restore':
+      return ['restore', 'latest', '--yes', '--local', '--no-reindex'];
+    case 'cancel': {
+      const run = runningIn(world);
+      return run === null ? null : ['cancel', run];
+    }
+    case 'unlock':
+      return ['unlock', 'database', '--yes'];
+  }
+}
+
 function named(step: DataStep): string[] {
   const keys = [...('key' in step ? [step.key] : []), ...('to' in step ? [step.to] : [])];
   return keys.map((key) => nameOf(key).toString('latin1'));
-}
-
-/** Asks what the product says of the whole, and holds it against what is so. */
-async function audit(world: World): Promise<void> {
-  const before = await dump(world.main);
-  const dry: RestoreStep = { run: 'dry-run', of: 0, mode: 'replace', scope: 'all', ttl: 'keep' };
-  const args = argumentsOf(world, dry) ?? [];
-  const outcome = await limited(inProcess(args, world.env), args);
-  checkWords(outcome);
-  const watched = {
-    outcome,
-    before,
-    after: await dump(world.main),
-    touched: new Set<string>(),
-    meddled: false,
-    faulty: false,
-  };
-  checkRestore(world, dry, watched);
-  const code = (outcome.json?.['error'] as { code?: string } | undefined)?.code ?? '';
-  if (
-    outcome.code !== 0 &&
-    eligible(world).some(({ touched }) => !touched) &&
-    !world.everTampered &&
-    !world.skewed &&
-    !world.hindered &&
-    !['locked', 'busy', 'not-restorable'].includes(code)
-  ) {
-    throw new Lie('a trusted snapshot is found', JSON.stringify(outcome.json?.['error']).slice(0, 300), outcome);
-  }
-  const status = await limited(inProcess(['status'], world.env), ['status']);
-  if (/Unexpected |defect in soulcaster/.test(status.text))
-    throw new Lie('no command ends with a defect', status.text.slice(-500), status);
-  if (status.json?.['state'] === 'ok') {
-    const good = eligible(world).filter(({ takenAt }) => takenAt > Date.now() - 24 * HOUR_MS);
-    if (good.length === 0)
-      throw new Lie('the state is ok', 'there is no trusted snapshot of the last 24 hours', status);
-    if (world.unfinished.size > 0)
-      throw new Lie('the state is ok', 'a restore of the database is not finished', status);
-  }
-  const listed = await limited(inProcess(['list'], world.env), ['list']);
-  checkWords(listed);
 }

@@ -36,15 +36,19 @@ export function openPlain(url: string, auth: { username?: string; password?: str
   return redis;
 }
 
-/** Every key of a database. Nothing may write meanwhile; what expires meanwhile may be absent. */
-export async function dumpDatabase(redis: Redis): Promise<PlainDump> {
+/**
+ * Every key of a database. Nothing may write meanwhile; what expires meanwhile may be absent. `whole`: long values are
+ * given in full.
+ */
+export async function dumpDatabase(redis: Redis, whole = false): Promise<PlainDump> {
   const dump: PlainDump = new Map();
   const [listed] = await run(redis, [['KEYS', '*']]);
   const names = list(listed).map(bytes);
   const knowsFields = await knows(redis, 'HPEXPIRETIME');
   for (let at = 0; at < names.length; at += AT_ONCE) {
     const page = names.slice(at, at + AT_ONCE);
-    for (const [name, entry] of await dumpKeys(redis, page, knowsFields)) dump.set(name.toString('latin1'), entry);
+    for (const [name, entry] of await dumpKeys(redis, page, knowsFields))
+      dump.set(name.toString('latin1'), whole ? entry : { ...entry, value: shortened(entry.value) });
   }
   return dump;
 }
@@ -73,7 +77,7 @@ async function dumpKeys(redis: Redis, names: readonly Buffer[], knowsFields: boo
     if (Array.isArray(reply) && reply.length === 0 && type !== 'stream') continue;
     const extra = type === 'stream' ? await streamState(redis, name) : '';
     const fields = type === 'hash' && knowsFields ? await fieldTimes(redis, name, list(reply)) : {};
-    const value = shortened(canonical(type, reply) + extra);
+    const value = canonical(type, reply) + extra;
     entries.push([name, { type, expiresAt, value, ...(Object.keys(fields).length > 0 ? { fields } : {}) }]);
   }
   return entries;

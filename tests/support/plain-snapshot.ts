@@ -48,7 +48,12 @@ export async function readPlainManifest(folder: string, id: string): Promise<Pla
 }
 
 /** The keys of a snapshot in a folder store, by docs/format.md alone, in the form that `dumpDatabase` gives. */
-export async function readPlainSnapshot(folder: string, id: string, identity: string | null): Promise<PlainDump> {
+export async function readPlainSnapshot(
+  folder: string,
+  id: string,
+  identity: string | null,
+  whole = false,
+): Promise<PlainDump> {
   const manifest = await readPlainManifest(folder, id);
   const passed = new Set(manifest.doubles.map(({ part, line }) => `${part}:${line}`));
   const dump: PlainDump = new Map();
@@ -67,7 +72,7 @@ export async function readPlainSnapshot(folder: string, id: string, identity: st
       if (skip || line.void === true) continue;
       const key = latin(line.k);
       if (dump.has(key)) throw new Error(`${key} stands twice in ${id}`);
-      dump.set(key, entryOf(open));
+      dump.set(key, entryOf(open, whole));
     }
   }
   return dump;
@@ -81,13 +86,13 @@ async function partText(file: string, identity: string | null): Promise<string> 
   return gunzipSync(await decrypter.decrypt(stored)).toString('utf8');
 }
 
-function entryOf(lines: readonly Line[]): PlainEntry {
+function entryOf(lines: readonly Line[], whole: boolean): PlainEntry {
   const [{ t: type, x }] = lines as [Line];
   const times = Object.fromEntries(lines.flatMap(({ fx = [] }) => fx.map(([field, ms]) => [latin(field), String(ms)])));
   return {
     type,
     expiresAt: x === undefined ? null : String(x),
-    value: shortened(valueOf(type, lines)),
+    value: whole ? valueOf(type, lines) : shortened(valueOf(type, lines)),
     ...(Object.keys(times).length > 0 ? { fields: times } : {}),
   };
 }

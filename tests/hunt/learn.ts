@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { readPlainManifest, readPlainSnapshot, type PlainManifest } from '../support/plain-snapshot.js';
+import type { PlainDump } from '../support/plain-dump.js';
+import { Lie, type Watched } from './claims.js';
+import { isOfProject } from './data.js';
+import type { Command } from './steps.js';
+import { agree, isOpen, same } from './times.js';
+import { shown } from './truth.js';
+import { dump, eligible, objects, type Known, type Place, type Whose, type World } from './world.js';
+
+/** Reads every snapshot that is new by its format, and holds it against what stood in the database all the while. */
+export async function learn(world: World, watched: Watched, step: Command, whose: Whose): Promise<void> {
+  for (const place of ['store', 'replica'] as const) {
+    for (const name of objects(world.folders[place])) {
+      const id = /^snapshots\/([^/]+)\/manifest\.json$/.exec(name)?.[1];
+      if (id === undefined || world.known[place].has(id) || id.endsWith('forged')) continue;
+      const known = await readNew(world, watched, step, { id, place, whose });
+      if (known !== null) world.known[place].set(id, known);
+    }
+  }
+}
+
+interface New {
+  readonly id: string;
+  readonly place: Place;
+  readonly whose: Whose;
+}
+
+async function readNew(
+  world: World,
+  watched: Watched,
+  step: Command,
+  { id, place, whose }: New,
+): Promise<Known | null> {
+  const { outcome } = watched;
+  const folder = world.folders[place];
+  const manifest = await readPlainManifest(folder, id).catch(() => null);
+  if (manifest === null) return null;
+  const original = world.known.store.get(id);
+  if (place === 'replica' && original?.touched === true) return { ...original };
+  const held = await readPlainSnapshot(folder, id, world.keys.identity, true).catch((error: unknown) => String(error));
+  // Somebody may have altered it while the command ran.
+  if (typeof held === 'string') {
+    if (world.everTampered) return null;
+    throw new Lie('a snapshot that is there can be read', `${id}: ${held}`, outcome);
+  }
+  if (place === 'replica' && original !== undefined) {
+    sameAs(original, held, outcome);
+    return { ...original };
+  }
+  const safety = manifest.purpose === 'safety';
+  const complete = manifest.state === 'complete';
+  const isOwn = id === (outcome.json?.['run'] ?? outcome.json?.['runId']);
+  const of = whoseIs(world, manifest.source);
+  if (of === null) throw new Lie('a snapshot names its source', `${id}: ${manifest.source}`, outcome);
+  const sides =
+    of === 'other'
+      ? { before: await dump(world.other), after: await dump(world.other) }
+      : { before: watched.before, after: watched.after };
+  const isSeen = of === 'other' || (of === 'standby') === (whose === 'standby');
+  if (complete && isSeen) heldTo({ id, held, ...sides, watched, step, safety, atOnce: safety && isOwn });
+  if (manifest.counts.keys !== held.size) {
+    throw new Lie('the manifest counts the keys', `${id} says ${manifest.counts.keys} and holds ${held.size}`, outcome);
+  }
+  const doubts = safety ? [] : doubtsOf(world, { held, manifest, watched, ...sides }, of);
+  const finishedAt = Date.parse(manifest.window.to);
+  return {
+    ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), touched: false },
+    signed: world.signed,
+    uncertain: eligible(world).every((each) => each.id >= id) && world.known.store.size > 0,
+    standing: { doubts, adopted: false },
+  };
+}
+
+/** The source is the hash of the host that the database is reached under. */
+function whoseIs(world: World, source: string): Whose | null {
+  const names = ['main', 'other', 'standby'] as const;
+  return names.find((name) => sourceOf(world[name].url) === source) ?? null;
+}
+
+export function sourceOf(url: string): string {
+  return createHash('sha256').update(new URL(url).host).digest('hex');
+}
+
+function sameAs(original: Known, held: PlainDump, outcome: Watched['outcome']): void {
+  for (const key of new Set([...original.held.keys(), ...held.keys()])) {
+    const [a, b] = [original.held.get(key), held.get(key)];
+    if (!same(a, b)) throw new Lie('a copy is as its original', `${original.id}: ${shown(key, a, b)}`, outcome);
+  }
+}
+
+interface Held {
+  readonly id: string;
+  readonly held: PlainDump;
+  readonly before: PlainDump;
+  readonly after: PlainDump;
+  readonly watched: Watched;
+  readonly step: Command;
+  readonly safety: boolean;
+  /** Whether it is of the moment before anything was changed. */
+  readonly atOnce: boolean;
+}
+
+function heldTo({ id, held, before, after, watched, step, safety, atOnce }: Held): void {
+  const scope = 'scope' in step ? step.scope : 'all';
+  const { outcome, touched, window } = watched;
+  for (const [key, entry] of before) {
+    const stable = atOnce || agree(entry, after.get(key), window);
+    if (!stable || touched.has(key) || entry.type === 'vectorset') continue;
+    if (safety && scope !== 'all' && !isOfProject(key, scope)) continue;
+    if (!agree(entry, held.get(key), window)) {
+      throw new Lie(
+        'a complete snapshot holds every key that stood unchanged',
+        `${id}: ${shown(key, entry, held.get(key))}`,
+        outcome,
+      );
+    }
+  }
+  if (watched.meddled || safety) return;
+  for (const [key, entry] of held) {
+    if (!before.has(key) && !isOpen(entry, window))
+      throw new Lie('a snapshot holds only what was there', `${id}: ${shown(key, undefined, entry)}`, outcome);
+  }
+}
+
+interface Taken {
+  readonly held: PlainDump;
+  readonly manifest: PlainManifest;
+  readonly watched: Watched;
+  readonly before: PlainDump;
+  readonly after: PlainDump;
+}
+
+function doubtsOf(world: World, taken: Taken, of: Whose): string[] {
+  const { after, before, held, manifest, watched } = taken;
+  const doubts: string[] = [];
+  if (of === 'main' && world.unfinished.size > 0) doubts.push('unfinished');
+  // Where something was done from outside, nobody knows but the run itself when it counted.
+  const [had, has] = watched.meddled ? [manifest.dbsize.before, manifest.dbsize.after] : [before.size, after.size];
+  if (has + 2 < had / 2) doubts.push('emptied');
+  if (of === 'main' && held.size < leastReference(world, manifest.id) / 2) doubts.push('shrunk');
+  if (timeOf(manifest.id) > Date.now() + 60_000) doubts.push('future');
+  return doubts;
+}
+
+/**
+ * The fewest keys that a snapshot may be compared with: those of the newest that can be trusted or, where objects were
+ * touched so that it is not known which one that is, of all that may be it.
+ */
+function leastReference(world: World, id: string): number {
+  const before = eligible(world).filter((each) => each.id < id);
+  const at = before.findLastIndex(({ touched }) => !touched && !world.touchedControl);
+  const sizes = before.slice(Math.max(0, at)).map(({ held }) => held.size);
+  return sizes.length === 0 || world.skewed ? 0 : Math.min(...sizes);
+}
+
+function timeOf(id: string): number {
+  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id) ?? [];
+  return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(mi), Number(s));
+}
