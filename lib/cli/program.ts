@@ -181,7 +181,7 @@ function addRestore(program: Command, perform: Perform): void {
     .option('--no-lock', 'write nothing into the store, which may be full or read-only; takes --no-safety')
     .option('--no-reindex', 'do not make the vectors of what was restored anew')
     .option('--no-settle', 'leave jobs as they were, even those that were running')
-    .option('--allow-incomplete', 'take a snapshot that lacks keys, with --mode merge or missing')
+    .option('--allow-incomplete', 'take a snapshot that lacks keys which it could hold, with --mode merge or missing')
     .option(...REPLICA)
     .option(...LOCAL)
     .option('--yes', 'do not ask')

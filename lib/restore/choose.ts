@@ -10,7 +10,7 @@ import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
 import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
 import { isFoundDamaged, objectionToSeal, trustContext } from '../snapshot/trust.js';
-import { unsavedWords } from '../snapshot/shortfall.js';
+import { lacksSavableKeys, unsavedWords } from '../snapshot/shortfall.js';
 import type { RestoreInput } from './model.js';
 
 export type ChoosePorts = Pick<Ports, 'sealer' | 'signer' | 'store'>;
@@ -39,7 +39,7 @@ export async function findSnapshot(
 /**
  * The manifest of a snapshot that may be restored. Throws `not-found`, `newer-format`, `damaged` (altered), `wrong-key`
  * (not signed with a key that is set here, or no identity opens its parts) and `not-restorable` (found damaged when it
- * was last verified, or incomplete).
+ * was last verified, or incomplete for want of keys that it could hold).
  */
 export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomplete: boolean): Promise<Manifest> {
   const loaded = isId(id) ? await loadManifest(ports.store, id) : null;
@@ -106,8 +106,8 @@ function checkSeal({ signer }: ChoosePorts, { id, seal }: Manifest, entry: Catal
 }
 
 function checkWhole(manifest: Manifest, entry: CatalogEntry, allowIncomplete: boolean): void {
-  const { id, state } = manifest;
-  if (state === 'incomplete' && !allowIncomplete) {
+  const { id } = manifest;
+  if (lacksSavableKeys(manifest) && !allowIncomplete) {
     const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
     throw new AppError('not-restorable', `Snapshot ${id} is incomplete: ${unsaved}`, {
       hint: 'Restore from a complete one, or allow an incomplete one with mode merge or missing, which remove nothing.',

@@ -30,7 +30,7 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' 
   readonly confirmFor?: 'replacing-all' | 'any';
   /** Default false: a safety snapshot undoes what its restore did, in its scope and target, and no more. */
   readonly everything?: boolean;
-  /** Whether a snapshot will do that lacks keys; never with mode `replace`, which would remove them. */
+  /** Whether a snapshot will do that lacks keys which it could hold; never with mode `replace`, which would remove them. */
   readonly allowIncomplete: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface Prepared {
 export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): Promise<Prepared> {
   if (asked.allowIncomplete && asked.mode === 'replace') {
     throw new AppError('usage', 'Mode replace would remove the keys that an incomplete snapshot lacks', {
-      hint: 'Allow an incomplete snapshot with mode merge or missing only.',
+      hint: 'Allow an incomplete snapshot with mode merge or missing only. One that lacks nothing but keys of types that no snapshot can hold need not be allowed.',
     });
   }
   checkTarget(ports, asked.target);

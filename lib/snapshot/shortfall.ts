@@ -36,6 +36,15 @@ export function unsavedWords({ ledger, names }: Pick<Manifest, 'ledger' | 'names
   return message === '' ? null : message;
 }
 
+/**
+ * Whether a snapshot lacks keys that it could hold, so that to replace a database by it would remove them. One that is
+ * incomplete for keys of types that no snapshot can hold lacks none: a restore leaves such keys as they are.
+ */
+export function lacksSavableKeys({ ledger, names, state }: Pick<Manifest, 'ledger' | 'names' | 'state'>): boolean {
+  if (state === 'complete') return false;
+  return ledger.failed.count > 0 || (names?.unexplained ?? 0) > 0 || ledger.unsupported.count === 0;
+}
+
 export function typeWords(types: readonly string[]): string {
   return `of type ${types.join(', ')}`;
 }

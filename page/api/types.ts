@@ -140,6 +140,10 @@ export interface Snapshot {
   readonly plainBytes: number | null;
   readonly storedBytes: number | null;
   readonly failed: number | null;
+  /** Of types that no snapshot can hold. */
+  readonly unsupported?: number | null;
+  /** Counted by the database, and named by no walk over the names. */
+  readonly unexplained?: number | null;
   readonly encrypted: boolean | null;
   readonly createdAt: string;
   readonly readBackAt: string | null;

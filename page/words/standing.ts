@@ -13,6 +13,7 @@ export type Standing =
   | 'untrusted'
   | 'damaged';
 
+type Lacking = Pick<Snapshot, 'failed' | 'unexplained' | 'unsupported'>;
 type Judged = Pick<Snapshot, 'state' | 'trust' | 'verification'>;
 
 export function standingOf({ state, trust, verification }: Judged): Standing {
@@ -44,7 +45,10 @@ export const RUN_TONES: Readonly<Record<RunState, Tone>> = {
 
 const RESTORABLE: ReadonlySet<Standing> = new Set(['verified', 'not checked', 'doubtful', 'future', 'foreign']);
 
-/** Whether a restore may begin with it. */
-export function isRestorable(snapshot: Judged): boolean {
-  return RESTORABLE.has(standingOf(snapshot));
+/** Whether a restore may begin with it; incomplete, it may when it lacks only keys that no snapshot can hold. */
+export function isRestorable(snapshot: Judged & Lacking): boolean {
+  const standing = standingOf(snapshot);
+  const { failed, unexplained = 0, unsupported = 0 } = snapshot;
+  if (standing === 'incomplete') return failed === 0 && unexplained === 0 && (unsupported ?? 0) > 0;
+  return RESTORABLE.has(standing);
 }

@@ -192,5 +192,10 @@ describe('restores', () => {
     ];
     expect(states.map(standingOf)).toEqual(['verified', 'not checked', 'damaged', 'incomplete', 'unreadable']);
     expect(states.map(isRestorable)).toEqual([true, true, false, false, false]);
+    const lacking = { state: 'incomplete', failed: 0, unexplained: 0, unsupported: 6 } as const;
+    expect(isRestorable(snapshotAt(0, lacking))).toBe(true);
+    for (const more of [{ failed: 1 }, { unexplained: 1 }]) {
+      expect(isRestorable(snapshotAt(0, { ...lacking, ...more }))).toBe(false);
+    }
   });
 });

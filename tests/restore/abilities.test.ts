@@ -3,6 +3,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import { changes } from '../support/dumps.js';
 import { presentEngines } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { makeSnapshot } from '../support/made-snapshots.js';
 import type { RecordLine } from '../../lib/snapshot/record.js';
@@ -157,6 +158,31 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     }
     expect([await redis.type('a'), await redis.type('feedback:created:p')]).toEqual(['vectorset', 'vectorset']);
     expect(await redis.get('b')).toBe('2');
+  });
+
+  it.each([true, false])('makes no snapshot unfit to replace by, and stays (safety: %s)', async (safety) => {
+    const { redis } = bench.database;
+    await redis.flushall();
+    await redis.mset('a', '1', 'b', '2');
+    await redis.call('VADD', 'vectors', 'VALUES', 3, 1, 2, 3, 'elem');
+    bench.clock.advance(1000);
+    const started = await startSnapshot(bench.engine(), 'cli');
+    const { id, state } = await bench.work(started.started ? started.run.id : '');
+    expect(state).toBe('incomplete');
+    await redis.del('a');
+    await redis.set('newer', 'x');
+    await redis.call('VADD', 'newer vectors', 'VALUES', 3, 1, 2, 3, 'elem');
+    await expect(bench.start('latest')).rejects.toThrow();
+    const run = await bench.restore(id, { safety });
+    expect(run).toMatchObject({
+      state: 'succeeded',
+      error: null,
+      result: { plan: { total: { write: 1, remove: 1 } } },
+    });
+    expect(run.result).toMatchObject({
+      names: { snapshot: { unsaved: '1 key of type vectorset that no snapshot can hold' } },
+    });
+    expect((await redis.keys('*')).sort()).toEqual(['a', 'b', 'newer vectors', 'vectors']);
   });
 
   it('is written over where nobody wants a way back', async () => {

@@ -48,6 +48,9 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
     ...some('blocked', total.blocked, 'left, since no snapshot can hold what they are now'),
     ...some('kept', total.keep, 'that differ, as the mode has it'),
     ...some('expired', total.expired, 'of the snapshot whose time is over'),
+    ...(result.names.snapshot.unsaved === null
+      ? []
+      : [['not in it', printable(result.names.snapshot.unsaved)] as [string, string]]),
     ...some('newer', extras, 'not in the snapshot, which came up meanwhile or cannot be saved'),
     ...(locksTaken === 0
       ? []
