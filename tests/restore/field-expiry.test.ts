@@ -1,14 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { RedisCommand } from '../../lib/ports/redis.js';
 import type { Proof } from '../../lib/restore/proof-counts.js';
-import { presentEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
+import type { TestEngine } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const HOUR = 3_600_000;
 
-const engines = (await presentEngines()).filter(({ fieldExpiry }) => fieldExpiry);
+await describeEngines('a restore of hashes whose fields expire', suite, ({ fieldExpiry }) => fieldExpiry);
 
-describe.each(engines)('a restore of hashes whose fields expire, $name', ({ program }) => {
+function suite({ program }: TestEngine): void {
   let bench: RestoreBench;
   beforeAll(async () => {
     bench = await openRestoreBench({ program });
@@ -172,4 +173,4 @@ describe.each(engines)('a restore of hashes whose fields expire, $name', ({ prog
     if (name === 'PEXPIREAT') return [name, key ?? '', time];
     return name === 'HPEXPIREAT' ? [name, key ?? '', time, ...rest] : command;
   }
-});
+}

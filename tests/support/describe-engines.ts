@@ -1,10 +1,18 @@
 import { describe, it } from '@jest/globals';
 import { engines, type TestEngine } from './engines.js';
 
-/** A suite once for each engine; one that is missing is named as skipped, and fails where CI=true asks for all. */
-export async function describeEngines(title: string, suite: (engine: TestEngine) => void): Promise<void> {
+/**
+ * A suite once for each engine that `isFor` names; one that is missing is named as skipped, and fails where CI=true asks
+ * for all.
+ */
+export async function describeEngines(
+  title: string,
+  suite: (engine: TestEngine) => void,
+  isFor: (engine: TestEngine) => boolean = () => true,
+): Promise<void> {
   for (const engine of await engines()) {
     if ('program' in engine) {
+      if (!isFor(engine)) continue;
       describe(`${title} (${engine.name})`, () => suite(engine));
       continue;
     }
