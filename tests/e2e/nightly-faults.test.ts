@@ -64,7 +64,11 @@ describe('a snapshot over many legs', () => {
       return spared || deaths() >= KILLS ? null : 150 + Math.floor(Math.random() * 900);
     };
     const deaths = (): number => nightly.stack.queue.deliveries.filter(({ status }) => status === 502).length;
-    nightly = await nightlyStack(SIZE, { ...CUT, queue: { speed: SPEED }, functions: { killAfterMs } });
+    nightly = await nightlyStack(SIZE, {
+      ...CUT,
+      queue: { speed: SPEED, retryAfterSpeed: 1 },
+      functions: { killAfterMs },
+    });
     for (let runs = 0; runs < MOST_RUNS && deaths() < KILLS; runs++) {
       const end = await run();
       expect(end).toMatchObject({ state: 'succeeded' });

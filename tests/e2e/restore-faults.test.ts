@@ -150,7 +150,7 @@ describe('a restore over many legs and tasks', () => {
   it('comes to its end, and so does its undoing, when functions are killed ten times', async () => {
     const killing = killer();
     const { snapshot, saved } = await harmedStack({
-      queue: { speed: SPEED },
+      queue: { speed: SPEED, retryAfterSpeed: 1 },
       functions: { killAfterMs: killing.killAfterMs },
     });
     const found = await bench.dump();

@@ -13,8 +13,10 @@ import type { DlqEntry } from './views.js';
 export interface BrokerOptions {
   readonly courier: Courier;
   readonly faults: () => QstashFaults;
-  /** All waits are divided by it. */
+  /** All waits are divided by it, */
   readonly speed: number;
+  /** save those that an answer asks for, by which they are divided. */
+  readonly retryAfterSpeed: number;
   /** Deliveries at a time, over all flow-control keys. */
   readonly parallelism: number;
   /** Real milliseconds during which a deduplication id is remembered. */
@@ -96,7 +98,7 @@ export class Broker {
     } else if (isFinal(reply) || message.retried >= message.maxRetries) {
       this.giveUp(message, reply);
     } else {
-      const wait = retryWait(message, reply);
+      const wait = retryWait(message, reply, this.options);
       message.retried++;
       this.schedule.after(message, wait);
       return;
@@ -130,9 +132,9 @@ function isFinal(reply: Reply): boolean {
   return reply.status === 489 && reply.headers['upstash-nonretryable-error'] === 'true';
 }
 
-function retryWait(message: Message, reply: Reply): number {
+function retryWait(message: Message, reply: Reply, { retryAfterSpeed, speed }: BrokerOptions): number {
   const asked = askedWait(reply.headers, Date.now());
-  if (asked !== null) return asked;
+  if (asked !== null) return (asked * speed) / retryAfterSpeed;
   if (message.retryDelay === null) return defaultBackoff(message.retried + 1);
   return Math.min(LONGEST_WAIT_MS, evaluateDelay(message.retryDelay, message.retried));
 }

@@ -20,6 +20,8 @@ export interface QstashOptions {
   readonly signingKeys?: SigningKeys;
   /** Divides every wait of the vendor: delays, backoff, Retry-After, periods of rates, the deduplication window. */
   readonly speed?: number;
+  /** Divides the waits that answers ask for (Retry-After); default `speed`. 1 for functions that are not sped up themselves. */
+  readonly retryAfterSpeed?: number;
   /** Deliveries at a time over all keys; default 10, as on the free plan. */
   readonly parallelism?: number;
   /** After how many real milliseconds a delivery is given up; default 15 minutes, as on the free plan. */
@@ -77,6 +79,7 @@ export async function startQstash(options: QstashOptions = {}): Promise<Qstash> 
     courier,
     faults: faults.get,
     speed,
+    retryAfterSpeed: options.retryAfterSpeed ?? speed,
     parallelism: options.parallelism ?? 10,
     dedupWindowMs: options.dedupWindowMs ?? 600_000 / speed,
     random: options.random ?? Math.random,

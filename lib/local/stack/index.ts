@@ -31,7 +31,7 @@ export interface StackOptions {
   readonly limitSeconds?: number;
   /** Variables over those of the stack. */
   readonly variables?: Readonly<Record<string, string>>;
-  readonly queue?: Pick<QstashOptions, 'speed' | 'faults' | 'parallelism'>;
+  readonly queue?: Pick<QstashOptions, 'speed' | 'retryAfterSpeed' | 'faults' | 'parallelism'>;
   readonly vector?: Pick<UpstashVectorOptions, 'indexDelayMs' | 'faults'>;
   /** Default: vectors that mean nothing and cost nothing (`hash`). */
   readonly gemini?: Pick<GeminiOptions, 'vectors' | 'delayMs' | 'textsPerMinute' | 'speed' | 'faults'>;
