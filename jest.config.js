@@ -16,7 +16,9 @@ export default {
   globalTeardown: '<rootDir>/tests/support/global-teardown.js',
   testTimeout: 120_000,
   // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
-  maxWorkers: '100%',
+  // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
+  maxWorkers: '150%',
+  testSequencer: '<rootDir>/tests/support/slowest-first.js',
   workerIdleMemoryLimit: '256MB',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };

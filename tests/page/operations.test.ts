@@ -63,7 +63,7 @@ describe('the page over the real functions', () => {
   });
 
   it('backs up, with progress that moves', async () => {
-    stack.slowDown(400);
+    stack.slowDown(200);
     await begin('Back up now');
     expect(await dialog().getByText('npx soulcaster-backup backup --env-file .env').count()).toBe(1);
     await press('Back up now');

@@ -5,7 +5,7 @@ import { recordsByKey } from './lines.js';
 import { fill, withoutRunId } from './restarts.js';
 
 /** CHURN_MINUTES=60 makes an hour of each of it. */
-const MINUTES = Number(process.env['CHURN_MINUTES'] ?? 0.25);
+const MINUTES = Number(process.env['CHURN_MINUTES'] ?? 0.1);
 const PER_SECOND = 200;
 const TICK_MS = 20;
 const STAYING = 5_000;

@@ -103,10 +103,13 @@ function unreachable(code: string, url: string): Observation {
 async function probe({ clock, queue, store, url }: WayBack): Promise<Observation> {
   const id = randomUUID();
   const name = `probe/${id}`;
+  const found = store();
+  // What cannot be written from here would not be seen coming from there, and half a minute would be waited in vain.
+  await found.create(`${name}-here`, Buffer.from(name));
+  await found.remove(`${name}-here`);
   const from = clock.now();
   const body = JSON.stringify({ probe: id });
   await queue().publish([{ body, deduplicationId: `probe-${id}`, delaySeconds: 0, flow: null }]);
-  const found = store();
   while (clock.now() - from < DELIVERY_MS) {
     if ((await found.read(name)) !== null) {
       const seconds = ((clock.now() - from) / 1000).toFixed(1);
