@@ -1,6 +1,7 @@
 import { fullApp, storeApp } from '../app.js';
 import { problemOfSection } from '../config.js';
 import { cancelRun } from '../runs/cancel.js';
+import { titleOf } from '../runs/model.js';
 import type { Context } from './context.js';
 
 /** `cancel`: ends a run now. Exit 0 also for a run that was over before. */
@@ -13,8 +14,8 @@ export async function cancel(context: Context, id: string): Promise<number> {
   const cancelled = run.error?.code === 'cancelled';
   context.print(
     cancelled
-      ? `Run ${id}, a ${run.kind}, is cancelled. An attempt that was working on it stops at its next write.`
-      : `Run ${id}, a ${run.kind}, was over before: ${run.state}. Nothing was changed.`,
+      ? `Run ${id}, a ${titleOf(run.kind)}, is cancelled. An attempt that was working on it stops at its next write.`
+      : `Run ${id}, a ${titleOf(run.kind)}, was over before: ${run.state}. Nothing was changed.`,
   );
   context.document({ run: id, kind: run.kind, state: run.state, cancelled, finishedAt: run.finishedAt });
   return 0;

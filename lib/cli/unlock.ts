@@ -3,6 +3,7 @@ import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { endLease, unlockCommand } from '../runs/lease.js';
 import { leaseObject, listLeases, type ListedLease } from '../runs/lease-document.js';
+import { titleOf } from '../runs/model.js';
 import { runsOf } from '../runs/recent.js';
 import { storeNow } from '../runs/store-time.js';
 import type { Context } from './context.js';
@@ -55,7 +56,7 @@ async function viewOf(
     object: leaseObject(name),
     readable: document !== null,
     holder,
-    what: run === undefined ? null : `${run.kind}, ${run.state}, phase ${run.phase}`,
+    what: run === undefined ? null : `${titleOf(run.kind)}, ${run.state}, phase ${run.phase}`,
     ageMs: now === null ? null : Math.max(0, now - modifiedAt),
   };
 }

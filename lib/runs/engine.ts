@@ -33,6 +33,8 @@ export interface Engine {
   deliver(body: string, budget: Budget): Promise<RunRecord>;
   /** Ends a run as failed with this error, whoever works on it; one that is over stays as it is. */
   end(id: string, error: AppError): Promise<RunRecord>;
+  /** Whether it is worth while to resume a run that stands still; what it is not worth while with is to be ended. */
+  mayResume(run: RunRecord): boolean;
   /** Has the queue begin with a run that was started. */
   enqueue(id: string): Promise<void>;
   /** Has the queue go on with a run of which nothing was heard, with a message that it cannot take for an earlier one. */
@@ -184,6 +186,10 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     work: (id, budget) => work(id, budget),
     deliver,
     end: (id, error) => end(id, error),
+    mayResume(run) {
+      const definition = definitions.find(({ kind }) => kind === run.kind);
+      return definition?.mayResume?.(run, ports.clock.now()) ?? true;
+    },
     enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
     async resume(id) {
       const { leg } = (await loadRun(ports.store, id)).record;

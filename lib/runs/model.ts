@@ -5,6 +5,20 @@ import type { Json } from '../json.js';
 export const RUN_KINDS = ['snapshot', 'verify', 'restore', 'reindex', 'drill'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
+/** What people call a run of a kind, which may be one that cannot be worked on here. */
+const TITLES: Readonly<Record<RunKind, string>> = {
+  snapshot: 'backup',
+  verify: 'verification',
+  restore: 'restore',
+  reindex: 're-index',
+  drill: 'restore drill',
+};
+
+/** A noun without an article. */
+export function titleOf(kind: RunKind): string {
+  return TITLES[kind];
+}
+
 /** How far a run has come, for people: `done` of `total` (null: not known) in `unit`. */
 export interface Progress {
   readonly done: number;
@@ -153,8 +167,6 @@ export interface TaskPhase {
 /** One kind of work that outlives a function. */
 export interface RunDefinition {
   readonly kind: RunKind;
-  /** What people call a run of this kind: a noun without an article. */
-  readonly title?: string;
   /** Runs that name the same lease exclude each other. */
   readonly lease: string;
   /** Whether a run of this kind may hold another lease than that, such as that of another database. */

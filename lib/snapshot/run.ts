@@ -16,12 +16,16 @@ export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' 
 /** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
 export const DATABASE_LEASE = 'database';
 
+/** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
+const STALE_MS = 3_600_000;
+
 /** The run that takes a snapshot: read the database into parts, go through the names again,
  * read the parts back, write the manifest. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
   return {
     kind: 'snapshot',
     lease: DATABASE_LEASE,
+    mayResume: (run, now) => now - Date.parse(run.createdAt) <= STALE_MS,
     firstPhase: 'scan',
     phases: {
       scan: { type: 'serial', step: (leg) => scanStep(ports, settingsOf(settings, leg.run), leg) },

@@ -20,6 +20,7 @@ export interface Progress {
 export interface RunSummary {
   readonly runId: string;
   readonly kind: RunKind;
+  readonly title?: string;
   readonly state: RunState;
   readonly phase: string;
   readonly progress: Progress;

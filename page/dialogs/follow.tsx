@@ -52,5 +52,5 @@ export function Follow({ action, children }: Props) {
 function said({ step, run }: Action): string {
   if (step === 'sent') return 'Starting';
   if (run.data === null || (step !== 'running' && step !== 'over')) return '';
-  return step === 'over' ? endWords(run.data) : `${kindName(run.data.kind)}: ${phaseName(run.data)}`;
+  return step === 'over' ? endWords(run.data) : `${kindName(run.data)}: ${phaseName(run.data)}`;
 }

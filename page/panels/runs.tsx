@@ -61,7 +61,7 @@ function PastRun({ run }: { readonly run: RunSummary }) {
         <summary>
           Details{' '}
           <span class="hidden">
-            of {kindName(run.kind)} {run.runId}
+            of {kindName(run)} {run.runId}
           </span>
         </summary>
         {open && <Details id={run.runId} />}
@@ -80,7 +80,7 @@ function Details({ id }: { readonly id: string }) {
 function RunHead({ run }: { readonly run: RunSummary }) {
   return (
     <p class="run-head">
-      <strong>{kindName(run.kind)}</strong> <Badge tone={RUN_TONES[run.state]}>{run.state}</Badge>
+      <strong>{kindName(run)}</strong> <Badge tone={RUN_TONES[run.state]}>{run.state}</Badge>
       <span class="meta">
         <Age at={run.createdAt} />
         {isOver(run.state) && ` · took ${duration(runTime(run, Date.now()))}`} · <code>{run.runId}</code>

@@ -14,7 +14,7 @@ export function RunProgress({ run }: { readonly run: RunSummary }) {
   const amount = known ? { max: total, value: Math.min(done, total) } : {};
   return (
     <div class="progress">
-      <progress aria-label={`${kindName(run.kind)} ${run.runId}`} {...amount} />
+      <progress aria-label={`${kindName(run)} ${run.runId}`} {...amount} />
       <p>
         {run.state === 'waiting' ? `waiting${run.error === null ? '' : `: ${run.error.message}`}` : phaseName(run)}
         {' · '}

@@ -14,19 +14,12 @@ const WORDS: Readonly<Record<RunKind, Readonly<Record<string, string>>>> = {
   reindex: REINDEX,
 };
 
-const KINDS: Readonly<Record<RunKind, string>> = {
-  snapshot: 'Backup',
-  verify: 'Verification',
-  restore: 'Restore',
-  drill: 'Restore drill',
-  reindex: 'Re-index',
-};
-
 /** The phase that a run is in, as the command line says it; one that has no words by its name. */
 export function phaseName({ kind, phase }: Pick<RunSummary, 'kind' | 'phase'>): string {
   return (WORDS as Partial<typeof WORDS>)[kind]?.[phase] ?? phase;
 }
 
-export function kindName(kind: RunKind): string {
-  return (KINDS as Partial<typeof KINDS>)[kind] ?? kind;
+/** What people call the run, as the server says it. */
+export function kindName({ kind, title = kind }: Pick<RunSummary, 'kind' | 'title'>): string {
+  return `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
 }

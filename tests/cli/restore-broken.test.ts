@@ -93,7 +93,7 @@ describe('a restore that is not alone', () => {
     const { code, json } = await cliJson(['restore', '--yes'], env);
     expect([code, json.error?.code]).toEqual([11, 'locked']);
     const holder = other.started ? other.run.id : 'no run';
-    expect(json.error?.message).toContain(`${holder}, a snapshot (scan)`);
+    expect(json.error?.message).toContain(`${holder}, a backup (scan)`);
     expect((await cliJson(['restore', '--dry-run'], env)).code).toBe(0);
   });
 });

@@ -1,10 +1,13 @@
 import type { Drill, RunSummary, Status } from '../../page/api/types.js';
+import { titleOf } from '../../lib/runs/model.js';
 import { at, DAY, HOUR, idAt, MINUTE } from './fixtures.js';
 
 export function run(changes: Partial<RunSummary>): RunSummary {
+  const { kind = 'snapshot' } = changes;
   return {
     runId: idAt(72 * MINUTE),
-    kind: 'snapshot',
+    kind,
+    title: titleOf(kind),
     state: 'succeeded',
     phase: 'seal',
     progress: { done: 4, total: 4, unit: 'parts', bytes: 55_640_000 },

@@ -112,7 +112,7 @@ describe('runs', () => {
   it('have words for kinds and phases, and names where there are none', () => {
     expect(phaseName({ kind: 'restore', phase: 'prove' })).toBe('proving every key');
     expect(phaseName({ kind: 'verify', phase: 'new-one' })).toBe('new-one');
-    expect(kindName('reindex')).toBe('Re-index');
+    expect(kindName({ kind: 'reindex', title: 're-index' })).toBe('Re-index');
   });
 
   it('say what they came to, whatever a result holds', () => {

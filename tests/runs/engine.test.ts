@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AppError } from '../../lib/errors.js';
+import type { Engine } from '../../lib/runs/engine.js';
+import type { RunDefinition } from '../../lib/runs/model.js';
 import { openBench, SUM, TASKS, type Bench } from './bench.js';
 
 let bench: Bench;
@@ -69,4 +71,15 @@ describe('messages that are none of ours', () => {
     const odd = JSON.stringify({ run: '../../etc/passwd', leg: 0 });
     await expect(bench.engine.deliver(odd, bench.budget())).rejects.toMatchObject({ code: 'not-found' });
   });
+});
+
+it('a kind says which of its runs are worth to be resumed, and one that is not known here is left to others', async () => {
+  const run = await bench.load(await bench.start());
+  const step = () => Promise.reject(new Error('never called'));
+  const phases = { count: { type: 'serial', step } } as const;
+  const engineWith = (more: Partial<RunDefinition>): Engine =>
+    bench.engineOf({ kind: 'drill', lease: 'drill', firstPhase: 'count', phases, ...more });
+  expect(engineWith({}).mayResume(run)).toBe(true);
+  expect(engineWith({ mayResume: () => false }).mayResume(run)).toBe(false);
+  expect(engineWith({ kind: 'verify', mayResume: () => false }).mayResume(run)).toBe(true);
 });

@@ -1,37 +1,31 @@
 import { AppError } from '../../errors.js';
 import type { Budget } from '../../runs/leg.js';
 import type { Condition, Finding } from '../alerts/condition.js';
+import { titleOf } from '../../runs/model.js';
 import { stuckRuns, type Stuck } from './stuck.js';
 import type { GuardParts, Summary } from './parts.js';
 import { shareOf } from './time.js';
-
-/** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
-const STALE_SNAPSHOT_MS = 3_600_000;
 
 export interface Resumed extends Finding {
   readonly summary: Summary;
 }
 
 /**
- * Sees to runs that nobody works on. They go on over the queue or, without one, here. Those that are not worth it end as
- * failed: a snapshot that is old by now; a drill, whose measured time would mean nothing; a run whose lease bars the way.
+ * Sees to runs that nobody works on. They go on over the queue or, without one, here. Those that their kind does not let
+ * be resumed (`mayResume`) end as failed.
  */
 export async function resumeStuck(parts: GuardParts, budget: Budget): Promise<Resumed> {
   const conditions: Condition[] = [];
   let ended = 0;
   const found = await stuckRuns(parts.ports, parts.times);
   for (const stuck of found) {
-    const isEnded = isHopeless(parts, stuck) ? await end(parts, stuck) : await goOn(parts, stuck, budget);
+    const isWorth = parts.engine.mayResume(stuck.run);
+    const isEnded = isWorth ? await goOn(parts, stuck, budget) : await end(parts, stuck);
     if (isEnded) ended += 1;
     conditions.push(describe(stuck, isEnded));
   }
   const summary = { stuck: found.length, resumed: found.length - ended, ended };
   return { summary, conditions, judged: new Set(['run-stuck']) };
-}
-
-function isHopeless({ ports }: GuardParts, { run }: Stuck): boolean {
-  if (run.kind === 'drill') return true;
-  return run.kind === 'snapshot' && ports.clock.now() - Date.parse(run.createdAt) > STALE_SNAPSHOT_MS;
 }
 
 async function end({ engine }: GuardParts, { run }: Stuck): Promise<boolean> {
@@ -62,7 +56,7 @@ function describe({ run }: Stuck, ended: boolean): Condition {
   return {
     code: 'run-stuck',
     subject: run.id,
-    message: `Run ${run.id}, a ${run.kind}, was not heard of since ${run.updatedAt}. ${what}`,
+    message: `Run ${run.id}, a ${titleOf(run.kind)}, was not heard of since ${run.updatedAt}. ${what}`,
     hint: 'See the QStash console for undelivered messages and the log of /api/tasks; `soulcaster-backup doctor` checks the way there.',
   };
 }

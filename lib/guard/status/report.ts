@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../runs/model.js';
+import { titleOf, type RunRecord } from '../../runs/model.js';
 import { unsavedWords } from '../../snapshot/shortfall.js';
 import { sizesOf } from '../../snapshot/sizes.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
@@ -83,7 +83,7 @@ export interface StatusReport {
 export type RunFigures = Pick<
   RunRecord,
   'kind' | 'state' | 'phase' | 'progress' | 'error' | 'createdAt' | 'updatedAt' | 'finishedAt'
-> & { readonly runId: string };
+> & { readonly runId: string; readonly title: string };
 
 /**
  * Whether the objectives are met, with the fewest reads: what `recoveryPoint` reads, and the last drill that passed.
@@ -218,7 +218,7 @@ function unsavedFigures(facts: Facts): StatusReport['unsaved'] {
 
 function runFigures(run: RunRecord): RunFigures {
   const { id: runId, kind, state, phase, progress, error, createdAt, updatedAt, finishedAt } = run;
-  return { runId, kind, state, phase, progress, error, createdAt, updatedAt, finishedAt };
+  return { runId, kind, title: titleOf(kind), state, phase, progress, error, createdAt, updatedAt, finishedAt };
 }
 
 function drillFigures(drill: DrillView): DrillFigures {

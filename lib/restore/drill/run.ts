@@ -31,6 +31,8 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   return {
     kind: 'drill',
     lease: 'drill',
+    // The time that it measures would mean nothing.
+    mayResume: () => false,
     ...(letGo === undefined ? {} : { letGo }),
     firstPhase: 'prepare',
     phases: {
