@@ -4,6 +4,7 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ed25519Signer, generateSigningKey, seedOf } from '../../lib/adapters/ed25519-signer.js';
 import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
 import { silentLog } from '../../lib/adapters/json-log.js';
+import { run as showRun } from '../../lib/cli/run.js';
 import { connect, connectReplica } from '../../lib/connect.js';
 import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../lib/control/cipher.js';
@@ -17,6 +18,7 @@ import { drills, writeDrill } from '../../lib/restore/drill/record.js';
 import { createEngine } from '../../lib/runs/engine.js';
 import { readLease } from '../../lib/runs/lease-document.js';
 import { recentRuns } from '../../lib/runs/recent.js';
+import { writeMarker } from '../../lib/runs/markers.js';
 import { createRun, loadRun, newRecord } from '../../lib/runs/records.js';
 import type { RunDefinition, RunRecord } from '../../lib/runs/model.js';
 import { seeRuns, snapshotsInUse } from '../../lib/guard/prune/runs.js';
@@ -38,6 +40,7 @@ const DEFINITION: RunDefinition = {
   ...{ kind: 'restore', lease: 'database', firstPhase: 'work' },
   phases: { work: { type: 'serial', step } },
 };
+const TIMES = { legTtlMs: 60_000, holdMs: 60_000 };
 const INPUT = { snapshot: SNAPSHOT, scope: { project: PROJECT }, trigger: 'admin', dryRun: false };
 const ERROR = { code: 'not-found', message: `Project ${PROJECT} is gone`, hint: `Look for ${PROJECT}.` } as const;
 
@@ -100,6 +103,47 @@ describe('control state beside encrypted snapshots', () => {
     expect((await loadRun(open(plain), RUN)).record).toEqual(runRecord());
   });
 
+  it('is continued in a run that began in clear text, with the results that there are already', async () => {
+    const plain = controlCipher({ encrypts: false, secrets: [] });
+    const progress = { done: 0, total: 3, unit: 'keys', bytes: 0 } as const;
+    const done: number[] = [];
+    const definition: RunDefinition = {
+      ...{ kind: 'restore', lease: 'database', firstPhase: 'begin' },
+      phases: {
+        begin: {
+          type: 'serial',
+          step: () => Promise.resolve({ to: 'phase', phase: 'work', tasks: 3, checkpoint: [PROJECT], progress }),
+        },
+        work: {
+          ...{ type: 'tasks', next: 'end', inline: 1, parallelism: 1 },
+          task: (_run, task) => Promise.resolve(done.push(task) && { of: PROJECT, task }),
+          progress: () => progress,
+        },
+        end: {
+          type: 'serial',
+          async step(leg) {
+            const result = [];
+            for await (const each of leg.results('work')) result.push(each.result);
+            return { to: 'end', state: 'succeeded', result: [leg.run.checkpoint, ...result], error: null };
+          },
+        },
+      },
+    };
+    const clock = manualClock();
+    const engineOver = (store: ObjectStore) =>
+      createEngine({ clock, log: silentLog(), queue: inProcessQueue(), store }, [definition], TIMES);
+    const budget = { deadline: 0, lastAttempt: false, interrupt: new AbortController().signal };
+    const started = await engineOver(open(plain)).start({ kind: 'restore', input: INPUT, checkpoint: null, progress });
+    const id = started.started ? started.run.id : '';
+    await engineOver(open(plain)).work(id, budget);
+    await writeMarker(open(plain), id, 'work', 1, { of: PROJECT, task: 1 });
+    const run = await engineOver(open(ours)).work(id, { ...budget, deadline: Infinity });
+    const results = [0, 1, 2].map((task) => ({ of: PROJECT, task }));
+    expect(run).toMatchObject({ state: 'succeeded', result: [[PROJECT], ...results] });
+    expect(done).toEqual([0, 2]);
+    expect(JSON.stringify(await storedIn(`runs/${id}/run.json`))).not.toContain(PROJECT);
+  });
+
   it('is read with any of the secrets, so that a signing key can be set later', async () => {
     await open(other).create(MARKER, encodeJson({ task: 0, result: [] }));
     const both = controlCipher({ encrypts: true, secrets: [seedOf(pair.privateKey), 'another'] });
@@ -117,6 +161,12 @@ describe('with another secret', () => {
     expect(run).toMatchObject({ input: { snapshot: SNAPSHOT, trigger: 'admin', dryRun: false } });
     expect(run?.error).toEqual({ code: 'not-found', message: HIDDEN_WORDS, hint: HIDDEN_WORDS });
     expect(run === undefined ? null : runView(run)).toMatchObject({ details: HIDDEN_WORDS });
+    const printed: string[] = [];
+    const print = (text: string): void => void printed.push(text);
+    const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_SIGNING_PUBLIC_KEY: pair.publicKey };
+    const context = { env, json: false, onTerminal: false, print, document: print, note: print, log: silentLog() };
+    await showRun({ ...context, interrupt: new AbortController().signal }, RUN, {});
+    expect(printed[0]).toMatch(/^ +details +The details are encrypted with another key: .*BACKUP_SIGNING_KEY/m);
     expect(snapshotsInUse(await seeRuns(theirs()))).toEqual(new Set([RUN, SNAPSHOT]));
     expect(ignoredObjectsIn(theirs())).toEqual([]);
   });
@@ -158,7 +208,7 @@ describe('with another secret', () => {
     const clock = manualClock();
     const engineOver = (store: ObjectStore) => {
       const ports = { clock, log: silentLog(), queue: inProcessQueue(), store };
-      return createEngine(ports, [DEFINITION], { legTtlMs: 60_000, holdMs: 60_000 });
+      return createEngine(ports, [DEFINITION], TIMES);
     };
     const progress = { done: 0, total: null, unit: 'keys', bytes: 0 } as const;
     const request = { kind: 'restore', input: INPUT, checkpoint: null, progress } as const;
