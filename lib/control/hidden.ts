@@ -46,6 +46,7 @@ export function reveal(cipher: ControlCipher, name: string, body: Buffer): Buffe
     const isWhole = body.subarray(0, WHOLE.length).equals(WHOLE);
     return isWhole ? cipher.decrypt(name, String((decodeJson(body) as Fields)['encrypted'])) : body;
   }
+  if (!body.includes('"details":"')) return body;
   const { details, ...open } = decodeJson(body) as Fields;
   if (typeof details !== 'string') return body;
   const plain = cipher.decrypt(name, details);

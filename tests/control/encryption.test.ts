@@ -257,6 +257,15 @@ describe('the store of the configuration', () => {
     expect(await read({ ...token, BACKUP_SIGNING_PUBLIC_KEY: pair.publicKey }, 1)).toBeNull();
   });
 
+  it('encrypts with a key of the process where there is no secret that others have', async () => {
+    const recipient = await identityToRecipient(await generateX25519Identity());
+    const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_AGE_RECIPIENTS: recipient };
+    const storeNow = (): ObjectStore => connect(env, ['store'], { log: silentLog() }).store;
+    await storeNow().create(MARKER, encodeJson({ task: 0, result: [PROJECT] }));
+    expect(Object.keys(await storedIn(MARKER))).toEqual(['encrypted']);
+    expect((await storeNow().read(MARKER))?.body).toEqual(encodeJson({ task: 0, result: [PROJECT] }));
+  });
+
   it('is warned of by doctor where it hangs on the token of the database', async () => {
     const detail = async (...set: readonly string[]): Promise<string | undefined> => {
       const checks = promiseChecks((variable) => set.includes(variable)).flat();

@@ -110,7 +110,7 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
         });
         pipeline.rpush('job:jobsecretmarten1:logs', TEXT);
         pipeline.zadd('cluster:jobs:clustersecretibis1', 1_772_000_000, 'jobsecretmarten1');
-        for (let at = 0; at < 60; at++) {
+        for (let at = 0; at < 30; at++) {
           const id = `itemsecretotter${at}`;
           const item = { id, project_id: project, title: `${TEXT} ${at}`, body: randomBytes(300).toString('hex') };
           pipeline.hset(`feedback:${project}:${id}`, { ...item, source: 'manual', created_at: CREATED });
@@ -167,7 +167,7 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
       return all;
     }
 
-    /** A restore and a drill that end with errors which name what they were about. */
+    /** A restore that ends with an error which names what it was about. */
     async function failed(app: ReturnType<typeof watchedApp>): Promise<Answer> {
       const error = new AppError('not-found', `Project ${PROJECT} is not there`, { hint: `Look for ${OTHER}.` });
       const input = { scope: { project: PROJECT }, dryRun: false, trigger: 'admin' };
