@@ -10,12 +10,13 @@ export interface Call {
   readonly args: readonly string[];
   readonly whose: Whose;
   readonly place: Place;
-  readonly asked: Omit<Asked, 'step'> | null;
+  readonly asked: Asked | null;
+  readonly scope: Known['undoes'];
   /** The same for a queue; null where there is none for it. */
   readonly work: QueuedWork | null;
 }
 
-const ASIDE = { whose: 'main', place: 'store', asked: null, work: null } as const;
+const ASIDE = { whose: 'main', place: 'store', asked: null, scope: 'all', work: null } as const;
 
 /** Null where there is nothing that the step could be about. */
 export function callOf(world: World, step: Command): Call | null {
@@ -57,7 +58,7 @@ export function callOf(world: World, step: Command): Call | null {
       const { lastUndo } = world;
       if (lastUndo === null) return null;
       const args = [...lastUndo.args, '--yes', '--local', '--no-reindex', '--no-settle'];
-      return { ...ASIDE, args, whose: lastUndo.whose };
+      return { ...ASIDE, args, whose: lastUndo.whose, scope: lastUndo.scope };
     }
     case 'restore':
     case 'dry-run':
@@ -75,11 +76,13 @@ function picked(world: World, of: number, place: Place): Known | undefined {
 
 function restoreCall(world: World, step: Extract<Command, { run: 'restore' | 'dry-run' }>): Call | null {
   const place = step.replica === true ? 'replica' : 'store';
-  const whose = step.target === true ? 'standby' : 'main';
   const chosen = step.of === 0 ? undefined : picked(world, step.of, place);
   if (step.of !== 0 && chosen === undefined) return null;
   const until = step.byTime === true && chosen !== undefined ? chosen.finishedAt : null;
   const known = until === null ? chosen : undefined;
+  // To restore what a restore saved is to undo that restore, where it was and of what it was.
+  const whose = step.target === true || (known?.safety === true && known.of === 'standby') ? 'standby' : 'main';
+  const scope = step.scope === 'all' && known?.safety === true ? known.undoes : step.scope;
   const isForeign = known?.of === 'other' && whose === 'main';
   const allowIncomplete = known?.complete === false && step.mode !== 'replace';
   const dryRun = step.run === 'dry-run';
@@ -110,5 +113,6 @@ function restoreCall(world: World, step: Extract<Command, { run: 'restore' | 'dr
   };
   const meant = known ?? (step.of === 0 ? eligible(world, place).at(-1) : undefined) ?? null;
   const work = step.replica === true || dryRun ? null : { restore: request };
-  return { args, whose, place, asked: { whose, until, known: meant }, work };
+  const meantStep = { ...step, scope, ...('settle' in step && meant?.safety === true ? { settle: false } : {}) };
+  return { args, whose, place, scope, asked: { step: meantStep, whose, until, known: meant }, work };
 }

@@ -32,7 +32,7 @@ async function auditLatest(world: World): Promise<void> {
     ...{ outcome, before, after: await dump(world.main), window: { from, to: Date.now() }, skewMs: 0 },
     ...{ touched: new Set<string>(), meddled: false, faulty: false },
   };
-  checkRestore(world, { step, ...call.asked }, watched);
+  checkRestore(world, call.asked, watched);
   const code = (outcome.json?.['error'] as { code?: string } | undefined)?.code ?? '';
   const isExcused = world.everTampered || world.skewed || world.hindered || BESIDE_THE_POINT.includes(code);
   if (outcome.code !== 0 && eligible(world).some(({ touched, uncertain }) => !touched && !uncertain) && !isExcused)

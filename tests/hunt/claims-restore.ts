@@ -64,7 +64,7 @@ function wayBack({ before, outcome }: Watched, step: RestoreStep, whose: Whose):
   if (words === undefined) return null;
   const at = words.indexOf('--env-file');
   const args = at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
-  return { whose, before, args: step.replica === true ? [...args, '--replica'] : args };
+  return { whose, scope: step.scope, before, args: step.replica === true ? [...args, '--replica'] : args };
 }
 
 function chosen(world: World, { step, until }: Asked, { outcome }: Watched): Known {
@@ -179,8 +179,7 @@ export function checkUndo(world: World, watched: Watched): void {
   const undo = world.lastUndo;
   world.lastUndo = null;
   if (undo === null) return;
-  const project = undo.args[undo.args.indexOf('--project') + 1];
-  const scope = undo.args.includes('--project') && project !== undefined ? project : 'all';
+  const { scope } = undo;
   if (outcome.code !== 0) {
     if (undo.whose === 'main' && !isBack(undo.before, watched)) world.unfinished.add(`replace ${scope}`);
     return;

@@ -2,36 +2,34 @@ import { createHash } from 'node:crypto';
 import { readPlainManifest, readPlainSnapshot, type PlainManifest } from '../support/plain-snapshot.js';
 import type { PlainDump } from '../support/plain-dump.js';
 import { Lie, type Watched } from './claims.js';
-import { isOfProject } from './data.js';
-import type { Command } from './steps.js';
 import { agree, isOpen, same } from './times.js';
 import { shown } from './truth.js';
 import { dump, eligible, objects, type Known, type Place, type Whose, type World } from './world.js';
 
 /** Reads every snapshot that is new by its format, and holds it against what stood in the database all the while. */
-export async function learn(world: World, watched: Watched, step: Command, whose: Whose): Promise<void> {
+export async function learn(world: World, watched: Watched, { scope, whose }: Learned): Promise<void> {
   for (const place of ['store', 'replica'] as const) {
     for (const name of objects(world.folders[place])) {
       const id = /^snapshots\/([^/]+)\/manifest\.json$/.exec(name)?.[1];
       if (id === undefined || world.known[place].has(id) || id.endsWith('forged')) continue;
-      const known = await readNew(world, watched, step, { id, place, whose });
+      const known = await readNew(world, watched, { id, place, scope, whose });
       if (known !== null) world.known[place].set(id, known);
     }
   }
 }
 
-interface New {
-  readonly id: string;
-  readonly place: Place;
+/** What a command was about. */
+interface Learned {
   readonly whose: Whose;
+  readonly scope: Known['undoes'];
 }
 
-async function readNew(
-  world: World,
-  watched: Watched,
-  step: Command,
-  { id, place, whose }: New,
-): Promise<Known | null> {
+interface New extends Learned {
+  readonly id: string;
+  readonly place: Place;
+}
+
+async function readNew(world: World, watched: Watched, { id, place, scope, whose }: New): Promise<Known | null> {
   const { outcome } = watched;
   const folder = world.folders[place];
   const manifest = await readPlainManifest(folder, id).catch(() => null);
@@ -50,7 +48,7 @@ async function readNew(
   }
   const safety = manifest.purpose === 'safety';
   const complete = manifest.state === 'complete';
-  const isOwn = id === (outcome.json?.['run'] ?? outcome.json?.['runId']);
+  const isOwn = !watched.meddled || id === (outcome.json?.['run'] ?? outcome.json?.['runId']);
   const of = whoseIs(world, manifest.source);
   if (of === null) throw new Lie('a snapshot names its source', `${id}: ${manifest.source}`, outcome);
   const sides =
@@ -58,7 +56,7 @@ async function readNew(
       ? { before: await dump(world.other), after: await dump(world.other) }
       : { before: watched.before, after: watched.after };
   const isSeen = of === 'other' || (of === 'standby') === (whose === 'standby');
-  if (complete && isSeen) heldTo({ id, held, ...sides, watched, step, safety, atOnce: safety && isOwn });
+  if (complete && isSeen) heldTo({ id, held, ...sides, watched, safety, atOnce: safety && isOwn });
   if (manifest.counts.keys !== held.size) {
     throw new Lie('the manifest counts the keys', `${id} says ${manifest.counts.keys} and holds ${held.size}`, outcome);
   }
@@ -67,6 +65,7 @@ async function readNew(
   return {
     ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), touched: false },
     signed: world.signed,
+    undoes: safety && isOwn ? scope : 'all',
     uncertain: eligible(world).every((each) => each.id >= id) && world.known.store.size > 0,
     standing: { doubts, adopted: false },
   };
@@ -95,19 +94,16 @@ interface Held {
   readonly before: PlainDump;
   readonly after: PlainDump;
   readonly watched: Watched;
-  readonly step: Command;
   readonly safety: boolean;
   /** Whether it is of the moment before anything was changed. */
   readonly atOnce: boolean;
 }
 
-function heldTo({ id, held, before, after, watched, step, safety, atOnce }: Held): void {
-  const scope = 'scope' in step ? step.scope : 'all';
+function heldTo({ id, held, before, after, watched, safety, atOnce }: Held): void {
   const { outcome, touched, window } = watched;
   for (const [key, entry] of before) {
     const stable = atOnce || agree(entry, after.get(key), window);
     if (!stable || touched.has(key) || entry.type === 'vectorset') continue;
-    if (safety && scope !== 'all' && !isOfProject(key, scope)) continue;
     if (!agree(entry, held.get(key), window)) {
       throw new Lie(
         'a complete snapshot holds every key that stood unchanged',

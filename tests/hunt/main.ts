@@ -52,7 +52,13 @@ const KEYS: Keys = {
   identity: fixtureKeys.ageIdentity,
   recipient: fixtureKeys.ageRecipient,
 };
-const tally = { sequences: 0, steps: 0, byKind: new Map<string, number>(), with: new Map<string, number>() };
+const tally = {
+  sequences: 0,
+  steps: 0,
+  byKind: new Map<string, number>(),
+  ended: new Map<string, number>(),
+  with: new Map<string, number>(),
+};
 
 /** Runs a sequence in a world of its own; the lie that it found, or null. */
 async function hunt(
@@ -73,6 +79,7 @@ async function hunt(
     .mset(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`staging:${n}`, `of staging ${n}`])));
   const standby = await server('standby', { program: 'redis-server' });
   const world = newWorld({ setting, product: realProduct, main, other, scratch, standby, keys: KEYS }, folder);
+  if (counting) world.came = (how) => void tally.ended.set(how, (tally.ended.get(how) ?? 0) + 1);
   let at = 0;
   try {
     for (const step of [...steps, { do: 'audit' } as Step]) {
@@ -147,12 +154,12 @@ async function report(
   print(`  replay: npm run test:hunt -- --replay '${JSON.stringify(least).replaceAll("'", "'\\''")}'\n`);
 }
 
+function words(counts: ReadonlyMap<string, number>): string {
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([kind, times]) => `${kind} ${times}`).join(', ');
+}
+
 function figures(started: number, finds: number): string {
-  const words = (counts: ReadonlyMap<string, number>): string =>
-    [...counts]
-      .sort(([, a], [, b]) => b - a)
-      .map(([kind, times]) => `${kind} ${times}`)
-      .join(', ');
   const minutes = ((Date.now() - started) / 60_000).toFixed(1);
   return `${tally.sequences} sequences, ${tally.steps} steps in ${minutes} minutes, ${finds} finds\n  ${words(tally.byKind)}\n  of these with ${words(tally.with)}`;
 }
@@ -195,6 +202,7 @@ async function main(): Promise<number> {
     if (tally.sequences % 25 === 0) print(figures(started, finds));
   }
   print(`seeds from ${first}: ${figures(started, finds)}`);
+  print(`  how commands ended: ${words(tally.ended)}`);
   return finds === 0 ? 0 : 1;
 }
 

@@ -215,7 +215,7 @@ const queue = fc.oneof(
 const options = {
   of,
   mode: fc.constantFrom<Mode>('replace', 'replace', 'merge', 'missing'),
-  scope: fc.constantFrom('all' as const, 'all' as const, 'pa' as const, 'pb' as const),
+  scope: fc.constantFrom(...(['all', 'all', 'all', 'pa', 'pb'] as const)),
   ttl: fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'shift' as const, 'drop' as const),
   byTime: mostly(8),
   target: mostly(10),
@@ -287,6 +287,21 @@ function steps(nasty: number): fc.Arbitrary<Step> {
   );
 }
 
+/** Most sequences begin with something that can be restored. */
+const beginning: fc.Arbitrary<Step[]> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<Step[]>([]) },
+  {
+    weight: 5,
+    arbitrary: fc
+      .tuple(fc.array(data, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 8 }), project, seed)
+      .map(([some, items, which, number]): Step[] => [
+        { do: 'project', project: which, items, seed: number },
+        ...some,
+        { do: 'command', run: 'backup' },
+      ]),
+  },
+);
+
 export function sequences(nasty: number): fc.Arbitrary<Sequence> {
   return fc.record({
     setting: fc.record({
@@ -296,6 +311,8 @@ export function sequences(nasty: number): fc.Arbitrary<Sequence> {
       limit: fc.constantFrom(10_485_760, 10_485_760, 60_000),
       inFlight: fc.constantFrom(1, 2, 4),
     }),
-    steps: fc.array(steps(nasty), { minLength: 6, maxLength: 24, size: 'max' }),
+    steps: fc
+      .tuple(beginning, fc.array(steps(nasty), { minLength: 5, maxLength: 22, size: 'max' }))
+      .map(([first, rest]) => [...first, ...rest]),
   });
 }

@@ -67,6 +67,13 @@ async function fill(world: World, full: boolean): Promise<void> {
   world.hindered = full;
 }
 
+/** What hinders the database is over after a command. */
+async function lift(world: World): Promise<void> {
+  if (!world.hindered) return;
+  await fill(world, false);
+  await refuse(world, null);
+}
+
 async function refuse(world: World, name: string | null): Promise<void> {
   await world.main.redis().call('ACL', 'SETUSER', 'default', '+@all');
   if (name !== null) await world.main.redis().call('ACL', 'SETUSER', 'default', `-${name}`);
@@ -76,6 +83,7 @@ async function refuse(world: World, name: string | null): Promise<void> {
 async function command(world: World, step: CommandStep): Promise<void> {
   const call = callOf(world, step);
   if (call === null) return;
+  const wasHindered = world.hindered;
   const rehearsal = await rehearse(world, step, call);
   const leftBefore = await leftBehind(world.main);
   const trustedBefore = eligible(world, call.place);
@@ -83,15 +91,24 @@ async function command(world: World, step: CommandStep): Promise<void> {
   const { outcome } = watched;
   if (outcome.code !== null) checkWords(outcome);
   note(world, outcome);
-  await learn(world, watched, step, call.whose);
+  await lift(world);
+  const facts = step as Record<string, unknown>;
+  const how = ['queue', 'target', 'replica', 'byTime'].filter((word) => facts[word] !== undefined);
+  world.came(`${[step.do === 'kill' ? 'kill' : '', step.run, ...how].join(' ').trim()}: ${codeOf(outcome)}`);
+  await learn(world, watched, call);
   await check(world, step, call, watched);
   if (step.run === 'prune') checkPruned(world, outcome, trustedBefore, call.place);
   if (rehearsal !== null) checkRehearsal(rehearsal, watched, call.asked?.known ?? null);
-  const mayLeave = outcome.code === null || watched.faulty || world.hindered || watched.meddled || step.do === 'kill';
+  const mayLeave = outcome.code === null || watched.faulty || wasHindered || watched.meddled || step.do === 'kill';
   if (!mayLeave) {
     const left = (await leftBehind(world.main)).filter((name) => !leftBefore.includes(name));
     if (left.length > 0) throw new Lie('an ended run leaves nothing behind', left.join(', '), outcome);
   }
+}
+
+function codeOf({ code, json }: Outcome): string {
+  const error = json?.['error'] as { code?: string } | null | undefined;
+  return code === null ? 'killed' : (error?.code ?? (code === 0 ? 'ok' : String(code)));
 }
 
 /** Which run it was, and how the command that was to see it to its end said that it ended. */
@@ -108,7 +125,7 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
   const { outcome } = watched;
   const isDone = outcome.code === 0;
   if ((step.run === 'restore' || step.run === 'dry-run') && call.asked !== null) {
-    checkRestore(world, { step, ...call.asked }, watched);
+    checkRestore(world, call.asked, watched);
     return;
   }
   if (step.run === 'undo') {

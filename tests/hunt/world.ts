@@ -25,6 +25,8 @@ export interface Known {
   readonly id: string;
   readonly of: Whose;
   readonly safety: boolean;
+  /** Of one that a restore saved: what that restore was of; to restore it means to undo that, and no more. */
+  readonly undoes: 'all' | 'pa' | 'pb';
   /** What it holds, read by its format when it was written. */
   readonly held: PlainDump;
   readonly takenAt: number;
@@ -45,6 +47,7 @@ export interface Known {
 /** A way back that a restore offered. */
 export interface Undo {
   readonly whose: Whose;
+  readonly scope: Known['undoes'];
   readonly before: PlainDump;
   readonly args: readonly string[];
 }
@@ -80,6 +83,8 @@ export interface World {
   lastRun: string | null;
   readonly ended: Map<string, number | null>;
   readonly cancelled: Set<string>;
+  /** Told how each command ended, for the figures. */
+  came: (how: string) => void;
 }
 
 export function variables(world: Omit<World, 'product'>, whose: Whose = 'main'): Variables {
@@ -131,6 +136,7 @@ export function newWorld(
     lastRun: null,
     ended: new Map(),
     cancelled: new Set(),
+    came: () => undefined,
   };
 }
 
