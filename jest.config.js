@@ -19,6 +19,6 @@ export default {
   // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
   maxWorkers: '150%',
   testSequencer: '<rootDir>/tests/support/slowest-first.js',
-  workerIdleMemoryLimit: '256MB',
+  workerIdleMemoryLimit: '512MB',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };
