@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
@@ -17,7 +19,7 @@ export default {
   testTimeout: 120_000,
   // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
   // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
-  maxWorkers: '150%',
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   testSequencer: '<rootDir>/tests/support/slowest-first.js',
   workerIdleMemoryLimit: '512MB',
   testEnvironmentOptions: { globalsCleanup: 'off' },
