@@ -28,7 +28,7 @@ Examples:
   soulcaster-backup --env-file .local/env backup --local
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 incomplete or doubtful, 10 not found, 11 locked, 12 wrong key,
-130 interrupted (SIGINT, SIGTERM, SIGHUP). The configuration is in environment variables; .env.example explains each.`;
+130 interrupted (SIGINT, SIGTERM, SIGHUP) or cancelled. The configuration is in environment variables; .env.example explains each.`;
 
 const RESTORE_EXAMPLES = `
 Before anything is written every part is checked and what is there is saved as a snapshot of its own, with which the

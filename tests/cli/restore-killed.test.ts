@@ -10,7 +10,7 @@ import { restore } from '../../lib/cli/restore.js';
 import { accept } from '../../lib/cli/snapshots/accept.js';
 import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
-import { startFaultProxy, type FaultProxy } from '../../lib/local/fault-proxy.js';
+import { startFaultProxy, type FaultAction, type FaultProxy } from '../../lib/local/fault-proxy.js';
 import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
 import { contextOf } from '../control/odd-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -25,8 +25,8 @@ let server: Awaited<ReturnType<typeof startUpstashRedis>>;
 let proxy: FaultProxy;
 let folder: string;
 let env: Variables;
-/** Whether the next request that writes data is held back, and whether one was. */
-let hold = false;
+/** What becomes of a request that writes data, once the program has been sent its signal; null: nothing is held back. */
+let hold: Promise<FaultAction> | null = null;
 let held = false;
 beforeAll(async () => {
   database = await startTestDatabase();
@@ -34,9 +34,9 @@ beforeAll(async () => {
   proxy = await startFaultProxy({
     target: server.url,
     rule({ body }) {
-      if (!hold || !/"M?SET","key:/.test(body.toString())) return 'pass';
+      if (hold === null || !/"M?SET","key:/.test(body.toString())) return 'pass';
       held = true;
-      return { delayMs: 1_500 };
+      return hold;
     },
   });
   folder = await mkdtemp(join(tmpdir(), 'killed-'));
@@ -75,9 +75,12 @@ async function alerted(): Promise<unknown[]> {
 }
 
 /** The real program restores, and is sent a signal as soon as it writes. Returns its exit code and the id of its run. */
-async function killed(signal: 'SIGKILL' | 'SIGINT' | 'SIGHUP'): Promise<{ code: number | undefined; id: string }> {
+async function killed(
+  signal: 'SIGKILL' | 'SIGINT' | 'SIGHUP' | 'cancel',
+): Promise<{ code: number | undefined; id: string }> {
   await database.redis.del(...LOST);
-  [hold, held] = [true, false];
+  let release: (action: FaultAction) => void = () => undefined;
+  [hold, held] = [new Promise((resolve) => (release = resolve)), false];
   const child = spawnCli(['restore', 'latest', '--yes', '--no-settle'], env);
   let told = '';
   child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
@@ -87,14 +90,18 @@ async function killed(signal: 'SIGKILL' | 'SIGINT' | 'SIGHUP'): Promise<{ code: 
     child.stdout.destroy();
     child.stderr.destroy();
   }
-  child.kill(signal);
+  const id = /run (\S+):/.exec(told)?.[1] ?? '';
+  if (signal === 'cancel') await run((context) => cancel(context, id));
+  else child.kill(signal);
+  // What a dead process had sent never arrives; from a live one it does.
+  release(signal === 'SIGKILL' ? 'reset' : 'pass');
   const { exitCode } = await child;
-  hold = false;
-  return { code: exitCode, id: /run (\S+):/.exec(told)?.[1] ?? '' };
+  hold = null;
+  return { code: exitCode, id };
 }
 
 describe('a restore that was ended while it wrote', () => {
-  it.each(['SIGKILL', 'SIGINT', 'SIGHUP'] as const)(
+  it.each(['SIGKILL', 'SIGINT', 'SIGHUP', 'cancel'] as const)(
     'by %s leaves no good backup behind until it is dealt with',
     async (signal) => {
       const [, { snapshot: good }] = await take();
