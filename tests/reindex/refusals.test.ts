@@ -102,6 +102,7 @@ describe('an embedder within one process', () => {
     const run = await engine.work(id, bench.budget(Infinity, true));
     expect(run).toMatchObject({ state: 'failed', error: { code: 'embedder-quota' } });
     expect([await held[0], await locks()]).toEqual([1, 0]);
+    expect(await bench.start(engine, FLUSH)).not.toBe(id);
   });
 
   it('that answers short, whatever it is asked, is asked again by whoever calls again', async () => {

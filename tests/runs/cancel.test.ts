@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { cancelRun } from '../../lib/runs/cancel.js';
 import { encodeJson } from '../../lib/json.js';
+import { endLease } from '../../lib/runs/lease.js';
+import { leaseHolders } from '../../lib/runs/lease-document.js';
 import { CONFIRM_MS } from '../../lib/runs/leg.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
@@ -80,6 +82,17 @@ it('tasks that take no time cost no read of the lease each', async () => {
     if (at === `task ${TASKS - 1}`) expect(leaseReads()).toBe(before);
   };
   expect((await bench.drive(await bench.start())).state).toBe('succeeded');
+});
+
+it('a lease that is ended under a run that works is taken again, unless another run has it', async () => {
+  const id = await bench.start();
+  const ended: Promise<boolean>[] = [];
+  bench.fault = (at) => {
+    if (at === 'count 2') ended.push(endLease({ clock: bench.clock, store: bench.folder.store }, 'drill'));
+  };
+  expect((await bench.drive(id)).state).toBe('succeeded');
+  expect(await Promise.all(ended)).toContain(true);
+  expect(await leaseHolders(bench.folder.store)).toEqual([]);
 });
 
 it('leaves a run that is over as it is', async () => {
