@@ -1,6 +1,7 @@
 import type { PlainDump } from '../support/plain-dump.js';
 import { Lie, newest, trusted, unchanged, type Watched } from './claims.js';
 import { isOfProject } from './data.js';
+import { listIn } from './lists.js';
 import { agree, same, skewed } from './times.js';
 import { expectation, planOf, shiftSeen, shown, wrongKeys, type Expectation, type RestoreStep } from './truth.js';
 import type { Known, Place, Whose, World } from './world.js';
@@ -24,6 +25,7 @@ export function checkRestore(world: World, asked: Asked, watched: Watched): void
     const differs = [...new Set([...before.keys(), ...after.keys()])].some(
       (key) => !touched.has(key) && !agree(before.get(key), after.get(key), window),
     );
+    if (whose === 'main' && step.run === 'restore') world.brokenOff = true;
     if (differs && whose === 'main' && step.run === 'restore' && !isDone(asked, watched))
       world.unfinished.add(`${step.mode} ${step.scope}`);
     world.lastUndo = null;
@@ -46,7 +48,9 @@ export function checkRestore(world: World, asked: Asked, watched: Watched): void
 }
 
 /** One of another mode, or of a project, does not end what another one began. */
-function endMarks({ unfinished }: World, mode: string, scope: string): void {
+function endMarks(world: World, mode: string, scope: string): void {
+  const { unfinished } = world;
+  if (mode === 'replace' && scope === 'all') world.brokenOff = false;
   for (const mark of unfinished) {
     const [itsMode, itsScope] = mark.split(' ');
     if ((mode === 'replace' || mode === itsMode) && (scope === 'all' || scope === itsScope)) unfinished.delete(mark);
@@ -93,7 +97,8 @@ function expected(step: RestoreStep, known: Known, watched: Watched): Expectatio
     !touched.has(key) &&
     (step.scope === 'all' || isOfProject(key, step.scope)) &&
     !(step.mode === 'missing' && before.has(key)) &&
-    !/^(feedback:(created|source|unclustered):|clusters:|cluster:.*:items$|user:projects:)/.test(key);
+    (step.mode === 'replace' || listIn(key, known.held.get(key)) === null) &&
+    !(step.scope !== 'all' && key.startsWith('user:projects:'));
   // A time at the end of all times says nothing.
   const held = new Map([...known.held].filter(([, { expiresAt }]) => expiresAt === null || expiresAt.length < 19));
   const seen = shiftSeen(held, after, isWritten) ?? least;
@@ -181,6 +186,7 @@ export function checkUndo(world: World, watched: Watched): void {
   if (undo === null) return;
   const { scope } = undo;
   if (outcome.code !== 0) {
+    if (undo.whose === 'main') world.brokenOff = true;
     if (undo.whose === 'main' && !isBack(undo.before, watched)) world.unfinished.add(`replace ${scope}`);
     return;
   }

@@ -66,7 +66,7 @@ async function readNew(world: World, watched: Watched, { id, place, scope, whose
     ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), touched: false },
     signed: world.signed,
     undoes: safety && isOwn ? scope : 'all',
-    uncertain: eligible(world).every((each) => each.id >= id) && world.known.store.size > 0,
+    uncertain: world.brokenOff || (eligible(world).every((each) => each.id >= id) && world.known.store.size > 0),
     standing: { doubts, adopted: false },
   };
 }

@@ -30,6 +30,8 @@ const { values } = parseArgs({
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
+const home = mkdtempSync(join(tmpdir(), 'hunt-'));
+
 /** Servers are kept from one sequence to the next. */
 const servers = new Map<string, HuntDatabase>();
 
@@ -67,7 +69,7 @@ async function hunt(
   counting: boolean,
 ): Promise<{ lie: Lie; at: number } | null> {
   const engine = present[setting.engine % present.length] as TestEngine;
-  const folder = mkdtempSync(join(tmpdir(), 'hunt-store-'));
+  const folder = join(home, 'stores');
   const main = await server(`${engine.name} ${setting.limit}`, {
     program: engine.program,
     requestLimitBytes: setting.limit,
@@ -206,10 +208,17 @@ async function main(): Promise<number> {
   return finds === 0 ? 0 : 1;
 }
 
+/** Ends the servers and removes what there is of a sequence. */
+async function leave(code: number): Promise<never> {
+  for (const each of servers.values()) await each.stop().catch(() => undefined);
+  rmSync(home, { recursive: true, force: true });
+  process.exit(code);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void leave(130));
 let code = 1;
 try {
   code = await main();
 } finally {
-  for (const each of servers.values()) await each.stop().catch(() => undefined);
+  await leave(code);
 }
-process.exit(code);

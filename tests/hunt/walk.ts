@@ -305,6 +305,7 @@ async function second(world: World, what: Second, touched: Set<string>): Promise
   for (const key of names) touched.add(key);
   // One that broke off may have left a mark, which is not followed up.
   if (outcome.code === 0) world.unfinished.clear();
+  else world.brokenOff = true;
 }
 
 function secondArguments(world: World, what: Second): string[] | null {

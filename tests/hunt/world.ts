@@ -68,6 +68,8 @@ export interface World {
   adopted: boolean;
   /** Scopes of restores into the main database that began and were not brought to an end that holds. */
   readonly unfinished: Set<string>;
+  /** Whether a restore did not end well, so that the product may take the database for half restored. */
+  brokenOff: boolean;
   /** Whether any command had another clock. */
   skewed: boolean;
   /** Whether any object was touched from outside. */
@@ -127,6 +129,7 @@ export function newWorld(
     known: { store: new Map(), replica: new Map() },
     adopted: false,
     unfinished: new Set(),
+    brokenOff: false,
     skewed: false,
     everTampered: false,
     lastUndo: null,
