@@ -1,5 +1,5 @@
 import { fullApp, type FullApp } from './app.js';
-import { problemOfSection, wantsReplica, wantsTarget, type Environment } from './config.js';
+import { problemOfSection, wantsReplica, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
 import { connect, connectReplica, type Replacements } from './connect.js';
 import { checkGroups } from './checks.js';
@@ -8,8 +8,8 @@ import { upkeepStep, type UpkeepSettings } from './guard/guard/upkeep-step.js';
 import { afterRun } from './guard/watch.js';
 import type { Log, Ports } from './ports/index.js';
 import { drills } from './restore/drill/record.js';
-import { DRILL_TARGET, startDrill } from './restore/drill/run.js';
-import { retentionSettings, skippedTypes } from './settings.js';
+import { startDrill } from './restore/drill/run.js';
+import { alertRules, retentionSettings } from './settings.js';
 
 /** The program for functions: it looks, judges and tells whenever a run has ended. */
 export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
@@ -28,8 +28,7 @@ export function judgingOf(env: Environment, given: Pick<Ports, 'clock' | 'log' |
   return {
     ports,
     drills: () => drills(store),
-    hasScratch: wantsTarget(env, DRILL_TARGET),
-    skipTypes: skippedTypes(env),
+    ...alertRules(env),
   };
 }
 

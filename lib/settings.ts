@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { loadConfig, problemOfSection, type Environment } from './config.js';
+import { loadConfig, problemOfSection, wantsTarget, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
 import type { RetentionSettings } from './guard/prune/prune.js';
+import type { AlertRules } from './guard/status/report.js';
 import type { ReindexSettings } from './reindex/context.js';
 import type { RestoreSettings } from './restore/context.js';
+import { DRILL_TARGET } from './restore/drill/record.js';
 import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from './snapshot/settings.js';
 import { TOOL } from './version.js';
 
@@ -50,6 +52,11 @@ export function reindexSettings(env: Environment, queued: boolean): ReindexSetti
     rateKey: `gemini-${createHash('sha256').update(embedder.GEMINI_API_KEY).digest('hex').slice(0, 12)}`,
     patience: !queued,
   };
+}
+
+/** What the configuration has to say to alerts. */
+export function alertRules(env: Environment): AlertRules {
+  return { hasScratch: wantsTarget(env, DRILL_TARGET), skipTypes: skippedTypes(env) };
 }
 
 export function retentionSettings(env: Environment): RetentionSettings {

@@ -1,6 +1,7 @@
 import { deploymentOf, type Deployment } from '../connect/deployment.js';
 import { statusReport, type StatusReport } from '../guard/status/report.js';
 import { drills } from '../restore/drill/record.js';
+import { alertRules } from '../settings.js';
 import { connectedTrust } from './trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
@@ -12,7 +13,7 @@ const SHOWN_RUNS = 8;
 /** `status`: whether the objectives are met, and by how much. Exit 1 when one is breached. */
 export async function status(context: Context): Promise<number> {
   const trust = await connectedTrust(context);
-  const report = await statusReport(trust, () => drills(trust.store));
+  const report = await statusReport(trust, () => drills(trust.store), alertRules(context.env));
   const deployment = deploymentOf(context.env);
   context.print(view(report, deployment));
   context.document({ ...report, deployment });

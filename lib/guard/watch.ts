@@ -1,6 +1,5 @@
 import { toAppError } from '../errors.js';
 import type { RunKind, RunRecord } from '../runs/model.js';
-import { keyOf } from './alerts/condition.js';
 import { tell } from './alerts/tell.js';
 import type { Judging } from './guard/parts.js';
 import { by } from './guard/time.js';
@@ -17,8 +16,6 @@ const LIMIT_MS = 20_000;
 export interface Looked {
   /** Whether the recovery point objective is met; false when that could not be found out. */
   readonly pointMet: boolean;
-  /** How many alerts it found cause for, acknowledged ones left out. */
-  readonly found: number;
   readonly sent: readonly AlertNotice[];
 }
 
@@ -32,13 +29,11 @@ export async function look(judging: Judging): Promise<Looked> {
   try {
     return await by(clock, clock.now() + LIMIT_MS, async () => {
       const { finding, pointMet } = await judge(judging);
-      const { alerts, notices } = await tell(judging.ports, finding);
-      const causes = new Set(finding.conditions.map(keyOf));
-      return { pointMet, found: alerts.filter((alert) => causes.has(keyOf(alert))).length, sent: notices };
+      return { pointMet, sent: (await tell(judging.ports, finding)).notices };
     });
   } catch (error) {
     log.warn('look-broken-off', { code: toAppError(error).code });
-    return { pointMet: false, found: 0, sent: [] };
+    return { pointMet: false, sent: [] };
   }
 }
 

@@ -5,6 +5,7 @@ import { objectives, statusReport } from '../guard/status/report.js';
 import { connectTrust } from '../connect/database.js';
 import { drills } from '../restore/drill/record.js';
 import { withDeployment } from './deployment.js';
+import { alertRules } from '../settings.js';
 import { demandAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
 import { showProjects } from './projects.js';
@@ -24,7 +25,7 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   const trust = await connectTrust(environment(), ports);
   if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(trust, all) });
   demandAdmin(environment(), request);
-  const status = await statusReport(trust, all);
+  const status = await statusReport(trust, all, alertRules(environment()));
   if (!isMetrics) return withDeployment(answer(status));
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });

@@ -169,8 +169,12 @@ export interface Project {
 export interface ProjectList {
   readonly snapshot: string | null;
   readonly projects: readonly Project[];
+  /** Which services answered this very call. */
+  readonly store: 'ok' | 'unavailable';
+  readonly redis: 'ok' | 'unavailable';
   readonly vectors: 'ok' | 'not-configured' | 'unavailable';
 }
+export type Services = Pick<ProjectList, 'store' | 'redis' | 'vectors'>;
 
 export type Scope = { readonly all: true } | { readonly project: string };
 

@@ -10,10 +10,10 @@ import { Objectives } from './objectives.js';
 
 /** The answer to the one question, how old that answer is, and the two objectives. */
 export function Overview() {
-  const { status, refresh } = useDesk();
+  const { projects, status, refresh } = useDesk();
   const now = useNow();
   const old = status.at !== null && (status.error !== null || isStale(status, EVERY.status, now));
-  const verdict = verdictOf(status, old);
+  const verdict = verdictOf(status, old, projects.data);
   return (
     <section class={`overview ${verdict.tone}`} aria-label="Overview">
       <div class="verdict">

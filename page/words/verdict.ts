@@ -1,4 +1,4 @@
-import type { Status } from '../api/types.js';
+import type { Services, Status } from '../api/types.js';
 import type { Tone } from './tone.js';
 import type { Feed } from '../state/feed.js';
 import { counted } from './format.js';
@@ -9,8 +9,15 @@ export interface Verdict {
   readonly detail: string;
 }
 
-/** The answer to whether the data is safe. What is old or unknown is never called safe. */
-export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>, old: boolean): Verdict {
+/**
+ * The answer to whether the data is safe. What is old or unknown is never called safe. `services`: which of them answered
+ * when they were last asked; null when that is not known yet.
+ */
+export function verdictOf(
+  { data, error }: Pick<Feed<Status>, 'data' | 'error'>,
+  old: boolean,
+  services: Services | null,
+): Verdict {
   if (data === null) {
     if (error === null) return { tone: 'busy', headline: 'Looking…', detail: 'The status is being read.' };
     return { tone: 'warn', headline: 'Not known', detail: 'The status could not be read, so nothing can be said.' };
@@ -20,8 +27,9 @@ export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>,
   if (breached.length > 0) return { tone: 'bad', headline: 'The data is at risk', detail: breached.join(' ') };
   const { length } = data.alerts;
   const failing = data.credentials.checks.filter((check) => check.status === 'fail').length;
-  if (length > 0 || failing > 0)
-    return { tone: 'warn', headline: 'The data is safe, but look', detail: toLookAt(length, failing) };
+  const silent = silentServices(services);
+  if (length > 0 || failing > 0 || silent.length > 0)
+    return { tone: 'warn', headline: 'The data is safe, but look', detail: toLookAt(length, failing, silent) };
   return { tone: 'good', headline: 'The data is safe', detail: wellWords(data) };
 }
 
@@ -45,10 +53,19 @@ function breaches({ recoveryPoint, recoveryTime, state, unfinished = [] }: Statu
   return found;
 }
 
-function toLookAt(alerts: number, failing: number): string {
+const NAMES = { store: 'the store', redis: 'the database', vectors: 'the vector index' } as const;
+
+function silentServices(services: Services | null): string[] {
+  if (services === null) return [];
+  const names = Object.keys(NAMES) as (keyof typeof NAMES)[];
+  return names.filter((name) => services[name] === 'unavailable').map((name) => `${NAMES[name]} does not answer`);
+}
+
+function toLookAt(alerts: number, failing: number, silent: readonly string[]): string {
   const words = [
     ...(alerts > 0 ? [`${counted(alerts, 'alert')} open`] : []),
     ...(failing > 0 ? [`${counted(failing, 'credential')} failing`] : []),
-  ];
-  return `${words.join(', ')}.`;
+    ...silent,
+  ].join(', ');
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

@@ -44,7 +44,8 @@ describe('the guard and the status', () => {
     ]);
 
     const first = await guard();
-    expect(first).toMatchObject({ status: 200, body: { outcome: 'alerts', alerts: [{ code: 'rpo-breached' }] } });
+    // Told before it is healed, whether the snapshot is done by the end of the turn or not.
+    expect(first).toMatchObject({ status: 200, body: { sent: expect.any(Number) as unknown } });
     expect(first.body.steps.map(({ name, state }) => `${name} ${state}`)).toEqual(
       ['resume', 'snapshot', 'chain', 'drill', 'checks', 'upkeep'].map((name) => `${name} done`),
     );
@@ -106,8 +107,11 @@ describe('the guard and the status', () => {
     const ids: string[] = [];
     for await (const id of store.folders('snapshots/')) ids.push(id);
     await store.remove(`snapshots/${ids[0] ?? ''}/manifest.json`);
-    expect((await guard()).body.alerts.map(({ code }) => code).sort()).toEqual(['chain-broken', 'rpo-breached']);
-    expect([...receiver.open()].sort()).toEqual(['chain-broken chain', 'rpo-breached database']);
+    const before = receiver.messages.length;
+    expect((await guard()).body.alerts.map(({ code }) => code)).toContain('chain-broken');
+    const told = receiver.messages.slice(before).flatMap(({ alerts }) => alerts);
+    const opened = told.filter(({ event }) => event === 'opened').map(({ code }) => code);
+    expect(opened.sort()).toEqual(['chain-broken', 'rpo-breached']);
   });
 
   it('go on with a run that was started and never begun', async () => {

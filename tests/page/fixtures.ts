@@ -56,6 +56,8 @@ export function projectList(): ProjectList {
       project('cm5z0w6r20003ns08gone', 0, { items: 0, vectors: 96, keys: 640 }),
       project('cm6t2y8u50004pk08new', 31, { keys: null, vectors: 20, pending: 11 }),
     ],
+    store: 'ok',
+    redis: 'ok',
     vectors: 'ok',
   };
 }

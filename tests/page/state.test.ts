@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
-import type { Plan, Status } from '../../page/api/types.js';
+import type { Plan, Services, Status } from '../../page/api/types.js';
 import { isStale, nextFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
 import { changesAnything, confirmationFor, newestRestorable, planOf, plannedScope } from '../../page/state/restore.js';
 import { isOver, runBegun, runTime } from '../../page/state/runs.js';
@@ -41,7 +41,9 @@ describe('what is known of a call', () => {
 });
 
 describe('the verdict', () => {
-  const verdict = (data: Status | null, old = false, error: CallError | null = null) => verdictOf({ data, error }, old);
+  const ANSWER = { store: 'ok', redis: 'ok', vectors: 'not-configured' } as const;
+  const verdict = (data: Status | null, old = false, error: CallError | null = null, services: Services = ANSWER) =>
+    verdictOf({ data, error }, old, services);
 
   it('calls the data safe when both objectives are met and nothing is amiss', () => {
     expect(verdict(status())).toMatchObject({ tone: 'good', headline: 'The data is safe' });
@@ -63,6 +65,11 @@ describe('the verdict', () => {
   it('asks to look where alerts are open or credentials fail', () => {
     const looked = verdict(status({ alerts: badStatus().alerts }));
     expect(looked).toMatchObject({ tone: 'warn', detail: '2 alerts open.' });
+  });
+
+  it('asks to look while a service does not answer', () => {
+    const down = verdict(status(), false, null, { ...ANSWER, redis: 'unavailable' });
+    expect(down).toMatchObject({ tone: 'warn', detail: 'The database does not answer.' });
   });
 });
 

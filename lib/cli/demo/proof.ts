@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { connect } from '../../connect.js';
 import { connectTrust } from '../../connect/database.js';
 import { AppError } from '../../errors.js';
+import { alertRules } from '../../settings.js';
 import { statusReport, type StatusReport } from '../../guard/status/report.js';
 import type { Stack } from '../../local/stack/index.js';
 import { drills } from '../../restore/drill/record.js';
@@ -36,7 +37,7 @@ export async function proofStory(
   const exit = await status(context);
   const ports = connect(stack.env, ['clock', 'signer', 'store']);
   const trust = await connectTrust(stack.env, ports);
-  return { exit, status: await statusReport(trust, () => drills(ports.store)) };
+  return { exit, status: await statusReport(trust, () => drills(ports.store), alertRules(stack.env)) };
 }
 
 function unwell(what: string): AppError {

@@ -22,7 +22,7 @@ export async function resumeStuck(parts: GuardParts, budget: Budget): Promise<Re
     const isWorth = parts.engine.mayResume(stuck.run);
     const isEnded = isWorth ? await goOn(parts, stuck, budget) : await end(parts, stuck);
     if (isEnded) ended += 1;
-    conditions.push(describe(stuck, isEnded));
+    conditions.push(stuckCondition(stuck, isEnded ? 'the guard ended it as failed' : 'the guard resumed it'));
   }
   const summary = { stuck: found.length, resumed: found.length - ended, ended };
   return { summary, conditions, judged: new Set(['run-stuck']) };
@@ -51,12 +51,12 @@ async function goOn(parts: GuardParts, stuck: Stuck, budget: Budget): Promise<bo
   }
 }
 
-function describe({ run }: Stuck, ended: boolean): Condition {
-  const what = ended ? 'It was ended as failed.' : 'The guard has it going on again.';
+/** `outcome`: what was done about it, or will be. */
+export function stuckCondition({ run }: Stuck, outcome: string): Condition {
   return {
     code: 'run-stuck',
     subject: run.id,
-    message: `Run ${run.id}, a ${titleOf(run.kind)}, was not heard of since ${run.updatedAt}. ${what}`,
+    message: `Run ${run.id}, a ${titleOf(run.kind)}, was not heard of since ${run.updatedAt}: ${outcome}.`,
     hint: 'See the QStash console for undelivered messages and the log of /api/tasks; `soulcaster-backup doctor` checks the way there.',
   };
 }

@@ -18,7 +18,7 @@ import { by, shareOf } from './time.js';
 /** What a guard's turn came to. */
 export interface GuardReport {
   readonly at: string;
-  /** `alerts` when there was cause for one at the start of the turn, even if the turn healed it, or at its end. */
+  /** How things are at the end of the turn; `sent` names what was wrong at its start and was healed by it. */
   readonly outcome: 'ok' | 'alerts' | 'failed';
   readonly steps: readonly Step[];
   /** Those that are open. */
@@ -63,8 +63,7 @@ async function conclude(
 ): Promise<GuardReport> {
   const at = new Date(parts.ports.clock.now()).toISOString();
   const isWhole = steps.every(({ state }) => state === 'done');
-  const outcomeOf = (open: boolean): GuardReport['outcome'] =>
-    !isWhole ? 'failed' : open || before.found > 0 ? 'alerts' : 'ok';
+  const outcomeOf = (open: boolean): GuardReport['outcome'] => (!isWhole ? 'failed' : open ? 'alerts' : 'ok');
   const told: Told = await tell(parts.ports, finding, (state): GuardState => {
     const checks = checked === null ? {} : { checkedAt: at, checks: checked.checks.map(shown) };
     return { ...state, ...checks, lastRunAt: at, steps: [...steps], outcome: outcomeOf(finding.conditions.length > 0) };

@@ -11,7 +11,10 @@ const MOST = 200;
 /** A run that is to be woken may oversleep so long: the queue is not punctual. */
 const OVERSLEEP_MS = 15 * 60_000;
 
-type Needs = Pick<Ports, 'clock' | 'store'>;
+interface Needs {
+  readonly clock: Pick<Ports['clock'], 'now'>;
+  readonly store: ObjectStore;
+}
 
 /** A run that nobody works on. */
 export interface Stuck {
@@ -26,9 +29,13 @@ export async function stuckRuns(ports: Needs, times: LeaseTimes): Promise<Stuck[
   const recent = await recentRuns(ports.store, { since: ports.clock.now() - WEEK_MS, limit: MOST });
   const known = new Set(recent.map(({ id }) => id));
   const holders = (await leaseHolders(ports.store)).filter((id) => !known.has(id));
-  const open = [...recent, ...(await runsOf(ports.store, holders))].filter((run) => !isOver(run));
+  return stuckAmong(ports, [...recent, ...(await runsOf(ports.store, holders))], times);
+}
+
+/** Those among some runs of which nothing is heard any more. Writes a probe into the store to learn its time. */
+export async function stuckAmong(ports: Needs, runs: readonly RunRecord[], times: LeaseTimes): Promise<Stuck[]> {
   const stuck: Stuck[] = [];
-  for (const run of open) {
+  for (const run of runs.filter((each) => !isOver(each))) {
     const found = run.state === 'waiting' ? overslept(run, ports.clock.now()) : await silent(ports, run, times);
     if (found !== null && (await isStillOpen(ports, run.id))) stuck.push(found);
   }

@@ -3,6 +3,7 @@ import { decodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { timeOfId } from '../../runs/ids.js';
 import { runName } from '../../runs/records.js';
+import { storeNow } from '../../runs/store-time.js';
 import { partIndexPrefix } from '../../snapshot/part-index.js';
 import type { RetentionSettings } from './prune.js';
 import { objectsOf } from './remove.js';
@@ -99,8 +100,12 @@ async function* oldWebhooks(context: LitterContext): AsyncGenerator<Litter> {
 }
 
 async function* oldProbes(context: LitterContext): AsyncGenerator<Litter> {
+  let storeTime: number | null = null;
   for await (const { name, size, modifiedAt } of context.store.list('probe/')) {
-    if (isOld(context, modifiedAt, PROBE_DAYS)) yield { kind: 'probes', objects: [{ name, size }] };
+    if (!isOld(context, modifiedAt, PROBE_DAYS)) continue;
+    // By the store's clock as well: one that is ahead here must not take the probes of a check that is being made.
+    storeTime ??= await storeNow(context.store);
+    if (storeTime - modifiedAt >= PROBE_DAYS * DAY_MS) yield { kind: 'probes', objects: [{ name, size }] };
   }
 }
 

@@ -9,11 +9,20 @@ import { gatherFacts, newestBackup, unreadableLeases, type Facts } from '../fact
 import { recoveryPoint, recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTime, recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
 import { ignoredIn } from '../../control/authenticated-store.js';
-import { keyOf, runbookOf } from '../alerts/condition.js';
-import { controlConditions } from '../alerts/from-control.js';
+import { acknowledge } from '../alerts/acknowledge.js';
+import { merged, type Finding } from '../alerts/condition.js';
+import { judgeFacts, type JudgeOptions } from '../alerts/from-facts.js';
+import { afterLook } from '../alerts/ledger.js';
+import { stuckCondition } from '../guard/resume.js';
+import { stuckAmong } from '../guard/stuck.js';
 import { readState, type GuardState } from '../state.js';
 
 const MOST_RUNS = 20;
+/** For a lease that cannot be read; one that can says itself how long it lasts. */
+const STUCK_TIMES = { legTtlMs: 60_000, holdMs: 15 * 60_000 };
+
+/** What the configuration has to say to alerts. */
+export type AlertRules = Pick<JudgeOptions, 'hasScratch' | 'skipTypes'>;
 
 type DrillFigures = Pick<
   DrillView,
@@ -102,12 +111,12 @@ export async function objectives(context: TrustContext, drills: Drills): Promise
   return stateOf(point, marks.length + leases.length + open.length + ignored, time);
 }
 
-/** All figures: what `gatherFacts` reads, and the guard's state. */
-export async function statusReport(context: TrustContext, drills: Drills): Promise<StatusReport> {
+/** All figures: what `gatherFacts` reads, the guard's state, and the lease of each run that is not over. */
+export async function statusReport(context: TrustContext, drills: Drills, rules: AlertRules): Promise<StatusReport> {
   // The state first: that it cannot be read is among the facts.
   const state = await readState(context.store);
   const facts = await gatherFacts(context, drills);
-  const alerts = alertsNow(state, facts);
+  const alerts = await alertsNow(context, state, facts, rules);
   const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   return {
@@ -138,19 +147,29 @@ function stateOf(point: RecoveryPoint, flaws: number, time: RecoveryTime): Statu
   return point.met && flaws === 0 && time.met !== false ? 'ok' : 'degraded';
 }
 
-/** Those that the guard knows of, and what is wrong with the control state at this moment. */
-function alertsNow(state: GuardState, facts: Facts): AlertFigures[] {
-  // Whether a lease can be read is known here as well as to the guard.
-  const known = openAlerts(state).filter(
-    ({ code, subject }) => code !== 'lease-unreadable' || facts.unreadableLeases.includes(subject),
-  );
-  const since = new Date(facts.now).toISOString();
-  const keys = new Set([...known, ...state.acknowledged].map(keyOf));
-  const found = controlConditions(facts).filter((condition) => !keys.has(keyOf(condition)));
-  const more = found.map(({ code, subject, message, hint }) => {
-    return { code, subject, message, hint, since, lastSentAt: null, runbook: runbookOf(code) };
-  });
-  return [...known, ...more];
+/**
+ * The alerts as they are at this moment, by the same rules as the guard's: a guard that is silent must not keep what is
+ * wrong from being seen, nor show what is over. What the guard alone can find out is as it left it.
+ */
+async function alertsNow(
+  context: TrustContext,
+  state: GuardState,
+  facts: Facts,
+  rules: AlertRules,
+): Promise<AlertFigures[]> {
+  const judged = judgeFacts(facts, { ...rules, guardRanAt: state.lastRunAt });
+  const { finding } = acknowledge(state, merged(judged, await stuckNow(context, facts)), facts.now);
+  return openAlerts({ ...state, alerts: afterLook(state.alerts, finding, facts.now) });
+}
+
+/** A store that takes no writes does not tell its time, so that nothing is known of how long a run has been silent. */
+async function stuckNow(context: TrustContext, { runs }: Facts): Promise<Finding> {
+  const stuck = await stuckAmong(context, runs, STUCK_TIMES).catch(() => null);
+  if (stuck === null) return { conditions: [], judged: new Set() };
+  return {
+    conditions: stuck.map((each) => stuckCondition(each, 'the guard sees to it')),
+    judged: new Set(['run-stuck']),
+  };
 }
 
 function isOfControl({ code }: { readonly code: string }): boolean {

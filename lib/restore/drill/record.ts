@@ -4,6 +4,9 @@ import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isId } from '../../runs/ids.js';
 
+/** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
+export const DRILL_TARGET = 'drill';
+
 const DRILLS = 'drills/';
 
 /** `drills/{id}.json`: what a drill came to. */

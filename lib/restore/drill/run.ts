@@ -8,11 +8,8 @@ import type { RestorePorts, RestoreSettings } from '../context.js';
 import type { RestoreInput } from '../model.js';
 import { enter } from '../phases.js';
 import { restoreRun } from '../run.js';
-import { writeDrill, type Drill } from './record.js';
+import { DRILL_TARGET, writeDrill, type Drill } from './record.js';
 import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
-
-/** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
-export const DRILL_TARGET = 'drill';
 
 const FULL = 'the scratch database has no room: it is empty and refuses to take anything (see its maxmemory)';
 
