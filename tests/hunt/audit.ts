@@ -30,7 +30,7 @@ async function auditLatest(world: World): Promise<void> {
   checkWords(outcome);
   const watched = {
     ...{ outcome, before, after: await dump(world.main), window: { from, to: Date.now() }, skewMs: 0 },
-    ...{ touched: new Set<string>(), meddled: false, faulty: false },
+    ...{ touched: new Set<string>(), meddled: false, faulty: false, hindered: world.hindered },
   };
   checkRestore(world, call.asked, watched);
   const code = (outcome.json?.['error'] as { code?: string } | undefined)?.code ?? '';

@@ -28,6 +28,8 @@ export interface Watched {
   readonly touched: ReadonlySet<string>;
   readonly meddled: boolean;
   readonly faulty: boolean;
+  /** Whether the database was full, or refused commands. */
+  readonly hindered: boolean;
 }
 
 /** Codes and words that no command may ever end with. */
@@ -55,7 +57,7 @@ export function trusted(world: World, id: unknown, what: string, outcome: Outcom
   return known;
 }
 
-export function unchanged(watched: Omit<Watched, 'skewMs' | 'meddled' | 'faulty'>, who: string): void {
+export function unchanged(watched: Omit<Watched, 'skewMs' | 'meddled' | 'faulty' | 'hindered'>, who: string): void {
   for (const key of new Set([...watched.before.keys(), ...watched.after.keys()])) {
     const [a, b] = [watched.before.get(key), watched.after.get(key)];
     if (watched.touched.has(key) || agree(a, b, watched.window)) continue;

@@ -99,6 +99,13 @@ export const STORE_LIES: readonly Case[] = [
     lie: redis('SET', 'soulcaster-backup:staged:x', '1'),
   },
   {
+    title: 'a snapshot that is called incomplete without cause',
+    claim: 'nothing but what cannot be saved makes a snapshot incomplete',
+    before: DATA,
+    last: BACKUP,
+    lie: (_, outcome) => ({ ...outcome, code: 3, json: { error: { code: 'incomplete', message: '', hint: '' } } }),
+  },
+  {
     title: 'a damaged part that is called verified',
     claim: 'what is verified can be read',
     before: [...SAVED, { do: 'tamper', kind: 'part', pick: 3, how: 'truncate' }],

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FaultAction } from '../../lib/local/fault-proxy.js';
 import { callOf, type Call } from './arguments.js';
-import { audit, checkLease, runningIn } from './audit.js';
+import { audit, checkLease } from './audit.js';
 import { checkRehearsal, checkRestore, checkUndo } from './claims-restore.js';
 import {
   checkDrill,
@@ -14,12 +13,12 @@ import {
   unchanged,
   type Watched,
 } from './claims.js';
-import { change, nameOf } from './data.js';
+import { change } from './data.js';
 import { learn } from './learn.js';
+import { meddling } from './meddle.js';
 import { limited, type Outcome } from './product.js';
-import type { DataStep, Meddle, Second, Step } from './steps.js';
+import type { Step } from './steps.js';
 import { remember, tamper } from './tamper.js';
-import { agree } from './times.js';
 import { dump, eligible, leftBehind, variables, type World } from './world.js';
 
 type CommandStep = Extract<Step, { do: 'command' | 'kill' }>;
@@ -136,6 +135,12 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
   switch (step.run) {
     case 'backup':
       if (isDone) claimed(world, outcome, 'backup');
+      if (codeOf(outcome) === 'incomplete' && mustBeWhole(step, watched))
+        throw new Lie(
+          'nothing but what cannot be saved makes a snapshot incomplete',
+          outcome.text.slice(-600),
+          outcome,
+        );
       return;
     case 'verify':
       return checkVerify(world, outcome, call.args[1] ?? '', call.place);
@@ -172,6 +177,14 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
   }
 }
 
+/** Whether nothing happened to the database that a snapshot cannot cope with: writes and a restart of the server are. */
+function mustBeWhole(step: CommandStep, { before, after, faulty, hindered }: Watched): boolean {
+  const meddle = step.do === 'command' ? step.meddle : undefined;
+  const isHarmless = meddle === undefined || 'data' in meddle;
+  const holdsAll = [...before.values(), ...after.values()].every(({ type }) => type !== 'vectorset');
+  return isHarmless && holdsAll && !faulty && !hindered;
+}
+
 /** A dry run of the very restore that comes next; null where none was asked for. */
 async function rehearse(world: World, step: CommandStep, call: Call): Promise<Watched | null> {
   if (step.run !== 'restore' || step.rehearsed !== true || step.do === 'kill') return null;
@@ -182,7 +195,14 @@ async function rehearse(world: World, step: CommandStep, call: Call): Promise<Wa
   checkWords(outcome);
   const after = await dump(database);
   const watched = { outcome, before, after, window: { from, to: Date.now() } };
-  const still = { ...watched, touched: new Set<string>(), meddled: false, faulty: false, skewMs: 0 };
+  const still = {
+    ...watched,
+    touched: new Set<string>(),
+    meddled: false,
+    faulty: false,
+    hindered: world.hindered,
+    skewMs: 0,
+  };
   unchanged(still, 'a dry run');
   return still;
 }
@@ -221,6 +241,7 @@ async function watch(world: World, step: CommandStep, { args, whose, work }: Cal
     outcome,
     before,
     after,
+    hindered: world.hindered,
     touched: whose === 'standby' ? new Set() : touched,
     window,
     skewMs: skewSeconds * 1000,
@@ -254,81 +275,4 @@ async function killed(
   // What was on its way when the process died still arrives.
   await delay(60);
   return outcome;
-}
-
-function meddling(world: World, what: Meddle, touched: Set<string>, state: { meddled: boolean; faulty: boolean }) {
-  let seen = 0;
-  return async (): Promise<FaultAction> => {
-    seen++;
-    if ('fault' in what) {
-      if (seen < what.at || seen >= what.at + what.times) return 'pass';
-      state.faulty = true;
-      if (what.fault === 'error-503') return { status: 503, body: '{"error":"ERR unavailable"}' };
-      return what.fault === 'slow' ? { delayMs: 150 } : what.fault;
-    }
-    if (seen !== what.at) return 'pass';
-    if ('tamper' in what) {
-      remember(world);
-      tamper(world, what.tamper);
-      return 'pass';
-    }
-    state.meddled = true;
-    if ('second' in what) {
-      await second(world, what.second, touched);
-      return 'pass';
-    }
-    const before = await dump(world.main);
-    await change(world.main, what.data);
-    const after = await dump(world.main);
-    const never = { from: 0, to: 0 };
-    for (const key of new Set([...before.keys(), ...after.keys()])) {
-      if (!agree(before.get(key), after.get(key), never)) touched.add(key);
-    }
-    for (const key of named(what.data)) touched.add(key);
-    return 'pass';
-  };
-}
-
-/** Another process, while the first waits for an answer. */
-async function second(world: World, what: Second, touched: Set<string>): Promise<void> {
-  const args = secondArguments(world, what);
-  if (args === null) return;
-  const [from, before] = [Date.now(), await dump(world.main)];
-  const outcome = await limited(world.product.run(args, variables(world)), args);
-  checkWords(outcome);
-  const [after, window] = [await dump(world.main), { from, to: Date.now() }];
-  if (what === 'cancel' && outcome.json?.['cancelled'] === true) world.cancelled.add(args[1] ?? '');
-  if (what !== 'restore') return;
-  const names = [...new Set([...before.keys(), ...after.keys()])];
-  const isStill = names.every((key) => agree(before.get(key), after.get(key), window));
-  if (outcome.code !== 0 && isStill) return;
-  for (const key of names) touched.add(key);
-  // One that broke off may have left a mark, which is not followed up.
-  if (outcome.code === 0) world.unfinished.clear();
-  else world.brokenOff = true;
-}
-
-function secondArguments(world: World, what: Second): string[] | null {
-  switch (what) {
-    case 'backup':
-    case 'drill':
-    case 'guard':
-      return [what, '--local'];
-    case 'prune':
-    case 'replicate':
-      return [what];
-    case 'restore':
-      return ['restore', 'latest', '--yes', '--local', '--no-reindex'];
-    case 'cancel': {
-      const run = runningIn(world);
-      return run === null ? null : ['cancel', run];
-    }
-    case 'unlock':
-      return ['unlock', 'database', '--yes'];
-  }
-}
-
-function named(step: DataStep): string[] {
-  const keys = [...('key' in step ? [step.key] : []), ...('to' in step ? [step.to] : [])];
-  return keys.map((key) => nameOf(key).toString('latin1'));
 }
