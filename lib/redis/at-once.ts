@@ -46,6 +46,18 @@ export async function readAtOnce(
   };
 }
 
+const FREEING = new Set(['UNLINK', 'DEL', 'SREM', 'ZREM']);
+
+/**
+ * The commands in one MULTI; a single one that only frees memory goes without, since a database that is full takes no
+ * MULTI and would take it.
+ */
+export function atOnce(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+  const [first] = commands;
+  const onlyFrees = commands.length === 1 && first !== undefined && FREEING.has(first[0]);
+  return onlyFrees ? redis.pipeline(commands) : redis.transaction(commands);
+}
+
 /** Redis's OOM, as the refusal of a whole transaction. */
 export function isFull(error: unknown): boolean {
   return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);

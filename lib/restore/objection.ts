@@ -2,6 +2,7 @@ import type { RunFailure } from '../runs/model.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 import { lackHint, lackWords } from './lacks.js';
 import type { RestoreInput } from './model.js';
+import type { Plan } from './plan-counts.js';
 import { shownName } from './shown-name.js';
 
 /** Why a restore by this plan must not begin: the target could not take all of it. Null when it could. */
@@ -16,19 +17,27 @@ function lacking({ plan }: RestoreCheckpoint): RunFailure | null {
   return { code: 'not-restorable', message, hint: lackHint(plan.lacks) };
 }
 
+/** Whether it does anything but remove. */
+function needsRoom({ bytes, lists, total, usersJoined }: Plan): boolean {
+  return bytes.all + lists.added + total.unite + total.fail + usersJoined > 0;
+}
+
 /**
  * A target that is full, or would be: then the first keys would be written and the rest refused, or others thrown out.
  * What would be written takes more in memory than the bytes that are counted, never less.
  */
 function noRoom({ target }: RestoreInput, { plan, abilities }: RestoreCheckpoint): RunFailure | null {
-  if (plan === null || abilities === null || plan.bytes.all === 0) return null;
+  if (plan === null || abilities === null || !needsRoom(plan)) return null;
   const { full, memory } = abilities;
   const free = memory === null ? null : memory.limit - memory.used;
   if (!full && (free === null || plan.bytes.absent <= free)) return null;
   const where = target === null ? 'The database' : `Target ${target}`;
   const told = memory === null ? '' : ` It uses ${memory.used} of ${memory.limit} bytes.`;
   const evicts = memory?.evicts === true ? ' It would evict other keys, and restored ones.' : '';
-  const needed = `this restore writes at least ${plan.bytes.all} bytes, ${plan.bytes.absent} of them of keys that are absent`;
+  const needed =
+    plan.bytes.all === 0
+      ? 'this restore adds members to lists'
+      : `this restore writes at least ${plan.bytes.all} bytes, ${plan.bytes.absent} of them of keys that are absent`;
   return {
     code: 'not-restorable',
     message: `${where} has no room: ${needed}.${told}${evicts} Nothing was written.`,

@@ -11,7 +11,10 @@ export async function countJoins(context: RestoreContext): Promise<number> {
 
 /** Adds the project to its users' sets, which hold other projects as well and so are never written over. */
 export async function joinUsers(context: RestoreContext): Promise<void> {
-  await each(context, (key, project) => ['SADD', key, project]);
+  // To add what is there needs room all the same, and a database that is full has none.
+  const members = await each(context, (key, project) => ['SISMEMBER', key, project]);
+  const lacking = context.state.facts.users.filter((_, at) => members[at] === 0);
+  await each(context, (key, project) => ['SADD', key, project], lacking);
   await leaveUsers(context);
 }
 
@@ -52,10 +55,11 @@ async function leaveUsers(context: RestoreContext): Promise<void> {
 async function each(
   { input, redis, state }: RestoreContext,
   command: (key: string, project: string) => RedisCommand,
+  users: readonly string[] = state.facts.users,
 ): Promise<unknown[]> {
-  if ('all' in input.scope || state.facts.users.length === 0) return [];
+  if ('all' in input.scope || users.length === 0) return [];
   const { project } = input.scope;
-  const replies = await redis.pipeline(state.facts.users.map((user) => command(`user:projects:${user}`, project)));
+  const replies = await redis.pipeline(users.map((user) => command(`user:projects:${user}`, project)));
   return replies.map((reply) => {
     if ('value' in reply) return reply.value;
     throw new AppError('redis-command', "A user's set of projects is not a set in the target", {

@@ -5,6 +5,7 @@ import { UNSIGNED } from '../support/made-snapshots.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const KEYS = 3_544;
+const FEW = 60;
 
 describe('a server that is full and evicts nothing', () => {
   let bench: RestoreBench;
@@ -13,8 +14,10 @@ describe('a server that is full and evicts nothing', () => {
   beforeAll(async () => {
     [bench, scratch] = await Promise.all([openRestoreBench(), openRestoreBench()]);
     const many = bench.database.redis.pipeline();
-    for (let at = 0; at < KEYS - 1; at++) many.hset(`feedback:p1:${at}`, { id: `${at}`, title: `title ${at}` });
+    for (let at = 0; at < KEYS - 3; at++) many.hset(`feedback:p1:${at}`, { id: `${at}`, title: `title ${at}` });
     many.hset('project:p1', { id: 'p1', user_id: 'u1' });
+    many.sadd('user:projects:u1', 'p1');
+    many.zadd('feedback:created:p1', 1, '1', 2, '2');
     await many.exec();
     await full(bench);
   });
@@ -60,28 +63,87 @@ describe('a server that is full and evicts nothing', () => {
       await bench.database.redis.hset(`feedback:p1:${at}`, { id: `${at}`, title: `title ${at}` });
   });
 
-  it('takes a restore that only removes, with its safety snapshot and its proof', async () => {
-    await roomy(bench);
-    const { redis } = bench.database;
-    const later = Array.from({ length: 40 }, (_, at) => `later:${at}`);
-    await redis.mset(Object.fromEntries(later.map((key) => [key, 'x'])));
-    await full(bench);
-    const run = await bench.restore(snapshot);
-    expect(run).toMatchObject({ state: 'succeeded', error: null });
-    expect(run.result).toMatchObject({ plan: { total: { remove: 40, write: 0 } }, undo: run.id });
-    expect(await redis.dbsize()).toBe(KEYS);
-    await roomy(bench);
-    expect((await bench.restore(run.id)).state).toBe('succeeded');
-    expect(await redis.dbsize()).toBe(KEYS + 40);
-    await redis.del(...later);
-  });
+  describe('with fewer keys', () => {
+    beforeAll(async () => {
+      await roomy(bench);
+      await bench.database.redis.del(...Array.from({ length: KEYS - FEW }, (_, at) => `feedback:p1:${at + 10}`));
+      snapshot = (await bench.snapshot({})).id;
+    });
 
-  it('is drilled with, and as scratch database makes the drill inconclusive before anything is written', async () => {
-    expect((await drill()).state).toBe('succeeded');
-    await full(scratch);
-    const tried = await drill();
-    expect(tried).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
-    expect(tried.error?.message).toContain('the scratch database has no room');
-    expect(await scratch.dump()).toEqual({});
+    it('takes a restore that only removes, with its safety snapshot and its proof', async () => {
+      await roomy(bench);
+      const { redis } = bench.database;
+      const later = Array.from({ length: 40 }, (_, at) => `later:${at}`);
+      await redis.mset(Object.fromEntries(later.map((key) => [key, 'x'])));
+      await full(bench);
+      const run = await bench.restore(snapshot);
+      expect(run).toMatchObject({ state: 'succeeded', error: null });
+      expect(run.result).toMatchObject({ plan: { total: { remove: 40, write: 0 } }, undo: run.id });
+      expect(await redis.dbsize()).toBe(FEW);
+      await roomy(bench);
+      expect((await bench.restore(run.id)).state).toBe('succeeded');
+      expect(await redis.dbsize()).toBe(FEW + 40);
+      await redis.del(...later);
+    });
+
+    it('takes one that removes keys whose time is over', async () => {
+      await roomy(bench);
+      const { redis } = bench.database;
+      await redis.mset('brief', 'x', 'brief as well', 'y');
+      for (const key of ['brief', 'brief as well']) await redis.pexpireat(key, bench.clock.now() + 10_000);
+      const { id } = await bench.snapshot();
+      for (const key of ['brief', 'brief as well']) await redis.persist(key);
+      bench.clock.advance(20_000);
+      await full(bench);
+      const run = await bench.restore(id);
+      expect(run).toMatchObject({
+        state: 'succeeded',
+        error: null,
+        result: { plan: { total: { remove: 2, write: 0 } } },
+      });
+      expect(await redis.dbsize()).toBe(FEW);
+    });
+
+    it('takes the same of one project', async () => {
+      await roomy(bench);
+      const { redis } = bench.database;
+      await redis.hset('feedback:p1:later', 'id', 'later');
+      await full(bench);
+      const run = await bench.restore(snapshot, { scope: { project: 'p1' } });
+      expect(run).toMatchObject({
+        state: 'succeeded',
+        error: null,
+        result: { plan: { total: { remove: 1, write: 0 } } },
+      });
+      expect(await redis.dbsize()).toBe(FEW);
+    });
+
+    it.each([
+      ['a member of a list', 'feedback:created:p1', (key: string) => bench.database.redis.zrem(key, '1')],
+      ['a project of a user', 'user:projects:u1', (key: string) => bench.database.redis.srem(key, 'p1')],
+    ])('is told to have no room for %s alone', async (_, key, remove) => {
+      const { redis } = bench.database;
+      await roomy(bench);
+      if (key.startsWith('user')) await redis.sadd(key, 'another');
+      await remove(key);
+      await full(bench);
+      const ask = { scope: { project: 'p1' }, mode: 'merge' } as const;
+      const writes = bench.writes();
+      const run = await bench.restore(snapshot, ask);
+      expect(run.error?.message).toMatch(/^The database has no room/);
+      expect([run.state, bench.writes()]).toEqual(['failed', writes]);
+      await roomy(bench);
+      expect((await bench.restore(snapshot, ask)).state).toBe('succeeded');
+      if (key.startsWith('user')) await redis.srem(key, 'another');
+    });
+
+    it('is drilled with, and as scratch database makes the drill inconclusive before anything is written', async () => {
+      expect((await drill()).state).toBe('succeeded');
+      await full(scratch);
+      const tried = await drill();
+      expect(tried).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+      expect(tried.error?.message).toContain('the scratch database has no room');
+      expect(await scratch.dump()).toEqual({});
+    });
   });
 });

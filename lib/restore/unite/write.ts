@@ -1,4 +1,5 @@
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
+import { atOnce } from '../../redis/at-once.js';
 import type { RecordLine } from '../../snapshot/record.js';
 import { toText } from '../../snapshot/text.js';
 import { STAGED_TTL_MS } from '../write/limits.js';
@@ -81,5 +82,5 @@ export function stagedAddition(redis: RedisPort, mode: Mode, name: string) {
 
 export async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<void> {
   if (commands.length === 0) return;
-  for (const reply of await redis.transaction(commands)) valueOf(reply);
+  for (const reply of await atOnce(redis, commands)) valueOf(reply);
 }

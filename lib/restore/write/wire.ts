@@ -1,4 +1,5 @@
 import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
+import { atOnce } from '../../redis/at-once.js';
 import { batchError } from './errors.js';
 
 /** The port as far as a restore uses it, until it is told to stop. */
@@ -18,7 +19,7 @@ export function openWire(redis: RedisPort, pageBytes: number, signal: AbortSigna
     signal.throwIfAborted();
     failed.throwIfAborted();
     try {
-      return await redis[way](commands);
+      return await (way === 'pipeline' ? redis.pipeline(commands) : atOnce(redis, commands));
     } catch (error) {
       throw batchError(error, commands);
     }
