@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/adapters/clock.js';
+import { redisChecks } from '../../lib/guard/checks/redis.js';
+import { examine, type CheckResult } from '../../lib/guard/doctor.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
@@ -46,6 +49,17 @@ describe('a server that is full and evicts nothing', () => {
     expect(manifest).toMatchObject({ state: 'complete', counts: { keys: KEYS } });
     const { result, state } = await bench.restore(snapshot, { dryRun: true });
     expect([state, result]).toMatchObject(['succeeded', { plan: { total: { same: KEYS, write: 0, remove: 0 } } }]);
+  });
+
+  it('is named by doctor as full, which keeps nobody from a backup', async () => {
+    const results: CheckResult[] = [];
+    for await (const result of examine(systemClock(), [redisChecks(() => bench.port, systemClock())]))
+      results.push(result);
+    expect(results.filter(({ status }) => status === 'fail')).toEqual([]);
+    expect(results.find(({ name }) => name === 'redis-read')).toMatchObject({
+      status: 'warn',
+      detail: expect.stringContaining('the database is full') as unknown,
+    });
   });
 
   it('is told to have no room before anything is written, in the dry run as well', async () => {

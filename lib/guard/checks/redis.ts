@@ -2,10 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { RedisCommand, RedisPort, RedisValue } from '../../ports/redis.js';
+import { isFull } from '../../redis/at-once.js';
 import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 /** A difference of clocks above it, in milliseconds, is worth a warning: expiries are absolute times. */
 const SKEW_MS = 5_000;
+
+const FULL = 'the database is full and refuses to take anything: backups work, a restore that writes would be refused';
+const ROOM = "Raise the plan's data size (maxmemory on your own server), or remove what is not needed.";
 
 /** All that a snapshot asks of the database, in small. Nothing is written. `open` may throw `config`. */
 export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
@@ -38,10 +42,15 @@ async function read(redis: RedisPort): Promise<Observation> {
     ['TYPE', key],
     ['PEXPIRETIME', key],
   ];
-  for (const [index, reply] of (await redis.transaction(commands)).entries()) {
+  // A database that is full takes no MULTI, and can be read all the same.
+  const atOnce = await redis.transaction(commands).catch((error: unknown) => {
+    if (!isFull(error)) throw error;
+    return null;
+  });
+  for (const [index, reply] of (atOnce ?? (await redis.pipeline(commands))).entries()) {
     if ('error' in reply) throw refused(commands[index]?.[0] ?? '', reply.error);
   }
-  return ok('values and expiries are read in one transaction');
+  return atOnce === null ? warn(FULL, ROOM) : ok('values and expiries are read in one transaction');
 }
 
 /** Names that are not UTF-8 go by a script, and expiry of hash fields by commands that an ACL may lack. */
