@@ -17,9 +17,10 @@ describe('a server that is full and evicts nothing', () => {
   beforeAll(async () => {
     [bench, scratch] = await Promise.all([openRestoreBench(), openRestoreBench()]);
     const many = bench.database.redis.pipeline();
-    for (let at = 0; at < KEYS - 3; at++) many.hset(`feedback:p1:${at}`, { id: `${at}`, title: `title ${at}` });
+    for (let at = 0; at < KEYS - 4; at++) many.hset(`feedback:p1:${at}`, { id: `${at}`, title: `title ${at}` });
     many.hset('project:p1', { id: 'p1', user_id: 'u1' });
     many.sadd('user:projects:u1', 'p1');
+    many.hset(Buffer.from([0xff, 0xfe]), 'f', 'a name that is no text');
     many.zadd('feedback:created:p1', 1, '1', 2, '2');
     await many.exec();
     await full(bench);
@@ -89,15 +90,16 @@ describe('a server that is full and evicts nothing', () => {
       const { redis } = bench.database;
       const later = Array.from({ length: 40 }, (_, at) => `later:${at}`);
       await redis.mset(Object.fromEntries(later.map((key) => [key, 'x'])));
+      await redis.set(Buffer.from([0xfe]), 'x');
       await full(bench);
       const run = await bench.restore(snapshot);
       expect(run).toMatchObject({ state: 'succeeded', error: null });
-      expect(run.result).toMatchObject({ plan: { total: { remove: 40, write: 0 } }, undo: run.id });
+      expect(run.result).toMatchObject({ plan: { total: { remove: 41, write: 0 } }, undo: run.id });
       expect(await redis.dbsize()).toBe(FEW);
       await roomy(bench);
       expect((await bench.restore(run.id)).state).toBe('succeeded');
-      expect(await redis.dbsize()).toBe(FEW + 40);
-      await redis.del(...later);
+      expect(await redis.dbsize()).toBe(FEW + 41);
+      await redis.del(...later, Buffer.from([0xfe]));
     });
 
     it('takes one that removes keys whose time is over', async () => {
