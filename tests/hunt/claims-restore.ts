@@ -130,8 +130,8 @@ function totals(json: Record<string, unknown> | null): Record<string, number> | 
 
 /** What a dry run said has to be what the restore then did. */
 export function checkRehearsal(rehearsal: Watched, performed: Watched, known: Known | null): void {
-  const { meddled, faulty, outcome, skewMs } = performed;
-  if (meddled || faulty || skewMs !== 0) return;
+  const { meddled, faulty, hindered, outcome, skewMs } = performed;
+  if (meddled || faulty || hindered || skewMs !== 0) return;
   const code = (watched: Watched): string =>
     (watched.outcome.json?.['error'] as { code?: string } | null | undefined)?.code ?? '';
   if (code(rehearsal) === 'locked' || code(performed) === 'locked') return;

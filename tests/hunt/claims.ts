@@ -79,7 +79,7 @@ export function claimed(world: World, outcome: Outcome, what: string): void {
 export function newest(world: World, known: Known, outcome: Outcome, place: Place, until = Infinity): void {
   if (known.finishedAt > until)
     throw new Lie('--at takes what was finished by then', `${known.id}: ${known.finishedAt} > ${until}`, outcome);
-  if (world.touchedControl || world.skewed) return;
+  if (world.touchedControl || world.skewed || (place === 'replica' && world.vouched)) return;
   const better = eligible(world, place).filter(
     (each) => !each.touched && !each.uncertain && each.id > known.id && each.finishedAt <= until,
   );

@@ -63,7 +63,7 @@ async function readNew(world: World, watched: Watched, { id, place, scope, whose
   const doubts = safety ? [] : doubtsOf(world, { held, manifest, watched, ...sides }, of);
   const finishedAt = Date.parse(manifest.window.to);
   return {
-    ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), touched: false },
+    ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), datedAt: timeOf(id), touched: false },
     signed: world.signed,
     undoes: safety && isOwn ? scope : 'all',
     uncertain: world.brokenOff || (eligible(world).every((each) => each.id >= id) && world.known.store.size > 0),
@@ -135,7 +135,6 @@ function doubtsOf(world: World, taken: Taken, of: Whose): string[] {
   const [had, has] = watched.meddled ? [manifest.dbsize.before, manifest.dbsize.after] : [before.size, after.size];
   if (has + 2 < had / 2) doubts.push('emptied');
   if (of === 'main' && held.size < leastReference(world, manifest.id) / 2) doubts.push('shrunk');
-  if (timeOf(manifest.id) > Date.now() + 60_000) doubts.push('future');
   return doubts;
 }
 
@@ -145,7 +144,8 @@ function doubtsOf(world: World, taken: Taken, of: Whose): string[] {
  */
 function leastReference(world: World, id: string): number {
   const before = eligible(world).filter((each) => each.id < id);
-  const at = before.findLastIndex(({ touched }) => !touched && !world.touchedControl);
+  const isSure = !world.touchedControl && !world.vouched;
+  const at = isSure ? before.findLastIndex(({ touched }) => !touched) : 0;
   const sizes = before.slice(Math.max(0, at)).map(({ held }) => held.size);
   return sizes.length === 0 || world.skewed ? 0 : Math.min(...sizes);
 }

@@ -26,6 +26,7 @@ export function meddling(
     }
     if (seen !== what.at) return 'pass';
     if ('tamper' in what) {
+      state.faulty = true;
       remember(world);
       tamper(world, what.tamper);
       return 'pass';

@@ -96,6 +96,8 @@ async function command(world: World, step: CommandStep): Promise<void> {
   world.came(`${[step.do === 'kill' ? 'kill' : '', step.run, ...how].join(' ').trim()}: ${codeOf(outcome)}`);
   await learn(world, watched, call);
   await check(world, step, call, watched);
+  world.aheadMs = 0;
+  if (watched.meddled) world.lastUndo = null;
   if (step.run === 'prune') checkPruned(world, outcome, trustedBefore, call.place);
   if (rehearsal !== null) checkRehearsal(rehearsal, watched, call.asked?.known ?? null);
   const mayLeave = outcome.code === null || watched.faulty || wasHindered || watched.meddled || step.do === 'kill';
@@ -120,9 +122,30 @@ function note(world: World, outcome: Outcome): void {
   if (code === 0 && world.cancelled.has(id)) throw new Lie('a run that was cancelled did not succeed', id, outcome);
 }
 
+/** What an operator vouched for; a process that was killed, or that broke off, may have come as far. */
+function vouch(world: World, step: CommandStep, { args }: Call, { code, json }: Outcome): void {
+  const { store } = world.known;
+  const mayBe = code === 0 || code === null;
+  if (/^(accept|adopt)/.test(step.run)) world.vouched = true;
+  if (step.run === 'accept' && mayBe) {
+    store.get(args[2] ?? '')?.standing.doubts.splice(0);
+    // It ends the state that the snapshot shows.
+    if (code === null || ((json?.['ended'] ?? []) as unknown[]).length > 0) world.unfinished.clear();
+  }
+  if (step.run === 'adopt' && mayBe && (!step.withdraw || code === 0)) world.adopted = !step.withdraw;
+  if (step.run !== 'adopt-unsigned') return;
+  const rows = (json?.['snapshots'] ?? []) as { id: string; outcome: string }[];
+  const adopted = code === 0 ? rows.filter((row) => row.outcome === 'adopted').map(({ id }) => id) : [...store.keys()];
+  for (const id of adopted) {
+    const known = store.get(id);
+    if (known !== undefined) known.standing.adopted = true;
+  }
+}
+
 async function check(world: World, step: CommandStep, call: Call, watched: Watched): Promise<void> {
   const { outcome } = watched;
   const isDone = outcome.code === 0;
+  vouch(world, step, call, outcome);
   if ((step.run === 'restore' || step.run === 'dry-run') && call.asked !== null) {
     checkRestore(world, call.asked, watched);
     return;
@@ -148,26 +171,13 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
       return isDone ? checkDrill(world, outcome) : undefined;
     case 'replicate':
       return checkReplica(world, outcome);
-    case 'accept':
-      if (isDone) {
-        world.known.store.get(call.args[2] ?? '')?.standing.doubts.splice(0);
-        // It ends the state that the snapshot shows.
-        if (((outcome.json?.['ended'] as unknown[] | undefined) ?? []).length > 0) world.unfinished.clear();
-      }
-      return;
-    case 'adopt':
-      if (isDone) world.adopted = !step.withdraw;
-      return;
-    case 'adopt-unsigned':
-      for (const { id, outcome: what } of (outcome.json?.['snapshots'] ?? []) as { id: string; outcome: string }[]) {
-        const known = world.known.store.get(id);
-        if (what === 'adopted' && known !== undefined) known.standing.adopted = true;
-      }
-      return;
     case 'cancel':
     case 'unlock':
       if (isDone) checkLease(world, outcome);
       return;
+    case 'accept':
+    case 'adopt':
+    case 'adopt-unsigned':
     case 'backup-other':
     case 'dry-run':
     case 'guard':
@@ -215,6 +225,7 @@ async function watch(world: World, step: CommandStep, { args, whose, work }: Cal
   const state = { meddled: false, faulty: false };
   const skewSeconds = (step.do === 'command' ? step.skewSeconds : undefined) ?? 0;
   if (skewSeconds !== 0) world.skewed = true;
+  world.aheadMs = skewSeconds * 1000;
   const from = Date.now();
   const before = await dump(subject);
   const aside = whose === 'standby' ? await dump(world.main) : null;

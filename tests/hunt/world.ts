@@ -30,6 +30,8 @@ export interface Known {
   /** What it holds, read by its format when it was written. */
   readonly held: PlainDump;
   readonly takenAt: number;
+  /** The time in its id. */
+  readonly datedAt: number;
   /** When it was finished, by the clock of the process that took it. */
   readonly finishedAt: number;
   /** What the product called it when it was taken. */
@@ -70,6 +72,10 @@ export interface World {
   readonly unfinished: Set<string>;
   /** Whether a restore did not end well, so that the product may take the database for half restored. */
   brokenOff: boolean;
+  /** Whether anything was accepted, or a source adopted: the second store need not know of it. */
+  vouched: boolean;
+  /** By how much the clock of the command that runs is ahead. */
+  aheadMs: number;
   /** Whether any command had another clock. */
   skewed: boolean;
   /** Whether any object was touched from outside. */
@@ -130,6 +136,8 @@ export function newWorld(
     adopted: false,
     unfinished: new Set(),
     brokenOff: false,
+    vouched: false,
+    aheadMs: 0,
     skewed: false,
     everTampered: false,
     lastUndo: null,
@@ -177,14 +185,18 @@ export function eligible(world: World, place: Place = 'store'): Known[] {
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** More than the product takes for a clock that is a little ahead. */
+const AHEAD_MS = 400_000;
+
 /** Why `latest` must not be it. */
-export function objections({ adopted, signed }: World, known: Known): string[] {
+export function objections({ adopted, aheadMs, signed }: World, known: Known): string[] {
   const { complete, of, safety, standing } = known;
   return [
     ...(of === 'main' || (of === 'other' && adopted) ? [] : ['of another source']),
     ...(complete ? [] : ['incomplete']),
     ...(safety ? ['a safety snapshot'] : []),
     ...(!signed || known.signed || standing.adopted ? [] : ['not signed']),
+    ...(known.datedAt > Date.now() + Math.max(0, aheadMs) + AHEAD_MS ? ['dated ahead'] : []),
     ...standing.doubts,
   ];
 }
