@@ -79,6 +79,6 @@ describe('a run that waits', () => {
   it('keeps others from the index', async () => {
     const other = await cliJson(['reindex', '--all'], stack.env);
     expect([other.code, other.json.error]).toMatchObject([11, { code: 'locked' }]);
-    expect(other.json.error?.message).toContain('a reindex');
+    expect(other.json.error?.message).toContain('a re-index');
   });
 });
