@@ -64,10 +64,16 @@ export function authenticatedStore(
     return bytes;
   };
   const opened = (name: string, stored: Buffer): { readonly body: Buffer } | { readonly why: IgnoredObject['why'] } => {
-    const authentic = openControl(signer, name, stored);
-    if (!authentic.ok) return authentic;
-    const body = reveal(cipher, name, authentic.body);
-    return body === null ? { why: 'other-key' } : { body };
+    try {
+      const authentic = openControl(signer, name, stored);
+      if (!authentic.ok) return authentic;
+      const body = reveal(cipher, name, authentic.body);
+      return body === null ? { why: 'other-key' } : { body };
+    } catch (error) {
+      // Nested so deeply that it cannot be gone through.
+      if (error instanceof RangeError) return { why: 'garbled' };
+      throw error;
+    }
   };
 
   async function createControl(name: string, body: Uint8Array): Promise<CreateResult> {

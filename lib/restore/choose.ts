@@ -28,12 +28,20 @@ export async function findSnapshot(
   const context = await trustContext(ports, own);
   if (at === null) return selectSnapshot(context, wanted);
   const time = Date.parse(at);
-  if (Number.isNaN(time)) {
+  if (Number.isNaN(time) || !isOfCalendar(at)) {
     throw new AppError('usage', `${JSON.stringify(at.slice(0, 40))} is no time`, {
       hint: 'Give it as 2026-11-22T02:00:00Z, with the offset or Z.',
     });
   }
   return selectSnapshot(context, 'latest', time);
+}
+
+/** False for 30 February and its like, which Date.parse takes for a day in March: a later state than was meant. */
+function isOfCalendar(time: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(time)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return true;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
 /**

@@ -26,8 +26,8 @@ interface Member {
 
 /**
  * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
- * that was deleted or altered shows in the next that is left. Those after the last that is left show in the records of
- * the runs that took them. One that was removed by retention is represented by its tombstone.
+ * that was deleted or altered shows in the next that is left, and in the record of the run that took it for as long as
+ * that is kept. One that was removed by retention is represented by its tombstone.
  */
 export async function checkChain(ports: { readonly store: ObjectStore; readonly signer: Signer }): Promise<Finding[]> {
   // In this order: whoever removes a manifest has written its tombstone before.
@@ -41,8 +41,10 @@ export async function checkChain(ports: { readonly store: ObjectStore; readonly 
     const finding = checkLink(member, seen);
     if (finding !== null && !findings.some((other) => isSame(other, finding))) findings.push(finding);
   }
-  const newest = members.filter(({ removed }) => !removed).at(-1)?.id ?? '';
-  return [...findings, ...(await missingAfter(ports.store, newest, tombstones))];
+  for (const finding of await missingOfRuns(ports.store, seen)) {
+    if (!findings.some((other) => isSame(other, finding))) findings.push(finding);
+  }
+  return findings;
 }
 
 async function presentMembers(store: ObjectStore): Promise<Member[]> {
@@ -65,14 +67,14 @@ function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string,
   return [...members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-async function missingAfter(
-  store: ObjectStore,
-  newest: string,
-  tombstones: ReadonlyMap<string, Tombstone>,
-): Promise<Finding[]> {
+/**
+ * Snapshots that a run has taken and that are gone without a tombstone. The next snapshot after a deletion links to what
+ * was left then, so that the links alone would show the last ones of a row only until then.
+ */
+async function missingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
   const findings: Finding[] = [];
   for await (const id of store.folders(RUNS)) {
-    if (id <= newest || !isId(id) || tombstones.has(id) || !(await wroteManifest(store, id))) continue;
+    if (!isId(id) || members.has(id) || !(await wroteManifest(store, id))) continue;
     findings.push({
       code: 'snapshot-missing',
       subject: id,

@@ -34,6 +34,9 @@ const OTHERS = [
   'probe/1',
 ];
 
+/** JSON that no recursion goes through. */
+const DEEP = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`;
+
 let folder: FolderStore;
 let warned: (readonly [string, LogFields])[];
 const open = (signer: Signer) =>
@@ -104,7 +107,7 @@ describe('control state', () => {
     }
   });
 
-  it.each(['', '{"a":', '[]', 'null', '17', '"text"', Buffer.from([0, 255, 1]), 'x'.repeat(5_000_000)])(
+  it.each(['', '{"a":', '[]', 'null', '17', '"text"', Buffer.from([0, 255, 1]), 'x'.repeat(5_000_000), DEEP])(
     'does not count when it is no JSON object, with or without keys (%#)',
     async (body) => {
       await put(RUN, body);

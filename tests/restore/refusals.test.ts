@@ -46,6 +46,7 @@ describe('a restore is refused before anything is begun', () => {
 
   it.each([
     ['a time that is none', { at: 'yesterday' }, 'usage'],
+    ['a day that no calendar has', { at: '2026-02-30T00:00:00Z' }, 'usage'],
     ['a time before all snapshots', { at: '2001-01-01T00:00:00Z' }, 'not-found'],
     ['a target that nobody set', { target: 'nowhere' }, 'usage'],
     ['the database itself as target', { target: 'same' }, 'usage'],

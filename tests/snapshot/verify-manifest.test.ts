@@ -105,6 +105,17 @@ describe('manifests that were tampered with, in a chain of four', () => {
     expect(await stateOf(2)).toBe('verified');
   });
 
+  it('and removed from the newest before another one is taken, or from all: the runs that took them name them', async () => {
+    await rm(pathOf(3));
+    const { manifest: next } = await bench.takeWhole({ signer });
+    expect(next.previous?.id).toBe(of(2).id);
+    chain.push(next);
+    expect(await findingsOf(4)).toEqual([`snapshot-missing ${of(3).id}`]);
+    for (const at of [0, 1, 2, 4]) await rm(join(bench.folder.folder, 'snapshots', of(at).id), { recursive: true });
+    chain.push((await bench.takeWhole({ signer })).manifest);
+    expect(await findingsOf(5)).toEqual([0, 1, 2, 3, 4].map((at) => `snapshot-missing ${of(at).id}`));
+  });
+
   it('and deleted with the whole snapshot', async () => {
     await rm(join(bench.folder.folder, 'snapshots', of(2).id), { recursive: true });
     expect(await findingsOf(3)).toEqual([`snapshot-missing ${of(2).id}`]);
