@@ -82,6 +82,8 @@ export const snapshotCheckpoint = z.object({
   ledger: openLedgerSchema,
   spent: usageSchema,
   fieldExpiry: z.enum(['read', 'none']).nullable(),
+  /** What the server said of expired fields when the first pass began; null where it does not count them. */
+  expiredFields: z.string().nullable().default(null),
   /** `hashes`: the database is gone through again for its hashes, since fields were given an expiry meanwhile. */
   pass: z.enum(['all', 'hashes']).default('all'),
   window: z.object({ from: z.string().nullable(), to: z.string().nullable() }),
@@ -102,6 +104,7 @@ export function firstCheckpoint(): SnapshotCheckpoint {
     ledger: { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none(), unsupported: none(), failed: none() },
     spent: { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 },
     fieldExpiry: null,
+    expiredFields: null,
     pass: 'all',
     window: { from: null, to: null },
     dbsize: { before: 0, after: 0 },

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Redis } from 'ioredis';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisReply } from '../../lib/ports/redis.js';
 import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
 import { fromText } from '../../lib/snapshot/text.js';
@@ -8,7 +10,9 @@ import { intercept, isAbout } from './intercept.js';
 import { recordsByKey } from './lines.js';
 
 const FAR = 4_102_444_800_000;
-const info = (text: string): RedisReply => ({ value: Buffer.from(`# Keyspace\r\n${text}`) });
+const info = (text: string, expired = 'expired_subkeys:0'): RedisReply => ({
+  value: Buffer.from(`# Stats\r\n${expired}\r\n# Keyspace\r\n${text}`),
+});
 
 describe('whether the expiry of hash fields is looked for', () => {
   const probe = (replies: RedisReply[]) => {
@@ -29,6 +33,12 @@ describe('whether the expiry of hash fields is looked for', () => {
       [{ error: "ERR unknown command 'HPEXPIRETIME'" }, info('db0:keys=1,subexpiry=3')],
     ],
     ['not where the server counts none', 'none', [known, info('db0:keys=9,expires=0,avg_ttl=0,subexpiry=0\r\n')]],
+    [
+      'not where Valkey counts none',
+      'none',
+      [known, info('db0:keys=9,keys_with_volatile_items=0', 'expired_fields:7')],
+    ],
+    ['where the server does not count those that expired', 'read', [known, info('db0:keys=9,subexpiry=0', '')]],
     ['where the server counts some', 'read', [known, info('db0:keys=9,expires=0,avg_ttl=0,subexpiry=3\r\n')]],
     [
       'where any of its databases has some',
@@ -40,9 +50,14 @@ describe('whether the expiry of hash fields is looked for', () => {
     ['where INFO is refused', 'read', [known, { error: 'ERR not available' }]],
     ['where INFO is no text', 'read', [known, { value: null }]],
   ])('%s', async (_case, expected, replies) => {
-    expect(await probe(replies)).toBe(expected);
+    expect(await probe(replies)).toMatchObject({ fieldExpiry: expected });
   });
 });
+
+/** Waits until the server has removed the fields whose time is over. */
+async function untilNoFieldExpires(redis: Redis): Promise<void> {
+  while (/(?:subexpiry|keys_with_volatile_items)=[1-9]/.test(await redis.info('keyspace'))) await delay(10);
+}
 
 await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) => {
   let bench: SnapshotBench;
@@ -92,6 +107,27 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     expect((await recordsByKey(bench, manifest)).get('"late"')?.[0]?.fx).toEqual([['f', FAR]]);
     expect((await bench.verify(id)).state).toBe('succeeded');
     await redis.del('late');
+  });
+
+  it('of a field that gets one and is gone before the end: the field is not in the snapshot', async () => {
+    const { redis } = bench.database;
+    await redis.hset('brief', 'stays', '1', 'goes', '2');
+    let step = 0;
+    const port = intercept(bench.port, {
+      async after(commands, replies) {
+        if (step === 0 && commands.some((command) => isAbout(command, 'HGETALL', 'brief'))) {
+          step = 1;
+          await redis.call('HPEXPIRE', 'brief', '1', 'FIELDS', '1', 'goes');
+          await untilNoFieldExpires(redis);
+        }
+        return replies;
+      },
+    });
+    const { manifest } = await bench.takeWhole({ redis: port });
+    expect(step).toBe(1);
+    expect(manifest.fieldExpiry).toBe('read');
+    expect((await recordsByKey(bench, manifest)).get('"brief"')?.[0]?.v).toEqual([['stays', '1']]);
+    await redis.del('brief');
   });
 
   it('is read from then on', async () => {

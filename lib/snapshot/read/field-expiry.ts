@@ -25,21 +25,34 @@ const FIELDS_PER_COMMAND = 2000;
 /** A hash that gets new fields while its fields' expiry is read is read so many times. */
 const ATTEMPTS = 4;
 
+export interface FieldExpiryProbe {
+  readonly fieldExpiry: 'read' | 'none';
+  /** The server's count of expired fields, with what tells the server from another one; null where it gives none. */
+  readonly expired: string | null;
+}
+
 /**
- * Whether expiring hash fields have to be looked for. Redis 8 counts the hashes that have some in INFO (`subexpiry`),
- * Valkey 9 as well (`keys_with_volatile_items`); a server that knows HPEXPIRETIME but does not count them has to be
- * asked.
+ * Whether the expiry of hash fields has to be read. Redis 8 counts in INFO the hashes that have fields with an expiry
+ * (`subexpiry`) and the fields that expired (`expired_subkeys`), Valkey 9 as well (`keys_with_volatile_items`,
+ * `expired_fields`). On a server that knows HPEXPIRETIME and does not count both, it has to be read.
  */
-export async function probeFieldExpiry(redis: RedisPort): Promise<'read' | 'none'> {
+export async function probeFieldExpiry(redis: RedisPort): Promise<FieldExpiryProbe> {
+  // One INFO for both counts, so that they are of one moment.
   const [probe, info] = await redis.pipeline([
     ['HPEXPIRETIME', 'soulcaster-backup:no-such-key', 'FIELDS', 1, 'f'],
-    ['INFO', 'keyspace'],
+    ['INFO'],
   ]);
-  if (probe === undefined || 'error' in probe) return 'none';
-  if (info === undefined || 'error' in info || !Buffer.isBuffer(info.value)) return 'read';
-  const counted = info.value.toString('latin1').matchAll(/(?:subexpiry|keys_with_volatile_items)=(\d+)/g);
+  if (probe === undefined || 'error' in probe) return { fieldExpiry: 'none', expired: null };
+  if (info === undefined || 'error' in info || !Buffer.isBuffer(info.value)) {
+    return { fieldExpiry: 'read', expired: null };
+  }
+  const text = info.value.toString('latin1');
+  const counted = text.matchAll(/(?:subexpiry|keys_with_volatile_items)=(\d+)/g);
   const counts = [...counted].map((match) => Number(match[1]));
-  return counts.length > 0 && counts.every((count) => count === 0) ? 'none' : 'read';
+  const total = /^(?:expired_subkeys|expired_fields):(\d+)/m.exec(text)?.[1];
+  const expired = total === undefined ? null : `${total} ${/^run_id:(\w+)/m.exec(text)?.[1] ?? ''}`;
+  const none = expired !== null && counts.length > 0 && counts.every((count) => count === 0);
+  return { fieldExpiry: none ? 'none' : 'read', expired };
 }
 
 type Field = readonly [name: Text, value: Text];

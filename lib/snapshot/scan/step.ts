@@ -2,7 +2,7 @@ import { pMapIterable } from 'p-map';
 import { markServer } from '../../redis/server-mark.js';
 import type { Leg, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
-import { probeFieldExpiry } from '../read/field-expiry.js';
+import { probeFieldExpiry, type FieldExpiryProbe } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
 import { loadPage, scanPages, type LoadedPage, type ScanPage } from './pages.js';
 import { openSink } from './sink.js';
@@ -49,8 +49,8 @@ function hashesOf(page: ScanPage): ScanPage {
 }
 
 /**
- * Whether a hash has been given a field with an expiry since it was found that there was none: then all hashes are read
- * again, with their fields' expiry.
+ * Whether a hash has been given a field with an expiry since it was found that there was none, be that field still there
+ * or expired by now: then all hashes are read again, with their fields' expiry.
  */
 export async function fieldExpiryBegan(
   { redis }: ScanPorts,
@@ -59,7 +59,8 @@ export async function fieldExpiryBegan(
 ): Promise<SnapshotCheckpoint | null> {
   if (settings.fieldExpiry !== 'auto' || state.fieldExpiry !== 'none') return null;
   const before = redis.usage();
-  if ((await probeFieldExpiry(redis)) === 'none') return null;
+  const { fieldExpiry, expired } = await probeFieldExpiry(redis);
+  if (fieldExpiry === 'none' && expired === state.expiredFields) return null;
   const spent = addUsage(state.spent, before, redis.usage());
   return { ...state, spent, cursor: '0', pass: 'hashes', fieldExpiry: 'read' };
 }
@@ -73,14 +74,15 @@ async function prepare(
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
   const first = await markServer(ports.redis);
-  const fieldExpiry = await chooseFieldExpiry(ports, settings);
+  const { fieldExpiry, expired: expiredFields } = await chooseFieldExpiry(ports, settings);
   const spent = addUsage(state.spent, before, ports.redis.usage());
   const from = new Date(ports.clock.now()).toISOString();
   const names = { ...state.names, first };
-  return { ...state, names, spent, fieldExpiry, dbsize: { before: first.keys, after: 0 }, window: { from, to: null } };
+  const dbsize = { before: first.keys, after: 0 };
+  return { ...state, names, spent, fieldExpiry, expiredFields, dbsize, window: { from, to: null } };
 }
 
-async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): Promise<'read' | 'none'> {
-  if (settings.fieldExpiry === 'never') return 'none';
-  return settings.fieldExpiry === 'always' ? 'read' : probeFieldExpiry(ports.redis);
+async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): Promise<FieldExpiryProbe> {
+  if (settings.fieldExpiry === 'auto') return probeFieldExpiry(ports.redis);
+  return { fieldExpiry: settings.fieldExpiry === 'never' ? 'none' : 'read', expired: null };
 }
