@@ -96,7 +96,8 @@ export async function checkVerify(world: World, outcome: Outcome, id: string, pl
     id === 'latest' && outcome.code === 0
       ? trusted(world, outcome.json?.['snapshot'], 'latest is trusted', outcome, place)
       : world.known[place].get(id);
-  if (known === undefined) return;
+  // One that was killed says nothing.
+  if (known === undefined || outcome.code === null) return;
   if (outcome.code === 0) return heldStill(world, known, 'verified', outcome, place);
   const code = (outcome.json?.['error'] as { code?: string } | undefined)?.code ?? '';
   if (world.everTampered || code === 'locked' || world.skewed || (world.signed && !known.signed)) return;

@@ -66,7 +66,10 @@ async function readNew(world: World, watched: Watched, { id, place, scope, whose
     ...{ id, of, safety, held, complete, finishedAt, takenAt: Date.now(), datedAt: timeOf(id), touched: false },
     signed: world.signed,
     undoes: safety && isOwn ? scope : 'all',
-    uncertain: world.brokenOff || (eligible(world).every((each) => each.id >= id) && world.known.store.size > 0),
+    uncertain:
+      world.brokenOff ||
+      mayBeEmptied({ manifest, watched, ...sides }) ||
+      (eligible(world).every((each) => each.id >= id) && world.known.store.size > 0),
     standing: { doubts, adopted: false },
   };
 }
@@ -127,12 +130,24 @@ interface Taken {
   readonly after: PlainDump;
 }
 
+type Sizes = Pick<Taken, 'after' | 'before' | 'manifest' | 'watched'>;
+
+/** Where something was done from outside, nobody knows but the run itself when it counted. */
+function sizesOf({ after, before, manifest, watched }: Sizes): readonly [had: number, has: number] {
+  return watched.meddled ? [manifest.dbsize.before, manifest.dbsize.after] : [before.size, after.size];
+}
+
+/** Around the half of a small database a key more or less decides whether it counts as emptied, or what vanished meanwhile. */
+function mayBeEmptied(sizes: Sizes): boolean {
+  const [had, has] = sizesOf(sizes);
+  return sizes.watched.meddled && has - 2 <= had / 2;
+}
+
 function doubtsOf(world: World, taken: Taken, of: Whose): string[] {
   const { after, before, held, manifest, watched } = taken;
   const doubts: string[] = [];
   if (of === 'main' && world.unfinished.size > 0) doubts.push('unfinished');
-  // Where something was done from outside, nobody knows but the run itself when it counted.
-  const [had, has] = watched.meddled ? [manifest.dbsize.before, manifest.dbsize.after] : [before.size, after.size];
+  const [had, has] = sizesOf({ after, before, manifest, watched });
   if (has + 2 < had / 2) doubts.push('emptied');
   if (of === 'main' && held.size < leastReference(world, manifest.id) / 2) doubts.push('shrunk');
   return doubts;

@@ -14,12 +14,12 @@ import {
   type Watched,
 } from './claims.js';
 import { change } from './data.js';
-import { learn } from './learn.js';
+import { learn, sourceOf } from './learn.js';
 import { meddling } from './meddle.js';
 import { limited, type Outcome } from './product.js';
 import type { Step } from './steps.js';
 import { remember, tamper } from './tamper.js';
-import { dump, eligible, leftBehind, variables, type World } from './world.js';
+import { dump, eligible, isAdopted, leftBehind, variables, type World } from './world.js';
 
 type CommandStep = Extract<Step, { do: 'command' | 'kill' }>;
 
@@ -132,7 +132,9 @@ function vouch(world: World, step: CommandStep, { args }: Call, { code, json }: 
     // It ends the state that the snapshot shows.
     if (code === null || ((json?.['ended'] ?? []) as unknown[]).length > 0) world.unfinished.clear();
   }
-  if (step.run === 'adopt' && mayBe && (!step.withdraw || code === 0)) world.adopted = !step.withdraw;
+  if (step.run === 'adopt' && code === 0) world.adopted = !step.withdraw;
+  // One that was killed may have come as far as to write it down, or not.
+  if (step.run === 'adopt' && code === null) world.adopted = isAdopted(world, sourceOf(world.other.url));
   if (step.run !== 'adopt-unsigned') return;
   const rows = (json?.['snapshots'] ?? []) as { id: string; outcome: string }[];
   const adopted = code === 0 ? rows.filter((row) => row.outcome === 'adopted').map(({ id }) => id) : [...store.keys()];

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { dumpDatabase, type PlainDump } from '../support/plain-dump.js';
@@ -176,6 +176,12 @@ export function objects(folder: string): string[] {
 /** Whether a snapshot still has its manifest. */
 export function onDisk({ folders }: World, id: string, place: Place = 'store'): boolean {
   return existsSync(join(folders[place], 'snapshots', id, 'manifest.json'));
+}
+
+/** Whether the store says that the protected database was another one before, which had this source. */
+export function isAdopted({ folders }: World, source: string): boolean {
+  const file = join(folders.store, 'guard/sources.json');
+  return existsSync(file) && readFileSync(file, 'utf8').includes(source);
 }
 
 /** Those that the hunt would trust for the protected database, oldest first. */
