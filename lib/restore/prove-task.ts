@@ -6,6 +6,7 @@ import { keyOf } from '../snapshot/record.js';
 import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
 import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
+import { lastingCounter, type Lasting } from './lasting.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import type { RestoreInput } from './model.js';
 import { comparedRecordsOf } from './plan-task.js';
@@ -13,7 +14,7 @@ import { proveKept, proveLists, savedLists, valueRecords } from './unite/tasks.j
 import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
 
 /** A type, not an interface: it is stored as JSON. */
-export type ProofResult = { readonly proof: Proof; readonly spent: Spent };
+export type ProofResult = { readonly proof: Proof; readonly lasting?: Lasting; readonly spent: Spent };
 
 /** Compares every key of one part with its record. Tasks beyond the parts hold lists against the safety snapshot. */
 export async function proveTask(
@@ -36,7 +37,9 @@ export async function proveTask(
   const options = await compareOptions(ports.clock, context, settings, signal);
   const lists = input.mode === 'replace' ? null : await proveLists(ports, context, run.id, proof);
   const records = valueRecords(ports, context, run.id, comparedRecordsOf(ports, context, task), lists);
+  const lasting = lastingCounter(context);
   for await (const compared of compareRecords(redis, records, options)) {
+    lasting.see(compared);
     const verdict = verdictOf(compared, input);
     const key = keyOf(compared.record.first);
     countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
@@ -44,7 +47,7 @@ export async function proveTask(
       proof.examples.push({ verdict, key: await sealName(ports.sealer, key), difference: compared.difference });
     }
   }
-  return { proof, spent: spentSince(redis, before) };
+  return { proof, lasting: lasting.sum(), spent: spentSince(redis, before) };
 }
 
 function verdictOf(

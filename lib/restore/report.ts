@@ -14,11 +14,12 @@ import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { inspectTasks } from './inspect-task.js';
+import { addLasting, findGone, type Lasting } from './lasting.js';
 import { enter } from './phases.js';
 import { addProof, holds, noProof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';
 import { isOurs } from './staged.js';
-import { clearUnfinished } from './unfinished.js';
+import { clearUnfinished, staysMarked } from './unfinished.js';
 import { namesOf } from './naming.js';
 import { tidyUp } from './tidy.js';
 import { failureOf, stateOf } from './verdict.js';
@@ -53,21 +54,25 @@ export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<St
 export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const context = await openContext(ports, leg.run);
   await releaseLocks(context.redis, context.state.projects, leg.run.id);
-  const { proof, spent: proving } = await collectProof(leg);
+  const { proof, lasting, spent: proving } = await collectProof(leg);
   const { projects, spent: inspecting } = await collectProjects(leg);
   const { counts, spent: writing } = await collectWrites(leg);
   const { united, spent: uniting } = await collectUnited(leg);
   const planning = await collectSpent(leg, 'plan');
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
-  if (holds(proof)) await clearUnfinished(ports, leg.run.id, context.redis, context.input);
+  const gone = await findGone(context.redis, lasting, ports.clock.now());
+  const marked = await staysMarked(ports.store, context);
+  if (holds(proof) && gone === null && !marked) await clearUnfinished(ports, leg.run.id, context.redis, context.input);
   await tidyUp(ports.store, leg.run.id);
-  const error = failureOf(context, proof, projects);
+  const error = failureOf(context, { proof, gone }, projects);
   const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
   const result = {
     ...summary(ports, context),
     written: counts,
     united,
     proof,
+    gone,
+    staysMarked: marked,
     projects,
     spent,
     writing,
@@ -112,15 +117,17 @@ function phaseTimes(ports: RestorePorts, times: readonly (readonly [string, numb
   return Object.fromEntries(times.map(([phase, at], index) => [phase, (ends[index] ?? at) - at]));
 }
 
-async function collectProof(leg: Leg): Promise<ProofResult> {
+async function collectProof(leg: Leg): Promise<ProofResult & { readonly lasting: Lasting }> {
   const proof = noProof();
+  let lasting = addLasting(undefined, undefined);
   let spent: Spent = { commands: 0, requests: 0 };
   for await (const { result } of leg.results('prove')) {
     const part = result as unknown as ProofResult;
     addProof(proof, part.proof);
+    lasting = addLasting(lasting, part.lasting);
     spent = addSpent(spent, part.spent);
   }
-  return { proof, spent };
+  return { proof, lasting, spent };
 }
 
 async function collectProjects(leg: Leg): Promise<InspectResult> {

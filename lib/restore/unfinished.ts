@@ -1,7 +1,9 @@
-import type { Clock, RedisPort } from '../ports/index.js';
+import type { Clock, ObjectStore, RedisPort } from '../ports/index.js';
+import { readAcceptance } from '../snapshot/acceptance.js';
 import { projectLabel } from '../snapshot/project-label.js';
-import { sourceOf } from '../snapshot/source.js';
+import { doubtsOf, sourceOf } from '../snapshot/source.js';
 import { addMark, removeMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
+import type { RestoreContext } from './context.js';
 import type { Mode, RestoreInput, Scope } from './model.js';
 
 interface MarkPorts extends MarkStores {
@@ -42,6 +44,19 @@ export async function clearUnfinished(
   const other = ports.marksElsewhere?.() ?? null;
   // The other store may be gone: that is what there are two for. Its marks are then ended by an operator.
   if (other !== null) await removeMarks(other, source, isOver).catch(() => undefined);
+}
+
+/**
+ * Whether a restore ends no mark, though it is proven: its snapshot shows a database that was the target of an unfinished
+ * restore, and nobody has accepted it. What it brings back is partly old and partly restored.
+ */
+export async function staysMarked(
+  store: ObjectStore,
+  { manifest, state }: Pick<RestoreContext, 'manifest' | 'state'>,
+): Promise<boolean> {
+  if (!doubtsOf(manifest).some(({ code }) => code === 'restore-unfinished')) return false;
+  const accepted = await readAcceptance(store, manifest.id);
+  return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
 }
 
 function covers({ mode, scope }: What, mark: Unfinished): boolean {

@@ -3,6 +3,7 @@ import type { RunFailure } from '../runs/model.js';
 import { RULES, type Rule } from '../soulcaster/invariants.js';
 import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
+import type { Gone } from './lasting.js';
 import type { RestoreInput } from './model.js';
 import { holds, type Proof } from './proof-counts.js';
 import { restoreCommand } from './undo-command.js';
@@ -11,13 +12,18 @@ import { shownName } from './shown-name.js';
 /** What is wrong with a restore that came to its end; null when all is as it should be. */
 export function failureOf(
   { input, state }: RestoreContext,
-  proof: Proof,
+  { gone, proof }: { readonly proof: Proof; readonly gone: Gone | null },
   projects: readonly InspectedProject[],
 ): RunFailure | null {
   if (!holds(proof)) {
     const { missing, different } = proof.total;
     const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
     const hint = `Was the application writing? Stop it and start the restore again.${undoHint(state.undo, input)}`;
+    return { code: 'not-proven', message, hint };
+  }
+  if (gone !== null) {
+    const message = `The database lost keys after they were proven: it holds ${gone.there}, and at least ${gone.proven} were there to stay`;
+    const hint = `Was it emptied, did it fail over to another server, or was the application deleting? Find out, then start the restore again.${undoHint(state.undo, input)}`;
     return { code: 'not-proven', message, hint };
   }
   const broken = newlyBroken(projects);

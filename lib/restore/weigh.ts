@@ -12,6 +12,7 @@ import { addPlan, countAction, noPlan, wantsExample, type Plan } from './plan-co
 import type { PlanResult } from './plan-task.js';
 import { objectionTo } from './objection.js';
 import { tidyUp } from './tidy.js';
+import { staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
 import { blockedFailure, stateOf } from './verdict.js';
@@ -86,13 +87,15 @@ function decide(ports: RestorePorts, leg: Leg, context: RestoreContext, state: R
 /** Ends a dry run, and a restore that the target cannot take. A phase of its own: what tells keys apart is removed, and the plan must not be made again without it. */
 export async function concludeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
   const state = parseRestoreCheckpoint(leg.run.checkpoint);
-  const { input, manifest } = await openContext(ports, leg.run);
+  const context = await openContext(ports, leg.run);
+  const { input, manifest } = context;
+  const marked = await staysMarked(ports.store, context);
   const { plan, spent: serial, startedAt } = state;
   let spent = serial;
   for await (const { result } of leg.results('plan')) spent = addSpent(spent, (result as unknown as PlanResult).spent);
   await tidyUp(ports.store, leg.run.id);
   const names = namesOf(ports, manifest, input.target);
-  const result = { ...input, names, plan, spent, milliseconds: ports.clock.now() - startedAt };
+  const result = { ...input, names, staysMarked: marked, plan, spent, milliseconds: ports.clock.now() - startedAt };
   const error = objectionTo(input, state) ?? blockedFailure(input, state);
   return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
 }

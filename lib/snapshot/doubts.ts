@@ -19,12 +19,19 @@ export async function findDoubts(
 ): Promise<Doubt[]> {
   const own = sourceOf(ports.redis.host);
   const context = await trustContext(ports, own);
-  const marks = await marksOf(ports, own);
-  const unfinished = marks.map((mark): Doubt => {
-    const detail = `the database was the target of a restore that did not end: ${unfinishedWords(mark)}`;
-    return { code: 'restore-unfinished', detail };
-  });
+  const unfinished = await unfinishedDoubts(ports, null);
   return [...unfinished, ...emptiedDoubt(body.dbsize), ...(await shrunkDoubt(context, body.counts.keys))];
+}
+
+/** The restores of the database that did not end. `but`: the run that asks, whose own mark says nothing of what it saves. */
+export async function unfinishedDoubts(ports: Pick<Ports, 'redis'> & MarkStores, but: string | null): Promise<Doubt[]> {
+  const marks = await marksOf(ports, sourceOf(ports.redis.host));
+  return marks
+    .filter(({ run }) => run !== but)
+    .map((mark) => {
+      const detail = `the database was the target of a restore that did not end: ${unfinishedWords(mark)}`;
+      return { code: 'restore-unfinished', detail };
+    });
 }
 
 async function shrunkDoubt(context: TrustContext, keys: number): Promise<Doubt[]> {

@@ -23,7 +23,7 @@ import { shortfall } from './shortfall.js';
 import type { MarkStores } from './unfinished-marks.js';
 import { estimatedUsd } from './price.js';
 import { sourceOf } from './source.js';
-import { findDoubts } from './doubts.js';
+import { findDoubts, unfinishedDoubts } from './doubts.js';
 import type { SnapshotSettings } from './settings.js';
 import { writeVerification } from './verification.js';
 
@@ -97,7 +97,7 @@ async function describe(
     recipients: [...ports.sealer.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await previousLink(ports.store, leg.run.id),
-    ...(settings.purpose === 'safety' ? {} : await doubtsField(ports, { counts, dbsize: state.dbsize })),
+    ...(await doubtsField(ports, settings, leg.run.id, { counts, dbsize: state.dbsize })),
   };
 }
 
@@ -119,9 +119,11 @@ function whose({ label, owner }: SnapshotSettings, host: string): Pick<ManifestB
 
 async function doubtsField(
   ports: SealPorts,
+  { purpose }: SnapshotSettings,
+  run: string,
   body: Pick<ManifestBody, 'counts' | 'dbsize'>,
 ): Promise<Pick<ManifestBody, 'doubts'>> {
-  const doubts = await findDoubts(ports, body);
+  const doubts = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body);
   return doubts.length === 0 ? {} : { doubts };
 }
 
@@ -177,7 +179,8 @@ function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
     manifestSha256: seal.sha256,
     doubts: doubts ?? [],
   };
-  if (state === 'complete' && doubts !== undefined && doubts.length > 0) {
+  // What is saved before a restore serves its purpose whatever it shows.
+  if (state === 'complete' && settings.purpose !== 'safety' && doubts !== undefined && doubts.length > 0) {
     return { to: 'end', state: 'succeeded', result, error: doubtful(id, doubts) };
   }
   if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };

@@ -33,6 +33,7 @@ const DRY: DryRunResult = {
       unsaved: null,
     },
   },
+  staysMarked: false,
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },
   milliseconds: 1_000,
@@ -51,6 +52,7 @@ function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
     phases: { check: 2_000, 'safety-scan': 60_000, write: 1_000 },
     written: { written: 12, kept: 0, removed: 1, expired: 0, bytes: 2048 },
     proof,
+    gone: null,
     projects: [],
     vectors: { state: 'to-do', run: null },
     ...changes,
@@ -144,6 +146,19 @@ describe('a report', () => {
     expect(text).toMatch(/^NOT PROVEN: snapshot/);
     expect(text).not.toContain('Restored');
     expect(rowOf(text, 'feedback:p:1')).toEqual(['missing']);
+  });
+
+  it('says first that the database lost what was proven', () => {
+    const text = reportView(restored({ gone: { proven: 12, there: 0 } }), UNDO);
+    expect(text).toMatch(/^NOT PROVEN: snapshot/);
+    expect(text).toContain('at the end that held 0 keys, fewer than the 12 that were there to stay');
+  });
+
+  it('and a plan say that a snapshot of an unfinished restore leaves the database marked', () => {
+    const sentence = `Snapshot ${ID} shows an unfinished restore, so that its database stays marked`;
+    expect(reportView(restored({ staysMarked: true }), UNDO)).toContain(sentence);
+    expect(planView({ ...DRY, staysMarked: true })).toContain(sentence);
+    expect(planView(DRY)).not.toContain(sentence);
   });
 
   it('shows every project with a fault, and of the others some', () => {

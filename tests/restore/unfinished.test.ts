@@ -132,6 +132,45 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks()).toEqual([]);
   });
 
+  it('is shown by what the next restore saved: to undo that does not make the database trusted', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    const broken = await bench.restore(good.id, {}, { redis: refusing() });
+    const whole = await bench.restore(good.id);
+    expect([whole.state, await marks()]).toEqual(['succeeded', []]);
+    const saved = (await loadManifest(bench.folder.store, whole.id))?.manifest;
+    expect(saved?.doubts).toMatchObject([{ code: 'restore-unfinished' }]);
+    expect(saved?.doubts?.[0]?.detail).toContain(broken.id);
+    expect(await stateIn(bench.folder.store, whole.id, { own })).toBe('safety');
+
+    const plan = await bench.restore(whole.id, { dryRun: true });
+    expect(plan.result).toMatchObject({ staysMarked: true });
+    const undo = await bench.restore(whole.id);
+    expect(undo).toMatchObject({ state: 'succeeded', result: { staysMarked: true } });
+    expect(await marks()).toEqual([undo.id]);
+    expect((await backup()).error).toMatchObject({ code: 'doubtful' });
+    expect(await latest()).toBe(good.id);
+
+    expect((await bench.restore(good.id)).result).toMatchObject({ staysMarked: false });
+    expect(await marks()).toEqual([]);
+    expect((await backup()).error).toBeNull();
+  });
+
+  it('is not ended by a restore of the doubtful snapshot that was taken then, unless that was accepted', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    const broken = await bench.restore(good.id, {}, { redis: refusing() });
+    const doubtful = await backup();
+    const back = await bench.restore(doubtful.id);
+    expect(back.state).toBe('succeeded');
+    expect(await marks()).toEqual([broken.id, back.id]);
+    expect((await backup()).error).toMatchObject({ code: 'doubtful' });
+
+    await acceptSnapshot(trustIn(bench.folder.store, { own }), doubtful.id, { by: 'me', reason: 'looked at it' });
+    expect((await bench.restore(doubtful.id)).result).toMatchObject({ staysMarked: false });
+    expect(await marks()).toEqual([]);
+  });
+
   it('into another database marks that one, whatever name it is reached under', async () => {
     const good = await bench.snapshot();
     const elsewhere = { ...refusing(), host: 'standby.example' };

@@ -4,7 +4,7 @@ import { count, counted, dollars, keyName, namesHint, printable } from '../outpu
 import { table } from '../output/table.js';
 import type { DryRunResult } from './result.js';
 import { lacksWords, reasonWords, workWords } from './plan-words.js';
-import { scopeWords, snapshotWords, targetWords } from './words.js';
+import { markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** So many keys of an action are named; the JSON document names more. */
 const NAMED = 10;
@@ -81,10 +81,11 @@ function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
 }
 
 /** A doubtful snapshot can be restored by its id; whoever does must know. */
-function doubtLines({ names, snapshot }: DryRunResult): string[] {
+function doubtLines({ names, snapshot, staysMarked }: DryRunResult): string[] {
   const { doubts, unsaved } = names.snapshot;
   return [
     ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
+    ...(staysMarked ? [markedWords(snapshot)] : []),
     ...(unsaved === null ? [] : [`Not in snapshot ${snapshot}: ${printable(unsaved)}.`]),
   ];
 }

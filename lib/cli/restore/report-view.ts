@@ -6,7 +6,7 @@ import { facts, table } from '../output/table.js';
 import { reindexCommand } from '../../reindex/commands.js';
 import type { RestoredProject, RestoredResult } from './result.js';
 import type { Undo } from './undo.js';
-import { scopeWords, snapshotWords, targetWords } from './words.js';
+import { markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The time objective: so long a restore may take, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;
@@ -17,6 +17,7 @@ const SHOWN = 20;
 export function reportView(result: RestoredResult, undo: Undo | null): string {
   return [
     `${headline(result)}\n${facts(overview(result, undo))}`,
+    ...(result.staysMarked ? [markedWords(result.snapshot)] : []),
     ...failedKeys(result),
     ...projectsView(result.projects),
     `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [restorePhase(phase), duration(ms)]))}`,
@@ -27,6 +28,10 @@ export function reportView(result: RestoredResult, undo: Undo | null): string {
 function headline(result: RestoredResult): string {
   const what = `${snapshotWords(result)} (${scopeWords(result)}, mode ${result.mode})`;
   const { missing, different } = result.proof.total;
+  if (result.gone !== null) {
+    const { proven, there } = result.gone;
+    return `NOT PROVEN: ${what} was written into ${targetWords(result)} and compared, but at the end that held ${counted(there, 'key')}, fewer than the ${count(proven)} that were there to stay.`;
+  }
   if (missing + different === 0) return `Restored ${what} into ${targetWords(result)}.`;
   return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys are as it has them.`;
 }

@@ -37,6 +37,8 @@ const UNNAMED: z.input<typeof namesSchema> = {
 /** What a dry run ends with. */
 const dryRunSchema = restoreInputSchema.extend({
   names: namesSchema.prefault(UNNAMED),
+  /** Whether the database stays marked: the snapshot shows it in the middle of a restore. */
+  staysMarked: z.boolean().default(false),
   plan: planSchema,
   spent,
   milliseconds: z.number(),
@@ -78,6 +80,7 @@ const restoredSchema = dryRunSchema.extend({
     bytes: z.number(),
   }),
   proof: proofSchema,
+  gone: z.object({ proven: z.number(), there: z.number() }).nullable().default(null),
   projects: z.array(projectSchema),
   vectors: z.object({
     state: z.enum(['started', 'busy', 'to-do', 'not-configured', 'failed', 'skipped']),

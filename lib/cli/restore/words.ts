@@ -56,3 +56,8 @@ interface SettleAndLacks {
   readonly allowIncomplete: boolean;
   readonly fromSource?: boolean;
 }
+
+/** Of a snapshot that was taken in the middle of a restore: what it brings back is partly old and partly restored. */
+export function markedWords(snapshot: string): string {
+  return `Snapshot ${snapshot} shows an unfinished restore, so that its database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` says that the data are right.`;
+}
