@@ -50,6 +50,8 @@ const namesSchema = z.object({
   types: tableSchema,
   /** Keys that were gone when they were read and that no expiry explains; null: not known. */
   vanished: z.number().int().nullable(),
+  /** Of the keys that were read first, those that were gone at the end, if these are a large share; else 0. */
+  gone: z.number().int().default(0),
   /** What the server said when the first pass began; null in checkpoints of older versions. */
   first: serverMarkSchema.nullable(),
   /** Null between two walks. */
@@ -67,6 +69,7 @@ export const NO_NAMES: NamesState = {
   expiring: 0,
   types: {},
   vanished: null,
+  gone: 0,
   first: null,
   walk: null,
   unseenIn: null,

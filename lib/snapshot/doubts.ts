@@ -11,16 +11,18 @@ const LEAST_SHARE = 1 / 2;
 
 /**
  * Why the database may not have been whole when it was read: it is the target of a restore that did not end, it lost
- * most of its keys meanwhile, or it holds less than half of what the last trusted snapshot of it holds.
+ * most of its keys meanwhile, or most gave way to others (`gone`, see `emptiedDoubt`), or it holds less than half of what
+ * the last trusted snapshot of it holds.
  */
 export async function findDoubts(
   ports: Pick<Ports, 'clock' | 'redis' | 'signer' | 'store'> & MarkStores,
   body: Pick<ManifestBody, 'counts' | 'dbsize'>,
+  gone = 0,
 ): Promise<Doubt[]> {
   const own = sourceOf(ports.redis.host);
   const context = await trustContext(ports, own);
   const unfinished = await unfinishedDoubts(ports, null);
-  return [...unfinished, ...emptiedDoubt(body.dbsize), ...(await shrunkDoubt(context, body.counts.keys))];
+  return [...unfinished, ...emptiedDoubt(body.dbsize, gone), ...(await shrunkDoubt(context, body.counts.keys))];
 }
 
 /** The restores of the database that did not end. `but`: the run that asks, whose own mark says nothing of what it saves. */

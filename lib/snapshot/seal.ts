@@ -97,7 +97,7 @@ async function describe(
     recipients: [...ports.sealer.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await previousLink(ports.store, leg.run.id),
-    ...(await doubtsField(ports, settings, leg.run.id, { counts, dbsize: state.dbsize })),
+    ...(await doubtsField(ports, settings, leg.run.id, { counts, dbsize: state.dbsize }, state.names.gone)),
   };
 }
 
@@ -122,8 +122,9 @@ async function doubtsField(
   { purpose }: SnapshotSettings,
   run: string,
   body: Pick<ManifestBody, 'counts' | 'dbsize'>,
+  gone: number,
 ): Promise<Pick<ManifestBody, 'doubts'>> {
-  const doubts = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body);
+  const doubts = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body, gone);
   return doubts.length === 0 ? {} : { doubts };
 }
 

@@ -1,5 +1,6 @@
 import type { Doubt, Manifest } from './manifest.js';
 import { sha256 } from './manifest.js';
+import { SAMPLE } from './recheck/evaluate.js';
 
 /** So many hex digits of a source are shown. */
 const SHOWN = 8;
@@ -47,9 +48,13 @@ export function doubtsOf({ dbsize, doubts, purpose }: Manifest): readonly Doubt[
   return emptiedDoubt(dbsize);
 }
 
-/** While it was read the database lost more than half of its keys. */
-export function emptiedDoubt({ before, after }: Manifest['dbsize']): Doubt[] {
-  if (after * 2 >= before) return [];
-  const detail = `the database held ${before} keys before it was read and ${after} after it`;
-  return [{ code: 'emptied', detail }];
+/**
+ * While it was read the database lost more than half of its keys, or others took their place: `gone` of the `SAMPLE`
+ * keys that were read first were not there any more.
+ */
+export function emptiedDoubt({ before, after }: Manifest['dbsize'], gone = 0): Doubt[] {
+  const doubt = (detail: string): Doubt[] => [{ code: 'emptied', detail }];
+  if (after * 2 < before) return doubt(`the database held ${before} keys before it was read and ${after} after it`);
+  if (gone === 0) return [];
+  return doubt(`${gone} of the first ${SAMPLE} keys that were there when it began were gone at its end`);
 }

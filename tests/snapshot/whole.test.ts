@@ -1,3 +1,4 @@
+import type { RedisPort } from '../../lib/ports/redis.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, ticking } from './intercept.js';
@@ -89,6 +90,31 @@ describe('the walk over the names', () => {
     }
   });
 
+  it.each([
+    ['most keys give way to fewer others while they are read', 3, 3_100],
+    ['most keys give way to as many others while they are read', 4, 5_000],
+    ['most keys give way to others during the walk', 7, 3_100],
+  ])('says so when %s: the snapshot is doubtful', async (_what, at, others) => {
+    const { manifest, run } = await bench.takeWhole({ redis: replacing(bench, at, 0, others) });
+    expect(manifest.doubts).toMatchObject([{ code: 'emptied' }]);
+    expect(manifest.doubts?.[0]?.detail).toMatch(/^\d+ of the first 100 keys that were there when it began were gone/);
+    expect(run.error?.code).toBe('doubtful');
+  });
+
+  it('has no doubt when a third of the keys give way to others', async () => {
+    const { manifest } = await bench.takeWhole({ redis: replacing(bench, 3, 3_400, 1_600) });
+    expect(manifest).not.toHaveProperty('doubts');
+  });
+
+  it('has no doubt when keys with an expiry give way to others', async () => {
+    const { redis } = bench.database;
+    const batch = redis.pipeline();
+    for (let at = 0; at < 4_000; at++) batch.expire(`k:${at}`, 60_000);
+    await batch.exec();
+    const { manifest } = await bench.takeWhole({ redis: replacing(bench, 3, 1_000, 4_000) });
+    expect(manifest).not.toHaveProperty('doubts');
+  });
+
   it('costs about one command for 1,000 keys', async () => {
     const { manifest } = await bench.takeWhole();
     expect(manifest.names).toEqual({ walks: 1, added: 0, unexplained: 0 });
@@ -177,3 +203,18 @@ describe('the walk over the names', () => {
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0 });
   });
 });
+
+/** Before SCAN number `at` all keys but the last `kept` are deleted, and `others` come in their place. */
+function replacing({ database, port }: SnapshotBench, at: number, kept: number, others: number): RedisPort {
+  let scans = 0;
+  return intercept(port, {
+    async before(commands) {
+      if (!commands.some(([name]) => name === 'SCAN') || ++scans !== at) return null;
+      const batch = database.redis.pipeline();
+      for (let key = 0; key < 5_000 - kept; key++) batch.del(`k:${key}`);
+      for (let key = 0; key < others; key++) batch.set(`other:${key}`, 'v');
+      await batch.exec();
+      return null;
+    },
+  });
+}

@@ -71,3 +71,19 @@ function unaccounted({ after, before, seen, unseen }: WalkFigures): number {
   const known = seen + unseen;
   return known > size ? Math.max(0, size - seen) : size - known;
 }
+
+/** So many of the keys that were read first are held against what is there at the end. */
+export const SAMPLE = 100;
+
+/**
+ * How many of the first `SAMPLE` keys that were read were gone when a walk ended, given that these are half of them or
+ * more beyond those that had an expiry; else 0. SCAN names keys in the order of their hashes, so that the first are a
+ * fair choice of all that were there when the snapshot began, which what came later and went cannot blur.
+ */
+export function goneFirst(first: ServerMark | null, after: ServerMark, gone: number): number {
+  if (first === null || first.keys === 0) return 0;
+  const leaving = first.expires ?? Math.max(0, (after.expired ?? 0) - (first.expired ?? 0));
+  const mayLeave = Math.min(SAMPLE, Math.ceil((SAMPLE * leaving) / first.keys));
+  const lasting = SAMPLE - mayLeave;
+  return lasting > 0 && (gone - mayLeave) * 2 >= lasting ? gone : 0;
+}

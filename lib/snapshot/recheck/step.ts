@@ -1,11 +1,13 @@
 import { markServer, sameServer, type ServerMark } from '../../redis/server-mark.js';
 import type { Leg, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
+import { hashSet } from '../hash-set.js';
+import { indexReader } from '../part-index.js';
 import { openSink } from '../scan/sink.js';
 import { fieldExpiryBegan } from '../scan/step.js';
 import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { evaluateWalk } from './evaluate.js';
+import { evaluateWalk, goneFirst, SAMPLE } from './evaluate.js';
 import { loadHashes, storeHashes } from './seen.js';
 import { notedName, openWalk, type Walk } from './walk.js';
 
@@ -98,6 +100,8 @@ async function endWalk(
         added: names.added + addedSince(state, names.walk.fromPart),
         unexplained,
         vanished: vanishedKeys(state, after),
+        gone:
+          whole === false ? names.gone : goneFirst(names.first, after, await firstUnseen(ports, leg, state, unseen)),
         walk: null,
         unseenIn: again ? await storeHashes(ports.store, notedName(leg, `unseen-${names.walks}`), unseen) : null,
       },
@@ -110,6 +114,21 @@ function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: S
   if (first === null || sameServer(first, after) !== true || first.expired === null || after.expired === null)
     return null;
   return Math.max(0, ledger.expiredMeanwhile - (after.expired - first.expired));
+}
+
+/** How many of the keys that were read first a walk did not see; 0 where there were fewer than a sample of them. */
+async function firstUnseen(
+  { store }: ScanPorts,
+  leg: Leg,
+  { parts }: SnapshotCheckpoint,
+  unseen: BigUint64Array,
+): Promise<number> {
+  if (parts.length === 0 || unseen.length * 2 < SAMPLE) return 0;
+  const { hashes } = await indexReader(store, leg.run.id, parts)(0);
+  const sample = hashSet();
+  for (let at = 0; at < hashes.length && sample.size < SAMPLE; at += 2) sample.addHash(hashes[at] ?? 0n);
+  if (sample.size < SAMPLE) return 0;
+  return unseen.reduce((sum, hash) => (sample.hasHash(hash) ? sum + 1 : sum), 0);
 }
 
 function addedSince({ parts }: SnapshotCheckpoint, first: number): number {
