@@ -72,7 +72,7 @@ function unaccounted({ after, before, seen, unseen }: WalkFigures): number {
   return known > size ? Math.max(0, size - seen) : size - known;
 }
 
-/** So many of the keys that were read first are held against what is there at the end. */
+/** How many of the keys that were read first are held against what is there at the end. */
 export const SAMPLE = 100;
 
 /**
