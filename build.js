@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 /**
- * Builds dist/: each file of api and lib by itself (for tests and benchmarks that load single modules), and, under
+ * Builds dist/: each file of api, lib and dev by itself (for tests and benchmarks that load single modules), and, under
  * dist/bundle, the command line and the functions with their packages in them. A bundle starts in less than half of the
  * time: node has a hundred files to find and read instead of six hundred. Types are checked by `npm run typecheck`.
  */
@@ -15,10 +15,10 @@ const common = {
   logLevel: /** @type {const} */ ('warning'),
 };
 
-const [lib = [], api = []] = await Promise.all(['lib', 'api'].map(sources));
+const [lib = [], api = [], dev = []] = await Promise.all(['lib', 'api', 'dev'].map(sources));
 await rm(`${import.meta.dirname}/dist`, { recursive: true, force: true });
 await Promise.all([
-  build({ ...common, entryPoints: [...lib, ...api], outdir: 'dist' }),
+  build({ ...common, entryPoints: [...lib, ...api, ...dev], outdir: 'dist' }),
   build({
     ...common,
     entryPoints: ['lib/cli/main.ts', ...api],

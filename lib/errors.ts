@@ -23,6 +23,7 @@ const CODES = {
   incomplete: { status: 207, exit: 3 },
   doubtful: { status: 207, exit: 3 },
   damaged: { status: 422, exit: 1 },
+  'chain-broken': { status: 422, exit: 1 },
   fenced: { status: 409, exit: 1 },
   busy: { status: 503, exit: 11 },
   interrupted: { status: 503, exit: 130 },
@@ -48,6 +49,7 @@ const CODES = {
   'vector-denied': { status: 502, exit: 1 },
   'vector-limit': { status: 502, exit: 1 },
   'vector-quota': { status: 502, exit: 1 },
+  'vector-pending': { status: 503, exit: 3 },
   'vector-refused': { status: 502, exit: 1 },
   'vector-mismatch': { status: 502, exit: 1 },
   'vector-unavailable': { status: 503, exit: 1 },
@@ -62,6 +64,7 @@ const CODES = {
   'github-sso': { status: 502, exit: 1 },
   'github-suspended': { status: 502, exit: 1 },
   'github-limit': { status: 503, exit: 1 },
+  'github-exhausted': { status: 503, exit: 1 },
   'github-unavailable': { status: 503, exit: 1 },
   'hosting-denied': { status: 502, exit: 1 },
   'hosting-refused': { status: 502, exit: 1 },
@@ -76,7 +79,7 @@ const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
-export interface AppErrorOptions {
+interface AppErrorOptions {
   /** What the operator should do next: one sentence, no secret and no stored value in it. */
   hint: string;
   /** Whether the same call may succeed if it is made again a little later. Default false. */

@@ -8,8 +8,38 @@ export function encodeJson(value: unknown): Buffer {
   return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** What is all ASCII is text as it is: to decode a megabyte of numbers as UTF-8 takes as long as to parse it. */
+/** Far deeper than anything that is written here, and far below what checks of a shape, which call themselves, can take. */
+const DEEPEST = 100;
+
+/**
+ * Throws `SyntaxError` for what is no JSON, or is nested deeper than anything of ours. What is all ASCII is text as it is: to
+ * decode a megabyte of numbers as UTF-8 takes as long as to parse it.
+ */
 export function decodeJson(body: Uint8Array): unknown {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (isDeep(bytes)) throw new SyntaxError(`JSON that is nested deeper than ${DEEPEST} levels`);
   return JSON.parse(bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8'));
+}
+
+/** Whether more brackets are open at a time than `DEEPEST`, those in strings aside. */
+function isDeep(bytes: Buffer): boolean {
+  let [depth, at] = [0, 0];
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === 0x22) at = endOfString(bytes, at);
+    else if (byte === 0x7b || byte === 0x5b) depth += 1;
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    if (depth > DEEPEST) return true;
+  }
+  return false;
+}
+
+/** Where the string that begins at `from` ends; the end of the text for one that does not. */
+function endOfString(bytes: Buffer, from: number): number {
+  for (let end = bytes.indexOf(0x22, from + 1); end >= 0; end = bytes.indexOf(0x22, end + 1)) {
+    let escapes = 0;
+    while (bytes[end - 1 - escapes] === 0x5c) escapes += 1;
+    if (escapes % 2 === 0) return end;
+  }
+  return bytes.length;
 }

@@ -1,30 +1,37 @@
-import { useCallback, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { createApi } from './api/calls.js';
+import { createClient } from './api/client.js';
 import type { CallError } from './api/errors.js';
 import { Board } from './board.js';
 import { SignIn } from './sign-in.js';
 import { forgetToken, keepToken, keptToken } from './state/session.js';
-import { useTheme } from './state/theme.js';
 
 /** The page: the sign-in, or the board of whoever is signed in. */
 export function App() {
-  const [token, setToken] = useState(keptToken);
+  const [isSignedIn, setSignedIn] = useState(() => keptToken() !== null);
   const [refusal, setRefusal] = useState<CallError | null>(null);
-  const [theme, toggleTheme] = useTheme();
-  const signIn = useCallback((accepted: string) => {
-    keepToken(accepted);
-    setRefusal(null);
-    setToken(accepted);
-  }, []);
-  const signOut = useCallback((error: CallError | null) => {
+  const token = useRef(keptToken());
+  const refuse = useCallback((error: CallError) => {
+    token.current = null;
     forgetToken();
     setRefusal(error);
-    setToken(null);
   }, []);
-  const toggle = (
-    <button type="button" class="quiet" onClick={toggleTheme}>
-      {theme === 'dark' ? 'Light theme' : 'Dark theme'}
-    </button>
-  );
-  if (token === null) return <SignIn refusal={refusal} onAccepted={signIn} themeButton={toggle} />;
-  return <Board key={token} token={token} onSignOut={signOut} themeButton={toggle} />;
+  const api = useMemo(() => createApi(createClient(() => token.current, refuse)), [refuse]);
+  const signIn = useCallback((accepted: string) => {
+    token.current = accepted;
+    keepToken(accepted);
+    setRefusal(null);
+    setSignedIn(true);
+  }, []);
+  const signOut = useCallback(() => {
+    token.current = null;
+    forgetToken();
+    setRefusal(null);
+    setSignedIn(false);
+  }, []);
+  useEffect(() => {
+    if (!isSignedIn) document.title = 'Sign in · soulcaster-backup';
+  }, [isSignedIn]);
+  if (!isSignedIn) return <SignIn refusal={refusal} onAccepted={signIn} />;
+  return <Board api={api} refusal={refusal} onSignIn={signIn} onSignOut={signOut} />;
 }

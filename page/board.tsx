@@ -1,98 +1,105 @@
-import type { ComponentChildren } from 'preact';
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import { createApi } from './api/calls.js';
-import { createClient } from './api/client.js';
+import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
+import type { Api } from './api/calls.js';
 import type { CallError } from './api/errors.js';
 import { TaskDialog } from './dialogs/task-dialog.js';
-import { Alerts } from './panels/alerts.js';
-import { Credentials } from './panels/credentials.js';
-import { Drills } from './panels/drills.js';
-import { Overview } from './panels/overview.js';
-import { Panel } from './panels/panel.js';
-import { Projects } from './panels/projects.js';
-import { Runs } from './panels/runs.js';
-import { Snapshots } from './panels/snapshots.js';
-import { Tasks } from './panels/tasks.js';
-import { TopBar } from './parts/top-bar.js';
-import { DeskContext, type Desk, type Task } from './state/desk.js';
-import { EVERY, useNewDesk } from './state/use-desk.js';
+import { Frame } from './parts/frame.js';
+import { SignIn, SignInAgain } from './sign-in.js';
+import { DeskContext } from './state/desk.js';
+import { useRoute } from './state/route.js';
+import { useFeeds } from './state/use-desk.js';
+import { useZone } from './state/zone.js';
+import { HealthView } from './views/health.js';
+import { HomeView } from './views/home.js';
+import { ProjectView } from './views/project.js';
+import { ProjectsView } from './views/projects.js';
+import { RestoreView } from './views/restore.js';
+import { RunView } from './views/run.js';
+import { RunsView } from './views/runs.js';
+import { SnapshotView } from './views/snapshot.js';
+import { SnapshotsView } from './views/snapshots.js';
 
 interface Props {
-  readonly token: string;
-  /** With the error when the server does not take the token any more. */
-  readonly onSignOut: (error: CallError | null) => void;
-  readonly themeButton: ComponentChildren;
+  readonly api: Api;
+  /** Why the token is not taken any more; null as long as it is. */
+  readonly refusal: CallError | null;
+  readonly onSignIn: (token: string) => void;
+  readonly onSignOut: () => void;
 }
 
-/** All that somebody sees who is signed in. */
-export function Board({ token, onSignOut, themeButton }: Props) {
-  const api = useMemo(() => createApi(createClient(token, onSignOut)), [token, onSignOut]);
-  const [task, setTask] = useState<Task | null>(null);
-  const desk = useNewDesk(api, setTask);
-  const close = useCallback(() => setTask(null), []);
+/** All that somebody sees who is signed in. What was begun stays while a token that is not taken any more is typed again. */
+export function Board({ api, refusal, onSignIn, onSignOut }: Props) {
+  const route = useRoute();
+  const [zone, toggleZone] = useZone();
+  const feeds = useFeeds(api);
+  const main = useRef<HTMLElement>(null);
+  const path = route.path.join('/');
+  const known = useRef(path);
   useEffect(() => {
-    document.title = `${titleSign(desk)}soulcaster-backup`;
-  });
+    if (known.current === path) return;
+    known.current = path;
+    // Whoever uses a keyboard or a screen reader continues in the view that was opened.
+    main.current?.querySelector<HTMLElement>('h1')?.focus();
+    scrollTo(0, 0);
+  }, [path]);
+  if (refusal !== null && feeds.status.data === null) return <SignIn refusal={refusal} onAccepted={onSignIn} />;
+  const desk = { api, route, zone, ...feeds };
+  const signedIn = (token: string): void => {
+    onSignIn(token);
+    feeds.refreshAll();
+  };
   return (
     <DeskContext.Provider value={desk}>
-      <TopBar deployment={desk.status.data?.deployment}>
-        <button type="button" class="quiet" onClick={desk.refreshAll}>
-          Refresh
-        </button>
-        {themeButton}
-        <button type="button" class="quiet" onClick={() => onSignOut(null)}>
-          Sign out
-        </button>
-      </TopBar>
-      <main class="board">
-        <h1 class="hidden">Operations</h1>
-        <Overview />
-        <Tasks />
-        <Panels desk={desk} />
-      </main>
-      {task !== null && <TaskDialog task={task} onClose={close} />}
+      <Frame onToggleZone={toggleZone} onSignOut={onSignOut}>
+        <main ref={main} key={path}>
+          <View path={route.path} />
+        </main>
+      </Frame>
+      <TaskDialog />
+      {refusal !== null && <SignInAgain refusal={refusal} onAccepted={signedIn} />}
     </DeskContext.Provider>
   );
 }
 
-function Panels({ desk }: { readonly desk: Desk }) {
-  const { status, snapshots, projects, refresh } = desk;
-  const ofStatus = { feed: status, everyMs: EVERY.status, onRetry: refresh.status, quiet: true };
+/** What cannot be shown keeps nobody from the other views. */
+function View({ path }: { readonly path: readonly string[] }) {
+  const fault: unknown = useErrorBoundary()[0];
+  if (fault === undefined) return <ViewOf path={path} />;
   return (
-    <div class="panels">
-      <div class="column main">
-        <Panel title="Runs" name="runs" {...ofStatus}>
-          {({ runs }) => <Runs runs={runs} />}
-        </Panel>
-        <Panel
-          title="Snapshots"
-          name="snapshots"
-          feed={snapshots}
-          everyMs={EVERY.snapshots}
-          onRetry={refresh.snapshots}
-        >
-          {(list) => <Snapshots list={list} />}
-        </Panel>
-        <Panel title="Projects" name="projects" feed={projects} everyMs={EVERY.projects} onRetry={refresh.projects}>
-          {(list) => <Projects list={list} />}
-        </Panel>
-      </div>
-      <div class="column side">
-        <Panel title="Alerts" name="alerts" {...ofStatus}>
-          {({ alerts }) => <Alerts alerts={alerts} />}
-        </Panel>
-        <Panel title="Restore drills" name="drills" {...ofStatus}>
-          {({ drills }) => <Drills drills={drills} />}
-        </Panel>
-        <Panel title="Credentials" name="credentials" {...ofStatus}>
-          {(data) => <Credentials status={data} />}
-        </Panel>
-      </div>
-    </div>
+    <>
+      <h1 tabIndex={-1}>This view cannot be shown</h1>
+      <p>
+        The page has a fault: what the server answered is not lost, and nothing was changed. Reload the page, or use the{' '}
+        command line, as the <a href="/assets/runbook.html">runbook</a> has it.
+      </p>
+      <p>
+        <code>{fault instanceof Error ? fault.message : 'no reason is known'}</code>
+      </p>
+    </>
   );
 }
 
-function titleSign({ status }: Desk): string {
-  if (status.data === null || status.error !== null) return '';
-  return status.data.state === 'ok' ? '✓ ' : '✕ ';
+function ViewOf({ path: [view, id] }: { readonly path: readonly string[] }) {
+  switch (view) {
+    case undefined:
+      return <HomeView />;
+    case 'runs':
+      return id === undefined ? <RunsView /> : <RunView id={id} />;
+    case 'snapshots':
+      return id === undefined ? <SnapshotsView /> : <SnapshotView id={id} />;
+    case 'projects':
+      return id === undefined ? <ProjectsView /> : <ProjectView id={id} />;
+    case 'health':
+      return <HealthView />;
+    case 'restore':
+      return <RestoreView />;
+    default:
+      return (
+        <>
+          <h1 tabIndex={-1}>There is no such view</h1>
+          <p>
+            Go to <a href="#/">the overview</a>.
+          </p>
+        </>
+      );
+  }
 }

@@ -1,9 +1,16 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { Marked } from 'marked';
 
-/** Bundles the operations page into public/assets: page.js and page.css, which public/index.html names. */
-const [source, assets] = ['.', '../public/assets'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+/**
+ * Builds the operations page into public/assets: page.js and page.css, which public/index.html names, and the runbook as a
+ * separate page: whoever needs it at night must not need anything else for it.
+ */
+const [source, assets, docs] = ['.', '../public/assets', '../docs'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
 
 await rm(assets, { recursive: true, force: true });
 await build({
@@ -19,3 +26,51 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 });
+await writeFile(`${assets}/runbook.html`, runbook(await readFile(`${docs}/operations.md`, 'utf8')));
+
+const weights = await Promise.all(
+  ['page.js', 'page.css'].map(async (name) => gzipSync(await readFile(`${assets}/${name}`)).length),
+);
+process.stdout.write(`page: ${(weights.reduce((sum, weight) => sum + weight, 0) / 1000).toFixed(1)} kB compressed\n`);
+
+/** Headings get the anchors that GitHub gives them; tables may scroll. Links to other documents are left as text. */
+function runbook(/** @type {string} */ markdown) {
+  const marked = new Marked({
+    renderer: {
+      heading({ tokens, depth, text }) {
+        const id = text
+          .toLowerCase()
+          .replace(/[^\w\- ]/g, '')
+          .replaceAll(' ', '-');
+        return `<h${depth} id="${id}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
+      },
+      link({ href, tokens }) {
+        const words = this.parser.parseInline(tokens);
+        return /^(#|https:)/.test(href) ? `<a href="${href}">${words}</a>` : words;
+      },
+      image: ({ text }) => text,
+    },
+  });
+  const body = marked
+    .parse(markdown, { async: false })
+    .replaceAll('<table>', '<div class="table wide" tabindex="0"><table>')
+    .replaceAll('</table>', '</table></div>');
+  return `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta name="robots" content="noindex" />
+    <meta name="color-scheme" content="light dark" />
+    <title>Runbook · soulcaster-backup</title>
+    <link rel="icon" href="/icon.svg" type="image/svg+xml" />
+    <link rel="stylesheet" href="/assets/page.css" />
+  </head>
+  <body>
+    <header class="frame"><div class="frame-row"><a href="/">The operations page</a></div></header>
+    <main class="prose">
+${body}    </main>
+  </body>
+</html>
+`;
+}

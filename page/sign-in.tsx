@@ -1,23 +1,77 @@
 import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { createClient } from './api/client.js';
 import { CallError } from './api/errors.js';
+import type { PublicStatus } from './api/types.js';
+import { Dialog } from './dialogs/dialog.js';
+import { Label } from './parts/frame.js';
 import { Problem } from './parts/problem.js';
-import { TopBar } from './parts/top-bar.js';
+import { Badge } from './parts/badge.js';
 import { isPossibleToken } from './state/session.js';
+import { showIcon } from './state/icon.js';
+import { useTheme } from './state/theme.js';
 import { asCallError } from './state/use-feed.js';
+import type { Tone } from './words/tone.js';
 
 interface Props {
   /** Why somebody who was signed in is not any more; null when they signed out themselves. */
   readonly refusal: CallError | null;
   readonly onAccepted: (token: string) => void;
-  readonly themeButton: ComponentChildren;
 }
 
 const NO_TOKEN = new CallError('unauthorized', 'That cannot be a token', 'A token has no spaces and no accents.', 401);
 
-/** Asks for the admin token. Nothing is kept before the server has accepted it. */
-export function SignIn({ refusal, onAccepted, themeButton }: Props) {
+const STATES: Readonly<Record<PublicStatus['state'], readonly [Tone, string]>> = {
+  ok: ['good', 'all four answers are ok'],
+  degraded: ['bad', 'something is not ok'],
+  unknown: ['warn', 'the state is not known'],
+};
+
+/** Asks for the admin token, and says which deployment it is for. Nothing is kept before the server has accepted it. */
+export function SignIn({ refusal, onAccepted }: Props) {
+  const [theme, toggleTheme] = useTheme();
+  const deployment = usePublicStatus();
+  return (
+    <>
+      <header class="frame">
+        <div class="frame-row">
+          <Label label={deployment?.label ?? null} />
+          <span class="product">soulcaster-backup</span>
+          <button type="button" class="quiet end" onClick={toggleTheme}>
+            {theme === 'dark' ? 'Light theme' : 'Dark theme'}
+          </button>
+        </div>
+      </header>
+      <main class="sign-in">
+        <h1>Sign in</h1>
+        <p>
+          <strong>{location.host}</strong>
+        </p>
+        {deployment !== null && (
+          <p>
+            <Badge tone={STATES[deployment.state][0]}>{STATES[deployment.state][1]}</Badge>
+          </p>
+        )}
+        <TokenForm refusal={refusal} onAccepted={onAccepted} />
+        <p class="hint">
+          <a href="/assets/runbook.html">Runbook</a>: what to do when data is lost, and without this page.
+        </p>
+      </main>
+    </>
+  );
+}
+
+/** The same over a board whose token is not taken any more: what was typed there stays. */
+export function SignInAgain({ refusal, onAccepted }: Props & { readonly refusal: CallError }) {
+  return (
+    <Dialog title="Sign in again" onClose={null}>
+      <p>What you began is still here. It continues once the token is accepted.</p>
+      <TokenForm refusal={refusal} onAccepted={onAccepted} />
+    </Dialog>
+  );
+}
+
+function TokenForm({ refusal, onAccepted }: Props): ComponentChildren {
   const id = useId();
   const [typed, setTyped] = useState('');
   const [asking, setAsking] = useState(false);
@@ -33,38 +87,46 @@ export function SignIn({ refusal, onAccepted, themeButton }: Props) {
     else setError(refused);
   };
   return (
-    <>
-      <TopBar>{themeButton}</TopBar>
-      <main class="sign-in">
-        <h1>Sign in</h1>
-        <p>
-          <strong>{location.host}</strong>
+    <form onSubmit={(event) => void submit(event)}>
+      {error !== null && <Problem title={titleOf(error)} error={error} />}
+      <div class="field">
+        <label for={id}>Admin token</label>
+        <input
+          id={id}
+          type="password"
+          required
+          autofocus
+          autocomplete="current-password"
+          value={typed}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+        />
+        <p class="hint">
+          The value of <code>ADMIN_TOKEN</code>. It is kept until you close this tab.
         </p>
-        <p>Whether the data is safe, what is running, and what can be done about it.</p>
-        <form onSubmit={(event) => void submit(event)}>
-          {error !== null && <Problem title={titleOf(error)} error={error} />}
-          <div class="field">
-            <label for={id}>Admin token</label>
-            <input
-              id={id}
-              type="password"
-              required
-              autofocus
-              autocomplete="current-password"
-              value={typed}
-              onInput={(event) => setTyped(event.currentTarget.value)}
-            />
-            <p class="hint">
-              The value of <code>ADMIN_TOKEN</code>. It is kept until you close this tab.
-            </p>
-          </div>
-          <button type="submit" class="primary" disabled={asking}>
-            {asking ? 'Signing in…' : 'Sign in'}
-          </button>
-        </form>
-      </main>
-    </>
+      </div>
+      <div class="buttons">
+        <button type="submit" class="primary" disabled={asking}>
+          {asking ? 'Signing in…' : 'Sign in'}
+        </button>
+      </div>
+    </form>
   );
+}
+
+/** What anybody may know of the deployment; null until it is there. */
+function usePublicStatus(): PublicStatus | null {
+  const [known, setKnown] = useState<PublicStatus | null>(null);
+  useEffect(() => {
+    fetch('/api/status', { cache: 'no-store', credentials: 'omit', redirect: 'error' })
+      .then((answer) => answer.json() as Promise<Partial<PublicStatus>>)
+      .then(({ state, at = null, label = null }) => {
+        if (state !== 'ok' && state !== 'degraded' && state !== 'unknown') return;
+        setKnown({ state, at, label });
+        showIcon(STATES[state][0]);
+      })
+      .catch(() => undefined);
+  }, []);
+  return known;
 }
 
 function titleOf(error: CallError): string {
@@ -76,7 +138,10 @@ const DOORS = ['/api/snapshots?limit=1', '/api/status'] as const;
 
 /** Why a token does not open the door; null when it does. A function that failed at its work has let it in. */
 async function refusalOf(token: string): Promise<CallError | null> {
-  const client = createClient(token, () => undefined);
+  const client = createClient(
+    () => token,
+    () => undefined,
+  );
   let last: CallError | null = null;
   for (const door of DOORS) {
     try {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
@@ -24,9 +24,26 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-const SOURCES = [...filesUnder('api'), ...filesUnder('lib')];
+const SOURCES = [...filesUnder('api'), ...filesUnder('dev'), ...filesUnder('lib')];
 const IMPORTS = SOURCES.flatMap(importsOf);
-const USE_CASES = ['snapshot', 'restore', 'reindex', 'guard', 'runs', 'soulcaster'];
+/** What a use case may know of others, beside runs and the application's keys. */
+const USE_CASES: Readonly<Record<string, readonly string[]>> = {
+  runs: [],
+  soulcaster: [],
+  snapshot: [],
+  restore: ['snapshot'],
+  reindex: [],
+  retention: ['snapshot'],
+  rotation: [],
+  'provider-backups': ['snapshot'],
+  health: ['rotation'],
+  monitoring: ['snapshot', 'retention', 'health'],
+  inspect: ['snapshot', 'restore'],
+  transfer: ['snapshot', 'restore', 'inspect'],
+  erasure: ['snapshot', 'restore', 'inspect', 'retention'],
+  setup: ['health'],
+};
+const SHARED = ['runs', 'soulcaster'];
 const VENDORS = /^(@upstash|@aws-sdk|@google|@vercel|age-encryption|ioredis|proper-lockfile)/;
 
 function inside(path: string, ...folders: string[]): boolean {
@@ -41,7 +58,7 @@ function breaking(rule: (one: Import) => boolean): string[] {
 describe('the direction of imports', () => {
   it('finds the sources and their imports', () => {
     expect(SOURCES.length).toBeGreaterThan(50);
-    expect(IMPORTS).toContainEqual({ from: 'api/status.ts', to: 'lib/http/status.js' });
+    expect(IMPORTS).toContainEqual({ from: 'api/operator.ts', to: 'lib/http/operator.js' });
   });
 
   it('lets api/ reach nothing but lib/http', () => {
@@ -49,29 +66,20 @@ describe('the direction of imports', () => {
   });
 
   it('keeps use cases away from adapters, configuration, entry points and vendors', () => {
-    const useCases = USE_CASES.map((name) => `lib/${name}`);
-    const forbidden = [
-      'lib/adapters',
-      'lib/config',
-      'lib/connect',
-      'lib/app',
-      'lib/http',
-      'lib/cli',
-      'lib/local',
-      'api',
-    ];
+    const useCases = Object.keys(USE_CASES).map((name) => `lib/${name}`);
+    const forbidden = ['lib/stores', 'lib/services', 'lib/crypto', 'lib/app', 'lib/http', 'lib/cli', 'dev', 'api'];
     const bad = ({ from, to }: Import): boolean =>
       inside(from, ...useCases) && (inside(to, ...forbidden) || VENDORS.test(to));
     expect(breaking(bad)).toEqual([]);
   });
 
-  it('keeps use cases apart, but for restore, which reads what snapshot writes', () => {
+  it('keeps use cases apart, but for those that build on others', () => {
+    const nameOf = (path: string): string | undefined =>
+      Object.keys(USE_CASES).find((name) => inside(path, `lib/${name}`));
     const bad = ({ from, to }: Import): boolean => {
-      const shared = ['lib/runs', 'lib/soulcaster'];
-      const own = USE_CASES.find((name) => inside(from, `lib/${name}`));
-      const other = USE_CASES.find((name) => inside(to, `lib/${name}`));
-      if (own === undefined || other === undefined || own === other || shared.includes(`lib/${other}`)) return false;
-      return !(other === 'snapshot' && (own === 'restore' || own === 'guard'));
+      const [own, other] = [nameOf(from), nameOf(to)];
+      if (own === undefined || other === undefined || own === other) return false;
+      return !SHARED.includes(other) && USE_CASES[own]?.includes(other) !== true;
     };
     expect(breaking(bad)).toEqual([]);
   });
@@ -80,30 +88,32 @@ describe('the direction of imports', () => {
     expect(breaking(({ from, to }) => inside(from, 'lib/ports') && !inside(to, 'lib/ports'))).toEqual([]);
   });
 
-  it('lets adapters reach ports, errors and each other alone', () => {
+  it('lets adapters reach ports, errors, forms of variables and each other alone', () => {
+    const adapters = ['lib/stores', 'lib/services', 'lib/crypto'];
     const bad = ({ from, to }: Import): boolean =>
-      inside(from, 'lib/adapters') && to.startsWith('lib/') && !inside(to, 'lib/ports', 'lib/errors', 'lib/adapters');
+      inside(from, ...adapters) &&
+      to.startsWith('lib/') &&
+      !inside(to, 'lib/ports', 'lib/errors', 'lib/variable-forms', ...adapters);
     expect(breaking(bad)).toEqual([]);
   });
 
-  it('lets adapters be reached from connect and the local stack alone', () => {
+  it('lets adapters be reached from the connections and the local stack alone', () => {
+    const adapters = ['lib/stores', 'lib/services', 'lib/crypto'];
     const bad = ({ from, to }: Import): boolean =>
-      inside(to, 'lib/adapters') &&
-      !inside(from, 'lib/adapters', 'lib/local', 'lib/connect') &&
-      from !== 'lib/connect.ts';
+      inside(to, ...adapters) && !inside(from, ...adapters, 'dev', 'lib/app');
     expect(breaking(bad)).toEqual([]);
   });
 
-  it('lets the local stack be reached from the command line alone', () => {
-    const bad = ({ from, to }: Import): boolean => inside(to, 'lib/local') && !inside(from, 'lib/local', 'lib/cli');
+  it('lets the local stack be reached from its two commands alone', () => {
+    const bad = ({ from, to }: Import): boolean => inside(to, 'dev') && !inside(from, 'dev', 'lib/cli');
     expect(breaking(bad)).toEqual([]);
   });
 });
 
 describe('the house rules', () => {
-  it('reads the environment in lib/config.ts alone', () => {
+  it('reads the environment in lib/app/config.ts alone', () => {
     const readers = SOURCES.filter((file) => readFileSync(join(ROOT, file), 'utf8').includes('process.env'));
-    expect(readers).toEqual(['lib/config.ts']);
+    expect(readers).toEqual(['lib/app/config.ts']);
   });
 
   it('ends relative imports in .js', () => {
@@ -113,6 +123,12 @@ describe('the house rules', () => {
 
   it('keeps to the number of functions that every Vercel plan takes', () => {
     expect(filesUnder('api').length).toBeLessThanOrEqual(12);
+  });
+
+  it('has a note in every folder of lib on what comes in and what leaves', () => {
+    const folders = readdirSync(join(ROOT, 'lib'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const without = folders.filter(({ name }) => !existsSync(join(ROOT, 'lib', name, 'README.md')));
+    expect(without.map(({ name }) => name)).toEqual([]);
   });
 
   it('gives the version of package.json', () => {

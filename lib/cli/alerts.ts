@@ -1,20 +1,27 @@
-import { connect } from '../connect.js';
-import { acknowledgeByHand } from '../guard/alerts/acknowledge.js';
-import { sendTestAlert } from '../guard/alerts/test-message.js';
-import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../guard/alerts/view.js';
-import { readState, type Acknowledgement } from '../guard/state.js';
+import { connect } from '../app/connect.js';
+import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
+import { sendTestAlert } from '../monitoring/alerts/test-message.js';
+import type { AlertFigures, DeliveryFigures } from '../monitoring/alerts/view.js';
+import type { Acknowledgement } from '../monitoring/state.js';
+import { statusReport } from '../monitoring/status/report.js';
+import { liveServices } from '../app/live-services.js';
+import { drills } from '../restore/drill/record.js';
+import { alertRules } from '../app/settings.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { facts } from './output/table.js';
+import { connectedTrust } from './trust.js';
 
-/** `alerts`: what is open, what is acknowledged, and whether messages arrive. Exit 1 when any alert is open. */
+/**
+ * `alerts`: what is open, evaluated now, since a guard that is silent opens nothing; what is acknowledged, and whether
+ * messages arrive. Exit 1 when any alert is open.
+ */
 export async function listAlerts(context: Context): Promise<number> {
-  const { store } = connect(context.env, ['store'], { log: context.log });
-  const state = await readState(store);
-  const alerts = openAlerts(state);
-  const delivery = deliveryFigures(state);
-  const configured = (context.env['ALERT_WEBHOOK_URL'] ?? '') !== '';
-  const { acknowledged } = state;
+  const { env } = context;
+  const trust = await connectedTrust(context);
+  const report = await statusReport(trust, () => drills(trust.store), alertRules(env), liveServices(env));
+  const { acknowledged, alerts, delivery } = report;
+  const configured = (env['ALERT_WEBHOOK_URL'] ?? '') !== '';
   context.print(
     [
       alerts.length === 0 ? 'No alert is open.' : alerts.map(alertWords).join('\n'),

@@ -8,6 +8,17 @@ export function projectId(text: string): string {
   throw new InvalidArgumentError('It takes the whole id of a project.');
 }
 
+/** Of an option that may be given more than once: all that it was given, each as `parse` has it. */
+export function several(parse: (text: string) => string = (text) => text) {
+  return (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), parse(text)];
+}
+
+/** A number of digits alone. */
+export function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It takes a whole number.');
+}
+
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** A time with its offset. */

@@ -1,7 +1,7 @@
-import { fullApp } from '../app.js';
-import { deploymentOf } from '../connect/deployment.js';
+import { fullApp } from '../app/app.js';
+import { deploymentOf } from '../app/connect/deployment.js';
 import { exitCodeOf } from '../errors.js';
-import type { Sealer } from '../ports/sealer.js';
+import type { Encryptor } from '../ports/encryptor.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
 import { openNames } from '../snapshot/ledger.js';
@@ -24,9 +24,9 @@ export async function backup(context: Context, options: { readonly local?: boole
   const error = errorOfRun(run);
   if (manifest !== null) {
     context.print(snapshotSummary(manifest, millisecondsOf(run)));
-    const { sealer } = app.ports;
-    await warnOf(context, sealer, 'failed', manifest.ledger.failed, 'could not be saved');
-    await warnOf(context, sealer, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
+    const { encryptor } = app.ports;
+    await warnOf(context, encryptor, 'failed', manifest.ledger.failed, 'could not be saved');
+    await warnOf(context, encryptor, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
   }
   if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
@@ -54,13 +54,13 @@ function millisecondsOf(run: RunRecord): number {
 
 async function warnOf(
   context: Context,
-  sealer: Sealer,
+  encryptor: Encryptor,
   list: string,
   { count, keys }: Ledger['failed'],
   what: string,
 ): Promise<void> {
   if (count === 0) return;
-  const first = await openNames(sealer, keys.slice(0, NAMED));
+  const first = await openNames(encryptor, keys.slice(0, NAMED));
   const named = first.map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
   const more = count > named.length ? [`  and ${count - named.length} more: see \`show\``] : [];
   const hint = namesHint(first);

@@ -1,5 +1,5 @@
-import type { App } from '../app.js';
-import type { Environment } from '../config.js';
+import type { App } from '../app/app.js';
+import type { Environment } from '../app/config.js';
 import { AppError, type ErrorCode } from '../errors.js';
 import { isOver } from '../runs/ending.js';
 import type { Started } from '../runs/engine.js';
@@ -9,15 +9,16 @@ import type { RunRecord } from '../runs/model.js';
 import { viewRun } from '../runs/live.js';
 import { loadRun } from '../runs/records.js';
 import type { Context } from './context.js';
+import { silenceWords } from './output/phases.js';
 import { progressView, type ProgressView } from './output/progress.js';
 
 type Runner = Pick<App<'clock' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
 
 /** How often the record is looked at, in milliseconds: here, and where the queue does the work. */
-const LOOK_HERE_MS = 250;
-const LOOK_AWAY_MS = 1_000;
+const POLL_LOCAL_MS = 250;
+const POLL_QUEUE_MS = 1_000;
 /** When a run over the queue has not been heard of for so long, something is in the way. */
-const SILENCE_MS = 120_000;
+const SILENCE_MS = 60_000;
 
 /** The environment of a command: with `--local` as if there were no queue. */
 export function runEnvironment(env: Environment, local: boolean): Environment {
@@ -25,16 +26,16 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
 }
 
 /**
- * Sees a run to its end and returns its record: works on it here or, with a queue, publishes its first leg and watches
+ * Sees a run to its end and returns its record: works on it here or, with a queue, publishes its first attempt and watches
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
   if (!started.started) throw await heldError(app.ports.store, started);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
-  context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'at work in this process'}`);
+  context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);
   try {
-    return await (app.queued ? watchQueued(context, app, view, id) : workHere(context, app, view, id));
+    return await (app.queued ? followQueued(context, app, view, id) : workHere(context, app, view, id));
   } finally {
     view.stop();
   }
@@ -54,7 +55,7 @@ async function workHere({ interrupt }: Context, app: Runner, view: ProgressView,
   const watching = (async () => {
     while (!over.signal.aborted) {
       view.update((await loadRun(store, id)).record);
-      await clock.sleep(LOOK_HERE_MS, over.signal);
+      await clock.sleep(POLL_LOCAL_MS, over.signal);
     }
   })();
   // What is wrong with the store, the work itself meets as well.
@@ -64,7 +65,7 @@ async function workHere({ interrupt }: Context, app: Runner, view: ProgressView,
   return run;
 }
 
-async function watchQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
+async function followQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
   const { clock, store } = app.ports;
   await handOver(app.engine, id);
   let told = false;
@@ -74,11 +75,11 @@ async function watchQueued(context: Context, app: Runner, view: ProgressView, id
     if (isOver(record)) return record;
     if (!told && clock.now() - Date.parse(record.updatedAt) > SILENCE_MS) {
       told = true;
-      context.note(`warning: run ${id} has not been heard of for two minutes; does the queue reach PUBLIC_URL?`);
+      context.note(silenceWords(record));
     }
-    await clock.sleep(LOOK_AWAY_MS, context.interrupt);
+    await clock.sleep(POLL_QUEUE_MS, context.interrupt);
   }
-  throw new AppError('interrupted', `Run ${id} is no longer watched; it goes on over the queue`, {
+  throw new AppError('interrupted', `Run ${id} is no longer watched; it continues over the queue`, {
     hint: `Nothing to do: ${context.env['PUBLIC_URL'] ?? ''}/api/runs/${id} tells, with the admin token, how it goes.`,
   });
 }

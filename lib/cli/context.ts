@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { environment, withEnvFile, type Environment } from '../config.js';
+import { dirname, resolve } from 'node:path';
+import { environment, withEnvFile, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/log.js';
 import { counted } from './output/format.js';
@@ -30,15 +31,16 @@ export interface GlobalOptions {
 }
 
 /** A context, and what is to be called when the command is over. */
-export interface OpenContext extends Context {
+interface OpenContext extends Context {
   conclude(): void;
 }
 
 export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<OpenContext> {
-  const env = await variables(options.envFile);
+  const { env, missing } = await withIdentity(await variables(options.envFile), options.envFile);
   const json = options.json === true;
   const note = (text: string): void => void process.stderr.write(`${printable(redact(text, env))}\n`);
   const ignored = new Map<string, string>();
+  if (missing !== null) note(missing);
   return {
     env,
     json,
@@ -80,6 +82,25 @@ function ignoredWords(ignored: ReadonlyMap<string, string>): string {
 function withIgnored(value: unknown, ignored: ReadonlyMap<string, string>): unknown {
   if (ignored.size === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return { ...value, ignoredObjects: [...ignored].map(([object, why]) => ({ object, why })) };
+}
+
+/**
+ * BACKUP_AGE_IDENTITY from the file that BACKUP_AGE_IDENTITY_FILE names, beside the env file where its path is not whole: so
+ * the identity need not stand among variables that are copied to other places. Without the file nothing is opened here.
+ */
+async function withIdentity(
+  env: Environment,
+  envFile: string | undefined,
+): Promise<{ readonly env: Environment; readonly missing: string | null }> {
+  const name = env['BACKUP_AGE_IDENTITY_FILE'] ?? '';
+  if (name === '' || (env['BACKUP_AGE_IDENTITY'] ?? '') !== '') return { env, missing: null };
+  const text = await readFile(resolve(envFile === undefined ? '.' : dirname(envFile), name), 'utf8').catch(() => null);
+  if (text === null) {
+    return { env, missing: `warning: the file of BACKUP_AGE_IDENTITY_FILE cannot be read: ${JSON.stringify(name)}` };
+  }
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const identity = lines.filter((line) => line !== '' && !line.startsWith('#')).join(',');
+  return { env: { ...env, BACKUP_AGE_IDENTITY: identity }, missing: null };
 }
 
 async function variables(file: string | undefined): Promise<Environment> {

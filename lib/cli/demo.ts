@@ -1,13 +1,13 @@
-import { ensurePrograms, REDIS_SERVER } from '../local/packages.js';
-import { loadWorkspace } from '../local/data/index.js';
-import { startStack, type Stack } from '../local/stack/index.js';
+import { ensurePrograms, REDIS_SERVER } from '../../dev/packages.js';
+import { loadWorkspace } from '../../dev/data/index.js';
+import { startStack, type Stack } from '../../dev/stack/index.js';
 import { toAppError } from '../errors.js';
 import type { Context } from './context.js';
-import { nightlyBackup } from './demo/nightly.js';
-import { proofStory } from './demo/proof.js';
-import { reindexStory } from './demo/reindex.js';
-import { restoreStory } from './demo/restore.js';
-import { demoSummary } from './demo/summary.js';
+import { nightlyBackup } from '../../dev/demo/nightly.js';
+import { proofStory } from '../../dev/demo/proof.js';
+import { reindexStory } from '../../dev/demo/reindex.js';
+import { restoreStory } from '../../dev/demo/restore.js';
+import { demoSummary } from '../../dev/demo/summary.js';
 import { projectRoot } from '../project-root.js';
 import { list } from './list.js';
 import { counted, duration } from './output/format.js';
@@ -19,7 +19,7 @@ const SEED = 20;
 /** Smaller than usual, so that the snapshot has several parts. */
 const PART_MIB = '2';
 
-/** `demo`: a night in the life of the backup and the disasters after it, on a stack of its own in a temporary folder, from nothing to proof. */
+/** `demo`: a night in the life of the backup and the disasters after it, on a separate stack in a temporary folder, from nothing to proof. */
 export async function demo(context: Context): Promise<number> {
   const startedAt = Date.now();
   const step = stepper(context);
@@ -32,7 +32,7 @@ export async function demo(context: Context): Promise<number> {
     gemini: { vectors: 'model' },
   });
   try {
-    const exit = await tellStory(context, stack, step);
+    const exit = await runStory(context, stack, step);
     if (exit !== 0) return exit;
   } finally {
     await stack.stop();
@@ -41,7 +41,7 @@ export async function demo(context: Context): Promise<number> {
   return 0;
 }
 
-async function tellStory(context: Context, stack: Stack, step: (text: string) => void): Promise<number> {
+async function runStory(context: Context, stack: Stack, step: (text: string) => void): Promise<number> {
   const inStack: Context = { ...context, env: { ...context.env, ...stack.env }, document: () => undefined };
   step(`Generating ${PROJECTS} projects of ${counted(ITEMS, 'feedback item')}`);
   const loaded = await loadWorkspace({ redisUrl: stack.urls.redis, projects: PROJECTS, items: ITEMS, seed: SEED });

@@ -2,30 +2,55 @@ import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import getPort from 'get-port';
-import { lock } from 'proper-lockfile';
-import { withEnvFile } from '../config.js';
-import { connect } from '../connect.js';
+import { check, lock } from 'proper-lockfile';
+import { withEnvFile } from '../app/config.js';
+import { connect } from '../app/connect.js';
+import { silentLog } from '../app/json-log.js';
 import { AppError } from '../errors.js';
-import { loadWorkspace } from '../local/data/index.js';
-import { ensurePrograms, REDIS_SERVER } from '../local/packages.js';
-import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } from '../local/stack/index.js';
+import { loadWorkspace } from '../../dev/data/index.js';
+import { beginThere, mendThere, openControl } from '../../dev/incidents/control.js';
+import { findIncident, INCIDENTS, rehearsalOf, type Mended, type Told } from '../../dev/incidents/index.js';
+import { ensurePrograms, REDIS_SERVER } from '../../dev/packages.js';
+import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } from '../../dev/stack/index.js';
 import { projectRoot } from '../project-root.js';
-import type { Context } from './context.js';
+import { createContext, type Context } from './context.js';
 import { counted } from './output/format.js';
-import { facts } from './output/table.js';
+import { facts, table } from './output/table.js';
 
 export interface DevOptions {
   readonly s3?: boolean;
   readonly port?: number;
   readonly projects?: number;
   readonly items: number;
+  /** Breaks this on purpose, in the stack that runs or in a fresh one; `list` shows what there is. */
+  readonly incident?: string;
+  /** Ends what the last incident left that no command of an operator ends. */
+  readonly mend?: boolean;
 }
 
 const FOLDER = '.local';
 const ENV_FILE = join(FOLDER, 'env');
+/** Where the commands of the runbook can be pasted as they are: `.env` there is this stack's. */
+const REHEARSAL = join(FOLDER, 'rehearsal');
+const REHEARSAL_FILE = join(REHEARSAL, '.env');
+const CONTROL_FILE = join(FOLDER, 'control');
+const RUNBOOK = 'docs/operations.md';
 
-/** `dev`: everything on this machine until it is told to stop. Data stays in `.local`, S3's excepted. */
+/**
+ * `dev`: everything on this machine until it is told to stop. Data stays in `.local`, S3's excepted. With `incident` or `mend`
+ * and a stack that runs: a word to that one.
+ */
 export async function dev(context: Context, options: DevOptions): Promise<number> {
+  if (options.incident === 'list') return listIncidents(context);
+  if (options.incident !== undefined) findIncident(options.incident);
+  const isRunning = (options.incident !== undefined || options.mend === true) && (await isLocked());
+  if (options.mend === true) {
+    if (!isRunning) throw nothingRuns();
+    return printMended(context, await mendThere(CONTROL_FILE));
+  }
+  if (isRunning && options.incident !== undefined) {
+    return printIncident(context, await beginThere(CONTROL_FILE, options.incident));
+  }
   await ensurePrograms([REDIS_SERVER], (text) => context.note(text));
   const release = await lockFolder();
   try {
@@ -41,20 +66,112 @@ async function runStack(context: Context, options: DevOptions): Promise<number> 
     folder: resolve(FOLDER),
     s3: options.s3 === true,
     secrets: await keptSecrets(),
-    gemini: { vectors: 'model' },
+    // The model holds the thread on which everything here answers, and an incident is not about what vectors mean.
+    gemini: { vectors: options.incident === undefined ? 'model' : 'hash' },
+    queue: { timedSchedules: true },
+    rehearsal: true,
     ports: { ...(options.port === undefined ? {} : { functions: options.port }), ...(await keptPort()) },
   });
   try {
-    await writeEnvFile(envFileText(stack.env));
+    await mkdir(REHEARSAL, { recursive: true });
+    for (const file of [ENV_FILE, REHEARSAL_FILE]) await writeEnvFile(file, envFileText(stack.env));
     if (options.projects !== undefined) await generate(context, stack, { ...options, projects: options.projects });
-    context.document({ urls: stack.urls, envFile: ENV_FILE });
-    context.print(describe(stack));
-    if (!context.interrupt.aborted) await once(context.interrupt, 'abort');
+    const control = await openRehearsal(context, stack, options.incident ?? null);
+    try {
+      if (!context.interrupt.aborted) await once(context.interrupt, 'abort');
+    } finally {
+      await control.stop();
+    }
   } finally {
     await stack.stop();
   }
   context.note('Everything is stopped.');
   return 0;
+}
+
+/** Shows the alerts that are told, begins an incident, and takes the words of other terminals. */
+async function openRehearsal(context: Context, stack: Stack, incident: string | null) {
+  const { rehearsal } = stack;
+  if (rehearsal === null) throw new TypeError('the stack was started without a rehearsal');
+  rehearsal.receiver.onAlert((text) => context.note(`\nAlert message: ${text}`));
+  const running = rehearsalOf({
+    // Not spread: the functions of a stack change when they are built again.
+    stack: Object.assign(stack, { rehearsal }),
+    context: () => operatorContext(context),
+  });
+  const control = await openControl(running, CONTROL_FILE);
+  try {
+    const told = incident === null ? null : await running.begin(incident);
+    context.document({ urls: stack.urls, envFile: ENV_FILE, ...(told ?? {}) });
+    context.print(describe(stack));
+    if (told !== null) context.print(incidentWords(told));
+    return control;
+  } catch (error) {
+    await control.stop();
+    throw error;
+  }
+}
+
+/** What a command would have to work with in the folder of the rehearsal; it prints nothing. */
+async function operatorContext({ interrupt }: Context): Promise<Context> {
+  const opened = await createContext({ envFile: REHEARSAL_FILE }, interrupt);
+  const silent = (): void => undefined;
+  return { ...opened, onTerminal: false, print: silent, document: silent, note: silent, log: silentLog() };
+}
+
+function listIncidents(context: Context): number {
+  context.document({ incidents: INCIDENTS.map(({ name, section, title }) => ({ name, title, section })) });
+  context.print(
+    table(
+      ['incident', 'what has happened', `section of ${RUNBOOK}`],
+      INCIDENTS.map(({ name, needsS3, section, title }) => [
+        name,
+        needsS3 === true ? `${title} (with --s3)` : title,
+        section,
+      ]),
+    ),
+  );
+  return 0;
+}
+
+function printIncident(context: Context, told: Told): number {
+  context.document(told);
+  context.print(incidentWords(told));
+  return 0;
+}
+
+function printMended(context: Context, mended: Mended): number {
+  context.document(mended);
+  const { ended, incident, reasons, state } = mended;
+  context.print(
+    [
+      incident === null ? 'No incident was begun.' : `Incident ${incident}${ended === null ? '' : `: ${ended}`}.`,
+      `The status is ${state}${reasons.length === 0 ? '' : `: ${reasons.join('; ')}`}.`,
+    ].join('\n'),
+  );
+  return state === 'ok' ? 0 : 1;
+}
+
+function incidentWords({ incident, mend, section, sees, variables }: Told): string {
+  const assigned = Object.entries(variables).map(([name, value]) => `  ${name}='${value}'`);
+  return [
+    `Incident ${incident}. What you see first: ${sees}`,
+    `Open ${RUNBOOK}, "${section}". Its commands work as they are in this folder${assigned.length === 0 ? '' : ', after these lines'}:`,
+    [`  cd ${resolve(REHEARSAL)}`, ...assigned].join('\n'),
+    mend === null
+      ? 'Its commands end the incident; then `npx soulcaster-backup dev --mend` says whether all is well.'
+      : `Where it waits for others, \`npx soulcaster-backup dev --mend\` (in this folder's project) plays them: ${mend}.`,
+  ].join('\n\n');
+}
+
+function nothingRuns(): AppError {
+  return new AppError('usage', 'No local stack is running here, so that nothing is to be mended', {
+    hint: 'Start one, with an incident: npx soulcaster-backup dev --incident list',
+  });
+}
+
+async function isLocked(): Promise<boolean> {
+  return check(FOLDER).catch(() => false);
 }
 
 /** Two databases over the same files would ruin them. */
@@ -101,8 +218,8 @@ async function keptSecrets(): Promise<StackSecrets> {
   };
 }
 
-async function writeEnvFile(text: string): Promise<void> {
-  const file = await open(ENV_FILE, 'w', 0o600);
+async function writeEnvFile(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
   try {
     // A file that was there keeps its mode otherwise.
     await file.chmod(0o600);
@@ -139,6 +256,13 @@ function describe({ urls, env }: Stack): string {
       ['scratch', `${urls.scratch} (REST, in memory): for drills`],
       ['vector', `${urls.vector} (in memory)`],
       ['gemini', urls.gemini],
+      ['standby', `${env['RESTORE_TARGET_STANDBY_REST_URL'] ?? ''} (REST, in memory)`],
+      ['second store', env['BACKUP_REPLICA_STORE'] ?? ''],
+      [
+        'accounts',
+        `GitHub ${env['GITHUB_API_URL'] ?? ''}, Vercel ${env['VERCEL_API_URL'] ?? ''}, Upstash ${env['UPSTASH_API_URL'] ?? ''}`,
+      ],
+      ['alerts', 'shown here as they are told, and on the page'],
       ['variables', ENV_FILE],
     ]),
     'Try next, in another terminal:',
@@ -149,6 +273,7 @@ function describe({ urls, env }: Stack): string {
       ['soulcaster-backup --env-file .local/env status', ''],
       ['. .local/env; curl -H "Authorization: Bearer $CRON_SECRET" $PUBLIC_URL/api/cron/backup', ''],
     ]),
+    'Practise the runbook: `soulcaster-backup dev --incident list`, then `dev --incident NAME` in another terminal.',
     'Ctrl-C stops everything.',
   ].join('\n\n');
 }

@@ -1,4 +1,5 @@
-import { fullApp } from '../app.js';
+import { fullApp } from '../app/app.js';
+import { functionsCanOpen } from '../app/settings.js';
 import { drillSchema } from '../restore/drill/record.js';
 import { startDrill } from '../restore/drill/run.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
@@ -12,23 +13,30 @@ const OBJECTIVE_MS = 4 * 3_600_000;
 
 /**
  * `drill`: restores the newest verified snapshot into the scratch database and says what came of it. Exit 0 when it
- * passed, 3 when nothing could be tried, else the error's.
+ * passed, 3 when nothing could be tried, else the error's. Works in this process with `local`, and always where the functions
+ * have no identity for what is encrypted.
  */
 export async function drill(context: Context, options: { readonly local?: boolean }): Promise<number> {
-  const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
-  const run = await carryOut(context, app, await startDrill(app.ports, app.engine));
+  // Over the queue the functions would do it, which cannot open what is encrypted.
+  const local = options.local === true || !functionsCanOpen(context.env);
+  const app = fullApp(runEnvironment(context.env, local), { log: context.log });
+  const run = await carryOut(context, app, await startDrill(app.ports, app.engine, 'cli'));
   const drilled = drillSchema.safeParse(run.result).data;
   if (drilled !== undefined) {
-    const { keys, milliseconds, outcome, reason, snapshot } = drilled;
-    const within = milliseconds !== null && milliseconds <= OBJECTIVE_MS ? 'within' : 'OVER';
+    const { keys, milliseconds, outcome, reason, restoredMilliseconds, snapshot } = drilled;
+    const toService = restoredMilliseconds ?? milliseconds;
+    const within = toService !== null && toService <= OBJECTIVE_MS ? 'within' : 'OVER';
     context.print(
       facts([
         ['drill', outcome],
         ['snapshot', `${snapshot ?? 'none'}, ${count(keys)} keys`],
         ...(reason === null ? [] : [['reason', reason] as const]),
-        ...(milliseconds === null
+        ...(milliseconds === null || toService === null
           ? []
-          : [['time', `${duration(milliseconds)} to restore and prove it, ${within} the objective of 4 h`] as const]),
+          : [
+              ['restored', `in ${duration(toService)}, ${within} the objective of 4 h`] as const,
+              ['proven', `in ${duration(milliseconds)}`] as const,
+            ]),
       ]),
     );
   }

@@ -1,7 +1,7 @@
-import { loadConfig, type Environment } from '../config.js';
-import { connect } from '../connect.js';
+import { loadConfig, type Environment } from '../app/config.js';
+import { connect } from '../app/connect.js';
 import { AppError } from '../errors.js';
-import { demandApp, demandToken } from '../guard/credentials/demand.js';
+import { demandApp, demandToken } from '../health/credentials/demand.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,

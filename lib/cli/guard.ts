@@ -1,7 +1,7 @@
-import { fullApp } from '../app.js';
-import { guardParts } from '../guard-app.js';
-import { guard, type GuardReport } from '../guard/guard/run.js';
-import type { Step } from '../guard/state.js';
+import { fullApp } from '../app/app.js';
+import { guardParts } from '../app/guard-app.js';
+import { guard, type GuardReport } from '../monitoring/guard/run.js';
+import type { Step } from '../monitoring/state.js';
 import { runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
@@ -12,7 +12,7 @@ export async function guardByHand(context: Context, options: { readonly local?: 
   const env = runEnvironment(context.env, options.local === true);
   const app = fullApp(env, { log: context.log });
   const budget = { deadline: Number.POSITIVE_INFINITY, lastAttempt: !app.queued, interrupt: context.interrupt };
-  const report = await guard(guardParts(env, app), budget);
+  const report = await guard(guardParts(env, app, 'operator'), budget);
   context.print(view(report));
   context.document(report);
   return report.outcome === 'ok' ? 0 : 1;

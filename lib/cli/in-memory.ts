@@ -1,16 +1,16 @@
-import type { App } from '../app.js';
+import type { App } from '../app/app.js';
 import { AppError, type ErrorCode } from '../errors.js';
 import type { Signer } from '../ports/signer.js';
 import type { Started } from '../runs/engine.js';
 import type { RunRecord } from '../runs/model.js';
-import { canSeal } from '../snapshot/tombstone.js';
+import { canSign } from '../snapshot/tombstone.js';
 import { carryOut, errorOfRun } from './carry-out.js';
 import type { Context } from './context.js';
 
 type Runner = Pick<App<'clock' | 'signer' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
 
 /** A run that changes nothing but its own state, carried out. */
-export interface Carried<A> {
+interface Carried<A> {
   /** The program that carried it out. */
   readonly app: A;
   readonly run: RunRecord;
@@ -31,7 +31,7 @@ export function isRefusal({ code }: AppError): boolean {
 
 /** Whether control state that is written here will count: not where only a public key is set. */
 export function mayWrite(signer: Signer): boolean {
-  return canSeal(signer);
+  return canSign(signer);
 }
 
 /**

@@ -1,15 +1,19 @@
 import { timeOfId } from '../runs/ids.js';
-import { catalog, type CatalogEntry } from '../snapshot/catalog.js';
+import { snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
+import { listEntries } from '../snapshot/catalog-object.js';
+import { assessor } from '../snapshot/latest.js';
+import { purposeOf, type Purpose } from '../snapshot/manifest.js';
 import { AHEAD_MS } from '../snapshot/order.js';
-import { sizesOf } from '../snapshot/sizes.js';
+import { readPins } from '../snapshot/pins.js';
 import { plainLabel, shortSource } from '../snapshot/source.js';
-import { assess, isVerified, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
+import { tombstoneIds } from '../snapshot/tombstone.js';
+import { isVerified, type Assessment, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
 import { connectedTrust } from './trust.js';
-import { deploymentOf } from '../connect/deployment.js';
+import { deploymentOf } from '../app/connect/deployment.js';
 
 /** A snapshot as `snapshots list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
 interface Listed {
@@ -19,14 +23,16 @@ interface Listed {
   readonly ageSeconds: number;
   readonly aheadSeconds: number;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
-  /** `safety`: a restore took it of what was there before it began. */
-  readonly purpose: 'backup' | 'safety' | null;
+  /** `safety`: a restore took it of what was there before it began; `imported`: it was made of a file. */
+  readonly purpose: Purpose | null;
   /** Whether it is complete, read back and found whole, and signed as it should be. */
   readonly verified: boolean;
   readonly verification: 'verified' | 'damaged' | null;
   /** What it is worth: only the newest `trusted` one is `latest`. */
   readonly trust: SnapshotState;
   readonly reasons: readonly string[];
+  /** Whether an operator pinned it: no prune removes it. */
+  readonly pinned: boolean;
   /** Keys that no record can hold, and keys that the database counts and did not name. */
   readonly unsupported: number | null;
   readonly unexplained: number | null;
@@ -50,38 +56,52 @@ export interface ListOptions {
 export async function list(context: Context, options: ListOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const trust = await connectedTrust(context, env);
-  const snapshots: Listed[] = [];
-  let more = false;
-  for await (const entry of catalog(trust.store)) {
-    more = snapshots.length === options.limit;
-    if (more) break;
-    snapshots.push(describe(entry, trust));
-  }
-  context.document({ snapshots, more, deployment: deploymentOf(env) });
+  const entries = await listEntries(trust);
+  const assessed = await assessor(trust, entries);
+  const pins = await readPins(trust.store);
+  const snapshots = entries
+    .slice(0, options.limit)
+    .map((entry) => describe(entry, assessed(entry), trust, pins.has(entry.id)));
+  const unfinished = await unfinishedIn(trust, entries);
+  const more = entries.length > options.limit;
+  context.document({ snapshots, more, unfinished, deployment: deploymentOf(env) });
   context.print(snapshots.length === 0 ? nothingIn(env['BACKUP_STORE'] ?? '') : view(snapshots));
   if (more) context.note(`There are older ones: see them with --limit.`);
+  if (unfinished.length > 0) {
+    context.note(
+      `Not listed, since they have no manifest: ${unfinished.join(', ')}. A backup or an import writes there now, or broke off: \`prune\` removes what is left after RETENTION_ASIDE_DAYS; now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
+    );
+  }
   return 0;
 }
 
 /** Names the place: a disk that is not mounted, or a wrong prefix, looks like a store with nothing in it. */
 function nothingIn(store: string): string {
-  return `There is no snapshot in ${store}. If there should be, check BACKUP_STORE; else take one: soulcaster-backup backup`;
+  return `There is no snapshot in ${store}. If there should be, check BACKUP_STORE; else take one: npx soulcaster-backup backup --env-file .env`;
 }
 
-function describe(entry: CatalogEntry, trust: TrustContext): Listed {
-  const { id, manifest, verification } = entry;
-  const sizes = manifest === null ? null : sizesOf(manifest);
+/** Ids under which there are objects, but neither a manifest nor a tombstone, oldest first. */
+async function unfinishedIn({ store }: TrustContext, entries: readonly CatalogEntry[]): Promise<string[]> {
+  const listed = new Set(entries.map(({ id }) => id));
+  const bare = (await snapshotIds(store)).filter((id) => !listed.has(id));
+  if (bare.length === 0) return [];
+  const pruned = new Set(await tombstoneIds(store));
+  return bare.filter((id) => !pruned.has(id));
+}
+
+function describe(entry: CatalogEntry, { state, reasons }: Assessment, trust: TrustContext, pinned: boolean): Listed {
+  const { id, manifest, sizes, verification } = entry;
   const age = trust.clock.now() - timeOfId(id);
-  const { state, reasons } = assess(entry, trust);
   return {
     id,
     createdAt: manifest?.createdAt ?? isoOf(timeOfId(id)),
     ageSeconds: Math.max(0, Math.round(age / 1000)),
     aheadSeconds: age < -AHEAD_MS ? Math.round(-age / 1000) : 0,
     state: manifest?.state ?? 'unreadable',
-    purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
+    purpose: manifest === null ? null : purposeOf(manifest),
     verified: isVerified(entry, trust.signer),
     verification: verification?.state ?? null,
+    pinned,
     unsupported: manifest?.ledger.unsupported.count ?? null,
     unexplained: manifest === null ? null : (manifest.names?.unexplained ?? 0),
     trust: state,
@@ -90,7 +110,7 @@ function describe(entry: CatalogEntry, trust: TrustContext): Listed {
     label: manifest === null ? null : plainLabel(manifest.label),
     own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
     keys: manifest?.counts.keys ?? null,
-    parts: manifest?.parts.length ?? null,
+    parts: sizes?.parts ?? null,
     plainBytes: sizes?.plain ?? null,
     storedBytes: sizes?.stored ?? null,
   };
@@ -107,9 +127,9 @@ function view(snapshots: readonly Listed[]): string {
   const rows = snapshots.map((each) => [
     each.id,
     ageWords(each),
-    each.purpose === 'safety' ? `${each.state}, safety` : each.state,
+    each.purpose === null || each.purpose === 'backup' ? each.state : `${each.state}, ${each.purpose}`,
     verifiedWord(each),
-    each.trust,
+    each.pinned ? `${each.trust}, pinned` : each.trust,
     number(each.keys),
     size(each.storedBytes),
     number(each.parts),

@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander';
-import { environment, type Environment } from '../config.js';
-import { AppError } from '../errors.js';
+import { environment, type Environment } from '../app/config.js';
+import { AppError, exitCodeOf } from '../errors.js';
 import { createContext, type Context, type GlobalOptions } from './context.js';
-import { reportError } from './output/report-error.js';
+import { explain, reportError } from './output/report-error.js';
 import { buildProgram } from './program.js';
 import { onInterrupt } from './signals.js';
 
@@ -10,7 +10,7 @@ import { onInterrupt } from './signals.js';
 export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
-  endureReaders();
+  const output = endureReaders();
   const program = buildProgram((work) =>
     interruptible(program.opts<GlobalOptions>(), async (context) => {
       env = context.env;
@@ -19,7 +19,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   );
   try {
     await program.parseAsync(argv, { from: 'user' });
-    return exit;
+    const lost = await output.lost();
+    if (lost === null) return exit;
+    explain(lost, { env, err: (text) => void process.stderr.write(`${text}\n`) });
+    return exit === 0 ? exitCodeOf(lost.code) : exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // Commander may not have come as far as the option when it met the error.
@@ -49,12 +52,23 @@ function usageError(error: CommanderError): AppError {
 }
 
 /**
- * A reader that has seen enough, such as `head`, closes the pipe, and a terminal may be gone: that is no fault, and no
- * reason to end before the work is done, or with another exit code than the work has.
+ * A reader that has seen enough, such as `head`, closes the pipe, and a terminal may be gone: that is no fault. Nor is
+ * a full disk behind the standard output a reason to end before the work is done; it is told at the end.
  */
-function endureReaders(): void {
+function endureReaders(): { lost(): Promise<AppError | null> } {
+  let lost: NodeJS.ErrnoException | null = null;
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EIO' && error.code !== 'EPIPE') process.exit(1);
+    if (error.code !== 'EIO' && error.code !== 'EPIPE') lost ??= error;
   });
+  return {
+    async lost() {
+      await new Promise<void>((resolve) => void process.stdout.write('', () => resolve()));
+      if (lost === null) return null;
+      return new AppError('store-full', `The standard output cannot be written (${lost.code ?? 'unknown'})`, {
+        hint: 'What was printed is not whole; what the command changed stands. Make room behind it, or print elsewhere.',
+        cause: lost,
+      });
+    },
+  };
 }

@@ -4,7 +4,7 @@ import type { GithubRotateOptions } from './github-rotate.js';
 import type { SwitchOptions } from './switch.js';
 
 const ROTATE_EXAMPLES = `
-The new value is tried on GitHub before anything is changed. Then it is set on Vercel, the project is built anew, and what was
+The new value is tried on GitHub before anything is changed. Then it is set on Vercel, the project is rebuilt, and what was
 there is put back if anything fails. A value is never an argument: it is typed, or comes from a pipe or a variable.
 
 Examples:
@@ -26,7 +26,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
   github
     .command('check')
     .description('try GITHUB_TOKEN and GITHUB_ID/GITHUB_SECRET on GitHub')
-    .action(() => perform(async (context) => (await import('./github-check.js')).githubCheck(context)));
+    .action(() => perform(async (context) => (await import('./doctor.js')).githubCheck(context)));
   withRotation(github.command('rotate'))
     .description('give the application a new GitHub token, or a new secret of its OAuth app')
     .addOption(new Option('--token', 'GITHUB_TOKEN of the backend (the default)').conflicts('app'))
@@ -47,6 +47,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
     .description('point the application to the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN')
     .argument('<name>', 'name of the target')
     .option('--allow-empty', 'even if there is no key in it')
+    .option('--allow-unfinished', 'even if a restore into it did not end')
     .addHelpText('after', SWITCH_EXAMPLES)
     .action((name: string, options: SwitchOptions) =>
       perform(async (context) => (await import('./switch.js')).switchTo(context, name, options)),
@@ -57,5 +58,5 @@ function withRotation(command: Command): Command {
   return command
     .option('--dry-run', 'show what would be done and change nothing')
     .option('--yes', 'do not ask')
-    .option('--no-way-back', 'also where a present value is not known, and could not be brought back');
+    .option('--no-way-back', 'even if a present value is not known, and could not be brought back');
 }

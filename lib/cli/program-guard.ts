@@ -3,12 +3,19 @@ import type { AckOptions } from './alerts.js';
 import { time } from './arguments.js';
 import type { Perform } from './program.js';
 
-/** The commands that see to it that there is a good snapshot, and say whether there is. */
+/** The commands that keep a trusted snapshot at hand and say whether there is one. */
 export function addGuardCommands(program: Command, perform: Perform): void {
   program
     .command('status')
     .description('are the objectives met? age of the newest snapshot, time of the last drill, runs, open alerts')
-    .action(() => perform(async (context) => (await import('./status.js')).status(context)));
+    .option('--projects', 'instead: what is saved, and what is searchable, of each project')
+    .action((options: { projects?: boolean }) =>
+      perform(async (context) =>
+        options.projects === true
+          ? (await import('./projects.js')).projects(context)
+          : (await import('./status.js')).status(context),
+      ),
+    );
   addAlerts(program, perform);
   program
     .command('cancel')
@@ -17,7 +24,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .action((id: string) => perform(async (context) => (await import('./cancel.js')).cancel(context, id)));
   program
     .command('unlock')
-    .description('show the leases that runs hold or, with --yes, end one whoever holds it')
+    .description('show the leases that runs hold or, with --yes, end one')
     .argument('[lease]', 'name of a lease, such as database')
     .option('--yes', 'end the lease')
     .action((name: string | undefined, options: { yes?: boolean }) =>
@@ -25,16 +32,14 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     );
   program
     .command('guard')
-    .description('the guard’s turn by hand: stuck runs, a snapshot and a drill if due, chain, services, alerts')
-    .option('--local', 'do all work in this process, without the queue (so it is when QSTASH_TOKEN is not set)')
+    .description('run the guard now: stuck runs, a snapshot and a drill if due, chain, services, alerts')
+    .option('--local', 'do all work in this process, without the queue (the default without QSTASH_TOKEN)')
     .action((options: { local?: boolean }) =>
       perform(async (context) => (await import('./guard.js')).guardByHand(context, options)),
     );
   program
     .command('prune')
-    .description(
-      'remove the snapshots that the RETENTION_ variables let go, and what nothing needs any more; also in a full store',
-    )
+    .description('remove snapshots by the RETENTION_ variables, and obsolete objects; also in a full store')
     .option('--dry-run', 'show what would be removed, and why the rest stays; change nothing')
     .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
     .action((options: { dryRun?: boolean; replica?: boolean }) =>
@@ -60,11 +65,11 @@ function addAlerts(program: Command, perform: Perform): void {
     .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
   alerts
     .command('test')
-    .description('send a test message to ALERT_WEBHOOK_URL and say what came back')
+    .description('send a test message to ALERT_WEBHOOK_URL and show the answer')
     .action(() => perform(async (context) => (await import('./alerts.js')).testAlerts(context)));
   alerts
     .command('ack')
-    .description('say that an open alert is known: it is closed until it says something else, or until a time')
+    .description('acknowledge an open alert: it stays closed until its message changes, or until a time')
     .argument('<code>', 'code of the alert, such as chain-broken')
     .argument('[subject]', 'what it is about; without it all that are open under the code')
     .requiredOption('--reason <text>', 'why; it is shown to whoever looks later', reason)

@@ -47,7 +47,7 @@ function addBackups(backups: Command, perform: Perform): void {
   backups
     .command('create')
     .description('have Upstash make a backup, and wait until it is complete')
-    .option('--name <name>', 'its name; without one it gets one with the time in it')
+    .option('--name <name>', 'its name (default: one with the time in it)')
     .option('--no-wait', 'do not wait for its end')
     .action((options: CreateOptions) =>
       perform(async (context) => (await import('./upstash/backups.js')).create(context, options)),
@@ -70,7 +70,7 @@ function addRestore(backups: Command, perform: Perform): void {
     .option('--from <database>', 'a backup of this database of the account, by its id')
     .option('--dry-run', 'show what would be done and change nothing')
     .option('--confirm <name>', 'the id or the name of the database that is to be replaced; asked for at a terminal')
-    .option('--no-safety', 'do not save first what is there now: then there is no way back')
+    .option('--no-safety', 'do not save the present state first: then there is no way back')
     .action((backup: string, options: ProviderRestoreOptions) =>
       perform(async (context) => (await import('./upstash/restore.js')).restoreBackup(context, backup, options)),
     );

@@ -1,9 +1,9 @@
-import { connect } from '../connect.js';
-import { protectedDatabase } from '../connect/database.js';
-import { prune as pruneStore } from '../guard/prune/prune.js';
-import type { PruneResult } from '../guard/prune/result.js';
+import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
+import { prune as pruneStore } from '../retention/prune/prune.js';
+import type { PruneResult } from '../retention/prune/result.js';
 import { toAppError } from '../errors.js';
-import { retentionSettings } from '../settings.js';
+import { retentionSettings } from '../app/settings.js';
 import type { Context } from './context.js';
 import { bytes, counted } from './output/format.js';
 import { table } from './output/table.js';
@@ -12,7 +12,7 @@ import { storeEnvironment } from './store-choice.js';
 /** How many names a warning gives. */
 const NAMED = 5;
 
-export interface PruneCommand {
+interface PruneCommand {
   readonly dryRun?: boolean;
   readonly replica?: boolean;
 }
@@ -38,15 +38,15 @@ function quiet({ log }: Context): Context['log'] {
 }
 
 /** What a prune came to, for people. */
-export function pruneText(result: PruneResult): string {
+function pruneText(result: PruneResult): string {
   const { decisions, dryRun, held, snapshots } = result;
   const rows = decisions.map(({ id, keep, reasons }) => [id, keep ? 'keep' : 'remove', reasons.join(', ')]);
   const verdicts = rows.length === 0 ? [] : [table(['snapshot', 'verdict', 'because'], rows)];
   if (held !== null) return [...verdicts, `Nothing is removed now: ${held}.`].join('\n\n');
-  const litter = Object.entries(result.litter).filter(([, count]) => count > 0);
+  const obsolete = Object.entries(result.obsolete).filter(([, count]) => count > 0);
   const what = [
     counted(snapshots.removed, 'snapshot'),
-    ...litter.map(([kind, count]) => `${kind}: ${counted(count, 'object')}`),
+    ...obsolete.map(([kind, count]) => `${kind}: ${counted(count, 'object')}`),
   ];
   const verb = dryRun ? 'Would remove' : 'Removed';
   return [
@@ -56,7 +56,7 @@ export function pruneText(result: PruneResult): string {
 }
 
 /** What somebody should look at. */
-export function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult): string[] {
+function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult): string[] {
   const few = (names: readonly string[]): string => names.slice(0, NAMED).join(', ');
   return [
     ...(keptByStore.count === 0

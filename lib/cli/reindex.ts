@@ -1,15 +1,16 @@
-import { indexApp } from '../app.js';
+import { indexApp } from '../app/app.js';
 import { AppError } from '../errors.js';
-import type { ReindexInput, ReindexMode, ReindexScope } from '../reindex/model.js';
-import { prepareReindex, startReindex } from '../reindex/start.js';
+import type { ReindexPorts } from '../reindex/context.js';
+import { besideSchema, SUFFIX_WORDS, type Beside, type ReindexMode, type ReindexScope } from '../reindex/model.js';
+import { prepareReindex, retryOf, startReindex, type ReindexRequest } from '../reindex/start.js';
 import { handOver } from '../runs/hand-over.js';
 import { heldError } from '../runs/held.js';
 import type { RunRecord } from '../runs/model.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
-import { planOf, reportOf } from './reindex/result.js';
-import { planText, reportText } from './reindex/view.js';
-import { ask, canAsk } from './restore/ask.js';
+import { droppedOf, planOf, reportOf } from './reindex/result.js';
+import { droppedText, planText, reportText } from './reindex/view.js';
+import { prompt, canPrompt } from './restore/prompt.js';
 import { finish } from './restore/ending.js';
 import { follow } from './run/follow.js';
 
@@ -21,6 +22,13 @@ export interface ReindexOptions {
   readonly watch?: boolean;
   readonly local?: boolean;
   readonly yes?: boolean;
+  readonly retry?: string;
+  readonly into?: string;
+  readonly next?: boolean;
+  readonly model?: string;
+  readonly dimensions?: number;
+  readonly dropOld?: boolean;
+  readonly yesOverDays?: boolean;
 }
 
 /**
@@ -28,13 +36,14 @@ export interface ReindexOptions {
  * or with --watch; else it is handed over, and the run's id printed.
  */
 export async function reindex(context: Context, options: ReindexOptions): Promise<number> {
-  const scope = scopeOf(options);
+  if (options.retry === undefined) scopeOf(options);
   const app = indexApp(runEnvironment(context.env, options.local === true), { log: context.log });
-  const input: ReindexInput = { scope, mode: options.mode, dryRun: options.dryRun === true, trigger: 'cli' };
-  const asks = input.mode === 'flush' && !input.dryRun && options.yes !== true;
-  if (asks && !canAsk()) throw nobodyThere();
-  const prepared = await prepareReindex(app.reindex, input);
-  if (asks) await demandYes(context);
+  const request = await requestOf(app.reindex, options);
+  const question = request.dryRun || options.yes === true ? null : questionOf(request);
+  if (question !== null && !canPrompt()) throw nobodyThere(question);
+  const prepared = await prepareReindex(app.reindex, request, options);
+  const { input } = prepared;
+  if (question !== null) await demandYes(context, question);
   const started = await startReindex(app.engine, prepared);
   if (!app.queued) return report(context, await carryOut(context, app, started));
   if (!started.started) throw await heldError(app.ports.store, started);
@@ -48,15 +57,42 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
 function report(context: Context, run: RunRecord): number {
   const plan = planOf(run.result);
   const done = reportOf(run.result);
-  if (done !== null) context.print(reportText(done));
+  const dropped = droppedOf(run.result);
+  if (dropped !== null) context.print(droppedText(dropped));
+  else if (done !== null) context.print(reportText(done));
   else if (plan !== null) context.print(planText(plan));
   return finish(context, run, errorOfRun(run));
 }
 
 function leave(context: Context, run: RunRecord): number {
   context.document({ runId: run.id, state: run.state });
-  context.print(`Run ${run.id} goes on over the queue. Follow it with: soulcaster-backup run ${run.id} --watch`);
+  context.print(
+    `Run ${run.id} is worked on over the queue. Follow it with: npx soulcaster-backup run ${run.id} --watch --env-file .env`,
+  );
   return 0;
+}
+
+async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<ReindexRequest> {
+  const { dropOld = false, dryRun = false, into, mode, next = false, retry, yesOverDays: overDays = false } = options;
+  if (retry === undefined) {
+    const beside =
+      into === undefined && !next ? null : ({ index: next ? 'next' : 'same', suffix: into ?? '' } as const);
+    if (beside !== null) besideOf(beside);
+    return { scope: scopeOf(options), mode, dryRun, trigger: 'cli', beside, dropOld, overDays };
+  }
+  const others = ['all', 'project', 'into', 'next', 'model', 'dimensions', 'dropOld'] as const;
+  if (others.some((name) => options[name] !== undefined)) {
+    throw new AppError('usage', '--retry does what the run was asked to do, and nothing else', {
+      hint: 'Leave out what says which projects, and where: the run has it.',
+    });
+  }
+  return { ...(await retryOf(ports, retry, 'cli')), dryRun, overDays };
+}
+
+/** Throws `usage` for a suffix that is none. */
+function besideOf(beside: Beside): void {
+  if (besideSchema.safeParse(beside).success && (beside.index === 'next' || beside.suffix !== '')) return;
+  throw new AppError('usage', `The suffix of --into ${SUFFIX_WORDS}`, { hint: 'For example: --into :g2' });
 }
 
 function scopeOf({ all, project }: ReindexOptions): ReindexScope {
@@ -67,19 +103,31 @@ function scopeOf({ all, project }: ReindexOptions): ReindexScope {
   });
 }
 
-function nobodyThere(): AppError {
-  return new AppError('usage', 'Nobody is here to confirm that the index is cleared first: this is no terminal', {
-    hint: 'Give --yes, or take mode in-place, which keeps search going.',
+interface Question {
+  readonly what: string;
+  readonly instead: string;
+}
+
+/** What is asked before it is done; null for what takes nothing away. */
+function questionOf({ dropOld, mode }: ReindexRequest): Question | null {
+  if (dropOld === true) {
+    return { what: 'The old vectors are removed for good', instead: 'Let the application search the new ones first.' };
+  }
+  if (mode !== 'flush') return null;
+  return {
+    what: 'Mode flush clears the index first; search finds nothing meanwhile',
+    instead: 'Mode in-place keeps search going.',
+  };
+}
+
+function nobodyThere({ instead, what }: Question): AppError {
+  return new AppError('usage', `Nobody is here to confirm it, since this is no terminal: ${what}`, {
+    hint: `Give --yes. ${instead}`,
   });
 }
 
-async function demandYes({ interrupt }: Context): Promise<void> {
-  const answer = await ask(
-    'Mode flush clears the index first; search finds nothing meanwhile. Type yes to go on: ',
-    interrupt,
-  );
+async function demandYes({ interrupt }: Context, { instead, what }: Question): Promise<void> {
+  const answer = await prompt(`${what}. Type yes to do it: `, interrupt);
   if (answer === 'yes') return;
-  throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', {
-    hint: 'Mode in-place keeps search going.',
-  });
+  throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', { hint: instead });
 }

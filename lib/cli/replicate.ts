@@ -1,10 +1,10 @@
-import { connect, connectReplica } from '../connect.js';
-import { protectedDatabase } from '../connect/database.js';
+import { connect, connectReplica } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import { exitCodeOf, toAppError } from '../errors.js';
-import { prune } from '../guard/prune/prune.js';
-import type { PruneResult } from '../guard/prune/result.js';
-import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from '../guard/replica/replicate.js';
-import { retentionSettings } from '../settings.js';
+import { prune } from '../retention/prune/prune.js';
+import type { PruneResult } from '../retention/prune/result.js';
+import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from '../retention/replica/replicate.js';
+import { retentionSettings } from '../app/settings.js';
 import type { Context } from './context.js';
 import { bytes, count, counted } from './output/format.js';
 import { errorDocument, explain } from './output/report-error.js';
@@ -35,15 +35,21 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
 }
 
 function view(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
-  const { bytes: size, conflicts, copied, damaged, dryRun, snapshots } = result;
+  const { bytes: size, conflicts, copied, damaged, dryRun, snapshots, unverified } = result;
   const why = pruned?.held ?? held;
   const removed = pruned?.snapshots.removed ?? 0;
   const rows: [string, string][] = [
     [dryRun ? 'would copy' : 'copied', `${counted(copied, 'snapshot')}, ${bytes(size)}`],
     ['in both', `${count(snapshots)}${dryRun ? ' now' : ''}`],
+    ...(unverified.length === 0 ? [] : [['not verified', unverifiedWords(unverified)] as [string, string]]),
     ...(damaged.length === 0 ? [] : [['not copied', damaged.join(', ')] as [string, string]]),
     ...(conflicts.length === 0 ? [] : [['differ', conflicts.join(', ')] as [string, string]]),
     [dryRun ? 'would prune' : 'pruned', why === null ? counted(removed, 'snapshot') : `nothing: ${why}`],
   ];
   return facts(rows);
+}
+
+function unverifiedWords(ids: readonly string[]): string {
+  const [first = ''] = ids;
+  return `${counted(ids.length, 'snapshot')}, copied once it is verified: \`npx soulcaster-backup verify ${first} --env-file .env\``;
 }

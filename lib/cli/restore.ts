@@ -1,4 +1,5 @@
-import { fullApp, type FullApp } from '../app.js';
+import { fullApp, type FullApp } from '../app/app.js';
+import { functionsCanOpen } from '../app/settings.js';
 import type { ObjectStore } from '../ports/store.js';
 import { loadRun } from '../runs/records.js';
 import { mayWrite, refusesWrites } from './in-memory.js';
@@ -9,36 +10,58 @@ import { narrowedToUndo } from '../restore/undo-scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
 import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
-import { canAsk } from './restore/ask.js';
+import { canPrompt } from './restore/prompt.js';
 import { isAgreed, showPlan, type OpenApp } from './restore/dry-run.js';
 import { finish } from './restore/ending.js';
 import { brokenOff, errorOf, notBegun } from './restore/failure.js';
 import { explain } from './output/report-error.js';
 import { reindexRestored } from './reindex/after-restore.js';
-import { reportView } from './restore/report-view.js';
+import { reportView, vectorsOf } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
 import { openResult, restoredResult } from './restore/result.js';
 import { undoOf } from './restore/undo.js';
+import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
 import { sourceOf } from '../snapshot/source.js';
 import { notePassedOver } from './trust.js';
 import { storeEnvironment } from './store-choice.js';
+import { isFile, type FileSource } from './restore/source.js';
 
 const NO_LOCK =
   'warning: --no-lock: nothing keeps another restore, a backup or a prune from working at the same time, and no mark in the store says that this restore is unfinished: pause the schedules, and if it breaks off, start it again before the next backup. Marks of earlier restores stay.';
 
 /**
- * `restore`: brings a snapshot back, all of it or one project. Somebody at a terminal is shown what would be done, and
- * asked; elsewhere it takes --yes. `wanted` is an id, `latest`, or undefined when it was left out.
+ * `restore`: brings a snapshot back, all of it or a scope of it. Somebody at a terminal is shown what would be done, and
+ * asked; elsewhere it takes --yes. `wanted` is an id, `latest`, a file, or undefined when it was left out;
+ * `file`: what the snapshot of that id was made of.
  */
-export async function restore(context: Context, wanted: string | undefined, options: RestoreOptions): Promise<number> {
+export async function restore(
+  context: Context,
+  wanted: string | undefined,
+  options: RestoreOptions,
+  file?: FileSource,
+): Promise<number> {
+  if (file === undefined && wanted !== undefined && (await isFile(wanted))) {
+    return (await import('./restore/file.js')).restoreFile(context, wanted, options);
+  }
   const asked = requestOf(wanted, options);
   const mayGoOn = asked.dryRun || options.yes === true;
-  if (!mayGoOn && !canAsk()) throw nobodyThere();
+  if (!mayGoOn && !canPrompt()) throw nobodyThere();
   const env = storeEnvironment(context.env, options.replica);
   const noLock = options.lock === false;
+  const replica = options.replica === true;
   const open: OpenApp = (memory) => {
     const inMemory = memory || noLock;
-    return fullApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
+    const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
+    const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
+    const first = replica ? { firstStore: { env: context.env, onNotMarked, onErasuresUnread } } : {};
+    // What is encrypted is opened here: the functions have no identity for it.
+    const local = inMemory || options.local === true || !functionsCanOpen(env);
+    return fullApp(runEnvironment(env, local), {
+      log: context.log,
+      inMemory,
+      ...first,
+      ...file,
+    });
   };
   const app = open(false);
   if (!asked.dryRun && !noLock && !mayWrite(app.ports.signer)) throw publicKeyAlone();
@@ -54,30 +77,41 @@ export async function restore(context: Context, wanted: string | undefined, opti
   try {
     if (!mayGoOn && !(await isAgreed(context, app, request))) return 0;
   } catch (error) {
-    throw refusesWrites(error) ? notBegun(error, request) : error;
+    throw refusesWrites(error) ? notBegun(error, named(request, file), replica) : error;
   }
-  if (options.replica === true)
-    context.note('what is saved first goes to the second store: undo with --replica as well');
-  return perform(context, app, request);
+  if (replica) context.note('what is saved first goes to the second store: undo with --replica as well');
+  return perform(context, app, request, { replica, file });
 }
 
-async function perform(context: Context, app: FullApp, request: RestoreRequest): Promise<number> {
+/** The request as errors tell how to start it again: by the file, where its snapshot is in no store. */
+function named(request: RestoreRequest, file: FileSource | undefined): RestoreRequest {
+  return file === undefined ? request : { ...request, snapshot: file.words };
+}
+
+async function perform(
+  context: Context,
+  app: FullApp,
+  request: RestoreRequest,
+  { file, replica }: { readonly file: FileSource | undefined; readonly replica: boolean },
+): Promise<number> {
   const { store } = app.ports;
+  const again = named(request, file);
   const prepared = await prepareRestore(app.ports, request);
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
-    throw refusesWrites(error) ? notBegun(error, request) : error;
+    throw refusesWrites(error) ? notBegun(error, again, replica) : error;
   });
   const ended = await carryOut(context, app, started).catch(async (error: unknown) => {
-    throw refusesWrites(error) && started.started ? await stopped(store, started.run.id, error, request) : error;
+    throw refusesWrites(error) && started.started ? await stopped(store, started.run.id, error, again, replica) : error;
   });
-  const run = { ...ended, result: await openResult(context.env, app.ports.sealer, ended.result) };
-  const undo = await undoOf(store, run);
+  const run = { ...ended, result: await openResult(context.env, app.ports.encryptor, ended.result) };
+  const undo = await undoOf(store, run, replica);
   const result = restoredResult(run.result);
   if (result !== null) context.print(reportView(result, undo));
-  const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null;
-  const vectors = goesOn ? await reindexRestored(context, app, app.reindex, result.scope) : null;
+  const scope = result === null ? null : vectorsOf(result);
+  const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null && scope !== null;
+  const vectors = goesOn ? await reindexRestored(context, app, app.reindex, scope) : null;
   const error = errorOf(run, app.queued);
-  const told = error === null || result !== null ? error : brokenOff(error, request, undo, run);
+  const told = error === null || result !== null ? error : brokenOff(error, again, undo, run, replica);
   const unmade = vectors?.error ?? null;
   if (told !== null && unmade !== null) explain(unmade, { env: context.env, err: (text) => context.note(text) });
   return finish(context, run, told ?? unmade, {
@@ -87,9 +121,15 @@ async function perform(context: Context, app: FullApp, request: RestoreRequest):
 }
 
 /** The error of a restore whose state the store did not take any more: its record says how far it had come. */
-async function stopped(store: ObjectStore, id: string, error: AppError, request: RestoreRequest): Promise<AppError> {
+async function stopped(
+  store: ObjectStore,
+  id: string,
+  error: AppError,
+  request: RestoreRequest,
+  replica: boolean,
+): Promise<AppError> {
   const run = (await loadRun(store, id)).record;
-  return brokenOff(error, request, await undoOf(store, run), run);
+  return brokenOff(error, request, await undoOf(store, run, replica), run, replica);
 }
 
 function publicKeyAlone(): AppError {

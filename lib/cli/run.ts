@@ -1,13 +1,16 @@
-import { connect } from '../connect.js';
+import { connect } from '../app/connect.js';
+import { deploymentOf } from '../app/connect/deployment.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { drillSchema } from '../restore/drill/record.js';
 import { isOver } from '../runs/ending.js';
 import { viewRun } from '../runs/live.js';
-import type { RunRecord } from '../runs/model.js';
+import type { RunKind } from '../runs/kinds.js';
+import type { RunRecord, RunState } from '../runs/model.js';
+import { pageOfRuns } from '../runs/recent.js';
+import { runSummary } from '../runs/summary.js';
 import { errorOfRun } from './carry-out.js';
 import type { Context } from './context.js';
-import { count } from './output/format.js';
-import { phaseName, waitingWords } from './output/phases.js';
+import { runRows, runTable } from './output/run-views.js';
 import { facts } from './output/table.js';
 import { planOf, reportOf } from './reindex/result.js';
 import { planText, reportText } from './reindex/view.js';
@@ -18,36 +21,55 @@ import { dryRunResult, openResult, restoredResult } from './restore/result.js';
 import { undoOf, type Undo } from './restore/undo.js';
 import { follow } from './run/follow.js';
 
+const LISTED = 20;
+
+export interface RunsOptions {
+  readonly kind?: RunKind;
+  readonly state?: RunState;
+  readonly project?: string;
+  readonly before?: string;
+}
+
+/** `run` without an id: the newest runs that fit, newest first. */
+export async function runs(context: Context, options: RunsOptions): Promise<number> {
+  const { store } = connect(context.env, ['store'], { log: context.log });
+  const { before = null, kind, project, state } = options;
+  const { next, runs: found } = await pageOfRuns(store, {
+    kinds: kind === undefined ? [] : [kind],
+    states: state === undefined ? [] : [state],
+    projects: project === undefined ? [] : [project],
+    before,
+    limit: LISTED,
+  });
+  const isAll = [before, kind, project, state].every((option) => option == null);
+  const nothing = isAll ? 'Nothing has run yet.' : 'No such run is kept.';
+  context.print(found.length === 0 ? nothing : runTable(found.map(runSummary)));
+  if (next !== null) context.print(`There are older runs; the same command with --before ${next} lists them.`);
+  context.document({ runs: found.map(runSummary), next, deployment: deploymentOf(context.env) });
+  return 0;
+}
+
 /** `run`: how far a run of any kind is, or how it ended; with --watch followed to its end. */
 export async function run(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
-  const ports = connect(context.env, ['clock', 'sealer', 'store'], { log: context.log });
+  const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
-  const record = { ...found, result: await openResult(context.env, ports.sealer, found.result) };
+  const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record);
   context.print([facts(overview(record)), ...outcome(record, undo)].join('\n\n'));
-  const { kind, phase, progress, resumeAt, createdAt, updatedAt, finishedAt } = record;
+  const summary = runSummary(record);
   const waitsFor = isOver(record) ? null : record.error;
-  const times = { createdAt, updatedAt, finishedAt };
   const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};
-  const more = { kind, phase, progress, resumeAt, waitsFor, ...hidden, ...times };
-  // What a run waits for is no error: it goes on by itself.
+  const more = { ...summary, resumeAt: record.resumeAt, waitsFor, ...hidden };
+  // What a run waits for is no error: it continues by itself.
   return finish(context, record, isOver(record) ? errorOfRun(record) : null, more);
 }
 
 const HIDDEN_HINT = 'that of BACKUP_SIGNING_KEY or, without one, of UPSTASH_REDIS_REST_TOKEN where it ran';
 
 function overview(record: RunRecord): [string, string][] {
-  const { id, kind, state, progress, createdAt, updatedAt, finishedAt, hidden } = record;
-  const of = progress.total === null ? '' : ` of ${count(progress.total)}`;
-  return [
-    ['run', `${id}, a ${kind}`],
-    ['state', state === 'waiting' ? waitingWords(record) : state],
-    ['phase', phaseName(record)],
-    ['progress', `${count(progress.done)}${of} ${progress.unit}`],
-    ['started', createdAt],
-    ['last change', finishedAt ?? updatedAt],
-    ...(hidden === true ? [['details', `${HIDDEN_WORDS}: ${HIDDEN_HINT}`] satisfies [string, string]] : []),
-  ];
+  const details =
+    record.hidden === true ? [['details', `${HIDDEN_WORDS}: ${HIDDEN_HINT}`] satisfies [string, string]] : [];
+  return [...runRows(record), ...details];
 }
 
 /** What came of a run, in the words of the command that starts such runs; nothing while it is under way. */
@@ -63,6 +85,6 @@ function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): str
   const drill = drillSchema.safeParse(result).data;
   if (drill !== undefined) return [`The drill ${drill.outcome}${drill.reason === null ? '.' : `: ${drill.reason}`}`];
   return kind === 'snapshot' && state !== 'failed' && result !== null
-    ? [`\`soulcaster-backup show ${id}\` tells what is in the snapshot.`]
+    ? [`\`npx soulcaster-backup show ${id} --env-file .env\` tells what is in the snapshot.`]
     : [];
 }

@@ -1,45 +1,35 @@
-import type { Environment } from '../config.js';
-import { connect } from '../connect.js';
+import type { Environment } from '../app/config.js';
+import { connect } from '../app/connect.js';
 import { AppError } from '../errors.js';
 import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
-import { hasSealedNames, openLedger } from '../snapshot/ledger.js';
+import { listEntries } from '../snapshot/catalog-object.js';
+import { assessor } from '../snapshot/latest.js';
+import { hasEncryptedNames, openLedger } from '../snapshot/ledger.js';
 import type { Ledger, Manifest } from '../snapshot/manifest.js';
 import { sizesOf } from '../snapshot/sizes.js';
 import type { Verification } from '../snapshot/verification.js';
-import { shortSource, sourceWords } from '../snapshot/source.js';
-import { assess, type Assessment } from '../snapshot/trust.js';
-import { deploymentOf } from '../connect/deployment.js';
+import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
+import { type Assessment } from '../snapshot/trust.js';
+import { deploymentOf } from '../app/connect/deployment.js';
 import type { Context } from './context.js';
 import { chosenSnapshot, connectedTrust } from './trust.js';
-import { bytes, count, counted, dollars, duration, keyName, namesHint, printable, ratio } from './output/format.js';
-import { ledgerLine, namesLine } from './output/summary.js';
+import { bytes, count, counted, duration, keyName, namesHint, printable, ratio } from './output/format.js';
+import { ledgerLine, namesLine, spentLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
-export interface ShowOptions {
-  readonly diff?: boolean;
-  readonly project?: string;
-  readonly fromSource?: boolean;
-}
-
 /** `show`: a snapshot's manifest as a report, with the names of keys opened where there is an identity for them. */
-export async function show(context: Context, wanted: string, options: ShowOptions): Promise<number> {
-  if (options.diff === true) return (await import('./restore/diff.js')).diff(context, wanted, options);
-  if (options.project !== undefined) {
-    throw new AppError('usage', '--project goes with --diff only', {
-      hint: 'Give both to compare one project; without them `show` counts the keys of every project.',
-    });
-  }
+export async function show(context: Context, wanted: string): Promise<number> {
   const trust = await connectedTrust(context);
   const id = await chosenSnapshot(context, trust, wanted);
   const entry = await catalogEntry(trust.store, id);
   const stored = entry?.manifest ?? null;
   if (entry === null || stored === null) {
     throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
-      hint: 'It was altered, cut, or written by a newer version; `soulcaster-backup verify` tells more.',
+      hint: 'It was altered, cut, or written by a newer version; `npx soulcaster-backup verify --env-file .env` tells more.',
     });
   }
   const manifest = { ...stored, ledger: await readable(context.env, stored.ledger) };
-  const assessment = assess(entry, trust);
+  const assessment = (await assessor(trust, await listEntries(trust)))(entry);
   const { accepted, adopted, verification } = entry;
   const source = { source: shortSource(manifest.source), own: trust.sources?.has(manifest.source) ?? null };
   const words = { trust: assessment.state, reasons: assessment.reasons, accepted, adopted, ...source };
@@ -50,7 +40,7 @@ export async function show(context: Context, wanted: string, options: ShowOption
 
 /** Where nothing is encrypted the keys are not asked for: one that is malformed must not hide a plain manifest. */
 async function readable(env: Environment, ledger: Ledger): Promise<Ledger> {
-  return hasSealedNames(ledger) ? openLedger(connect(env, ['sealer']).sealer, ledger) : ledger;
+  return hasEncryptedNames(ledger) ? openLedger(connect(env, ['encryptor']).encryptor, ledger) : ledger;
 }
 
 function report({ id, verification }: CatalogEntry, manifest: Manifest, assessment: Assessment, whose: string): string {
@@ -85,6 +75,7 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
   return [
     ['state', state],
     ...(purpose === undefined ? [] : [['purpose', 'taken by a restore, of what was there before'] as [string, string]]),
+    ...(manifest.imported === undefined ? [] : [['imported', importedWords(manifest.imported)] as [string, string]]),
     [
       'verified',
       verification === null ? 'never' : `${verification.state} at ${verification.at} (${verification.depth})`,
@@ -96,14 +87,17 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
     ['ledger', ledgerLine(ledger)],
     ['names', namesLine(manifest)],
     ['doubles', `${count(doubles.length)} passed over`],
-    [
-      'spent',
-      `${counted(spent.commands, 'command')}, ${counted(spent.requests, 'request')}, at most ${dollars(spent.estimatedUsd)}`,
-    ],
+    ['spent', `${counted(spent.commands, 'command')}, ${spentLine(manifest)}`],
     ['encrypted', recipients.length === 0 ? 'no' : `to ${recipients.join(', ')}`],
     ['signed', seal.signature === null ? 'no' : 'yes (Ed25519)'],
     ['before it', previous === null ? 'none: the first of the chain' : `${previous.id} (sha256 ${previous.sha256})`],
   ];
+}
+
+function importedWords(imported: NonNullable<Manifest['imported']>): string {
+  const { bytes: size, format, layers, sha256 } = imported;
+  const packed = layers.length === 0 ? '' : `, ${layers.join(' and ')}`;
+  return `from ${printable(fileWords(imported))} (${format}${packed}, ${bytes(size)}, sha256 ${sha256})`;
 }
 
 function trustWords({ reasons, state }: Assessment): string {

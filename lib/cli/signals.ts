@@ -1,7 +1,7 @@
 import { AppError, exitCodeOf } from '../errors.js';
 
 /** The signals that ask a process to stop, as an abort signal. */
-export interface Interruption {
+interface Interruption {
   readonly signal: AbortSignal;
   /** Gives the signals back to the system. */
   release(): void;

@@ -1,19 +1,24 @@
-import { deploymentOf, type Deployment } from '../connect/deployment.js';
-import { statusReport, type StatusReport } from '../guard/status/report.js';
+import { deploymentOf, type Deployment } from '../app/connect/deployment.js';
+import type { Answer } from '../monitoring/status/answers.js';
+import { statusReport, type StatusReport } from '../monitoring/status/report.js';
 import { drills } from '../restore/drill/record.js';
-import { alertRules } from '../settings.js';
+import { liveServices } from '../app/live-services.js';
+import { alertRules } from '../app/settings.js';
+import { recipeWords } from '../soulcaster/index-models.js';
 import { connectedTrust } from './trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
-import { facts, table } from './output/table.js';
+import { runTable } from './output/run-views.js';
+import { facts } from './output/table.js';
 
 const HOUR_MS = 3_600_000;
 const SHOWN_RUNS = 8;
 
-/** `status`: whether the objectives are met, and by how much. Exit 1 when one is breached. */
+/** `status`: the four answers, and the figures behind them. Exit 1 unless all four are ok. */
 export async function status(context: Context): Promise<number> {
   const trust = await connectedTrust(context);
-  const report = await statusReport(trust, () => drills(trust.store), alertRules(context.env));
+  const rules = alertRules(context.env);
+  const report = await statusReport(trust, () => drills(trust.store), rules, liveServices(context.env));
   const deployment = deploymentOf(context.env);
   context.print(view(report, deployment));
   context.document({ ...report, deployment });
@@ -32,29 +37,49 @@ function unfinishedWords({ unfinished }: StatusReport): [string, string][] {
   ]);
 }
 
+/** Each answer in a line, and why it is not ok in separate lines. */
+function answerRows({ recoverable, recoveryTime, services, watched }: StatusReport): [string, string][] {
+  const answers: [string, Answer][] = [
+    ['recoverable', recoverable],
+    ['in time', recoveryTime],
+    ['watched', watched],
+    ['services', services],
+  ];
+  return answers.map(([name, { by, checkedAt, reasons, since, state }]) => {
+    const tried = checkedAt === null ? 'never tried' : `tried ${checkedAt}${by === null ? '' : ` by ${by}`}`;
+    const why = reasons.length === 0 ? '' : `: ${printable(reasons.join('; '))}`;
+    return [name, `${STATE_WORDS[state]}, since ${since}, ${tried}${why}`];
+  });
+}
+
+const STATE_WORDS = { ok: 'ok', 'not-ok': 'NOT OK', unknown: 'NOT KNOWN' } as const;
+
 function view(report: StatusReport, deployment: Deployment): string {
   const { storage } = report;
   const parts = [
     facts([
       ['database', databaseWords(deployment)],
       ['state', report.state],
+      ...answerRows(report),
       ...unfinishedWords(report),
       ['recovery point', pointWords(report)],
       ['recovery time', timeWords(report)],
       ['last drill', drillWords(report)],
+      ...nextDrillRow(report),
       ...unsavedRow(report),
+      ...indexRows(report),
       ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${flaws(storage)}`],
       [
         'guard',
         report.guard.lastRunAt === null
           ? 'has not run yet'
-          : `${report.guard.outcome ?? ''}, ${report.guard.lastRunAt}`,
+          : `last turn ${report.guard.lastRunAt}: ${report.guard.outcome ?? 'not known'}`,
       ],
       ['alerts', report.alerts.length === 0 ? 'none' : String(report.alerts.length)],
     ]),
     ...report.alerts.map(({ code, message, hint, since }) => `ALERT ${code}, since ${since}: ${message}\n  -> ${hint}`),
   ];
-  if (report.runs.length > 0) parts.push(runTable(report));
+  if (report.runs.length > 0) parts.push(runTable(report.runs.slice(0, SHOWN_RUNS)));
   return parts.join('\n\n');
 }
 
@@ -76,14 +101,16 @@ function passedOverText({ id, reasons, state }: StatusReport['recoveryPoint']['p
   return `${id} is ${state}: ${reasons.join('; ')}`;
 }
 
-function timeWords({ recoveryTime: { lastPassed, met, objectiveHours, projectedMilliseconds } }: StatusReport): string {
+function timeWords({ recoveryTime: time }: StatusReport): string {
+  const { lastPassed, met, objectiveHours, projectedMilliseconds, projectedProvenMilliseconds: proven } = time;
   if (projectedMilliseconds === null || lastPassed === null) return 'not known: no drill has passed yet';
   const within = met === true ? 'within' : 'OVER';
   const measured =
     lastPassed.milliseconds === null
       ? ''
       : ` (measured: ${duration(lastPassed.milliseconds)} for ${count(lastPassed.keys)} keys)`;
-  return `${duration(projectedMilliseconds)} at today's size, ${within} the objective of ${objectiveHours} h${measured}`;
+  const proof = proven === null ? '' : `; ${duration(proven)} until it is proven`;
+  return `${duration(projectedMilliseconds)} until all is written at today's size, ${within} the objective of ${objectiveHours} h${proof}${measured}`;
 }
 
 function drillWords({ recoveryTime: { lastDrill } }: StatusReport): string {
@@ -92,8 +119,37 @@ function drillWords({ recoveryTime: { lastDrill } }: StatusReport): string {
   return `${outcome}${finishedAt === null ? '' : ` ${finishedAt}`}${reason === null ? '' : `: ${reason}`}`;
 }
 
+function nextDrillRow({ recoveryTime: { drillDueAt, drilledBy } }: StatusReport): [string, string][] {
+  if (drilledBy === null) return [];
+  const by =
+    drilledBy === 'guard'
+      ? 'started by the guard'
+      : 'yours to start, where the age identity is, since the functions have none: npx soulcaster-backup drill --local --env-file .env';
+  return [['next drill', `${drillDueAt === null ? 'due now' : `due ${drillDueAt}`}, ${by}`]];
+}
+
 function unsavedRow({ unsaved }: StatusReport): [string, string][] {
   return unsaved?.words == null ? [] : [['not saved', `${unsaved.words} (${unsaved.snapshot})`]];
+}
+
+const SHOWN_NAMESPACES = 10;
+
+/** One row for each model, with the projects whose vectors it made. */
+function indexRows({ index }: StatusReport): [string, string][] {
+  if (index === null) return [];
+  const { beside, configured, namespaces, suffix } = index;
+  const rows = [...new Set(namespaces.map(recipeWords))].map((words): [string, string] => {
+    const some = namespaces.filter((one) => recipeWords(one) === words);
+    const names = some.slice(0, SHOWN_NAMESPACES).map(({ project }) => printable(`${project}${suffix}`));
+    const more = some.length > names.length ? ` and ${some.length - names.length} more` : '';
+    const dates = some.map(({ provenAt }) => provenAt);
+    const proven = dates.includes(null) ? 'not all proven' : `proven since ${dates.sort()[0] ?? ''}`;
+    const is = words === recipeWords(configured) ? '' : 'ANOTHER MODEL than is configured: ';
+    return ['vectors', `${is}${words}, ${proven}: ${names.join(', ')}${more}`];
+  });
+  if (rows.length === 0) rows.push(['vectors', `no re-index is proven yet; configured is ${recipeWords(configured)}`]);
+  for (const one of beside) rows.push(['built beside', `${recipeWords(one)}, suffix ${JSON.stringify(one.suffix)}`]);
+  return rows;
 }
 
 function flaws({ damaged, incomplete, states }: StatusReport['storage']): string {
@@ -101,17 +157,4 @@ function flaws({ damaged, incomplete, states }: StatusReport['storage']): string
   const others = Object.entries({ doubtful, foreign, future, unverified, untrusted });
   const found = others.filter(([, number]) => number > 0).map(([state, number]) => `, ${number} ${state}`);
   return `${incomplete > 0 ? `, ${incomplete} incomplete` : ''}${damaged > 0 ? `, ${damaged} DAMAGED` : ''}${found.join('')}`;
-}
-
-function runTable({ runs }: StatusReport): string {
-  const rows = runs
-    .slice(0, SHOWN_RUNS)
-    .map(({ runId, kind, state, error, createdAt, finishedAt }) => [
-      runId,
-      kind,
-      state,
-      finishedAt === null ? '' : duration(Math.max(0, Date.parse(finishedAt) - Date.parse(createdAt))),
-      error?.code ?? '',
-    ]);
-  return table(['run', 'kind', 'state', 'time', 'error'], rows);
 }

@@ -1,8 +1,9 @@
-import { loadConfig, loadTarget, type Environment } from '../config.js';
-import { connectTarget } from '../connect.js';
-import { protectedDatabase } from '../connect/database.js';
+import { loadConfig, loadTarget, type Environment } from '../app/config.js';
+import { connect, connectTarget } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import { shortSource } from '../snapshot/source.js';
-import { demandDatabase } from '../guard/rotate/database.js';
+import { demandFinished } from '../snapshot/unfinished-marks.js';
+import { demandDatabase } from '../rotation/database.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,
@@ -14,6 +15,7 @@ import {
 
 export interface SwitchOptions extends RotationOptions {
   readonly allowEmpty?: boolean;
+  readonly allowUnfinished?: boolean;
 }
 
 const URL_VARIABLE = 'UPSTASH_REDIS_REST_URL';
@@ -23,7 +25,7 @@ const TOKEN_VARIABLE = 'UPSTASH_REDIS_REST_TOKEN';
 export async function switchTo(context: Context, name: string, options: SwitchOptions): Promise<number> {
   demandConsent(options);
   rotationPorts(context);
-  const exit = await carryOutRotation(context, rotationTo(context.env, name, options.allowEmpty === true), options);
+  const exit = await carryOutRotation(context, rotationTo(context, name, options), options);
   if (exit === 0 && options.dryRun !== true) {
     context.note(`Set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name} as well.`);
     const { source } = protectedDatabase(context.env);
@@ -38,7 +40,7 @@ function adoptWords(source: string): string {
   return `Then say once that it is the same data, so that the snapshots taken so far count for it: ${command}`;
 }
 
-function rotationTo(env: Environment, name: string, allowEmpty: boolean): Wanted {
+function rotationTo({ env, log }: Context, name: string, options: SwitchOptions): Wanted {
   const target = loadTarget(env, name);
   const redis = connectTarget(env, name);
   const values = [
@@ -54,7 +56,10 @@ function rotationTo(env: Environment, name: string, allowEmpty: boolean): Wanted
       return value === '' ? [] : [{ variable, value }];
     }),
     candidates: [],
-    prove: () => demandDatabase(redis, allowEmpty),
+    prove: async () => {
+      if (options.allowUnfinished !== true) await demandFinished(connect(env, ['store'], { log }).store, redis.host);
+      return demandDatabase(redis, options.allowEmpty === true);
+    },
   };
 }
 

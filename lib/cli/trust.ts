@@ -1,13 +1,13 @@
-import type { Environment } from '../config.js';
-import { connect } from '../connect.js';
-import { protectedDatabase } from '../connect/database.js';
+import type { Environment } from '../app/config.js';
+import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import type { PassedOver } from '../snapshot/latest.js';
 import { passedOverWords, selectSnapshot } from '../snapshot/select.js';
 import { trustContext, type TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { printable } from './output/format.js';
 
-/** So many snapshots that were passed over are named. */
+/** This many snapshots that were passed over are named. */
 const NAMED = 3;
 
 /** What snapshots are judged by, as the configuration says it. */

@@ -1,11 +1,13 @@
-import { connect } from '../connect.js';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
+import { cancelRun } from '../runs/cancel.js';
+import type { Engine } from '../runs/engine.js';
 import { endLease, unlockCommand } from '../runs/lease.js';
 import { leaseObject, listLeases, type ListedLease } from '../runs/lease-document.js';
-import { titleOf } from '../runs/model.js';
+import { traitsOf } from '../runs/kinds.js';
 import { runsOf } from '../runs/recent.js';
 import { storeNow } from '../runs/store-time.js';
+import { endingApp } from './cancel.js';
 import type { Context } from './context.js';
 import { duration } from './output/format.js';
 import { table } from './output/table.js';
@@ -27,14 +29,31 @@ export async function unlock(
   name: string | undefined,
   options: { readonly yes?: boolean },
 ): Promise<number> {
-  const { clock, store } = connect(context.env, ['clock', 'store'], { log: context.log });
+  const { engine, ports } = endingApp(context, context.env);
+  const { clock, store } = ports;
   const views = await viewsOf(store);
   const wanted = name === undefined ? views : views.filter(({ lease }) => lease === name);
   if (name !== undefined && wanted.length === 0) throw unknown(name, views);
-  const ended = name !== undefined && options.yes === true && (await endLease({ clock, store }, name));
+  const isToEnd = name !== undefined && options.yes === true;
+  const run = isToEnd ? await endHolder(engine, wanted[0]?.holder ?? null) : null;
+  const ended = isToEnd && ((await endLease({ clock, store }, name)) || run !== null);
   context.print(text(wanted, name, ended, options.yes === true));
-  context.document({ leases: wanted, ended: ended ? name : null });
+  if (run !== null) context.print(`Run ${run}, which held it, is ended and is not resumed.`);
+  context.document({ leases: wanted, ended: ended ? name : null, endedRun: run });
   return 0;
+}
+
+/** A run without its lease must not go on: what it knows is of a time before others had it. Returns the run that was ended. */
+async function endHolder(engine: Engine, holder: string | null): Promise<string | null> {
+  if (holder === null) return null;
+  try {
+    const { error } = await cancelRun(engine, holder);
+    return error?.code === 'cancelled' ? holder : null;
+  } catch (error) {
+    // One without a record, or with one that cannot be read, is never resumed.
+    if (error instanceof AppError && (error.code === 'not-found' || error.code === 'damaged')) return null;
+    throw error;
+  }
 }
 
 async function viewsOf(store: ObjectStore): Promise<LeaseView[]> {
@@ -56,7 +75,7 @@ async function viewOf(
     object: leaseObject(name),
     readable: document !== null,
     holder,
-    what: run === undefined ? null : `${titleOf(run.kind)}, ${run.state}, phase ${run.phase}`,
+    what: run === undefined ? null : `${traitsOf(run.kind).title}, ${run.state}, phase ${run.phase}`,
     ageMs: now === null ? null : Math.max(0, now - modifiedAt),
   };
 }

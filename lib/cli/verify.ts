@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { storeApp, type StoreApp } from '../app.js';
-import { deploymentOf } from '../connect/deployment.js';
-import { exitCodeOf } from '../errors.js';
+import { storeApp, type StoreApp } from '../app/app.js';
+import { deploymentOf } from '../app/connect/deployment.js';
+import { exitCodeOf, type AppError } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
 import { errorOfRun, runEnvironment } from './carry-out.js';
 import { carryOutReading } from './in-memory.js';
-import { protectedDatabase } from '../connect/database.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import { trustContext } from '../snapshot/trust.js';
 import { chosenSnapshot } from './trust.js';
 import type { Context } from './context.js';
@@ -23,22 +23,32 @@ const resultSchema = z.object({
 });
 type Result = z.infer<typeof resultSchema>;
 
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly local?: boolean;
   readonly replica?: boolean;
 }
 
 /** `verify`: reads a snapshot back and names everything that is wrong with it, or with the chain. */
 export async function verify(context: Context, wanted: string, options: VerifyOptions): Promise<number> {
+  const error = await verifySnapshot(context, wanted, options);
+  return error === null ? 0 : exitCodeOf(error.code);
+}
+
+/** The same for a command that has more to do. What was found is printed already. */
+export async function verifySnapshot(
+  context: Context,
+  wanted: string,
+  options: VerifyOptions,
+): Promise<AppError | null> {
   const env = storeEnvironment(context.env, options.replica);
   const open = (inMemory: boolean): StoreApp =>
     storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chosenSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id));
+  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id, 'cli'));
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
-  if (parsed.success) context.print(describe(parsed.data));
+  if (parsed.success) context.print(describe(parsed.data, error?.code === 'chain-broken'));
   const manifest = (await catalogEntry(app.ports.store, id))?.manifest ?? null;
   if (manifest !== null && manifest.state !== 'complete') {
     const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
@@ -57,13 +67,15 @@ export async function verify(context: Context, wanted: string, options: VerifyOp
     deployment: deploymentOf(env),
     error: error === null ? null : errorDocument(error).error,
   });
-  return error === null ? 0 : exitCodeOf(error.code);
+  return error;
 }
 
-function describe({ snapshot, depth, keys, findings }: Result): string {
+/** @param whole whether the findings are of other snapshots */
+function describe({ snapshot, depth, keys, findings }: Result, whole: boolean): string {
   if (findings.length > 0) {
     const lines = findings.map(({ code, subject, detail }) => `  ${code}  ${subject}\n    ${detail}`);
-    return [`Snapshot ${snapshot}: ${counted(findings.length, 'finding')}.`, ...lines].join('\n');
+    const of = whole ? `Snapshot ${snapshot} is whole; of others in the store` : `Snapshot ${snapshot}`;
+    return [`${of}: ${counted(findings.length, 'finding')}.`, ...lines].join('\n');
   }
   if (depth === 'lines') return `Snapshot ${snapshot} is whole: ${counted(keys, 'key')} read back, the chain holds.`;
   return `Snapshot ${snapshot} has all its bytes, the chain holds. It is encrypted and there is no identity here to read its lines with.`;

@@ -5,7 +5,7 @@ import type { CreateResult, ObjectStore } from '../ports/store.js';
 import { NO_CIPHER, type ControlCipher } from './cipher.js';
 import { hide, reveal } from './hidden.js';
 import { isControlName } from './names.js';
-import { openControl, sealControl, type Objection } from './signature.js';
+import { openControl, signControl, type Objection } from './signature.js';
 
 /**
  * An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here;
@@ -17,7 +17,7 @@ export interface IgnoredObject {
 }
 
 /** A store whose control state counts only when it is ours. */
-export interface AuthenticatedStore extends ObjectStore {
+interface AuthenticatedStore extends ObjectStore {
   /** Names of the control objects that were read through this store and do not count, in the order they were met. */
   ignored(): readonly string[];
   /** The same with the reasons. One that was replaced or removed since is left out once it has been read again. */
@@ -27,7 +27,7 @@ export interface AuthenticatedStore extends ObjectStore {
 }
 
 const CREATE_TRIES = 10;
-/** So many names are kept: whoever fills a bucket with junk must not fill our memory as well. */
+/** This many names are kept: whoever fills a bucket with junk must not fill our memory as well. */
 const MOST_NAMED = 1000;
 
 /**
@@ -48,7 +48,9 @@ export function authenticatedStore(
   const ignored = new Map<string, IgnoredObject & { readonly etag: string }>();
   const told = new Set<string>();
   const ignore = (object: string, why: IgnoredObject['why'], etag: string): null => {
-    if (ignored.size < MOST_NAMED || ignored.has(object)) ignored.set(object, { object, why, etag });
+    // What forbids something (the erasure list) must not be forgotten over junk.
+    if (ignored.size < MOST_NAMED || ignored.has(object) || object.startsWith('guard/'))
+      ignored.set(object, { object, why, etag });
     if (told.has(object) || told.size >= MOST_NAMED) return null;
     told.add(object);
     log.warn('control-object-ignored', { object, why });
@@ -59,7 +61,7 @@ export function authenticatedStore(
     if (ignored.get(object)?.etag !== etag) ignored.delete(object);
   };
   const sealed = (name: string, body: Uint8Array): Buffer => {
-    const bytes = sealControl(signer, name, hide(cipher, name, body));
+    const bytes = signControl(signer, name, hide(cipher, name, body));
     if (bytes === null) throw readerOnly(name);
     return bytes;
   };

@@ -22,7 +22,7 @@ const LARGEST_BYTES = 256 * 1024 * 1024;
 /** Where nothing is set that others have too: what a process encrypts so, it can still read itself. */
 const OF_THIS_PROCESS = randomBytes(KEY_BYTES);
 
-export interface CipherOptions {
+interface CipherOptions {
   readonly encrypts: boolean;
   /** The first is encrypted with; all are tried when something is decrypted. */
   readonly secrets: readonly (string | Uint8Array)[];

@@ -17,7 +17,7 @@ const LARGEST_BYTES = 64 * 1024 * 1024;
  * JSON text without white space. Null when it has to be signed and cannot be: only a public key is set. Throws
  * `TypeError` for what is not a JSON object, which control state always is.
  */
-export function sealControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
+export function signControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
   if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
   const content = objectIn(body);
   if (content === null) throw new TypeError(`${name} is not a JSON object`);

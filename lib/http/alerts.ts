@@ -1,6 +1,9 @@
-import { environment } from '../config.js';
-import { connect } from '../connect.js';
-import { sendTestAlert } from '../guard/alerts/test-message.js';
+import { z } from 'zod';
+import { environment } from '../app/config.js';
+import { connect } from '../app/connect.js';
+import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
+import { sendTestAlert } from '../monitoring/alerts/test-message.js';
+import { parseBody, readBody } from './body.js';
 import type { ViewPorts } from './entry.js';
 import { json } from './problem.js';
 
@@ -8,4 +11,28 @@ import { json } from './problem.js';
 export async function testAlert(ports: ViewPorts): Promise<Response> {
   const result = await sendTestAlert({ ...ports, ...connect(environment(), ['alerter']) });
   return json(result.outcome === 'delivered' ? 200 : 502, result);
+}
+
+const BODY_LIMIT = 4 * 1024;
+
+const ackBodySchema = z.strictObject({
+  code: z.string().min(1).max(60).describe('the code of an open alert'),
+  subject: z
+    .string()
+    .max(512)
+    .nullable()
+    .default(null)
+    .describe('the subject of that alert, or null for all of the code'),
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(500)
+    .describe('a text of 1 to 500 characters: whoever reads it later must see why'),
+});
+
+/** POST /api/alerts/acknowledge: an open alert is known, and why. 404 where none of the code and subject is open. */
+export async function ackAlert(ports: ViewPorts, request: Request): Promise<Response> {
+  const word = parseBody(await readBody(request, BODY_LIMIT), ackBodySchema);
+  return json(200, { acknowledged: await acknowledgeByHand(ports, { ...word, until: null }) });
 }

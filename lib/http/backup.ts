@@ -1,10 +1,12 @@
-import type { FullApp } from '../app.js';
-import { environment } from '../config.js';
-import { judgingOf } from '../guard-app.js';
-import { pulse } from '../guard/heartbeat.js';
-import { look } from '../guard/watch.js';
+import type { FullApp } from '../app/app.js';
+import { environment } from '../app/config.js';
+import { judgingOf } from '../app/guard-app.js';
+import { pulse } from '../monitoring/heartbeat.js';
+import { evaluateAndNotify } from '../monitoring/evaluate-and-notify.js';
 import type { Held } from '../runs/held.js';
-import type { Budget } from '../runs/leg.js';
+import type { Budget } from '../runs/attempt.js';
+import { isOver, type RunRecord } from '../runs/model.js';
+import { loadRun } from '../runs/records.js';
 import { sourceOf } from '../snapshot/source.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
@@ -21,17 +23,17 @@ import { upkeepNow } from './upkeep.js';
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   const judging = judgingOf(environment(), app.ports);
   await pulse(judging.ports, 'start');
-  const looking = look(judging);
+  const looking = evaluateAndNotify(judging);
   const busy = ({ holder }: Held): Promise<Response> =>
     Promise.resolve(
-      json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is at work on the database.` }),
+      json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is in progress on the database.` }),
     );
   try {
     return await snapshotNow(app, budget, 'cron', busy);
   } catch (error) {
     await looking;
     // There may be no run that could tell of it when it ends.
-    await look(judging);
+    await evaluateAndNotify(judging);
     await pulse(judging.ports, 'fail');
     throw error;
   } finally {
@@ -42,8 +44,22 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */
 export async function adminBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   return snapshotNow(app, budget, 'admin', (held) => {
-    throw lockedBy(held, 'at work on the database');
+    throw lockedBy(held, 'in progress on the database');
   });
+}
+
+/**
+ * What comes in the way now may pass: then the queue makes another attempt, and whoever asked must know that their run is
+ * under way. It is thrown where nobody does.
+ */
+async function workOrHandOn(app: FullApp, id: string, budget: Budget): Promise<RunRecord> {
+  try {
+    return await app.work(id, budget);
+  } catch (error) {
+    const { record } = await loadRun(app.ports.store, id);
+    if (isOver(record) || record.nextAttemptAt === null) throw error;
+    return record;
+  }
 }
 
 async function snapshotNow(
@@ -55,7 +71,7 @@ async function snapshotNow(
   const started = await startSnapshot(app.engine, trigger);
   if (!started.started) return taken(started);
   const { id } = started.run;
-  const run = await app.work(id, budget);
+  const run = trigger === 'cron' ? await app.work(id, budget) : await workOrHandOn(app, id, budget);
   const keep = trigger === 'cron' && run.state === 'succeeded';
   const after = keep
     ? { upkeep: await upkeepNow({ ...app.ports, own: sourceOf(app.ports.redis.host) }, environment(), budget) }

@@ -1,13 +1,14 @@
-import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app.js';
-import { environment, loadConfig, problemOfSection, type Environment, type Section } from '../config.js';
-import { connect, functionLog } from '../connect.js';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app/app.js';
+import { environment, loadConfig, problemOfSection, type Environment, type Section } from '../app/config.js';
+import { connect, functionLog } from '../app/connect.js';
 import { AppError } from '../errors.js';
-import { watchedApp } from '../guard-app.js';
-import type { Ports, WebhookVerifier } from '../ports/index.js';
-import type { Budget } from '../runs/leg.js';
+import { tellUnusable, watchedApp } from '../app/guard-app.js';
+import type { Ports, Queue, WebhookVerifier } from '../ports/index.js';
+import type { Budget } from '../runs/attempt.js';
 import { withDeployment } from './deployment.js';
-import { demandBearer } from './auth.js';
-import { guarded } from './problem.js';
+import { guarded, json } from './problem.js';
+import { rememberingStore, type Memory } from './remembering-store.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 export type { FullApp };
@@ -16,28 +17,42 @@ export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
 /** What a function that moves runs does, once the caller has been let in. */
 export type Action<A = FullApp> = (app: A, request: Request, budget: Budget) => Promise<Response>;
 /** The same, for requests that are signed: the action checks the signature, which is over the body. */
-export type SignedAction = (
-  app: FullApp,
-  request: Request,
-  budget: Budget,
-  verifier: WebhookVerifier,
-) => Promise<Response>;
+type SignedAction = (app: FullApp, request: Request, budget: Budget, verifier: WebhookVerifier) => Promise<Response>;
 /** What a function that only looks into the store does. */
 export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
 /** For Vercel's cron: the caller must know CRON_SECRET. */
 export function cronEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandCron);
+  return actionEntry(watchedApp, action, demandCron, { unusable: tellUnusable });
+}
+
+/** For the queue's schedule, as `queueEntry`. `isSigned`: whether a call is the queue's; it may throw. */
+export function scheduleEntry(action: Action, isSigned: (queue: Queue, request: Request) => Promise<boolean>): Handler {
+  const unusable: Unusable = async (env, cause, request) => {
+    // Without the keys of the queue nobody can be told from anybody: then the cron tells.
+    if (problemOfSection(env, 'queue') !== null) return;
+    if (await isSigned(connect(env, ['queue']).queue, request)) await tellUnusable(env, cause);
+  };
+  return actionEntry(watchedApp, action, () => undefined, { unusable });
+}
+
+/** Answers whoever knows CRON_SECRET, and starts nothing: for whoever wants to know whether it is the right one. */
+export function cronCheck(): Handler {
+  return (request) =>
+    guarded(functionLog(), () => {
+      demandCron(environment(), request);
+      return Promise.resolve(json(200, { cron: true }));
+    });
 }
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandAdmin, withDeployment);
+  return actionEntry(watchedApp, action, demandAdmin, { finish: withDeployment });
 }
 
 /** For operators, and for runs that work on snapshots in the store alone. */
 export function adminStoreEntry(action: Action<StoreApp>): Handler {
-  return actionEntry(storeApp, action, demandAdmin, withDeployment);
+  return actionEntry(storeApp, action, demandAdmin, { finish: withDeployment });
 }
 
 /** For the queue: the action checks the signature, which is over the body. */
@@ -59,9 +74,40 @@ export function adminView(view: View): Handler {
   return viewEntry(view, demandAdmin, withDeployment);
 }
 
-/** For anyone: the view itself says what it shows to whom. */
-export function openView(view: View): Handler {
-  return viewEntry(view, () => undefined);
+/**
+ * For anyone: the view itself says what it shows to whom. What fails here is told to operators alone, since it names hosts
+ * and buckets; others are given what `failed` makes.
+ */
+export function openView(view: View, failed: () => Response): Handler {
+  return viewEntry(
+    view,
+    () => undefined,
+    (response, request) =>
+      response.status >= 500 && isProblem(response) && !isOperator(request) ? failed() : response,
+  );
+}
+
+function isProblem(response: Response): boolean {
+  return response.headers.get('content-type')?.includes('problem') ?? false;
+}
+
+function isOperator(request: Request): boolean {
+  try {
+    demandAdmin(environment(), request);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the views of this process remember; another configuration begins with nothing. */
+let remembered: { readonly of: string; readonly memory: Memory } | null = null;
+
+function memoryOf(env: Environment): Memory {
+  const names = Object.keys(env).filter((name) => /^(BACKUP_|S3_|AWS_|UPSTASH_REDIS_)/.test(name));
+  const of = JSON.stringify(names.sort().map((name) => [name, env[name]]));
+  if (remembered?.of !== of) remembered = { of, memory: new Map() };
+  return remembered.memory;
 }
 
 /** Throws `unauthorized` unless the request carries ADMIN_TOKEN; also when there is none set. */
@@ -103,25 +149,41 @@ function demandSecret(
 type Demand = (env: Environment, request: Request) => void;
 
 /** What becomes of the answer to a caller who was let in, an error's included. */
-type Finish = (response: Response) => Response | Promise<Response>;
+type Finish = (response: Response, request: Request) => Response | Promise<Response>;
+
+/** Told of variables with which the program cannot be made, once the caller has been let in. */
+type Unusable = (env: Environment, cause: unknown, request: Request) => Promise<void>;
+
+interface Around {
+  readonly finish?: Finish;
+  readonly unusable?: Unusable;
+}
 
 function actionEntry<A extends StoreApp>(
   make: (env: Environment) => A,
   action: Action<A>,
   demand: Demand,
-  finish: Finish = (response) => response,
+  { finish = (response) => response, unusable = () => Promise.resolve() }: Around = {},
 ): Handler {
+  const made = async (request: Request): Promise<A> => {
+    try {
+      return make(environment());
+    } catch (cause) {
+      await unusable(environment(), cause, request);
+      throw cause;
+    }
+  };
   return (request) => {
     const startedAt = Date.now();
     return guarded(functionLog(), async () => {
       demand(environment(), request);
-      const answer = await guarded(functionLog(), () => {
-        const app = make(environment());
+      const answer = await guarded(functionLog(), async () => {
+        const app = await made(request);
         const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
         const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
         return action(app, request, budget);
       });
-      return finish(answer);
+      return finish(answer, request);
     });
   };
 }
@@ -130,7 +192,25 @@ function viewEntry(view: View, demand: Demand, finish: Finish = (response) => re
   return (request) =>
     guarded(functionLog(), async () => {
       demand(environment(), request);
-      const look = () => view(connect(environment(), ['clock', 'log', 'signer', 'store']), request);
-      return finish(await guarded(functionLog(), async () => look()));
+      const answer = () => {
+        const ports = connect(environment(), ['clock', 'log', 'signer', 'store']);
+        return view({ ...ports, store: rememberingStore(ports.store, memoryOf(environment())) }, request);
+      };
+      return finish(await guarded(functionLog(), async () => answer()), request);
     });
+}
+
+/**
+ * Demands `Authorization: Bearer <secret>`. Throws `unauthorized` otherwise. Hashes are compared, in constant time, so
+ * that neither the length nor a common beginning shows.
+ */
+function demandBearer(request: Request, secret: string, hint: string): void {
+  const header = request.headers.get('authorization') ?? '';
+  const given = /^Bearer (.+)$/i.exec(header)?.[1] ?? '';
+  if (given !== '' && timingSafeEqual(digest(given), digest(secret))) return;
+  throw new AppError('unauthorized', 'The request does not carry the right bearer token', { hint });
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }

@@ -1,10 +1,10 @@
 import { AppError } from '../errors.js';
 
-/** The last segment of the request's path, decoded. Throws `usage` for what is no percent-encoded UTF-8. */
-export function lastSegment(request: Request): string {
-  const [segment = ''] = new URL(request.url).pathname.split('/').slice(-1);
+/** The segment of the request's path that follows `word`, decoded. Throws `usage` for what is no percent-encoded UTF-8. */
+export function segmentAfter(word: string, request: Request): string {
+  const segments = new URL(request.url).pathname.split('/');
   try {
-    return decodeURIComponent(segment);
+    return decodeURIComponent(segments[segments.indexOf(word) + 1] ?? '');
   } catch {
     // The error is not passed on: it adds nothing.
     throw new AppError('usage', 'The path is not percent-encoded UTF-8', {

@@ -24,6 +24,17 @@ export function problem(error: AppError, extra: Readonly<Record<string, string>>
   return respond(status, body, { 'content-type': PROBLEM_TYPE, ...retryAfter, ...extra });
 }
 
+/** A problem document for what is no error of ours, such as a path that is not there. */
+export function plainProblem(
+  status: number,
+  code: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const body = { type: 'about:blank', title: titleOf(code), status, detail, code };
+  return respond(status, body, { 'content-type': PROBLEM_TYPE, ...headers });
+}
+
 /** Runs a handler; whatever it throws becomes a problem document, and a line in the log. */
 export async function guarded(log: Log, handle: () => Promise<Response>): Promise<Response> {
   try {

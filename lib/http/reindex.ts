@@ -1,25 +1,47 @@
 import { z } from 'zod';
-import type { FullApp } from '../app.js';
-import { environment, loadConfig } from '../config.js';
+import type { FullApp } from '../app/app.js';
+import { environment, loadConfig } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { ReindexPorts } from '../reindex/context.js';
-import { REINDEX_MODES, reindexScopeSchema } from '../reindex/model.js';
-import { prepareReindex, startReindex } from '../reindex/start.js';
-import type { Budget } from '../runs/leg.js';
+import { besideSchema, REINDEX_MODES, reindexScopeSchema, SUFFIX_WORDS, type ReindexInput } from '../reindex/model.js';
+import { prepareReindex, retryOf, startReindex, type ReindexRequest } from '../reindex/start.js';
+import type { Budget } from '../runs/attempt.js';
 import { parseBody, readBody } from './body.js';
 import { answerStarted, lockedBy } from './started.js';
 
 const BODY_LIMIT = 16 * 1024;
 
 /** What a re-index is asked with. Each description says what its field must be, in the words that answer a wrong one. */
-export const reindexBodySchema = z.strictObject({
-  scope: reindexScopeSchema.describe('{"all": true} or {"project": id}'),
-  mode: z
-    .enum(REINDEX_MODES)
-    .default('in-place')
-    .describe(REINDEX_MODES.map((mode) => JSON.stringify(mode)).join(' or ')),
-  dryRun: z.boolean().default(false).describe('true or false'),
-});
+const reindexBodySchema = z
+  .strictObject({
+    scope: reindexScopeSchema
+      .optional()
+      .describe('{"all": true}, {"project": id}, {"projects": [id]} or {"items": [{"project": id, "id": id}]}'),
+    mode: z
+      .enum(REINDEX_MODES)
+      .default('in-place')
+      .describe(REINDEX_MODES.map((mode) => JSON.stringify(mode)).join(' or ')),
+    dryRun: flag(),
+    beside: besideSchema
+      .nullable()
+      .default(null)
+      .describe(`{"index": "same" or "next", "suffix": text}; the suffix ${SUFFIX_WORDS}`),
+    model: z.string().min(1).max(128).nullable().default(null).describe('the name of a model, with beside'),
+    dimensions: z.number().int().min(128).max(3072).nullable().default(null).describe('128 to 3072, with beside'),
+    dropOld: flag(),
+    confirm: z.string().max(64).nullable().default(null).describe('with dropOld: the suffix, or "next" without one'),
+    retry: z.string().max(64).nullable().default(null).describe('the id of a run'),
+    yesOverDays: flag(),
+  })
+  .refine(({ retry, scope }) => (retry === null) !== (scope === undefined), { path: ['scope'] })
+  .refine(({ beside }) => beside === null || beside.index === 'next' || beside.suffix !== '', { path: ['beside'] });
+type Body = z.infer<typeof reindexBodySchema>;
+/** What `POST /api/reindex` is sent. */
+export type ReindexOrder = z.input<typeof reindexBodySchema>;
+
+function flag() {
+  return z.boolean().default(false).describe('true or false');
+}
 
 /** As much of the program as the call needs. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work' | 'reindex'>;
@@ -27,10 +49,33 @@ type Runner = Pick<FullApp, 'engine' | 'queued' | 'work' | 'reindex'>;
 /** POST /api/reindex: rebuilds the vector index for an operator. Nothing is touched before it is certain that it can be. */
 export async function adminReindex(app: Runner, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), reindexBodySchema);
-  const prepared = await prepareReindex(configured(app), { ...body, trigger: 'admin' });
+  const ports = configured(app);
+  demandConfirmed(body);
+  const prepared = await prepareReindex(ports, await requestOf(ports, body), body);
   const started = await startReindex(app.engine, prepared);
   if (!started.started) throw lockedBy(started, 're-indexing');
-  return answerStarted(app, started.run, budget, body);
+  return answerStarted(app, started.run, budget, shown(prepared.input));
+}
+
+async function requestOf(ports: ReindexPorts, body: Body): Promise<ReindexRequest> {
+  const { beside, dropOld, dryRun, mode, retry, scope, yesOverDays: overDays } = body;
+  if (retry !== null) return { ...(await retryOf(ports, retry, 'admin')), dryRun, overDays };
+  return { scope: scope ?? { all: true }, mode, dryRun, trigger: 'admin', beside, dropOld, overDays };
+}
+
+/** What the answer says of the run that was started. */
+function shown({ beside, dropOld, dryRun, mode, recipe, retry, scope }: ReindexInput) {
+  return { scope, mode, dryRun, beside, dropOld, retry, model: recipe?.model ?? null };
+}
+
+/** Throws `not-confirmed` for a removal that was not confirmed by name. */
+function demandConfirmed({ beside, confirm, dropOld, dryRun }: Body): void {
+  if (!dropOld || dryRun || beside === null) return;
+  const name = beside.suffix === '' ? beside.index : beside.suffix;
+  if (confirm === name) return;
+  throw new AppError('not-confirmed', 'The old vectors are removed for good, which is to be confirmed', {
+    hint: `Give "confirm": ${JSON.stringify(name)}. Nothing was changed.`,
+  });
 }
 
 /** Throws `config` with the variables that are missing. */

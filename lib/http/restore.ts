@@ -1,23 +1,23 @@
-import type { FullApp } from '../app.js';
+import type { z } from 'zod';
+import type { FullApp } from '../app/app.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
 import { restoreInputSchema } from '../restore/model.js';
 import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from '../restore/start.js';
 import type { Engine, Started } from '../runs/engine.js';
-import type { Budget } from '../runs/leg.js';
+import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 import { parseBody, readBody } from './body.js';
 import { restoreBodySchema } from './restore-body.js';
 import { answerStarted, lockedBy } from './started.js';
 import { noteRun, useWebhookId } from './webhook-ids.js';
-import { BODY_LIMIT, openWebhook } from './webhook.js';
 
-const AT_WORK = 'at work on this database';
+const AT_WORK = 'in progress on this database';
 
 /** As much of the program as a call needs that starts a run. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work'> & { readonly ports: Pick<Ports, 'clock' | 'log' | 'store'> };
 
 /** What the call does between letting a request in and answering it. */
-export interface RestoreSteps<A, P> {
+interface RestoreSteps<A, P> {
   /** Chooses and checks; changes nothing. */
   readonly prepare: (app: A, request: RestoreRequest) => Promise<P>;
   readonly start: (engine: Engine, prepared: P) => Promise<Started>;
@@ -63,4 +63,26 @@ export async function adminRestore(app: FullApp, request: Request, budget: Budge
 function answer(app: Runner, run: RunRecord, budget: Budget): Promise<Response> {
   const { snapshot, dryRun } = restoreInputSchema.parse(run.input);
   return answerStarted(app, run, budget, { snapshot, dryRun });
+}
+
+/** Bytes of the body of a request that starts a restore. */
+const BODY_LIMIT = 16 * 1024;
+
+interface Webhook<T> {
+  readonly id: string;
+  readonly body: T;
+}
+
+/**
+ * Lets a signed request in: its size, its signature, its form, in this order. Throws what `readBody`, the verifier and
+ * `parseBody` throw. That it was not sent before is to be checked when it is certain to be carried out.
+ */
+async function openWebhook<S extends z.ZodObject>(
+  verifier: WebhookVerifier,
+  request: Request,
+  schema: S,
+): Promise<Webhook<z.output<S>>> {
+  const text = await readBody(request, BODY_LIMIT);
+  const id = verifier.verify({ body: text, headers: Object.fromEntries(request.headers) });
+  return { id, body: parseBody(text, schema) };
 }

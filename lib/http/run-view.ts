@@ -1,29 +1,48 @@
+import { planNotes } from '../cli/restore/plan-words.js';
+import { dryRunResult } from '../cli/restore/result.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { statusOf, type ErrorCode } from '../errors.js';
-import { titleOf, type RunRecord } from '../runs/model.js';
+import { costOf, type RunCost } from '../monitoring/cost.js';
+import type { RunRecord } from '../runs/model.js';
+import { runSummary, type RunSummary } from '../runs/summary.js';
+import { stepsOf, type Step } from './run-steps.js';
 
 /** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
-export function runView(run: RunRecord): object {
-  const { id, kind, state, phase, progress, input, result, error, leg, createdAt, updatedAt, finishedAt } = run;
-  const times = { createdAt, updatedAt, finishedAt };
+export interface RunView extends RunSummary {
+  /** Null until it is over; what it holds depends on the kind. */
+  readonly result: RunRecord['result'];
+  /** What a run of its kind may do, in the order in which it is done; not every run takes every step. */
+  readonly steps: readonly Step[];
+  /** When each phase began that it has come to. */
+  readonly phases: RunRecord['phases'];
+  /** What a plan says beside the numbers of its keys, in words: doubts of the snapshot, what is left out, work that becomes failed. */
+  readonly notes: readonly string[];
+  /** What it spent; null where its record does not say. */
+  readonly cost: RunCost | null;
+  /** Says that they are encrypted with a key that is not set here. */
+  readonly details?: string;
+}
+
+export function runView(run: RunRecord): RunView {
   const hidden = run.hidden === true ? { details: HIDDEN_WORDS } : {};
+  const { kind, phases, result } = run;
   return {
-    runId: id,
-    kind,
-    title: titleOf(kind),
-    state,
-    phase,
-    legs: leg + 1,
-    progress,
-    input,
+    ...runSummary(run),
     result,
+    phases,
+    steps: stepsOf(kind),
+    notes: notesOf(run),
+    cost: costOf(run),
     ...hidden,
-    error,
-    ...times,
   };
 }
 
-/** 202 while legs are to come, 207 for what was done but is not whole, and the error's own status for what failed. */
+function notesOf({ kind, result }: RunRecord): string[] {
+  const plan = kind === 'restore' ? dryRunResult(result) : null;
+  return plan === null ? [] : planNotes(plan);
+}
+
+/** 202 while attempts are to come, 207 for what was done but is not whole, and the error's own status for what failed. */
 export function statusOfRun(run: RunRecord): number {
   switch (run.state) {
     case 'running':

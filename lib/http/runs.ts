@@ -1,18 +1,70 @@
-import { viewRun } from '../runs/live.js';
+import { AppError } from '../errors.js';
 import { cancelRun } from '../runs/cancel.js';
+import { isId, stampOf } from '../runs/ids.js';
+import { viewRun, withTasksDone } from '../runs/live.js';
+import { RUN_KINDS } from '../runs/kinds.js';
+import { RUN_STATES } from '../runs/model.js';
+import { pageOfRuns } from '../runs/recent.js';
+import { runSummary, type RunSummary } from '../runs/summary.js';
 import type { Action, ViewPorts } from './entry.js';
-import { lastSegment } from './path.js';
+import { demandOnly, numberOf } from './parameters.js';
+import { segmentAfter } from './path.js';
 import { json } from './problem.js';
 import { runView } from './run-view.js';
 
+const DEFAULT_LIMIT = 50;
+const MOST = 200;
+
+/** `GET /api/runs`, newest first; `next` is `before` of the page that follows. */
+export interface RunPage {
+  readonly runs: readonly RunSummary[];
+  readonly next: string | null;
+}
+
+/** GET /api/runs: summaries of the runs there are, newest first, a page of them. */
+export async function showRuns({ store }: ViewPorts, request: Request): Promise<Response> {
+  const { searchParams } = new URL(request.url);
+  demandOnly(searchParams, ['kind', 'state', 'project', 'before', 'limit']);
+  const { next, runs } = await pageOfRuns(store, {
+    kinds: wordsOf(searchParams, 'kind', RUN_KINDS),
+    states: wordsOf(searchParams, 'state', RUN_STATES),
+    projects: searchParams.getAll('project'),
+    before: beforeOf(searchParams),
+    limit: numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST),
+  });
+  const now = await Promise.all(runs.map((run) => withTasksDone(store, run)));
+  const page: RunPage = { runs: now.map(runSummary), next };
+  return json(200, page);
+}
+
+function wordsOf<W extends string>(params: URLSearchParams, name: string, known: readonly W[]): W[] {
+  return params.getAll(name).map((text) => {
+    const word = known.find((each) => each === text);
+    if (word !== undefined) return word;
+    throw new AppError('invalid', `There is no ${name} ${JSON.stringify(text.slice(0, 40))} of a run`, {
+      hint: `Give one of ${known.join(', ')}; several as ${name}=A&${name}=B.`,
+    });
+  });
+}
+
+/** As the beginning of an id: those of earlier runs sort before it. */
+function beforeOf(params: URLSearchParams): string | null {
+  const [text, ...others] = params.getAll('before');
+  if (text === undefined) return null;
+  if (isId(text) && others.length === 0) return text;
+  const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time) && others.length === 0) return stampOf(time);
+  throw new AppError('invalid', 'before is neither the id of a run nor a time', {
+    hint: 'Give the `next` of the page before, or a time such as 2026-12-01T00:00:00Z.',
+  });
+}
+
 /** GET /api/runs/{id}: how far a run is, or how it ended. */
 export async function showRun(ports: ViewPorts, request: Request): Promise<Response> {
-  return json(200, runView(await viewRun(ports.store, lastSegment(request))));
+  return json(200, runView(await viewRun(ports.store, segmentAfter('runs', request))));
 }
 
 /** POST /api/runs/{id}/cancel: ends a run now, for an operator; one that is over stays as it is. */
 export const adminCancel: Action = async (app, request) => {
-  // vercel.json leads /api/runs/{id}/cancel here: there may be 12 functions at most on Vercel's smallest plan.
-  const [id = ''] = new URL(request.url).pathname.split('/api/runs/').at(-1)?.split('/') ?? [];
-  return json(200, runView(await cancelRun(app.engine, id)));
+  return json(200, runView(await cancelRun(app.engine, segmentAfter('runs', request))));
 };

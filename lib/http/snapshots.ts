@@ -1,13 +1,18 @@
-import { environment } from '../config.js';
-import { connectTrust } from '../connect/database.js';
-import { AppError } from '../errors.js';
+import { environment, problemOfSection } from '../app/config.js';
+import { retentionSettings } from '../app/settings.js';
+import { connectTrust } from '../app/connect/database.js';
+import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import { timeOfId } from '../runs/ids.js';
-import { newestEntries, type CatalogEntry } from '../snapshot/catalog.js';
-import { sizesOf } from '../snapshot/sizes.js';
+import type { CatalogEntry } from '../snapshot/catalog.js';
+import { refreshedEntries } from '../snapshot/catalog-object.js';
+import { assessor } from '../snapshot/latest.js';
+import { purposeOf, type Purpose } from '../snapshot/manifest.js';
+import { readPins } from '../snapshot/pins.js';
 import { plainLabel, shortSource } from '../snapshot/source.js';
-import { assess, type TrustContext } from '../snapshot/trust.js';
+import { type Assessment, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
+import { numberOf } from './parameters.js';
 import { json } from './problem.js';
 
 const DEFAULT_LIMIT = 50;
@@ -16,36 +21,93 @@ const MOST = 500;
 /** GET /api/snapshots: the snapshots there are, newest first. */
 export async function showSnapshots(ports: ViewPorts, request: Request): Promise<Response> {
   const trust = await connectTrust(environment(), ports);
-  const { entries, more } = await newestEntries(ports.store, limitOf(request));
-  return json(200, { snapshots: entries.map((entry) => describe(entry, trust)), more });
-}
-
-function limitOf(request: Request): number {
-  const [text = String(DEFAULT_LIMIT), ...more] = new URL(request.url).searchParams.getAll('limit');
-  const limit = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MOST && more.length === 0) return limit;
-  throw new AppError('invalid', 'The number of snapshots to list is none that is allowed', {
-    hint: `Give limit as a whole number from 1 to ${MOST}, or leave it out for ${DEFAULT_LIMIT}.`,
+  const limit = numberOf(new URL(request.url).searchParams, 'limit', DEFAULT_LIMIT, MOST);
+  const entries = await refreshedEntries(ports);
+  const pins = await readPins(ports.store);
+  const forecasts = forecastOf(entries, trust, pins);
+  const assessed = await assessor(trust, entries);
+  const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
+    const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
+    return { ...describeSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
   });
+  const list: SnapshotList = { snapshots, more: entries.length > limit };
+  return json(200, list);
 }
 
-/** What only the manifest knows is null where that cannot be read. */
-function describe(entry: CatalogEntry, trust: TrustContext): object {
-  const { id, manifest, verification } = entry;
-  const { reasons, state } = assess(entry, trust);
-  const sizes = manifest === null ? null : sizesOf(manifest);
+const NO_FORECAST: Forecast = { kept: [], goesAt: null };
+let foretold: { readonly of: string; readonly forecasts: ReadonlyMap<string, Forecast> } | null = null;
+
+/** What was foretold last stays in memory, since pages ask again and again; empty where the policy is malformed. */
+function forecastOf(
+  entries: readonly CatalogEntry[],
+  trust: TrustContext,
+  pins: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, Forecast> {
+  const env = environment();
+  if (problemOfSection(env, 'retention') !== null) return new Map();
+  const now = trust.clock.now();
+  const policy = retentionSettings(env);
+  const seen = entries.map((entry) => retentionEntry(entry, trust));
+  const parts = seen.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
+  const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
+  if (foretold?.of !== of) foretold = { of, forecasts: forecast(seen, policy, pins, now) };
+  return foretold.forecasts;
+}
+
+/** A snapshot as the API shows it. What only the manifest knows is null where that cannot be read; sizes in bytes. */
+export interface SnapshotView {
+  readonly id: string;
+  readonly state: 'complete' | 'incomplete' | 'unreadable';
+  readonly purpose: Purpose | null;
+  readonly trust: SnapshotState;
+  readonly reasons: readonly string[];
+  readonly source: string | null;
+  readonly label: string | null;
+  /** Whether it is of the database that is protected; null where that is not known. */
+  readonly own: boolean | null;
+  readonly verification: Pick<Verification, 'state' | 'at' | 'depth'> | null;
+  readonly keys: number | null;
+  readonly parts: number | null;
+  readonly plainBytes: number | null;
+  readonly storedBytes: number | null;
+  /** Keys that could not be saved; of types that no record can hold; counted by the database and named by no walk. */
+  readonly failed: number | null;
+  readonly unsupported: number | null;
+  readonly unexplained: number | null;
+  readonly encrypted: boolean | null;
+  readonly createdAt: string;
+  readonly window: { readonly from: string; readonly to: string } | null;
+  readonly readBackAt: string | null;
+}
+
+export interface ListedSnapshot extends SnapshotView, Forecast {
+  readonly pinned: boolean;
+}
+
+/** `GET /api/snapshots`, newest first. */
+export interface SnapshotList {
+  readonly snapshots: readonly ListedSnapshot[];
+  readonly more: boolean;
+}
+
+export function describeSnapshot(
+  entry: CatalogEntry,
+  { reasons, state }: Assessment,
+  trust: TrustContext,
+): SnapshotView {
+  const { id, manifest, sizes, verification } = entry;
   return {
     id,
     state: manifest?.state ?? 'unreadable',
-    purpose: manifest === null ? null : (manifest.purpose ?? 'backup'),
+    purpose: manifest === null ? null : purposeOf(manifest),
     trust: state,
     reasons,
     source: manifest === null ? null : shortSource(manifest.source),
     label: plainLabel(manifest?.label),
     own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
-    verification: verification === null ? null : lookOf(verification),
+    verification: verification === null ? null : verificationOf(verification),
     keys: manifest?.counts.keys ?? null,
-    parts: manifest?.parts.length ?? null,
+    parts: sizes?.parts ?? null,
     plainBytes: sizes?.plain ?? null,
     storedBytes: sizes?.stored ?? null,
     failed: manifest?.ledger.failed.count ?? null,
@@ -58,6 +120,6 @@ function describe(entry: CatalogEntry, trust: TrustContext): object {
   };
 }
 
-function lookOf({ state, at, depth }: Verification): object {
+function verificationOf({ state, at, depth }: Verification): SnapshotView['verification'] {
   return { state, at, depth };
 }

@@ -1,11 +1,14 @@
-import type { App } from '../app.js';
+import type { App } from '../app/app.js';
 import { AppError } from '../errors.js';
 import { handOver } from '../runs/hand-over.js';
 import type { Held } from '../runs/held.js';
-import type { Budget } from '../runs/leg.js';
+import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';
-import { runView, statusOfRun } from './run-view.js';
+import { runView, statusOfRun, type RunView } from './run-view.js';
+
+/** What a call that starts something answers: the run over the queue, or all of the run where there is no queue. */
+export type StartedView = Pick<RunView, 'runId' | 'state'>;
 
 type Runner = Pick<App<'store'>, 'engine' | 'queued' | 'work'>;
 
@@ -25,7 +28,8 @@ export async function answerStarted(
     return json(statusOfRun(run), runView(run), headers);
   }
   await handOver(app.engine, id);
-  return json(202, { runId: id, state: 'running', ...what }, headers);
+  const view: StartedView = { runId: id, state: 'running' };
+  return json(202, { ...view, ...what }, headers);
 }
 
 /** Another run is in the way; `does` says what it does, `then` what to do when it is over. */

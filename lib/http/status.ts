@@ -1,18 +1,23 @@
-import { environment } from '../config.js';
+import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import { exposition, METRICS_TYPE, metricsOf } from '../guard/status/metrics.js';
-import { objectives, statusReport } from '../guard/status/report.js';
-import { connectTrust } from '../connect/database.js';
+import { exposition, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
+import { publicState, type PublicState } from '../monitoring/status/public-state.js';
+import { statusReport } from '../monitoring/status/report.js';
+import { connectTrust } from '../app/connect/database.js';
+import { deploymentOf } from '../app/connect/deployment.js';
+import { liveServices } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
 import { withDeployment } from './deployment.js';
-import { alertRules } from '../settings.js';
+import { alertRules } from '../app/settings.js';
 import { demandAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
-import { showProjects } from './projects.js';
+import { connectProjects } from '../app/connect/projects.js';
+import { projectFigures } from '../monitoring/projects.js';
 
 /**
- * GET /api/status: 200 while the objectives are met, 503 when one is breached. Anyone learns that much; the figures, as
- * JSON or with `?format=prometheus` as metrics, are for operators. Metrics come as 200 in any case: a scrape that is
+ * GET /api/status: 200 while all four answers are ok, 503 when one is not or is not known. Anyone learns that much, as it
+ * was within the last minute; the figures, with the services tried at this moment, as JSON or with `?format=prometheus` as
+ * metrics, are for operators. Metrics come as 200 in any case: a scrape that is
  * answered otherwise counts as failed, and its figures are thrown away.
  */
 export async function showStatus(ports: ViewPorts, request: Request): Promise<Response> {
@@ -22,13 +27,31 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
   const isMetrics = searchParams.get('format') === 'prometheus';
   const all = () => drills(ports.store);
-  const trust = await connectTrust(environment(), ports);
-  if (!isMetrics && !request.headers.has('authorization')) return answer({ state: await objectives(trust, all) });
+  const rules = alertRules(environment());
+  if (!isMetrics && !request.headers.has('authorization')) {
+    const compute = async () =>
+      statusReport(await connectTrust(environment(), ports), all, rules, liveServices(environment()));
+    return answer(labelled(await publicState(ports, compute)));
+  }
   demandAdmin(environment(), request);
-  const status = await statusReport(trust, all, alertRules(environment()));
+  const trust = await connectTrust(environment(), ports);
+  const status = await statusReport(trust, all, rules, liveServices(environment()));
   if (!isMetrics) return withDeployment(answer(status));
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });
+}
+
+/** What anybody is told where not even that much can be found out. */
+export function statusUnknown(): Response {
+  return answer(labelled({ state: 'unknown', at: null }));
+}
+
+/** `GET /api/status` without a token. */
+export type PublicStatus = PublicState & { readonly label: string | null };
+
+/** With BACKUP_LABEL, so that the sign-in says whose it is; host and bucket are for operators. */
+function labelled(state: PublicState): PublicStatus {
+  return { ...state, label: deploymentOf(environment()).label };
 }
 
 /** Throws `invalid` for a parameter with a value that means nothing: the answer would be another than was asked for. */
@@ -39,6 +62,13 @@ function demandKnown(parameters: URLSearchParams, name: string, known: string): 
   });
 }
 
-function answer(status: { readonly state: 'ok' | 'degraded' }): Response {
+function answer(status: Pick<PublicState, 'state'>): Response {
   return json(status.state === 'ok' ? 200 : 503, status);
+}
+
+/** GET /api/status?view=projects: what there is of each project, for operators. Always 200: a part that cannot be had is named. */
+async function showProjects(ports: ViewPorts, env: Environment, request: Request): Promise<Response> {
+  demandAdmin(env, request);
+  const figures = await projectFigures(connectProjects(env, ports));
+  return withDeployment(json(200, figures));
 }

@@ -1,10 +1,20 @@
 import { z } from 'zod';
-import type { FullApp } from '../app.js';
+import type { FullApp } from '../app/app.js';
+import { environment } from '../app/config.js';
+import { judgingOf } from '../app/guard-app.js';
 import { AppError } from '../errors.js';
-import type { Budget } from '../runs/leg.js';
+import { notifyStoreBack } from '../monitoring/alerts/store-away.js';
+import type { Budget } from '../runs/attempt.js';
 import { json, problem } from './problem.js';
 
-const probeSchema = z.strictObject({ probe: z.uuid() });
+/** What the queue brings besides messages of runs: a probe of `doctor`, and what was told while the store was away. */
+const ownSchema = z.union([
+  z.strictObject({ probe: z.uuid() }),
+  z.strictObject({
+    storeAway: z.iso.datetime(),
+    told: z.array(z.strictObject({ code: z.string(), subject: z.string() })),
+  }),
+]);
 
 /** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
 const NEVER_AGAIN = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
@@ -18,10 +28,14 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
       hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
     });
   }
-  const probe = probeIn(body);
-  if (probe !== null) {
-    await app.ports.store.create(`probe/${probe}`, Buffer.from(probe));
-    return json(200, { probe });
+  const own = ownMessageIn(body);
+  if (own !== null && 'probe' in own) {
+    await app.ports.store.create(`probe/${own.probe}`, Buffer.from(own.probe));
+    return json(200, own);
+  }
+  if (own !== null) {
+    await notifyStoreBack(judgingOf(environment(), app.ports), own.storeAway, own.told);
+    return json(200, { storeAway: own.storeAway });
   }
   try {
     const run = await app.engine.deliver(body, budget);
@@ -36,10 +50,10 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
   }
 }
 
-/** The id in a message by which `doctor` tries the way from the queue to here; null for a message of a run. */
-function probeIn(body: string): string | null {
+/** Null for a message of a run. */
+function ownMessageIn(body: string): z.infer<typeof ownSchema> | null {
   try {
-    return probeSchema.safeParse(JSON.parse(body)).data?.probe ?? null;
+    return ownSchema.safeParse(JSON.parse(body)).data ?? null;
   } catch {
     // The engine says what is wrong with it.
     return null;

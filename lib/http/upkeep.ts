@@ -1,8 +1,8 @@
-import type { Environment } from '../config.js';
-import { upkeepSettings } from '../guard-app.js';
-import type { PrunePorts } from '../guard/prune/prune.js';
-import { upkeep, type Outcome, type Upkeep } from '../guard/upkeep.js';
-import type { Budget } from '../runs/leg.js';
+import type { Environment } from '../app/config.js';
+import { upkeepSettings } from '../app/guard-app.js';
+import type { PrunePorts } from '../retention/prune/prune.js';
+import { upkeep, type Outcome, type Upkeep } from '../retention/upkeep.js';
+import type { Budget } from '../runs/attempt.js';
 
 /** Prunes and replicates with what is left of a function's time, and says what came of it. Never throws. */
 export async function upkeepNow(ports: PrunePorts, env: Environment, budget: Budget): Promise<object> {
@@ -15,13 +15,13 @@ export async function upkeepNow(ports: PrunePorts, env: Environment, budget: Bud
 }
 
 /** Without the decisions on single snapshots, of which there may be hundreds. */
-export function upkeepView({ prune, replica, replicaPrune }: Upkeep): object {
+function upkeepView({ prune, replica, replicaPrune }: Upkeep): object {
   return {
     prune: view(prune, ({ held, snapshots, objects, bytes, keptByStore, missing, finished }) => {
       return { held, snapshots, objects, bytes, keptByStore: keptByStore.count, missing, finished };
     }),
-    replica: view(replica, ({ snapshots, copied, bytes, left, damaged, conflicts }) => {
-      return { snapshots, copied, bytes, left, damaged, conflicts };
+    replica: view(replica, ({ snapshots, copied, bytes, left, unverified, damaged, conflicts }) => {
+      return { snapshots, copied, bytes, left, unverified, damaged, conflicts };
     }),
     replicaPrune: view(replicaPrune, ({ held, snapshots, objects, bytes, finished }) => {
       return { held, snapshots, objects, bytes, finished };

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { StoreApp } from '../app.js';
+import type { StoreApp } from '../app/app.js';
 import { isId } from '../runs/ids.js';
-import type { Budget } from '../runs/leg.js';
-import { environment } from '../config.js';
-import { connectTrust } from '../connect/database.js';
+import type { Budget } from '../runs/attempt.js';
+import { environment } from '../app/config.js';
+import { connectTrust } from '../app/connect/database.js';
 import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
 import { startVerify } from '../snapshot/verify.js';
 import { parseBody, readBody } from './body.js';
@@ -22,7 +22,7 @@ const verifyBodySchema = z.strictObject({
 export async function adminVerify(app: StoreApp, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), verifyBodySchema);
   const { id: snapshot } = await selectSnapshot(await connectTrust(environment(), app.ports), body.snapshot);
-  const started = await startVerify(app.engine, snapshot);
+  const started = await startVerify(app.engine, snapshot, 'admin');
   if (!started.started) throw lockedBy(started, 'verifying');
   return answerStarted(app, started.run, budget, { snapshot });
 }

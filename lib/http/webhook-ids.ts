@@ -16,7 +16,7 @@ const useSchema = z.object({
 });
 
 /** A webhook's id in the hands of the one request that may use it. */
-export interface WebhookUse {
+interface WebhookUse {
   readonly name: string;
   readonly document: z.infer<typeof useSchema>;
   readonly etag: string;

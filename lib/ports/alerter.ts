@@ -25,6 +25,8 @@ export type Delivery = 'delivered' | 'unknown';
 export interface Alerter {
   /** Whether there is anywhere to send to. */
   readonly configured: boolean;
+  /** Another one for another address, and nothing of it; null where there is none. */
+  readonly address: string | null;
   /** `key` is the same for a message and its copies: receivers that know `Idempotency-Key` drop the second. */
   send(text: string, notices: readonly AlertNotice[], key: string): Promise<Delivery>;
 }

@@ -17,7 +17,7 @@ export interface GitHubIdentity {
 }
 
 /** What a token sees of a repository. `hidden`: there is none of that name, or the token may not see it. */
-export type RepositoryAccess = 'write' | 'read' | 'moved' | 'hidden';
+type RepositoryAccess = 'write' | 'read' | 'moved' | 'hidden';
 
 /**
  * GitHub's REST API, as far as its credentials can be tried by it. Nothing is changed there. Failures are AppErrors:
@@ -26,7 +26,8 @@ export type RepositoryAccess = 'write' | 'read' | 'moved' | 'hidden';
  * - `github-scope`: the token is known, but may not do this;
  * - `github-sso`: an organization wants the token to be authorised for its single sign-on;
  * - `github-suspended`: the account or the app is suspended;
- * - `github-limit`: a rate limit, which says nothing about the credential (`retryAfterMs` when GitHub tells);
+ * - `github-exhausted`: the rate limit of the credential itself, which is accepted, is used up; `retryAfterMs`;
+ * - `github-limit`: another rate limit, which says nothing about the credential (`retryAfterMs` when GitHub tells);
  * - `github-unavailable`: no answer, 5xx, or not GitHub's answer (transient): nothing can be told.
  */
 export interface GitHub {

@@ -3,13 +3,13 @@ import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
 import type { GitHub } from './github.js';
-import type { Deployments, HostedVariables } from './hosting.js';
+import type { Deployments, HostedProjects, HostedVariables } from './hosting.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Log } from './log.js';
 import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
 import type { RedisPort } from './redis.js';
-import type { Sealer } from './sealer.js';
+import type { Encryptor } from './encryptor.js';
 import type { Signer } from './signer.js';
 import type { ObjectStore } from './store.js';
 import type { UpstashAccount } from './upstash-account.js';
@@ -23,7 +23,7 @@ export interface Ports {
   readonly redis: RedisPort;
   readonly store: ObjectStore;
   readonly queue: Queue;
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
   readonly signer: Signer;
   readonly backend: Backend;
   readonly account: UpstashAccount;
@@ -34,6 +34,7 @@ export interface Ports {
   readonly github: GitHub;
   readonly variables: HostedVariables;
   readonly deployments: Deployments;
+  readonly projects: HostedProjects;
   readonly alerter: Alerter;
   readonly heartbeat: Heartbeat;
 }
@@ -45,6 +46,7 @@ export type {
   Deployments,
   Embedder,
   GitHub,
+  HostedProjects,
   HostedVariables,
   Heartbeat,
   Log,
@@ -52,7 +54,7 @@ export type {
   ProviderStatus,
   Queue,
   RedisPort,
-  Sealer,
+  Encryptor as Encryptor,
   Signer,
   UpstashAccount,
   VectorIndex,

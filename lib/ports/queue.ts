@@ -10,7 +10,7 @@ export interface QueueMessage {
   readonly body: string;
   /** Two messages with the same id within the queue's window (10 minutes) are delivered as one. `[A-Za-z0-9_.-]+`. */
   readonly deduplicationId: string;
-  /** Not before so many seconds from now. 0 for at once. */
+  /** Not before this many seconds from now. 0 for at once. */
   readonly delaySeconds: number;
   /** Limits how many deliveries with the same key run at a time, and begin in a period; null for no limit. */
   readonly flow: QueueFlow | null;
@@ -20,6 +20,8 @@ export interface QueueMessage {
 export interface Delivery {
   readonly body: string;
   readonly signature: string | null;
+  /** The address that it came for, which the signature covers; default our task endpoint. */
+  readonly url?: string;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface QueueHealth {
 export interface Queue {
   /** Hands over all messages. When it throws, some may have been accepted: publish all of them again. */
   publish(messages: readonly QueueMessage[]): Promise<void>;
-  /** Whether the queue itself signed this very body for our task endpoint, recently. */
+  /** Whether the queue itself signed this very body for that address of ours, recently. */
   verify(delivery: Delivery): Promise<boolean>;
   /** Asks the service whether it knows us, without publishing anything. */
   health(): Promise<QueueHealth>;

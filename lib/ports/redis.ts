@@ -13,6 +13,15 @@ export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
  */
 export type RedisValue = Buffer | number | bigint | null | RedisValue[];
 
+/**
+ * A reply whose bulk strings may still be in base64, as strings, as the wire has them: whoever only passes them on need
+ * not decode and encode each of them. Not checked: a string may turn out to be no base64.
+ */
+export type WireValue = Buffer | string | number | bigint | null | WireValue[];
+
+/** As RedisReply, of a WireValue. */
+export type WireReply = { readonly value: WireValue } | { readonly error: string };
+
 /** What one command of a batch came to. An `error` is Redis's own text without the command that caused it. */
 export type RedisReply = { readonly value: RedisValue } | { readonly error: string };
 
@@ -37,11 +46,15 @@ export interface RedisUsage {
  *   after it, a write may or may not have been applied.
  */
 export interface RedisPort {
-  /** Host name of the database, without credentials: for records and for telling two databases apart. */
+  /**
+   * Host of the database with its port, and the path where its address has one; without credentials: for records and for
+   * telling two databases apart.
+   */
   readonly host: string;
   /** Runs the commands in order; others' commands may run in between. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  /** Runs the commands as one MULTI/EXEC: nothing runs in between. */
+  /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may leave strings in base64. */
   transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  transaction(commands: readonly RedisCommand[], form: 'wire' | undefined): Promise<WireReply[]>;
   usage(): RedisUsage;
 }

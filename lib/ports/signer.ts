@@ -4,4 +4,6 @@ export interface Signer {
   sign(bytes: Uint8Array): string | null;
   /** Whether `signature` fits one of the accepted public keys; null when no key is set. */
   verify(bytes: Uint8Array, signature: string): boolean | null;
+  /** Names the accepted public keys, as a set; empty when no key is set. */
+  readonly accepts: string;
 }

@@ -5,6 +5,8 @@ export interface StoredObject {
   readonly size: number;
   /** Milliseconds since the epoch, by the store's clock. */
   readonly modifiedAt: number;
+  /** Another one after every write, whatever was written; only to be compared. Absent where the store has none. */
+  readonly version?: string;
 }
 
 export interface StoredBody {

@@ -1,4 +1,4 @@
-/** What came back from a request to our own task endpoint, as the queue would make it. */
+/** What came back from a request to a deployment of ours. */
 export type Knock =
   | {
       readonly kind: 'answer';
@@ -11,6 +11,10 @@ export type Knock =
       readonly hostError: string | null;
       /** Scheme and host that a redirect leads to; null when it is none. */
       readonly redirectsTo: string | null;
+      /** By their names in lower case. */
+      readonly headers: Readonly<Record<string, string>>;
+      /** The body, where it is JSON; else undefined. */
+      readonly json: unknown;
     }
   /** `timeout`, or the system's or TLS's code, such as `ENOTFOUND`. */
   | { readonly kind: 'failed'; readonly code: string };
@@ -19,4 +23,10 @@ export type Knock =
 export interface TaskEndpoint {
   /** Sends a message without a signature. Throws nothing. */
   knock(): Promise<Knock>;
+}
+
+/** A deployment, as anybody outside sees it. */
+export interface DeploymentDoor {
+  /** GET or, with a body, POST. `bearer`: a secret to send along. Redirects are not followed. Throws nothing. */
+  ask(path: string, request?: { readonly body?: string; readonly bearer?: string }): Promise<Knock>;
 }

@@ -30,13 +30,17 @@ export interface ProviderDatabase {
 }
 
 /**
- * Upstash's developer API, as far as backups go. What is begun goes on at Upstash: look at the list and at `busy` for
+ * Upstash's developer API, as far as backups go. What is begun continues at Upstash: look at the list and at `busy` for
  * its end. Failures are AppErrors: `upstash-denied` (the key, or what it may do), `not-found` (no such database or
  * backup), `upstash-plan` (the database's plan has no backups), `upstash-refused` (any other no), `upstash-limit` (rate
  * limit: transient, with `retryAfterMs` when a time was named), `upstash-unavailable` (transient; after it, what was
  * asked for may have begun).
  */
 export interface UpstashAccount {
+  /** All databases of the account. */
+  databases(): Promise<ProviderDatabase[]>;
+  /** The standard REST token of a database: a secret. */
+  restToken(id: string): Promise<string>;
   database(id: string): Promise<ProviderDatabase>;
   /** Newest first. */
   backups(database: string): Promise<ProviderBackup[]>;

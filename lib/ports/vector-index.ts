@@ -19,6 +19,14 @@ export interface VectorPage {
   readonly next: string | null;
 }
 
+/** Tells the vectors of one index from those of another, and namespaces beside each other in one index. */
+export interface IndexPlace {
+  /** The first 16 hexadecimal digits of the SHA-256 of the index's host. */
+  readonly index: string;
+  /** What the names of its namespaces end in after the project's id; '' as a rule. */
+  readonly suffix: string;
+}
+
 export interface VectorIndexInfo {
   readonly dimensions: number;
   /** `COSINE`, `EUCLIDEAN` or `DOT_PRODUCT`. */
@@ -35,6 +43,7 @@ export interface VectorIndexInfo {
  * its metadata or the namespace), `vector-unavailable` (transient).
  */
 export interface VectorIndex {
+  readonly place: IndexPlace;
   info(): Promise<VectorIndexInfo>;
   /** Writes up to 1,000 vectors over those of the same id. */
   upsert(namespace: string, vectors: readonly StoredVector[]): Promise<void>;

@@ -1,34 +1,49 @@
 import { AppError } from '../errors.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisReply, WireReply } from '../ports/redis.js';
 
 /** What was read as of one moment. */
-export interface Moment {
-  readonly values: readonly RedisReply[];
+export interface Moment<Reply = RedisReply> {
+  readonly values: readonly Reply[];
   readonly marks: readonly RedisReply[];
   /** For each mark: whether it was the same before and after the values were read. */
   readonly steady: readonly boolean[];
 }
 
-/** After so many reads without MULTI it is tried again: the database may have room by now. */
+/** After this many reads without MULTI it is tried again: the database may have room by now. */
 const READS_UNTIL_TRIED = 64;
 const refusals = new WeakMap<RedisPort, number>();
 
 /**
  * Reads `values` and `marks` in one MULTI. Redis takes no command into a MULTI while it is full (maxmemory, noeviction),
  * although reading needs no room: then they are read in one pipeline, the marks before and after the values, and what
- * changed in between is told by `steady`.
+ * changed in between is told by `steady`. Marks are integers.
  */
 export async function readAtOnce(
   redis: RedisPort,
   values: readonly RedisCommand[],
   marks: readonly RedisCommand[],
-): Promise<Moment> {
+): Promise<Moment>;
+export async function readAtOnce(
+  redis: RedisPort,
+  values: readonly RedisCommand[],
+  marks: readonly RedisCommand[],
+  form: 'wire',
+): Promise<Moment<WireReply>>;
+export async function readAtOnce(
+  redis: RedisPort,
+  values: readonly RedisCommand[],
+  marks: readonly RedisCommand[],
+  form?: 'wire',
+): Promise<Moment<WireReply>> {
   const left = refusals.get(redis) ?? 0;
   if (left === 0) {
     try {
-      const replies = await redis.transaction([...values, ...marks]);
+      const commands = [...values, ...marks];
+      const replies = await redis.transaction(commands, form);
       const all = marks.map(() => true);
-      return { values: replies.slice(0, values.length), marks: replies.slice(values.length), steady: all };
+      // Integers are the same in either form.
+      const found = replies.slice(values.length) as RedisReply[];
+      return { values: replies.slice(0, values.length), marks: found, steady: all };
     } catch (error) {
       if (!isFull(error)) throw error;
       refusals.set(redis, READS_UNTIL_TRIED);

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { RedisArgument, RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisPort, RedisReply, WireReply } from '../ports/redis.js';
 
 /** Upstash's words for what does not fit, as the error of one command (Upstash troubleshooting, "max request size exceeded"). */
 const TOO_LARGE = /max request size exceeded/i;
@@ -21,7 +21,7 @@ export function tooLarge(): AppError {
 }
 
 /** Whether one command's reply did not fit. */
-export function saysTooLarge(reply: RedisReply | undefined): boolean {
+export function saysTooLarge(reply: WireReply | undefined): boolean {
   return reply !== undefined && 'error' in reply && TOO_LARGE.test(reply.error);
 }
 
@@ -60,7 +60,7 @@ export async function pipelineInHalves(redis: RedisPort, commands: readonly Redi
   return replies;
 }
 
-/** Consecutive items in groups of at most so many bytes; one that is larger stands alone. */
+/** Consecutive items in groups of at most this many bytes; one that is larger stands alone. */
 export function* byBytes<T>(
   items: Iterable<T>,
   sizeOf: (item: T) => number,

@@ -12,7 +12,7 @@ export interface ScanReply {
   readonly items: readonly RedisValue[];
 }
 
-/** A COUNT that was lowered is raised again after so many replies that fitted. */
+/** A COUNT that was lowered is raised again after this many replies that fitted. */
 const REPLIES_UNTIL_RAISED = 8;
 
 /**

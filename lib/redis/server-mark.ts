@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
-import type { RedisPort } from '../ports/redis.js';
+import type { RedisPort, RedisReply } from '../ports/redis.js';
 
 /** What a server says of itself at one moment. What it does not say is null. */
 export const serverMarkSchema = z.object({
@@ -24,14 +24,27 @@ export async function markServer(redis: RedisPort): Promise<ServerMark> {
     });
   }
   const keys = Number(size.value);
-  const text =
-    info !== undefined && 'value' in info && Buffer.isBuffer(info.value) ? info.value.toString('latin1') : '';
+  const text = infoText(info);
   return {
-    runId: /^run_id:(\w+)/m.exec(text)?.[1] ?? null,
+    runId: runIdIn(text),
     keys,
     expires: expiresIn(text, keys),
     expired: numberIn(text, /^expired_keys:(\d+)/m),
   };
+}
+
+/** The same of `runId` alone; costs a command. */
+export async function runIdOf(redis: RedisPort): Promise<string | null> {
+  const [info] = await redis.pipeline([['INFO', 'server']]);
+  return runIdIn(infoText(info));
+}
+
+function infoText(info: RedisReply | undefined): string {
+  return info !== undefined && 'value' in info && Buffer.isBuffer(info.value) ? info.value.toString('latin1') : '';
+}
+
+function runIdIn(info: string): string | null {
+  return /^run_id:(\w+)/m.exec(info)?.[1] ?? null;
 }
 
 /**

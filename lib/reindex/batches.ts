@@ -9,7 +9,7 @@ import { batchSchema, type Batch, type ItemRef } from './model.js';
 /** Objects of the store that are written or read beside each other. */
 export const OBJECTS_AT_ONCE = 12;
 
-export type BatchPhase = 'embed' | 'late' | 'settle';
+type BatchPhase = 'embed' | 'late' | 'settle';
 
 /** Items of one cluster stand together, so that a batch asks few sets whether its items are in them. */
 export function cutBatches(project: string, items: readonly ItemRef[], size: number): Batch[] {
@@ -21,7 +21,7 @@ export function cutBatches(project: string, items: readonly ItemRef[], size: num
   return batches;
 }
 
-/** Writes batches down under numbers from `first` on. `fence`: two legs never write the same object. */
+/** Writes batches down under numbers from `first` on. `fence`: two attempts never write the same object. */
 export async function storeBatches(
   store: ObjectStore,
   run: string,
@@ -37,7 +37,7 @@ export async function storeBatches(
   );
 }
 
-/** The ranges with batches of this leg from `first` on. */
+/** The ranges with batches of this attempt from `first` on. */
 export function withRange(ranges: Ranges, first: number, fence: number): Ranges {
   return ranges.at(-1)?.[1] === fence ? ranges : [...ranges, [first, fence]];
 }
@@ -55,10 +55,10 @@ export async function readBatch(
 }
 
 /**
- * The batch that a task of the settling is for: those of the plan come first, then the late ones. Its items stand in the
+ * The batch that a task of the reconciling is for: those of the plan come first, then the late ones. Its items stand in the
  * order in which they were embedded.
  */
-export async function readSettled(
+export async function readReconciled(
   store: ObjectStore,
   run: Pick<RunRecord, 'id'>,
   state: ReindexCheckpoint,
@@ -70,11 +70,34 @@ export async function readSettled(
   return readBatch(store, run, state, kind, number);
 }
 
-/** Where the batch of a task of the settling comes from. */
+/** Where the batch of a task of the reconciling comes from. */
 export function originOf({ batches }: Pick<ReindexCheckpoint, 'batches'>, task: number) {
   return task < batches
     ? ({ kind: 'embed', number: task } as const)
     : ({ kind: 'late', number: task - batches } as const);
+}
+
+const BATCH = /(\d+)-(\d{6})\.json$/;
+
+/** The newest object of each number of a run's batches: where an attempt died, a later one wrote its number again. */
+export async function batchNumbers(
+  store: ObjectStore,
+  run: string,
+  kind: 'embed' | 'late',
+): Promise<ReadonlyMap<number, string>> {
+  const newest = new Map<number, readonly [fence: number, name: string]>();
+  for await (const { name } of store.list(`runs/${run}/batches/${kind}-`)) {
+    const [, fence = '', number = ''] = BATCH.exec(name) ?? [];
+    const known = newest.get(Number(number));
+    if (number !== '' && (known === undefined || known[0] < Number(fence)))
+      newest.set(Number(number), [Number(fence), name]);
+  }
+  return new Map([...newest].map(([number, [, name]]) => [number, name]));
+}
+
+/** Throws `damaged` when the object is gone. */
+export function loadNumbered(store: ObjectStore, name: string): Promise<Batch> {
+  return load(store, name);
 }
 
 function batchName(run: string, kind: BatchPhase, fence: number, number: number): string {
@@ -85,7 +108,7 @@ async function load(store: ObjectStore, name: string): Promise<Batch> {
   const batch = await readKnown(store, name, batchSchema);
   if (batch !== null) return batch;
   throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
-    hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the re-index again.',
+    hint: 'Something removes objects under runs/ while a run is in progress. Stop it and start the re-index again.',
   });
 }
 

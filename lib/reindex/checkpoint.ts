@@ -20,7 +20,14 @@ const proofSchema = z.object({
   /** Writes that were not indexed yet when the waiting ended. */
   pending: z.number(),
 });
-export type ProjectProof = z.infer<typeof proofSchema>;
+
+const comparisonSchema = z.object({
+  project: z.string(),
+  queries: z.number(),
+  /** Of the ten nearest to each, on average, the share that old and new have in common: 0 to 1. */
+  overlap: z.number(),
+});
+export type Comparison = z.infer<typeof comparisonSchema>;
 
 const projectSchema = z.object({
   project: z.string(),
@@ -41,15 +48,14 @@ const projectSchema = z.object({
   /** Vectors without an item, at the plan; told by a dry run. */
   strays: z.number(),
   present: z.number(),
-  sweptAll: z.boolean(),
   swept: z.number(),
   /** Items that the proof found without a vector and embedded. */
   topUp: z.number(),
   proof: proofSchema.nullable(),
   /** Why the index refuses the project's namespace; null when it does not. Nothing more is tried with it then. */
   refused: z.string().nullable().default(null),
-  /** Whether the vectors that were there before are of the model that embeds now. */
-  before: z.enum(['none', 'same', 'other', 'unknown']).default('unknown'),
+  /** Whether the vectors that were there before are of the model that embeds now: by its record, or by a sample. */
+  before: z.enum(['none', 'recorded', 'same', 'other', 'unknown']).default('unknown'),
 });
 export type ProjectState = z.infer<typeof projectSchema>;
 
@@ -59,16 +65,16 @@ export type Ranges = z.infer<typeof rangesSchema>;
 
 const skippedSchema = z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) });
 
-/** What later legs and tasks of a re-index need. Bounded by the number of projects and legs, not of items. */
+/** What later attempts and tasks of a re-index need. Bounded by the number of projects and attempts, not of items. */
 const checkpointSchema = z.object({
   startedAt: z.number(),
-  /** Where SCAN, or a walk through a namespace, goes on; null at its beginning. */
+  /** Where SCAN, or a walk through a namespace, continues; null at its beginning. */
   cursor: z.string().nullable(),
-  /** Keys that the present SCAN has seen. */
+  /** Keys that SCAN has seen. */
   seen: z.number(),
   /** How it is known that SCAN named all keys. */
   walk: walkStateSchema.default(NEW_WALK),
-  /** Objects that hold what the latest SCAN found. */
+  /** Objects that hold what SCAN found. */
   chunks: z.array(z.string()),
   projects: z.array(projectSchema),
   batches: z.number(),
@@ -83,6 +89,10 @@ const checkpointSchema = z.object({
   /** The first keys where an item should be that cannot be one. */
   odd: z.array(skippedSchema),
   spent: z.object({ calls: z.number(), texts: z.number(), characters: z.number() }),
+  /** Since when the index shows no more of what was written, in milliseconds since the epoch; null when it does. */
+  pendingSince: z.number().nullable().default(null),
+  /** By project: sample queries to the old and the new vectors, and how many of the nearest both name. */
+  compared: z.array(comparisonSchema).default([]),
   /** Locks that somebody else held when they were taken. */
   locksTaken: z.number(),
   /** When each phase was entered, in milliseconds since the epoch. */
@@ -115,6 +125,8 @@ export function firstCheckpoint(now: number): ReindexCheckpoint & Json {
     conflicts: [],
     odd: [],
     spent: NOTHING_SPENT,
+    pendingSince: null,
+    compared: [],
     locksTaken: 0,
     times: [],
   };
@@ -136,7 +148,6 @@ export function newProject(project: string, changes: Partial<ProjectState> = {})
     conflicts: 0,
     strays: 0,
     present: 0,
-    sweptAll: false,
     swept: 0,
     topUp: 0,
     proof: null,
@@ -153,7 +164,7 @@ export function withProject(state: ReindexCheckpoint, entry: ProjectState): Rein
   return { ...state, projects };
 }
 
-/** Goes on with another phase, noting when. `tasks` is 0 for a serial one. */
+/** Continues with another phase, noting when. `tasks` is 0 for a serial one. */
 export function enter(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
   const checkpoint = {
     ...state,
@@ -171,7 +182,7 @@ export function enter(phase: string, state: ReindexCheckpoint, tasks: number, no
   };
 }
 
-/** Hands a serial phase that is not at its end on to the next leg. */
+/** Hands a serial phase that is not at its end on to the next attempt. */
 export function later(state: ReindexCheckpoint, done: number): StepOutcome {
   return { to: 'later', checkpoint: state, progress: { done, total: null, unit: 'items', bytes: 0 } };
 }

@@ -1,9 +1,22 @@
-import type { ReindexScope } from './model.js';
+import { projectsIn, type ReindexScope } from './model.js';
 
 const PLAIN_WORD = /^[\w.:@-]+$/;
 
-/** The command that makes the vectors of a scope anew; `ID` stands for an id that a shell would not take as it is. */
-export function reindexCommand(scope: ReindexScope): string {
-  if ('all' in scope) return 'soulcaster-backup reindex --all';
-  return `soulcaster-backup reindex --project ${PLAIN_WORD.test(scope.project) ? scope.project : 'ID'}`;
+/**
+ * The command that re-indexes a scope, with these options; `ID` stands for an id that a shell would not take as it is.
+ * Items have none: it is that of their project.
+ */
+export function reindexCommand(scope: ReindexScope, ...options: readonly string[]): string {
+  const projects = projectsIn(scope);
+  if (projects === null) return command('--all', ...options);
+  return projects.map((id) => command(`--project ${PLAIN_WORD.test(id) ? id : 'ID'}`, ...options)).join(' && ');
+}
+
+/** The command that does what a run has left. */
+export function retryCommand(run: string): string {
+  return command(`--retry ${run}`);
+}
+
+function command(...options: readonly string[]): string {
+  return ['npx soulcaster-backup reindex', ...options, '--env-file .env'].join(' ');
 }

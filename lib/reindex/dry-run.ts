@@ -1,14 +1,13 @@
 import type { Json } from '../json.js';
 import type { StepOutcome } from '../runs/model.js';
 import { withProject, type ReindexCheckpoint } from './checkpoint.js';
-import { throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { forecast } from './forecast.js';
 import { readItems } from './items.js';
 import { addSpent, MOST_NAMED, type ReindexInput, type Skipped } from './model.js';
 import { withFindings, type ProjectPlan } from './plan-step.js';
+import { pages } from './namespace.js';
 import { estimate } from './price.js';
-
-/** Items that are read with one request. */
-const PAGE = 100;
 
 /** Reads the items of a project as a run would, to count what cannot be embedded and how much text there is. */
 export async function weighProject(
@@ -21,9 +20,8 @@ export async function weighProject(
   const { entry, items } = plan;
   const skipped: Skipped[] = [...plan.odd];
   let spent = { calls: 0, texts: 0, characters: 0 };
-  for (let at = 0; at < items.length; at += PAGE) {
+  for (const page of pages(items, batchSize(ports.embedder, settings))) {
     throwIfAborted(signal);
-    const page = items.slice(at, at + PAGE);
     const read = await readItems(ports.redis, entry.project, page, settings.cutCodePoints);
     let characters = 0;
     let texts = 0;
@@ -40,10 +38,16 @@ export async function weighProject(
 }
 
 /** What a run would do; nothing was changed. */
-export function endDryRun(ports: ReindexPorts, input: ReindexInput, state: ReindexCheckpoint): StepOutcome {
+export function endDryRun(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  input: ReindexInput,
+  state: ReindexCheckpoint,
+): StepOutcome {
   const { projects, conflicts, odd, spent, startedAt } = state;
   const total = (field: 'items' | 'planned' | 'present' | 'strays' | 'conflicts' | 'odd'): number =>
     projects.reduce((sum, entry) => sum + entry[field], 0);
+  const price = estimate(ports.embedder, spent.characters);
   const result = {
     ...input,
     projects: projects.map(
@@ -65,7 +69,11 @@ export function endDryRun(ports: ReindexPorts, input: ReindexInput, state: Reind
     skipped: { count: total('odd'), named: odd.slice(0, MOST_NAMED) },
     conflicts: { count: total('conflicts'), named: conflicts },
     calls: spent.calls,
-    ...estimate(spent.characters),
+    ...price,
+    forecast: forecast(
+      { texts: total('planned'), tokens: price.tokens, updates: total('planned') },
+      { ...ports.embedder.limits, updatesPerDay: settings.updatesPerDay },
+    ),
     milliseconds: ports.clock.now() - startedAt,
   };
   return { to: 'end', state: 'succeeded', result: result as unknown as Json, error: null };

@@ -1,70 +1,14 @@
-import { createHash } from 'node:crypto';
-import { z } from 'zod';
 import { AppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
 import { alone } from '../runs/model.js';
+import { recipeWords, type NamespaceModel, type Recipe } from '../soulcaster/index-models.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { openEmbedding } from './embed/vectors.js';
+import { isTooMany, openEmbedding, type Embedded, type Embedding } from './embed/vectors.js';
 import { readItems } from './items.js';
 import { reindexCommand } from './commands.js';
 
-const PREFIX = 'guard/vectors/';
-
-const modelSchema = z.object({
-  version: z.literal(1),
-  /** SHA-256 of the namespace: its name is a project's id. */
-  namespace: z.string(),
-  model: z.string(),
-  dimensions: z.number(),
-  /** Code points of a body that were embedded; 0: all of them. */
-  cutCodePoints: z.number(),
-  /** When a re-index of the whole namespace was proven (ISO 8601), and by which run. */
-  provenAt: z.string(),
-  run: z.string(),
-});
-/** What the vectors of one namespace were made with, as a proven re-index of all of it left them. */
-export type IndexModel = z.infer<typeof modelSchema>;
-
 type Settings = Pick<ReindexSettings, 'cutCodePoints' | 'dimensions' | 'patience'>;
 
-/** Null when no re-index of the namespace was proven, or its record cannot be read: then nothing is known. */
-export async function loadIndexModel(store: ObjectStore, namespace: string): Promise<IndexModel | null> {
-  const found = await store.read(nameOf(namespace));
-  return found === null ? null : readable(found.body);
-}
-
-/** All that are known, in the order of their names. */
-export async function loadIndexModels(store: ObjectStore): Promise<IndexModel[]> {
-  const models: IndexModel[] = [];
-  for await (const { name } of store.list(PREFIX)) {
-    const found = await store.read(name);
-    const model = found === null ? null : readable(found.body);
-    if (model !== null) models.push(model);
-  }
-  return models;
-}
-
-export async function saveIndexModel(
-  store: ObjectStore,
-  namespace: string,
-  facts: Omit<IndexModel, 'version' | 'namespace'>,
-): Promise<void> {
-  const body = encodeJson({ version: 1, namespace: hashOf(namespace), ...facts } satisfies IndexModel);
-  const name = nameOf(namespace);
-  for (;;) {
-    const found = await store.read(name);
-    if (found === null && (await store.create(name, body)).created) return;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
-  }
-}
-
-/** Whether vectors made with these settings may stand beside those of the record. */
-export function isSameModel(known: IndexModel, model: string, { cutCodePoints, dimensions }: Settings): boolean {
-  return known.model === model && known.dimensions === dimensions && known.cutCodePoints === cutCodePoints;
-}
-
-/** So many items are embedded again to see what model their vectors are of. */
+/** This many items are embedded again to see what model their vectors are of. */
 const SAMPLE = 10;
 /** Two vectors of one text by one model; an index may keep shortened numbers. */
 const LEAST_COSINE = 0.99;
@@ -101,8 +45,7 @@ export async function sampleModel(
     return isEdited ? [] : [{ text: item.text, values: vector.values }];
   });
   if (pairs.length === 0) return 'unknown';
-  const embedding = openEmbedding(ports, settings, signal, alone);
-  const vectors = await embedding.embed(pairs.map(({ text }) => text));
+  const vectors = await embedSome(openEmbedding(ports, settings, signal, alone), pairs);
   const compared = vectors.flatMap((vector, at) =>
     typeof vector === 'string' ? [] : [cosine(vector, pairs[at]?.values ?? new Float32Array()) >= LEAST_COSINE],
   );
@@ -110,12 +53,41 @@ export async function sampleModel(
   return 3 * compared.filter((agrees) => !agrees).length >= compared.length ? 'other' : 'same';
 }
 
+/** Vectors of as many texts as the limits allow now, and of one at least: a sample that waits would begin again. */
+async function embedSome(embedding: Embedding, pairs: readonly { readonly text: string }[]): Promise<Embedded[]> {
+  const vectors: Embedded[] = [];
+  while (vectors.length < pairs.length) {
+    const texts = pairs.slice(vectors.length, vectors.length + embedding.room()).map(({ text }) => text);
+    try {
+      vectors.push(...(await embedding.embed(texts)));
+    } catch (error) {
+      if (!isTooMany(error)) throw error;
+      if (texts.length > 1) continue;
+      if (vectors.every((vector) => typeof vector === 'string')) throw error;
+      break;
+    }
+  }
+  return vectors;
+}
+
 /** Mode `missing` would put vectors of another model, or of other texts, beside those that are there. */
-export function refuseMixture(project: string, known: IndexModel | null, model: string): AppError {
-  const are = known === null ? 'of another model' : `of ${known.model} (${known.dimensions} dimensions)`;
+export function refuseUntold(project: string): AppError {
+  const message =
+    'It cannot be told which model made the vectors that are there: no record names it, and no item is as it was when it was embedded';
+  return mixtureError(project, message, 'Mode in-place keeps search going.');
+}
+
+/** The same where the model is known, or known to be another one. */
+export function refuseMixture(project: string, known: NamespaceModel | null, recipe: Recipe): AppError {
+  const are = known === null ? 'another model' : recipeWords(known);
+  const message = `The vectors that are there were made with ${are}, and ${recipeWords(recipe)} is configured`;
+  return mixtureError(project, message, 'Or set EMBEDDING_MODEL back.');
+}
+
+function mixtureError(project: string, message: string, otherwise: string): AppError {
   const command = reindexCommand(project === '' ? { all: true } : { project });
-  return new AppError('vector-mismatch', `The vectors that are there are ${are}, and ${model} is configured`, {
-    hint: `Vectors of two models cannot be compared, and nothing was changed. Re-index in full: \`${command}\`, or set EMBEDDING_MODEL back.`,
+  return new AppError('vector-mismatch', message, {
+    hint: `Vectors of two models cannot be compared, and nothing was changed. Re-index in full: \`${command}\`. ${otherwise}`,
   });
 }
 
@@ -125,20 +97,4 @@ function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let at = 0; at < a.length; at++) sum += (a[at] ?? 0) * (b[at] ?? 0);
   return sum;
-}
-
-function readable(body: Buffer): IndexModel | null {
-  try {
-    return modelSchema.parse(decodeJson(body));
-  } catch {
-    return null;
-  }
-}
-
-function hashOf(namespace: string): string {
-  return createHash('sha256').update(namespace).digest('hex');
-}
-
-function nameOf(namespace: string): string {
-  return `${PREFIX}${hashOf(namespace).slice(0, 32)}.json`;
 }

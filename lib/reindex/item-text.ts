@@ -1,5 +1,5 @@
 /** An item's fields as Redis has them; null for what is not there. */
-export interface TextFields {
+interface TextFields {
   readonly title: string | null;
   readonly body: string | null;
   readonly rawText: string | null;

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { RedisCommand, RedisPort } from '../ports/redis.js';
-import { ask, listOf, TOO_LARGE, WRONG_TYPE, type Answer } from './ask.js';
+import { runCommands, listOf, TOO_LARGE, WRONG_TYPE, type Answer } from './run-commands.js';
 import { itemText } from './item-text.js';
 import { clusterItemsKey, itemKey } from './keys.js';
 import type { ItemRef, SkipReason } from './model.js';
@@ -34,7 +34,7 @@ export async function readItems(
 ): Promise<ReadItem[]> {
   if (refs.length === 0) return [];
   const groups = byCluster(refs);
-  const answers = await ask(redis, [
+  const answers = await runCommands(redis, [
     ...refs.map(([id]): RedisCommand => ['HMGET', itemKey(project, id), ...FIELDS]),
     ...groups.map(({ cluster, ids }): RedisCommand => ['SMISMEMBER', clusterItemsKey(project, cluster), ...ids]),
   ]);
@@ -102,7 +102,7 @@ async function decideNothing(
   items: readonly (ReadItem | 'nothing')[],
 ): Promise<ReadItem[]> {
   const unclear = refs.filter((_, at) => items[at] === 'nothing');
-  const answers = await ask(
+  const answers = await runCommands(
     redis,
     unclear.map(([id]) => ['EXISTS', itemKey(project, id)]),
   );

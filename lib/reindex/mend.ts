@@ -1,6 +1,6 @@
 import type { RedisPort } from '../ports/redis.js';
-import { alone, type Leg } from '../runs/model.js';
-import { ask, textOf } from './ask.js';
+import { alone, type Attempt } from '../runs/model.js';
+import { runCommands, textOf } from './run-commands.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
 import { placeItems } from './embed/place.js';
 import { readClusters } from './find/clusters.js';
@@ -12,7 +12,7 @@ import { pages, removeIds } from './namespace.js';
 export interface MendWork {
   readonly ports: ReindexPorts;
   readonly settings: ReindexSettings;
-  readonly leg: Leg;
+  readonly attempt: Attempt;
 }
 
 export interface Mended {
@@ -25,7 +25,7 @@ export interface Mended {
 
 /** Embeds items that the proof found without a vector: they came up after the last look. */
 export async function embedMissing(
-  { ports, settings, leg }: MendWork,
+  { ports, settings, attempt }: MendWork,
   project: string,
   ids: readonly string[],
   { clusters, items }: FoundProject,
@@ -35,9 +35,9 @@ export async function embedMissing(
   const { clusterOf } = await readClusters(ports.redis, project, clusters, items);
   let spent = NOTHING_SPENT;
   const refs = await withoutVector(ports, project, ids);
-  for (const page of pages(refs, batchSize(settings))) {
+  for (const page of pages(refs, batchSize(ports.embedder, settings))) {
     const batch = page.map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
-    const work = { ports, settings, project, signal: leg.signal, turn: alone };
+    const work = { ports, settings, project, signal: attempt.signal, turn: alone };
     const { prints, embedding } = await placeItems(work, batch);
     spent = addSpent(spent, embedding.spent());
     for (const [at, id] of page.entries()) {
@@ -62,22 +62,24 @@ async function withoutVector({ vectors }: ReindexPorts, project: string, ids: re
 
 /**
  * Removes those of the ids that are no items in the database at this moment, and tells them from those that have come
- * up since the last look.
+ * up since the last look. `gone`: those whose key is known not to be there.
  */
 export async function removeStrays(
   { redis, vectors }: ReindexPorts,
   project: string,
   ids: readonly string[],
+  gone: ReadonlySet<string>,
   mayRemove: boolean,
 ): Promise<{ readonly strays: readonly string[]; readonly born: readonly string[] }> {
-  const types = await ask(
+  const unclear = ids.filter((id) => !gone.has(id));
+  const types = await runCommands(
     redis,
-    ids.map((id) => ['TYPE', itemKey(project, id)]),
+    unclear.map((id) => ['TYPE', itemKey(project, id)]),
   );
-  const isItem = (at: number): boolean => textOf(types[at]) === 'hash';
-  const strays = ids.filter((_, at) => !isItem(at));
+  const born = new Set(unclear.filter((_, at) => textOf(types[at]) === 'hash'));
+  const strays = ids.filter((id) => !born.has(id));
   if (mayRemove) await removeIds(vectors, project, strays);
-  return { strays, born: ids.filter((_, at) => isItem(at)) };
+  return { strays, born: [...born] };
 }
 
 /** Those of the ids whose key is not in the database at this moment. */
@@ -86,9 +88,9 @@ export async function goneOf(redis: RedisPort, project: string, ids: readonly st
   for (const page of pages(ids)) {
     const keys = page.map((id) => itemKey(project, id));
     // As a rule none are gone, which one command says of all of them.
-    const [there] = await ask(redis, [['EXISTS', ...keys]]);
+    const [there] = await runCommands(redis, [['EXISTS', ...keys]]);
     if (there === keys.length) continue;
-    const each = await ask(
+    const each = await runCommands(
       redis,
       keys.map((key) => ['EXISTS', key]),
     );

@@ -7,11 +7,47 @@ import { z } from 'zod';
 export const REINDEX_MODES = ['in-place', 'flush', 'missing'] as const;
 export type ReindexMode = (typeof REINDEX_MODES)[number];
 
+const id = z.string().min(1).max(512);
+
+/** Everything, a project, several, or items of theirs: then no other vector is looked at. A restore alone asks for the last two. */
 export const reindexScopeSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ project: z.string().min(1).max(512) }),
+  z.strictObject({ project: id }),
+  z.strictObject({ projects: z.array(id).min(1) }),
+  z.strictObject({ items: z.array(z.strictObject({ project: id, id })).min(1) }),
 ]);
 export type ReindexScope = z.infer<typeof reindexScopeSchema>;
+
+/** The projects of a scope; null for all. */
+export function projectsIn(scope: ReindexScope): readonly string[] | null {
+  if ('all' in scope) return null;
+  if ('project' in scope) return [scope.project];
+  return 'projects' in scope ? scope.projects : [...new Set(scope.items.map(({ project }) => project))];
+}
+
+/** The items of a project that a scope is limited to; null for all of them. */
+export function itemsOnly(scope: ReindexScope, project: string): ReadonlySet<string> | null {
+  if (!('items' in scope)) return null;
+  return new Set(scope.items.filter((item) => item.project === project).map((item) => item.id));
+}
+/** What the names of namespaces end in after the project's id. */
+const SUFFIX = /^[\w.:@~+-]{1,64}$/;
+export const SUFFIX_WORDS = 'must be 1 to 64 letters, digits or any of . : @ ~ + _ -';
+
+export const besideSchema = z.strictObject({
+  /** The index that the application searches, or the one of UPSTASH_VECTOR_NEXT_REST_URL. */
+  index: z.enum(['same', 'next']),
+  suffix: z.union([z.literal(''), z.string().regex(SUFFIX, { error: SUFFIX_WORDS })]),
+});
+/** Where vectors are built beside those that the application searches. */
+export type Beside = z.infer<typeof besideSchema>;
+
+const recipeSchema = z.object({
+  model: z.string(),
+  dimensions: z.number(),
+  cutCodePoints: z.number(),
+  textRule: z.number(),
+});
 
 /** What a re-index run was asked to do; its `input`. */
 export const reindexInputSchema = z.object({
@@ -19,6 +55,16 @@ export const reindexInputSchema = z.object({
   mode: z.enum(REINDEX_MODES),
   dryRun: z.boolean(),
   trigger: z.enum(['admin', 'cli', 'restore']),
+  /** Null: the vectors that the application searches. */
+  beside: besideSchema.nullable().default(null),
+  /** What the vectors are made with; null in runs of earlier versions: what is configured. */
+  recipe: recipeSchema.nullable().default(null),
+  /** Whether mode `flush` may clear although the limits do not let all be embedded within a day. */
+  overDays: z.boolean().default(false),
+  /** The run whose rest this one does; what that one embedded is not embedded again. */
+  retry: z.string().nullable().default(null),
+  /** Whether nothing is embedded: once what is beside is proven, what the application searched before is removed. */
+  dropOld: z.boolean().default(false),
 });
 export type ReindexInput = z.infer<typeof reindexInputSchema>;
 

@@ -1,11 +1,11 @@
 import { AppError } from '../errors.js';
-import { alone, type Leg, type StepOutcome } from '../runs/model.js';
-import { ask } from './ask.js';
+import { alone, type Attempt, type StepOutcome } from '../runs/model.js';
+import { runCommands } from './run-commands.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { openEmbedding, TRIAL } from './embed/vectors.js';
 import { canBeProject } from './keys.js';
-import type { ReindexScope } from './model.js';
+import { projectsIn, type ReindexScope } from './model.js';
 
 /** The application compares by the cosine, and its threshold means that alone. */
 const METRIC = 'COSINE';
@@ -14,13 +14,17 @@ const METRIC = 'COSINE';
  * Proves that everything is there before anything is cleared: the index with its dimension, the database with the
  * scope in it, and the embedder with a vector that can be used.
  */
-export async function preflightStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
+export async function preflightStep(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  attempt: Attempt,
+): Promise<StepOutcome> {
   await demandFit(ports, settings.dimensions);
-  await demandScope(ports, inputOf(leg.run).scope);
-  const embedding = openEmbedding(ports, settings, leg.signal, alone);
+  await demandScope(ports, inputOf(attempt.run).scope);
+  const embedding = openEmbedding(ports, settings, attempt.signal, alone);
   const [vector] = await embedding.embed([TRIAL]);
   if (vector === undefined || typeof vector === 'string') throw unusable(ports, settings, vector ?? 'bad-embedding');
-  const state = stateOf(leg.run);
+  const state = stateOf(attempt.run);
   return enter('scan', { ...state, spent: embedding.spent() }, 0, ports.clock.now());
 }
 
@@ -29,7 +33,7 @@ export async function demandFit({ vectors }: Pick<ReindexPorts, 'vectors'>, want
   const { dimensions, metric } = await vectors.info();
   if (dimensions !== wanted) {
     throw new AppError('vector-mismatch', `The vector index has ${dimensions} dimensions, the embeddings ${wanted}`, {
-      hint: 'Set EMBEDDING_DIMENSIONS and EMBEDDING_MODEL to what the application uses, or make the index anew with that dimension.',
+      hint: 'Set EMBEDDING_DIMENSIONS and EMBEDDING_MODEL to what the application uses, or create the index again with that dimension.',
     });
   }
   if (metric === METRIC) return;
@@ -40,17 +44,20 @@ export async function demandFit({ vectors }: Pick<ReindexPorts, 'vectors'>, want
 
 /** Throws `not-found` for a project that is not in the database; asks the database something in any case. */
 export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope: ReindexScope): Promise<void> {
-  if ('all' in scope) {
-    await ask(redis, [['DBSIZE']]);
+  const projects = projectsIn(scope);
+  if (projects === null) {
+    await runCommands(redis, [['DBSIZE']]);
     return;
   }
-  const { project } = scope;
-  if (canBeProject(project)) {
+  for (const project of projects) {
     const keys = [`project:${project}`, `feedback:created:${project}`, `clusters:${project}:all`];
-    const [found] = await ask(redis, [['EXISTS', ...keys]]);
-    if (Number(found) > 0) return;
+    const [found] = canBeProject(project) ? await runCommands(redis, [['EXISTS', ...keys]]) : [0];
+    if (Number(found) === 0) throw noProject(project);
   }
-  throw new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database`, {
+}
+
+function noProject(project: string): AppError {
+  return new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database`, {
     hint: 'Check the id: it is what stands after `project:` in the key of the project.',
   });
 }

@@ -1,10 +1,15 @@
-/** gemini-embedding-001 (ai.google.dev/gemini-api/docs/pricing, November 2026). */
-const USD_PER_TOKEN = 0.15 / 1_000_000;
-/** What Google counts on for English (ai.google.dev/gemini-api/docs/tokens). */
-const CHARACTERS_A_TOKEN = 4;
+import type { Embedder } from '../ports/embedder.js';
+import { CHARACTERS_A_TOKEN } from './context.js';
 
-/** What embedding so many characters comes to; an estimate, since the service does not say what it counted. */
-export function estimate(characters: number): { readonly tokens: number; readonly estimatedUsd: number } {
+interface Estimate {
+  readonly tokens: number;
+  /** Null where the price of the model is not known. */
+  readonly estimatedUsd: number | null;
+}
+
+/** What embedding this many characters takes; an estimate, since the service does not say what it counted. */
+export function estimate({ usdPerMillionTokens }: Pick<Embedder, 'usdPerMillionTokens'>, characters: number): Estimate {
   const tokens = Math.ceil(characters / CHARACTERS_A_TOKEN);
-  return { tokens, estimatedUsd: Number((tokens * USD_PER_TOKEN).toFixed(6)) };
+  if (usdPerMillionTokens === null) return { tokens, estimatedUsd: null };
+  return { tokens, estimatedUsd: Number(((tokens * usdPerMillionTokens) / 1_000_000).toFixed(6)) };
 }

@@ -1,3 +1,4 @@
+import { AppError } from '../errors.js';
 import type { StepOutcome } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import {
@@ -14,49 +15,81 @@ import { throwIfAborted } from './context.js';
 import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
 import { loadFound, of, type FoundProject } from './find/found.js';
+import { withListed } from './find/listed.js';
 import { embedMissing, goneOf, removeStrays, type MendWork } from './mend.js';
-import { addSpent, isRefusal, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
-import { idsOf } from './namespace.js';
+import { addSpent, isRefusal, itemsOnly, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
+import { idsIn } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { skippedBy } from './results.js';
 import { searchSample } from './sample.js';
 
 /** How often what came up or went away meanwhile is put right before it counts against the proof. */
 const ROUNDS = 3;
-/** The number of pending writes may stay the same for so many looks before it is no longer waited for. */
-const PENDING_LOOKS = 60;
+/** The number of pending writes may stay the same for this many looks before it is no longer waited for. */
+const PENDING_POLLS = 60;
 const PENDING_MS = 1_000;
 
-/** Compares each namespace with the database as the last SCAN found it, and searches it with its own vectors. */
+/** Compares each namespace with the items of the walk and of the project's lists, removes vectors without an item, and searches it with its own vectors. */
 export async function proveStep(work: MendWork): Promise<StepOutcome> {
-  const { ports, leg } = work;
-  let state = stateOf(leg.run);
+  const { ports, attempt } = work;
+  const input = inputOf(attempt.run);
+  let state = stateOf(attempt.run);
   if (provenIn(state) === 0) state = { ...state, odd: [] };
-  await keepLocks(ports.redis, lockedProjects(state), leg.run.id);
+  await keepLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
   const found = await loadFound(ports.store, state.chunks);
-  const skipped = await skippedBy(leg);
+  const skipped = await skippedBy(attempt);
   let worked = false;
-  for (const project of await projectsOf(ports, found, inputOf(leg.run).scope)) {
-    const entry = state.projects.find((one) => one.project === project) ?? newProject(project);
+  for (const project of await projectsOf(ports, found, input)) {
+    const known = state.projects.find((one) => one.project === project);
+    if (known === undefined && input.retry !== null) continue;
+    const entry = known ?? newProject(project);
     if (entry.proof !== null || entry.refused !== null) continue;
-    if (worked && leg.timeIsUp()) return later(state, provenIn(state));
-    throwIfAborted(leg.signal);
-    const waited = await waitForIndex(work, project, () => leg.timeIsUp());
+    if (worked && attempt.timeIsUp()) return later(state, provenIn(state));
+    throwIfAborted(attempt.signal);
+    const waited = await waitForIndex(work, project, () => attempt.timeIsUp());
     state = { ...state, seen: state.seen + waited.looks };
     // Each look is progress: the index works, and the next attempt waits on.
-    if (waited.isFalling) return later(state, provenIn(state) + state.seen);
+    if (waited.isFalling) return later({ ...state, pendingSince: null }, provenIn(state) + state.seen);
+    if (waited.pending > 0) await sleepOverPending(work, state, waited);
+    state = { ...state, pendingSince: null };
     const before = state;
-    const proving = await unlessRefused(() =>
-      proveProject(work, before, entry, of(found, project), new Map(skipped.get(project))),
-    );
+    const proving = await unlessRefused(async () => {
+      const now = await withListed(ports.redis, project, of(found, project), itemsOnly(input.scope, project));
+      return proveProject(work, before, entry, now, new Map(skipped.get(project)));
+    });
     state = 'done' in proving ? proving.done : withProject(state, { ...entry, refused: proving.refused });
-    await leg.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
+    await attempt.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
-  return enter('report', state, 0, ports.clock.now());
+  return enter(input.beside === null ? 'report' : 'compare', state, 0, ports.clock.now());
 }
 
-interface Standing {
+/** An index that shows nothing more for so long is given up. */
+const MOST_PENDING_MS = 24 * 3_600_000;
+const SLEEP_MS = 10 * 60_000;
+
+/**
+ * Has the run wait, as for a daily limit, when the index shows nothing more of what was written: the queue wakes it, or
+ * the guard does. Within one process nobody would, and an index that stays so for a day is what it is: then it is proven
+ * as far as can be.
+ */
+async function sleepOverPending({ attempt, ports, settings }: MendWork, state: ReindexCheckpoint, { pending }: Waited) {
+  const now = ports.clock.now();
+  const since = state.pendingSince ?? now;
+  if (settings.patience || now - since >= MOST_PENDING_MS) return;
+  await attempt.save(
+    { ...state, pendingSince: since },
+    { done: provenIn(state), total: null, unit: 'items', bytes: 0 },
+  );
+  throw new AppError('vector-pending', `The index has ${pending} writes pending, and the number does not fall`, {
+    hint: 'Nothing to do: all is stored, and the proof is made when the index shows it. See its state in the Upstash console.',
+    retryAfterMs: SLEEP_MS,
+  });
+}
+
+interface NamespaceState {
+  /** Ids of the namespace whose key is not there. */
+  readonly gone: ReadonlySet<string>;
   readonly items: Set<string>;
   readonly ids: ReadonlySet<string>;
   readonly missing: readonly string[];
@@ -70,16 +103,16 @@ async function proveProject(
   found: FoundProject,
   skipped: Map<string, SkipReason>,
 ): Promise<ReindexCheckpoint> {
-  const { ports, leg } = work;
+  const { ports, attempt } = work;
   const { project } = first;
-  const mayRemove = inputOf(leg.run).mode !== 'missing';
+  const mayRemove = inputOf(attempt.run).mode !== 'missing';
   const odd: Skipped[] = [...found.odd]
     .filter(([id]) => !skipped.has(id))
     .map(([id, reason]) => ({ project, id, reason }));
-  let [entry, spent, standing] = [first, before.spent, await compare(work, project, found.items, skipped)];
+  let [entry, spent, standing] = [first, before.spent, await compareWithItems(work, project, found.items, skipped)];
   for (let round = 0; round < ROUNDS && standing.missing.length + standing.strays.length > 0; round++) {
     const mended = await embedMissing(work, project, standing.missing, found);
-    const { strays, born } = await removeStrays(ports, project, standing.strays, mayRemove);
+    const { strays, born } = await removeStrays(ports, project, standing.strays, standing.gone, mayRemove);
     for (const id of mended.gone) found.items.delete(id);
     for (const id of born) found.items.add(id);
     for (const [id, reason] of mended.skipped) {
@@ -89,23 +122,26 @@ async function proveProject(
     spent = addSpent(spent, mended.spent);
     const swept = entry.swept + (mayRemove ? strays.length : 0);
     entry = { ...entry, topUp: entry.topUp + mended.embedded.length, swept };
-    standing = await compare(work, project, found.items, skipped);
+    standing = await compareWithItems(work, project, found.items, skipped);
   }
   const proof = await proofOf(work, project, standing, skipped);
   const next = withProject(before, { ...entry, items: standing.items.size, odd: odd.length, proof });
   return { ...next, spent, odd: [...next.odd, ...odd].slice(0, MOST_NAMED) };
 }
 
-async function compare(
-  { ports }: MendWork,
+/** How the namespace stands to the items, of which those that are gone are taken out. */
+export async function compareWithItems(
+  { attempt, ports }: Pick<MendWork, 'attempt' | 'ports'>,
   project: string,
   items: Set<string>,
   skipped: ReadonlyMap<string, SkipReason>,
-): Promise<Standing> {
-  const ids = await idsOf(ports.vectors, project);
-  // Deleted since the last SCAN: it costs one command to see that, as a rule.
-  for (const id of await goneOf(ports.redis, project, [...ids])) items.delete(id);
+): Promise<NamespaceState> {
+  const ids = await idsIn(ports.vectors, project, itemsOnly(inputOf(attempt.run).scope, project));
+  // Deleted since the walk: it costs one command to see that, as a rule.
+  const gone = new Set(await goneOf(ports.redis, project, [...ids]));
+  for (const id of gone) items.delete(id);
   return {
+    gone,
     items,
     ids,
     missing: [...items].filter((id) => !ids.has(id) && !skipped.has(id)),
@@ -114,13 +150,13 @@ async function compare(
 }
 
 async function proofOf(
-  { ports, leg }: MendWork,
+  { ports, attempt }: MendWork,
   project: string,
-  { items, ids, missing, strays }: Standing,
+  { items, ids, missing, strays }: NamespaceState,
   skipped: ReadonlyMap<string, SkipReason>,
 ): Promise<NonNullable<ProjectState['proof']>> {
   // What was put right just now is a handful of writes.
-  const { pending } = await waitForIndex({ ports, leg }, project, () => leg.timeIsUp());
+  const { pending } = await waitForIndex({ ports, attempt }, project, () => attempt.timeIsUp());
   const unable = [...skipped].filter(([id, reason]) => items.has(id) && !(isRefusal(reason) && ids.has(id)));
   return {
     items: items.size - unable.length,
@@ -143,7 +179,7 @@ interface Waited {
 
 /** Waits until queries see every write, as long as the number of those that they do not see falls. */
 async function waitForIndex(
-  { ports, leg }: Pick<MendWork, 'ports' | 'leg'>,
+  { ports, attempt }: Pick<MendWork, 'ports' | 'attempt'>,
   project: string,
   isOver: () => boolean,
 ): Promise<Waited> {
@@ -154,10 +190,10 @@ async function waitForIndex(
     const pending = namespaces[project]?.pending ?? 0;
     since = pending < lowest ? 0 : since + 1;
     lowest = Math.min(lowest, pending);
-    if (pending === 0 || since >= PENDING_LOOKS) return { pending, looks, isFalling: false };
+    if (pending === 0 || since >= PENDING_POLLS) return { pending, looks, isFalling: false };
     if (isOver()) return { pending, looks, isFalling: true };
-    await ports.clock.sleep(PENDING_MS, leg.signal);
-    throwIfAborted(leg.signal);
+    await ports.clock.sleep(PENDING_MS, attempt.signal);
+    throwIfAborted(attempt.signal);
   }
 }
 

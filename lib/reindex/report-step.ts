@@ -1,14 +1,14 @@
 import type { Json } from '../json.js';
-import type { Leg, RunFailure, StepOutcome } from '../runs/model.js';
+import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
-import type { ReindexPorts, ReindexSettings } from './context.js';
-import { reindexCommand } from './commands.js';
-import { saveIndexModel } from './index-model.js';
+import type { ReindexPorts } from './context.js';
+import { retryCommand } from './commands.js';
+import { labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
 import { addSpent, isRefusal, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
 import { estimate } from './price.js';
-import { embeddingSpent, settled } from './results.js';
+import { embeddingSpent, reconciled } from './results.js';
 
 interface Totals {
   embedded: number;
@@ -18,11 +18,11 @@ interface Totals {
 }
 
 /** Ends a re-index: lets go of the locks and says how it went. */
-export async function reportStep(ports: ReindexPorts, settings: ReindexSettings, leg: Leg): Promise<StepOutcome> {
-  const input = inputOf(leg.run);
-  const state = stateOf(leg.run);
-  await releaseLocks(ports.redis, lockedProjects(state), leg.run.id);
-  const { byProject, spent } = await collect(leg, state);
+export async function reportStep(ports: ReindexPorts, attempt: Attempt): Promise<StepOutcome> {
+  const input = inputOf(attempt.run);
+  const state = stateOf(attempt.run);
+  await releaseLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
+  const { byProject, spent } = await collect(attempt, state);
   const projects = state.projects.map((entry) => viewOf(entry, byProject.get(entry.project) ?? noTotals()));
   const sum = (field: 'embedded' | 'again' | 'unchanged' | 'swept' | 'skipped' | 'wrong'): number =>
     projects.reduce((total, project) => total + project[field], 0);
@@ -40,23 +40,24 @@ export async function reportStep(ports: ReindexPorts, settings: ReindexSettings,
       named: state.conflicts,
     },
     locksTaken: state.locksTaken,
+    compared: comparedOf(state),
     calls: spent.calls,
     texts: spent.texts,
-    ...estimate(spent.characters),
+    ...estimate(ports.embedder, spent.characters),
     proof: proofOf(state.projects, sum('wrong')),
     milliseconds: ports.clock.now() - state.startedAt,
     phases: phaseTimes(state, ports.clock.now()),
   };
-  const error = failureOf(input.mode, result, state.projects);
-  await noteModels(ports, settings, leg, state, projects);
+  const error = failureOf(attempt.run.id, input.mode, result, state.projects);
+  await noteProven(ports, attempt, state, projects);
   const end = error === null ? 'succeeded' : error.code === 'incomplete' ? 'incomplete' : 'failed';
   return { to: 'end', state: end, result: result as unknown as Json, error };
 }
 
-async function collect(leg: Leg, state: ReindexCheckpoint) {
+async function collect(attempt: Attempt, state: ReindexCheckpoint) {
   const byProject = new Map<string, Totals>();
-  let spent = addSpent(state.spent, await embeddingSpent(leg));
-  for await (const { project, embedded, again, skipped, wrong, spent: some } of settled(leg)) {
+  let spent = addSpent(state.spent, await embeddingSpent(attempt));
+  for await (const { project, embedded, again, skipped, wrong, spent: some } of reconciled(attempt)) {
     const totals = byProject.get(project) ?? noTotals();
     totals.embedded += embedded;
     totals.again += again;
@@ -66,6 +67,15 @@ async function collect(leg: Leg, state: ReindexCheckpoint) {
     spent = addSpent(spent, some);
   }
   return { byProject, spent };
+}
+
+/** Null where nothing was built beside other vectors. */
+function comparedOf({ compared }: ReindexCheckpoint) {
+  const asked = compared.filter(({ queries }) => queries > 0);
+  if (asked.length === 0) return null;
+  const queries = asked.reduce((sum, one) => sum + one.queries, 0);
+  const shared = asked.reduce((sum, one) => sum + one.overlap * one.queries, 0);
+  return { queries, overlap: Number((shared / queries).toFixed(3)), projects: asked.slice(0, MOST_NAMED) };
 }
 
 function noTotals(): Totals {
@@ -125,11 +135,26 @@ interface Result {
 }
 
 /** What is wrong with the index; null when nothing is. The worst comes first. */
-function failureOf(mode: ReindexMode, result: Result, projects: readonly ProjectState[]): RunFailure | null {
-  return disproof(mode, result) ?? mixture(projects) ?? notIndexed(result.proof) ?? refusals(result, projects);
+function failureOf(
+  run: string,
+  mode: ReindexMode,
+  result: Result,
+  projects: readonly ProjectState[],
+): RunFailure | null {
+  const retry = `\`${retryCommand(run)}\``;
+  return (
+    disproof(mode, result, retry) ??
+    mixture(projects, retry) ??
+    notIndexed(result.proof, retry) ??
+    refusals(result, projects, retry)
+  );
 }
 
-function disproof(mode: ReindexMode, { embedded, unchanged, skipped, proof }: Result): RunFailure | null {
+function disproof(
+  mode: ReindexMode,
+  { embedded, unchanged, skipped, proof }: Result,
+  retry: string,
+): RunFailure | null {
   const { missing, wrong } = proof;
   const strays = mode === 'missing' ? 0 : proof.strays;
   if (embedded + unchanged === 0 && skipped.count > 0) {
@@ -143,42 +168,42 @@ function disproof(mode: ReindexMode, { embedded, unchanged, skipped, proof }: Re
   return {
     code: 'not-proven',
     message: `The proof failed: ${missing} items have no vector, ${strays} vectors no item, ${wrong} vectors are not as they were written`,
-    hint: 'Was the application writing a great deal? Start the re-index again; the mode in-place takes nothing away.',
+    hint: `Was the application writing a great deal? Do the rest: ${retry}.`,
   };
 }
 
 /** Vectors that could not be renewed are of the model that embedded before: beside the new ones they are wrong answers. */
-function mixture(projects: readonly ProjectState[]): RunFailure | null {
+function mixture(projects: readonly ProjectState[], retry: string): RunFailure | null {
   const mixed = projects.filter(({ before, proof }) => before === 'other' && (proof?.left ?? 0) > 0);
   if (mixed.length === 0) return null;
   const left = mixed.reduce((sum, { proof }) => sum + (proof?.left ?? 0), 0);
   return {
     code: 'not-proven',
     message: `${left} vectors of another model are left in ${named(mixed)}: their items were refused`,
-    hint: `The result names the items. Change or delete their text and re-index again: \`${reindexCommand(scopeOf(mixed))}\`.`,
+    hint: `The result names the items. Change or delete their text and do the rest: ${retry}.`,
   };
 }
 
 /** Every vector is as it should be, and queries do not see all of them yet: nothing has to be embedded again. */
-function notIndexed({ sampled, sampleFound, pending }: Outcome): RunFailure | null {
+function notIndexed({ sampled, sampleFound, pending }: Outcome, retry: string): RunFailure | null {
   if (sampled === sampleFound) return null;
   const missed = `${sampled - sampleFound} of ${sampled} vectors do not find themselves`;
   if (pending > 0) {
     return {
       code: 'incomplete',
       message: `Every vector is stored as it should be, but ${missed}: the index has ${pending} writes pending`,
-      hint: 'Nothing has to be embedded again. When nothing is pending in the Upstash console, prove it with mode missing, which embeds only what is absent.',
+      hint: `Nothing has to be embedded again. When nothing is pending in the Upstash console, prove it: ${retry}.`,
     };
   }
   return {
     code: 'not-proven',
     message: `The proof failed: ${missed}, though no write is pending`,
-    hint: 'See the state of the index in the Upstash console, then start the re-index again.',
+    hint: `See the state of the index in the Upstash console, then prove it again: ${retry}.`,
   };
 }
 
 /** What a service refused has no new vector; the rest has. */
-function refusals({ skipped }: Result, projects: readonly ProjectState[]): RunFailure | null {
+function refusals({ skipped }: Result, projects: readonly ProjectState[], retry: string): RunFailure | null {
   const closed = projects.filter(({ refused }) => refused !== null);
   const items = Object.entries(skipped.byReason).reduce(
     (sum, [reason, count]) => sum + (isRefusal(reason as Skipped['reason']) ? count : 0),
@@ -194,7 +219,7 @@ function refusals({ skipped }: Result, projects: readonly ProjectState[]): RunFa
   return {
     code: 'incomplete',
     message: `All else is re-indexed, but ${parts.join('; ')}`,
-    hint: `The result names each with the reason. When that is mended: \`${reindexCommand(scopeOf(closed))}\`.`,
+    hint: `The result names each with the reason. When that is mended, do the rest: ${retry}.`,
   };
 }
 
@@ -206,34 +231,31 @@ function named(projects: readonly ProjectState[]): string {
   return `${projects.length === 1 ? 'project' : 'projects'} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function scopeOf(projects: readonly ProjectState[]): Parameters<typeof reindexCommand>[0] {
-  const [first] = projects;
-  return projects.length === 1 && first !== undefined && first.project !== ''
-    ? { project: first.project }
-    : { all: true };
-}
-
 /** Notes what the vectors of each namespace were made with, where all of them were made by this run and are proven. */
-async function noteModels(
+async function noteProven(
   ports: ReindexPorts,
-  settings: ReindexSettings,
-  leg: Leg,
+  attempt: Attempt,
   { projects }: ReindexCheckpoint,
   views: readonly ReturnType<typeof viewOf>[],
 ): Promise<void> {
-  if (inputOf(leg.run).mode === 'missing') return;
+  const { mode, scope } = inputOf(attempt.run);
+  // A few items say nothing of the rest of their namespace.
+  if ('items' in scope) return;
   const facts = {
-    model: ports.embedder.model,
-    dimensions: settings.dimensions,
-    cutCodePoints: settings.cutCodePoints,
+    ...ports.vectors.place,
+    ...ports.recipe,
+    mixed: false,
     provenAt: new Date(ports.clock.now()).toISOString(),
-    run: leg.run.id,
+    run: attempt.run.id,
   };
-  for (const [at, { project, proof, before }] of projects.entries()) {
-    if (proof === null || proof.missing + proof.strays + (views[at]?.wrong ?? 0) > 0) continue;
-    if (proof.left > 0 && before !== 'same') continue;
-    if (proof.vectors > 0) await saveIndexModel(ports.store, project, facts);
-  }
+  const news = projects.flatMap(({ project, proof, before }, at): NamespaceModel[] => {
+    if (proof === null || proof.vectors === 0 || proof.sampleFound < proof.sampled) return [];
+    if (proof.missing + proof.strays + (views[at]?.wrong ?? 0) > 0) return [];
+    // What this run did not write is known by an earlier record, or there was nothing.
+    const isWhole = mode === 'missing' ? before === 'none' || before === 'recorded' : proof.left === 0;
+    return isWhole || before === 'recorded' ? [{ ...facts, project: labelOf(project) }] : [];
+  });
+  await noteModels(ports.store, news);
 }
 
 /** How long each phase took, in milliseconds. */

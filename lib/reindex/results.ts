@@ -1,14 +1,14 @@
-import type { Leg } from '../runs/model.js';
+import type { Attempt } from '../runs/model.js';
 import type { EmbedResult } from './embed-task.js';
 import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
-import type { SettleResult } from './settle-task.js';
+import type { ReconcileResult } from './reconcile-task.js';
 
-/** By project and id, the items that the settling left without a new vector, and why. */
-export type SkippedItems = ReadonlyMap<string, ReadonlyMap<string, SkipReason>>;
+/** By project and id, the items that the reconciling left without a new vector, and why. */
+type SkippedItems = ReadonlyMap<string, ReadonlyMap<string, SkipReason>>;
 
-export async function skippedBy(leg: Leg): Promise<SkippedItems> {
+export async function skippedBy(attempt: Attempt): Promise<SkippedItems> {
   const skipped = new Map<string, Map<string, SkipReason>>();
-  for await (const { project, skipped: some } of settled(leg)) {
+  for await (const { project, skipped: some } of reconciled(attempt)) {
     const known = skipped.get(project) ?? new Map<string, SkipReason>();
     for (const [id, reason] of some) known.set(id, reason);
     skipped.set(project, known);
@@ -16,16 +16,16 @@ export async function skippedBy(leg: Leg): Promise<SkippedItems> {
   return skipped;
 }
 
-/** What the settling of every batch came to, by ascending number. */
-export async function* settled(leg: Leg): AsyncGenerator<SettleResult> {
-  for await (const { result } of leg.results('settle')) yield result as unknown as SettleResult;
+/** What reconciling found of every batch, by ascending number. */
+export async function* reconciled(attempt: Attempt): AsyncGenerator<ReconcileResult> {
+  for await (const { result } of attempt.results('settle')) yield result as unknown as ReconcileResult;
 }
 
-/** What embedding took before the settling. */
-export async function embeddingSpent(leg: Leg): Promise<Spent> {
+/** What embedding took before it. */
+export async function embeddingSpent(attempt: Attempt): Promise<Spent> {
   let spent = NOTHING_SPENT;
   for (const phase of ['embed', 'late']) {
-    for await (const { result } of leg.results(phase))
+    for await (const { result } of attempt.results(phase))
       spent = addSpent(spent, (result as unknown as EmbedResult).spent);
   }
   return spent;

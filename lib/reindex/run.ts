@@ -1,81 +1,118 @@
-import type { Progress, RunDefinition, RunRecord, TaskPhase } from '../runs/model.js';
+import type { Embedder } from '../ports/embedder.js';
+import type {
+  Attempt,
+  Progress,
+  Rate,
+  RunDefinition,
+  RunRecord,
+  SerialPhase,
+  StepOutcome,
+  TaskPhase,
+} from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
-import { enter, stateOf } from './checkpoint.js';
-import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
+import { enter, inputOf, stateOf } from './checkpoint.js';
+import { compareStep } from './compare-step.js';
+import { batchesPerMinute, type ReindexPorts, type ReindexSettings } from './context.js';
+import { dropStep } from './drop-step.js';
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';
 import { lateStep } from './late-step.js';
+import { placeOf, type Placed } from './place.js';
 import { planStep } from './plan-step.js';
 import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';
 import { reportStep } from './report-step.js';
-import { settleTask } from './settle-task.js';
+import { reconcileTask } from './reconcile-task.js';
 import { REINDEX_DRY_RUN_LEASE } from './start.js';
-import { sweepStep } from './sweep-step.js';
 
 /** Runs that write vectors exclude each other. */
-export const REINDEX_LEASE = 'reindex';
+const REINDEX_LEASE = 'reindex';
+
+/** What a re-index does in each phase. */
+export const REINDEX_WORDS: Readonly<Record<string, string>> = {
+  preflight: 'checking index and embedder',
+  scan: 'finding the items',
+  plan: 'making the plan',
+  flush: 'clearing the index',
+  embed: 'embedding',
+  look: 'finding new items',
+  late: 'embedding new items',
+  settling: 'reconciling every vector',
+  settle: 'reconciling every vector',
+  prove: 'proving',
+  compare: 'comparing with the old vectors',
+  drop: 'removing the old vectors',
+  report: 'finishing',
+};
 
 const MINUTE_SECONDS = 60;
 
 /**
- * The run that rebuilds the vector index from Redis: see that everything is there, plan, clear (mode `flush` alone),
- * embed, look for what came up meanwhile and embed that, settle, remove vectors without an item, prove, report.
+ * The run that rebuilds the vector index from Redis: see that everything is there, find the items, plan, clear (mode
+ * `flush` alone), embed, look for what came up meanwhile and embed that, reconcile, remove vectors without an item and
+ * prove, compare with what is searched now (for what is built beside it), report.
  */
 export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunDefinition {
   const now = (): number => ports.clock.now();
-  const side = { inline: settings.inline, parallelism: settings.parallelism, ...sharesOf(settings) };
+  const { limits } = ports.embedder;
+  const isLimited = limits.textsPerMinute !== null || limits.tokensPerMinute !== null;
+  const side = { inline: settings.inline, parallelism: settings.parallelism, ...sharesOf(isLimited) };
+  const serial = (step: (placed: Placed, attempt: Attempt) => Promise<StepOutcome>): SerialPhase => ({
+    type: 'serial',
+    step: async (attempt) => step(placeOf(ports, settings, attempt.run), attempt),
+  });
   const embedding = (next: string, kind: 'embed' | 'late'): TaskPhase => ({
     type: 'tasks',
     next,
     ...side,
-    ...rateOf(settings),
-    task: (run, task, signal, turn) => embedTask(ports, settings, kind, run, task, signal, turn),
+    rate: (run) => {
+      const placed = placeOf(ports, settings, run);
+      return rateOf(placed.ports.embedder, placed.settings);
+    },
+    task: async (run, task, signal, turn) => {
+      const placed = placeOf(ports, settings, run);
+      return embedTask(placed.ports, placed.settings, kind, run, task, signal, turn);
+    },
     progress: batchesDone,
   });
   return {
     kind: 'reindex',
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
-    letGo: (run) => releaseLocks(ports.redis, lockedProjects(stateOf(run)), run.id),
+    letGo: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
     firstPhase: 'preflight',
+    words: REINDEX_WORDS,
     phases: {
-      preflight: { type: 'serial', step: (leg) => preflightStep(ports, settings, leg) },
-      scan: {
-        type: 'serial',
-        step: (leg) => scanStep(ports, leg, 'scan', (state) => enter('plan', state, 0, now())),
-      },
-      plan: { type: 'serial', step: (leg) => planStep(ports, settings, leg) },
-      flush: { type: 'serial', step: (leg) => flushStep(ports, leg) },
-      embed: embedding('rescan', 'embed'),
-      rescan: {
-        type: 'serial',
-        step: (leg) => scanStep(ports, leg, 'rescan', (state) => enter('look', state, 0, now())),
-      },
-      look: { type: 'serial', step: (leg) => lateStep(ports, settings, leg) },
+      preflight: serial((placed, attempt) => preflightStep(placed.ports, placed.settings, attempt)),
+      scan: serial((placed, attempt) =>
+        scanStep(placed.ports, attempt, 'scan', (state) =>
+          enter(inputOf(attempt.run).dropOld ? 'drop' : 'plan', state, 0, now()),
+        ),
+      ),
+      plan: serial((placed, attempt) => planStep(placed.ports, placed.settings, attempt)),
+      flush: serial((placed, attempt) => flushStep(placed.ports, attempt)),
+      embed: embedding('look', 'embed'),
+      look: serial((placed, attempt) => lateStep(placed.ports, placed.settings, attempt)),
       late: embedding('settling', 'late'),
-      settling: {
-        type: 'serial',
-        step: (leg) => {
-          const state = stateOf(leg.run);
-          return Promise.resolve(enter('settle', state, state.batches + state.lateBatches, now()));
-        },
-      },
+      settling: serial((_, attempt) => {
+        const state = stateOf(attempt.run);
+        return Promise.resolve(enter('settle', state, state.batches + state.lateBatches, now()));
+      }),
       settle: {
         type: 'tasks',
-        next: 'sweep',
+        next: 'prove',
         ...side,
-        task: (run, task, signal, turn) => settleTask(ports, settings, run, task, signal, turn),
+        task: async (run, task, signal, turn) => {
+          const placed = placeOf(ports, settings, run);
+          return reconcileTask(placed.ports, placed.settings, run, task, signal, turn);
+        },
         progress: batchesDone,
       },
-      sweep: { type: 'serial', step: (leg) => sweepStep(ports, leg) },
-      audit: {
-        type: 'serial',
-        step: (leg) => scanStep(ports, leg, 'audit', (state) => enter('prove', state, 0, now())),
-      },
-      prove: { type: 'serial', step: (leg) => proveStep({ ports, settings, leg }) },
-      report: { type: 'serial', step: (leg) => reportStep(ports, settings, leg) },
+      prove: serial((placed, attempt) => proveStep({ ...placed, attempt })),
+      compare: serial((placed, attempt) => compareStep(placed.ports, ports.vectors, attempt)),
+      drop: serial((placed, attempt) => dropStep({ ...placed, attempt }, ports.vectors)),
+      report: serial((placed, attempt) => reportStep(placed.ports, attempt)),
     },
   };
 }
@@ -86,16 +123,14 @@ const MOST_BATCHES = 25;
 const AHEAD = 3;
 
 /** The queue counts messages: where it has to keep to a rate of texts, a message is one batch. */
-function sharesOf({ textsPerMinute }: ReindexSettings): Pick<TaskPhase, 'group' | 'ahead'> {
-  return { group: textsPerMinute === null ? MOST_BATCHES : 1, ahead: AHEAD };
+function sharesOf(isLimited: boolean): Pick<TaskPhase, 'group' | 'ahead'> {
+  return { group: isLimited ? 1 : MOST_BATCHES, ahead: AHEAD };
 }
 
 /** Batches that the queue may begin within a minute. */
-function rateOf(settings: ReindexSettings): Pick<TaskPhase, 'rate'> {
-  const { textsPerMinute, rateKey } = settings;
-  if (textsPerMinute === null) return {};
-  const count = Math.max(1, Math.floor(textsPerMinute / batchSize(settings)));
-  return { rate: { key: rateKey, count, periodSeconds: MINUTE_SECONDS } };
+function rateOf(embedder: Embedder, settings: ReindexSettings): Rate | undefined {
+  const count = batchesPerMinute(embedder, settings);
+  return count === null ? undefined : { key: embedder.quotaKey, count, periodSeconds: MINUTE_SECONDS };
 }
 
 function batchesDone(run: RunRecord, done: number): Progress {

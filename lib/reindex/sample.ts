@@ -3,15 +3,15 @@ import type { VectorIndex } from '../ports/vector-index.js';
 const SAMPLE = 10;
 /** A vector that finds itself scores 1; an approximate index with shortened numbers comes close. */
 const LEAST_SCORE = 0.999;
-/** Items of the same text have the same vector: so many of them may stand before the one that is looked for. */
+/** Items of the same text have the same vector: this many of them may stand before the one that is looked for. */
 const NEIGHBOURS = 50;
 
-export interface SampleResult {
+interface SampleResult {
   readonly sampled: number;
   readonly sampleFound: number;
 }
 
-/** Searches a namespace with some of its own vectors, from all over the list, and counts those that were found. */
+/** Searches a namespace with a sample of the vectors in it, spread over the list, and counts those that were found. */
 export async function searchSample(
   index: VectorIndex,
   namespace: string,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import { absentKey } from '../redis/absent-key.js';
 import { isFull } from '../redis/at-once.js';
 import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { LackCode } from './lacks.js';
@@ -15,14 +16,13 @@ export const abilitiesSchema = z.object({
   /** In bytes; null when it does not say, or has no limit. `evicts`: it throws keys away when it is full. */
   memory: z.object({ used: z.number(), limit: z.number(), evicts: z.boolean() }).nullable(),
 });
-export type Abilities = z.infer<typeof abilitiesSchema>;
+type Abilities = z.infer<typeof abilitiesSchema>;
 
-const NOBODY = 'soulcaster-backup:no-such-key';
-
-export async function askAbilities(redis: RedisPort): Promise<Abilities> {
+export async function probeAbilities(redis: RedisPort): Promise<Abilities> {
+  const nobody = absentKey();
   const [json, fields, info] = await redis.pipeline([
-    ['JSON.TYPE', NOBODY],
-    ['HPEXPIRETIME', NOBODY, 'FIELDS', 1, 'f'],
+    ['JSON.TYPE', nobody],
+    ['HPEXPIRETIME', nobody, 'FIELDS', 1, 'f'],
     ['INFO', 'memory'],
   ]);
   const memory = memoryOf(info);
@@ -32,7 +32,7 @@ export async function askAbilities(redis: RedisPort): Promise<Abilities> {
 /** Redis refuses MULTI itself, whatever is in it, once its memory is full and it may not evict. */
 async function refusesMulti(redis: RedisPort): Promise<boolean> {
   try {
-    await redis.transaction([['EXISTS', NOBODY]]);
+    await redis.transaction([['EXISTS', absentKey()]]);
     return false;
   } catch (error) {
     if (isFull(error)) return true;
@@ -60,8 +60,8 @@ export interface LackFinder {
 
 export function lackFinder(redis: RedisPort, abilities: Abilities): LackFinder {
   let scripts: Promise<boolean> | null = null;
-  const takesExpiry = rangeOf(redis, (time) => ['PEXPIREAT', NOBODY, toArgument(time)]);
-  const takesFieldExpiry = rangeOf(redis, (time) => ['HPEXPIREAT', NOBODY, toArgument(time), 'FIELDS', 1, 'f']);
+  const takesExpiry = rangeOf(redis, (time) => ['PEXPIREAT', absentKey(), toArgument(time)]);
+  const takesFieldExpiry = rangeOf(redis, (time) => ['HPEXPIREAT', absentKey(), toArgument(time), 'FIELDS', 1, 'f']);
   return {
     async lacks({ json, binary, fieldExpiry, expiry }) {
       const found: LackCode[] = [];
@@ -99,7 +99,7 @@ function rangeOf(
     if (compareExpiry(time, taken) <= 0) return true;
     if (refused !== null && compareExpiry(time, refused) >= 0) return false;
     const [reply] = await redis.pipeline([command(time)]);
-    // Who may not write here is told so when it comes to that.
+    // Who may not write here is told so then.
     const isRefused = reply !== undefined && 'error' in reply && !/^NOPERM/.test(reply.error);
     if (isRefused) refused = time;
     else taken = time;

@@ -1,19 +1,24 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
+import type { RunFailure } from '../runs/model.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
 import { abilitiesSchema } from './abilities.js';
 import { planSchema } from './plan-counts.js';
 
-const factsSchema = z.object({
-  jobs: z.array(z.string()),
-  clusters: z.array(z.string()),
-  users: z.array(z.string()),
-});
+const idsSchema = z.object({ jobs: z.array(z.string()), clusters: z.array(z.string()), users: z.array(z.string()) });
 
-/** What later legs and tasks of a restore need. Bounded by the size of one project and the number of projects. */
-export const restoreCheckpointSchema = z.object({
+/** Of the one project that a run of an older version restores. */
+export const UNNAMED_PROJECT = '';
+
+const factsSchema = z.union([
+  z.array(idsSchema.extend({ project: z.string(), externals: z.array(z.string()) })),
+  idsSchema.transform((ids) => [{ ...ids, project: UNNAMED_PROJECT, externals: [] as string[] }]),
+]);
+
+/** What later attempts and tasks of a restore need. Bounded by the size of one project and the number of projects. */
+const restoreCheckpointSchema = z.object({
   /** When the run began to work, in milliseconds since the epoch: what the expiry rules reckon from. */
   startedAt: z.number(),
   /** What rule `shift` adds to each expiry, in milliseconds. */
@@ -26,12 +31,25 @@ export const restoreCheckpointSchema = z.object({
   parts: z.array(z.number()),
   /** What is wrong with the snapshot's parts: then nothing is written. */
   findings: z.array(z.custom<Finding>()).default([]),
-  /** Ids tied to the project that is restored, in the snapshot; empty for everything. */
+  /** What was asked for and is not in the snapshot: then nothing is written. */
+  lacking: z
+    .object({ code: z.custom<RunFailure['code']>(), message: z.string(), hint: z.string() })
+    .nullable()
+    .default(null),
+  /** Ids tied to the projects that are restored, in the snapshot; empty where none is named. */
   facts: factsSchema,
-  /** The same with those tied to it in the database before anything was written: what is removed is selected by these. */
+  /** The same with those tied to them in the database before anything was written: what is removed is selected by these. */
   liveFacts: factsSchema,
+  /** Whose data are left out, as the erasure list had it when the run began, and what the snapshot ties to them. */
+  erased: z
+    .object({ users: z.array(z.string()), projects: z.array(z.string()), facts: factsSchema })
+    .default({ users: [], projects: [], facts: [] }),
   /** Projects whose lock is held while the scope is written. */
   projects: z.array(z.string()),
+  /** Projects of which keys are restored or removed that go into vectors; null for a scope that says so itself. */
+  vectors: z.array(z.string()).nullable().default(null),
+  /** Clusters of the snapshot that an item was in and that are gone: it is put as unclustered. */
+  goneClusters: z.array(z.object({ project: z.string(), cluster: z.string() })).default([]),
   /** What the target can do; null until it was asked. */
   abilities: abilitiesSchema.nullable().default(null),
   plan: planSchema.nullable(),
@@ -39,12 +57,14 @@ export const restoreCheckpointSchema = z.object({
   safety: z.json(),
   /** Id of the snapshot that undoes this restore, of an empty target as well; `skipped`: told not to take one. */
   undo: z.string().nullable(),
+  /** Why the first store, which guards the database, could not be marked; null when it was, or need not be. */
+  notMarked: z.string().nullable().default(null),
   /** Locks that somebody else held when they were taken. */
   locksTaken: z.number(),
   removed: z.number(),
   /** Keys of the scope that were not in the snapshot at the end. */
   extras: z.number(),
-  /** Where a walk through the database goes on; null at its beginning. */
+  /** Where a walk through the database continues; null at its beginning. */
   cursor: z.string().nullable(),
   /** Keys that the walk has seen. */
   walked: z.number(),
@@ -66,7 +86,6 @@ export function inputOf(run: { readonly input: Json }): RestoreInput {
 }
 
 export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
-  const none = { jobs: [], clusters: [], users: [] };
   return {
     startedAt: now,
     shiftMs: 0,
@@ -74,13 +93,18 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     targetEmpty: false,
     parts: [],
     findings: [],
-    facts: none,
-    liveFacts: none,
+    lacking: null,
+    facts: [],
+    liveFacts: [],
+    erased: { users: [], projects: [], facts: [] },
     projects: [],
+    vectors: null,
+    goneClusters: [],
     abilities: null,
     plan: null,
     safety: null,
     undo: null,
+    notMarked: null,
     locksTaken: 0,
     removed: 0,
     extras: 0,

@@ -2,26 +2,26 @@ import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { adoptedSources } from '../snapshot/adopted-sources.js';
-import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
+import { catalogEntry, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
 import { loadManifest, sha256, type Manifest } from '../snapshot/manifest.js';
 import { manifestName, partName, suffixOf } from '../snapshot/names.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
 import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
-import { isFoundDamaged, objectionToSeal, trustContext } from '../snapshot/trust.js';
+import { isFoundDamaged, objectionToSignature, trustContext } from '../snapshot/trust.js';
 import { lacksSavableKeys, unsavedWords } from '../snapshot/shortfall.js';
 import type { RestoreInput } from './model.js';
 
-export type ChoosePorts = Pick<Ports, 'sealer' | 'signer' | 'store'>;
+export type ChoosePorts = Pick<Ports, 'encryptor' | 'signer' | 'store'>;
 
 /**
  * The snapshot that is meant: an id, `latest`, `newest`, or what was `latest` at a time (ISO 8601), with the newer ones
- * that were passed over. `own` is the database that is protected.
+ * that were passed over. `own` is the source of the database that is protected; null where none is configured.
  */
 export async function findSnapshot(
   ports: ChoosePorts & Pick<Ports, 'clock'>,
-  own: string,
+  own: string | null,
   wanted: string,
   at: string | null,
 ): Promise<Selected> {
@@ -57,7 +57,7 @@ export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomp
       hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
     });
   }
-  checkSeal(ports, loaded.manifest, entry);
+  assertSignature(ports, loaded.manifest, entry);
   checkWhole(loaded.manifest, entry, allowIncomplete);
   await checkLinks(ports, id);
   await checkKey(ports, loaded.manifest);
@@ -93,12 +93,13 @@ export function demandProject(manifest: Manifest, project: string): void {
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (Object.hasOwn(byProject, name) && (byProject[name] ?? 0) > 0) return;
   throw new AppError('not-found', `Snapshot ${manifest.id} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
-    hint: `Give the project's whole id; \`soulcaster-backup show ${manifest.id}\` lists the projects in it.`,
+    hint: `Give the project's whole id; \`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`,
   });
 }
 
-function checkSeal({ signer }: ChoosePorts, { id, seal }: Manifest, entry: CatalogEntry): void {
-  const objection = objectionToSeal(entry, signer);
+/** Throws `damaged` when a manifest was altered, and `wrong-key` when it is not signed with a key that is set here. */
+export function assertSignature({ signer }: Pick<Ports, 'signer'>, { id, seal }: Manifest, entry: FullEntry): void {
+  const objection = objectionToSignature(entry, signer);
   if (objection === null) return;
   if (sha256(entry.sealed ?? '') !== seal.sha256) {
     throw new AppError('damaged', `The manifest of snapshot ${id} is not as it was written: ${objection}`, {
@@ -113,7 +114,7 @@ function checkSeal({ signer }: ChoosePorts, { id, seal }: Manifest, entry: Catal
   });
 }
 
-function checkWhole(manifest: Manifest, entry: CatalogEntry, allowIncomplete: boolean): void {
+function checkWhole(manifest: Manifest, entry: FullEntry, allowIncomplete: boolean): void {
   const { id } = manifest;
   if (lacksSavableKeys(manifest) && !allowIncomplete) {
     const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
@@ -122,6 +123,13 @@ function checkWhole(manifest: Manifest, entry: CatalogEntry, allowIncomplete: bo
     });
   }
   if (!isFoundDamaged(entry)) return;
+  const { missingParts, sizes } = entry;
+  if (missingParts > 0) {
+    const missing = `${missingParts} of the ${sizes?.parts ?? missingParts} parts of snapshot ${id}`;
+    throw new AppError('not-restorable', `${missing} are not in the store, or have another size there`, {
+      hint: `Restore from another snapshot, bring the objects back (older versions in the bucket), or restore from the second store: \`npx soulcaster-backup restore ${id} --replica --env-file .env\`.`,
+    });
+  }
   throw new AppError('not-restorable', `Snapshot ${id} was found damaged when it was last verified`, {
     hint: `Restore from another one. If it has been mended, \`npx soulcaster-backup verify ${id} --env-file .env\` says so and it may be used.`,
   });
@@ -136,17 +144,26 @@ async function checkLinks(ports: ChoosePorts, id: string): Promise<void> {
   });
 }
 
+/** False when a snapshot is encrypted and there is nothing here that could open it. */
+export function hasIdentity(encryptor: Ports['encryptor'], { parts }: Pick<Manifest, 'parts'>): boolean {
+  return encryptor.canOpen || parts.every(({ name }) => suffixOf(name) === '');
+}
+
+/** Throws `wrong-key` when a snapshot is encrypted and there is nothing here that could open it. */
+export function demandIdentity(encryptor: Ports['encryptor'], manifest: Manifest): void {
+  if (hasIdentity(encryptor, manifest)) return;
+  throw new AppError('wrong-key', `Snapshot ${manifest.id} is encrypted and there is no identity here to open it`, {
+    hint: `Set BACKUP_AGE_IDENTITY to the identity of one of: ${manifest.recipients.join(', ')}.`,
+  });
+}
+
 /** Opens the smallest part, so that a wrong identity is known before anything is begun. */
-async function checkKey({ sealer, store }: ChoosePorts, manifest: Manifest): Promise<void> {
+async function checkKey({ encryptor, store }: ChoosePorts, manifest: Manifest): Promise<void> {
   const [smallest] = [...manifest.parts].sort((a, b) => a.stored.bytes - b.stored.bytes);
   if (smallest === undefined || suffixOf(smallest.name) === '') return;
-  if (!sealer.canOpen) {
-    throw new AppError('wrong-key', `Snapshot ${manifest.id} is encrypted and there is no identity here to open it`, {
-      hint: `Set BACKUP_AGE_IDENTITY to the identity of one of: ${manifest.recipients.join(', ')}.`,
-    });
-  }
+  demandIdentity(encryptor, manifest);
   const found = await store.read(partName(manifest.id, smallest.name));
   // A part that is gone or altered is told of, with all others, when the parts are checked.
   if (found === null || sha256(found.body) !== smallest.stored.sha256) return;
-  await sealer.open(found.body, suffixOf(smallest.name));
+  await encryptor.open(found.body, suffixOf(smallest.name));
 }

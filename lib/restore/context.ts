@@ -1,22 +1,31 @@
 import { AppError } from '../errors.js';
 import type { Backend, Log, RedisPort } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
-import type { ProjectFacts } from '../soulcaster/project-scope.js';
 import { boundManifest } from '../snapshot/bound-manifest.js';
+import type { OtherErasures } from '../snapshot/erasures.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
-import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import { inputOf, parseRestoreCheckpoint, UNNAMED_PROJECT, type RestoreCheckpoint } from './checkpoint.js';
+import { erasedKeys, type ErasedKeys } from './erased.js';
 import type { ExpiryPlan } from './expiry.js';
 import { metered } from './metered.js';
-import type { RestoreInput, Scope } from './model.js';
+import type { Item, RestoreInput, Scope } from './model.js';
+import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
+import { aheadOf } from './target-clock.js';
 import type { StartPorts } from './start.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
   readonly backend: Backend;
-  /** Has the vectors of what was restored made anew. */
-  readonly reindex: (scope: Scope) => Promise<Afterwards>;
+  /** Absent: there is but one store. */
+  readonly otherErasures?: OtherErasures;
+  /** Has the vectors of what was restored rebuilt. */
+  readonly reindex: (scope: VectorScope) => Promise<Afterwards>;
 }
+
+/** Whose vectors are rebuilt: everybody's, those of some projects, or of some items. */
+export type VectorScope =
+  { readonly all: true } | { readonly project: string } | { readonly projects: string[] } | { readonly items: Item[] };
 
 /**
  * What becomes of the vectors: a run was `started`, another one is at it (`busy`), it is `to-do` for whoever started the
@@ -30,7 +39,7 @@ export type Afterwards = {
 export interface RestoreSettings {
   /** Requests to Redis under way at a time, in one task. */
   readonly inFlight: number;
-  /** How many tasks one leg works on at a time itself; 0 sends all over the queue. */
+  /** How many tasks one attempt works on at a time itself; 0 sends all over the queue. */
   readonly inline: number;
   /** How many tasks the queue may deliver at a time. */
   readonly parallelism: number;
@@ -45,31 +54,64 @@ export interface RestoreContext {
   readonly manifest: Manifest;
   /** The target; counts what goes through this context alone. */
   readonly redis: RedisPort;
-  readonly facts: ProjectFacts;
+  /** By the target's clock, in milliseconds since the epoch: what has expired by then is over. */
+  readonly now: () => number;
+  /** What the snapshot ties to the scope. */
+  readonly facts: ScopeFacts;
+  /** Whose a key is, by what the snapshot tells. */
+  readonly belongs: ScopeMatcher;
+  /** What of it is left out, since it was erased. */
+  readonly erased: ErasedKeys;
   readonly expiry: ExpiryPlan;
 }
 
-export async function openContext(ports: RestorePorts, run: RunRecord): Promise<RestoreContext> {
+/** Of an attempt or a task; its `redis` sends nothing once `signal` is aborted. */
+export async function openContext(ports: RestorePorts, run: RunRecord, signal: AbortSignal): Promise<RestoreContext> {
   const input = inputOf(run);
   const state = parseRestoreCheckpoint(run.checkpoint);
   const loaded = await boundManifest(ports, input.snapshot, state.manifestSha256);
   if (loaded === null) {
-    throw new AppError('not-found', `Snapshot ${input.snapshot} is gone`, {
-      hint: 'It was there when the restore began. See `soulcaster-backup list`, and who removes objects from the store.',
-    });
+    throw gone(input);
   }
+  const facts = asFacts(input.scope, state.facts);
+  const target = ports.redisOf(input.target);
+  const aheadMs = await aheadOf(target, ports.clock);
+  const now = (): number => ports.clock.now() + aheadMs;
   return {
     input,
     state,
     manifest: loaded.manifest,
-    redis: metered(ports.redisOf(input.target)),
-    facts: asSets(state.facts),
-    expiry: { rule: input.expiry, shiftMs: state.shiftMs, now: ports.clock.now() },
+    redis: metered(target, signal),
+    now,
+    facts,
+    belongs: scopeMatcher(input.scope, facts),
+    erased: erasedKeys(state.erased),
+    expiry: { rule: input.expiry, shiftMs: state.shiftMs, now: now() },
   };
 }
 
-export function asSets(facts: RestoreCheckpoint['facts']): ProjectFacts {
-  return { jobs: new Set(facts.jobs), clusters: new Set(facts.clusters), users: new Set(facts.users) };
+/** A file's snapshot is in no store: it ends with the process that read the file. Such a restore always has `fromSource`. */
+function gone({ fromSource, snapshot }: RestoreInput): AppError {
+  const removed = 'see `npx soulcaster-backup snapshots list --env-file .env`, and who removes objects from the store';
+  return new AppError('not-found', `Snapshot ${snapshot}, with which the restore began, is not in the store`, {
+    hint: fromSource
+      ? `If it was made of a file (\`restore FILE\`), the process that held it was ended: start the same command again. If it was in the store: ${removed}.`
+      : `It was there when the restore began: ${removed}.`,
+  });
+}
+
+/** Facts of every project of the scope; those of a project of which nothing is known are empty. */
+export function asFacts(scope: Scope, stored: RestoreCheckpoint['facts']): ScopeFacts {
+  const projects = projectsOf(scope);
+  const byProject = new Map(stored.map((entry) => [entry.project, entry]));
+  return factsOf(
+    projects.map((project) => {
+      const found = byProject.get(project) ?? (projects.length === 1 ? byProject.get(UNNAMED_PROJECT) : undefined);
+      const { clusters = [], jobs = [], users = [] } = found ?? {};
+      return [project, { jobs: new Set(jobs), clusters: new Set(clusters), users: new Set(users) }];
+    }),
+    stored.flatMap(({ externals }) => externals),
+  );
 }
 
 /** What was spent since `before`, as it goes into records. */

@@ -1,27 +1,27 @@
-import { doubledLines } from '../snapshot/doubles.js';
+import { duplicateLines } from '../snapshot/duplicates.js';
 import { loadManifest } from '../snapshot/manifest.js';
 import { partIndexName } from '../snapshot/part-index.js';
-import { asSets, type RestoreContext, type RestorePorts } from './context.js';
+import { asFacts, type RestoreContext, type RestorePorts } from './context.js';
 import { keySet, readIndex, readSourceIndex, type KeySet } from './key-set.js';
-import { inScope } from './target-records.js';
+import { scopeMatcher } from './selected.js';
 import type { LiveKey } from './walk.js';
 
-/** Tells which keys of the target belong to the scope and are not in the snapshot. */
+/** Tells which keys of the target belong to the scope and are not in the snapshot, or are left out of it as erased. */
 export async function extraFinder(
   ports: RestorePorts,
-  { input, manifest, state }: RestoreContext,
+  { erased, input, manifest, state }: RestoreContext,
   run: string,
 ): Promise<(live: LiveKey) => boolean> {
   const source = await keySet(
     (async function* () {
       for (const part of state.parts) {
         const index = await readSourceIndex(ports.store, run, part);
-        yield { index, without: doubledLines(manifest.doubles, part) };
+        yield { index, without: duplicateLines(manifest.doubles, part) };
       }
     })(),
   );
-  const facts = asSets(state.liveFacts);
-  return ({ key, known }) => inScope(input, facts, known) && !source.has(key);
+  const belongs = scopeMatcher(input.scope, asFacts(input.scope, state.liveFacts));
+  return ({ key, known }) => belongs(key, known) === 'owned' && (!source.has(key) || erased.has(known));
 }
 
 /**
@@ -44,7 +44,7 @@ async function savedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
     (async function* () {
       for (const [number, { name }] of (manifest?.parts ?? []).entries()) {
         const index = await readIndex(ports.store, partIndexName(run, name));
-        if (index !== null) yield { index, without: doubledLines(manifest?.doubles ?? [], number) };
+        if (index !== null) yield { index, without: duplicateLines(manifest?.doubles ?? [], number) };
       }
     })(),
   );

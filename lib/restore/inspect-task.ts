@@ -11,7 +11,7 @@ import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
 /** What the running backend says: as Redis has it, otherwise, no answer, or nobody asked. */
-export type BackendVerdict = 'agrees' | 'differs' | 'no-answer' | 'not-asked';
+type BackendVerdict = 'agrees' | 'differs' | 'no-answer' | 'not-asked';
 
 /** A type, not an interface: it is stored as JSON. */
 export type InspectedProject = Omit<ProjectReport, 'violations'> & {
@@ -30,17 +30,22 @@ export function inspectTasks(projects: readonly string[]): number {
 }
 
 /** Checks that what the application expects of its projects holds, and asks its backend, if there is one. */
-export async function inspectTask(ports: RestorePorts, run: RunRecord, task: number): Promise<Json> {
-  const context = await openContext(ports, run);
+export async function inspectTask(
+  ports: RestorePorts,
+  run: RunRecord,
+  task: number,
+  signal: AbortSignal,
+): Promise<Json> {
+  const context = await openContext(ports, run, signal);
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
   const names = context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS);
   const reports = await inspectProjects(context, context.redis, namesIn(context.redis), names);
   const traced = await traceViolations(ports, context, reports);
   for (const [at, { report }] of reports.entries()) {
-    const backend = await askBackend(ports, context, report);
+    const backend = await loadDashboard(ports, context, report);
     const inspected = { ...report, violations: traced[at] ?? [], backend };
-    projects.push(ports.sealer.suffix === '' ? inspected : unnamed(inspected));
+    projects.push(ports.encryptor.suffix === '' ? inspected : unnamed(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
 }
@@ -58,7 +63,7 @@ function unnamed({ project, violations, ...rest }: InspectedProject): InspectedP
 }
 
 /** The backend reads the database that is backed up, so that it says nothing of another target. */
-async function askBackend(
+async function loadDashboard(
   { backend }: RestorePorts,
   { input }: RestoreContext,
   report: ProjectReport,

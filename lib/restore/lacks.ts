@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
- * What a target can lack: `json`, JSON documents; `binary`, scripts, as which commands with bytes that are no text go; `field-expiry`, the expiry of single hash fields; `expiry-range`, a
+ * What a target can lack: `json`, JSON documents; `binary`, scripts, as which commands with bytes that are no text, elements larger
+ * than a page and lists of more than one go; `field-expiry`, the expiry of single hash fields; `expiry-range`, a
  * key's expiry as late as this; `field-expiry-range`, a field's.
  */
-export const LACKS = ['json', 'binary', 'field-expiry', 'expiry-range', 'field-expiry-range'] as const;
+const LACKS = ['json', 'binary', 'field-expiry', 'expiry-range', 'field-expiry-range'] as const;
 export type LackCode = (typeof LACKS)[number];
 
 /** How many of the keys that would be written need it, and the first names. */
@@ -14,11 +15,14 @@ export const lackSchema = z.object({
   count: z.number(),
   names: z.array(ledgerKeySchema),
 });
-export type Lack = z.infer<typeof lackSchema>;
+type Lack = z.infer<typeof lackSchema>;
 
 const WORDS: Record<LackCode, { readonly what: string; readonly drops: boolean }> = {
   json: { what: 'JSON documents (JSON.SET)', drops: false },
-  binary: { what: 'or allow scripts, as which names and values that are no text are written (EVAL)', drops: false },
+  binary: {
+    what: 'or allow scripts (EVAL), as which what is no text, or is too large for a request, is written',
+    drops: false,
+  },
   'field-expiry': { what: 'hash fields that expire by themselves (HPEXPIREAT)', drops: true },
   'expiry-range': { what: 'an expiry as late as that of some keys (PEXPIREAT)', drops: true },
   'field-expiry-range': { what: 'an expiry as late as that of some hash fields (HPEXPIREAT)', drops: true },
@@ -34,9 +38,14 @@ export function lackWords({ code, count, names }: Lack, name: (key: Lack['names'
 const SHOWN = 3;
 
 /** Which option helps against all of them. */
-export function lackHint(lacks: readonly Lack[]): string {
+export function lackHint(lacks: readonly Lack[], isDrill: boolean): string {
+  if (isDrill) return SCRATCH_HINT;
   const elsewhere = 'Restore to a server that has it: set RESTORE_TARGET_<NAME>_REST_URL and _TOKEN, and give --target';
   return lacks.every(({ code }) => WORDS[code].drops)
     ? `Give --ttl drop: then nothing that is restored expires. Or: ${elsewhere}.`
     : `${elsewhere}.`;
 }
+
+/** A drill has no options: its scratch database has to take what the protected one holds. */
+export const SCRATCH_HINT =
+  'Set DRILL_REDIS_REST_URL and DRILL_REDIS_REST_TOKEN to a database of the same kind and size as the protected one, and drill again.';

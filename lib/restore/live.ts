@@ -1,35 +1,68 @@
 import type { RedisPort } from '../ports/redis.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
-import type { FactList } from '../soulcaster/project-scope.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
+import { needsFacts } from '../soulcaster/selection.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
+import type { RestoreInput } from './model.js';
 import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
 import { enter } from './phases.js';
-import { liveFactsOf, mergeFactLists } from './scope.js';
+import { liveExternals, liveFactsOf } from './live-facts.js';
+import { mergeStored, type StoredFacts } from './facts.js';
+import { itemsOf, selectionOf } from './selected.js';
 import { usersListing } from './user-projects.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
 /**
- * Finds what is tied to the project in the target as it is now: jobs and clusters that came up after the snapshot name
- * no project in their keys. Done before anything is written, since what ties them may be written over.
+ * Finds what is tied to the projects in the target as it is now: jobs and clusters that came up after the snapshot name
+ * no project in their keys. Done before anything is written, since what ties them may be written over. An undo does it
+ * before it plans: what its restore tied to a project goes back to what it was, whosever that was.
  */
-export async function liveStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { input, state, redis } = await openContext(ports, leg.run);
-  const done = (next: RestoreCheckpoint): StepOutcome => enter('weigh', { ...next, walked: 0 }, 0, ports.clock.now());
-  if ('all' in input.scope || input.mode !== 'replace' || state.targetEmpty) return done(state);
-  const { project } = input.scope;
-  const factsOf = input.undoes ? withUsers : liveFactsOf;
+export async function liveStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const { input, state, redis } = await openContext(ports, attempt.run, attempt.signal);
+  const isEarly = isKnownEarly(input) && !state.times.some(([phase]) => phase === 'place');
+  const done = (next: RestoreCheckpoint): StepOutcome => {
+    const facts = isEarly ? withTies(next.facts, next.liveFacts) : next.facts;
+    return enter(isEarly ? 'place' : 'weigh', { ...next, facts, walked: 0 }, 0, ports.clock.now());
+  };
+  const selection = selectionOf(input.scope);
+  if (isKnownEarly(input) && !isEarly) return done(state);
+  if (input.mode !== 'replace' || state.targetEmpty || !needsFacts(selection)) return done(state);
   const before = redis.usage();
-  let facts = mergeFactLists(state.liveFacts, state.facts);
-  const walked = await walk(redis, leg, state, async (keys) => {
-    facts = mergeFactLists(facts, await factsOf(redis, project, keys));
+  let facts = mergeStored([...state.liveFacts, ...state.facts]);
+  const items = itemsOf(input.scope);
+  if (items !== null) {
+    facts = mergeStored([...facts, ...(await liveExternals(redis, items))]);
+    return done({ ...state, liveFacts: facts, spent: addSpent(state.spent, spentSince(redis, before)) });
+  }
+  const { projects } = selection;
+  const factsOf = input.undoes ? withUsers : liveFactsOf;
+  const walked = await walk(redis, attempt, state, async (keys) => {
+    facts = mergeStored([...facts, ...(await factsOf(redis, projects, keys))]);
   });
   const spent = addSpent(state.spent, spentSince(redis, before));
   const next = { ...state, liveFacts: facts, spent };
   return walked.cursor === null ? done(next) : goOnLater(next, walked);
 }
 
-/** An undo also takes the project off the lists that the restore put it on. */
-async function withUsers(redis: RedisPort, project: string, keys: readonly LiveKey[]): Promise<FactList> {
-  const users = await usersListing(redis, project, keys);
-  return mergeFactLists(await liveFactsOf(redis, project, keys), { jobs: [], clusters: [], users });
+/** Whether what is tied in the target decides which keys of the snapshot are restored. */
+export function isKnownEarly({ mode, undoes }: Pick<RestoreInput, 'mode' | 'undoes'>): boolean {
+  return undoes && mode === 'replace';
+}
+
+/** Users aside: a project goes from the sets of those that the snapshot does not name. */
+function withTies(facts: StoredFacts, live: StoredFacts): StoredFacts {
+  return mergeStored([...facts, ...live.map((entry) => ({ ...entry, users: [] }))]);
+}
+
+/** An undo also takes each project off the lists that the restore put it on. */
+async function withUsers(
+  redis: RedisPort,
+  projects: readonly string[],
+  keys: readonly LiveKey[],
+): Promise<StoredFacts> {
+  const facts = await liveFactsOf(redis, projects, keys);
+  for (const project of projects) {
+    const users = await usersListing(redis, project, keys);
+    facts.push({ project, jobs: [], clusters: [], users: [...users], externals: [] });
+  }
+  return facts;
 }

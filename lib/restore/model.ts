@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RecordLine } from '../snapshot/record.js';
+import type { SourceRecord } from '../snapshot/source-records.js';
 
 /** `replace`: the scope ends up equal to the snapshot; `merge`: nothing is deleted; `missing`: only keys that are absent. */
 export const MODES = ['replace', 'merge', 'missing'] as const;
@@ -9,9 +10,34 @@ export type Mode = (typeof MODES)[number];
 export const EXPIRY_RULES = ['keep', 'shift', 'drop'] as const;
 export type ExpiryRule = (typeof EXPIRY_RULES)[number];
 
+const projectSchema = z.string().min(1).max(512);
+const entries = (entry: z.ZodString) => z.array(entry).max(1_000).default([]);
+
+/** One item of feedback. A type, not an interface: it is stored as JSON. */
+const itemSchema = z.strictObject({ project: projectSchema, id: z.string().min(1).max(512) });
+export type Item = z.infer<typeof itemSchema>;
+
+/**
+ * What is restored: everything; one project; the keys that fit every kind that is given, by any entry of it (see
+ * `Selection`; keys and patterns as an operator writes them); or items of feedback, each with its place in every list.
+ */
 export const scopeSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ project: z.string().min(1).max(512) }),
+  z.strictObject({ project: projectSchema }),
+  z
+    .strictObject({
+      projects: entries(projectSchema),
+      families: entries(z.string().min(1).max(64)),
+      matches: entries(z.string().min(1).max(1_024)),
+      keys: entries(
+        z
+          .string()
+          .min(1)
+          .max(64 * 1024),
+      ),
+    })
+    .refine((kinds) => Object.values(kinds).some((kind) => kind.length > 0)),
+  z.strictObject({ items: z.array(itemSchema).min(1).max(1_000) }),
 ]);
 export type Scope = z.infer<typeof scopeSchema>;
 
@@ -29,25 +55,15 @@ export const restoreInputSchema = z.object({
   safety: z.boolean(),
   /** Whether jobs and clusters that were in flight when the snapshot was taken end up as failed. */
   settle: z.boolean(),
-  /** Whether the vectors of what was restored are made anew. */
+  /** Whether the vectors of what was restored are rebuilt. */
   reindex: z.boolean().default(true),
-  /** Whether it undoes the restore of the project: then its users' lists lose it as well where the snapshot lacks it. */
+  /** Whether it undoes a restore of the same scope: then the snapshot need not hold it, and users' lists lose projects that it lacks. */
   undoes: z.boolean().default(false),
   /** Whether the snapshot may be of another database than the one it is restored into. */
   fromSource: z.boolean().default(false),
   trigger: z.enum(['webhook', 'admin', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;
-
-/**
- * A record of a snapshot. Most are one line. A big one is its first line and the lines that follow, which are read on
- * demand and must be read, if at all, before the next record is asked for.
- */
-export interface SourceRecord {
-  readonly first: RecordLine;
-  /** The lines after the first, in order; null when there is only one. */
-  readonly rest: AsyncIterable<RecordLine> | null;
-}
 
 /**
  * A record as it is to stand in the target: of the scope, settled, with its expiry as the rule has it (fields that have

@@ -2,12 +2,13 @@ import { compareExpiry, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { fromText, type Text } from '../snapshot/text.js';
 import type { TargetRecord } from './model.js';
+import { PAGE_BYTES } from './write/limits.js';
 import { textsOf } from './write/size.js';
 
 /** What it takes to write one record. */
 export interface Needs {
   readonly json: boolean;
-  /** Whether it holds bytes that are no text: such commands go as scripts. */
+  /** Whether it is written by scripts: it holds bytes that are no text, or an element larger than a page. */
   readonly binary: boolean;
   /** The latest expiry of a field; null when no field expires. */
   readonly fieldExpiry: ExpiryTime | null;
@@ -17,7 +18,7 @@ export interface Needs {
 }
 
 /** Notes what records need while somebody reads them. */
-export interface NeedsMeter {
+interface NeedsMeter {
   /** The records, which note their lines as they are read. */
   watch(records: AsyncIterable<TargetRecord>): AsyncGenerator<TargetRecord>;
   /** Complete once the record's `rest` was read. */
@@ -63,7 +64,8 @@ async function* passing(lines: AsyncIterable<RecordLine>, noted: Measured): Asyn
 function note(noted: Measured, line: RecordLine): void {
   for (const text of textsOf(line.v)) {
     noted.bytes += leastBytes(text);
-    noted.binary ||= typeof text !== 'string';
+    // A string is put together from pieces.
+    noted.binary ||= typeof text !== 'string' || (line.t !== 'string' && Buffer.byteLength(text) > PAGE_BYTES);
   }
   for (const [, time] of line.fx ?? []) {
     if (noted.fieldExpiry === null || compareExpiry(time, noted.fieldExpiry) > 0) noted.fieldExpiry = time;

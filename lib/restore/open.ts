@@ -1,27 +1,32 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import { boundManifest } from '../snapshot/bound-manifest.js';
-import { demandStanding } from '../snapshot/standing.js';
-import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
+import { loadErasedIds } from '../snapshot/erasures.js';
+import { assertNotBeingRemoved } from '../snapshot/being-removed.js';
+import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest, demandSource } from './choose.js';
 import type { RestorePorts } from './context.js';
 import { SCRATCH_MARK } from './staged.js';
+import { aheadOf } from './target-clock.js';
 
 /** Looks at the snapshot and at the target before anything is begun. */
-export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const input = inputOf(leg.run);
-  const state = parseRestoreCheckpoint(leg.run.checkpoint);
-  await demandStanding(ports, leg.run.id, input.snapshot);
+export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const input = inputOf(attempt.run);
+  const state = parseRestoreCheckpoint(attempt.run.checkpoint);
+  await assertNotBeingRemoved(ports, attempt.run.id, input.snapshot);
   // Whether an incomplete one will do was decided when the run was asked for.
   const manifest = await chooseManifest(ports, input.snapshot, true);
   const bound = await boundManifest(ports, input.snapshot, null);
   await demandSource(ports, manifest, ports.redisOf(input.target), input);
+  const target = ports.redisOf(input.target);
+  const startedAt = state.startedAt + (await aheadOf(target, ports.clock));
   const checkpoint = {
     ...state,
     manifestSha256: bound?.sha256 ?? null,
-    shiftMs: Math.max(0, state.startedAt - Date.parse(manifest.window.to)),
-    targetEmpty: await isEmpty(ports.redisOf(input.target)),
+    shiftMs: Math.max(0, startedAt - Date.parse(manifest.window.to)),
+    erased: await erasedNow(ports),
+    targetEmpty: await isEmpty(target),
     times: [...state.times, ['check', ports.clock.now()] as [string, number]],
   };
   const tasks = manifest.parts.length;
@@ -32,6 +37,11 @@ export async function openStep(ports: RestorePorts, leg: Leg): Promise<StepOutco
     checkpoint,
     progress: { done: 0, total: tasks, unit: 'parts', bytes: 0 },
   };
+}
+
+async function erasedNow(ports: RestorePorts): Promise<RestoreCheckpoint['erased']> {
+  const { projects, users } = await loadErasedIds(ports, ports.otherErasures ?? null);
+  return { users: [...users], projects: [...projects], facts: [] };
 }
 
 /** The mark of a scratch database is no data. */

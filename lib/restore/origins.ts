@@ -3,8 +3,10 @@ import { loadManifest, type Manifest } from '../snapshot/manifest.js';
 import type { RedisPort } from '../ports/redis.js';
 import type { ClassifiedKey } from '../soulcaster/keys.js';
 import { findUnlisted, inspectProject, type FullReport, type Rule, type Violation } from '../soulcaster/invariants.js';
+import type { ErasedKeys } from './erased.js';
 import type { RestoreContext, RestorePorts } from './context.js';
-import { recordedProjects } from './recorded-projects.js';
+import { isWhole } from './selected.js';
+import { recordedProjects, unsavedKeys } from './recorded-projects.js';
 
 /** Of the ids that break a rule now, how many did so where; they add up to `count`. */
 export interface Origin {
@@ -14,7 +16,7 @@ export interface Origin {
   readonly before: number;
   /** In neither: the restore brought it about, or somebody who wrote meanwhile. */
   readonly fresh: number;
-  /** Not in the snapshot, and what was there before was not saved. */
+  /** Not in the snapshot, and what was there before was not saved, or not all of it. */
   readonly unknown: number;
 }
 
@@ -35,12 +37,14 @@ export async function traceViolations(
   const faulty = reports.filter(({ report }) => report.violations.length > 0);
   if (faulty.length === 0) return reports.map(() => []);
   const names = faulty.map(({ report }) => report.project);
-  const inSnapshot = await idsIn(ports, context, context.manifest, names);
+  const inSnapshot = await idsIn(ports, context, context.manifest, names, context.erased);
   const isExplained = ({ report, idsOf }: FullReport): boolean =>
     report.violations.every(({ rule }) => [...idsOf(rule)].every((id) => has(inSnapshot, report.project, rule, id)));
   const saved = faulty.every(isExplained) ? null : await savedState(ports, context);
-  const before = saved === null ? null : await idsIn(ports, context, saved, names);
-  const isKnown = saved !== null || context.state.targetEmpty || context.input.mode === 'replace';
+  const before = saved === null ? null : await idsIn(ports, context, saved, names, null);
+  // What was there and could not be saved is left as it was: a fault that it makes is not known to be new.
+  const isAll = saved === null || (await unsavedKeys(ports.encryptor, saved)).all;
+  const isKnown = isAll && (saved !== null || context.state.targetEmpty || isReplaced(context.input));
   return reports.map(({ report, idsOf }) =>
     report.violations.map((violation) => {
       const origin = { inSnapshot: 0, before: 0, fresh: 0, unknown: 0 };
@@ -64,16 +68,17 @@ async function idsIn(
   context: RestoreContext,
   manifest: Manifest,
   projects: readonly string[],
+  erased: ErasedKeys | null,
 ): Promise<ReadonlyMap<string, IdsOf>> {
-  const { redis, pages } = await recordedProjects(ports, manifest, new Set(projects));
+  const { redis, pages } = await recordedProjects(ports, manifest, new Set(projects), erased);
   const reports = await inspectProjects(context, redis, pages(), projects);
   return new Map(reports.map(({ report, idsOf }) => [report.project, idsOf]));
 }
 
 /**
  * Inspects projects in a database, or in what a snapshot holds of them: one walk over the names finds what no list names.
- * A restore of one project knows ids of it that the project's own lists may lack; the same are asked about everywhere, or
- * what broke a rule all along would look new.
+ * A restore of projects knows ids of them that their own lists may lack; the same are asked about everywhere, or what broke
+ * a rule all along would look new.
  */
 export async function inspectProjects(
   { facts, input }: Pick<RestoreContext, 'facts' | 'input'>,
@@ -82,17 +87,21 @@ export async function inspectProjects(
   projects: readonly string[],
 ): Promise<FullReport[]> {
   const unlisted = await findUnlisted(redis, projects, names);
-  const own = 'project' in input.scope ? facts : { clusters: [], jobs: [], users: [] };
   const reports: FullReport[] = [];
   for (const project of projects) {
     const found = unlisted.get(project);
-    const clusters = [...own.clusters, ...(found?.clusters ?? [])];
-    const jobs = [...own.jobs, ...(found?.jobs ?? [])];
-    reports.push(
-      await inspectProject(redis, project, { clusters, jobs, users: own.users, broken: found?.broken ?? [] }),
-    );
+    const own = isWhole(input.scope) ? facts.byProject.get(project) : undefined;
+    const clusters = [...(own?.clusters ?? []), ...(found?.clusters ?? [])];
+    const jobs = [...(own?.jobs ?? []), ...(found?.jobs ?? [])];
+    const [users, broken] = [own?.users ?? [], found?.broken ?? []];
+    reports.push(await inspectProject(redis, project, { clusters, jobs, users, broken }));
   }
   return reports;
+}
+
+/** Whether what is there of a project after the restore is what the snapshot has, and nothing that was there before. */
+function isReplaced({ mode, scope }: RestoreContext['input']): boolean {
+  return mode === 'replace' && isWhole(scope);
 }
 
 async function savedState(ports: RestorePorts, { state }: RestoreContext): Promise<Manifest | null> {

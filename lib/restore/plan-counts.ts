@@ -3,8 +3,8 @@ import { ledgerKeySchema, type LedgerKey } from '../snapshot/manifest.js';
 import { lackSchema, type LackCode } from './lacks.js';
 
 /**
- * What becomes of a key: `write`, it is absent; `overwrite`, it differs; `unite`, it is a list that gets members and
- * loses none; `fail`, it is equal but for work that was in flight, which becomes failed; `same`, it is equal already, or
+ * What becomes of a key: `write`, it is absent; `overwrite`, it differs; `unite`, it is a list that gets members,
+ * or the snapshot's expiry, and loses none; `fail`, it is equal but for work that was in flight, which becomes failed; `same`, it is equal already, or
  * a list that has all of the snapshot's members; `keep`, it differs and the mode leaves it; `blocked`, it would be
  * overwritten or removed, but is left, since no snapshot can hold what is there; `expired`, its time is over; `remove`,
  * it is there and not to be there.
@@ -39,16 +39,34 @@ export const planSchema = z.object({
   reasons: z.record(z.string(), reasonsSchema).default({}),
   /** By family, keys whose work was in flight and becomes failed: those that are written, overwritten or `fail`. */
   failsWork: z.record(z.string(), z.number()).default({}),
+  /** By type, keys that are written, lists that get members among them. */
+  types: z.record(z.string(), z.number()).default({}),
   /** The first names of keys that are overwritten, made failed, kept, blocked or removed. */
   examples: z.array(z.object({ action: z.enum(ACTIONS), key: ledgerKeySchema })),
   /** Sets of users that get the project as a member; they lose none. */
   usersJoined: z.number(),
   /** Sets of users that lose the project: only when the restore of a project is undone. */
   usersLeft: z.number().default(0),
-  /** Lists of members: how many get in (or get another score), how many lists hold another type, how many members move. */
+  /**
+   * Lists of members: how many get in (or get another score), how many lists hold another type, how many members move, how
+   * many lists that are there get the snapshot's expiry.
+   */
   lists: z
-    .object({ added: z.number(), wrongType: z.number(), moved: z.number() })
-    .default({ added: 0, wrongType: 0, moved: 0 }),
+    .object({
+      added: z.number(),
+      wrongType: z.number(),
+      moved: z.number(),
+      expiry: count,
+      /** The first names of lists that lose members: to another list, or because the snapshot lacks an item there. */
+      losing: z.array(ledgerKeySchema).default([]),
+      /** The first names of lists that hold another type. */
+      wrong: z.array(ledgerKeySchema).default([]),
+    })
+    .default({ added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] }),
+  /** By family, keys of the snapshot that are left out, since their user or project is on the erasure list. */
+  erased: z.record(z.string(), z.number()).default({}),
+  /** Clusters that items were in and that are gone: the items are put as unclustered. */
+  goneClusters: count,
   /** What the target lacks for keys that would be written: then nothing is. */
   lacks: z.array(lackSchema).default([]),
   /** Bytes of the names and values that would be written, at least: in all, and of keys that are absent. */
@@ -56,10 +74,10 @@ export const planSchema = z.object({
 });
 export type Plan = z.infer<typeof planSchema>;
 
-/** So many names of each action are kept. */
+/** This many names of each action are kept. */
 export const EXAMPLES = 20;
 
-export function noTally(): Tally {
+function noTally(): Tally {
   return { write: 0, overwrite: 0, unite: 0, fail: 0, same: 0, keep: 0, blocked: 0, expired: 0, remove: 0 };
 }
 
@@ -69,10 +87,13 @@ export function noPlan(): Plan {
     byFamily: {},
     reasons: {},
     failsWork: {},
+    types: {},
     examples: [],
     usersJoined: 0,
     usersLeft: 0,
-    lists: { added: 0, wrongType: 0, moved: 0 },
+    lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
+    erased: {},
+    goneClusters: 0,
     lacks: [],
     bytes: { all: 0, absent: 0 },
   };
@@ -99,6 +120,16 @@ export function countFailed(plan: Plan, family: string): void {
   plan.failsWork[family] = (plan.failsWork[family] ?? 0) + 1;
 }
 
+/** Counts a key that is written by its type. */
+export function countType(plan: Plan, type: string): void {
+  plan.types[type] = (plan.types[type] ?? 0) + 1;
+}
+
+/** Counts a key that is left out as erased. */
+export function countErased(plan: Plan, family: string): void {
+  plan.erased[family] = (plan.erased[family] ?? 0) + 1;
+}
+
 /** Adds one plan to another, in place. */
 export function addPlan(to: Plan, from: Plan): void {
   for (const action of ACTIONS) to.total[action] += from.total[action];
@@ -113,10 +144,15 @@ export function addPlan(to: Plan, from: Plan): void {
   for (const [family, failed] of Object.entries(from.failsWork)) {
     to.failsWork[family] = (to.failsWork[family] ?? 0) + failed;
   }
+  for (const [type, count] of Object.entries(from.types)) to.types[type] = (to.types[type] ?? 0) + count;
+  for (const [family, erased] of Object.entries(from.erased)) {
+    to.erased[family] = (to.erased[family] ?? 0) + erased;
+  }
   for (const example of from.examples) if (wantsExample(to, example.action)) to.examples.push(example);
   to.usersJoined += from.usersJoined;
   to.usersLeft += from.usersLeft;
-  for (const name of ['added', 'wrongType', 'moved'] as const) to.lists[name] += from.lists[name];
+  for (const name of ['added', 'wrongType', 'moved', 'expiry'] as const) to.lists[name] += from.lists[name];
+  to.lists.wrong = [...to.lists.wrong, ...from.lists.wrong].slice(0, EXAMPLES);
   for (const lack of from.lacks) addLack(to, lack);
   to.bytes.all += from.bytes.all;
   to.bytes.absent += from.bytes.absent;

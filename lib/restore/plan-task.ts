@@ -1,13 +1,13 @@
 import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
-import { classifyKey } from '../soulcaster/keys.js';
-import { sealName } from '../snapshot/ledger.js';
+import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { encryptName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
 import { bitWriter } from './bits.js';
 import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
-import { askAbilities, lackFinder } from './abilities.js';
+import { probeAbilities, lackFinder } from './abilities.js';
 import type { LackCode } from './lacks.js';
 import { needsMeter } from './needs.js';
 import { isEmpty } from './write/size.js';
@@ -22,16 +22,19 @@ import {
 import type { RestoreInput, TargetRecord } from './model.js';
 import {
   countAction,
+  countErased,
   countFailed,
   countLack,
   countReason,
+  countType,
   noPlan,
   wantsExample,
   writes,
   type Action,
   type Plan,
 } from './plan-counts.js';
-import { sourceRecords } from './source.js';
+import { listMode } from './selected.js';
+import { sourceRecords } from '../snapshot/source-records.js';
 import { targetRecords } from './target-records.js';
 import { planLists, valueRecords } from './unite/tasks.js';
 
@@ -53,19 +56,21 @@ export async function planTask(
   task: number,
   signal: AbortSignal,
 ): Promise<Json> {
-  const context = await openContext(ports, run);
+  const context = await openContext(ports, run, signal);
   const before = context.redis.usage();
   const plan = noPlan();
   const acts = bitWriter();
   const meter = needsMeter();
-  const finder = lackFinder(context.redis, context.state.abilities ?? (await askAbilities(context.redis)));
-  const lists = context.input.mode === 'replace' ? null : await planLists(ports, context, run.id, task, plan);
+  const finder = lackFinder(context.redis, context.state.abilities ?? (await probeAbilities(context.redis)));
+  const lists =
+    listMode(context.input) === 'replace' ? null : await planLists(ports, context, run.id, task, plan, finder);
   const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
-  const records = meter.watch(valueRecords(ports, context, run.id, read(ports, context, task), lists));
-  for await (const compared of comparisons(ports, settings, context, records, signal)) {
+  const found = read(ports, context, task, ({ family }) => countErased(plan, family));
+  const records = meter.watch(valueRecords(ports, context, run.id, found, lists));
+  for await (const compared of comparisons(settings, context, records, signal)) {
     const action = actionOf(compared, context.input);
     acts.push(writes(action) || action === 'remove');
-    await note(ports, plan, compared, action, async () => {
+    await note(ports, context.input, plan, compared, action, async () => {
       const needs = meter.of(compared.record);
       plan.bytes.all += needs.bytes;
       if (action === 'write') plan.bytes.absent += needs.bytes;
@@ -77,7 +82,8 @@ export async function planTask(
 }
 
 async function note(
-  { sealer }: RestorePorts,
+  { encryptor }: RestorePorts,
+  { scope }: Pick<RestoreInput, 'scope'>,
   plan: Plan,
   { record, difference }: Comparison,
   action: Action,
@@ -87,19 +93,27 @@ async function note(
   const { family } = classifyKey(key.toString('utf8'));
   countAction(plan, family, action);
   if (action === 'overwrite' && difference !== null) countReason(plan, family, difference);
-  if (NAMED.includes(action) && wantsExample(plan, action)) {
-    plan.examples.push({ action, key: await sealName(sealer, key) });
+  // Of items every key is named: there are a handful.
+  const isNamed = NAMED.includes(action) || (action === 'write' && 'items' in scope);
+  if (isNamed && wantsExample(plan, action)) {
+    plan.examples.push({ action, key: await encryptName(encryptor, key) });
   }
   if (!writes(action)) return;
+  countType(plan, record.first.t);
   if (record.failsWork?.() === true) countFailed(plan, family);
-  for (const code of await lacks()) await countLack(plan, code, () => sealName(sealer, key));
+  for (const code of await lacks()) await countLack(plan, code, () => encryptName(encryptor, key));
 }
 
-/** The records of the scope that begin in the part that a task is for. */
-export function recordsOf(ports: RestorePorts, context: RestoreContext, task: number): AsyncGenerator<TargetRecord> {
-  const { input, state, manifest, facts, expiry } = context;
+/** The records of the scope that begin in the part that a task is for. `onErased`: see `targetRecords`. */
+export function recordsOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
+  onErased?: (key: ClassifiedKey) => void,
+): AsyncGenerator<TargetRecord> {
+  const { state, manifest } = context;
   const part = state.parts[task] ?? manifest.parts.length;
-  return targetRecords(sourceRecords(ports, manifest, part), input, facts, expiry);
+  return targetRecords(sourceRecords(ports, manifest, part), context, onErased);
 }
 
 /** The same with fields whose time is over: to compare them, since they may be there still or be gone. */
@@ -107,19 +121,19 @@ export function comparedRecordsOf(
   ports: RestorePorts,
   context: RestoreContext,
   task: number,
+  onErased?: (key: ClassifiedKey) => void,
 ): AsyncGenerator<TargetRecord> {
-  return recordsOf(ports, { ...context, expiry: { ...context.expiry, keepsOver: true } }, task);
+  return recordsOf(ports, { ...context, expiry: { ...context.expiry, keepsOver: true } }, task, onErased);
 }
 
 async function* comparisons(
-  ports: RestorePorts,
   settings: RestoreSettings,
   context: RestoreContext,
   records: AsyncGenerator<TargetRecord>,
   signal: AbortSignal,
 ): AsyncGenerator<Comparison> {
   if (!context.state.targetEmpty) {
-    const options = await compareOptions(ports.clock, context, settings, signal);
+    const options = await compareOptions(context, settings, signal);
     yield* compareRecords(context.redis, records, options);
     return;
   }

@@ -5,7 +5,7 @@ import { ledgerKeySchema } from '../snapshot/manifest.js';
  * What became of a record: `equal`, the key is as the record has it; `expired`, its time is over and it is not there;
  * `kept`, the mode leaves what was there; `blocked`, what was there could not be saved first and was left; `missing` and `different` speak for themselves, and fail the proof.
  */
-export const VERDICTS = ['equal', 'expired', 'kept', 'blocked', 'missing', 'different'] as const;
+const VERDICTS = ['equal', 'expired', 'kept', 'blocked', 'missing', 'different'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 const tallySchema = z.object({

@@ -1,16 +1,25 @@
 import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
-import { sealName } from '../snapshot/ledger.js';
+import { encryptName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
 import { compareOptions } from './compare-options.js';
 import { compareRecords, type Comparison } from './compare/index.js';
-import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
+import {
+  openContext,
+  spentSince,
+  type RestoreContext,
+  type RestorePorts,
+  type RestoreSettings,
+  type Spent,
+} from './context.js';
 import { lastingCounter, type Lasting } from './lasting.js';
 import { keepLocks } from '../soulcaster/locks.js';
-import type { RestoreInput } from './model.js';
-import { comparedRecordsOf } from './plan-task.js';
-import { proveKept, proveLists, savedLists, valueRecords } from './unite/tasks.js';
+import type { RestoreInput, TargetRecord } from './model.js';
+import { comparedRecordsOf, recordsOf } from './plan-task.js';
+import { listMode } from './selected.js';
+import { proveKept, savedLists } from './unite/prove-kept.js';
+import { proveLists, valueRecords } from './unite/tasks.js';
 import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -24,18 +33,19 @@ export async function proveTask(
   task: number,
   signal: AbortSignal,
 ): Promise<Json> {
-  const context = await openContext(ports, run);
+  const context = await openContext(ports, run, signal);
   const { input, redis, state } = context;
   const before = redis.usage();
   await keepLocks(redis, state.projects, run.id);
   const proof = noProof();
   const saved = task < state.parts.length ? null : await savedLists(ports, context);
   if (saved !== null) {
-    await proveKept(ports, context, run.id, saved, task - state.parts.length, proof);
+    const part = task - state.parts.length;
+    await proveKept(ports, context, run.id, saved, part, proof, () => allRecords(ports, context));
     return { proof, spent: spentSince(redis, before) };
   }
-  const options = await compareOptions(ports.clock, context, settings, signal);
-  const lists = input.mode === 'replace' ? null : await proveLists(ports, context, run.id, proof);
+  const options = await compareOptions(context, settings, signal);
+  const lists = listMode(input) === 'replace' ? null : await proveLists(ports, context, run.id, proof);
   const records = valueRecords(ports, context, run.id, comparedRecordsOf(ports, context, task), lists);
   const lasting = lastingCounter(context);
   for await (const compared of compareRecords(redis, records, options)) {
@@ -44,10 +54,14 @@ export async function proveTask(
     const key = keyOf(compared.record.first);
     countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
     if (wantsProof(proof, verdict)) {
-      proof.examples.push({ verdict, key: await sealName(ports.sealer, key), difference: compared.difference });
+      proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference: compared.difference });
     }
   }
   return { proof, lasting: lasting.sum(), spent: spentSince(redis, before) };
+}
+
+async function* allRecords(ports: RestorePorts, context: RestoreContext): AsyncGenerator<TargetRecord> {
+  for (const task of context.state.parts.keys()) yield* recordsOf(ports, context, task);
 }
 
 function verdictOf(

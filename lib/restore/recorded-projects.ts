@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import type { ObjectStore, RedisPort, Sealer } from '../ports/index.js';
+import type { ObjectStore, RedisPort, Encryptor } from '../ports/index.js';
 import type { RedisCommand, RedisReply, RedisValue } from '../ports/redis.js';
+import { isEncrypted, openNames } from '../snapshot/ledger.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import { fromText, type Text } from '../snapshot/text.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { CLUSTER_FIELDS, ITEM_FIELDS } from '../soulcaster/invariants/readable.js';
-import { sourceRecords } from './source.js';
+import { sourceRecords } from '../snapshot/source-records.js';
+import { withoutErased, type ErasedKeys } from './erased.js';
 
 /** Fields that invariants read; of a body only that it is there. */
 const FIELDS: ReadonlySet<string> = new Set([...ITEM_FIELDS, ...CLUSTER_FIELDS, 'user_id', 'name', 'cluster_id']);
@@ -21,28 +23,37 @@ type Value =
 const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' };
 
 /** Some projects as a snapshot has them, to be asked like a database; only what invariants ask. */
-export interface RecordedProjects {
+interface RecordedProjects {
   readonly redis: RedisPort;
   readonly pages: () => AsyncIterable<readonly ClassifiedKey[]>;
 }
 
 /**
  * Reads from a snapshot's parts what the invariants of some projects look at: ids, times and a few fields, no bodies.
- * In memory is that of these projects, and of all jobs and users' lists.
+ * In memory is that of these projects, and of all jobs and users' lists. `erased`: what a restore leaves out of it.
  */
 export async function recordedProjects(
-  ports: { readonly store: ObjectStore; readonly sealer: Sealer },
+  ports: { readonly store: ObjectStore; readonly encryptor: Encryptor },
   manifest: Manifest,
   projects: ReadonlySet<string>,
+  erased: ErasedKeys | null,
 ): Promise<RecordedProjects> {
   const values = new Map<string, Value>();
+  // What no snapshot can hold was there all the same, and of another type than the application expects.
+  for (const key of (await unsavedKeys(ports.encryptor, manifest)).keys) {
+    const { family, project } = classifyKey(key);
+    if (TIED.has(family) || (project !== null && projects.has(project))) values.set(key, { type: 'other' });
+  }
   for (const part of manifest.parts.keys()) {
-    for await (const { first, rest } of sourceRecords(ports, manifest, part)) {
-      const bytes = keyOf(first);
+    for await (const record of sourceRecords(ports, manifest, part)) {
+      const bytes = keyOf(record.first);
       if (!isUtf8(bytes)) continue;
       const key = bytes.toString('utf8');
-      const { family, project } = classifyKey(key);
+      const known = classifyKey(key);
+      const { family, project } = known;
       if (!TIED.has(family) && (project === null || !projects.has(project))) continue;
+      if (erased?.has(known) === true) continue;
+      const { first, rest } = erased?.mayList(known) === true ? withoutErased(record, erased) : record;
       const value = emptyOf(first);
       take(value, first);
       if (value.type !== 'string') for await (const line of rest ?? []) take(value, line);
@@ -65,6 +76,16 @@ export async function recordedProjects(
       if (page.length > 0) yield page;
     },
   };
+}
+
+/** Names of the keys that a snapshot could not hold; `all` is false where it does not tell each of them, or they are encrypted. */
+export async function unsavedKeys(
+  encryptor: Encryptor,
+  { ledger: { unsupported } }: Manifest,
+): Promise<{ readonly keys: readonly string[]; readonly all: boolean }> {
+  const opened = await openNames(encryptor, unsupported.keys);
+  const keys = opened.flatMap(({ key }) => (isEncrypted(key) ? [] : [fromText(key).toString('utf8')]));
+  return { keys, all: keys.length === unsupported.count };
 }
 
 function emptyOf({ t, v }: RecordLine): Value {

@@ -1,32 +1,34 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import { inHalves, saysTooLarge, tooLarge } from '../redis/halving.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
 import { extraFinder, removableFinder } from './extras.js';
 import { enter } from './phases.js';
 import { isOurs, isStaged } from './staged.js';
 import { misplacedFinder, moveOut } from './unite/moves.js';
-import { savedLists } from './unite/tasks.js';
+import { savedLists } from './unite/prove-kept.js';
 import { joinUsers } from './user-projects.js';
 import { cutByBytes } from './write/cut-by-bytes.js';
 import { BATCH_BYTES } from './write/limits.js';
+import { about } from './write/refusal.js';
 import { wireBytes } from './write/size.js';
 import { goOnLater, walk, type LiveKey } from './walk.js';
 
 /**
  * Removes the keys of the scope that the snapshot does not have (mode `replace`) and what dead tasks left staged, and
- * makes the project one of its user's again.
+ * makes each project one of its users' again.
  */
-export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const context = await openContext(ports, leg.run);
+export async function removeStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
   const before = redis.usage();
   if (state.cursor === null) await joinUsers(context);
-  const isExtra = await extraFinder(ports, context, leg.run.id);
-  const misplaced = await misplacedFinder(ports, context, leg.run.id);
-  const isRemovable = await removableFinder(ports, context, leg.run.id);
+  const isExtra = await extraFinder(ports, context, attempt.run.id);
+  const misplaced = await misplacedFinder(ports, context, attempt.run.id);
+  const isRemovable = await removableFinder(ports, context, attempt.run.id);
   let removed = 0;
-  const walked = await walk(redis, leg, state, async (keys) => {
+  const walked = await walk(redis, attempt, state, async (keys) => {
     await unlink(
       redis,
       keys.filter(({ key }) => isStaged(key)),
@@ -47,11 +49,18 @@ export async function removeStep(ports: RestorePorts, leg: Leg): Promise<StepOut
 }
 
 async function unlink(redis: RedisPort, live: readonly LiveKey[]): Promise<number> {
+  const run = async (some: readonly LiveKey[]): Promise<number[]> => {
+    const [reply] = await redis.pipeline([['UNLINK', ...some.map(({ key }) => key)]]);
+    if (saysTooLarge(reply)) throw tooLarge();
+    if (reply === undefined || 'error' in reply) throw refused();
+    return [Number(reply.value)];
+  };
+  const alone = ({ key }: LiveKey, error: AppError): never => {
+    throw about(key, error);
+  };
   let removed = 0;
   for (const piece of cutByBytes(live, ({ key }) => wireBytes(key), BATCH_BYTES)) {
-    const [reply] = await redis.pipeline([['UNLINK', ...piece.map(({ key }) => key)]]);
-    if (reply === undefined || 'error' in reply) throw refused();
-    removed += Number(reply.value);
+    for (const count of await inHalves(piece, run, alone)) removed += count;
   }
   return removed;
 }

@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import {
   addSpent,
   openContext,
@@ -9,6 +9,7 @@ import {
   type RestoreContext,
   type RestorePorts,
   type Spent,
+  type VectorScope,
 } from './context.js';
 import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
@@ -27,16 +28,16 @@ import { goOnLater, walk } from './walk.js';
 import type { WriteResult } from './write-task.js';
 
 /** Counts what is in the scope and was not in the snapshot: it came up during the restore, or no snapshot can hold it. */
-export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const context = await openContext(ports, leg.run);
+export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
   const next = (extras: number, spent: Spent): StepOutcome =>
     enter('inspect', { ...state, extras, spent, walked: 0 }, inspectTasks(state.projects), ports.clock.now());
   if (input.mode !== 'replace') return next(0, state.spent);
   const before = redis.usage();
-  const isExtra = await extraFinder(ports, context, leg.run.id);
+  const isExtra = await extraFinder(ports, context, attempt.run.id);
   let { extras } = state;
-  const walked = await walk(redis, leg, state, {
+  const walked = await walk(redis, attempt, state, {
     see(keys) {
       extras += keys.filter((live) => !isOurs(live.key) && isExtra(live)).length;
       return Promise.resolve();
@@ -51,23 +52,27 @@ export async function countExtrasStep(ports: RestorePorts, leg: Leg): Promise<St
 }
 
 /** Ends a restore: lets go of the locks, tidies up, and says how it went. */
-export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const context = await openContext(ports, leg.run);
-  await releaseLocks(context.redis, context.state.projects, leg.run.id);
-  const { proof, lasting, spent: proving } = await collectProof(leg);
-  const { projects, spent: inspecting } = await collectProjects(leg);
-  const { counts, spent: writing } = await collectWrites(leg);
-  const { united, spent: uniting } = await collectUnited(leg);
-  const planning = await collectSpent(leg, 'plan');
+export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const began = ports.clock.now();
+  const context = await openContext(ports, attempt.run, attempt.signal);
+  await releaseLocks(context.redis, context.state.projects, attempt.run.id);
+  const { proof, lasting, spent: proving } = await collectProof(attempt);
+  const { projects, spent: inspecting } = await collectProjects(attempt);
+  const { counts, spent: writing } = await collectWrites(attempt);
+  const { united, spent: uniting } = await collectUnited(attempt);
+  const planning = await collectSpent(attempt, 'plan');
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
-  const gone = await findGone(context.redis, lasting, ports.clock.now());
+  const gone = await findGone(context.redis, lasting, context.now());
   const marked = await staysMarked(ports.store, context);
-  if (holds(proof) && gone === null && !marked) await clearUnfinished(ports, leg.run.id, context.redis, context.input);
-  await tidyUp(ports.store, leg.run.id);
-  const error = failureOf(context, { proof, gone }, projects);
-  const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context);
+  if (holds(proof) && gone === null && !marked)
+    await clearUnfinished(ports, attempt.run.id, context.redis, context.input);
+  await tidyUp(ports.store, attempt.run.id);
+  const error = failureOf(context, { proof, gone, replica: ports.firstStore !== undefined }, projects);
+  const vectorScope = vectorScopeOf(context);
+  const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context, vectorScope);
   const result = {
     ...summary(ports, context),
+    ...milestones(context.state, holds(proof) && gone === null ? began : null),
     written: counts,
     united,
     proof,
@@ -77,6 +82,7 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
     spent,
     writing,
     vectors,
+    vectorScope,
   } as unknown as Json;
   return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
 }
@@ -84,18 +90,32 @@ export async function reportStep(ports: RestorePorts, leg: Leg): Promise<StepOut
 const SKIPPED: Afterwards = { state: 'skipped', run: null };
 
 /** The index belongs to the database that is backed up. That it cannot be rebuilt now does not make the restore fail. */
-async function reindexAfter(ports: RestorePorts, { input }: RestoreContext): Promise<Afterwards> {
-  if (!input.reindex || input.target !== null) return SKIPPED;
+async function reindexAfter(
+  ports: RestorePorts,
+  { input }: RestoreContext,
+  scope: VectorScope | null,
+): Promise<Afterwards> {
+  if (!input.reindex || input.target !== null || scope === null) return SKIPPED;
   try {
-    return await ports.reindex(input.scope);
+    return await ports.reindex(scope);
   } catch (error) {
     ports.log.warn('reindex-not-started', { code: toAppError(error).code });
     return { state: 'failed', run: null };
   }
 }
 
+/** Whose vectors may not be right any more: those of the scope; null when it holds nothing that goes into them. */
+function vectorScopeOf({ input: { scope }, state: { vectors } }: RestoreContext): VectorScope | null {
+  if ('all' in scope || 'project' in scope || 'items' in scope) return scope;
+  const [project] = vectors ?? [];
+  if (vectors === null || project === undefined) return null;
+  // Those from before there were projects have no scope of their own.
+  if (vectors.includes('')) return { all: true };
+  return vectors.length === 1 ? { project } : { projects: vectors };
+}
+
 function summary(ports: RestorePorts, { input, manifest, state }: RestoreContext): object {
-  const { plan, undo, locksTaken, removed, extras, startedAt, times, targetEmpty } = state;
+  const { plan, undo, locksTaken, notMarked, removed, extras, startedAt, times, targetEmpty } = state;
   const milliseconds = ports.clock.now() - startedAt;
   return {
     ...input,
@@ -104,10 +124,25 @@ function summary(ports: RestorePorts, { input, manifest, state }: RestoreContext
     undo,
     targetEmpty,
     locksTaken,
+    notMarked,
     removed,
     extras,
     milliseconds,
     phases: phaseTimes(ports, times),
+  };
+}
+
+/**
+ * When all data were written, so that the application could be let on them again, and when they were proven; null for what
+ * did not come about.
+ */
+function milestones({ startedAt, times }: RestoreContext['state'], proven: number | null): object {
+  const restored = times.find(([phase]) => phase === 'prove')?.[1] ?? null;
+  const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+  return {
+    restoredAt: iso(restored),
+    provenAt: iso(proven),
+    restoredMilliseconds: restored === null ? null : restored - startedAt,
   };
 }
 
@@ -117,11 +152,11 @@ function phaseTimes(ports: RestorePorts, times: readonly (readonly [string, numb
   return Object.fromEntries(times.map(([phase, at], index) => [phase, (ends[index] ?? at) - at]));
 }
 
-async function collectProof(leg: Leg): Promise<ProofResult & { readonly lasting: Lasting }> {
+async function collectProof(attempt: Attempt): Promise<ProofResult & { readonly lasting: Lasting }> {
   const proof = noProof();
   let lasting = addLasting(undefined, undefined);
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of leg.results('prove')) {
+  for await (const { result } of attempt.results('prove')) {
     const part = result as unknown as ProofResult;
     addProof(proof, part.proof);
     lasting = addLasting(lasting, part.lasting);
@@ -130,10 +165,10 @@ async function collectProof(leg: Leg): Promise<ProofResult & { readonly lasting:
   return { proof, lasting, spent };
 }
 
-async function collectProjects(leg: Leg): Promise<InspectResult> {
+async function collectProjects(attempt: Attempt): Promise<InspectResult> {
   const projects: InspectedProject[] = [];
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of leg.results('inspect')) {
+  for await (const { result } of attempt.results('inspect')) {
     const some = result as unknown as InspectResult;
     projects.push(...some.projects);
     spent = addSpent(spent, some.spent);
@@ -141,10 +176,10 @@ async function collectProjects(leg: Leg): Promise<InspectResult> {
   return { projects, spent };
 }
 
-async function collectWrites(leg: Leg): Promise<WriteResult> {
+async function collectWrites(attempt: Attempt): Promise<WriteResult> {
   const counts = { written: 0, kept: 0, removed: 0, expired: 0, bytes: 0 };
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of leg.results('write')) {
+  for await (const { result } of attempt.results('write')) {
     const part = result as unknown as WriteResult;
     for (const name of ['written', 'kept', 'removed', 'expired', 'bytes'] as const) counts[name] += part.counts[name];
     spent = addSpent(spent, part.spent);
@@ -153,10 +188,10 @@ async function collectWrites(leg: Leg): Promise<WriteResult> {
 }
 
 /** Lists that got members, and how many those were. */
-async function collectUnited(leg: Leg): Promise<{ united: { lists: number; members: number }; spent: Spent }> {
+async function collectUnited(attempt: Attempt): Promise<{ united: { lists: number; members: number }; spent: Spent }> {
   const united = { lists: 0, members: 0 };
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of leg.results('unite')) {
+  for await (const { result } of attempt.results('unite')) {
     const part = result as unknown as { lists: number; members: number; spent: Spent };
     united.lists += part.lists;
     united.members += part.members;
@@ -165,8 +200,8 @@ async function collectUnited(leg: Leg): Promise<{ united: { lists: number; membe
   return { united, spent };
 }
 
-async function collectSpent(leg: Leg, phase: string): Promise<Spent> {
+async function collectSpent(attempt: Attempt, phase: string): Promise<Spent> {
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of leg.results(phase)) spent = addSpent(spent, (result as { spent: Spent }).spent);
+  for await (const { result } of attempt.results(phase)) spent = addSpent(spent, (result as { spent: Spent }).spent);
   return spent;
 }

@@ -1,4 +1,4 @@
-import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
+import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { abilitiesStep } from './abilities-step.js';
@@ -8,18 +8,23 @@ import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
 import { liveStep } from './live.js';
 import { openStep } from './open.js';
-import { enter } from './phases.js';
+import { demandAnother } from './another.js';
+import { removeMark } from './drill/scratch.js';
+import { enter, RESTORE_WORDS } from './phases.js';
 import { planTask, recordsOf } from './plan-task.js';
 import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
+import { listMode } from './selected.js';
 import { isRestoreLease } from './start.js';
 import { safetyPhases } from './safety.js';
 import { markUnfinished } from './unfinished.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { placeStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
+import { whileOurs } from './while-ours.js';
 import { writeTask } from './write-task.js';
+import { named } from './write/refusal.js';
 
 /**
  * The run that restores: check every part, plan, save what is there, lock, write, remove, prove, report. Nothing is
@@ -31,7 +36,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     next,
     inline: settings.inline,
     parallelism: settings.parallelism,
-    task,
+    task: (...at) => telling(ports, task(...at)),
     progress: partsDone,
   });
   return {
@@ -40,29 +45,41 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     takesLease: isRestoreLease,
     letGo: (run) => letGo(ports, run),
     firstPhase: 'open',
+    words: RESTORE_WORDS,
     phases: {
-      open: { type: 'serial', step: (leg) => openStep(ports, leg) },
-      check: tasks('survey', (run, task) => checkTask(ports, run, task)),
-      survey: { type: 'serial', step: (leg) => surveyStep(ports, leg) },
-      condemn: { type: 'serial', step: (leg) => condemnStep(ports, leg) },
-      place: { type: 'serial', step: (leg) => placeStep(ports, leg) },
-      abilities: { type: 'serial', step: (leg) => abilitiesStep(ports, leg) },
+      open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
+      check: tasks('survey', (run, task, signal) => checkTask(ports, run, task, signal)),
+      survey: { type: 'serial', step: (attempt) => surveyStep(ports, attempt) },
+      condemn: { type: 'serial', step: (attempt) => condemnStep(ports, attempt) },
+      place: { type: 'serial', step: (attempt) => telling(ports, placeStep(ports, attempt)) },
+      abilities: { type: 'serial', step: (attempt) => abilitiesStep(ports, attempt) },
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
-      live: { type: 'serial', step: (leg) => liveStep(ports, leg) },
-      weigh: { type: 'serial', step: (leg) => weighStep(ports, leg) },
-      conclude: { type: 'serial', step: (leg) => concludeStep(ports, leg) },
+      live: { type: 'serial', step: (attempt) => liveStep(ports, attempt) },
+      weigh: { type: 'serial', step: (attempt) => telling(ports, weighStep(ports, attempt)) },
+      conclude: { type: 'serial', step: (attempt) => concludeStep(ports, attempt) },
       ...safetyPhases(ports, settings),
-      fence: { type: 'serial', step: (leg) => fenceStep(ports, leg) },
-      write: tasks('written', (run, task, signal) => writeTask(ports, settings, run, task, signal)),
-      written: { type: 'serial', step: (leg) => writtenStep(ports, leg) },
-      unite: tasks('remove', (run, task) => uniteTask(ports, run, (context) => recordsOf(ports, context, task))),
-      remove: { type: 'serial', step: (leg) => removeStep(ports, leg) },
+      fence: { type: 'serial', step: (attempt) => fenceStep(whileOurs(ports, attempt), attempt) },
+      write: tasks('written', (run, task, signal, _, confirm) =>
+        writeTask(whileOurs(ports, { confirm }), settings, run, task, signal),
+      ),
+      written: { type: 'serial', step: (attempt) => writtenStep(ports, attempt) },
+      unite: tasks('remove', (run, task, signal, _, confirm) =>
+        uniteTask(whileOurs(ports, { confirm }), run, (context) => recordsOf(ports, context, task), signal),
+      ),
+      remove: { type: 'serial', step: (attempt) => telling(ports, removeStep(whileOurs(ports, attempt), attempt)) },
       prove: tasks('extras', (run, task, signal) => proveTask(ports, settings, run, task, signal)),
-      extras: { type: 'serial', step: (leg) => countExtrasStep(ports, leg) },
-      inspect: tasks('report', (run, task) => inspectTask(ports, run, task)),
-      report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
+      extras: { type: 'serial', step: (attempt) => countExtrasStep(ports, attempt) },
+      inspect: tasks('report', (run, task, signal) => inspectTask(ports, run, task, signal)),
+      report: { type: 'serial', step: (attempt) => reportStep(whileOurs(ports, attempt), attempt) },
     },
   };
+}
+
+/** What fails about one key names it, as far as its name may be shown. */
+function telling<T>({ encryptor }: RestorePorts, work: Promise<T>): Promise<T> {
+  return work.catch(async (error: unknown) => {
+    throw await named(encryptor, error);
+  });
 }
 
 /** The application need not wait for a restore that has ended, however it ended. */
@@ -73,22 +90,27 @@ async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
   await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
 }
 
-async function fenceStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { input, redis, state } = await openContext(ports, leg.run);
-  if (leg.signal.aborted) throw leg.signal.reason;
+async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const context = await openContext(ports, attempt.run, attempt.signal);
+  const { input, redis, state } = context;
+  if (attempt.signal.aborted) throw attempt.signal.reason;
+  await demandAnother(ports, input);
   // A scratch database is filled to be wiped.
-  if (input.trigger !== 'drill') await markUnfinished(ports, leg.run.id, redis, input);
+  const notMarked = input.trigger === 'drill' ? null : await markUnfinished(ports, attempt.run.id, context);
   const before = redis.usage();
-  const locksTaken = await takeLocks(redis, state.projects, leg.run.id);
+  if (input.trigger !== 'drill') await removeMark(redis);
+  const locksTaken = await takeLocks(redis, state.projects, attempt.run.id);
   const spent = addSpent(state.spent, spentSince(redis, before));
-  return enter('write', { ...state, locksTaken, spent }, state.parts.length, ports.clock.now());
+  return enter('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
 }
 
-/** Lists of members are united when all that they name has been written; mode `replace` has none. */
-async function writtenStep(ports: RestorePorts, leg: Leg): Promise<StepOutcome> {
-  const { input, state } = await openContext(ports, leg.run);
+/** Lists of members are united when all that they name has been written; in mode `replace` they are values, but for items. */
+async function writtenStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const { input, state } = await openContext(ports, attempt.run, attempt.signal);
   const now = ports.clock.now();
-  return input.mode === 'replace' ? enter('remove', state, 0, now) : enter('unite', state, state.parts.length, now);
+  return listMode(input) === 'replace'
+    ? enter('remove', state, 0, now)
+    : enter('unite', state, state.parts.length, now);
 }
 
 function partsDone(run: RunRecord, done: number): Progress {

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
-import type { Leg, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
+import type { Attempt, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
 import { snapshotRun } from '../snapshot/run.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
@@ -22,10 +22,10 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
     );
   const serial = (name: 'scan' | 'recheck' | 'seal'): SerialPhase => ({
     type: 'serial',
-    step: async (leg) => {
-      const phase = definitionFor(leg.run).phases[name] as SerialPhase;
-      const outcome = await phase.step(inward(leg)).catch(rethrow);
-      return outward(ports, parseRestoreCheckpoint(leg.run.checkpoint), outcome);
+    step: async (attempt) => {
+      const phase = definitionFor(attempt.run).phases[name] as SerialPhase;
+      const outcome = await phase.step(inward(attempt)).catch(rethrow);
+      return outward(ports, parseRestoreCheckpoint(attempt.run.checkpoint), outcome);
     },
   });
   return {
@@ -36,9 +36,9 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
       next: `${PREFIX}seal`,
       inline: settings.inline,
       parallelism: settings.parallelism,
-      task: (run, task, signal, turn) => {
+      task: (run, task, signal, turn, confirm) => {
         const phase = definitionFor(run).phases['check'] as TaskPhase;
-        return phase.task(innerRun(run), task, signal, turn);
+        return phase.task(innerRun(run), task, signal, turn, confirm);
       },
       progress: (run, done) => ({ done, total: run.tasks, unit: 'parts', bytes: 0 }),
     },
@@ -48,27 +48,29 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
 
 /** What the safety snapshot says of the restore that it undoes; nothing for everything in the database that is backed up. */
 function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undoes'> {
-  const project = 'project' in scope ? scope.project : null;
-  return project === null && target === null ? {} : { undoes: { project, target } };
+  if ('all' in scope) return target === null ? {} : { undoes: { project: null, target } };
+  if ('project' in scope) return { undoes: { project: scope.project, target } };
+  return { undoes: { project: null, target, scope: JSON.stringify(scope) } };
 }
 
 function innerRun(run: RunRecord): RunRecord {
   return { ...run, checkpoint: parseRestoreCheckpoint(run.checkpoint).safety };
 }
 
-/** The leg as the snapshot's phases see it: with their own checkpoint, and their own names of phases. */
-function inward(leg: Leg): Leg {
-  const around = (safety: Json): Json => ({ ...parseRestoreCheckpoint(leg.run.checkpoint), safety });
+/** The attempt as the snapshot's phases see it: with their own checkpoint, and their own names of phases. */
+function inward(attempt: Attempt): Attempt {
+  const around = (safety: Json): Json => ({ ...parseRestoreCheckpoint(attempt.run.checkpoint), safety });
   return {
     get run() {
-      return innerRun(leg.run);
+      return innerRun(attempt.run);
     },
-    fence: leg.fence,
-    signal: leg.signal,
-    timeIsUp: () => leg.timeIsUp(),
-    save: (checkpoint, progress) => leg.save(around(checkpoint), progress),
-    report: (progress) => leg.report(progress),
-    results: (phase) => leg.results(`${PREFIX}${phase}`),
+    fence: attempt.fence,
+    signal: attempt.signal,
+    confirm: () => attempt.confirm(),
+    timeIsUp: () => attempt.timeIsUp(),
+    save: (checkpoint, progress) => attempt.save(around(checkpoint), progress),
+    report: (progress) => attempt.report(progress),
+    results: (phase) => attempt.results(`${PREFIX}${phase}`),
   };
 }
 

@@ -1,48 +1,42 @@
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
-import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
-import { factFields, factsNeed, factsOf, listFacts, mergeFacts, type FactList } from '../soulcaster/project-scope.js';
-import type { Fields, Text } from '../soulcaster/text.js';
+import { matchesGlob } from '../soulcaster/glob.js';
+import { classifyKey } from '../soulcaster/keys.js';
 import type { LineObserver } from '../snapshot/check-part.js';
-import { endsRecord, keyOf, startsRecord, type RecordLine } from '../snapshot/record.js';
+import { keyOf, startsRecord } from '../snapshot/record.js';
+import {
+  factReader,
+  joined,
+  mergeStored,
+  type FactReader,
+  type Piece,
+  type ScopeOptions,
+  type StoredFacts,
+} from './facts.js';
 import type { Scope } from './model.js';
-import type { LiveKey } from './walk.js';
-import { cutByBytes } from './write/cut-by-bytes.js';
-import { BATCH_BYTES } from './write/limits.js';
-import { wireBytes } from './write/size.js';
+import { isInVectors, namedKeys, possibleMatcher, projectsOf, selectionOf } from './selected.js';
 
 /** What one part of a snapshot holds of the scope. A type, not an interface: it is stored as JSON. */
 export type ScopeFindings = {
   /** Whether the part may hold any key of the scope. */
   readonly touched: boolean;
-  /** Ids tied to the project that is restored. */
   readonly facts: StoredFacts;
-  /** Projects whose own hash is in the part, when everything is restored; else the one that is. */
+  /** Projects to lock and to inspect: those that are restored, or whose keys are. */
   readonly projects: readonly string[];
-  /** What the part holds of a record that an earlier one began, if that may tie anything to the project. */
+  /** Projects of which keys are restored that go into vectors; `''` for keys from before there were projects. */
+  readonly vectors: readonly string[];
+  readonly found: Found;
+  /** What the part holds of a record that an earlier one began, if that may tie anything to a project. */
   readonly head: Piece | null;
-  /** The same of a record that begins in the part and goes on in the next. */
+  /** The same of a record that begins in the part and continues in the next. */
   readonly tail: Piece | null;
 };
 
-/** What lines of one record tell that decides which keys belong to a project. */
-type Piece = {
-  readonly key: string;
-  /** Those that name a project, a cluster or a user. */
-  readonly fields: Fields;
-  /** Whether the project is among the members of a set. */
-  readonly isMember: boolean;
-  readonly isEnd: boolean;
-};
+/** Which entries of the scope the snapshot holds, by their numbers. A type, not an interface: it is stored as JSON. */
+export type Found = { readonly keys: readonly number[]; readonly matches: readonly number[] };
 
-type StoredFacts = { jobs: string[]; clusters: string[]; users: string[] };
-
-export interface ScopeObserver {
+interface ScopeObserver {
   readonly see: LineObserver;
   findings(): ScopeFindings;
 }
-
-/** Families that belong to a project without naming it: where the facts decide that are not known yet. */
-const TIED: ReadonlySet<string> = new Set(['job', 'job-logs', 'cluster-jobs', 'user-projects']);
 
 /** Gathers from the lines of a part what decides which keys belong to the scope. `without`: first lines passed over. */
 export function scopeObserver(
@@ -50,12 +44,7 @@ export function scopeObserver(
   without: ReadonlySet<number>,
   options: ScopeOptions = { usersByListAlone: false },
 ): ScopeObserver {
-  return 'project' in scope ? projectObserver(scope.project, without, options) : everythingObserver(without);
-}
-
-/** `usersByListAlone`: a user counts whose list has the project, and not the one that the project's hash names. */
-interface ScopeOptions {
-  readonly usersByListAlone: boolean;
+  return 'all' in scope ? everythingObserver(without) : selectionObserver(scope, without, options);
 }
 
 function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
@@ -66,16 +55,25 @@ function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
       const key = classifyKey(keyOf(line).toString('utf8'));
       if (key.family === 'project' && key.project !== null) projects.add(key.project);
     },
-    findings: () => ({ touched: true, facts: stored([]), projects: [...projects], head: null, tail: null }),
+    findings: () => ({ ...NOTHING, touched: true, projects: [...projects] }),
   };
 }
 
-function projectObserver(
-  project: string,
-  without: ReadonlySet<number>,
-  { usersByListAlone }: ScopeOptions,
-): ScopeObserver {
-  const lists: FactList[] = [];
+const NOTHING: ScopeFindings = {
+  touched: false,
+  facts: [],
+  projects: [],
+  vectors: [],
+  found: { keys: [], matches: [] },
+  head: null,
+  tail: null,
+};
+
+function selectionObserver(scope: Scope, without: ReadonlySet<number>, options: ScopeOptions): ScopeObserver {
+  const reader = factReader(scope, options);
+  const isPossible = possibleMatcher(scope);
+  const entries = entryFinder(scope);
+  const [facts, projects, vectors]: [StoredFacts, Set<string>, Set<string>] = [[], new Set(), new Set()];
   let touched = false;
   let head: Piece | null = null;
   let open: Piece | null = null;
@@ -89,51 +87,52 @@ function projectObserver(
         [open, isHead, isPassedOver] = [null, false, without.has(number)];
       }
       if (isPassedOver) return;
-      const key = classifyKey(keyOf(line).toString('utf8'));
-      touched ||= !isHead && (key.project === project || TIED.has(key.family));
-      const piece = pieceOf(project, key, line);
-      open = joined(open, usersByListAlone && key.family === 'project' ? { ...piece, fields: [] } : piece);
+      const bytes = keyOf(line);
+      const key = classifyKey(bytes.toString('utf8'));
+      if (!isHead && startsRecord(line) && isPossible(bytes, key) !== 'other') {
+        touched = true;
+        entries.see(bytes);
+        if (key.project !== null) projects.add(key.project);
+        if (isInVectors(key)) vectors.add(key.project ?? '');
+      }
+      open = joined(open, reader.pieceOf(key, line));
       if (isHead) head = open;
-      else if (open.isEnd) lists.push(factsIn(project, open));
+      else if (open.isEnd) facts.push(...reader.factsIn(open));
     },
     findings: () => ({
       touched,
-      facts: stored(lists),
-      projects: [],
-      head: telling(project, head),
-      tail: isHead || open === null || open.isEnd ? null : telling(project, open),
+      facts: mergeStored(facts),
+      projects: [...projects],
+      vectors: [...vectors],
+      found: entries.found(),
+      head: reader.telling(head),
+      tail: isHead || open === null || open.isEnd ? null : reader.telling(open),
     }),
   };
 }
 
-function pieceOf(project: string, key: ClassifiedKey, line: RecordLine): Piece {
-  const wanted = factsNeed(project, key);
-  const fields = wanted === 'fields' && line.t === 'hash' ? factFields(line.v as Fields) : [];
-  const isMember = wanted === 'members' && line.t === 'set' && (line.v as readonly Text[]).includes(project);
-  return { key: keyOf(line).toString('utf8'), fields, isMember, isEnd: endsRecord(line) };
-}
-
-/** Names of keys that have nothing to tell are not noted. */
-function telling(project: string, piece: Piece | null): Piece | null {
-  const key = piece === null ? null : classifyKey(piece.key);
-  return key !== null && (key.project === project || factsNeed(project, key) !== 'nothing') ? piece : null;
-}
-
-function joined(before: Piece | null, next: Piece): Piece {
-  if (before === null) return next;
-  return { ...next, fields: [...before.fields, ...next.fields], isMember: before.isMember || next.isMember };
-}
-
-function factsIn(project: string, { key, fields, isMember }: Piece): FactList {
-  return factsOf(project, classifyKey(key), fields, isMember ? [project] : []);
+/** Notes which of the keys and patterns that the scope names there are. */
+function entryFinder(scope: Scope): { readonly see: (key: Buffer) => void; readonly found: () => Found } {
+  const numbers = new Map(namedKeys(scope).map((key, at) => [key.toString('latin1'), at]));
+  const patterns = selectionOf(scope).matches.map((pattern) => Buffer.from(pattern));
+  const [keys, matches] = [new Set<number>(), new Set<number>()];
+  return {
+    see(key) {
+      const number = numbers.size === 0 ? undefined : numbers.get(key.toString('latin1'));
+      if (number !== undefined) keys.add(number);
+      for (const [at, pattern] of patterns.entries())
+        if (!matches.has(at) && matchesGlob(pattern, key)) matches.add(at);
+    },
+    found: () => ({ keys: [...keys], matches: [...matches] }),
+  };
 }
 
 /** Puts records together that go on from part to part. Those whose beginning is passed over have no tail to begin with. */
-function* factsAcross(project: string, findings: readonly ScopeFindings[]): Generator<FactList> {
+function* factsAcross(reader: FactReader, findings: readonly ScopeFindings[]): Generator<StoredFacts> {
   let open: Piece | null = null;
   for (const { head, tail } of findings) {
     open = open === null || head === null ? null : joined(open, head);
-    if (open?.isEnd === true) yield factsIn(project, open);
+    if (open?.isEnd === true) yield reader.factsIn(open);
     if (open?.isEnd === true || tail !== null) open = tail;
   }
 }
@@ -142,42 +141,15 @@ function* factsAcross(project: string, findings: readonly ScopeFindings[]): Gene
 export function mergeFindings(
   scope: Scope,
   findings: readonly ScopeFindings[],
-): { facts: StoredFacts; projects: string[] } {
-  const projects = 'project' in scope ? [scope.project] : findings.flatMap((found) => found.projects);
-  const across = 'project' in scope ? [...factsAcross(scope.project, findings)] : [];
-  const facts = stored([...findings.map((found) => found.facts), ...across]);
-  return { facts, projects: [...new Set(projects)].sort() };
-}
-
-export function mergeFactLists(...lists: readonly FactList[]): StoredFacts {
-  return stored(lists);
-}
-
-/** What is tied to a project in the database: jobs name it in a field, which takes a command each. */
-export async function liveFactsOf(redis: RedisPort, project: string, keys: readonly LiveKey[]): Promise<FactList> {
-  const named = keys.map(({ known }) => (known.family === 'job' ? null : factsOf(project, known, null)));
-  const jobs = keys.filter(({ known }) => known.family === 'job');
-  if (jobs.length === 0) return mergeFactLists(...named.filter((facts) => facts !== null));
-  const replies: RedisReply[] = [];
-  for (const piece of cutByBytes(jobs, ({ key }) => wireBytes(key), BATCH_BYTES)) {
-    const commands = piece.map(({ key }): RedisCommand => ['HMGET', key, 'project_id', 'cluster_id']);
-    replies.push(...(await redis.pipeline(commands)));
-  }
-  const tied = jobs.map(({ known }, at) => factsOf(project, known, jobFields(replies[at])));
-  return mergeFactLists(...named.filter((facts) => facts !== null), ...tied);
-}
-
-/** A key `job:...` that is no hash ties nothing to anybody. */
-function jobFields(reply: RedisReply | undefined): Fields | null {
-  if (reply === undefined || 'error' in reply || !Array.isArray(reply.value)) return null;
-  const [project, cluster] = reply.value.map((value) => (Buffer.isBuffer(value) ? value.toString('utf8') : ''));
-  return [
-    ['project_id', project ?? ''],
-    ['cluster_id', cluster ?? ''],
-  ];
-}
-
-function stored(lists: Iterable<FactList>): StoredFacts {
-  const { jobs, clusters, users } = listFacts(mergeFacts(lists));
-  return { jobs: [...jobs], clusters: [...clusters], users: [...users] };
+  options: ScopeOptions = { usersByListAlone: false },
+): Pick<ScopeFindings, 'facts' | 'found'> & { projects: string[]; vectors: string[] } {
+  const named = projectsOf(scope);
+  const across = 'all' in scope ? [] : [...factsAcross(factReader(scope, options), findings)];
+  const all = <T>(of: (found: ScopeFindings) => readonly T[]): T[] => [...new Set(findings.flatMap(of))].sort();
+  return {
+    facts: mergeStored([...findings.flatMap(({ facts }) => facts), ...across.flat()]),
+    projects: named.length > 0 ? [...named].sort() : all(({ projects }) => projects),
+    vectors: all(({ vectors }) => vectors),
+    found: { keys: all(({ found }) => found.keys), matches: all(({ found }) => found.matches) },
+  };
 }

@@ -1,7 +1,11 @@
-/** What every key begins with that is this program's own. */
+import { isId } from '../runs/ids.js';
+
+/** What every key begins with that is this program's own; a client may use the same beginning. */
 const OURS = 'soulcaster-backup:';
 /** What every key begins with that a restore stages a value under before it takes its place. */
 const STAGED = `${OURS}restore:`;
+/** Longer is no name of ours. */
+const LONGEST = 200;
 
 /** Tells a database that drills may fill and wipe. */
 export const SCRATCH_MARK = `${OURS}scratch`;
@@ -11,16 +15,20 @@ export function stagingPrefix(run: string): string {
   return `${STAGED}${run}:`;
 }
 
-/** Whether a key was left by a restore that died: it goes away by itself, and belongs to nobody. */
+/**
+ * Whether a key was left by a restore that died: it goes away by itself, and belongs to nobody. What has no id of a run behind the
+ * beginning is a client's.
+ */
 export function isStaged(key: Buffer): boolean {
-  return startsWith(key, STAGED);
+  if (key.length > LONGEST) return false;
+  const name = key.toString('latin1');
+  const [run = '', ...more] = name.slice(STAGED.length).split(':');
+  return name.startsWith(STAGED) && more.length > 0 && isId(run);
 }
 
 /** Whether a key is this program's own, and so neither data nor left over. */
 export function isOurs(key: Buffer): boolean {
-  return startsWith(key, OURS);
+  return isStaged(key) || key.equals(MARK);
 }
 
-function startsWith(key: Buffer, prefix: string): boolean {
-  return key.subarray(0, prefix.length).toString('latin1') === prefix;
-}
+const MARK = Buffer.from(SCRATCH_MARK);

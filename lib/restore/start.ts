@@ -7,9 +7,11 @@ import { chooseManifest, demandProject, demandSource, findSnapshot, type ChooseP
 import { namesOf, type RestoreNames } from './naming.js';
 import type { RestoreInput } from './model.js';
 import type { PassedOver } from '../snapshot/latest.js';
+import type { Manifest } from '../snapshot/manifest.js';
 import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
-import { narrowedToUndo, undoesProject } from './undo-scope.js';
+import { confirmationFor, isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
+import { narrowedToUndo, undoesScope } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */
 const DRY_RUN_LEASE = 'dry-run';
@@ -24,9 +26,9 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' 
   readonly settle: boolean | null;
   /** Default true. */
   readonly reindex?: boolean;
-  /** The snapshot's id for everything, the project's for one project: must be it where a confirmation is demanded. */
+  /** What `confirmationFor` says of the scope: must be it where a confirmation is demanded. */
   readonly confirm: string | null;
-  /** What takes a confirmation, dry runs aside: to replace everything (the default), or any restore. */
+  /** What takes a confirmation, dry runs aside: a replacement that names no project, key or item (the default), or any restore. */
   readonly confirmFor?: 'replacing-all' | 'any';
   /** Default false: a safety snapshot undoes what its restore did, in its scope and target, and no more. */
   readonly everything?: boolean;
@@ -65,17 +67,20 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
     });
   }
   checkTarget(ports, asked.target);
+  normalScope(asked.scope);
   const own = sourceOf(ports.redisOf(null).host);
   const { id, passedOver } = await findSnapshot(ports, own, asked.snapshot, asked.at);
   const manifest = await chooseManifest(ports, id, asked.allowIncomplete);
+  demandWhole(manifest, asked);
   const request = await narrowedToUndo(ports, asked, manifest);
   checkTarget(ports, request.target);
   const { fromSource = false } = request;
   await demandSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
-  const { scope, mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
-  const undoes = await undoesProject(ports, scope, manifest);
-  if ('project' in scope && !undoes) demandProject(manifest, scope.project);
-  demandConfirmation(asked, id);
+  const { mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
+  const scope = normalScope(request.scope);
+  const undoes = await undoesScope(ports, scope, manifest);
+  if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project);
+  demandConfirmation({ ...asked, scope: normalScope(asked.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {
     snapshot: id,
@@ -99,6 +104,20 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
     names: namesOf(ports, manifest, target),
     passedOver,
   };
+}
+
+/** Throws `usage` for what would replace everything by what was selected of a snapshot: that would remove all the rest. */
+function demandWhole({ id, imported }: Manifest, { everything, mode, scope }: RestoreRequest): void {
+  if (imported?.selection === undefined || mode !== 'replace' || !('all' in scope) || everything === true) return;
+  const what = imported.file === undefined ? `Snapshot ${id}` : JSON.stringify(imported.file);
+  const words = imported.selection === '' ? '' : ` (${imported.selection})`;
+  throw new AppError(
+    'usage',
+    `${what} holds a selection alone${words}: to replace everything by it would remove all the rest. Nothing was written`,
+    {
+      hint: 'Bring it in with --mode merge or missing, or name what is to be replaced: --project, --key, --match or --family. To end up with nothing else: --everything.',
+    },
+  );
 }
 
 /** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */
@@ -130,16 +149,26 @@ function checkTarget({ redisOf }: StartPorts, target: string | null): void {
 }
 
 function demandConfirmation({ scope, mode, dryRun, confirm, confirmFor }: RestoreRequest, snapshot: string): void {
-  const one = 'project' in scope;
-  if (dryRun || (confirmFor !== 'any' && (one || mode !== 'replace'))) return;
-  if (confirm === (one ? scope.project : snapshot)) return;
-  const what = one
-    ? 'restore a project'
-    : mode === 'replace'
-      ? 'replace everything in the database'
-      : 'restore everything';
-  const word = one ? "the project's id" : `the snapshot's id, ${snapshot}`;
+  if (dryRun || (confirmFor !== 'any' && (!isUnbounded(scope) || mode !== 'replace'))) return;
+  const word = confirmationFor(scope, snapshot);
+  if (confirm === word) return;
+  const verb = mode === 'replace' ? 'replace' : 'restore';
+  const what =
+    'all' in scope
+      ? `${verb} everything${mode === 'replace' ? ' in the database' : ''}`
+      : 'project' in scope
+        ? 'restore a project'
+        : itemsOf(scope) !== null
+          ? 'restore items'
+          : `${verb} the keys that are selected`;
+  // The id of a project or an item is the caller's to know: who sends one should have read it, not copied it from here.
+  const told =
+    word === snapshot
+      ? `the snapshot's id, ${snapshot}`
+      : 'project' in scope
+        ? "the project's id"
+        : 'PROJECT/ID of the item';
   throw new AppError('not-confirmed', `To ${what} takes a confirmation`, {
-    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to ${word}.`,
+    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to ${told}.`,
   });
 }

@@ -1,44 +1,80 @@
-import { settleFields, isEphemeral } from '../soulcaster/settle.js';
-import { belongs, type ProjectFacts } from '../soulcaster/project-scope.js';
-import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { buildKey, classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { memberListOf } from '../soulcaster/member-lists.js';
+import { failInFlight } from '../soulcaster/in-flight.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import type { Text } from '../snapshot/text.js';
-import { isExpired, withExpiry, type ExpiryPlan } from './expiry.js';
-import type { RestoreInput, SourceRecord, TargetRecord } from './model.js';
+import type { RestoreContext } from './context.js';
+import { withoutErased } from './erased.js';
+import { isExpired, withExpiry } from './expiry.js';
+import type { SourceRecord } from '../snapshot/source-records.js';
+import type { RestoreInput, TargetRecord } from './model.js';
+import { itemsIn } from './selected.js';
+import { isStaged } from './staged.js';
 
-/** Whether a key is to end up as the snapshot has it. Locks never are: who held one is gone. */
-export function inScope(input: Pick<RestoreInput, 'scope'>, facts: ProjectFacts, key: ClassifiedKey): boolean {
-  if (isEphemeral(key)) return false;
-  return 'all' in input.scope || belongs(input.scope.project, facts, key) === 'owned';
-}
+type Context = Pick<RestoreContext, 'belongs' | 'erased' | 'expiry' | 'input' | 'state'>;
 
-/** The records of the scope as they are to stand in the target. */
+/** The records of the scope as they are to stand in the target. `onErased` is told of each that is left out as erased. */
 export async function* targetRecords(
   records: AsyncIterable<SourceRecord>,
-  input: Pick<RestoreInput, 'scope' | 'settle'>,
-  facts: ProjectFacts,
-  expiry: ExpiryPlan,
+  { belongs, erased, expiry, input, state }: Context,
+  onErased: (key: ClassifiedKey) => void = () => undefined,
 ): AsyncGenerator<TargetRecord> {
-  for await (const { first, rest } of records) {
-    const key = classifyKey(keyOf(first).toString('utf8'));
-    if (!inScope(input, facts, key)) continue;
+  for await (const stored of records) {
+    // What a restore that died left staged is in snapshots that were taken meanwhile, and is nobody's.
+    if (isStaged(keyOf(stored.first))) continue;
+    const key = classifyKey(keyOf(stored.first).toString('utf8'));
+    const isList = memberListOf(key)?.type === stored.first.t;
+    const found = belongs(keyOf(stored.first), key);
+    // No item stands in what should be a list of items and is none. What a restore of items wrote over comes back whole.
+    const part = found === 'partial' && !isList && input.undoes ? 'owned' : found;
+    if (part !== 'owned' && part !== 'partial') continue;
+    if (erased.has(key)) {
+      onErased(key);
+      continue;
+    }
+    const record = erased.mayList(key) ? withoutErased(stored, erased) : stored;
+    if (part === 'partial' && !isList) continue;
+    const { first, rest } = part === 'owned' ? record : ofItems(record, key, input.scope, state.goneClusters);
+    if (part === 'partial' && (isExpired(first, expiry) || (rest === null && isEmptied(first)))) continue;
     const seen = { failsWork: false };
     const shape = (line: RecordLine): RecordLine => {
-      const over = input.settle ? settled(key, line) : line;
+      const over = input.settle ? withFailedJobs(key, line) : line;
       seen.failsWork ||= over !== line;
       return withExpiry(over, expiry);
     };
     const shaped = shape(first);
-    const expired = isExpired(first, expiry) || (rest === null && isEmptied(shaped));
+    const isEmpty = rest === null && isEmptied(shaped) && (shaped.t === 'hash' || record !== stored);
+    const expired = isExpired(first, expiry) || isEmpty;
     const unsettled = seen.failsWork && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
     const lines = rest === null ? null : mapped(rest, shape);
     yield { first: shaped, rest: lines, expired, ...unsettled, failsWork: () => seen.failsWork };
   }
 }
 
-/** A hash all of whose fields have expired is not there: Redis has no empty collections. */
+/** Of a list of items the scope's alone. Those of a cluster that is gone are put as unclustered. */
+function ofItems(
+  { first, rest }: SourceRecord,
+  key: ClassifiedKey,
+  scope: RestoreInput['scope'],
+  goneClusters: RestoreContext['state']['goneClusters'],
+): SourceRecord {
+  const items = itemsIn(scope, key.project);
+  const isGone = goneClusters.some(({ project, cluster }) => project === key.project && cluster === key.cluster);
+  const k = isGone ? buildKey('feedback-unclustered', { project: key.project }) : first.k;
+  const shape = (line: RecordLine): RecordLine => ({ ...line, k, v: membersAmong(line, items) });
+  return { first: shape(first), rest: rest === null ? null : mapped(rest, shape) };
+}
+
+function membersAmong({ t, v }: RecordLine, items: ReadonlySet<string>): RecordLine['v'] {
+  if (t === 'set') return (v as readonly Text[]).filter((member) => typeof member === 'string' && items.has(member));
+  return (v as readonly (readonly [Text, string])[]).filter(
+    ([member]) => typeof member === 'string' && items.has(member),
+  );
+}
+
+/** A collection without members is not there, nor a hash all of whose fields have expired. */
 function isEmptied(line: RecordLine): boolean {
-  return line.t === 'hash' && Array.isArray(line.v) && line.v.length === 0;
+  return Array.isArray(line.v) && line.v.length === 0;
 }
 
 async function* mapped(
@@ -48,8 +84,8 @@ async function* mapped(
   for await (const line of lines) yield shape(line);
 }
 
-function settled(key: ClassifiedKey, line: RecordLine): RecordLine {
+function withFailedJobs(key: ClassifiedKey, line: RecordLine): RecordLine {
   if (line.t !== 'hash') return line;
-  const fields = settleFields(key, line.v as readonly (readonly [Text, Text])[]);
+  const fields = failInFlight(key, line.v as readonly (readonly [Text, Text])[]);
   return fields === null ? line : { ...line, v: fields };
 }

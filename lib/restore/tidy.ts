@@ -1,10 +1,10 @@
 import type { ObjectStore } from '../ports/store.js';
-import { dropIndexes } from '../snapshot/seal.js';
+import { dropIndexes } from '../snapshot/finalize.js';
 import { placedPrefix } from './unite/placed.js';
 import { sourceIndexPrefix } from './key-set.js';
 
 /**
- * Removes what only a run at work needs, and what would tell whoever reads the store of keys that are encrypted: hashes of
+ * Removes what only a run in progress needs, and what would tell whoever reads the store of keys that are encrypted: hashes of
  * keys' names, and the ids of jobs, clusters and users that the first look at each part found (markers of phase `check`).
  * No phase that may still be worked on again reads any of it.
  */

@@ -1,11 +1,13 @@
-import type { Sealer } from '../ports/sealer.js';
+import { AppError } from '../errors.js';
+import type { Encryptor } from '../ports/encryptor.js';
 import { openNames } from '../snapshot/ledger.js';
-import type { Manifest } from '../snapshot/manifest.js';
+import type { LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../snapshot/text.js';
-import type { Scope } from './model.js';
+import { scopeSchema, type Scope } from './model.js';
+import { sameScope } from './selected.js';
 
 interface UndoPorts {
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
 }
 
 interface Narrowable {
@@ -16,34 +18,54 @@ interface Narrowable {
 
 /**
  * The request with the scope and target of the restore that the snapshot undoes, as far as it names none itself: the
- * safety snapshot of a one-project restore holds the whole database, and to undo that restore is no reason to touch
- * anything but the project. Other snapshots leave the request as it is, and so does `everything`.
+ * safety snapshot of a restore of one project, or of some keys, holds the whole database, and to undo that restore is no
+ * reason to touch anything else. Other snapshots leave the request as it is, and so does `everything`. Throws `wrong-key`
+ * where no identity here opens what the restore was of.
  */
 export async function narrowedToUndo<R extends Narrowable>(
-  { sealer }: UndoPorts,
+  { encryptor }: UndoPorts,
   request: R,
   { undoes }: Pick<Manifest, 'undoes'>,
 ): Promise<R> {
   if (undoes === undefined || request.everything === true) return request;
-  const project = await openProject(sealer, undoes.project);
-  const scope: Scope = 'all' in request.scope && project !== null ? { project } : request.scope;
+  const undone = 'all' in request.scope ? await undoneScope(encryptor, undoes) : null;
+  const scope = undone ?? request.scope;
   return { ...request, scope, target: request.target ?? undoes.target };
 }
 
-/** Whether the snapshot undoes the restore of just this project: then it may hold nothing of it. */
-export async function undoesProject(
-  { sealer }: UndoPorts,
+/** Whether the snapshot undoes the restore of just this scope: then it may hold nothing of it. */
+export async function undoesScope(
+  { encryptor }: UndoPorts,
   scope: Scope,
   { undoes }: Pick<Manifest, 'undoes'>,
 ): Promise<boolean> {
   if (undoes === undefined || 'all' in scope) return false;
-  return (await openProject(sealer, undoes.project)) === scope.project;
+  const undone = await undoneScope(encryptor, undoes);
+  return undone !== null && sameScope(undone, scope);
 }
 
-/** Null for everything, and where no identity here opens the name. */
-async function openProject(sealer: Sealer, sealed: NonNullable<Manifest['undoes']>['project']): Promise<string | null> {
-  if (sealed === null) return null;
-  const [opened] = await openNames(sealer, [{ key: sealed, reason: '' }]);
-  const key = opened?.key ?? sealed;
+/** Null for everything. Throws `wrong-key` where no identity here opens what it was of: it would be taken for everything. */
+async function undoneScope(encryptor: Encryptor, undoes: NonNullable<Manifest['undoes']>): Promise<Scope | null> {
+  const { project, scope } = undoes;
+  if (scope === undefined) {
+    if (project === null) return null;
+    const name = await opened(encryptor, project);
+    if (name === null) throw unopened();
+    return { project: name };
+  }
+  const text = await opened(encryptor, scope);
+  if (text === null) throw unopened();
+  return scopeSchema.parse(JSON.parse(text));
+}
+
+async function opened(encryptor: Encryptor, sealed: LedgerKey): Promise<string | null> {
+  const [name] = await openNames(encryptor, [{ key: sealed, reason: '' }]);
+  const key = name?.key ?? sealed;
   return typeof key === 'object' && 'age' in key ? null : fromText(key).toString('utf8');
+}
+
+function unopened(): AppError {
+  return new AppError('wrong-key', 'What the snapshot undoes is encrypted, and no identity here opens it', {
+    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens its parts, or say what is to be restored: a scope (--project, --key, --match, --family, --item), or --everything.',
+  });
 }

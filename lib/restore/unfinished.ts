@@ -1,39 +1,71 @@
-import type { Clock, ObjectStore, RedisPort } from '../ports/index.js';
+import { toAppError } from '../errors.js';
+import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
 import { readAcceptance } from '../snapshot/acceptance.js';
 import { projectLabel } from '../snapshot/project-label.js';
+import { lacksSavableKeys } from '../snapshot/shortfall.js';
 import { doubtsOf, sourceOf } from '../snapshot/source.js';
 import { addMark, removeMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
 import type { Mode, RestoreInput, Scope } from './model.js';
+import { itemName, itemsOf, projectsOf } from './selected.js';
+import { sameRestore } from './undo-command.js';
 
 interface MarkPorts extends MarkStores {
   readonly clock: Pick<Clock, 'now'>;
+  readonly log: Log;
 }
 
-type What = Pick<RestoreInput, 'mode' | 'scope'>;
+type What = Pick<RestoreInput, 'mode' | 'scope' | 'snapshot'>;
 
 /**
  * Marks a database before the first write of a restore: until a proof or an operator ends that, what it holds may be
  * partly old and partly restored, and no snapshot of it is `latest`. The mark is of the database and not of the name it
- * is reached under, so that it holds for a standby that the application is switched to as well.
+ * is reached under, so that it holds for a standby that the application is switched to as well. A restore from the second
+ * store marks it in the first one too, which status and guard read. Returns why that could not be, or null.
  */
 export async function markUnfinished(
-  { clock, store }: MarkPorts,
+  ports: MarkPorts,
   run: string,
-  redis: Pick<RedisPort, 'host'>,
-  { mode, scope }: What,
-): Promise<void> {
-  const since = new Date(clock.now()).toISOString();
-  await addMark(store, sourceOf(redis.host), { run, scope: hidden(scope), mode, since, kind: 'restore' });
+  { input, manifest, redis }: Pick<RestoreContext, 'input' | 'manifest' | 'redis'>,
+): Promise<string | null> {
+  const { mode, scope } = input;
+  const isUndo = manifest.purpose === 'safety';
+  // What is incomplete was allowed to be, or the restore would not have begun.
+  const settle = isUndo ? null : input.settle;
+  const snapshot = ports.snapshotWords ?? input.snapshot;
+  const asked = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
+  const command = sameRestore(asked, ports.firstStore !== undefined);
+  const mark: Unfinished = {
+    run,
+    scope: hidden(scope),
+    ...('all' in scope || 'project' in scope ? {} : { kinds: labelled(scope) }),
+    mode,
+    snapshot: input.snapshot,
+    since: new Date(ports.clock.now()).toISOString(),
+    kind: isUndo ? 'undo' : 'restore',
+    hint: `\`${command}\``,
+  };
+  const source = sourceOf(redis.host);
+  await addMark(ports.store, source, mark);
+  try {
+    const first = ports.firstStore?.() ?? null;
+    if (first !== null) await addMark(first, source, mark);
+    return null;
+  } catch (error) {
+    const { code, message } = toAppError(error);
+    ports.log.warn('restore-not-marked-in-first-store', { run, code });
+    ports.onNotMarked?.(message);
+    return message;
+  }
 }
 
 /**
  * Ends the marks that a restore which was proven makes meaningless: its own, and those of earlier ones that it brought to
- * what they were to bring. A replacement of everything ends all; one of a project, those of the project; another mode,
- * those of the same.
+ * what they were to bring. A replacement of everything ends all; one of a project, those of the project and of parts of it;
+ * another mode, those of the same that brought the same snapshot: what another one left half written stays where it is.
  */
 export async function clearUnfinished(
-  ports: MarkPorts,
+  ports: MarkStores,
   run: string,
   redis: Pick<RedisPort, 'host'>,
   what: What,
@@ -59,19 +91,37 @@ export async function staysMarked(
   return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
 }
 
-function covers({ mode, scope }: What, mark: Unfinished): boolean {
-  const isSameMode = mark.mode === undefined ? isReplace(mode) : isReplace(mode) || mark.mode === mode;
-  if (!isSameMode) return false;
+function covers({ mode, scope, snapshot }: What, mark: Unfinished): boolean {
+  const isSame = mark.mode === mode && (mark.snapshot === undefined || mark.snapshot === snapshot);
+  if (!isReplace(mode) && !isSame) return false;
   if ('all' in scope) return true;
-  const own = hidden(scope);
-  return 'project' in mark.scope && 'project' in own && mark.scope.project === own.project;
+  const inner = mark.kinds ?? ('project' in mark.scope ? { projects: [mark.scope.project] } : {});
+  return Object.entries(labelled(scope)).every(([kind, entries]) => {
+    const some = inner[kind as Kind] ?? [];
+    return some.length > 0 && some.every((entry) => entries.includes(entry));
+  });
 }
 
 function isReplace(mode: Mode): boolean {
   return mode === 'replace';
 }
 
-/** A project's id is not for whoever can read the store: only whether two are the same matters. */
+type Kind = 'projects' | 'families' | 'matches' | 'keys' | 'items';
+type Kinds = Partial<Record<Kind, string[]>>;
+
+/** Ids, keys and patterns are not for whoever can read the store: only whether two are the same matters. */
+function labelled(scope: Scope): Kinds {
+  const { families = [], keys = [], matches = [] } = 'families' in scope ? scope : {};
+  const items = (itemsOf(scope) ?? []).map(itemName);
+  const named = { projects: projectsOf(scope), families, matches, keys, items };
+  const given = Object.entries(named).filter(([, entries]) => entries.length > 0);
+  return Object.fromEntries(
+    given.map(([kind, entries]) => [kind, entries.map((entry) => (kind === 'families' ? entry : projectLabel(entry)))]),
+  );
+}
+
+/** What versions that know of no other scopes take it for: all of one project, or everything. */
 function hidden(scope: Scope): Unfinished['scope'] {
-  return 'all' in scope ? { all: true } : { project: projectLabel(scope.project) };
+  const [project, ...more] = projectsOf(scope);
+  return project === undefined || more.length > 0 ? { all: true } : { project: projectLabel(project) };
 }

@@ -1,21 +1,30 @@
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort } from '../ports/redis.js';
-import type { RestoreContext } from './context.js';
+import { pipelineInHalves } from '../redis/halving.js';
+import { buildKey, classifyKey } from '../soulcaster/keys.js';
+import { keyMatcher } from '../soulcaster/selection.js';
+import { asFacts, type RestoreContext } from './context.js';
+import { selectionOf, type ScopeFacts } from './selected.js';
 import type { LiveKey } from './walk.js';
 
-/** How many of the project's users do not have it among their projects now. */
-export async function countJoins(context: RestoreContext): Promise<number> {
-  const members = await each(context, (key, project) => ['SISMEMBER', key, project]);
-  return members.filter((member) => member === 0).length;
+/** A project, and the set of the projects of one of its users. */
+interface Membership {
+  readonly project: string;
+  readonly user: string;
 }
 
-/** Adds the project to its users' sets, which hold other projects as well and so are never written over. */
-export async function joinUsers(context: RestoreContext): Promise<void> {
+type Context = Pick<RestoreContext, 'erased' | 'facts' | 'input' | 'redis' | 'state'>;
+
+/** How many projects are lacking from the sets of their users now. */
+export async function countJoins(context: Context): Promise<number> {
+  return (await lackingFrom(context)).length;
+}
+
+/** Adds the projects to their users' sets, which hold other projects as well and so are never written over. */
+export async function joinUsers(context: Context): Promise<void> {
   // To add what is there needs room all the same, and a database that is full has none.
-  const members = await each(context, (key, project) => ['SISMEMBER', key, project]);
-  const lacking = context.state.facts.users.filter((_, at) => members[at] === 0);
-  await each(context, (key, project) => ['SADD', key, project], lacking);
-  await leaveUsers(context);
+  await each(context.redis, await lackingFrom(context), (key, project) => ['SADD', key, project]);
+  await each(context.redis, membershipsLeft(context), (key, project) => ['SREM', key, project]);
 }
 
 /** Of the keys given, the users whose set of projects has the project; a key of another type lists nothing. */
@@ -33,37 +42,57 @@ export async function usersListing(
   });
 }
 
-/** Users whose list the restore put the project on that is now undone. */
-function usersLeft({ input, state }: RestoreContext): readonly string[] {
+/** How many projects are taken from the sets of their users: only an undo does that. */
+export function countLeaves(context: Context): number {
+  return membershipsLeft(context).length;
+}
+
+/** Those that the restore made which is now undone. */
+function membershipsLeft(context: Context): Membership[] {
+  const { facts, input, state } = context;
   if (!input.undoes || input.mode !== 'replace') return [];
-  return state.liveFacts.users.filter((user) => !state.facts.users.includes(user));
+  const live = memberships(context, asFacts(input.scope, state.liveFacts));
+  return live.filter(({ project, user }) => facts.byProject.get(project)?.users.has(user) !== true);
 }
 
-/** How many users lose the project from their set: only an undo takes it away. */
-export function countLeaves(context: RestoreContext): number {
-  return usersLeft(context).length;
+async function lackingFrom(context: Context): Promise<Membership[]> {
+  const { facts, redis } = context;
+  const wanted = memberships(context, facts);
+  const members = await each(redis, wanted, (key, project) => ['SISMEMBER', key, project]);
+  return wanted.filter((_, at) => members[at] === 0);
 }
 
-async function leaveUsers(context: RestoreContext): Promise<void> {
-  const { input, redis } = context;
-  const users = usersLeft(context);
-  if ('all' in input.scope || users.length === 0) return;
-  const { project } = input.scope;
-  await redis.pipeline(users.map((user) => ['SREM', `user:projects:${user}`, project]));
+/** Those that facts tell of, in sets that the scope's families, keys and patterns leave in. */
+function memberships(
+  { input: { scope }, erased }: Pick<RestoreContext, 'input' | 'erased'>,
+  { byProject }: ScopeFacts,
+): Membership[] {
+  const fits = keyMatcher({ ...selectionOf(scope), projects: [] });
+  return [...byProject].flatMap(([project, { users }]) =>
+    [...users]
+      .filter((user) => fits(Buffer.from(setOf(user))) !== 'other' && !erased.has(classifyKey(setOf(user))))
+      .map((user) => ({ project, user })),
+  );
 }
 
 async function each(
-  { input, redis, state }: RestoreContext,
+  redis: RedisPort,
+  memberships: readonly Membership[],
   command: (key: string, project: string) => RedisCommand,
-  users: readonly string[] = state.facts.users,
 ): Promise<unknown[]> {
-  if ('all' in input.scope || users.length === 0) return [];
-  const { project } = input.scope;
-  const replies = await redis.pipeline(users.map((user) => command(`user:projects:${user}`, project)));
+  if (memberships.length === 0) return [];
+  const replies = await pipelineInHalves(
+    redis,
+    memberships.map(({ project, user }) => command(setOf(user), project)),
+  );
   return replies.map((reply) => {
     if ('value' in reply) return reply.value;
     throw new AppError('redis-command', "A user's set of projects is not a set in the target", {
       hint: 'Look at the keys user:projects:* of the target; remove or rename the one that is of another type.',
     });
   });
+}
+
+function setOf(user: string): string {
+  return buildKey('user-projects', { user });
 }

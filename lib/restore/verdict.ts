@@ -12,23 +12,27 @@ import { shownName } from './shown-name.js';
 /** What is wrong with a restore that came to its end; null when all is as it should be. */
 export function failureOf(
   { input, state }: RestoreContext,
-  { gone, proof }: { readonly proof: Proof; readonly gone: Gone | null },
+  { gone, proof, replica }: { readonly proof: Proof; readonly gone: Gone | null; readonly replica: boolean },
   projects: readonly InspectedProject[],
 ): RunFailure | null {
+  const undoHint = undoHintOf(state.undo, input, replica);
   if (!holds(proof)) {
     const { missing, different } = proof.total;
     const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
-    const hint = `Was the application writing? Stop it and start the restore again.${undoHint(state.undo, input)}`;
+    const hint = `Was the application writing? Stop it and start the restore again.${undoHint}`;
     return { code: 'not-proven', message, hint };
   }
   if (gone !== null) {
     const message = `The database lost keys after they were proven: it holds ${gone.there}, and at least ${gone.proven} were there to stay`;
-    const hint = `Was it emptied, did it fail over to another server, or was the application deleting? Find out, then start the restore again.${undoHint(state.undo, input)}`;
+    const hint = `Was it emptied, did it fail over to another server, or was the application deleting? Find out, then start the restore again.${undoHint}`;
     return { code: 'not-proven', message, hint };
   }
-  const broken = newlyBroken(projects);
-  if (broken !== null) {
-    const hint = `Was the application writing? The report names the ids; mend or re-import them.${undoHint(state.undo, input)}`;
+  const blocked = blockedFailure(input, state);
+  const broken = newlyBroken(projects, input);
+  // What was left as it was explains faults that are not known to be new, and is told in their place.
+  const isNew = projects.some(({ violations }) => violations.some(({ fresh }) => fresh > 0));
+  if (broken !== null && (isNew || blocked === null)) {
+    const hint = `Was the application writing? The report names the ids; mend or re-import them.${undoHint}`;
     return { code: 'incomplete', message: broken, hint };
   }
   const differing = projects.filter(({ backend }) => backend === 'differs').length;
@@ -40,7 +44,6 @@ export function failureOf(
       hint: 'Restart the backend: it may be answering from memory. Then compare its /stats.',
     };
   }
-  const blocked = blockedFailure(input, state);
   if (blocked !== null) return blocked;
   const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
   if (silent === 0) return null;
@@ -53,7 +56,7 @@ export function failureOf(
 }
 
 /** What holds no longer in the data, and did in the snapshot and before the restore; null when there is nothing. */
-function newlyBroken(projects: readonly InspectedProject[]): string | null {
+function newlyBroken(projects: readonly InspectedProject[], { safety }: RestoreInput): string | null {
   const sums = new Map<Rule, number>();
   let unknown = 0;
   for (const violation of projects.flatMap(({ violations }) => violations)) {
@@ -65,7 +68,7 @@ function newlyBroken(projects: readonly InspectedProject[]): string | null {
   const what = [...sums].map(([rule, count]) => `${RULES[rule]} (${count})`).join('; ');
   const where =
     unknown > 0
-      ? 'were not so in the snapshot, and what was there before was not saved (--no-safety)'
+      ? `were not so in the snapshot, and what was there before ${safety ? 'could not all be saved' : 'was not saved (--no-safety)'}`
       : 'were so neither in the snapshot nor in the database before the restore';
   return `Every key is proven, but the data of the application have faults that ${where}: ${what}`;
 }
@@ -94,7 +97,7 @@ export function stateOf(error: RunFailure): 'incomplete' | 'failed' {
 }
 
 /** The command that brings back what was there, for the same scope and target. */
-function undoHint(undo: string | null, input: RestoreInput): string {
+function undoHintOf(undo: string | null, input: RestoreInput, replica: boolean): string {
   if (undo === null || !isId(undo)) return '';
-  return ` \`${restoreCommand(undo, input)}\` undoes it.`;
+  return ` \`${restoreCommand(undo, input, replica)}\` undoes it.`;
 }

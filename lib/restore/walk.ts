@@ -1,7 +1,7 @@
 import { toAppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
-import type { Leg, StepOutcome } from '../runs/model.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanPages } from '../snapshot/scan/pages.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
@@ -17,7 +17,7 @@ export interface LiveKey {
 /** With the factor that one SCAN asks for, about 1,000 keys a reply. */
 const PAGE = 250;
 
-export interface Walked {
+interface Walked {
   /** Where to go on; null when all keys have been seen. */
   readonly cursor: string | null;
   readonly walked: number;
@@ -37,7 +37,7 @@ export interface Seer {
  */
 export async function walk(
   redis: RedisPort,
-  leg: Leg,
+  attempt: Attempt,
   state: RestoreCheckpoint,
   seer: Seer | Seer['see'],
 ): Promise<Walked> {
@@ -48,23 +48,23 @@ export async function walk(
   let count = nameCounter(whole);
   for (;;) {
     for await (const page of scanPages(redis, cursor, () => PAGE)) {
-      if (leg.signal.aborted) throw toAppError(leg.signal.reason);
+      if (attempt.signal.aborted) throw toAppError(attempt.signal.reason);
       const supported = page.keys.map(({ key }) => liveKey(key, true));
       const live = [...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))];
       await see(live);
       walked += count(live.map(({ key }) => key));
-      if (page.mayStop && page.next !== null && leg.timeIsUp()) return { cursor: page.next, walked, walk: whole };
+      if (page.mayStop && page.next !== null && attempt.timeIsUp()) return { cursor: page.next, walked, walk: whole };
     }
     const next = await walkAgain(redis, whole, walked);
     if (next === null) return { cursor: null, walked, walk: NEW_WALK };
     await again();
     [whole, cursor, walked, count] = [next, '0', 0, nameCounter(next)];
     // As progress the repeat is none: the attempt that began it must not be the last that the run has.
-    if (leg.timeIsUp()) return { cursor, walked, walk: whole };
+    if (attempt.timeIsUp()) return { cursor, walked, walk: whole };
   }
 }
 
-/** Hands a walk that is not at its end on to the next leg. */
+/** Hands a walk that is not at its end on to the next attempt. */
 export function goOnLater(state: RestoreCheckpoint, { cursor, walked, walk: whole }: Walked): StepOutcome {
   const progress = { done: walked, total: null, unit: 'keys', bytes: 0 } as const;
   return { to: 'later', checkpoint: { ...state, cursor, walked, walk: whole }, progress };

@@ -11,7 +11,6 @@ import { recordsOf, type PlanResult } from './plan-task.js';
 import { stagingPrefix } from './staged.js';
 import { valueRecords } from './unite/tasks.js';
 import { withFittingPages } from './write/fitting-pages.js';
-import { named } from './write/refusal.js';
 import { writeRecords, type WriteCounts } from './write/index.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -25,7 +24,7 @@ export async function writeTask(
   task: number,
   signal: AbortSignal,
 ): Promise<Json> {
-  const context = await openContext(ports, run);
+  const context = await openContext(ports, run, signal);
   const { input, redis, state } = context;
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
@@ -36,12 +35,10 @@ export async function writeTask(
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
       pageBytes,
-      now: () => ports.clock.now(),
+      now: context.now,
       signal,
     });
-  const counts = await withFittingPages(redis.host, write).catch(async (error: unknown) => {
-    throw await named(ports.sealer, error);
-  });
+  const counts = await withFittingPages(redis.host, write);
   return { counts, spent: spentSince(redis, before) } as unknown as Json;
 }
 

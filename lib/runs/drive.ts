@@ -1,7 +1,7 @@
 import type { Clock } from '../ports/clock.js';
 import type { Engine } from './engine.js';
 import { isOver } from './ending.js';
-import type { Budget } from './leg.js';
+import type { Budget } from './attempt.js';
 import type { RunRecord } from './model.js';
 
 /**

@@ -1,7 +1,7 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { freeLease } from './lease.js';
-import type { Budget } from './leg.js';
+import type { Budget } from './attempt.js';
 import { isOver, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 
@@ -11,6 +11,47 @@ type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 export function failureOf(error: AppError): RunFailure {
   return { code: error.code, message: error.message, hint: error.hint };
+}
+
+/** What changes in the record of a run whose attempt failed and will be made again. */
+export function failedAttempt(
+  { nextAttemptAt }: Pick<RunRecord, 'nextAttemptAt'>,
+  { code, message, retryAfterMs }: AppError,
+  now: number,
+): Pick<RunRecord, 'lastError' | 'nextAttemptAt'> {
+  const lastError = { code, message, at: new Date(now).toISOString() };
+  // The queue keeps to what the answer says it is to wait.
+  const asked = retryAfterMs === undefined ? null : new Date(now + retryAfterMs).toISOString();
+  return { lastError, nextAttemptAt: nextAttemptAt === null ? null : (asked ?? nextAttemptAt) };
+}
+
+/** What changes in the record of every run that ends. */
+export function overAt(
+  at: string,
+  { lastError }: Pick<RunRecord, 'lastError'>,
+  error: RunFailure | null,
+): Pick<RunRecord, 'checkpoint' | 'finishedAt' | 'lastError' | 'nextAttemptAt'> {
+  const last = error === null ? lastError : { code: error.code, message: error.message, at };
+  return { checkpoint: null, finishedAt: at, lastError: last, nextAttemptAt: null };
+}
+
+/** Failures of the same kind are written down no more often than this, however many tasks meet them at a time. */
+const NOTED_MS = 20_000;
+
+/**
+ * Writes down what came in the way of tasks that the queue will bring again. An attempt that works on the record itself is
+ * not to be disturbed, nor are two that fail at once: then what the other wrote will do.
+ */
+export async function noteFailure({ clock, store }: Needs, id: string, error: AppError): Promise<void> {
+  try {
+    const held = await loadRun(store, id);
+    const { handedOut, lastError, state } = held.record;
+    const isNoted = lastError?.code === error.code && clock.now() - Date.parse(lastError.at) < NOTED_MS;
+    if (state !== 'running' || handedOut === null || isNoted) return;
+    await saveRun(store, held, { ...held.record, ...failedAttempt(held.record, error, clock.now()) });
+  } catch {
+    // The failure itself is what the queue is told.
+  }
 }
 
 /** Whether the caller should let the error pass, because the same work will be tried again. */
@@ -40,9 +81,8 @@ export async function endRun(
         ...held.record,
         state: 'failed',
         error: failureOf(error),
-        checkpoint: null,
+        ...overAt(at, held.record, failureOf(error)),
         updatedAt: at,
-        finishedAt: at,
       } as const;
       const saved = await saveRun(ports.store, held, failed);
       await freeLease(ports, failed.lease, id);
@@ -59,9 +99,19 @@ type LetGo = (run: RunRecord) => Promise<void>;
 
 /** What cannot be given back runs out by itself: the end of the run stands either way. */
 export async function lettingGo(ports: Pick<Ports, 'log'>, run: RunRecord, letGo: LetGo): Promise<void> {
+  const warn = (message: string): void =>
+    ports.log.warn('locks-not-released', { run: run.id, message, hint: LOCKS_END });
+  if (run.hidden === true) {
+    warn('What it locked is encrypted with another key or database token than the one set here');
+    return;
+  }
   try {
     await letGo(run);
   } catch (error) {
-    ports.log.warn('locks-not-released', { run: run.id, code: toAppError(error).code });
+    const { code, message } = toAppError(error);
+    warn(`${message} (${code})`);
   }
 }
+
+const LOCKS_END =
+  'Its locks (cluster:lock:PROJECT) end by themselves within 15 minutes. To end one now: DEL cluster:lock:PROJECT in the database.';

@@ -1,18 +1,20 @@
 import { AppError, toAppError } from '../errors.js';
 import { newId } from './ids.js';
-import { objectionTo, whyNotResumed } from './fit.js';
+import { isOfSource, objectionTo, whyNotResumed } from './fit.js';
 import type { Held } from './held.js';
 import { claimLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
-import { openLeg, type Budget } from './leg.js';
+import { openAttempt, type Budget } from './attempt.js';
 import { workGroup } from './group-work.js';
 import type { TaskGroup } from './groups.js';
 import { handOutRest } from './hand-out.js';
-import { workPhases, type EnginePorts } from './legwork.js';
+import { workPhases, type EnginePorts } from './attempt-work.js';
 import { isLastTask } from './markers.js';
-import { legMessage, parseMessage } from './messages.js';
-import type { RunDefinition, RunKind, RunRecord, TaskPhase } from './model.js';
-import { endRun, isOver, willBeRetried } from './ending.js';
+import { attemptMessage, parseMessage } from './messages.js';
+import type { RunKind } from './kinds.js';
+import type { RunDefinition, RunRecord, TaskPhase } from './model.js';
+import { endRun, isOver, noteFailure, willBeRetried } from './ending.js';
 import { asleep, callLater, isAsleep, mayWait } from './waiting.js';
+import { runsOf } from './recent.js';
 import { createRun, loadRun, newRecord, runName, saveRun, type StartRequest } from './records.js';
 
 export type Started =
@@ -26,13 +28,15 @@ export interface Engine {
   start(request: StartRequest): Promise<Started>;
   /**
    * Works on a run until it ends or the deadline comes, and hands it on through the queue. Throws `busy` (transient)
-   * while another leg is at work, and passes transient errors on unless this is the last attempt: then the run fails.
+   * while another attempt is in progress, and passes transient errors on unless this is the last attempt: then the run fails.
    */
   work(id: string, budget: Budget): Promise<RunRecord>;
   /** Does what a queue message says. A message that is out of date or a double changes nothing. */
   deliver(body: string, budget: Budget): Promise<RunRecord>;
   /** Ends a run as failed with this error, whoever works on it; one that is over stays as it is. */
   end(id: string, error: AppError): Promise<RunRecord>;
+  /** Whether a run was started for the database that is protected here. */
+  isOurs(run: RunRecord): boolean;
   /** Whether it is worth while to resume a run that stands still; what it is not worth while with is to be ended. */
   mayResume(run: RunRecord): boolean;
   /** Has the queue begin with a run that was started. */
@@ -41,7 +45,13 @@ export interface Engine {
   resume(id: string): Promise<void>;
 }
 
-export function createEngine(ports: EnginePorts, definitions: readonly RunDefinition[], times: LeaseTimes): Engine {
+/** `source`: of the database that is protected here; null where there is none. */
+export function createEngine(
+  ports: EnginePorts,
+  definitions: readonly RunDefinition[],
+  times: LeaseTimes,
+  source: string | null = null,
+): Engine {
   const definitionOf = (kind: RunKind): RunDefinition => {
     const found = definitions.find((definition) => definition.kind === kind);
     if (found !== undefined) return found;
@@ -55,13 +65,13 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const now = ports.clock.now();
     const id = newId(now);
     // Held no longer than an attempt until there is a record: a process that dies in between must not block the next.
-    const briefly = { ...times, holdMs: times.legTtlMs };
+    const briefly = { ...times, holdMs: times.attemptTtlMs };
     const claim = await claimLease(ports, leaseName, id, briefly, times.holdMs);
     if (!claim.granted) {
       const { holder, ageMs, waitMs } = claim;
       return { started: false, holder, lease: leaseName, ageMs, waitMs };
     }
-    const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now);
+    const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now, source);
     await createRun(ports.store, record);
     if (claim.displaced !== null) await giveUp(claim.displaced, id);
     await handOverLease(ports, claim.lease, times);
@@ -69,12 +79,12 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     return { started: true, run: record };
   }
 
-  /** `counts`: whether a leg that gets nowhere is a sign of trouble; one that a late message called is not. */
+  /** `counts`: whether an attempt that gets nowhere is a sign of trouble; one that a late message called is not. */
   async function work(id: string, budget: Budget, counts = true): Promise<RunRecord> {
     const before = await loadRun(ports.store, id);
     if (isOver(before.record) || isAsleep(before.record, ports.clock.now())) return before.record;
     const definition = definitionOf(before.record.kind);
-    const objection = objectionTo(before.record, definition) ?? (await whyNotResumed(ports, before.record));
+    const objection = objectionTo(before.record, definition) ?? (await whyNotResumed(ports, before.record, source));
     if (objection !== null) return end(id, objection);
     const claim = await claimOwn(before.record);
     if (!claim.granted && claim.ownRun) throw busy(id, claim.waitMs);
@@ -86,9 +96,10 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
       await releaseLease(ports, claim.lease);
       return held.record;
     }
-    const watched = await watch(held.record, claim.lease.document.fence, budget);
-    const leg = openLeg(ports, times, held, claim.lease, budget);
-    return workPhases(ports, definition, leg, { ...budget, lastAttempt: budget.lastAttempt || !watched }, counts);
+    const scheduled = await scheduleNext(held.record, claim.lease.document.fence, budget);
+    const attempt = openAttempt(ports, times, held, claim.lease, budget);
+    const allowed = { ...budget, lastAttempt: budget.lastAttempt || !scheduled.published };
+    return workPhases(ports, definition, attempt, allowed, { counts, nextAttemptAt: scheduled.at });
   }
 
   /** A lease that cannot be read is no reason to give the run up: it can be taken again a little later. */
@@ -100,24 +111,30 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
       throw new AppError('busy', error.message, {
         hint: error.hint,
         transient: true,
-        retryAfterMs: error.retryAfterMs ?? times.legTtlMs,
+        retryAfterMs: error.retryAfterMs ?? times.attemptTtlMs,
       });
     }
   }
 
   /**
-   * Has the queue look after this leg when it must be over: whatever ended it, the run then goes on. A queue that
+   * Has the queue look after this attempt when it must be over: whatever ended it, the run then continues. A queue that
    * cannot be reached must not stop the work itself.
    */
-  async function watch(run: RunRecord, fence: number, budget: Budget): Promise<boolean> {
-    const delayMs = Math.max(0, budget.deadline - ports.clock.now()) + 2 * times.legTtlMs;
-    const message = legMessage(run.id, run.leg, Math.ceil(delayMs / 1000), `-watch-${fence}`);
+  async function scheduleNext(
+    run: RunRecord,
+    fence: number,
+    budget: Budget,
+  ): Promise<{ readonly published: boolean; readonly at: string | null }> {
+    const delayMs = Math.max(0, budget.deadline - ports.clock.now()) + 2 * times.attemptTtlMs;
+    const message = attemptMessage(run.id, run.leg, Math.ceil(delayMs / 1000), `-watch-${fence}`);
     try {
       await ports.queue.publish([message]);
-      return true;
+      // A queue within this process is gone with it: then nobody begins another attempt.
+      const isOfProcess = 'take' in ports.queue;
+      return { published: true, at: isOfProcess ? null : new Date(ports.clock.now() + delayMs).toISOString() };
     } catch (error) {
-      ports.log.warn('leg-not-watched', { run: run.id, code: error instanceof AppError ? error.code : 'internal' });
-      return false;
+      ports.log.warn('attempt-not-watched', { run: run.id, code: error instanceof AppError ? error.code : 'internal' });
+      return { published: false, at: null };
     }
   }
 
@@ -125,7 +142,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const message = parseMessage(body);
     const { record } = await loadRun(ports.store, message.run);
     if (isOver(record) || isAsleep(record, ports.clock.now())) return record;
-    const objection = await whyNotResumed(ports, record);
+    const objection = await whyNotResumed(ports, record, source);
     if (objection !== null) return end(record.id, objection);
     const phase = definitionOf(record.kind).phases[record.phase];
     if ('task' in message && phase?.type === 'tasks' && message.phase === record.phase) {
@@ -139,6 +156,7 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     const { done, error, left } = await workGroup(ports, times, run, phase, group, budget);
     if (left.length > 0) {
       const failure = error === null ? null : toAppError(error);
+      if (failure !== null && willBeRetried(failure, budget)) await noteFailure(ports, run.id, failure);
       const goesOn = failure === null || (done > 0 && willBeRetried(failure, budget));
       if (!goesOn) return pauseOrEnd(run, failure, budget);
       await handOutRest(ports, phase, run, left, failure?.retryAfterMs ?? 0);
@@ -163,9 +181,14 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     return saved.record;
   }
 
-  /** A holder that died before it had a record, or that is no run, leaves nothing to be ended. */
+  /**
+   * A holder that died before it had a record, or that is no run, leaves nothing to be ended. One of another database finds
+   * by itself that it has lost its lease.
+   */
   async function giveUp(displaced: string, by: string): Promise<void> {
-    if ((await ports.store.read(runName(displaced))) !== null) await abandon(displaced, by);
+    const [run] = await runsOf(ports.store, [displaced]);
+    if (run !== undefined ? isOfSource(run, source) : (await ports.store.read(runName(displaced))) !== null)
+      await abandon(displaced, by);
   }
 
   function abandon(id: string, by: string): Promise<RunRecord> {
@@ -186,14 +209,15 @@ export function createEngine(ports: EnginePorts, definitions: readonly RunDefini
     work: (id, budget) => work(id, budget),
     deliver,
     end: (id, error) => end(id, error),
+    isOurs: (run) => isOfSource(run, source),
     mayResume(run) {
       const definition = definitions.find(({ kind }) => kind === run.kind);
       return definition?.mayResume?.(run, ports.clock.now()) ?? true;
     },
-    enqueue: (id) => ports.queue.publish([legMessage(id, 0, 0)]),
+    enqueue: (id) => ports.queue.publish([attemptMessage(id, 0, 0)]),
     async resume(id) {
-      const { leg } = (await loadRun(ports.store, id)).record;
-      await ports.queue.publish([legMessage(id, leg, 0, `-resume-${ports.clock.now()}`)]);
+      const { leg: attempt } = (await loadRun(ports.store, id)).record;
+      await ports.queue.publish([attemptMessage(id, attempt, 0, `-resume-${ports.clock.now()}`)]);
     },
   };
 }
@@ -208,7 +232,7 @@ async function tolerateBusy(run: RunRecord, work: () => Promise<RunRecord>): Pro
 }
 
 function busy(id: string, waitMs: number): AppError {
-  return new AppError('busy', `Another leg of run ${id} is at work`, {
+  return new AppError('busy', `Another attempt of run ${id} is in progress`, {
     hint: 'Nothing to do: the queue asks again later.',
     transient: true,
     retryAfterMs: Math.max(waitMs, 1000),

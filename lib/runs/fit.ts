@@ -2,10 +2,14 @@ import { AppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { leaseObject, readLease } from './lease-document.js';
 import type { RunDefinition, RunRecord } from './model.js';
+import { recentRuns } from './recent.js';
 import { ageOf } from './store-time.js';
 
 /** A run of which nothing was heard for so long, in milliseconds, is never resumed: an old record put back starts nothing. */
-export const FORGOTTEN_MS = 24 * 3_600_000;
+const FORGOTTEN_MS = 24 * 3_600_000;
+
+/** Runs that are read where a lease says nothing. */
+const RUNS_READ = 50;
 
 /**
  * Whether nothing was heard of a run for more than a day: neither by its record nor, by the store's clock, by its lease.
@@ -20,10 +24,47 @@ async function isForgotten({ clock, store }: Pick<Ports, 'clock' | 'store'>, run
   return age === null || age >= FORGOTTEN_MS;
 }
 
-/** What keeps a run from being moved on by anybody here; null when nothing does. */
-export async function whyNotResumed(ports: Pick<Ports, 'clock' | 'store'>, run: RunRecord): Promise<AppError | null> {
+/** Whether a run was started for the database that is protected here, as far as either is known. */
+export function isOfSource(run: Pick<RunRecord, 'source'>, own: string | null): boolean {
+  return run.source === null || own === null || run.source === own;
+}
+
+/**
+ * What keeps a run from being moved on by anybody here; null when nothing does. `own`: the source of the database that is
+ * protected here; null where there is none.
+ */
+export async function whyNotResumed(
+  ports: Pick<Ports, 'clock' | 'store'>,
+  run: RunRecord,
+  own: string | null,
+): Promise<AppError | null> {
+  if (!isOfSource(run, own)) return ofAnother(run);
   if (run.hidden === true) return unreadable(run);
+  if (!(await stillHolds(ports, run))) return replaced(run);
   return (await isForgotten(ports, run)) ? forgotten(run) : null;
+}
+
+/**
+ * A run continues only with the lease that it was started with: once that was ended, or has been another run's, what the run
+ * knows of the database is of a time before. One that cannot be read says nothing; then a later run with the same lease does.
+ */
+async function stillHolds({ store }: Pick<Ports, 'store'>, run: RunRecord): Promise<boolean> {
+  const { document } = await readLease(store, run.lease);
+  if (document !== null) return document.holder === run.id;
+  const others = await recentRuns(store, { since: 0, limit: RUNS_READ });
+  return !others.some(({ id, lease, fence }) => id !== run.id && lease === run.lease && fence > run.fence);
+}
+
+function replaced({ id, lease }: RunRecord): AppError {
+  return new AppError('interrupted', `Run ${id} no longer has its lease ${lease}: it was ended, or is another run's`, {
+    hint: 'It is not resumed, since what it found then may no longer be so. Start it again if its work is still wanted.',
+  });
+}
+
+function ofAnother({ id }: RunRecord): AppError {
+  return new AppError('interrupted', `Run ${id} was started for another database than the one that is protected here`, {
+    hint: 'It is not resumed here. Resume or cancel it where UPSTASH_REDIS_REST_URL names its database, or start it again.',
+  });
 }
 
 function unreadable({ id }: RunRecord): AppError {

@@ -3,14 +3,14 @@ import pMap from 'p-map';
 import { AppError } from '../errors.js';
 import { tasksOf, type TaskGroup } from './groups.js';
 import { keepLease, type LeaseTimes } from './lease.js';
-import { CONFIRM_MS, type Budget } from './leg.js';
+import { CONFIRM_MS, type Budget } from './attempt.js';
 import { elapsed, lifeline } from './lifeline.js';
-import type { EnginePorts } from './legwork.js';
+import type { EnginePorts } from './attempt-work.js';
 import { hasMarker, writeMarker } from './markers.js';
 import type { RunRecord, TaskPhase } from './model.js';
 
 /** What became of the tasks of one message. */
-export interface GroupOutcome {
+interface GroupOutcome {
   /** Tasks that were done here. */
   readonly done: number;
   /** Tasks that nobody has done yet, ascending. */
@@ -56,7 +56,7 @@ export async function workGroup(
   };
   const doTask = async (task: number): Promise<void> => {
     await keep();
-    const result = await phase.task(run, task, life.signal, turn);
+    const result = await phase.task(run, task, life.signal, turn, keep);
     await writeMarker(store, run.id, run.phase, task, result);
     done += 1;
   };

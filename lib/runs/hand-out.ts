@@ -10,12 +10,12 @@ type Needs = Pick<Ports, 'queue'>;
 export function handOut(ports: Needs, phase: TaskPhase, run: RunRecord, missing: ReadonlySet<number>): Promise<void> {
   const groups = cutGroups(run.tasks, phase.parallelism, phase.group ?? 1);
   const due = groups.filter((group) => tasksOf(group).some((task) => missing.has(task)));
-  const flow = flowOf(phase, run.id);
+  const flow = flowOf(phase, run);
   return ports.queue.publish(due.map((group) => taskMessage(run, group, flow)));
 }
 
 /**
- * Publishes what is left of a group as a message of its own, which has all its tries before it. Each time there is less
+ * Publishes what is left of a group as a separate message, which has all its tries before it. Each time there is less
  * left: a message that came twice publishes the same rest.
  */
 export function handOutRest(
@@ -28,11 +28,12 @@ export function handOutRest(
   const first = left[0] ?? 0;
   const rest = { first, count: (left.at(-1) ?? first) - first + 1 };
   const when = { delaySeconds: Math.ceil(waitMs / 1000), nonce: `-rest-${left.length}` };
-  return ports.queue.publish([taskMessage(run, rest, flowOf(phase, run.id), when)]);
+  return ports.queue.publish([taskMessage(run, rest, flowOf(phase, run), when)]);
 }
 
-function flowOf({ parallelism, rate }: TaskPhase, run: string): QueueFlow {
-  if (rate === undefined) return { key: `run-${run}`, parallelism, rate: null };
-  const { key, count, periodSeconds } = rate;
+function flowOf({ parallelism, rate }: TaskPhase, run: RunRecord): QueueFlow {
+  const limit = rate?.(run);
+  if (limit === undefined) return { key: `run-${run.id}`, parallelism, rate: null };
+  const { key, count, periodSeconds } = limit;
   return { key, parallelism, rate: { count, periodSeconds } };
 }

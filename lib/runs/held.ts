@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { unlockCommand } from './lease.js';
-import { titleOf } from './model.js';
+import { traitsOf } from './kinds.js';
 import { runsOf } from './recent.js';
 
 /** Why a run was not started: who holds the lease that it needs. Times in milliseconds, by the store's clock. */
@@ -18,7 +18,7 @@ export interface Held {
 export async function heldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
   const { holder, lease, ageMs, waitMs } = held;
   const [run] = await runsOf(store, [holder]).catch(() => []);
-  const who = run === undefined ? holder : `run ${holder}, a ${titleOf(run.kind)} (${run.phase})`;
+  const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title} (${run.phase})`;
   const end =
     run === undefined
       ? `\`${unlockCommand(lease)}\``

@@ -12,7 +12,7 @@ const PATTERN = /^\d{8}T\d{6}Z-[0-9a-hjkmnp-tv-z]{6}$/;
  * milliseconds, so that ids of one second sort as well; the other four are random.
  */
 export function newId(now: number): string {
-  const stamp = newStamp(now);
+  const stamp = stampOf(now);
   const random = Array.from({ length: RANDOM_LETTERS }, () => LETTERS.charAt(randomInt(LETTERS.length)));
   return `${stamp}-${letters(now % 1000)}${random.join('')}`;
 }
@@ -22,7 +22,7 @@ export function isId(text: string): boolean {
   if (!PATTERN.test(text)) return false;
   const time = timeOfId(text);
   // Date.parse refuses most dates that no calendar has, and takes a few for a day of the next month.
-  return !Number.isNaN(time) && newStamp(time) === text.slice(0, STAMP_LENGTH);
+  return !Number.isNaN(time) && stampOf(time) === text.slice(0, STAMP_LENGTH);
 }
 
 /** The time in an id, in milliseconds since the epoch; NaN for what is no id. */
@@ -33,7 +33,8 @@ export function timeOfId(id: string): number {
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
-function newStamp(time: number): string {
+/** The beginning of an id of this time, to the second. */
+export function stampOf(time: number): string {
   return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { decodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
+import { MOST_FENCE } from './model.js';
 import { modifiedAt } from './store-time.js';
 
 const LEASES = 'leases/';
@@ -12,7 +13,7 @@ const common = {
   holder: z.string().nullable(),
   /** Token of the attempt that works; null while the run waits for its next one. */
   leg: z.string().nullable(),
-  fence: z.number().int().nonnegative(),
+  fence: z.number().int().nonnegative().max(MOST_FENCE),
 };
 
 /** `leases/{name}.json`. Durations are in milliseconds; how old it is, the store's clock says. */
@@ -86,6 +87,6 @@ function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocu
 }
 
 function formerOf(json: unknown): Pick<LeaseDocument, 'holder' | 'leg' | 'fence'> {
-  const { holder, leg, fence } = formerSchema.parse(json);
-  return { holder, leg, fence };
+  const { holder, leg: attempt, fence } = formerSchema.parse(json);
+  return { holder, leg: attempt, fence };
 }

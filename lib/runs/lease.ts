@@ -13,7 +13,7 @@ type Needs = Pick<Ports, 'clock' | 'store'>;
 
 export interface LeaseTimes {
   /** An attempt that has not been heard of for so long counts as dead, in milliseconds. */
-  readonly legTtlMs: number;
+  readonly attemptTtlMs: number;
   /** A run that has not been heard of for so long may be displaced by another, in milliseconds. */
   readonly holdMs: number;
 }
@@ -119,13 +119,13 @@ export async function endLease({ store }: Needs, name: string): Promise<boolean>
     const { document, etag, exists } = await readLease(store, name);
     if (!exists || document?.holder === null) return false;
     const fence = document?.fence ?? (await highestFence(store));
-    const free = { holder: null, leg: null, fence, ...beating({ legTtlMs: 0, holdMs: 0 }) };
+    const free = { holder: null, leg: null, fence, ...beating({ attemptTtlMs: 0, holdMs: 0 }) };
     if ((await write(store, name, free, etag)) !== null) return true;
   }
   throw new AppError('busy', `The lease ${name} changes hands too fast`, { hint: 'Try again.', transient: true });
 }
 
-/** When a process last wrote or saw a lease of its own run: to spare it writes that would say nothing new. */
+/** When a process last wrote or saw a lease of its run: to spare it writes that would say nothing new. */
 const kept = new WeakMap<ObjectStore, Map<string, { readonly beat: string; readonly at: number }>>();
 
 /**
@@ -149,8 +149,8 @@ export async function keepLease(ports: Needs, name: string, holder: string, time
   return true;
 }
 
-function beating({ legTtlMs, holdMs }: LeaseTimes): Pick<LeaseDocument, 'legTtlMs' | 'holdMs' | 'beat'> {
-  return { legTtlMs, holdMs, beat: randomUUID() };
+function beating({ attemptTtlMs, holdMs }: LeaseTimes): Pick<LeaseDocument, 'legTtlMs' | 'holdMs' | 'beat'> {
+  return { legTtlMs: attemptTtlMs, holdMs, beat: randomUUID() };
 }
 
 function freed(document: LeaseDocument): LeaseDocument {
@@ -172,9 +172,9 @@ async function refuse(
     if (age >= patienceMs) return null;
     throw unreadable(name, patienceMs - age);
   }
-  const { holder, leg } = document;
+  const { holder, leg: attempt } = document;
   const ownRun = holder === claimant;
-  if (ownRun && leg === null) return null;
+  if (ownRun && attempt === null) return null;
   const limit = ownRun ? document.legTtlMs : await patienceWith(store, document, holder);
   if (limit <= 0) return null;
   const ageMs = await ageOf(store, leaseObject(name));

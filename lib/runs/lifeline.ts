@@ -5,7 +5,7 @@ export function elapsed(clock: Clock): number {
   return clock.uptime?.() ?? clock.now();
 }
 
-export interface Lifeline {
+interface Lifeline {
   /**
    * Aborted when `lost` is, or as soon as anybody looks at it after nothing was heard of the lease for too long: a
    * process that was suspended does not write on when it wakes, even before its timers run.

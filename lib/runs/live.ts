@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../ports/store.js';
-import { countMarkers } from './markers.js';
+import { seenMarkers } from './markers.js';
 import type { RunRecord } from './model.js';
 import { loadRun } from './records.js';
 
@@ -8,11 +8,18 @@ import { loadRun } from './records.js';
  * markers do. Throws what `loadRun` throws.
  */
 export async function viewRun(store: ObjectStore, id: string): Promise<RunRecord> {
-  const { record } = await loadRun(store, id);
+  return withTasksDone(store, (await loadRun(store, id)).record);
+}
+
+/** A record with the tasks that have been done since it was written. */
+export async function withTasksDone(store: ObjectStore, record: RunRecord): Promise<RunRecord> {
   if (record.state !== 'running' || record.tasks === 0) return record;
-  const done = await countMarkers(store, id, record.phase);
+  const { count, newestAt } = await seenMarkers(store, record.id, record.phase);
+  const done = count;
+  const last = Math.max(newestAt, Date.parse(record.progressedAt ?? '') || 0);
   return {
     ...record,
+    progressedAt: last > 0 ? new Date(last).toISOString() : null,
     progress: { ...record.progress, done: Math.max(done, record.progress.done), total: record.tasks },
   };
 }

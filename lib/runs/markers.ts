@@ -6,7 +6,7 @@ import type { ObjectStore } from '../ports/store.js';
 const DIGITS = 6;
 /** Markers read at a time. */
 const SIDE_BY_SIDE = 16;
-/** Others may replace or remove a marker at the moment when it is written, but hardly so many times in a row. */
+/** Others may replace or remove a marker at the moment when it is written, but hardly this many times in a row. */
 const WRITE_TRIES = 8;
 
 /**
@@ -48,17 +48,12 @@ export async function writeMarker(
   });
 }
 
-/** How many tasks of a phase have a marker, by name alone: for people to look at. */
-export async function countMarkers(store: ObjectStore, run: string, phase: string): Promise<number> {
-  return (await markedTasks(store, run, phase)).size;
-}
-
-/** So many tasks after a finished one are looked at before all markers are listed. */
+/** This many tasks after a finished one are looked at before all markers are listed. */
 const NEIGHBOURS = 3;
 
 /**
  * Whether all of a phase's tasks seem to be done, asked by one that has just finished. Most find one of the next tasks
- * unfinished, which spares the list: with that, a thousand tasks would read a million names. Who goes on from here
+ * unfinished, which spares the list: with that, a thousand tasks would read a million names. Who continues from here
  * reads the markers (`missingTasks`).
  */
 export async function isLastTask(
@@ -116,6 +111,21 @@ export async function* taskResults(
     const marker = await readMarker(store, run, phase, task);
     if (marker !== null) yield marker;
   }
+}
+
+/** The same, with when the newest was written, by the store's clock in milliseconds since the epoch; 0 without any. */
+export async function seenMarkers(
+  store: ObjectStore,
+  run: string,
+  phase: string,
+): Promise<{ readonly count: number; readonly newestAt: number }> {
+  let newestAt = 0;
+  let count = 0;
+  for await (const { modifiedAt } of store.list(markerPrefix(run, phase))) {
+    newestAt = Math.max(newestAt, modifiedAt);
+    count += 1;
+  }
+  return { count, newestAt };
 }
 
 async function markedTasks(store: ObjectStore, run: string, phase: string): Promise<Set<number>> {

@@ -9,12 +9,12 @@ const messageSchema = z.union([
     run: z.string(),
     phase: z.string(),
     task: z.number().int().nonnegative(),
-    /** So many tasks from `task` on. */
+    /** This many tasks from `task` on. */
     count: z.number().int().positive().default(1),
   }),
 ]);
 
-/** One queue message's worth of a run: its next leg, or some of its tasks. */
+/** One queue message's worth of a run: its next attempt, or some of its tasks. */
 export type RunMessage = z.infer<typeof messageSchema>;
 
 /** Throws `usage` for anything that is not a message of ours. */
@@ -30,17 +30,17 @@ export function parseMessage(body: string): RunMessage {
 }
 
 /** `nonce` keeps a message apart from an earlier one of the same kind that the queue would take for its double. */
-export function legMessage(run: string, leg: number, delaySeconds: number, nonce = ''): QueueMessage {
+export function attemptMessage(run: string, attempt: number, delaySeconds: number, nonce = ''): QueueMessage {
   return {
-    body: JSON.stringify({ run, leg } satisfies RunMessage),
-    deduplicationId: `${run}.leg-${leg}${nonce}`,
+    body: JSON.stringify({ run, leg: attempt } satisfies RunMessage),
+    deduplicationId: `${run}.leg-${attempt}${nonce}`,
     delaySeconds,
     flow: null,
   };
 }
 
 /**
- * Within one leg the message of a group of tasks is the same; a later leg that publishes it again means it, and so does
+ * Within one attempt the message of a group of tasks is the same; a later attempt that publishes it again means it, and so does
  * `nonce`.
  */
 export function taskMessage(

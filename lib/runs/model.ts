@@ -1,23 +1,9 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.js';
 import type { Json } from '../json.js';
+import { RUN_KINDS, type RunKind } from './kinds.js';
 
-export const RUN_KINDS = ['snapshot', 'verify', 'restore', 'reindex', 'drill'] as const;
-export type RunKind = (typeof RUN_KINDS)[number];
-
-/** What people call a run of a kind, which may be one that cannot be worked on here. */
-const TITLES: Readonly<Record<RunKind, string>> = {
-  snapshot: 'backup',
-  verify: 'verification',
-  restore: 'restore',
-  reindex: 're-index',
-  drill: 'restore drill',
-};
-
-/** A noun without an article. */
-export function titleOf(kind: RunKind): string {
-  return TITLES[kind];
-}
+export const RUN_STATES = ['running', 'waiting', 'succeeded', 'incomplete', 'failed'] as const;
 
 /** How far a run has come, for people: `done` of `total` (null: not known) in `unit`. */
 export interface Progress {
@@ -28,9 +14,12 @@ export interface Progress {
   readonly bytes: number;
 }
 
+/** No count of ours comes near: one that is larger was not written by us, and the next one after it would be no exact number. */
+export const MOST_FENCE = 2 ** 52;
+
 const json: z.ZodType<Json> = z.json();
 
-/** `runs/{id}/run.json`: everything a later leg, or a person, needs to know of a run. */
+/** `runs/{id}/run.json`: everything a later attempt, or a person, needs to know of a run. */
 export const runRecordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
@@ -39,30 +28,35 @@ export const runRecordSchema = z.object({
    * `waiting` until `resumeAt`, when the queue wakes it. `incomplete` is an end too: the work was done, but something
    * could not be done.
    */
-  state: z.enum(['running', 'waiting', 'succeeded', 'incomplete', 'failed']),
+  state: z.enum(RUN_STATES),
   resumeAt: z.string().nullable().default(null),
+  /**
+   * The source of the database that was protected where the run was started: a deployment with another one, which may
+   * share the store, neither resumes nor ends it. Null: not known.
+   */
+  source: z.string().nullable().default(null),
   /** Name of the lease that the run holds while it is running. */
   lease: z.string(),
   phase: z.string(),
   /** How many tasks the present phase has; 0 when it has none. */
   tasks: z.number().int().nonnegative(),
-  /** How many tasks each phase had that is over: so many results there must be. */
+  /** How many tasks each phase had that is over: this many results there must be. */
   finished: z.record(z.string(), z.number().int().nonnegative()).default({}),
   /**
    * How many tasks of the phase were done when the others were last given to the queue; null when they have not been.
    * As long as the number grows, the queue is at it.
    */
   handedOut: z.number().int().nullable().default(null),
-  /** Counts the legs; a message that names an older leg is out of date. */
-  leg: z.number().int().nonnegative(),
-  /** Legs begun since the run last saved progress: what keeps dying must come to an end. */
-  stalls: z.number().int().nonnegative(),
+  /** Counts the attempts; a message that names an older attempt is out of date. */
+  leg: z.number().int().nonnegative().max(MOST_FENCE),
+  /** Attempts begun since the run last saved progress: what keeps dying must come to an end. */
+  stalls: z.number().int().nonnegative().max(MOST_FENCE),
   /** Whether input, checkpoint, result and the words of the error are encrypted with a key that is not set here. */
   hidden: z.boolean().optional(),
-  /** Fencing number of the leg that wrote this record last. */
-  fence: z.number().int().nonnegative(),
+  /** Fencing number of the attempt that wrote this record last. */
+  fence: z.number().int().nonnegative().max(MOST_FENCE),
   /** Fencing number of the claim that the run was started with; null in records of older versions. */
-  firstFence: z.number().int().nonnegative().nullable().default(null),
+  firstFence: z.number().int().nonnegative().max(MOST_FENCE).nullable().default(null),
   input: json,
   /** The checkpoint: what the kind of run needs to go on. Null when it is over: it may hold names of keys. */
   checkpoint: json,
@@ -74,13 +68,27 @@ export const runRecordSchema = z.object({
   }),
   result: json,
   error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  /** Who or what asked for it; null where that was not written down. */
+  trigger: z.string().nullable().default(null),
+  /** What it does in its phase, in words of its definition; empty in records of older versions. */
+  doing: z.string().default(''),
+  /** When each phase began, in order; of a run with a great many, the last. Empty in records of older versions. */
+  phases: z.array(z.object({ phase: z.string(), at: z.string() })).default([]),
+  /** How many attempts began to work on it. */
+  attempts: z.number().int().nonnegative().max(MOST_FENCE).default(0),
+  /** When it last got further. */
+  progressedAt: z.string().nullable().default(null),
+  /** What came in the way of an attempt last, whether another one followed or not. */
+  lastError: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable().default(null),
+  /** When the queue begins another attempt at the latest, if the present one does not get on; null: never by itself. */
+  nextAttemptAt: z.string().nullable().default(null),
   createdAt: z.string(),
   updatedAt: z.string(),
   finishedAt: z.string().nullable(),
 });
 
 export type RunRecord = z.infer<typeof runRecordSchema>;
-export type RunState = RunRecord['state'];
+export type RunState = (typeof RUN_STATES)[number];
 
 export function isOver(run: Pick<RunRecord, 'state'>): boolean {
   return run.state !== 'running' && run.state !== 'waiting';
@@ -93,7 +101,7 @@ export interface RunFailure {
   readonly hint: string;
 }
 
-/** What a step decided: go on in a later leg, enter another phase, or end the run. */
+/** What a step decided: continue in a later attempt, enter another phase, or end the run. */
 export type StepOutcome =
   | { readonly to: 'later'; readonly checkpoint: Json; readonly progress: Progress }
   | {
@@ -111,15 +119,20 @@ export type StepOutcome =
     };
 
 /** What a step or a task may know and do while it works. */
-export interface Leg {
+export interface Attempt {
   readonly run: RunRecord;
-  /** Grows with every leg; goes into the names of what a leg writes, so that two legs never write the same object. */
+  /** Grows with every attempt; goes into the names of what an attempt writes, so that two attempts never write the same object. */
   readonly fence: number;
   /** Aborted when the lease is lost or the process is told to stop: nothing may be written any more. */
   readonly signal: AbortSignal;
+  /**
+   * To call before a write outside of the store: throws `fenced` when the run was ended or its lease is another's. Reads
+   * the store at most once a second, and not at all while writes of the record or renewals say the same.
+   */
+  confirm(): Promise<void>;
   /** Whether it is time to save and hand over. */
   timeIsUp(): boolean;
-  /** Saves a checkpoint. Throws `fenced` when another leg has taken over. */
+  /** Saves a checkpoint. Throws `fenced` when another attempt has taken over. */
   save(checkpoint: Json, progress: Progress): Promise<void>;
   /** Tells people how far the work is, at most once in two seconds; nothing depends on it. */
   report(progress: () => Progress): void;
@@ -127,10 +140,10 @@ export interface Leg {
   results(phase: string): AsyncIterable<{ readonly task: number; readonly result: Json }>;
 }
 
-/** A phase worked off in order, by one leg at a time. */
+/** A phase worked off in order, by one attempt at a time. */
 export interface SerialPhase {
   readonly type: 'serial';
-  step(leg: Leg): Promise<StepOutcome>;
+  step(attempt: Attempt): Promise<StepOutcome>;
 }
 
 /**
@@ -142,14 +155,21 @@ export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 /** For work that has nobody beside it. */
 export const alone: Turn = (work) => work();
 
+/** This many deliveries in a period, of all runs that name the same key. */
+export interface Rate {
+  readonly key: string;
+  readonly count: number;
+  readonly periodSeconds: number;
+}
+
 /**
  * A phase of independent tasks 0 .. n-1. A task may run twice, at the same time or late; its result is what the first
- * to finish wrote down. When all are done, the run goes on with phase `next`.
+ * to finish wrote down. When all are done, the run continues with phase `next`.
  */
 export interface TaskPhase {
   readonly type: 'tasks';
   readonly next: string;
-  /** How many tasks one leg works on at a time before the rest goes over the queue; 0 sends all over the queue. */
+  /** How many tasks one attempt works on at a time before the rest goes over the queue; 0 sends all over the queue. */
   readonly inline: number;
   /** How many messages of tasks the queue may deliver at a time. */
   readonly parallelism: number;
@@ -158,9 +178,9 @@ export interface TaskPhase {
   /** How many tasks are begun for each one that may have the turn, so that others read and write meanwhile; default 1. */
   readonly ahead?: number;
   /** A limit that is shared with other runs, such as a service's rate: deliveries per period under one key. */
-  readonly rate?: { readonly key: string; readonly count: number; readonly periodSeconds: number };
-  /** `turn`: see `Turn`. */
-  task(run: RunRecord, task: number, signal: AbortSignal, turn: Turn): Promise<Json>;
+  readonly rate?: (run: RunRecord) => Rate | undefined;
+  /** `turn`: see `Turn`; `confirm`: see `Attempt`. */
+  task(run: RunRecord, task: number, signal: AbortSignal, turn: Turn, confirm: () => Promise<void>): Promise<Json>;
   progress(run: RunRecord, done: number): Progress;
 }
 
@@ -180,4 +200,11 @@ export interface RunDefinition {
   readonly letGo?: (run: RunRecord) => Promise<void>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
+  /** What a run does in each phase, for people: `reading the database`. */
+  readonly words: Readonly<Record<string, string>>;
+}
+
+/** What a run does in its phase; in a record of an older version the phase's name says it. */
+export function doingOf({ doing, phase }: Pick<RunRecord, 'doing' | 'phase'>): string {
+  return doing === '' ? phase : doing;
 }

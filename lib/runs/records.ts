@@ -3,7 +3,8 @@ import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
-import { runRecordSchema, type Progress, type RunDefinition, type RunKind, type RunRecord } from './model.js';
+import type { RunKind } from './kinds.js';
+import { runRecordSchema, type Progress, type RunDefinition, type RunRecord } from './model.js';
 
 /** A run record and the etag to swap it by. */
 export interface HeldRecord {
@@ -11,11 +12,16 @@ export interface HeldRecord {
   readonly etag: string;
 }
 
+/** Who or what asks for a run. */
+export type Trigger = 'admin' | 'cli' | 'cron' | 'guard';
+
 export interface StartRequest {
   readonly kind: RunKind;
   /** Default: the lease that runs of this kind take. */
   readonly lease?: string;
   readonly input: Json;
+  /** Who or what asked for it; where it is left out the input may say. */
+  readonly trigger?: Trigger;
   readonly checkpoint: Json;
   readonly progress: Progress;
 }
@@ -52,8 +58,8 @@ export async function loadRun(store: ObjectStore, id: string): Promise<HeldRecor
 export async function saveRun(store: ObjectStore, held: HeldRecord, next: RunRecord): Promise<HeldRecord> {
   const etag = await store.swap(runName(next.id), encodeJson(next), held.etag);
   if (etag === null) {
-    throw new AppError('fenced', `Another leg has taken over run ${next.id}`, {
-      hint: 'Nothing to do: the other leg goes on with the work.',
+    throw new AppError('fenced', `Another attempt has taken over run ${next.id}`, {
+      hint: 'Nothing to do: the other attempt continues with the work.',
     });
   }
   return { record: next, etag };
@@ -79,6 +85,7 @@ export function newRecord(
   request: StartRequest,
   fence: number,
   now: number,
+  source: string | null = null,
 ): RunRecord {
   const at = new Date(now).toISOString();
   return {
@@ -87,6 +94,7 @@ export function newRecord(
     kind: definition.kind,
     state: 'running',
     resumeAt: null,
+    source,
     lease: request.lease ?? definition.lease,
     phase: definition.firstPhase,
     tasks: 0,
@@ -101,8 +109,20 @@ export function newRecord(
     progress: request.progress,
     result: null,
     error: null,
+    trigger: request.trigger ?? triggerIn(request.input),
+    doing: definition.words[definition.firstPhase] ?? '',
+    phases: [{ phase: definition.firstPhase, at }],
+    attempts: 0,
+    progressedAt: null,
+    lastError: null,
+    nextAttemptAt: null,
     createdAt: at,
     updatedAt: at,
     finishedAt: null,
   };
+}
+
+function triggerIn(input: Json): string | null {
+  const isTold = typeof input === 'object' && input !== null && 'trigger' in input;
+  return isTold && typeof input.trigger === 'string' ? input.trigger : null;
 }

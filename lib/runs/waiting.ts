@@ -2,14 +2,14 @@ import type { AppError, ErrorCode } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { failureOf } from './ending.js';
 import { keepLease } from './lease.js';
-import type { Budget } from './leg.js';
-import { legMessage } from './messages.js';
+import type { Budget } from './attempt.js';
+import { attemptMessage } from './messages.js';
 import type { RunRecord } from './model.js';
 
 type Needs = Pick<Ports, 'clock' | 'queue' | 'store'>;
 
 /** What a run sits out rather than fails on, since it passes by itself, though not soon. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota', 'vector-quota']);
+const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota', 'vector-quota', 'vector-pending']);
 const DEFAULT_WAIT_MS = 60 * 60 * 1000;
 
 /** Whether a run sleeps over an error. Only a queue can wake it again. */
@@ -23,9 +23,13 @@ export function isAsleep(run: RunRecord, now: number): boolean {
 }
 
 /** What changes in the record of a run that goes to sleep. */
-export function asleep(now: number, error: AppError): Pick<RunRecord, 'state' | 'resumeAt' | 'error'> {
+export function asleep(
+  now: number,
+  error: AppError,
+): Pick<RunRecord, 'error' | 'lastError' | 'nextAttemptAt' | 'resumeAt' | 'state'> {
   const resumeAt = new Date(now + (error.retryAfterMs ?? DEFAULT_WAIT_MS)).toISOString();
-  return { state: 'waiting', resumeAt, error: failureOf(error) };
+  const lastError = { code: error.code, message: error.message, at: new Date(now).toISOString() };
+  return { state: 'waiting', resumeAt, nextAttemptAt: resumeAt, error: failureOf(error), lastError };
 }
 
 /** What changes in the record of a run that works; its messages of before would be taken for doubles, or are used up. */
@@ -38,8 +42,8 @@ export function awake(run: RunRecord): Partial<RunRecord> {
 export async function callLater(ports: Needs, run: RunRecord): Promise<void> {
   const waitMs = Math.max(0, resumeTime(run) - ports.clock.now());
   const holdMs = waitMs + DEFAULT_WAIT_MS;
-  await keepLease(ports, run.lease, run.id, { legTtlMs: 0, holdMs });
-  await ports.queue.publish([legMessage(run.id, run.leg, Math.ceil(waitMs / 1000), `-wake-${run.fence}`)]);
+  await keepLease(ports, run.lease, run.id, { attemptTtlMs: 0, holdMs });
+  await ports.queue.publish([attemptMessage(run.id, run.leg, Math.ceil(waitMs / 1000), `-wake-${run.fence}`)]);
 }
 
 function resumeTime(run: RunRecord): number {

@@ -1,11 +1,12 @@
 import { AppError } from '../errors.js';
 import { writeAcceptance, type Acceptance } from './acceptance.js';
 import { adoptSource, disownSource } from './adopted-sources.js';
+import { refreshCatalog } from './catalog-object.js';
 import { catalog, catalogEntry } from './catalog.js';
 import { plainLabel, shortSource, sourceOf } from './source.js';
 import { doubtsOf } from './source.js';
 import { assess, type TrustContext } from './trust.js';
-import { removeMarks } from './unfinished-marks.js';
+import { removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
 
 const REASON_LENGTH = 500;
 
@@ -15,6 +16,12 @@ export interface Accepted {
   readonly ended: readonly string[];
 }
 
+/** Who says so, and why. `marksElsewhere`: see MarkStores. */
+export interface AcceptWords extends Pick<MarkStores, 'marksElsewhere'> {
+  readonly by: string;
+  readonly reason: string;
+}
+
 /**
  * Writes down that an operator knows why a doubtful snapshot is as it is: from now on it counts as trusted. One whose
  * database was the target of an unfinished restore ends that state. Throws `not-found` and `usage`.
@@ -22,7 +29,7 @@ export interface Accepted {
 export async function acceptSnapshot(
   context: TrustContext,
   id: string,
-  { by, reason }: { readonly by: string; readonly reason: string },
+  { by, marksElsewhere, reason }: AcceptWords,
 ): Promise<Accepted> {
   const { clock, store } = context;
   const entry = await catalogEntry(store, id);
@@ -42,15 +49,18 @@ export async function acceptSnapshot(
   const at = new Date(clock.now()).toISOString();
   const acceptance = { snapshot: id, manifestSha256: entry.sha256, reason: demandReason(reason), at, by };
   await writeAcceptance(store, acceptance);
+  await refreshCatalog(context);
   // The doubts name the runs whose marks were there then; a later restore is none of its business.
   const unfinished = doubtsOf(manifest).filter(({ code }) => code === 'restore-unfinished');
-  const ended = await removeMarks(store, manifest.source, ({ run }) =>
-    unfinished.some(({ detail }) => detail.includes(run)),
-  );
-  return { acceptance, ended: ended.map(({ run }) => run) };
+  const isOver = ({ run }: Unfinished): boolean => unfinished.some(({ detail }) => detail.includes(run));
+  const here = await removeMarks(store, manifest.source, isOver);
+  const other = marksElsewhere?.() ?? null;
+  // As when a restore ends marks: the other store may be gone.
+  const there = other === null ? [] : await removeMarks(other, manifest.source, isOver).catch(() => []);
+  return { acceptance, ended: [...new Set([...here, ...there].map(({ run }) => run))] };
 }
 
-export interface AdoptedSourceView {
+interface AdoptedSourceView {
   readonly source: string;
   readonly label: string | null;
   /** Snapshots of it in the store. */
@@ -90,7 +100,7 @@ export async function adoptDatabase(
 async function findSource({ store }: TrustContext, wanted: string) {
   const sources = new Map<string, { label: string | null; snapshots: number }>();
   for await (const { manifest } of catalog(store)) {
-    if (manifest === null) continue;
+    if (manifest === null || manifest.imported !== undefined) continue;
     const label = plainLabel(manifest.label);
     const isMeant = (/^[0-9a-f]{8,64}$/.test(wanted) && manifest.source.startsWith(wanted)) || label === wanted;
     if (!isMeant && sourceOf(wanted) !== manifest.source) continue;

@@ -4,7 +4,7 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { acceptedName, adoptedName } from './names.js';
 
-const acceptanceSchema = z.object({
+export const acceptanceSchema = z.object({
   snapshot: z.string(),
   /** SHA-256 of the manifest as it was stored then: of another manifest it says nothing. */
   manifestSha256: z.string(),
@@ -16,7 +16,7 @@ const acceptanceSchema = z.object({
 /** `snapshots/{id}/accepted.json`: an operator knows why the snapshot is as it is, and takes it for a good one. */
 export type Acceptance = z.infer<typeof acceptanceSchema>;
 
-const adoptionSchema = z.object({ manifestSha256: z.string(), at: z.string() });
+export const adoptionSchema = z.object({ manifestSha256: z.string(), at: z.string() });
 /** `snapshots/{id}/adopted.json`: an unsigned snapshot was verified in full when a signing key was set. */
 export type Adoption = z.infer<typeof adoptionSchema>;
 

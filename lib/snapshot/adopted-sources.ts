@@ -10,7 +10,7 @@ const ATTEMPTS = 12;
 
 const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
 const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
-export type AdoptedSource = z.infer<typeof adoptedSchema>;
+type AdoptedSource = z.infer<typeof adoptedSchema>;
 type Sources = z.infer<typeof sourcesSchema>;
 
 /** The sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */

@@ -1,20 +1,30 @@
-import pMap from 'p-map';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
 import { readAcceptance, readAdoption, type Acceptance, type Adoption } from './acceptance.js';
 import { parseManifest, sha256, type Manifest } from './manifest.js';
-import { manifestName, SNAPSHOTS_PREFIX } from './names.js';
+import { manifestName, partName, SNAPSHOTS_PREFIX } from './names.js';
+import { fencesOf, sizesOf, type Sizes } from './sizes.js';
 import { doubtsOf } from './source.js';
+import type { ManifestSummary, SignatureVerdict } from './summary.js';
 import { readVerification, type Verification } from './verification.js';
 
 /** A snapshot as far as the objects beside its parts tell of it. `assess` says what it is worth. */
 export interface CatalogEntry {
   readonly id: string;
   /** Null when it has one that cannot be read. */
-  readonly manifest: Manifest | null;
-  /** What the seal's hash and signature must be over; null without a manifest. */
-  readonly sealed: Buffer | null;
+  readonly manifest: ManifestSummary | null;
+  /** How many of its parts the store's listing lacks, or shows with another size. */
+  readonly missingParts: number;
+  /** Of its parts; null without a manifest. */
+  readonly sizes: (Sizes & { readonly parts: number }) | null;
+  /** The lowest and the highest fencing number of the attempts that wrote its parts; null where none is known. */
+  readonly fences: readonly [number, number] | null;
+  /**
+   * What the seal's hash and signature must be over or, in an entry from the catalogue, whether they were when it was
+   * read; null without a manifest.
+   */
+  readonly sealed: Buffer | SignatureVerdict | null;
   /** SHA-256 of the manifest as it is stored. */
   readonly sha256: string;
   readonly newerFormat: boolean;
@@ -25,6 +35,12 @@ export interface CatalogEntry {
   readonly adopted: Adoption | null;
 }
 
+/** The same with the whole manifest, as it was read just now: what is written, removed or restored goes by it. */
+export interface FullEntry extends CatalogEntry {
+  readonly manifest: Manifest | null;
+  readonly sealed: Buffer | null;
+}
+
 /** The ids under which anything is stored, oldest first. Not every one need have a manifest. */
 export async function snapshotIds(store: ObjectStore): Promise<string[]> {
   const ids: string[] = [];
@@ -33,22 +49,29 @@ export async function snapshotIds(store: ObjectStore): Promise<string[]> {
 }
 
 /** Null when there is no manifest: then it is no snapshot, only what is left of one or not finished. */
-export async function catalogEntry(store: ObjectStore, id: string): Promise<CatalogEntry | null> {
+export async function catalogEntry(store: ObjectStore, id: string): Promise<FullEntry | null> {
   const found = await store.read(manifestName(id));
   if (found === null) return null;
   const base = {
     id,
     sha256: sha256(found.body),
     newerFormat: false,
+    missingParts: 0,
     verification: null,
     accepted: null,
     adopted: null,
   };
   try {
     const { manifest, sealed } = parseManifest(id, found.body);
+    const missingParts = await countMissing(store, manifest);
+    // Whoever removes a snapshot removes its manifest first: then nothing is missing.
+    if (missingParts > 0 && (await store.read(manifestName(id))) === null) return null;
     return {
       ...base,
       manifest,
+      missingParts,
+      sizes: { ...sizesOf(manifest), parts: manifest.parts.length },
+      fences: fencesOf(manifest),
       sealed,
       verification: await readVerification(store, id),
       accepted: doubtsOf(manifest).length > 0 ? await readAcceptance(store, id) : null,
@@ -56,45 +79,32 @@ export async function catalogEntry(store: ObjectStore, id: string): Promise<Cata
     };
   } catch (error) {
     if (error instanceof AppError && (error.code === 'damaged' || error.code === 'newer-format')) {
-      return { ...base, manifest: null, sealed: null, newerFormat: error.code === 'newer-format' };
+      return {
+        ...base,
+        manifest: null,
+        sizes: null,
+        fences: null,
+        sealed: null,
+        newerFormat: error.code === 'newer-format',
+      };
     }
     throw error;
   }
 }
 
+/** Parts that the store's listing lacks, or shows with another size: seen without reading one. */
+async function countMissing(store: ObjectStore, { id, parts }: Manifest): Promise<number> {
+  const sizes = new Map<string, number>();
+  for await (const { name, size } of store.list(partName(id, ''))) sizes.set(name, size);
+  return parts.filter(({ name, stored }) => sizes.get(partName(id, name)) !== stored.bytes).length;
+}
+
 /** All snapshots, newest first. */
-export async function* catalog(store: ObjectStore): AsyncGenerator<CatalogEntry> {
+export async function* catalog(store: ObjectStore): AsyncGenerator<FullEntry> {
   for (const id of (await snapshotIds(store)).reverse()) {
     const entry = await catalogEntry(store, id);
     if (entry !== null) yield entry;
   }
-}
-
-/** Snapshots whose manifests are read at a time. */
-const SIDE_BY_SIDE = 8;
-
-/** The newest snapshots, newest first, and whether there are older ones. Reads no more manifests than it gives. */
-export async function newestEntries(
-  store: ObjectStore,
-  limit: number,
-): Promise<{ readonly entries: CatalogEntry[]; readonly more: boolean }> {
-  const ids = (await snapshotIds(store)).reverse();
-  const entries: CatalogEntry[] = [];
-  let at = 0;
-  while (at < ids.length && entries.length < limit) {
-    const next = ids.slice(at, at + limit - entries.length);
-    const found = await pMap(next, (id) => catalogEntry(store, id), { concurrency: SIDE_BY_SIDE });
-    entries.push(...found.filter((entry) => entry !== null));
-    at += next.length;
-  }
-  return { entries, more: await anyManifest(store, ids.slice(at)) };
-}
-
-/** An id alone does not make a snapshot: it may be what a run left that never came to its end. */
-async function anyManifest(store: ObjectStore, ids: readonly string[]): Promise<boolean> {
-  for (const id of ids)
-    for await (const { name } of store.list(manifestName(id))) if (name === manifestName(id)) return true;
-  return false;
 }
 
 /** The chain's link: the newest snapshot before this one, and the hash of its manifest as it is stored. */

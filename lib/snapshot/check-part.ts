@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors.js';
-import type { ObjectStore, Sealer } from '../ports/index.js';
+import type { ObjectStore, Encryptor } from '../ports/index.js';
 import { sha256, type Part } from './manifest.js';
 import { partName, suffixOf } from './names.js';
 import { indexBuilder, type PartIndex } from './part-index.js';
@@ -8,12 +8,13 @@ import { OversizedPart, partLines } from './part-reader.js';
 import { labelProjects } from './project-label.js';
 import { decodeLine, keyOf, startsRecord, type RecordLine } from './record.js';
 
-export type FindingCode =
+type FindingCode =
   | 'part-missing'
   | 'part-truncated'
   | 'part-swapped'
   | 'part-altered'
   | 'part-contents'
+  | 'index-wrong'
   | 'manifest-missing'
   | 'manifest-altered'
   | 'signature-invalid'
@@ -28,7 +29,7 @@ export type Finding = {
   readonly detail: string;
 };
 
-export interface PartCheck {
+interface PartCheck {
   readonly findings: readonly Finding[];
   /** What is in the part; null when it is damaged, or encrypted and there is no identity. */
   readonly index: PartIndex | null;
@@ -42,7 +43,7 @@ export type LineObserver = (line: RecordLine, number: number) => void;
  * it: the stored bytes, and where they can be opened every line.
  */
 export async function checkPart(
-  ports: { readonly store: ObjectStore; readonly sealer: Sealer },
+  ports: { readonly store: ObjectStore; readonly encryptor: Encryptor },
   snapshot: string,
   part: Part,
   others: readonly Part[],
@@ -53,8 +54,8 @@ export async function checkPart(
   if (found === null) return damaged('part-missing', subject, 'the object is not in the store');
   const stored = sha256(found.body);
   if (stored !== part.stored.sha256) return damaged(...describeAltered(subject, found.body, stored, part, others));
-  if (suffixOf(part.name) !== '' && !ports.sealer.canOpen) return { findings: [], index: null };
-  const compressed = await ports.sealer.open(found.body, suffixOf(part.name));
+  if (suffixOf(part.name) !== '' && !ports.encryptor.canOpen) return { findings: [], index: null };
+  const compressed = await ports.encryptor.open(found.body, suffixOf(part.name));
   return checkContents(subject, part, compressed, onLine);
 }
 

@@ -6,7 +6,7 @@ import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manife
 import { RECORD_TYPES } from './record.js';
 
 /** A key that is read page by page, and how far. Keys are base64: they need not be text. */
-export const pagedKeySchema = z.object({
+const pagedKeySchema = z.object({
   key: z.string(),
   type: z.enum(RECORD_TYPES),
   /** SCAN-style cursor, offset or stream id to go on from; null before the first page. */
@@ -15,6 +15,10 @@ export const pagedKeySchema = z.object({
   line: z.number().int(),
   /** What must stay the same while the pages are read: "size expiry". */
   fingerprint: z.string().nullable(),
+  /** The `run_id` of the server that the first page is of; null where no cursor is used, or where it is not told. */
+  server: z.string().nullable().default(null),
+  /** Of a string, the digest of all of it before the first page; null where it is not known. */
+  digest: z.string().nullable().default(null),
   /** Elements asked for at a time. */
   pageSize: z.number().int(),
   /** How often it had to be begun again. */
@@ -35,7 +39,6 @@ const openWalk = z.object({
   /** The object that holds which names it has seen up to the cursor; null before the first is stored. */
   seenIn: z.string().nullable(),
 });
-export type OpenWalk = z.infer<typeof openWalk>;
 
 /** What is known of the names of the database beyond the cursor. See docs/format.md, "Whether all keys are there". */
 const namesSchema = z.object({
@@ -59,7 +62,7 @@ const namesSchema = z.object({
   /** The object that holds the hashes of the saved keys that the last walk did not see; null when it saw all. */
   unseenIn: z.string().nullable(),
 });
-export type NamesState = z.infer<typeof namesSchema>;
+type NamesState = z.infer<typeof namesSchema>;
 
 export const NO_NAMES: NamesState = {
   walks: 0,
@@ -75,9 +78,9 @@ export const NO_NAMES: NamesState = {
   unseenIn: null,
 };
 
-/** The checkpoint of a snapshot: all that later legs need, in a size that does not depend on that of the data. */
-export const snapshotCheckpoint = z.object({
-  /** Where SCAN goes on; null when it has come round. */
+/** The checkpoint of a snapshot: all that later attempts need, in a size that does not depend on that of the data. */
+const snapshotCheckpoint = z.object({
+  /** Where SCAN continues; null when it has come round. */
   cursor: z.string().nullable(),
   /** Keys that SCAN has named and that are read page by page. */
   paged: z.array(pagedKeySchema),
@@ -89,6 +92,8 @@ export const snapshotCheckpoint = z.object({
   expiredFields: z.string().nullable().default(null),
   /** `hashes`: the database is gone through again for its hashes, since fields were given an expiry meanwhile. */
   pass: z.enum(['all', 'hashes']).default('all'),
+  /** Number of the first part of the pass `hashes`: records of hashes in the parts before it do not count. */
+  hashesFrom: z.number().int().default(0),
   window: z.object({ from: z.string().nullable(), to: z.string().nullable() }),
   dbsize: z.object({ before: z.number(), after: z.number() }),
   /** Absent in checkpoints of older versions. */
@@ -109,6 +114,7 @@ export function firstCheckpoint(): SnapshotCheckpoint {
     fieldExpiry: null,
     expiredFields: null,
     pass: 'all',
+    hashesFrom: 0,
     window: { from: null, to: null },
     dbsize: { before: 0, after: 0 },
     names: NO_NAMES,
@@ -120,7 +126,7 @@ export function parseCheckpoint(json: Json): SnapshotCheckpoint {
   return snapshotCheckpoint.parse(json);
 }
 
-/** What was spent by `now`, given what earlier legs spent and what this process had spent when the leg began. */
+/** What was spent by `now`, given what earlier attempts spent and what this process had spent when the attempt began. */
 export function addUsage(base: RedisUsage, before: RedisUsage, now: RedisUsage): SnapshotCheckpoint['spent'] {
   return {
     requests: base.requests + now.requests - before.requests,

@@ -1,5 +1,5 @@
 /** Unsigned integers of one width, little-endian, in a buffer that grows. A list of boxed bigints would take several times the memory. */
-export interface Column<N extends number | bigint> {
+interface Column<N extends number | bigint> {
   push(value: N): void;
   base64(): string;
 }

@@ -50,11 +50,6 @@ export function shiftExpiry(time: ExpiryTime, ms: number): ExpiryTime {
   return Number.isSafeInteger(sum) ? sum : fromBigInt(toBigInt(time) + BigInt(Math.trunc(ms)));
 }
 
-/** Whether Redis 8 takes the time for a hash field. */
-export function fitsField(time: ExpiryTime): boolean {
-  return isExact(time) && time <= MAX_FIELD_EXPIRY;
-}
-
 /** Whether SET takes the time with PXAT; what it does not take is set by PEXPIREAT. */
 export function fitsSet(time: ExpiryTime): boolean {
   return isExact(time);

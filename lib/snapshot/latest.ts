@@ -1,9 +1,9 @@
 import { AppError } from '../errors.js';
-import { recentRuns } from '../runs/recent.js';
 import { timeOfId } from '../runs/ids.js';
-import type { RunRecord } from '../runs/model.js';
-import { catalog, type CatalogEntry } from './catalog.js';
-import { begunAt, RUNS_FOR_ORDER } from './order.js';
+import { recentOf, runIds } from '../runs/recent.js';
+import { catalog, type CatalogEntry, type FullEntry } from './catalog.js';
+import { purposeOf } from './manifest.js';
+import { begunAt, MOST_RUNS, runsForOrder, runsOfEntries, type OrderedRun } from './order.js';
 import { assess, type Assessment, type TrustContext } from './trust.js';
 
 /** A snapshot that `latest` did not take although it is newer, and why. */
@@ -11,8 +11,10 @@ export interface PassedOver extends Assessment {
   readonly id: string;
 }
 
-export interface Latest {
-  readonly entry: CatalogEntry | null;
+export interface Latest<E extends CatalogEntry = CatalogEntry> {
+  readonly entry: E | null;
+  /** When it was begun, by the order of the runs, in milliseconds since the epoch; NaN when there is none. */
+  readonly begun: number;
   /** Newest first, without those that restores saved. */
   readonly passedOver: readonly PassedOver[];
 }
@@ -21,7 +23,7 @@ export interface Latest {
  * The one meaning of `latest`: the newest snapshot of this database that can be relied on; null when there is none.
  * Throws `usage` where no database is configured and the store holds snapshots of several.
  */
-export async function latestTrusted(context: TrustContext): Promise<CatalogEntry | null> {
+export async function latestTrusted(context: TrustContext): Promise<FullEntry | null> {
   return (await findLatest(context)).entry;
 }
 
@@ -29,53 +31,98 @@ export async function latestTrusted(context: TrustContext): Promise<CatalogEntry
  * The same, with those that were passed over. With `at`, the newest that was finished at that time, in milliseconds since
  * the epoch. Newest is what was begun last by the order of the runs, whatever a clock that was ahead wrote.
  */
-export async function findLatest(context: TrustContext, at = Infinity): Promise<Latest> {
+export async function findLatest(context: TrustContext, at = Infinity): Promise<Latest<FullEntry>> {
   const { store } = context;
   if (context.sources === null) await demandOneSource(context);
-  const pick = latestPicker(context, await recentRuns(store, { since: 0, limit: RUNS_FOR_ORDER }), at);
+  const pick = latestPicker<FullEntry>(context, await runsForOrder(context), at);
   for await (const entry of catalog(store)) if (pick.see(entry)) break;
   return pick.latest();
 }
 
-/** The same of what was read before; `entries` are newest first. Null where it cannot be told whose snapshot is meant. */
+/** The same of what was read before; `entries` are newest first, `runs` also those of `runsOfEntries`. Null where it cannot be told whose snapshot is meant. */
 export function pickLatest(
   entries: readonly CatalogEntry[],
-  runs: readonly RunRecord[],
+  runs: readonly OrderedRun[],
   context: Omit<TrustContext, 'store'>,
-): (Latest & { readonly begun: number }) | null {
+): Latest | null {
   if (context.sources === null && countSources(entries) > 1) return null;
-  const pick = latestPicker(context, runs.slice(0, RUNS_FOR_ORDER), Infinity);
+  const pick = latestPicker(context, runs, Infinity);
   entries.some((entry) => pick.see(entry));
   return pick.latest();
 }
 
-function latestPicker(context: Omit<TrustContext, 'store'>, runs: readonly RunRecord[], at: number) {
-  const passedOver: PassedOver[] = [];
-  let best: { readonly entry: CatalogEntry; readonly begun: number } | null = null;
-  const take = (entry: CatalogEntry): void => {
-    const begun = begunAt(entry, runs);
-    if (best !== null && begun <= best.begun) return;
-    if (best !== null) passedOver.push({ id: best.entry.id, ...datedAhead(entry.id) });
-    best = { entry, begun };
-  };
+/**
+ * What each of a store's snapshots is worth, for who shows them: as `latest` goes by it, so that one which was taken by a clock
+ * that was ahead is `future` everywhere. `entries`: all there are, newest first.
+ */
+export async function assessor(
+  context: TrustContext,
+  entries: readonly CatalogEntry[],
+): Promise<(entry: CatalogEntry) => Assessment> {
+  const ids = await runIds(context.store);
+  const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
+  const runs = [...recent, ...runsOfEntries(entries, context.signer, ids)];
+  const latest = pickLatest(entries, runs, context);
+  return (entry) => assessBeside(entry, latest?.passedOver ?? [], context);
+}
+
+/** The same, given what `latest` passed over. */
+export function assessBeside(
+  entry: CatalogEntry,
+  passedOver: readonly PassedOver[],
+  context: Omit<TrustContext, 'store'>,
+): Assessment {
+  const found = passedOver.find(({ id }) => id === entry.id);
+  return found === undefined ? assess(entry, context) : { state: found.state, reasons: found.reasons };
+}
+
+function latestPicker<E extends CatalogEntry>(
+  context: Omit<TrustContext, 'store'>,
+  runs: readonly OrderedRun[],
+  at: number,
+) {
+  const seen: PassedOver[] = [];
+  let best: { readonly entry: E; readonly begun: number } | null = null;
   return {
     /** Takes the next older one into account; true when none that is older still can be newer. */
-    see(entry: CatalogEntry): boolean {
+    see(entry: E): boolean {
       if (at !== Infinity && !(Date.parse(entry.manifest?.window.to ?? '') <= at)) return false;
       const assessment = assess(entry, context);
-      if (assessment.state === 'trusted') take(entry);
-      else if (assessment.state !== 'safety' && best === null) passedOver.push({ id: entry.id, ...assessment });
+      if (isBackup(entry)) seen.push({ id: entry.id, ...assessment });
+      if (assessment.state === 'trusted') {
+        const begun = begunAt(entry, runs);
+        if (best === null || begun > best.begun) best = { entry, begun };
+      }
       // Those to come are dated before this one.
       return best !== null && best.begun >= timeOfId(entry.id);
     },
-    latest: () => ({ entry: best?.entry ?? null, begun: best?.begun ?? Number.NaN, passedOver }),
+    latest(): Latest<E> {
+      const { entry = null, begun = Number.NaN } = best ?? {};
+      const newer =
+        entry === null
+          ? seen
+          : seen.slice(
+              0,
+              seen.findIndex(({ id }) => id === entry.id),
+            );
+      const passedOver = newer.map(({ id, ...assessment }) => ({
+        id,
+        ...(assessment.state === 'trusted' ? datedAhead(entry?.id ?? '') : assessment),
+      }));
+      return { entry, begun, passedOver };
+    },
   };
 }
 
-/** The newest snapshot of any kind but those that restores saved, whether it can be relied on or not. */
-export async function findNewest({ store }: Pick<TrustContext, 'store'>): Promise<CatalogEntry | null> {
-  for await (const entry of catalog(store)) if (entry.manifest?.purpose !== 'safety') return entry;
+/** The newest snapshot of any kind but those that restores saved and imports made, whether it can be relied on or not. */
+export async function findNewest({ store }: Pick<TrustContext, 'store'>): Promise<FullEntry | null> {
+  for await (const entry of catalog(store)) if (isBackup(entry)) return entry;
   return null;
+}
+
+/** Whether a snapshot was taken for its own sake of a database, as far as its manifest can be read. */
+function isBackup({ manifest }: CatalogEntry): boolean {
+  return manifest === null || purposeOf(manifest) === 'backup';
 }
 
 /** Throws `usage` when it cannot be told whose snapshot is meant. */
@@ -87,7 +134,7 @@ async function demandOneSource({ store }: TrustContext): Promise<void> {
 }
 
 function countSources(entries: readonly CatalogEntry[]): number {
-  const own = entries.flatMap(({ manifest }) => (manifest === null || manifest.purpose === 'safety' ? [] : [manifest]));
+  const own = entries.flatMap((entry) => (entry.manifest === null || !isBackup(entry) ? [] : [entry.manifest]));
   return new Set(own.map(({ source }) => source)).size;
 }
 

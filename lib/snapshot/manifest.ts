@@ -24,6 +24,10 @@ export const partSchema = z.object({
 });
 export type Part = z.infer<typeof partSchema>;
 
+/** The object that tells which part a key begins in, see key-index.ts. */
+const keyIndexObjectSchema = z.object({ name: z.string(), stored: size });
+export type KeyIndexObject = z.infer<typeof keyIndexObjectSchema>;
+
 /** The name of a key: Text or, where parts are encrypted, the base64 of an age file that holds the key's bytes. */
 export const ledgerKeySchema = z.union([text, z.object({ age: z.string() })]);
 export type LedgerKey = z.infer<typeof ledgerKeySchema>;
@@ -80,10 +84,25 @@ export const countsSchema = z.object({
 });
 export type Counts = z.infer<typeof countsSchema>;
 
-export const doubleSchema = z.object({ part: z.number().int(), line: z.number().int() });
+const duplicateSchema = z.object({ part: z.number().int(), line: z.number().int() });
+
+/**
+ * The file that a snapshot was made of. `layers`: `age`, `gzip`, outermost first; `format`: `rdb`, `export` and so on.
+ * `file`: its name, absent in an encrypted snapshot, since files are called after projects. `selection`: what an export was
+ * asked for, in words, empty in an encrypted snapshot; absent where the file holds everything, or does not say.
+ */
+const importedSchema = z.object({
+  file: z.string().optional(),
+  selection: z.string().optional(),
+  bytes: z.number().int(),
+  sha256: z.string(),
+  format: z.string(),
+  layers: z.array(z.string()),
+});
+export type Imported = z.infer<typeof importedSchema>;
 
 /** `code`: `restore-unfinished`, `emptied` or `shrunk`; that of a newer version is kept as it is. */
-export const doubtSchema = z.object({ code: z.string(), detail: z.string() });
+const doubtSchema = z.object({ code: z.string(), detail: z.string() });
 export type Doubt = z.infer<typeof doubtSchema>;
 
 const manifestBody = z.object({
@@ -95,9 +114,12 @@ const manifestBody = z.object({
   purpose: z.literal('safety').optional(),
   /**
    * In a safety snapshot: the restore that it undoes. `project` is null for a restore of everything, `target` for one into
-   * the database that is backed up. The whole database is in the snapshot all the same. Absent: everything, no target.
+   * the database that is backed up; `scope` is the JSON of any other scope, `project` null beside it. The whole database is
+   * in the snapshot all the same. Absent: everything, no target.
    */
-  undoes: z.object({ project: ledgerKeySchema.nullable(), target: z.string().nullable() }).optional(),
+  undoes: z
+    .object({ project: ledgerKeySchema.nullable(), target: z.string().nullable(), scope: ledgerKeySchema.optional() })
+    .optional(),
   createdAt: z.string(),
   /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
   window: z.object({ from: z.string(), to: z.string() }),
@@ -107,6 +129,8 @@ const manifestBody = z.object({
   label: z.string().optional(),
   /** In what a restore saved of another database than the protected one: the source that the deployment protects. */
   owner: z.string().optional(),
+  /** In a snapshot that was made of a file: then `source` is made of the file's bytes, and it is never `latest`. */
+  imported: importedSchema.optional(),
   dbsize: z.object({ before: z.number(), after: z.number() }),
   /** Absent in older snapshots, whose names were gone through but once. */
   names: z
@@ -120,10 +144,12 @@ const manifestBody = z.object({
     })
     .optional(),
   parts: z.array(partSchema),
+  /** Absent in older snapshots. */
+  keyIndex: keyIndexObjectSchema.optional(),
   counts: countsSchema,
   ledger: ledgerSchema,
   /** Records to pass over: a later one of the same key follows, or the key went away while it was read. */
-  doubles: z.array(doubleSchema),
+  doubles: z.array(duplicateSchema),
   fieldExpiry: z.enum(['read', 'none']),
   spent: usageSchema.extend({ estimatedUsd: z.number() }),
   recipients: z.array(z.string()),
@@ -141,6 +167,13 @@ export const manifestSchema = manifestBody.extend({
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/** Why there is a snapshot: taken for its own sake, by a restore before it wrote, or made of a file. */
+export type Purpose = 'backup' | 'safety' | 'imported';
+
+export function purposeOf({ imported, purpose }: Pick<Manifest, 'imported' | 'purpose'>): Purpose {
+  return purpose ?? (imported === undefined ? 'backup' : 'imported');
+}
+
 /** A manifest together with the hash of the object it came from: the link of the chain. */
 export interface LoadedManifest {
   readonly manifest: Manifest;
@@ -153,8 +186,8 @@ export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-export function sealManifest(body: ManifestBody, signer: Signer): Buffer {
-  const sealed = sealedBytes(body);
+export function signManifest(body: ManifestBody, signer: Signer): Buffer {
+  const sealed = signedBytes(body);
   return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
 }
 
@@ -184,10 +217,10 @@ export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
   const parsed = manifestSchema.safeParse(raw);
   if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);
   const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
-  return { manifest: parsed.data, sha256: sha256(bytes), sealed: sealedBytes(body) };
+  return { manifest: parsed.data, sha256: sha256(bytes), sealed: signedBytes(body) };
 }
 
-function sealedBytes(body: object): Buffer {
+function signedBytes(body: object): Buffer {
   return Buffer.from(JSON.stringify(body));
 }
 

@@ -4,6 +4,9 @@ const DIGITS = 5;
 /** Where everything that belongs to snapshots lies. */
 export const SNAPSHOTS_PREFIX = SNAPSHOTS;
 
+/** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
+export const DATABASE_LEASE = 'database';
+
 export function manifestName(id: string): string {
   return `${SNAPSHOTS}${id}/manifest.json`;
 }
@@ -24,11 +27,22 @@ export function adoptedName(id: string): string {
 }
 
 /**
- * Name of a part within its snapshot. The fencing number of the leg that writes it keeps a leg that is dead, or only
+ * Name of a part within its snapshot. The fencing number of the attempt that writes it keeps an attempt that is dead, or only
  * thought to be, from ever writing the same object as its successor.
  */
 export function partFile(index: number, fence: number, suffix: '' | '.age'): string {
   return `part-${pad(index)}-${pad(fence)}.jsonl.gz${suffix}`;
+}
+
+/** The fencing number in the name of a part; null for what is no such name. */
+export function fenceOfPart(file: string): number | null {
+  const fence = /^part-\d+-(\d+)\./.exec(file)?.[1];
+  return fence === undefined ? null : Number(fence);
+}
+
+/** Name of the index of a snapshot's keys, see key-index.ts. The fencing number as in a part's. */
+export function keyIndexFile(fence: number, suffix: '' | '.age'): string {
+  return `keys-${pad(fence)}.bin${suffix}`;
 }
 
 export function partName(id: string, file: string): string {

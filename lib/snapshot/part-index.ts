@@ -120,7 +120,7 @@ export function partIndexPrefix(run: string): string {
   return `runs/${run}/parts/`;
 }
 
-/** A copy of its own: typed arrays need their offset aligned, and Buffers come from a pool. */
+/** A separate copy: typed arrays need their offset aligned, and Buffers come from a pool. */
 function bytes(encoded: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(encoded, 'base64')).buffer;
 }

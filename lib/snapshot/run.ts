@@ -1,23 +1,31 @@
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
-import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
+import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkPart } from './check-part.js';
 import { checkPhase } from './check-phase.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
 import { recheckStep } from './recheck/step.js';
 import { scanStep } from './scan/step.js';
-import { dropIndexes, sealStep } from './seal.js';
+import { dropIndexes, finalizeStep } from './finalize.js';
 import type { MarkStores } from './unfinished-marks.js';
+import { DATABASE_LEASE } from './names.js';
 import type { SnapshotSettings } from './settings.js';
 
-export type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'signer' | 'store'> & MarkStores;
+export { DATABASE_LEASE } from './names.js';
 
-/** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
-export const DATABASE_LEASE = 'database';
+type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'signer' | 'store'> & MarkStores;
 
 /** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
 const STALE_MS = 3_600_000;
+
+/** What a snapshot does in each phase. */
+export const SNAPSHOT_WORDS: RunDefinition['words'] = {
+  scan: 'reading the database',
+  recheck: 'going through the names again',
+  check: 'reading the parts back',
+  seal: 'writing the manifest',
+};
 
 /** The run that takes a snapshot: read the database into parts, go through the names again,
  * read the parts back, write the manifest. */
@@ -27,18 +35,23 @@ export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): R
     lease: DATABASE_LEASE,
     mayResume: (run, now) => now - Date.parse(run.createdAt) <= STALE_MS,
     firstPhase: 'scan',
+    words: SNAPSHOT_WORDS,
     phases: {
-      scan: { type: 'serial', step: (leg) => scanStep(ports, settingsOf(settings, leg.run), leg) },
-      recheck: { type: 'serial', step: (leg) => recheckStep(ports, settingsOf(settings, leg.run), leg) },
+      scan: { type: 'serial', step: (attempt) => scanStep(ports, settingsOf(settings, attempt.run), attempt) },
+      recheck: { type: 'serial', step: (attempt) => recheckStep(ports, settingsOf(settings, attempt.run), attempt) },
       check: checkPhase('seal', (run, task) => checkTask(ports, run, task)),
-      seal: { type: 'serial', step: (leg) => sealAndTidy(ports, settingsOf(settings, leg.run), leg) },
+      seal: { type: 'serial', step: (attempt) => finalizeAndTidy(ports, settingsOf(settings, attempt.run), attempt) },
     },
   };
 }
 
-async function sealAndTidy(ports: SnapshotPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
-  const outcome = await sealStep(ports, settings, leg);
-  if (settings.purpose === 'backup' || isSafety(leg.run)) await dropIndexes(ports.store, leg.run.id);
+async function finalizeAndTidy(
+  ports: SnapshotPorts,
+  settings: SnapshotSettings,
+  attempt: Attempt,
+): Promise<StepOutcome> {
+  const outcome = await finalizeStep(ports, settings, attempt);
+  if (settings.purpose === 'backup' || isSafety(attempt.run)) await dropIndexes(ports.store, attempt.run.id);
   return outcome;
 }
 
@@ -54,7 +67,7 @@ export function startSnapshot(
   return engine.start({ kind: 'snapshot', input: { trigger }, checkpoint: firstCheckpoint(), progress });
 }
 
-/** Told by the record, so that whoever goes on with the run knows it as well. */
+/** Told by the record, so that whoever continues with the run knows it as well. */
 function isSafety({ input }: RunRecord): boolean {
   return typeof input === 'object' && input !== null && 'trigger' in input && input.trigger === 'safety';
 }

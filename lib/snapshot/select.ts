@@ -1,11 +1,15 @@
 import { AppError } from '../errors.js';
 import { isId } from '../runs/ids.js';
+import { snapshotIds } from './catalog.js';
 import { findLatest, findNewest, type PassedOver } from './latest.js';
 import { manifestName } from './names.js';
 import type { TrustContext } from './trust.js';
 
 /** Words that a command accepts in the place of an id. */
 export const SNAPSHOT_WORDS = ['latest', 'newest'] as const;
+
+/** Of an id: at least the day. */
+const BEGINNING = /^\d{8}[0-9A-Za-z-]*$/;
 
 export interface Selected {
   readonly id: string;
@@ -14,7 +18,7 @@ export interface Selected {
 }
 
 /**
- * The snapshot that is meant: an id; `latest`, the newest that can be relied on, with `at` (milliseconds since the epoch)
+ * The snapshot that is meant: an id, or the beginning of one, from the day on, that no other has; `latest`, the newest that can be relied on, with `at` (milliseconds since the epoch)
  * of those finished by then; or `newest`, of any kind. Throws `not-found`, and `usage` as `findLatest` does.
  */
 export async function selectSnapshot(context: TrustContext, wanted: string, at?: number): Promise<Selected> {
@@ -31,9 +35,25 @@ export async function selectSnapshot(context: TrustContext, wanted: string, at?:
     throw noneTrusted(passedOver, at);
   }
   if (isId(wanted) && (await context.store.read(manifestName(wanted))) !== null) return { id: wanted, passedOver: [] };
+  const [first, ...others] = isId(wanted) ? [] : await idsFrom(context, wanted);
+  if (first !== undefined && others.length === 0) return { id: first, passedOver: [] };
+  if (first !== undefined) {
+    throw new AppError('usage', `${JSON.stringify(wanted)} may mean any of ${others.length + 1} snapshots`, {
+      hint: `Give more of the id: ${[first, ...others].slice(0, 3).join(', ')}${others.length > 2 ? ', ...' : ''}.`,
+    });
+  }
   throw new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
     hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
   });
+}
+
+/** The snapshots whose ids begin so. */
+async function idsFrom({ store }: TrustContext, beginning: string): Promise<string[]> {
+  if (!BEGINNING.test(beginning)) return [];
+  const ids = (await snapshotIds(store)).filter((id) => id.startsWith(beginning));
+  const found: string[] = [];
+  for (const id of ids) if ((await store.read(manifestName(id))) !== null) found.push(id);
+  return found;
 }
 
 function noneTrusted(passedOver: readonly PassedOver[], at: number | undefined): AppError {

@@ -10,8 +10,8 @@ export interface SnapshotSettings {
   readonly fieldExpiry: 'auto' | 'always' | 'never';
   /** `safety`: taken before a restore, so that it can be undone. Never `latest`, and never what the objective is met by. */
   readonly purpose: 'backup' | 'safety';
-  /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where the project's id is encrypted. */
-  readonly undoes?: { readonly project: string | null; readonly target: string | null };
+  /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where what names keys is encrypted. */
+  readonly undoes?: { readonly project: string | null; readonly target: string | null; readonly scope?: string };
   /** Types without a record form whose keys the operator does without: they do not make a snapshot incomplete. */
   readonly skipTypes: readonly string[];
   /** Name and version of this program, for the manifest. */

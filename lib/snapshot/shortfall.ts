@@ -1,9 +1,13 @@
 import { refusedTypes } from './ledger.js';
-import type { Manifest } from './manifest.js';
+import type { ManifestSummary } from './summary.js';
 
 /** Why a snapshot is incomplete, in numbers, and what to do about it. */
 export function shortfall(
-  { id, ledger, names }: Pick<Manifest, 'id' | 'ledger'> & { readonly names?: Manifest['names'] | undefined },
+  {
+    id,
+    ledger,
+    names,
+  }: Pick<ManifestSummary, 'id' | 'ledger'> & { readonly names?: ManifestSummary['names'] | undefined },
   skipTypes: readonly string[] = [],
 ): { readonly message: string; readonly hint: string } {
   const failed = ledger.failed.count;
@@ -31,7 +35,7 @@ export function shortfall(
 }
 
 /** What a snapshot says of keys that are not in it, complete or not; null when it says nothing. */
-export function unsavedWords({ ledger, names }: Pick<Manifest, 'ledger' | 'names'>): string | null {
+export function unsavedWords({ ledger, names }: Pick<ManifestSummary, 'ledger' | 'names'>): string | null {
   const { message } = shortfall({ id: '', ledger, names });
   return message === '' ? null : message;
 }
@@ -40,12 +44,16 @@ export function unsavedWords({ ledger, names }: Pick<Manifest, 'ledger' | 'names
  * Whether a snapshot lacks keys that it could hold, so that to replace a database by it would remove them. One that is
  * incomplete for keys of types that no snapshot can hold lacks none: a restore leaves such keys as they are.
  */
-export function lacksSavableKeys({ ledger, names, state }: Pick<Manifest, 'ledger' | 'names' | 'state'>): boolean {
+export function lacksSavableKeys({
+  ledger,
+  names,
+  state,
+}: Pick<ManifestSummary, 'ledger' | 'names' | 'state'>): boolean {
   if (state === 'complete') return false;
   return ledger.failed.count > 0 || (names?.unexplained ?? 0) > 0 || ledger.unsupported.count === 0;
 }
 
-export function typeWords(types: readonly string[]): string {
+function typeWords(types: readonly string[]): string {
   return `of type ${types.join(', ')}`;
 }
 

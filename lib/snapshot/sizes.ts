@@ -1,4 +1,5 @@
 import type { Manifest } from './manifest.js';
+import { fenceOfPart } from './names.js';
 
 /** Bytes of all parts of a snapshot together: as JSON lines, and as they are stored. */
 export interface Sizes {
@@ -9,4 +10,16 @@ export interface Sizes {
 export function sizesOf({ parts }: Manifest): Sizes {
   const sum = (which: 'plain' | 'stored'): number => parts.reduce((total, part) => total + part[which].bytes, 0);
   return { plain: sum('plain'), stored: sum('stored') };
+}
+
+/** Commands a second from the first to the last, pauses between attempts included; null where that took no time. */
+export function rateOf({ spent, window }: Manifest): number | null {
+  const seconds = (Date.parse(window.to) - Date.parse(window.from)) / 1000;
+  return seconds > 0 ? Math.round(spent.commands / seconds) : null;
+}
+
+/** The lowest and the highest fencing number in the names of the parts; null where there is none. */
+export function fencesOf({ parts }: Manifest): readonly [number, number] | null {
+  const fences = parts.flatMap(({ name }) => fenceOfPart(name) ?? []);
+  return fences.length === 0 ? null : [Math.min(...fences), Math.max(...fences)];
 }

@@ -1,8 +1,8 @@
-import type { Doubt, Manifest } from './manifest.js';
+import type { Doubt, Imported, Manifest } from './manifest.js';
 import { sha256 } from './manifest.js';
 import { SAMPLE } from './recheck/evaluate.js';
 
-/** So many hex digits of a source are shown. */
+/** This many hex digits of a source are shown. */
 const SHOWN = 8;
 const LABEL_LENGTH = 64;
 
@@ -32,18 +32,33 @@ export function plainLabel(label: string | undefined): string | null {
   return plain === '' ? null : plain;
 }
 
-/** `this database`, or which other one: `source 1a2b3c4d (staging)`. `own` is the source that is protected here. */
-export function sourceWords({ label, source }: Pick<Manifest, 'label' | 'source'>, own: string | null): string {
+/** `this database`, or which other one: `source 1a2b3c4d (staging)`, or the file it was made of. `own` is the source that is protected here. */
+export function sourceWords(
+  { imported, label, source }: Pick<Manifest, 'imported' | 'label' | 'source'>,
+  own: string | null,
+): string {
+  if (imported !== undefined) return `imported from ${fileWords(imported)}, of a database that is not known`;
   const name = plainLabel(label);
   const named = name === null ? '' : ` (${name})`;
   return source === own ? `this database${named}` : `source ${shortSource(source)}${named}`;
+}
+
+/** `the file dump.rdb`, or by its hash where the name is not kept; and that it holds a selection alone. */
+export function fileWords({ file, selection, sha256: hash }: Imported): string {
+  const name = file === undefined ? `a file of SHA-256 ${hash.slice(0, 16)}` : `the file ${file}`;
+  if (selection === undefined) return name;
+  return `${name}, which holds a selection alone${selection === '' ? '' : ` (${selection})`}`;
 }
 
 /**
  * Why a snapshot may not show the database whole. In manifests from before doubts were written down, what they count
  * tells.
  */
-export function doubtsOf({ dbsize, doubts, purpose }: Manifest): readonly Doubt[] {
+export function doubtsOf({
+  dbsize,
+  doubts,
+  purpose,
+}: Pick<Manifest, 'dbsize' | 'doubts' | 'purpose'>): readonly Doubt[] {
   if (doubts !== undefined || purpose === 'safety') return doubts ?? [];
   return emptiedDoubt(dbsize);
 }

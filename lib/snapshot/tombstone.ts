@@ -20,7 +20,7 @@ const tombstoneBody = z.object({
   prunedAt: z.string(),
   reasons: z.array(z.string()),
 });
-export type TombstoneBody = z.infer<typeof tombstoneBody>;
+type TombstoneBody = z.infer<typeof tombstoneBody>;
 
 /** The seal is made as a manifest's is: over the JSON text of the body without white space. */
 const tombstoneSchema = tombstoneBody.extend({
@@ -33,13 +33,13 @@ export function tombstoneName(id: string): string {
   return `${PRUNED}${id}.json`;
 }
 
-export function sealTombstone(body: TombstoneBody, signer: Signer): Buffer {
+export function signTombstone(body: TombstoneBody, signer: Signer): Buffer {
   const sealed = Buffer.from(JSON.stringify(body));
   return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
 }
 
 /** Whether what is sealed here will be accepted here: not where only the public key is set. */
-export function canSeal(signer: Signer): boolean {
+export function canSign(signer: Signer): boolean {
   const probe = Buffer.from('tombstone');
   return signer.sign(probe) !== null || signer.verify(probe, '') === null;
 }

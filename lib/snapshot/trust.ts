@@ -1,9 +1,9 @@
 import type { Clock, ObjectStore, Signer } from '../ports/index.js';
 import { adoptedSources } from './adopted-sources.js';
 import type { CatalogEntry } from './catalog.js';
-import { sha256, type Manifest } from './manifest.js';
+import { verdictOn, type ManifestSummary } from './summary.js';
 import { aheadBy, isFromFuture } from './order.js';
-import { doubtsOf, plainLabel, shortSource } from './source.js';
+import { doubtsOf, fileWords, plainLabel, shortSource } from './source.js';
 import { unsavedWords } from './shortfall.js';
 import type { Verification } from './verification.js';
 
@@ -26,10 +26,10 @@ const STATES = [
 /** How many of these snapshots there are in each state. */
 export function countStates(
   entries: readonly CatalogEntry[],
-  context: Omit<TrustContext, 'store'>,
+  assessed: (entry: CatalogEntry) => Assessment,
 ): Record<SnapshotState, number> {
   const counts = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<SnapshotState, number>;
-  for (const entry of entries) counts[assess(entry, context).state] += 1;
+  for (const entry of entries) counts[assessed(entry).state] += 1;
   return counts;
 }
 
@@ -66,11 +66,13 @@ export async function trustContext({ store, signer, clock }: TrustPorts, own: st
 export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<TrustContext, 'store'>): Assessment {
   const { manifest } = entry;
   if (manifest === null) return is('unreadable', unreadableWords(entry));
-  const objection = objectionToSeal(entry, signer);
+  const objection = objectionToSignature(entry, signer);
   if (objection !== null) return is('untrusted', objection);
   const { verification } = entry;
   if (verification !== null && isDamaged(verification)) return is('damaged', damageWords(verification));
+  if (entry.missingParts > 0) return is('damaged', missingWords(entry));
   if (manifest.purpose === 'safety') return is('safety', 'a restore saved it of what was there before it wrote');
+  if (manifest.imported !== undefined) return is('imported', importedWords(manifest));
   if (sources !== null && !sources.has(manifest.source)) return is('foreign', foreignWords(manifest));
   if (manifest.state !== 'complete') return is('incomplete', incompleteWords(manifest));
   if (verification === null) return is('unverified', 'no verification of it is on record');
@@ -88,19 +90,19 @@ export function isTrusted(entry: CatalogEntry, context: Omit<TrustContext, 'stor
  * Why the manifest is not believed: its seal does not fit, or its signature is by no key that is set here. Null when it
  * is, also where no key is set.
  */
-export function objectionToSeal(
-  { adopted, manifest, sealed, sha256: stored }: SealedEntry,
+export function objectionToSignature(
+  { adopted, manifest, sealed, sha256: stored }: SignedEntry,
   signer: Signer,
 ): string | null {
   if (manifest === null || sealed === null) return 'its manifest cannot be read';
-  const { seal } = manifest;
-  if (sha256(sealed) !== seal.sha256) return 'its contents do not fit the hash in its manifest: it was altered';
-  if (signer.verify(sealed, seal.signature ?? '') !== false) return null;
-  if (seal.signature !== null) return 'its signature fits none of the public keys that are set here';
+  const { fits, isSigned, signature } = verdictOn(manifest, sealed, signer);
+  if (!fits) return 'its contents do not fit the hash in its manifest: it was altered';
+  if (signature !== false) return null;
+  if (isSigned) return 'its signature fits none of the public keys that are set here';
   return adopted?.manifestSha256 === stored ? null : 'it is not signed, and a signing key is set here';
 }
 
-type SealedEntry = Pick<CatalogEntry, 'adopted' | 'manifest' | 'sealed' | 'sha256'>;
+type SignedEntry = Pick<CatalogEntry, 'adopted' | 'manifest' | 'sealed' | 'sha256'>;
 
 /** What earlier versions wrote down as damage for want of the right key is none. */
 function isDamaged({ findings, state }: Verification): boolean {
@@ -110,20 +112,22 @@ function isDamaged({ findings, state }: Verification): boolean {
 
 /** Whether it is complete, its seal and signature are right, and a verification found it whole. */
 export function isVerified(entry: CatalogEntry, signer: Signer): boolean {
-  return entry.manifest?.state === 'complete' && isFoundWhole(entry) && objectionToSeal(entry, signer) === null;
+  return entry.manifest?.state === 'complete' && isFoundWhole(entry) && objectionToSignature(entry, signer) === null;
 }
 
-/** Whether the contents were read back and found as they were written, whatever keys are set. */
-export function isFoundWhole({ verification }: Pick<CatalogEntry, 'verification'>): boolean {
-  return verification !== null && !isDamaged(verification);
+/** Whether the contents were read back and found as they were written, and all parts are there, whatever keys are set. */
+export function isFoundWhole({ missingParts, verification }: FoundEntry): boolean {
+  return verification !== null && !isDamaged(verification) && missingParts === 0;
 }
 
-/** Whether a verification found the contents damaged; a key that does not fit is no damage. */
-export function isFoundDamaged({ verification }: Pick<CatalogEntry, 'verification'>): boolean {
-  return verification !== null && isDamaged(verification);
+/** Whether a verification found the contents damaged, or parts are missing now; a key that does not fit is no damage. */
+export function isFoundDamaged({ missingParts, verification }: FoundEntry): boolean {
+  return (verification !== null && isDamaged(verification)) || missingParts > 0;
 }
 
-function assessDoubts({ accepted, adopted, sha256: stored }: CatalogEntry, manifest: Manifest): Assessment {
+type FoundEntry = Pick<CatalogEntry, 'missingParts' | 'verification'>;
+
+function assessDoubts({ accepted, adopted, sha256: stored }: CatalogEntry, manifest: ManifestSummary): Assessment {
   const doubts = doubtsOf(manifest).map(({ detail }) => detail);
   if (doubts.length > 0) {
     if (accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== stored)
@@ -151,12 +155,23 @@ function damageWords({ at, findings }: Verification): string {
   return `it was found damaged at ${at}${what}${more}`;
 }
 
-function foreignWords({ label, source }: Manifest): string {
+function missingWords({ missingParts, sizes }: CatalogEntry): string {
+  return `${missingParts} of its ${sizes?.parts ?? missingParts} parts are not in the store, or have another size there`;
+}
+
+function foreignWords({ label, source }: ManifestSummary): string {
   const name = plainLabel(label);
   return `it is of another database: source ${shortSource(source)}${name === null ? '' : ` (${name})`}`;
 }
 
-function incompleteWords(manifest: Manifest): string {
+function importedWords(manifest: ManifestSummary): string {
+  const unsaved = manifest.state === 'complete' ? null : unsavedWords(manifest);
+  const lacks = unsaved === null ? '' : `, and is incomplete: ${unsaved}`;
+  const from = manifest.imported === undefined ? 'a file' : fileWords(manifest.imported);
+  return `it was imported from ${from}${lacks}`;
+}
+
+function incompleteWords(manifest: ManifestSummary): string {
   const unsaved = unsavedWords(manifest);
   return unsaved === null ? `it is ${manifest.state}` : `it is incomplete: ${unsaved}`;
 }

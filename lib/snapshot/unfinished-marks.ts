@@ -3,8 +3,9 @@ import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
+import { sourceOf } from './source.js';
 
-/** So many hex digits of a source name the object. */
+/** This many hex digits of a source name the object. */
 const NAME_DIGITS = 16;
 const ATTEMPTS = 12;
 /** In the place of a run that is not known, since the document cannot be read. */
@@ -13,12 +14,18 @@ const UNKNOWN_RUN = 'unknown';
 const unfinishedSchema = z.object({
   /** The run, or another id of what began to write. */
   run: z.string(),
-  /** What it writes: everything, or one project. The project's id is not kept where snapshots are encrypted. */
+  /** What it writes, at most: everything, or one project. No id is kept but its label. */
   scope: z.union([z.object({ all: z.literal(true) }), z.object({ project: z.string() })]),
+  /** Which part of that, as labels: keys that fit every kind that is given, by any entry of it. Absent: all of it. */
+  kinds: z.record(z.string(), z.array(z.string())).optional(),
   /** Of a restore of ours; absent for Upstash's own. */
   mode: z.string().optional(),
+  /** What it restores; absent for Upstash's own, and in marks of older versions. */
+  snapshot: z.string().optional(),
   since: z.string(),
   kind: z.string(),
+  /** The command that finishes it. Absent where none is known. */
+  hint: z.string().optional(),
 });
 export type Unfinished = z.infer<typeof unfinishedSchema>;
 
@@ -40,16 +47,35 @@ export async function unfinishedOf(store: ObjectStore, source: string): Promise<
 
 export interface MarkStores {
   readonly store: ObjectStore;
-  /** The second store, where a restore from it leaves its marks; null or absent when there is none. */
+  /** The other store that may hold marks: of the first the second, and the other way round. Null or absent: there is none. */
   readonly marksElsewhere?: () => ObjectStore | null;
+  /** Where `store` is the second one, the first: it guards the database, so that a mark belongs there too. */
+  readonly firstStore?: () => ObjectStore;
+  /** Where the snapshot that is restored is in no store: what a command names in its place. */
+  readonly snapshotWords?: string;
+  /** Is told at once why the first store took no mark. */
+  readonly onNotMarked?: (why: string) => void;
 }
 
-/** The same, with those in the second store, as far as it can be read. */
+/** The same, with those in the other store, as far as it can be read. */
 export async function marksOf({ marksElsewhere, store }: MarkStores, source: string): Promise<readonly Unfinished[]> {
   const here = await unfinishedOf(store, source);
   const other = marksElsewhere?.() ?? null;
   const there = other === null ? [] : await unfinishedOf(other, source).catch(() => []);
   return [...here, ...there.filter(({ run }) => !here.some((mark) => mark.run === run))];
+}
+
+/** Throws `not-restorable` where a restore into the database `host` began and is not known to have ended well. */
+export async function demandFinished(store: ObjectStore, host: string): Promise<void> {
+  const [mark] = await unfinishedOf(store, sourceOf(host));
+  if (mark === undefined) return;
+  throw new AppError(
+    'not-restorable',
+    `${host} is the target of a restore that did not end: ${unfinishedWords(mark)}`,
+    {
+      hint: `Nothing was changed. Finish it first${mark.hint === undefined ? '' : `: ${mark.hint}`}, or give --allow-unfinished if its data are as they should be.`,
+    },
+  );
 }
 
 /** Puts a mark down; one of the same run is replaced. */

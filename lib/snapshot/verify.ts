@@ -1,30 +1,42 @@
+import { refreshCatalog } from './catalog-object.js';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
-import type { Leg, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
+import type { Trigger } from '../runs/records.js';
+import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
 import { readAdoption } from './acceptance.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding } from './check-part.js';
 import { checkPhase } from './check-phase.js';
 import { addCounts, countIndex, noCounts, sameCounts } from './counts.js';
-import { doubledLines } from './doubles.js';
+import { duplicateLines } from './duplicates.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
-import { manifestName } from './names.js';
+import { checkKeyIndex, indexSection } from './key-index.js';
+import { manifestName, partName } from './names.js';
 import { unpackIndex } from './part-index.js';
-import { demandStanding } from './standing.js';
+import { assertNotBeingRemoved } from './being-removed.js';
 import { sizesOf } from './sizes.js';
 import { writeVerification } from './verification.js';
 
-export type VerifyPorts = Pick<Ports, 'clock' | 'sealer' | 'signer' | 'store'>;
+type VerifyPorts = Pick<Ports, 'clock' | 'encryptor' | 'signer' | 'store'>;
 
 interface PartResult {
   readonly findings: readonly Finding[];
   /** Records of the part that count; null when it could not be opened. */
   readonly counts: Counts | null;
+  /** SHA-256 of what the key index must have for the part; null when it could not be opened. Absent in older runs. */
+  readonly section?: string | null;
   /** SHA-256 of the manifest that the part was checked by. */
   readonly manifest?: string;
 }
+
+/** What a verification does in each phase. */
+export const VERIFY_WORDS: RunDefinition['words'] = {
+  open: 'checking the chain',
+  check: 'checking every part',
+  report: 'finishing',
+};
 
 /** The run that checks a stored snapshot: its manifest, its place in the chain, every part, and the counts. */
 export function verifyRun(ports: VerifyPorts): RunDefinition {
@@ -32,22 +44,25 @@ export function verifyRun(ports: VerifyPorts): RunDefinition {
     kind: 'verify',
     lease: 'verify',
     firstPhase: 'open',
+    words: VERIFY_WORDS,
     phases: {
-      open: { type: 'serial', step: (leg) => openStep(ports, leg) },
+      open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
       check: checkPhase('report', (run, task) => checkTask(ports, run, task)),
-      report: { type: 'serial', step: (leg) => reportStep(ports, leg) },
+      report: { type: 'serial', step: (attempt) => reportStep(ports, attempt) },
     },
   };
 }
 
-export function startVerify(engine: Engine, snapshot: string): Promise<Started> {
+/** `trigger`: who or what asked for it. */
+export function startVerify(engine: Engine, snapshot: string, trigger?: Trigger): Promise<Started> {
   const progress: Progress = { done: 0, total: null, unit: 'parts', bytes: 0 };
-  return engine.start({ kind: 'verify', input: { snapshot }, checkpoint: [], progress });
+  const asked = trigger === undefined ? {} : { trigger };
+  return engine.start({ kind: 'verify', input: { snapshot }, ...asked, checkpoint: [], progress });
 }
 
-async function openStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
-  const id = snapshotOf(leg.run);
-  await demandStanding(ports, leg.run.id, id);
+async function openStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOutcome> {
+  const id = snapshotOf(attempt.run);
+  await assertNotBeingRemoved(ports, attempt.run.id, id);
   const findings = await checkChain(ports);
   const loaded = await openManifest(ports, id, findings);
   const plain = loaded === null ? 0 : sizesOf(loaded.manifest).plain;
@@ -72,7 +87,7 @@ async function openManifest(ports: VerifyPorts, id: string, findings: Finding[])
   try {
     const loaded = await loadManifest(ports.store, id);
     if (loaded === null) add('manifest-missing', 'the object is not in the store');
-    else checkSeal(ports, loaded, await isAdopted(ports.store, loaded), add);
+    else checkSignature(ports, loaded, await isAdopted(ports.store, loaded), add);
     return loaded;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'damaged') throw error;
@@ -81,7 +96,7 @@ async function openManifest(ports: VerifyPorts, id: string, findings: Finding[])
   }
 }
 
-function checkSeal(
+function checkSignature(
   ports: VerifyPorts,
   { manifest, sealed }: LoadedManifest,
   adopted: boolean,
@@ -103,22 +118,24 @@ async function checkTask(ports: VerifyPorts, run: RunRecord, task: number): Prom
   const part = loaded?.manifest.parts[task];
   if (loaded === null || part === undefined) return { findings: [], counts: null };
   const { findings, index } = await checkPart(ports, id, part, loaded.manifest.parts);
-  const counts = index === null ? null : noCounts();
-  if (counts !== null && index !== null) {
-    countIndex(counts, unpackIndex(index), doubledLines(loaded.manifest.doubles, task));
-  }
-  return { findings, counts, manifest: loaded.sha256 };
+  if (index === null) return { findings, counts: null, section: null, manifest: loaded.sha256 };
+  const [unpacked, without] = [unpackIndex(index), duplicateLines(loaded.manifest.doubles, task)];
+  const counts = noCounts();
+  countIndex(counts, unpacked, without);
+  return { findings, counts, section: sha256(indexSection(unpacked, without)), manifest: loaded.sha256 };
 }
 
-async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
-  const id = snapshotOf(leg.run);
-  const findings = [...(leg.run.checkpoint as unknown as Finding[])];
+async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOutcome> {
+  const id = snapshotOf(attempt.run);
+  const findings = [...(attempt.run.checkpoint as unknown as Finding[])];
   const counts = noCounts();
   let opened = true;
   const by = new Set<string>();
-  for await (const { result } of leg.results('check')) {
+  const sections: (string | null)[] = [];
+  for await (const { result } of attempt.results('check')) {
     const part = result as unknown as PartResult;
     findings.push(...part.findings);
+    sections.push(part.section ?? null);
     if (part.manifest !== undefined) by.add(part.manifest);
     if (part.counts === null) opened = false;
     else addCounts(counts, part.counts);
@@ -135,16 +152,19 @@ async function reportStep(ports: VerifyPorts, leg: Leg): Promise<StepOutcome> {
   const own = findings.filter(
     ({ code, subject }) => !isOfKey(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
   );
+  // Nor does the index: where it is of no use every part is read.
+  if (own.length === 0) findings.push(...(await checkIndex(ports, id, sections)));
   const depth = opened ? 'lines' : 'stored-bytes';
   const at = new Date(ports.clock.now()).toISOString();
   await writeVerification(ports.store, id, {
     state: own.length === 0 ? 'verified' : 'damaged',
     at,
-    run: leg.run.id,
+    run: attempt.run.id,
     depth,
     findings: own,
   });
-  return outcome(id, findings, depth, counts.keys);
+  await refreshCatalog(ports);
+  return outcome(id, findings, own, { depth, keys: counts.keys });
 }
 
 /** Whether the parts were not all checked by the manifest that is there now. */
@@ -161,13 +181,37 @@ async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Pr
   return [{ code: 'counts-differ', subject: manifestName(id), detail }];
 }
 
-function outcome(id: string, findings: readonly Finding[], depth: string, keys: number): StepOutcome {
-  const result = { snapshot: id, depth, keys, findings } satisfies Json;
+async function checkIndex(ports: VerifyPorts, id: string, sections: readonly (string | null)[]): Promise<Finding[]> {
+  const loaded = await loadManifest(ports.store, id);
+  if (loaded?.manifest.keyIndex === undefined) return [];
+  const { manifest } = loaded;
+  const detail = await checkKeyIndex(ports, manifest, sections);
+  return detail === null ? [] : [{ code: 'index-wrong', subject: partName(id, manifest.keyIndex?.name ?? ''), detail }];
+}
+
+/** @param own those of the findings that are of this snapshot's contents */
+function outcome(
+  id: string,
+  findings: readonly Finding[],
+  own: readonly Finding[],
+  read: { readonly depth: string; readonly keys: number },
+): StepOutcome {
+  const result = { snapshot: id, ...read, findings } satisfies Json;
   if (findings.length === 0) return { to: 'end', state: 'succeeded', result, error: null };
   if (findings.every(({ code }) => isOfKey(code))) return wrongKey(id, result, findings);
-  const message = `${findings.length} things are wrong: ${findings.map(({ code, subject }) => `${code} ${subject}`).join('; ')}`;
+  if (findings.every(({ code }) => code === 'index-wrong')) return wrongIndex(id, result, findings);
+  const named = findings.map(({ code, subject }) => `${code} ${subject}`).join('; ');
+  if (own.length === 0 && !findings.some(({ code }) => isOfKey(code))) return brokenChain(id, result, named);
+  const message = `${findings.length} things are wrong: ${named}`;
   const hint = 'Do not rely on what is named here: take a new snapshot now, then find out who changed the store.';
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
+}
+
+/** What was altered or removed lies elsewhere in the store. */
+function brokenChain(id: string, result: Json, named: string): StepOutcome {
+  const message = `Snapshot ${id} itself is whole, but others in the store are not: ${named}`;
+  const hint = 'Do not rely on what is named here; bring back the versions of the objects that were there before.';
+  return { to: 'end', state: 'failed', result, error: { code: 'chain-broken', message, hint } };
 }
 
 function isOfKey(code: string): boolean {
@@ -180,6 +224,15 @@ function wrongKey(id: string, result: Json, findings: readonly Finding[]): StepO
   const hint =
     'If the key was changed, put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one. If the snapshot is from before a key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Else somebody else wrote it.';
   return { to: 'end', state: 'failed', result, error: { code: 'wrong-key', message, hint } };
+}
+
+/** Everything can be restored; only to find one key takes longer. */
+function wrongIndex(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
+  const [first] = findings;
+  const message = `The contents of snapshot ${id} are whole, but the index of its keys is not: ${first?.subject ?? ''}: ${first?.detail ?? ''}`;
+  const hint =
+    'It can be restored; `cat` and `find` read all its parts instead. Find out who writes to the bucket, and bring back the version of the object that was there before.';
+  return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
 }
 
 function snapshotOf(run: RunRecord): string {

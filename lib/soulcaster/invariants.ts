@@ -2,7 +2,7 @@ import type { RedisPort } from '../ports/redis.js';
 import { checkClusters } from './invariants/clusters.js';
 import { checkFeedback } from './invariants/feedback.js';
 import { checkJobs } from './invariants/jobs.js';
-import type { Look } from './invariants/look.js';
+import type { CheckContext } from './invariants/context.js';
 import { checkOwner, checkRepos } from './invariants/project.js';
 import { newTally, type Rule, type Violation } from './invariants/rules.js';
 
@@ -10,7 +10,7 @@ export { findUnlisted, type Unlisted } from './invariants/unlisted.js';
 export { RULES, type Rule, type Violation } from './invariants/rules.js';
 
 /** Ids that a snapshot or an earlier look told of, and that the project's own lists may lack. ProjectFacts is one. */
-export interface KnownIds {
+interface KnownIds {
   readonly clusters: Iterable<string>;
   readonly jobs?: Iterable<string>;
   readonly users?: Iterable<string>;
@@ -58,12 +58,12 @@ export async function checkProject(
 /** The same, with every id. */
 export async function inspectProject(redis: RedisPort, project: string, known: KnownIds): Promise<FullReport> {
   const tally = newTally();
-  const look: Look = { redis, project, tally };
-  const isFound = await checkOwner(look, known.users ?? []);
-  const feedback = await checkFeedback(look);
-  const clusters = await checkClusters(look, known.clusters, feedback.created, feedback.unclustered);
-  await checkJobs(look, clusters.ids, known.jobs ?? []);
-  await checkRepos(look, feedback.repos);
+  const context: CheckContext = { redis, project, tally };
+  const isFound = await checkOwner(context, known.users ?? []);
+  const feedback = await checkFeedback(context);
+  const clusters = await checkClusters(context, known.clusters, feedback.created, feedback.unclustered);
+  await checkJobs(context, clusters.ids, known.jobs ?? []);
+  await checkRepos(context, feedback.repos);
   for (const [rule, id] of known.broken ?? []) tally.add(rule, id);
   const isFeedbackWhole =
     feedback.created.size === feedback.present && feedback.created.size === feedback.listedBySource;

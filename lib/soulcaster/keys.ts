@@ -2,7 +2,7 @@
  * The key grammar of Soulcaster's Redis data, told in patterns: `{name}` stands for one segment that is not empty,
  * `{name*}` for the whole rest of the key, colons included. Taken from the application's source (naga-k/soulcaster).
  *
- * Two rules settle what the patterns leave open:
+ * Two rules decide what the patterns leave open:
  * - A word of the grammar is never an id. Where some pattern has a word as its second segment (`created`, `source`,
  *   `external` and `unclustered` after `feedback`; `jobs`, `lock` and `items` after `cluster`), that word is not read as
  *   a project's or an item's id. Ids are UUIDs and CUIDs, so this takes nothing away from real data, and
@@ -58,7 +58,7 @@ export type Family = keyof typeof GRAMMAR | 'other';
 export const FAMILIES: readonly Family[] = [...(Object.keys(GRAMMAR) as (keyof typeof GRAMMAR)[]), 'other'];
 
 /** The ids that a key can name besides its project. */
-export interface KeyParts {
+interface KeyParts {
   readonly item?: string;
   readonly source?: string;
   /** Id of the item in its source; may hold colons. */

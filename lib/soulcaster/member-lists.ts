@@ -2,7 +2,7 @@ import { SOURCES } from './invariants/readable.js';
 import { buildKey, type ClassifiedKey, type Family } from './keys.js';
 
 /**
- * A family of keys whose value is a list of members: ids of what has a key of its own. Two such values are united member
+ * A family of keys whose value is a list of members: ids of what has its own key. Two such values are united member
  * by member; every other value, a list of log lines or a JSON array of settings included, is one value, and the
  * snapshot's takes the place of what is there (as the application has them: naga-k/soulcaster, January 2026).
  */

@@ -1,18 +1,42 @@
 import type { Client } from './client.js';
-import type { ProjectList, ReindexOrder, RestoreOrder, RunView, SnapshotList, Status } from './types.js';
+import type {
+  DiffView,
+  KeyPage,
+  KeyValue,
+  ProjectList,
+  ReindexOrder,
+  RestoreOrder,
+  RunPage,
+  RunView,
+  SnapshotDetail,
+  SnapshotList,
+  Started,
+  Status,
+} from './types.js';
 
-/** As many snapshots as the page lists and draws. */
-const SNAPSHOTS = 200;
+/** As many snapshots as the API lists in one answer. */
+const SNAPSHOTS = 500;
 
-/** What a call that starts something answers: the run over the queue, or all of the run where there is no queue. */
-export type Started = Pick<RunView, 'runId' | 'state'>;
+/** Names and values of a query; those that are null or empty are left out. */
+export type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 /** The calls that the page makes, typed. */
 export interface Api {
   readonly status: () => Promise<Status>;
   readonly snapshots: () => Promise<SnapshotList>;
   readonly projects: () => Promise<ProjectList>;
+  readonly runs: (query: Query) => Promise<RunPage>;
   readonly run: (id: string) => Promise<RunView>;
+  readonly cancel: (id: string) => Promise<RunView>;
+  readonly snapshot: (id: string) => Promise<SnapshotDetail>;
+  readonly keys: (id: string, query: Query) => Promise<KeyPage>;
+  readonly value: (id: string, key: string) => Promise<KeyValue>;
+  readonly diff: (id: string, query: Query) => Promise<DiffView>;
+  readonly download: (id: string, query: Query) => Promise<Blob>;
+  readonly pin: (id: string, pinned: boolean, reason?: string) => Promise<unknown>;
+  readonly accept: (id: string, reason: string) => Promise<unknown>;
+  readonly acknowledge: (code: string, subject: string, reason: string) => Promise<unknown>;
+  readonly testAlert: () => Promise<{ readonly outcome: string; readonly error: { readonly message: string } | null }>;
   readonly backup: () => Promise<Started>;
   readonly verify: (snapshot: string) => Promise<Started>;
   readonly restore: (order: RestoreOrder) => Promise<Started>;
@@ -21,15 +45,37 @@ export interface Api {
 }
 
 export function createApi(client: Client): Api {
+  const get = <T>(path: string, query: Query = {}) => client.get(path + queryText(query)) as Promise<T>;
+  const post = <T>(path: string, body?: object) => client.post(path, body) as Promise<T>;
+  const of = (id: string): string => `/api/snapshots/${encodeURIComponent(id)}`;
   return {
-    status: () => client.get('/api/status') as Promise<Status>,
-    snapshots: () => client.get(`/api/snapshots?limit=${SNAPSHOTS}`) as Promise<SnapshotList>,
-    projects: () => client.get('/api/status?view=projects') as Promise<ProjectList>,
-    run: (id) => client.get(`/api/runs/${encodeURIComponent(id)}`) as Promise<RunView>,
-    backup: () => client.post('/api/backup') as Promise<Started>,
-    verify: (snapshot) => client.post('/api/verify', { snapshot }) as Promise<Started>,
-    restore: (order) => client.post('/api/restore', order) as Promise<Started>,
-    reindex: (order) => client.post('/api/reindex', order) as Promise<Started>,
-    drill: () => client.post('/api/drill') as Promise<Started>,
+    status: () => get('/api/status'),
+    snapshots: () => get('/api/snapshots', { limit: SNAPSHOTS }),
+    projects: () => get('/api/status', { view: 'projects' }),
+    runs: (query) => get('/api/runs', query),
+    run: (id) => get(`/api/runs/${encodeURIComponent(id)}`),
+    cancel: (id) => post(`/api/runs/${encodeURIComponent(id)}/cancel`),
+    snapshot: (id) => get(of(id)),
+    keys: (id, query) => get(`${of(id)}/keys`, query),
+    value: (id, key) => get(`${of(id)}/keys/value`, { key }),
+    diff: (id, query) => get(`${of(id)}/diff`, query),
+    download: (id, query) => client.file(`${of(id)}/download${queryText(query)}`),
+    pin: (id, pinned, reason) => post(`${of(id)}/pin`, reason === undefined ? { pinned } : { pinned, reason }),
+    accept: (id, reason) => post(`${of(id)}/accept`, { reason }),
+    acknowledge: (code, subject, reason) => post('/api/alerts/acknowledge', { code, subject, reason }),
+    testAlert: () => post('/api/alerts/test'),
+    backup: () => post('/api/backup'),
+    verify: (snapshot) => post('/api/verify', { snapshot }),
+    restore: (order) => post('/api/restore', order),
+    reindex: (order) => post('/api/reindex', order),
+    drill: () => post('/api/drill'),
   };
+}
+
+function queryText(query: Query): string {
+  const entries = Object.entries(query).flatMap(([name, value]) =>
+    value === null || value === undefined || value === '' ? [] : [[name, String(value)]],
+  );
+  const text = new URLSearchParams(entries).toString();
+  return text === '' ? '' : `?${text}`;
 }

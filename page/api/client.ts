@@ -7,23 +7,42 @@ const PATIENCE_MS = 310_000;
 export interface Client {
   get(path: string): Promise<unknown>;
   post(path: string, body?: object): Promise<unknown>;
+  file(path: string): Promise<Blob>;
 }
 
-/** The one place that knows fetch. `onRefused` is told when the token is not, or no longer, the right one. */
-export function createClient(token: string, onRefused: (error: CallError) => void): Client {
-  const call = async (path: string, init: RequestInit): Promise<unknown> => {
+/**
+ * The one place that knows fetch. `token` gives the one that is accepted now; null: nobody is signed in, and nothing is sent.
+ * `onRefused` is told when the token is not, or no longer, the right one.
+ */
+export function createClient(token: () => string | null, onRefused: (error: CallError) => void): Client {
+  const call = async <T>(path: string, init: RequestInit, read: (response: Response) => Promise<T>): Promise<T> => {
+    const given = token();
+    if (given === null) throw new CallError('unauthorized', 'Nobody is signed in', 'Sign in again.', 401);
     try {
-      return await answer(await send(path, token, init));
+      return await read(await send(path, given, init));
     } catch (error) {
-      if (error instanceof CallError && error.status === 401) onRefused(error);
+      // Another token may have been accepted while the call was under way.
+      if (error instanceof CallError && error.status === 401 && token() === given) onRefused(error);
       throw error;
     }
   };
   return {
-    get: (path) => call(path, {}),
+    get: (path) => call(path, {}, answer),
     post: (path, body = {}) =>
-      call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      call(
+        path,
+        { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+        answer,
+      ),
+    file: (path) => call(path, {}, blobOf),
   };
+}
+
+/** The bytes of an answer; what is no file says why. */
+async function blobOf(response: Response): Promise<Blob> {
+  if (response.ok) return response.blob();
+  await answer(response);
+  throw fromPlatform(response.status);
 }
 
 function send(path: string, token: string, init: RequestInit): Promise<Response> {

@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
-import type { Started } from '../api/calls.js';
+import type { Started } from '../api/types.js';
 import type { RunKind } from '../api/types.js';
 import { Command } from '../parts/command.js';
-import { useAction } from '../state/use-action.js';
+import { Outcome } from '../parts/outcome.js';
+import { go } from '../state/route.js';
+import { isUnderWay, useAction } from '../state/use-action.js';
+import { address } from '../words/address.js';
 import { Dialog } from './dialog.js';
-import { Follow } from './follow.js';
 
 interface Props {
   readonly title: string;
@@ -18,32 +20,29 @@ interface Props {
   readonly children: ComponentChildren;
 }
 
-/** A dialog that starts one thing and follows it to its end. */
+/** A dialog that starts one thing; the view of the run that came of it shows the rest. */
 export function ActionDialog({ title, kind, verb, command, send, ready = true, onClose, children }: Props) {
-  const action = useAction(kind, send);
-  const asking = action.step === 'idle' || action.step === 'refused';
+  const action = useAction(kind, send, (run) => go(address(['runs', run])));
+  const isBusy = isUnderWay(action);
   const submit = (event: Event): void => {
     event.preventDefault();
-    action.start();
+    if (ready && !isBusy) action.start();
   };
   return (
     <Dialog title={title} onClose={onClose}>
-      {asking && (
-        <form onSubmit={submit}>
-          {children}
-          <Command line={command} />
-          <Follow action={action} />
-          <div class="buttons end">
-            <button type="button" onClick={onClose}>
-              Cancel
-            </button>
-            <button type="submit" class="primary" disabled={!ready} autofocus>
-              {verb}
-            </button>
-          </div>
-        </form>
-      )}
-      {!asking && <Follow action={action} />}
+      <form onSubmit={submit}>
+        {children}
+        <Command line={command} />
+        <Outcome action={action} kind={kind} />
+        <div class="buttons end">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={!ready || isBusy}>
+            {verb}
+          </button>
+        </div>
+      </form>
     </Dialog>
   );
 }

@@ -1,40 +1,126 @@
-import { useCallback, useState } from 'preact/hooks';
-import type { ReindexOrder, Scope } from '../api/types.js';
+import { useCallback, useId, useState } from 'preact/hooks';
+import type { WholeScope } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
 import { Choices } from './choices.js';
 import { ScopeField } from './scope-field.js';
+import { TypedWord } from './typed-word.js';
 
 const MODES = [
-  ['in-place', 'All vectors', 'made anew; then those whose item is gone are removed'],
+  ['in-place', 'All vectors', 'rebuilt; then those whose item is gone are removed'],
   ['missing', 'Missing vectors', 'only items that have none; nothing is removed'],
+  ['beside', 'Beside the old ones', 'of every project, under another suffix; search keeps to the old ones'],
 ] as const;
+type Choice = (typeof MODES)[number][0];
+
+interface Props {
+  readonly project: string | undefined;
+  /** The run whose rest is to be done. */
+  readonly retry: string | undefined;
+  /** The suffix of new vectors whose old ones are to be removed; empty: those of the next index. */
+  readonly drop: string | null;
+  readonly onClose: () => void;
+}
 
 /** Offers what leaves search as it is meanwhile. Clearing the index first is for the command line. */
-export function ReindexDialog({ onClose }: { readonly onClose: () => void }) {
+export function ReindexDialog({ project, retry, drop, onClose }: Props) {
+  if (retry !== undefined) return <RetryDialog run={retry} onClose={onClose} />;
+  if (drop !== null) return <DropDialog suffix={drop} onClose={onClose} />;
+  return <BuildDialog project={project} onClose={onClose} />;
+}
+
+function BuildDialog({ project, onClose }: Pick<Props, 'project' | 'onClose'>) {
   const { api } = useDesk();
-  const [scope, setScope] = useState<Scope | null>(null);
-  const [mode, setMode] = useState<ReindexOrder['mode']>('in-place');
-  const send = useCallback(() => api.reindex({ scope: scope ?? NOWHERE, mode }), [api, scope, mode]);
+  const id = useId();
+  const [scope, setScope] = useState<WholeScope | null>(project === undefined ? null : { project });
+  const [mode, setMode] = useState<Choice>('in-place');
+  const [suffix, setSuffix] = useState(':new');
+  const order =
+    mode === 'beside'
+      ? { scope: { all: true } as const, beside: { index: 'same' as const, suffix } }
+      : { scope: scope ?? { project: 'PROJECT' }, mode };
+  const send = useCallback(() => api.reindex(order), [api, JSON.stringify(order)]);
   return (
     <ActionDialog
       title="Re-index"
       kind="reindex"
       verb="Re-index"
-      command={commands.reindex({ scope: scope ?? { project: 'PROJECT' }, mode })}
+      command={commands.reindex(order)}
       send={send}
-      ready={scope !== null}
+      ready={mode === 'beside' ? suffix !== '' : scope !== null}
       onClose={onClose}
     >
       <p>
-        Makes search vectors from the feedback in Redis. Search goes on meanwhile. Every text is sent to the embedder.
+        Makes search vectors from the feedback in Redis. Search works meanwhile. Every text is sent to the embedder,
+        which costs money.
       </p>
-      <ScopeField scope={scope} onChange={setScope} />
+      {mode !== 'beside' && <ScopeField scope={scope} onChange={setScope} />}
       <Choices legend="Which vectors" value={mode} choices={MODES} onChange={setMode} />
+      {mode === 'beside' && (
+        <div class="field">
+          <label for={id}>Suffix of the new namespaces</label>
+          <input
+            id={id}
+            value={suffix}
+            maxLength={64}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => setSuffix(event.currentTarget.value)}
+          />
+        </div>
+      )}
     </ActionDialog>
   );
 }
 
-/** No project has this id: a button that is not ready sends nothing, and if it did, nothing would come of it. */
-const NOWHERE: Scope = { project: ' ' };
+function RetryDialog({ run, onClose }: { readonly run: string; readonly onClose: () => void }) {
+  const { api } = useDesk();
+  const send = useCallback(() => api.reindex({ retry: run }), [api, run]);
+  return (
+    <ActionDialog
+      title="Do what a re-index left"
+      kind="reindex"
+      verb="Retry"
+      command={commands.reindex({ retry: run })}
+      send={send}
+      onClose={onClose}
+    >
+      <p>
+        Does what run <code>{run}</code> has left. What it embedded is not embedded again.
+      </p>
+    </ActionDialog>
+  );
+}
+
+function DropDialog({ suffix, onClose }: { readonly suffix: string; readonly onClose: () => void }) {
+  const { api } = useDesk();
+  const [typed, setTyped] = useState('');
+  const index = suffix === '' ? ('next' as const) : ('same' as const);
+  const word = suffix === '' ? 'next' : suffix;
+  const order = { scope: { all: true }, beside: { index, suffix }, dropOld: true } as const;
+  const send = useCallback(() => api.reindex({ ...order, confirm: typed }), [api, suffix, typed]);
+  return (
+    <ActionDialog
+      title="Remove the old vectors"
+      kind="reindex"
+      verb="Remove the old vectors"
+      command={commands.reindex(order)}
+      send={send}
+      ready={typed === word}
+      onClose={onClose}
+    >
+      <p>
+        Removes the vectors that were searched before, once those of <code>{word}</code> are proven. Do this after the
+        application searches the new ones: it cannot be undone, and to have the old ones back everything is embedded
+        again.
+      </p>
+      <TypedWord
+        what={index === 'next' ? 'the word' : 'the suffix of the new vectors'}
+        word={word}
+        value={typed}
+        onChange={setTyped}
+      />
+    </ActionDialog>
+  );
+}

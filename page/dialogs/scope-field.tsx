@@ -1,11 +1,12 @@
 import { useId } from 'preact/hooks';
-import type { Scope } from '../api/types.js';
+import type { Scope, WholeScope } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
+import { count } from '../words/format.js';
 
 interface Props {
   /** Null: one project, which is not chosen yet. */
   readonly scope: Scope | null;
-  readonly onChange: (scope: Scope | null) => void;
+  readonly onChange: (scope: WholeScope | null) => void;
 }
 
 /** Chooses one project or everything. One project comes first: it is what is mostly needed, and does less. */
@@ -21,7 +22,7 @@ export function ScopeField({ scope, onChange }: Props) {
       </label>
       {!all && (
         <ProjectField
-          value={scope?.project ?? ''}
+          value={scope !== null && 'project' in scope ? scope.project : ''}
           onChange={(project) => onChange(project === '' ? null : { project })}
         />
       )}
@@ -34,7 +35,13 @@ export function ScopeField({ scope, onChange }: Props) {
 }
 
 /** A project of the list, or any other by its id: one that was deleted long ago may be in an old snapshot alone. */
-function ProjectField({ value, onChange }: { readonly value: string; readonly onChange: (project: string) => void }) {
+export function ProjectField({
+  value,
+  onChange,
+}: {
+  readonly value: string;
+  readonly onChange: (project: string) => void;
+}) {
   const id = useId();
   const { projects } = useDesk();
   return (
@@ -51,12 +58,18 @@ function ProjectField({ value, onChange }: { readonly value: string; readonly on
         onInput={(event) => onChange(event.currentTarget.value)}
       />
       <datalist id={`${id}-list`}>
-        {(projects.data?.projects ?? []).map(({ project, keys }) => (
+        {(projects.data?.projects ?? []).map(({ project, name, keys }) => (
           <option key={project} value={project}>
-            {keys === null ? 'not in the newest snapshot' : `${keys} keys`}
+            {[name, keysWords(keys)].filter((word) => word !== null).join(', ')}
           </option>
         ))}
       </datalist>
     </div>
   );
+}
+
+/** Null is not known, and 0 is none. */
+function keysWords(keys: number | null): string {
+  if (keys === null) return 'keys not known';
+  return keys === 0 ? 'not in the newest snapshot' : `${count(keys)} keys`;
 }

@@ -1,8 +1,8 @@
 import { useId } from 'preact/hooks';
-import type { Snapshot } from '../api/types.js';
+import type { ListedSnapshot as Snapshot } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { counted, instant } from '../words/format.js';
-import { standingOf } from '../words/standing.js';
+import { labelOf } from '../words/snapshot-label.js';
 
 interface Props {
   readonly value: string;
@@ -13,7 +13,7 @@ interface Props {
 /** Chooses one of the snapshots that the page knows. One that it does not know any more stays chosen. */
 export function SnapshotField({ value, onChange, only = () => true }: Props) {
   const id = useId();
-  const { snapshots } = useDesk();
+  const { snapshots, zone } = useDesk();
   const offered = (snapshots.data?.snapshots ?? []).filter(only);
   const known = offered.some((snapshot) => snapshot.id === value);
   return (
@@ -23,7 +23,7 @@ export function SnapshotField({ value, onChange, only = () => true }: Props) {
         {!known && <option value={value}>{value === '' ? 'None to choose' : value}</option>}
         {offered.map((snapshot) => (
           <option key={snapshot.id} value={snapshot.id}>
-            {`${instant(snapshot.createdAt)}, ${counted(snapshot.keys ?? 0, 'key')}, ${standingOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}${ofAnother(snapshot)}`}
+            {`${instant(snapshot.createdAt, zone)}, ${snapshot.keys === null ? 'keys not known' : counted(snapshot.keys, 'key')}, ${labelOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}${ofAnother(snapshot)}`}
           </option>
         ))}
       </select>
@@ -34,6 +34,7 @@ export function SnapshotField({ value, onChange, only = () => true }: Props) {
   );
 }
 
-function ofAnother({ label, own, source }: Snapshot): string {
+function ofAnother({ label, own, purpose, source }: Snapshot): string {
+  if (purpose === 'imported') return ', imported from a file';
   return own === false ? `, of another database: ${label ?? source ?? ''}` : '';
 }

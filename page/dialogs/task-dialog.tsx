@@ -1,22 +1,70 @@
-import type { Task } from '../state/desk.js';
-import { BackupDialog } from './backup.js';
-import { DrillDialog } from './drill.js';
+import { useDesk } from '../state/desk.js';
+import { go } from '../state/route.js';
+import { changed } from '../words/address.js';
 import { ReindexDialog } from './reindex.js';
-import { RestoreDialog } from './restore.js';
 import { VerifyDialog } from './verify.js';
+import { commands } from '../words/commands.js';
+import { ActionDialog } from './action-dialog.js';
 
-/** The dialog of what somebody asked for. */
-export function TaskDialog({ task, onClose }: { readonly task: Task; readonly onClose: () => void }) {
-  switch (task.name) {
+/** The dialog that the address names: `?do=verify&of=ID`. Reload and back keep to it. */
+export function TaskDialog() {
+  const { route } = useDesk();
+  const of = route.query.get('of') ?? undefined;
+  const close = (): void => go(changed(route, { do: null, of: null, retry: null, drop: null }));
+  switch (route.query.get('do') ?? '') {
     case 'backup':
-      return <BackupDialog onClose={onClose} />;
+      return <BackupDialog onClose={close} />;
     case 'verify':
-      return <VerifyDialog snapshot={task.snapshot} onClose={onClose} />;
-    case 'restore':
-      return <RestoreDialog snapshot={task.snapshot} onClose={onClose} />;
+      return <VerifyDialog snapshot={of} onClose={close} />;
     case 'reindex':
-      return <ReindexDialog onClose={onClose} />;
+      return (
+        <ReindexDialog
+          project={of}
+          retry={route.query.get('retry') ?? undefined}
+          drop={route.query.get('drop')}
+          onClose={close}
+        />
+      );
     case 'drill':
-      return <DrillDialog onClose={onClose} />;
+      return <DrillDialog onClose={close} />;
+    default:
+      return null;
   }
+}
+
+function BackupDialog({ onClose }: { readonly onClose: () => void }) {
+  const { api } = useDesk();
+  return (
+    <ActionDialog
+      title="Back up now"
+      kind="snapshot"
+      verb="Back up now"
+      command={commands.backup()}
+      send={api.backup}
+      onClose={onClose}
+    >
+      <p>
+        Takes a snapshot of the whole database, and reads it back before it counts. Nothing in the database changes.
+      </p>
+    </ActionDialog>
+  );
+}
+
+function DrillDialog({ onClose }: { readonly onClose: () => void }) {
+  const { api } = useDesk();
+  return (
+    <ActionDialog
+      title="Restore drill"
+      kind="drill"
+      verb="Start the drill"
+      command={commands.drill()}
+      send={api.drill}
+      onClose={onClose}
+    >
+      <p>
+        Restores the newest verified snapshot into the scratch database, compares every key, measures the time and wipes
+        the scratch database again. The protected database is not touched.
+      </p>
+    </ActionDialog>
+  );
 }

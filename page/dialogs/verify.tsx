@@ -23,7 +23,7 @@ export function VerifyDialog({ snapshot, onClose }: Props) {
       ready={chosen !== ''}
       onClose={onClose}
     >
-      <p>Reads it back from the store and checks all of it: the chain, the seal, every part. Changes nothing.</p>
+      <p>Reads it back from the store and checks all of it: the chain, the signature, every part. Changes nothing.</p>
       <SnapshotField value={chosen} onChange={setChosen} />
     </ActionDialog>
   );

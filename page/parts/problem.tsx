@@ -1,6 +1,7 @@
 import { Sign } from './badge.js';
+import { Words } from './words.js';
 
-interface Words {
+interface Failure {
   readonly message: string;
   readonly hint: string;
   readonly code: string;
@@ -8,7 +9,7 @@ interface Words {
 
 interface Props {
   readonly title: string;
-  readonly error: Words;
+  readonly error: Failure;
   /** What tries it again, where there is something to try. */
   readonly onRetry?: () => void;
 }
@@ -21,9 +22,13 @@ export function Problem({ title, error, onRetry }: Props) {
         <Sign tone="bad" /> {title}
       </p>
       <p>
-        {error.message} <code>{error.code}</code>
+        <Words text={error.message} /> <code>{error.code}</code>
       </p>
-      {error.hint !== '' && <p class="hint">{error.hint}</p>}
+      {error.hint !== '' && (
+        <p class="hint">
+          <Words text={error.hint} />
+        </p>
+      )}
       {onRetry !== undefined && (
         <button type="button" onClick={onRetry}>
           Try again

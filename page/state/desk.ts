@@ -1,25 +1,21 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Api } from '../api/calls.js';
-import type { ProjectList, SnapshotList, Status } from '../api/types.js';
+import type { Deployment, ProjectList, SnapshotList, Status } from '../api/types.js';
 import type { Feed } from './feed.js';
+import type { Route } from '../words/address.js';
+import type { Zone } from '../words/format.js';
 
-/** What an operator may ask for; each opens a dialog. */
-export type Task =
-  | { readonly name: 'backup' | 'reindex' | 'drill' }
-  | { readonly name: 'verify' | 'restore'; readonly snapshot?: string };
-
-/** What every panel and dialog works with, once somebody is signed in. */
+/** What every view works with, once somebody is signed in. */
 export interface Desk {
   readonly api: Api;
+  readonly route: Route;
+  readonly zone: Zone;
   readonly status: Feed<Status>;
   readonly snapshots: Feed<SnapshotList>;
   readonly projects: Feed<ProjectList>;
   readonly refresh: { readonly status: () => void; readonly snapshots: () => void; readonly projects: () => void };
   readonly refreshAll: () => void;
-  /** Looks more often for a while: a call is under way whose run is not known yet. */
-  readonly hurry: (on: boolean) => void;
-  readonly open: (task: Task) => void;
 }
 
 export const DeskContext = createContext<Desk | null>(null);
@@ -30,9 +26,23 @@ export function useDesk(): Desk {
   return desk;
 }
 
+/** Whose data it is, from whichever call has answered: the status may be what fails. */
+export function deploymentOf({
+  projects,
+  snapshots,
+  status,
+}: Pick<Desk, 'projects' | 'snapshots' | 'status'>): Deployment | null {
+  return status.data?.deployment ?? snapshots.data?.deployment ?? projects.data?.deployment ?? null;
+}
+
 /** The server's time: ages are told by its clock, whatever this machine's says. */
 export function serverTime(status: Feed<Status>, now: number): number {
   if (status.data === null || status.at === null) return now;
   const at = Date.parse(status.data.at);
   return Number.isNaN(at) ? now : now + (at - status.at);
+}
+
+/** What a project is called; its id where that is not known. */
+export function projectName(projects: Feed<ProjectList>, id: string): string {
+  return projects.data?.projects.find(({ project }) => project === id)?.name ?? id;
 }

@@ -28,7 +28,7 @@ export function nextFeed<T>(feed: Feed<T>, event: FeedEvent<T>): Feed<T> {
   }
 }
 
-/** Data that are older than three rounds of asking, and a little, are not what somebody should decide by. */
+/** Data that are older than a round and a half of asking, and a little, are not what somebody should decide by. */
 export function isStale(feed: Feed<unknown>, everyMs: number, now: number): boolean {
-  return feed.at !== null && now - feed.at > 3 * everyMs + 15_000;
+  return feed.at !== null && now - feed.at > 1.5 * everyMs + 15_000;
 }

@@ -1,38 +1,128 @@
-import type { Plan, RestoreOrder, RunView, Scope, Snapshot } from '../api/types.js';
-import { standingOf } from '../words/standing.js';
+import { labelOf } from '../words/snapshot-label.js';
+import type { ListedSnapshot, Plan, RunSummary, RunView, Scope, Tally, WholeScope } from '../api/types.js';
+import { duration } from '../words/format.js';
+import { PLAN_LASTS_MS } from './pace.js';
+
+type Items = Extract<Scope, { items: unknown }>;
+type SelectedKeys = Extract<Scope, { families: unknown }>;
 
 /** The snapshot that a restore offers first: what `latest` means. Lists are newest first. */
-export function newestRestorable(snapshots: readonly Snapshot[]): string | null {
-  const found = snapshots.find((snapshot) => snapshot.purpose === 'backup' && standingOf(snapshot) === 'verified');
+export function newestRestorable(snapshots: readonly ListedSnapshot[]): string | null {
+  const found = snapshots.find((snapshot) => snapshot.purpose === 'backup' && labelOf(snapshot) === 'verified');
   return found?.id ?? null;
 }
 
-/** The plan that a dry run came to; null when it failed. */
-export function planOf(run: Pick<RunView, 'result' | 'state'> | null): Plan | null {
-  const plan = run?.state === 'succeeded' ? run.result?.['plan'] : undefined;
-  return typeof plan === 'object' && plan !== null ? (plan as Plan) : null;
+/** The plan in a run's result; null where it has none. What runs of older versions did not count is 0. */
+export function planOf(run: Pick<RunView, 'result'> | null): Plan | null {
+  const found = fieldsOf(run?.result)['plan'];
+  if (typeof found !== 'object' || found === null) return null;
+  const plan = found as Plan;
+  const whole = (tally: Tally): Tally => ({ ...NO_TALLY, ...tally });
+  return {
+    ...NO_ASIDES,
+    ...plan,
+    lists: { ...NO_ASIDES.lists, ...(plan as Partial<Plan>).lists },
+    total: whole(plan.total),
+    byFamily: Object.fromEntries(Object.entries(plan.byFamily).map(([family, tally]) => [family, whole(tally)])),
+  };
+}
+
+const NO_TALLY: Tally = {
+  write: 0,
+  overwrite: 0,
+  unite: 0,
+  fail: 0,
+  same: 0,
+  keep: 0,
+  blocked: 0,
+  expired: 0,
+  remove: 0,
+};
+const NO_ASIDES = {
+  usersJoined: 0,
+  usersLeft: 0,
+  goneClusters: 0,
+  lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
+};
+
+/** The fields of what a run's record holds; none where it is no object. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {};
+}
+
+/** A scope as a run's record has it; null for what is no scope, or is hidden from the page. */
+export function scopeOf(value: unknown): Scope | null {
+  if (typeof value !== 'object' || value === null) return null;
+  if ('all' in value) return { all: true };
+  if ('project' in value) return typeof value.project === 'string' ? { project: value.project } : null;
+  return isSelected(value) ? value : null;
+}
+
+/** What is hidden from the page is no list. */
+function isSelected(scope: object): scope is Exclude<Scope, WholeScope> {
+  const lists = 'items' in scope ? [scope.items] : KINDS.map((kind) => (scope as Partial<SelectedKeys>)[kind]);
+  return lists.every((list) => Array.isArray(list));
+}
+
+const KINDS = ['projects', 'families', 'matches', 'keys'] as const;
+
+/** `everything`, `project p`, `item p/1`, `project p, family config`. */
+export function scopeWords(scope: Scope): string {
+  if ('all' in scope) return 'everything';
+  if ('project' in scope) return `project ${scope.project}`;
+  if ('items' in scope) return `${scope.items.length === 1 ? 'item' : 'items'} ${scope.items.map(itemName).join(', ')}`;
+  const { families, keys, matches, projects } = scope;
+  const kinds: readonly (readonly [string, readonly string[]])[] = [
+    [projects.length === 1 ? 'project' : 'projects', projects],
+    [families.length === 1 ? 'family' : 'families', families],
+    ['keys matching', matches],
+    [keys.length === 1 ? 'key' : 'keys', keys],
+  ];
+  return kinds.flatMap(([kind, names]) => (names.length === 0 ? [] : [`${kind} ${named(names)}`])).join(', ');
+}
+
+function named(names: readonly string[]): string {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return names.slice(0, 3).join(', ') + more;
+}
+
+function itemName({ project, id }: Items['items'][number]): string {
+  return `${project}/${id}`;
+}
+
+/** Whether a restore by this plan would do anything at all. */
+export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
+  const keys = total.write + total.overwrite + total.unite + total.fail + total.remove;
+  return keys + lists.moved + usersJoined + usersLeft > 0;
 }
 
 /**
- * What the dry run planned for, and so what is confirmed and done: to undo the restore of one project is of that project
- * alone, whatever was chosen.
+ * Why a plan must be made again before it is carried out; null while it need not. Whoever confirms one must have seen what
+ * it would do to the database as it is, not as it was before somebody else restored, or hours ago.
  */
-export function plannedScope(run: Pick<RunView, 'input'> | null, chosen: Scope | null): Scope | null {
-  const scope = run?.input?.['scope'];
-  if (chosen === null || !('all' in chosen) || typeof scope !== 'object' || scope === null) return chosen;
-  return 'project' in scope && typeof scope.project === 'string' ? { project: scope.project } : chosen;
-}
-
-type Changes = Pick<Plan, 'total' | 'usersJoined'> & Partial<Pick<Plan, 'usersLeft' | 'lists'>>;
-
-/** Whether a restore by this plan would do anything at all. */
-export function changesAnything({ lists, total, usersJoined, usersLeft = 0 }: Changes): boolean {
-  const moved = lists?.moved ?? 0;
-  const keys = total.write + total.overwrite + total.unite + (total.fail ?? 0) + total.remove;
-  return keys + moved + usersJoined + usersLeft > 0;
+export function outdatedWords(
+  plan: Pick<RunSummary, 'finishedAt' | 'createdAt'>,
+  runs: readonly Pick<RunSummary, 'kind' | 'input' | 'createdAt' | 'finishedAt'>[],
+  now: number,
+): string | null {
+  const madeAt = Date.parse(plan.finishedAt ?? plan.createdAt);
+  const written = runs.some(
+    ({ finishedAt, input, kind }) =>
+      kind === 'restore' &&
+      fieldsOf(input)['dryRun'] !== true &&
+      typeof fieldsOf(input)['target'] !== 'string' &&
+      (finishedAt === null || Date.parse(finishedAt) > Date.parse(plan.createdAt)),
+  );
+  if (written) return 'Another restore has written since this plan was begun, or is writing.';
+  const age = now - madeAt;
+  return age > PLAN_LASTS_MS ? `This plan is ${duration(age)} old: the database may be otherwise by now.` : null;
 }
 
 /** What must be typed before a restore: the server demands the same. */
-export function confirmationFor({ snapshot, scope }: Pick<RestoreOrder, 'snapshot'> & { scope: Scope }): string {
-  return 'all' in scope ? snapshot : scope.project;
+export function confirmationFor({ snapshot, scope }: { readonly snapshot: string; readonly scope: Scope }): string {
+  if ('project' in scope) return scope.project;
+  const [item, ...more] = 'items' in scope ? scope.items : [];
+  return item !== undefined && more.length === 0 ? itemName(item) : snapshot;
 }

@@ -21,7 +21,7 @@ export function keepToken(token: string): void {
   try {
     sessionStorage.setItem(KEY, token);
   } catch {
-    // Then it lasts until the page is loaded anew.
+    // Then it lasts until the page is reloaded.
   }
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-export type Theme = 'light' | 'dark';
+type Theme = 'light' | 'dark';
 const KEY = 'soulcaster-backup.theme';
 const DARK = '(prefers-color-scheme: dark)';
 
@@ -43,6 +43,6 @@ function keepTheme(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // Then it lasts until the page is loaded anew.
+    // Then it lasts until the page is reloaded.
   }
 }

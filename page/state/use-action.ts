@@ -1,68 +1,113 @@
-import { useCallback, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
-import type { Started } from '../api/calls.js';
-import type { RunKind, RunView } from '../api/types.js';
+import type { Api } from '../api/calls.js';
+import type { RunKind, Started } from '../api/types.js';
 import { useDesk } from './desk.js';
-import type { Feed } from './feed.js';
-import { isOver, runBegun } from './runs.js';
+import { EVERY } from './pace.js';
+import { runBegun } from './runs.js';
 import { asCallError } from './use-feed.js';
-import { useRun } from './use-run.js';
+
+/** How often the runs are asked for one that a call without an answer may have begun. */
+const POLLS = 6;
 
 type Call =
   | { readonly step: 'idle' }
-  | { readonly step: 'sent'; readonly known: ReadonlySet<string> }
-  | { readonly step: 'started'; readonly runId: string }
-  | { readonly step: 'refused'; readonly error: CallError };
+  | { readonly step: 'sent' | 'looking' }
+  /** Refused, or sent without an answer and no run was found that came of it. */
+  | { readonly step: 'refused' | 'lost'; readonly error: CallError };
 
-/** Something asked for once, and the run that came of it. */
+/** What came of a call: the run, or why none is known. */
+type Outcome = { readonly run: string; readonly error: null } | { readonly run: null; readonly error: CallError };
+
+/** Something asked for once. `onStarted` is given the run that came of it. */
 export interface Action {
-  /** `sent` until the server has answered, or the run has turned up. */
-  readonly step: 'idle' | 'sent' | 'running' | 'over' | 'refused';
+  readonly step: Call['step'];
   readonly error: CallError | null;
-  readonly run: Feed<RunView | null>;
   readonly start: () => void;
-  readonly reset: () => void;
 }
 
-/** One action of a dialog: sends the call, finds its run, follows it to the end. */
-export function useAction(kind: RunKind, send: () => Promise<Started>): Action {
-  const desk = useDesk();
+/**
+ * Sends the call and finds its run: in its answer or, as long as that does not come or has told nothing, among the runs
+ * that were not there before. Nothing is said of a run that was not confirmed before it was looked for.
+ */
+export function useAction(kind: RunKind, send: () => Promise<Started>, onStarted: (run: string) => void): Action {
+  const { api, refresh } = useDesk();
   const [call, setCall] = useState<Call>({ step: 'idle' });
-  const runs = desk.status.data?.runs ?? [];
-  // While the call is open the status shows its run; where it fails without an answer, that run is still ours to follow.
-  const begun = call.step === 'sent' ? runBegun(runs, kind, call.known) : null;
-  const runId = call.step === 'started' ? call.runId : begun;
-  const run = useRun(runId);
-  const latest = useRef(begun);
-  latest.current = begun;
+  const alive = useRef(true);
+  useEffect(() => {
+    alive.current = true;
+    return () => void (alive.current = false);
+  }, []);
 
-  const start = useCallback(() => {
-    setCall({ step: 'sent', known: new Set(runs.map((one) => one.runId)) });
-    desk.hurry(true);
-    send()
-      .then(
-        (answer) => setCall({ step: 'started', runId: answer.runId }),
-        (error: unknown) => setCall(afterFailure(asCallError(error), latest.current)),
-      )
-      .finally(() => {
-        desk.hurry(false);
-        desk.refresh.status();
-      });
-  }, [send, runs, desk.hurry, desk.refresh]);
-  const reset = useCallback(() => setCall({ step: 'idle' }), []);
+  const start = useCallback(() => void perform(), [send, onStarted, kind, api]);
+  async function perform(): Promise<void> {
+    const known = new Set<string>();
+    setCall({ step: 'sent' });
+    // What is there already is not what this call begins. That the list cannot be had must not keep a call from being made.
+    const before = await newest(api, kind);
+    for (const { runId } of before ?? []) known.add(runId);
+    const call = { isAnswered: false };
+    const answered = send().then(
+      (answer): Outcome => ({ run: answer.runId, error: null }),
+      (thrown: unknown): Outcome => ({ run: null, error: asCallError(thrown) }),
+    );
+    void answered.then(() => (call.isAnswered = true));
+    const seen = pollWhile(() => alive.current && !call.isAnswered);
+    const first = await Promise.race([
+      answered,
+      seen.then((run) => (run === null ? answered : ({ run, error: null } as const))),
+    ]);
+    if (first.run !== null) {
+      started(first.run);
+      return;
+    }
+    if (isRefusal(first.error)) {
+      setCall({ step: 'refused', error: first.error });
+      return;
+    }
+    setCall({ step: 'looking' });
+    let looks = 0;
+    const run = await pollWhile(() => alive.current && looks++ < POLLS);
+    if (run === null) setCall({ step: 'lost', error: first.error });
+    else started(run);
 
-  const step = stepOf(call, runId, run);
-  return { step, error: call.step === 'refused' ? call.error : null, run, start, reset };
+    async function pollWhile(wanted: () => boolean): Promise<string | null> {
+      // What is new among the runs can be told only by who knows what was there.
+      if (before === null) return null;
+      while (wanted()) {
+        await new Promise((resolve) => setTimeout(resolve, EVERY.looking));
+        if (!alive.current) return null;
+        const begun = runBegun((await newest(api, kind)) ?? [], known);
+        if (begun !== null) return begun;
+      }
+      return null;
+    }
+  }
+
+  function started(run: string): void {
+    if (!alive.current) return;
+    setCall({ step: 'idle' });
+    refresh.status();
+    onStarted(run);
+  }
+
+  return { step: call.step, error: 'error' in call ? call.error : null, start };
 }
 
-/** A call that broke off may have begun its run all the same. */
-function afterFailure(error: CallError, runId: string | null): Call {
-  const broken = error.code === 'unreachable' || error.code === 'no-answer';
-  return broken && runId !== null ? { step: 'started', runId } : { step: 'refused', error };
+/** Whether the call was sent and it is not known yet what came of it: then it must not be sent again. */
+export function isUnderWay({ step }: Pick<Action, 'step'>): boolean {
+  return step === 'sent' || step === 'looking';
 }
 
-function stepOf(call: Call, runId: string | null, run: Feed<RunView | null>): Action['step'] {
-  if (call.step === 'idle' || call.step === 'refused') return call.step;
-  if (runId === null) return 'sent';
-  return run.data !== null && isOver(run.data.state) ? 'over' : 'running';
+/** Null: the list cannot be had. */
+async function newest(api: Api, kind: RunKind) {
+  return api.runs({ kind, limit: 5 }).then(
+    ({ runs }) => runs,
+    () => null,
+  );
+}
+
+/** Whether the server has said that nothing was begun: what failed later, or without an answer, may have begun a run. */
+export function isRefusal({ status }: Pick<CallError, 'status'>): boolean {
+  return status >= 400 && status < 500;
 }

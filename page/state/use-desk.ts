@@ -1,24 +1,20 @@
-import { useCallback, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Api } from '../api/calls.js';
-import type { Desk, Task } from './desk.js';
+import type { Status } from '../api/types.js';
+import type { Desk } from './desk.js';
+import { EVERY, statusEvery } from './pace.js';
 import { isOver } from './runs.js';
 import { useFeed } from './use-feed.js';
 
-/** How often each call is made, in milliseconds. */
-export const EVERY = { status: 15_000, statusBusy: 5000, statusHurry: 1500, snapshots: 60_000, projects: 120_000 };
-
 /** Keeps the three calls of the page going for as long as somebody is signed in. */
-export function useNewDesk(api: Api, open: (task: Task) => void): Desk {
-  const [calls, setCalls] = useState(0);
-  const [pace, setPace] = useState(EVERY.status);
-  const [status, refreshStatus] = useFeed(api.status, calls > 0 ? EVERY.statusHurry : pace);
+export function useFeeds(api: Api): Omit<Desk, 'api' | 'route' | 'zone'> {
+  const [status, refreshStatus] = useFeed(api.status, statusEvery);
   const [snapshots, refreshSnapshots] = useFeed(api.snapshots, EVERY.snapshots);
   const [projects, refreshProjects] = useFeed(api.projects, EVERY.projects);
-  const busy = status.data?.runs.some((run) => !isOver(run.state)) === true;
-  const wanted = busy ? EVERY.statusBusy : EVERY.status;
-  if (pace !== wanted) setPace(wanted);
 
-  const hurry = useCallback((on: boolean) => setCalls((number) => number + (on ? 1 : -1)), []);
+  useOnChange(snapshotsShown(status.data), refreshSnapshots);
+  useOnChange(snapshotsShown(status.data), refreshProjects);
+
   const refreshAll = useCallback(() => {
     refreshStatus();
     refreshSnapshots();
@@ -28,5 +24,22 @@ export function useNewDesk(api: Api, open: (task: Task) => void): Desk {
     () => ({ status: refreshStatus, snapshots: refreshSnapshots, projects: refreshProjects }),
     [refreshStatus, refreshSnapshots, refreshProjects],
   );
-  return { api, status, snapshots, projects, refresh, refreshAll, hurry, open };
+  return { status, snapshots, projects, refresh, refreshAll };
+}
+
+/** Changes whenever the list of snapshots may have; null as long as nothing is known. */
+function snapshotsShown(status: Status | null): string | null {
+  if (status === null) return null;
+  const { recoveryPoint, runs, storage } = status;
+  const over = runs.filter((run) => isOver(run.state)).map((run) => run.runId);
+  return JSON.stringify([storage, recoveryPoint.newestVerified, over[0] ?? null]);
+}
+
+/** Calls `act` when a value that was known is another one. */
+function useOnChange(value: string | null, act: () => void): void {
+  const before = useRef(value);
+  useEffect(() => {
+    if (before.current !== null && value !== null && before.current !== value) act();
+    before.current = value ?? before.current;
+  }, [value, act]);
 }

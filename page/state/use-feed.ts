@@ -12,18 +12,23 @@ interface Round<T> {
 }
 
 /**
- * Asks now, every `everyMs` (null: not again), and whenever the page comes back into view or the network does. One call
+ * Asks now, every that many milliseconds (a number, or what they are by the last answer; null: not again), and whenever the page comes back into view or the network does. One call
  * at a time; asked for during a call, it is made once more. Nothing is asked while nobody looks.
  */
-export function useFeed<T>(load: () => Promise<T>, everyMs: number | null): readonly [Feed<T>, () => void] {
+export function useFeed<T>(
+  load: () => Promise<T>,
+  every: number | null | ((data: T | null) => number),
+): readonly [Feed<T>, () => void] {
   const [feed, dispatch] = useReducer<Feed<T>, FeedEvent<T>>(nextFeed as Reducer<T>, NOTHING);
   const round = useRef<Round<T>>({ load, busy: false, again: false, alive: true });
+
+  const everyMs = typeof every === 'function' ? every(feed.data) : every;
 
   const refresh = useCallback(() => {
     const state = round.current;
     state.load = load;
     state.again = true;
-    if (!state.busy) void askWhileWanted(state, dispatch);
+    if (!state.busy) void pollWhileWanted(state, dispatch);
   }, [load]);
 
   useEffect(() => {
@@ -53,7 +58,7 @@ export function useFeed<T>(load: () => Promise<T>, everyMs: number | null): read
   return [feed, refresh];
 }
 
-async function askWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {
+async function pollWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {
   state.busy = true;
   // Both change while it waits.
   const isAlive = (): boolean => state.alive;
@@ -72,5 +77,5 @@ async function askWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>
 
 export function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
-  return new CallError('internal', 'The page could not read the answer', 'Load the page anew.', 0);
+  return new CallError('internal', 'The page could not read the answer', 'Reload the page.', 0);
 }

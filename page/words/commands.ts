@@ -1,4 +1,8 @@
-import type { ReindexOrder, RestoreOrder, Scope } from '../api/types.js';
+import type { ReindexOrder, RestoreOrder, Scope, WholeScope } from '../api/types.js';
+
+/** What the server is sent, but for what a terminal asks for itself; the scope as the server has understood it. */
+type RestoreWords = Omit<RestoreOrder, 'confirm' | 'scope'> & { readonly scope: Scope };
+type ReindexWords = Omit<ReindexOrder, 'scope'> & { readonly scope?: WholeScope };
 
 const PLAIN_WORD = /^[\w.:@][\w.:@-]*$/;
 
@@ -11,26 +15,60 @@ export function quoted(word: string): string {
 export const commands = {
   backup: () => line(['backup']),
   verify: (snapshot: string) => line(['verify', quoted(snapshot)]),
-  restore: ({ snapshot, scope, mode, dryRun }: Omit<RestoreOrder, 'confirm'>) =>
+  restore: ({
+    dryRun = false,
+    expiry = 'keep',
+    fromSource = false,
+    mode = 'replace',
+    reindex = true,
+    safety = true,
+    scope,
+    settle,
+    snapshot,
+  }: RestoreWords) =>
     line([
       'restore',
       quoted(snapshot),
-      ...projectOf(scope),
+      ...scopeOptions(scope),
       ...(mode === 'replace' ? [] : ['--mode', mode]),
+      ...(expiry === 'keep' ? [] : ['--ttl', expiry]),
+      ...(fromSource ? ['--from-source'] : []),
+      ...(settle === false ? ['--no-settle'] : []),
+      ...(safety ? [] : ['--no-safety']),
+      ...(reindex ? [] : ['--no-reindex']),
       ...(dryRun ? ['--dry-run'] : []),
     ]),
-  reindex: ({ scope, mode }: ReindexOrder) =>
+  reindex: ({ beside = null, dropOld, mode = 'in-place', retry = null, scope }: ReindexWords) =>
     line([
       'reindex',
-      ...('all' in scope ? ['--all'] : projectOf(scope)),
+      ...(retry !== null ? ['--retry', quoted(retry)] : []),
+      ...(scope === undefined ? [] : 'all' in scope ? ['--all'] : scopeOptions(scope)),
       ...(mode === 'in-place' ? [] : ['--mode', mode]),
+      ...(beside === null ? [] : beside.index === 'next' ? ['--next'] : ['--into', quoted(beside.suffix)]),
+      ...(dropOld === true ? ['--drop-old'] : []),
     ]),
   drill: () => line(['drill']),
   run: (id: string) => line(['run', quoted(id)]),
 };
 
-function projectOf(scope: Scope): string[] {
-  return 'all' in scope ? [] : ['--project', quoted(scope.project)];
+function scopeOptions(scope: Scope): string[] {
+  const given = (option: string, entries: readonly string[]): string[] =>
+    entries.flatMap((entry) => [option, quoted(entry)]);
+  if ('all' in scope) return [];
+  if ('project' in scope) return given('--project', [scope.project]);
+  if ('items' in scope) {
+    return given(
+      '--item',
+      scope.items.map(({ project, id }) => `${project}/${id}`),
+    );
+  }
+  const { families, keys, matches, projects } = scope;
+  return [
+    ...given('--project', projects),
+    ...given('--family', families),
+    ...given('--match', matches),
+    ...given('--key', keys),
+  ];
 }
 
 function line(words: readonly string[]): string {

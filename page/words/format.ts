@@ -1,3 +1,8 @@
+import type { RunCost } from '../api/types.js';
+
+/** In which zone instants are told. */
+export type Zone = 'utc' | 'local';
+
 const KIB = 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
@@ -13,6 +18,23 @@ export const UNKNOWN = '–';
 /** A figure in the words for it, or that it is not known. */
 export function known(value: number | null, words: (value: number) => string = count): string {
   return value === null ? UNKNOWN : words(value);
+}
+
+/** A price in US dollars, with as many places as a small one needs. */
+export function dollars(usd: number): string {
+  return `$${usd > 0 && usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`;
+}
+
+/** What was spent: `31,342 commands, at most $0.0627`. Null is not known, and 0 is nothing. */
+export function costWords(cost: RunCost | null): string {
+  if (cost === null) return 'not known';
+  const { commands, estimatedUsd, tokens } = cost;
+  if (commands === 0 && tokens === null) return 'no commands of the database';
+  const used = [
+    ...(commands === null ? [] : [`${counted(commands, 'command')} of the database`]),
+    ...(tokens === null ? [] : [`about ${counted(tokens, 'token')} of the embedder`]),
+  ];
+  return [...used, estimatedUsd === null ? 'price not known' : `at most ${dollars(estimatedUsd)}`].join(', ');
 }
 
 /** A number with its noun: `1 key`, `2 keys`. */
@@ -51,10 +73,31 @@ export function ago(ms: number): string {
   return ms < 2 * DAY ? `${Math.floor(ms / HOUR)} h ago` : `${Math.floor(ms / DAY)} d ago`;
 }
 
-/** An instant in UTC, as logs and ids have it: `2026-11-22 02:00 UTC`. What is no instant is shown as it is. */
-export function instant(text: string): string {
+/** An instant in UTC, as logs and ids have it, or by the clock of whoever looks. What is no instant is shown as it is. */
+export function instant(text: string, zone: Zone = 'utc'): string {
   const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? text : `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  if (Number.isNaN(time.getTime())) return text;
+  return zone === 'utc'
+    ? `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+    : local(time, { dateStyle: 'medium' });
+}
+
+/** The same of milliseconds since 1970; Redis takes times that no calendar has a date for. */
+export function moment(ms: number | string, zone: Zone): string {
+  const time = new Date(Number(ms));
+  return Number.isNaN(time.getTime()) ? 'after the year 275,000' : instant(time.toISOString(), zone);
+}
+
+/** The time of day alone. */
+export function clockOf(time: number, zone: Zone): string {
+  const date = new Date(time);
+  return zone === 'utc' ? `${date.toISOString().slice(11, 16)} UTC` : local(date, {});
+}
+
+function local(time: Date, { dateStyle }: { readonly dateStyle?: 'medium' }): string {
+  const clock = { hour: '2-digit', minute: '2-digit', hour12: false, timeZoneName: 'short' } as const;
+  const day = dateStyle === undefined ? {} : ({ year: 'numeric', month: '2-digit', day: '2-digit' } as const);
+  return new Intl.DateTimeFormat('sv-SE', { ...day, ...clock }).format(time);
 }
 
 /** A share in percent that never rounds up to all of it, nor down to none. */
@@ -64,6 +107,12 @@ export function percent(part: number, whole: number): string {
   if (share >= 100) return '100%';
   if (share > 99) return '99%';
   return share > 0 && share < 1 ? '1%' : `${Math.round(share)}%`;
+}
+
+/** A list in a sentence: `a, b and 3 more`. */
+export function listed(names: readonly string[], most = 3): string {
+  const more = names.length > most ? ` and ${count(names.length - most)} more` : '';
+  return names.slice(0, most).join(', ') + more;
 }
 
 /** How far a run is: `1,200 of 4,000 keys, 5.0 MiB`. */

@@ -1,4 +1,5 @@
 import type { RunView } from '../api/types.js';
+import { fieldsOf, scopeOf, scopeWords } from '../state/restore.js';
 import { bytes, count, counted, duration } from './format.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -6,18 +7,18 @@ type Fact = readonly [name: string, value: string];
 
 /** What a run came to, as names and values. What is not there is left out: a run that failed early knows little. */
 export function resultFacts({ kind, result }: Pick<RunView, 'kind' | 'result'>): Fact[] {
-  if (result === null) return [];
+  const fields = fieldsOf(result);
   switch (kind) {
     case 'snapshot':
-      return snapshotFacts(result);
+      return snapshotFacts(fields);
     case 'verify':
-      return verifyFacts(result);
+      return verifyFacts(fields);
     case 'restore':
-      return restoreFacts(result);
+      return restoreFacts(fields);
     case 'drill':
-      return drillFacts(result);
+      return drillFacts(fields);
     case 'reindex':
-      return reindexFacts(result);
+      return reindexFacts(fields);
   }
 }
 
@@ -38,20 +39,17 @@ function verifyFacts(result: Fields): Fact[] {
 }
 
 function restoreFacts(result: Fields): Fact[] {
-  const proof = fields(fields(result['proof'])['total']);
-  const vectors = fields(result['vectors']);
-  const undo = result['undo'];
+  const proof = fieldsOf(fieldsOf(result['proof'])['total']);
+  const scope = scopeOf(result['scope']);
   return [
-    ...words('Snapshot', result['snapshot']),
-    ...number('Keys written', fields(result['written'])['written']),
+    ...(scope === null ? [] : words('Of', scopeWords(scope))),
+    ...words('Mode', result['mode']),
+    ...number('Keys written', fieldsOf(result['written'])['written']),
     ...number('Keys removed', result['removed']),
     ...number('Proven equal', proof['equal']),
     ...positive('Missing', proof['missing']),
     ...positive('Different', proof['different']),
-    ...(typeof undo === 'string' && undo !== 'skipped' && undo !== 'empty'
-      ? words('To undo', `npx soulcaster-backup restore ${undo} --env-file .env`)
-      : []),
-    ...words('Vectors', vectors['state']),
+    ...positive('Left over', result['extras']),
     ...time('Took', result['milliseconds']),
   ];
 }
@@ -67,19 +65,15 @@ function drillFacts(result: Fields): Fact[] {
 }
 
 function reindexFacts(result: Fields): Fact[] {
-  const skipped = fields(result['skipped']);
+  const skipped = fieldsOf(result['skipped']);
   return [
     ...number('Embedded', result['embedded']),
     ...positive('Had a vector already', result['unchanged']),
     ...positive('Vectors removed, whose item is gone', result['swept']),
     ...positive('Items skipped', skipped['count']),
-    ...number('Vectors now', fields(result['proof'])['vectors']),
+    ...number('Vectors now', fieldsOf(result['proof'])['vectors']),
     ...time('Took', result['milliseconds']),
   ];
-}
-
-function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 function words(name: string, value: unknown): Fact[] {
@@ -106,10 +100,11 @@ function time(name: string, value: unknown): Fact[] {
 export function endWords({ state, error, result, kind }: Pick<RunView, 'state' | 'error' | 'result' | 'kind'>): string {
   if (state === 'failed') return `Failed: ${error?.message ?? 'no reason is known'}`;
   if (state === 'incomplete') return `Incomplete: ${error?.message ?? 'something could not be done'}`;
-  const keys = result?.['keys'];
+  if (error !== null) return error.message;
+  const { keys, proof } = fieldsOf(result);
   if (kind === 'snapshot' && typeof keys === 'number') return `Done: ${counted(keys, 'key')} saved and read back`;
   if (kind === 'verify' && typeof keys === 'number') return `Done: all ${counted(keys, 'key')} are as they were saved`;
-  if (kind === 'restore' && result?.['proof'] === undefined) return 'This is the plan: nothing was changed';
+  if (kind === 'restore' && proof === undefined) return 'This is the plan: nothing was changed';
   if (kind === 'restore') return 'Done: every key was compared with the snapshot';
   return 'Done';
 }

@@ -8,7 +8,7 @@ import { benchSnapshot } from './snapshot.js';
 
 const USAGE = `usage: npm run bench -- snapshot|restore|reindex [options]
   --projects N --items N   Soulcaster-shaped data: projects, and feedback items of each (default 10 and 1500)
-  --keys N                 so many keys of all types and sizes instead
+  --keys N                 this many keys of all types and sizes instead
   --rounds N               how often each measurement is repeated; medians are told (default 3)
   --latency MS             time that each request takes on the way to the database, besides (default 0)
   --delays MS,MS           reindex: what each call of the embedder takes (default 200,1000)

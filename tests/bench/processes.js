@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { environment } from '../../dist/lib/config.js';
+import { environment } from '../../dist/lib/app/config.js';
 
 /** Path of a program of the benchmarks. */
 export function program(/** @type {string} */ name) {
@@ -25,7 +25,7 @@ export async function productFlags() {
 }
 
 /**
- * Runs a program to its end in a process of its own and returns the JSON that it prints. Throws when it fails, with
+ * Runs a program to its end in a separate process and returns the JSON that it prints. Throws when it fails, with
  * what it said on stderr.
  * @param {readonly string[]} args of node
  * @param {Readonly<Record<string, string>>} [variables] over our own
@@ -53,7 +53,7 @@ export async function runProgram(path, args, variables = {}) {
 }
 
 /**
- * Starts a server in a process of its own; resolves when it has printed a line of JSON.
+ * Starts a server in a separate process; resolves when it has printed a line of JSON.
  * @param {readonly string[]} args of node
  * @returns {Promise<{ready: any, stop(): Promise<void>}>}
  */

@@ -18,7 +18,8 @@ export function reportReindex({ machine, parallelism, batch, rows }) {
         .join(', ')}`,
       `  memory           ${megabytes(row.peakRss)} MB at most in a function's process`,
       `  messages         ${whole(row.messages)}, the largest of ${row.largestMessage} bytes; ${whole(row.calls)} calls of the embedder`,
-      `  processor        ${cpu.join(', ')}`,
+      `  database         ${row.commandsPerItem.toFixed(2)} commands and ${whole(row.bytesPerItem)} bytes an item, whole run`,
+      `  processor        ${cpu.join(', ')}; ${row.cpuMsPerBatch.toFixed(0)} ms a batch while embedding, of all parts`,
     );
   }
   return `${lines.join('\n')}\n`;

@@ -22,7 +22,7 @@ export function report({ machine, options, inFlight, medians, rounds, hottest })
   table.push(
     row('wire: the same requests, replies thrown away', medians.wireMs, 1),
     row('snapshot, reading', medians.scanMs, medians.scanOverWire),
-    row('snapshot, read back and sealed', medians.totalMs, medians.totalOverWire),
+    row('snapshot, read back and finalized', medians.totalMs, medians.totalOverWire),
     row(`redis-cli --rdb (${megabytes(rdb.bytes)} MB)`, medians.rdbMs, null),
   );
   const shares = rounds.map(({ wire, snapshot: each }) => (wire.totalMs / each.scanMs).toFixed(2)).join(', ');

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensurePrograms, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { ensurePrograms, REDIS_SERVER } from '../../dist/dev/packages.js';
 import { machine } from './figures.js';
 import { productFlags, program, runNode } from './processes.js';
 import { hottestFunctions } from './profile.js';
@@ -9,7 +9,7 @@ import { median } from './statistics.js';
 
 /** Requests under way at a time for each part that is worked on. */
 const IN_FLIGHT = [4, 1];
-/** Parts that one process works on at a time: TASKS_IN_PROCESS of lib/app.ts. */
+/** Parts that one process works on at a time: TASKS_IN_PROCESS of lib/app/app.ts. */
 const PARTS_AT_A_TIME = 2;
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { ensurePrograms, findProgram, REDIS_SERVER } from '../../dist/dev/packages.js';
 import { machine } from './figures.js';
 import { productFlags, program, runNode, runProgram } from './processes.js';
 import { hottestFunctions } from './profile.js';

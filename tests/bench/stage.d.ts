@@ -1,7 +1,7 @@
 /** How much of what: the options of programs/load-data.js, without their dashes. */
 export type Data = Readonly<Record<string, number>>;
 
-/** A loaded redis-server and the REST stand-in in front of it, each in a process of its own, and a temporary folder. */
+/** A loaded redis-server and the REST stand-in in front of it, each in a separate process, and a temporary folder. */
 export interface Stage {
   readonly keys: number;
   readonly redisUrl: string;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
-import { startRedisServer } from '../../dist/lib/local/redis-server.js';
+import { startRedisServer } from '../../dist/dev/redis-server.js';
 import { built, program, runNode, startNode } from './processes.js';
 
 /** How a replica asks for the data matters to redis-cli alone: without this the server waits 5 s for more replicas. */
@@ -12,7 +12,7 @@ const REDIS_ARGS = ['--repl-diskless-sync-delay', '0'];
 
 /**
  * @typedef {Readonly<Record<string, number>>} Data How much of what: the options of programs/load-data.js.
- * @typedef {object} Stage Everything that a measurement needs, each server in a process of its own.
+ * @typedef {object} Stage Everything that a measurement needs, each server in a separate process.
  * @property {number} keys
  * @property {string} redisUrl
  * @property {string} url of the REST endpoint
@@ -42,7 +42,7 @@ export async function setStage(data, latencyMs) {
     stops.push(() => redis.stop());
     const amounts = Object.entries(data).flatMap(([name, amount]) => [`--${name}`, String(amount)]);
     const { keys } = await runNode([program('load-data'), '--redis', redis.url, ...amounts]);
-    const standIn = await startNode([built('lib/local/upstash-redis/main'), '--redis', redis.url, '--token', token]);
+    const standIn = await startNode([built('dev/upstash-redis/main'), '--redis', redis.url, '--token', token]);
     stops.push(() => standIn.stop());
     const url = latencyMs > 0 ? await slowDown(standIn.ready.url, latencyMs, stops) : standIn.ready.url;
     const variables = (/** @type {string} */ name) => ({
@@ -50,6 +50,7 @@ export async function setStage(data, latencyMs) {
       UPSTASH_REDIS_REST_TOKEN: token,
       BACKUP_STORE: pathToFileURL(join(folder, name)).href,
       QSTASH_TOKEN: '',
+      BACKUP_COMMANDS_PER_SECOND: '0',
     });
     return { keys, redisUrl: redis.url, url, token, folder, variables, empty: () => emptyOut(redis.url), stop };
   } catch (error) {

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { startGitHub, type GitHubStandIn } from '../../lib/local/github/index.js';
-import { startVercelApi, type VercelStandIn, type VercelStandInOptions } from '../../lib/local/vercel-api/index.js';
-import { ended, spawnCli, type Ended, type Variables } from './fixture.js';
+import { startGitHub, type GitHubStandIn } from '../../dev/github/index.js';
+import { startVercelApi, type VercelStandIn, type VercelStandInOptions } from '../../dev/vercel-api/index.js';
+import { cli, type Ended, type Variables } from './fixture.js';
 
 export const OLD_TOKEN = 'ghp_old0old0old0old0old0old0old0old0old0';
 export const NEW_TOKEN = 'ghp_new0new0new0new0new0new0new0new0new0';
@@ -57,9 +57,7 @@ export async function openAccounts(
     folder,
     async run(args, input = '', more = {}) {
       const variables = { ...env, ...more };
-      const child = spawnCli(args, variables);
-      child.stdin.end(input);
-      const result = await ended(child, variables);
+      const result = await cli(args, variables, input);
       const everything = `${result.stdout}${result.stderr}${await textOf(folder)}`;
       const leaked = [...SECRETS, vercel.token].filter((secret) => everything.includes(secret));
       if (leaked.length > 0) throw new Error(`${leaked.length} secrets are in the output or the store`);

@@ -225,7 +225,7 @@ describe('doctor fails', () => {
     const right = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: ours });
     expect(right.checks.get('encryption')).toMatchObject({
       status: 'ok',
-      detail: expect.stringContaining('opened it again'),
+      detail: expect.stringContaining('decrypted it again'),
     });
   });
 });

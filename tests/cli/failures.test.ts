@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import getPort from 'get-port';
-import { storeApp } from '../../lib/app.js';
-import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../lib/local/fault-proxy.js';
+import { storeApp } from '../../lib/app/app.js';
+import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../dev/fault-proxy.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { cli, cliJson, ended, openStack, spawnCli, until, type CliStack, type Variables } from './fixture.js';
 
@@ -86,13 +86,13 @@ describe('an interrupted backup', () => {
     });
   });
 
-  it('over the queue is no longer watched, and goes on', async () => {
+  it('over the queue is no longer watched, and continues', async () => {
     const env = { ...(await stack.alone()), QSTASH_TOKEN: stack.secrets.queueToken };
     // The functions have another store: there nobody knows the run, and nobody ends it.
     const child = spawnCli(['backup', '--json'], env);
     let told = '';
     child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
-    await until(child, () => told.includes('scan:'));
+    await until(child, () => told.includes('reading the database'));
     child.kill('SIGINT');
     const { code, stdout } = await ended(child, env);
     expect([code, JSON.parse(stdout)]).toMatchObject([130, { error: { code: 'interrupted' } }]);

@@ -4,20 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { execa } from 'execa';
-import { startStack, type Stack, type StackOptions } from '../../lib/local/stack/index.js';
-import { loadWorkspace } from '../../lib/local/data/index.js';
+import { startStack, type Stack, type StackOptions } from '../../dev/stack/index.js';
+import { loadWorkspace } from '../../dev/data/index.js';
+import { runHere, type Ended, type Variables } from '../support/command-line.js';
+
+export type { Ended, Variables };
 
 export const ROOT = process.cwd();
 const BINARY = join(ROOT, 'bin/soulcaster-backup.js');
 const SECRET_NAME = /TOKEN|SECRET|KEY|IDENTITY/;
-
-export type Variables = Readonly<Record<string, string>>;
-
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** Starts the real program, with exactly these variables. */
 export function spawnCli(args: readonly string[], env: Variables, cwd = ROOT) {
@@ -41,21 +36,34 @@ export async function until(child: ReturnType<typeof spawnCli>, condition: () =>
 /** Waits for the program's end. Fails when a secret that it was given is anywhere in what it wrote. */
 export async function ended(child: ReturnType<typeof spawnCli>, env: Variables): Promise<Ended> {
   const { exitCode, stdout, stderr } = await child;
-  const result = { code: exitCode ?? -1, stdout, stderr };
+  return withoutSecrets({ code: exitCode ?? -1, stdout, stderr }, env);
+}
+
+/** The result. Fails when one of these secrets is anywhere in it. */
+export function withoutSecrets(result: Ended, env: Variables): Ended {
   const secrets = Object.entries(env).filter(([name, value]) => SECRET_NAME.test(name) && value.length >= 6);
   const leaked = secrets.filter(([, value]) => (result.stdout + result.stderr).includes(value)).map(([name]) => name);
   if (leaked.length > 0) throw new Error(`The output holds the value of ${leaked.join(', ')}`);
   return result;
 }
 
-/** Runs the program to its end. */
-export async function cli(args: readonly string[], env: Variables = {}, cwd = ROOT): Promise<Ended> {
+/** Runs the command line to its end, within this process. Fails when it shows a secret that it was given. */
+export async function cli(args: readonly string[], env: Variables = {}, input?: string): Promise<Ended> {
+  return withoutSecrets(await runHere(args, env, input), env);
+}
+
+/** Runs the real program to its end. */
+export async function cliProcess(args: readonly string[], env: Variables = {}, cwd = ROOT): Promise<Ended> {
   return ended(spawnCli(args, env, cwd), env);
 }
 
-/** Runs the program with --json and parses what it printed: exactly one document. */
-export async function cliJson(args: readonly string[], env: Variables): Promise<Ended & { json: JsonDocument }> {
-  const result = await cli([...args, '--json'], env);
+/** Runs the command line with --json and parses what it printed: exactly one document. */
+export async function cliJson(
+  args: readonly string[],
+  env: Variables,
+  run: typeof cli | typeof cliProcess = cli,
+): Promise<Ended & { json: JsonDocument }> {
+  const result = await run([...args, '--json'], env);
   return { ...result, json: JSON.parse(result.stdout) as JsonDocument };
 }
 

@@ -54,7 +54,10 @@ describe('github check', () => {
   it('exits with 3 when GitHub cannot be asked, and says that it is not the credential', async () => {
     accounts.github.set({ fault: () => 'primary' });
     const { code, stdout } = await accounts.run(['github', 'check'], '', { GITHUB_TOKEN: OLD_TOKEN });
-    expect([code, stdout]).toEqual([3, expect.stringContaining('cannot tell')]);
+    expect([code, stdout]).toEqual([
+      3,
+      expect.stringContaining('GitHub accepts the token, and nothing more of it now'),
+    ]);
   });
 
   it('tells half a pair, and repositories that are none', async () => {
@@ -74,7 +77,7 @@ describe('github check', () => {
 });
 
 describe('github rotate', () => {
-  it('sets a token that comes through a pipe, and builds the backend anew', async () => {
+  it('sets a token that comes through a pipe, and builds the backend again', async () => {
     const { code, json } = await accounts.runJson(['github', 'rotate', '--value-stdin', '--yes'], `${NEW_TOKEN}\n`);
     expect([code, json]).toEqual([
       0,
@@ -88,7 +91,7 @@ describe('github rotate', () => {
     const { code, stdout } = await accounts.run(args, '', { FRESH_TOKEN: NEW_TOKEN });
     expect([code, writes(), await textOf(accounts.folder), token()]).toEqual([0, 0, '', [OLD_TOKEN, OLD_TOKEN]]);
     expect(stdout).toContain('a dry run: nothing was changed');
-    expect(stdout).toMatch(/soulcaster-backend +GITHUB_TOKEN +gets the new value +dpl_\w+ is built anew/);
+    expect(stdout).toMatch(/soulcaster-backend +GITHUB_TOKEN +gets the new value +dpl_\w+ is rebuilt/);
   });
 
   it('refuses a token that does not work, before anything is changed', async () => {
@@ -123,7 +126,7 @@ describe('github rotate', () => {
     expect(accounts.vercel.served(DASHBOARD)).toEqual({ GITHUB_ID: 'Ov23other', GITHUB_SECRET: OLD_SECRET });
   });
 
-  it('goes on where a killed one has stopped', async () => {
+  it('continues where a killed one has stopped', async () => {
     accounts.vercel.set({ build: () => ({ looks: 10_000 }) });
     const env = { ...accounts.env };
     const child = spawnCli(['github', 'rotate', '--value-stdin', '--yes'], env);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startReceiver, type Receiver } from '../guard/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
 import { cli, cliJson, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;
@@ -14,7 +14,8 @@ afterAll(async () => {
 
 describe('status and guard', () => {
   it('say that nothing is there, see to it within this process, and say that all is well', async () => {
-    const env = await stack.alone();
+    // Nothing calls the guard but an operator, and somebody is told.
+    const env = { ...(await stack.alone()), CRON_SECRET: '', ALERT_WEBHOOK_URL: receiver.alertUrl };
     const before = await cliJson(['status'], env);
     expect([before.code, before.json]).toMatchObject([
       1,
@@ -26,22 +27,37 @@ describe('status and guard', () => {
     const after = await cliJson(['status'], env);
     expect([after.code, after.json]).toMatchObject([
       0,
-      { state: 'ok', recoveryTime: { met: true, lastDrill: { outcome: 'passed' } }, guard: { outcome: 'ok' } },
+      {
+        ...{ state: 'ok', recoverable: { state: 'ok' }, watched: { state: 'ok', by: 'guard', schedulers: [] } },
+        recoveryTime: { state: 'ok', met: true, lastDrill: { outcome: 'passed' } },
+        services: {
+          state: 'ok',
+          items: expect.arrayContaining([expect.objectContaining({ name: 'redis', by: 'status' })]) as unknown,
+        },
+        guard: { outcome: 'ok' },
+      },
     ]);
+    const cron = await cliJson(['status'], { ...env, CRON_SECRET: 'a-secret-of-sixteen' });
+    expect([cron.code, cron.json]).toMatchObject([1, { state: 'unknown', watched: { state: 'unknown' } }]);
     const { code, stdout } = await cli(['status'], env);
+    expect(stdout).toMatch(/^\s*services\s+ok, since \S+, tried \S+ by \w+$/m);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/recovery point\s+.* old, within the objective of 24 h/)]);
   });
 
   it('tell of what is wrong, exit with 1, and show no address of a webhook', async () => {
     const alone = await stack.alone();
     const env = { ...alone, UPSTASH_REDIS_REST_TOKEN: 'wrong-token', ALERT_WEBHOOK_URL: receiver.alertUrl };
+    const before = receiver.messages.length;
     const turn = await cliJson(['guard'], env);
     expect([turn.code, turn.json['outcome']]).toEqual([1, 'alerts']);
-    const told = receiver.messages.flatMap(({ alerts }) => alerts.map(({ code, subject }) => `${code} ${subject}`));
+    const told = receiver.messages
+      .slice(before)
+      .flatMap(({ alerts }) => alerts.map(({ code, subject }) => `${code} ${subject}`));
     expect(told.sort()).toEqual(['backup-failed snapshot', 'credential-failed redis', 'rpo-breached database']);
     expect(turn.stdout + turn.stderr).not.toContain('secret-of-the-hook');
     const shown = await cliJson(['status'], env);
     expect([shown.code, (shown.json['alerts'] as unknown[]).length]).toEqual([1, 3]);
+    expect(shown.json).toMatchObject({ recoverable: { state: 'not-ok' }, services: { state: 'not-ok' } });
   });
 
   it('say so when the store is not there', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc, { anyCharacter } from '../support/fast-check.js';
 import { progressView } from '../../lib/cli/output/progress.js';
 import { bytes, counted, duration, keyName, printable } from '../../lib/cli/output/format.js';
 import { redact } from '../../lib/cli/output/redact.js';
@@ -9,7 +9,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 describe('printable', () => {
   it('lets no control character through, whatever a key is named', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (name) => {
+      fc.property(fc.string({ unit: anyCharacter }), (name) => {
         expect(printable(name)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
       }),
     );
@@ -72,7 +72,9 @@ describe('progress without a terminal', () => {
     const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => now);
     const at = (ms: number, phase: string, done: number, total: number | null): void => {
       now = ms;
-      view.update({ phase, progress: { done, total, unit: 'keys', bytes: done * 1024 } } as RunRecord);
+      const doing = phase === 'scan' ? 'reading the database' : '';
+      const progress = { done, total, unit: 'keys', bytes: done * 1024 };
+      view.update({ kind: 'snapshot', phase, doing, progress } as RunRecord);
     };
     at(0, 'scan', 0, 1000);
     at(1000, 'scan', 100, 1000);
@@ -80,8 +82,8 @@ describe('progress without a terminal', () => {
     at(4100, 'seal', 1, null);
     view.stop();
     expect(told).toEqual([
-      'scan: 0 of 1,000 keys, 0 B',
-      'scan: 400 of 1,000 keys, 400.0 KiB, 100 keys/s, about 6.0 s left',
+      'reading the database: 0 of 1,000 keys, 0 B',
+      'reading the database: 400 of 1,000 keys, 400.0 KiB, 100 keys/s, about 6.0 s left',
       'seal: 1 keys, 1.0 KiB',
     ]);
   });

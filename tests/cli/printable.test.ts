@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { printable, printableJson } from '../../lib/cli/output/printable.js';
 
 it.each([

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pathToFileURL } from 'node:url';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { days, listed, namesIn } from '../guard/prune/bench.js';
+import { days, listed, namesIn } from '../retention/prune/bench.js';
 import { cli, cliJson } from './fixture.js';
 
 let folder: FolderStore;
@@ -67,14 +67,14 @@ describe('replicate on the command line', () => {
     await second.remove();
   });
 
-  it('exits with 1 and names the part that the first store no longer has', async () => {
+  it('exits with 1 and names the snapshot of which the first store no longer has a part', async () => {
     const second = await folderStore();
     const both = { ...env, RETENTION_KEEP_LAST: '2', BACKUP_REPLICA_STORE: pathToFileURL(second.folder).href };
     const ids = await days(folder.store, 2);
     const part = (await namesIn(folder.store, `snapshots/${ids[1] ?? ''}/part-`))[1] ?? '';
     await folder.store.remove(part);
     const { code, json } = await cliJson(['replicate'], both);
-    expect([code, json.error?.code, json['damaged']]).toEqual([1, 'damaged', [part]]);
+    expect([code, json.error?.code, json['damaged']]).toEqual([1, 'damaged', [ids[1]]]);
     await second.remove();
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect } from '../../lib/connect.js';
+import { connect } from '../../lib/app/connect.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 import { anyProject, redis, taken } from './restore-fixture.js';
 import { onTerminal, type OnTerminal } from './terminal.js';
@@ -16,9 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const QUESTION = /Type yes to go on: $/;
+const QUESTION = /Type yes to do it: $/;
 
-/** Runs `reindex` with mode flush on a terminal of its own, and types an answer. */
+/** Runs `reindex` with mode flush on a separate terminal, and types an answer. */
 function typing(answer: string): Promise<OnTerminal> {
   return onTerminal(['reindex', '--project', project, '--mode', 'flush'], env, [[QUESTION, answer]]);
 }
@@ -43,7 +43,7 @@ describe('mode flush', () => {
     expect(await hasStray()).toBe(true);
   });
 
-  it('clears the index and makes it anew after a yes, and with --yes', async () => {
+  it('clears the index and makes it again after a yes, and with --yes', async () => {
     const { code, screen } = await typing('yes\r');
     expect([code, screen]).toEqual([0, expect.stringContaining('Re-indexed with mode flush')]);
     expect(await hasStray()).toBe(false);

@@ -15,7 +15,7 @@ afterAll(() => stack.stop());
 
 const WAITS = /waits until \d{4}-\d\d-\d\d \d\d:\d\d UTC: Gemini's daily quota is used up/;
 
-describe('a restore whose vectors cannot be made anew', () => {
+describe('a restore whose vectors cannot be rebuilt', () => {
   it('is told of as restored all the same, with its undo, what to do, and exit 3', async () => {
     const env = await stack.alone();
     await taken(env);
@@ -51,7 +51,7 @@ describe('a run that waits', () => {
     await until(started, () => WAITS.test(told));
     started.kill('SIGINT');
     const left = await ended(started, stack.env);
-    expect([left.code, left.stderr]).toEqual([130, expect.stringContaining('it goes on')]);
+    expect([left.code, left.stderr]).toEqual([130, expect.stringContaining('it continues')]);
 
     const id = /run (\S+): handed over/.exec(told)?.[1] ?? '';
     const shown = await cli(['run', id], stack.env);

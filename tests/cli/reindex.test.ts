@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connect } from '../../lib/connect.js';
+import { connect } from '../../lib/app/connect.js';
 import { cli, cliJson, openStack, type CliStack } from './fixture.js';
 import { anyProject, removeProject, taken } from './restore-fixture.js';
 
@@ -41,13 +41,34 @@ describe('reindex', () => {
     expect(await indexed()).toHaveLength(60);
   });
 
+  it('leaves what the vectors were made with to status and doctor, which tell of another model or rule', async () => {
+    const env = await stack.alone();
+    expect((await cli(['reindex', '--project', project], env)).code).toBe(0);
+    const same = await cli(['status'], env);
+    expect(same.stdout).toMatch(/gemini-embedding-001 \(768 dimensions, bodies cut at 1500 characters\), proven since/);
+    expect(same.stdout).not.toContain('index-model-differs');
+    for (const other of [{ EMBEDDING_MODEL: 'gemini-embedding-2' }, { CLUSTERING_TRUNCATE_BODY_CHARS: '0' }]) {
+      const { json } = await cliJson(['status'], { ...env, ...other });
+      expect(json).toMatchObject({ index: { namespaces: [{ model: 'gemini-embedding-001', dimensions: 768 }] } });
+      expect(json['alerts']).toContainEqual(expect.objectContaining({ code: 'index-model-differs' }));
+      const doctor = await cliJson(['doctor'], { ...env, ...other });
+      expect(doctor.json['checks']).toContainEqual(
+        expect.objectContaining({
+          name: 'index',
+          status: 'fail',
+          detail: expect.stringContaining('gemini-embedding-001'),
+        }),
+      );
+    }
+  });
+
   it('over the queue hands over at once, and `run` follows it', async () => {
     const { code, json } = await cliJson(['reindex', '--project', project], stack.env);
     expect([code, json]).toMatchObject([0, { state: 'running' }]);
     const followed = await cliJson(['run', String(json['runId']), '--watch'], stack.env);
     expect([followed.code, followed.json]).toMatchObject([0, { state: 'succeeded', embedded: 60 }]);
     const shown = await cli(['run', String(json['runId'])], stack.env);
-    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('a reindex')]);
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('a re-index')]);
     const watched = await cliJson(['reindex', '--project', project, '--watch'], stack.env);
     expect([watched.code, watched.json]).toMatchObject([0, { state: 'succeeded', embedded: 60 }]);
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { fullApp } from '../../lib/app.js';
-import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../lib/local/fault-proxy.js';
+import { fullApp } from '../../lib/app/app.js';
+import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../dev/fault-proxy.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { cliJson, ended, openStack, spawnCli, until, type CliStack, type Variables } from './fixture.js';
 import { anyProject, removeProject, stateOf, taken } from './restore-fixture.js';

@@ -24,7 +24,8 @@ describe('a restore that is refused', () => {
   it.each([
     ['an unknown project', ['latest', '--project', 'nobody', '--yes'], 10, 'not-found'],
     ['an unknown snapshot', [unknown, '--yes'], 10, 'not-found'],
-    ['a path for a snapshot', ['../../etc/passwd', '--yes'], 10, 'not-found'],
+    ['a file that nobody says is meant for this database', ['../no/such/file', '--yes'], 2, 'not-confirmed'],
+    ['a file that is not there', ['../no/such/file', '--yes', '--from-source'], 10, 'not-found'],
     ['a time before all snapshots', ['--at', '2001-01-01T00:00Z', '--yes'], 10, 'not-found'],
     ['no --yes and no terminal', ['latest'], 2, 'usage'],
     ['a mode that there is none of', ['--mode', 'overwrite', '--yes'], 2, 'usage'],

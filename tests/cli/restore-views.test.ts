@@ -37,6 +37,7 @@ const DRY: DryRunResult = {
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },
   milliseconds: 1_000,
+  restoredMilliseconds: 600,
 };
 
 function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
@@ -54,6 +55,7 @@ function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
     proof,
     gone: null,
     projects: [],
+    notMarked: null,
     vectors: { state: 'to-do', run: null },
     ...changes,
   };
@@ -62,7 +64,7 @@ function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
 const UNDO = { from: ID, words: restoreCommand(ID, DRY), commands: 50_000 };
 
 describe('a plan', () => {
-  it('counts by family and in all, and names so many keys', () => {
+  it('counts by family and in all, and names this many keys', () => {
     const plan = noPlan();
     for (let key = 0; key < 1_200; key++) countAction(plan, 'feedback', 'remove');
     countAction(plan, 'cluster', 'same');
@@ -124,7 +126,8 @@ describe('a report', () => {
       /proof +12 keys equal, 0 missing, 0 different/,
       new RegExp(`undo +npx soulcaster-backup restore ${ID} --env-file \\.env$`, 'm'),
       /commands +100,000 in 200 requests, 50,000 more to save what was there, at most \$0\.3000/,
-      /time +1\.0 s, within the objective of 4 h/,
+      /restored +in 0\.6 s, within the objective of 4 h/,
+      /time +1\.0 s with the proof/,
       /saving what is there +1 min 0 s/,
     ])
       expect(text).toMatch(line);
@@ -132,7 +135,7 @@ describe('a report', () => {
   });
 
   it('tells of what is out of the ordinary', () => {
-    const text = reportView(restored({ extras: 3, locksTaken: 1, milliseconds: 5 * 3_600_000 }), null);
+    const text = reportView(restored({ extras: 3, locksTaken: 1, restoredMilliseconds: 5 * 3_600_000 }), null);
     expect(text).toMatch(/newer +3 keys not in the snapshot/);
     expect(text).toMatch(/locks +1 taken/);
     expect(text).toContain('OVER the objective');

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { progressView } from '../../lib/cli/output/progress.js';
 import { restoreCommand } from '../../lib/cli/restore/words.js';
 import type { RunRecord } from '../../lib/runs/model.js';
@@ -34,17 +34,17 @@ describe('the progress of a restore', () => {
   it('is told in words, without counts where nothing is counted', () => {
     const told: string[] = [];
     const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
-    const at = (phase: string, done: number, total: number | null): void =>
-      view.update({ kind: 'restore', phase, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
-    at('check', 1, 3);
-    at('fence', 0, null);
-    at('write', 0, 3);
-    at('a-phase-of-a-newer-version', 0, null);
+    const at = (phase: string, doing: string, done: number, total: number | null): void =>
+      view.update({ kind: 'restore', phase, doing, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
+    at('check', 'checking the snapshot', 1, 3);
+    at('fence', 'locking the projects', 0, null);
+    at('write', 'writing', 0, 3);
+    at('a-phase-of-an-older-version', '', 0, null);
     expect(told).toEqual([
       'checking the snapshot: 1 of 3 parts',
       'locking the projects',
       'writing: 0 of 3 parts',
-      'a-phase-of-a-newer-version',
+      'a-phase-of-an-older-version',
     ]);
   });
 });

@@ -74,7 +74,7 @@ describe('restore --yes', () => {
     expect(rowOf(stdout, project).slice(0, 3)).toEqual(['60', expect.stringMatching(/^\d+$/), 'yes']);
     for (const word of ['undo', 'commands', '$', 'objective of 4 h', 'Time by phase', 'Next: re-index the vectors'])
       expect(stdout).toContain(word);
-    expect(stderr).toContain('at work in this process');
+    expect(stderr).toContain('running in this process');
     await redis(url, 'DEL', 'stray:key');
   });
 

@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startRedisServer } from '../../lib/local/redis-server.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { fileStore } from '../../lib/stores/file/store.js';
+import { addMark } from '../../lib/snapshot/unfinished-marks.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { startRedisServer } from '../../dev/redis-server.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { openAccounts, type Accounts } from './accounts-fixture.js';
 import type { Variables } from './fixture.js';
 import { redis } from './restore-fixture.js';
@@ -47,7 +50,7 @@ const all = (url: string, token: string): unknown[] =>
 const allOld = (): unknown[] => all(OLD[URL_NAME], OLD[TOKEN_NAME]);
 
 describe('switch', () => {
-  it('points every project to the standby, with the lost region gone, and builds each anew', async () => {
+  it('points every project to the standby, with the lost region gone, and rebuilds each', async () => {
     const { code, json } = await accounts.runJson(['switch', 'standby', '--yes'], '', env());
     expect([code, json]).toEqual([
       0,
@@ -126,6 +129,19 @@ describe('switch refuses', () => {
     const { code, stderr } = await accounts.run(['switch', 'standby', '--yes'], '', env());
     expect([code, stderr, everywhere()]).toEqual([3, expect.stringContaining('holds no key'), allOld()]);
     expect((await accounts.run(['switch', 'standby', '--yes', '--allow-empty'], '', env())).code).toBe(0);
+    expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
+  });
+
+  it('a target into which a restore did not end, unless that is wanted', async () => {
+    const store = fileStore({ folder: accounts.folder });
+    const source = sourceOf(new URL(standby.url).host);
+    const what = { run: '20261122T020000Z-x7k2m9', scope: { all: true as const }, mode: 'replace', kind: 'restore' };
+    await addMark(store, source, { ...what, since: '2026-11-22T02:00:00Z' });
+    for (const more of [['--yes'], ['--dry-run']]) {
+      const { code, stderr } = await accounts.run(['switch', 'standby', ...more], '', env());
+      expect([code, stderr, everywhere()]).toEqual([3, expect.stringContaining('20261122T020000Z-x7k2m9'), allOld()]);
+    }
+    expect((await accounts.run(['switch', 'standby', '--yes', '--allow-unfinished'], '', env())).code).toBe(0);
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
 

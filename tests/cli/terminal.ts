@@ -12,13 +12,15 @@ export interface OnTerminal {
   readonly answered: number;
 }
 
-/** Runs the program on a terminal of its own and types the next answer whenever the next question is asked. */
+/** Runs the program on a separate terminal and types the next answer whenever the next question is asked. */
 export async function onTerminal(
   args: readonly string[],
   env: Variables,
   answers: readonly (readonly [question: RegExp, answer: string])[],
+  columns?: number,
 ): Promise<OnTerminal> {
-  const command = [BINARY, ...args].map((word) => `'${word}'`).join(' ');
+  const size = columns === undefined ? '' : `stty cols ${columns} rows 40; `;
+  const command = size + [BINARY, ...args].map((word) => `'${word}'`).join(' ');
   const child = execa('script', ['-qec', command, '/dev/null'], {
     env: { PATH: process.env['PATH'] ?? '', SHELL: '/bin/sh', TERM: 'xterm', ...env },
     extendEnv: false,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 import { redis, taken } from './restore-fixture.js';
 

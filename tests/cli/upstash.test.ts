@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
-import { startUpstashAccount, type UpstashAccountStandIn } from '../../lib/local/upstash-account/index.js';
+import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import { dumpOf } from '../support/dumps.js';
 import { openDatabase } from '../support/redis-calls.js';
 import { cli, cliJson, openStack, type CliStack } from './fixture.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { VERSION } from '../../lib/version.js';
-import { cli, cliJson } from './fixture.js';
+import { cli, cliJson, cliProcess } from './fixture.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -99,14 +99,14 @@ describe('a defect', () => {
   const env = { TMPDIR: '/nonexistent' };
 
   it('shows no stack trace, and ends with 1', async () => {
-    const { code, stderr } = await cli(['demo'], env);
+    const { code, stderr } = await cliProcess(['demo'], env);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: Unexpected/m);
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
   it('shows where it came from with DEBUG=1', async () => {
-    const { code, stderr } = await cli(['demo'], { ...env, DEBUG: '1' });
+    const { code, stderr } = await cliProcess(['demo'], { ...env, DEBUG: '1' });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^\s+at /m)]);
     expect(stderr).toContain('ENOENT');
   });

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import pMap from 'p-map';
 import type { ObjectStore, StoredObject } from '../../lib/ports/store.js';
 

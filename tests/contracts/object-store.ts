@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import { probeConditionalWrites } from '../../lib/guard/probe-store.js';
-import { systemClock } from '../../lib/adapters/clock.js';
+import { probeConditionalWrites } from '../../lib/health/probe-store.js';
+import { systemClock } from '../../lib/services/clock.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { collect, listings } from './object-store-listings.js';
 
@@ -31,7 +31,12 @@ function singleObjects(store: () => ObjectStore): void {
     expect(read?.body.equals(body)).toBe(true);
     expect(made).toEqual({ created: true, etag: read?.etag });
     expect(await collect(store().list(''))).toEqual([
-      { name: 'a/odd', size, modifiedAt: expect.any(Number) as unknown as number },
+      {
+        name: 'a/odd',
+        size,
+        modifiedAt: expect.any(Number) as unknown as number,
+        version: expect.any(String) as unknown as string,
+      },
     ]);
   });
 
@@ -42,6 +47,24 @@ function singleObjects(store: () => ObjectStore): void {
     expect(await collect(store().list(''))).toEqual([]);
     expect(await collect(store().folders(''))).toEqual([]);
     expect(await collect(store().folders('a/'))).toEqual([]);
+  });
+
+  it('lists an object in another version after every write', async () => {
+    const versions: (string | undefined)[] = [];
+    const see = async (): Promise<void> => {
+      for await (const { version } of store().list('run.json')) versions.push(version);
+    };
+    let made = await store().create('run.json', bytes('one'));
+    await see();
+    await see();
+    if (!made.created) throw new Error('not created');
+    await store().swap('run.json', bytes('two'), made.etag);
+    await see();
+    await store().remove('run.json');
+    made = await store().create('run.json', bytes('six'));
+    await see();
+    expect(versions[0]).toBe(versions[1]);
+    expect(new Set(versions).size).toBe(3);
   });
 
   it('never creates over another object, and calls a repeated create of the same bytes a success', async () => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
-import type { Answer, Received } from '../local/fixtures/receiver.js';
+import type { Answer, Received } from '../dev/fixtures/receiver.js';
 
 /** A queue with a task endpoint behind it. Its waits may be shortened, all by the same factor. */
 export interface QueueRig {
@@ -21,7 +21,7 @@ export interface QueueRig {
 
 let counter = 0;
 
-/** A message with an id of its own. */
+/** A message with a separate id. */
 export function message(body: string, more: Partial<QueueMessage> = {}): QueueMessage {
   return { body, deduplicationId: `m-${process.pid}-${++counter}`, delaySeconds: 0, flow: null, ...more };
 }
@@ -127,6 +127,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       let [running, most] = [0, 0];
       rig.answer(async () => {
         most = Math.max(most, ++running);
+        while (most < 2) await pause(5);
         await pause(15);
         running--;
         return { status: 200 };

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { upstashVector, type UpstashVectorOptions } from '../../lib/adapters/upstash-vector.js';
+import { upstashVector, type UpstashVectorOptions } from '../../lib/services/upstash-vector/index.js';
 import type { AppError } from '../../lib/errors.js';
 import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import { failure } from './vector-index-fixture.js';

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { fan, indexed, towards, vector, walk } from './vector-index-fixture.js';
 import type { Define } from './vector-index.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { fullApp, type FullApp } from '../../lib/app.js';
+import { fullApp, type FullApp } from '../../lib/app/app.js';
 import { cancel } from '../../lib/cli/cancel.js';
 import { unlock } from '../../lib/cli/unlock.js';
 import { adminCancel } from '../../lib/http/runs.js';

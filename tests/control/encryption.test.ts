@@ -1,16 +1,16 @@
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ed25519Signer, generateSigningKey, seedOf } from '../../lib/adapters/ed25519-signer.js';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { ed25519Signer, generateSigningKey, seedOf } from '../../lib/crypto/ed25519.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { run as showRun } from '../../lib/cli/run.js';
-import { connect, connectReplica } from '../../lib/connect.js';
+import { connect, connectReplica } from '../../lib/app/connect.js';
 import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../lib/control/cipher.js';
 import { HIDDEN_WORDS } from '../../lib/control/hidden.js';
-import { promiseChecks } from '../../lib/guard/checks/promises.js';
-import { readState } from '../../lib/guard/state.js';
+import { promiseChecks } from '../../lib/health/checks/promises.js';
+import { readState } from '../../lib/monitoring/state.js';
 import { runView } from '../../lib/http/run-view.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
@@ -21,10 +21,11 @@ import { recentRuns } from '../../lib/runs/recent.js';
 import { writeMarker } from '../../lib/runs/markers.js';
 import { createRun, loadRun, newRecord } from '../../lib/runs/records.js';
 import type { RunDefinition, RunRecord } from '../../lib/runs/model.js';
-import { seeRuns, snapshotsInUse } from '../../lib/guard/prune/runs.js';
+import { loadRunSummaries, snapshotsInUse } from '../../lib/retention/prune/runs.js';
 import { checkChain } from '../../lib/snapshot/chain.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
+import { addMark, marksName, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { manualClock } from '../support/manual-clock.js';
 
 const PROJECT = 'cmwhitefalcon0001';
@@ -37,10 +38,10 @@ const ours = controlCipher({ encrypts: true, secrets: [seedOf(pair.privateKey)] 
 const other = controlCipher({ encrypts: true, secrets: ['another'] });
 const step = () => Promise.reject(new Error('this run is not to be resumed'));
 const DEFINITION: RunDefinition = {
-  ...{ kind: 'restore', lease: 'database', firstPhase: 'work' },
+  ...{ kind: 'restore', lease: 'database', firstPhase: 'work', words: {} },
   phases: { work: { type: 'serial', step } },
 };
-const TIMES = { legTtlMs: 60_000, holdMs: 60_000 };
+const TIMES = { attemptTtlMs: 60_000, holdMs: 60_000 };
 const INPUT = { snapshot: SNAPSHOT, scope: { project: PROJECT }, trigger: 'admin', dryRun: false };
 const ERROR = { code: 'not-found', message: `Project ${PROJECT} is gone`, hint: `Look for ${PROJECT}.` } as const;
 
@@ -108,7 +109,7 @@ describe('control state beside encrypted snapshots', () => {
     const progress = { done: 0, total: 3, unit: 'keys', bytes: 0 } as const;
     const done: number[] = [];
     const definition: RunDefinition = {
-      ...{ kind: 'restore', lease: 'database', firstPhase: 'begin' },
+      ...{ kind: 'restore', lease: 'database', firstPhase: 'begin', words: {} },
       phases: {
         begin: {
           type: 'serial',
@@ -121,10 +122,10 @@ describe('control state beside encrypted snapshots', () => {
         },
         end: {
           type: 'serial',
-          async step(leg) {
+          async step(attempt) {
             const result = [];
-            for await (const each of leg.results('work')) result.push(each.result);
-            return { to: 'end', state: 'succeeded', result: [leg.run.checkpoint, ...result], error: null };
+            for await (const each of attempt.results('work')) result.push(each.result);
+            return { to: 'end', state: 'succeeded', result: [attempt.run.checkpoint, ...result], error: null };
           },
         },
       },
@@ -167,7 +168,7 @@ describe('with another secret', () => {
     const context = { env, json: false, onTerminal: false, print, document: print, note: print, log: silentLog() };
     await showRun({ ...context, interrupt: new AbortController().signal }, RUN, {});
     expect(printed[0]).toMatch(/^ +details +The details are encrypted with another key: .*BACKUP_SIGNING_KEY/m);
-    expect(snapshotsInUse(await seeRuns(theirs()))).toEqual(new Set([RUN, SNAPSHOT]));
+    expect(snapshotsInUse(await loadRunSummaries(theirs()))).toEqual(new Set([RUN, SNAPSHOT]));
     expect(ignoredObjectsIn(theirs())).toEqual([]);
   });
 
@@ -201,7 +202,17 @@ describe('with another secret', () => {
     });
     const found = [];
     for await (const each of drills(theirs())) found.push(each);
-    expect(found).toEqual([{ ...drill, ...times, reason: HIDDEN_WORDS }]);
+    expect(found).toMatchObject([{ ...drill, ...times, reason: HIDDEN_WORDS }]);
+  });
+
+  it('a mark of an unfinished restore holds, without its command', async () => {
+    const source = 'a'.repeat(64);
+    const hint = `\`npx soulcaster-backup restore ${SNAPSHOT} --project ${PROJECT}\``;
+    const mark = { run: RUN, scope: { all: true }, since: '2026-11-22T02:00:00Z', kind: 'restore' } as const;
+    await addMark(open(ours), source, { ...mark, hint });
+    expect(await unfinishedOf(open(ours), source)).toEqual([{ ...mark, hint }]);
+    expect(await unfinishedOf(theirs(), source)).toEqual([{ ...mark, hint: HIDDEN_WORDS }]);
+    expect((await folder.store.read(marksName(source)))?.body.toString()).not.toContain(PROJECT);
   });
 
   it('a run is not resumed but ended, with the variable named, and its lease is free', async () => {
@@ -269,7 +280,7 @@ describe('the store of the configuration', () => {
   it('is warned of by doctor where it hangs on the token of the database', async () => {
     const detail = async (...set: readonly string[]): Promise<string | undefined> => {
       const checks = promiseChecks((variable) => set.includes(variable)).flat();
-      return (await checks.find(({ name }) => name === 'without-signature')?.look())?.detail;
+      return (await checks.find(({ name }) => name === 'without-signature')?.run())?.detail;
     };
     expect(await detail('BACKUP_AGE_RECIPIENTS')).toContain('UPSTASH_REDIS_REST_TOKEN');
     expect(await detail()).not.toContain('UPSTASH_REDIS_REST_TOKEN');

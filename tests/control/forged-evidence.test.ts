@@ -6,8 +6,8 @@ import { list } from '../../lib/cli/list.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
-import { connect } from '../../lib/connect.js';
-import type { GuardReport } from '../../lib/guard/guard/run.js';
+import { connect } from '../../lib/app/connect.js';
+import type { GuardReport } from '../../lib/monitoring/guard/run.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import { newId } from '../../lib/runs/ids.js';
 import { sha256, type Manifest } from '../../lib/snapshot/manifest.js';
@@ -76,7 +76,7 @@ it('an unsigned manifest with a verification written by hand is no backup to the
     document: { state: 'degraded', recoveryPoint: { met: false, newestVerified: null } },
   });
   expect(await listed(id)).toMatchObject({ verified: false, trust: 'untrusted' });
-  await expect(show(contextOf(store.env), 'latest', {})).rejects.toMatchObject({ code: 'not-found' });
+  await expect(show(contextOf(store.env), 'latest')).rejects.toMatchObject({ code: 'not-found' });
   const options = { mode: 'replace', ttl: 'keep', dryRun: true, safety: true, settle: true, reindex: false } as const;
   for (const wanted of ['latest', id]) await expect(restore(contextOf(store.env), wanted, options)).rejects.toThrow();
 });
@@ -115,9 +115,9 @@ it('a count that was edited in a signed manifest is told by list and show', asyn
   for (const next of [edited, { ...edited, seal: { ...seal, sha256: sha256(JSON.stringify(edited)) } }]) {
     await put(store, `snapshots/${id}/manifest.json`, encodeJson({ seal, ...next }));
     expect(await listed(id)).toMatchObject({ verified: false, trust: 'untrusted' });
-    const shown = await said((context) => show(context, id, {}));
+    const shown = await said((context) => show(context, id));
     expect(shown.document).toMatchObject({ trust: 'untrusted' });
-    expect((await said((context) => show(context, 'latest', {}))).document).toMatchObject({
+    expect((await said((context) => show(context, 'latest'))).document).toMatchObject({
       id: store.snapshots[0],
     });
   }

@@ -3,26 +3,26 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { Webhook } from 'standardwebhooks';
-import { generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { generateSigningKey } from '../../lib/crypto/ed25519.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import { startGemini } from '../../lib/local/gemini/index.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
-import { startUpstashVector } from '../../lib/local/upstash-vector/index.js';
+import { startGemini } from '../../dev/gemini/index.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
+import { startUpstashVector } from '../../dev/upstash-vector/index.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { folderStore } from '../support/folder-store.js';
 import { startTestDatabase } from '../support/test-database.js';
 import { readableIn, recordWrites } from './recording-store.js';
 
 const written = await recordWrites();
-const { watchedApp } = await import('../../lib/guard-app.js');
-const { connect } = await import('../../lib/connect.js');
+const { watchedApp } = await import('../../lib/app/guard-app.js');
+const { connect } = await import('../../lib/app/connect.js');
 const { adminRestore, webhookRestore } = await import('../../lib/http/restore.js');
 const { adminReindex } = await import('../../lib/http/reindex.js');
 const { adminDrill } = await import('../../lib/http/drill.js');
 const { adminVerify } = await import('../../lib/http/verify.js');
 const { cronBackup } = await import('../../lib/http/backup.js');
-const { acknowledgeByHand } = await import('../../lib/guard/alerts/acknowledge.js');
+const { acknowledgeByHand } = await import('../../lib/monitoring/alerts/acknowledge.js');
 const { cronGuard } = await import('../../lib/http/guard.js');
 
 /** A run as the API shows it, or what the guard answers. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { fileStore } from '../../lib/adapters/file-store.js';
+import { fileStore } from '../../lib/stores/file/store.js';
 import { guardByHand } from '../../lib/cli/guard.js';
 import { list } from '../../lib/cli/list.js';
 import { prune } from '../../lib/cli/prune.js';
@@ -7,11 +7,14 @@ import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
 import { verify } from '../../lib/cli/verify.js';
-import { connect } from '../../lib/connect.js';
-import type { GuardReport } from '../../lib/guard/guard/run.js';
+import { connect } from '../../lib/app/connect.js';
+import type { GuardReport } from '../../lib/monitoring/guard/run.js';
+import { showSnapshot } from '../../lib/http/inspect.js';
 import { showSnapshots } from '../../lib/http/snapshots.js';
 import { showStatus } from '../../lib/http/status.js';
-import { loadManifest, sealManifest } from '../../lib/snapshot/manifest.js';
+import { encodeJson } from '../../lib/json.js';
+import { loadRun, runName } from '../../lib/runs/records.js';
+import { loadManifest, signManifest } from '../../lib/snapshot/manifest.js';
 import { manifestName } from '../../lib/snapshot/names.js';
 import { makeSnapshot, UNSIGNED } from '../support/made-snapshots.js';
 import { contextOf, copyOf, goodStore, HOUR, logTo, objectsUnder, put, startDatabase } from './odd-store.js';
@@ -61,7 +64,7 @@ async function oddDates(): Promise<string[]> {
     const { seal, ...body } = loaded.manifest;
     expect(seal.signature).toBeNull();
     const window = { from: says, to: says };
-    await put(store, manifestName(id), sealManifest({ ...body, window, createdAt: says, readBackAt: says }, UNSIGNED));
+    await put(store, manifestName(id), signManifest({ ...body, window, createdAt: says, readBackAt: says }, UNSIGNED));
     ids.push(id);
   }
   const body = (await objects.read(manifestName(newest)))?.body ?? Buffer.from('');
@@ -97,8 +100,8 @@ it('snapshots of impossible times are passed over by everything, and stop nothin
   expect(listed.text).not.toMatch(/NaN|Invalid|-\d+(\.\d)? (s|min|h|d)\b/);
   for (const { ageSeconds } of snapshots) expect(ageSeconds).toBeGreaterThanOrEqual(0);
 
-  expect((await said((context) => show(context, 'latest', {}))).document).toMatchObject({ id: newest });
-  for (const id of ids) expect((await said((context) => show(context, id, {}))).text).not.toMatch(/NaN|Invalid/);
+  expect((await said((context) => show(context, 'latest'))).document).toMatchObject({ id: newest });
+  for (const id of ids) expect((await said((context) => show(context, id))).text).not.toMatch(/NaN|Invalid/);
   const options = { mode: 'replace', ttl: 'keep', dryRun: true, safety: true, settle: true, reindex: false } as const;
   expect((await said((context) => restore(context, 'latest', options))).document).toMatchObject({ snapshot: newest });
   const at = new Date().toISOString();
@@ -128,4 +131,49 @@ it('snapshots of impossible times are passed over by everything, and stop nothin
   for (const id of store.snapshots) {
     for (const name of [...before.keys()].filter((each) => each.includes(id))) expect(after.has(name)).toBe(true);
   }
+});
+
+it('one that a clock that was ahead took before the latest is called the same by list, show, status, metrics and the API', async () => {
+  store = await copyOf(good);
+  const objects = fileStore({ folder: store.folder });
+  const [, newest = ''] = store.snapshots;
+  const source = (await loadManifest(objects, newest))?.manifest.source ?? '';
+  const soon = (minutes: number): string => new Date(Date.now() + minutes * 60_000).toISOString();
+  const ahead = await makeSnapshot(objects, { at: soon(3), keys: 20, source, fence: 1 });
+  const doubts = [{ code: 'shrunk', detail: 'it has 1 key, there were 20' }];
+  const doubtful = await makeSnapshot(objects, { at: soon(2), keys: 20, source, fence: 9, doubts });
+  const further = await makeSnapshot(objects, { at: soon(1), keys: 20, source, fence: 1 });
+  const { record } = await loadRun(objects, newest);
+  for (const [id, fence] of [[ahead, 1] as const, [doubtful, 9] as const, [further, 1] as const])
+    await objects.create(runName(id), encodeJson({ ...record, id, fence, firstFence: fence }));
+  const expected = { [ahead]: 'future', [doubtful]: 'doubtful', [further]: 'future', [newest]: 'trusted' };
+  const states = (snapshots: readonly { id: string; trust: string }[]): Record<string, string> =>
+    Object.fromEntries(snapshots.filter(({ id }) => id in expected).map(({ id, trust }) => [id, trust]));
+
+  const listed = contextOf(store.env);
+  await list(listed, { limit: 50 });
+  expect(states((listed.said() as { snapshots: { id: string; trust: string }[] }).snapshots)).toEqual(expected);
+
+  const shown = contextOf(store.env);
+  for (const [id, trust] of Object.entries(expected)) {
+    await show(shown, id);
+    expect(shown.said()).toMatchObject({ id, trust });
+  }
+
+  const stated = contextOf(store.env);
+  await status(stated);
+  const passedOver = [ahead, doubtful, further].map((id) => ({ id, state: expected[id] }));
+  expect(stated.said()).toMatchObject({
+    recoveryPoint: { newestVerified: { id: newest }, passedOver },
+    storage: { states: { future: 2, doubtful: 1, trusted: 2 } },
+    alerts: expect.arrayContaining([expect.objectContaining({ code: 'snapshot-doubtful', subject: 'database' })]),
+  });
+
+  Object.assign(process.env, store.env);
+  const ports = connect(store.env, ['clock', 'log', 'signer', 'store'], { log: logTo([]) });
+  const answer = await showSnapshots(ports, new Request('http://localhost/api/snapshots'));
+  expect(states(((await answer.json()) as { snapshots: { id: string; trust: string }[] }).snapshots)).toEqual(expected);
+  const one = await showSnapshot(ports, new Request(`http://localhost/api/snapshots/${ahead}`));
+  expect(await one.json()).toMatchObject({ trust: 'future' });
+  for (const name of Object.keys(store.env)) Reflect.deleteProperty(process.env, name);
 });

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { checkGroups } from '../../lib/checks.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { checkGroups } from '../../lib/app/checks.js';
 import { guardByHand } from '../../lib/cli/guard.js';
 import { list } from '../../lib/cli/list.js';
 import { prune } from '../../lib/cli/prune.js';
@@ -11,11 +11,11 @@ import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
 import { unlock } from '../../lib/cli/unlock.js';
 import { verify } from '../../lib/cli/verify.js';
-import { connect } from '../../lib/connect.js';
-import { sealControl } from '../../lib/control/signature.js';
-import { examine, type CheckResult } from '../../lib/guard/doctor.js';
-import type { GuardReport } from '../../lib/guard/guard/run.js';
-import type { StatusReport } from '../../lib/guard/status/report.js';
+import { connect } from '../../lib/app/connect.js';
+import { signControl } from '../../lib/control/signature.js';
+import { examine, type CheckResult } from '../../lib/health/doctor.js';
+import type { GuardReport } from '../../lib/monitoring/guard/run.js';
+import type { StatusReport } from '../../lib/monitoring/status/report.js';
 import { showSnapshots } from '../../lib/http/snapshots.js';
 import { showStatus } from '../../lib/http/status.js';
 import { newId } from '../../lib/runs/ids.js';
@@ -130,10 +130,10 @@ async function makeOdd(keys: boolean, body: string | Buffer): Promise<Names> {
   return names;
 }
 
-function signedIfItCanBe(signer: Parameters<typeof sealControl>[0], name: string, body: string | Buffer): Buffer {
+function signedIfItCanBe(signer: Parameters<typeof signControl>[0], name: string, body: string | Buffer): Buffer {
   const bytes = Buffer.from(body);
   try {
-    return name.startsWith('pruned/') ? bytes : (sealControl(signer, name, bytes) ?? bytes);
+    return name.startsWith('pruned/') ? bytes : (signControl(signer, name, bytes) ?? bytes);
   } catch {
     return bytes;
   }
@@ -155,7 +155,7 @@ describe.each([true, false])('odd objects of every kind, with a signing key: %s'
     expect(listed.lines.join('\n')).toContain(names.manifest.split('/')[1]);
 
     const shown = contextOf(store.env);
-    expect(await show(shown, 'latest', {})).toBe(0);
+    expect(await show(shown, 'latest')).toBe(0);
     expect(shown.said()).toMatchObject({ id: newest, trust: 'trusted' });
 
     expect((await checkChain(ports)).map(({ subject }) => subject)).toEqual([names.manifest]);

@@ -2,16 +2,16 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
-import { fullApp, type FullApp } from '../../lib/app.js';
+import { generateSigningKey } from '../../lib/crypto/ed25519.js';
+import { fullApp, type FullApp } from '../../lib/app/app.js';
 import type { Context } from '../../lib/cli/context.js';
 import type { Log } from '../../lib/ports/log.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { writeDrill } from '../../lib/restore/drill/record.js';
 import { newId } from '../../lib/runs/ids.js';
-import { changeState } from '../../lib/guard/state.js';
+import { changeState } from '../../lib/monitoring/state.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
-import { sealTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
+import { signTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
 import { startTestDatabase } from '../support/test-database.js';
 
 export const HOUR = 3_600_000;
@@ -62,7 +62,7 @@ export async function goodStore(database: Database, keys: boolean): Promise<OddS
   await writeDrill(store, { id: newId(now - HOUR), outcome: 'passed', reason: null, snapshot, keys: 20, ...measured });
   const removed = newId(now - 24 * HOUR);
   const body = { formatVersion: 1, id: removed, manifestSha256: 'a'.repeat(64), previous: null, prunedAt: at } as const;
-  await store.create(tombstoneName(removed), sealTombstone({ ...body, reasons: ['old'] }, signer));
+  await store.create(tombstoneName(removed), signTombstone({ ...body, reasons: ['old'] }, signer));
   await changeState(store, (state) => ({ ...state, lastRunAt: at, outcome: 'ok' }));
   return { env, folder, snapshots, stop: () => rm(folder, { recursive: true, force: true }) };
 }
@@ -75,7 +75,7 @@ async function takeOne(app: FullApp): Promise<string> {
   return run.id;
 }
 
-/** The same in a folder of its own. */
+/** The same in a separate folder. */
 export async function copyOf(good: OddStore): Promise<OddStore> {
   const folder = await mkdtemp(join(tmpdir(), 'odd-store-'));
   await cp(good.folder, folder, { recursive: true });

@@ -3,7 +3,7 @@ import { overlayStore } from '../../lib/control/overlay-store.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { manualClock } from '../support/manual-clock.js';
 import { readOnlyStore } from '../support/failing-store.js';
-import { memoryCopy } from '../guard/prune/memory-store.js';
+import { memoryCopy } from '../retention/prune/memory-store.js';
 
 const NOTHING = { list: () => none(), read: () => Promise.resolve(null) };
 async function* none(): AsyncGenerator<never> {

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
-import type { FileStoreOptions } from '../../lib/adapters/file-store.js';
+import type { FileStoreOptions } from '../../lib/stores/file/store.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 
 /** A body as it was given to a store of files, by whatever part of the program. */
@@ -9,14 +9,14 @@ export interface Written {
   readonly body: Buffer;
 }
 
-const FILE_STORE = '../../lib/adapters/file-store.js';
+const FILE_STORE = '../../lib/stores/file/store.js';
 
 /**
  * Notes whatever is written to any store of files from now on, below all decorators. Modules of lib that write are to be
  * imported afterwards.
  */
 export async function recordWrites(): Promise<Written[]> {
-  const { fileStore } = await import('../../lib/adapters/file-store.js');
+  const { fileStore } = await import('../../lib/stores/file/store.js');
   const written: Written[] = [];
   const note = (name: string, body: Uint8Array): void => void written.push({ name, body: Buffer.from(body) });
   jest.unstable_mockModule(FILE_STORE, () => ({

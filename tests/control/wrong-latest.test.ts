@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { fullApp } from '../../lib/app.js';
+import { fullApp } from '../../lib/app/app.js';
 import { backup } from '../../lib/cli/backup.js';
 import { guardByHand } from '../../lib/cli/guard.js';
 import { list } from '../../lib/cli/list.js';
@@ -13,9 +13,9 @@ import { show } from '../../lib/cli/show.js';
 import { adopt } from '../../lib/cli/snapshots/accept.js';
 import { guarded } from '../../lib/http/problem.js';
 import { adminRestore } from '../../lib/http/restore.js';
-import { startFaultProxy, type FaultProxy } from '../../lib/local/fault-proxy.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
-import type { GuardReport } from '../../lib/guard/guard/run.js';
+import { startFaultProxy, type FaultProxy } from '../../dev/fault-proxy.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import type { GuardReport } from '../../lib/monitoring/guard/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { BUDGET, contextOf, logTo } from './odd-store.js';
@@ -70,7 +70,7 @@ const take = (which = env): Promise<Said> => run((context) => backup(context, { 
 const documentOf = (said: Said): Record<string, unknown> => said.said() as Record<string, unknown>;
 const idOf = (said: Said): string => String(documentOf(said)['snapshot']);
 const latest = async (which = env): Promise<unknown> =>
-  documentOf(await run((context) => show(context, 'latest', {}), which))['id'];
+  documentOf(await run((context) => show(context, 'latest'), which))['id'];
 const planned = async (which: Env, options: object = {}): Promise<unknown> =>
   documentOf(await run((context) => restore(context, undefined, { ...PLAN, ...options }), which))['snapshot'];
 

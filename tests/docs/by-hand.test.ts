@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
-import { loadWorkspace } from '../../lib/local/data/index.js';
-import { startRedisServer, type RedisServer } from '../../lib/local/redis-server.js';
+import { loadWorkspace } from '../../dev/data/index.js';
+import { startRedisServer, type RedisServer } from '../../dev/redis-server.js';
 import { changes, dumpOf } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadMixed, loadWorkspace } from '../../lib/local/data/index.js';
-import { startStack, type Stack, type StackOptions } from '../../lib/local/stack/index.js';
+import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
+import { startStack, type Stack, type StackOptions } from '../../dev/stack/index.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { compareSnapshot } from '../support/compare.js';
 
@@ -12,7 +12,7 @@ const WAIT_MS = 100;
 /** What the API shows of a run. */
 export type RunView = Pick<RunRecord, 'state' | 'phase' | 'error'> & {
   readonly runId: string;
-  readonly legs: number;
+  readonly attempts: number;
   readonly result: Record<string, unknown> | null;
 };
 

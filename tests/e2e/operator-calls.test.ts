@@ -20,6 +20,7 @@ afterAll(() => bench.stop());
 describe('who has no admin token', () => {
   it.each([
     ['GET', '/api/snapshots'],
+    ['GET', '/api/runs'],
     ['POST', '/api/verify'],
     ['POST', '/api/restore'],
     ['GET', '/api/status?view=projects'],

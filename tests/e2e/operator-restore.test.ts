@@ -84,7 +84,7 @@ describe('POST /api/restore', () => {
     await expectAsBefore(bench, before, Object.fromEntries(settled));
   });
 
-  it('tells of the run that is at work, and starts nothing', async () => {
+  it('tells of the run that is in progress, and starts nothing', async () => {
     const runs = await bench.objects('runs/');
     const body = { snapshot, scope: everything, confirm: snapshot };
     const { status, said } = await whileAtWork(bench, 'database', () => post(bench, '/api/restore', body));

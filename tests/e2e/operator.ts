@@ -1,4 +1,4 @@
-import { connect } from '../../lib/connect.js';
+import { connect } from '../../lib/app/connect.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
 import type { NightlyStack } from './nightly-stack.js';
 
@@ -26,13 +26,13 @@ export async function post(on: NightlyStack, path: string, body: unknown): Promi
   return { status: answer.status, headers: answer.headers, said: (await answer.json()) as Said };
 }
 
-/** A run that is at work somewhere else. */
+/** A run that is in progress somewhere else. */
 export const AT_WORK = '20261122T020000Z-00abcd';
 
 /** Acts while another run has the lease. */
 export async function whileAtWork<T>({ stack }: NightlyStack, lease: string, act: () => Promise<T>): Promise<T> {
   const ports = connect(stack.env, ['clock', 'store']);
-  const claim = await claimLease(ports, lease, AT_WORK, { legTtlMs: 60_000, holdMs: 60_000 });
+  const claim = await claimLease(ports, lease, AT_WORK, { attemptTtlMs: 60_000, holdMs: 60_000 });
   if (!claim.granted) throw new Error(`held by ${claim.holder}`);
   try {
     return await act();

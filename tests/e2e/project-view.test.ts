@@ -61,8 +61,9 @@ describe('GET /api/status?view=projects', () => {
     const projects = await projectsIn(redis);
     const early = await view();
     expect(early).toMatchObject({ snapshot: null, store: 'ok', redis: 'ok', vectors: 'ok' });
+    const name = expect.any(String) as unknown;
     expect(early.projects).toEqual(
-      projects.map((project) => ({ project, keys: null, items: ITEMS, vectors: 0, pending: 0 })),
+      projects.map((project) => ({ project, name, keys: 0, items: ITEMS, vectors: 0, pending: 0, model: null })),
     );
     const id = await snapshot();
     await reindexAll();
@@ -75,10 +76,18 @@ describe('GET /api/status?view=projects', () => {
     const row = (project: string): Row | undefined => late.projects.find((each) => each.project === project);
     expect(late.snapshot).toBe(id);
     expect(late.projects.map(({ project }) => project)).toEqual([...projects, 'newer'].sort());
-    expect(row(lost)).toEqual({ ...row(kept), project: lost, keys: row(lost)?.keys, items: 0 });
+    expect(row(lost)).toEqual({ ...row(kept), project: lost, name: null, keys: row(lost)?.keys, items: 0 });
     expect(row(kept)).toMatchObject({ items: ITEMS, keys: expect.any(Number) });
     expect((row(kept)?.vectors ?? 0) + (row(kept)?.pending ?? 0)).toBe(ITEMS);
-    expect(row('newer')).toEqual({ project: 'newer', keys: 0, items: null, vectors: 0, pending: 0 });
+    expect(row('newer')).toEqual({
+      project: 'newer',
+      name: null,
+      keys: 0,
+      items: null,
+      vectors: 0,
+      pending: 0,
+      model: null,
+    });
   });
 
   it('matches the labels of an encrypted snapshot with the projects that are known by name', async () => {
@@ -97,7 +106,8 @@ describe('GET /api/status?view=projects', () => {
     const { projects } = await view();
     const label = expect.stringMatching(/^sha256:[0-9a-f]{16}$/) as unknown;
     const { keys } = whole.projects[0] ?? {};
-    expect(projects).toEqual([whole.projects[1], { project: label, keys, items: null, vectors: null, pending: null }]);
+    const unknown = { name: null, items: null, vectors: null, pending: null, model: null };
+    expect(projects).toEqual([whole.projects[1], { project: label, keys, ...unknown }]);
   });
 
   it('says what cannot be had, and tells the rest', async () => {

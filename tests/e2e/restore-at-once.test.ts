@@ -32,7 +32,7 @@ async function bothAtOnce(ids: readonly [string, string]): Promise<{ taken: Said
   return { taken, refused };
 }
 
-describe('what comes while a restore is at work', () => {
+describe('what comes while a restore is in progress', () => {
   it('is refused when it is another restore, and told which run is in the way', async () => {
     const before = await bench.dump();
     const inFlight = await workInFlight(bench.redis, before);

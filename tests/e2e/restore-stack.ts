@@ -1,10 +1,10 @@
 import { expect } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { Webhook } from 'standardwebhooks';
-import { connect } from '../../lib/connect.js';
-import { generateWorkspace } from '../../lib/local/data/index.js';
-import { load } from '../../lib/local/data/load.js';
-import type { StackOptions } from '../../lib/local/stack/index.js';
+import { connect } from '../../lib/app/connect.js';
+import { generateWorkspace } from '../../dev/data/index.js';
+import { load } from '../../dev/data/load.js';
+import type { StackOptions } from '../../dev/stack/index.js';
 import { changes, dumpOf, type Dump } from '../support/dumps.js';
 import { openDatabase } from '../support/redis-calls.js';
 import { nightlyStack, type NightlyStack, type RunView } from './nightly-stack.js';
@@ -47,7 +47,7 @@ export interface Size {
 let requests = 0;
 
 export async function restoreStack(size: Size, options: Omit<StackOptions, 'root'> = {}): Promise<RestoreStack> {
-  // No run that makes the index anew is to follow and to hold the locks.
+  // No run that makes the index again is to follow and to hold the locks.
   const variables = { UPSTASH_VECTOR_REST_TOKEN: '', ...options.variables };
   // What the functions log would drown what a failing test has to say.
   const functions = { onLog: () => undefined, ...options.functions };
@@ -108,7 +108,7 @@ export async function restoreStack(size: Size, options: Omit<StackOptions, 'root
 }
 
 async function loadProjects(redisUrl: string, items: number): Promise<OneProject[]> {
-  const options = { projects: 3, users: 1, items, seed: 11, locked: false, legacy: false };
+  const options = { projects: 3, users: 1, items, seed: 31, locked: false, legacy: false };
   const writes = [...generateWorkspace(options)];
   await load(redisUrl, writes);
   const user = String(writes.find(({ key }) => String(key).startsWith('user:projects:'))?.key).slice(14);

@@ -65,7 +65,7 @@ export function commandsOf({ key, type, elements, mark, expiresAt }: Marked): Co
 /** What each key looked like while the work was done, in order, each look once until the next one. */
 export type Looks = Readonly<Record<string, readonly string[]>>;
 
-/** Looks at the keys again and again, on a connection of its own, until the work is done. */
+/** Looks at the keys again and again, on a separate connection, until the work is done. */
 export async function watchKeys<T>(
   redisUrl: string,
   keys: readonly string[],

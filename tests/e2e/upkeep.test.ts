@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
-import { fileStore } from '../../lib/adapters/file-store.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { fileStore } from '../../lib/stores/file/store.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { cliJson } from '../cli/fixture.js';
 import { startTestDatabase } from '../support/test-database.js';
 import { compareSnapshot } from '../support/compare.js';
-import { days, listed } from '../guard/prune/bench.js';
+import { days, listed } from '../retention/prune/bench.js';
 import { nightlyStack, SAME, type NightlyStack, type RunView } from './nightly-stack.js';
 
 const TOKEN = 'token-of-another-database';
@@ -78,6 +78,8 @@ describe('the nightly cron', () => {
     expect(await compareSnapshot(target.url, second, newest)).toMatchObject(SAME);
     await server.stop();
     await target.stop();
+    // The restore has left its mark in the first store, as far as that could be written.
+    await rm(folder(), { recursive: true, force: true });
     await rename(`${folder()}-lost`, folder());
   });
 

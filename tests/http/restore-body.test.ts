@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { openWebhookRig, SNAPSHOT, type WebhookRig } from './webhook-rig.js';
 
 const LEAST = { snapshot: 'latest', scope: { all: true } };
@@ -82,6 +82,10 @@ describe('the body of a restore request', () => {
     ['scope', { scope: { all: true, project: 'wrong-value' } }],
     ['scope', { scope: { all: true, more: 'wrong-value' } }],
     ['scope', { scope: { project: '' } }],
+    ['scope', { scope: { keys: [], families: [] } }],
+    ['scope', { scope: { keys: 'a' } }],
+    ['scope', { scope: { items: [] } }],
+    ['scope', { scope: { items: [{ project: 'p', id: '1' }], keys: ['a'] } }],
     ['scope', { scope: { project: 'x'.repeat(513) } }],
     ['mode', { mode: 'wrong-value' }],
     ['mode', { mode: null }],

@@ -52,23 +52,23 @@ describe('a restore over the queue', () => {
     await runIdOf(await rig.send(WHOLE, 'msg_2'));
   });
 
-  it('goes on when the queue took it although it said that it did not', async () => {
-    const leg = new EventEmitter();
+  it('continues when the queue took it although it said that it did not', async () => {
+    const attempt = new EventEmitter();
     let delivered: Promise<unknown> = Promise.resolve();
     work = async () => {
-      const mayEnd = once(leg, 'may-end');
-      leg.emit('begun');
+      const mayEnd = once(attempt, 'may-end');
+      attempt.emit('begun');
       await mayEnd;
       return 'succeeded';
     };
     onPublish = async ({ body }) => {
-      const begun = once(leg, 'begun');
+      const begun = once(attempt, 'begun');
       delivered = rig.engine.deliver(body, rig.budget());
       await begun;
       throw new AppError('queue-unavailable', 'The answer was lost', { hint: 'Wait.', transient: true });
     };
     const id = await runIdOf(await rig.send(WHOLE, 'msg_1'));
-    leg.emit('may-end');
+    attempt.emit('may-end');
     await delivered;
     expect(await rig.read(`runs/${id}/run.json`)).toMatchObject({ state: 'succeeded' });
   });

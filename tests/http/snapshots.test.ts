@@ -2,7 +2,7 @@ import { UNSIGNED } from '../support/made-snapshots.js';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { guarded } from '../../lib/http/problem.js';
 import { showSnapshots } from '../../lib/http/snapshots.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
@@ -37,7 +37,10 @@ describe('GET /api/snapshots', () => {
 
   async function ask(query = ''): Promise<Answer> {
     const { store } = bench.folder;
-    const counted: ObjectStore = { ...store, read: (name) => (read.push(name), store.read(name)) };
+    const counted: ObjectStore = {
+      ...store,
+      read: (name) => (name.startsWith('runs/') || read.push(name), store.read(name)),
+    };
     read.length = 0;
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/snapshots${query}`);
@@ -73,6 +76,9 @@ describe('GET /api/snapshots', () => {
       createdAt: expect.any(String),
       window: { from: expect.any(String), to: expect.any(String) },
       readBackAt: expect.any(String),
+      kept: ['newest-verified', 'last', 'within', 'daily', 'weekly', 'monthly'],
+      goesAt: expect.any(String),
+      pinned: false,
     });
   });
 
@@ -87,9 +93,14 @@ describe('GET /api/snapshots', () => {
     expect([idsIn(answer), answer.more]).toEqual([ids.slice(0, limit), more]);
   });
 
-  it('reads no more manifests than it was asked for, and those of unfinished ones', async () => {
+  it('reads no manifest that the catalogue has, and writes one where there is none', async () => {
+    await ask();
+    expect(read).toEqual(['catalog.json', 'guard/pins.json']);
+    await bench.folder.store.remove('catalog.json');
     await ask('?limit=2');
-    expect(manifests()).toBe(2 + 1);
+    expect(manifests()).toBe(4);
+    await ask();
+    expect(read).toEqual(['catalog.json', 'guard/pins.json']);
   });
 
   it('does not take what is left of an unfinished one for an older one', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import fc from '../support/fast-check.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
 import { noteRun, useWebhookId } from '../../lib/http/webhook-ids.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';

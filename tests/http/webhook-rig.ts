@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { Webhook } from 'standardwebhooks';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { jsonLog } from '../../lib/adapters/json-log.js';
-import { standardWebhooks } from '../../lib/adapters/standard-webhooks.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { jsonLog } from '../../lib/app/json-log.js';
+import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
 import { AppError } from '../../lib/errors.js';
 import { guarded } from '../../lib/http/problem.js';
 import { restoreCall } from '../../lib/http/restore.js';
@@ -16,7 +16,7 @@ import { restoreInputSchema } from '../../lib/restore/model.js';
 import type { RestoreRequest } from '../../lib/restore/start.js';
 import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
-import type { Budget } from '../../lib/runs/leg.js';
+import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunDefinition } from '../../lib/runs/model.js';
 import { folderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
@@ -51,7 +51,7 @@ export interface WebhookRig {
   send(body: object, id?: string): Promise<Response>;
   /** Calls the handler without a server in between. */
   handle(request: Request): Promise<Response>;
-  /** What one leg may take. */
+  /** What one attempt may take. */
   budget(): Budget;
   /** The names of all objects in the store. */
   names(): Promise<string[]>;
@@ -90,7 +90,7 @@ export async function openWebhookRig(options: RigOptions): Promise<WebhookRig> {
     },
   };
   const ports = { clock, log, queue, store: folder.store };
-  const times = { legTtlMs: 60_000, holdMs: 600_000 };
+  const times = { attemptTtlMs: 60_000, holdMs: 600_000 };
   const engine = createEngine(ports, [nothing(options.work ?? (() => Promise.resolve('succeeded')))], times);
   const app = {
     ports,
@@ -154,7 +154,13 @@ function prepare(asked: RestoreRequest[], request: RestoreRequest): Promise<Json
 
 function nothing(work: Work): RunDefinition {
   const step = async () => ({ to: 'end', state: await work(), result: null, error: null }) as const;
-  return { kind: 'restore', lease: 'database', firstPhase: 'work', phases: { work: { type: 'serial', step } } };
+  return {
+    kind: 'restore',
+    lease: 'database',
+    firstPhase: 'work',
+    words: {},
+    phases: { work: { type: 'serial', step } },
+  };
 }
 
 async function serve(

@@ -90,14 +90,15 @@ function expected(step: RestoreStep, known: Known, watched: Watched): Expectatio
   const window = skewed(watched.window, skewMs);
   const circumstances = { known, before, window, shiftMs: 0n };
   if (step.ttl !== 'shift') return expectation(step, circumstances);
-  const least = BigInt(watched.window.from + skewMs - known.finishedAt);
-  const most = BigInt(watched.window.to + skewMs - known.finishedAt);
+  // By the target's clock, whatever ours says. A snapshot that was finished later than that takes nothing away.
+  const least = BigInt(Math.max(0, watched.window.from - known.finishedAt));
+  const most = BigInt(Math.max(0, watched.window.to - known.finishedAt));
   if (step.run === 'dry-run') return expectation(step, { ...circumstances, shiftMs: least });
   const isWritten = (key: string): boolean =>
     !touched.has(key) &&
     (step.scope === 'all' || isOfProject(key, step.scope)) &&
     !(step.mode === 'missing' && before.has(key)) &&
-    (step.mode === 'replace' || listIn(key, known.held.get(key)) === null) &&
+    (step.mode === 'replace' || !before.has(key) || listIn(key, known.held.get(key)) === null) &&
     !(step.scope !== 'all' && key.startsWith('user:projects:'));
   // A time at the end of all times says nothing.
   const held = new Map([...known.held].filter(([, { expiresAt }]) => expiresAt === null || expiresAt.length < 19));

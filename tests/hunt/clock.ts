@@ -5,11 +5,11 @@ import type { Clock } from '../../lib/ports/clock.js';
 /** How far the clock of the command that is running here is ahead, in milliseconds. */
 export const skew = new AsyncLocalStorage<number>();
 
-/** Stands in place of lib/adapters/clock.ts in the hunt's bundle, so that each command may have a clock of its own. */
+/** Stands in place of lib/services/clock.ts in the hunt's bundle, so that each command may have a separate clock. */
 export function systemClock(): Clock {
-  const ahead = skew.getStore() ?? 0;
   return {
-    now: () => Date.now() + ahead,
+    // Asked each time: the program makes one clock for the whole process.
+    now: () => Date.now() + (skew.getStore() ?? 0),
     async sleep(ms, signal) {
       await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     },

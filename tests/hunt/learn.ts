@@ -4,7 +4,7 @@ import type { PlainDump } from '../support/plain-dump.js';
 import { Lie, type Watched } from './claims.js';
 import { agree, isOpen, same } from './times.js';
 import { shown } from './truth.js';
-import { dump, eligible, objects, type Known, type Place, type Whose, type World } from './world.js';
+import { dump, eligible, isBeside, objects, type Known, type Place, type Whose, type World } from './world.js';
 
 /** Reads every snapshot that is new by its format, and holds it against what stood in the database all the while. */
 export async function learn(world: World, watched: Watched, { scope, whose }: Learned): Promise<void> {
@@ -69,7 +69,9 @@ async function readNew(world: World, watched: Watched, { id, place, scope, whose
     uncertain:
       world.brokenOff ||
       mayBeEmptied({ manifest, watched, ...sides }) ||
-      (eligible(world).every((each) => each.id >= id) && world.known.store.size > 0),
+      mayBeShrunk(world, id, held.size) ||
+      // With none that can be trusted it is compared with whatever else there is, one that was touched among it.
+      (eligible(world).every((each) => each.id >= id || each.touched) && world.known.store.size > 0),
     standing: { doubts, adopted: false },
   };
 }
@@ -117,7 +119,7 @@ function heldTo({ id, held, before, after, watched, safety, atOnce }: Held): voi
   }
   if (watched.meddled || safety) return;
   for (const [key, entry] of held) {
-    if (!before.has(key) && !isOpen(entry, window))
+    if (!before.has(key) && !isBeside(key) && !isOpen(entry, window))
       throw new Lie('a snapshot holds only what was there', `${id}: ${shown(key, undefined, entry)}`, outcome);
   }
 }
@@ -149,20 +151,30 @@ function doubtsOf(world: World, taken: Taken, of: Whose): string[] {
   if (of === 'main' && world.unfinished.size > 0) doubts.push('unfinished');
   const [had, has] = sizesOf({ after, before, manifest, watched });
   if (has + 2 < had / 2) doubts.push('emptied');
-  if (of === 'main' && held.size < leastReference(world, manifest.id) / 2) doubts.push('shrunk');
+  if (of === 'main' && isShrunk(world, manifest.id, held.size)) doubts.push('shrunk');
   return doubts;
 }
 
 /**
- * The fewest keys that a snapshot may be compared with: those of the newest that can be trusted or, where objects were
- * touched so that it is not known which one that is, of all that may be it.
+ * Sizes of what a snapshot may be compared with: of the newest that can be trusted or, where objects were touched so that
+ * it is not known which one that is, of all that may be it.
  */
-function leastReference(world: World, id: string): number {
+function references(world: World, id: string): number[] {
   const before = eligible(world).filter((each) => each.id < id);
   const isSure = !world.touchedControl && !world.vouched;
   const at = isSure ? before.findLastIndex(({ touched }) => !touched) : 0;
-  const sizes = before.slice(Math.max(0, at)).map(({ held }) => held.size);
-  return sizes.length === 0 || world.skewed ? 0 : Math.min(...sizes);
+  return world.skewed ? [] : before.slice(Math.max(0, at)).map(({ held }) => held.size);
+}
+
+/** That it is less than half of whichever it is compared with. */
+function isShrunk(world: World, id: string, size: number): boolean {
+  const known = references(world, id);
+  return known.length > 0 && size < Math.min(...known) / 2;
+}
+
+/** That it is less than half of one of those it may be compared with, and not of another. */
+function mayBeShrunk(world: World, id: string, size: number): boolean {
+  return size < Math.max(0, ...references(world, id)) / 2 && !isShrunk(world, id, size);
 }
 
 function timeOf(id: string): number {

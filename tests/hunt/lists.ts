@@ -124,7 +124,8 @@ export function merged({ before, source, want }: Sides): void {
     if (listIn(key, entry) === null) continue;
     const live = before.get(key);
     if (live?.type !== entry.type) want.set(key, entry);
-    else put(want, key, entryOf(live, new Map([...membersOf(live), ...membersOf(entry)])));
+    // With the expiry that the snapshot's list has by the rule.
+    else put(want, key, entryOf(entry, new Map([...membersOf(live), ...membersOf(entry)])));
   }
   for (const [key, live] of before) {
     const found = listIn(key, live);

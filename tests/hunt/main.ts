@@ -62,7 +62,7 @@ const tally = {
   with: new Map<string, number>(),
 };
 
-/** Runs a sequence in a world of its own; the lie that it found, or null. */
+/** Runs a sequence in a separate world; the lie that it found, or null. */
 async function hunt(
   { setting, steps }: Sequence,
   present: readonly TestEngine[],

@@ -1,4 +1,4 @@
-import type { FaultAction } from '../../lib/local/fault-proxy.js';
+import type { FaultAction } from '../../dev/fault-proxy.js';
 import { runningIn } from './audit.js';
 import { checkWords } from './claims.js';
 import { change, nameOf } from './data.js';

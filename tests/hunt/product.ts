@@ -14,7 +14,7 @@ export type Variables = Readonly<Record<string, string>>;
 export interface Product {
   /** Within this process, with a clock that is ahead or behind. */
   run(args: readonly string[], env: Variables, skewSeconds?: number): Promise<Outcome>;
-  /** In a process of its own that may be killed. */
+  /** In a separate process that may be killed. */
   spawn(args: readonly string[], env: Variables, killer: (kill: () => void) => void): Promise<Outcome>;
   /** A backup or a restore over a queue; `seed` decides in which order its messages come. */
   queued(work: QueuedWork, env: Variables, seed: number): Promise<Outcome>;
@@ -65,7 +65,7 @@ async function inProcess(args: readonly string[], env: Variables, skewSeconds = 
   return { args, code, json: parsed(out), text };
 }
 
-/** The real program in a process of its own. `kill` is called with what ends it as kill -9 does. */
+/** The real program in a separate process. `kill` is called with what ends it as kill -9 does. */
 async function inOwnProcess(
   args: readonly string[],
   env: Variables,
@@ -102,6 +102,6 @@ export async function limited(work: Promise<Outcome>, args: readonly string[]): 
   const first = await Promise.race([work, late]);
   over.abort();
   if (first === null)
-    throw new Lie('a command comes to its end', `${args.join(' ')} still runs after ${HANG_MS / 1000} s`, null);
+    throw new Lie('a command reaches its end', `${args.join(' ')} still runs after ${HANG_MS / 1000} s`, null);
   return first;
 }

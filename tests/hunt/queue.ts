@@ -1,5 +1,5 @@
-import { silentLog } from '../../lib/adapters/json-log.js';
-import { fullApp, type FullApp } from '../../lib/app.js';
+import { silentLog } from '../../lib/app/json-log.js';
+import { fullApp, type FullApp } from '../../lib/app/app.js';
 import { undoOf } from '../../lib/cli/restore/undo.js';
 import { AppError, exitCodeOf, toAppError } from '../../lib/errors.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import getPort from 'get-port';
 import type { Redis } from 'ioredis';
-import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../lib/local/fault-proxy.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { startFaultProxy, type FaultAction, type ProxiedRequest } from '../../dev/fault-proxy.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { openPlain } from '../support/plain-dump.js';
 
 /** A real server with the stand-in of Upstash's REST protocol and a proxy before it. */

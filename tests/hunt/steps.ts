@@ -82,7 +82,7 @@ export interface TamperStep {
 export type Step =
   | DataStep
   | (Command & { do: 'command'; meddle?: Meddle; skewSeconds?: number })
-  /** A process of its own, killed at its n-th request, or so many milliseconds after its start. */
+  /** A separate process, killed at its n-th request, or this many milliseconds after its start. */
   | (Command & { do: 'kill'; at: number; afterMs?: number })
   | TamperStep
   | { do: 'memory'; full: boolean }

@@ -3,7 +3,7 @@ import { isOfProject } from './data.js';
 import { filledUp, listIn, merged } from './lists.js';
 import type { Command } from './steps.js';
 import { agree, isOpen, isOver, same, shifted, timeless, type Window } from './times.js';
-import type { Known } from './world.js';
+import { isBeside, type Known } from './world.js';
 
 export type RestoreStep = Extract<Command, { run: 'restore' | 'dry-run' }>;
 
@@ -75,7 +75,8 @@ function sourceOf(
 ): PlainDump {
   const source: PlainDump = new Map();
   for (const [key, held] of known.held) {
-    if (!inScope(key)) continue;
+    // Locks are never restored: who held one is gone. One is in a snapshot where whoever had it could not let go.
+    if (!inScope(key) || isBeside(key)) continue;
     const entry = ttl === 'drop' ? timeless(held) : ttl === 'shift' ? shifted(held, shiftMs) : held;
     if (isOver(entry, window)) continue;
     if (isOpen(entry, window)) loose.add(key);

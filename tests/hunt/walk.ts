@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { callOf, type Call } from './arguments.js';
 import { audit, checkLease } from './audit.js';
@@ -63,7 +65,8 @@ async function fill(world: World, full: boolean): Promise<void> {
   const redis = world.main.redis();
   const used = /used_memory:(\d+)/.exec(String(await redis.call('INFO', 'memory')))?.[1] ?? '0';
   await redis.call('CONFIG', 'SET', 'maxmemory', full ? String(Math.max(1, Number(used) - 1000)) : '0');
-  world.hindered = full;
+  if (full) world.hinders.add('full');
+  else world.hinders.delete('full');
 }
 
 /** What hinders the database is over after a command. */
@@ -76,7 +79,8 @@ async function lift(world: World): Promise<void> {
 async function refuse(world: World, name: string | null): Promise<void> {
   await world.main.redis().call('ACL', 'SETUSER', 'default', '+@all');
   if (name !== null) await world.main.redis().call('ACL', 'SETUSER', 'default', `-${name}`);
-  world.hindered = name !== null;
+  if (name !== null) world.hinders.add('refuses');
+  else world.hinders.delete('refuses');
 }
 
 async function command(world: World, step: CommandStep): Promise<void> {
@@ -136,8 +140,10 @@ function vouch(world: World, step: CommandStep, { args }: Call, { code, json }: 
   // One that was killed may have come as far as to write it down, or not.
   if (step.run === 'adopt' && code === null) world.adopted = isAdopted(world, sourceOf(world.other.url));
   if (step.run !== 'adopt-unsigned') return;
-  const rows = (json?.['snapshots'] ?? []) as { id: string; outcome: string }[];
-  const adopted = code === 0 ? rows.filter((row) => row.outcome === 'adopted').map(({ id }) => id) : [...store.keys()];
+  // A process that was killed, or that was refused one of them, may have come as far as to write others down.
+  const adopted = [...store.keys()].filter((id) =>
+    existsSync(join(world.folders.store, `snapshots/${id}/adopted.json`)),
+  );
   for (const id of adopted) {
     const known = store.get(id);
     if (known !== undefined) known.standing.adopted = true;
@@ -154,6 +160,12 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
   }
   if (step.run === 'undo') {
     checkUndo(world, watched);
+    return;
+  }
+  if (step.run === 'guard' && hasResumed(outcome)) {
+    // It may have brought a killed restore to its end, or part of the way.
+    world.unfinished.clear();
+    [world.brokenOff, world.lastUndo] = [true, null];
     return;
   }
   unchanged(watched, 'a command that does not restore');
@@ -187,6 +199,12 @@ async function check(world: World, step: CommandStep, call: Call, watched: Watch
     case 'restore':
       return;
   }
+}
+
+/** Whether the guard worked on a run that had been silent for longer than its lease. */
+function hasResumed({ json }: Outcome): boolean {
+  const steps = (json?.['steps'] ?? []) as { name: string; summary: Record<string, unknown> }[];
+  return steps.some(({ name, summary }) => name === 'resume' && Number(summary['resumed'] ?? 0) > 0);
 }
 
 /** Whether nothing happened to the database that a snapshot cannot cope with: writes and a restart of the server are. */

@@ -83,8 +83,9 @@ export interface World {
   lastUndo: Undo | null;
   /** Control objects were touched: what is believed may be less than before, never more. */
   touchedControl: boolean;
-  /** The database refuses things, or is full. */
-  hindered: boolean;
+  /** What the database does: it refuses things, or is full. */
+  readonly hinders: Set<'full' | 'refuses'>;
+  readonly hindered: boolean;
   /** Earlier contents of objects, to be put back. */
   readonly past: Map<string, Buffer[]>;
   /** The run of the last command, and how commands of runs ended, by the runs' ids. */
@@ -108,6 +109,7 @@ export function variables(world: Omit<World, 'product'>, whose: Whose = 'main'):
     BACKUP_STORE: pathToFileURL(folders.store).href,
     BACKUP_REPLICA_STORE: pathToFileURL(folders.replica).href,
     BACKUP_PART_MIB: '0.01',
+    BACKUP_COMMANDS_PER_SECOND: '0',
     BACKUP_REQUESTS_IN_FLIGHT: String(setting.inFlight),
     RUN_LEASE_SECONDS: '6',
     RETENTION_KEEP_LAST: '3',
@@ -142,7 +144,10 @@ export function newWorld(
     everTampered: false,
     lastUndo: null,
     touchedControl: false,
-    hindered: false,
+    hinders: new Set<'full' | 'refuses'>(),
+    get hindered() {
+      return this.hinders.size > 0;
+    },
     past: new Map(),
     lastRun: null,
     ended: new Map(),
@@ -151,10 +156,15 @@ export function newWorld(
   };
 }
 
+/** Whether a key is nobody's data. */
+export function isBeside(key: string): boolean {
+  return BESIDE.test(key);
+}
+
 /** What stands in a database, without what is nobody's data. */
 export async function dump(database: HuntDatabase): Promise<PlainDump> {
   const all = await dumpDatabase(database.redis(), true);
-  for (const key of all.keys()) if (BESIDE.test(key)) all.delete(key);
+  for (const key of all.keys()) if (isBeside(key)) all.delete(key);
   return all;
 }
 
@@ -163,7 +173,7 @@ export async function leftBehind(database: HuntDatabase): Promise<string[]> {
   const names = (await database.redis().callBuffer('KEYS', '*')) as Buffer[];
   return names
     .map((name) => name.toString('latin1'))
-    .filter((name) => BESIDE.test(name) && !name.startsWith('soulcaster-backup:scratch'));
+    .filter((name) => isBeside(name) && !name.startsWith('soulcaster-backup:scratch'));
 }
 
 /** Names of all objects of a store, sorted. */

@@ -20,9 +20,9 @@ export interface Watched {
 }
 
 export interface Browser {
-  /** A page of its own; each call has storage of its own. */
+  /** A separate page; each call has storage of its own. */
   open(options?: BrowserContextOptions): Promise<Watched>;
-  /** A page that nobody looks at any more goes on asking and drawing. */
+  /** A page that nobody looks at any more continues asking and drawing. */
   closePages(): Promise<void>;
   stop(): Promise<void>;
 }

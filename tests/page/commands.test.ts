@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
-import fc from 'fast-check';
+import fc, { anyCharacter } from '../support/fast-check.js';
 import { buildProgram } from '../../lib/cli/program.js';
 import { commands, quoted } from '../../page/words/commands.js';
 
 const ANY = fc
-  .string({ unit: 'binary', maxLength: 40 })
+  .string({ unit: anyCharacter, maxLength: 40 })
   .filter((text) => !text.includes('\0') && Buffer.from(text).toString() === text);
 const LINES = [
   commands.backup(),
@@ -16,6 +16,18 @@ const LINES = [
   commands.reindex({ scope: { project: 'p 1' }, mode: 'missing' }),
   commands.restore({ snapshot: 'latest', scope: { all: true }, mode: 'replace', dryRun: true }),
   commands.restore({ snapshot: 'latest', scope: { project: "it's" }, mode: 'merge', dryRun: false }),
+  commands.restore({
+    snapshot: 'latest',
+    scope: { projects: ['a', 'b'], families: ['config'], matches: ['feedback:*'], keys: ['a b'] },
+    mode: 'replace',
+    dryRun: true,
+  }),
+  commands.restore({
+    snapshot: 'latest',
+    scope: { items: [{ project: 'p', id: '1' }] },
+    mode: 'replace',
+    dryRun: true,
+  }),
 ];
 
 /** What a shell makes of a line. */

@@ -4,7 +4,7 @@ import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
 
 /** Every call that the page makes, and whether it changes anything. */
 const CALLS = [
-  ['GET', '/api/snapshots?limit=200'],
+  ['GET', '/api/snapshots?limit=500'],
   ['GET', '/api/status?view=projects'],
   ['GET', '/api/runs/20261122T020000Z-x7k2m9'],
   ['POST', '/api/backup'],
@@ -12,6 +12,11 @@ const CALLS = [
   ['POST', '/api/restore'],
   ['POST', '/api/reindex'],
   ['POST', '/api/drill'],
+  ['POST', '/api/alerts/acknowledge'],
+  ['POST', '/api/alerts/test'],
+  ['POST', '/api/snapshots/20261122T020000Z-x7k2m9/pin'],
+  ['POST', '/api/snapshots/20261122T020000Z-x7k2m9/accept'],
+  ['POST', '/api/runs/20261122T020000Z-x7k2m9/cancel'],
 ] as const;
 
 describe('what stands behind the page', () => {
@@ -40,7 +45,11 @@ describe('what stands behind the page', () => {
   });
 
   it('tells those without a token no figures', async () => {
-    expect(await (await nightly.call('/api/status')).json()).toEqual({ state: expect.any(String) as unknown });
+    expect(await (await nightly.call('/api/status')).json()).toEqual({
+      state: expect.any(String) as unknown,
+      at: expect.any(String) as unknown,
+      label: null,
+    });
   });
 
   it.each([null, 'yes', 'latest'])('restores nothing on a confirmation that is none: %s', async (confirm) => {

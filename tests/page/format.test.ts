@@ -1,6 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { ago, bytes, count, duration, instant, known, percent, progressWords } from '../../page/words/format.js';
+import fc from '../support/fast-check.js';
+import {
+  ago,
+  bytes,
+  costWords,
+  count,
+  duration,
+  instant,
+  known,
+  moment,
+  percent,
+  progressWords,
+} from '../../page/words/format.js';
 
 const MINUTE = 60_000;
 
@@ -13,6 +24,22 @@ describe('figures in words', () => {
     [1_048_570, '1.0 MiB'],
     [5_242_880, '5.0 MiB'],
   ])('writes %d bytes as %s', (value, words) => expect(bytes(value)).toBe(words));
+
+  it('has words for every time that Redis takes, also where no calendar has a date', () => {
+    expect(moment(0, 'utc')).toBe('1970-01-01 00:00 UTC');
+    for (const late of ['9223372036854775807', Number.MAX_SAFE_INTEGER]) expect(moment(late, 'utc')).toContain('after');
+  });
+
+  it('tells what was spent, what is not known, and nothing', () => {
+    expect(costWords({ commands: 31_342, tokens: null, estimatedUsd: 0.062684 })).toBe(
+      '31,342 commands of the database, at most $0.0627',
+    );
+    expect(costWords({ commands: null, tokens: 1200, estimatedUsd: null })).toBe(
+      'about 1,200 tokens of the embedder, price not known',
+    );
+    expect(costWords({ commands: 0, tokens: null, estimatedUsd: 0 })).toBe('no commands of the database');
+    expect(costWords(null)).toBe('not known');
+  });
 
   it('never writes 1024 of a unit that has a next one', () => {
     fc.assert(fc.property(fc.maxSafeNat(), (value) => !/^1024(\.0)? (B|KiB|MiB|GiB)$/.test(bytes(value))));

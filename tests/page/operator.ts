@@ -12,9 +12,16 @@ export function dialogOf(page: Page): Locator {
   return page.getByRole('dialog');
 }
 
-/** Opens the dialog of an action. */
+/** Goes to a view by its link in the frame. */
+export async function visit(page: Page, view: string): Promise<void> {
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view }).click();
+  await page.getByRole('heading', { name: view, level: 1 }).waitFor({ state: 'attached' });
+}
+
+/** Opens the dialog of an action of the overview. */
 export async function beginOn(page: Page, action: string): Promise<void> {
-  await page.getByRole('navigation', { name: 'Actions' }).getByRole('button', { name: action }).click();
+  await visit(page, 'Overview');
+  await page.getByRole('navigation', { name: 'Actions' }).getByRole('link', { name: action }).click();
   await dialogOf(page).waitFor();
 }
 
@@ -23,23 +30,17 @@ export async function pressOn(page: Page, button: string): Promise<void> {
   await dialogOf(page).getByRole('button', { name: button, exact: true }).click();
 }
 
-/** Waits until the dialog's run is over; returns what it says of it. */
+/** Waits until the run that the page shows is over; returns what it says of it. */
 export async function endOn(page: Page): Promise<string> {
-  const end = dialogOf(page).locator('p.end');
-  await end.waitFor({ timeout: RUN_MS });
-  return end.innerText();
+  await page.locator('strong.end').waitFor({ timeout: RUN_MS });
+  return panelOf(page, 'State').innerText();
 }
 
-export async function closeOn(page: Page): Promise<void> {
-  await page.keyboard.press('Escape');
-  await dialogOf(page).waitFor({ state: 'detached' });
-}
-
-/** Watches the progress of the dialog's run; returns the figures that it showed on the way. */
+/** Watches the progress of the run that the page shows; returns the figures that it showed on the way. */
 export async function figuresUntilEnd(page: Page): Promise<ReadonlySet<string>> {
   const seen = new Set<string>();
-  const progress = dialogOf(page).locator('.progress');
-  while ((await dialogOf(page).locator('p.end').count()) === 0) {
+  const progress = page.locator('.progress');
+  while ((await page.locator('strong.end').count()) === 0) {
     const words = await progress.innerText({ timeout: 500 }).catch(() => '');
     const figures = /\d[\d,]* (?:of \d[\d,]* )?(?:keys|parts)/.exec(words)?.[0];
     if (figures !== undefined) seen.add(figures);

@@ -1,7 +1,7 @@
 import getPort from 'get-port';
 import type { Redis } from 'ioredis';
-import type { StackOptions } from '../../lib/local/stack/index.js';
-import { startFaultProxy } from '../../lib/local/fault-proxy.js';
+import type { StackOptions } from '../../dev/stack/index.js';
+import { startFaultProxy } from '../../dev/fault-proxy.js';
 import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
 import { openDatabase } from '../support/redis-calls.js';
 import { HOSTILE } from './fixtures.js';

@@ -1,17 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
+import type { Json } from '../../lib/json.js';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
-import type { Plan, Services, Status } from '../../page/api/types.js';
+import type { Plan } from '../../page/api/types.js';
 import { isStale, nextFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
-import { changesAnything, confirmationFor, newestRestorable, planOf, plannedScope } from '../../page/state/restore.js';
-import { isOver, runBegun, runTime } from '../../page/state/runs.js';
+import { changesAnything, confirmationFor, newestRestorable, outdatedWords, planOf } from '../../page/state/restore.js';
+import { statusEvery } from '../../page/state/pace.js';
+import { isOver, runBegun, runTime, standstill, timeLeft } from '../../page/state/runs.js';
 import { endWords, resultFacts } from '../../page/words/results.js';
-import { kindName, phaseName } from '../../page/words/phases.js';
-import { isRestorable, standingOf } from '../../page/words/standing.js';
-import { verdictOf } from '../../page/words/verdict.js';
-import { badStatus, run, status } from './fixtures-status.js';
-import { snapshotAt } from './fixtures.js';
+import { isRestorable, runTone, labelOf } from '../../page/words/snapshot-label.js';
+import { plannedBy, wantedOf } from '../../page/words/wanted.js';
+import { run } from './fixtures-status.js';
+import { at, MINUTE, NOW, snapshotAt } from './fixtures.js';
 
+const SELECTED = { projects: ['p'], families: ['config'], matches: [], keys: [] };
 const ERROR = new CallError('store-unavailable', 'The store is down', 'Wait', 503);
 const event: fc.Arbitrary<FeedEvent<number>> = fc.oneof(
   fc.constant<FeedEvent<number>>({ type: 'asked' }),
@@ -35,48 +37,15 @@ describe('what is known of a call', () => {
 
   it('is stale after three rounds and a little, and never before there was any', () => {
     const feed = { ...NOTHING, data: 1, at: 0 };
-    expect([59_999, 60_001].map((now) => isStale(feed, 15_000, now))).toEqual([false, true]);
-    expect(isStale(NOTHING, 15_000, 1e12)).toBe(false);
-  });
-});
-
-describe('the verdict', () => {
-  const ANSWER = { store: 'ok', redis: 'ok', vectors: 'not-configured' } as const;
-  const verdict = (data: Status | null, old = false, error: CallError | null = null, services: Services = ANSWER) =>
-    verdictOf({ data, error }, old, services);
-
-  it('calls the data safe when both objectives are met and nothing is amiss', () => {
-    expect(verdict(status())).toMatchObject({ tone: 'good', headline: 'The data is safe' });
-  });
-
-  it('calls it at risk when an objective is breached, and says which', () => {
-    expect(verdict(badStatus())).toMatchObject({ tone: 'bad', detail: expect.stringContaining('24 h') as unknown });
-    const slow = status({ state: 'degraded', recoveryTime: { ...status().recoveryTime, met: false } });
-    expect(verdict(slow)).toMatchObject({ tone: 'bad', detail: 'A restore would take longer than 4 h.' });
-    expect(verdict(status({ state: 'degraded' }))).toMatchObject({ tone: 'bad' });
-  });
-
-  it('never calls safe what is old or not known', () => {
-    expect(verdict(status(), true)).toMatchObject({ tone: 'warn', headline: 'Not known' });
-    expect(verdict(null, false, ERROR)).toMatchObject({ tone: 'warn', headline: 'Not known' });
-    expect(verdict(null)).toMatchObject({ tone: 'busy' });
-  });
-
-  it('asks to look where alerts are open or credentials fail', () => {
-    const looked = verdict(status({ alerts: badStatus().alerts }));
-    expect(looked).toMatchObject({ tone: 'warn', detail: '2 alerts open.' });
-  });
-
-  it('asks to look while a service does not answer', () => {
-    const down = verdict(status(), false, null, { ...ANSWER, redis: 'unavailable' });
-    expect(down).toMatchObject({ tone: 'warn', detail: 'The database does not answer.' });
+    expect([104_999, 105_001].map((now) => isStale(feed, 60_000, now))).toEqual([false, true]);
+    expect(isStale(NOTHING, 60_000, 1e12)).toBe(false);
   });
 });
 
 describe('errors of calls', () => {
   it('are what a problem document says', () => {
-    const document = { code: 'locked', detail: 'Run r is at work', hint: 'Wait', title: 'Locked' };
-    expect(fromProblem(409, document)).toMatchObject({ code: 'locked', message: 'Run r is at work', hint: 'Wait' });
+    const document = { code: 'locked', detail: 'Run r is in progress', hint: 'Wait', title: 'Locked' };
+    expect(fromProblem(409, document)).toMatchObject({ code: 'locked', message: 'Run r is in progress', hint: 'Wait' });
   });
 
   it('are made up for where an answer says nothing', () => {
@@ -96,11 +65,26 @@ describe('errors of calls', () => {
 describe('runs', () => {
   const running = (id: string) => run({ runId: id, state: 'running', finishedAt: null });
 
-  it('are found by being new, of the kind and under way', () => {
-    const runs = [running('c'), running('b'), run({ runId: 'd' })];
-    expect(runBegun(runs, 'snapshot', new Set(['c']))).toBe('b');
-    expect(runBegun(runs, 'restore', new Set())).toBeNull();
-    expect(runBegun(runs, 'snapshot', new Set(['b', 'c']))).toBeNull();
+  it('are found by being new', () => {
+    const runs = [running('c'), running('b')];
+    expect(runBegun(runs, new Set(['c']))).toBe('b');
+    expect(runBegun(runs, new Set(['b', 'c']))).toBeNull();
+  });
+
+  it('stand still when they have not got further for long, and only while they run', () => {
+    const still = { ...running('a'), progressedAt: '2026-11-24T00:00:00Z' };
+    const now = Date.parse('2026-11-24T08:00:00Z');
+    expect(standstill(still, now)).toBe(8 * 3_600_000);
+    expect(standstill(still, Date.parse('2026-11-24T00:05:00Z'))).toBeNull();
+    expect(standstill({ ...still, state: 'waiting' }, now)).toBeNull();
+    expect(standstill({ ...still, progressedAt: null, createdAt: '2026-11-24T00:00:00Z' }, now)).toBe(8 * 3_600_000);
+  });
+
+  it('say what time is left only where it can be known', () => {
+    const progress = { done: 25, total: 100, unit: 'parts', bytes: 0 } as const;
+    expect(timeLeft(progress, 10_000)).toBe(30_000);
+    for (const unknown of [{ done: 0 }, { total: null }, { done: 100 }])
+      expect(timeLeft({ ...progress, ...unknown }, 10_000)).toBeNull();
   });
 
   it('take the time from beginning to end, or to now', () => {
@@ -116,15 +100,9 @@ describe('runs', () => {
     ]);
   });
 
-  it('have words for kinds and phases, and names where there are none', () => {
-    expect(phaseName({ kind: 'restore', phase: 'prove' })).toBe('proving every key');
-    expect(phaseName({ kind: 'verify', phase: 'new-one' })).toBe('new-one');
-    expect(kindName({ kind: 'reindex', title: 're-index' })).toBe('Re-index');
-  });
-
   it('say what they came to, whatever a result holds', () => {
     const kinds = fc.constantFrom('snapshot', 'verify', 'restore', 'reindex', 'drill' as const);
-    const result = fc.oneof(fc.constant(null), fc.dictionary(fc.string(), fc.jsonValue()));
+    const result = fc.oneof(fc.constant(null), fc.dictionary(fc.string(), fc.jsonValue())) as fc.Arbitrary<Json>;
     fc.assert(
       fc.property(kinds, result, (kind, value) => {
         for (const [name, words] of resultFacts({ kind, result: value }))
@@ -134,6 +112,11 @@ describe('runs', () => {
     expect(endWords({ kind: 'snapshot', state: 'succeeded', error: null, result: { keys: 1 } })).toBe(
       'Done: 1 key saved and read back',
     );
+    // What was done as it should be, and yet is not what was wanted.
+    const doubt = { code: 'doubtful', message: 'Snapshot s is doubtful: 1 key, 300 before', hint: '' };
+    const taken = { kind: 'snapshot', state: 'succeeded', error: doubt, result: { keys: 1 } } as const;
+    expect([endWords(taken), runTone(taken)]).toEqual([doubt.message, 'warn']);
+    expect(runTone({ state: 'succeeded', error: null })).toBe('good');
     expect(
       endWords({ kind: 'drill', state: 'failed', error: { code: 'x', message: 'why', hint: '' }, result: null }),
     ).toBe('Failed: why');
@@ -141,12 +124,13 @@ describe('runs', () => {
 });
 
 describe('restores', () => {
-  const plan: Plan = {
+  const older = {
     total: { write: 0, overwrite: 0, unite: 0, same: 3, keep: 1, expired: 1, remove: 0 },
     byFamily: {},
     examples: [],
     usersJoined: 0,
   };
+  const plan = planOf({ result: { plan: older } }) as Plan;
 
   it('begin with the newest verified backup, not with one saved before a restore', () => {
     const [unchecked, safety, good] = [
@@ -166,26 +150,65 @@ describe('restores', () => {
     expect(changesAnything({ ...plan, usersJoined: 1 })).toBe(true);
   });
 
-  it('have a plan only where the dry run succeeded', () => {
-    expect(planOf({ state: 'succeeded', result: { plan } })).toEqual(plan);
-    expect(planOf({ state: 'failed', result: { plan } })).toBeNull();
-    expect(planOf({ state: 'succeeded', result: null })).toBeNull();
-    expect(planOf(null)).toBeNull();
+  it('have a plan where the result has one; what an older version did not count is 0', () => {
+    expect(plan).toMatchObject({
+      ...older,
+      total: { ...older.total, fail: 0, blocked: 0 },
+      usersLeft: 0,
+      goneClusters: 0,
+    });
+    expect([planOf({ result: null }), planOf({ result: { plan: null } }), planOf(null)]).toEqual([null, null, null]);
   });
 
-  it('is confirmed and done for what the dry run planned: the undo of one project is of that project', () => {
-    const narrowed = { input: { scope: { project: 'p1' } } };
-    expect(plannedScope(narrowed, { all: true })).toEqual({ project: 'p1' });
-    expect(plannedScope(narrowed, { project: 'p2' })).toEqual({ project: 'p2' });
-    for (const input of [null, {}, { scope: { all: true } }, { scope: { project: { age: 'x' } } }]) {
-      expect(plannedScope({ input }, { all: true })).toEqual({ all: true });
-    }
-    expect(plannedScope(narrowed, null)).toBeNull();
+  it('are done for what the dry run planned: the undo of one project is of that project', () => {
+    const wanted = wantedOf(new URLSearchParams('snapshot=s&scope=all&mode=merge'));
+    const scopeIn = (scope: unknown) => plannedBy({ scope }, wanted).scope;
+    for (const scope of [{ project: 'p1' }, { items: [{ project: 'p', id: '1' }] }, SELECTED])
+      expect(scopeIn(scope)).toEqual(scope);
+    // What is hidden from the page is no scope: then it is what was chosen.
+    for (const hidden of [undefined, { project: { age: 'x' } }, { items: 'x' }, { projects: ['a'] }])
+      expect(scopeIn(hidden)).toEqual({ all: true });
+    const plain = { snapshot: 's', scope: { all: true }, mode: 'merge', target: null, options: {} };
+    expect(plannedBy(null, wanted)).toEqual(plain);
+    // What the plan was made with goes with it: another target, or another rule, would be another restore.
+    const options = { expiry: 'drop', settle: false, safety: false, reindex: false };
+    expect(plannedBy({ target: 'standby', ...options }, wanted)).toEqual({ ...plain, target: 'standby', options });
+  });
+
+  it('keep the source that was named when the plan was made', () => {
+    const wanted = wantedOf(new URLSearchParams('snapshot=s&scope=all'));
+    expect(plannedBy({ fromSource: true }, wanted).options).toEqual({ fromSource: true });
+    expect(plannedBy({ fromSource: false }, wanted).options).toEqual({});
+  });
+
+  it('take a plan that shows the database as it is, and no other', () => {
+    const plan = run({ kind: 'restore', createdAt: at(6 * MINUTE), finishedAt: at(5 * MINUTE) });
+    const live = (finishedAt: string | null, input = {}) => run({ kind: 'restore', input, finishedAt });
+    expect(outdatedWords(plan, [], NOW)).toBeNull();
+    expect(outdatedWords(plan, [], NOW + 11 * MINUTE)).toContain('16 min 0 s old');
+    // One that takes an hour to make is not old when it comes.
+    expect(outdatedWords({ ...plan, createdAt: at(60 * MINUTE) }, [], NOW)).toBeNull();
+    for (const finishedAt of [null, at(MINUTE), at(5.5 * MINUTE)])
+      expect(outdatedWords(plan, [live(finishedAt)], NOW)).toContain('Another restore');
+    for (const other of [
+      live(at(7 * MINUTE)),
+      live(at(MINUTE), { dryRun: true }),
+      live(at(MINUTE), { target: 'standby' }),
+      run({ kind: 'snapshot', finishedAt: at(MINUTE) }),
+    ])
+      expect(outdatedWords(plan, [other], NOW)).toBeNull();
   });
 
   it('are confirmed with the id of what they are about', () => {
     expect(confirmationFor({ snapshot: 's', scope: { all: true } })).toBe('s');
     expect(confirmationFor({ snapshot: 's', scope: { project: 'p' } })).toBe('p');
+    const [item, other] = [
+      { project: 'p', id: '1' },
+      { project: 'p', id: '2' },
+    ];
+    expect(confirmationFor({ snapshot: 's', scope: { items: [item] } })).toBe('p/1');
+    expect(confirmationFor({ snapshot: 's', scope: { items: [item, other] } })).toBe('s');
+    expect(confirmationFor({ snapshot: 's', scope: SELECTED })).toBe('s');
   });
 
   it('take no snapshot that is incomplete, unreadable or damaged', () => {
@@ -197,12 +220,26 @@ describe('restores', () => {
       snapshotAt(0, { state: 'incomplete' }),
       snapshotAt(0, { state: 'unreadable', verification: null }),
     ];
-    expect(states.map(standingOf)).toEqual(['verified', 'not checked', 'damaged', 'incomplete', 'unreadable']);
+    expect(states.map(labelOf)).toEqual(['verified', 'not checked', 'damaged', 'incomplete', 'unreadable']);
     expect(states.map(isRestorable)).toEqual([true, true, false, false, false]);
+    // Parts that went missing after it was verified.
+    expect(labelOf(snapshotAt(0, { trust: 'damaged' }))).toBe('damaged');
     const lacking = { state: 'incomplete', failed: 0, unexplained: 0, unsupported: 6 } as const;
     expect(isRestorable(snapshotAt(0, lacking))).toBe(true);
     for (const more of [{ failed: 1 }, { unexplained: 1 }]) {
       expect(isRestorable(snapshotAt(0, { ...lacking, ...more }))).toBe(false);
+    }
+  });
+});
+
+describe('how often the status is asked for', () => {
+  const storage = (snapshots: number, parts: number) => ({ storage: { snapshots, parts } }) as never;
+
+  it('is once a minute, and less often where its listing would cost more than ten requests a minute', () => {
+    expect([null, storage(200, 400), storage(60, 3000)].map(statusEvery)).toEqual([60_000, 60_000, 60_000]);
+    for (const parts of [10_000, 100_000]) {
+      const minutes = statusEvery(storage(500, parts)) / 60_000;
+      expect((6 + Math.ceil((parts + 1500) / 1000)) / minutes).toBeLessThanOrEqual(10);
     }
   });
 });

@@ -1,25 +1,26 @@
 import { AppError } from '../../lib/errors.js';
-import { geminiEmbedder } from '../../lib/adapters/gemini-embedder.js';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { upstashVector } from '../../lib/adapters/upstash-vector.js';
-import { startGemini, type Gemini } from '../../lib/local/gemini/index.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
-import { startUpstashVector, type UpstashVectorStandIn } from '../../lib/local/upstash-vector/index.js';
+import { geminiEmbedder } from '../../lib/services/gemini/embedder.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { silentLog } from '../../lib/app/json-log.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { upstashVector } from '../../lib/services/upstash-vector/index.js';
+import { startGemini, type Gemini } from '../../dev/gemini/index.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
+import { startUpstashVector, type UpstashVectorStandIn } from '../../dev/upstash-vector/index.js';
 import type { Clock, ObjectStore, RedisPort } from '../../lib/ports/index.js';
 import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import type { Embedder } from '../../lib/ports/embedder.js';
 import type { ReindexPorts, ReindexSettings } from '../../lib/reindex/context.js';
-import type { ReindexInput } from '../../lib/reindex/model.js';
 import { reindexRun } from '../../lib/reindex/run.js';
-import { prepareReindex, startReindex } from '../../lib/reindex/start.js';
+import { prepareReindex, retryOf, startReindex, type ReindexRequest, type Wanted } from '../../lib/reindex/start.js';
 import { isOver } from '../../lib/runs/ending.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
-import type { Budget } from '../../lib/runs/leg.js';
+import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
+import { TEXT_RULE } from '../../lib/soulcaster/index-models.js';
+import { suffixed } from '../../lib/soulcaster/suffixed-index.js';
 import { sleepyClock, TIMES, type SleepyClock } from './clock.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -34,8 +35,8 @@ export interface Parts {
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
   readonly settings: Partial<ReindexSettings>;
-  /** Milliseconds of the bench's clock that a leg may take; then each request to Redis takes one. */
-  readonly legMs: number;
+  /** Milliseconds of the bench's clock that an attempt may take; then each request to Redis takes one. */
+  readonly attemptMs: number;
 }
 
 /** A real database, stand-ins for the index and the embedder, and re-indexing over them. */
@@ -48,15 +49,19 @@ export interface ReindexBench {
   readonly clock: SleepyClock;
   readonly queue: ReturnType<typeof inProcessQueue>;
   engine(parts?: Partial<Parts>): Engine;
-  start(engine: Engine, input?: Partial<ReindexInput>): Promise<string>;
-  /** Re-indexes to the end within this process, in as many legs as it takes. */
-  run(input?: Partial<ReindexInput>, parts?: Partial<Parts>): Promise<RunRecord>;
+  /** A second index, for what is built beside the first. */
+  readonly next: UpstashVectorStandIn;
+  start(engine: Engine, input?: Partial<ReindexRequest>, parts?: Partial<Parts>, wanted?: Wanted): Promise<string>;
+  /** Re-indexes to the end within this process, in as many attempts as it takes. */
+  run(input?: Partial<ReindexRequest>, parts?: Partial<Parts>, wanted?: Wanted): Promise<RunRecord>;
+  /** Does what a run has left. */
+  retry(id: string, parts?: Partial<Parts>): Promise<RunRecord>;
   /** The same over the queue: every message that is published is delivered, in the order that `next` picks. */
-  runQueued(input: Partial<ReindexInput>, parts?: Partial<Parts>, next?: Pick): Promise<RunRecord>;
+  runQueued(input: Partial<ReindexRequest>, parts?: Partial<Parts>, next?: Pick): Promise<RunRecord>;
   load(id: string): Promise<RunRecord>;
   /** Another stand-in with the same vectors, without faults. */
   readonly twin: Gemini;
-  budget(legMs?: number, lastAttempt?: boolean): Budget;
+  budget(attemptMs?: number, lastAttempt?: boolean): Budget;
   stop(): Promise<void>;
 }
 
@@ -68,8 +73,7 @@ export const SETTINGS: ReindexSettings = {
   cutCodePoints: 1500,
   inline: 4,
   parallelism: 4,
-  textsPerMinute: null,
-  rateKey: 'gemini-test',
+  updatesPerDay: Infinity,
   patience: true,
 };
 
@@ -79,32 +83,59 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
   const index = await startUpstashVector({ indexDelayMs: options.indexDelayMs ?? 0 });
   const gemini = await startGemini({ vectors: 'hash' });
   const twin = await startGemini({ vectors: 'hash' });
+  const next = await startUpstashVector({ indexDelayMs: options.indexDelayMs ?? 0 });
   const clock = sleepyClock();
   const folder = await folderStore(clock);
   const real = systemClock();
   const queue = inProcessQueue();
+  const embedderOf = ({ dimensions, model }: { dimensions: number; model: string }): Embedder =>
+    geminiEmbedder({
+      apiKey: gemini.apiKey,
+      baseUrl: gemini.url,
+      limits: { textsPerMinute: null, tokensPerMinute: null, textsPerDay: Infinity },
+      clock: real,
+      retry: RETRY_SOON,
+      model,
+      dimensions,
+    });
+  const indexAt = ({ token, url }: UpstashVectorStandIn): VectorIndex =>
+    upstashVector({ url, token, clock: real, retry: RETRY_SOON });
+  const recipe = { model: 'gemini-embedding-001', dimensions: 768, cutCodePoints: 1500, textRule: TEXT_RULE };
   const ports: ReindexPorts = {
     clock,
     log: silentLog(),
     store: folder.store,
     redis: upstashRedis({ url: redis.url, token: 'test', clock: real, retry: RETRY_SOON }),
-    vectors: upstashVector({ url: index.url, token: index.token, clock: real, retry: RETRY_SOON }),
-    embedder: geminiEmbedder({ apiKey: gemini.apiKey, baseUrl: gemini.url, clock: real, retry: RETRY_SOON }),
+    vectors: indexAt(index),
+    embedder: embedderOf(recipe),
+    recipe,
+    elsewhere: {
+      embedderOf,
+      indexOf: (beside) => suffixed(indexAt(beside.index === 'next' ? next : index), beside.suffix),
+    },
+  };
+  const portsOf = (parts: Partial<Parts>): ReindexPorts => {
+    const own = { ...ports, ...parts };
+    const { dimensions, model } = own.embedder;
+    const cutCodePoints = parts.settings?.cutCodePoints ?? recipe.cutCodePoints;
+    return { ...own, recipe: { ...recipe, model, dimensions, cutCodePoints } };
   };
   const engine = (parts: Partial<Parts> = {}): Engine => {
-    const own = { ...ports, ...parts };
-    if (parts.legMs !== undefined) own.redis = ticking(own.redis, clock);
+    const given = portsOf(parts);
+    const own = parts.attemptMs === undefined ? given : { ...given, redis: ticking(given.redis, clock) };
     return createEngine({ ...own, queue }, [reindexRun(own, { ...SETTINGS, ...parts.settings })], TIMES);
   };
   const load = async (id: string): Promise<RunRecord> => (await loadRun(folder.store, id)).record;
-  const start = async (worker: Engine, input: Partial<ReindexInput> = {}): Promise<string> => {
+  const start: ReindexBench['start'] = async (worker, input = {}, parts = {}, wanted = {}) => {
     clock.advance(1000);
-    const request: ReindexInput = { scope: { all: true }, mode: 'in-place', dryRun: false, trigger: 'cli', ...input };
-    const started = await startReindex(worker, await prepareReindex(ports, request));
+    const request: ReindexRequest = { scope: { all: true }, mode: 'in-place', dryRun: false, trigger: 'cli', ...input };
+    const { embedder = ports.embedder, settings = {} } = parts;
+    const prepared = await prepareReindex(portsOf({ embedder, settings }), request, wanted);
+    const started = await startReindex(worker, prepared);
     if (!started.started) throw new Error(`held by ${started.holder}`);
     return started.run.id;
   };
-  return {
+  const bench: ReindexBench = {
     database,
     folder,
     gemini,
@@ -116,25 +147,29 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
     start,
     load,
     twin,
-    async run(input, parts = {}) {
+    next,
+    async retry(id, parts = {}) {
+      return bench.run(await retryOf(ports, id, 'cli'), parts);
+    },
+    async run(input, parts = {}, wanted = {}) {
       const worker = engine(parts);
-      const id = await start(worker, input);
-      for (let legs = 0; legs < ENOUGH_STEPS; legs++) {
-        const run = await worker.work(id, budgetOf(clock, parts.legMs));
+      const id = await start(worker, input, parts, wanted);
+      for (let attempts = 0; attempts < ENOUGH_STEPS; attempts++) {
+        const run = await worker.work(id, budgetOf(clock, parts.attemptMs));
         if (isOver(run)) return run;
       }
       throw new Error('the run does not come to its end');
     },
     async runQueued(input, parts = {}, next = (waiting) => waiting.splice(0, 1)) {
       const worker = engine({ ...parts, settings: { inline: 0, patience: false, ...parts.settings } });
-      const id = await start(worker, input);
+      const id = await start(worker, input, parts);
       await worker.enqueue(id);
       const waiting: string[] = [];
       for (let steps = 0; steps < ENOUGH_STEPS; steps++) {
         for (let body = queue.take(); body !== null; body = queue.take()) waiting.push(body);
         if (waiting.length === 0) return load(id);
         for (const body of next(waiting)) {
-          const again = await worker.deliver(body, budgetOf(clock, parts.legMs)).then(() => null, retryAfter);
+          const again = await worker.deliver(body, budgetOf(clock, parts.attemptMs)).then(() => null, retryAfter);
           if (again === null) continue;
           clock.advance(again);
           waiting.push(body);
@@ -142,16 +177,18 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
       }
       throw new Error('the run does not come to its end');
     },
-    budget: (legMs, lastAttempt) => budgetOf(clock, legMs, lastAttempt),
+    budget: (attemptMs, lastAttempt) => budgetOf(clock, attemptMs, lastAttempt),
     async stop() {
       await redis.stop();
       await index.stop();
+      await next.stop();
       await gemini.stop();
       await twin.stop();
       await database.stop();
       await folder.remove();
     },
   };
+  return bench;
 }
 
 /** What the queue makes of an error: it comes again later, or gives the message up. */
@@ -170,6 +207,6 @@ function ticking(redis: RedisPort, clock: SleepyClock): RedisPort {
   };
 }
 
-function budgetOf(clock: Clock, legMs = Infinity, lastAttempt = false): Budget {
-  return { deadline: clock.now() + legMs, lastAttempt, interrupt: new AbortController().signal };
+function budgetOf(clock: Clock, attemptMs = Infinity, lastAttempt = false): Budget {
+  return { deadline: clock.now() + attemptMs, lastAttempt, interrupt: new AbortController().signal };
 }

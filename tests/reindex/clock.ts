@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/ports/clock.js';
-import { CHECK_MS } from '../../lib/runs/leg.js';
+import { CHECK_MS } from '../../lib/runs/attempt.js';
 
-export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
+export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 
 /** Moves when it is slept on, and only then or when a test moves it. */
 export interface SleepyClock extends Clock {

@@ -52,7 +52,7 @@ export async function leaveVector(bench: ReindexBench, project: string, id: stri
   await bench.ports.vectors.upsert(project, [{ id, values, metadata }]);
 }
 
-/** What the text of such items comes to; they have no blanks at their ends and are not cut. */
+/** What the text of such items reaches; they have no blanks at their ends and are not cut. */
 export function textOf({ title = '', body = '', raw_text = '' }: Item): string {
   return [title, body === '' ? raw_text : body].filter((part) => part !== '').join('\n\n');
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { loadWorkspace } from '../../lib/local/data/index.js';
+import { loadWorkspace } from '../../dev/data/index.js';
 import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
 
 let nightly: NightlyStack;
@@ -37,6 +37,13 @@ describe('POST /api/reindex', () => {
       [{ scope: { all: false } }, 422, 'invalid'],
       [{ scope: { all: true }, force: true }, 422, 'invalid'],
       [{}, 422, 'invalid'],
+      [{ ...ALL, retry: '20200101T000000Z-aaaaaa' }, 422, 'invalid'],
+      [{ retry: '20200101T000000Z-aaaaaa' }, 404, 'not-found'],
+      [{ ...ALL, beside: { index: 'same', suffix: '' } }, 422, 'invalid'],
+      [{ ...ALL, beside: { index: 'same', suffix: 'a b' } }, 422, 'invalid'],
+      [{ ...ALL, beside: { index: 'next', suffix: '' } }, 500, 'config'],
+      [{ ...ALL, beside: { index: 'same', suffix: ':g2' }, dropOld: true }, 428, 'not-confirmed'],
+      [{ ...ALL, model: 'gemini-embedding-2' }, 400, 'usage'],
       [{ scope: { project: 'unknown' } }, 404, 'not-found'],
     ];
     for (const [body, status, code] of refusals) {
@@ -80,7 +87,7 @@ describe('POST /api/reindex', () => {
     expect(counted).toMatchObject({ state: 'succeeded', result: { items: ITEMS, present: ITEMS, strays: 0 } });
   });
 
-  it('comes to the same when messages come twice, in disorder and late, and functions are killed', async () => {
+  it('has the same result when messages come twice, in disorder and late, and functions are killed', async () => {
     let kills = 0;
     nightly = await nightlyStack(NONE, {
       gemini: { vectors: 'hash', delayMs: 30, textsPerMinute: 4000, speed: 60 },

@@ -1,19 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { geminiEmbedder } from '../../lib/adapters/gemini-embedder.js';
-import { startGemini, type Gemini, type GeminiOptions } from '../../lib/local/gemini/index.js';
-import type { Embedder } from '../../lib/ports/embedder.js';
-import { loadIndexModel, loadIndexModels } from '../../lib/reindex/index-model.js';
+import { labelOf, loadIndexModels, modelOf } from '../../lib/soulcaster/index-models.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, putProject, someItems, textOf, type Item } from './data.js';
+import { embedders, SECOND } from './embedders.js';
 import { reportOf, storedIn } from './outcome.js';
 
-const FIRST = 'gemini-embedding-001';
-const SECOND = 'gemini-embedding-2';
 const P1 = { scope: { project: 'p1' } } as const;
 
 let bench: ReindexBench;
-const started: Gemini[] = [];
+const geminis = embedders();
 
 beforeEach(async () => {
   bench = await openReindexBench();
@@ -21,16 +16,11 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await bench.stop();
-  for (const gemini of started.splice(0)) await gemini.stop();
+  await geminis.stop();
 });
 
-async function embedderOf(options: GeminiOptions, model = FIRST): Promise<{ embedder: Embedder; gemini: Gemini }> {
-  const gemini = await startGemini({ vectors: 'hash', models: [FIRST, SECOND], ...options });
-  started.push(gemini);
-  const retry = { attempts: 2, baseMs: 1, capMs: 5 };
-  const embedder = geminiEmbedder({ apiKey: gemini.apiKey, baseUrl: gemini.url, model, clock: systemClock(), retry });
-  return { embedder, gemini };
-}
+const known = async (project: string) =>
+  modelOf(await loadIndexModels(bench.ports.store), bench.ports.vectors.place, project);
 
 const vectorsOf = async (project: string): Promise<string> => {
   const stored = await storedIn(bench.ports.vectors, project);
@@ -49,7 +39,7 @@ describe('another model than the one that the index was made with', () => {
   it.each([true, false])('is refused by mode missing before anything is touched (recorded: %s)', async (recorded) => {
     if (!recorded) for await (const { name } of bench.ports.store.list('guard/')) await bench.ports.store.remove(name);
     const before = await vectorsOf('p1');
-    const { embedder } = await embedderOf({}, SECOND);
+    const { embedder } = await geminis.of({}, SECOND);
     for (const dryRun of [true, false]) {
       const run = await bench.run({ ...P1, mode: 'missing', dryRun }, { embedder });
       expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
@@ -65,7 +55,7 @@ describe('another model than the one that the index was made with', () => {
   });
 
   it('replaces all vectors in place, and one that is left of the old model fails the run by name', async () => {
-    const { embedder, gemini } = await embedderOf({}, SECOND);
+    const { embedder, gemini } = await geminis.of({}, SECOND);
     const bad = [textOf(ITEMS['item-003'] ?? {}), textOf(ITEMS['item-140'] ?? {})];
     gemini.setFaults({ refuse: (text) => bad.includes(text) });
     const run = await bench.run(P1, { embedder });
@@ -76,11 +66,22 @@ describe('another model than the one that the index was made with', () => {
         .skipped.named.map(({ id }) => id)
         .sort(),
     ).toEqual(['item-003', 'item-140']);
-    expect(await loadIndexModel(bench.ports.store, 'p1')).toMatchObject({ model: FIRST });
+    expect(await known('p1')).toMatchObject({ model: SECOND, provenAt: null, mixed: true });
+    // Neither model may add to the mixture.
+    for (const other of [embedder, bench.ports.embedder]) {
+      const adding = await bench.run({ ...P1, mode: 'missing' }, { embedder: other });
+      expect(adding).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
+    }
     gemini.setFaults({ refuse: () => false });
-    expect(await bench.run(P1, { embedder })).toMatchObject({ state: 'succeeded', error: null });
-    expect(await loadIndexModel(bench.ports.store, 'p1')).toMatchObject({ model: SECOND, dimensions: 768 });
-    expect(await loadIndexModels(bench.ports.store)).toHaveLength(1);
+    const before = gemini.textsEmbedded();
+    expect(await bench.retry(run.id, { embedder })).toMatchObject({ state: 'succeeded', error: null });
+    // The trial text and the two that were left.
+    expect(gemini.textsEmbedded() - before).toBe(3);
+    expect(await known('p1')).toMatchObject({ model: SECOND, dimensions: 768, mixed: false, run: expect.any(String) });
+    expect(await loadIndexModels(bench.ports.store)).toMatchObject({
+      namespaces: [{ project: labelOf('p1') }],
+      besides: [],
+    });
   });
 });
 
@@ -95,14 +96,14 @@ describe('a quota that one call exceeds', () => {
   it.each(['within a process', 'over a queue'])('is met by smaller calls: %s', async (where) => {
     await putProject(bench.database.redis, 'p1', LONG);
     // 100 of these texts are 26,000 tokens.
-    const { embedder, gemini } = await embedderOf({ tokensPerMinute: 9_000, speed: 6_000 });
+    const { embedder, gemini } = await geminis.of({ tokensPerMinute: 9_000, speed: 6_000 });
     const run = where === 'over a queue' ? await bench.runQueued(P1, { embedder }) : await bench.run(P1, { embedder });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     await expectIndex(bench, 'p1', LONG);
     for (const item of Object.values(LONG)) expect(gemini.timesEmbedded(textOf(item))).toBe(1);
   });
 
-  it('goes on over a queue where a limit ended the try before, although a whole batch is more than a minute takes', async () => {
+  it('continues over a queue where a limit ended the try before, although a whole batch is more than a minute takes', async () => {
     await putProject(bench.database.redis, 'p1', LONG);
     let open = 7;
     bench.gemini.setFaults({
@@ -148,12 +149,12 @@ describe('what one service refuses', () => {
     'is a namespace: the others are done, and it is named (%s)',
     async (mode) => {
       for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120));
-      bench.index.setFaults({ reject: { status: 400, hits: ({ namespace }) => namespace === 'p2' } });
+      bench.index.setFaults({ refuseNamespace: (namespace) => namespace === 'p2' });
       const run = await bench.run({ mode });
       expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
       expect(run.error?.message).toContain('project p2');
       for (const project of ['p1', 'p3']) await expectIndex(bench, project, someItems(120));
-      bench.index.setFaults({ reject: null });
+      bench.index.setFaults({ refuseNamespace: () => false });
       expect(await bench.run({ scope: { project: 'p2' } })).toMatchObject({ state: 'succeeded' });
     },
   );
@@ -211,9 +212,36 @@ describe('an index that takes minutes to show its writes', () => {
         return bench.ports.vectors.info().finally(() => bench.index.setIndexAtOnce(0));
       },
     };
-    const run = await bench.runQueued(P1, { vectors, legMs: 30_000 });
+    const run = await bench.runQueued(P1, { vectors, attemptMs: 30_000 });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(bench.gemini.textsEmbedded()).toBe(201);
+  });
+
+  it('over a queue, and shows nothing more for hours: the run waits, and is proven when it does', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(30));
+    bench.index.setIndexDelayMs(Infinity);
+    const engine = bench.engine({ settings: { inline: 0, patience: false } });
+    const id = await bench.start(engine, P1);
+    await engine.enqueue(id);
+    const workOff = async (): Promise<void> => {
+      for (let next = bench.queue.take(); next !== null; next = bench.queue.take())
+        await engine.deliver(next, bench.budget());
+    };
+    await workOff();
+    expect(await bench.load(id)).toMatchObject({ state: 'waiting', phase: 'prove', error: { code: 'vector-pending' } });
+    bench.clock.advance(3 * 3_600_000);
+    await engine.work(id, bench.budget());
+    await workOff();
+    expect(await bench.load(id)).toMatchObject({ state: 'waiting', error: { code: 'vector-pending' } });
+    expect(await known('p1')).toMatchObject({ provenAt: null, mixed: false });
+    bench.index.setIndexDelayMs(0);
+    bench.clock.advance(11 * 60_000);
+    // As the guard does with a run whose message was lost.
+    await engine.resume(id);
+    await workOff();
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', error: null });
+    expect(await known('p1')).toMatchObject({ provenAt: expect.any(String) });
+    expect(bench.gemini.textsEmbedded()).toBe(31);
   });
 
   it('that shows nothing more has not lost anything: nothing is to be embedded again', async () => {
@@ -224,8 +252,10 @@ describe('an index that takes minutes to show its writes', () => {
     expect(run.error?.hint).toContain('Nothing has to be embedded again');
     bench.index.setIndexDelayMs(0);
     const before = bench.gemini.textsEmbedded();
-    expect(await bench.run({ ...P1, mode: 'missing' })).toMatchObject({ state: 'succeeded' });
-    // The trial text alone: the namespace's model is known by its vectors or its record.
-    expect(bench.gemini.textsEmbedded() - before).toBeLessThanOrEqual(11);
+    expect(await known('p1')).toMatchObject({ provenAt: null });
+    expect(await bench.retry(run.id)).toMatchObject({ state: 'succeeded' });
+    // The trial text alone.
+    expect(bench.gemini.textsEmbedded() - before).toBe(1);
+    expect(await known('p1')).toMatchObject({ provenAt: expect.any(String) });
   });
 });

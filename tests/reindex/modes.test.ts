@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { loadWorkspace } from '../../lib/local/data/index.js';
+import { loadWorkspace } from '../../dev/data/index.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, without } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
@@ -32,12 +32,12 @@ describe('re-indexing in place', () => {
     expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
   });
 
-  it('does the same in as many legs as it takes', async () => {
+  it('does the same in as many attempts as it takes', async () => {
     for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120), CLUSTERS);
     await leaveVector(bench, 'p3', 'stray');
     const whole = await bench.run({ mode: 'missing' });
     await bench.ports.vectors.remove('p1', 'all');
-    const run = await bench.run({}, { legMs: 2 });
+    const run = await bench.run({}, { attemptMs: 2 });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(run.leg).toBeGreaterThan(whole.leg);
     expect(reportOf(run)).toMatchObject({ embedded: 360, swept: 1, again: 0 });
@@ -81,12 +81,19 @@ describe('re-indexing in place', () => {
   });
 });
 
+/** Gives a vector the title of another time. */
+async function rename(id: string): Promise<void> {
+  const [vector] = await bench.ports.vectors.fetch('p1', [id]);
+  if (vector == null) throw new Error('there is no such vector');
+  await bench.ports.vectors.upsert('p1', [{ ...vector, metadata: { ...vector.metadata, title: 'old' } }]);
+}
+
 describe('the other modes', () => {
   it('flush clears the scope first, and nothing else', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
     for (const id of ['item-000', 'stray-1']) await leaveVector(bench, 'p1', id);
     await leaveVector(bench, 'p2', 'not-of-the-scope');
-    const run = await bench.run({ scope: { project: 'p1' }, mode: 'flush' }, { legMs: 2 });
+    const run = await bench.run({ scope: { project: 'p1' }, mode: 'flush' }, { attemptMs: 2 });
     expect(run.state).toBe('succeeded');
     expect(reportOf(run)).toMatchObject({ embedded: 250, swept: 0 });
     await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
@@ -96,14 +103,20 @@ describe('the other modes', () => {
 
   it('missing embeds what has no vector and leaves everything else', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
-    for (const id of ['item-000', 'item-007', 'stray-1']) await leaveVector(bench, 'p1', id);
+    const some = ['item-000', 'item-007', 'item-100'].map((id) => ({ project: 'p1', id }));
+    expect(await bench.run({ scope: { items: some } })).toMatchObject({ state: 'succeeded' });
+    // Edited since: what its vector was made with, the others tell.
+    await rename('item-007');
+    await leaveVector(bench, 'p1', 'stray-1');
+    const embedded = bench.gemini.textsEmbedded();
     const run = await bench.run({ scope: { project: 'p1' }, mode: 'missing' });
     expect(run.state).toBe('succeeded');
-    expect(reportOf(run)).toMatchObject({ embedded: 248, unchanged: 2, swept: 0 });
+    expect(reportOf(run)).toMatchObject({ embedded: 247, unchanged: 3, swept: 0 });
     const stored = await storedIn(bench.ports.vectors, 'p1');
     expect(stored.size).toBe(251);
     expect(stored.get('item-007')?.metadata).toMatchObject({ title: 'old' });
-    expect(bench.gemini.textsEmbedded()).toBe(249);
+    // The trial, the two that tell the model, and what was missing.
+    expect(bench.gemini.textsEmbedded() - embedded).toBe(1 + 2 + 247);
     const again = await bench.run({ scope: { project: 'p1' }, mode: 'missing' });
     expect(reportOf(again)).toMatchObject({ embedded: 0, unchanged: 250 });
     expect(again.state).toBe('succeeded');
@@ -133,8 +146,9 @@ describe('the other modes', () => {
     expect(bench.index.requestCount('upsert')).toBe(before);
     expect(bench.gemini.textsEmbedded()).toBe(1);
     expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
+    await bench.ports.vectors.remove('p1', ['item-000']);
     const missing = await bench.run({ scope: { project: 'p1' }, mode: 'missing', dryRun: true });
-    expect(missing.result).toMatchObject({ toEmbed: 249, projects: [{ unchanged: 1 }] });
+    expect(missing.result).toMatchObject({ toEmbed: 250, projects: [{ unchanged: 0 }] });
   });
 
   it('an empty project is done at once', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { upstashVector } from '../../lib/adapters/upstash-vector.js';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { startUpstashVector } from '../../lib/local/upstash-vector/index.js';
+import { upstashVector } from '../../lib/services/upstash-vector/index.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { startUpstashVector } from '../../dev/upstash-vector/index.js';
 import { prepareReindex } from '../../lib/reindex/start.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems } from './data.js';
@@ -64,7 +64,7 @@ describe('what is found out before anything is cleared', () => {
     await expectUntouched();
   });
 
-  it('that another run is at work', async () => {
+  it('that another run is in progress', async () => {
     const engine = bench.engine();
     const first = await bench.start(engine, FLUSH);
     await expect(bench.start(engine, FLUSH)).rejects.toThrow(`held by ${first}`);

@@ -5,7 +5,12 @@ import { presentEngines } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
-import { makeSnapshot } from '../support/made-snapshots.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
+import { startDrill } from '../../lib/restore/drill/run.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { makeSnapshot, UNSIGNED } from '../support/made-snapshots.js';
+import { startTestDatabase } from '../support/test-database.js';
 import type { RecordLine } from '../../lib/snapshot/record.js';
 
 const FAR = 4_102_444_800_000;
@@ -69,6 +74,30 @@ describe('a target that lacks what the snapshot needs', () => {
     });
     expect(run.error?.hint).not.toContain('--ttl');
     expect(run.error?.hint).toContain('--target');
+  });
+
+  it('makes a drill inconclusive, with a hint that fits one', async () => {
+    const id = await handMade([...others, expiring]);
+    const scratch = await startTestDatabase();
+    const server = await startUpstashRedis({ redisUrl: scratch.url, token: 'scratch' });
+    try {
+      await bench.database.redis.set('other:1', 'x');
+      const targets = { drill: upstashRedis({ url: server.url, token: 'scratch', clock: systemClock() }) };
+      const context = { clock: bench.clock, redisOf: () => bench.port, signer: UNSIGNED, store: bench.folder.store };
+      const started = await startDrill(context, bench.engine({ targets }));
+      const run = await bench.work(started.started ? started.run.id : '', { targets });
+      expect(run).toMatchObject({
+        state: 'incomplete',
+        error: { code: 'incomplete', message: expect.stringMatching(/inconclusive.*scratch database.*HPEXPIREAT/) },
+        result: { outcome: 'inconclusive', snapshot: id, milliseconds: null },
+      });
+      expect(run.error?.message).toContain('DRILL_REDIS_REST_URL');
+      expect(JSON.stringify(run.error)).not.toMatch(/--ttl|--target/);
+      expect(await scratch.redis.dbsize()).toBe(0);
+    } finally {
+      await server.stop();
+      await scratch.stop();
+    }
   });
 
   it('names all that is lacking', async () => {
@@ -158,6 +187,29 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     }
     expect([await redis.type('a'), await redis.type('feedback:created:p')]).toEqual(['vectorset', 'vectorset']);
     expect(await redis.get('b')).toBe('2');
+  });
+
+  it.each([
+    ['merge', 'feedback:created:p', 'incomplete'],
+    ['replace', 'feedback:created:p', 'incomplete'],
+    ['missing', 'feedback:p:item', 'succeeded'],
+  ] as const)('is told as what it is, and its faults are not called new: %s', async (mode, key, state) => {
+    const { redis } = bench.database;
+    await redis.flushall();
+    await redis.hset('project:p', 'id', 'p');
+    await redis.zadd('feedback:created:p', 1, 'item');
+    await redis.hset('feedback:p:item', 'id', 'item');
+    const { id } = await bench.snapshot();
+    await redis.del(key);
+    await redis.call('VADD', key, 'VALUES', 3, 1, 2, 3, 'elem');
+    const dry = await bench.restore(id, { mode, dryRun: true });
+    const run = await bench.restore(id, { mode });
+    expect([dry.state, run.state]).toEqual([state, state]);
+    if (state === 'incomplete') expect(run.error?.message).toContain(`could not be saved first and were left`);
+    const { projects } = run.result as { projects: { violations: { rule: string; fresh: number }[] }[] };
+    const found = projects.flatMap(({ violations }) => violations);
+    expect(found).toContainEqual(expect.objectContaining({ rule: 'wrong-type', count: 1, before: 1 }));
+    expect(found.filter(({ fresh }) => fresh > 0)).toEqual([]);
   });
 
   it.each([true, false])('makes no snapshot unfit to replace by, and stays (safety: %s)', async (safety) => {

@@ -1,16 +1,32 @@
-import fc from 'fast-check';
+import fc, { anyCharacter } from '../support/fast-check.js';
 import type { Command } from '../support/redis-calls.js';
 
 const FAR = Date.parse('2100-01-01T00:00:00Z');
 
-const odd = fc.constantFrom('', '__proto__', 'a\nb', '👩‍👩‍👧', '\ufeffbom', 'é', '\u2028', 'OK', '\\', '"', 'null', '*');
-const bytes = fc.oneof(
+const odd = fc.constantFrom(
+  '',
+  '__proto__',
+  'a\nb',
+  '👩‍👩‍👧',
+  '\ufeffbom',
+  'é',
+  '\u2028',
+  'OK',
+  '\\',
+  '"',
+  'null',
+  '*',
+  'equal or smaller',
+);
+/** Bytes of any kind, odd texts among them: names, fields, members and values. */
+export const anyBytes = fc.oneof(
   odd.map((text) => Buffer.from(text)),
   fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array)),
-  fc.string({ unit: 'binary', maxLength: 20 }).map((text) => Buffer.from(text)),
+  fc.string({ unit: anyCharacter, maxLength: 20 }).map((text) => Buffer.from(text)),
 );
-const some = fc.array(bytes, { minLength: 1, maxLength: 8 });
-const score = fc.oneof(
+export const someBytes = fc.array(anyBytes, { minLength: 1, maxLength: 8 });
+/** As ZADD takes it. */
+export const anyScore = fc.oneof(
   fc.constantFrom('inf', '-inf', '-0', '12345678.123456789', '9007199254740993', '1e-320', '1.7976931348623157e308'),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
 );
@@ -22,10 +38,10 @@ const stream: fc.Arbitrary<Make> = fc
   .record({
     at: fc.integer({ min: 1, max: 1_000_000 }),
     entries: fc.array(
-      some.map((fields) => [...fields, ...fields]),
+      someBytes.map((fields) => [...fields, ...fields]),
       { minLength: 1, maxLength: 5 },
     ),
-    group: bytes,
+    group: anyBytes,
     read: fc.integer({ min: 0, max: 4 }),
     deletesLast: fc.boolean(),
   })
@@ -46,7 +62,7 @@ const stream: fc.Arbitrary<Make> = fc
 
 /** Some of the fields with a time of their own, which only newer servers know. */
 const hashOfExpiring: fc.Arbitrary<Make> = fc
-  .uniqueArray(fc.tuple(bytes, bytes, fc.boolean()), {
+  .uniqueArray(fc.tuple(anyBytes, anyBytes, fc.boolean()), {
     minLength: 1,
     maxLength: 8,
     selector: ([field]) => field.toString('latin1'),
@@ -62,14 +78,14 @@ const hashOfExpiring: fc.Arbitrary<Make> = fc
   });
 
 const values: readonly fc.Arbitrary<Make>[] = [
-  bytes.map((v) => (key: Buffer): Command[] => [['SET', key, v]]),
-  some.map((v) => (key: Buffer): Command[] => [['RPUSH', key, ...v]]),
-  some.map((v) => (key: Buffer): Command[] => [['SADD', key, ...v]]),
+  anyBytes.map((v) => (key: Buffer): Command[] => [['SET', key, v]]),
+  someBytes.map((v) => (key: Buffer): Command[] => [['RPUSH', key, ...v]]),
+  someBytes.map((v) => (key: Buffer): Command[] => [['SADD', key, ...v]]),
   fc
-    .array(fc.tuple(bytes, bytes), { minLength: 1, maxLength: 8 })
+    .array(fc.tuple(anyBytes, anyBytes), { minLength: 1, maxLength: 8 })
     .map((pairs) => (key: Buffer): Command[] => [['HSET', key, ...pairs.flat()]]),
   fc
-    .array(fc.tuple(score, bytes), { minLength: 1, maxLength: 8 })
+    .array(fc.tuple(anyScore, anyBytes), { minLength: 1, maxLength: 8 })
     .map((pairs) => (key: Buffer): Command[] => [['ZADD', key, ...pairs.flat()]]),
   stream,
 ];
@@ -80,7 +96,7 @@ const applicationKey = fc
     fc.constantFrom('p', 'q', '__proto__', '*', 'p:all', 'é'),
   )
   .map((words) => Buffer.from(words.join('')));
-const key = fc.oneof({ weight: 4, arbitrary: bytes }, { weight: 1, arbitrary: applicationKey });
+const key = fc.oneof({ weight: 4, arbitrary: anyBytes }, { weight: 1, arbitrary: applicationKey });
 const expiry = fc.option(fc.integer({ min: 0, max: 1e12 }).map((ms) => String(FAR + ms)));
 
 export interface AnyDatabase {

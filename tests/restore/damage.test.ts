@@ -1,9 +1,9 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ObjectStore } from '../../lib/ports/index.js';
+import type { ObjectStore, StoredObject } from '../../lib/ports/store.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
-import { sealManifest, type Manifest } from '../../lib/snapshot/manifest.js';
+import { signManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { manifestName } from '../../lib/snapshot/names.js';
 import { changes } from '../support/dumps.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
@@ -46,13 +46,29 @@ describe('a part that is not as it was written', () => {
     ['part-swapped', async (path) => writeFile(path, await readFile(pathOf(0)))],
   ];
 
+  /** The restore, with parts that are damaged after the store was listed: a listing shows some damage. */
+  async function damagedMeanwhile(ask: object, damage: () => Promise<void>) {
+    const { store } = bench.folder;
+    const before: StoredObject[] = [];
+    for await (const object of store.list(`snapshots/${manifest.id}/`)) before.push(object);
+    await damage();
+    const listed: ObjectStore = {
+      ...store,
+      async *list(prefix) {
+        yield* prefix === `snapshots/${manifest.id}/` ? before : store.list(prefix);
+      },
+    };
+    return bench.restore(manifest.id, ask, { store: listed });
+  }
+
   it.each(DAMAGES)('ends the restore before its first write, and is named: %s', async (code, damage) => {
     const last = manifest.parts.length - 1;
-    await damage(pathOf(last));
+    const whole = await readFile(pathOf(last));
     const [before, writes] = [await bench.dump(), bench.writes()];
     const scopes = [{ all: true } as const, { project: 'p' }];
     for (const [scope, dryRun] of scopes.flatMap((each) => [[each, true] as const, [each, false] as const])) {
-      const run = await bench.restore(manifest.id, { scope, dryRun });
+      await writeFile(pathOf(last), whole);
+      const run = await damagedMeanwhile({ scope, dryRun }, () => damage(pathOf(last)));
       expect(run).toMatchObject({ state: 'failed', error: { code: 'damaged' } });
       expect(run.error?.message).toContain(`${code} snapshots/${manifest.id}/${manifest.parts[last]?.name ?? ''}`);
       expect(run.error?.message).toContain('Nothing was written');
@@ -66,10 +82,17 @@ describe('a part that is not as it was written', () => {
   });
 
   it('names every one of them', async () => {
-    await rm(pathOf(1));
-    await rm(pathOf(2));
-    const run = await bench.restore(manifest.id);
+    const run = await damagedMeanwhile({}, async () => {
+      await rm(pathOf(1));
+      await rm(pathOf(2));
+    });
     expect((run.result as { findings: unknown[] }).findings).toHaveLength(2);
+  });
+
+  it('is refused at once where the listing shows it', async () => {
+    await rm(pathOf(1));
+    const refusal = { code: 'not-restorable', message: expect.stringContaining('1 of the ') };
+    await expect(bench.restore(manifest.id)).rejects.toMatchObject(refusal);
   });
 
   it('ends it in the middle of the writing as well, when it is altered after it was checked', async () => {
@@ -97,7 +120,7 @@ describe('a part that is not as it was written', () => {
     async (phase) => {
       const { store } = bench.folder;
       const { seal, ...body } = manifest;
-      const other = sealManifest({ ...body, createdAt: new Date(0).toISOString() }, UNSIGNED);
+      const other = signManifest({ ...body, createdAt: new Date(0).toISOString() }, UNSIGNED);
       expect(seal.signature).toBeNull();
       let swapped = false;
       const swapping: ObjectStore = {

@@ -1,9 +1,9 @@
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import fc from '../support/fast-check.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
 import { SCRATCH_MARK } from '../../lib/restore/staged.js';

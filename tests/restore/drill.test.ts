@@ -2,11 +2,11 @@ import { UNSIGNED } from '../support/made-snapshots.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
-import { drills } from '../../lib/restore/drill/record.js';
+import { drills, drillSchema } from '../../lib/restore/drill/record.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
 import { SCRATCH_MARK } from '../../lib/restore/staged.js';
 import type { RunRecord } from '../../lib/runs/model.js';
@@ -85,7 +85,12 @@ await describeEngines('a drill', ({ program }) => {
       result: { outcome: 'passed', snapshot: id, keys: 202 },
     });
     expect(run.result).toMatchObject({ restore: { proof: { total: { equal: 202, missing: 0, different: 0 } } } });
-    expect(await lastRecord()).toMatchObject({ outcome: 'passed', reason: null, milliseconds: expect.any(Number) });
+    const record = await lastRecord();
+    expect(record).toMatchObject({ outcome: 'passed', reason: null, milliseconds: expect.any(Number) });
+    const { milliseconds, restoredMilliseconds, restoredAt, provenAt } = drillSchema.parse(record);
+    expect(restoredMilliseconds).toBeLessThanOrEqual(milliseconds ?? 0);
+    expect(Date.parse(restoredAt ?? '')).toBeLessThanOrEqual(Date.parse(provenAt ?? ''));
+    expect(run.result).toMatchObject({ restore: { restoredAt, provenAt, restoredMilliseconds } });
     expect([await bench.dump(), bench.writes()]).toEqual([before, writes]);
     expect(await dumpOf(scratch.url)).toEqual({});
   });
@@ -130,6 +135,17 @@ await describeEngines('a drill', ({ program }) => {
     expect(await dumpOf(scratch.url)).toEqual({});
   });
 
+  it('never wipes what was restored, not even into a database that a drill which died has left', async () => {
+    const { id } = await bench.snapshot();
+    await scratch.redis.set(SCRATCH_MARK, '1');
+    const restored = await bench.restore(id, { target: 'drill', safety: false }, { targets: { drill: port } });
+    expect(restored).toMatchObject({ state: 'succeeded' });
+    const data = await dumpOf(scratch.url);
+    expect(Object.keys(data)).toHaveLength(202);
+    expect((await drill()).result).toMatchObject({ outcome: 'inconclusive' });
+    expect(await dumpOf(scratch.url)).toEqual(data);
+  });
+
   it.each([
     ['a key that goes missing', () => scratch.redis.del('key:7'), 'missing'],
     ['an expiry that is gone', () => scratch.redis.persist('brief'), 'different'],
@@ -143,11 +159,17 @@ await describeEngines('a drill', ({ program }) => {
     expect(await dumpOf(scratch.url)).toEqual({});
   });
 
-  it.each(['gone', 'corrupt'])('fails over a part that is %s, and names it', async (how) => {
+  it('is of an earlier snapshot where the newest lacks a part: the listing shows that it is damaged', async () => {
+    const before = await bench.snapshot();
+    const { id, parts } = await bench.snapshot();
+    await bench.folder.store.remove(partName(id, parts[0]?.name ?? ''));
+    expect(await drill()).toMatchObject({ state: 'succeeded', result: { outcome: 'passed', snapshot: before.id } });
+  });
+
+  it('fails over a part that is corrupt, and names it', async () => {
     const { id, parts } = await bench.snapshot();
     const name = partName(id, parts[0]?.name ?? '');
-    if (how === 'gone') await bench.folder.store.remove(name);
-    else await flipByte(join(bench.folder.folder, name));
+    await flipByte(join(bench.folder.folder, name));
     const run = await drill();
     expect(run).toMatchObject({ state: 'failed', error: { code: 'damaged' }, result: { outcome: 'failed' } });
     expect((await lastRecord()).reason).toContain(name);

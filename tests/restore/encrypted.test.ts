@@ -2,10 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import type { Sealer } from '../../lib/ports/index.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import type { Encryptor } from '../../lib/ports/index.js';
 import type { InspectedProject } from '../../lib/restore/inspect-task.js';
 import type { RunRecord } from '../../lib/runs/model.js';
+import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { projectLabel } from '../../lib/snapshot/project-label.js';
 import { readableWords } from '../snapshot/encryption-search.js';
 import { intercept } from '../snapshot/intercept.js';
@@ -18,18 +19,18 @@ const WORDS = [PROJECT, 'cmbluelantern02', 'secretuser', 'secretjob', 'secretclu
 
 describe('an encrypted snapshot', () => {
   let bench: RestoreBench;
-  let sealer: Sealer;
+  let encryptor: Encryptor;
   let snapshot = '';
   let whole: Dump = {};
   beforeAll(async () => {
     const identity = await generateX25519Identity();
-    sealer = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
   });
   beforeEach(async () => {
     bench = await openRestoreBench();
     await load();
     whole = await bench.dump();
-    snapshot = (await bench.snapshot({ sealer, settings: { partBytes: 2000, pageBytes: 1 } })).id;
+    snapshot = (await bench.snapshot({ encryptor, settings: { partBytes: 2000, pageBytes: 1 } })).id;
     const { redis } = bench.database;
     await redis.hset(`feedback:${PROJECT}:secretitem3`, 'title', 'changed');
     await redis.del('job:secretjob1', `project:${PROJECT}`);
@@ -58,13 +59,13 @@ describe('an encrypted snapshot', () => {
     for await (const id of bench.folder.store.folders('runs/')) {
       const path = join(bench.folder.folder, 'runs', id, 'run.json');
       const record = JSON.parse(await readFile(path, 'utf8')) as RunRecord;
-      const result = { ...(record.result as Record<string, unknown>), scope: null };
+      const result = { ...(record.result as Record<string, unknown>), scope: null, vectorScope: null };
       await writeFile(path, JSON.stringify({ ...record, input: null, result }));
     }
   }
 
   it('is restored whole, and the store tells no name before or after', async () => {
-    const run = await bench.restore(snapshot, {}, { sealer });
+    const run = await bench.restore(snapshot, {}, { encryptor });
     expect(run).toMatchObject({
       state: 'succeeded',
       result: { removed: 2, plan: { total: { write: 2, overwrite: 1 } } },
@@ -74,7 +75,7 @@ describe('an encrypted snapshot', () => {
   });
 
   it('is restored for one project, and only the request names it', async () => {
-    const run = await bench.restore(snapshot, { scope: { project: PROJECT } }, { sealer });
+    const run = await bench.restore(snapshot, { scope: { project: PROJECT } }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', input: { scope: { project: PROJECT } } });
     expect(changes(whole, await bench.dump())).toEqual(['coding_plan:cmbluelantern02:secretcluster9']);
     const { projects } = run.result as unknown as { projects: InspectedProject[] };
@@ -86,8 +87,31 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
+  it('is restored for keys and for an item, and undone, and only the request names them', async () => {
+    const { redis } = bench.database;
+    await redis.del(`feedback:${PROJECT}:secretitem5`);
+    const before = await bench.dump();
+    const keys = { projects: [PROJECT], families: ['feedback'], matches: ['*secretitem3'], keys: [] };
+    for (const scope of [keys, { items: [{ project: PROJECT, id: 'secretitem5' }] }]) {
+      const run = await bench.restore(snapshot, { scope }, { encryptor });
+      expect(run).toMatchObject({ result: { proof: { total: { missing: 0, different: 0 } } } });
+      expect((await loadManifest(bench.folder.store, run.id))?.manifest.undoes).toEqual({
+        project: null,
+        target: null,
+        scope: { age: expect.any(String) as unknown },
+      });
+      const undone = await bench.restore(run.id, { settle: null }, { encryptor });
+      expect(undone).toMatchObject({ state: 'succeeded', input: { scope, undoes: true } });
+      expect(changes(before, await bench.dump())).toEqual([]);
+      const blind = ageSealer({ recipients: [encryptor.recipients[0] ?? ''], identity: null });
+      await expect(bench.start(run.id, {}, { encryptor: blind })).rejects.toMatchObject({ code: 'wrong-key' });
+    }
+    await forgetInputs();
+    expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
+  });
+
   it('leaves no name behind a dry run', async () => {
-    const run = await bench.restore(snapshot, { scope: { project: PROJECT }, dryRun: true }, { sealer });
+    const run = await bench.restore(snapshot, { scope: { project: PROJECT }, dryRun: true }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { remove: 1 } } } });
     await forgetInputs();
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
@@ -100,10 +124,10 @@ describe('an encrypted snapshot', () => {
         return replies;
       },
     });
-    const run = await bench.restore(snapshot, {}, { sealer, redis });
+    const run = await bench.restore(snapshot, {}, { encryptor, redis });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
     const { examples } = (run.result as unknown as { proof: { examples: { key: { age: string } }[] } }).proof;
-    const opened = await Promise.all(examples.map(({ key }) => sealer.open(Buffer.from(key.age, 'base64'), '.age')));
+    const opened = await Promise.all(examples.map(({ key }) => encryptor.open(Buffer.from(key.age, 'base64'), '.age')));
     expect(opened.map((bytes) => Buffer.from(bytes).toString())).toEqual(['job:secretjob1']);
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });

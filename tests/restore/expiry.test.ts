@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Mode } from '../../lib/restore/model.js';
-import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { atTimeOf, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const HOUR = 3_600_000;
 
@@ -106,9 +106,9 @@ describe('keys that expire', () => {
     ['missing', true],
   ])('%s: whether a key stays whose record is over: %s', async (mode, stays) => {
     const { redis } = bench.database;
-    await redis.set('in an hour', 'written anew since');
+    await redis.set('in an hour', 'written again since');
     const run = await later({ mode });
-    expect(await redis.get('in an hour')).toBe(stays ? 'written anew since' : null);
+    expect(await redis.get('in an hour')).toBe(stays ? 'written again since' : null);
     const removed = stays ? 0 : 1;
     expect(run.result).toMatchObject({
       plan: { total: { remove: removed, expired: 1 - removed } },
@@ -142,7 +142,7 @@ describe('keys that expire', () => {
     expect(run.result).toMatchObject({ plan: { total: { write: 4, expired: 0 } } });
   });
 
-  it('go on with the time of the first leg when a later one takes over', async () => {
+  it('go on with the time of the first attempt when a later one takes over', async () => {
     await bench.database.redis.flushall();
     bench.clock.advance(2 * HOUR - 1000);
     const started = await bench.start(snapshot, { expiry: 'shift' });
@@ -160,5 +160,25 @@ describe('keys that expire', () => {
     bench.clock.advance(HOUR / 2);
     expect(await bench.work(started.run.id)).toMatchObject({ state: 'succeeded' });
     expect(await expiries()).toMatchObject({ 'in an hour': 3 * HOUR, 'in ten hours': 12 * HOUR });
+  });
+
+  it.each([-4, 4])('go by the clock of the target, ours being wrong by %d minutes', async (minutes) => {
+    const { redis } = bench.database;
+    const target = atTimeOf({ now: () => bench.clock.now() - minutes * 60_000 }, bench.port);
+    // By our clock an hour and two minutes later, or an hour less two.
+    bench.clock.advance(HOUR + (minutes / 2) * 60_000 - 1000);
+    const isAlive = minutes > 0;
+    await redis.del('in an hour');
+    const run = await bench.restore(snapshot, {}, { redis: target });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(run.result).toMatchObject({ plan: { total: { write: isAlive ? 1 : 0, expired: isAlive ? 0 : 1 } } });
+    expect(await redis.exists('in an hour')).toBe(isAlive ? 1 : 0);
+    // One that is alive there and as it was is equal, and stays.
+    expect((await bench.restore(snapshot, {}, { redis: target })).result).toMatchObject({
+      proof: { total: { equal: isAlive ? 4 : 3 } },
+    });
+    await bench.restore(snapshot, { expiry: 'shift' }, { redis: target });
+    const passed = bench.clock.now() - minutes * 60_000 - taken;
+    expect((await expiries())['in ten hours']).toBe(10 * HOUR + passed);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { redisChecks } from '../../lib/guard/checks/redis.js';
-import { examine, type CheckResult } from '../../lib/guard/doctor.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { redisChecks } from '../../lib/health/checks/redis.js';
+import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
 import { UNSIGNED } from '../support/made-snapshots.js';

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dumpOf } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { systemClock } from '../../lib/adapters/clock.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { systemClock } from '../../lib/services/clock.js';
 import type { RedisPort } from '../../lib/ports/index.js';
 
 const MB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { presentEngines } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';

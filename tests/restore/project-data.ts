@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { loadMixed, loadWorkspace } from '../../lib/local/data/index.js';
+import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { NOW, type RestoreBench } from '../support/restore-bench.js';
 
 /** A workspace of three projects of one user, with keys from before there were projects and keys of somebody else. */

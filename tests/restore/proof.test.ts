@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { soulcasterBackend } from '../../lib/adapters/soulcaster-backend.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { soulcasterBackend } from '../../lib/services/soulcaster-backend.js';
 import type { RedisPort } from '../../lib/ports/index.js';
-import { json, startServer, type HttpServer } from '../adapters/soulcaster-backend-server.js';
+import { json, startServer, type HttpServer } from '../services/soulcaster-backend-server.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';

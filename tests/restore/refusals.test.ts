@@ -1,10 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import type { ErrorCode } from '../../lib/errors.js';
 import type { Signer } from '../../lib/ports/index.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { manifestName } from '../../lib/snapshot/names.js';
 import { writeVerification } from '../../lib/snapshot/verification.js';
 import { intercept } from '../snapshot/intercept.js';
@@ -53,6 +56,19 @@ describe('a restore is refused before anything is begun', () => {
     ['incomplete snapshots in mode replace', { allowIncomplete: true }, 'usage'],
   ] as const)('for %s', async (_name, ask, code) => {
     await refused(code, snapshot, ask, { targets: { same: bench.port } });
+  });
+
+  it('into the database itself by another name, as soon as something would be written', async () => {
+    const other = await startUpstashRedis({ redisUrl: bench.database.url, token: 'same' });
+    try {
+      const alias = upstashRedis({ url: other.url, token: 'same', clock: systemClock() });
+      const run = await bench.restore(snapshot, { target: 'standby' }, { targets: { standby: alias } });
+      expect(run).toMatchObject({ state: 'failed', error: { code: 'usage' } });
+      expect(run.error?.message).toContain('the very database that is backed up, by another name');
+      expect(changes(before, await bench.dump())).toEqual([]);
+    } finally {
+      await other.stop();
+    }
   });
 
   it('for an incomplete snapshot, but where nothing is removed and it is allowed', async () => {
@@ -117,10 +133,10 @@ describe('a restore is refused before anything is begun', () => {
   it('for an encrypted one without its identity', async () => {
     const [identity, stranger] = [await generateX25519Identity(), await generateX25519Identity()];
     const recipients = [await identityToRecipient(identity)];
-    const { id } = await bench.snapshot({ sealer: ageSealer({ recipients, identity: null }) });
-    await refused('wrong-key', id, {}, { sealer: ageSealer({ recipients, identity: null }) });
-    await refused('wrong-key', id, { dryRun: true }, { sealer: ageSealer({ recipients, identity: stranger }) });
-    expect((await bench.start(id, { dryRun: true }, { sealer: ageSealer({ recipients, identity }) })).started).toBe(
+    const { id } = await bench.snapshot({ encryptor: ageSealer({ recipients, identity: null }) });
+    await refused('wrong-key', id, {}, { encryptor: ageSealer({ recipients, identity: null }) });
+    await refused('wrong-key', id, { dryRun: true }, { encryptor: ageSealer({ recipients, identity: stranger }) });
+    expect((await bench.start(id, { dryRun: true }, { encryptor: ageSealer({ recipients, identity }) })).started).toBe(
       true,
     );
   });

@@ -8,6 +8,9 @@ import { changes, only, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { loadProjects, ruin, type Workspace } from './project-data.js';
 
+/** The script that tries on a key which nobody has whether the token may write what is to be written. */
+const TRIED = 1;
+
 const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
 
 describe('the snapshot that a restore takes first', () => {
@@ -93,7 +96,7 @@ describe('the snapshot that a restore takes first', () => {
       const run = await bench.restore(snapshot, {}, { store: refusing(bench.folder.store, code) });
       expect(run).toMatchObject({ state: 'failed', error: { code } });
       expect(run.error?.hint).toContain('--no-safety');
-      expect(bench.writes()).toBe(writes);
+      expect(bench.writes()).toBe(writes + TRIED);
       expect(changes(before, await bench.dump())).toEqual([]);
       const store = refusing(bench.folder.store, code);
       expect(await bench.restore(snapshot, { safety: false }, { store })).toMatchObject({ state: 'succeeded' });
@@ -107,7 +110,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(run).toMatchObject({ state: 'failed', error: { code: 'incomplete' } });
     expect(run.error?.message).toContain('Nothing was written');
     expect(run.error?.hint).toContain('--no-safety');
-    expect(bench.writes()).toBe(writes);
+    expect(bench.writes()).toBe(writes + TRIED);
     expect(await bench.restore(snapshot, { safety: false }, { redis })).toMatchObject({ state: 'succeeded' });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { bitReader, bitWriter } from '../../lib/restore/bits.js';
 import { hashSet } from '../../lib/snapshot/hash-set.js';
 import { keySet } from '../../lib/restore/key-set.js';

@@ -3,12 +3,15 @@ import { AppError } from '../../lib/errors.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { projectLabel } from '../../lib/snapshot/project-label.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { cancelRun } from '../../lib/runs/cancel.js';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { stumblingStore } from '../support/failing-store.js';
+import { folderStore } from '../support/folder-store.js';
+import { openRestoreBench, unreachable, type RestoreBench } from '../support/restore-bench.js';
 import { TIMES } from '../support/snapshot-bench.js';
 import { latestIn, stateIn, trustIn } from '../support/trust.js';
 
@@ -119,6 +122,19 @@ describe('a restore that broke off while it wrote', () => {
     expect((await backup()).error).toBeNull();
   });
 
+  it.each(['merge', 'missing'] as const)('is not ended by one of another snapshot in mode %s', async (mode) => {
+    const good = await bench.snapshot();
+    await bench.database.redis.flushall();
+    await bench.database.redis.set('key:1', 'value 1');
+    const other = await bench.snapshot();
+    const broken = await bench.restore(good.id, { mode }, { redis: refusing() });
+    expect(await marks()).toEqual([broken.id]);
+    expect((await bench.restore(other.id, { mode })).state).toBe('succeeded');
+    expect(await marks()).toEqual([broken.id]);
+    expect((await bench.restore(good.id, { mode })).state).toBe('succeeded');
+    expect(await marks()).toEqual([]);
+  });
+
   it('of one project is not ended by one of another, nor by one that only adds what is missing', async () => {
     await bench.database.redis.hset('project:p2', { id: 'p2', user_id: 'u1' });
     const good = await bench.snapshot();
@@ -174,14 +190,97 @@ describe('a restore that broke off while it wrote', () => {
   it('into another database marks that one, whatever name it is reached under', async () => {
     const good = await bench.snapshot();
     const elsewhere = { ...refusing(), host: 'standby.example' };
+    const redis = unreachable(bench.port);
     await bench.database.redis.del('key:1');
-    const broken = await bench.restore(good.id, { target: 'standby' }, { targets: { standby: elsewhere } });
+    const broken = await bench.restore(good.id, { target: 'standby' }, { redis, targets: { standby: elsewhere } });
     expect(broken.state).toBe('failed');
     expect(await marks()).toEqual([]);
     expect(await marks(sourceOf('standby.example'))).toEqual([broken.id]);
     const standby = { ...bench.port, host: 'standby.example' };
-    await bench.restore(good.id, { target: 'standby' }, { targets: { standby } });
+    await bench.restore(good.id, { target: 'standby' }, { redis, targets: { standby } });
     expect(await marks(sourceOf('standby.example'))).toEqual([]);
+  });
+
+  it('says which command finishes it, and whether it is an undo', async () => {
+    const good = await bench.snapshot();
+    const { redis } = bench.database;
+    await redis.hset('project:p1', { id: 'other' });
+    await redis.del('key:1');
+    const scope = { projects: ['p1'], families: ['project'], matches: [], keys: [] };
+    const broken = await bench.restore(good.id, { scope, mode: 'merge' }, { redis: refusing() });
+    const done = await bench.restore(good.id, { scope: { projects: [], families: [], matches: ['key:*'], keys: [] } });
+    await redis.del('key:2');
+    const undo = await bench.restore(done.id, { settle: null }, { redis: refusing() });
+    expect(await unfinishedOf(bench.folder.store, own)).toMatchObject([
+      {
+        run: broken.id,
+        kind: 'restore',
+        scope: { project: projectLabel('p1') },
+        kinds: { projects: [projectLabel('p1')], families: ['project'] },
+        hint: `\`npx soulcaster-backup restore ${good.id} --project p1 --family project --env-file .env --mode merge --no-settle\``,
+      },
+      {
+        run: undo.id,
+        kind: 'undo',
+        scope: { all: true },
+        hint: `\`npx soulcaster-backup restore ${done.id} --match 'key:*' --env-file .env\``,
+      },
+    ]);
+  });
+
+  it('of a file names the file, which is in no store', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    const parts = { redis: refusing(), snapshotWords: 'dump.rdb' };
+    await bench.restore(good.id, { fromSource: true }, parts);
+    const [mark] = await unfinishedOf(bench.folder.store, own);
+    const options = '--env-file .env --no-settle --from-source';
+    expect(mark?.hint).toBe(`\`npx soulcaster-backup restore dump.rdb ${options}\``);
+  });
+
+  it('of a selection is ended by one of the same or of more, and by none of less or of other keys', async () => {
+    await bench.database.redis.hset('project:p2', { id: 'p2', user_id: 'u1' });
+    const good = await bench.snapshot();
+    await bench.database.redis.hset('project:p1', { id: 'other' });
+    const none = { projects: [], families: [], matches: [], keys: [] };
+    const scope = { ...none, projects: ['p1', 'p2'], families: ['project', 'config'] };
+    const broken = await bench.restore(good.id, { scope }, { redis: refusing() });
+    const less = [
+      { ...none, projects: ['p1', 'p2'], families: ['project'] },
+      { ...scope, keys: ['project:p1'] },
+      { project: 'p1' },
+      { ...none, keys: ['key:1'] },
+    ];
+    for (const each of less) await bench.restore(good.id, { scope: each });
+    expect(await marks()).toEqual([broken.id]);
+    await bench.restore(good.id, { scope: { ...none, families: ['project', 'config', 'job'] }, confirm: good.id });
+    expect(await marks()).toEqual([]);
+  });
+
+  it('from the second store is marked in the first as well, or says that it could not be', async () => {
+    const good = await bench.snapshot();
+    await bench.database.redis.del('key:1');
+    const first = await folderStore(bench.clock);
+    try {
+      const seconds = { firstStore: () => first.store };
+      const broken = await bench.restore(good.id, {}, { ...seconds, redis: refusing() });
+      const inFirst = async () => (await unfinishedOf(first.store, own)).map(({ run }) => run);
+      expect([await inFirst(), await marks()]).toEqual([[broken.id], [broken.id]]);
+      expect((await unfinishedOf(first.store, own))[0]?.hint).toContain('--replica');
+      const done = await bench.restore(good.id, {}, { ...seconds, marksElsewhere: seconds.firstStore });
+      expect(done.result).toMatchObject({ notMarked: null });
+      expect([await inFirst(), await marks()]).toEqual([[], []]);
+
+      const gone = () => stumblingStore(first.store, 1).store;
+      await bench.database.redis.del('key:1');
+      const told: string[] = [];
+      const deaf = { firstStore: gone, onNotMarked: (why: string) => void told.push(why) };
+      const unmarked = await bench.restore(good.id, {}, { ...deaf, redis: refusing() });
+      expect(told).toEqual(['out of reach']);
+      expect([await inFirst(), await marks()]).toEqual([[], [unmarked.id]]);
+    } finally {
+      await first.remove();
+    }
   });
 
   it('is not what a dry run, or a restore that is done, leaves', async () => {
@@ -222,4 +321,28 @@ describe('a snapshot of another database', () => {
     const run = await bench.restore(foreign.id, { dryRun: true, fromSource: true });
     expect(run).toMatchObject({ state: 'succeeded', result: { names: { snapshot: { own: false } } } });
   });
+});
+
+describe('what a restore that died left staged, in a snapshot that was taken then', () => {
+  it.each(['replace', 'merge', 'missing'] as const)(
+    'is not brought back, and fails no proof: mode %s',
+    async (mode) => {
+      const { redis } = bench.database;
+      await redis.hset('soulcaster-backup:restore:20260101T000000Z-aaaaaa:1', { f: 'v' });
+      const { id, counts } = await bench.snapshot();
+      expect(counts.keys).toBe(KEYS + 2);
+      await redis.del('key:1');
+      for (const dryRun of [true, false]) {
+        expect(await bench.restore(id, { mode, dryRun })).toMatchObject({
+          state: 'succeeded',
+          result: { plan: { total: { write: 1, same: KEYS } } },
+        });
+      }
+      expect(await redis.keys('soulcaster-backup:*')).toEqual([]);
+      expect(await redis.dbsize()).toBe(KEYS + 1);
+      await redis.flushall();
+      expect(await bench.restore(id, { mode })).toMatchObject({ state: 'succeeded', error: null });
+      expect(await redis.dbsize()).toBe(KEYS + 1);
+    },
+  );
 });

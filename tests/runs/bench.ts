@@ -1,22 +1,22 @@
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import type { Json } from '../../lib/json.js';
 import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
-import type { Budget } from '../../lib/runs/leg.js';
-import type { Leg, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../../lib/runs/model.js';
+import type { Budget } from '../../lib/runs/attempt.js';
+import type { Attempt, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
-export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
+export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 export const TASKS = 7;
-/** 0 + 1 + ... + 6: what a run comes to that did each task once. */
+/** 0 + 1 + ... + 6: what a run reaches that did each task once. */
 export const SUM = 21;
 
 const PROGRESS = { done: 0, total: null, unit: 'items', bytes: 0 } as const;
 
-/** An engine over a real folder, with a run that counts to 5 in legs of one, does 7 tasks and adds up their results. */
+/** An engine over a real folder, with a run that counts to 5 in attempts of one, does 7 tasks and adds up their results. */
 export interface Bench {
   readonly clock: ManualClock;
   readonly folder: FolderStore;
@@ -32,22 +32,24 @@ export interface Bench {
   load(id: string): Promise<RunRecord>;
   /** Takes all messages that wait. */
   takeAll(): string[];
-  /** Another engine over the same store, for runs of another definition. */
-  engineOf(definition: RunDefinition): Engine;
+  /** Another engine over the same store, for runs of another definition (null: the same), or of another database. */
+  engineOf(definition: RunDefinition | null, source?: string): Engine;
 }
 
 export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Promise<Bench> {
   const clock = manualClock();
   const folder = await folderStore(clock);
   const queue = inProcessQueue();
-  const engineOf = (definition: RunDefinition): Engine =>
-    createEngine({ clock, log: silentLog(), queue, store: folder.store }, [definition], TIMES);
+  const engineOf = (definition: RunDefinition | null, source: string | null = null): Engine => {
+    const ports = { clock, log: silentLog(), queue, store: folder.store };
+    return createEngine(ports, [definition ?? counting(inline, did, point, shape)], TIMES, source);
+  };
   const did: string[] = [];
   const point = (at: string): void => bench.fault(at);
   const bench: Bench = {
     clock,
     folder,
-    engine: engineOf(counting(inline, did, point, shape)),
+    engine: engineOf(null),
     did,
     fault: () => undefined,
     async start(engine = bench.engine) {
@@ -85,17 +87,17 @@ function counting(
     did.push(what);
     point(what);
   };
-  const count = async (leg: Leg): Promise<StepOutcome> => {
-    const next = (leg.run.checkpoint as number) + 1;
+  const count = async (attempt: Attempt): Promise<StepOutcome> => {
+    const next = (attempt.run.checkpoint as number) + 1;
     happen(`count ${next}`);
-    await leg.save(next, { ...PROGRESS, done: next - 1 });
+    await attempt.save(next, { ...PROGRESS, done: next - 1 });
     point(`saved ${next}`);
     if (next < 5) return { to: 'later', checkpoint: next, progress: { ...PROGRESS, done: next } };
     return { to: 'phase', phase: 'work', tasks: TASKS, checkpoint: next, progress: PROGRESS };
   };
-  const sum = async (leg: Leg): Promise<StepOutcome> => {
+  const sum = async (attempt: Attempt): Promise<StepOutcome> => {
     let total = 0;
-    for await (const { result } of leg.results('work')) total += result as number;
+    for await (const { result } of attempt.results('work')) total += result as number;
     happen('sum');
     return { to: 'end', state: 'succeeded', result: total, error: null };
   };
@@ -107,5 +109,5 @@ function counting(
   const progress = (_: unknown, done: number) => ({ ...PROGRESS, done });
   const work = { type: 'tasks', next: 'sum', inline, parallelism: 3, task, progress, ...shape } as const;
   const phases = { count: { type: 'serial', step: count }, work, sum: { type: 'serial', step: sum } } as const;
-  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases };
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases };
 }

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
 import { cancelRun } from '../../lib/runs/cancel.js';
 import { encodeJson } from '../../lib/json.js';
+import { lettingGo } from '../../lib/runs/ending.js';
 import { endLease } from '../../lib/runs/lease.js';
 import { leaseHolders } from '../../lib/runs/lease-document.js';
-import { CONFIRM_MS } from '../../lib/runs/leg.js';
+import { CONFIRM_MS } from '../../lib/runs/attempt.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
 import { runName } from '../../lib/runs/records.js';
@@ -84,15 +86,64 @@ it('tasks that take no time cost no read of the lease each', async () => {
   expect((await bench.drive(await bench.start())).state).toBe('succeeded');
 });
 
-it('a lease that is ended under a run that works is taken again, unless another run has it', async () => {
+it('a run whose lease is ended while it works is over, and is not resumed', async () => {
   const id = await bench.start();
   const ended: Promise<boolean>[] = [];
   bench.fault = (at) => {
     if (at === 'count 2') ended.push(endLease({ clock: bench.clock, store: bench.folder.store }, 'drill'));
   };
-  expect((await bench.drive(id)).state).toBe('succeeded');
+  expect(await bench.drive(id)).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
   expect(await Promise.all(ended)).toContain(true);
+  expect(bench.did).not.toContain('sum');
   expect(await leaseHolders(bench.folder.store)).toEqual([]);
+});
+
+describe('a run that stood still', () => {
+  const halfDone = async (): Promise<string> => {
+    const id = await bench.start();
+    await bench.engine.work(id, bench.budget({ deadline: 0 }));
+    bench.takeAll();
+    return id;
+  };
+
+  it.each(['its lease was ended', 'another run has had its lease', 'its lease is gone and another run came after it'])(
+    'is not resumed once %s',
+    async (what) => {
+      const id = await halfDone();
+      const ports = { clock: bench.clock, store: bench.folder.store };
+      if (what === 'another run has had its lease') await bench.clock.advance(700_000);
+      else await endLease(ports, 'drill');
+      if (what !== 'its lease was ended') {
+        expect((await bench.drive(await bench.start())).state).toBe('succeeded');
+      }
+      if (what.startsWith('its lease is gone')) await bench.folder.store.remove('leases/drill.json');
+      const did = [...bench.did];
+      expect(await bench.engine.work(id, bench.budget())).toMatchObject({
+        state: 'failed',
+        error: { code: 'interrupted' },
+      });
+      expect(bench.did).toEqual(did);
+    },
+  );
+
+  it('is resumed where nobody else was, also when its lease cannot be found', async () => {
+    const id = await halfDone();
+    await bench.folder.store.remove('leases/drill.json');
+    expect((await bench.drive(id)).state).toBe('succeeded');
+  });
+
+  it('is not resumed where another database is protected, and not ended by a run there', async () => {
+    const [a, b] = ['a'.repeat(64), 'b'.repeat(64)].map((source) => bench.engineOf(null, source));
+    const id = await bench.start(a);
+    await a?.work(id, bench.budget({ deadline: 0 }));
+    bench.takeAll();
+    const run = await bench.load(id);
+    expect([a?.isOurs(run), b?.isOurs(run)]).toEqual([true, false]);
+    await bench.clock.advance(700_000);
+    await bench.start(b);
+    expect((await bench.load(id)).state).toBe('running');
+    expect(await a?.work(id, bench.budget())).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+  });
 });
 
 it('leaves a run that is over as it is', async () => {
@@ -131,4 +182,22 @@ it('a record under the id of another run is no record', async () => {
   const found = await bench.folder.store.read(runName(id));
   await bench.folder.store.create(runName(other), found?.body ?? Buffer.from(''));
   await expect(bench.engine.work(other, bench.budget())).rejects.toMatchObject({ code: 'damaged' });
+});
+
+it('says of locks that it cannot free why, and when they end', async () => {
+  const told: unknown[] = [];
+  const log = { info: () => undefined, error: () => undefined, warn: (...line: unknown[]) => void told.push(line) };
+  const refuse = (): Promise<never> =>
+    Promise.reject(new AppError('redis-unavailable', 'Upstash does not answer', { hint: 'Wait.' }));
+  await lettingGo({ log }, { id: 'run', hidden: true } as RunRecord, refuse);
+  await lettingGo({ log }, { id: 'run' } as RunRecord, refuse);
+  const line = (message: string): unknown => [
+    'locks-not-released',
+    {
+      run: 'run',
+      message: expect.stringContaining(message) as unknown,
+      hint: expect.stringContaining('15 minutes') as unknown,
+    },
+  ];
+  expect(told).toEqual([line('encrypted with another key or database token'), line('Upstash does not answer')]);
 });

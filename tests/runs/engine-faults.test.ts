@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import type { Leg, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
+import type { Attempt, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
 import { drive } from '../../lib/runs/drive.js';
 import { claimLease } from '../../lib/runs/lease.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(() => bench.folder.remove());
 
-describe('a leg that dies', () => {
+describe('an attempt that dies', () => {
   const points = ['count 3', 'saved 3', 'task 2', 'task 6', 'sum'];
 
   it.each(points)('at "%s" is picked up by the retry of its message', async (point) => {
@@ -93,19 +93,20 @@ describe('a leg that dies', () => {
   });
 });
 
-/** Hands on from leg to leg and never gets any further. */
+/** Hands on from attempt to attempt and never gets any further. */
 function treading(): RunDefinition {
-  const step = (leg: Leg): Promise<StepOutcome> =>
-    Promise.resolve({ to: 'later', checkpoint: leg.run.checkpoint, progress: leg.run.progress });
-  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases: { count: { type: 'serial', step } } };
+  const step = (attempt: Attempt): Promise<StepOutcome> =>
+    Promise.resolve({ to: 'later', checkpoint: attempt.run.checkpoint, progress: attempt.run.progress });
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases: { count: { type: 'serial', step } } };
 }
 
 describe('a run that gets no further', () => {
-  it('is ended after a number of legs', async () => {
+  it('is ended after a number of attempts', async () => {
     const engine = bench.engineOf(treading());
     const id = await bench.start(engine);
     let run = await engine.work(id, bench.budget());
-    for (let legs = 1; run.state === 'running' && legs < 50; legs++) run = await engine.work(id, bench.budget());
+    for (let attempts = 1; run.state === 'running' && attempts < 50; attempts++)
+      run = await engine.work(id, bench.budget());
     expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
     expect(run.leg).toBeGreaterThan(5);
   });
@@ -113,7 +114,7 @@ describe('a run that gets no further', () => {
 
 function hanging(): RunDefinition {
   const step = (): Promise<StepOutcome> => new Promise<StepOutcome>(() => undefined);
-  return { kind: 'drill', lease: 'drill', firstPhase: 'count', phases: { count: { type: 'serial', step } } };
+  return { kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases: { count: { type: 'serial', step } } };
 }
 
 describe('two runs of one lease', () => {
@@ -144,7 +145,7 @@ describe('two runs of one lease', () => {
     expect(run.state).toBe('succeeded');
   });
 
-  it('fence off a leg that was only slow', async () => {
+  it('fence off an attempt that was only slow', async () => {
     const { engine } = bench;
     const first = await bench.start();
     let second = '';
@@ -176,16 +177,16 @@ describe('an interrupted process', () => {
 });
 
 describe('a process that stood still for longer than its lease lasts', () => {
-  it('goes on with its run when no other took over', async () => {
+  it('continues with its run when no other took over', async () => {
     let attempts = 0;
-    const step = (leg: Leg): Promise<StepOutcome> => {
+    const step = (attempt: Attempt): Promise<StepOutcome> => {
       // As when a suspended process wakes: what it does next comes before its timers.
-      if (++attempts === 1) void bench.clock.advance(TIMES.legTtlMs + 1);
-      leg.signal.throwIfAborted();
+      if (++attempts === 1) void bench.clock.advance(TIMES.attemptTtlMs + 1);
+      attempt.signal.throwIfAborted();
       return Promise.resolve({ to: 'end', state: 'succeeded', result: attempts, error: null });
     };
     const engine = bench.engineOf({
-      ...{ kind: 'drill', lease: 'drill', firstPhase: 'only' },
+      ...{ kind: 'drill', lease: 'drill', firstPhase: 'only', words: {} },
       phases: { only: { type: 'serial', step } },
     });
     const id = await bench.start(engine);

@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => bench.folder.remove());
 
 describe.each([0, 2])('a run whose tasks are done inline by %d', (inline) => {
-  it('goes through legs, tasks and its end', async () => {
+  it('goes through attempts, tasks and its end', async () => {
     await bench.folder.remove();
     bench = await openBench(inline);
     const id = await bench.start();
@@ -22,7 +22,7 @@ describe.each([0, 2])('a run whose tasks are done inline by %d', (inline) => {
     expect(bench.did.filter((line) => line.startsWith('task'))).toHaveLength(TASKS);
   });
 
-  it('comes to the same end when every message arrives three times and in reverse', async () => {
+  it('has the same result end when every message arrives three times and in reverse', async () => {
     await bench.folder.remove();
     bench = await openBench(inline);
     const { engine } = bench;
@@ -39,7 +39,7 @@ describe.each([0, 2])('a run whose tasks are done inline by %d', (inline) => {
     expect(bench.did.filter((line) => line.startsWith('count'))).toEqual([1, 2, 3, 4, 5].map((at) => `count ${at}`));
   });
 
-  it('comes to the same end when messages arrive at the same time', async () => {
+  it('has the same result end when messages arrive at the same time', async () => {
     await bench.folder.remove();
     bench = await openBench(inline);
     const { engine } = bench;
@@ -78,7 +78,7 @@ it('a kind says which of its runs are worth to be resumed, and one that is not k
   const step = () => Promise.reject(new Error('never called'));
   const phases = { count: { type: 'serial', step } } as const;
   const engineWith = (more: Partial<RunDefinition>): Engine =>
-    bench.engineOf({ kind: 'drill', lease: 'drill', firstPhase: 'count', phases, ...more });
+    bench.engineOf({ kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases, ...more });
   expect(engineWith({}).mayResume(run)).toBe(true);
   expect(engineWith({ mayResume: () => false }).mayResume(run)).toBe(false);
   expect(engineWith({ kind: 'verify', mayResume: () => false }).mayResume(run)).toBe(true);

@@ -42,7 +42,7 @@ function failAt(point: string): void {
 const tasksDone = (): string[] => bench.did.filter((what) => what.startsWith('task'));
 
 describe('tasks that come in groups', () => {
-  it('are done by a message each group, and the run goes on with the last', async () => {
+  it('are done by a message each group, and the run continues with the last', async () => {
     const { id, messages } = await published();
     expect(messages.map(({ task, count }) => [task, count])).toEqual([
       [0, 4],
@@ -92,7 +92,7 @@ describe('tasks that come in groups', () => {
 });
 
 describe('the rest of a group', () => {
-  it('comes no sooner than a service asked for, and has a name of its own each time', async () => {
+  it('comes no sooner than a service asked for, and has a separate name each time', async () => {
     const sent: QueueMessage[] = [];
     const queue = { publish: (messages: readonly QueueMessage[]) => Promise.resolve(void sent.push(...messages)) };
     const { id } = await published();
@@ -109,7 +109,7 @@ describe('the rest of a group', () => {
   });
 });
 
-describe('a leg that looks after tasks', () => {
+describe('an attempt that looks after tasks', () => {
   it('publishes the same groups again only when the queue got nowhere since the last look', async () => {
     const { id, messages } = await published();
     await deliver(messages[1] as TaskMessage);

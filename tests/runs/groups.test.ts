@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { cutGroups, tasksOf } from '../../lib/runs/groups.js';
 
 const cases = fc.tuple(fc.nat({ max: 3000 }), fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 40 }));

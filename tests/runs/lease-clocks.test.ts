@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { encodeJson } from '../../lib/json.js';
 import { claimLease, endLease, handOverLease, renewLease, type Claim, type Lease } from '../../lib/runs/lease.js';
@@ -32,7 +32,7 @@ describe.each(SKEWS)('a clock that is off by %d ms', (skew) => {
   it('displaces no live holder', async () => {
     let lease = granted(await claimLease(machine(0), 'database', 'a', TIMES));
     for (let step = 0; step < 3; step++) {
-      await bench.clock.advance(TIMES.legTtlMs / 3);
+      await bench.clock.advance(TIMES.attemptTtlMs / 3);
       lease = await renewLease(machine(0), lease, TIMES);
       expect(await claimLease(machine(skew), 'database', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
       expect(await claimLease(machine(skew), 'database', 'a', TIMES)).toMatchObject({ granted: false, ownRun: true });
@@ -121,7 +121,7 @@ describe.each([
   });
 });
 
-it('a lease that is gone goes on with a higher fencing number than any run had', async () => {
+it('a lease that is gone continues with a higher fencing number than any run had', async () => {
   const id = await bench.start();
   await bench.drive(id);
   const { fence } = await bench.load(id);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   claimLease,
+  endLease,
   handOverLease,
   keepLease,
   releaseLease,
@@ -8,12 +9,13 @@ import {
   type Claim,
   type Lease,
 } from '../../lib/runs/lease.js';
+import { encodeJson } from '../../lib/json.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
 const TTL = 60_000;
 const HOLD = 10 * TTL;
-const TIMES = { legTtlMs: TTL, holdMs: HOLD };
+const TIMES = { attemptTtlMs: TTL, holdMs: HOLD };
 
 let folder: FolderStore;
 let clock: ManualClock;
@@ -51,12 +53,12 @@ describe('a lease', () => {
     expect(claims.filter((claim) => claim.granted)).toHaveLength(1);
   });
 
-  it('keeps a second leg of the same run out while the first is at work', async () => {
+  it('keeps a second attempt of the same run out while the first is in progress', async () => {
     granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     expect(await claimLease(ports, 'snapshot', 'a', TIMES)).toMatchObject({ granted: false, ownRun: true });
   });
 
-  it('goes to the next leg of the same run after a hand-over, and to nobody else', async () => {
+  it('goes to the next attempt of the same run after a hand-over, and to nobody else', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await handOverLease(ports, lease, TIMES);
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
@@ -71,7 +73,7 @@ describe('a lease', () => {
     expect(next.document.fence).toBe(lease.document.fence + 1);
   });
 
-  it('goes to another leg of the same run when the first is dead, while other runs still wait', async () => {
+  it('goes to another attempt of the same run when the first is dead, while other runs still wait', async () => {
     const dead = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await clock.advance(TTL);
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
@@ -97,7 +99,7 @@ describe('a lease', () => {
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
   });
 
-  it('is kept from running out while its run has tasks at work, by that run alone', async () => {
+  it('is kept from running out while its run has tasks in progress, by that run alone', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await handOverLease(ports, lease, TIMES);
     await clock.advance(HOLD * 0.75);
@@ -106,4 +108,19 @@ describe('a lease', () => {
     await clock.advance(HOLD * 0.75);
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
   });
+
+  it.each([Number.MAX_SAFE_INTEGER, 2 ** 52 + 1])(
+    'with a count that no attempt of ours reaches cannot be read, and is mended by ending it: %d',
+    async (fence) => {
+      const document = { holder: null, leg: null, fence, legTtlMs: 1, holdMs: 1, beat: '' };
+      await ports.store.create('leases/snapshot.json', encodeJson(document));
+      await expect(claimLease(ports, 'snapshot', 'a', TIMES)).rejects.toMatchObject({
+        code: 'locked',
+        message: expect.stringContaining('leases/snapshot.json') as unknown,
+        hint: expect.stringContaining('unlock snapshot') as unknown,
+      });
+      await endLease(ports, 'snapshot');
+      expect(granted(await claimLease(ports, 'snapshot', 'a', TIMES)).document.fence).toBeLessThan(100);
+    },
+  );
 });

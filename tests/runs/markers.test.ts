@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { encodeJson } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
@@ -53,7 +53,7 @@ describe.each([
   });
 });
 
-it('a marker of another task, under a name of its own, is none', async () => {
+it('a marker of another task, under a separate name, is none', async () => {
   await writeMarker(store, RUN, 'check', 0, 'first');
   await put(1, (await folder.store.read(nameOf(0)))?.body ?? Buffer.from(''));
   expect(await missingTasks(store, RUN, 'check', 2)).toEqual([1]);

@@ -41,7 +41,7 @@ async function startTired(at: string, error: AppError): Promise<string> {
 
 describe('a run that meets a quota', () => {
   it.each(['task 2', 'count 3'])(
-    'at "%s" waits, does nothing until its time, and then goes on to the end',
+    'at "%s" waits, does nothing until its time, and then continues to the end',
     async (at) => {
       const id = await startTired(at, quota(5 * HOUR));
       const asleep = await bench.load(id);
@@ -90,8 +90,8 @@ describe('late messages', () => {
     const id = await bench.start();
     await bench.engine.deliver(JSON.stringify({ run: id, leg: 0 }), bench.budget());
     while ((await bench.load(id)).phase === 'count') {
-      const { leg } = await bench.load(id);
-      await bench.engine.deliver(JSON.stringify({ run: id, leg }), bench.budget());
+      const { leg: attempt } = await bench.load(id);
+      await bench.engine.deliver(JSON.stringify({ run: id, leg: attempt }), bench.budget());
     }
     const tasks = bench.takeAll();
     for (let n = 0; n < 40; n++) await bench.engine.deliver(JSON.stringify({ run: id, leg: 0 }), bench.budget());

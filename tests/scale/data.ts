@@ -1,4 +1,4 @@
-import { environment } from '../../lib/config.js';
+import { environment } from '../../lib/app/config.js';
 
 /** SCALE_KEYS sets how many keys there are; the two giants come on top. */
 export const KEYS = Number(environment()['SCALE_KEYS'] ?? '1000000');

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { isUtf8 } from 'node:buffer';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { AppError } from '../../lib/errors.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -13,7 +13,7 @@ import { intercept } from './intercept.js';
 const DOCUMENTED = '+@read +ping +info +time +eval +eval_ro +multi +exec';
 const ODD = Buffer.from([0xff, 0xfe, 0x00]);
 
-await describeEngines('a name that is not UTF-8, under an ACL', ({ program }) => {
+await describeEngines('a name that is not UTF-8, under an ACL', ({ fieldExpiry, program }) => {
   let bench: SnapshotBench;
   const servers: UpstashRedisStandIn[] = [];
   beforeAll(async () => {
@@ -45,6 +45,27 @@ await describeEngines('a name that is not UTF-8, under an ACL', ({ program }) =>
     const { manifest, id } = await bench.takeWhole({ redis });
     expect(manifest.counts.keys).toBe(52);
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, onlyInSnapshot: 0 });
+  });
+
+  (fieldExpiry ? it : it.skip)('hides no expiry of fields that the token may not ask for', async () => {
+    const redis = await as('fields', `${DOCUMENTED} -hpexpiretime`);
+    const { run: none } = await bench.take({ redis });
+    expect(none.state).toBe('succeeded');
+    await bench.database.redis.hset('hash', 'f', 'v');
+    await bench.database.redis.call('HPEXPIREAT', 'hash', '4102444800000', 'FIELDS', '1', 'f');
+    const { run } = await bench.take({ redis });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'redis-denied' } });
+    expect(run.error?.hint).toContain('HPEXPIRETIME');
+    await bench.database.redis.del('hash');
+  });
+
+  (fieldExpiry ? it : it.skip)("reads the expiry of fields beside a client's key of any name", async () => {
+    await bench.database.redis.set('soulcaster-backup:no-such-key', 'v');
+    await bench.database.redis.hset('hash', 'f', 'v');
+    await bench.database.redis.call('HPEXPIREAT', 'hash', '4102444800000', 'FIELDS', '1', 'f');
+    const { manifest } = await bench.takeWhole();
+    expect(manifest.fieldExpiry).toBe('read');
+    await bench.database.redis.del('hash', 'soulcaster-backup:no-such-key');
   });
 
   it('is named alone where no script may run', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { bigString, load, type Write } from '../../lib/local/data/index.js';
+import { bigString, load, type Write } from '../../dev/data/index.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { ticking } from './intercept.js';
 import { recordsByKey } from './lines.js';
@@ -71,9 +71,9 @@ describe('values above the limit of a reply', () => {
     expect((await bench.verify(id)).result).toMatchObject({ keys: 7, depth: 'lines', findings: [] });
   });
 
-  it('come to the same in many legs', async () => {
-    const { id, legs } = await bench.takeWhole({ settings: SMALL_PARTS, redis: ticking(bench), legMs: 12 });
-    expect(legs).toBeGreaterThan(5);
+  it('come to the same in many attempts', async () => {
+    const { id, attempts } = await bench.takeWhole({ settings: SMALL_PARTS, redis: ticking(bench), attemptMs: 12 });
+    expect(attempts).toBeGreaterThan(5);
     expect(await bench.compare(id)).toEqual({ keys: 7, ...NOTHING_WRONG });
   });
 

@@ -53,7 +53,7 @@ describe('the catalog', () => {
   });
 
   it.each(['', '{"state":', '[]', '{"state":"verified"}'])(
-    'does not rely on a snapshot whose verification reads %j, and goes on with the next',
+    'does not rely on a snapshot whose verification reads %j, and continues with the next',
     async (text) => {
       await writeFile(join(bench.folder.folder, 'snapshots', at(2), 'verification.json'), text);
       expect((await catalogEntry(store(), at(2)))?.verification).toBeNull();

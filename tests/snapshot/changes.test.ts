@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { loadMixed } from '../../lib/local/data/index.js';
+import { loadMixed } from '../../dev/data/index.js';
 import type { RedisCommand } from '../../lib/ports/redis.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept } from './intercept.js';

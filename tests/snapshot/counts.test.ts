@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import fc from '../support/fast-check.js';
+import { ageSealer } from '../../lib/crypto/age.js';
 import { addCounts, countIndex, countKind, noCounts, sameCounts } from '../../lib/snapshot/counts.js';
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isOver } from '../../lib/runs/ending.js';
-import type { Budget } from '../../lib/runs/leg.js';
+import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
 import { isGood } from '../support/trust.js';
@@ -38,7 +38,7 @@ describe('a process that dies', () => {
       .work(id, budget())
       .catch(() => null);
     // The next process comes when the dead one's lease has run out.
-    bench.clock.advance(TIMES.legTtlMs + 1);
+    bench.clock.advance(TIMES.attemptTtlMs + 1);
     let run: RunRecord | null = mortal.isDead() ? null : first;
     while (run === null || !isOver(run)) run = await bench.engine({ settings: SETTINGS }).work(id, budget());
     return { id, run, died: mortal.isDead() };

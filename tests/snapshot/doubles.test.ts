@@ -1,15 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../support/fast-check.js';
 import { countIndex, noCounts } from '../../lib/snapshot/counts.js';
-import { doubledLines, findDoubles, type Double } from '../../lib/snapshot/doubles.js';
+import { duplicateLines, findDuplicates, type Duplicate } from '../../lib/snapshot/duplicates.js';
 import { indexBuilder, unpackIndex, type PartIndex } from '../../lib/snapshot/part-index.js';
 
-/** What happens on one line: a record of a key begins and perhaps ends, or the open one goes on or is taken back. */
+/** What happens on one line: a record of a key begins and perhaps ends, or the open one continues or is taken back. */
 type Step = { readonly begins: string } | 'continues' | 'takes-back' | 'next-part';
 
 interface Laid {
   readonly indexes: PartIndex[];
-  readonly expected: Double[];
+  readonly expected: Duplicate[];
   readonly alive: Set<string>;
 }
 
@@ -20,7 +20,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Lays the lines into parts and says, record by record and without hashes, which are to be passed over. */
 function lay(steps: readonly Step[]): Laid {
-  const records: { key: string; at: Double; isVoid: boolean }[] = [];
+  const records: { key: string; at: Duplicate; isVoid: boolean }[] = [];
   const indexes: PartIndex[] = [];
   let builder = indexBuilder();
   let line = 0;
@@ -68,11 +68,11 @@ describe('doubles', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const { indexes, expected, alive } = lay(steps);
         const read = (part: number) => Promise.resolve(unpackIndex(indexes[part] as PartIndex));
-        const doubles = await findDoubles(partsOf(indexes), read);
+        const doubles = await findDuplicates(partsOf(indexes), read);
         expect(doubles).toEqual(expected);
         const counts = noCounts();
         for (const [part, index] of indexes.entries()) {
-          countIndex(counts, unpackIndex(index), doubledLines(doubles, part));
+          countIndex(counts, unpackIndex(index), duplicateLines(doubles, part));
         }
         expect(counts.keys).toBe(alive.size);
       }),
@@ -84,6 +84,6 @@ describe('doubles', () => {
     const one = unpackIndex(lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex);
     const colliding = { ...one, hashes: BigUint64Array.of(7n, 1n, 7n, 2n) };
     const parts = partsOf([lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex]);
-    expect(await findDoubles(parts, () => Promise.resolve(colliding))).toEqual([]);
+    expect(await findDuplicates(parts, () => Promise.resolve(colliding))).toEqual([]);
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import fc from 'fast-check';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
+import fc from '../support/fast-check.js';
+import { ageSealer } from '../../lib/crypto/age.js';
 import { AppError } from '../../lib/errors.js';
-import type { Sealer } from '../../lib/ports/index.js';
-import { addToLedger, hasSealedNames, openLedger } from '../../lib/snapshot/ledger.js';
+import type { Encryptor } from '../../lib/ports/index.js';
+import { addToLedger, hasEncryptedNames, openLedger } from '../../lib/snapshot/ledger.js';
 import { ledgerSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { partIndexSchema, type PartIndex } from '../../lib/snapshot/part-index.js';
 import { labelProjects, projectLabel } from '../../lib/snapshot/project-label.js';
@@ -17,9 +17,9 @@ function emptyLedger(): Ledger {
   return { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none(), unsupported: none(), failed: none() };
 }
 
-async function stored(sealer: Sealer, entries: readonly (readonly ['failed', Buffer])[]): Promise<Ledger> {
+async function stored(encryptor: Encryptor, entries: readonly (readonly ['failed', Buffer])[]): Promise<Ledger> {
   let ledger = emptyLedger();
-  for (const [name, key] of entries) ledger = await addToLedger(sealer, ledger, name, key, 'ERR');
+  for (const [name, key] of entries) ledger = await addToLedger(encryptor, ledger, name, key, 'ERR');
   return ledgerSchema.parse(JSON.parse(JSON.stringify(ledger)));
 }
 
@@ -36,7 +36,7 @@ describe('a sealed ledger', () => {
           sealed = await addToLedger(both, sealed, name, key, 'ERR');
         }
         const read = ledgerSchema.parse(JSON.parse(JSON.stringify(sealed)));
-        expect([hasSealedNames(open), hasSealedNames(read)]).toEqual([false, entries.length > 0]);
+        expect([hasEncryptedNames(open), hasEncryptedNames(read)]).toEqual([false, entries.length > 0]);
         expect(await openLedger(both, read)).toEqual(open);
         expect(await openLedger(both, open)).toEqual(open);
       }),
@@ -46,25 +46,25 @@ describe('a sealed ledger', () => {
 
   it('keeps a name that was altered as it is, and opens the others', async () => {
     const identity = await generateX25519Identity();
-    const sealer = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
     const names = ['first', 'second'].map((name) => Buffer.from(name));
     const ledger = await stored(
-      sealer,
+      encryptor,
       names.map((name) => ['failed', name] as const),
     );
     const altered = { key: { age: Buffer.from('no age file').toString('base64') }, reason: 'ERR' };
     ledger.failed.keys[0] = altered;
-    expect((await openLedger(sealer, ledger)).failed.keys).toEqual([altered, { key: 'second', reason: 'ERR' }]);
+    expect((await openLedger(encryptor, ledger)).failed.keys).toEqual([altered, { key: 'second', reason: 'ERR' }]);
   });
 
   it('does not take another failure for a name that cannot be opened', async () => {
-    const sealer = ageSealer({
+    const encryptor = ageSealer({
       recipients: [await identityToRecipient(await generateX25519Identity())],
       identity: null,
     });
-    const ledger = await stored(sealer, [['failed', Buffer.from('name')]]);
+    const ledger = await stored(encryptor, [['failed', Buffer.from('name')]]);
     const broken = {
-      ...sealer,
+      ...encryptor,
       canOpen: true,
       open: () => Promise.reject(new AppError('internal', 'x', { hint: '' })),
     };

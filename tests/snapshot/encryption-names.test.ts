@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Redis } from 'ioredis';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import type { ObjectStore, RedisPort, Sealer } from '../../lib/ports/index.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import type { ObjectStore, RedisPort, Encryptor } from '../../lib/ports/index.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { runRecordSchema } from '../../lib/runs/model.js';
 import { parseCheckpoint } from '../../lib/snapshot/checkpoint.js';
@@ -30,11 +30,11 @@ const SETTINGS = { partBytes: 4000, pageBytes: 1, inFlight: 1 };
 describe('names in an encrypted snapshot', () => {
   let bench: SnapshotBench;
   let identity = '';
-  let writer: Sealer;
+  let writer: Encryptor;
   let taken: Taken;
   let manifest: Manifest;
   let pagedMeanwhile = 0;
-  const wholly = (): Sealer => ageSealer({ recipients: [], identity });
+  const wholly = (): Encryptor => ageSealer({ recipients: [], identity });
   beforeAll(async () => {
     identity = await generateX25519Identity();
     const other = await identityToRecipient(await generateX25519Identity());
@@ -42,8 +42,8 @@ describe('names in an encrypted snapshot', () => {
     bench = await openSnapshotBench({ replyBytes: 20_000 });
     await load(bench.database.redis);
     const store = watched(bench.folder.store, (paged) => (pagedMeanwhile = Math.max(pagedMeanwhile, paged)));
-    // Legs so short that the big set is cut off in the middle, and stands in the checkpoint that is handed on.
-    taken = await bench.take({ sealer: writer, settings: SETTINGS, redis: troubled(bench), store, legMs: 5 });
+    // Attempts so short that the big set is cut off in the middle, and stands in the checkpoint that is handed on.
+    taken = await bench.take({ encryptor: writer, settings: SETTINGS, redis: troubled(bench), store, attemptMs: 5 });
     manifest = taken.manifest ?? (await Promise.reject(new Error(`no manifest: ${taken.run.error?.message ?? ''}`)));
   });
   afterAll(() => bench.stop());
@@ -61,7 +61,8 @@ describe('names in an encrypted snapshot', () => {
     expect(opened.unsupported.keys).toEqual([{ key: UNSUPPORTED, reason: 'type MBbloom--' }]);
     expect(opened.changedMeanwhile.keys).toEqual([{ key: CHANGED, reason: 'changed its type' }]);
     const stranger = ageSealer({ recipients: [], identity: await generateX25519Identity() });
-    for (const sealer of [writer, stranger]) expect(await openLedger(sealer, manifest.ledger)).toEqual(manifest.ledger);
+    for (const encryptor of [writer, stranger])
+      expect(await openLedger(encryptor, manifest.ledger)).toEqual(manifest.ledger);
   });
 
   it('can be read with age and jq', async () => {
@@ -86,20 +87,20 @@ describe('names in an encrypted snapshot', () => {
   });
 
   it('leave whole what verification counts, at both depths', async () => {
-    for (const [sealer, depth] of [
+    for (const [encryptor, depth] of [
       [writer, 'stored-bytes'],
       [wholly(), 'lines'],
     ] as const) {
-      const verified = await bench.verify(manifest.id, { sealer });
+      const verified = await bench.verify(manifest.id, { encryptor });
       expect(verified).toMatchObject({ state: 'succeeded', result: { depth, findings: [] } });
     }
   });
 
   it('are in no object of the store when the run has ended, nor are values', async () => {
-    expect(taken.legs).toBeGreaterThan(1);
+    expect(taken.attempts).toBeGreaterThan(1);
     expect(pagedMeanwhile).toBeGreaterThan(0);
-    await bench.verify(manifest.id, { sealer: writer });
-    await bench.verify(manifest.id, { sealer: wholly() });
+    await bench.verify(manifest.id, { encryptor: writer });
+    await bench.verify(manifest.id, { encryptor: wholly() });
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
     const { record } = await loadRun(bench.folder.store, manifest.id);
     expect(record.checkpoint).toBeNull();

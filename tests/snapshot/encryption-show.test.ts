@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../../lib/local/upstash-redis/index.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { manifestSchema } from '../../lib/snapshot/manifest.js';
 import { projectLabel } from '../../lib/snapshot/project-label.js';
 import { cli, cliJson, type Variables } from '../cli/fixture.js';
@@ -20,7 +20,7 @@ describe('names of keys on the command line', () => {
   let identity = '';
   let another = '';
 
-  /** A store of its own with one snapshot in it, and what the command said of that. */
+  /** A separate store with one snapshot in it, and what the command said of that. */
   async function taken(keys: Variables): Promise<{ env: Variables; stderr: string; code: number }> {
     const store = await folderStore();
     folders.push(store);

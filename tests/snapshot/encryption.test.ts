@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import type { Sealer } from '../../lib/ports/index.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import type { Encryptor } from '../../lib/ports/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { readableWords } from './encryption-search.js';
-import { intercept } from './intercept.js';
+import { scanningTwice } from './intercept.js';
 
 const run = promisify(execFile);
 const KEYS = 60;
@@ -18,7 +18,7 @@ const SETTINGS = { partBytes: 2000, pageBytes: 1, inFlight: 1 };
 describe('an encrypted snapshot, taken by one who cannot read it', () => {
   let bench: SnapshotBench;
   let identity = '';
-  let writer: Sealer;
+  let writer: Encryptor;
   let manifest: Manifest;
   beforeAll(async () => {
     identity = await generateX25519Identity();
@@ -31,7 +31,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
       ...Array.from({ length: 900 }, (_, at) => `secretmember ${at} ${'x'.repeat(40)}`),
     );
     await redis.xadd('secretkey:stream', '1-1', 'secretfield', 'secretvalue');
-    ({ manifest } = await bench.takeWhole({ sealer: writer, settings: SETTINGS, redis: scanningTwice(bench) }));
+    ({ manifest } = await bench.takeWhole({ encryptor: writer, settings: SETTINGS, redis: scanningTwice(bench, 1) }));
   });
   afterAll(() => bench.stop());
 
@@ -40,7 +40,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(manifest.parts.every(({ name }) => name.endsWith('.jsonl.gz.age'))).toBe(true);
     expect(manifest).toMatchObject({ counts: { keys: KEYS }, recipients: writer.recipients });
     expect(manifest.doubles).toHaveLength(1);
-    const entries = (await bench.verify(manifest.id, { sealer: reader(identity) })).result;
+    const entries = (await bench.verify(manifest.id, { encryptor: reader(identity) })).result;
     expect(entries).toMatchObject({ depth: 'lines', keys: KEYS, findings: [] });
   });
 
@@ -50,16 +50,16 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   });
 
   it('is verified byte by byte without an identity, and line by line with it', async () => {
-    const without = await bench.verify(manifest.id, { sealer: writer });
+    const without = await bench.verify(manifest.id, { encryptor: writer });
     expect(without).toMatchObject({ state: 'succeeded', result: { depth: 'stored-bytes', findings: [] } });
-    const withIt = await bench.verify(manifest.id, { sealer: reader(identity) });
+    const withIt = await bench.verify(manifest.id, { encryptor: reader(identity) });
     expect(withIt).toMatchObject({ state: 'succeeded', result: { depth: 'lines', keys: KEYS, findings: [] } });
   });
 
   it('tells another identity from damage', async () => {
     const { id } = manifest;
-    await bench.verify(id, { sealer: reader(identity) });
-    const other = await bench.verify(id, { sealer: reader(await generateX25519Identity()) });
+    await bench.verify(id, { encryptor: reader(identity) });
+    const other = await bench.verify(id, { encryptor: reader(await generateX25519Identity()) });
     expect(other).toMatchObject({ state: 'failed', error: { code: 'wrong-key' } });
     // Who holds the wrong key has found out nothing about the snapshot.
     const found = await bench.folder.store.read(`snapshots/${id}/verification.json`);
@@ -82,8 +82,8 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     const flipped = Buffer.from(whole);
     flipped[whole.length - 1] = (flipped[whole.length - 1] ?? 0) ^ 1;
     await writeFile(path, flipped);
-    for (const sealer of [writer, reader(identity)]) {
-      const { result } = await bench.verify(manifest.id, { sealer });
+    for (const encryptor of [writer, reader(identity)]) {
+      const { result } = await bench.verify(manifest.id, { encryptor });
       expect(result).toMatchObject({
         findings: [{ code: 'part-altered', subject: `snapshots/${manifest.id}/${name}` }],
       });
@@ -92,23 +92,6 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   });
 });
 
-function reader(identity: string): Sealer {
+function reader(identity: string): Encryptor {
   return ageSealer({ recipients: [], identity });
-}
-
-/** The first key that SCAN names comes once more, on a page of its own at the end: so there is a double. */
-function scanningTwice(bench: SnapshotBench) {
-  const extra = '4242424242';
-  let first: Buffer[] | null = null;
-  return intercept(bench.port, {
-    before: ([scan]) =>
-      scan?.[0] === 'SCAN' && scan[1] === extra ? [{ value: [Buffer.from('0'), first ?? []] }] : null,
-    after([scan], replies) {
-      const [reply] = replies;
-      if (scan?.[0] !== 'SCAN' || scan[1] === extra || reply === undefined || !('value' in reply)) return replies;
-      const [cursor, flat] = reply.value as [Buffer, Buffer[]];
-      first ??= flat.slice(0, 2);
-      return cursor.toString() === '0' ? [{ value: [Buffer.from(extra), flat] }] : replies;
-    },
-  });
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { intercept } from './intercept.js';
 import { readBatch } from '../../lib/snapshot/read/batch.js';
-import { decodeLine } from '../../lib/snapshot/record.js';
+import { recordOf } from '../../lib/snapshot/sent-value.js';
 
 describe('a database that is full and refuses MULTI', () => {
   let bench: RestoreBench;
@@ -42,6 +42,6 @@ describe('a database that is full and refuses MULTI', () => {
     });
     const [outcome] = await readBatch(restless, [{ key: Buffer.from('string:0'), type: 'string' }]);
     expect(outcome).toMatchObject({ kind: 'line', changed: 'expiry' });
-    expect(outcome?.kind === 'line' && decodeLine(outcome.line).v).toBe('v'.repeat(100));
+    expect(outcome?.kind === 'line' && recordOf(outcome.line).v).toBe('v'.repeat(100));
   });
 });

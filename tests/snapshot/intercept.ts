@@ -94,3 +94,21 @@ export function ticking(bench: SnapshotBench, redis = bench.port): RedisPort {
     },
   });
 }
+
+/** A port whose SCAN names its first keys once more, on a separate page at the end: so there are duplicates. */
+export function scanningTwice({ port }: Pick<SnapshotBench, 'port'>, keys: number): RedisPort {
+  const extra = '4242424242';
+  let first: Buffer[] | null = null;
+  return intercept(port, {
+    before: ([scan]) =>
+      scan?.[0] === 'SCAN' && scan[1] === extra ? [{ value: [Buffer.from('0'), first ?? []] }] : null,
+    after([scan], replies) {
+      const [reply] = replies;
+      if (scan?.[0] !== 'SCAN' || scan[1] === extra || reply === undefined || !('value' in reply)) return replies;
+      const [cursor, flat] = reply.value as [Buffer, Buffer[]];
+      // With each name comes its type.
+      first ??= flat.slice(0, 2 * keys);
+      return cursor.toString() === '0' ? [{ value: [Buffer.from(extra), flat] }] : replies;
+    },
+  });
+}

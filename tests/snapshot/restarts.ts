@@ -16,6 +16,8 @@ export interface Restarting {
   readonly then?: () => Promise<unknown>;
   /** Whether INFO tells the run_id, as Upstash may not. */
   readonly tells?: boolean;
+  /** The command that is counted; SCAN unless it is given. */
+  readonly command?: string;
 }
 
 /** Fills a database with 20,000 small strings. */
@@ -37,12 +39,12 @@ export function inEveryOtherWalk(nth: number): Restarting['when'] {
 }
 
 /** A port whose server is started again, with the same data and another hash seed, before certain SCANs. */
-export function restarting(bench: Bench, { when, then, tells = true }: Restarting): RedisPort {
+export function restarting(bench: Bench, { when, then, tells = true, command = 'SCAN' }: Restarting): RedisPort {
   let scans = 0;
   const port = intercept(bench.port, {
     async before(commands) {
-      const scan = commands.find(([name]) => name === 'SCAN');
-      if (scan === undefined || !when(++scans, String(scan[1]))) return null;
+      const scan = commands.find(([name]) => name === command);
+      if (scan === undefined || !when(++scans, String(scan[command === 'SCAN' ? 1 : 2]))) return null;
       await bench.database.restart();
       await reconnected(bench);
       await then?.();

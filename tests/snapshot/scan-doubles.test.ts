@@ -68,14 +68,14 @@ describe('a SCAN that does all that SCAN may do', () => {
     expect((await bench.verify(id)).result).toMatchObject({ keys: KEYS, findings: [] });
   });
 
-  it('goes on after empty pages, and takes more keys than it asked for', async () => {
+  it('continues after empty pages, and takes more keys than it asked for', async () => {
     const pages: Page[] = [['1'], ['2', ...names(0, KEYS)], ['3'], ['4'], ['0']];
     const { id, manifest } = await bench.takeWhole({ redis: scanning(pages) });
     expect(manifest.doubles).toEqual([]);
     expect(await bench.compare(id)).toMatchObject({ keys: KEYS, onlyInRedis: 0, different: 0 });
   });
 
-  it('finds doubles across legs', async () => {
+  it('finds doubles across attempts', async () => {
     const pages: Page[] = [
       ['1', ...names(0, 50)],
       ['2', ...names(20, 70)],
@@ -83,8 +83,8 @@ describe('a SCAN that does all that SCAN may do', () => {
       ['0', ...names(0, 10)],
     ];
     const redis = ticking(bench, scanning(pages));
-    const { id, legs, manifest } = await bench.takeWhole({ redis, legMs: 1, settings: { inFlight: 1 } });
-    expect(legs).toBeGreaterThan(1);
+    const { id, attempts, manifest } = await bench.takeWhole({ redis, attemptMs: 1, settings: { inFlight: 1 } });
+    expect(attempts).toBeGreaterThan(1);
     expect(manifest.doubles).toHaveLength(70);
     expect(manifest.counts.keys).toBe(KEYS);
     expect(await bench.compare(id)).toMatchObject({ keys: KEYS, different: 0 });

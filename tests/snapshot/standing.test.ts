@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { claimLease, renewLease } from '../../lib/runs/lease.js';
-import { demandStanding, PRUNE_LEASE } from '../../lib/snapshot/standing.js';
-import { sealTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
-import { days, noon, NOW } from '../guard/prune/bench.js';
+import { assertNotBeingRemoved, PRUNE_LEASE } from '../../lib/snapshot/being-removed.js';
+import { signTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
+import { days, noon, NOW } from '../retention/prune/bench.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { findingsOf, UNSIGNED } from '../support/made-snapshots.js';
 
-const TIMES = { legTtlMs: 60_000, holdMs: 60_000 };
+const TIMES = { attemptTtlMs: 60_000, holdMs: 60_000 };
 
 let folder: FolderStore;
 /** What the store's clock shows beyond noon, in milliseconds. */
@@ -21,21 +21,21 @@ afterEach(() => folder.remove());
 
 async function mark(): Promise<void> {
   const body = { formatVersion: 1, id, manifestSha256: 'x', previous: null, prunedAt: 'x', reasons: [] } as const;
-  await folder.store.create(tombstoneName(id), sealTombstone({ ...body, reasons: [] }, UNSIGNED));
+  await folder.store.create(tombstoneName(id), signTombstone({ ...body, reasons: [] }, UNSIGNED));
 }
 
 describe('a snapshot that a run needs', () => {
   it('may be read while nobody removes it, and no lease is taken for that', async () => {
-    await demandStanding({ clock: noon(), store: folder.store }, 'run', id);
+    await assertNotBeingRemoved({ clock: noon(), store: folder.store }, 'run', id);
     expect(await folder.store.read(`leases/${PRUNE_LEASE}.json`)).toBeNull();
   });
 
   it('is refused while a prune that is alive has marked it', async () => {
     const ports = { clock: noon(), store: folder.store };
     await claimLease(ports, PRUNE_LEASE, 'prune', TIMES);
-    await demandStanding(ports, 'run', id);
+    await assertNotBeingRemoved(ports, 'run', id);
     await mark();
-    await expect(demandStanding(ports, 'run', id)).rejects.toMatchObject({ code: 'locked' });
+    await expect(assertNotBeingRemoved(ports, 'run', id)).rejects.toMatchObject({ code: 'locked' });
     await expect(findingsOf(folder.store, noon(), id)).rejects.toThrow('is being removed');
   });
 
@@ -47,7 +47,7 @@ describe('a snapshot that a run needs', () => {
     await mark();
     await clock.advance(61_000);
     later += 61_000;
-    await demandStanding(ports, 'run', id);
+    await assertNotBeingRemoved(ports, 'run', id);
     await expect(renewLease(ports, claim.lease, TIMES)).rejects.toMatchObject({ code: 'fenced' });
     expect(await findingsOf(folder.store, clock, id)).toEqual([]);
   });

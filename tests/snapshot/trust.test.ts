@@ -1,12 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { acceptSnapshot, adoptDatabase } from '../../lib/snapshot/accept.js';
 import { overwrite, writeAdoption } from '../../lib/snapshot/acceptance.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
+import { runIds } from '../../lib/runs/recent.js';
+import { runName } from '../../lib/runs/records.js';
 import { findDoubts } from '../../lib/snapshot/doubts.js';
-import { findLatest } from '../../lib/snapshot/latest.js';
+import { listEntries } from '../../lib/snapshot/catalog-object.js';
+import { findLatest, pickLatest } from '../../lib/snapshot/latest.js';
+import { runsOfEntries } from '../../lib/snapshot/order.js';
 import { sha256, type Manifest } from '../../lib/snapshot/manifest.js';
 import { acceptedName, manifestName, verificationName } from '../../lib/snapshot/names.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
@@ -15,6 +19,7 @@ import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED, type MadeOptions } from '../support/made-snapshots.js';
 import { manualClock } from '../support/manual-clock.js';
 import { latestIn, selectedIn, stateIn, trustIn } from '../support/trust.js';
+import { writeRun } from '../retention/prune/bench.js';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
 const OWN = sha256('host');
@@ -26,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 const store = (): ObjectStore => folder.store;
 
-/** A snapshot of so many hours ago. */
+/** A snapshot of this many hours ago. */
 function made(hours: number, options: Partial<MadeOptions> = {}): Promise<string> {
   return makeSnapshot(store(), { at: new Date(NOW - hours * 3_600_000).toISOString(), ...options });
 }
@@ -52,6 +57,39 @@ const holding = (keys: number, before = keys, after = keys) => ({
 });
 
 describe('latest', () => {
+  it('is the one that was taken last, whatever the clocks said, with no run on record and however many runs came after', async () => {
+    await made(9, { fence: 3 });
+    const last = await made(6, { fence: 7 });
+    const ahead = await made(1, { fence: 5 });
+    expect(await latestIn(store(), here)).toBe(last);
+    for (let n = 0; n < 20; n++) await writeRun(store());
+    expect(await latestIn(store(), here)).toBe(last);
+    const { passedOver } = await findLatest(trustIn(store(), here));
+    expect(passedOver.map(({ id }) => id)).toContain(ahead);
+  });
+
+  it('is the first one taken in a store that holds copies of another store, whatever numbers those have', async () => {
+    await made(30, { fence: 300 });
+    await made(25, { fence: 301 });
+    const taken = await made(1, { fence: 1 });
+    const record = decodeJson((await store().read(runName(await writeRun(store()))))?.body ?? Buffer.of()) as object;
+    const own = { ...record, id: taken, lease: 'database', fence: 1, firstFence: 1 };
+    await store().create(runName(taken), encodeJson(own));
+    expect(await latestIn(store(), here)).toBe(taken);
+    const context = trustIn(store(), here);
+    const entries = await listEntries(context);
+    const latest = pickLatest(entries, runsOfEntries(entries, context.signer, await runIds(store())), context);
+    expect([latest?.entry?.id, latest?.passedOver]).toEqual([taken, []]);
+  });
+
+  it('goes by no fencing number that nobody vouches for', async () => {
+    const { signer } = signerOf();
+    await made(9, { fence: 3, signer });
+    const newest = await made(1, { fence: 5, signer });
+    await made(12, { fence: 9 });
+    expect(await latestIn(store(), { ...here, signer })).toBe(newest);
+  });
+
   it('takes the good one before what is incomplete, unverified, damaged, unreadable or foreign', async () => {
     const good = await made(9);
     await made(8, { state: 'incomplete' });

@@ -1,15 +1,15 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ed25519Signer, generateSigningKey } from '../../lib/adapters/ed25519-signer.js';
+import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import type { Signer } from '../../lib/ports/index.js';
 import { latestIn, selectedIn } from '../support/trust.js';
-import { loadManifest, sealManifest, type Manifest } from '../../lib/snapshot/manifest.js';
+import { loadManifest, signManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { readVerification } from '../../lib/snapshot/verification.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-const UNSIGNED: Signer = { sign: () => null, verify: () => null };
+const UNSIGNED: Signer = { sign: () => null, verify: () => null, accepts: '' };
 
 describe('manifests that were tampered with, in a chain of four', () => {
   let bench: SnapshotBench;
@@ -33,7 +33,7 @@ describe('manifests that were tampered with, in a chain of four', () => {
     const manifest = JSON.parse(await readFile(pathOf(at), 'utf8')) as Writable<Manifest>;
     change(manifest);
     const { seal, ...body } = manifest;
-    await writeFile(pathOf(at), by === undefined ? JSON.stringify({ ...body, seal }) : sealManifest(body, by));
+    await writeFile(pathOf(at), by === undefined ? JSON.stringify({ ...body, seal }) : signManifest(body, by));
   }
 
   async function findingsOf(at: number, as: Signer = signer): Promise<string[]> {
@@ -91,10 +91,18 @@ describe('manifests that were tampered with, in a chain of four', () => {
     expect(await stateOf(3)).toBe('verified');
   });
 
-  it('and removed: the next one names it', async () => {
+  it('and removed: the next one names it, and that it is whole itself', async () => {
     await rm(pathOf(1));
     expect(await findingsOf(3)).toEqual([`snapshot-missing ${of(1).id}`]);
     expect(await stateOf(3)).toBe('verified');
+    expect((await bench.verify(of(3).id, { signer })).error).toMatchObject({
+      code: 'chain-broken',
+      message: `Snapshot ${of(3).id} itself is whole, but others in the store are not: snapshot-missing ${of(1).id}`,
+    });
+    expect((await bench.verify(of(1).id, { signer })).error?.code).toBe('damaged');
+    await tamper(3, () => undefined, UNSIGNED);
+    expect((await bench.verify(of(3).id, { signer })).error?.code).toBe('damaged');
+    await tamper(3, () => undefined, signer);
     expect(await findingsOf(1)).toEqual([`snapshot-missing ${of(1).id}`, `manifest-missing ${nameOf(1)}`]);
     await expect(selectedIn(bench.folder.store, of(1).id)).rejects.toMatchObject({ code: 'not-found' });
   });

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startRedisServer } from '../../lib/local/redis-server.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startRedisServer } from '../../dev/redis-server.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 
 export interface Checked {
@@ -11,7 +11,7 @@ export interface Checked {
   readonly redis: Redis;
   /** As the product reads it. */
   readonly port: RedisPort;
-  /** Another client, whose replies may be no larger than so many bytes. */
+  /** Another client, whose replies may be no larger than this many bytes. */
   narrow(maxReplyBytes: number): RedisPort;
   stop(): Promise<void>;
 }

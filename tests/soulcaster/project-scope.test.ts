@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { generateWorkspace, type Write } from '../../lib/local/data/index.js';
+import fc from '../support/fast-check.js';
+import { generateWorkspace, type Write } from '../../dev/data/index.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import {
   belongs,

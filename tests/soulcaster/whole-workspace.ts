@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { loadWorkspace } from '../../lib/local/data/index.js';
+import { loadWorkspace } from '../../dev/data/index.js';
 import type { Rule } from '../../lib/soulcaster/invariants.js';
 
 export const ITEMS = 60;

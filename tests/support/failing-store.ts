@@ -53,7 +53,7 @@ export function readOnlyStore(store: ObjectStore): ObjectStore {
 }
 
 /**
- * A store that takes so many bytes in all, names not counted. Like most it needs room for the new object before the old
+ * A store that takes this many bytes in all, names not counted. Like most it needs room for the new object before the old
  * one of that name goes.
  */
 export function quotaStore(store: ObjectStore, quota: number): ObjectStore {

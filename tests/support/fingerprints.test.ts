@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from './fast-check.js';
 import { fingerprints } from './fingerprints.js';
 
 const MASK = (1n << 64n) - 1n;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileStore } from '../../lib/adapters/file-store.js';
+import { fileStore } from '../../lib/stores/file/store.js';
 import type { Clock } from '../../lib/ports/clock.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 
@@ -11,7 +11,7 @@ export interface FolderStore {
   remove(): Promise<void>;
 }
 
-/** A store in a temporary folder of its own. `stamps`: the store's clock, where a test turns it. */
+/** A store in a separate temporary folder. `stamps`: the store's clock, where a test turns it. */
 export async function folderStore(stamps?: Clock): Promise<FolderStore> {
   const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-test-'));
   return {

@@ -1,7 +1,7 @@
 import { mkdtemp, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AGE, CHROMIUM, ensurePrograms, JQ, RADOSGW, REDIS_SERVER } from '../../dist/lib/local/packages.js';
+import { AGE, CHROMIUM, ensurePrograms, JQ, RADOSGW, REDIS_SERVER } from '../../dist/dev/packages.js';
 
 /** What the name of the tests' folder begins with. */
 export const TESTS_FOLDER = 'soulcaster-tests-';

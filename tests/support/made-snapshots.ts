@@ -1,7 +1,7 @@
-import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { silentLog } from '../../lib/app/json-log.js';
 import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
 import { drive } from '../../lib/runs/drive.js';
 import { createEngine } from '../../lib/runs/engine.js';
@@ -9,11 +9,11 @@ import { newId } from '../../lib/runs/ids.js';
 import { previousLink } from '../../lib/snapshot/catalog.js';
 import { checkPart } from '../../lib/snapshot/check-part.js';
 import { countIndex, noCounts } from '../../lib/snapshot/counts.js';
-import { sealManifest, sha256, type ManifestBody, type Part } from '../../lib/snapshot/manifest.js';
+import { signManifest, sha256, type ManifestBody, type Part } from '../../lib/snapshot/manifest.js';
 import { manifestName, partFile, partName } from '../../lib/snapshot/names.js';
 import { openPart } from '../../lib/snapshot/part-writer.js';
 import { unpackIndex } from '../../lib/snapshot/part-index.js';
-import { encodeLine, type RecordLine } from '../../lib/snapshot/record.js';
+import type { RecordLine } from '../../lib/snapshot/record.js';
 import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
 import { writeVerification } from '../../lib/snapshot/verification.js';
 
@@ -24,6 +24,8 @@ export interface MadeOptions {
   readonly at: string;
   readonly keys?: number;
   readonly parts?: number;
+  /** Fencing number of the attempt that wrote its parts; default 1. */
+  readonly fence?: number;
   readonly signer?: Signer;
   readonly purpose?: 'safety';
   readonly state?: 'complete' | 'incomplete';
@@ -52,9 +54,14 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
   const counts = noCounts();
   for (let number = 0; number < count; number++) {
     const names = Array.from({ length: keys }, (_, key) => key).filter((key) => key % count === number);
-    const part = await writePart(store, id, number, lines ?? names.map((key) => small(id, key)));
+    const part = await writePart(
+      store,
+      id,
+      partFile(number, options.fence ?? 1, ''),
+      lines ?? names.map((key) => small(id, key)),
+    );
     parts.push(part);
-    const { index } = await checkPart({ store, sealer: SEALER }, id, part, parts);
+    const { index } = await checkPart({ store, encryptor: SEALER }, id, part, parts);
     if (index === null) throw new Error('the part is not as it was written');
     countIndex(counts, unpackIndex(index), new Set());
   }
@@ -81,7 +88,7 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
     previous: options.previous === undefined ? await previousLink(store, id) : options.previous,
     ...(options.doubts === undefined ? {} : { doubts: options.doubts }),
   };
-  await store.create(manifestName(id), sealManifest(body, signer));
+  await store.create(manifestName(id), signManifest(body, signer));
   const { verified = 'verified' } = options;
   if (verified !== null) {
     await writeVerification(store, id, { state: verified, at: time, run: id, depth: 'lines', findings: [] });
@@ -93,11 +100,10 @@ function small(id: string, key: number): RecordLine {
   return { k: `feedback:p:${key}`, t: 'string', v: `${id} ${key}` };
 }
 
-async function writePart(store: ObjectStore, id: string, number: number, lines: readonly RecordLine[]): Promise<Part> {
+async function writePart(store: ObjectStore, id: string, name: string, lines: readonly RecordLine[]): Promise<Part> {
   const writer = openPart();
-  for (const line of lines) await writer.write(encodeLine(line), true);
+  for (const line of lines) await writer.write(line, true);
   const { compressed, plain, lines: count } = await writer.close();
-  const name = partFile(number, 1, '');
   await store.create(partName(id, name), compressed);
   return { name, keys: count, lines: count, plain, stored: { bytes: compressed.length, sha256: sha256(compressed) } };
 }
@@ -105,8 +111,8 @@ async function writePart(store: ObjectStore, id: string, number: number, lines: 
 /** What `verify` finds wrong with a snapshot, or with the chain. */
 export async function findingsOf(store: ObjectStore, clock: Clock, id: string, signer = UNSIGNED): Promise<string[]> {
   const queue = inProcessQueue();
-  const ports = { clock, log: silentLog(), queue, sealer: SEALER, signer, store };
-  const engine = createEngine(ports, [verifyRun(ports)], { legTtlMs: 60_000, holdMs: 60_000 });
+  const ports = { clock, log: silentLog(), queue, encryptor: SEALER, signer, store };
+  const engine = createEngine(ports, [verifyRun(ports)], { attemptTtlMs: 60_000, holdMs: 60_000 });
   const started = await startVerify(engine, id);
   if (!started.started) throw new Error(`held by ${started.holder}`);
   const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };

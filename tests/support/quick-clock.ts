@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../lib/ports/clock.js';
 
-/** So many milliseconds of this clock are one of the machine's. */
+/** This many milliseconds of this clock are one of the machine's. */
 const PACE = 200;
 
-/** A clock on which waiting is short: it goes on by what is slept, and by nothing else. */
+/** A clock on which waiting is short: it continues by what is slept, and by nothing else. */
 export function quickClock(): Clock {
   let now = Date.now();
   return {

@@ -1,13 +1,13 @@
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { silentLog } from '../../lib/adapters/json-log.js';
-import { soulcasterBackend } from '../../lib/adapters/soulcaster-backend.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { silentLog } from '../../lib/app/json-log.js';
+import { soulcasterBackend } from '../../lib/services/soulcaster-backend.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { AppError } from '../../lib/errors.js';
-import type { Backend, ObjectStore, RedisPort, Sealer, Signer } from '../../lib/ports/index.js';
+import type { Backend, ObjectStore, RedisPort, Encryptor, Signer } from '../../lib/ports/index.js';
 import type { RestorePorts } from '../../lib/restore/context.js';
 import { DRILL_TARGET } from '../../lib/restore/drill/record.js';
 import { drillRun } from '../../lib/restore/drill/run.js';
@@ -16,6 +16,7 @@ import { prepareRestore, startRestore, type RestoreRequest } from '../../lib/res
 import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine, type Started } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
+import type { OtherErasures } from '../../lib/snapshot/erasures.js';
 import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { snapshotRun, startSnapshot } from '../../lib/snapshot/run.js';
 import { DEFAULT_SNAPSHOT_SETTINGS, type SnapshotSettings } from '../../lib/snapshot/settings.js';
@@ -33,14 +34,22 @@ export const NOW = Date.parse('2090-01-01T00:00:00Z');
 export interface RestoreParts {
   readonly redis: RedisPort;
   readonly store: ObjectStore;
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
   readonly signer: Signer;
   readonly backend: Backend;
+  /** The first store, where `store` is the second. */
+  readonly firstStore: () => ObjectStore;
+  readonly snapshotWords: string;
+  readonly onNotMarked: (why: string) => void;
+  readonly marksElsewhere: () => ObjectStore | null;
+  readonly otherErasures: OtherErasures;
   readonly targets: Readonly<Record<string, RedisPort>>;
   /** Of snapshots, the safety snapshot among them. */
   readonly settings: Partial<SnapshotSettings>;
-  /** Tasks that a leg works on itself; 0 sends all over the queue. */
+  /** Tasks that an attempt works on itself; 0 sends all over the queue. */
   readonly inline: number;
+  /** Tells the work to stop. */
+  readonly interrupt: AbortSignal;
 }
 
 export type Ask = Partial<RestoreRequest>;
@@ -85,11 +94,13 @@ export async function openRestoreBench(limits: BenchLimits = {}): Promise<Restor
   const whole = limits.requestLimitBytes === undefined ? {} : { requestLimitBytes: limits.requestLimitBytes };
   const server = await startUpstashRedis({ redisUrl: database.url, token: 'test', ...whole });
   const tight = await startUpstashRedis({ redisUrl: database.url, token: 'test', requestLimitBytes });
-  const [port, ownTight] = [server, tight].map(({ url }) => upstashRedis({ url, token: 'test', clock: systemClock() }));
+  const clock = steppedClock();
+  const [port, ownTight] = [server, tight].map(({ url }) =>
+    atTimeOf(clock, upstashRedis({ url, token: 'test', clock: systemClock() })),
+  );
   if (port === undefined || ownTight === undefined) throw new Error('no port');
   // One database: a snapshot that is taken through the other server is not of another source.
   const tightPort: RedisPort = { ...ownTight, host: port.host };
-  const clock = steppedClock();
   const folder = await folderStore(clock);
 
   const open = (parts: Partial<RestoreParts> = {}) => {
@@ -110,7 +121,8 @@ export async function openRestoreBench(limits: BenchLimits = {}): Promise<Restor
   };
   const work = (id: string, parts: Partial<RestoreParts> = {}): Promise<RunRecord> => {
     const { engine, queue } = open(parts);
-    return drive(engine, clock, () => queue.take(), id, budgetUntil(Infinity));
+    const { interrupt } = { ...budgetUntil(Infinity), ...parts };
+    return drive(engine, clock, () => queue.take(), id, { ...budgetUntil(Infinity), interrupt });
   };
   const finish = (started: Started, parts: Partial<RestoreParts>): Promise<RunRecord> => {
     if (!started.started) throw new Error(`held by ${started.holder}`);
@@ -177,10 +189,10 @@ function targetOf({ targets }: Partial<RestoreParts>, name: string): RedisPort {
   throw new AppError('usage', `There is no target ${name}`, { hint: 'Name one of those that are set.' });
 }
 
-function defaults(store: ObjectStore): Pick<RestorePorts, 'store' | 'sealer' | 'signer' | 'backend'> {
+function defaults(store: ObjectStore): Pick<RestorePorts, 'store' | 'encryptor' | 'signer' | 'backend'> {
   return {
     store,
-    sealer: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageSealer({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     backend: soulcasterBackend({ url: null, clock: systemClock() }),
   };
@@ -193,4 +205,24 @@ function steppedClock(): SteppedClock {
     sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
     advance: (ms) => void (now += ms),
   };
+}
+
+/** A database whose clock agrees with the bench's: the machine's is decades behind. */
+export function atTimeOf(clock: Pick<SteppedClock, 'now'>, redis: RedisPort): RedisPort {
+  return {
+    ...redis,
+    async pipeline(commands) {
+      if (commands[0]?.[0] !== 'TIME') return redis.pipeline(commands);
+      const now = clock.now();
+      return [
+        { value: [String(Math.floor(now / 1000)), String((now % 1000) * 1000)].map((part) => Buffer.from(part)) },
+      ];
+    },
+  };
+}
+
+/** A database that does not answer: what another one is restored for. */
+export function unreachable(port: RedisPort): RedisPort {
+  const refuse = () => Promise.reject(new AppError('redis-unavailable', 'The database is down', { hint: 'Wait.' }));
+  return { ...port, host: port.host, pipeline: refuse, transaction: refuse };
 }

@@ -3,19 +3,38 @@ import Sequencer from '@jest/test-sequencer';
 /** What takes longest, in this order; a long one that begins last leaves the other cores idle. */
 const SLOWEST = [
   'e2e/nightly-faults',
-  'cli/dev-demo',
-  'guard/days',
-  'e2e/restore-faults',
-  'snapshot/whole',
-  'page/operations',
-  'page/accessibility',
+  'vercel/build',
   'page/looks',
-  'cli/doctor',
+  'cli/dev-demo',
+  'monitoring/days',
+  'snapshot/restarts',
+  'e2e/restore-faults',
+  'page/operations',
+  'page/behaviour',
+  'http/outages',
+  'stores/s3-store-contract',
+  'e2e/restore-s3',
+  'restore/long-names',
   'restore/round-trip',
-  'cli/restore',
-  'cli/upstash',
-  'e2e/old-snapshots',
   'reindex/queue',
+  'restore/write/round-trip',
+  'restore/compare/database',
+  'restore/compare/big',
+  'retention/prune/full',
+  'cli/restore',
+  'snapshot/changes-paged',
+  'restore/drill',
+  'transfer/export',
+  'snapshot/whole',
+  'cli/files',
+  'restore/safety',
+  'dev/data-mixed',
+  'reindex/change-of-model',
+  'control/hidden-ids',
+  'reindex/http',
+  'e2e/old-snapshots',
+  'e2e/restore',
+  'restore/selection',
 ];
 
 /** Jest's own order on a machine that has no record of earlier runs is by the length of the files. */
@@ -23,7 +42,7 @@ export default class SlowestFirst extends Sequencer {
   /** @param {readonly import('@jest/test-result').Test[]} tests */
   sort(tests) {
     const rank = (/** @type {{ readonly path: string }} */ { path }) => {
-      const at = SLOWEST.findIndex((name) => path.endsWith(`/tests/${name}.test.ts`));
+      const at = SLOWEST.findIndex((name) => path.includes(`/tests/${name}.`));
       return at === -1 ? SLOWEST.length : at;
     };
     return [...super.sort(tests)].sort((a, b) => rank(a) - rank(b));

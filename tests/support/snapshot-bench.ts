@@ -1,11 +1,11 @@
-import { silentLog } from '../../lib/adapters/json-log.js';
-import { ed25519Signer } from '../../lib/adapters/ed25519-signer.js';
-import { ageSealer } from '../../lib/adapters/age-sealer.js';
-import { systemClock } from '../../lib/adapters/clock.js';
-import { inProcessQueue } from '../../lib/adapters/in-process-queue.js';
-import { upstashRedis } from '../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis } from '../../lib/local/upstash-redis/index.js';
-import type { Clock, ObjectStore, RedisPort, Sealer, Signer } from '../../lib/ports/index.js';
+import { silentLog } from '../../lib/app/json-log.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
+import type { Clock, ObjectStore, RedisPort, Encryptor, Signer } from '../../lib/ports/index.js';
 import { isOver } from '../../lib/runs/ending.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
@@ -17,7 +17,7 @@ import { compareSnapshot, type Comparison } from './compare.js';
 import { folderStore, type FolderStore } from './folder-store.js';
 import { startTestDatabase, type TestDatabase } from './test-database.js';
 
-export const TIMES = { legTtlMs: 60_000, holdMs: 600_000 };
+export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 const ENOUGH_LEGS = 2000;
 
 /** A clock that stands still until a test moves it. Nothing that sleeps on it wakes, but by its signal. */
@@ -29,11 +29,11 @@ export interface SteppedClock extends Clock {
 export interface Parts {
   readonly redis: RedisPort;
   readonly store: ObjectStore;
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
   readonly signer: Signer;
   readonly settings: Partial<SnapshotSettings>;
-  /** Milliseconds of the bench's clock that a leg may take. */
-  readonly legMs: number;
+  /** Milliseconds of the bench's clock that an attempt may take. */
+  readonly attemptMs: number;
 }
 
 export interface Taken {
@@ -41,7 +41,7 @@ export interface Taken {
   readonly run: RunRecord;
   /** Null when the run ended without one. */
   readonly manifest: Manifest | null;
-  readonly legs: number;
+  readonly attempts: number;
 }
 
 /** A real database behind the stand-in, a folder store, and the runs over them. */
@@ -51,7 +51,7 @@ export interface SnapshotBench {
   readonly folder: FolderStore;
   readonly clock: SteppedClock;
   engine(parts?: Partial<Parts>): Engine;
-  /** Takes a snapshot to its end, in as many legs as it needs. Each has an id of a later second. */
+  /** Takes a snapshot to its end, in as many attempts as it needs. Each has an id of a later second. */
   take(parts?: Partial<Parts>): Promise<Taken>;
   /** The same, and a failure of the test unless it came out complete. */
   takeWhole(parts?: Partial<Parts>): Promise<Taken & { readonly manifest: Manifest }>;
@@ -76,10 +76,14 @@ export async function openSnapshotBench(
     const settings = { ...DEFAULT_SNAPSHOT_SETTINGS, tool: 'test', ...parts.settings };
     return createEngine(ports, [snapshotRun(ports, settings), verifyRun(ports)], TIMES);
   };
-  const finish = async (worker: Engine, id: string, legMs: number): Promise<{ run: RunRecord; legs: number }> => {
-    for (let legs = 1; legs <= ENOUGH_LEGS; legs++) {
-      const run = await worker.work(id, budgetUntil(clock.now() + legMs));
-      if (isOver(run)) return { run, legs };
+  const finish = async (
+    worker: Engine,
+    id: string,
+    attemptMs: number,
+  ): Promise<{ run: RunRecord; attempts: number }> => {
+    for (let attempts = 1; attempts <= ENOUGH_LEGS; attempts++) {
+      const run = await worker.work(id, budgetUntil(clock.now() + attemptMs));
+      if (isOver(run)) return { run, attempts };
     }
     throw new Error('the run does not come to its end');
   };
@@ -89,8 +93,8 @@ export async function openSnapshotBench(
     const started = await startSnapshot(worker, 'cli');
     if (!started.started) throw new Error(`held by ${started.holder}`);
     const { id } = started.run;
-    const { run, legs } = await finish(worker, id, parts.legMs ?? Infinity);
-    return { id, run, legs, manifest: (await loadManifest(folder.store, id))?.manifest ?? null };
+    const { run, attempts } = await finish(worker, id, parts.attemptMs ?? Infinity);
+    return { id, run, attempts, manifest: (await loadManifest(folder.store, id))?.manifest ?? null };
   };
 
   return {
@@ -122,16 +126,16 @@ export async function openSnapshotBench(
   };
 }
 
-/** A leg's budget; nobody interrupts it, and somebody would call again. */
+/** An attempt's budget; nobody interrupts it, and somebody would call again. */
 export function budgetUntil(deadline: number) {
   return { deadline, lastAttempt: false, interrupt: new AbortController().signal };
 }
 
-function defaults(redis: RedisPort, store: ObjectStore): Pick<Parts, 'redis' | 'store' | 'sealer' | 'signer'> {
+function defaults(redis: RedisPort, store: ObjectStore): Pick<Parts, 'redis' | 'store' | 'encryptor' | 'signer'> {
   return {
     redis,
     store,
-    sealer: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageSealer({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
   };
 }

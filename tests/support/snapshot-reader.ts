@@ -93,7 +93,7 @@ function* linesOf(plain: Buffer): Generator<string> {
   }
 }
 
-/** The open record, if this line goes on with it; null if a new one may start here. */
+/** The open record, if this line continues with it; null if a new one may start here. */
 function continued(open: OpenRecord | null, line: SnapshotLine, where: string): OpenRecord | null {
   if (open === null) return null;
   const { k, t, x } = open.line;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Up to so many elements are sorted as they are; beyond it by 64 bits of their hashes, so that memory stays flat. */
+/** Up to this many elements are sorted as they are; beyond it by 64 bits of their hashes, so that memory stays flat. */
 const SORTED_WHOLE = 1000;
 
 /** Order matters in these types; in all others an element counts once, wherever it stands. */
@@ -55,7 +55,7 @@ export function scoreBytes(text: string): Buffer {
   return bytes;
 }
 
-/** What a stream is besides its entries, in an order of its own; delivery times are left out. */
+/** What a stream is besides its entries, in its own order; delivery times are left out. */
 export function addStreamTail(digest: ValueDigest, lastId: string, groups: readonly StreamGroup[]): void {
   digest.element(Buffer.from('last-id'), Buffer.from(lastId));
   for (const group of [...groups].sort((a, b) => a.name.compare(b.name))) {

@@ -1,9 +1,10 @@
 import { SingleBar } from 'cli-progress';
-import type { RunKind, RunRecord } from '../../runs/model.js';
+import { traitsOf } from '../../runs/kinds.js';
+import { doingOf, type RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
 import { printable } from './printable.js';
-import { paddedPhase, phaseName } from './phases.js';
+import { paddedDoing } from './phases.js';
 
 /** Shows how far a run has come. */
 export interface ProgressView {
@@ -37,7 +38,7 @@ function bar(now: () => number): ProgressView {
   return {
     update(run) {
       const total = run.progress.total ?? 0;
-      const payload = { phase: printable(paddedPhase(run)), text: printable(describe(run)) };
+      const payload = { phase: printable(paddedDoing(run)), text: printable(describe(run)) };
       if (phase === '') view.start(Math.max(total, 1), 0, payload);
       phase = run.phase;
       view.setTotal(Math.max(total, run.progress.done, 1));
@@ -57,14 +58,11 @@ function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView
       if (run.phase === phase && now() - toldAt < LINE_INTERVAL_MS) return;
       phase = run.phase;
       toldAt = now();
-      note([phaseName(run), text].filter((words) => words !== '').join(': '));
+      note([doingOf(run), text].filter((words) => words !== '').join(': '));
     },
     stop: () => undefined,
   };
 }
-
-/** These count tasks, not bytes. */
-const WITHOUT_BYTES: ReadonlySet<RunKind> = new Set<RunKind>(['restore', 'drill', 'reindex']);
 
 /** Words for a progress: rate and time left count from the first record that was seen of the phase. */
 function describer(now: () => number): (run: RunRecord) => string {
@@ -72,13 +70,14 @@ function describer(now: () => number): (run: RunRecord) => string {
   let first = { done: 0, bytes: 0, at: 0 };
   return (run) => {
     const { done, total, unit, bytes: size } = run.progress;
+    const { countsBytes } = traitsOf(run.kind);
     if (run.phase !== phase) first = { done, bytes: size, at: now() };
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;
     // Steps that only look, or do one thing, have nothing to count.
-    if (WITHOUT_BYTES.has(run.kind) && done === 0 && total === null) return '';
+    if (!countsBytes && done === 0 && total === null) return '';
     const words = [`${count(done)}${of} ${unit}`];
-    if (size > 0 || !WITHOUT_BYTES.has(run.kind)) words.push(bytes(size));
+    if (size > 0 || countsBytes) words.push(bytes(size));
     const ms = now() - first.at;
     const rate = ms < RATE_AFTER_MS ? 0 : ((done - first.done) * 1000) / ms;
     if (rate > 0) words.push(`${count(Math.round(rate))} ${unit}/s`);

@@ -1,14 +1,14 @@
-import type { Environment } from '../../config.js';
+import type { Environment } from '../../app/config.js';
 import { exitCodeOf, toAppError, type AppError } from '../../errors.js';
 import { printable, printableJson } from './printable.js';
 import { redact } from './redact.js';
 
 /** What went wrong, as the JSON document of a command that has no other. */
-export interface ErrorDocument {
+interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string };
 }
 
-export interface ErrorSink {
+interface ErrorSink {
   readonly env: Environment;
   readonly json: boolean;
   out(text: string): void;

@@ -1,5 +1,5 @@
 import type { Ledger, Manifest } from '../../snapshot/manifest.js';
-import { sizesOf } from '../../snapshot/sizes.js';
+import { rateOf, sizesOf } from '../../snapshot/sizes.js';
 import { bytes, count, counted, dollars, duration, ratio } from './format.js';
 import { facts } from './table.js';
 
@@ -16,14 +16,19 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
     ['doubles', `${count(doubles.length)} passed over`],
     ['ledger', ledgerLine(ledger)],
     ['names', namesLine(manifest)],
-    [
-      'commands',
-      `${count(spent.commands)} in ${counted(spent.requests, 'request')}, at most ${dollars(spent.estimatedUsd)}`,
-    ],
+    ['commands', `${count(spent.commands)} in ${spentLine(manifest)}`],
     ['time', duration(milliseconds)],
   ];
   const isDoubtful = state === 'complete' && (manifest.doubts ?? []).length > 0;
-  return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and sealed.\n${facts(rows)}`;
+  return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and finalized.\n${facts(rows)}`;
+}
+
+/** Requests, price and rate of what a snapshot asked of the database. */
+export function spentLine(manifest: Manifest): string {
+  const { requests, estimatedUsd } = manifest.spent;
+  const rate = rateOf(manifest);
+  const speed = rate === null ? '' : `, ${count(rate)} commands a second`;
+  return `${counted(requests, 'request')}, at most ${dollars(estimatedUsd)}${speed}`;
 }
 
 /** How the names were gone through after the first pass. */

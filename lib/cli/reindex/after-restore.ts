@@ -1,7 +1,7 @@
-import type { FullApp } from '../../app.js';
+import type { FullApp } from '../../app/app.js';
 import { AppError, toAppError } from '../../errors.js';
 import type { ReindexPorts } from '../../reindex/context.js';
-import type { ReindexInput, ReindexScope } from '../../reindex/model.js';
+import type { ReindexScope } from '../../reindex/model.js';
 import { prepareReindex, startReindex } from '../../reindex/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { carryOut, errorOfRun } from '../carry-out.js';
@@ -13,7 +13,7 @@ import { reportText } from './view.js';
 import { reindexCommand } from '../../reindex/commands.js';
 
 /** What became of the vectors after a restore in this process. */
-export interface Reindexed {
+interface Reindexed {
   /** Why the vectors are not as they should be, as the error of a restore whose data are; null when they are. */
   readonly error: AppError | null;
   /** For the JSON document: the run with its result, or only the error of one that could not be started. */
@@ -21,7 +21,7 @@ export interface Reindexed {
 }
 
 /**
- * Goes on with the vectors of what was restored, in this process. Throws nothing: the data are there, and what the
+ * Continues with the vectors of what was restored, in this process. Throws nothing: the data are there, and what the
  * restore came to must be told whatever becomes of the vectors.
  */
 export async function reindexRestored(
@@ -32,7 +32,7 @@ export async function reindexRestored(
 ): Promise<Reindexed> {
   context.print('\nGoing on with the vectors.\n');
   try {
-    const input: ReindexInput = { scope, mode: 'in-place', dryRun: false, trigger: 'restore' };
+    const input = { scope, mode: 'in-place', dryRun: false, trigger: 'restore' } as const;
     const run = await carryOut(context, app, await startReindex(app.engine, await prepareReindex(ports, input)));
     return ofRun(context, run, scope);
   } catch (cause) {
@@ -58,12 +58,12 @@ function ofError(context: Context, error: AppError, scope: ReindexScope): Reinde
 }
 
 function withoutVectors(error: AppError, scope: ReindexScope): AppError {
-  const again = `Make them anew with \`${reindexCommand(scope)}\`.`;
+  const again = `Re-index them with \`${reindexCommand(scope)}\`.`;
   // The own hint of an interrupt speaks of work that counts only when it is whole.
   const interrupted = error.code === 'interrupted';
   return new AppError(
     interrupted ? 'interrupted' : 'incomplete',
-    `The data are restored and proven, but their vectors are not made anew: ${error.message}`,
+    `The data are restored and proven, but their vectors are not rebuilt: ${error.message}`,
     { hint: interrupted ? again : `${error.hint} ${again}`, cause: error },
   );
 }

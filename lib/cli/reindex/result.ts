@@ -17,7 +17,7 @@ const common = reindexInputSchema.extend({
   conflicts,
   calls: z.number(),
   tokens: z.number(),
-  estimatedUsd: z.number(),
+  estimatedUsd: z.number().nullable(),
   milliseconds: z.number(),
 });
 
@@ -34,6 +34,15 @@ const dryRunSchema = common.extend({
     }),
   ),
   toEmbed: z.number(),
+  forecast: z
+    .object({
+      days: z.number(),
+      minutes: z.number(),
+      limits: z.record(z.string(), z.number().nullable()),
+      assumed: z.array(z.string()),
+      slowest: z.string(),
+    })
+    .optional(),
 });
 export type ReindexPlan = z.infer<typeof dryRunSchema>;
 
@@ -62,8 +71,21 @@ const reportSchema = common.extend({
     sampled: z.number(),
     sampleFound: z.number(),
   }),
+  compared: z.object({ queries: z.number(), overlap: z.number() }).nullable().default(null),
 });
 export type ReindexReport = z.infer<typeof reportSchema>;
+
+const droppedSchema = reindexInputSchema.extend({
+  dropped: z.number(),
+  items: z.number(),
+  removed: z.array(z.object({ namespace: z.string(), vectors: z.number() })),
+});
+export type Dropped = z.infer<typeof droppedSchema>;
+
+/** What the removal of old vectors came to; null for another run, or one that failed. */
+export function droppedOf(result: Json): Dropped | null {
+  return droppedSchema.safeParse(result).data ?? null;
+}
 
 /** The result of a dry run; null when the run failed before it had one. */
 export function planOf(result: Json): ReindexPlan | null {

@@ -1,8 +1,10 @@
 import { count, counted, dollars, duration, printable } from '../output/format.js';
 import { facts, table } from '../output/table.js';
-import type { ReindexPlan, ReindexReport } from './result.js';
+import type { Recipe } from '../../soulcaster/index-models.js';
+import { recipeWords } from '../../soulcaster/index-models.js';
+import type { Dropped, ReindexPlan, ReindexReport } from './result.js';
 
-/** So many skipped items and conflicts are shown; --json names more. */
+/** This many skipped items and conflicts are shown; --json names more. */
 const SHOWN = 20;
 
 /** What a re-index would do. */
@@ -20,7 +22,8 @@ export function planText(plan: ReindexPlan): string {
     ),
     facts([
       ['calls', `${count(plan.calls)} of the embedder, about ${count(plan.tokens)} tokens`],
-      ['price', `about ${dollars(plan.estimatedUsd)}`],
+      ['price', priceWords(plan)],
+      ...limitRows(plan),
     ]),
     ...remarks(plan),
   ].join('\n\n');
@@ -42,11 +45,94 @@ export function reportText(report: ReindexReport): string {
         `${counted(proof.items, 'item')}, ${counted(proof.vectors, 'vector')}: ${count(proof.missing)} missing, ${count(proof.strays)} strays, ${count(proof.wrong)} wrong; ${count(proof.sampleFound)} of ${count(proof.sampled)} found themselves`,
       ],
       ['calls', `${count(report.calls)} of the embedder, about ${count(report.tokens)} tokens`],
-      ['price', `about ${dollars(report.estimatedUsd)}`],
+      ['price', priceWords(report)],
+      ...comparedRows(report),
       ['time', duration(report.milliseconds)],
     ]),
     ...remarks(report),
+    ...switchWords(report),
   ].join('\n\n');
+}
+
+/** What the removal of old vectors came to. */
+export function droppedText({ dropped, dryRun, removed }: Dropped): string {
+  const rows = removed.slice(0, SHOWN).map(({ namespace, vectors }) => [projectName(namespace), count(vectors)]);
+  const what = dryRun ? 'What would be removed' : 'Removed';
+  return [
+    `${what}: ${counted(dropped, 'old vector')}. Every item has a new one.`,
+    `${table(['namespace', 'vectors'], rows, [1])}${more(removed.length, rows.length)}`,
+  ].join('\n\n');
+}
+
+function priceWords({ estimatedUsd, recipe }: Pick<ReindexReport, 'estimatedUsd' | 'recipe'>): string {
+  const model = recipe === null ? '' : ` with ${recipe.model}`;
+  return estimatedUsd === null ? `not known${model}` : `about ${dollars(estimatedUsd)}${model}`;
+}
+
+const LIMITS = [
+  ['textsPerMinute', 'texts a minute'],
+  ['tokensPerMinute', 'tokens a minute'],
+  ['textsPerDay', 'texts a day'],
+  ['updatesPerDay', 'vectors a day into the index'],
+] as const;
+
+/** What the limits of embedder and index allow, and how long that lets it take. */
+function limitRows({ forecast, mode }: ReindexPlan): [string, string][] {
+  if (forecast === undefined) return [];
+  const { assumed, days, limits, minutes } = forecast;
+  const words = LIMITS.map(([name, unit]) => {
+    const limit = limits[name] ?? null;
+    const free = assumed.includes(name) ? ' (free plan; not set here)' : '';
+    return limit === null ? `any number of ${unit}` : `${count(limit)} ${unit}${free}`;
+  });
+  const asks = mode === 'flush' && days > 1 ? ': mode flush needs --yes-over-days' : '';
+  const long = days > 1 ? `about ${days} days` : minutes > 1 ? `${count(minutes)} minutes at least` : 'within a minute';
+  return [
+    ['limits', words.join(', ')],
+    ['they let it take', `${long}${asks}`],
+  ];
+}
+
+function comparedRows({ compared }: ReindexReport): [string, string][] {
+  if (compared === null) return [];
+  const same = (compared.overlap * 10).toFixed(1);
+  return [
+    [
+      'compared',
+      `by ${counted(compared.queries, 'item')}: of the ten nearest to each, old and new have ${same} in common`,
+    ],
+  ];
+}
+
+/** How the application is switched to what was built beside. */
+function switchWords({ beside, dropOld, dryRun, proof, recipe }: ReindexReport): string[] {
+  if (beside === null || recipe === null || dryRun || dropOld || proof.missing + proof.wrong > 0) return [];
+  const { index, suffix } = beside;
+  const where = [
+    ...(index === 'next' ? ['the index of UPSTASH_VECTOR_NEXT_REST_URL'] : []),
+    ...(suffix === '' ? [] : [`the namespaces PROJECT${suffix} (the id of the project, then ${suffix})`]),
+  ].join(' and ');
+  const place = `${index === 'next' ? ' --next' : ''}${suffix === '' ? '' : ` --into ${suffix}`}`;
+  const own = recipeOptions(recipe);
+  const set = [
+    ...(index === 'next' ? ['UPSTASH_VECTOR_REST_URL and _TOKEN (those of the new index)'] : []),
+    ...(suffix === '' ? [] : [`VECTOR_NAMESPACE_SUFFIX=${suffix}`]),
+    `EMBEDDING_MODEL=${recipe.model}`,
+    `EMBEDDING_DIMENSIONS=${recipe.dimensions}`,
+  ].join(', ');
+  return [
+    [
+      `The application still searches the old vectors. The new ones, ${recipeWords(recipe)}, are in ${where}. To switch:`,
+      `  1. Bring them up to date: npx soulcaster-backup reindex --all${place}${own} --mode missing --env-file .env`,
+      `  2. Deploy the application with that model and ${where}, for reading and writing.`,
+      `  3. Repeat 1 and look at search, then remove the old vectors: npx soulcaster-backup reindex --all${place}${own} --drop-old --env-file .env`,
+      `  4. Set here and in the Vercel project: ${set}; deploy.`,
+    ].join('\n'),
+  ];
+}
+
+function recipeOptions({ dimensions, model }: Recipe): string {
+  return ` --model ${model} --dimensions ${dimensions}`;
 }
 
 function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'conflicts'>): string[] {

@@ -1,13 +1,14 @@
-import type { FullApp } from '../../app.js';
+import type { FullApp } from '../../app/app.js';
 import { AppError } from '../../errors.js';
+import { isUnbounded } from '../../restore/selected.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../restore/start.js';
 import type { Started } from '../../runs/engine.js';
 import type { RunRecord } from '../../runs/model.js';
 import { carryOut } from '../carry-out.js';
 import { carryOutReading } from '../in-memory.js';
 import type { Context } from '../context.js';
-import { ask } from './ask.js';
-import { targetWords } from './words.js';
+import { prompt } from './prompt.js';
+import { scopeWords, targetWords } from './words.js';
 import { finish } from './ending.js';
 import { errorOf } from './failure.js';
 import { changesAnything, planView } from './plan-view.js';
@@ -52,13 +53,13 @@ export async function isAgreed(context: Context, app: FullApp, request: RestoreR
     return false;
   }
   context.note(`\n${planView(result)}\n`);
-  const isWhole = 'all' in request.scope && request.mode === 'replace';
+  const isWhole = isUnbounded(request.scope) && request.mode === 'replace';
   const expected = isWhole ? request.snapshot : 'yes';
   const where = targetWords(result);
   const question = isWhole
-    ? `This replaces everything in ${where}. To go on, type the snapshot's id: `
-    : `This writes into ${where}. To go on, type yes: `;
-  if ((await ask(question, context.interrupt)) === expected) return true;
+    ? `This replaces ${scopeWords(request)} in ${where}. To go on, type the snapshot's id: `
+    : `This writes into ${where} (${scopeWords(request)}). To go on, type yes: `;
+  if ((await prompt(question, context.interrupt)) === expected) return true;
   throw new AppError('not-confirmed', `Nothing was changed: the answer was not ${expected}`, {
     hint: 'Start the command again when you are sure.',
   });
@@ -70,7 +71,7 @@ async function dryRun(context: Context, app: FullApp, request: RestoreRequest): 
 }
 
 async function resultOf(context: Context, app: FullApp, ended: RunRecord): Promise<DryRun> {
-  const run = { ...ended, result: await openResult(context.env, app.ports.sealer, ended.result) };
+  const run = { ...ended, result: await openResult(context.env, app.ports.encryptor, ended.result) };
   return { run, error: errorOf(run, app.queued), result: dryRunResult(run.result) };
 }
 

@@ -22,9 +22,10 @@ export function brokenOff(
   request: RestoreRequest,
   undo: Undo | null,
   run: Pick<RunRecord, 'phase' | 'progress'>,
+  replica = false,
 ): AppError {
   if (undo === null) {
-    if (isRefusal(error)) return notBegun(error, request);
+    if (isRefusal(error)) return notBegun(error, request, replica);
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
   // The own hint of an interrupt speaks of work that counts only when it is whole.
@@ -32,7 +33,7 @@ export function brokenOff(
   const hints = [
     ...own,
     `It broke off while it was writing${howFar(run)}: the data are partly old and partly restored.`,
-    `To finish, start the same restore again: \`${sameRestore(request)}\`.`,
+    `To finish, start the same restore again: \`${sameRestore(request, replica)}\`.`,
     `To undo it: ${undo.words}.`,
   ];
   return withHint(error, hints.join(' '));
@@ -43,11 +44,11 @@ function howFar({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 
 }
 
 /** The error of a restore that a store stopped which takes no writes, before anything was written, with the ways out. */
-export function notBegun(error: AppError, request: RestoreRequest): AppError {
+export function notBegun(error: AppError, request: RestoreRequest, replica = false): AppError {
   const message = error.message.includes(NOTHING_WRITTEN)
     ? error.message
     : `The store takes no writes, so the restore was not begun: ${error.message}. ${NOTHING_WRITTEN}.`;
-  const without = `${sameRestore({ ...request, safety: false })} --no-lock`;
+  const without = `${sameRestore({ ...request, safety: false }, replica)} --no-lock`;
   const room = 'To make room: `npx soulcaster-backup prune --env-file .env`, which works on a full store.';
   const hints = [
     ...(error.code === 'store-full' ? [room] : [error.hint]),

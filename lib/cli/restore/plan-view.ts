@@ -1,18 +1,19 @@
 import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
 import { estimatedUsd } from '../../snapshot/price.js';
-import { count, counted, dollars, keyName, namesHint, printable } from '../output/format.js';
+import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
 import { table } from '../output/table.js';
 import type { DryRunResult } from './result.js';
-import { lacksWords, reasonWords, workWords } from './plan-words.js';
-import { markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
+import { doubtWords, erasedWords, lacksWords, listWords, reasonWords, userWords, workWords } from './plan-words.js';
+import { scopeWords, snapshotWords, targetWords } from './words.js';
 
-/** So many keys of an action are named; the JSON document names more. */
+/** This many keys of an action are named; the JSON document names more. */
 const NAMED = 10;
 
 const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
 expired: its time is over   remove: there, and not to be there`;
 const MORE_LEGEND: Readonly<Partial<Record<Action, string>>> = {
-  unite: 'unite: a list that gets members and loses none   same: also a list that has all of them',
+  unite:
+    "unite: a list that gets members, or the snapshot's expiry, and loses none   same: also a list that has all of them",
   fail: 'fail: equal but for work in flight, which becomes failed',
   blocked: 'blocked: left, since no snapshot can hold what is there',
 };
@@ -34,32 +35,38 @@ export function planView(result: DryRunResult): string {
   const { plan, spent } = result;
   const cost = `Looking took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
   if (!changesAnything(plan) && plan.total.blocked === 0) {
-    return [...doubtLines(result), `${unchanged(result)}\n${cost}`].join('\n\n');
+    return [...doubtWords(result), ...erasedLines(plan), `${unchanged(result)}\n${cost}`].join('\n\n');
   }
   const work = workWords(plan);
   const { mode } = result;
   const head = `What ${snapshotWords(result)} would do to ${targetWords(result)} (${scopeWords(result)}, mode ${mode}):`;
-  const joined =
-    plan.usersJoined === 0 ? [] : [`The project is put on the list of ${counted(plan.usersJoined, 'user')}.`];
-  const left = plan.usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(plan.usersLeft, 'user')}.`];
+  const losing = plan.lists.losing.slice(0, NAMED).map((key) => `  ${keyName(key)}`);
+  const lists = listWords(plan, result.scope, losing);
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
-    ...doubtLines(result),
+    ...doubtWords(result),
     ...(isOnlyWork(plan) ? [onlyWork(result)] : []),
     `${head}\n\n${planTable(plan)}`,
     [LEGEND, ...shown(plan).flatMap((action) => MORE_LEGEND[action] ?? [])].join('\n'),
+    ...erasedLines(plan),
     ...(work === null ? [] : [work]),
     ...(reasonWords(plan) === null ? [] : [reasonWords(plan) ?? '']),
+    ...named(plan, 'write', 'to write'),
     ...named(plan, 'overwrite', 'to overwrite'),
-    ...named(plan, 'unite', 'that get members'),
+    ...named(plan, 'unite', 'that are united'),
     ...named(plan, 'fail', 'whose work becomes failed'),
     ...named(plan, 'blocked', 'that are left, since what is there could not be saved first'),
     ...named(plan, 'remove', 'to remove'),
-    ...listsView(plan),
+    ...(lists.length === 0 ? [] : [lists.join('\n')]),
     ...(lacksWords(plan) === null ? [] : [lacksWords(plan) ?? '']),
     ...(hint === null ? [] : [hint]),
-    [...joined, ...left, cost].join('\n'),
+    [...userWords(plan), cost].join('\n'),
   ].join('\n\n');
+}
+
+function erasedLines(plan: Plan): string[] {
+  const words = erasedWords(plan);
+  return words === null ? [] : [words];
 }
 
 /** Modes other than `replace` do not look at what is there besides. */
@@ -69,25 +76,6 @@ function unchanged(result: DryRunResult): string {
   if (mode === 'replace') return `${asItIs(result)}: nothing would change. ${same}.`;
   const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
   return `Nothing would change: ${same}.${kept}`;
-}
-
-function listsView({ lists: { added, moved, wrongType } }: Plan): string[] {
-  const lines = [
-    ...(added === 0 ? [] : [`Members that lists get, or that get the snapshot's score: ${count(added)}.`]),
-    ...(moved === 0 ? [] : [`Members that move to the list where the snapshot has them: ${count(moved)}.`]),
-    ...(wrongType === 0 ? [] : [`Lists that are of another type in the target: ${count(wrongType)}.`]),
-  ];
-  return lines.length === 0 ? [] : [lines.join('\n')];
-}
-
-/** A doubtful snapshot can be restored by its id; whoever does must know. */
-function doubtLines({ names, snapshot, staysMarked }: DryRunResult): string[] {
-  const { doubts, unsaved } = names.snapshot;
-  return [
-    ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
-    ...(staysMarked ? [markedWords(snapshot)] : []),
-    ...(unsaved === null ? [] : [`Not in snapshot ${snapshot}: ${printable(unsaved)}.`]),
-  ];
 }
 
 /** Whether the database is as the snapshot has it, but for work that was in flight. */

@@ -1,6 +1,8 @@
 import { REASONS, type Plan } from '../../restore/plan-counts.js';
 import { lackWords } from '../../restore/lacks.js';
-import { count, keyName } from '../output/format.js';
+import { count, counted, keyName, printable } from '../output/format.js';
+import type { DryRunResult } from './result.js';
+import { goneWords, markedWords } from './words.js';
 
 /** What work in flight of a family is called, for one and for several. */
 const WORK: Readonly<Record<string, readonly [one: string, several: string]>> = {
@@ -28,6 +30,15 @@ const REASON_WORDS = {
   value: 'another value',
 } as const;
 
+/** What is left out as erased; null when nothing is. */
+export function erasedWords({ erased }: Plan): string | null {
+  const families = Object.entries(erased).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (families.length === 0) return null;
+  const keys = families.reduce((sum, [, each]) => sum + each, 0);
+  const which = families.map(([family, each]) => `${family} ${count(each)}`).join(', ');
+  return `Left out, since their user or project is on the erasure list: ${counted(keys, 'key')} of the snapshot (${which}). \`npx soulcaster-backup erasures list --env-file .env\` says why.`;
+}
+
 /** Why keys are overwritten, by family; null when none is. */
 export function reasonWords({ reasons }: Plan): string | null {
   const families = Object.entries(reasons).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -45,4 +56,53 @@ export function reasonWords({ reasons }: Plan): string | null {
 export function lacksWords({ lacks }: Plan): string | null {
   if (lacks.length === 0) return null;
   return ['The target lacks:', ...lacks.map((lack) => `  ${lackWords(lack, keyName)}`)].join('\n');
+}
+
+/** A doubtful snapshot can be restored by its id; whoever does must know. */
+export function doubtWords({ names, snapshot, staysMarked }: DryRunResult): string[] {
+  const { doubts, unsaved } = names.snapshot;
+  return [
+    ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
+    ...(staysMarked ? [markedWords(snapshot)] : []),
+    ...(unsaved === null ? [] : [`Not in snapshot ${snapshot}: ${printable(unsaved)}.`]),
+  ];
+}
+
+/** What becomes of lists of members. `losing`: lines that name those which lose some. */
+export function listWords(plan: Plan, scope: DryRunResult['scope'], losing: readonly string[] = []): string[] {
+  const { goneClusters } = plan;
+  const { added, expiry, moved, wrongType } = plan.lists;
+  const isItems = 'items' in scope;
+  return [
+    ...(added === 0 ? [] : [`Members that lists get, or that get the snapshot's score: ${count(added)}.`]),
+    ...(expiry === 0 ? [] : [`Lists that get the snapshot's expiry, or lose theirs as it has none: ${count(expiry)}.`]),
+    ...(moved === 0
+      ? []
+      : [
+          isItems
+            ? `Entries of the items that lists lose, since the snapshot has none there: ${count(moved)}.`
+            : `Members that move to the list where the snapshot has them: ${count(moved)}.`,
+          ...losing,
+        ]),
+    ...(goneClusters === 0 ? [] : [goneWords(goneClusters)]),
+    ...(wrongType === 0 ? [] : [`Lists that are of another type in the target: ${count(wrongType)}.`]),
+  ];
+}
+
+export function userWords({ usersJoined, usersLeft }: Plan): string[] {
+  return [
+    ...(usersJoined === 0 ? [] : [`The project is put on the list of ${counted(usersJoined, 'user')}.`]),
+    ...(usersLeft === 0 ? [] : [`The project is taken off the list of ${counted(usersLeft, 'user')}.`]),
+  ];
+}
+
+/** What a plan says beside the numbers of its keys, a sentence each; what must be known first comes first. */
+export function planNotes(result: DryRunResult): string[] {
+  const { plan, scope } = result;
+  return [
+    ...doubtWords(result),
+    ...[erasedWords(plan), workWords(plan)].filter((words) => words !== null),
+    ...listWords(plan, scope),
+    ...userWords(plan),
+  ];
 }

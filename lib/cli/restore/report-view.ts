@@ -1,26 +1,31 @@
 import { RULES } from '../../soulcaster/invariants.js';
 import { estimatedUsd } from '../../snapshot/price.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
-import { restorePhase } from '../output/phases.js';
 import { facts, table } from '../output/table.js';
+import { RESTORE_WORDS } from '../../restore/phases.js';
 import { reindexCommand } from '../../reindex/commands.js';
+import type { ReindexScope } from '../../reindex/model.js';
 import type { RestoredProject, RestoredResult } from './result.js';
 import type { Undo } from './undo.js';
-import { markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
+import { erasedWords } from './plan-words.js';
+import { goneWords, markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The time objective: so long a restore may take, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;
-/** So many projects without a fault are shown; those with one always are. */
+/** This many projects without a fault are shown; those with one always are. */
 const SHOWN = 20;
 
 /** How a restore went, in the order in which somebody who waited for it wants to know. */
 export function reportView(result: RestoredResult, undo: Undo | null): string {
+  const erased = erasedWords(result.plan);
   return [
     `${headline(result)}\n${facts(overview(result, undo))}`,
     ...(result.staysMarked ? [markedWords(result.snapshot)] : []),
+    ...(result.plan.goneClusters === 0 ? [] : [goneWords(result.plan.goneClusters)]),
+    ...(erased === null ? [] : [erased]),
     ...failedKeys(result),
     ...projectsView(result.projects),
-    `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [restorePhase(phase), duration(ms)]))}`,
+    `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [RESTORE_WORDS[phase] ?? phase, duration(ms)]))}`,
     ...vectorsHint(result),
   ].join('\n\n');
 }
@@ -39,6 +44,7 @@ function headline(result: RestoredResult): string {
 function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
   const { extras, locksTaken, milliseconds, plan, proof, removed, spent, written } = result;
   const { total } = plan;
+  const toService = result.restoredMilliseconds ?? milliseconds;
   const some = (name: string, value: number, words: string): [string, string][] =>
     value === 0 ? [] : [[name, `${counted(value, 'key')} ${words}`]];
   const price = dollars(estimatedUsd(spent.commands + (undo?.commands ?? 0)));
@@ -63,7 +69,8 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
     ['proof', proofLine(proof.total)],
     ['undo', undo?.words ?? 'nothing to undo'],
     ['commands', `${count(spent.commands)} in ${counted(spent.requests, 'request')}${saving}, at most ${price}`],
-    ['time', `${duration(milliseconds)}, ${milliseconds <= OBJECTIVE_MS ? 'within' : 'OVER'} the objective of 4 h`],
+    ['restored', `in ${duration(toService)}, ${toService <= OBJECTIVE_MS ? 'within' : 'OVER'} the objective of 4 h`],
+    ['time', `${duration(milliseconds)} with the proof`],
   ];
 }
 
@@ -128,9 +135,24 @@ function originWords({ before, fresh, inSnapshot, unknown }: Origin): string {
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
 }
 
+/** Whose vectors are to be rebuilt; null when there is nothing to be made. */
+export function vectorsOf({ scope, vectorScope }: RestoredResult): ReindexScope | null {
+  if (vectorScope !== undefined) return vectorScope;
+  return 'project' in scope ? { project: scope.project } : { all: true };
+}
+
+function vectorWords(scope: ReindexScope, restored: number): string {
+  if ('items' in scope) return scope.items.length === 1 ? 'the item' : `the ${count(scope.items.length)} items`;
+  if ('projects' in scope) return `the ${count(scope.projects.length)} projects`;
+  return 'project' in scope || restored === 1 ? 'the project' : `all ${count(restored)} projects`;
+}
+
 /** What becomes of the vectors, which may name clusters that are gone. */
-function vectorsHint({ projects, scope, vectors }: RestoredResult): string[] {
-  const which = projects.length === 1 ? 'the project' : `all ${count(projects.length)} projects`;
+function vectorsHint(result: RestoredResult): string[] {
+  const { projects, vectors } = result;
+  const scope = vectorsOf(result);
+  if (scope === null) return [];
+  const which = vectorWords(scope, projects.length);
   const toDo = `Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`;
   const how = `\`${reindexCommand(scope)}\``;
   switch (vectors.state) {

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { Environment } from '../../config.js';
-import { hostOf } from '../../connect/database.js';
+import type { Environment } from '../../app/config.js';
+import { hostOf } from '../../app/connect/database.js';
 import type { Json } from '../../json.js';
-import type { Sealer } from '../../ports/sealer.js';
+import type { Encryptor } from '../../ports/encryptor.js';
+import { reindexScopeSchema } from '../../reindex/model.js';
 import { restoreInputSchema } from '../../restore/model.js';
 import { planSchema } from '../../restore/plan-counts.js';
 import { proofSchema } from '../../restore/proof-counts.js';
@@ -42,6 +43,8 @@ const dryRunSchema = restoreInputSchema.extend({
   plan: planSchema,
   spent,
   milliseconds: z.number(),
+  /** Until all data were written; null in results of older versions and of what wrote nothing. */
+  restoredMilliseconds: z.number().nullable().default(null),
 });
 export type DryRunResult = z.infer<typeof dryRunSchema>;
 
@@ -86,6 +89,10 @@ const restoredSchema = dryRunSchema.extend({
     state: z.enum(['started', 'busy', 'to-do', 'not-configured', 'failed', 'skipped']),
     run: z.string().nullable(),
   }),
+  /** Whose vectors are to be rebuilt; runs of older versions do not say: those of the scope. Null: nobody's. */
+  vectorScope: reindexScopeSchema.nullable().optional(),
+  /** Why the first store could not be marked, of a restore from the second one. */
+  notMarked: z.string().nullable().default(null),
 });
 export type RestoredResult = z.infer<typeof restoredSchema>;
 
@@ -106,8 +113,8 @@ export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
   return fieldsSchema.safeParse(result).data ?? {};
 }
 
-/** The result with the host of its target, and the names of keys opened that the sealer's identity fits. */
-export async function openResult(env: Environment, sealer: Sealer, result: Json): Promise<Json> {
+/** The result with the host of its target, and the names of keys opened that the encryptor's identity fits. */
+export async function openResult(env: Environment, encryptor: Encryptor, result: Json): Promise<Json> {
   const parsed = dryRunResult(result);
   if (parsed === null) return result;
   const { names, plan, target } = parsed;
@@ -115,14 +122,17 @@ export async function openResult(env: Environment, sealer: Sealer, result: Json)
   return {
     ...fieldsOf(result),
     names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
-    plan: { ...plan, examples: await opened(sealer, plan.examples) },
-    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(sealer, proof.examples) } }),
+    plan: { ...plan, examples: await opened(encryptor, plan.examples) },
+    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(encryptor, proof.examples) } }),
   };
 }
 
-async function opened<T extends { readonly key: LedgerKey }>(sealer: Sealer, examples: readonly T[]): Promise<T[]> {
+async function opened<T extends { readonly key: LedgerKey }>(
+  encryptor: Encryptor,
+  examples: readonly T[],
+): Promise<T[]> {
   const names = await openNames(
-    sealer,
+    encryptor,
     examples.map(({ key }) => ({ key, reason: '' })),
   );
   return examples.map((example, at) => ({ ...example, key: names[at]?.key ?? example.key }));

@@ -28,8 +28,8 @@ export interface Undo {
   readonly commands: number;
 }
 
-/** Null when the restore did not come as far as to change anything. */
-export async function undoOf(store: ObjectStore, run: RunRecord): Promise<Undo | null> {
+/** Null when the restore did not come as far as to change anything. `replica`: `store` is the second one. */
+export async function undoOf(store: ObjectStore, run: RunRecord, replica = false): Promise<Undo | null> {
   const input = restoreInputSchema.parse(run.input);
   if (input.dryRun || !WRITTEN.has(run.phase)) return null;
   // A run that broke off has no result; what it saved has its id.
@@ -37,7 +37,9 @@ export async function undoOf(store: ObjectStore, run: RunRecord): Promise<Undo |
   const told = typeof undo === 'string' ? undo : null;
   const id = told ?? run.id;
   const manifest = isId(id) ? ((await loadManifest(store, id))?.manifest ?? null) : null;
-  if (manifest !== null) return { from: id, words: restoreCommand(id, input), commands: manifest.spent.commands };
+  if (manifest !== null) {
+    return { from: id, words: restoreCommand(id, input, replica), commands: manifest.spent.commands };
+  }
   const from = told ?? (input.safety ? 'empty' : 'skipped');
   return { from, words: from === 'empty' ? EMPTY : SKIPPED, commands: 0 };
 }

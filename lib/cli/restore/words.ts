@@ -1,15 +1,14 @@
 import type { RestoreNames } from '../../restore/naming.js';
 import type { RestoreInput } from '../../restore/model.js';
-import { restoreCommand } from '../../restore/undo-command.js';
+import { scopeWords as wordsOf } from '../../restore/selected.js';
+import { restoreCommand, sameRestore } from '../../restore/undo-command.js';
 import { printable } from '../output/format.js';
 
-export { restoreCommand };
+export { restoreCommand, sameRestore };
 
-type Where = Pick<RestoreInput, 'scope' | 'target'>;
-
-/** `everything` or `project p`. */
-export function scopeWords({ scope }: Pick<Where, 'scope'>): string {
-  return 'all' in scope ? 'everything' : `project ${printable(scope.project)}`;
+/** `everything`, `project p`, `keys matching feedback:*, family config`, `item p/1`. */
+export function scopeWords({ scope }: Pick<RestoreInput, 'scope'>): string {
+  return printable(wordsOf(scope));
 }
 
 /** `the database DB (label)` or `target t (DB)`, DB being its host. */
@@ -36,28 +35,23 @@ export interface Named {
   };
 }
 
-/** The command that starts a restore again as it was asked for. */
-export function sameRestore(
-  request: Pick<RestoreInput, 'snapshot' | 'scope' | 'target' | 'mode' | 'expiry' | 'safety'> & SettleAndLacks,
-): string {
-  const options = [
-    ...(request.mode === 'replace' ? [] : ['--mode', request.mode]),
-    ...(request.expiry === 'keep' ? [] : ['--ttl', request.expiry]),
-    ...(request.safety ? [] : ['--no-safety']),
-    ...(request.settle === false ? ['--no-settle'] : []),
-    ...(request.fromSource === true ? ['--from-source'] : []),
-    ...(request.allowIncomplete ? ['--allow-incomplete'] : []),
-  ];
-  return [restoreCommand(request.snapshot, request), ...options].join(' ');
-}
-
-interface SettleAndLacks {
-  readonly settle: boolean | null;
-  readonly allowIncomplete: boolean;
-  readonly fromSource?: boolean;
-}
-
 /** Of a snapshot that was taken in the middle of a restore: what it brings back is partly old and partly restored. */
 export function markedWords(snapshot: string): string {
   return `Snapshot ${snapshot} shows an unfinished restore, so that its database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` says that the data are right.`;
+}
+
+/** Of a restore from the second store whose mark the first one did not take. */
+export function notMarkedWords(why: string): string {
+  return `warning: the first store could not be marked: ${printable(why)}. While this restore is unfinished, status and guard do not show it there, and a backup into it may become \`latest\`: pause the schedules until it is done.`;
+}
+
+/** Of a restore from the second store that could not read whose data were erased since the last replication. */
+export function erasuresUnreadWords(why: string): string {
+  return `warning: the erasure list of the first store was not read: ${printable(why)}. Data that were put on it since the last replication are brought back: run \`erasures list\` when that store can be reached.`;
+}
+
+/** Of items whose clusters are gone from the target. */
+export function goneWords(clusters: number): string {
+  const which = clusters === 1 ? 'The cluster is' : `${clusters} clusters are`;
+  return `${which} gone that the snapshot has the item in: there it is put as unclustered.`;
 }

@@ -1,11 +1,11 @@
-import { connect } from '../../connect.js';
+import { connect } from '../../app/connect.js';
 import { AppError, exitCodeOf } from '../../errors.js';
-import type { RotationRequest } from '../../guard/rotate/model.js';
-import type { RotationResult } from '../../guard/rotate/result.js';
-import { rotate, type RotatePorts } from '../../guard/rotate/rotate.js';
+import type { RotationRequest } from '../../rotation/model.js';
+import type { RotationResult } from '../../rotation/result.js';
+import { rotate, type RotatePorts } from '../../rotation/rotate.js';
 import type { Context } from '../context.js';
 import { errorDocument, explain } from '../output/report-error.js';
-import { ask, canAsk } from '../restore/ask.js';
+import { prompt, canPrompt } from '../restore/prompt.js';
 import { rotationView } from './view.js';
 
 export interface RotationOptions {
@@ -19,7 +19,7 @@ export type Wanted = Omit<RotationRequest, 'acceptNoWayBack'>;
 
 /** Throws `usage` at once when it would have to be asked, and nobody is there. */
 export function demandConsent(options: RotationOptions): void {
-  if (options.dryRun === true || options.yes === true || canAsk()) return;
+  if (options.dryRun === true || options.yes === true || canPrompt()) return;
   throw new AppError('usage', 'Nobody is here to confirm the change: this is no terminal', {
     hint: 'Look at what it would do with --dry-run, then give --yes.',
   });
@@ -31,11 +31,11 @@ export async function carryOutRotation(context: Context, wanted: Wanted, options
   const request = { ...wanted, acceptNoWayBack: !options.wayBack };
   const run = (given: RotationRequest, dryRun: boolean): Promise<RotationResult> =>
     rotate(ports, given, { dryRun, interrupt: context.interrupt });
-  if (options.dryRun === true) return tell(context, await run(request, true));
-  if (options.yes === true) return tell(context, await run(request, false));
+  if (options.dryRun === true) return printResult(context, await run(request, true));
+  if (options.yes === true) return printResult(context, await run(request, false));
   const planned = await run(request, true);
   context.note(`${rotationView(planned)}\n`);
-  return tell(context, await run({ ...request, acceptNoWayBack: await agreed(context, planned) }, false));
+  return printResult(context, await run({ ...request, acceptNoWayBack: await agreed(context, planned) }, false));
 }
 
 /** Connects everything before anything is asked for. Throws `config` with all that is missing. */
@@ -50,13 +50,13 @@ async function agreed(context: Context, { variables }: RotationResult): Promise<
   const question = isLost
     ? 'A present value is not known, so that it could not be brought back. To go on, type no way back: '
     : 'To go on, type yes: ';
-  if ((await ask(question, context.interrupt)) === expected) return isLost;
+  if ((await prompt(question, context.interrupt)) === expected) return isLost;
   throw new AppError('not-confirmed', `Nothing was changed: the answer was not ${expected}`, {
     hint: 'Start the command again when you are sure.',
   });
 }
 
-function tell(context: Context, result: RotationResult): number {
+function printResult(context: Context, result: RotationResult): number {
   context.print(rotationView(result));
   const error = result.error ?? (result.backend === 'as-bad-as-before' ? stillDown() : null);
   context.document({ ...result, error: error === null ? null : errorDocument(error).error });

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline/promises';
 import { AppError, toAppError } from '../../errors.js';
 import type { Context } from '../context.js';
-import { canAsk } from '../restore/ask.js';
+import { canPrompt } from '../restore/prompt.js';
 
 export interface SecretOptions {
   readonly valueStdin?: boolean;
@@ -40,8 +40,8 @@ async function valueOf(context: Context, what: string, options: SecretOptions, l
   if (options.valueEnv !== undefined) return variable(context, options.valueEnv);
   if (options.valueStdin !== true) {
     // What came through a pipe was for the present value alone: then nobody is at the terminal.
-    if (options.oldValueStdin === true || !canAsk()) throw nobodyThere();
-    return askHidden(`${what}, which is not shown: `, context.interrupt);
+    if (options.oldValueStdin === true || !canPrompt()) throw nobodyThere();
+    return promptHidden(`${what}, which is not shown: `, context.interrupt);
   }
   const first = lines.shift();
   if (first === undefined) throw missing('the new value');
@@ -61,7 +61,7 @@ function variable({ env }: Context, name: string): string {
   });
 }
 
-async function askHidden(question: string, interrupt: AbortSignal): Promise<string> {
+async function promptHidden(question: string, interrupt: AbortSignal): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
   // Not before the terminal has ceased to show what is typed: whoever pastes at once would see it.

@@ -1,4 +1,4 @@
-import type { RotationResult, RotatedVariable } from '../../guard/rotate/result.js';
+import type { RotationResult, RotatedVariable } from '../../rotation/result.js';
 import { facts, table } from '../output/table.js';
 
 const OUTCOMES: Readonly<Record<RotationResult['outcome'], string>> = {
@@ -6,7 +6,7 @@ const OUTCOMES: Readonly<Record<RotationResult['outcome'], string>> = {
   done: 'done',
   'rolled-back': 'rolled back: everything is as it was before',
   'half-changed': 'HALF CHANGED: see which value each variable has',
-  'broken-off': 'broken off: the same command goes on with it',
+  'broken-off': 'broken off: the same command resumes it',
 };
 
 const VALUES = { old: 'the old value', new: 'the new value', unsure: 'old or new' } as const;
@@ -25,7 +25,7 @@ export function rotationView(result: RotationResult): string {
   const head = facts([
     ['outcome', OUTCOMES[outcome]],
     ...(id === null ? [] : [['rotation', `${id}${resumed ? ', gone on with' : ''}`] as const]),
-    ...(id === null && resumed ? [['goes on', 'with a rotation that was broken off'] as const] : []),
+    ...(id === null && resumed ? [['resumes', 'a rotation that was broken off'] as const] : []),
     ['new value', proof],
     ...(backend === 'not-asked' ? [] : [['backend', backend === 'healthy' ? 'well' : 'not well, as before'] as const]),
   ]);
@@ -41,9 +41,9 @@ function words({ outcome }: RotationResult, { action, has, wayBack }: RotatedVar
 function deployed({ deployments, outcome }: RotationResult, { project }: RotatedVariable): string {
   const deployment = deployments.find((one) => one.project === project);
   if (deployment === undefined) return '';
-  if (outcome === 'planned') return `${deployment.from} is built anew`;
-  if (outcome === 'done') return 'built anew, ready';
+  if (outcome === 'planned') return `${deployment.from} is rebuilt`;
+  if (outcome === 'done') return 'rebuilt, ready';
   const served = deployment.state === 'ready' || deployment.state === 'begun';
-  if (outcome === 'rolled-back') return served ? 'built anew with the old value' : 'as before';
+  if (outcome === 'rolled-back') return served ? 'rebuilt with the old value' : 'as before';
   return DEPLOYMENTS[deployment.state];
 }

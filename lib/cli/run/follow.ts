@@ -5,10 +5,10 @@ import { isOver } from '../../runs/ending.js';
 import { viewRun } from '../../runs/live.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
-import { waitingWords } from '../output/phases.js';
+import { silenceWords, waitingWords } from '../output/phases.js';
 import { progressView } from '../output/progress.js';
 
-export interface FollowPorts {
+interface FollowPorts {
   readonly clock: Clock;
   readonly store: ObjectStore;
 }
@@ -16,23 +16,23 @@ export interface FollowPorts {
 type Watcher = Pick<Context, 'interrupt' | 'note' | 'onTerminal'>;
 
 /** How often the record is looked at, in milliseconds. */
-const LOOK_MS = 1_000;
-/** When a run that is at work has not been heard of for so long, something is in the way. */
-const SILENCE_MS = 120_000;
+const POLL_MS = 1_000;
+/** When a run that is in progress has not been heard of for so long, something is in the way. */
+const SILENCE_MS = 60_000;
 
 /**
  * Shows a run that others work on until it is over, and returns its record. Throws `not-found` when there is no such
- * run, `interrupted` when the watching is broken off: the run goes on.
+ * run, `interrupted` when the watching is broken off: the run continues.
  */
 export async function follow(context: Watcher, ports: FollowPorts, id: string): Promise<RunRecord> {
-  const told = teller(context, ports.clock);
+  const told = printer(context, ports.clock);
   try {
     for (;;) {
       const record = await viewRun(ports.store, id);
       told.update(record);
       if (isOver(record)) return record;
       if (context.interrupt.aborted) throw brokenOff(id);
-      await ports.clock.sleep(LOOK_MS, context.interrupt);
+      await ports.clock.sleep(POLL_MS, context.interrupt);
     }
   } finally {
     told.stop();
@@ -40,7 +40,7 @@ export async function follow(context: Watcher, ports: FollowPorts, id: string): 
 }
 
 /** A bar or lines while the run works; that it waits, or that nothing is heard of it, is told once. */
-function teller(context: Watcher, clock: Clock): { update(run: RunRecord): void; stop(): void } {
+function printer(context: Watcher, clock: Clock): { update(run: RunRecord): void; stop(): void } {
   let view = progressView(context, () => clock.now());
   let remark = '';
   const tell = (text: string): void => {
@@ -58,18 +58,14 @@ function teller(context: Watcher, clock: Clock): { update(run: RunRecord): void;
         return;
       }
       view.update(run);
-      if (!isOver(run) && clock.now() - Date.parse(run.updatedAt) > SILENCE_MS) tell(silent(run.id));
+      if (!isOver(run) && clock.now() - Date.parse(run.updatedAt) > SILENCE_MS) tell(silenceWords(run));
     },
     stop: () => view.stop(),
   };
 }
 
-function silent(id: string): string {
-  return `warning: run ${id} has not been heard of for two minutes; does the queue reach PUBLIC_URL?`;
-}
-
 function brokenOff(id: string): AppError {
-  return new AppError('interrupted', `Run ${id} is no longer watched; it goes on`, {
-    hint: `Nothing to do: \`soulcaster-backup run ${id}\` tells how it goes.`,
+  return new AppError('interrupted', `Run ${id} is no longer watched; it continues`, {
+    hint: `Nothing to do: \`npx soulcaster-backup run ${id} --env-file .env\` tells how it goes.`,
   });
 }

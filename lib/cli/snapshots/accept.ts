@@ -1,8 +1,12 @@
 import { userInfo } from 'node:os';
-import { deploymentOf } from '../../connect/deployment.js';
+import { marksBeside } from '../../app/app.js';
+import { deploymentOf } from '../../app/connect/deployment.js';
 import { acceptSnapshot, adoptDatabase } from '../../snapshot/accept.js';
 import { shortSource } from '../../snapshot/source.js';
+import type { Environment } from '../../app/config.js';
 import { AppError } from '../../errors.js';
+import { cancelIfOpen } from '../../runs/cancel.js';
+import { endingApp } from '../cancel.js';
 import type { Context } from '../context.js';
 import { counted, printable } from '../output/format.js';
 import { storeEnvironment } from '../store-choice.js';
@@ -18,11 +22,20 @@ export interface AcceptOptions {
 export async function accept(context: Context, id: string, options: AcceptOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const trust = await connectedTrust(context, env);
-  const { acceptance, ended } = await acceptSnapshot(trust, id, { by: userName(), reason: options.reason });
+  const marksElsewhere = marksBeside(context.env, context.log, options.replica);
+  const words = { by: userName(), reason: options.reason, marksElsewhere };
+  const { acceptance, ended } = await acceptSnapshot(trust, id, words);
   context.document({ ...acceptance, ended, deployment: deploymentOf(env) });
   context.print(`Snapshot ${id} is accepted: ${printable(acceptance.reason)}. It counts as trusted from now on.`);
   for (const run of ended) context.print(`Restore ${run} is no longer taken for unfinished.`);
+  // What was accepted must not be written over by a restore that the guard resumes.
+  for (const run of ended) await endRestore(context, env, run);
   return 0;
+}
+
+async function endRestore(context: Context, env: Environment, run: string): Promise<void> {
+  const { engine, ports } = endingApp(context, env);
+  if (await cancelIfOpen(engine, ports.store, run)) context.print(`Run ${run} is ended and is not resumed.`);
 }
 
 export interface AdoptOptions {
@@ -58,7 +71,7 @@ export async function adopt(context: Context, source: string | undefined, option
 }
 
 /** Who says so, as far as the machine knows. */
-function userName(): string {
+export function userName(): string {
   try {
     return userInfo().username;
   } catch {

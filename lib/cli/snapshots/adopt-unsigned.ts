@@ -1,13 +1,14 @@
-import { storeApp } from '../../app.js';
-import type { Environment } from '../../config.js';
-import { deploymentOf } from '../../connect/deployment.js';
-import { protectedDatabase } from '../../connect/database.js';
+import { storeApp } from '../../app/app.js';
+import type { Environment } from '../../app/config.js';
+import { deploymentOf } from '../../app/connect/deployment.js';
+import { protectedDatabase } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { listLeases } from '../../runs/lease-document.js';
 import { endLease } from '../../runs/lease.js';
 import { writeAdoption } from '../../snapshot/acceptance.js';
-import { catalog, catalogEntry, type CatalogEntry } from '../../snapshot/catalog.js';
+import { refreshCatalog } from '../../snapshot/catalog-object.js';
+import { catalog, catalogEntry, type FullEntry } from '../../snapshot/catalog.js';
 import { sha256 } from '../../snapshot/manifest.js';
 import { assess, isFoundWhole, trustContext } from '../../snapshot/trust.js';
 import { startVerify } from '../../snapshot/verify.js';
@@ -37,7 +38,7 @@ export async function adoptUnsigned(context: Context, env: Environment): Promise
   await endUnsignedLeases(context, { clock, store });
   const trust = await trustContext(app.ports, protectedDatabase(env).source);
   const rows: Row[] = [];
-  const entries: CatalogEntry[] = [];
+  const entries: FullEntry[] = [];
   for await (const entry of catalog(store)) entries.push(entry);
   for (const entry of entries.reverse()) {
     const { state } = assess(entry, trust);
@@ -45,12 +46,13 @@ export async function adoptUnsigned(context: Context, env: Environment): Promise
     if (!isUnsigned && state !== 'unverified') continue;
     rows.push(await verifyOne(entry, isUnsigned));
   }
+  await refreshCatalog(app.ports);
   context.document({ snapshots: rows, deployment: deploymentOf(env) });
   context.print(view(rows));
   return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
 
-  async function verifyOne({ id, sha256: stored }: CatalogEntry, isUnsigned: boolean): Promise<Row> {
-    const run = await carryOut(context, app, await startVerify(app.engine, id));
+  async function verifyOne({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
+    const run = await carryOut(context, app, await startVerify(app.engine, id, 'cli'));
     const error = errorOfRun(run);
     const refused = (reason: string): Row => ({ id, outcome: 'refused', reason });
     const after = await catalogEntry(store, id);
@@ -73,7 +75,7 @@ async function endUnsignedLeases(context: Context, ports: Pick<Ports, 'clock' | 
   }
 }
 
-function isIntact({ manifest, sealed }: CatalogEntry): boolean {
+function isIntact({ manifest, sealed }: FullEntry): boolean {
   return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
 }
 

@@ -1,5 +1,5 @@
-import { loadConfig, type Environment } from '../../config.js';
-import { connect } from '../../connect.js';
+import { loadConfig, type Environment } from '../../app/config.js';
+import { connect } from '../../app/connect.js';
 import type { Clock, UpstashAccount } from '../../ports/index.js';
 
 /** The account, and the database in it that is meant. Throws `config` with everything that is missing. */

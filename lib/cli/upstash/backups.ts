@@ -1,5 +1,5 @@
-import { createBackup } from '../../guard/provider-backups/create.js';
-import { nameable, removeBackup } from '../../guard/provider-backups/remove.js';
+import { createBackup } from '../../provider-backups/create.js';
+import { nameable, removeBackup } from '../../provider-backups/remove.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
 import { openAccount } from './account.js';

@@ -1,13 +1,13 @@
-import { fullApp, type FullApp } from '../../app.js';
+import { fullApp, type FullApp } from '../../app/app.js';
 import { AppError } from '../../errors.js';
-import { demandTyped, planRestore, type ProviderRestorePlan } from '../../guard/provider-backups/plan.js';
-import { performRestore } from '../../guard/provider-backups/restore.js';
+import { demandTyped, planRestore, type ProviderRestorePlan } from '../../provider-backups/plan.js';
+import { performRestore } from '../../provider-backups/restore.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
 import type { Context } from '../context.js';
 import { count, duration, printable } from '../output/format.js';
 import { facts } from '../output/table.js';
-import { ask, canAsk } from '../restore/ask.js';
+import { prompt, canPrompt } from '../restore/prompt.js';
 import { openAccount } from './account.js';
 import { ageOf, backupDocument, sizeOf, timeOf } from './views.js';
 
@@ -41,8 +41,10 @@ export async function restoreBackup(
   const now = keys === null ? '' : `, ${count(keys)} keys now`;
   context.print(`Upstash has restored backup ${plan.backup.id} in ${duration(milliseconds)}${now}.`);
   context.print(undoView(undo));
-  context.print('See what differs from our newest snapshot: soulcaster-backup show latest --diff');
-  context.print('Make the vectors anew: soulcaster-backup reindex --all');
+  context.print(
+    'See what differs from our newest snapshot: npx soulcaster-backup diff latest live --keys --env-file .env',
+  );
+  context.print('Re-index the vectors: npx soulcaster-backup reindex --all --env-file .env');
   return 0;
 }
 
@@ -52,13 +54,13 @@ async function demandConfirmation(
   options: ProviderRestoreOptions,
   now: number,
 ): Promise<void> {
-  if (options.confirm !== undefined || !canAsk()) {
+  if (options.confirm !== undefined || !canPrompt()) {
     demandTyped(plan, options.confirm ?? null);
     return;
   }
   context.note(`${planView(plan, options.safety, now)}\n`);
   const question = 'This deletes everything in the database first. To go on, type its name: ';
-  demandTyped(plan, await ask(question, context.interrupt));
+  demandTyped(plan, await prompt(question, context.interrupt));
 }
 
 /** A snapshot that the restore can be undone with. What cannot be saved whole is not given up. */
@@ -121,6 +123,6 @@ function undoView(undo: string): string {
     case 'unreachable':
       return 'What was there before could not be saved, since the database did not answer.';
     default:
-      return `What was there before: soulcaster-backup restore ${undo}`;
+      return `What was there before: npx soulcaster-backup restore ${undo} --env-file .env`;
   }
 }

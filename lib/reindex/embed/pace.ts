@@ -1,18 +1,17 @@
 import type { Embedder } from '../../ports/embedder.js';
 
 /** How many texts a call of one embedder may bring at this moment; shared by all tasks of a process. */
-export interface Pace {
-  /** 1 to 100. */
+interface Pace {
+  /** 1 to the most that the embedder takes. */
   room(): number;
   /** A call of `count` texts was accepted. */
   accepted(count: number): void;
-  /** A call of `count` texts met the rate limit: the next one brings half. */
+  /** A call of `count` texts met the rate limit, or the end of the day's quota: the next one brings half. */
   limited(count: number): void;
   /** The limit's period is over: calls of the size that was accepted last may be made again. */
   renewed(): void;
 }
 
-const MOST_TEXTS = 100;
 const paces = new WeakMap<Embedder, Pace>();
 
 /**
@@ -21,20 +20,20 @@ const paces = new WeakMap<Embedder, Pace>();
  * call be twice as large.
  */
 export function paceOf(embedder: Embedder): Pace {
-  const known = paces.get(embedder) ?? newPace();
+  const known = paces.get(embedder) ?? newPace(embedder.maxBatch);
   paces.set(embedder, known);
   return known;
 }
 
-function newPace(): Pace {
-  let room = MOST_TEXTS;
+function newPace(most: number): Pace {
+  let room = most;
   let largest = 1;
   return {
     room: () => room,
     accepted(count) {
       largest = Math.max(largest, count);
       // A last, short call says nothing about larger ones.
-      if (count >= room) room = Math.min(MOST_TEXTS, 2 * room);
+      if (count >= room) room = Math.min(most, 2 * room);
     },
     limited(count) {
       room = Math.max(1, Math.min(room, Math.floor(count / 2)));

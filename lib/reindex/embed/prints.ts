@@ -10,7 +10,7 @@ import { lengthOf } from './vectors.js';
 export type Print = null | string | readonly [hash: string, reason: SkipReason];
 
 const HASH_DIGITS = 16;
-/** So many components tell the vectors of two texts apart. */
+/** This many components tell the vectors of two texts apart. */
 const COMPONENTS = 4;
 /** A component that went through JSON, or through an index that stores less than 32 bits, is off by less. */
 const TOLERANCE = 2e-3;
@@ -47,7 +47,8 @@ function hasVector(values: Float32Array, print: string, dimensions: number): boo
   return true;
 }
 
-function hasMetadata(stored: Readonly<Record<string, string>>, wanted: ItemMetadata): boolean {
+/** Whether a vector's metadata are those that its item should have. */
+export function hasMetadata(stored: Readonly<Record<string, string>>, wanted: ItemMetadata): boolean {
   const fields = Object.entries(wanted);
   return Object.keys(stored).length === fields.length && fields.every(([name, value]) => stored[name] === value);
 }

@@ -17,9 +17,9 @@ export interface Embedding {
   room(): number;
   /**
    * One for each text, in order. A text that the embedder refuses, or fails over while it embeds others, is named and
-   * costs the others nothing. Throws `embedder-limit` when `texts` are too many for the rate limit at this moment: then
-   * `room` is smaller, and fewer are to be given; a single text is waited for, with `patience`. Throws what else the
-   * embedder throws.
+   * costs the others nothing. Throws `embedder-limit` or `embedder-quota` when `texts` are too many for the rate limit, or
+   * for what is left of the day's quota: then `room` is smaller, and fewer are to be given; a single text is waited for where
+   * the rate is limited, with `patience`. Throws what else the embedder throws.
    */
   embed(texts: readonly string[]): Promise<Embedded[]>;
   spent(): Spent;
@@ -49,7 +49,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
       pace.accepted(texts.length);
       return vectors;
     } catch (error) {
-      if (isCode(error, 'embedder-limit')) pace.limited(texts.length);
+      if (isTooMany(error)) pace.limited(texts.length);
       throw error;
     }
   }
@@ -89,7 +89,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
       try {
         vectors.push(...(await patiently(piece)));
       } catch (error) {
-        if (piece.length === 1 || !isCode(error, 'embedder-limit')) throw error;
+        if (piece.length === 1 || !isTooMany(error)) throw error;
       }
     }
     return vectors;
@@ -115,6 +115,11 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
     },
     spent: () => spent,
   };
+}
+
+/** Whether fewer texts at once may be taken: a limit refuses a call as a whole, although there is room for a part of it. */
+export function isTooMany(error: unknown): boolean {
+  return isCode(error, 'embedder-limit') || isCode(error, 'embedder-quota');
 }
 
 export function isCode(error: unknown, code: AppError['code']): error is AppError {

@@ -1,5 +1,5 @@
 import type { RedisPort } from '../../ports/redis.js';
-import { ask, listOf, textOf } from '../ask.js';
+import { runCommands, listOf, textOf } from '../run-commands.js';
 import { clusterItemsKey, clusterKey, clustersKey } from '../keys.js';
 import type { Conflict } from '../model.js';
 
@@ -53,7 +53,7 @@ async function eachMember(
   let open = clusters.map((cluster) => ({ cluster, cursor: '0' }));
   while (open.length > 0) {
     const turn = open.slice(0, AT_ONCE);
-    const answers = await ask(
+    const answers = await runCommands(
       redis,
       turn.map(({ cluster, cursor }) => ['SSCAN', clusterItemsKey(project, cluster), cursor, 'COUNT', MEMBERS]),
     );
@@ -69,10 +69,10 @@ async function eachMember(
 
 type Compare = (a: string, b: string) => number;
 
-/** Orders clusters by age, the newest last; what is of the same age by id, so that every look comes to the same. */
+/** Orders clusters by age, the newest last; what is of the same age by id, so that every pass gives the same. */
 async function byAge(redis: RedisPort, project: string, clusters: ReadonlySet<string>): Promise<Compare> {
   const ids = [...clusters];
-  const answers = await ask(
+  const answers = await runCommands(
     redis,
     ids.flatMap((id) => [
       ['ZSCORE', clustersKey(project), id],

@@ -4,7 +4,7 @@ import { decodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { classifyKey } from '../../soulcaster/keys.js';
 import { canBeProject } from '../keys.js';
-import type { ReindexScope, SkipReason } from '../model.js';
+import { itemsOnly, projectsIn, type ReindexScope, type SkipReason } from '../model.js';
 import type { TypedKey } from './scan.js';
 
 /** What SCAN found of one project. */
@@ -24,9 +24,10 @@ type StoredProject = [project: string, items: string[], odd: [string, SkipReason
 export function noteKey(found: Found, scope: ReindexScope, { key, type }: TypedKey): number {
   const known = classifyKey(key.toString('utf8'));
   const project = known.project ?? '';
-  if ('project' in scope && scope.project !== project) return 0;
+  if (projectsIn(scope)?.includes(project) === false) return 0;
   const { family } = known;
   if (family === 'feedback' || family === 'legacy-feedback') {
+    if (itemsOnly(scope, project)?.has(known.item ?? '') === false) return 0;
     noteItem(of(found, project), known.item ?? '', isUtf8(key) ? type : null);
     return 1;
   }
@@ -54,7 +55,7 @@ export function of(found: Found, project: string): FoundProject {
   return known;
 }
 
-/** Writes down what was found, for another leg or the next phase. */
+/** Writes down what was found, for another attempt or the next phase. */
 export async function storeFound(store: ObjectStore, name: string, found: Found): Promise<void> {
   const stored = [...found].map(([project, { items, odd, clusters }]): StoredProject => [
     project,
@@ -85,6 +86,6 @@ async function stored(store: ObjectStore, name: string): Promise<StoredProject[]
   const object = await store.read(name);
   if (object !== null) return (decodeJson(object.body) as { projects: StoredProject[] }).projects;
   throw new AppError('damaged', `${name} is gone from the store`, {
-    hint: 'Something removes objects under runs/ while a run is at work. Stop it and start the re-index again.',
+    hint: 'Something removes objects under runs/ while a run is in progress. Stop it and start the re-index again.',
   });
 }

@@ -1,4 +1,4 @@
-import type { Leg, StepOutcome } from '../../runs/model.js';
+import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { inputOf, later, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from '../context.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
@@ -14,19 +14,19 @@ const IDS_A_CHUNK = 20_000;
  */
 export async function scanStep(
   ports: ReindexPorts,
-  leg: Leg,
+  attempt: Attempt,
   round: string,
   next: (state: ReindexCheckpoint) => Promise<StepOutcome> | StepOutcome,
 ): Promise<StepOutcome> {
-  const { scope } = inputOf(leg.run);
-  let state = stateOf(leg.run);
+  const { scope } = inputOf(attempt.run);
+  let state = stateOf(attempt.run);
   if (state.cursor === null) state = { ...state, chunks: [], seen: 0, walk: NEW_WALK };
   state = { ...state, walk: await beginWalk(ports.redis, state.walk) };
   let count = nameCounter(state.walk);
   let found: Found = new Map();
   let ids = 0;
   const keep = async (cursor: string | null): Promise<void> => {
-    const name = `runs/${leg.run.id}/found/${round}-${leg.fence}-${state.chunks.length}.json`;
+    const name = `runs/${attempt.run.id}/found/${round}-${attempt.fence}-${state.chunks.length}.json`;
     await storeFound(ports.store, name, found);
     state = { ...state, cursor, chunks: [...state.chunks, name] };
     found = new Map();
@@ -34,22 +34,22 @@ export async function scanStep(
   };
   for (;;) {
     for await (const page of scanKeys(ports.redis, state.cursor ?? '0')) {
-      throwIfAborted(leg.signal);
+      throwIfAborted(attempt.signal);
       for (const key of page.keys) ids += noteKey(found, scope, key);
       state = { ...state, seen: state.seen + count(page.keys.map(({ key }) => key)) };
-      const isTime = leg.timeIsUp() && page.next !== null;
+      const isTime = attempt.timeIsUp() && page.next !== null;
       if (isTime || page.next === null || ids >= IDS_A_CHUNK) await keep(page.next);
       if (isTime) return later(state, state.seen);
-      if (ids === 0 && page.next !== null && state.cursor === page.next) await leg.save(state, progressOf(state));
-      leg.report(() => progressOf(state));
+      if (ids === 0 && page.next !== null && state.cursor === page.next) await attempt.save(state, progressOf(state));
+      attempt.report(() => progressOf(state));
     }
     const again = await walkAgain(ports.redis, state.walk, state.seen);
     if (again === null) return next({ ...state, cursor: null, walk: NEW_WALK });
     // What the broken walk found stays: it was there, and what is named again counts once.
     state = { ...state, cursor: '0', seen: 0, walk: again };
     count = nameCounter(again);
-    await leg.save(state, progressOf(state));
-    if (leg.timeIsUp()) return later(state, state.seen);
+    await attempt.save(state, progressOf(state));
+    if (attempt.timeIsUp()) return later(state, state.seen);
   }
 }
 

@@ -2,14 +2,15 @@ import pMap from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
 import { pipelineInHalves } from '../../redis/halving.js';
 import { parseExpiry, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import { asBuffer, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
 import { readValues } from '../../snapshot/read/field-expiry.js';
 import { isRecordType, keyOf } from '../../snapshot/record.js';
+import { asBuffer } from '../../snapshot/sent-value.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import type { TargetRecord } from '../model.js';
 import { contentBuilder, differenceOf, isOver, type Content, type FieldRule } from './content.js';
 import type { Candidate } from './gather.js';
-import { readLive, type Standing } from './read-live.js';
+import { readLive, type LiveState } from './read-live.js';
 import { refused, stopIfAborted } from './refusal.js';
 import type { CompareOptions, Comparison, Difference } from './types.js';
 
@@ -74,36 +75,36 @@ async function compareOne(
 ): Promise<Comparison> {
   const { record } = candidate;
   const { rule } = candidate;
-  const standing = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
+  const live = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
   const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
   const now = options.now();
   const over = isOver(wanted, now);
-  const told = { record, over, unsavable: isUnsavable(standing), inFlight: false };
-  if (standing.kind === 'absent') {
+  const told = { record, over, unsavable: isUnsavable(live), inFlight: false };
+  if (live.kind === 'absent') {
     const equal = wanted.empty && wanted.leaving.size === 0;
     return { ...told, live: equal ? 'equal' : 'absent', difference: null };
   }
-  const difference = differenceFrom(wanted, standing, now);
-  const inFlight = difference !== null && isUnsettled(record, standing, rule, now);
+  const difference = differenceFrom(wanted, live, now);
+  const inFlight = difference !== null && isUnsettled(record, live, rule, now);
   return { ...told, live: difference === null ? 'equal' : 'different', difference, inFlight };
 }
 
 /** Whether the key is as the record had it before work in flight was made failed. */
-function isUnsettled({ unsettled }: TargetRecord, standing: Present, rule: FieldRule, now: number): boolean {
+function isUnsettled({ unsettled }: TargetRecord, live: Present, rule: FieldRule, now: number): boolean {
   if (unsettled === undefined) return false;
-  return differenceFrom(contentBuilder(unsettled, rule).finish(), standing, now) === null;
+  return differenceFrom(contentBuilder(unsettled, rule).finish(), live, now) === null;
 }
 
-type Present = Exclude<Standing, { kind: 'absent' }>;
+type Present = Exclude<LiveState, { kind: 'absent' }>;
 
-function isUnsavable(standing: Standing): boolean {
-  return standing.kind === 'too-large' || (standing.kind === 'other-type' && !isRecordType(standing.type));
+function isUnsavable(live: LiveState): boolean {
+  return live.kind === 'too-large' || (live.kind === 'other-type' && !isRecordType(live.type));
 }
 
-function differenceFrom(wanted: Content, standing: Present, now: number): Difference | null {
-  switch (standing.kind) {
+function differenceFrom(wanted: Content, live: Present, now: number): Difference | null {
+  switch (live.kind) {
     case 'content':
-      return differenceOf(wanted, standing.content, now);
+      return differenceOf(wanted, live.content, now);
     case 'other-type':
       return 'type';
     case 'too-large':

@@ -1,23 +1,24 @@
 import type { RedisPort } from '../../ports/redis.js';
 import type { PagedKey } from '../../snapshot/checkpoint.js';
-import { asBuffer, type ReadOutcome, type TypedKey } from '../../snapshot/read/batch.js';
+import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
 import { readValues } from '../../snapshot/read/field-expiry.js';
 import { pagedKey, readPage } from '../../snapshot/read/paged.js';
-import { decodeLine } from '../../snapshot/record.js';
+import type { RecordLine } from '../../snapshot/record.js';
+import { asBuffer, recordOf } from '../../snapshot/sent-value.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import { contentBuilder, type Content, type ContentBuilder, type FieldRule } from './content.js';
 import { refused, stopIfAborted } from './refusal.js';
 import type { CompareOptions } from './types.js';
 
 /** What stands under a key. */
-export type Standing =
+export type LiveState =
   | { readonly kind: 'content'; readonly content: Content }
   | { readonly kind: 'absent' }
   | { readonly kind: 'other-type'; readonly type: string }
   /** Of the type that was asked for, but with an element that no reply can hold. */
   | { readonly kind: 'too-large' };
 
-type Found = Extract<Standing, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
+type Found = Extract<LiveState, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
 
 type ReadOptions = Pick<CompareOptions, 'signal'> & { readonly rule: FieldRule };
 
@@ -29,7 +30,7 @@ export async function readLive(
   wanted: TypedKey,
   outcome: ReadOutcome,
   options: ReadOptions,
-): Promise<Standing> {
+): Promise<LiveState> {
   let read = outcome;
   for (let attempt = 1; ; attempt++) {
     const found = await follow(redis, wanted, read, options);
@@ -47,7 +48,7 @@ export async function readLive(
 async function follow(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
   if (outcome.kind === 'big') return readPages(redis, wanted, options);
   if (outcome.kind !== 'line') return outcome;
-  return { kind: 'content', content: contentBuilder(decodeLine(outcome.line), options.rule).finish() };
+  return { kind: 'content', content: contentBuilder(recordOf(outcome.line), options.rule).finish() };
 }
 
 async function readPages(redis: RedisPort, { key, type }: TypedKey, { rule, signal }: ReadOptions): Promise<Found> {
@@ -62,8 +63,7 @@ async function readPages(redis: RedisPort, { key, type }: TypedKey, { rule, sign
   return builder === null ? { kind: 'gone' } : { kind: 'content', content: builder.finish() };
 }
 
-function taken(builder: ContentBuilder | null, encoded: string, rule: FieldRule): ContentBuilder | null {
-  const line = decodeLine(encoded);
+function taken(builder: ContentBuilder | null, line: RecordLine, rule: FieldRule): ContentBuilder | null {
   if (line.void === true) return null;
   if (builder === null) return contentBuilder(line, rule);
   builder.add(line);
@@ -82,7 +82,7 @@ async function typeOf(redis: RedisPort, key: Buffer): Promise<string> {
   return normalType(asBuffer(reply.value).toString('latin1'));
 }
 
-function unreadable({ type }: TypedKey, reason: string): Standing {
+function unreadable({ type }: TypedKey, reason: string): LiveState {
   // The record could be read once, so what cannot is not what it was.
   if (reason.includes('too large')) return { kind: 'too-large' };
   throw refused(`a value of type ${type} (${reason})`);

@@ -4,7 +4,7 @@ import { fromText, type Text } from '../../snapshot/text.js';
 import { frame } from './frame.js';
 import { numbers } from './numbers.js';
 
-/** What a stream has beside its entries, in an order of its own. */
+/** What a stream has beside its entries, in its own order. */
 export interface StreamState {
   /** Last id and groups with all that is exact in them, as text to be compared. */
   readonly exact: string;
@@ -12,7 +12,7 @@ export interface StreamState {
   readonly deliveredAt: readonly number[];
 }
 
-export interface StreamDigest {
+interface StreamDigest {
   add(value: StreamValue): void;
   finish(): { readonly value: string; readonly stream: StreamState };
 }

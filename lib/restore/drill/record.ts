@@ -22,11 +22,16 @@ export const drillSchema = z.object({
   finishedAt: z.string().nullable(),
   /** From the beginning of the restore to the end of its proof; null when it did not get there. */
   milliseconds: z.number().nullable(),
+  /** From the beginning of the restore until all data were written: the time to service. Null in records of older versions. */
+  restoredMilliseconds: z.number().nullable().default(null),
+  /** When that was; and when the proof held. */
+  restoredAt: z.string().nullable().default(null),
+  provenAt: z.string().nullable().default(null),
 });
 export type Drill = z.infer<typeof drillSchema>;
 
 /** Writes a drill's record over what it said before. */
-export async function writeDrill(store: ObjectStore, drill: Drill): Promise<void> {
+export async function writeDrill(store: ObjectStore, drill: z.input<typeof drillSchema>): Promise<void> {
   const name = `${DRILLS}${drill.id}.json`;
   const body = encodeJson(drill);
   for (;;) {

@@ -1,22 +1,31 @@
 import type { Engine, Started } from '../../runs/engine.js';
-import type { Leg, RunDefinition, SerialPhase, StepOutcome, TaskPhase } from '../../runs/model.js';
+import type { Trigger } from '../../runs/records.js';
+import type { Attempt, RunDefinition, SerialPhase, StepOutcome, TaskPhase } from '../../runs/model.js';
+import { hasIdentity } from '../choose.js';
 import { catalogEntry } from '../../snapshot/catalog.js';
+import { loadManifest } from '../../snapshot/manifest.js';
 import { sourceOf } from '../../snapshot/source.js';
 import { latestTrusted, trustContext } from '../../snapshot/trust.js';
 import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../checkpoint.js';
 import type { RestorePorts, RestoreSettings } from '../context.js';
 import type { RestoreInput } from '../model.js';
-import { enter } from '../phases.js';
+import { enter, RESTORE_WORDS } from '../phases.js';
 import { restoreRun } from '../run.js';
-import { DRILL_TARGET, writeDrill, type Drill } from './record.js';
+import { DRILL_TARGET, drillSchema, writeDrill, type Drill } from './record.js';
 import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
 
 const FULL = 'the scratch database has no room: it is empty and refuses to take anything (see its maxmemory)';
 
-export interface DrillPorts extends RestorePorts {
+/** What the report of the restore says of its time. */
+const writtenSchema = drillSchema.pick({ restoredMilliseconds: true, restoredAt: true, provenAt: true });
+
+interface DrillPorts extends RestorePorts {
   /** Whether there is a database to drill in at all. */
   readonly hasScratch: boolean;
 }
+
+/** What a drill does in each phase. */
+export const DRILL_WORDS: RunDefinition['words'] = { prepare: 'emptying the scratch database', ...RESTORE_WORDS };
 
 /**
  * The run that proves that the newest verified snapshot can be restored: all phases of a restore into a scratch
@@ -32,9 +41,10 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
     mayResume: () => false,
     ...(letGo === undefined ? {} : { letGo }),
     firstPhase: 'prepare',
+    words: DRILL_WORDS,
     phases: {
       ...(Object.fromEntries(drilled) as RunDefinition['phases']),
-      prepare: { type: 'serial', step: (leg) => prepareStep(ports, leg) },
+      prepare: { type: 'serial', step: (attempt) => prepareStep(ports, attempt) },
     },
   };
 }
@@ -45,25 +55,25 @@ function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPha
   if (phase.type === 'tasks') {
     return {
       ...phase,
-      task: async (run, task, signal, turn) => {
+      task: async (run, task, signal, turn, confirm) => {
         await demand();
-        return phase.task(run, task, signal, turn);
+        return phase.task(run, task, signal, turn, confirm);
       },
     };
   }
   return {
     type: 'serial',
-    step: async (leg) => {
+    step: async (attempt) => {
       await demand();
-      return conclude(ports, leg, await phase.step(leg));
+      return conclude(ports, attempt, await phase.step(attempt));
     },
   };
 }
 
 type TrustingPorts = Pick<DrillPorts, 'clock' | 'redisOf' | 'signer' | 'store'>;
 
-/** Starts a drill with `latest`. */
-export async function startDrill(ports: TrustingPorts, engine: Engine): Promise<Started> {
+/** Starts a drill with `latest`. `trigger`: who or what asked for it. */
+export async function startDrill(ports: TrustingPorts, engine: Engine, trigger?: Trigger): Promise<Started> {
   const newest = await latestTrusted(await trustContext(ports, sourceOf(ports.redisOf(null).host)));
   const input: RestoreInput = {
     snapshot: newest?.id ?? '',
@@ -82,30 +92,35 @@ export async function startDrill(ports: TrustingPorts, engine: Engine): Promise<
   return engine.start({
     kind: 'drill',
     input,
+    ...(trigger === undefined ? {} : { trigger }),
     checkpoint: firstRestoreCheckpoint(ports.clock.now()),
     progress: { done: 0, total: newest?.manifest?.counts.keys ?? null, unit: 'keys', bytes: 0 },
   });
 }
 
 /** Sees that there is something to restore and somewhere to restore it. What cannot be drilled is not passed. */
-async function prepareStep(ports: DrillPorts, leg: Leg): Promise<StepOutcome> {
-  const { snapshot } = inputOf(leg.run);
+async function prepareStep(ports: DrillPorts, attempt: Attempt): Promise<StepOutcome> {
+  const { snapshot } = inputOf(attempt.run);
   const objection = await objectionToDrill(ports, snapshot);
-  if (objection !== null) return inconclusive(ports, leg, objection);
-  if (!(await wipeAndMark(ports.redisOf(DRILL_TARGET)))) return inconclusive(ports, leg, FULL);
-  await writeDrill(ports.store, await recordOf(ports, leg, { outcome: 'started' }));
-  const state = { ...parseRestoreCheckpoint(leg.run.checkpoint), startedAt: ports.clock.now() };
+  if (objection !== null) return inconclusive(ports, attempt, objection);
+  if (!(await wipeAndMark(ports.redisOf(DRILL_TARGET)))) return inconclusive(ports, attempt, FULL);
+  await writeDrill(ports.store, await recordOf(ports, attempt, { outcome: 'started' }));
+  const state = { ...parseRestoreCheckpoint(attempt.run.checkpoint), startedAt: ports.clock.now() };
   return enter('open', state, 0, ports.clock.now());
 }
 
 async function objectionToDrill(ports: DrillPorts, snapshot: string): Promise<string | null> {
   if (snapshot === '') return 'there is no verified snapshot to restore';
   if (!ports.hasScratch) return 'there is no scratch database: set DRILL_REDIS_REST_URL and DRILL_REDIS_REST_TOKEN';
+  const manifest = (await loadManifest(ports.store, snapshot))?.manifest;
+  if (manifest !== undefined && !hasIdentity(ports.encryptor, manifest)) {
+    return `snapshot ${snapshot} is encrypted and there is no age identity here to open it; drill on a machine that has it: npx soulcaster-backup drill --local --env-file .env`;
+  }
   return objectionTo(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
 }
 
-async function inconclusive(ports: DrillPorts, leg: Leg, reason: string): Promise<StepOutcome> {
-  const drill = await recordOf(ports, leg, { outcome: 'inconclusive', reason, finishedAt: timeOf(ports) });
+async function inconclusive(ports: DrillPorts, attempt: Attempt, reason: string): Promise<StepOutcome> {
+  const drill = await recordOf(ports, attempt, { outcome: 'inconclusive', reason, finishedAt: timeOf(ports) });
   await writeDrill(ports.store, drill);
   const error = {
     code: 'incomplete',
@@ -116,37 +131,54 @@ async function inconclusive(ports: DrillPorts, leg: Leg, reason: string): Promis
 }
 
 /** Wipes what was filled, and writes the record. */
-async function conclude(ports: DrillPorts, leg: Leg, outcome: StepOutcome): Promise<StepOutcome> {
+async function conclude(ports: DrillPorts, attempt: Attempt, outcome: StepOutcome): Promise<StepOutcome> {
   if (outcome.to !== 'end') return outcome;
-  const { startedAt } = parseRestoreCheckpoint(leg.run.checkpoint);
+  const { startedAt } = parseRestoreCheckpoint(attempt.run.checkpoint);
   await demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
   await wipe(ports.redisOf(DRILL_TARGET));
+  // What the scratch database cannot take says nothing of the snapshot.
+  if (outcome.error?.code === 'not-restorable') {
+    const { hint, message } = outcome.error;
+    return inconclusive(ports, attempt, `${message.replace('The target', 'The scratch database')} ${hint}`);
+  }
   const passed = outcome.state === 'succeeded';
-  const drill = await recordOf(ports, leg, {
+  const written = writtenSchema.safeParse(outcome.result).data;
+  const error =
+    outcome.error?.code === 'incomplete' ? { ...outcome.error, code: 'not-proven' as const } : outcome.error;
+  const drill = await recordOf(ports, attempt, {
     outcome: passed ? 'passed' : 'failed',
     reason: outcome.error?.message ?? null,
     finishedAt: timeOf(ports),
     milliseconds: passed ? ports.clock.now() - startedAt : null,
+    ...(passed ? written : {}),
   });
   await writeDrill(ports.store, drill);
-  return { ...outcome, result: { ...drill, restore: outcome.result } };
+  return {
+    ...outcome,
+    state: passed ? 'succeeded' : outcome.state === 'incomplete' ? 'failed' : outcome.state,
+    error,
+    result: { ...drill, restore: outcome.result },
+  };
 }
 
 async function recordOf(
   { store }: DrillPorts,
-  leg: Leg,
+  attempt: Attempt,
   changes: Partial<Drill> & Pick<Drill, 'outcome'>,
 ): Promise<Drill> {
-  const { snapshot } = inputOf(leg.run);
+  const { snapshot } = inputOf(attempt.run);
   const entry = snapshot === '' ? null : await catalogEntry(store, snapshot);
   return {
-    id: leg.run.id,
+    id: attempt.run.id,
     reason: null,
     snapshot: snapshot === '' ? null : snapshot,
     keys: entry?.manifest?.counts.keys ?? 0,
-    startedAt: leg.run.createdAt,
+    startedAt: attempt.run.createdAt,
     finishedAt: null,
     milliseconds: null,
+    restoredMilliseconds: null,
+    restoredAt: null,
+    provenAt: null,
     ...changes,
   };
 }

@@ -26,14 +26,14 @@ export async function objectionTo(scratch: RedisPort, primary: RedisPort): Promi
 
 /**
  * Throws `config` when a database may not be drilled in any more. A drill asks before each phase and task: a deployment
- * in between may have put another database under the same variables. One that was wiped at the end of a leg that died
+ * in between may have put another database under the same variables. One that was wiped at the end of an attempt that died
  * is empty, and bears no mark.
  */
 export async function demandScratch(scratch: RedisPort, primary: RedisPort): Promise<void> {
   const objection = await objectionTo(scratch, primary);
   if (objection === null) return;
   throw new AppError('config', `The drill cannot go on: ${objection}`, {
-    hint: 'Leave DRILL_REDIS_REST_URL and what it leads to alone while a drill is at work. Nothing more was written; drill again.',
+    hint: 'Leave DRILL_REDIS_REST_URL and what it leads to alone while a drill is in progress. Nothing more was written; drill again.',
   });
 }
 
@@ -53,6 +53,20 @@ export async function wipeAndMark(scratch: RedisPort): Promise<boolean> {
     }
   }
   return false;
+}
+
+/** What is restored into it is data: a later drill must not wipe that for a mark which one that died has left. */
+export async function removeMark(redis: RedisPort): Promise<void> {
+  if (!(await isMarked(redis))) return;
+  const [reply] = await redis.pipeline([['UNLINK', SCRATCH_MARK]]);
+  if (reply !== undefined && 'value' in reply) return;
+  throw new AppError(
+    'redis-denied',
+    `The target bears the mark of a scratch database, ${SCRATCH_MARK}, and refuses UNLINK`,
+    {
+      hint: 'Restore with the standard REST token of the target: with that mark the next drill would wipe it.',
+    },
+  );
 }
 
 /** Empties a scratch database; one that is full as well. */

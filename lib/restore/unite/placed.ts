@@ -64,7 +64,7 @@ export async function readPlaced(store: ObjectStore, prefix: string): Promise<Pl
   };
 }
 
-/** A list that stands alone is a group of its own. */
+/** A list that stands alone is a group. */
 function memberHash(list: ClassifiedKey, member: Buffer): bigint {
   const group = memberListOf(list)?.group ?? list.family;
   return hashOf(Buffer.from(`${group}\n${group === 'owner' ? '' : (list.project ?? '')}`), member);

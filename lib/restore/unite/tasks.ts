@@ -1,24 +1,26 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../../json.js';
-import { doubledLines } from '../../snapshot/doubles.js';
-import { sealName } from '../../snapshot/ledger.js';
-import { loadManifest, type Manifest } from '../../snapshot/manifest.js';
+import type { RedisPort } from '../../ports/redis.js';
+import { duplicateLines } from '../../snapshot/duplicates.js';
+import { encryptName } from '../../snapshot/ledger.js';
+import { isDue } from '../../snapshot/expiry-time.js';
 import { fromText, type Text } from '../../snapshot/text.js';
 import { keyOf } from '../../snapshot/record.js';
-import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { buildKey, classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
+import type { LackFinder } from '../abilities.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
 import { keySet, readSourceIndex, type KeySet } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
-import { countAction, wantsExample, type Plan } from '../plan-counts.js';
+import type { Needs } from '../needs.js';
+import { countAction, countLack, countType, EXAMPLES, wantsExample, type Plan } from '../plan-counts.js';
 import { countProof, wantsProof, type Proof, type Verdict } from '../proof-counts.js';
-import { sourceRecords } from '../source.js';
 import { stagingPrefix } from '../staged.js';
-import { inScope } from '../target-records.js';
-import type { Judgement } from './judge.js';
-import { membersOf, PAGE, readLivePages, sameScore, type ListPage } from './members.js';
+import { listMode } from '../selected.js';
+import type { ComparisonContext } from './compare-pages.js';
+import { runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
 import { placedPrefix, placedWriter, readPlaced, type Placed, type PlacedWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
 
@@ -27,8 +29,8 @@ export const livePlaces = (run: string): string => `${placedPrefix(run)}live-`;
 export const sourcePlaces = (run: string): string => `${placedPrefix(run)}source-`;
 
 /** Passes over a list that has expired, as other keys are. */
-function isUnited(record: TargetRecord, mode: RestoreContext['input']['mode']): boolean {
-  const found = record.expired ? null : listOf(keyOf(record.first), mode);
+function isUnited(record: TargetRecord, input: RestoreContext['input']): boolean {
+  const found = record.expired ? null : listOf(keyOf(record.first), listMode(input));
   return found !== null && record.first.t === found.list.type;
 }
 
@@ -38,9 +40,8 @@ async function* valuesOf(
   records: AsyncIterable<TargetRecord>,
   lists: Uniter | null,
 ): AsyncGenerator<TargetRecord> {
-  const { mode } = context.input;
   for await (const record of records) {
-    if (isUnited(record, mode)) await lists?.see(record);
+    if (isUnited(record, context.input)) await lists?.see(record);
     else if (keys === null || !isDangling(record, keys)) yield record;
   }
   await lists?.end();
@@ -55,7 +56,7 @@ function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
   return !keys.has(Buffer.from(buildKey('feedback', { project, item })));
 }
 
-/** The records that are written and compared as values. Mode `replace` knows no others. */
+/** The records that are written and compared as values. Mode `replace` knows no others, but for items. */
 export async function* valueRecords(
   ports: RestorePorts,
   context: RestoreContext,
@@ -63,7 +64,7 @@ export async function* valueRecords(
   records: AsyncIterable<TargetRecord>,
   lists: Uniter | null = null,
 ): AsyncGenerator<TargetRecord> {
-  if (context.input.mode === 'replace') yield* records;
+  if (listMode(context.input) === 'replace') yield* records;
   else yield* valuesOf(context, await sourceKeys(ports, context, run), records, lists);
 }
 
@@ -74,27 +75,40 @@ export async function planLists(
   run: string,
   task: number,
   plan: Plan,
+  finder: LackFinder,
 ): Promise<Uniter> {
   const { input, redis, state } = context;
+  const mode = listMode(input);
   const keys = await sourceKeys(ports, context, run);
-  const places = input.mode === 'merge' ? placedWriter() : null;
+  const places = mode === 'merge' ? placedWriter() : null;
+  const isItems = 'items' in input.scope;
   const tell = async (outcome: ListOutcome): Promise<void> => {
-    const action = listAction(outcome, input.mode);
+    const action = listAction(outcome, mode);
     countAction(plan, outcome.known.family, action);
+    if (outcome.expiry && mode === 'merge') plan.lists.expiry += 1;
+    if (outcome.lacking > 0 && (action === 'write' || action === 'unite' || action === 'overwrite'))
+      countType(plan, outcome.record.first.t);
+    for (const code of await finder.lacks(needsOf(outcome, comparison)))
+      await countLack(plan, code, () => encryptName(ports.encryptor, outcome.key));
     if (outcome.live !== 'other' && outcome.live !== 'unsavable') plan.lists.added += outcome.lacking;
-    else plan.lists.wrongType += 1;
-    if (action !== 'write' && action !== 'same' && wantsExample(plan, action)) {
-      plan.examples.push({ action, key: await sealName(ports.sealer, outcome.key) });
+    else {
+      plan.lists.wrongType += 1;
+      if (plan.lists.wrong.length < EXAMPLES) plan.lists.wrong.push(await encryptName(ports.encryptor, outcome.key));
+    }
+    if ((isItems || action !== 'write') && action !== 'same' && wantsExample(plan, action)) {
+      plan.examples.push({ action, key: await encryptName(ports.encryptor, outcome.key) });
     }
   };
-  const judgement: Judgement = {
+  const comparison: ComparisonContext = {
     redis,
-    mode: input.mode,
+    mode,
+    isItems,
     safety: input.safety,
     placed: await livePlaced(ports, context, run),
-    coming: (key) => keys.has(key),
+    // What the snapshot holds beside the scope stays there.
+    coming: (key) => keys.has(key) && context.belongs(key, classifyKey(key.toString('utf8'))) === 'owned',
   };
-  const lists = state.targetEmpty ? countingUniter(tell) : uniter(judgement, tell, null);
+  const lists = state.targetEmpty ? countingUniter(redis, tell) : uniter(comparison, tell, null);
   return {
     async see(record) {
       await lists.see(places === null ? record : noting(record, places));
@@ -106,17 +120,43 @@ export async function planLists(
   };
 }
 
-/** Nothing has to be read of an empty target. */
-function countingUniter(tell: (outcome: ListOutcome) => Promise<void>): Uniter {
+/**
+ * Nothing has to be read of an empty target, but for members that may be larger than a request to it: they are asked for,
+ * since what it cannot take must be found before anything is written.
+ */
+function countingUniter(redis: RedisPort, tell: (outcome: ListOutcome) => Promise<void>): Uniter {
   return {
     async see(record) {
-      let lacking = membersOf(record.first).length;
-      for await (const line of record.rest ?? []) lacking += membersOf(line).length;
       const key = keyOf(record.first);
       const known = classifyKey(key.toString('utf8'));
-      await tell({ record, key, known, live: 'none', lacking, differ: 0 });
+      let lacking = 0;
+      let scripts = record.rest !== null;
+      for await (const line of joined(record.first, record.rest)) {
+        const members = membersOf(line);
+        lacking += members.length;
+        scripts ||= members.some(({ name }) => !isUtf8(name)) || [...memberPages(members, nameOf)].length > 1;
+        const large = members.filter(({ name }) => name.length > NAME_BYTES);
+        for (const { name } of large) await runCommands(redis, [['SMISMEMBER', key, name]]);
+      }
+      if (lacking === 0) return;
+      await tell({ record, key, known, live: 'none', lacking, differ: 0, expiry: false, scripts });
     },
     end: () => Promise.resolve(),
+  };
+}
+
+/** What it takes to bring a list to what the plan says. Its members are no bytes that count as room: most are there. */
+function needsOf({ expiry, lacking, live, record, scripts }: ListOutcome, { isItems, mode }: ComparisonContext): Needs {
+  const isMerge = mode === 'merge';
+  const isLeft = live === 'unsavable' || (live === 'other' && !isMerge);
+  const isMade = live === 'none' || live === 'other';
+  const expires = (lacking > 0 && (isMade || (isMerge && !isItems))) || (expiry && isMerge);
+  return {
+    json: false,
+    binary: scripts && lacking > 0 && !isLeft,
+    fieldExpiry: null,
+    expiry: expires && !isLeft ? (record.first.x ?? null) : null,
+    bytes: 0,
   };
 }
 
@@ -145,8 +185,9 @@ export async function uniteTask(
   ports: RestorePorts,
   run: RunRecord,
   records: (context: RestoreContext) => AsyncIterable<TargetRecord>,
+  signal: AbortSignal,
 ): Promise<Json> {
-  const context = await openContext(ports, run);
+  const context = await openContext(ports, run, signal);
   const { input, redis, state } = context;
   const before = redis.usage();
   await keepLocks(redis, state.projects, run.id);
@@ -156,16 +197,21 @@ export async function uniteTask(
     counts.lists += 1;
     counts.members += outcome.lacking;
   };
-  const judgement = await judgementOf(ports, context, run.id);
-  const lists = uniter(judgement, tell, () => `${stagingPrefix(run.id)}${randomUUID()}`);
-  for await (const record of records(context)) if (isUnited(record, input.mode)) await lists.see(record);
+  const comparison = await comparisonContextOf(ports, context, run.id);
+  const lists = uniter(comparison, tell, () => `${stagingPrefix(run.id)}${randomUUID()}`);
+  for await (const record of records(context)) if (isUnited(record, input)) await lists.see(record);
   await lists.end();
   return { ...counts, spent: spentSince(redis, before) };
 }
 
-async function judgementOf(ports: RestorePorts, context: RestoreContext, run: string): Promise<Judgement> {
+async function comparisonContextOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  run: string,
+): Promise<ComparisonContext> {
   const { input, redis } = context;
-  return { redis, mode: input.mode, safety: input.safety, placed: await livePlaced(ports, context, run), coming: null };
+  const placed = await livePlaced(ports, context, run);
+  return { redis, mode: listMode(input), isItems: 'items' in input.scope, safety: input.safety, placed, coming: null };
 }
 
 /** Proves the lists of one part: nothing of them may be lacking. */
@@ -175,23 +221,26 @@ export async function proveLists(
   run: string,
   proof: Proof,
 ): Promise<Uniter> {
-  const { mode } = context.input;
-  const tell = async ({ key, known, live, lacking, differ, record }: ListOutcome): Promise<void> => {
-    const over = record.first.x !== undefined && Number(record.first.x) <= ports.clock.now();
-    const verdict = over && live === 'none' ? 'expired' : verdictOf(live, lacking, differ, mode);
-    await count(ports, proof, key, known.family, verdict, 'members');
+  const mode = listMode(context.input);
+  const tell = async (outcome: ListOutcome): Promise<void> => {
+    const { key, known, lacking, live, record } = outcome;
+    const isOver = record.first.x !== undefined && isDue(record.first.x, context.now());
+    const verdict = isOver && live === 'none' ? 'expired' : verdictOf(outcome, mode);
+    await count(ports, proof, key, known.family, verdict, lacking > 0 ? 'members' : 'expiry');
   };
-  return uniter(await judgementOf(ports, context, run), tell, null);
+  return uniter(await comparisonContextOf(ports, context, run), tell, null);
 }
 
-function verdictOf(live: ListOutcome['live'], lacking: number, differ: number, mode: string): Verdict {
+function verdictOf({ differ, expiry, lacking, live }: ListOutcome, mode: string): Verdict {
   if (live === 'unsavable') return mode === 'missing' ? 'kept' : 'blocked';
   if (live === 'other') return mode === 'missing' ? 'kept' : 'different';
   if (lacking > 0) return live === 'none' ? 'missing' : 'different';
-  return live === 'none' || differ > 0 ? 'kept' : 'equal';
+  if (expiry && mode === 'merge') return 'different';
+  return live === 'none' || differ > 0 || expiry ? 'kept' : 'equal';
 }
 
-async function count(
+/** Counts a list into a proof, by name if it fails it. */
+export async function count(
   ports: RestorePorts,
   proof: Proof,
   key: Buffer,
@@ -201,77 +250,10 @@ async function count(
 ): Promise<void> {
   countProof(proof, family, verdict);
   if (!wantsProof(proof, verdict)) return;
-  proof.examples.push({ verdict, key: await sealName(ports.sealer, key), difference });
+  proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference });
 }
 
-/** The safety snapshot, as far as lists are held against it; null where nothing was there, or nothing was saved. */
-export async function savedLists(
-  ports: RestorePorts,
-  { input, state }: Pick<RestoreContext, 'input' | 'state'>,
-): Promise<Manifest | null> {
-  if (input.mode === 'replace' || state.targetEmpty || state.undo === null || !isId(state.undo)) return null;
-  return (await loadManifest(ports.store, state.undo))?.manifest ?? null;
-}
-
-/**
- * Proves that no list lost a member which was there before anything was written, by one part of the safety snapshot. In
- * mode `merge` a member is also where it belongs when the snapshot has it in another list of the group, and its score
- * may be the snapshot's.
- */
-export async function proveKept(
-  ports: RestorePorts,
-  context: RestoreContext,
-  run: string,
-  saved: Manifest,
-  part: number,
-  proof: Proof,
-): Promise<void> {
-  const { input, facts, redis } = context;
-  const placed = input.mode === 'merge' ? await readPlaced(ports.store, sourcePlaces(run)) : null;
-  let batch: ListPage[] = [];
-  const lost = new Map<string, ListPage>();
-  const flush = async (): Promise<void> => {
-    const pages = batch;
-    batch = [];
-    const live = await readLivePages(redis, pages);
-    for (const [at, page] of pages.entries()) {
-      // Of another type means that it was replaced on purpose, or by somebody else; the list's own proof tells.
-      if (live[at]?.type === 'other' || live[at]?.type === 'unsavable') continue;
-      const isLost = page.members.some(
-        ({ name, score }, n) => !isKept(page, name, score, live[at]?.scores[n] ?? null, placed),
-      );
-      if (isLost) lost.set(page.key.toString('utf8'), page);
-    }
-  };
-  for await (const { first, rest } of sourceRecords(ports, saved, part)) {
-    const found = listOf(keyOf(first), input.mode);
-    if (found === null || first.t !== found.list.type || !inScope(input, facts, found.known)) continue;
-    if (first.x !== undefined && Number(first.x) <= ports.clock.now()) continue;
-    for await (const line of joined(first, rest)) {
-      const members = membersOf(line);
-      for (let at = 0; at < members.length; at += PAGE) {
-        batch.push({ key: keyOf(first), ...found, members: members.slice(at, at + PAGE) });
-        if (batch.length >= 50) await flush();
-      }
-    }
-  }
-  if (batch.length > 0) await flush();
-  for (const { key, known } of lost.values()) await count(ports, proof, key, known.family, 'different', 'members-lost');
-}
-
-function isKept(
-  { key, known, list }: ListPage,
-  name: Buffer,
-  score: string | null,
-  live: string | null,
-  placed: Placed | null,
-): boolean {
-  const isSnapshots = placed?.here(known, key, name) === true;
-  if (live === null) return list.group !== null && !isSnapshots && placed?.anywhere(known, name) === true;
-  return isSnapshots || score === null || sameScore(live, score);
-}
-
-async function* joined<T>(first: T, rest: AsyncIterable<T> | null): AsyncGenerator<T> {
+export async function* joined<T>(first: T, rest: AsyncIterable<T> | null): AsyncGenerator<T> {
   yield first;
   yield* rest ?? [];
 }
@@ -282,13 +264,18 @@ async function livePlaced(ports: RestorePorts, { input, state }: RestoreContext,
   return readPlaced(ports.store, livePlaces(run));
 }
 
-async function sourceKeys(ports: RestorePorts, { manifest, state }: RestoreContext, run: string): Promise<KeySet> {
+/** All keys of the snapshot: an item may be in it that a scope of lists alone leaves out. */
+async function sourceKeys(ports: RestorePorts, { manifest }: RestoreContext, run: string): Promise<KeySet> {
   return keySet(
     (async function* () {
-      for (const part of state.parts) {
+      for (const part of manifest.parts.keys()) {
         const index = await readSourceIndex(ports.store, run, part);
-        yield { index, without: doubledLines(manifest.doubles, part) };
+        yield { index, without: duplicateLines(manifest.doubles, part) };
       }
     })(),
   );
+}
+
+function nameOf({ name }: Member): Buffer {
+  return name;
 }

@@ -4,9 +4,9 @@ import { classifyKey, type ClassifiedKey } from '../../soulcaster/keys.js';
 import { memberListOf, type MemberList } from '../../soulcaster/member-lists.js';
 import type { Mode, TargetRecord } from '../model.js';
 import type { Action } from '../plan-counts.js';
-import { judgePages, type Judged, type Judgement } from './judge.js';
-import { membersOf, PAGE, type ListPage, type LivePage, type Member } from './members.js';
-import { additionCommands, send, stagedAddition, type Addition } from './write.js';
+import { comparePages, type ComparedPage, type ComparisonContext } from './compare-pages.js';
+import { memberPages, membersOf, NAME_BYTES, PAGE, type ListPage, type LivePage, type Member } from './members.js';
+import { setExpiry, stagedAddition, writeAdditions, type Addition } from './write.js';
 
 /** Pages and members that are judged with one request. */
 const BATCH_PAGES = 200;
@@ -23,6 +23,10 @@ export interface ListOutcome {
   readonly lacking: number;
   /** Members that are there with another score, which the mode leaves. */
   readonly differ: number;
+  /** Whether the list is there with another expiry. */
+  readonly expiry: boolean;
+  /** Whether what is lacking is added by a script: a name that is no text, or more than a page. */
+  readonly scripts: boolean;
 }
 
 /** How a list of the snapshot is to be united, or null when the key is a value like any other. */
@@ -50,79 +54,100 @@ interface Pending {
  * `stagedName` what is lacking is written as well, each list at once.
  */
 export function uniter(
-  judgement: Judgement,
+  comparison: ComparisonContext,
   tell: (outcome: ListOutcome) => void | Promise<void>,
   stagedName: (() => string) | null,
 ): Uniter {
-  const { redis, mode } = judgement;
+  const { redis, mode } = comparison;
   let waiting: Pending[] = [];
-  let members = 0;
+  let [members, bytes] = [0, 0];
+
+  /**
+   * Gives lists the snapshot's expiry before anything is added: one that expired in between would come back as what it
+   * lacked alone. So they are judged once more.
+   */
+  const withExpiry = async (compared: readonly ComparedPage[]): Promise<readonly ComparedPage[]> => {
+    const others = mode === 'merge' ? compared.filter(({ expiry }) => expiry).map(({ page }) => page) : [];
+    if (others.length === 0) return compared;
+    await setExpiry(redis, others);
+    const again = await comparePages(comparison, others);
+    return compared.map((each) => (each.expiry ? { ...(again.shift() as ComparedPage), expiry: true } : each));
+  };
+
+  const additionOf = ({ page, add, live }: ComparedPage): Addition => ({
+    page,
+    add,
+    expires: mode === 'merge' && !comparison.isItems,
+    replaces: live.type === 'other',
+    isNew: live.type === 'none',
+  });
 
   const flush = async (): Promise<void> => {
     const batch = waiting;
-    [waiting, members] = [[], 0];
-    const judged = await judgePages(
-      judgement,
+    [waiting, members, bytes] = [[], 0, 0];
+    let compared: readonly ComparedPage[] = await comparePages(
+      comparison,
       batch.map(({ page }) => page),
     );
     if (stagedName !== null) {
-      const additions = judged.map((each, at) => additionOf(each, batch[at]?.record as TargetRecord));
-      await send(
-        redis,
-        additions.flatMap((addition) => (addition.add.length === 0 ? [] : additionCommands(mode, addition))),
-      );
+      compared = await withExpiry(compared);
+      await writeAdditions(redis, mode, compared.filter(({ add }) => add.length > 0).map(additionOf));
     }
-    for (const [at, each] of judged.entries()) await tell(outcomeOf(batch[at]?.record as TargetRecord, each));
+    for (const [at, each] of compared.entries()) await tell(outcomeOf(batch[at]?.record as TargetRecord, each));
   };
 
   const seeLarge = async (record: TargetRecord): Promise<void> => {
     const staged = stagedName === null ? null : stagedAddition(redis, mode, stagedName());
     let [lacking, differ] = [0, 0];
-    let first: Judged | null = null;
+    let first: ComparedPage | null = null;
+    let isGone = false;
     for await (const page of pagesOf(record)) {
-      const [judged] = await judgePages(judgement, [page]);
-      if (judged === undefined) continue;
-      first ??= judged;
-      lacking += judged.add.length;
-      differ += judged.differ;
-      await staged?.gather(page, judged.add);
+      let [compared] = await comparePages(comparison, [page]);
+      if (compared !== undefined && first === null && staged !== null) [compared] = await withExpiry([compared]);
+      if (compared === undefined) continue;
+      first ??= compared;
+      isGone ||= compared.live.type === 'none';
+      lacking += compared.add.length;
+      differ += compared.differ;
+      await staged?.gather(page, compared.add);
     }
     if (first === null) return;
-    await staged?.take(additionOf(first, record));
-    await tell({ ...outcomeOf(record, first), lacking, differ });
+    await staged?.take(additionOf(first));
+    const outcome = { ...outcomeOf(record, first), lacking, differ, scripts: lacking > 0 };
+    await tell(isGone && outcome.live === 'list' ? { ...outcome, live: 'none' } : outcome);
   };
 
   return {
     async see(record) {
-      if (record.rest !== null || membersOf(record.first).length > PAGE) {
+      const own = membersOf(record.first);
+      if (record.rest !== null || [...memberPages(own, nameOf)].length > 1) {
         await seeLarge(record);
         return;
       }
-      const page = pageOf(record, membersOf(record.first));
+      const page = pageOf(record, own);
       if (page === null || page.members.length === 0) return;
       waiting.push({ record, page });
-      members += page.members.length;
-      if (waiting.length >= BATCH_PAGES || members >= BATCH_MEMBERS) await flush();
+      members += own.length;
+      for (const { name } of own) bytes += name.length;
+      if (waiting.length >= BATCH_PAGES || members >= BATCH_MEMBERS || bytes >= NAME_BYTES) await flush();
     },
     end: () => (waiting.length === 0 ? Promise.resolve() : flush()),
   };
 }
 
-function additionOf({ page, add, live }: Judged, { first }: TargetRecord): Addition {
-  return { page, add, expiresAt: first.x, replaces: live.type === 'other', isNew: live.type === 'none' };
-}
-
-function outcomeOf(record: TargetRecord, { page, add, differ, live }: Judged): ListOutcome {
+function outcomeOf(record: TargetRecord, { page, add, differ, expiry, live }: ComparedPage): ListOutcome {
   const { key, known } = page;
-  return { record, key, known, live: live.type, lacking: add.length, differ };
+  const scripts = !add.every(({ name }) => isUtf8(name));
+  return { record, key, known, live: live.type, lacking: add.length, differ, expiry, scripts };
 }
 
 function pageOf({ first }: TargetRecord, members: readonly Member[]): ListPage | null {
   const key = keyOf(first);
   const found = listOf(key, 'merge');
-  return found === null ? null : { key, ...found, members };
+  return found === null ? null : { key, ...found, members, expiresAt: first.x };
 }
 
+/** What is left of a line's members goes with those of the next. */
 async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
   let members: Member[] = [];
   const lines = async function* () {
@@ -130,9 +155,10 @@ async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
     yield* record.rest ?? [];
   };
   for await (const line of lines()) {
-    members.push(...membersOf(line));
-    for (; members.length >= PAGE; members = members.slice(PAGE)) {
-      const page = pageOf(record, members.slice(0, PAGE));
+    const pages = [...memberPages([...members, ...membersOf(line)], nameOf)];
+    members = pages.pop() ?? [];
+    for (const some of pages) {
+      const page = pageOf(record, some);
       if (page !== null) yield page;
     }
   }
@@ -140,11 +166,15 @@ async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
   if (last !== null) yield last;
 }
 
+function nameOf({ name }: Member): Buffer {
+  return name;
+}
+
 /** What the plan says of a list. */
-export function listAction({ live, lacking, differ }: ListOutcome, mode: Mode): Action {
+export function listAction({ live, lacking, differ, expiry }: ListOutcome, mode: Mode): Action {
   if (live === 'unsavable') return mode === 'merge' ? 'blocked' : 'keep';
   if (live === 'other') return mode === 'merge' ? 'overwrite' : 'keep';
   if (live === 'none') return lacking > 0 ? 'write' : 'keep';
-  if (lacking > 0) return 'unite';
-  return differ > 0 ? 'keep' : 'same';
+  if (lacking > 0 || (expiry && mode === 'merge')) return 'unite';
+  return differ > 0 || expiry ? 'keep' : 'same';
 }

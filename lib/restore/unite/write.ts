@@ -1,11 +1,13 @@
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
 import { atOnce } from '../../redis/at-once.js';
+import { inHalves, isTooLarge } from '../../redis/halving.js';
+import { toArgument } from '../../snapshot/expiry-time.js';
 import type { RecordLine } from '../../snapshot/record.js';
 import { toText } from '../../snapshot/text.js';
 import { STAGED_TTL_MS } from '../write/limits.js';
 import { valueCommands } from '../write/commands.js';
 import type { Mode } from '../model.js';
-import { valueOf, type ListPage, type Member } from './members.js';
+import { runCommands, memberTooLarge, valueOf, type ListPage, type Member } from './members.js';
 
 /** Takes all members of a staged list into the list that it is for: at once, and once more without harm. */
 const TAKE_IN = `if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('ERR staged members are gone') end
@@ -28,26 +30,49 @@ else
   local all = redis.call('SMEMBERS', KEYS[2])
   for i = 1, #all, 1000 do redis.call('SADD', KEYS[1], unpack(all, i, math.min(i + 999, #all))) end
 end
-if there == 0 and ARGV[2] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
+if (there == 0 or ARGV[3] == 'always') and ARGV[2] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
 return 1`;
 
 /** Members to write into a list. */
 export interface Addition {
   readonly page: ListPage;
   readonly add: readonly Member[];
-  /** When the key expires if it is made here; a list that is there keeps its own. */
-  readonly expiresAt: RecordLine['x'];
+  /** Whether a list that is there gets the page's expiry as one that is made here does. */
+  readonly expires: boolean;
   /** Something of another type is in the way, and goes. */
   readonly replaces: boolean;
   readonly isNew: boolean;
 }
 
-/** The commands of additions that are a page each: they go in one transaction. */
-export function additionCommands(mode: Mode, { page, add, expiresAt, replaces, isNew }: Addition): RedisCommand[] {
+function additionCommands(mode: Mode, { page, add, expires, replaces, isNew }: Addition): RedisCommand[] {
   const commands: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
   commands.push(...addCommands(mode, page.key, page.list.type, add));
-  if ((isNew || replaces) && expiresAt !== undefined) commands.push(['PEXPIREAT', page.key, expiresAt]);
+  // Also where it has that expiry: its time may have come since it was read, and what is added would make it again.
+  if ((isNew || replaces || expires) && page.expiresAt !== undefined) commands.push(expiryCommand(page));
   return commands;
+}
+
+function expiryCommand({ key, expiresAt }: ListPage): RedisCommand {
+  return expiresAt === undefined ? ['PERSIST', key] : ['PEXPIREAT', key, toArgument(expiresAt)];
+}
+
+/** Gives lists the expiry of their pages. Not in a MULTI, which a database that is full would refuse. */
+export async function setExpiry(redis: RedisPort, pages: readonly ListPage[]): Promise<void> {
+  for (const reply of await runCommands(redis, pages.map(expiryCommand))) valueOf(reply);
+}
+
+/** Writes additions that are a page each: each list at once, with as few requests as their size allows. */
+export async function writeAdditions(redis: RedisPort, mode: Mode, additions: readonly Addition[]): Promise<void> {
+  const run = async (some: readonly Addition[]): Promise<null[]> => {
+    await send(
+      redis,
+      some.flatMap((addition) => additionCommands(mode, addition)),
+    );
+    return some.map(() => null);
+  };
+  await inHalves(additions, run, ({ page }) => {
+    throw memberTooLarge(page.key);
+  });
 }
 
 function addCommands(mode: Mode, key: Buffer | string, type: 'set' | 'zset', add: readonly Member[]): RedisCommand[] {
@@ -68,12 +93,16 @@ export function stagedAddition(redis: RedisPort, mode: Mode, name: string) {
       if (add.length === 0) return;
       staged += add.length;
       const commands = addCommands('merge', name, page.list.type, add);
-      await send(redis, [...commands, ['PEXPIRE', name, STAGED_TTL_MS]]);
+      await send(redis, [...commands, ['PEXPIRE', name, STAGED_TTL_MS]]).catch((error: unknown) => {
+        throw isTooLarge(error) ? memberTooLarge(page.key) : error;
+      });
     },
-    async take({ page, expiresAt, replaces }: Omit<Addition, 'add'>): Promise<number> {
+    async take({ page, expires, replaces }: Omit<Addition, 'add'>): Promise<number> {
       if (staged === 0) return 0;
       const before: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
-      await send(redis, [...before, ['EVAL', TAKE_IN, 2, page.key, name, mode, String(expiresAt ?? '')]]);
+      const time = page.expiresAt === undefined ? '' : toArgument(page.expiresAt);
+      const when = expires ? 'always' : 'new';
+      await send(redis, [...before, ['EVAL', TAKE_IN, 2, page.key, name, mode, time, when]]);
       await send(redis, [['UNLINK', name]]);
       return staged;
     },

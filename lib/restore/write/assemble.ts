@@ -9,7 +9,7 @@ import { wireBytes } from './size.js';
  * follows whether it is text (`t`), hex (`x`) or the name of the string that holds it (`g`). A string that is gone is
  * an error, not an empty argument: then this is a second try that came after the first one's end.
  */
-const RUN_ASSEMBLED = `local byte = {}
+export const RUN_ASSEMBLED = `local byte = {}
 for i = 0, 255 do byte[string.format('%02x', i)] = string.char(i) end
 local command = {}
 for i = 2, #ARGV do
@@ -26,7 +26,7 @@ for i = 2, #ARGV do
 end
 return redis.pcall(unpack(command))`;
 
-export interface Assembled {
+interface Assembled {
   readonly command: RedisCommand;
   /** Staged strings to remove when the command was run. */
   readonly pieces: readonly string[];

@@ -9,7 +9,7 @@ import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js'
 import { about } from './refusal.js';
 import { toArgument } from './size.js';
 
-/** An ordinary record: one line that takes no page of its own. */
+/** An ordinary record: one line that takes no separate page. */
 export interface BatchItem {
   readonly line: RecordLine;
   readonly key: RedisArgument;

@@ -13,7 +13,7 @@ export interface ValueCommand {
 }
 
 /**
- * The commands that add what a line holds to the value of `key`; an element beyond a page's size has one of its own.
+ * The commands that add what a line holds to the value of `key`; an element beyond a page's size has a separate one.
  * Strings are none of it: how they are written depends on where they are written to.
  */
 export function* valueCommands(key: RedisArgument, line: RecordLine, pageBytes = PAGE_BYTES): Generator<ValueCommand> {

@@ -43,7 +43,7 @@ export function fieldExpiryError(kind: string): AppError {
 /** A staged key is gone or is not what was written: evicted, flushed, or touched by a request that came late. */
 export function stagedKeyError(): AppError {
   return new AppError('redis-unavailable', 'A key that was being put together is not as it was written', {
-    hint: 'It is written anew with the next try. If it keeps happening, see whether the target evicts keys or somebody flushes it.',
+    hint: 'It is written again with the next try. If it keeps happening, see whether the target evicts keys or somebody flushes it.',
     transient: true,
   });
 }

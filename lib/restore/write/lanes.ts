@@ -1,5 +1,5 @@
 /** A bounded number of jobs at a time. */
-export interface Lanes {
+interface Lanes {
   /** Waits for a free lane and starts the job in it. Throws the first failure of any job instead. */
   start(job: () => Promise<void>): Promise<void>;
   /** The same, and waits for the job's end. */

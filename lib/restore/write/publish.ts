@@ -6,7 +6,7 @@ import { commandError, stagedKeyError, valuesOf } from './errors.js';
 import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
 
 /** What tells a value that was put in place from another: `type` as TYPE says it (`none`: no key), and its size. */
-export interface KeyState {
+interface KeyState {
   readonly type: string;
   /** Bytes of a string, else elements; 1 for a JSON document. */
   readonly size: number;
@@ -43,7 +43,7 @@ export async function stateOf({ wire }: Writer, key: RedisArgument, type: Record
   return { type: Buffer.isBuffer(found.value) ? found.value.toString('latin1') : '', size: counted };
 }
 
-/** Puts a staged key in the place of its own, whole and with its expiry. */
+/** Renames a staged key to its final name, whole and with its expiry. */
 export function publish(writer: Writer, staged: Staged): Promise<WriteCounts> {
   return writer.mode === 'missing' ? publishMissing(writer, staged) : publishOver(writer, staged);
 }

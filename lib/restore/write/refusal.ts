@@ -1,11 +1,11 @@
 import { AppError, type ErrorCode } from '../../errors.js';
 import type { RedisArgument } from '../../ports/redis.js';
-import type { Sealer } from '../../ports/sealer.js';
-import { sealName } from '../../snapshot/ledger.js';
+import type { Encryptor } from '../../ports/encryptor.js';
+import { encryptName } from '../../snapshot/ledger.js';
 import { shownName } from '../shown-name.js';
 
 /** What the target refused, and for which key. The key's name must not be shown before it is encrypted where names are. */
-export class WriteRefusal extends AppError {
+class WriteRefusal extends AppError {
   constructor(
     error: AppError,
     readonly key: Buffer,
@@ -24,10 +24,10 @@ export function about(key: RedisArgument, error: unknown): unknown {
 }
 
 /** The error with its key's name in its message, as it may be shown. */
-export async function named(sealer: Sealer, error: unknown): Promise<unknown> {
+export async function named(encryptor: Encryptor, error: unknown): Promise<unknown> {
   if (!(error instanceof WriteRefusal)) return error;
   const { code, message, hint, transient, cause, key } = error;
-  return new AppError(code, `${message}, for key ${shownName(await sealName(sealer, key))}`, {
+  return new AppError(code, `${message}, for key ${shownName(await encryptName(encryptor, key))}`, {
     hint,
     transient,
     cause,

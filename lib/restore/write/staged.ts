@@ -14,7 +14,7 @@ import { publish, stateOf } from './publish.js';
 import { sizeOf, toArgument } from './size.js';
 import { loadStream } from './stream.js';
 
-/** Writes a record page by page under a name of its own, and then puts it in its key's place at once. */
+/** Writes a record page by page under a separate name, and then puts it in its key's place at once. */
 export async function writeStaged(writer: Writer, record: TargetRecord): Promise<WriteCounts> {
   const { first } = record;
   const key = toArgument(first.k);
@@ -97,7 +97,7 @@ async function loadElements(
 ): Promise<number> {
   let elements = 0;
   for await (const page of pagesOf(commandsOf(writer, name, lines), writer.wire.pageBytes)) {
-    // A page would make a key anew that was removed meanwhile, and what is left of it would be taken for all of it.
+    // A page would make a key again that was removed meanwhile, and what is left of it would be taken for all of it.
     const before: RedisCommand[] = elements > 0 ? [['EXISTS', name]] : [];
     elements += page.elements;
     // Sent twice, a page of a list would stand there twice.

@@ -17,9 +17,8 @@ export async function sendGroups(writer: Writer, name: string, groups: readonly 
 
 /** Older servers do not know ENTRIESREAD; then the group's lag is unknown, as it was there. */
 async function createGroup({ wire }: Writer, name: string, group: StreamGroup): Promise<void> {
-  const create: RedisCommand = ['XGROUP', 'CREATE', name, toArgument(group.name), group.lastId];
-  const tries: RedisCommand[] =
-    group.entriesRead === null ? [create] : [[...create, 'ENTRIESREAD', group.entriesRead], create];
+  const create = createCommand(name, { ...group, entriesRead: null });
+  const tries: RedisCommand[] = group.entriesRead === null ? [create] : [createCommand(name, group), create];
   let refusal = '';
   for (const command of tries) {
     const [reply] = await wire.pipeline([command]);
@@ -31,7 +30,14 @@ async function createGroup({ wire }: Writer, name: string, group: StreamGroup): 
   throw commandError('XGROUP', refusal);
 }
 
-function* membersOf(name: string, group: StreamGroup): Generator<RedisCommand> {
+/** The command that makes a group, without its consumers. */
+export function createCommand(name: RedisArgument, group: StreamGroup): RedisCommand {
+  const create: RedisCommand = ['XGROUP', 'CREATE', name, toArgument(group.name), group.lastId];
+  return group.entriesRead === null ? create : [...create, 'ENTRIESREAD', group.entriesRead];
+}
+
+/** The commands that give a group its consumers and what is pending with them. */
+export function* membersOf(name: RedisArgument, group: StreamGroup): Generator<RedisCommand> {
   const groupName = toArgument(group.name);
   for (const consumer of group.consumers) {
     yield ['XGROUP', 'CREATECONSUMER', name, groupName, toArgument(consumer)];

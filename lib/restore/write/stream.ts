@@ -1,4 +1,4 @@
-import type { RedisCommand, RedisReply } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
 import type { RecordLine, StreamValue } from '../../snapshot/record.js';
 import { valueCommands, type ValueCommand } from './commands.js';
 import { commandError, stagedKeyError } from './errors.js';
@@ -68,19 +68,39 @@ const TEMPORARY_GROUP = 'soulcaster-backup';
 
 /** Brings the stream's last id to where it was: by an entry that is deleted again, or by a group where it never had one. */
 async function sendLastId(writer: Writer, name: string, lastEntry: string | null, state: StreamValue): Promise<void> {
-  const { lastId = NOTHING_YET } = state;
+  const commands = lastIdCommands(name, lastEntry, state);
+  if (commands.length > 0) await sendTolerant(writer, name, commands);
+  await sendCounters(writer, name, state);
+}
+
+/** The commands that bring a stream's last id to where it was; none where its last entry has done so. */
+export function lastIdCommands(
+  name: RedisArgument,
+  lastEntry: string | null,
+  { lastId = NOTHING_YET }: Omit<StreamValue, 'entries'>,
+): RedisCommand[] {
   if (lastId !== (lastEntry ?? NOTHING_YET)) {
-    await sendTolerant(writer, name, [
+    return [
       ['XADD', name, lastId, 'f', ''],
       ['XDEL', name, lastId],
-    ]);
-  } else if (lastEntry === null) {
-    await sendTolerant(writer, name, [
-      ['XGROUP', 'CREATE', name, TEMPORARY_GROUP, '0', 'MKSTREAM'],
-      ['XGROUP', 'DESTROY', name, TEMPORARY_GROUP],
-    ]);
+    ];
   }
-  await sendCounters(writer, name, lastId, state);
+  if (lastEntry !== null) return [];
+  return [
+    ['XGROUP', 'CREATE', name, TEMPORARY_GROUP, '0', 'MKSTREAM'],
+    ['XGROUP', 'DESTROY', name, TEMPORARY_GROUP],
+  ];
+}
+
+/** The command that sets what a stream counts, for servers that know it; null where it counts nothing. */
+export function countersCommand(
+  name: RedisArgument,
+  { entriesAdded, lastId = NOTHING_YET, maxDeletedId }: Omit<StreamValue, 'entries'>,
+): RedisCommand | null {
+  if (entriesAdded === undefined && maxDeletedId === undefined) return null;
+  const added = entriesAdded === undefined ? [] : ['ENTRIESADDED', entriesAdded];
+  const deleted = maxDeletedId === undefined ? [] : ['MAXDELETEDID', maxDeletedId];
+  return ['XSETID', name, lastId, ...added, ...deleted];
 }
 
 /** What was done by an earlier try is refused with ERR or BUSYGROUP. */
@@ -92,13 +112,11 @@ async function sendTolerant(writer: Writer, name: string, commands: readonly Red
   }
 }
 
-/** Upstash has no XSETID: there a stream's count of all entries ever added starts anew. */
-async function sendCounters({ wire }: Writer, name: string, lastId: string, state: StreamValue): Promise<void> {
-  const { entriesAdded, maxDeletedId } = state;
-  if (entriesAdded === undefined && maxDeletedId === undefined) return;
-  const added = entriesAdded === undefined ? [] : ['ENTRIESADDED', entriesAdded];
-  const deleted = maxDeletedId === undefined ? [] : ['MAXDELETEDID', maxDeletedId];
-  await wire.pipeline([['XSETID', name, lastId, ...added, ...deleted]]).catch((error: unknown) => {
+/** Upstash has no XSETID: there a stream's count of all entries ever added starts again. */
+async function sendCounters({ wire }: Writer, name: string, state: StreamValue): Promise<void> {
+  const command = countersCommand(name, state);
+  if (command === null) return;
+  await wire.pipeline([command]).catch((error: unknown) => {
     if (!isRefusal(error)) throw error;
   });
 }

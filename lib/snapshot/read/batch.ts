@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.js';
-import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisReply, WireReply } from '../../ports/redis.js';
+import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
 import { parseExpiry } from '../expiry-time.js';
-import { encodeLine, lineHead, type RecordLine, type RecordType, type RecordValue } from '../record.js';
-import { toText } from '../text.js';
+import type { RecordType } from '../record.js';
+import type { FreshLine } from '../sent-value.js';
 
 export interface TypedKey {
   readonly key: Buffer;
@@ -15,7 +16,7 @@ export interface TypedKey {
 /** What became of one key of a batch. */
 export type ReadOutcome =
   /** `changed`: what kept changing beside the value, so that the line may be of two moments. */
-  | { readonly kind: 'line'; readonly line: string; readonly changed?: 'expiry' | 'fields' }
+  | { readonly kind: 'line'; readonly line: FreshLine; readonly changed?: 'expiry' | 'fields' }
   | { readonly kind: 'gone' }
   /** Too big for one reply: to be read page by page. */
   | { readonly kind: 'big' }
@@ -27,7 +28,7 @@ export type ReadOutcome =
 const CUTTABLE: ReadonlySet<string> = new Set(['redis-reply-too-large', 'redis-command']);
 const WRONG_TYPE = /^WRONGTYPE/;
 
-/** A key whose expiry keeps changing beside its value is read so many times. */
+/** A key whose expiry keeps changing beside its value is read this many times. */
 const ATTEMPTS = 3;
 
 /**
@@ -56,7 +57,7 @@ async function readAllowed(redis: RedisPort, keys: readonly TypedKey[]): Promise
     if (!isScriptDenied(error, keys)) throw error;
     const plain = keys.filter(({ key }) => isUtf8(key));
     // Throws as well if the token may not read at all.
-    await redis.pipeline([['EXISTS', 'soulcaster-backup:no-such-key']]);
+    await redis.pipeline([['EXISTS', absentKey()]]);
     const read = await readFitting(redis, plain);
     let next = 0;
     return keys.map(({ key }) => (isUtf8(key) ? (read[next++] ?? { kind: 'gone' }) : NOT_ALLOWED));
@@ -94,11 +95,16 @@ async function readWhole(redis: RedisPort, keys: readonly TypedKey[]): Promise<R
     redis,
     values,
     keys.map(({ key }) => ['PEXPIRETIME', key]),
+    'wire',
   );
   return outcomes(keys, strings.length > 0, moment);
 }
 
-function outcomes(keys: readonly TypedKey[], hasStrings: boolean, { values, marks, steady }: Moment): ReadOutcome[] {
+function outcomes(
+  keys: readonly TypedKey[],
+  hasStrings: boolean,
+  { values, marks, steady }: Moment<WireReply>,
+): ReadOutcome[] {
   const fetched = hasStrings ? (values[0] ?? NO_REPLY) : null;
   let next = hasStrings ? 1 : 0;
   let string = 0;
@@ -109,16 +115,16 @@ function outcomes(keys: readonly TypedKey[], hasStrings: boolean, { values, mark
   });
 }
 
-const NO_REPLY: RedisReply = { error: 'no reply' };
+const NO_REPLY: Extract<RedisReply, { error: string }> = { error: 'no reply' };
 
 /** One value of MGET's reply. When MGET itself failed, that is every string's error. */
-function pick(values: RedisReply | null, index: number): RedisReply {
+function pick(values: WireReply | null, index: number): WireReply {
   if (values === null) return NO_REPLY;
   if ('error' in values) return values;
   return Array.isArray(values.value) ? { value: values.value[index] ?? null } : { error: 'reply of another form' };
 }
 
-function outcome(key: Buffer, type: RecordType, value: RedisReply, expiry: RedisReply): ReadOutcome {
+function outcome(key: Buffer, type: RecordType, value: WireReply, expiry: RedisReply): ReadOutcome {
   if ('error' in expiry) return { kind: 'failed', reason: errorKind(expiry.error) };
   if (expiry.value === -2) return { kind: 'gone' };
   if ('error' in value) {
@@ -127,8 +133,7 @@ function outcome(key: Buffer, type: RecordType, value: RedisReply, expiry: Redis
   }
   // MGET answers nil, not an error, for a key that is there but holds no string.
   if (value.value === null) return { kind: 'moved' };
-  const line: RecordLine = { ...lineHead(key, type, parseExpiry(expiry.value)), v: toValue(type, value.value) };
-  return { kind: 'line', line: encodeLine(line) };
+  return { kind: 'line', line: { key, type, expiry: parseExpiry(expiry.value), sent: value.value } };
 }
 
 /** The first word of an error, in Redis's manner its kind: the rest may quote a value. */
@@ -137,7 +142,7 @@ export function errorKind(error: string): string {
 }
 
 /** The command that reads a whole value. Streams never come here: they are always read in pages. */
-export function valueCommand(type: RecordType, key: Buffer): RedisCommand {
+function valueCommand(type: RecordType, key: Buffer): RedisCommand {
   switch (type) {
     case 'string':
       return ['GET', key];
@@ -154,35 +159,4 @@ export function valueCommand(type: RecordType, key: Buffer): RedisCommand {
     case 'stream':
       return ['XRANGE', key, '-', '+'];
   }
-}
-
-/** A reply of `valueCommand`, or a page of a paged command, as it stands in a record. */
-export function toValue(type: RecordType, value: RedisValue): RecordValue {
-  if (type === 'string' || type === 'json') return toText(asBuffer(value));
-  const items = asArray(value).map((item) => toText(asBuffer(item)));
-  return type === 'hash' || type === 'zset' ? toPairs(items) : items;
-}
-
-export function asBuffer(value: RedisValue | undefined): Buffer {
-  if (Buffer.isBuffer(value)) return value;
-  if (typeof value === 'number' || typeof value === 'bigint') return Buffer.from(String(value));
-  throw protocol();
-}
-
-export function asArray(value: RedisValue | undefined): RedisValue[] {
-  if (Array.isArray(value)) return value;
-  throw protocol();
-}
-
-function toPairs<T>(items: readonly T[]): (readonly [T, T])[] {
-  const pairs: (readonly [T, T])[] = [];
-  for (let at = 0; at + 1 < items.length; at += 2) pairs.push([items[at] as T, items[at + 1] as T]);
-  return pairs;
-}
-
-function protocol(): AppError {
-  return new AppError('redis-unavailable', 'Redis answered in a form that the protocol does not have', {
-    hint: 'Check that UPSTASH_REDIS_REST_URL points to an Upstash database and not to something in front of it.',
-    transient: true,
-  });
 }

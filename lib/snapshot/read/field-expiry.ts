@@ -1,4 +1,6 @@
+import { AppError } from '../../errors.js';
 import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import {
   byBytes,
@@ -10,19 +12,20 @@ import {
   TOO_LARGE_ALONE,
 } from '../../redis/halving.js';
 import { parseExpiry, type ExpiryTime } from '../expiry-time.js';
-import { decodeLine, encodeLine, lineHead, type RecordLine } from '../record.js';
+import { lineHead, type RecordLine } from '../record.js';
+import { asArray, fieldNames, toValue } from '../sent-value.js';
 import { fromText, type Text } from '../text.js';
-import { asArray, errorKind, readBatch, toValue, type ReadOutcome, type TypedKey } from './batch.js';
+import { errorKind, readBatch, type ReadOutcome, type TypedKey } from './batch.js';
 
 /** What becomes of a line of a big hash. */
-export type WithFieldExpiry =
-  | { readonly kind: 'line'; readonly line: string; readonly isEmpty: boolean }
+type WithFieldExpiry =
+  | { readonly kind: 'line'; readonly line: RecordLine; readonly isEmpty: boolean }
   | { readonly kind: 'moved' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Fields a command may name, well below what a script that carries binary arguments can unpack. */
 const FIELDS_PER_COMMAND = 2000;
-/** A hash that gets new fields while its fields' expiry is read is read so many times. */
+/** A hash that gets new fields while its fields' expiry is read is read this many times. */
 const ATTEMPTS = 4;
 
 export interface FieldExpiryProbe {
@@ -34,21 +37,42 @@ export interface FieldExpiryProbe {
 /**
  * Whether the expiry of hash fields has to be read. Redis 8 counts in INFO the hashes that have fields with an expiry
  * (`subexpiry`) and the fields that expired (`expired_subkeys`), Valkey 9 as well (`keys_with_volatile_items`,
- * `expired_fields`). On a server that knows HPEXPIRETIME and does not count both, it has to be read.
+ * `expired_fields`). On a server that knows HPEXPIRETIME and does not count both, it has to be read. Throws `redis-denied` where
+ * that is not allowed.
  */
 export async function probeFieldExpiry(redis: RedisPort): Promise<FieldExpiryProbe> {
   // One INFO for both counts, so that they are of one moment.
-  const [probe, info] = await redis.pipeline([
-    ['HPEXPIRETIME', 'soulcaster-backup:no-such-key', 'FIELDS', 1, 'f'],
-    ['INFO'],
-  ]);
-  if (probe === undefined || 'error' in probe) return { fieldExpiry: 'none', expired: null };
+  const [probe, info] = await redis.pipeline([['HPEXPIRETIME', absentKey(), 'FIELDS', 1, 'f'], ['INFO']]);
+  const isDenied = saysDenied(probe);
+  if (!isDenied && (probe === undefined || 'error' in probe)) return { fieldExpiry: 'none', expired: null };
+  const counted = countsIn(info);
+  if (isDenied && counted.fieldExpiry === 'read') throw deniedFieldExpiry();
+  return counted;
+}
+
+/** Whether a server that knows the command does not allow it: then it may have such fields all the same. */
+export function saysDenied(reply: RedisReply | undefined): boolean {
+  return reply !== undefined && 'error' in reply && /^NOPERM\b/i.test(reply.error);
+}
+
+export function deniedFieldExpiry(): AppError {
+  return new AppError(
+    'redis-denied',
+    'The token may not ask when hash fields expire (HPEXPIRETIME), and there may be such fields',
+    {
+      hint: 'Without it they would come back as fields that never expire: allow HPEXPIRETIME to the token; see docs/operations.md.',
+    },
+  );
+}
+
+/** What INFO says of fields with an expiry. */
+function countsIn(info: RedisReply | undefined): FieldExpiryProbe {
   if (info === undefined || 'error' in info || !Buffer.isBuffer(info.value)) {
     return { fieldExpiry: 'read', expired: null };
   }
   const text = info.value.toString('latin1');
-  const counted = text.matchAll(/(?:subexpiry|keys_with_volatile_items)=(\d+)/g);
-  const counts = [...counted].map((match) => Number(match[1]));
+  const found = text.matchAll(/(?:subexpiry|keys_with_volatile_items)=(\d+)/g);
+  const counts = [...found].map((match) => Number(match[1]));
   const total = /^(?:expired_subkeys|expired_fields):(\d+)/m.exec(text)?.[1];
   const expired = total === undefined ? null : `${total} ${/^run_id:(\w+)/m.exec(text)?.[1] ?? ''}`;
   const none = expired !== null && counts.length > 0 && counts.every((count) => count === 0);
@@ -82,15 +106,15 @@ export async function addFieldExpiry(
   const hashes = keys.flatMap(({ key, type }, at): Hash[] => {
     const outcome = outcomes[at];
     if (type !== 'hash' || outcome?.kind !== 'line') return [];
-    return [{ at, key, names: namesOf(decodeLine(outcome.line)) }];
+    return [{ at, key, names: fieldNames(outcome.line) }];
   });
-  const asked = await askAll(redis, hashes);
+  const asked = await readAll(redis, hashes);
   const again: Hash[] = [];
   for (const [index, hash] of hashes.entries()) {
     const times = asked[index] ?? [];
     const refusal = times.find((reply) => 'error' in reply);
     if (refusal !== undefined && 'error' in refusal) result[hash.at] = refused(refusal.error);
-    else if (!times.every(saysNone)) again.push(hash);
+    else if (!times.every(hasNoExpiry)) again.push(hash);
   }
   for (const [index, outcome] of (await readTogether(redis, again)).entries()) {
     const hash = again[index];
@@ -107,7 +131,7 @@ interface Hash {
 }
 
 /** Replies of HPEXPIRETIME for each hash, in as few requests as their names fit in. */
-async function askAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisReply[][]> {
+async function readAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisReply[][]> {
   const commands = hashes.map(({ key, names }) => timeCommands(key, names));
   const replies = await pipelineInHalves(redis, commands.flat());
   let next = 0;
@@ -116,7 +140,7 @@ async function askAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisR
     const found: RedisReply[] = [];
     for (const command of own) {
       const reply = replies[next++] ?? { error: 'no reply' };
-      found.push(saysTooLarge(reply) ? await askInHalves(redis, command) : reply);
+      found.push(saysTooLarge(reply) ? await readInHalves(redis, command) : reply);
     }
     result.push(found);
   }
@@ -124,7 +148,7 @@ async function askAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisR
 }
 
 /** One command whose names do not fit into a request, as several; the same reply that it would have had. */
-async function askInHalves(redis: RedisPort, [name, key = '', , , ...fields]: RedisCommand): Promise<RedisReply> {
+async function readInHalves(redis: RedisPort, [name, key = '', , , ...fields]: RedisCommand): Promise<RedisReply> {
   const run = async (some: readonly RedisArgument[]): Promise<RedisReply[]> => {
     const [reply = { error: 'no reply' }] = await redis.pipeline([[name, key, 'FIELDS', some.length, ...some]]);
     if (saysTooLarge(reply)) throw tooLarge();
@@ -196,14 +220,12 @@ function rereadOf(
 }
 
 /** A line of a big hash with `fx` for those of its fields that expire, and without those that have gone since. */
-export async function withFieldExpiry(redis: RedisPort, encoded: string): Promise<WithFieldExpiry> {
-  const line = decodeLine(encoded);
-  const names = namesOf(line);
-  const [replies = []] = await askAll(redis, [{ at: 0, key: fromText(line.k), names }]);
+export async function withFieldExpiry(redis: RedisPort, line: RecordLine): Promise<WithFieldExpiry> {
+  const names = fieldNames(line);
+  const [replies = []] = await readAll(redis, [{ at: 0, key: fromText(line.k), names }]);
   for (const reply of replies) if ('error' in reply) return refused(reply.error);
-  if (replies.every(saysNone)) return { kind: 'line', line: encoded, isEmpty: names.length === 0 };
-  const { line: text, isEmpty } = lineOf(line, timesOf(names, replies), () => false);
-  return { kind: 'line', line: text, isEmpty };
+  if (replies.every(hasNoExpiry)) return { kind: 'line', line, isEmpty: names.length === 0 };
+  return { kind: 'line', ...lineOf(line, timesOf(names, replies), () => false) };
 }
 
 /** The line with the fields that are there, and the times of those that expire. */
@@ -211,17 +233,13 @@ function lineOf(
   line: RecordLine,
   times: Times,
   isKept: (field: Field) => boolean,
-): { readonly line: string; readonly isEmpty: boolean } {
+): { readonly line: RecordLine; readonly isEmpty: boolean } {
   const v = (line.v as readonly Field[]).filter((field) => times.has(idOf(field[0])) || isKept(field));
   const fx = v.flatMap(([name]) => {
     const time = times.get(idOf(name)) ?? null;
     return time === null ? [] : [[name, time] as const];
   });
-  return { line: encodeLine({ ...line, v, ...(fx.length === 0 ? {} : { fx }) }), isEmpty: v.length === 0 };
-}
-
-function namesOf(line: RecordLine): Text[] {
-  return (line.v as readonly Field[]).map(([name]) => name);
+  return { line: { ...line, v, ...(fx.length === 0 ? {} : { fx }) }, isEmpty: v.length === 0 };
 }
 
 function timeCommands(key: Buffer, names: readonly Text[]): RedisCommand[] {
@@ -254,7 +272,7 @@ function timesOf(names: readonly Text[], replies: readonly RedisReply[]): Times 
 }
 
 /** Whether all fields are there and none expires. A key that is gone is answered with less than was asked for. */
-function saysNone(reply: RedisReply): boolean {
+function hasNoExpiry(reply: RedisReply): boolean {
   const values = valuesOf(reply);
   return values.length > 0 && values.every((value) => value === -1);
 }

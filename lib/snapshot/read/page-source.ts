@@ -2,7 +2,7 @@ import type { RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js'
 import type { RecordType, RecordValue } from '../record.js';
 import { sha256 } from '../manifest.js';
 import { toText } from '../text.js';
-import { asArray, asBuffer, toValue } from './batch.js';
+import { asArray, asBuffer, toValue } from '../sent-value.js';
 
 /** A page of a big value, and where the next one begins (null: it was the last). */
 export interface Page {
@@ -14,6 +14,8 @@ export interface Page {
 export interface PageSource {
   /** Elements (bytes, for a string) asked for at first. */
   readonly pageSize: number;
+  /** Whether pages are told by a cursor, which is worth nothing to a server that was started meanwhile. */
+  readonly scans: boolean;
   page(key: Buffer, position: string | null, pageSize: number): RedisCommand;
   /** Commands whose replies change when the value does. */
   fingerprint(key: Buffer): readonly RedisCommand[];
@@ -26,6 +28,7 @@ const STRING_BYTES = 512 * 1024;
 function scanned(command: 'HSCAN' | 'SSCAN' | 'ZSCAN', size: string, type: RecordType): PageSource {
   return {
     pageSize: ELEMENTS,
+    scans: true,
     page: (key, position, pageSize) => [command, key, position ?? '0', 'COUNT', pageSize],
     fingerprint: (key) => [[size, key]],
     parse(reply) {
@@ -38,6 +41,7 @@ function scanned(command: 'HSCAN' | 'SSCAN' | 'ZSCAN', size: string, type: Recor
 
 const list: PageSource = {
   pageSize: ELEMENTS,
+  scans: false,
   page(key, position, pageSize) {
     const from = Number(position ?? 0);
     return ['LRANGE', key, from, from + pageSize - 1];
@@ -57,6 +61,7 @@ const list: PageSource = {
 
 const string: PageSource = {
   pageSize: STRING_BYTES,
+  scans: false,
   page(key, position, pageSize) {
     const from = Number(position ?? 0);
     return ['GETRANGE', key, from, from + pageSize - 1];
@@ -71,6 +76,7 @@ const string: PageSource = {
 
 const stream: PageSource = {
   pageSize: ELEMENTS,
+  scans: false,
   page: (key, position, pageSize) => ['XRANGE', key, position === null ? '-' : `(${position}`, '+', 'COUNT', pageSize],
   fingerprint: (key) => [['XLEN', key]],
   parse(reply, _position, pageSize) {

@@ -1,15 +1,21 @@
+import { isUtf8 } from 'node:buffer';
+import { AppError } from '../../errors.js';
 import type { RedisPort, RedisReply } from '../../ports/redis.js';
+import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { isTooLarge, saysTooLarge } from '../../redis/halving.js';
+import { runIdOf } from '../../redis/server-mark.js';
 import type { PagedKey } from '../checkpoint.js';
 import { parseExpiry } from '../expiry-time.js';
-import { decodeLine, encodeLine, lineHead, type RecordLine, type StreamValue } from '../record.js';
+import { hashSet, type HashSet } from '../hash-set.js';
+import { lineHead, type RecordLine, type StreamValue } from '../record.js';
+import { fromText, type Text } from '../text.js';
 import { errorKind, isScriptDenied, NOT_ALLOWED } from './batch.js';
 import { withFieldExpiry } from './field-expiry.js';
 import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
 import { readStreamState, StreamMoved, StreamUnreadable } from './stream-state.js';
 
-/** A key that keeps changing is begun again so many times; after that it is taken as it comes, and counted. */
+/** A key that keeps changing is begun again this many times; after that it is taken as it comes, and counted. */
 const MAX_RESTARTS = 3;
 
 const NO_REPLY: RedisReply = { error: 'no reply' };
@@ -20,9 +26,9 @@ export type PageNote =
   | { readonly kind: 'moved' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export interface PageStep {
+interface PageStep {
   /** The line to write; null when there is none. */
-  readonly line: string | null;
+  readonly line: RecordLine | null;
   /** How to go on; null when the key is finished. */
   readonly next: PagedKey | null;
   readonly note: PageNote | null;
@@ -35,6 +41,8 @@ export function pagedKey(key: Buffer, type: PagedKey['type']): PagedKey {
     position: null,
     line: 0,
     fingerprint: null,
+    server: null,
+    digest: null,
     pageSize: pageSource(type)?.pageSize ?? 0,
     restarts: 0,
   };
@@ -50,7 +58,7 @@ export async function readPage(redis: RedisPort, state: PagedKey, fieldExpiry: b
     return await readAnyPage(redis, state, fieldExpiry);
   } catch (error) {
     if (!isScriptDenied(error, [{ key }])) throw error;
-    await redis.pipeline([['EXISTS', 'soulcaster-backup:no-such-key']]);
+    await redis.pipeline([['EXISTS', absentKey()]]);
     return giveUp(key, state, NOT_ALLOWED);
   }
 }
@@ -59,7 +67,7 @@ async function readAnyPage(redis: RedisPort, state: PagedKey, fieldExpiry: boole
   const step = await readValues(redis, state);
   if (step.line === null || !fieldExpiry || state.type !== 'hash') return step;
   const key = Buffer.from(state.key, 'base64');
-  if (decodeLine(step.line).void === true) return step;
+  if (step.line.void === true) return step;
   const outcome = await withFieldExpiry(redis, step.line);
   if (outcome.kind !== 'line') return giveUp(key, state, outcome);
   // All of its fields went: what is not there is no record.
@@ -71,6 +79,8 @@ async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> 
   const key = Buffer.from(state.key, 'base64');
   const source = pageSource(state.type);
   if (source === null) return giveUp(key, state, { kind: 'failed', reason: 'too large for one reply' });
+  if (source.scans && state.position === null) state = { ...state, server: await runIdOf(redis) };
+  if (state.type === 'string' && state.position === null) state = { ...state, digest: await digestOf(redis, key) };
   const moment = await requestPage(redis, key, source, state);
   if (moment === null) return smallerPage(key, state);
   const [page = NO_REPLY] = moment.values;
@@ -82,16 +92,85 @@ async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> 
   const moved = moment.steady.includes(false) || (state.fingerprint !== null && state.fingerprint !== fingerprint);
   if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
   const parsed = source.parse(page.value, state.position, state.pageSize);
+  if (source.scans && !(await isWhole(redis, state, parsed, moved ? null : sizeIn(marks)))) {
+    if (state.restarts < MAX_RESTARTS) return startAgain(key, state);
+    return giveUp(key, state, { kind: 'failed', reason: 'the server was started again while it was read' });
+  }
+  if (parsed.next === null && !moved && !(await isSameString(redis, key, state)) && state.restarts < MAX_RESTARTS)
+    return startAgain(key, state);
   // Of a key that is taken as it comes the first page's fingerprint stays, and with it the expiry.
   const current = state.fingerprint === null ? { ...state, fingerprint } : state;
   if (parsed.next === null && state.type === 'stream') return finishStream(redis, key, current, parsed);
-  return advance(key, current, parsed);
+  const step = advance(key, current, parsed);
+  if (step.next !== null) carrySeen(state, step.next);
+  return step;
+}
+
+/**
+ * Elements that the pages of a key have given so far, where the server does not tell whether it is the same. They are not
+ * part of a checkpoint: a key that the next attempt reads on with is begun again.
+ */
+const seenIn = new WeakMap<PagedKey, HashSet>();
+
+/**
+ * Whether a page is not the last one, or is and no restart has made the cursor pass over elements. `size`: how many there
+ * are; null when that has changed, so that it proves nothing.
+ */
+async function isWhole(redis: RedisPort, state: PagedKey, page: Page, size: number | null): Promise<boolean> {
+  const isOnly = state.position === null && page.next === null;
+  if (isOnly) return true;
+  if (state.server !== null) return page.next !== null || (await runIdOf(redis)) === state.server;
+  if (size === null) return true;
+  const seen = state.position === null ? hashSet() : seenIn.get(state);
+  if (seen === undefined) return state.restarts === MAX_RESTARTS;
+  seenIn.set(state, seen);
+  for (const element of page.value as readonly (Text | readonly [Text, Text])[]) {
+    seen.add(fromText(isPair(element) ? element[0] : element));
+  }
+  return page.next !== null || seen.size >= size;
+}
+
+const DIGEST = "#!lua flags=no-writes\nreturn redis.sha1hex(redis.call('GET', KEYS[1]))";
+
+/** Null where the server does not tell it: scripts are not allowed, or take no such name. */
+async function digestOf(redis: RedisPort, key: Buffer): Promise<string | null> {
+  if (!isUtf8(key)) return null;
+  try {
+    const [reply] = await redis.pipeline([['EVAL_RO', DIGEST, 1, key]]);
+    return reply !== undefined && 'value' in reply && Buffer.isBuffer(reply.value)
+      ? reply.value.toString('latin1')
+      : null;
+  } catch (error) {
+    if (error instanceof AppError && !error.transient) return null;
+    throw error;
+  }
+}
+
+/** Whether a string is at the end what it was before its first page: it may have been written over by one of the same length. */
+async function isSameString(redis: RedisPort, key: Buffer, { digest, position }: PagedKey): Promise<boolean> {
+  return digest === null || position === null || (await digestOf(redis, key)) === digest;
+}
+
+function carrySeen(from: PagedKey, to: PagedKey): void {
+  const seen = seenIn.get(from);
+  if (seen !== undefined) seenIn.set(to, seen);
+}
+
+function isPair(element: Text | readonly [Text, Text]): element is readonly [Text, Text] {
+  return Array.isArray(element);
+}
+
+/** HLEN, SCARD or ZCARD, which a cursor's fingerprint is of. */
+function sizeIn([size]: readonly RedisReply[]): number | null {
+  return size !== undefined && 'value' in size && typeof size.value === 'number' ? size.value : null;
 }
 
 async function requestPage(redis: RedisPort, key: Buffer, source: PageSource, state: PagedKey): Promise<Moment | null> {
   const page = source.page(key, state.position, state.pageSize);
+  // A digest at both ends tells more than any other mark.
+  const fingerprint = state.digest === null ? source.fingerprint(key) : [];
   try {
-    return await readAtOnce(redis, [page], [['PEXPIRETIME', key], ...source.fingerprint(key)]);
+    return await readAtOnce(redis, [page], [['PEXPIRETIME', key], ...fingerprint]);
   } catch (error) {
     if (isTooLarge(error)) return null;
     throw error;
@@ -100,7 +179,7 @@ async function requestPage(redis: RedisPort, key: Buffer, source: PageSource, st
 
 function advance(key: Buffer, state: PagedKey, page: Page): PageStep {
   const last = page.next === null;
-  const line = encodeLine({ ...head(key, state), ...numbering(state.line, last), v: page.value });
+  const line = { ...head(key, state), ...numbering(state.line, last), v: page.value };
   if (!last) return { line, next: { ...state, position: page.next, line: state.line + 1 }, note: null };
   return { line, next: null, note: state.restarts > 0 ? { kind: 'changed' } : null };
 }
@@ -135,7 +214,9 @@ async function finishStream(redis: RedisPort, key: Buffer, current: PagedKey, pa
 function smallerPage(key: Buffer, state: PagedKey): PageStep {
   if (state.pageSize <= 1)
     return giveUp(key, state, { kind: 'failed', reason: 'one element is too large for a reply' });
-  return { line: null, next: { ...state, pageSize: Math.ceil(state.pageSize / 4) }, note: null };
+  const next = { ...state, pageSize: Math.ceil(state.pageSize / 4) };
+  carrySeen(state, next);
+  return { line: null, next, note: null };
 }
 
 function pageFailed(key: Buffer, state: PagedKey, error: string): PageStep {
@@ -145,7 +226,15 @@ function pageFailed(key: Buffer, state: PagedKey, error: string): PageStep {
 }
 
 function startAgain(key: Buffer, state: PagedKey): PageStep {
-  const next = { ...state, position: null, line: 0, fingerprint: null, restarts: state.restarts + 1 };
+  const next = {
+    ...state,
+    position: null,
+    line: 0,
+    fingerprint: null,
+    server: null,
+    digest: null,
+    restarts: state.restarts + 1,
+  };
   return { line: voidLine(key, state), next, note: null };
 }
 
@@ -154,8 +243,8 @@ function giveUp(key: Buffer, state: PagedKey, note: PageNote): PageStep {
 }
 
 /** Takes back the lines written so far; null when there are none. */
-function voidLine(key: Buffer, state: PagedKey): string | null {
+function voidLine(key: Buffer, state: PagedKey): RecordLine | null {
   if (state.line === 0) return null;
   const value = state.type === 'string' ? '' : state.type === 'stream' ? { entries: [] } : [];
-  return encodeLine({ ...head(key, state), i: state.line, last: true, void: true, v: value });
+  return { ...head(key, state), i: state.line, last: true, void: true, v: value };
 }

@@ -2,7 +2,8 @@ import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../port
 import { readAtOnce } from '../../redis/at-once.js';
 import type { Count, PendingEntry, StreamGroup, StreamValue } from '../record.js';
 import { toText } from '../text.js';
-import { asArray, asBuffer, errorKind } from './batch.js';
+import { asArray, asBuffer } from '../sent-value.js';
+import { errorKind } from './batch.js';
 
 const PENDING_PAGE = 1000;
 

@@ -1,7 +1,7 @@
 import { sameServer, type ServerMark } from '../../redis/server-mark.js';
 
 /** Figures of one walk over the names that has come round. */
-export interface WalkFigures {
+interface WalkFigures {
   readonly before: ServerMark;
   readonly after: ServerMark;
   /** Distinct names. */
@@ -19,14 +19,14 @@ export interface WalkFigures {
   readonly broken: number;
 }
 
-export interface Evaluation {
+interface Evaluation {
   readonly again: boolean;
   /** Keys that DBSIZE counts and that neither the walk nor what came and went explains. */
   readonly unexplained: number;
   readonly whole: boolean | null;
 }
 
-/** So many walks under one server, and so many in all. */
+/** This many walks under one server, and this many in all. */
 const MOST_WALKS = 5;
 const MOST_IN_ALL = 12;
 /** What came up between two walks, as a share of all, before it is worth another. */
@@ -34,7 +34,7 @@ const FEW = 0.01;
 
 /**
  * Whether all keys were seen. SCAN names each key that is there from its beginning to its end, provided that the server
- * stays the same: where INFO tells it (`run_id`), that settles it. Elsewhere a walk is believed when nothing that it
+ * stays the same: where INFO tells it (`run_id`), that decides it. Elsewhere a walk is believed when nothing that it
  * brings contradicts the one before. In every case the number of names is held against DBSIZE.
  */
 export function evaluateWalk(figures: WalkFigures): Evaluation {

@@ -1,5 +1,5 @@
 import { markServer, sameServer, type ServerMark } from '../../redis/server-mark.js';
-import type { Leg, StepOutcome } from '../../runs/model.js';
+import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { hashSet } from '../hash-set.js';
 import { indexReader } from '../part-index.js';
@@ -16,22 +16,26 @@ import { notedName, openWalk, type Walk } from './walk.js';
  * came up meanwhile, and keys that SCAN passed over because the server was started again. Walks are repeated until one
  * shows that nothing is missing, or there were enough of them; what is then not accounted for is counted.
  */
-export async function recheckStep(ports: ScanPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
-  let state = parseCheckpoint(leg.run.checkpoint);
+export async function recheckStep(
+  ports: ScanPorts,
+  settings: SnapshotSettings,
+  attempt: Attempt,
+): Promise<StepOutcome> {
+  let state = parseCheckpoint(attempt.run.checkpoint);
   for (;;) {
     if (state.names.walk === null) state = await beginWalk(ports, state);
-    const walk = await openWalk(ports, settings, leg, state);
-    const sink = openSink({ ...ports, snapshot: leg.run.id, fence: leg.fence, firstIndex: state.parts.length });
-    state = await new ScanWork(ports, settings, leg, sink, state, walk.source).run();
-    if (state.cursor !== null || state.paged.length > 0) return handOn(leg, walk, state);
-    const ended = await endWalk(ports, leg, walk, state);
+    const walk = await openWalk(ports, settings, attempt, state);
+    const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: state.parts.length });
+    state = await new ScanWork(ports, settings, attempt, sink, state, walk.source).run();
+    if (state.cursor !== null || state.paged.length > 0) return handOn(attempt, walk, state);
+    const ended = await endWalk(ports, attempt, walk, state);
     state = ended.state;
     const progress = progressOf(state, state.parts);
     const hashes = ended.again ? null : await fieldExpiryBegan(ports, settings, state);
     if (hashes !== null) return { to: 'phase', phase: 'scan', tasks: 0, checkpoint: hashes, progress };
     if (!ended.again) return { to: 'phase', phase: 'check', tasks: state.parts.length, checkpoint: state, progress };
-    await leg.save(state, progress);
-    if (leg.timeIsUp()) return { to: 'later', checkpoint: state, progress };
+    await attempt.save(state, progress);
+    if (attempt.timeIsUp()) return { to: 'later', checkpoint: state, progress };
   }
 }
 
@@ -54,16 +58,16 @@ async function beginWalk(ports: ScanPorts, state: SnapshotCheckpoint): Promise<S
 }
 
 /** Saved here, since a walk that only sees names has no progress that the engine could see. */
-async function handOn(leg: Leg, walk: Walk, state: SnapshotCheckpoint): Promise<StepOutcome> {
+async function handOn(attempt: Attempt, walk: Walk, state: SnapshotCheckpoint): Promise<StepOutcome> {
   const checkpoint = await walk.source.keep()(state);
   const progress = walk.source.progress(checkpoint, progressOf(checkpoint, checkpoint.parts));
-  await leg.save(checkpoint, progress);
+  await attempt.save(checkpoint, progress);
   return { to: 'later', checkpoint, progress };
 }
 
 async function endWalk(
   ports: ScanPorts,
-  leg: Leg,
+  attempt: Attempt,
   { seen }: Walk,
   state: SnapshotCheckpoint,
 ): Promise<{ readonly again: boolean; readonly state: SnapshotCheckpoint }> {
@@ -101,9 +105,11 @@ async function endWalk(
         unexplained,
         vanished: vanishedKeys(state, after),
         gone:
-          whole === false ? names.gone : goneFirst(names.first, after, await firstUnseen(ports, leg, state, unseen)),
+          whole === false
+            ? names.gone
+            : goneFirst(names.first, after, await firstUnseen(ports, attempt, state, unseen)),
         walk: null,
-        unseenIn: again ? await storeHashes(ports.store, notedName(leg, `unseen-${names.walks}`), unseen) : null,
+        unseenIn: again ? await storeHashes(ports.store, notedName(attempt, `unseen-${names.walks}`), unseen) : null,
       },
     },
   };
@@ -119,12 +125,12 @@ function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: S
 /** How many of the keys that were read first a walk did not see; 0 where there were fewer than a sample of them. */
 async function firstUnseen(
   { store }: ScanPorts,
-  leg: Leg,
+  attempt: Attempt,
   { parts }: SnapshotCheckpoint,
   unseen: BigUint64Array,
 ): Promise<number> {
   if (parts.length === 0 || unseen.length * 2 < SAMPLE) return 0;
-  const { hashes } = await indexReader(store, leg.run.id, parts)(0);
+  const { hashes } = await indexReader(store, attempt.run.id, parts)(0);
   const sample = hashSet();
   for (let at = 0; at < hashes.length && sample.size < SAMPLE; at += 2) sample.addHash(hashes[at] ?? 0n);
   if (sample.size < SAMPLE) return 0;

@@ -1,17 +1,18 @@
 import { pMapIterable } from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
-import type { Leg } from '../../runs/model.js';
+import type { Attempt } from '../../runs/model.js';
 import type { SnapshotCheckpoint } from '../checkpoint.js';
-import { savedKeys } from '../doubles.js';
+import { savedKeys } from '../duplicates.js';
 import { indexReader, partIndexPrefix } from '../part-index.js';
-import { loadPage, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
+import type { PageSizes } from '../scan/page-sizes.js';
+import { byShare, loadPage, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
 import type { ScanPorts, Source } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
 import { loadNoted, seenNames, type SeenNames } from './seen.js';
 
 /** With the factor that one SCAN asks for, about 1,000 names a reply. */
 const PAGE = 250;
-/** A checkpoint is taken each time so many names have been seen, so that a process that dies loses no more. */
+/** A checkpoint is taken each time this many names have been seen, so that a process that dies loses no more. */
 const SAVE_EVERY = 200_000;
 
 /** Some names of a walk, with the records of those that had not been saved. */
@@ -29,12 +30,12 @@ export interface Walk {
 export async function openWalk(
   ports: ScanPorts,
   settings: SnapshotSettings,
-  leg: Leg,
+  attempt: Attempt,
   state: SnapshotCheckpoint,
 ): Promise<Walk> {
   const { walk } = state.names;
   const before = state.parts.slice(0, walk?.fromPart ?? 0);
-  const saved = await savedKeys(before, indexReader(ports.store, leg.run.id, before));
+  const saved = await savedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
   const stored = walk?.seenIn ?? null;
   const seen = seenNames(saved, stored === null ? null : await loadNoted(ports.store, stored));
   let copies = 0;
@@ -43,7 +44,7 @@ export async function openWalk(
   const keep = (): ((state: SnapshotCheckpoint) => Promise<SnapshotCheckpoint>) => {
     // Copied now: what is seen after this moment does not belong to the checkpoint that is being taken.
     const body = seen.snapshot();
-    const name = notedName(leg, `seen-${state.names.walks}-${copies++}`);
+    const name = notedName(attempt, `seen-${state.names.walks}-${copies++}`);
     return async (next) => {
       if (next.names.walk === null) return next;
       await ports.store.create(name, body);
@@ -54,7 +55,7 @@ export async function openWalk(
   return {
     seen,
     source: {
-      pages: (cursor, pageSize) => namedPages(ports.redis, settings, state, seen, cursor, pageSize),
+      pages: (cursor, sizes) => namedPages(ports.redis, settings, state, seen, cursor, sizes),
       consumed: (next, page) => consumed(next, page, seen),
       keep,
       isDue(next) {
@@ -69,8 +70,8 @@ export async function openWalk(
 }
 
 /** Where a run notes hashes of names; removed with the indexes of its parts. */
-export function notedName(leg: Pick<Leg, 'run' | 'fence'>, what: string): string {
-  return `${partIndexPrefix(leg.run.id)}names-${what}-${leg.fence}.json`;
+export function notedName(attempt: Pick<Attempt, 'run' | 'fence'>, what: string): string {
+  return `${partIndexPrefix(attempt.run.id)}names-${what}-${attempt.fence}.json`;
 }
 
 function namedPages(
@@ -79,7 +80,7 @@ function namedPages(
   state: SnapshotCheckpoint,
   seen: SeenNames,
   cursor: string,
-  pageSize: () => number,
+  sizes: PageSizes,
 ): AsyncIterable<NamedPage> {
   const fieldExpiry = state.fieldExpiry === 'read';
   const load = async ({ page, names }: Chunk): Promise<NamedPage> => {
@@ -91,7 +92,7 @@ function namedPages(
     scanPages(redis, cursor, () => PAGE),
     cursor,
     seen,
-    pageSize,
+    sizes,
   );
   return pMapIterable(chunks, load, { concurrency: inFlight, backpressure: inFlight * 2 });
 }
@@ -109,21 +110,18 @@ async function* chunksOf(
   pages: AsyncIterable<ScanPage>,
   cursor: string,
   seen: SeenNames,
-  pageSize: () => number,
+  { shareOf }: PageSizes,
 ): AsyncGenerator<Chunk> {
   let begin = cursor;
   for await (const page of pages) {
     const isNew = ({ key }: { readonly key: Buffer }): boolean => !seen.isKnown(key);
-    const keys = page.keys.filter(isNew);
-    const size = pageSize();
-    let from = 0;
-    for (; keys.length - from > size; from += size) {
-      const some = keys.slice(from, from + size);
-      const names = some.map(({ key }) => key);
-      yield { page: { keys: some, unsupported: [], next: begin, mayStop: true }, names };
+    const groups = byShare(page.keys.filter(isNew), shareOf);
+    for (const keys of groups.slice(0, -1)) {
+      const names = keys.map(({ key }) => key);
+      yield { page: { keys, unsupported: [], next: begin, mayStop: true }, names };
     }
     const names = [...page.keys, ...page.unsupported].map(({ key }) => key);
-    yield { page: { ...page, keys: keys.slice(from), unsupported: page.unsupported.filter(isNew) }, names };
+    yield { page: { ...page, keys: groups.at(-1) ?? [], unsupported: page.unsupported.filter(isNew) }, names };
     begin = page.next ?? begin;
   }
 }

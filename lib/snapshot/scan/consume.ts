@@ -4,14 +4,11 @@ import { addToLedger } from '../ledger.js';
 import type { ReadOutcome } from '../read/batch.js';
 import { pagedKey, readPage, type PageNote } from '../read/paged.js';
 import type { RecordType } from '../record.js';
+import { hasExpiry } from '../sent-value.js';
 import { readMoved } from './moved.js';
+import type { PageSizes } from './page-sizes.js';
 import type { LoadedPage } from './pages.js';
 import type { LineRole, PartSink } from './sink.js';
-
-/** How much a new page counts in the running mean of bytes per key. */
-const MEAN_WEIGHT = 0.2;
-/** Base64 and JSON around a value on the wire. */
-const WIRE_FACTOR = 1.4;
 
 /** Writes a page's lines, keeps the ledger, and puts the keys that are too big for a page on the list. */
 export async function consumePage(
@@ -19,27 +16,25 @@ export async function consumePage(
   sink: PartSink,
   state: SnapshotCheckpoint,
   page: LoadedPage,
+  sizes: PageSizes,
 ): Promise<SnapshotCheckpoint> {
   let next: SnapshotCheckpoint = { ...state, cursor: page.next };
-  let bytes = 0;
   let expiring = 0;
   for (const { key, type } of page.unsupported) next = await withUnsupported(sink, next, key, type);
   for (const [at, { key, type }] of page.keys.entries()) {
     const outcome = page.outcomes[at] ?? { kind: 'failed', reason: 'no reply' };
     if (outcome.kind === 'line') {
-      bytes += outcome.line.length;
-      if (hasExpiry(outcome.line, type)) expiring += 1;
+      if (hasExpiry(outcome.line)) expiring += 1;
+      const before = sink.openBytes;
       const room = sink.write(outcome.line, { begins: key, type });
+      sizes.note(type, sink.openBytes - before);
       if (room !== undefined) await room;
       if (outcome.changed !== undefined) next = await noteUnsteady(sink, next, key, outcome.changed);
     } else {
       next = await consumeKey(redis, sink, next, key, type, outcome);
     }
   }
-  if (expiring > 0) next = withExpiring(next, expiring);
-  if (page.keys.length === 0) return next;
-  const mean = (bytes * WIRE_FACTOR) / page.keys.length;
-  return { ...next, bytesPerKey: next.bytesPerKey * (1 - MEAN_WEIGHT) + mean * MEAN_WEIGHT };
+  return { ...(expiring > 0 ? withExpiring(next, expiring) : next), bytesPerKey: sizes.bytesPerKey };
 }
 
 /** Reads one page of the first big key on the list and writes it. */
@@ -52,7 +47,7 @@ export async function consumePaged(
   if (current === undefined) return state;
   const { line, next, note } = await readPage(redis, current, state.fieldExpiry === 'read');
   if (line !== null) await sink.write(line, roleOf(current, next, note));
-  const begun = line !== null && current.line === 0 && hasExpiry(line, current.type);
+  const begun = line !== null && current.line === 0 && hasExpiry(line);
   const counted = begun ? withExpiring(state, 1) : state;
   if (next !== null) return { ...counted, paged: [next, ...rest] };
   const done = { ...counted, paged: rest };
@@ -64,13 +59,6 @@ export async function consumePaged(
 
 function withExpiring(state: SnapshotCheckpoint, more: number): SnapshotCheckpoint {
   return { ...state, names: { ...state.names, expiring: state.names.expiring + more } };
-}
-
-/** Without parsing it: within a JSON string every quote is escaped, so the first plain `"t":"` is the line's own field. */
-function hasExpiry(line: string, type: RecordType): boolean {
-  const field = `"t":"${type}",`;
-  const at = line.indexOf(field);
-  return at >= 0 && line.startsWith('"x":', at + field.length);
 }
 
 function roleOf(current: PagedKey, next: PagedKey | null, note: PageNote | null): LineRole {
@@ -91,7 +79,7 @@ async function consumeKey(
   switch (outcome.kind) {
     case 'line':
       await sink.write(outcome.line, { begins: key, type });
-      const counted = hasExpiry(outcome.line, type) ? withExpiring(state, 1) : state;
+      const counted = hasExpiry(outcome.line) ? withExpiring(state, 1) : state;
       return outcome.changed === undefined ? counted : noteUnsteady(sink, counted, key, outcome.changed);
     case 'big':
       return { ...state, paged: [...state.paged, pagedKey(key, type)] };
@@ -140,5 +128,5 @@ async function noteKey(
   key: Buffer,
   reason: string,
 ): Promise<SnapshotCheckpoint> {
-  return { ...state, ledger: await addToLedger(sink.sealer, state.ledger, list, key, reason) };
+  return { ...state, ledger: await addToLedger(sink.encryptor, state.ledger, list, key, reason) };
 }

@@ -1,7 +1,8 @@
 import type { RedisPort } from '../../ports/redis.js';
-import { asBuffer, readBatch, type ReadOutcome } from '../read/batch.js';
+import { readBatch, type ReadOutcome } from '../read/batch.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
 import { isRecordType, type RecordType } from '../record.js';
+import { asBuffer } from '../sent-value.js';
 import { normalType } from './pages.js';
 
 const ATTEMPTS = 3;

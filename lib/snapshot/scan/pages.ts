@@ -1,18 +1,19 @@
 import pMap from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
 import { scanReplies, type ScanReply } from '../../redis/scan.js';
-import { asBuffer, readBatch, type ReadOutcome, type TypedKey } from '../read/batch.js';
+import { readBatch, type ReadOutcome, type TypedKey } from '../read/batch.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
 import { pagedKey, readPage } from '../read/paged.js';
-import { isRecordType } from '../record.js';
+import { isRecordType, type RecordType } from '../record.js';
+import { asBuffer } from '../sent-value.js';
 
 /** Keys as SCAN named them: as many as are read with one request. */
 export interface ScanPage {
   readonly keys: readonly TypedKey[];
   readonly unsupported: readonly { readonly key: Buffer; readonly type: string }[];
-  /** Where SCAN goes on after these keys, or again where their reply began if more of it follow; null at the end. */
+  /** Where SCAN continues after these keys, or again where their reply began if more of it follow; null at the end. */
   readonly next: string | null;
-  /** Whether a leg may end after these keys. Within a reply it would read keys twice, so only where it must. */
+  /** Whether an attempt may end after these keys. Within a reply it would read keys twice, so only where it must. */
   readonly mayStop: boolean;
 }
 
@@ -21,29 +22,65 @@ export interface LoadedPage extends ScanPage {
   readonly outcomes: readonly ReadOutcome[];
 }
 
-/** One SCAN names the keys of so many reads, so that the chain of SCANs does not keep the reads waiting. */
+/** One SCAN names the keys of this many reads, so that the chain of SCANs does not keep the reads waiting. */
 export const READS_PER_SCAN = 4;
 const MAX_COUNT = 1000;
-/** A reply that was expected to be small and is not must not keep a leg past its end. */
+/** A reply that was expected to be small and is not must not keep an attempt past its end. */
 const MAX_READS = 2 * READS_PER_SCAN;
+/** By how much a page may be larger than it should, rather than leave a few keys to a read of their own. */
+const OVERFULL = 0.25;
 
 /**
  * SCANs from a cursor to the end. `pageSize` is asked before each request. SCAN may return a key twice and empty pages;
  * only cursor 0 ends it (Redis documentation, SCAN guarantees). Keys that repeat within a reply are dropped here,
- * others when the snapshot is sealed.
+ * others when the snapshot is sealed. With `shareOf`, which share of a page a key of a type takes, a reply is cut by that,
+ * its strings first.
  */
-export async function* scanPages(redis: RedisPort, cursor: string, pageSize: () => number): AsyncGenerator<ScanPage> {
+export async function* scanPages(
+  redis: RedisPort,
+  cursor: string,
+  pageSize: () => number,
+  shareOf?: (type: RecordType) => number,
+): AsyncGenerator<ScanPage> {
   const count = (): number => Math.min(MAX_COUNT, READS_PER_SCAN * pageSize());
-  for await (const reply of scanReplies(redis, cursor, count)) yield* cut(parsePage(reply), reply.from, pageSize());
+  for await (const reply of scanReplies(redis, cursor, count)) {
+    const page = parsePage(reply);
+    const size = pageSize();
+    yield* cut(page, reply.from, shareOf === undefined ? inOrder(page.keys, size) : byShare(page.keys, shareOf));
+  }
 }
 
-function* cut(page: ScanPage, from: string, size: number): Generator<ScanPage> {
-  const lastStart = Math.max(0, Math.ceil(page.keys.length / size) - 1) * size;
-  for (let at = 0; at < lastStart; at += size) {
-    const keys = page.keys.slice(at, at + size);
-    yield { keys, unsupported: [], next: from, mayStop: at >= MAX_READS * size };
+function* cut(page: ScanPage, from: string, groups: readonly (readonly TypedKey[])[]): Generator<ScanPage> {
+  for (const [at, keys] of groups.slice(0, -1).entries()) {
+    yield { keys, unsupported: [], next: from, mayStop: at >= MAX_READS };
   }
-  yield { ...page, keys: page.keys.slice(lastStart) };
+  yield { ...page, keys: groups.at(-1) ?? [] };
+}
+
+function inOrder(keys: readonly TypedKey[], size: number): TypedKey[][] {
+  const groups: TypedKey[][] = [];
+  for (let at = 0; at < keys.length; at += size) groups.push(keys.slice(at, at + size));
+  return groups;
+}
+
+/**
+ * The keys in groups for a read each, strings first: those of a read share one MGET, and commands are what is billed and
+ * throttled. The groups are about equally full.
+ */
+export function byShare(keys: readonly TypedKey[], shareOf: (type: RecordType) => number): TypedKey[][] {
+  const isString = ({ type }: TypedKey): boolean => type === 'string';
+  const sorted = [...keys.filter(isString), ...keys.filter((key) => !isString(key))];
+  const total = sorted.reduce((sum, { type }) => sum + shareOf(type), 0);
+  const groups: TypedKey[][] = [];
+  const room = total / Math.max(1, Math.ceil(total - OVERFULL));
+  let taken = 0;
+  for (const key of sorted) {
+    // By its place in the whole, so that what one group has too much the next has not.
+    if (groups.length === 0 || taken >= room * groups.length) groups.push([]);
+    groups.at(-1)?.push(key);
+    taken += shareOf(key.type);
+  }
+  return groups;
 }
 
 const BIG: ReadOutcome = { kind: 'big' };
@@ -64,10 +101,10 @@ export async function loadPage(redis: RedisPort, page: ScanPage, fieldExpiry: bo
   return { ...page, outcomes: fieldExpiry ? await addFieldExpiry(redis, page.keys, outcomes) : outcomes };
 }
 
-/** A stream has groups and pending entries beside its entries, which takes requests of its own. */
+/** A stream has groups and pending entries beside its entries, which takes separate requests. */
 async function readStream(redis: RedisPort, key: Buffer): Promise<ReadOutcome> {
   const { line, next, note } = await readPage(redis, pagedKey(key, 'stream'), false);
-  // More than a page, or it moved: then it is begun anew, where its lines can be taken back.
+  // More than a page, or it moved: then it is begun again, where its lines can be taken back.
   if (next !== null || note?.kind === 'changed') return BIG;
   if (note !== null) return note;
   return line === null ? BIG : { kind: 'line', line };

@@ -1,12 +1,13 @@
 import { AppError } from '../../errors.js';
 import { encodeJson } from '../../json.js';
-import type { ObjectStore, Sealer } from '../../ports/index.js';
+import type { ObjectStore, Encryptor } from '../../ports/index.js';
 import { sha256, type Part } from '../manifest.js';
 import { partFile, partName } from '../names.js';
 import { indexBuilder, partIndexName, type IndexBuilder, type PartIndex } from '../part-index.js';
 import { openPart, type ClosedPart, type PartWriter } from '../part-writer.js';
 import { labelProjects } from '../project-label.js';
 import type { RecordType } from '../record.js';
+import type { FreshLine } from '../sent-value.js';
 
 /** What a line is to its key: a whole record or its beginning, a continuation, or the word that takes it back. */
 export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'takes-back';
@@ -17,21 +18,21 @@ export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 
  */
 export interface PartSink {
   /** What the parts are sealed with, and the names of keys in the ledger as well. */
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
   readonly openBytes: number;
   /** Records begun in the open part. */
   readonly openKeys: number;
   /** What it returns, if anything, is to be awaited for more room: most lines need no turn of the event loop. */
-  write(line: string, role: LineRole): Promise<void> | undefined;
+  write(line: FreshLine, role: LineRole): Promise<void> | undefined;
   /** Closes the open part and calls `stored` once it is in the store. Waits for the part before it. */
   cut(stored: (part: Part) => Promise<void>): Promise<void>;
   /** Resolves when everything that was cut is stored. */
-  settle(): Promise<void>;
+  flush(): Promise<void>;
 }
 
-export interface SinkTarget {
+interface SinkTarget {
   readonly store: ObjectStore;
-  readonly sealer: Sealer;
+  readonly encryptor: Encryptor;
   readonly snapshot: string;
   readonly fence: number;
   readonly firstIndex: number;
@@ -44,7 +45,7 @@ export function openSink(target: SinkTarget): PartSink {
   let storing: Promise<void> = Promise.resolve();
 
   return {
-    sealer: target.sealer,
+    encryptor: target.encryptor,
     get openBytes() {
       return writer.bytes;
     },
@@ -58,22 +59,22 @@ export function openSink(target: SinkTarget): PartSink {
     },
     async cut(stored) {
       const closing = writer;
-      const built = labelProjects(index.build(), target.sealer.suffix);
-      const file = partFile(number, target.fence, target.sealer.suffix);
+      const built = labelProjects(index.build(), target.encryptor.suffix);
+      const file = partFile(number, target.fence, target.encryptor.suffix);
       writer = openPart();
       index = indexBuilder();
       number += 1;
       await storing;
       storing = closing.close().then(async (closed) => stored(await storePart(target, file, closed, built)));
-      // Awaited by the next cut or by settle; until then a failure must not count as unhandled.
+      // Awaited by the next cut or by flush; until then a failure must not count as unhandled.
       storing.catch(() => undefined);
     },
-    settle: () => storing,
+    flush: () => storing,
   };
 }
 
 async function storePart(target: SinkTarget, file: string, closed: ClosedPart, index: PartIndex): Promise<Part> {
-  const body = await target.sealer.seal(closed.compressed);
+  const body = await target.encryptor.encrypt(closed.compressed);
   await createOurs(target.store, partName(target.snapshot, file), body);
   await createOurs(target.store, partIndexName(target.snapshot, file), encodeJson(index));
   const { keys, lines, plain } = closed;
@@ -83,7 +84,7 @@ async function storePart(target: SinkTarget, file: string, closed: ClosedPart, i
 async function createOurs(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
   const outcome = await store.create(name, body);
   if (outcome.created) return;
-  throw new AppError('fenced', `Another leg has written ${name}`, {
-    hint: 'Nothing to do: the run goes on with its next leg.',
+  throw new AppError('fenced', `Another attempt has written ${name}`, {
+    hint: 'Nothing to do: the run continues with its next attempt.',
   });
 }

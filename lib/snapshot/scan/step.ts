@@ -1,6 +1,7 @@
 import { pMapIterable } from 'p-map';
+import { AppError } from '../../errors.js';
 import { markServer } from '../../redis/server-mark.js';
-import type { Leg, StepOutcome } from '../../runs/model.js';
+import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry, type FieldExpiryProbe } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
@@ -12,11 +13,11 @@ import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
  * One attempt at reading the database into parts. Everything between two checkpoints may be done again by a later one:
  * the checkpoint names the parts that count and the cursor after the last page in them.
  */
-export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, leg: Leg): Promise<StepOutcome> {
-  const first = await prepare(ports, settings, parseCheckpoint(leg.run.checkpoint));
-  const sink = openSink({ ...ports, snapshot: leg.run.id, fence: leg.fence, firstIndex: first.parts.length });
+export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, attempt: Attempt): Promise<StepOutcome> {
+  const first = await prepare(ports, settings, parseCheckpoint(attempt.run.checkpoint));
+  const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: first.parts.length });
   const source = firstPass(ports, settings, first);
-  const read = await new ScanWork(ports, settings, leg, sink, first, source).run();
+  const read = await new ScanWork(ports, settings, attempt, sink, first, source).run();
   const before = ports.redis.usage();
   const { keys } = await markServer(ports.redis);
   const spent = addUsage(read.spent, before, ports.redis.usage());
@@ -30,9 +31,9 @@ function firstPass(ports: ScanPorts, settings: SnapshotSettings, state: Snapshot
   const { inFlight } = settings;
   const fieldExpiry = state.fieldExpiry === 'read';
   return {
-    pages: (cursor, pageSize) =>
+    pages: (cursor, { pageSize, shareOf }) =>
       pMapIterable(
-        scanPages(ports.redis, cursor, pageSize),
+        scanPages(ports.redis, cursor, pageSize, shareOf),
         (page) => loadPage(ports.redis, state.pass === 'all' ? page : hashesOf(page), fieldExpiry),
         { concurrency: inFlight, backpressure: inFlight * 2 },
       ),
@@ -50,7 +51,8 @@ function hashesOf(page: ScanPage): ScanPage {
 
 /**
  * Whether a hash has been given a field with an expiry since it was found that there was none, be that field still there
- * or expired by now: then all hashes are read again, with their fields' expiry.
+ * or expired by now: then all hashes are read again, with their fields' expiry. What was read of them before does not
+ * count any more: of a hash that is gone by then nobody knows whether its fields were to stay.
  */
 export async function fieldExpiryBegan(
   { redis }: ScanPorts,
@@ -62,7 +64,7 @@ export async function fieldExpiryBegan(
   const { fieldExpiry, expired } = await probeFieldExpiry(redis);
   if (fieldExpiry === 'none' && expired === state.expiredFields) return null;
   const spent = addUsage(state.spent, before, redis.usage());
-  return { ...state, spent, cursor: '0', pass: 'hashes', fieldExpiry: 'read' };
+  return { ...state, spent, cursor: '0', pass: 'hashes', hashesFrom: state.parts.length, fieldExpiry: 'read' };
 }
 
 /** What is asked once, by the first attempt. */
@@ -84,5 +86,20 @@ async function prepare(
 
 async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): Promise<FieldExpiryProbe> {
   if (settings.fieldExpiry === 'auto') return probeFieldExpiry(ports.redis);
-  return { fieldExpiry: settings.fieldExpiry === 'never' ? 'none' : 'read', expired: null };
+  if (settings.fieldExpiry === 'always') return { fieldExpiry: 'read', expired: null };
+  const isRead = await probeFieldExpiry(ports.redis).then(
+    ({ fieldExpiry }) => fieldExpiry === 'read',
+    (error: unknown) => {
+      // What is not to be read need not be allowed.
+      if (error instanceof AppError && error.code === 'redis-denied') return true;
+      throw error;
+    },
+  );
+  if (isRead) {
+    ports.log?.warn('field-expiry-not-read', {
+      message: 'BACKUP_FIELD_EXPIRY is never, and the database has, or may have, hash fields that expire by themselves',
+      hint: 'In this snapshot they never expire. Set BACKUP_FIELD_EXPIRY to auto.',
+    });
+  }
+  return { fieldExpiry: 'none', expired: null };
 }

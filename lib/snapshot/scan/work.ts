@@ -1,22 +1,20 @@
 import { toAppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
-import type { Leg, Progress } from '../../runs/model.js';
+import type { Attempt, Progress } from '../../runs/model.js';
 import { addUsage, type SnapshotCheckpoint } from '../checkpoint.js';
 import type { Part } from '../manifest.js';
 import type { SnapshotSettings } from '../settings.js';
 import { consumePage, consumePaged } from './consume.js';
+import { pageSizes, type PageSizes } from './page-sizes.js';
 import { READS_PER_SCAN, type LoadedPage } from './pages.js';
 import type { PartSink } from './sink.js';
 
-export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'sealer' | 'store'>;
-
-const MIN_PAGE = 4;
-const MAX_PAGE = 1000;
+export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'store'> & Partial<Pick<Ports, 'log'>>;
 
 /** What tells the first pass over the database from a later walk over its names. */
 export interface Source<P extends LoadedPage> {
-  /** Pages from a cursor on, read. `pageSize` says how many keys one read may have. */
-  pages(cursor: string, pageSize: () => number): AsyncIterable<P>;
+  /** Pages from a cursor on, read. `sizes` says how many keys one read may have. */
+  pages(cursor: string, sizes: PageSizes): AsyncIterable<P>;
   /** Called for each page when its lines are written; returns what it changes. */
   consumed(state: SnapshotCheckpoint, page: P): SnapshotCheckpoint;
   /** Called when a checkpoint is taken; what it returns is called when that checkpoint is to be saved. */
@@ -31,11 +29,12 @@ export class ScanWork<P extends LoadedPage> {
   private readonly spentBefore;
   private readonly spentByOthers;
   private parts: readonly Part[];
+  private readonly sizes: PageSizes;
 
   constructor(
     private readonly ports: ScanPorts,
     private readonly settings: SnapshotSettings,
-    private readonly leg: Leg,
+    private readonly attempt: Attempt,
     private readonly sink: PartSink,
     private state: SnapshotCheckpoint,
     private readonly source: Source<P>,
@@ -43,6 +42,9 @@ export class ScanWork<P extends LoadedPage> {
     this.spentBefore = ports.redis.usage();
     this.spentByOthers = state.spent;
     this.parts = state.parts;
+    // A part is cut between SCAN replies, so that one must not be larger than a part.
+    const pageBytes = Math.min(settings.pageBytes, settings.partBytes / READS_PER_SCAN);
+    this.sizes = pageSizes(pageBytes, state.bytesPerKey);
   }
 
   /** Works until SCAN has come round and the list of big keys is empty, or time is up; returns the checkpoint of all. */
@@ -51,11 +53,11 @@ export class ScanWork<P extends LoadedPage> {
       await this.work();
     } catch (error) {
       // A part that is still on its way would save a checkpoint under the feet of the next attempt.
-      await this.sink.settle().catch(() => undefined);
+      await this.sink.flush().catch(() => undefined);
       throw error;
     }
     if (this.sink.openBytes > 0) await this.cut();
-    await this.sink.settle();
+    await this.sink.flush();
     const to = new Date(this.ports.clock.now()).toISOString();
     return { ...this.checkpoint(this.state, this.parts), window: { ...this.state.window, to } };
   }
@@ -63,27 +65,20 @@ export class ScanWork<P extends LoadedPage> {
   private async work(): Promise<void> {
     const { redis } = this.ports;
     await this.workOffPaged();
-    if (this.state.cursor === null || this.leg.timeIsUp()) return;
-    for await (const page of this.source.pages(this.state.cursor, () => this.pageSize())) {
+    if (this.state.cursor === null || this.attempt.timeIsUp()) return;
+    for await (const page of this.source.pages(this.state.cursor, this.sizes)) {
       this.stopIfLost();
-      this.state = this.source.consumed(await consumePage(redis, this.sink, this.state, page), page);
+      this.state = this.source.consumed(await consumePage(redis, this.sink, this.state, page, this.sizes), page);
       // Within a SCAN reply the checkpoint would name its beginning: what is saved there is read again.
       if (!page.mayStop) continue;
       await this.cutIfFull();
       await this.workOffPaged();
-      if (this.leg.timeIsUp()) return;
+      if (this.attempt.timeIsUp()) return;
     }
   }
 
-  private pageSize(): number {
-    // A part is cut between SCAN replies, so that one must not be larger than a part.
-    const pageBytes = Math.min(this.settings.pageBytes, this.settings.partBytes / READS_PER_SCAN);
-    const fitting = Math.floor(pageBytes / Math.max(this.state.bytesPerKey, 1));
-    return Math.min(MAX_PAGE, Math.max(MIN_PAGE, fitting));
-  }
-
   private async workOffPaged(): Promise<void> {
-    while (this.state.paged.length > 0 && !this.leg.timeIsUp()) {
+    while (this.state.paged.length > 0 && !this.attempt.timeIsUp()) {
       this.stopIfLost();
       this.state = await consumePaged(this.ports.redis, this.sink, this.state);
       await this.cutIfFull();
@@ -92,16 +87,16 @@ export class ScanWork<P extends LoadedPage> {
 
   private async cutIfFull(): Promise<void> {
     const { openKeys, openBytes } = this.sink;
-    this.leg.report(() => this.progress(this.state, openKeys, openBytes));
+    this.attempt.report(() => this.progress(this.state, openKeys, openBytes));
     if (this.sink.openBytes >= this.settings.partBytes) await this.cut();
     else if (this.source.isDue(this.state)) await this.saveNow();
   }
 
   private async saveNow(): Promise<void> {
     if (this.sink.openBytes > 0) return this.cut();
-    await this.sink.settle();
+    await this.sink.flush();
     const next = await this.source.keep()(this.checkpoint(this.state, this.parts));
-    await this.leg.save(next, this.progress(this.state, 0, 0));
+    await this.attempt.save(next, this.progress(this.state, 0, 0));
   }
 
   private async cut(): Promise<void> {
@@ -109,7 +104,7 @@ export class ScanWork<P extends LoadedPage> {
     const save = this.source.keep();
     await this.sink.cut(async (part) => {
       this.parts = [...this.parts, part];
-      await this.leg.save(await save(this.checkpoint(at, this.parts)), this.progress(at, 0, 0));
+      await this.attempt.save(await save(this.checkpoint(at, this.parts)), this.progress(at, 0, 0));
     });
   }
 
@@ -123,7 +118,7 @@ export class ScanWork<P extends LoadedPage> {
   }
 
   private stopIfLost(): void {
-    if (this.leg.signal.aborted) throw toAppError(this.leg.signal.reason);
+    if (this.attempt.signal.aborted) throw toAppError(this.attempt.signal.reason);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { ask, chosen, groups, type Look } from './look.js';
+import { runCommands, chosen, groups, type CheckContext } from './context.js';
 import { setPages, sortedSetPages } from './pages.js';
 import { breaksList, CLUSTER_FIELDS, isReadableCluster } from './readable.js';
 
@@ -22,31 +22,31 @@ export interface ClusterFacts {
  * `created` holds the ids of the project's items, `unclustered` those that are in no cluster yet.
  */
 export async function checkClusters(
-  look: Look,
+  context: CheckContext,
   known: Iterable<string>,
   created: ReadonlyMap<string, string>,
   unclustered: ReadonlySet<string>,
 ): Promise<ClusterFacts> {
   const listed = new Set<string>();
-  for await (const { elements } of sortedSetPages(look, [`clusters:${look.project}:all`])) {
+  for await (const { elements } of sortedSetPages(context, [`clusters:${context.project}:all`])) {
     for (const [id] of elements) listed.add(id);
   }
   const ids = new Set([...listed, ...known]);
   const counts = { present: 0, readable: 0 };
-  for (const group of groups(ids, CLUSTERS)) await checkHashes(look, group, listed, counts);
-  await checkItems(look, ids, created, unclustered);
+  for (const group of groups(ids, CLUSTERS)) await checkHashes(context, group, listed, counts);
+  await checkItems(context, ids, created, unclustered);
   return { ids, listed: listed.size, ...counts };
 }
 
 async function checkHashes(
-  look: Look,
+  context: CheckContext,
   ids: readonly string[],
   listed: ReadonlySet<string>,
   counts: { present: number; readable: number },
 ): Promise<void> {
-  const { project, tally } = look;
+  const { project, tally } = context;
   const read = (id: string): RedisCommand => ['HMGET', `cluster:${project}:${id}`, ...CLUSTER_FIELDS];
-  const replies = await ask(look, ids.map(read));
+  const replies = await runCommands(context, ids.map(read));
   const missing: string[] = [];
   for (const [index, id] of ids.entries()) {
     const cluster = chosen(CLUSTER_FIELDS, replies[index]);
@@ -61,31 +61,31 @@ async function checkHashes(
     else if (!isReadableCluster(cluster)) tally.add('cluster-unreadable', id);
     else if (listed.has(id)) counts.readable++;
   }
-  await checkPlans(look, missing);
+  await checkPlans(context, missing);
 }
 
-async function checkPlans(look: Look, withoutHash: readonly string[]): Promise<void> {
-  const planKey = (id: string): RedisCommand => ['EXISTS', `coding_plan:${look.project}:${id}`];
-  const replies = await ask(look, withoutHash.map(planKey));
+async function checkPlans(context: CheckContext, withoutHash: readonly string[]): Promise<void> {
+  const planKey = (id: string): RedisCommand => ['EXISTS', `coding_plan:${context.project}:${id}`];
+  const replies = await runCommands(context, withoutHash.map(planKey));
   for (const [index, id] of withoutHash.entries()) {
-    if (replies[index] === 1) look.tally.add('plan-without-cluster', id);
+    if (replies[index] === 1) context.tally.add('plan-without-cluster', id);
   }
 }
 
 async function checkItems(
-  look: Look,
+  context: CheckContext,
   clusters: ReadonlySet<string>,
   created: ReadonlyMap<string, string>,
   unclustered: ReadonlySet<string>,
 ): Promise<void> {
-  const keys = [...clusters].map((id) => `cluster:${look.project}:${id}:items`);
+  const keys = [...clusters].map((id) => `cluster:${context.project}:${id}:items`);
   const clusterOf = new Map<string, number>();
-  for await (const { index, elements } of setPages(look, keys)) {
+  for await (const { index, elements } of setPages(context, keys)) {
     for (const id of elements) {
-      if (!created.has(id)) look.tally.add('items-without-created', id);
-      if (unclustered.has(id)) look.tally.add('item-clustered-and-unclustered', id);
+      if (!created.has(id)) context.tally.add('items-without-created', id);
+      if (unclustered.has(id)) context.tally.add('item-clustered-and-unclustered', id);
       const other = clusterOf.get(id);
-      if (other !== undefined && other !== index) look.tally.add('item-in-two-clusters', id);
+      if (other !== undefined && other !== index) context.tally.add('item-in-two-clusters', id);
       clusterOf.set(id, index);
     }
   }

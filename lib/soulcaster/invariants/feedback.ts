@@ -1,5 +1,6 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { ask, chosen, groups, textsOf, type Look } from './look.js';
+import { byBytes, inHalves } from '../../redis/halving.js';
+import { runCommands, chosen, groups, textsOf, type CheckContext } from './context.js';
 import { setPages, sortedSetPages } from './pages.js';
 import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readable.js';
 
@@ -7,7 +8,7 @@ import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readabl
 const ITEMS = 200;
 
 /** What the lists and hashes of a project's items come to. */
-export interface FeedbackFacts {
+interface FeedbackFacts {
   /** Ids of `feedback:created` with their scores. */
   readonly created: ReadonlyMap<string, string>;
   /** Those of them that have a hash. */
@@ -34,52 +35,52 @@ interface Gathered {
 }
 
 /** Checks items, their lists by time and by source, and the keys of their external ids. */
-export async function checkFeedback(look: Look): Promise<FeedbackFacts> {
+export async function checkFeedback(context: CheckContext): Promise<FeedbackFacts> {
   const created = new Map<string, string>();
-  for await (const { elements } of sortedSetPages(look, [`feedback:created:${look.project}`])) {
+  for await (const { elements } of sortedSetPages(context, [`feedback:created:${context.project}`])) {
     for (const [id, score] of elements) created.set(id, score);
   }
   const gathered: Gathered = { present: 0, readable: 0, bySource: new Map(), sourceOf: new Map(), repos: new Set() };
-  for (const ids of groups(created.keys(), ITEMS)) await checkItems(look, ids, gathered);
-  const listedBySource = await checkSources(look, created, gathered.sourceOf);
+  for (const ids of groups(created.keys(), ITEMS)) await checkItems(context, ids, gathered);
+  const listedBySource = await checkSources(context, created, gathered.sourceOf);
   const unclustered = new Set<string>();
-  for await (const { elements } of setPages(look, [`feedback:unclustered:${look.project}`])) {
+  for await (const { elements } of setPages(context, [`feedback:unclustered:${context.project}`])) {
     for (const id of elements) {
       unclustered.add(id);
-      if (!created.has(id)) look.tally.add('unclustered-without-created', id);
+      if (!created.has(id)) context.tally.add('unclustered-without-created', id);
     }
   }
   const { present, readable, bySource, repos } = gathered;
   return { created, present, readable, bySource, listedBySource, repos, unclustered };
 }
 
-async function checkItems(look: Look, ids: readonly string[], gathered: Gathered): Promise<void> {
+async function checkItems(context: CheckContext, ids: readonly string[], gathered: Gathered): Promise<void> {
   const commands = ids.flatMap((id): RedisCommand[] => {
-    const key = `feedback:${look.project}:${id}`;
+    const key = `feedback:${context.project}:${id}`;
     return [
       ['HMGET', key, ...ITEM_FIELDS],
       ['HEXISTS', key, 'body'],
     ];
   });
-  const replies = await ask(look, commands);
+  const replies = await runCommands(context, commands);
   const externals: External[] = [];
   for (const [index, id] of ids.entries()) {
     const hasBody = replies[2 * index + 1] === 1;
     const fields = chosen(ITEM_FIELDS, replies[2 * index]);
     if (fields === null && !hasBody) {
-      look.tally.add('created-without-hash', id);
+      context.tally.add('created-without-hash', id);
       continue;
     }
     gathered.present++;
-    gather(look, id, fields === null ? null : { ...fields, hasBody }, gathered);
+    gather(context, id, fields === null ? null : { ...fields, hasBody }, gathered);
     if (fields?.source != null && fields.external_id != null && fields.external_id !== '') {
-      externals.push({ id, key: `feedback:external:${look.project}:${fields.source}:${fields.external_id}` });
+      externals.push({ id, key: `feedback:external:${context.project}:${fields.source}:${fields.external_id}` });
     }
   }
-  await checkExternals(look, externals);
+  await checkExternals(context, externals);
 }
 
-function gather({ tally }: Look, id: string, item: ItemFields | null, gathered: Gathered): void {
+function gather({ tally }: CheckContext, id: string, item: ItemFields | null, gathered: Gathered): void {
   if (item === null || !isReadableItem(item)) tally.add('feedback-unreadable', id);
   const source = item?.source ?? null;
   if (item === null || source === null) return;
@@ -95,28 +96,36 @@ interface External {
   readonly key: string;
 }
 
-async function checkExternals(look: Look, externals: readonly External[]): Promise<void> {
-  if (externals.length === 0) return;
-  const [reply] = await ask(look, [['MGET', ...externals.map(({ key }) => key)]]);
-  for (const [index, target] of textsOf(reply).entries()) {
-    const id = externals[index]?.id;
-    if (id === undefined || target === id) continue;
-    look.tally.add(target === null ? 'external-missing' : 'external-elsewhere', id);
+async function checkExternals(context: CheckContext, externals: readonly External[]): Promise<void> {
+  // Each value is an id, as long as the item's own.
+  const sizeOf = ({ id, key }: External): number => id.length + key.length;
+  for (const group of byBytes(externals, sizeOf)) {
+    const read = async (some: readonly External[]): Promise<(string | null)[]> => {
+      const [reply] = await runCommands(context, [['MGET', ...some.map(({ key }) => key)]]);
+      return textsOf(reply);
+    };
+    const targets = await inHalves(group, read, (_, error) => {
+      throw error;
+    });
+    for (const [index, { id }] of group.entries()) {
+      const target = targets[index] ?? null;
+      if (target !== id) context.tally.add(target === null ? 'external-missing' : 'external-elsewhere', id);
+    }
   }
 }
 
 /** Goes through the lists of all sources that are known or named by an item; returns the number of their entries. */
 async function checkSources(
-  look: Look,
+  context: CheckContext,
   created: ReadonlyMap<string, string>,
   sourceOf: ReadonlyMap<string, string>,
 ): Promise<number> {
-  const { project, tally } = look;
+  const { project, tally } = context;
   const sources = [...new Set<string>([...SOURCES, ...sourceOf.values()])];
   const seen = new Set<string>();
   let entries = 0;
   const keys = sources.map((source) => `feedback:source:${project}:${source}`);
-  for await (const { index, elements } of sortedSetPages(look, keys)) {
+  for await (const { index, elements } of sortedSetPages(context, keys)) {
     entries += elements.length;
     for (const [id, score] of elements) {
       const byTime = created.get(id);

@@ -1,5 +1,5 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { ask, chosen, groups, type Look } from './look.js';
+import { runCommands, chosen, groups, type CheckContext } from './context.js';
 import { sortedSetPages } from './pages.js';
 
 const JOB_FIELDS = ['id', 'project_id', 'cluster_id', 'status'] as const;
@@ -12,59 +12,63 @@ interface Listed {
 }
 
 /** Checks the jobs that the project's clusters list, and those that the caller knows of besides. */
-export async function checkJobs(look: Look, clusters: ReadonlySet<string>, known: Iterable<string>): Promise<void> {
+export async function checkJobs(
+  context: CheckContext,
+  clusters: ReadonlySet<string>,
+  known: Iterable<string>,
+): Promise<void> {
   const ids = [...clusters];
   const listed = new Set<string>();
   const keys = ids.map((id) => `cluster:jobs:${id}`);
   let waiting: Listed[] = [];
-  for await (const { index, elements } of sortedSetPages(look, keys)) {
+  for await (const { index, elements } of sortedSetPages(context, keys)) {
     for (const [job] of elements) {
       listed.add(job);
       waiting.push({ job, cluster: ids[index] ?? '' });
     }
     // Most clusters have a job or two: those of many are read together.
     if (waiting.length < JOBS) continue;
-    await checkListed(look, waiting);
+    await checkListed(context, waiting);
     waiting = [];
   }
-  await checkListed(look, waiting);
+  await checkListed(context, waiting);
   for (const jobs of groups(known, JOBS)) {
     await checkUnlisted(
-      look,
+      context,
       jobs.filter((job) => !listed.has(job)),
     );
   }
 }
 
-async function readJobs(look: Look, jobs: readonly string[]) {
-  const replies = await ask(
-    look,
+async function readJobs(context: CheckContext, jobs: readonly string[]) {
+  const replies = await runCommands(
+    context,
     jobs.map((job): RedisCommand => ['HMGET', `job:${job}`, ...JOB_FIELDS]),
   );
   return jobs.map((id, index) => ({ id, fields: chosen(JOB_FIELDS, replies[index]) }));
 }
 
-async function checkListed(look: Look, listed: readonly Listed[]): Promise<void> {
+async function checkListed(context: CheckContext, listed: readonly Listed[]): Promise<void> {
   const jobs = await readJobs(
-    look,
+    context,
     listed.map(({ job }) => job),
   );
   for (const [index, { id, fields }] of jobs.entries()) {
     if (fields === null) {
-      look.tally.add('job-without-hash', id);
+      context.tally.add('job-without-hash', id);
       continue;
     }
-    if (fields.project_id !== look.project) look.tally.add('job-of-another-project', id);
-    if (fields.cluster_id !== listed[index]?.cluster) look.tally.add('job-of-another-cluster', id);
+    if (fields.project_id !== context.project) context.tally.add('job-of-another-project', id);
+    if (fields.cluster_id !== listed[index]?.cluster) context.tally.add('job-of-another-cluster', id);
   }
 }
 
 /** A known job that is gone, or another project's by now, is no fault of this project's. */
-async function checkUnlisted(look: Look, jobs: readonly string[]): Promise<void> {
-  const own = (await readJobs(look, jobs)).filter(({ fields }) => fields?.project_id === look.project);
-  const scores = await ask(
-    look,
+async function checkUnlisted(context: CheckContext, jobs: readonly string[]): Promise<void> {
+  const own = (await readJobs(context, jobs)).filter(({ fields }) => fields?.project_id === context.project);
+  const scores = await runCommands(
+    context,
     own.map(({ id, fields }): RedisCommand => ['ZSCORE', `cluster:jobs:${fields?.cluster_id ?? ''}`, id]),
   );
-  for (const [index, { id }] of own.entries()) if (scores[index] === null) look.tally.add('job-not-listed', id);
+  for (const [index, { id }] of own.entries()) if (scores[index] === null) context.tally.add('job-not-listed', id);
 }

@@ -1,5 +1,7 @@
+import type { AppError } from '../../errors.js';
 import type { RedisCommand, RedisValue } from '../../ports/redis.js';
-import { ask, textOf, textsOf, type Look } from './look.js';
+import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
+import { textOf, textsOf, valueOf, type CheckContext } from './context.js';
 
 const ELEMENTS = 1000;
 /** Collections that are read beside each other; a page of each is in memory at a time. */
@@ -12,13 +14,13 @@ export interface Page<T> {
 }
 
 interface Kind<T> {
-  command(key: string, position: string): RedisCommand;
+  command(key: string, position: string, count: number): RedisCommand;
   /** The elements, and where the next page begins; null after the last. */
-  parse(value: RedisValue, position: string): { elements: T[]; next: string | null };
+  parse(value: RedisValue, position: string, count: number): { elements: T[]; next: string | null };
 }
 
 const SET: Kind<string> = {
-  command: (key, position) => ['SSCAN', key, position, 'COUNT', ELEMENTS],
+  command: (key, position, count) => ['SSCAN', key, position, 'COUNT', count],
   parse(value) {
     const [cursor, members] = Array.isArray(value) ? value : [];
     const next = textOf(cursor);
@@ -27,43 +29,73 @@ const SET: Kind<string> = {
 };
 
 const SORTED_SET: Kind<readonly [id: string, score: string]> = {
-  command(key, position) {
+  command(key, position, count) {
     const from = Number(position);
-    return ['ZRANGE', key, from, from + ELEMENTS - 1, 'WITHSCORES'];
+    return ['ZRANGE', key, from, from + count - 1, 'WITHSCORES'];
   },
-  parse(value, position) {
+  parse(value, position, count) {
     const flat = textsOf(value);
     const elements: [string, string][] = [];
     for (let at = 0; at + 1 < flat.length; at += 2) elements.push([flat[at] ?? '', flat[at + 1] ?? '']);
-    return { elements, next: elements.length < ELEMENTS ? null : String(Number(position) + ELEMENTS) };
+    return { elements, next: elements.length < count ? null : String(Number(position) + count) };
   },
 };
 
 /** The members of sets; a member may come twice, as SSCAN has it. */
-export function setPages(look: Look, keys: readonly string[]): AsyncGenerator<Page<string>> {
-  return pages(look, keys, SET);
+export function setPages(context: CheckContext, keys: readonly string[]): AsyncGenerator<Page<string>> {
+  return pages(context, keys, SET);
 }
 
 /** The ids of sorted sets with their scores, as Redis prints them. */
-export function sortedSetPages(look: Look, keys: readonly string[]): AsyncGenerator<Page<readonly [string, string]>> {
-  return pages(look, keys, SORTED_SET);
+export function sortedSetPages(
+  context: CheckContext,
+  keys: readonly string[],
+): AsyncGenerator<Page<readonly [string, string]>> {
+  return pages(context, keys, SORTED_SET);
 }
 
-async function* pages<T>(look: Look, keys: readonly string[], kind: Kind<T>): AsyncGenerator<Page<T>> {
-  let open = keys.map((key, index) => ({ key, index, position: '0' }));
+interface Open {
+  readonly key: string;
+  readonly index: number;
+  readonly position: string;
+  /** Elements that are asked for: fewer where a page is over the size limit. */
+  readonly count: number;
+}
+
+async function* pages<T>(context: CheckContext, keys: readonly string[], kind: Kind<T>): AsyncGenerator<Page<T>> {
+  let open = keys.map((key, index): Open => ({ key, index, position: '0', count: ELEMENTS }));
   while (open.length > 0) {
-    const turn = open.slice(0, AT_ONCE);
     const rest = open.slice(AT_ONCE);
-    const replies = await ask(
-      look,
-      turn.map(({ key, position }) => kind.command(key, position)),
-    );
-    const unfinished: typeof open = [];
-    for (const [at, collection] of turn.entries()) {
-      const { elements, next } = kind.parse(replies[at] ?? null, collection.position);
-      if (elements.length > 0) yield { index: collection.index, elements };
-      if (next !== null) unfinished.push({ ...collection, position: next });
+    const unfinished: Open[] = [];
+    for (const { asked, value } of await readAll(context, open.slice(0, AT_ONCE), kind)) {
+      const { elements, next } = kind.parse(value, asked.position, asked.count);
+      if (elements.length > 0) yield { index: asked.index, elements };
+      if (next !== null) unfinished.push({ ...asked, position: next });
     }
     open = [...unfinished, ...rest];
   }
+}
+
+interface Read {
+  readonly asked: Open;
+  readonly value: RedisValue;
+}
+
+/** A page of each collection; of one whose page is over the size limit a smaller one. */
+function readAll<T>(context: CheckContext, turn: readonly Open[], kind: Kind<T>): Promise<Read[]> {
+  const run = async (some: readonly Open[]): Promise<Read[]> => {
+    const commands = some.map(({ key, position, count }) => kind.command(key, position, count));
+    const replies = await context.redis.pipeline(commands);
+    if (replies.some(saysTooLarge)) throw tooLarge();
+    return some.map((asked, at) => ({
+      asked,
+      value: valueOf(context, commands[at], replies[at] ?? { error: 'no reply' }),
+    }));
+  };
+  const smaller = async (asked: Open, error: AppError): Promise<Read> => {
+    if (asked.count === 1) throw error;
+    const [read] = await inHalves([{ ...asked, count: Math.floor(asked.count / 2) }], run, smaller);
+    return read as Read;
+  };
+  return inHalves(turn, run, smaller);
 }

@@ -1,5 +1,5 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { ask, chosen, groups, type Look } from './look.js';
+import { runCommands, chosen, groups, type CheckContext } from './context.js';
 import { setPages } from './pages.js';
 
 const PROJECT_FIELDS = ['id', 'user_id', 'name', 'created_at'] as const;
@@ -9,17 +9,17 @@ const REPOS = 500;
  * Checks that the project's hash and its user's list of projects agree. `known` are users who may list it as well.
  * Returns whether the dashboard finds the project.
  */
-export async function checkOwner(look: Look, known: Iterable<string>): Promise<boolean> {
-  const { project, tally } = look;
-  const [reply] = await ask(look, [['HMGET', `project:${project}`, ...PROJECT_FIELDS]]);
+export async function checkOwner(context: CheckContext, known: Iterable<string>): Promise<boolean> {
+  const { project, tally } = context;
+  const [reply] = await runCommands(context, [['HMGET', `project:${project}`, ...PROJECT_FIELDS]]);
   const fields = chosen(PROJECT_FIELDS, reply);
   const owner = fields?.user_id ?? null;
   if (fields === null) tally.add('project-missing', project);
   else if (owner === null) tally.add('project-without-owner', project);
   const others = [...new Set(known)].filter((user) => user !== owner);
   const users = owner === null ? others : [owner, ...others];
-  const replies = await ask(
-    look,
+  const replies = await runCommands(
+    context,
     users.map((user): RedisCommand => ['SISMEMBER', `user:projects:${user}`, project]),
   );
   let isFound = false;
@@ -33,15 +33,15 @@ export async function checkOwner(look: Look, known: Iterable<string>): Promise<b
 }
 
 /** Checks that `github:repos` and the hashes agree. `named` are repositories that items come from. */
-export async function checkRepos(look: Look, named: ReadonlySet<string>): Promise<void> {
-  const { project, tally } = look;
+export async function checkRepos(context: CheckContext, named: ReadonlySet<string>): Promise<void> {
+  const { project, tally } = context;
   const listed = new Set<string>();
-  for await (const { elements } of setPages(look, [`github:repos:${project}`])) {
+  for await (const { elements } of setPages(context, [`github:repos:${project}`])) {
     for (const repo of elements) listed.add(repo);
   }
   for (const repos of groups(new Set([...listed, ...named]), REPOS)) {
-    const replies = await ask(
-      look,
+    const replies = await runCommands(
+      context,
       repos.map((repo): RedisCommand => ['EXISTS', `github:repo:${project}:${repo}`]),
     );
     for (const [index, repo] of repos.entries()) {

@@ -1,4 +1,4 @@
-import type { Chosen } from './look.js';
+import type { Chosen } from './context.js';
 
 /** Where feedback comes from, as the application's model of an item has it. */
 export const SOURCES = ['reddit', 'sentry', 'manual', 'github', 'splunk', 'posthog', 'datadog'] as const;

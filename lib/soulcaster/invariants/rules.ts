@@ -1,7 +1,7 @@
 /** What has to hold in the data of one project, by the name of what breaks it. */
 export const RULES = {
   /** The project's own hash is not there: the dashboard does not know the project. */
-  'project-missing': 'the project has no hash of its own',
+  'project-missing': 'the project has no hash',
   /** The project's hash names no user. */
   'project-without-owner': 'the project names no user',
   /** `user:projects` of the project's user does not hold the project. */

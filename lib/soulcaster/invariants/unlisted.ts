@@ -1,6 +1,7 @@
 import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
+import { pipelineInHalves } from '../../redis/halving.js';
 import { buildKey, type ClassifiedKey } from '../keys.js';
-import { textOf } from './look.js';
+import { textOf } from './context.js';
 import type { Rule } from './rules.js';
 
 /** Commands in one request. */
@@ -122,7 +123,7 @@ async function findDangling(
 async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
   const replies: RedisReply[] = [];
   for (let at = 0; at < commands.length; at += COMMANDS) {
-    replies.push(...(await redis.pipeline(commands.slice(at, at + COMMANDS))));
+    replies.push(...(await pipelineInHalves(redis, commands.slice(at, at + COMMANDS))));
   }
   return replies;
 }

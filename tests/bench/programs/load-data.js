@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { bigHash, bigString, load, loadMixed, loadWorkspace } from '../../../dist/lib/local/data/index.js';
+import { bigHash, bigString, load, loadMixed, loadWorkspace } from '../../../dist/dev/data/index.js';
 import { smallKeys } from './small-keys.js';
 
 /**

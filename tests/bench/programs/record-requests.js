@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { startFaultProxy } from '../../../dist/lib/local/fault-proxy.js';
+import { startFaultProxy } from '../../../dist/dev/fault-proxy.js';
 
 /**
  * Puts a proxy before the database that writes the requests to a file, a line each: the path, a tab, and the JSON body

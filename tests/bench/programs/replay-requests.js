@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { peakMemory, processorSeconds } from './peak-memory.js';
 
 /**
- * Sends recorded requests again, in their order and so many at a time, and throws the replies away as they come:
+ * Sends recorded requests again, in their order and this many at a time, and throws the replies away as they come:
  * `--file FILE --url URL --token TOKEN --in-flight N`. It is what no reader of these replies can be faster than.
  */
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { fullApp } from '../../../dist/lib/app.js';
-import { environment } from '../../../dist/lib/config.js';
+import { fullApp } from '../../../dist/lib/app/app.js';
+import { environment } from '../../../dist/lib/app/config.js';
 import { prepareRestore, startRestore } from '../../../dist/lib/restore/start.js';
 import { loadRun } from '../../../dist/lib/runs/records.js';
 import { peakMemory, processorSeconds } from './peak-memory.js';
@@ -42,7 +42,7 @@ const started = await startRestore(
     trigger: 'cli',
   }),
 );
-if (!started.started) throw new Error('another run is at work in this store');
+if (!started.started) throw new Error('another run is in progress in this store');
 run = started.run.id;
 const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
 const ended = await app.work(run, budget);

@@ -1,12 +1,12 @@
-import { seededRandom } from '../../../dist/lib/local/data/random.js';
-import { changing, creating } from '../../../dist/lib/local/data/write.js';
+import { seededRandom } from '../../../dist/dev/data/random.js';
+import { changing, creating } from '../../../dist/dev/data/write.js';
 
 const FAR_FUTURE = 4_102_444_800_000;
 const SOME_TEXT = 'The quick brown fox jumps over the lazy dog; größer, 更大, 🦊 and so on, and so on. '.repeat(3);
 
-/** @typedef {import('../../../dist/lib/local/data/random.js').Random} Random */
+/** @typedef {import('../../../dist/dev/data/random.js').Random} Random */
 
-/** @type {readonly ((key: string, index: number, text: (most: number) => string) => import('../../../dist/lib/local/data/index.js').Write)[]} */
+/** @type {readonly ((key: string, index: number, text: (most: number) => string) => import('../../../dist/dev/data/index.js').Write)[]} */
 const KINDS = [
   (key, _index, text) => creating(null, 'SET', key, text(200)),
   (key, index) => creating(null, 'SET', key, String(index)),
@@ -17,7 +17,7 @@ const KINDS = [
 ];
 
 /**
- * So many keys of about 150 bytes, as most databases are full of; every tenth expires in the year 2100.
+ * This many keys of about 150 bytes, as most databases are full of; every tenth expires in the year 2100.
  * @param {number} count
  * @param {number} seed
  */

@@ -1,5 +1,5 @@
-import { fullApp } from '../../../dist/lib/app.js';
-import { environment } from '../../../dist/lib/config.js';
+import { fullApp } from '../../../dist/lib/app/app.js';
+import { environment } from '../../../dist/lib/app/config.js';
 import { loadManifest } from '../../../dist/lib/snapshot/manifest.js';
 import { startSnapshot } from '../../../dist/lib/snapshot/run.js';
 import { peakMemory, processorSeconds } from './peak-memory.js';
@@ -15,7 +15,7 @@ const recorder = file === undefined ? null : await recordRequests(env['UPSTASH_R
 const app = fullApp(recorder === null ? env : { ...env, UPSTASH_REDIS_REST_URL: recorder.url });
 const cpuBefore = processorSeconds();
 const started = await startSnapshot(app.engine, 'cli');
-if (!started.started) throw new Error('another run is at work in this store');
+if (!started.started) throw new Error('another run is in progress in this store');
 const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
 const run = await app.work(started.run.id, budget);
 const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBefore];

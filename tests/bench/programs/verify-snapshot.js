@@ -1,5 +1,5 @@
-import { storeApp } from '../../../dist/lib/app.js';
-import { environment } from '../../../dist/lib/config.js';
+import { storeApp } from '../../../dist/lib/app/app.js';
+import { environment } from '../../../dist/lib/app/config.js';
 import { startVerify } from '../../../dist/lib/snapshot/verify.js';
 import { peakMemory } from './peak-memory.js';
 
@@ -7,7 +7,7 @@ import { peakMemory } from './peak-memory.js';
 const [id = ''] = process.argv.slice(2);
 const app = storeApp(environment());
 const started = await startVerify(app.engine, id);
-if (!started.started) throw new Error('another run is at work in this store');
+if (!started.started) throw new Error('another run is in progress in this store');
 const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
 const run = await app.work(started.run.id, budget);
 const result = {

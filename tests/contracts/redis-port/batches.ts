@@ -3,7 +3,7 @@ import type { RedisCommand } from '../../../lib/ports/redis.js';
 import { NOT_UTF8, plain, scan, type Define } from './fixture.js';
 
 export function batchTests(test: Define): void {
-  test('SCAN with WITHTYPE comes to an end and names each key with its type', async ({ redis, key, prefix }) => {
+  test('SCAN with WITHTYPE reaches an end and names each key with its type', async ({ redis, key, prefix }) => {
     const names = Array.from({ length: 250 }, (_, index) => key(`scan:${index}`));
     await redis.pipeline(names.map((name, index) => (index % 2 === 0 ? ['SET', name, 'x'] : ['SADD', name, 'x'])));
     const types = await scan(redis, `${prefix}scan:*`);

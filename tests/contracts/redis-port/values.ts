@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import fc from 'fast-check';
+import fc, { anyCharacter } from '../../support/fast-check.js';
 import type { RedisCommand } from '../../../lib/ports/redis.js';
 import { hex, NOT_UTF8, plain, valueOf, type Define } from './fixture.js';
 
@@ -129,7 +129,7 @@ export function propertyTests(test: Define): void {
   });
 
   test('HSET and HGETALL return any fields and any text', async ({ redis, key }) => {
-    const text = fc.string({ unit: 'binary' });
+    const text = fc.string({ unit: anyCharacter });
     const entries = fc.uniqueArray(fc.tuple(BYTES, text), { minLength: 1, maxLength: 10, selector: ([f]) => hex(f) });
     const oneHash = fc.asyncProperty(entries, async (pairs) => {
       const hash = key('any-hash');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { sameJson } from '../../../lib/restore/compare/canonical-json.js';
 
 /** The same value written another way: other order of keys, spaces, escapes. */

@@ -114,7 +114,7 @@ describe('comparing', () => {
 
   it('ends when it is told to, at the next batch', async () => {
     const stop = new AbortController();
-    const reason = new AppError('fenced', 'another leg has taken over', { hint: 'None.' });
+    const reason = new AppError('fenced', 'another attempt has taken over', { hint: 'None.' });
     const records = Array.from({ length: 5000 }, (_, at) => [{ k: `k${at}`, t: 'string', v: 'v' } as const]);
     let asked = 0;
     const source = (async function* () {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.js';
 import { elementBag } from '../../../lib/restore/compare/element-bag.js';
 
 const text = fc.string({ maxLength: 3 });

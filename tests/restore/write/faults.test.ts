@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { loadMixed } from '../../../lib/local/data/index.js';
+import { loadMixed } from '../../../dev/data/index.js';
 import { AppError } from '../../../lib/errors.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import { around, NOTHING_WRONG, openWriteBench, recordsOf, type WriteBench } from './write-bench.js';
@@ -29,7 +29,7 @@ describe('a restore that something happens to', () => {
     await bench.target.database.redis.flushall();
   });
 
-  it('comes out whole when it is begun anew after each request that was applied without an answer', async () => {
+  it('comes out whole when it is begun again after each request that was applied without an answer', async () => {
     const { manifest, records, compare } = await bench.snapshot();
     // With each try one more request gets through before the fault; the last try meets none.
     let tries = 0;

@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream';
-import { systemClock } from '../../../lib/adapters/clock.js';
-import { upstashRedis } from '../../../lib/adapters/upstash-redis.js';
-import { startUpstashRedis } from '../../../lib/local/upstash-redis/index.js';
+import { systemClock } from '../../../lib/services/clock.js';
+import { upstashRedis } from '../../../lib/services/upstash-redis/redis.js';
+import { startUpstashRedis } from '../../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../../lib/ports/index.js';
 import type { RedisCommand, RedisReply } from '../../../lib/ports/redis.js';
 import type { TargetRecord } from '../../../lib/restore/model.js';
-import { sourceRecords } from '../../../lib/restore/source.js';
+import { sourceRecords } from '../../../lib/snapshot/source-records.js';
 import { stagingPrefix, writeRecords, type WriteCounts, type WriteOptions } from '../../../lib/restore/write/index.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import type { Manifest } from '../../../lib/snapshot/manifest.js';
-import { ageSealer } from '../../../lib/adapters/age-sealer.js';
+import { ageSealer } from '../../../lib/crypto/age.js';
 import { compareSnapshot, type Comparison } from '../../support/compare.js';
 import { batch, type Command } from '../../support/redis-calls.js';
 import { openSnapshotBench, type SnapshotBench } from '../../support/snapshot-bench.js';
@@ -18,7 +18,7 @@ import { startTestDatabase, type TestDatabase } from '../../support/test-databas
 export const NOTHING_WRONG = { onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
 export const STAGING = stagingPrefix('20261122T020000Z-x7k2m9');
 
-/** A target: a real database of its own behind the stand-in. */
+/** A target: a separate real database behind the stand-in. */
 export interface Target {
   readonly database: TestDatabase;
   readonly port: RedisPort;
@@ -61,7 +61,7 @@ export async function openTarget(): Promise<Target> {
 export interface WriteBench {
   readonly source: SnapshotBench;
   readonly target: Target;
-  /** Fills the source anew, takes a snapshot, and gives its records and a comparison of the target with it. */
+  /** Fills the source again, takes a snapshot, and gives its records and a comparison of the target with it. */
   snapshotOf(commands: readonly Command[]): Promise<Filled>;
   /** The same of what is in the source. */
   snapshot(): Promise<Filled>;
@@ -100,7 +100,7 @@ export async function openWriteBench(limits: { replyBytes?: number } = {}): Prom
 }
 
 async function* allRecords(source: SnapshotBench, manifest: Manifest): AsyncGenerator<TargetRecord> {
-  const ports = { store: source.folder.store, sealer: ageSealer({ recipients: [], identity: null }) };
+  const ports = { store: source.folder.store, encryptor: ageSealer({ recipients: [], identity: null }) };
   for (const part of manifest.parts.keys()) {
     for await (const record of sourceRecords(ports, manifest, part)) yield { ...record, expired: false };
   }

@@ -1,4 +1,0 @@
-import { adminDrill } from '../lib/http/drill.js';
-import { adminEntry } from '../lib/http/entry.js';
-
-export const POST = adminEntry(adminDrill);

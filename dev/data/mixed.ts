@@ -1,0 +1,130 @@
+import { seededRandom, type Random } from './random.js';
+import { writeStream } from './stream.js';
+import { changing, creating, growing, type Argument, type Write } from './write.js';
+
+export interface MixedOptions {
+  /** How many keys; the oddities come first. */
+  readonly keys: number;
+  readonly seed: number;
+}
+
+/** 1 January 2100, as good as never. */
+const FAR_FUTURE = 4_102_444_800_000;
+const BOM = '\ufeff';
+
+/** Names that were trouble somewhere: to JSON, to clusters, to shells, to text decoders. */
+const ODD_NAMES: readonly Argument[] = [
+  ...[
+    '',
+    ' ',
+    'a b',
+    'line\nbreak',
+    'tab\tand\r',
+    '"quoted"',
+    '\\',
+    '*',
+    '{tag}:1',
+    '__proto__',
+    'constructor',
+    '0',
+    '👩‍👩‍👧',
+  ],
+  ...[`${BOM}bom`, 'é', 'e\u0301', '\u0000', 'null', 'feedback', 'feedback:a:b:c', 'x'.repeat(2000)],
+  ...[[0xff], [0x80, 0x00, 0xfe], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]].map((bytes) =>
+    Buffer.from(bytes),
+  ),
+];
+
+const ODD_VALUES: readonly Argument[] = [
+  ...['', 'OK', 'null', 'true', '1', '01', '-0', '1e400', 'NaN', '9007199254740993', '{"a":', '"text"', 'T0s='],
+  ...['line\nbreak', '\r\n', '\u0000', '\u2028', `${BOM}text`, '👋🏽', '\ufffd', '__proto__'],
+  ...[[0xff, 0xfe], [0x80], [0xc0, 0xaf], [0x00, 0xff, 0x0a]].map((bytes) => Buffer.from(bytes)),
+];
+
+const ODD_SCORES = [
+  'inf',
+  '-inf',
+  '0',
+  '-0',
+  '0.1',
+  '12345678.123456789',
+  '9007199254740993',
+  '1e-320',
+  '1.7976931348623157e308',
+];
+
+type Kind = (random: Random, key: Argument) => Iterable<Write>;
+
+const KINDS: readonly Kind[] = [writeString, writeHash, writeList, writeSet, writeScores, writeStream];
+
+/** Keys of every type, from empty to some 100 kB, a quarter of them with an expiry in the far future. */
+export function* writeMixed({ keys, seed }: MixedOptions): Generator<Write> {
+  const random = seededRandom(seed);
+  for (let index = 0; index < keys; index++) {
+    const name = ODD_NAMES[index] ?? `mixed:${index}:${random.text(8, 'abcdefghij')}`;
+    const kind = KINDS[index % KINDS.length] ?? writeString;
+    yield* kind(random, name);
+    if (random.chance(0.25)) yield changing(null, 'PEXPIREAT', name, String(FAR_FUTURE + index));
+  }
+}
+
+/** A hash of this many fields, of about 100 bytes each. */
+export function* bigHash(name: Argument, fields: number): Generator<Write> {
+  const random = seededRandom(fields);
+  const hash = growing(null, 'HSET', name);
+  for (let index = 0; index < fields; index++) yield* hash.add(`field:${index}`, random.text(90, 'abcdefghijklmnop '));
+  yield* hash.rest();
+}
+
+/** A string of this many bytes, all of 0 to 255 among them. */
+export function* bigString(name: Argument, bytes: number): Generator<Write> {
+  const block = seededRandom(bytes).bytes(Math.min(bytes, 256 * 1024));
+  yield creating(null, 'SET', name, block);
+  for (let left = bytes - block.length; left > 0; left -= block.length) {
+    yield changing(null, 'APPEND', name, block.subarray(0, left));
+  }
+}
+
+function* writeString(random: Random, key: Argument): Generator<Write> {
+  yield creating(null, 'SET', key, random.chance(0.01) ? random.bytes(random.whole(1000, 300_000)) : value(random));
+}
+
+function* writeHash(random: Random, key: Argument): Generator<Write> {
+  const hash = growing(null, 'HSET', key);
+  for (let count = size(random); count > 0; count--) yield* hash.add(value(random), value(random));
+  yield* hash.rest();
+}
+
+function* writeList(random: Random, key: Argument): Generator<Write> {
+  const list = growing(null, 'RPUSH', key);
+  for (let count = size(random); count > 0; count--) yield* list.add(value(random));
+  yield* list.rest();
+}
+
+function* writeSet(random: Random, key: Argument): Generator<Write> {
+  const set = growing(null, 'SADD', key);
+  const isOfNumbers = random.chance(0.3);
+  for (let count = size(random); count > 0; count--) {
+    yield* set.add(isOfNumbers ? String(random.whole(-1e9, 1e9)) : value(random));
+  }
+  yield* set.rest();
+}
+
+function* writeScores(random: Random, key: Argument): Generator<Write> {
+  const scores = growing(null, 'ZADD', key);
+  for (let count = size(random); count > 0; count--) {
+    yield* scores.add(random.chance(0.3) ? random.pick(ODD_SCORES) : String(random.next() * 1e9), value(random));
+  }
+  yield* scores.rest();
+}
+
+/** Most collections are small, some take several pages. */
+function size(random: Random): number {
+  return random.chance(0.01) ? random.whole(1000, 3000) : random.whole(1, 30);
+}
+
+function value(random: Random): Argument {
+  if (random.chance(0.25)) return random.pick(ODD_VALUES);
+  if (random.chance(0.1)) return random.bytes(random.whole(1, 200));
+  return random.text(random.whole(1, 60), 'abcdefghijklmnopqrstuvwxyz äöü€😀'.normalize());
+}

@@ -1,0 +1,43 @@
+import type { RedisPort } from '../../lib/ports/redis.js';
+import { classifyKey } from '../../lib/soulcaster/keys.js';
+
+/** The id of one of the projects. */
+export async function someProject(redis: RedisPort): Promise<string> {
+  for await (const key of keysOf(redis)) {
+    const { family, project } = classifyKey(key.toString('utf8'));
+    if (family === 'project' && project !== null) return project;
+  }
+  return '';
+}
+
+/** Removes every key that names the project, as a wrong click in the dashboard would; returns how many. */
+export async function deleteProject(redis: RedisPort, project: string): Promise<number> {
+  const doomed: Buffer[] = [];
+  for await (const key of keysOf(redis)) if (classifyKey(key.toString('utf8')).project === project) doomed.push(key);
+  if (doomed.length > 0) await redis.pipeline([['UNLINK', ...doomed]]);
+  return doomed.length;
+}
+
+/** Loses everything and puts a little of something else in its place, as a new deployment on the old database would. */
+export async function loseEverything(redis: RedisPort): Promise<void> {
+  await redis.transaction([
+    ['FLUSHALL'],
+    ['HSET', 'project:fresh', 'id', 'fresh', 'user_id', 'somebody', 'name', 'Hello world'],
+    ['SADD', 'user:projects:somebody', 'fresh'],
+  ]);
+}
+
+export async function countKeys(redis: RedisPort): Promise<number> {
+  const [reply] = await redis.pipeline([['DBSIZE']]);
+  return reply !== undefined && 'value' in reply ? Number(reply.value) : 0;
+}
+
+async function* keysOf(redis: RedisPort): AsyncGenerator<Buffer> {
+  let cursor = '0';
+  do {
+    const [reply] = await redis.pipeline([['SCAN', cursor, 'COUNT', 1000]]);
+    const [next, keys] = reply !== undefined && 'value' in reply && Array.isArray(reply.value) ? reply.value : [];
+    cursor = Buffer.isBuffer(next) ? next.toString('latin1') : '0';
+    if (Array.isArray(keys)) for (const key of keys) if (Buffer.isBuffer(key)) yield key;
+  } while (cursor !== '0');
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { connect } from '../../lib/app/connect.js';
+import type { Stack } from '../stack/index.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { errorOfRun } from '../../lib/cli/carry-out.js';
+import type { Context } from '../../lib/cli/context.js';
+import { progressView } from '../../lib/cli/output/progress.js';
+import { runIdIn, watchToEnd } from './nightly.js';
+
+const PATH = '/api/webhooks/restore';
+
+/** Sends a signed request to the restore webhook and shows the run that it starts. Throws the run's error. */
+export async function restoreByWebhook(context: Context, stack: Stack, request: object): Promise<RunRecord> {
+  const ports = connect(stack.env, ['clock', 'store']);
+  const body = JSON.stringify(request);
+  const id = `demo_${randomUUID()}`;
+  const at = new Date();
+  const response = await fetch(new URL(PATH, stack.urls.functions), {
+    method: 'POST',
+    body,
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(stack.secrets.webhookSecret).sign(id, at, body),
+    },
+  });
+  const view = progressView(context, () => ports.clock.now());
+  try {
+    const run = await watchToEnd(ports, await runIdIn(response), context.interrupt, (record) => view.update(record));
+    const error = errorOfRun(run);
+    if (error !== null) throw error;
+    return run;
+  } finally {
+    view.stop();
+  }
+}

@@ -1,0 +1,146 @@
+import { createServer, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A request as it came to the proxy, its body whole. */
+export interface ProxiedRequest {
+  /** Counts from 0 in the order of arrival. */
+  readonly index: number;
+  readonly method: string;
+  /** Path with query. */
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+/**
+ * What happens to a request: `pass` forwards it; a status answers it without forwarding; `reset` cuts the connection
+ * without forwarding; `lose-reply` forwards it and cuts the connection instead of answering; `delayMs` waits, then
+ * forwards; `header` forwards it with another value of that header.
+ */
+export type FaultAction =
+  | 'pass'
+  | 'reset'
+  | 'lose-reply'
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer }
+  | { readonly delayMs: number }
+  | { readonly header: string; readonly value: string };
+
+export interface FaultProxyOptions {
+  /** Base URL of the service behind, `http:` only. */
+  readonly target: string;
+  readonly rule: (request: ProxiedRequest) => FaultAction | Promise<FaultAction>;
+  /** Default: any free one. */
+  readonly port?: number;
+  /** Whether requests are kept for `requests`; default true. */
+  readonly remember?: boolean;
+}
+
+export interface FaultProxy {
+  /** Base URL, on the loopback interface. */
+  readonly url: string;
+  /** Every request so far, in the order of arrival. */
+  readonly requests: readonly ProxiedRequest[];
+  /** Cuts what is open and frees the port. */
+  stop(): Promise<void>;
+}
+
+/**
+ * An HTTP proxy in front of one service that makes the network's faults happen on demand. Headers go through
+ * unchanged, Host included, so that signatures over them (AWS SigV4) stay valid.
+ */
+export async function startFaultProxy({
+  port = 0,
+  remember = true,
+  rule,
+  target,
+}: FaultProxyOptions): Promise<FaultProxy> {
+  const requests: ProxiedRequest[] = [];
+  const server = createServer((incoming, outgoing) => {
+    // A client that hangs up in the middle ends its own request and nothing else.
+    handle(incoming, outgoing).catch(() => outgoing.socket?.destroy());
+  });
+
+  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const body = await bodyOf(incoming);
+    const { method = 'GET', url: path = '/', headers } = incoming;
+    const request = { index: requests.length, method, path, headers, body };
+    if (remember) requests.push(request);
+    const action = await rule(request);
+    if (action === 'reset') {
+      cut(outgoing);
+      return;
+    }
+    if (typeof action === 'object' && 'status' in action) {
+      outgoing.writeHead(action.status, { ...action.headers }).end(action.body);
+      return;
+    }
+    if (typeof action === 'object' && 'delayMs' in action) await delay(action.delayMs, undefined, { ref: false });
+    const reply = await forward(target, request, withHeader(incoming.rawHeaders, action));
+    if (action === 'lose-reply') cut(outgoing);
+    else outgoing.writeHead(reply.status, reply.headers).end(reply.body);
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, '127.0.0.1', resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    requests,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: string[];
+  readonly body: Buffer;
+}
+
+function forward(target: string, { method, path, body }: ProxiedRequest, rawHeaders: string[]): Promise<Reply> {
+  const { hostname, port } = new URL(target);
+  return new Promise((resolve, reject) => {
+    const headers = endToEnd(rawHeaders);
+    // A body that came in chunks has no length yet; without a body none must be invented, for it may be signed.
+    if (body.length > 0 && !hasHeader(headers, 'content-length')) headers.push('Content-Length', String(body.length));
+    const onward = httpRequest({ hostname, port, method, path, headers, agent: false }, (reply) => {
+      bodyOf(reply).then(
+        (bytes) => resolve({ status: reply.statusCode ?? 502, headers: endToEnd(reply.rawHeaders), body: bytes }),
+        reject,
+      );
+    });
+    onward.once('error', reject).end(body);
+  });
+}
+
+function withHeader(rawHeaders: string[], action: FaultAction): string[] {
+  if (typeof action !== 'object' || !('header' in action)) return rawHeaders;
+  return rawHeaders.map((text, at) =>
+    at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === action.header ? action.value : text,
+  );
+}
+
+/** Without the headers that speak of one connection only (RFC 9110 section 7.6.1); names and values alternate. */
+function endToEnd(rawHeaders: readonly string[]): string[] {
+  const ofConnection = ['connection', 'keep-alive', 'transfer-encoding', 'expect'];
+  return rawHeaders.filter((_, at) => !ofConnection.includes((rawHeaders[at - (at % 2)] ?? '').toLowerCase()));
+}
+
+function hasHeader(rawHeaders: readonly string[], name: string): boolean {
+  return rawHeaders.some((text, at) => at % 2 === 0 && text.toLowerCase() === name);
+}
+
+async function bodyOf(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function cut(outgoing: ServerResponse): void {
+  outgoing.socket?.resetAndDestroy();
+}

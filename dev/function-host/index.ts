@@ -1,0 +1,190 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { projectRoot } from '../../lib/project-root.js';
+import type { FromHost, HostConfig, Invocation, ToHost } from './protocol.js';
+import { limitsOf, readVercelConfig } from './vercel-config.js';
+import type { VercelConfig } from './vercel-config.js';
+
+export type { Invocation };
+
+export interface FunctionHostOptions {
+  /** Folder of the project: functions are in its dist/bundle/api, static files in its public, beside its vercel.json. */
+  readonly root: string;
+  /** All that functions see of the environment, beside PATH, HOME and TZ=UTC. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Default `{root}/vercel.json`, if it is there. */
+  readonly vercelJson?: string;
+  /** Limit of every function, in seconds; default: maxDuration of vercel.json, else 300. */
+  readonly limitSeconds?: number;
+  /** Default `dist/bundle/api`, relative to `root`. */
+  readonly functionsDir?: string;
+  /** Invocations at a time, each in a separate instance; more of them wait. Default 4. */
+  readonly maxInstances?: number;
+  /**
+   * Asked at each invocation: after how many milliseconds of it to SIGKILL its instance, so that the caller gets 502;
+   * null to let it run.
+   */
+  readonly killAfterMs?: (invocation: Invocation) => number | null;
+  /** Takes each line that a function logs, with `[api/name] ` in front; default: the own stderr. */
+  readonly onLog?: (line: string) => void;
+}
+
+export interface FunctionHost {
+  readonly url: string;
+  readonly pid: number;
+  /** Calls a cron of vercel.json as Vercel does. Throws when vercel.json has no such cron. */
+  fireCron(path: string): Promise<Response>;
+  /** SIGKILLs every instance, whatever runs there, and leaves the host up. Returns how many there were. */
+  killAll(): Promise<number>;
+  /** SIGKILLs the host and its instances, as a power cut would. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Vercel's limit on its smallest plan, in seconds. */
+const DEFAULT_LIMIT_SECONDS = 300;
+
+/**
+ * A stand-in for Vercel on 127.0.0.1: runs the built functions of a project in processes of their own.
+ *
+ * Modelled: routing by file with `[name]` segments, named exports by method, static files, maxDuration (the process
+ * that runs too long is killed), instances that are used again, crons with their authorisation, headers of vercel.json,
+ * the request size limit, the platform's own error answers, an environment of exactly the given variables.
+ *
+ * Not modelled: bundling, edge functions, rewrites and redirects of vercel.json, streaming, several
+ * invocations in one instance, freezing an instance after its answer, memory limits. An instance runs any of the
+ * functions, where Vercel may keep them apart.
+ */
+export async function startFunctionHost(options: FunctionHostOptions): Promise<FunctionHost> {
+  const vercel = await readVercelConfig(options.vercelJson ?? join(options.root, 'vercel.json'));
+  const child = fork(builtFile('main.js'), [], {
+    execArgv: [],
+    env: {},
+    // A separate group, so that a kill reaches the instances as well.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  if (child.stderr !== null) createInterface(child.stderr).on('line', options.onLog ?? printLine);
+  answerKillQuestions(child, options.killAfterMs ?? (() => null));
+  const port = await ready(child, configOf(options, vercel));
+  const url = `http://127.0.0.1:${port}`;
+  let asked = 0;
+  return {
+    url,
+    pid: child.pid ?? 0,
+    fireCron: (path) => fireCron(url, path, vercel, options.env.CRON_SECRET),
+    async killAll() {
+      const id = ++asked;
+      const answer = until(child, (message) => (message.type === 'killed' && message.id === id ? message.count : null));
+      tell(child, { type: 'kill-all', id });
+      return answer;
+    },
+    kill: () => endChild(child, () => killGroup(child)),
+    stop: () => endChild(child, () => tell(child, { type: 'stop' })),
+  };
+}
+
+function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): HostConfig {
+  return {
+    functionsDir: join(options.root, options.functionsDir ?? 'dist/bundle/api'),
+    publicDir: join(options.root, 'public'),
+    env: options.env,
+    port: options.port ?? 0,
+    limits: options.limitSeconds === undefined ? limitsOf(vercel) : [],
+    defaultLimitSeconds: options.limitSeconds ?? DEFAULT_LIMIT_SECONDS,
+    headers: vercel?.headers ?? [],
+    rewrites: vercel?.rewrites ?? [],
+    maxInstances: options.maxInstances ?? 4,
+    askKill: options.killAfterMs !== undefined,
+  };
+}
+
+/** Vercel calls with GET, and leaves the header out when there is no secret: https://vercel.com/docs/cron-jobs */
+async function fireCron(
+  url: string,
+  path: string,
+  vercel: VercelConfig | null,
+  secret: string | undefined,
+): Promise<Response> {
+  if (vercel !== null && !vercel.crons.some((cron) => cron.path === path)) {
+    throw new Error(`vercel.json has no cron for ${path}`);
+  }
+  const authorization = secret === undefined || secret === '' ? {} : { authorization: `Bearer ${secret}` };
+  return fetch(`${url}${path}`, { headers: { 'user-agent': 'vercel-cron/1.0', ...authorization } });
+}
+
+/** Processes can only be started from built files, also when this file itself runs from source in a test, or bundled. */
+function builtFile(name: string): string {
+  return join(projectRoot(), 'dist/dev/function-host', name);
+}
+
+async function ready(child: ChildProcess, config: HostConfig): Promise<number> {
+  const port = until(child, (message) => {
+    if (message.type === 'failed') throw new Error(`The function host did not start: ${message.message}`);
+    return message.type === 'ready' ? message.port : null;
+  });
+  tell(child, { type: 'start', config });
+  return port.catch(async (error: unknown) => {
+    await endChild(child, () => killGroup(child));
+    throw error;
+  });
+}
+
+/** Resolves with the first value that `pick` finds in a message; rejects when `pick` throws or the process ends. */
+function until<T>(child: ChildProcess, pick: (message: FromHost) => T | null): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (message: FromHost): void => {
+      try {
+        const value = pick(message);
+        if (value !== null) finish(() => resolve(value));
+      } catch (error) {
+        finish(() => reject(error instanceof Error ? error : new Error('No value', { cause: error })));
+      }
+    };
+    const onExit = (): void => finish(() => reject(new Error('The function host ended')));
+    const finish = (call: () => void): void => {
+      child.off('message', onMessage);
+      child.off('exit', onExit);
+      call();
+    };
+    child.on('message', onMessage);
+    child.on('exit', onExit);
+  });
+}
+
+function answerKillQuestions(child: ChildProcess, decide: (invocation: Invocation) => number | null): void {
+  child.on('message', (message: FromHost) => {
+    if (message.type !== 'kill-question') return;
+    tell(child, { type: 'kill-answer', id: message.id, afterMs: decide(message.invocation) });
+  });
+}
+
+function tell(child: ChildProcess, message: ToHost): void {
+  // A host that is gone is noticed by its exit.
+  if (child.connected) child.send(message, () => undefined);
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group is gone already, which is what was wanted.
+  }
+}
+
+async function endChild(child: ChildProcess, end: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  end();
+  await exited;
+}
+
+function printLine(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,145 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Outcome, Pool } from './pool.js';
+import type { HostConfig, Invocation } from './protocol.js';
+import { matchRoute } from './routes.js';
+import type { Match, Route } from './routes.js';
+import { readStatic } from './statics.js';
+import { fits, headersFor, rewritten } from './vercel-config.js';
+
+/** Largest request body: https://vercel.com/docs/functions/limitations */
+const BODY_LIMIT = 4.5 * 1024 * 1024;
+
+export interface ServerContext {
+  readonly config: HostConfig;
+  readonly routes: readonly Route[];
+  readonly pool: Pool;
+  /** When the invocation is to be killed, in milliseconds after it began; null for never. */
+  readonly killAfterMs: (invocation: Invocation) => Promise<number | null>;
+  readonly log: (line: string) => void;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array | string;
+}
+
+/** The HTTP side of the host: static files first, then functions, as on Vercel. */
+export function createHostServer(context: ServerContext): Server {
+  return createServer((request, response) => {
+    // What fails here is the connection: nobody is left to be answered.
+    serve(context, request, response).catch(() => response.destroy());
+  });
+}
+
+async function serve(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(request);
+  const reply =
+    body === null ? platformError(413, 'FUNCTION_PAYLOAD_TOO_LARGE') : await replyTo(context, request, body);
+  for (const [name, value] of reply.headers) response.appendHeader(name, value);
+  // What an answer says itself stands.
+  for (const [name, value] of headersFor(context.config, pathOf(request))) {
+    if (!response.hasHeader(name)) response.setHeader(name, value);
+  }
+  // After a body that was not read to its end the connection cannot be used again.
+  if (body === null) response.setHeader('connection', 'close');
+  response.writeHead(reply.status);
+  response.end(request.method === 'HEAD' ? undefined : reply.body);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
+
+/** The whole body; null when it is over the limit, of which the rest is thrown away. */
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= BODY_LIMIT) chunks.push(chunk);
+  }
+  return bytes > BODY_LIMIT ? null : Buffer.concat(chunks);
+}
+
+async function replyTo(context: ServerContext, request: IncomingMessage, body: Buffer): Promise<Reply> {
+  const { method = 'GET' } = request;
+  const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`);
+  const file = await readStatic(context.config.publicDir, url.pathname);
+  if (file !== null) {
+    if (method !== 'GET' && method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD']);
+    return { status: 200, headers: [['content-type', file.type]], body: file.body };
+  }
+  // As on Vercel, what has a function is not rewritten.
+  const { config, routes } = context;
+  const match = matchRoute(routes, url.pathname) ?? matchRoute(routes, rewritten(config, url.pathname));
+  if (match === null) return problem(404, 'not-found', 'There is nothing at this address');
+  return callFunction(context, request, { match, url, body, method });
+}
+
+interface Call {
+  readonly match: Match;
+  readonly url: URL;
+  readonly body: Buffer;
+  readonly method: string;
+}
+
+async function callFunction(context: ServerContext, request: IncomingMessage, call: Call): Promise<Reply> {
+  const { match, url, body, method } = call;
+  const { file, name } = match.route;
+  const { config } = context;
+  const killAfterMs = await context.killAfterMs({ name, method, path: url.pathname });
+  // In production Vercel puts the values of dynamic segments into the query as well.
+  for (const [parameter, value] of Object.entries(match.parameters)) url.searchParams.set(parameter, value);
+  const seconds = config.limits.find(({ pattern }) => fits(pattern, name))?.seconds ?? config.defaultLimitSeconds;
+  const outcome = await context.pool.run({
+    name,
+    request: { file, method, url: url.href, headers: headersOf(request, url), body },
+    limitMs: seconds * 1000,
+    killAfterMs,
+  });
+  if (outcome.type === 'threw') context.log(`[${name}] ${outcome.text}`);
+  return toReply(outcome);
+}
+
+function toReply(outcome: Outcome): Reply {
+  switch (outcome.type) {
+    case 'response':
+      return outcome;
+    case 'no-such-method':
+      return methodNotAllowed(outcome.allow);
+    case 'timeout':
+      return platformError(504, 'FUNCTION_INVOCATION_TIMEOUT');
+    case 'threw':
+      return platformError(500, 'FUNCTION_INVOCATION_FAILED');
+    case 'ended':
+      return platformError(outcome.signal === null ? 500 : 502, 'FUNCTION_INVOCATION_FAILED');
+  }
+}
+
+function headersOf(request: IncomingMessage, url: URL): [string, string][] {
+  const own = Object.entries(request.headersDistinct).flatMap(([name, values]) =>
+    (values ?? []).map((value): [string, string] => [name, value]),
+  );
+  return [...own, ['x-forwarded-host', url.host], ['x-forwarded-proto', 'http'], ['x-forwarded-for', '127.0.0.1']];
+}
+
+function methodNotAllowed(allow: readonly string[]): Reply {
+  const reply = problem(405, 'method-not-allowed', 'This address does not take this method');
+  return { ...reply, headers: [...reply.headers, ['allow', allow.join(', ')]] };
+}
+
+function problem(status: number, code: string, title: string): Reply {
+  const body = JSON.stringify({ type: 'about:blank', status, code, title });
+  return { status, headers: [['content-type', 'application/problem+json']], body };
+}
+
+/** As Vercel answers for a function that cannot: https://vercel.com/docs/errors */
+function platformError(status: number, code: string): Reply {
+  const headers = [
+    ['content-type', 'text/plain; charset=utf-8'],
+    ['x-vercel-error', code],
+  ] as const;
+  return { status, headers, body: `An error occurred with this application\n\n${code}\n` };
+}

@@ -1,0 +1,104 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { GoogleError, invalidArgument, noKey, noPermission, serverError, unknownModel, wrongKey } from './errors.js';
+import { MAX_BODY_BYTES, parseBatch, parseSingle } from './request.js';
+import { serve } from './serve.js';
+import type { Service } from './serve.js';
+
+/** Serves the API on 127.0.0.1; resolves when the port is open. */
+export async function listen(service: Service, port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    answer(request, response, service).catch((error: unknown) => {
+      // What fails after the head is the connection: nobody is left to be answered.
+      if (response.headersSent) response.destroy();
+      else sendError(response, error instanceof GoogleError ? error : serverError(500));
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve());
+  });
+  return server;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
+  const body = await readBody(request);
+  const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+  checkKey(request.headers['x-goog-api-key'] ?? url.searchParams.get('key'), service.apiKey);
+  const known = /^\/v1beta\/models\/([^/:]+)$/.exec(url.pathname)?.[1];
+  if (request.method === 'GET' && known !== undefined) {
+    showModel(response, service, known);
+    return;
+  }
+  const [, model = '', method = ''] =
+    /^\/v1beta\/models\/([^/:]+):(batchEmbedContents|embedContent)$/.exec(url.pathname) ?? [];
+  if (request.method !== 'POST' || method === '') throw new GoogleError(404, 'NOT_FOUND', 'Not Found');
+  if (!service.models.includes(model)) throw unknownModel(model, method);
+  const batch = method === 'batchEmbedContents';
+  const outcome = await serve(service, model, batch ? parseBatch(body, model) : [parseSingle(body)]);
+  if ('body' in outcome) send(response, 200, outcome.body);
+  else if ('silence' in outcome) keepSilent(response, outcome.silence);
+  else {
+    send(response, 200, batch ? batchAnswer(outcome.embeddings) : singleAnswer(outcome.embeddings));
+  }
+}
+
+/** Counts toward no limit, and a fault of calls is one of this as well. */
+function showModel(response: ServerResponse, service: Service, model: string): void {
+  const fault = service.faults().call({ index: -1, texts: [] });
+  if (fault === 'hang' || fault === 'reset') keepSilent(response, fault);
+  else if (typeof fault === 'number') throw serverError(fault);
+  else if (fault === 'denied') throw noPermission();
+  else if (!service.models.includes(model)) throw unknownModel(model, 'getModel');
+  else {
+    const methods = ['embedContent', 'countTextTokens', 'asyncBatchEmbedContent'];
+    send(response, 200, JSON.stringify({ name: `models/${model}`, supportedGenerationMethods: methods }));
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  // A body over the limit is read to its end all the same, so that the answer gets through.
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  if (size > MAX_BODY_BYTES) throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function checkKey(given: string | string[] | null, apiKey: string): void {
+  if (given === null || given === '') throw noKey();
+  if (given !== apiKey) throw wrongKey();
+}
+
+/** Put together from bytes: of a hundred vectors a string would have to be encoded again. */
+function batchAnswer(embeddings: readonly Buffer[]): Buffer {
+  const parts = embeddings.flatMap((values, at) => [Buffer.from(at === 0 ? '{"values":' : '},{"values":'), values]);
+  const end = embeddings.length === 0 ? ']}' : '}]}';
+  return Buffer.concat([Buffer.from('{"embeddings":['), ...parts, Buffer.from(end)]);
+}
+
+function singleAnswer([values = Buffer.from('[]')]: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from('{"embedding":{"values":'), values, Buffer.from('}}')]);
+}
+
+function send(response: ServerResponse, status: number, body: string | Buffer): void {
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=UTF-8',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+function sendError(response: ServerResponse, error: GoogleError): void {
+  send(response, error.code, JSON.stringify(error.body(), null, 2));
+}
+
+function keepSilent(response: ServerResponse, silence: 'hang' | 'reset' | 'half-reply'): void {
+  if (silence === 'reset') response.socket?.resetAndDestroy();
+  if (silence !== 'half-reply') return;
+  response.writeHead(200, { 'content-type': 'application/json; charset=UTF-8', 'content-length': 1_000_000 });
+  response.write('{"embeddings": [{"values": [0.1', () => response.destroy());
+}

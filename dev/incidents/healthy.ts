@@ -1,0 +1,61 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '../../lib/app/connect.js';
+import { testAlerts } from '../../lib/cli/alerts.js';
+import { backup } from '../../lib/cli/backup.js';
+import type { Context } from '../../lib/cli/context.js';
+import { drill } from '../../lib/cli/drill.js';
+import { replicate } from '../../lib/cli/replicate.js';
+import { status } from '../../lib/cli/status.js';
+import { AppError } from '../../lib/errors.js';
+import { readState } from '../../lib/monitoring/state.js';
+import type { StatusReport } from '../../lib/monitoring/status/report.js';
+import { loadWorkspace } from '../data/index.js';
+import { countKeys } from '../demo/damage.js';
+import type { Scene } from './model.js';
+
+const DATA = { projects: 2, items: 40, seed: 15 };
+
+/** What `status` says, as its JSON document. */
+export async function statusOf(context: Context): Promise<StatusReport> {
+  const seen: unknown[] = [];
+  await status({ ...context, document: (value) => void seen.push(value) });
+  return seen[0] as StatusReport;
+}
+
+/** Why the status is not ok. */
+export function reasonsOf({ recoverable, recoveryTime, services, watched }: StatusReport): string[] {
+  return [recoverable, recoveryTime, watched, services].flatMap(({ reasons }) => reasons);
+}
+
+/** Has both schedulers call the guard, as the platforms do, and waits until they are heard of. */
+export async function fireSchedulers({ context, stack }: Scene): Promise<void> {
+  const { store } = connect((await context()).env, ['store']);
+  const before = await heard(store);
+  await stack.functions.fireCron('/api/cron/guard');
+  const [schedule] = stack.queue.schedules();
+  const isFired = schedule !== undefined && stack.queue.fireSchedule(String(schedule['scheduleId']));
+  // A turn that fails is told by the status: nothing is waited for without end.
+  for (let tries = 0; isFired && tries < 240 && (await heard(store)) === before; tries++) await delay(250);
+}
+
+async function heard(store: Parameters<typeof readState>[0]): Promise<string | null> {
+  return (await readState(store)).callers.schedule?.lastAt ?? null;
+}
+
+/** Makes what a deployment has after its first day, so that the status is ok. Throws `usage` when it is not then. */
+export async function makeHealthy(scene: Scene): Promise<void> {
+  const context = await scene.context();
+  if ((await statusOf(context)).state === 'ok') return;
+  const { redis } = connect(context.env, ['redis']);
+  if ((await countKeys(redis)) === 0) await loadWorkspace({ redisUrl: scene.stack.urls.redis, ...DATA });
+  await backup(context, { local: true });
+  await replicate(context, {});
+  await drill(context, { local: true });
+  await testAlerts(context);
+  await fireSchedulers(scene);
+  const report = await statusOf(context);
+  if (report.state === 'ok') return;
+  throw new AppError('usage', `The status is not ok before the incident: ${reasonsOf(report).join('; ')}`, {
+    hint: 'Mend that first, or start afresh: stop the stack, rm -r .local, and start it again.',
+  });
+}

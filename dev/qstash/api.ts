@@ -1,0 +1,153 @@
+import type { Broker } from './broker.js';
+import type { QstashFaults } from './faults.js';
+import { readMessage, Refusal } from './message.js';
+import type { Message } from './message.js';
+import { viewSchedule, type ScheduleBook } from './schedules.js';
+import { rotate } from './signing.js';
+import type { SigningKeys } from './signing.js';
+import { viewMessage } from './views.js';
+
+/** A request as it came in: path and query still as they were sent, header names in lower case. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface ApiReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+export interface ApiOptions {
+  readonly broker: Broker;
+  readonly schedules: ScheduleBook;
+  readonly faults: () => QstashFaults;
+  readonly keys: { get(): SigningKeys; set(keys: SigningKeys): void };
+}
+
+const PUBLISH = '/v2/publish/';
+const SCHEDULES = '/v2/schedules/';
+const NOT_FOUND: ApiReply = { status: 404, body: { error: 'not found' } };
+
+/** The REST calls of QStash (https://upstash.com/docs/qstash/api) that are modelled, behind authorisation. */
+export function answer(options: ApiOptions, request: ApiRequest): ApiReply {
+  try {
+    return route(options, request);
+  } catch (error) {
+    if (error instanceof Refusal) return { status: error.status, body: { error: error.message } };
+    throw error;
+  }
+}
+
+function route(options: ApiOptions, request: ApiRequest): ApiReply {
+  const { method, target } = request;
+  // The destination is the rest of the target as it stands, its own query included.
+  if (method === 'POST' && target.startsWith(PUBLISH)) {
+    return publish(options.broker, readMessage(target.slice(PUBLISH.length), request.headers, request.body));
+  }
+  if (method === 'POST' && target.startsWith(SCHEDULES)) {
+    const order = options.schedules.create(target.slice(SCHEDULES.length), request.headers, request.body);
+    return { status: 201, body: { scheduleId: order.id } };
+  }
+  const url = new URL(target, 'http://localhost');
+  const [version, resource, id, ...rest] = url.pathname.split('/').slice(1);
+  if (version === 'v2' && resource === 'schedules') return schedules(options.schedules, method, id, rest);
+  if (version !== 'v2' || rest.length > 0) return NOT_FOUND;
+  if (resource === 'batch' && method === 'POST') return batch(options, request.body);
+  if (resource === 'keys') return signingKeys(options, method, id);
+  if (resource === 'messages') return messages(options.broker, method, id, url.searchParams);
+  if (resource === 'dlq') return deadLetters(options.broker, method, id, url.searchParams);
+  return NOT_FOUND;
+}
+
+function publish(broker: Broker, message: Message): ApiReply {
+  const { messageId, deduplicated } = broker.publish(message);
+  const body = { messageId, url: message.url, ...(deduplicated ? { deduplicated } : {}) };
+  return { status: deduplicated ? 202 : 201, body };
+}
+
+function batch({ broker, faults }: ApiOptions, body: Buffer): ApiReply {
+  const items = parseItems(body);
+  const results = items.map((item, index) => {
+    try {
+      if (faults().failItem({ index, body: item.body })) throw new Refusal(500, 'internal error');
+      return publish(broker, readMessage(item.destination, item.headers, Buffer.from(item.body))).body;
+    } catch (error) {
+      if (error instanceof Refusal) return { error: error.message };
+      throw error;
+    }
+  });
+  return { status: 200, body: results };
+}
+
+interface BatchItem {
+  readonly destination: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+function parseItems(body: Buffer): BatchItem[] {
+  try {
+    const items = JSON.parse(body.toString('utf8')) as { destination: unknown; headers?: object; body?: unknown }[];
+    return items.map((item) => ({
+      destination: String(item.destination),
+      headers: Object.fromEntries(
+        Object.entries(item.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
+      ),
+      body: typeof item.body === 'string' ? item.body : '',
+    }));
+  } catch {
+    throw new Refusal(400, 'invalid batch request');
+  }
+}
+
+function signingKeys({ keys }: ApiOptions, method: string, action: string | undefined): ApiReply {
+  if (method === 'POST' && action === 'rotate') keys.set(rotate(keys.get()));
+  else if (method !== 'GET' || action !== undefined) return NOT_FOUND;
+  return { status: 200, body: keys.get() };
+}
+
+function schedules(book: ScheduleBook, method: string, id: string | undefined, rest: readonly string[]): ApiReply {
+  if (id === undefined) return method === 'GET' ? { status: 200, body: book.list().map(viewSchedule) } : NOT_FOUND;
+  const order = book.get(id);
+  if (order === undefined) return { status: 404, body: { error: `schedule ${id} not found` } };
+  if (method === 'GET' && rest.length === 0) return { status: 200, body: viewSchedule(order) };
+  if (method === 'DELETE' && rest.length === 0) return { status: book.remove(id) ? 200 : 404, body: '' };
+  const [verb] = rest;
+  if (method !== 'PATCH' || (verb !== 'pause' && verb !== 'resume')) return NOT_FOUND;
+  order.paused = verb === 'pause';
+  return { status: 200, body: '' };
+}
+
+function messages(broker: Broker, method: string, id: string | undefined, query: URLSearchParams): ApiReply {
+  if (method === 'GET' && id !== undefined) {
+    const message = broker.get(id);
+    return message === undefined ? NOT_FOUND : { status: 200, body: viewMessage(message) };
+  }
+  if (method !== 'DELETE') return NOT_FOUND;
+  if (id !== undefined) return broker.cancel(id) ? { status: 200, body: { cancelled: 1 } } : NOT_FOUND;
+  const ids = query.has('messageIds') ? query.getAll('messageIds') : broker.ids();
+  return { status: 200, body: { cancelled: ids.filter((each) => broker.cancel(each)).length } };
+}
+
+function deadLetters(broker: Broker, method: string, id: string | undefined, query: URLSearchParams): ApiReply {
+  if (method === 'GET' && id === undefined) return listDead(broker, query);
+  const index = broker.dlq.findIndex((entry) => entry.dlqId === id);
+  if (index < 0) return NOT_FOUND;
+  if (method === 'GET') return { status: 200, body: broker.dlq[index] };
+  if (method !== 'DELETE') return NOT_FOUND;
+  broker.dlq.splice(index, 1);
+  return { status: 200, body: { deleted: 1 } };
+}
+
+/** The cursor is a place in the list, which holds as long as nothing is deleted from it. */
+function listDead(broker: Broker, query: URLSearchParams): ApiReply {
+  const from = Number(query.get('cursor') ?? 0);
+  const count = Math.min(100, Number(query.get('count') ?? 100));
+  const end = from + count;
+  const more = end < broker.dlq.length ? { cursor: String(end) } : {};
+  return { status: 200, body: { messages: broker.dlq.slice(from, end), ...more } };
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { ApiOptions } from './api.js';
+import { Broker } from './broker.js';
+import { Courier } from './courier.js';
+import { FaultBox } from './faults.js';
+import type { DeliveryRecord, QstashFaults } from './faults.js';
+import { ScheduleBook, viewSchedule } from './schedules.js';
+import { listen } from './server.js';
+import { newSigningKey, rotate } from './signing.js';
+import type { SigningKeys } from './signing.js';
+import type { DlqEntry } from './views.js';
+
+export type { DeliveryRecord, DlqEntry, QstashFaults, SigningKeys };
+
+export interface QstashOptions {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Default: a random one. */
+  readonly token?: string;
+  readonly signingKeys?: SigningKeys;
+  /** Divides every wait of the vendor: delays, backoff, Retry-After, periods of rates, the deduplication window. */
+  readonly speed?: number;
+  /** Divides the waits that answers ask for (Retry-After); default `speed`. 1 for functions that are not sped up themselves. */
+  readonly retryAfterSpeed?: number;
+  /** Deliveries at a time over all keys; default 10, as on the free plan. */
+  readonly parallelism?: number;
+  /** After how many real milliseconds a delivery is given up; default 15 minutes, as on the free plan. */
+  readonly deliveryTimeoutMs?: number;
+  /** Real milliseconds that a deduplication id is remembered; default 10 minutes divided by `speed`. */
+  readonly dedupWindowMs?: number;
+  /** Whether schedules fire by the clock, whatever the speed; default: only by `fireSchedule`. */
+  readonly timedSchedules?: boolean;
+  readonly faults?: Partial<QstashFaults>;
+  /** Source of the random order; default Math.random. */
+  readonly random?: () => number;
+}
+
+export interface Qstash {
+  readonly url: string;
+  readonly token: string;
+  readonly currentSigningKey: string;
+  readonly nextSigningKey: string;
+  /** The deliveries that are over, oldest first. */
+  readonly deliveries: readonly DeliveryRecord[];
+  readonly dlq: readonly DlqEntry[];
+  /** The schedules, as the API shows them. */
+  schedules(): Record<string, unknown>[];
+  /** Publishes a message of this schedule, as if its time had come. False when it is paused or not there. */
+  fireSchedule(id: string): boolean;
+  /** How many messages are waiting, under way or between two tries. */
+  pending(): number;
+  /** Resolves as soon as nothing is pending. */
+  idle(): Promise<void>;
+  /** Sets the faults that are named and leaves the others. */
+  setFaults(faults: Partial<QstashFaults>): void;
+  /** The next key becomes the current one. */
+  rotateKeys(): void;
+  /** Drops what is pending, breaks off what is under way and closes the port. */
+  stop(): Promise<void>;
+}
+
+/**
+ * A stand-in for Upstash QStash on 127.0.0.1, for the local stack and the tests.
+ *
+ * Modelled: publish and batch with bearer authorisation; delay and not-before; retries with the vendor's backoff, a
+ * retry-delay expression or the answer's Retry-After; 489 as the end of retries; deduplication by id or content; flow
+ * control by parallelism and rate; callbacks; the DLQ; reading and cancelling messages; schedules (made, shown, listed,
+ * paused, removed, at most ten); rotating signing keys;
+ * signatures that the vendor's Receiver accepts; the free plan's limits on size, retries, delay and parallel
+ * deliveries; and, on demand, the faults that a queue with at-least-once delivery may show.
+ *
+ * Not modelled: durability (all state is in memory), queues, URL groups, logs, retrying from the DLQ, the
+ * daily quota, regions, and the vendor's refusal to deliver to loopback addresses.
+ */
+export async function startQstash(options: QstashOptions = {}): Promise<Qstash> {
+  const speed = options.speed ?? 1;
+  const token = options.token ?? randomBytes(24).toString('base64url');
+  let keys = options.signingKeys ?? { current: newSigningKey(), next: newSigningKey() };
+  const faults = new FaultBox(options.faults ?? {});
+  const courier = new Courier({
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 15 * 60_000,
+    faults: faults.get,
+    signingKey: () => keys.current,
+  });
+  const broker = new Broker({
+    courier,
+    faults: faults.get,
+    speed,
+    retryAfterSpeed: options.retryAfterSpeed ?? speed,
+    parallelism: options.parallelism ?? 10,
+    dedupWindowMs: options.dedupWindowMs ?? 600_000 / speed,
+    random: options.random ?? Math.random,
+  });
+  const book = new ScheduleBook(broker, options.timedSchedules ?? false);
+  const api: ApiOptions = {
+    broker,
+    schedules: book,
+    faults: faults.get,
+    keys: { get: () => keys, set: (rotated) => (keys = rotated) },
+  };
+  const server = await listen({ api, token, faults }, options.port ?? 0);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token,
+    get currentSigningKey() {
+      return keys.current;
+    },
+    get nextSigningKey() {
+      return keys.next;
+    },
+    deliveries: courier.deliveries,
+    dlq: broker.dlq,
+    schedules: () => book.list().map(viewSchedule),
+    fireSchedule: (id) => book.fire(id),
+    pending: () => broker.ids().length,
+    idle: () => broker.idle(),
+    setFaults: (changed) => faults.set(changed),
+    rotateKeys: () => (keys = rotate(keys)),
+    async stop() {
+      book.stop();
+      broker.stop();
+      courier.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { functionVariables } from '../../lib/app/config/of-functions.js';
+import { openDoor, type Door } from '../door.js';
+import type { FunctionHost } from '../function-host/index.js';
+import type { Gemini } from '../gemini/index.js';
+import { startGitHub, type GitHubStandIn } from '../github/index.js';
+import type { Qstash } from '../qstash/index.js';
+import { startReceiver, type Receiver } from '../receiver.js';
+import { startRedisServer } from '../redis-server.js';
+import { startUpstashAccount, type UpstashAccountStandIn } from '../upstash-account/index.js';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../upstash-redis/index.js';
+import type { UpstashVectorStandIn } from '../upstash-vector/index.js';
+import { startVercelApi, type VercelStandIn } from '../vercel-api/index.js';
+import type { StackStore } from './store.js';
+import type { UndoList } from './undo.js';
+
+/** Services that can be made to fail: what clients reach is a door before each. */
+export interface Doors {
+  readonly redis: Door;
+  readonly queue: Door;
+  readonly vector: Door;
+  readonly gemini: Door;
+  /** Null when the store is a folder. */
+  readonly s3: Door | null;
+}
+
+export interface DoorParts {
+  readonly redis: UpstashRedisStandIn;
+  readonly queue: Qstash;
+  readonly vector: UpstashVectorStandIn;
+  readonly gemini: Gemini;
+  readonly store: StackStore;
+}
+
+/** Opens a door before each part, and gives the parts with the addresses of the doors. */
+export async function openDoors<P extends DoorParts>(
+  parts: P,
+  ports: { readonly redis?: number; readonly queue?: number },
+  undo: UndoList,
+): Promise<{ doors: Doors; behind: P }> {
+  const { gemini, queue, redis, store, vector } = parts;
+  const open = async (options: Parameters<typeof openDoor>[0]): Promise<Door> => {
+    const door = await openDoor(options);
+    undo.push(() => door.stop());
+    return door;
+  };
+  const bearer = (value: string) => ({ header: 'authorization', value }) as const;
+  const doors: Doors = {
+    redis: await open({ target: redis.url, key: bearer(redis.token), ...portOf(ports.redis) }),
+    queue: await open({ target: queue.url, key: bearer(queue.token), ...portOf(ports.queue) }),
+    vector: await open({ target: vector.url, key: bearer(vector.token) }),
+    gemini: await open({ target: gemini.url, key: { header: 'x-goog-api-key', value: gemini.apiKey } }),
+    s3: store.endpoint === null ? null : await open({ target: store.endpoint, key: null }),
+  };
+  const s3 = doors.s3 === null ? {} : { S3_ENDPOINT: doors.s3.url };
+  const behind = {
+    ...parts,
+    redis: { ...redis, url: doors.redis.url },
+    queue: { ...queue, url: doors.queue.url },
+    vector: { ...vector, url: doors.vector.url },
+    gemini: { ...gemini, url: doors.gemini.url },
+    store: { ...store, variables: { ...store.variables, ...s3 } },
+  };
+  return { doors, behind };
+}
+
+const portOf = (port: number | undefined): { port?: number } => (port === undefined ? {} : { port });
+
+export const PROJECTS = {
+  backup: 'soulcaster-backup',
+  backend: 'soulcaster-backend',
+  dashboard: 'soulcaster-dashboard',
+} as const;
+export const REPOSITORY = 'acme/app';
+export const CLIENT_ID = 'Ov23liRehearsal00000';
+/** Of the standby in the Upstash account. */
+export const STANDBY_ID = 'rehearsal-standby';
+const TEAM = 'team_rehearsal';
+
+/** Everything around a deployment: accounts, a standby, a second store, somebody who is told. */
+export interface Surroundings {
+  readonly github: GitHubStandIn;
+  readonly account: UpstashAccountStandIn;
+  readonly receiver: Receiver;
+  /** `redis://` of the standby. */
+  readonly standby: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface Rehearsal extends Surroundings {
+  readonly doors: Doors;
+  readonly vercel: VercelStandIn;
+  /** Before Vercel's API. */
+  readonly vercelDoor: Door;
+  /** Other keys for the bucket; null when the store is a folder. */
+  readonly changeStoreKeys: StackStore['changeKeys'];
+}
+
+export async function startSurroundings(
+  folder: string,
+  database: { readonly redis: UpstashRedisStandIn; readonly server: string },
+  undo: UndoList,
+): Promise<Surroundings> {
+  const standbyServer = await startRedisServer();
+  undo.push(() => standbyServer.stop());
+  const standby = await startUpstashRedis({ redisUrl: standbyServer.url, token: freshToken() });
+  undo.push(() => standby.stop());
+  const receiver = await startReceiver();
+  undo.push(() => receiver.stop());
+  const [token, clientSecret] = [freshGitHubToken(), randomBytes(20).toString('hex')];
+  const github = await startGitHub({
+    tokens: [gitHubToken(token)],
+    apps: [{ clientId: CLIENT_ID, clientSecret }],
+  });
+  undo.push(() => github.stop());
+  const id = 'rehearsal-database';
+  const account = await startUpstashAccount({
+    databases: [
+      {
+        id,
+        name: 'soulcaster',
+        endpoint: new URL(database.redis.url).host,
+        redisUrl: database.server,
+        restToken: database.redis.token,
+      },
+      {
+        id: STANDBY_ID,
+        name: 'soulcaster-standby',
+        endpoint: new URL(standby.url).host,
+        redisUrl: standbyServer.url,
+        restToken: standby.token,
+      },
+    ],
+  });
+  undo.push(() => account.stop());
+  const replica = join(folder, 'replica');
+  await mkdir(replica, { recursive: true });
+  return {
+    github,
+    account,
+    receiver,
+    standby: standbyServer.url,
+    variables: {
+      BACKUP_LABEL: 'rehearsal',
+      BACKUP_REPLICA_STORE: pathToFileURL(replica).href,
+      RESTORE_TARGET_STANDBY_REST_URL: standby.url,
+      RESTORE_TARGET_STANDBY_REST_TOKEN: standby.token,
+      ALERT_WEBHOOK_URL: `${receiver.url}/alerts`,
+      HEARTBEAT_URL: `${receiver.url}/ping`,
+      UPSTASH_API_URL: account.url,
+      UPSTASH_EMAIL: account.email,
+      UPSTASH_API_KEY: account.apiKey,
+      UPSTASH_REDIS_ID: id,
+      GITHUB_API_URL: github.url,
+      GITHUB_TOKEN: token,
+      GITHUB_CHECK_REPOS: REPOSITORY,
+      GITHUB_ID: CLIENT_ID,
+      GITHUB_SECRET: clientSecret,
+    },
+  };
+}
+
+/** What serves production, as far as the stand-in for Vercel has to change it. */
+export interface Production {
+  /** Where it answers. */
+  readonly host: string;
+  /** Serves the functions with these variables in the place of those before. */
+  serve(variables: Readonly<Record<string, string>>): Promise<FunctionHost>;
+}
+
+/** Vercel with the projects of the application and of this program, whose functions are built anew with its variables. */
+export async function startProjects(
+  env: Readonly<Record<string, string>>,
+  production: Production,
+  undo: UndoList,
+): Promise<{ vercel: VercelStandIn; vercelDoor: Door; variables: Record<string, string> }> {
+  const { GITHUB_ID, GITHUB_SECRET, GITHUB_TOKEN, UPSTASH_REDIS_REST_TOKEN, UPSTASH_REDIS_REST_URL } = env as Record<
+    'GITHUB_ID' | 'GITHUB_SECRET' | 'GITHUB_TOKEN' | 'UPSTASH_REDIS_REST_TOKEN' | 'UPSTASH_REDIS_REST_URL',
+    string
+  >;
+  const database = { UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
+  const vercel = await startVercelApi({
+    team: TEAM,
+    projects: {
+      [PROJECTS.backup]: functionVariables(env),
+      [PROJECTS.backend]: { ...database, GITHUB_TOKEN },
+      [PROJECTS.dashboard]: { ...database, GITHUB_ID, GITHUB_SECRET },
+    },
+    domains: { [PROJECTS.backup]: [production.host] },
+    build: (project, variables) =>
+      project === PROJECTS.backup ? { until: production.serve(variables) } : { looks: 0 },
+  });
+  undo.push(() => vercel.stop());
+  const vercelDoor = await openDoor({
+    target: vercel.url,
+    key: { header: 'authorization', value: vercel.token },
+  });
+  undo.push(() => vercelDoor.stop());
+  const variables = {
+    VERCEL_API_URL: vercelDoor.url,
+    VERCEL_API_TOKEN: vercel.token,
+    VERCEL_TEAM_ID: TEAM,
+    SOULCASTER_BACKUP_PROJECT: PROJECTS.backup,
+    SOULCASTER_BACKEND_PROJECT: PROJECTS.backend,
+    SOULCASTER_DASHBOARD_PROJECT: PROJECTS.dashboard,
+  };
+  return { vercel, vercelDoor, variables };
+}
+
+export const gitHubToken = (token: string) =>
+  ({ token, login: 'octo', scopes: ['repo'], repositories: { [REPOSITORY]: 'write' } }) as const;
+
+export const freshGitHubToken = (): string => `ghp_${randomBytes(18).toString('hex')}`;
+
+const freshToken = (): string => randomBytes(24).toString('base64url');

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { BackedDatabase } from './databases.js';
+import type { AccountFaults, AccountRequest } from './faults.js';
+
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface Call extends AccountRequest {
+  /** What follows the endpoint in the path. */
+  readonly ids: readonly string[];
+  readonly body: string;
+  /** `credentials=hide` was asked for. */
+  readonly hidesCredentials: boolean;
+}
+
+export interface Account {
+  readonly databases: ReadonlyMap<string, BackedDatabase>;
+  readonly faults: AccountFaults;
+  readonly dailyByPost: boolean;
+}
+
+type Handler = (database: BackedDatabase, call: Call, account: Account) => Reply;
+
+const createSchema = z.object({ name: z.string().min(1) });
+const restoreSchema = z.object({ backup_id: z.string().min(1) });
+
+const OK: Reply = { status: 200, body: '"OK"' };
+
+const ENDPOINTS: Readonly<Record<string, { readonly method: string; readonly handle: Handler }>> = {
+  database: {
+    method: 'GET',
+    handle: (database, { hidesCredentials }) => json(hidesCredentials ? database.view() : database.viewWithSecrets()),
+  },
+  'list-backup': { method: 'GET', handle: (database) => json(database.list()) },
+  'create-backup': { method: 'POST', handle: create },
+  'delete-backup': {
+    method: 'DELETE',
+    handle: (database, { ids: [, backup = ''] }) => (database.remove(backup) ? OK : error(404, 'backup not found')),
+  },
+  'restore-backup': { method: 'POST', handle: restore },
+  'enable-dailybackup': { method: 'PATCH', handle: (database) => switchDaily(database, true) },
+  'disable-dailybackup': { method: 'PATCH', handle: (database) => switchDaily(database, false) },
+};
+
+/** Does what an authorised request asks for. */
+export function answer(call: Call, account: Account): Reply {
+  if (call.endpoint === 'databases' && call.method === 'GET') {
+    return json([...account.databases.values()].map((database) => database.view()));
+  }
+  const known = Object.hasOwn(ENDPOINTS, call.endpoint) ? ENDPOINTS[call.endpoint] : undefined;
+  if (known === undefined) return error(404, 'not found');
+  const method = account.dailyByPost && known.method === 'PATCH' ? 'POST' : known.method;
+  if (call.method !== method) return error(405, 'method not allowed');
+  const database = account.databases.get(call.ids[0] ?? '');
+  return database === undefined ? error(404, 'database not found') : known.handle(database, call, account);
+}
+
+function create(database: BackedDatabase, { body }: Call, { faults }: Account): Reply {
+  const asked = createSchema.safeParse(parse(body));
+  if (!asked.success) return error(400, 'name is required');
+  if (database.given.plan === 'free') return error(400, 'upgrade your plan to create backups');
+  if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
+  database.backUp(asked.data.name, faults);
+  return OK;
+}
+
+function restore(database: BackedDatabase, { body }: Call, { databases, faults }: Account): Reply {
+  const asked = restoreSchema.safeParse(parse(body));
+  if (!asked.success) return error(400, 'backup_id is required');
+  if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
+  for (const source of databases.values()) {
+    const copies = source.find(asked.data.backup_id);
+    if (copies === null) continue;
+    database.restore(copies, faults);
+    return OK;
+  }
+  return error(404, 'backup not found');
+}
+
+function switchDaily(database: BackedDatabase, on: boolean): Reply {
+  if (database.given.plan === 'free') return error(400, 'upgrade your plan to enable daily backups');
+  database.dailyBackup = on;
+  return OK;
+}
+
+function json(value: object): Reply {
+  return { status: 200, body: JSON.stringify(value) };
+}
+
+function error(status: number, text: string): Reply {
+  return { status, body: JSON.stringify(text) };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

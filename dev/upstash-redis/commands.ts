@@ -1,0 +1,91 @@
+import type { Command as RestCommand } from './request.js';
+
+/** A command as the engine runs it. `reported` is the name that decides how its reply is encoded. */
+export interface EngineCommand {
+  readonly name: string;
+  readonly args: readonly (string | Buffer)[];
+  readonly reported: string;
+}
+
+/** Upstash's error text for a command that is not run at all. */
+export interface Refused {
+  readonly refused: string;
+}
+
+/** What redis-server's COMMAND says of each command, by name in capitals. */
+export type CommandFlags = ReadonlyMap<string, ReadonlySet<string>>;
+
+/**
+ * What Upstash does not offer over REST, or what would break the connection that all requests share. Transactions and
+ * subscriptions have endpoints of their own there.
+ */
+const UNAVAILABLE = new Set(
+  [
+    'OBJECT CONFIG MIGRATE XSETID WATCH UNWATCH MULTI EXEC DISCARD MONITOR DEBUG MODULE SHUTDOWN SAVE BGSAVE',
+    'BGREWRITEAOF LASTSAVE SYNC PSYNC REPLCONF REPLICAOF SLAVEOF FAILOVER CLUSTER READONLY READWRITE ASKING',
+    'BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF LATENCY SLOWLOG LOLWUT',
+    'SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE QUIT RESET HELLO AUTH SELECT SWAPDB',
+    'MOVE CLIENT ACL PFDEBUG PFSELFTEST RESTORE-ASKING',
+  ]
+    .join(' ')
+    .split(' '),
+);
+
+/** Reads that a read-only token may not run either: they list the database. */
+const NOT_FOR_READERS = new Set(['SCAN', 'KEYS', 'RANDOMKEY']);
+const HARMLESS = new Set(['PING', 'ECHO', 'TIME']);
+const SCRIPTS = new Set(['EVAL', 'EVALSHA', 'FCALL']);
+
+/** One round trip for a page of keys and their types, atomically, also inside a transaction. */
+const SCAN_WITH_TYPES = `
+local page = redis.call('SCAN', unpack(ARGV))
+local flat = {}
+for _, key in ipairs(page[2]) do
+  flat[#flat + 1] = key
+  flat[#flat + 1] = redis.call('TYPE', key).ok
+end
+return {page[1], flat}`;
+
+/** The command as redis-server can run it, or Upstash's error text. */
+export function translate(command: RestCommand): EngineCommand | Refused {
+  const [first, ...args] = command;
+  const name = first.toString().toUpperCase();
+  if (UNAVAILABLE.has(name) || subcommandUnavailable(name, args)) {
+    return { refused: `ERR Command is not available: '${first.toString()}'. See the list of supported commands` };
+  }
+  const options = name === 'SCAN' ? withoutWithType(args) : null;
+  if (options === null) return { name, args, reported: name };
+  return { name: 'EVAL', args: [SCAN_WITH_TYPES, '0', ...options], reported: name };
+}
+
+function subcommandUnavailable(name: string, args: readonly (string | Buffer)[]): boolean {
+  const words = args.slice(0, 6).map((arg) => (arg.length > 12 ? '' : arg.toString().toUpperCase()));
+  if (name === 'FUNCTION') return words[0] === 'DUMP' || words[0] === 'RESTORE';
+  if (name === 'XREAD' || name === 'XREADGROUP') return words.slice(0, words.indexOf('STREAMS')).includes('BLOCK');
+  return false;
+}
+
+/** SCAN's arguments without WITHTYPE, or null if it is not among its options (a MATCH pattern may look like it). */
+function withoutWithType(args: readonly (string | Buffer)[]): (string | Buffer)[] | null {
+  let index = 1;
+  while (index < args.length) {
+    if (args[index]?.toString().toUpperCase() === 'WITHTYPE') return args.filter((_, at) => at !== index);
+    index += 2;
+  }
+  return null;
+}
+
+/** Whether a read-only token may run it. What the server does not know it refuses itself, whoever asks. */
+export function mayRead(command: EngineCommand, flags: CommandFlags): boolean {
+  if (NOT_FOR_READERS.has(command.reported)) return false;
+  if (!flags.has(command.name)) return true;
+  return HARMLESS.has(command.name) || flags.get(command.name)?.has('readonly') === true;
+}
+
+/** Whether it may change data; a script counts as writing unless it says `no-writes` in its first line. */
+export function mayWrite(command: EngineCommand, flags: CommandFlags): boolean {
+  if (command.reported === 'SCAN') return false;
+  if (!SCRIPTS.has(command.name)) return flags.get(command.name)?.has('write') === true;
+  const firstLine = command.args[0]?.toString().split('\n', 1)[0] ?? '';
+  return !(firstLine.startsWith('#!') && firstLine.includes('no-writes'));
+}

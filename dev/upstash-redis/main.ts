@@ -1,0 +1,31 @@
+import { parseArgs } from 'node:util';
+import { startUpstashRedis } from './server.js';
+
+/**
+ * The stand-in in a separate process: `node main.js --redis redis://127.0.0.1:6379 --token T [--port P]
+ * [--read-only-token T] [--limit BYTES]`. Prints `{"url":"http://..."}` when it is ready; SIGTERM or SIGINT stops it.
+ */
+const { values } = parseArgs({
+  options: {
+    redis: { type: 'string' },
+    token: { type: 'string' },
+    port: { type: 'string', default: '0' },
+    'read-only-token': { type: 'string' },
+    limit: { type: 'string' },
+  },
+});
+
+if (values.redis === undefined || values.token === undefined) {
+  process.stderr.write('usage: main.js --redis URL --token TOKEN [--port PORT]\n');
+  process.exit(2);
+}
+
+const standIn = await startUpstashRedis({
+  redisUrl: values.redis,
+  token: values.token,
+  port: Number(values.port),
+  ...(values['read-only-token'] === undefined ? {} : { readOnlyToken: values['read-only-token'] }),
+  ...(values.limit === undefined ? {} : { requestLimitBytes: Number(values.limit) }),
+});
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void standIn.stop());
+process.stdout.write(`${JSON.stringify({ url: standIn.url })}\n`);

@@ -1,0 +1,144 @@
+import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { openEngine } from './engine.js';
+import { execute, refusal, sizeError, type Answer, type Counts, type Execution } from './execute.js';
+import { commandLimiter } from './limiter.js';
+import { BadRequest, parseRequest } from './request.js';
+
+export interface UpstashRedisOptions {
+  /** `redis://...` of the redis-server that keeps the data. */
+  readonly redisUrl: string;
+  /** The token that may do everything. */
+  readonly token: string;
+  /** A token that may only read, and not list keys. */
+  readonly readOnlyToken?: string;
+  /** Largest request and largest reply, in bytes. Default 10 MiB, as on most of Upstash's plans. */
+  readonly requestLimitBytes?: number;
+  /** Commands within any second; a request over it is refused as a whole with HTTP 429. Default: as many as come. */
+  readonly commandsPerSecond?: number;
+  /** Milliseconds, for that limit. Default: those of the process. */
+  readonly now?: () => number;
+  /** Default: any free one. */
+  readonly port?: number;
+}
+
+export interface UpstashRedisStandIn {
+  readonly url: string;
+  readonly token: string;
+  /** Authorised HTTP requests since the start. */
+  requestCount(): number;
+  /** Commands of those requests; what a script runs inside is not counted (Upstash would bill it). */
+  commandCount(): number;
+  /** Those of them that may change data, scripts included unless they say `no-writes`. */
+  writeCommandCount(): number;
+  /** Requests that were refused since they came too fast. */
+  throttledCount(): number;
+  stop(): Promise<void>;
+}
+
+const DEFAULT_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/**
+ * A stand-in for Upstash's REST protocol over a real redis-server, on loopback.
+ *
+ * It models: a command as JSON array, in the path, `/pipeline` and `/multi-exec`; both ways of passing a token and a
+ * read-only one; `Upstash-Encoding: base64`; `SCAN ... WITHTYPE`; the size limit on requests and replies; error shapes
+ * and statuses; the absence of commands that Upstash does not offer. It does not model: JSON.*, other commands and
+ * versions that redis-server lacks, billing of what scripts run, quotas, global replication (any
+ * `upstash-sync-token` is accepted), the RESP2 format, `/monitor` and `/subscribe`; "OK" inside an array that a script
+ * returns is encoded like any other string. Sources: upstash.com/docs/redis/features/restapi and the SDK's source.
+ */
+export async function startUpstashRedis(options: UpstashRedisOptions): Promise<UpstashRedisStandIn> {
+  const counts: Counts = { requests: 0, commands: 0, writes: 0, throttled: 0 };
+  const { commandsPerSecond = Infinity, now = () => performance.now() } = options;
+  const mayRun = commandLimiter(commandsPerSecond, now);
+  const engine = await openEngine(options.redisUrl);
+  const limitBytes = options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES;
+  const server = createServer((request, response) => {
+    answer(request, options, { engine, counts, limitBytes, mayRun })
+      .catch(() => refusal(500, 'ERR internal error'))
+      .then((result) => send(response, result, counts))
+      .catch(() => response.destroy());
+  });
+  server.listen(options.port ?? 0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token: options.token,
+    requestCount: () => counts.requests,
+    commandCount: () => counts.commands,
+    writeCommandCount: () => counts.writes,
+    throttledCount: () => counts.throttled,
+    async stop() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      engine.close();
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  options: UpstashRedisOptions,
+  shared: Pick<Execution, 'engine' | 'counts' | 'limitBytes' | 'mayRun'>,
+): Promise<Answer> {
+  const body = await readBody(request, shared.limitBytes);
+  const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
+  if (!['HEAD', 'GET', 'POST', 'PUT'].includes(request.method ?? '')) return refusal(405, 'ERR method not allowed');
+  const access = accessOf(request, query, options);
+  if (access === null) return refusal(401, 'Unauthorized');
+  shared.counts.requests++;
+  if (typeof body === 'number') return refusal(413, sizeError(shared.limitBytes, body));
+  const format = request.headers['upstash-response-format'];
+  if (format !== undefined && format !== 'json') return refusal(400, 'ERR response format is not supported');
+  try {
+    const encoding = request.headers['upstash-encoding'] === 'base64' ? 'base64' : 'text';
+    return await execute(parseRequest(path, query, body), { ...shared, readOnly: access === 'read', encoding });
+  } catch (error) {
+    if (error instanceof BadRequest) return refusal(400, error.message);
+    throw error;
+  }
+}
+
+/** The body, or only its size when that is over the limit; it is read to the end so that the answer gets through. */
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | number> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  return size > limit ? size : Buffer.concat(chunks);
+}
+
+function accessOf(request: IncomingMessage, query: string, options: UpstashRedisOptions): 'all' | 'read' | null {
+  const header = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const given = header ?? new URLSearchParams(query).get('_token') ?? '';
+  if (sameText(given, options.token)) return 'all';
+  return options.readOnlyToken !== undefined && sameText(given, options.readOnlyToken) ? 'read' : null;
+}
+
+function sameText(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function splitOnce(text: string, separator: string): string[] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function send(response: ServerResponse, { status, json }: Answer, counts: Counts): void {
+  const body = Buffer.from(json);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    'upstash-sync-token': `stand-in-${counts.requests}`,
+  });
+  response.end(body);
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { FaultBox, type VectorFaults } from './faults.js';
+import type { Metric } from './nearest.js';
+import { listen } from './server.js';
+import { VectorStore } from './store.js';
+
+export type { Hits, VectorFaults, VectorRejection, VectorRequest } from './faults.js';
+export type { Metric } from './nearest.js';
+
+export interface UpstashVectorOptions {
+  /** Default 768. */
+  readonly dimensions?: number;
+  /** Default COSINE. */
+  readonly metric?: Metric;
+  /** Default: a random one. */
+  readonly token?: string;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Milliseconds until queries and the counts of `info` see a write; default 20. Infinity: never. */
+  readonly indexDelayMs?: number;
+  /** Most writes that are indexed between two requests, as an index under load; default: all. */
+  readonly indexAtOnce?: number;
+  /** Vectors that may be written in a day; more are answered with 429. Default: any number. */
+  readonly updatesPerDay?: number;
+  /** Largest request in bytes; default 16 MiB. */
+  readonly requestLimitBytes?: number;
+  readonly faults?: Partial<VectorFaults>;
+}
+
+export interface UpstashVectorStandIn {
+  readonly url: string;
+  readonly token: string;
+  readonly dimensions: number;
+  /** Authorised, well-formed requests since the start, of one endpoint (`upsert`, `query`, ...) or of all. */
+  requestCount(endpoint?: string): number;
+  /** How often this id was written since its namespace exists, whether the client learnt of it or not. */
+  upsertsOf(namespace: string, id: string): number;
+  /** Counts for what is waiting, too. */
+  setIndexDelayMs(ms: number): void;
+  setIndexAtOnce(writes: number): void;
+  /** Begins another day, by which `updatesPerDay` is counted. */
+  renewDay(): void;
+  /** Sets the faults that are named and leaves the others. */
+  setFaults(faults: Partial<VectorFaults>): void;
+  /** Cuts what is open and closes the port. */
+  stop(): Promise<void>;
+}
+
+const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A stand-in for Upstash Vector's REST protocol over usearch, on loopback, with all data in memory.
+ *
+ * Modelled: upsert, fetch, range, query (single and batch), delete by ids or prefix, reset of one namespace or all,
+ * info, listing and deleting namespaces, each with the namespace as last segment of the path; bearer authorisation;
+ * the three similarity functions with the vendor's scores; 422 for a wrong dimension, for the batch as a whole; writes
+ * that queries and counts see later, with the pending count meanwhile; at most 1,000 vectors a request and 48 KiB of
+ * metadata a vector; a daily limit of writes; namespaces that come with their first vector; and, on demand, the faults of VectorFaults.
+ *
+ * Not modelled: durability, sparse and hybrid indexes, the vendor's own embedding (`upsert-data`, `query-data`),
+ * metadata filters, `update`, `random`, resumable queries, renaming a namespace, read-only tokens, rate
+ * limits and other quotas than the day's writes but as a fault. Queries are exact, and see deletions at once. Guessed, for want of documentation: the size limit of a
+ * request, statuses of refusals other than 401, 404 and 422, that reading a namespace that does not exist finds
+ * nothing, and that a namespace in the path is percent-decoded.
+ * Sources: upstash.com/docs/vector/api/endpoints and the SDKs' source.
+ */
+export async function startUpstashVector(options: UpstashVectorOptions = {}): Promise<UpstashVectorStandIn> {
+  const { dimensions = 768, metric = 'COSINE', indexDelayMs = 20 } = options;
+  const token = options.token ?? randomBytes(24).toString('base64url');
+  const { indexAtOnce = Infinity, updatesPerDay = Infinity } = options;
+  const store = new VectorStore({ dimensions, metric, indexDelayMs, indexAtOnce, updatesPerDay });
+  const faults = new FaultBox(options.faults ?? {});
+  const requests = new Map<string, number>();
+  const server = await listen(
+    {
+      store,
+      token,
+      faults,
+      requestLimitBytes: options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES,
+      onRequest: ({ endpoint }) => requests.set(endpoint, (requests.get(endpoint) ?? 0) + 1),
+    },
+    options.port ?? 0,
+  );
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token,
+    dimensions,
+    requestCount: (endpoint) =>
+      endpoint === undefined ? [...requests.values()].reduce((a, b) => a + b, 0) : (requests.get(endpoint) ?? 0),
+    upsertsOf: (namespace, id) => store.find(namespace)?.writesOf(id) ?? 0,
+    setIndexDelayMs: (ms) => (store.indexDelayMs = ms),
+    setIndexAtOnce: (writes) => (store.indexAtOnce = writes),
+    renewDay: () => store.renewDay(),
+    setFaults: (changed) => faults.set(changed),
+    async stop() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

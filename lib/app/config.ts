@@ -1,0 +1,252 @@
+import { z } from 'zod';
+import { parseEnvFile } from './config/env-file.js';
+import { replicaSection } from './config/replica.js';
+import { retentionSection } from './config/retention.js';
+import { STORE_SHAPE, storeProblems, storeUrl } from '../stores/registry.js';
+import {
+  accessSecret,
+  baseUrl,
+  fullUrl,
+  keyText,
+  list,
+  number,
+  oneOf,
+  originUrl,
+  secret,
+  secretList,
+} from '../variable-forms.js';
+import { AppError } from '../errors.js';
+
+/** Variables as a process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The one place where the process's environment is read. */
+export function environment(): Environment {
+  return { ...process.env };
+}
+
+/** Keeps the AWS SDK from writing seven lines about Node 20 at every start; `doctor` says it in one. */
+export function silenceVendorNotices(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+}
+
+/** The environment with the variables of an env file over it. Throws `config` for a file that can be read in two ways. */
+export function withEnvFile(env: Environment, bytes: Uint8Array): Environment {
+  return { ...env, ...parseEnvFile(bytes) };
+}
+
+const count = (least: number, most: number) => number({ least, most });
+const seconds = (most: number, fallback: number) => number({ least: 0.001, most, decimals: true }).default(fallback);
+const repositories = list.refine((names) => names.every((name) => /^[\w.-]+\/[\w.-]+$/.test(name)), {
+  error: 'must be repositories as owner/name, separated by commas',
+});
+
+/** Every variable there is, by what needs it. Nothing secret has a default. */
+const SECTIONS = {
+  redis: z.object({ UPSTASH_REDIS_REST_URL: baseUrl, UPSTASH_REDIS_REST_TOKEN: secret }),
+  store: z.object({ BACKUP_STORE: storeUrl, ...STORE_SHAPE }).superRefine((value, context) => {
+    for (const [name, message] of storeProblems(value.BACKUP_STORE, value, ''))
+      context.addIssue({ code: 'custom', path: [name], message });
+  }),
+  database: z.object({
+    BACKUP_LABEL: z
+      .string()
+      .trim()
+      .max(64, 'must have 64 characters at most')
+      .regex(/^[\x20-\x7e]*$/, 'must be plain printable text')
+      .optional(),
+  }),
+  queue: z.object({
+    QSTASH_URL: baseUrl.optional(),
+    QSTASH_TOKEN: secret,
+    QSTASH_CURRENT_SIGNING_KEY: secret,
+    QSTASH_NEXT_SIGNING_KEY: secret,
+    PUBLIC_URL: originUrl,
+  }),
+  keys: z.object({
+    BACKUP_AGE_RECIPIENTS: list,
+    BACKUP_AGE_IDENTITY: secret.optional(),
+    BACKUP_SIGNING_KEY: keyText.optional(),
+    BACKUP_SIGNING_PUBLIC_KEY: keyText.optional(),
+  }),
+  /** What control state is encrypted with where there is no signing key. Not judged here: that is for `redis`. */
+  control: z.object({ UPSTASH_REDIS_REST_TOKEN: z.string().optional() }),
+  cron: z.object({ CRON_SECRET: accessSecret(16) }),
+  admin: z.object({ ADMIN_TOKEN: accessSecret(16) }),
+  webhook: z.object({ RESTORE_WEBHOOK_SECRET: secretList }),
+  vector: z.object({
+    UPSTASH_VECTOR_REST_URL: baseUrl,
+    UPSTASH_VECTOR_REST_TOKEN: secret,
+    VECTOR_NAMESPACE_SUFFIX: z
+      .string()
+      .regex(/^[\w.:@~+-]{1,64}$/, { error: 'must be 1 to 64 letters, digits or any of . : @ ~ + _ -' })
+      .optional(),
+    VECTOR_UPDATES_PER_DAY: count(0, 1_000_000_000).optional(),
+  }),
+  vectorNext: z.object({ UPSTASH_VECTOR_NEXT_REST_URL: baseUrl, UPSTASH_VECTOR_NEXT_REST_TOKEN: secret }),
+  account: z.object({
+    UPSTASH_EMAIL: secret,
+    UPSTASH_API_KEY: secret,
+    UPSTASH_API_URL: baseUrl.default('https://api.upstash.com'),
+    UPSTASH_REDIS_ID: secret,
+  }),
+  providers: z.object({ PROVIDER_STATUS_URLS: list }),
+  embedder: z.object({
+    GEMINI_API_KEY: secret,
+    GEMINI_BASE_URL: baseUrl.optional(),
+    EMBEDDING_MODEL: secret.default('gemini-embedding-001'),
+    EMBEDDING_DIMENSIONS: count(128, 3072).default(768),
+    EMBEDDING_TEXTS_PER_MINUTE: count(100, 1_000_000).optional(),
+    EMBEDDING_TOKENS_PER_MINUTE: count(1_000, 1_000_000_000).optional(),
+    EMBEDDING_TEXTS_PER_DAY: count(0, 1_000_000_000).optional(),
+    CLUSTERING_TRUNCATE_BODY_CHARS: count(0, 1_000_000).default(1500),
+  }),
+  retention: retentionSection,
+  replica: replicaSection,
+  alerts: z.object({
+    ALERT_WEBHOOK_URL: fullUrl.optional(),
+    ALERT_FORMAT: oneOf(['generic', 'slack', 'discord', 'teams', 'google-chat']).optional(),
+  }),
+  heartbeat: z.object({ HEARTBEAT_URL: fullUrl.optional() }),
+  backend: z.object({ BACKEND_URL: baseUrl.optional() }),
+  github: z.object({
+    GITHUB_API_URL: baseUrl.default('https://api.github.com'),
+    GITHUB_TOKEN: secret.optional(),
+    GITHUB_CHECK_REPOS: repositories,
+  }),
+  githubApp: z.object({ GITHUB_ID: secret, GITHUB_SECRET: secret }),
+  hosting: z.object({
+    VERCEL_API_TOKEN: secret,
+    VERCEL_TEAM_ID: secret.optional(),
+    VERCEL_API_URL: baseUrl.default('https://api.vercel.com'),
+  }),
+  backendProject: z.object({ SOULCASTER_BACKEND_PROJECT: secret }),
+  dashboardProject: z.object({ SOULCASTER_DASHBOARD_PROJECT: secret }),
+  backupProject: z.object({ SOULCASTER_BACKUP_PROJECT: secret.optional() }),
+  limits: z.object({
+    FUNCTION_LIMIT_SECONDS: seconds(86_400, 300),
+    RUN_LEASE_SECONDS: seconds(86_400, 60),
+    BACKUP_REQUESTS_IN_FLIGHT: count(1, 64).default(4),
+    BACKUP_COMMANDS_PER_SECOND: count(0, 1_000_000).default(5_000),
+    RESTORE_TASKS_AT_A_TIME: count(1, 64).default(8),
+    REINDEX_BATCHES_AT_A_TIME: count(1, 64).default(10),
+    BACKUP_PART_MIB: number({ least: 0.01, most: 256, decimals: true }).default(8),
+    BACKUP_FIELD_EXPIRY: oneOf(['auto', 'always', 'never']).default('auto'),
+    BACKUP_SKIP_TYPES: list,
+  }),
+} as const;
+
+export type Section = keyof typeof SECTIONS;
+export type Config<S extends Section> = { readonly [K in S]: z.output<(typeof SECTIONS)[K]> };
+
+const SET_THEM =
+  'Set these variables in the environment or in the file given with --env-file; .env.example explains each.';
+
+/** Variables that are read elsewhere than in a section. */
+const OTHER_NAMES = ['BACKUP_AGE_IDENTITY_FILE', 'DRILL_REDIS_REST_URL', 'DRILL_REDIS_REST_TOKEN', 'DEBUG'];
+
+/** Names of all variables that this program reads, but for those of restore targets, which hold a name. */
+export function knownVariables(): ReadonlySet<string> {
+  return new Set([...Object.values(SECTIONS).flatMap((section) => Object.keys(section.shape)), ...OTHER_NAMES]);
+}
+
+/** What is wrong with the variables of a section, or null. Nothing set at all is wrong for a section that needs some. */
+export function problemOfSection(env: Environment, section: Section): AppError | null {
+  try {
+    loadConfig(env, [section]);
+    return null;
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+}
+
+/** What is wrong with the value of one variable by itself, to be put behind its name; null when nothing is. */
+export function problemOfValue(name: string, value: string): string | null {
+  const schema = /_REST_URL$/.test(name) ? baseUrl : schemaOf(name);
+  const parsed = (schema ?? secret).safeParse(value);
+  return parsed.success ? null : (parsed.error.issues[0]?.message ?? 'is not well-formed');
+}
+
+function schemaOf(name: string): z.ZodType | undefined {
+  for (const { shape } of Object.values(SECTIONS)) {
+    if (Object.hasOwn(shape, name)) return (shape as Readonly<Record<string, z.ZodType>>)[name];
+  }
+  return undefined;
+}
+
+/**
+ * Reads the variables of the named sections. What is missing or malformed is told all at once, by name and never by
+ * value. An empty variable counts as unset, as hosts' dashboards leave them.
+ */
+export function loadConfig<S extends Section>(env: Environment, sections: readonly S[]): Config<S> {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const problems: string[] = [];
+  const loaded: Partial<Record<Section, unknown>> = {};
+  for (const section of sections) {
+    const parsed = SECTIONS[section].safeParse(given);
+    if (parsed.success) loaded[section] = parsed.data;
+    else problems.push(...parsed.error.issues.map((issue) => describe(issue, given)));
+  }
+  if (problems.length === 0) return loaded as Config<S>;
+  throw new AppError('config', `The configuration is not complete: ${[...new Set(problems)].join('; ')}`, {
+    hint: SET_THEM,
+  });
+}
+
+/** Whether a second store is meant to be used: its name alone says so, so that a forgotten variable is not overlooked. */
+export function wantsReplica(env: Environment): boolean {
+  return (env['BACKUP_REPLICA_STORE'] ?? '') !== '';
+}
+
+const TARGET = /^RESTORE_TARGET_([A-Z0-9_]+)_REST_(?:URL|TOKEN)$/;
+const targetSchema = z.object({ url: baseUrl, token: secret });
+
+/** A database other than the one that is backed up, by the name it has in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */
+export function loadTarget(env: Environment, name: string): z.output<typeof targetSchema> {
+  const base = targetBase(name);
+  const given = { url: env[`${base}_URL`], token: env[`${base}_TOKEN`] };
+  const parsed = targetSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  if (wantsTarget(env, name)) {
+    const problems = parsed.error.issues.map(({ path: [part], message }) => {
+      const variable = part === 'url' ? `${base}_URL` : `${base}_TOKEN`;
+      return (env[variable] ?? '') === '' ? `${variable} is missing` : `${variable} ${message}`;
+    });
+    throw new AppError('config', `The configuration is not complete: ${[...new Set(problems)].join('; ')}`, {
+      hint: SET_THEM,
+    });
+  }
+  const known = targetNames(env);
+  throw new AppError('usage', `There is no target ${JSON.stringify(name.slice(0, 40))}`, {
+    hint: `Set ${base}_URL and ${base}_TOKEN; ${known.length === 0 ? 'no target is set here' : `set are: ${known.join(', ')}`}.`,
+  });
+}
+
+/** Names of the databases of RESTORE_TARGET_ variables, in the form that --target takes. */
+export function targetNames(env: Environment): string[] {
+  const names = Object.keys(env).flatMap((variable) =>
+    (env[variable] ?? '') === '' ? [] : (TARGET.exec(variable)?.[1]?.toLowerCase() ?? []),
+  );
+  return [...new Set(names)];
+}
+
+/** Whether any variable of a database of this name is set, well-formed or not. */
+export function wantsTarget(env: Environment, name: string): boolean {
+  return ['URL', 'TOKEN'].some((part) => (env[`${targetBase(name)}_${part}`] ?? '') !== '');
+}
+
+function targetBase(name: string): string {
+  return name === 'drill' ? 'DRILL_REDIS_REST' : `RESTORE_TARGET_${name.toUpperCase().replaceAll('-', '_')}_REST`;
+}
+
+/** Whether any queue is meant to be used: a token alone says so, so that a forgotten second variable is not overlooked. */
+export function wantsQueue(env: Environment): boolean {
+  return (env['QSTASH_TOKEN'] ?? '') !== '';
+}
+
+function describe(issue: z.core.$ZodIssue, given: Environment): string {
+  const name = String(issue.path[0] ?? '');
+  if (!(name in given)) return `${name} is missing`;
+  return `${name} ${issue.message}`;
+}

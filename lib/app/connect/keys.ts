@@ -1,0 +1,2 @@
+export { generateAgeIdentity, recipientsOf } from '../../crypto/age.js';
+export { generateSigningKey, publicKeyOf } from '../../crypto/ed25519.js';

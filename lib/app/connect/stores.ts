@@ -1,0 +1,88 @@
+import { systemClock } from '../../services/clock.js';
+import { ed25519Signer, seedOf } from '../../crypto/ed25519.js';
+import type { VariablePrefix } from '../../stores/kind.js';
+import { openStore, placeOf, STORE_NAMES } from '../../stores/registry.js';
+import { retryingStore } from '../../stores/retrying.js';
+import { s3Kind, type BucketPlace } from '../../stores/s3/kind.js';
+import { loadConfig, silenceVendorNotices, type Config, type Environment } from '../config.js';
+import { authenticatedStore } from '../../control/authenticated-store.js';
+import { controlCipher, type ControlCipher } from '../../control/cipher.js';
+import type { Bucket } from '../../ports/bucket.js';
+import type { Clock, Log, ObjectStore, Signer } from '../../ports/index.js';
+
+const clock: Clock = systemClock();
+
+/** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
+export function connectPlainStore(config: Config<'store'>['store'], variables: VariablePrefix = ''): ObjectStore {
+  silenceVendorNotices();
+  return openStore(config.BACKUP_STORE, config, { clock, variables });
+}
+
+/**
+ * The environment with the second store in the place of the first, for when that one is gone. Without the queue: the
+ * functions at its other end would look for the run in the first store. Throws `config` when there is none.
+ */
+export function replicaEnvironment(env: Environment): Environment {
+  loadConfig(env, ['replica']);
+  const swapped = Object.fromEntries(STORE_NAMES.map((name) => [name, env[`REPLICA_${name}`]]));
+  return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
+}
+
+/** The second store, as `connectReplica` gives it, without retries. */
+export function connectPlainReplica(env: Environment): ObjectStore {
+  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store, 'REPLICA_');
+}
+
+/** The bucket that BACKUP_STORE names; null when it names a store of another kind. */
+export function bucketPlace({ BACKUP_STORE: url }: Config<'store'>['store']): BucketPlace | null {
+  return placeOf(s3Kind, url);
+}
+
+/** Whether both stores are in one bucket, by name and endpoint. */
+export function sharesBucket(env: Environment): boolean {
+  const bucketOf = (prefix: string): string | null => {
+    const place = placeOf(s3Kind, env[prefix === '' ? 'BACKUP_STORE' : 'BACKUP_REPLICA_STORE'] ?? '');
+    return place === null ? null : `${(env[`${prefix}S3_ENDPOINT`] ?? '').replace(/\/+$/, '')} ${place.bucket}`;
+  };
+  return bucketOf('') !== null && bucketOf('') === bucketOf('REPLICA_');
+}
+
+/** A bucket, as what its protections are set on. */
+export async function connectBucket(config: Config<'store'>['store'], place: BucketPlace): Promise<Bucket> {
+  silenceVendorNotices();
+  return (await import('../../stores/s3/open.js')).openBucket(place, config, { clock, variables: '' });
+}
+
+/** The second store, with retries and authenticated control state. Throws `config` when it is not set, or not completely. */
+export function connectReplica(env: Environment, log: Log): ObjectStore {
+  return authenticated(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
+}
+
+/** The first store, with retries and authenticated control state. */
+export function connectStore(config: Config<'store' | 'keys' | 'control'>, log: Log): ObjectStore {
+  return authenticated(connectPlainStore(config.store), config, log);
+}
+
+function authenticated(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
+  return authenticatedStore(retryingStore(store, clock), connectSigner(config.keys), log, connectCipher(config));
+}
+
+/**
+ * Control state is encrypted with what functions and operators have who move runs: they hold no identity, so that it cannot
+ * be encrypted as snapshots are.
+ */
+function connectCipher({ keys, control }: Config<'keys' | 'control'>): ControlCipher {
+  const { BACKUP_AGE_RECIPIENTS: recipients, BACKUP_SIGNING_KEY: signingKey } = keys;
+  const token = control.UPSTASH_REDIS_REST_TOKEN;
+  return controlCipher({
+    encrypts: recipients.length > 0,
+    secrets: [...(signingKey === undefined ? [] : [seedOf(signingKey)]), ...(token === undefined ? [] : [token])],
+  });
+}
+
+export function connectSigner(config: Config<'keys'>['keys']): Signer {
+  return ed25519Signer({
+    privateKey: config.BACKUP_SIGNING_KEY ?? null,
+    publicKey: config.BACKUP_SIGNING_PUBLIC_KEY ?? null,
+  });
+}

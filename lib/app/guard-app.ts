@@ -1,0 +1,157 @@
+import { fullApp, type FullApp } from './app.js';
+import { problemOfSection, wantsReplica, type Environment } from './config.js';
+import { protectedDatabase } from './connect/database.js';
+import {
+  connect,
+  connectReplica,
+  connectSchedules,
+  functionLog,
+  guardScheduleOf,
+  type Replacements,
+} from './connect.js';
+import { toAppError } from '../errors.js';
+import { checkGroups } from './checks.js';
+import { notify } from '../monitoring/alerts/notify.js';
+import { by } from '../monitoring/guard/time.js';
+import { pulse } from '../monitoring/heartbeat.js';
+import { storeAwayMessage } from '../monitoring/alerts/store-away.js';
+import type { GuardParts, GuardPorts, EvaluationContext } from '../monitoring/guard/parts.js';
+import { upkeepStep, type UpkeepSettings } from '../monitoring/guard/upkeep-step.js';
+import type { Caller, GuardState } from '../monitoring/state.js';
+import { afterRun } from '../monitoring/evaluate-and-notify.js';
+import type { Log, ObjectStore, Ports } from '../ports/index.js';
+import { drills } from '../restore/drill/record.js';
+import { startDrill } from '../restore/drill/run.js';
+import { alertRules, retentionSettings } from './settings.js';
+
+/** The program for functions: it looks, judges and tells whenever a run has ended. */
+export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
+  const app: FullApp = fullApp(env, replacements, (run) => afterRun(judgingOf(env, app.ports), run));
+  return app;
+}
+
+/** What alerts and objectives are judged by, here. */
+export function judgingOf(
+  env: Environment,
+  given: Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> & Partial<Pick<Ports, 'queue'>>,
+): EvaluationContext {
+  const { clock, log, queue, signer, store } = given;
+  const own = protectedDatabase(env).source;
+  const ports = { clock, log, own, signer, store, ...channels(env, log) };
+  const storeAway: GuardPorts['storeAway'] = (at, told) =>
+    queue?.publish([storeAwayMessage(at, told)]) ?? Promise.resolve();
+  return {
+    ports: { ...ports, storeAway },
+    drills: () => drills(store),
+    ...alertRules(env),
+  };
+}
+
+/**
+ * Where alerts and pings go. An address that is none must keep neither the night's backup from running nor the other of the
+ * two from being heard: the guard's checks tell of it.
+ */
+function channels(env: Environment, log: Log): Pick<Ports, 'alerter' | 'heartbeat'> {
+  const usable = (section: 'alerts' | 'heartbeat'): Environment => {
+    const problem = problemOfSection(env, section);
+    if (problem === null) return env;
+    log.error(`${section}-not-configured`, { code: problem.code, message: problem.message });
+    return {};
+  };
+  return { ...connect(usable('alerts'), ['alerter']), ...connect(usable('heartbeat'), ['heartbeat']) };
+}
+
+/** So long a caller of the crons is kept waiting until it was told, in milliseconds. */
+const TELL_MS = 20_000;
+
+/**
+ * For where the variables do not let backup and guard begin at all, so that no turn of theirs would tell of it: opens the
+ * alert, notes that the configuration does not work, and has the watchdog hear of a failure. The first turn of the guard
+ * that begins again ends both. Throws nothing.
+ */
+export async function tellUnusable(env: Environment, cause: unknown): Promise<void> {
+  const { code, hint, message } = toAppError(cause);
+  const log = functionLog();
+  const { clock } = connect(env, ['clock']);
+  const { alerter, heartbeat } = channels(env, log);
+  const words = { message: `Neither backup nor guard can run: ${message}`, hint: `${hint} ${MEND}` };
+  const conditions = [{ code: 'guard-failed', subject: CONFIGURATION, ...words } as const];
+  const at = new Date(clock.now()).toISOString();
+  const note = (state: GuardState): GuardState => ({
+    ...state,
+    outcome: 'failed',
+    steps: [{ name: CONFIGURATION, state: 'failed', summary: {}, error: { code, ...words } }],
+    services: withUnusable(state.services, at, words),
+  });
+  const ports = { alerter, clock, log, store: storeOr(env, log, cause) };
+  await by(clock, clock.now() + TELL_MS, async () => {
+    await pulse({ clock, heartbeat, log }, 'fail');
+    await notify(ports, { conditions, evaluated: new Set() }, note);
+  }).catch((error: unknown) => log.warn('not-told', { code: toAppError(error).code }));
+}
+
+const CONFIGURATION = 'configuration';
+const MEND =
+  'Try it with `npx soulcaster-backup doctor --env-file .env`, then deploy again: `npx soulcaster-backup deploy --env-file .env`.';
+
+function withUnusable(
+  services: GuardState['services'],
+  at: string,
+  { hint, message: reason }: Record<'hint' | 'message', string>,
+): GuardState['services'] {
+  const before = services.find(({ name }) => name === CONFIGURATION);
+  const since = before?.state === 'not-ok' ? before.since : at;
+  const record = {
+    name: CONFIGURATION,
+    state: 'not-ok',
+    since,
+    checkedAt: at,
+    by: 'guard',
+    check: CONFIGURATION,
+  } as const;
+  return [...services.filter(({ name }) => name !== CONFIGURATION), { ...record, reason, hint }];
+}
+
+/** A store that fails with what is wrong, where it cannot even be opened: alerts are then told without a state. */
+function storeOr(env: Environment, log: Log, cause: unknown): ObjectStore {
+  try {
+    return connect(env, ['store'], { log }).store;
+  } catch {
+    const refuse = (): Promise<never> => Promise.reject(toAppError(cause));
+    const none = (): never => {
+      throw toAppError(cause);
+    };
+    return { read: refuse, create: refuse, swap: refuse, remove: refuse, list: none, folders: none };
+  }
+}
+
+/** All that the guard looks after, here. */
+export function guardParts(env: Environment, app: FullApp, caller: Caller): GuardParts {
+  const { engine, ports, queued, times } = app;
+  return {
+    ...judgingOf(env, ports),
+    caller,
+    engine,
+    work: (id, budget) => app.work(id, budget),
+    queued,
+    times,
+    startDrill: () => startDrill(ports, engine, 'guard'),
+    checks: checkGroups(env, ports.clock, true),
+    schedule: scheduleOf(env),
+    upkeep: (budget) =>
+      upkeepStep({ ...ports, own: protectedDatabase(env).source }, upkeepSettings(env, ports.log), budget),
+  };
+}
+
+function scheduleOf(env: Environment): GuardParts['schedule'] {
+  const wanted = guardScheduleOf(env);
+  return wanted === null ? null : { open: () => connectSchedules(env), wanted };
+}
+
+/** What is pruned by, and where to replicate to. */
+export function upkeepSettings(env: Environment, log: Log): UpkeepSettings {
+  return {
+    settings: () => retentionSettings(env),
+    replica: () => (wantsReplica(env) ? connectReplica(env, log) : null),
+  };
+}

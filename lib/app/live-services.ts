@@ -1,0 +1,48 @@
+import { connect } from './connect.js';
+import { loadConfig, type Environment } from './config.js';
+import { queueChecks } from '../health/checks/queue.js';
+import { reachChecks } from '../health/checks/redis.js';
+import { embedderReachChecks, indexChecks } from '../health/checks/services.js';
+import type { CheckGroup } from '../health/doctor.js';
+import { tryServices, type TryServices } from '../monitoring/status/live.js';
+
+/** A service that takes longer, in milliseconds, does not work as far as whoever looks is concerned. */
+const LIMIT_MS = 5_000;
+/** Here nothing is embedded, which would use up the day's quota of whoever leaves the page open, and models are not compared. */
+const LIGHTER: ReadonlySet<string> = new Set(['embedder', 'index']);
+
+/**
+ * What the status tries at the moment it is asked: database, queue, index and embedder, each as far as it is configured, by
+ * one request that costs little. The store is tried by the status itself, which is read from it.
+ */
+export function liveServices(env: Environment): TryServices {
+  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const patience = { impatient: true };
+  const groups: [variable: string, group: () => CheckGroup][] = [
+    ['UPSTASH_REDIS_REST_URL', () => reachChecks(() => connect(env, ['redis'], patience).redis)],
+    ['QSTASH_TOKEN', () => queueChecks(() => connect(env, ['queue'], patience).queue)],
+    [
+      'UPSTASH_VECTOR_REST_URL',
+      () =>
+        indexChecks(
+          () => connect(env, ['vectors'], patience).vectors,
+          () => dimensionsOf(env),
+          // The status tells of it as an alert.
+          () => Promise.resolve(null),
+        ),
+    ],
+    ['GEMINI_API_KEY', () => embedderReachChecks(() => connect(env, ['embedder'], patience).embedder)],
+  ];
+  const wanted = groups.filter(([variable]) => isSet(variable)).map(([, group]) => group().map(limited));
+  return tryServices(connect(env, ['clock']).clock, wanted, LIGHTER);
+}
+
+/** The model's dimensions are known without its key, so that an index can be tried alone. */
+export function dimensionsOf(env: Environment): number {
+  const key = (env['GEMINI_API_KEY'] ?? '') === '' ? { ...env, GEMINI_API_KEY: 'not-set' } : env;
+  return loadConfig(key, ['embedder']).embedder.EMBEDDING_DIMENSIONS;
+}
+
+function limited(check: CheckGroup[number]): CheckGroup[number] {
+  return { ...check, limitMs: LIMIT_MS };
+}

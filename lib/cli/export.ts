@@ -1,0 +1,92 @@
+import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
+import { deploymentOf } from '../app/connect/deployment.js';
+import { AppError, exitCodeOf } from '../errors.js';
+import { openSnapshot } from '../inspect/open.js';
+import { unsavedWords } from '../snapshot/shortfall.js';
+import { parseSelection, selectionWords, selectsAll, type SelectionInput } from '../soulcaster/selection.js';
+import { exportContent, lackOf, type ExportTally } from '../transfer/export.js';
+import type { ExportFormat } from '../transfer/formats.js';
+import { writeOutFile, writeOutStream } from '../transfer/write/out-file.js';
+import type { Context } from './context.js';
+import { bytes, counted, printable } from './output/format.js';
+import { errorDocument, explain } from './output/report-error.js';
+import { storeEnvironment } from './store-choice.js';
+import { notePassedOver } from './trust.js';
+
+export interface ExportOptions extends SelectionInput {
+  readonly at?: string;
+  readonly format: ExportFormat;
+  readonly force?: boolean;
+  readonly replica?: boolean;
+}
+
+const STDOUT = '-';
+
+/** `export`: a snapshot, or what is selected of it, as one file. Words go to the standard error. */
+export async function exportFile(
+  context: Context,
+  wanted: string,
+  path: string,
+  options: ExportOptions,
+): Promise<number> {
+  const toStdout = path === STDOUT;
+  if (toStdout) checkStdout(context);
+  const selection = parseSelection(options);
+  const env = storeEnvironment(context.env, options.replica);
+  const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
+  const own = protectedDatabase(env).source;
+  const { foundDamaged, passedOver, snapshot } = await openSnapshot(ports, own, wanted, options.at ?? null);
+  const { manifest } = snapshot;
+  notePassedOver(context, manifest.id, passedOver);
+  if (foundDamaged) context.note(`warning: snapshot ${manifest.id} was found damaged when it was last verified`);
+  const tally: ExportTally = { keys: 0, lines: 0 };
+  const content = exportContent(snapshot, selection, options.format, tally);
+  const signal = context.interrupt;
+  const written = toStdout
+    ? await writeOutStream(process.stdout, content, signal)
+    : await writeOutFile(path, content, { force: options.force === true, encryptor: ports.encryptor, signal });
+  const what = selectsAll(selection) ? '' : ` of ${printable(selectionWords(selection))}`;
+  const where = toStdout ? 'the standard output' : printable(path);
+  context.note(
+    `Exported ${counted(tally.keys, 'key')}${what} from snapshot ${manifest.id} to ${where}: ${bytes(written.bytes)}.`,
+  );
+  const unsaved = unsavedWords(manifest);
+  const error = manifest.state === 'complete' ? null : incomplete(manifest.id, unsaved);
+  // What was left out on purpose is no error, and is not in the file either.
+  if (error === null && unsaved !== null) context.note(`note: not in it: ${unsaved}`);
+  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  context.document({
+    snapshot: manifest.id,
+    file: path,
+    format: options.format,
+    keys: tally.keys,
+    ...written,
+    ...lackOf(manifest),
+    deployment: deploymentOf(env),
+    error: error === null ? null : errorDocument(error).error,
+  });
+  return error === null ? 0 : exitCodeOf(error.code);
+}
+
+function incomplete(id: string, unsaved: string | null): AppError {
+  return new AppError(
+    'incomplete',
+    `Snapshot ${id} is incomplete, and so is the export: ${unsaved ?? 'its manifest says so'}`,
+    {
+      hint: `See \`npx soulcaster-backup show ${id} --env-file .env\`, or export another one.`,
+    },
+  );
+}
+
+/** Values may hold what a terminal obeys, and one stream has room for one of the two. */
+function checkStdout({ json }: Context): void {
+  if (json)
+    throw new AppError('usage', 'The standard output cannot hold both the export and --json', {
+      hint: 'Give a file, or leave --json out.',
+    });
+  if (process.stdout.isTTY)
+    throw new AppError('usage', 'The standard output is a terminal', {
+      hint: 'Give a file, or pass the export on: `... export latest - | gzip > dump.jsonl.gz`.',
+    });
+}

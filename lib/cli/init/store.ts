@@ -1,0 +1,123 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig, type Environment } from '../../app/config.js';
+import { connect, connectPlainStore } from '../../app/connect.js';
+import { bucketPlace, connectBucket } from '../../app/connect/stores.js';
+import { AppError } from '../../errors.js';
+import { storeChecks } from '../../health/checks/store.js';
+import { probeConditionalWrites } from '../../health/probe-store.js';
+import { bucketSetup, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
+import { bucketPolicy, iamPolicy, r2TokenPolicy, trustPolicy } from '../../setup/policies.js';
+import type { Context } from '../context.js';
+import { report } from '../doctor.js';
+import { randomUUID } from 'node:crypto';
+import { redisChecks } from '../../health/checks/redis.js';
+import { ACL_COMMAND, ACL_TOKEN_COMMAND, aclChecks } from '../../setup/acl.js';
+
+export interface StoreOptions {
+  /** Folder for the policies. */
+  readonly out: string;
+  /** Default: on AWS alone. Some services refuse conditional writes in a bucket with versions. */
+  readonly versioning?: boolean;
+  /** Days for which no object can be removed. */
+  readonly objectLock?: number;
+  /** The team's name in Vercel's addresses, for the trust policy. */
+  readonly teamSlug?: string;
+}
+
+/** How long old versions stay, in days. */
+const OLD_VERSION_DAYS = 30;
+
+/**
+ * `init --store`: makes or checks the bucket of BACKUP_STORE, writes the policies for it, and tries what the functions'
+ * credentials may and may not do. The bucket is set up with STORE_ADMIN_ACCESS_KEY_ID and _SECRET_ACCESS_KEY where they are
+ * set, which belong to an administrator and into no file.
+ */
+export async function initStore(context: Context, options: StoreOptions): Promise<number> {
+  const { env } = context;
+  const { store } = loadConfig(env, ['store']);
+  const place = bucketPlace(store);
+  if (place === null) {
+    throw new AppError('usage', 'BACKUP_STORE is no bucket, so that nothing is to be set up', {
+      hint: 'Set BACKUP_STORE to s3://bucket/prefix; `doctor` tries a folder.',
+    });
+  }
+  const { clock } = connect(env, ['clock']);
+  const onAws = store.S3_ENDPOINT === undefined;
+  const files = await writePolicies(options, place, env);
+  context.print(['Policies, to be given to the functions:', ...files.map((file) => `  ${file}`)].join('\n'));
+  const admin = loadConfig(adminEnvironment(env), ['store']).store;
+  const versioning = options.versioning ?? onAws;
+  const prove = (): Promise<void> => probeConditionalWrites(connectPlainStore(admin), clock);
+  const [adminBucket, bucket] = [await connectBucket(admin, place), await connectBucket(store, place)];
+  const groups = [
+    bucketSetup(() => adminBucket, prove, {
+      blockPublicAccess: onAws,
+      versioning: versioning || options.objectLock !== undefined,
+      oldVersionDays: OLD_VERSION_DAYS,
+      lockDays: options.objectLock ?? null,
+    }),
+    storeChecks(() => connectPlainStore(store), store.BACKUP_STORE, clock),
+    ...refusalChecks(() => bucket, place.prefix),
+  ];
+  if (!versioning)
+    context.note(
+      'Versioning is left as it is: turn it on with --versioning where the service takes conditional writes with it.',
+    );
+  context.note(`Not tried: ${NOT_TRIED.join('; ')}.`);
+  const checks = await report(context, clock, groups);
+  return checks.every(({ ok }) => ok) ? 0 : 1;
+}
+
+function adminEnvironment(env: Environment): Environment {
+  const { STORE_ADMIN_ACCESS_KEY_ID: id = '', STORE_ADMIN_SECRET_ACCESS_KEY: secret = '' } = env;
+  if (id === '' || secret === '') return env;
+  return {
+    ...env,
+    S3_ACCESS_KEY_ID: id,
+    S3_SECRET_ACCESS_KEY: secret,
+    S3_SESSION_TOKEN: env['STORE_ADMIN_SESSION_TOKEN'],
+  };
+}
+
+/** Writes the policies, over those of the last time. Where a name is not known, capital letters stand in its place. */
+async function writePolicies(
+  { out, teamSlug }: StoreOptions,
+  place: { readonly bucket: string; readonly prefix: string },
+  env: Environment,
+): Promise<string[]> {
+  const account = /^arn:[^:]*:iam::(\d+):/.exec(env['S3_ROLE_ARN'] ?? '')?.[1] ?? 'ACCOUNT_ID';
+  const project = (env['SOULCASTER_BACKUP_PROJECT'] ?? '') || 'PROJECT';
+  const r2 = /^https:\/\/([0-9a-f]{32})\./.exec(env['S3_ENDPOINT'] ?? '')?.[1] ?? 'ACCOUNT_ID';
+  const policies: Record<string, object> = {
+    'iam-policy.json': iamPolicy(place),
+    'trust-policy.json': trustPolicy({ account, team: teamSlug ?? 'TEAM_SLUG', project }),
+    'minio-policy.json': iamPolicy(place),
+    'bucket-policy.json': bucketPolicy(place, 'arn:aws:iam:::user/USER'),
+    'r2-token.json': r2TokenPolicy(place, r2),
+  };
+  await mkdir(out, { recursive: true });
+  const written: string[] = [];
+  for (const [name, policy] of Object.entries(policies)) {
+    const path = join(out, name);
+    await writeFile(path, `${JSON.stringify(policy, null, 2)}\n`);
+    written.push(path);
+  }
+  return written;
+}
+
+/** `init --acl`: how to make a database user that may only read, and whether the configured token is one. */
+export async function initAcl(context: Context): Promise<number> {
+  const { clock, redis } = connect(context.env, ['clock', 'redis']);
+  context.print(
+    [
+      'A database user for snapshots (Upstash console, CLI, or redis-cli):',
+      `  ${ACL_COMMAND}`,
+      'Its token for the REST API, on Upstash:',
+      `  ${ACL_TOKEN_COMMAND}`,
+      'UPSTASH_REDIS_REST_TOKEN, tried:',
+    ].join('\n'),
+  );
+  const checks = await report(context, clock, [redisChecks(() => redis, clock), aclChecks(() => redis, randomUUID())]);
+  return checks.every(({ ok }) => ok) ? 0 : 1;
+}

@@ -1,0 +1,124 @@
+import { AppError } from '../../errors.js';
+import { findKey, type KeyRecord } from '../../inspect/records.js';
+import type { RecordLine, StreamValue } from '../../snapshot/record.js';
+import { fromText } from '../../snapshot/text.js';
+import { keyText } from '../../soulcaster/selection.js';
+import type { Text } from '../../soulcaster/text.js';
+import type { Context } from '../context.js';
+import { wholeText } from '../output/format.js';
+import { lineOutput, type LineOutput } from '../output/lines.js';
+import { facts } from '../output/table.js';
+import { expiryWords } from './ls.js';
+import { openWanted, type InspectOptions } from './open.js';
+
+export interface CatOptions extends InspectOptions {
+  readonly raw?: boolean;
+  readonly field?: string;
+}
+
+/**
+ * `cat`: one key as a snapshot has it. `--raw`: the bytes of a string, a document or one field, as they are. With --json
+ * the lines of its record as docs/format.md has them, each with the snapshot's id.
+ */
+export async function cat(context: Context, wanted: string, name: string, options: CatOptions): Promise<number> {
+  const key = keyText(name);
+  const snapshot = await openWanted(context, wanted, options);
+  const record = await findKey(snapshot, key);
+  const { id } = snapshot.manifest;
+  if (record === null) {
+    throw new AppError('not-found', `Snapshot ${id} holds no key ${JSON.stringify(name.slice(0, 200))}`, {
+      hint: `Look for it in all snapshots: \`npx soulcaster-backup find --key ${shellWord(name)} --all --env-file .env\`.`,
+    });
+  }
+  const out = lineOutput();
+  if (options.field !== undefined)
+    await printField(context, out, id, record, keyText(options.field), options.raw === true);
+  else if (options.raw === true) await printRaw(out, record);
+  else if (context.json) await printJson(out, id, record);
+  else await printReadable(out, record);
+  await out.end();
+  return 0;
+}
+
+async function* linesOf({ first, rest }: KeyRecord): AsyncGenerator<RecordLine> {
+  yield first;
+  yield* rest ?? [];
+}
+
+async function printJson(out: LineOutput, snapshot: string, record: KeyRecord): Promise<void> {
+  for await (const line of linesOf(record)) await out.write(JSON.stringify({ snapshot, ...line }));
+}
+
+async function printRaw(out: LineOutput, record: KeyRecord): Promise<void> {
+  const { t } = record.first;
+  if (t !== 'string' && t !== 'json') {
+    throw new AppError('usage', `--raw gives the bytes of one value, and this key is a ${t}`, {
+      hint: 'Take --field NAME with it for one field of a hash, or --json for all of it.',
+    });
+  }
+  for await (const { v } of linesOf(record)) await out.writeRaw(fromText(v as Text));
+}
+
+async function printField(
+  context: Context,
+  out: LineOutput,
+  snapshot: string,
+  record: KeyRecord,
+  field: Text,
+  raw: boolean,
+): Promise<void> {
+  if (record.first.t !== 'hash') {
+    throw new AppError('usage', `--field is for hashes, and this key is a ${record.first.t}`, {
+      hint: 'Leave it out to see the whole key.',
+    });
+  }
+  const wanted = fromText(field);
+  for await (const { v } of linesOf(record)) {
+    const found = (v as readonly (readonly [Text, Text])[]).find(([name]) => fromText(name).equals(wanted));
+    if (found === undefined) continue;
+    if (raw) return out.writeRaw(fromText(found[1]));
+    await out.write(
+      context.json ? JSON.stringify({ snapshot, key: record.first.k, field, value: found[1] }) : wholeText(found[1]),
+    );
+    return;
+  }
+  throw new AppError('not-found', `The hash has no field ${JSON.stringify(wholeText(field).slice(0, 200))}`, {
+    hint: 'Leave --field out to see the fields that it has.',
+  });
+}
+
+async function printReadable(out: LineOutput, record: KeyRecord): Promise<void> {
+  const { first, known } = record;
+  const head: [string, string][] = [
+    ['key', wholeText(first.k)],
+    ['type', first.t],
+    ['family', known.family],
+    ...(known.project === null ? [] : [['project', wholeText(known.project)] as [string, string]]),
+    ['expires', expiryWords(first.x ?? null)],
+  ];
+  await out.write(`${facts(head)}\n`);
+  for await (const line of linesOf(record)) for (const text of readable(line)) await out.write(text);
+}
+
+function* readable({ fx, t, v }: RecordLine): Generator<string> {
+  if (t === 'string' || t === 'json') yield wholeText(v as Text);
+  else if (t === 'hash' || t === 'zset') {
+    const times = new Map((fx ?? []).map(([field, time]) => [wholeText(field), time]));
+    for (const [name, value] of v as readonly (readonly [Text, Text])[]) {
+      const time = times.get(wholeText(name));
+      const until = time === undefined ? '' : `  (expires ${expiryWords(time)})`;
+      yield t === 'hash'
+        ? `${wholeText(name)}: ${wholeText(value)}${until}`
+        : `${wholeText(value)}  ${wholeText(name)}`;
+    }
+  } else if (t === 'stream') {
+    for (const [id, fields] of (v as StreamValue).entries) yield `${id}  ${fields.map(wholeText).join(' ')}`;
+  } else {
+    for (const item of v as readonly Text[]) yield wholeText(item);
+  }
+}
+
+/** A word that a POSIX shell takes as it is. */
+function shellWord(word: string): string {
+  return /^[\w:./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,95 @@
+import { connect } from '../../app/connect.js';
+import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side } from '../../inspect/diff.js';
+import type { FieldChange } from '../../inspect/field-changes.js';
+import { clockOf, liveSide } from '../../inspect/live.js';
+import type { Selection } from '../../soulcaster/selection.js';
+import { selectionWords } from '../../soulcaster/selection.js';
+import type { Text } from '../../soulcaster/text.js';
+import type { Context } from '../context.js';
+import { count, printable, wholeText } from '../output/format.js';
+import { lineOutput, type LineOutput } from '../output/lines.js';
+import { table } from '../output/table.js';
+import { openWanted, selectionOf, type InspectOptions } from './open.js';
+
+export interface DiffOptions extends InspectOptions {
+  readonly keys?: boolean;
+  readonly values?: boolean;
+}
+
+const LIVE = 'live';
+
+/**
+ * `diff`: what became of the keys of one snapshot in another, or in the database. With --keys or --values each change on
+ * a separate line, with --json as JSON; the counts come last.
+ */
+export async function diff(context: Context, first: string, second: string, options: DiffOptions): Promise<number> {
+  const selection = selectionOf(options);
+  const before = await openWanted(context, first, options);
+  const { now, side, words } = await sideOf(context, second, selection, options);
+  const out = lineOutput();
+  const depth = options.values === true ? 'values' : options.keys === true ? 'keys' : 'counts';
+  const onChange = (change: KeyChange): Promise<void> => emit(context, out, change);
+  const counts = await compare(before, side, { selection, depth, now, onChange });
+  const from = before.manifest.id;
+  const document = { from, to: words, selection, counts };
+  if (depth === 'counts') context.document(document);
+  else if (context.json) await out.write(JSON.stringify(document));
+  await out.end();
+  context.print(view(from, words, selectionWords(selection), counts));
+  return 0;
+}
+
+async function sideOf(
+  context: Context,
+  wanted: string,
+  selection: Selection,
+  options: DiffOptions,
+): Promise<{ side: Side; words: string; now: () => number }> {
+  if (wanted === LIVE) {
+    const { clock, redis } = connect(context.env, ['clock', 'redis'], { log: context.log });
+    return { side: liveSide(redis, context.interrupt), words: LIVE, now: await clockOf(redis, clock) };
+  }
+  const snapshot = await openWanted(context, wanted, { replica: options.replica });
+  const { id, window } = snapshot.manifest;
+  return { side: snapshotSide(snapshot, selection), words: id, now: () => Date.parse(window.to) };
+}
+
+const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
+
+async function emit({ interrupt, json }: Context, out: LineOutput, change: KeyChange): Promise<void> {
+  if (interrupt.aborted) throw interrupt.reason;
+  if (json) return out.write(JSON.stringify(change));
+  const { expired, fields, key, moreFields = 0, what } = change;
+  const why = expired === true ? '  (its time was over)' : what.length === 0 ? '' : `  (${what.join(', ')})`;
+  await out.write(`${SIGNS[change.change]} ${wholeText(key)}${why}`);
+  for (const field of fields ?? []) await out.write(`    ${fieldLine(field)}`);
+  if (moreFields > 0) await out.write(`    and ${count(moreFields)} more`);
+}
+
+function fieldLine({ after, before, field }: FieldChange): string {
+  const name = field === null ? '' : `${wholeText(field)}: `;
+  if (before === null) return `+ ${name}${shown(after)}`;
+  return after === null ? `- ${name}${shown(before)}` : `~ ${name}${shown(before)} -> ${shown(after)}`;
+}
+
+function shown(text: Text | null): string {
+  return text === null ? '' : printable(wholeText(text));
+}
+
+function view(from: string, to: string, scope: string, counts: readonly DiffCount[]): string {
+  const where = to === LIVE ? 'the database' : to;
+  const differing = counts.filter(({ added, changed, removed }) => added + changed + removed > 0);
+  const same = counts.reduce((sum, row) => sum + row.same, 0);
+  if (differing.length === 0) return `\n${from} and ${where} hold the same (${scope}): ${count(same)} keys.`;
+  const rows = differing.map(({ added, changed, expired, family, project, removed, same: alike }) => [
+    project === null ? '-' : printable(project),
+    family,
+    count(added),
+    count(changed),
+    count(removed),
+    count(expired),
+    count(alike),
+  ]);
+  const head = ['project', 'family', 'added', 'changed', 'removed', 'of these over', 'same'];
+  return `\nFrom ${from} to ${where} (${scope}):\n\n${table(head, rows, [2, 3, 4, 5, 6])}`;
+}

@@ -1,0 +1,61 @@
+import type { Command, Option } from 'commander';
+
+/** A command as completion and the manual need it. */
+export interface CommandShape {
+  /** The words that lead to it, without the program's name; empty for the program itself. */
+  readonly path: readonly string[];
+  readonly description: string;
+  /** `<id> [options]` */
+  readonly usage: string;
+  readonly arguments: readonly {
+    readonly name: string;
+    readonly description: string;
+    readonly choices: readonly string[];
+  }[];
+  readonly options: readonly OptionShape[];
+  readonly commands: readonly { readonly name: string; readonly description: string }[];
+}
+
+export interface OptionShape {
+  readonly flags: string;
+  /** `--mode`, `-l`: each way to write it. */
+  readonly names: readonly string[];
+  readonly description: string;
+  /** What kind of value it takes; null for none. */
+  readonly value: 'any' | 'file' | null;
+  readonly choices: readonly string[];
+}
+
+/** The program and all commands below it that help shows, in the order of the help. */
+export function commandShapes(program: Command): CommandShape[] {
+  return shapesFrom(program, []);
+}
+
+function shapesFrom(command: Command, path: readonly string[]): CommandShape[] {
+  const help = command.createHelp();
+  const visible = help.visibleCommands(command).filter((each) => each.name() !== 'help');
+  const shape: CommandShape = {
+    path,
+    description: command.description(),
+    usage: command.usage(),
+    arguments: command.registeredArguments.map((argument) => ({
+      name: argument.name(),
+      description: argument.description,
+      choices: argument.argChoices ?? [],
+    })),
+    options: help.visibleOptions(command).map(optionShape),
+    commands: visible.map((each) => ({ name: each.name(), description: each.description() })),
+  };
+  return [shape, ...visible.flatMap((each) => shapesFrom(each, [...path, each.name()]))];
+}
+
+function optionShape(option: Option): OptionShape {
+  const takesValue = option.required || option.optional;
+  return {
+    flags: option.flags,
+    names: [option.long, option.short].filter((name) => name !== undefined),
+    description: option.description,
+    value: takesValue ? (/[<[](file|path|folder)/.test(option.flags) ? 'file' : 'any') : null,
+    choices: option.argChoices ?? [],
+  };
+}

@@ -1,0 +1,142 @@
+import { ReadableStream } from 'node:stream/web';
+import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption';
+import { AppError } from '../errors.js';
+import type { Encryptor } from '../ports/encryptor.js';
+
+interface AgeSealerOptions {
+  /** Public keys, `age1...`; empty to leave parts unencrypted. */
+  readonly recipients: readonly string[];
+  /**
+   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote, or with commas between them: after a change of
+   * keys, old and new parts can be read. Null where nothing has to be read.
+   */
+  readonly identity: string | null;
+}
+
+/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not of age's form. */
+export function ageSealer({ recipients, identity }: AgeSealerOptions): Encryptor {
+  const encrypter = encrypterFor(recipients);
+  const decrypter = identity === null ? null : decrypterFor(identity);
+  return {
+    suffix: recipients.length === 0 ? '' : '.age',
+    recipients: [...recipients],
+    canOpen: decrypter !== null,
+    encrypt: (plain) => (recipients.length === 0 ? Promise.resolve(plain) : encrypter.encrypt(plain)),
+    async open(sealed, suffix) {
+      if (suffix === '') return sealed;
+      if (decrypter === null) throw wrongKey('no identity is set');
+      try {
+        return await decrypter.decrypt(sealed);
+      } catch (error) {
+        throw unsealError(error);
+      }
+    },
+    async encryptStream(plain) {
+      if (recipients.length === 0) throw noRecipients();
+      return encrypter.encrypt(streamOf(plain));
+    },
+    async openStream(sealed) {
+      if (decrypter === null) throw wrongKey('no identity is set');
+      try {
+        return watched(await decrypter.decrypt(streamOf(sealed)));
+      } catch (error) {
+        throw unsealError(error);
+      }
+    },
+  };
+}
+
+/** A fresh pair: the secret key `AGE-SECRET-KEY-1...` and its public half, `age1...`. */
+export async function generateAgeIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+  const identity = await generateIdentity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
+/** The public halves of identities in the forms that `identity` takes. Throws `config` when one is none. */
+export async function recipientsOf(identity: string): Promise<string[]> {
+  return Promise.all(
+    identityLines(identity).map((key) =>
+      identityToRecipient(key).catch(() => {
+        throw badIdentity();
+      }),
+    ),
+  );
+}
+
+/** The library's types are those of the browser, which Node's streams are by another name. */
+type AgeStream = Parameters<Encrypter['encrypt']>[0] & globalThis.ReadableStream<Uint8Array>;
+
+function streamOf(chunks: AsyncIterable<Uint8Array>): AgeStream {
+  const stream: unknown = ReadableStream.from(chunks);
+  return stream as AgeStream;
+}
+
+async function* watched(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* plain;
+  } catch (error) {
+    throw unsealError(error);
+  }
+}
+
+function noRecipients(): AppError {
+  return new AppError('config', 'There is nobody to encrypt to', {
+    hint: 'Set BACKUP_AGE_RECIPIENTS to the public key that age-keygen prints.',
+  });
+}
+
+function encrypterFor(recipients: readonly string[]): Encrypter {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch {
+      // Not even the recipient is shown: the usual mistake is to put the identity here.
+      throw new AppError('config', 'A value in BACKUP_AGE_RECIPIENTS is not an age recipient', {
+        hint: 'A recipient is the public key that age-keygen prints: it starts with "age1". Separate several with commas.',
+      });
+    }
+  }
+  return encrypter;
+}
+
+function decrypterFor(identity: string): Decrypter {
+  const keys = identityLines(identity);
+  if (keys.length === 0) throw badIdentity();
+  const decrypter = new Decrypter();
+  for (const key of keys) {
+    try {
+      decrypter.addIdentity(key);
+    } catch {
+      // The library's error is not kept as a cause, since it may quote the key.
+      throw badIdentity();
+    }
+  }
+  return decrypter;
+}
+
+function identityLines(identity: string): string[] {
+  const lines = identity.split(/\r?\n|,/).map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function badIdentity(): AppError {
+  return new AppError('config', 'BACKUP_AGE_IDENTITY is not an age identity', {
+    hint: 'An identity is the secret key that age-keygen prints: it starts with "AGE-SECRET-KEY-1". Keys under a passphrase and SSH keys are not supported.',
+  });
+}
+
+function unsealError(error: unknown): AppError {
+  if (error instanceof Error && error.message.startsWith('no identity matched'))
+    return wrongKey('the identity does not fit');
+  return new AppError('damaged', 'An encrypted part was altered or cut short', {
+    hint: 'Choose another snapshot, or an older version of this object if the bucket keeps versions.',
+    cause: error,
+  });
+}
+
+function wrongKey(what: string): AppError {
+  return new AppError('wrong-key', `The part is encrypted and ${what}`, {
+    hint: "Set BACKUP_AGE_IDENTITY to the secret key of one of the recipients in the snapshot's manifest.",
+  });
+}

@@ -1,0 +1,94 @@
+import type { OpenSnapshot } from '../inspect/open.js';
+import { partsWith, recordsOf, type KeyRecord } from '../inspect/records.js';
+import type { RecordLine } from '../snapshot/record.js';
+import { buildKey } from '../soulcaster/keys.js';
+import { fieldOf, type Fields, type Text } from '../soulcaster/text.js';
+
+/** Why a project of a user's list stays: it may be somebody else's as well. */
+export type Stays = 'another-owner' | 'in-another-list' | 'no-record';
+
+export interface OwnedProjects {
+  /** Projects that are the user's alone, in order. */
+  readonly own: readonly string[];
+  /** Projects that the user's list or a project's record ties to the user, and that stay. */
+  readonly others: readonly { readonly project: string; readonly why: Stays }[];
+}
+
+/**
+ * Which projects are a user's alone: those whose record (`project:{id}`) names the user in every snapshot that has one, and that no
+ * other user's list has in the snapshot that is read whole, the newest that holds anything of the user. The rest stays.
+ */
+export async function ownedProjects(
+  user: string,
+  snapshots: readonly OpenSnapshot[],
+  newest: OpenSnapshot | null,
+): Promise<OwnedProjects> {
+  const list = buildKey('user-projects', { user });
+  const candidates = new Set<string>();
+  const owners = new Map<string, Set<string>>();
+  const listedElsewhere = new Set<string>();
+  const noteOwner = (project: string, owner: string): void => {
+    owners.set(project, (owners.get(project) ?? new Set()).add(owner));
+    if (owner === user) candidates.add(project);
+  };
+  const lists: { readonly owner: string; readonly members: readonly string[] }[] = [];
+  if (newest !== null) {
+    for await (const record of recordsOf(newest)) {
+      const { family, project, user: owner } = record.known;
+      if (family === 'project' && project !== null) noteOwner(project, await ownerIn(record));
+      if (family === 'user-projects' && owner !== undefined) lists.push({ owner, members: await membersIn(record) });
+    }
+  }
+  for (const snapshot of snapshots) {
+    for await (const record of recordsNamed(snapshot, [list])) {
+      for (const member of await membersIn(record)) candidates.add(member);
+    }
+  }
+  const hashes = [...candidates].map((project) => buildKey('project', { project }));
+  for (const snapshot of hashes.length === 0 ? [] : snapshots) {
+    for await (const record of recordsNamed(snapshot, hashes)) {
+      if (record.known.project !== null) noteOwner(record.known.project, await ownerIn(record));
+    }
+  }
+  for (const { owner, members } of lists) if (owner !== user) for (const each of members) listedElsewhere.add(each);
+  const whyStays = (project: string): Stays | null => {
+    const known = owners.get(project);
+    if (known === undefined) return 'no-record';
+    if (known.size > 1 || !known.has(user)) return 'another-owner';
+    return listedElsewhere.has(project) ? 'in-another-list' : null;
+  };
+  const all = [...candidates].sort().map((project) => ({ project, why: whyStays(project) }));
+  return {
+    own: all.filter(({ why }) => why === null).map(({ project }) => project),
+    others: all.flatMap(({ project, why }) => (why === null ? [] : [{ project, why }])),
+  };
+}
+
+/** The records of some keys, by the parts that the index names. */
+async function* recordsNamed(snapshot: OpenSnapshot, keys: readonly string[]): AsyncGenerator<KeyRecord> {
+  const wanted = new Set(keys);
+  for await (const record of recordsOf(snapshot, await partsWith(snapshot, keys))) {
+    if (wanted.has(record.key.toString('utf8'))) yield record;
+  }
+}
+
+async function ownerIn(record: KeyRecord): Promise<string> {
+  for await (const { t, v } of linesOf(record)) {
+    const owner = t === 'hash' ? fieldOf(v as Fields, 'user_id') : null;
+    if (typeof owner === 'string') return owner;
+  }
+  return '';
+}
+
+async function membersIn(record: KeyRecord): Promise<string[]> {
+  const members: string[] = [];
+  for await (const { t, v } of linesOf(record)) {
+    if (t === 'set') members.push(...(v as readonly Text[]).filter((member) => typeof member === 'string'));
+  }
+  return members;
+}
+
+async function* linesOf({ first, rest }: KeyRecord): AsyncGenerator<RecordLine> {
+  yield first;
+  yield* rest ?? [];
+}

@@ -1,0 +1,143 @@
+import { AppError } from '../errors.js';
+import { openEntry, type InspectPorts, type OpenSnapshot } from '../inspect/open.js';
+import { gatherFacts, recordsOf } from '../inspect/records.js';
+import type { Erased } from '../restore/erased.js';
+import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
+import type { Policy } from '../retention/policy.js';
+import { demandReason } from '../snapshot/accept.js';
+import { catalog, type FullEntry } from '../snapshot/catalog.js';
+import { saveErasure, type Erasure } from '../snapshot/erasures.js';
+import { readPins } from '../snapshot/pins.js';
+import { assess, isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
+import { listFacts } from '../soulcaster/project-scope.js';
+import { countHeld, keysNamed, mayHold, userKeys } from './holders.js';
+import { ownedProjects, type OwnedProjects } from './owned-projects.js';
+
+export type Subject = Pick<Erasure, 'kind' | 'id'>;
+
+/** A snapshot that still holds data of the user or project. */
+export interface Holder extends Forecast {
+  readonly id: string;
+  /** When its keys were read (ISO 8601). */
+  readonly takenAt: string;
+  readonly state: SnapshotState;
+  /** Keys of the user or project in it. */
+  readonly keys: number;
+  readonly pinned: boolean;
+}
+
+export interface ErasurePlan extends Subject {
+  /** Projects whose data go. */
+  readonly projects: readonly string[];
+  /** Of a user: projects that are not the user's alone, and stay. */
+  readonly others: OwnedProjects['others'];
+  /** Newest first. */
+  readonly holders: readonly Holder[];
+  readonly searched: number;
+  /** Snapshots that could not be looked into. */
+  readonly skipped: readonly { readonly id: string; readonly why: string }[];
+  /** The snapshot that was read whole, to find what belongs to the user or project without naming it. */
+  readonly readWhole: string | null;
+}
+
+/**
+ * Finds which snapshots of a store hold data of a user or project, those of other databases and those that restores saved among
+ * them, and until when the policy keeps each. Reads manifests, key indexes and the newest holder. Throws `wrong-key` when no
+ * snapshot can be opened for want of an identity.
+ */
+export async function planErasure(
+  ports: InspectPorts,
+  trust: TrustContext,
+  policy: Policy,
+  subject: Subject,
+): Promise<ErasurePlan> {
+  const { entries, opened, skipped } = await openEvery(ports);
+  const newest = await newestHolder(opened, subject);
+  const owned: OwnedProjects =
+    subject.kind === 'project' ? { own: [subject.id], others: [] } : await ownedProjects(subject.id, opened, newest);
+  const erased = await erasedOf(subject, owned.own, newest);
+  const pins = await readPins(ports.store);
+  const until = forecast(
+    entries.map((entry) => retentionEntry(entry, trust)),
+    policy,
+    pins,
+    ports.clock.now(),
+  );
+  const holders: Holder[] = [];
+  for (const snapshot of opened) {
+    const { id, window } = snapshot.manifest;
+    const keys = await countHeld(snapshot, erased);
+    const entry = entries.find((each) => each.id === id);
+    if (keys === 0 || entry === undefined) continue;
+    const { goesAt = null, kept = [] } = until.get(id) ?? {};
+    const { state } = assess(entry, trust);
+    holders.push({ id, takenAt: window.to, state, keys, pinned: pins.has(id), kept, goesAt });
+  }
+  const { kind, id } = subject;
+  return {
+    kind,
+    id,
+    projects: owned.own,
+    others: owned.others,
+    holders,
+    searched: opened.length,
+    skipped,
+    readWhole: newest?.manifest.id ?? null,
+  };
+}
+
+/** Puts what was planned on the erasure list. Throws `usage` without a reason. */
+export function enterErasure(
+  ports: Pick<InspectPorts, 'clock' | 'encryptor' | 'store'>,
+  { id, kind, projects }: ErasurePlan,
+  { by, reason }: { readonly by: string; readonly reason: string },
+): Promise<Erasure> {
+  const at = new Date(ports.clock.now()).toISOString();
+  return saveErasure(ports, { kind, id, projects: [...projects], reason: demandReason(reason), at, by });
+}
+
+/** Newest first. */
+async function openEvery(ports: InspectPorts) {
+  const entries: FullEntry[] = [];
+  const opened: OpenSnapshot[] = [];
+  const skipped: { id: string; why: string }[] = [];
+  let last: AppError | null = null;
+  for await (const entry of catalog(ports.store)) {
+    entries.push(entry);
+    if (isFoundDamaged(entry)) {
+      skipped.push({ id: entry.id, why: 'parts of it are missing or were found damaged' });
+      continue;
+    }
+    try {
+      opened.push(openEntry(ports, entry));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      last = error;
+      skipped.push({ id: entry.id, why: error.message });
+    }
+  }
+  if (opened.length === 0 && last !== null) throw last;
+  return { entries, opened, skipped };
+}
+
+async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subject): Promise<OpenSnapshot | null> {
+  for (const snapshot of opened) {
+    const holds = kind === 'project' ? keysNamed(snapshot.manifest, [id]) > 0 : await mayHold(snapshot, userKeys(id));
+    if (holds) return snapshot;
+  }
+  return null;
+}
+
+async function erasedOf(
+  { kind, id }: Subject,
+  projects: readonly string[],
+  newest: OpenSnapshot | null,
+): Promise<Erased> {
+  const users = kind === 'user' ? [id] : [];
+  if (newest === null || projects.length === 0) return { users, projects, facts: [] };
+  const facts = [...(await gatherFacts(projects, recordsOf(newest)))].map(([project, told]) => {
+    const { clusters, jobs } = listFacts(told);
+    return { project, jobs: [...jobs], clusters: [...clusters], users: [], externals: [] };
+  });
+  return { users, projects, facts };
+}

@@ -1,0 +1,117 @@
+import { keyHash } from '../snapshot/key-set.js';
+import type { Entry } from './entry.js';
+
+/** What kind of key a row is of. */
+export interface Kind {
+  readonly type: string;
+  readonly family: string;
+  readonly project: string | null;
+}
+
+/** One key of the table. */
+export interface Row extends Kind {
+  /** XXH64 of the value. */
+  readonly value: bigint;
+  /** The lower half of the XXH64 of the expiry, of the key and of its fields. */
+  readonly expiry: number;
+}
+
+/** All keys of one side of a comparison by their hashes: about 40 bytes a key, whatever their names and values. */
+export interface DiffTable {
+  readonly size: number;
+  add(entry: Entry): void;
+  /** Its place; -1 for a key that is not in the table. Two keys are taken for one once in 2^64 / size. */
+  placeOf(key: Buffer): number;
+  row(place: number): Row;
+  /** Marks a row as met on the other side; false when it was marked before. */
+  meet(place: number): boolean;
+  isMet(place: number): boolean;
+}
+
+const FIRST_ROWS = 1024;
+const EMPTY = -1;
+
+/** `expected` rows have room from the beginning: a table that grows has twice the size in memory meanwhile. */
+export function diffTable(expected = FIRST_ROWS): DiffTable {
+  const kinds = kindNumbers();
+  let size = 0;
+  let rows = columns(Math.max(FIRST_ROWS, expected));
+  let slots = emptySlots(rows.keys.length);
+
+  /** The slot of a hash: the one that holds its place, or the empty one where it belongs. */
+  const slotOf = (hash: bigint): number => {
+    const mask = slots.length - 1;
+    let at = Number(hash & BigInt(mask));
+    for (let place = slots[at] ?? EMPTY; place !== EMPTY && rows.keys[place] !== hash; place = slots[at] ?? EMPTY) {
+      at = (at + 1) & mask;
+    }
+    return at;
+  };
+  const grow = (): void => {
+    const larger = columns(2 * rows.keys.length);
+    for (const name of ['keys', 'values'] as const) larger[name].set(rows[name]);
+    for (const name of ['expiries', 'kinds'] as const) larger[name].set(rows[name]);
+    larger.met.set(rows.met);
+    rows = larger;
+    slots = emptySlots(rows.keys.length);
+    for (let place = 0; place < size; place++) slots[slotOf(rows.keys[place] ?? 0n)] = place;
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    add({ digest, key, known, project, type }) {
+      if (size === rows.keys.length) grow();
+      const hash = keyHash(key);
+      const slot = slotOf(hash);
+      const place = slots[slot] === EMPTY ? size++ : (slots[slot] ?? 0);
+      slots[slot] = place;
+      rows.keys[place] = hash;
+      rows.values[place] = digest?.value ?? 0n;
+      rows.expiries[place] = digest?.expiry ?? 0;
+      rows.kinds[place] = kinds.numberOf({ type, family: known.family, project });
+    },
+    placeOf: (key) => slots[slotOf(keyHash(key))] ?? EMPTY,
+    row: (place) => ({
+      ...kinds.at(rows.kinds[place] ?? 0),
+      value: rows.values[place] ?? 0n,
+      expiry: rows.expiries[place] ?? 0,
+    }),
+    meet(place) {
+      const isFirst = rows.met[place] === 0;
+      rows.met[place] = 1;
+      return isFirst;
+    },
+    isMet: (place) => rows.met[place] === 1,
+  };
+}
+
+/** A power of two, of which at least a third stays empty. */
+function emptySlots(rows: number): Int32Array {
+  return new Int32Array(2 ** Math.ceil(Math.log2(1.5 * rows))).fill(EMPTY);
+}
+
+function columns(length: number) {
+  return {
+    keys: new BigUint64Array(length),
+    values: new BigUint64Array(length),
+    expiries: new Uint32Array(length),
+    kinds: new Uint32Array(length),
+    met: new Uint8Array(length),
+  };
+}
+
+function kindNumbers() {
+  const all: Kind[] = [];
+  const numbers = new Map<string, number>();
+  return {
+    numberOf(kind: Kind): number {
+      const name = JSON.stringify([kind.type, kind.family, kind.project]);
+      const known = numbers.get(name) ?? all.push(kind) - 1;
+      numbers.set(name, known);
+      return known;
+    },
+    at: (number: number): Kind => all[number] ?? { type: '', family: '', project: null },
+  };
+}

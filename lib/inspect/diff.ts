@@ -1,0 +1,238 @@
+import { isDue, type ExpiryTime } from '../snapshot/expiry-time.js';
+import { hashSet } from '../snapshot/hash-set.js';
+import { keyOf, type RecordLine } from '../snapshot/record.js';
+import { toText } from '../snapshot/text.js';
+import {
+  needsFacts,
+  keyMatcher,
+  selectsAll,
+  type FactsByProject,
+  type KeyMatcher,
+  type Selection,
+} from '../soulcaster/selection.js';
+import { listFacts, mergeFacts } from '../soulcaster/project-scope.js';
+import type { Text } from '../soulcaster/text.js';
+import { diffTable, type DiffTable, type Kind, type Row } from './diff-table.js';
+import { entryOf, projectOf, type Entry } from './entry.js';
+import { fieldChanges, type FieldChange } from './field-changes.js';
+import type { OpenSnapshot } from './open.js';
+import { gatherFacts, partsWith, recordsOf } from './records.js';
+
+/** What a snapshot is compared with: another one, or a live database. */
+export interface Side {
+  /** A key may come more than once. */
+  entries(matches: KeyMatcher): AsyncIterable<Entry>;
+  facts(projects: readonly string[]): Promise<FactsByProject>;
+}
+
+/** `type`, `value` or `expiry` (of the key or of its fields). */
+export type What = 'type' | 'value' | 'expiry';
+
+export interface KeyChange extends Kind {
+  readonly change: 'added' | 'removed' | 'changed';
+  readonly key: Text;
+  /** What differs; empty but for `changed`. */
+  readonly what: readonly What[];
+  /** Of a removed key: whether its time was over. */
+  readonly expired?: boolean;
+  /** With `values`: which elements; null where a value is too big for it, or of another type. */
+  readonly fields?: readonly FieldChange[] | null;
+  /** With `values`: how many more elements differ. */
+  readonly moreFields?: number;
+}
+
+export interface DiffCount {
+  readonly project: string | null;
+  readonly family: string;
+  added: number;
+  removed: number;
+  /** Of the removed ones, those whose time was over. */
+  expired: number;
+  changed: number;
+  same: number;
+}
+
+export interface DiffOptions {
+  readonly selection: Selection;
+  /** `counts`: no key is named. `keys`: each that differs. `values`: and its fields. */
+  readonly depth: 'counts' | 'keys' | 'values';
+  /** When the other side is of, in milliseconds since the epoch: of a live database by its own clock, once it has been read. */
+  readonly now: () => number;
+  readonly onChange: (change: KeyChange) => Promise<void> | void;
+}
+
+/** Records of changed keys that wait for the other side's, in characters. */
+const WAITING_CHARS = 8 * 1024 * 1024;
+
+/** The most keys that room is made for at the beginning; a table of more grows. */
+const MOST_EXPECTED = 4_000_000;
+
+interface Waiting {
+  readonly after: RecordLine;
+  readonly change: KeyChange;
+}
+
+/**
+ * Compares a snapshot with another one, or with a live database, key by key. About 40 bytes a key are in memory. Both
+ * sides are read once; the snapshot once more for the names of keys that are gone and, with `values`, once for every few
+ * megabytes of changed values. What belongs to a project on either side is compared on both.
+ */
+export async function diff(before: OpenSnapshot, after: Side, options: DiffOptions): Promise<DiffCount[]> {
+  const matches = await matcherOf(before, after, options.selection);
+  const parts = await partsWith(before, options.selection.keys);
+  const { keys } = before.manifest.counts;
+  const table = diffTable(selectsAll(options.selection) ? Math.min(keys, MOST_EXPECTED) : undefined);
+  for await (const record of recordsOf(before, parts)) {
+    if (matches(record.key, record.known) !== 'other') table.add(await entryOf(record));
+  }
+  const counts = counter();
+  const waiting = new Map<string, Waiting>();
+  let waitingChars = 0;
+  const added = hashSet();
+  for await (const entry of after.entries(matches)) {
+    const change = changeOf(table, added, entry, counts);
+    if (change === null || options.depth === 'counts') continue;
+    if (change.change === 'changed' && options.depth === 'values' && entry.line !== null) {
+      waiting.set(entry.key.toString('latin1'), { after: entry.line, change });
+      waitingChars += JSON.stringify(entry.line).length;
+      if (waitingChars < WAITING_CHARS) continue;
+      await emitWaiting(before, waiting, options);
+      waitingChars = 0;
+    } else {
+      await options.onChange(
+        options.depth === 'values' && change.change === 'changed' ? { ...change, fields: null } : change,
+      );
+    }
+  }
+  await emitWaiting(before, waiting, options);
+  await emitRemoved(before, parts, matches, table, counts, options);
+  return counts.all();
+}
+
+/** A snapshot as the other side. */
+export function snapshotSide(snapshot: OpenSnapshot, selection: Selection): Side {
+  return {
+    async *entries(matches) {
+      for await (const record of recordsOf(snapshot, await partsWith(snapshot, selection.keys))) {
+        if (matches(record.key, record.known) !== 'other') yield await entryOf(record);
+      }
+    },
+    facts: (projects) => gatherFacts(projects, recordsOf(snapshot)),
+  };
+}
+
+async function matcherOf(before: OpenSnapshot, after: Side, selection: Selection): Promise<KeyMatcher> {
+  if (!needsFacts(selection)) return keyMatcher(selection);
+  const { projects } = selection;
+  const [old, now] = [await gatherFacts(projects, recordsOf(before)), await after.facts(projects)];
+  const both = projects.map((project) => {
+    const lists = [old.get(project), now.get(project)].flatMap((facts) =>
+      facts === undefined ? [] : [listFacts(facts)],
+    );
+    return [project, mergeFacts(lists)] as const;
+  });
+  return keyMatcher(selection, new Map(both));
+}
+
+/** Counts a key of the other side, once; null when it is the same, or was counted before. */
+function changeOf(
+  table: DiffTable,
+  added: ReturnType<typeof hashSet>,
+  entry: Entry,
+  counts: Counter,
+): KeyChange | null {
+  const { digest, key, known, project, type } = entry;
+  const place = table.placeOf(key);
+  const kind = { type, family: known.family, project };
+  if (place < 0) {
+    if (!added.add(key)) return null;
+    counts.add(kind, 'added');
+    return { change: 'added', key: toText(key), ...kind, what: [] };
+  }
+  if (!table.meet(place)) return null;
+  const row = table.row(place);
+  const what = whatDiffers(row, type, digest);
+  counts.add(row, what.length === 0 ? 'same' : 'changed');
+  return what.length === 0 ? null : { change: 'changed', key: toText(key), ...kind, what };
+}
+
+function whatDiffers(row: Row, type: string, digest: Entry['digest']): What[] {
+  if (row.type !== type) return ['type'];
+  if (digest === null || row.value !== digest.value) {
+    return digest !== null && row.expiry !== digest.expiry ? ['value', 'expiry'] : ['value'];
+  }
+  return row.expiry === digest.expiry ? [] : ['expiry'];
+}
+
+/** Reads the records of the changed keys that wait, and says of each which fields differ. */
+async function emitWaiting(
+  before: OpenSnapshot,
+  waiting: Map<string, Waiting>,
+  { onChange }: DiffOptions,
+): Promise<void> {
+  if (waiting.size === 0) return;
+  const keys = [...waiting.values()].map(({ change }) => change.key);
+  for await (const { first, key, rest } of recordsOf(before, await partsWith(before, keys))) {
+    const name = key.toString('latin1');
+    const found = waiting.get(name);
+    if (found === undefined) continue;
+    waiting.delete(name);
+    const changes = rest === null ? fieldChanges(first, found.after) : null;
+    await onChange({ ...found.change, fields: changes?.changes ?? null, moreFields: changes?.more ?? 0 });
+    if (waiting.size === 0) return;
+  }
+}
+
+/** Keys of the snapshot that the other side does not have: counted, and named where that is asked for. */
+async function emitRemoved(
+  before: OpenSnapshot,
+  parts: readonly number[],
+  matches: KeyMatcher,
+  table: DiffTable,
+  counts: Counter,
+  { depth, now, onChange }: DiffOptions,
+): Promise<void> {
+  if (counts.met() === table.size) return;
+  const over = now();
+  for await (const { first, key, known } of recordsOf(before, parts)) {
+    if (matches(key, known) === 'other' || table.isMet(table.placeOf(keyOf(first)))) continue;
+    const kind = { type: first.t, family: known.family, project: projectOf(known, first) };
+    const expired = isOver(first.x, over);
+    counts.add(kind, expired ? 'expired' : 'removed');
+    if (depth !== 'counts') await onChange({ change: 'removed', key: first.k, ...kind, what: [], expired });
+  }
+}
+
+function isOver(expiry: ExpiryTime | undefined, now: number): boolean {
+  return expiry !== undefined && isDue(expiry, now);
+}
+
+interface Counter {
+  add(kind: Kind, outcome: 'added' | 'removed' | 'expired' | 'changed' | 'same'): void;
+  /** Keys of the snapshot that the other side has. */
+  met(): number;
+  /** By project, then family; keys without a project last. */
+  all(): DiffCount[];
+}
+
+function counter(): Counter {
+  const rows = new Map<string, DiffCount>();
+  let met = 0;
+  return {
+    add({ family, project }, outcome) {
+      const name = JSON.stringify([project, family]);
+      const row = rows.get(name) ?? { project, family, added: 0, removed: 0, expired: 0, changed: 0, same: 0 };
+      rows.set(name, row);
+      row[outcome] += 1;
+      if (outcome === 'expired') row.removed += 1;
+      if (outcome === 'changed' || outcome === 'same') met += 1;
+    },
+    met: () => met,
+    all: () => [...rows.values()].sort(byProject),
+  };
+}
+
+function byProject(a: DiffCount, b: DiffCount): number {
+  if (a.project !== b.project) return a.project === null || (b.project !== null && a.project > b.project) ? 1 : -1;
+  return a.family < b.family ? -1 : 1;
+}

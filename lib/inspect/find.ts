@@ -1,0 +1,108 @@
+import type { RecordLine, StreamValue } from '../snapshot/record.js';
+import type { Family } from '../soulcaster/keys.js';
+import { parseSelection, type Selection, type SelectionInput } from '../soulcaster/selection.js';
+import type { Text } from '../soulcaster/text.js';
+import type { OpenSnapshot } from './open.js';
+import { selectedRecords, type KeyRecord } from './records.js';
+
+/** What is looked for: keys of the selection and, where a text is given, of these the ones that hold it. */
+export interface Query {
+  readonly selection: Selection;
+  /** In the name of the key or anywhere in its value, in whatever case; null: every selected key is found. */
+  readonly text: string | null;
+}
+
+export interface FoundKey {
+  readonly key: Text;
+  readonly family: Family;
+  readonly project: string | null;
+  /** What an item or cluster is called, or a project; null for all else. */
+  readonly title: string | null;
+  /** Where the text is: `key`, the name of a field, or `value`; null when none was looked for. */
+  readonly where: Text | null;
+  /** What stands around the text there; null when none was looked for. */
+  readonly excerpt: string | null;
+}
+
+/** Characters kept on either side of what was found. */
+const AROUND = 40;
+
+const PATTERN = /[*?[\\]/;
+
+/** The selection of `--key`: a pattern where it has a wildcard, else that key, which the index finds. */
+export function selectKey(glob: string, others: Pick<SelectionInput, 'family' | 'project'>): Selection {
+  return parseSelection({ ...others, ...(PATTERN.test(glob) ? { match: [glob] } : { key: [glob] }) });
+}
+
+/** Every key of a snapshot that answers the query, in the order in which they are stored. */
+export async function* findKeys(snapshot: OpenSnapshot, { selection, text }: Query): AsyncGenerator<FoundKey> {
+  const wanted = text?.toLowerCase() ?? null;
+  for await (const record of selectedRecords(snapshot, selection)) {
+    const hit = wanted === null ? { where: null, excerpt: null } : await hitIn(record, wanted);
+    if (hit === null) continue;
+    const { first, known } = record;
+    const title = titleOf(known.family, first);
+    yield { key: first.k, family: known.family, project: known.project, title, ...hit };
+  }
+}
+
+interface Hit {
+  readonly where: Text | null;
+  readonly excerpt: string | null;
+}
+
+async function hitIn({ key, first, rest }: KeyRecord, wanted: string): Promise<Hit | null> {
+  const inName = excerptOf(key.toString('utf8'), wanted);
+  if (inName !== null) return { where: 'key', excerpt: inName };
+  const inFirst = hitInLine(first, wanted);
+  if (inFirst !== null) return inFirst;
+  for await (const line of rest ?? []) {
+    const hit = hitInLine(line, wanted);
+    if (hit !== null) return hit;
+  }
+  return null;
+}
+
+function hitInLine(line: RecordLine, wanted: string): Hit | null {
+  for (const [where, text] of placesOf(line)) {
+    const excerpt = typeof text === 'string' ? excerptOf(text, wanted) : null;
+    if (excerpt !== null) return { where, excerpt };
+  }
+  return null;
+}
+
+function* placesOf({ t, v }: RecordLine): Generator<readonly [where: Text, text: Text]> {
+  if (t === 'hash') {
+    for (const [field, value] of v as readonly (readonly [Text, Text])[]) {
+      yield [field, value];
+      yield [field, field];
+    }
+  } else if (t === 'zset') {
+    for (const [member] of v as readonly (readonly [Text, string])[]) yield ['value', member];
+  } else if (t === 'stream') {
+    for (const [, fields] of (v as StreamValue).entries) for (const text of fields) yield ['value', text];
+  } else if (t === 'string' || t === 'json') {
+    yield ['value', v as Text];
+  } else {
+    for (const text of v as readonly Text[]) yield ['value', text];
+  }
+}
+
+/** Null when the text is not in it. */
+function excerptOf(text: string, wanted: string): string | null {
+  const lower = text.toLowerCase();
+  const at = lower.indexOf(wanted);
+  if (at < 0) return null;
+  // Lower case may be longer than what it is of: then the place is only about right.
+  const [from, to] = [Math.max(0, at - AROUND), at + wanted.length + AROUND];
+  return `${from > 0 ? '...' : ''}${text.slice(from, to)}${to < text.length ? '...' : ''}`;
+}
+
+const TITLES: Partial<Record<Family, string>> = { feedback: 'title', cluster: 'title', project: 'name' };
+
+function titleOf(family: Family, { t, v }: RecordLine): string | null {
+  const field = TITLES[family];
+  if (t !== 'hash' || field === undefined) return null;
+  const value = (v as readonly (readonly [Text, Text])[]).find(([name]) => name === field)?.[1];
+  return typeof value === 'string' ? value.slice(0, 2 * AROUND) : null;
+}

@@ -1,0 +1,71 @@
+import type { ExpiryTime } from '../snapshot/expiry-time.js';
+import type { RecordLine, RecordType, StreamValue } from '../snapshot/record.js';
+import type { Family } from '../soulcaster/keys.js';
+import type { Selection } from '../soulcaster/selection.js';
+import type { Text } from '../soulcaster/text.js';
+import type { OpenSnapshot } from './open.js';
+import { selectedRecords, type KeyRecord } from './records.js';
+
+/** A key as a snapshot has it, without its value. */
+export interface ListedKey {
+  /** Text, or `{"b": base64}` of bytes that are none. */
+  readonly key: Text;
+  readonly type: RecordType;
+  readonly family: Family;
+  /** The project that the key names; null where it names none. */
+  readonly project: string | null;
+  /** When it expires, in milliseconds since the epoch (above 2^53-1 as digits); null when it does not. */
+  readonly expiresAt: ExpiryTime | null;
+  /** Fields, members, items or entries; 1 for strings and documents. */
+  readonly elements: number;
+  /** Bytes of the value: of all its texts, without what Redis or JSON put around them. */
+  readonly bytes: number;
+}
+
+/** The selected keys of a snapshot, in the order in which they are stored. One record at a time is in memory. */
+export async function* listKeys(snapshot: OpenSnapshot, selection: Selection): AsyncGenerator<ListedKey> {
+  for await (const record of selectedRecords(snapshot, selection)) yield describeKey(record);
+}
+
+/** Reads the record's `rest`. */
+export async function describeKey({ first, known, rest }: KeyRecord): Promise<ListedKey> {
+  let [elements, bytes] = [elementsOf(first), bytesOf(first)];
+  for await (const line of rest ?? []) {
+    // Pieces of a string are no elements.
+    if (line.t !== 'string') elements += elementsOf(line);
+    bytes += bytesOf(line);
+  }
+  return {
+    key: first.k,
+    type: first.t,
+    family: known.family,
+    project: known.project,
+    expiresAt: first.x ?? null,
+    elements,
+    bytes,
+  };
+}
+
+function elementsOf({ t, v }: RecordLine): number {
+  if (t === 'string' || t === 'json') return 1;
+  return t === 'stream' ? (v as StreamValue).entries.length : (v as readonly unknown[]).length;
+}
+
+function bytesOf(line: RecordLine): number {
+  let bytes = 0;
+  for (const text of textsOf(line)) bytes += textBytes(text);
+  return bytes;
+}
+
+/** All texts of a line's value: fields and values, members, items. Of a zset the members, of a stream its entries' fields. */
+export function* textsOf({ t, v }: RecordLine): Generator<Text> {
+  if (t === 'string' || t === 'json') yield v as Text;
+  else if (t === 'hash') for (const pair of v as readonly (readonly [Text, Text])[]) yield* pair;
+  else if (t === 'zset') for (const [member] of v as readonly (readonly [Text, string])[]) yield member;
+  else if (t === 'stream') for (const [, fields] of (v as StreamValue).entries) yield* fields;
+  else yield* v as readonly Text[];
+}
+
+export function textBytes(text: Text): number {
+  return typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');
+}

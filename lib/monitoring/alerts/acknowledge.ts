@@ -1,0 +1,94 @@
+import { AppError } from '../../errors.js';
+import type { Ports } from '../../ports/index.js';
+import { changeState, type Acknowledgement, type Alert, type GuardState } from '../state.js';
+import { isOverIn, keyOf, type Condition, type Finding } from './condition.js';
+
+/** Codes whose words name one event; of the others they change while it lasts, such as an age. */
+const NAMES_ONE_EVENT = new Set(['chain-broken', 'snapshot-damaged', 'snapshot-doubtful', 'snapshot-suspicious']);
+const DAY_MS = 24 * 3_600_000;
+/** How long a word holds that was given without an end, where the alert's words do not bind it. */
+const DEFAULT_MS = 7 * DAY_MS;
+
+/** The acknowledgements that still hold, and what was found without what they cover. */
+export function acknowledge(
+  state: GuardState,
+  given: Finding,
+  now: number,
+): { readonly acknowledged: Acknowledgement[]; readonly finding: Finding } {
+  const { conditions } = given;
+  const byItself = conditions.flatMap((condition) => supersededBy(state.alerts, condition, now));
+  const found = new Map(conditions.map((condition) => [keyOf(condition), condition]));
+  const acknowledged = [...state.acknowledged, ...byItself].filter((word) => {
+    if (hasEnded(word, now)) return false;
+    const condition = found.get(keyOf(word));
+    // What is over needs no word any more: when it comes back, that is something else.
+    return condition === undefined ? !isOverIn(given, word) : covers(word, condition, now);
+  });
+  const left = conditions.filter((condition) => !acknowledged.some((word) => covers(word, condition, now)));
+  return { acknowledged, finding: { ...given, conditions: left } };
+}
+
+/** Also where its end is no time. */
+function hasEnded({ until }: Acknowledgement, now: number): boolean {
+  return until !== null && !(Date.parse(until) > now);
+}
+
+function covers(word: Acknowledgement, condition: Condition, now: number): boolean {
+  if (keyOf(word) !== keyOf(condition)) return false;
+  if (hasEnded(word, now)) return false;
+  return word.message === null || word.message === condition.message;
+}
+
+/** An alert that was told, and that something newer has put right from then on, ends without anybody's word. */
+function supersededBy(alerts: readonly Alert[], condition: Condition, now: number): Acknowledgement[] {
+  const { code, endsWith, message, subject } = condition;
+  const alert = alerts.find((each) => keyOf(each) === keyOf(condition));
+  if (endsWith === undefined || alert === undefined || alert.message !== message || alert.lastSentAt === null)
+    return [];
+  if (Date.parse(alert.since) >= endsWith) return [];
+  const reason = 'a snapshot was taken since, from which on all is whole';
+  return [{ code, subject, reason, at: new Date(now).toISOString(), until: null, message }];
+}
+
+export interface Word {
+  readonly code: string;
+  /** Null: whatever is open under the code. */
+  readonly subject: string | null;
+  readonly reason: string;
+  /** ISO 8601; null for the default. */
+  readonly until: string | null;
+}
+
+/** Writes down an operator's word on open alerts. Throws `not-found` when none of them is open. */
+export async function acknowledgeByHand(
+  { clock, store }: Pick<Ports, 'clock' | 'store'>,
+  { code, reason, subject, until }: Word,
+): Promise<Acknowledgement[]> {
+  const at = new Date(clock.now()).toISOString();
+  let given: Acknowledgement[] = [];
+  await changeState(store, (state) => {
+    const meant = state.alerts.filter(
+      (alert) => alert.resolvedAt === null && alert.code === code && (subject === null || alert.subject === subject),
+    );
+    if (meant.length === 0) throw notOpen(state.alerts, code);
+    given = meant.map((alert) => {
+      const binds = NAMES_ONE_EVENT.has(alert.code);
+      const end = until ?? (binds ? null : new Date(clock.now() + DEFAULT_MS).toISOString());
+      return { code, subject: alert.subject, reason, at, until: end, message: binds ? alert.message : null };
+    });
+    const keys = new Set(given.map(keyOf));
+    return {
+      ...state,
+      alerts: state.alerts.map((alert) => (keys.has(keyOf(alert)) ? { ...alert, resolvedAt: at } : alert)),
+      acknowledged: [...state.acknowledged.filter((word) => !keys.has(keyOf(word))), ...given],
+    };
+  });
+  return given;
+}
+
+function notOpen(alerts: readonly Alert[], code: string): AppError {
+  const open = alerts.filter(({ resolvedAt }) => resolvedAt === null).map((alert) => keyOf(alert));
+  return new AppError('not-found', `No alert ${JSON.stringify(code.slice(0, 60))} is open`, {
+    hint: open.length === 0 ? 'No alert is open at all.' : `Open are: ${open.slice(0, 10).join('; ')}.`,
+  });
+}

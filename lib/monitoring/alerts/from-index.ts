@@ -1,0 +1,32 @@
+import { isSameRecipe, modelsAt, recipeWords, type Recipe } from '../../soulcaster/index-models.js';
+import type { IndexPlace } from '../../ports/vector-index.js';
+import type { Facts } from '../facts.js';
+import type { Condition } from './condition.js';
+
+/** What vectors are made with here, and the index that they go into. */
+export interface ConfiguredIndex {
+  readonly place: IndexPlace;
+  readonly recipe: Recipe;
+}
+
+/** Vectors of two models cannot be compared, and an index does not say what its own were made with. */
+export function indexConditions({ models }: Pick<Facts, 'models'>, configured: ConfiguredIndex | null): Condition[] {
+  if (configured === null) return [];
+  const known = modelsAt(models, configured.place);
+  const others = known.filter((one) => one.mixed || !isSameRecipe(one, configured.recipe));
+  const [first] = others;
+  if (first === undefined) return [];
+  const are = first.mixed
+    ? `may be of two models: run ${first.run}, which writes over them with ${recipeWords(first)}, has not ended well`
+    : `were made with ${recipeWords(first)}, and ${recipeWords(configured.recipe)} is configured`;
+  return [
+    {
+      code: 'index-model-differs',
+      subject: 'index',
+      message: `The vectors of ${others.length} of ${known.length} namespaces ${are}: mode missing is refused there, and search finds the wrong neighbours.`,
+      hint: first.mixed
+        ? `Do the rest of the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
+        : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`.',
+    },
+  ];
+}

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { AppError, toAppError } from '../../errors.js';
+import type { AlertNotice } from '../../ports/alerter.js';
+import type { Ports } from '../../ports/index.js';
+import { changeState } from '../state.js';
+import { alertText } from './text.js';
+import { deliveryTo } from './view.js';
+
+export interface TestResult {
+  readonly at: string;
+  readonly outcome: 'delivered' | 'unknown' | 'failed';
+  /** What came back; null where the message arrived. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
+  readonly milliseconds: number;
+}
+
+type Needs = Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'>;
+
+/** Sends a message that says it is a test, and writes down what came of it. Throws `config` where there is nobody to tell. */
+export async function sendTestAlert({ alerter, clock, log, store }: Needs): Promise<TestResult> {
+  if (!alerter.configured) {
+    throw new AppError('config', 'ALERT_WEBHOOK_URL is not set, so that alerts reach nobody', {
+      hint: 'Set ALERT_WEBHOOK_URL to a webhook of Slack, Discord, Teams, Google Chat or of your own.',
+    });
+  }
+  const from = clock.now();
+  const at = new Date(from).toISOString();
+  const notice: AlertNotice = {
+    event: 'test',
+    code: 'test',
+    subject: 'alerts',
+    message: 'This is a test of the alert channel. Nothing is wrong.',
+    hint: 'Nothing needs to be done.',
+    since: at,
+    runbook: 'docs/operations.md#alerts',
+  };
+  const end = (outcome: TestResult['outcome'], error: TestResult['error']): TestResult => {
+    return { at, outcome, error, milliseconds: clock.now() - from };
+  };
+  const result = await alerter.send(alertText([notice]), [notice], randomUUID()).then(
+    (delivery) => end(delivery, delivery === 'delivered' ? null : SLOW),
+    (thrown: unknown) => {
+      const { code, hint, message } = toAppError(thrown);
+      return end('failed', { code, message, hint });
+    },
+  );
+  await changeState(store, (state) => {
+    const { error, outcome } = result;
+    const lastFailure = error === null || outcome === 'delivered' ? null : { at, outcome, ...error };
+    const to = alerter.address;
+    const lastSentAt = outcome === 'delivered' ? at : deliveryTo(state.delivery, to).lastSentAt;
+    return { ...state, delivery: { to, lastSentAt, lastFailure } };
+  }).catch((error: unknown) => log.warn('alert-test-not-noted', { code: toAppError(error).code }));
+  return result;
+}
+
+const SLOW = {
+  code: 'alert-unavailable',
+  message: 'The receiver took the message and did not answer in time: it may have arrived',
+  hint: 'See whether the message is there, and why the receiver is slow.',
+};

@@ -1,0 +1,34 @@
+import type { ErrorCode } from '../../errors.js';
+import type { Budget } from '../../runs/attempt.js';
+import { upkeep, type Outcome, type UpkeepRequest } from '../../retention/upkeep.js';
+import type { PrunePorts } from '../../retention/prune/prune.js';
+import type { Summary } from './parts.js';
+
+/** What upkeep needs to know, beside how long it may take. */
+export type UpkeepSettings = Pick<UpkeepRequest, 'replica' | 'settings'>;
+
+/** Another process does the same at this moment. */
+const AT_IT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['locked', 'busy', 'fenced']);
+
+/**
+ * Prunes and replicates as far as there is time. Throws the first failure when all has been tried; that somebody else is
+ * at it is none.
+ */
+export async function upkeepStep(
+  ports: PrunePorts,
+  settings: UpkeepSettings,
+  { deadline, interrupt }: Budget,
+): Promise<Summary> {
+  const { prune, replica, replicaPrune } = await upkeep(ports, { ...settings, deadline, interrupt });
+  const outcomes: readonly Outcome<unknown>[] = [prune, replica, replicaPrune];
+  for (const outcome of outcomes) {
+    if (outcome.state !== 'skipped' && outcome.error !== null && !AT_IT.has(outcome.error.code)) throw outcome.error;
+  }
+  return {
+    prune: prune.state === 'done' && prune.result.held !== null ? `held: ${prune.result.held}` : prune.state,
+    removed: prune.state === 'done' ? prune.result.snapshots.removed : 0,
+    replica: replica.state === 'skipped' ? replica.reason : replica.state,
+    copied: replica.state === 'done' ? replica.result.copied : 0,
+    left: replica.state === 'done' ? replica.result.left : null,
+  };
+}

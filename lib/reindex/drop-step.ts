@@ -1,0 +1,103 @@
+import { AppError } from '../errors.js';
+import type { Json } from '../json.js';
+import type { VectorIndex } from '../ports/vector-index.js';
+import type { StepOutcome } from '../runs/model.js';
+import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, suffixesBeside } from '../soulcaster/index-models.js';
+import { inputOf, stateOf } from './checkpoint.js';
+import { throwIfAborted } from './context.js';
+import { loadFound, of } from './find/found.js';
+import { withListed } from './find/listed.js';
+import { readItems } from './items.js';
+import type { MendWork } from './mend.js';
+import { pages } from './namespace.js';
+import { projectsOf } from './plan-step.js';
+import { compareWithItems } from './prove-step.js';
+import { searchSample } from './sample.js';
+
+/** Items that are read with one request. */
+const PAGE = 100;
+const NAMED = 5;
+
+/**
+ * Removes the old vectors of every project, once the new ones are looked at again and every item has one: whole or not
+ * at all, since nothing is removed before all have been looked at. What is cut off by a death is done again.
+ */
+export async function dropStep(work: MendWork, searched: VectorIndex): Promise<StepOutcome> {
+  const { attempt, ports } = work;
+  const input = inputOf(attempt.run);
+  const state = stateOf(attempt.run);
+  const found = await loadFound(ports.store, state.chunks);
+  const faults: string[] = [];
+  let items = 0;
+  for (const project of await projectsOf(ports, found, input)) {
+    throwIfAborted(attempt.signal);
+    const now = await withListed(ports.redis, project, of(found, project));
+    items += now.items.size;
+    const fault = await faultOf(work, project, now.items);
+    if (fault !== null) faults.push(`${project === '' ? '(none)' : project}: ${fault}`);
+    attempt.report(() => ({ done: items, total: null, unit: 'items', bytes: 0 }));
+  }
+  if (faults.length > 0) throw notProven(faults);
+  const removed: { namespace: string; vectors: number }[] = [];
+  for (const old of await oldPlaces(work, searched)) {
+    const { namespaces } = await old.info();
+    for (const project of await projectsOf({ store: ports.store, vectors: old }, new Map(), input)) {
+      const { pending = 0, vectors = 0 } = namespaces[project] ?? {};
+      if (!input.dryRun) {
+        // Throws when another attempt has taken over.
+        await attempt.save(state, { done: removed.length, total: null, unit: 'parts', bytes: 0 });
+        throwIfAborted(attempt.signal);
+        await old.remove(project, 'all');
+      }
+      removed.push({ namespace: `${project}${old.place.suffix}`, vectors: vectors + pending });
+    }
+    if (!input.dryRun) await forgetPlace(ports.store, old.place);
+  }
+  const dropped = removed.reduce((sum, { vectors }) => sum + vectors, 0);
+  const result = { ...input, items, dropped, removed, milliseconds: ports.clock.now() - state.startedAt };
+  return { to: 'end', state: 'succeeded', result: result as unknown as Json, error: null };
+}
+
+/**
+ * What the application searched before: what it searches by the configuration, or, once that names the new vectors, all
+ * else that is known of the index.
+ */
+async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<VectorIndex[]> {
+  const { place } = ports.vectors;
+  const isSwitched = searched.place.index === place.index && searched.place.suffix === place.suffix;
+  if (!isSwitched) return [searched];
+  const others = new Set(['', ...suffixesBeside(await loadIndexModels(ports.store), place)]);
+  return [...others]
+    .filter((suffix) => suffix !== place.suffix)
+    .map((suffix) => ports.elsewhere.indexOf({ index: 'same', suffix }));
+}
+
+/** Why the new vectors of a project cannot take the place of the old ones; null when they can. */
+async function faultOf(work: MendWork, project: string, items: Set<string>): Promise<string | null> {
+  const { ports, settings } = work;
+  const { ids, missing } = await compareWithItems(work, project, items, new Map());
+  let without = 0;
+  for (const page of pages(missing, PAGE)) {
+    const read = await readItems(
+      ports.redis,
+      project,
+      page.map((id) => [id, '']),
+      settings.cutCodePoints,
+    );
+    without += read.filter((item) => item !== 'gone' && !('skip' in item)).length;
+  }
+  if (without > 0) return `${without} items have no new vector`;
+  if (ids.size === 0) return null;
+  const known = modelOf(await loadIndexModels(ports.store), ports.vectors.place, project);
+  if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it is proven';
+  if (!isSameRecipe(known, ports.recipe)) return `its new vectors are of ${known.model}`;
+  const { sampled, sampleFound } = await searchSample(ports.vectors, project, [...ids]);
+  return sampleFound < sampled ? `${sampled - sampleFound} of ${sampled} new vectors do not find themselves` : null;
+}
+
+function notProven(faults: readonly string[]): AppError {
+  const more = faults.length > NAMED ? `; and ${faults.length - NAMED} more` : '';
+  return new AppError('not-proven', `Nothing was removed: ${faults.slice(0, NAMED).join('; ')}${more}`, {
+    hint: 'Bring the new vectors up to date with mode missing, in the same place, and drop the old ones then.',
+  });
+}

@@ -1,0 +1,77 @@
+import type { ObjectStore } from '../ports/store.js';
+import { taskResults } from '../runs/markers.js';
+import { loadRun } from '../runs/records.js';
+import { z } from 'zod';
+import { batchNumbers, loadNumbered } from './batches.js';
+import type { EmbedResult } from './embed-task.js';
+import type { Print } from './embed/prints.js';
+import { loadPartial } from './partial.js';
+import { isRefusal, SKIP_REASONS } from './model.js';
+
+/** What an earlier run embedded, by project and item. */
+export type Earlier = ReadonlyMap<string, ReadonlyMap<string, Print>>;
+
+const leftSchema = z.object({
+  projects: z.array(
+    z.object({
+      project: z.string(),
+      skipped: z.number(),
+      wrong: z.number(),
+      refused: z.string().nullable(),
+      proof: z
+        .object({
+          missing: z.number(),
+          strays: z.number(),
+          left: z.number(),
+          sampled: z.number(),
+          sampleFound: z.number(),
+        })
+        .nullable(),
+    }),
+  ),
+  skipped: z.object({
+    byReason: z.record(z.string(), z.number()),
+    named: z.array(z.object({ project: z.string(), reason: z.enum(SKIP_REASONS) })),
+  }),
+});
+
+/** The projects with which an earlier run did not come to its end; null when it did with none, or has no report. */
+export async function projectsLeft(store: ObjectStore, run: string): Promise<ReadonlySet<string> | null> {
+  const { record } = await loadRun(store, run);
+  const report = leftSchema.safeParse(record.result).data;
+  if (report === undefined) return null;
+  const refusedIn = new Set(report.skipped.named.filter(({ reason }) => isRefusal(reason)).map((one) => one.project));
+  // Beyond those that are named, a project with any skipped item may be one of them.
+  const isNamedAll = Object.values(report.skipped.byReason).reduce((a, b) => a + b, 0) <= report.skipped.named.length;
+  const left = report.projects.filter(({ project, proof, refused, skipped, wrong }) => {
+    if (refused !== null || proof === null || refusedIn.has(project) || (!isNamedAll && skipped > 0)) return true;
+    return wrong + proof.missing + proof.strays + proof.left > 0 || proof.sampleFound < proof.sampled;
+  });
+  return left.length === 0 ? null : new Set(left.map(({ project }) => project));
+}
+
+/**
+ * What an earlier run embedded and wrote, whether it came to its end or not: each is checked against the item and its
+ * vector again, and not embedded again if both are as they were. What was refused is not among it.
+ */
+export async function embeddedBy(store: ObjectStore, run: string): Promise<Earlier> {
+  const found = new Map<string, Map<string, Print>>();
+  for (const kind of ['embed', 'late'] as const) {
+    const results = new Map<number, readonly Print[]>();
+    for await (const { task, result } of taskResults(store, run, kind, null)) {
+      results.set(task, (result as unknown as EmbedResult).prints);
+    }
+    for (const [number, name] of await batchNumbers(store, run, kind)) {
+      const prints = results.get(number) ?? (await loadPartial(store, run, kind, number));
+      if (prints.length === 0) continue;
+      const { items, project } = await loadNumbered(store, name);
+      const known = found.get(project) ?? new Map<string, Print>();
+      for (const [at, [id]] of items.entries()) {
+        const print = prints[at] ?? null;
+        if (typeof print === 'string') known.set(id, print);
+      }
+      found.set(project, known);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,64 @@
+import { AppError } from '../errors.js';
+import type { RedisPort } from '../ports/redis.js';
+import { absentKey } from '../redis/absent-key.js';
+import type { RunFailure } from '../runs/model.js';
+import type { Plan } from './plan-counts.js';
+
+/**
+ * Tries what writes a key of each type (ARGV), on a key that nobody has and that is removed again, all at once. Gives the commands
+ * that the user may not run. JSON documents are asked for with what the target can do.
+ */
+const TRY = `local writes = {
+  string = {{'set', 'v'}, {'mset', 'v'}},
+  hash = {{'hset', 'f', 'v'}},
+  list = {{'rpush', 'v'}},
+  set = {{'sadd', 'v'}},
+  zset = {{'zadd', '1', 'v'}},
+  stream = {{'xadd', '1-1', 'f', 'v'}},
+}
+local refused = {}
+local function try(command)
+  local reply = redis.pcall(command[1], KEYS[1], unpack(command, 2))
+  local text = type(reply) == 'table' and reply.err or ''
+  if string.find(text, 'NOPERM') or string.find(text, 'ermission') or string.find(text, "can't run this command") then
+    refused[#refused + 1] = string.upper(command[1])
+  end
+end
+try({'unlink'})
+if #refused > 0 then return refused end
+try({'pexpireat', '1'})
+for i = 1, #ARGV do
+  for _, command in ipairs(writes[ARGV[i]] or {}) do
+    try(command)
+    redis.pcall('unlink', KEYS[1])
+  end
+end
+return refused`;
+
+/**
+ * Whether the token may write and remove what the plan says: a user of a database may be allowed some commands alone, and a restore
+ * must not find that out when half is written. Null when it may, or when the database does not tell.
+ */
+export async function refusedWrites(redis: RedisPort, plan: Plan): Promise<RunFailure | null> {
+  const types = Object.keys(plan.types).filter((type) => (plan.types[type] ?? 0) > 0);
+  if (types.length + plan.total.remove === 0) return null;
+  const refused = await tryWrites(redis, types.sort());
+  if (refused.length === 0) return null;
+  return {
+    code: 'redis-denied',
+    message: `The target's token may not run ${refused.join(', ')}, which this restore needs. Nothing was written.`,
+    hint: 'Restore with the standard REST token of the target; docs/operations.md names the commands that are needed.',
+  };
+}
+
+async function tryWrites(redis: RedisPort, types: readonly string[]): Promise<string[]> {
+  try {
+    const [reply] = await redis.pipeline([['EVAL', TRY, 1, absentKey(), ...types]]);
+    if (reply === undefined || 'error' in reply || !Array.isArray(reply.value)) return [];
+    return reply.value.map(String);
+  } catch (error) {
+    // Scripts are not allowed, or the database is full: then the first write tells.
+    if (error instanceof AppError && !error.transient) return [];
+    throw error;
+  }
+}

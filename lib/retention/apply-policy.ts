@@ -1,0 +1,149 @@
+import { timeOfId } from '../runs/ids.js';
+import { purposeOf } from '../snapshot/manifest.js';
+import { isFoundDamaged } from '../snapshot/trust.js';
+import { reasonToHold } from './hold.js';
+import type { Decision, RetentionPlan, Policy, Reason, RetentionEntry, Situation } from './policy.js';
+import { applyRules } from './rules.js';
+
+const DAY_MS = 24 * 3_600_000;
+
+/**
+ * Decides which snapshots stay: grandfather-father-son over those that are complete and verified. A snapshot is as old
+ * as its id says, and ages are counted to the newest verified one, so that no clock alone removes anything. What is
+ * dated in the future stays and takes no slot. The rules are applied twice, to all and to those that are certainly
+ * ours, and each keeps what it keeps: a forged snapshot never takes the place of a real one.
+ */
+export function applyPolicy(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): RetentionPlan {
+  const all = [...entries].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const newestFirst = all.filter(({ ours }) => ours);
+  const present = newestFirst.filter(({ id }) => timeOfId(id) <= situation.now);
+  const lists = [present, present.filter(({ vouched }) => vouched)];
+  const newest = present.find(isTrusted);
+  const reference = newest === undefined ? null : timeOfId(newest.id);
+  const held =
+    reference === null
+      ? 'there is no verified snapshot'
+      : reasonToHold([newestFirst, newestFirst.filter(({ vouched }) => vouched), ...lists], situation);
+  const kept = keptBySlots([newestFirst, ...lists], lists, policy);
+  const doubtful = keptDoubtful(present, policy, reference);
+  const keptIfWhole = idsKeptIfWhole(entries, policy, situation);
+  const decisions = all.map((entry): Decision => {
+    if (!entry.ours) {
+      const pinned = situation.pinned?.has(entry.id) === true;
+      return { id: entry.id, keep: true, reasons: pinned ? ['other-source', 'pinned'] : ['other-source'] };
+    }
+    const others = otherReasons(entry, policy, situation, reference).filter(
+      (reason) => reason !== 'not-checked' || !lacksParts(entry) || keptIfWhole.has(entry.id),
+    );
+    const reasons = [...new Set([...(kept.get(entry.id) ?? []), ...others])];
+    if (doubtful.has(entry.id)) reasons.push('doubtful');
+    if (held !== null) reasons.push('held');
+    if (reasons.length > 0) return { id: entry.id, keep: true, reasons };
+    return { id: entry.id, keep: false, reasons: [isTrusted(entry) ? 'no-rule' : 'aside-over'] };
+  });
+  return { held, reference, decisions };
+}
+
+/**
+ * Of those that lack parts, the ones that the rules would keep if they were whole. The others were to go anyhow: a prune of
+ * a full store removes parts first, and may have died before the rest.
+ */
+function idsKeptIfWhole(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): Set<string> {
+  if (!entries.some(lacksParts)) return new Set();
+  const whole = entries.map((entry) => {
+    if (!lacksParts(entry)) return entry;
+    const { manifest, state } = entry;
+    const isBackup = manifest !== null && manifest.state === 'complete' && purposeOf(manifest) === 'backup';
+    return { ...entry, missingParts: 0, state: isBackup ? 'trusted' : state };
+  });
+  const { decisions } = applyPolicy(whole, policy, situation);
+  return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
+}
+
+/** Whether parts are missing since it was verified. Without its verification nobody has looked at it yet. */
+function lacksParts({ missingParts, verification }: RetentionEntry): boolean {
+  return missingParts > 0 && verification?.state === 'verified';
+}
+
+/** `views` each have a newest verified one, which stays; the rules hold for `ruled`. */
+function keptBySlots(
+  views: readonly (readonly RetentionEntry[])[],
+  ruled: readonly (readonly RetentionEntry[])[],
+  policy: Policy,
+): Map<string, Set<Reason>> {
+  const kept = new Map<string, Set<Reason>>();
+  const note = (id: string, reason: Reason): void => void kept.set(id, (kept.get(id) ?? new Set()).add(reason));
+  for (const view of views) {
+    const newest = view.find(isTrusted);
+    if (newest !== undefined) note(newest.id, 'newest-verified');
+  }
+  for (const view of ruled) {
+    const ids = view.filter(isTrusted).map(({ id }) => id);
+    applyRules(ids, policy, note);
+  }
+  return kept;
+}
+
+/** Reasons that have nothing to do with slots. */
+function otherReasons(
+  entry: RetentionEntry,
+  policy: Policy,
+  { now, inUse, latest, pinned }: Situation,
+  reference: number | null,
+): Reason[] {
+  const reasons: Reason[] = [];
+  if (entry.id === latest) reasons.push('newest-verified');
+  if (inUse.has(entry.id)) reasons.push('in-use');
+  if (pinned?.has(entry.id) === true) reasons.push('pinned');
+  // Also where the id is no time at all.
+  if (!(timeOfId(entry.id) <= now)) reasons.push('future');
+  if (entry.newerFormat) reasons.push('newer-format');
+  if (isTrusted(entry)) return reasons;
+  if (entry.state === 'untrusted') reasons.push('untrusted');
+  if (entry.state === 'doubtful') return reasons;
+  const since = asideSince(entry);
+  if (since === null) reasons.push('not-checked');
+  else if (reference !== null && reference - since < policy.asideDays * DAY_MS) reasons.push('aside');
+  return reasons;
+}
+
+/**
+ * Since when a snapshot that takes no slot has been known as such. Null when nobody has looked yet: an old one whose
+ * manifest cannot be read, or that lacks parts, may be mended from the bucket's versions, so its age alone does not remove it.
+ */
+function asideSince(entry: RetentionEntry): number | null {
+  const { id, manifest, verification } = entry;
+  if (lacksParts(entry)) return null;
+  if (verification !== null && isFoundDamaged(entry)) {
+    const found = Date.parse(verification.at);
+    return Number.isNaN(found) ? null : Math.max(timeOfId(id), found);
+  }
+  const isAside = manifest !== null && (purposeOf(manifest) !== 'backup' || manifest.state === 'incomplete');
+  return isAside ? timeOfId(id) : null;
+}
+
+/** This many doubtful snapshots are kept at most, the oldest since the last trusted one among them. */
+const MOST_DOUBTFUL = 10;
+
+/**
+ * Doubtful ones take no slot of the others. The newest are kept and, of those that came after the last trusted one, the
+ * oldest, which is the nearest to what happened. Ages are counted to the last trusted one, which does not move while
+ * doubts last: so their number is bounded as well.
+ */
+function keptDoubtful(
+  newestFirst: readonly RetentionEntry[],
+  { asideDays }: Policy,
+  reference: number | null,
+): ReadonlySet<string> {
+  const doubtful = newestFirst.filter(({ state }) => state === 'doubtful').map(({ id }) => id);
+  const young = doubtful.filter((id) => reference === null || reference - timeOfId(id) < asideDays * DAY_MS);
+  const first = young.filter((id) => reference === null || timeOfId(id) >= reference).at(-1);
+  return new Set([
+    ...young.slice(0, first === undefined ? MOST_DOUBTFUL : MOST_DOUBTFUL - 1),
+    ...(first === undefined ? [] : [first]),
+  ]);
+}
+
+function isTrusted({ state }: RetentionEntry): boolean {
+  return state === 'trusted';
+}

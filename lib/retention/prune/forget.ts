@@ -1,0 +1,145 @@
+import { AppError } from '../../errors.js';
+import { demandReason } from '../../snapshot/accept.js';
+import { refreshCatalog } from '../../snapshot/catalog-object.js';
+import { readPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
+import { canSign } from '../../snapshot/tombstone.js';
+import { trustContext } from '../../snapshot/trust.js';
+import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
+import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
+import type { PrunePorts } from './prune.js';
+import { missingSnapshots } from './obsolete.js';
+import { objectsOf, removeSnapshots } from './remove.js';
+import { loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
+import { openSweeper, type Found } from './sweeper.js';
+
+interface WordPorts {
+  readonly clock: Pick<PrunePorts['clock'], 'now'>;
+}
+
+/** Who says it, and why. */
+export interface Said {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** Keeps a snapshot from being pruned until it is unpinned. `id`: of one that is there. Throws `usage`. */
+export async function pinSnapshot(ports: WordPorts & Pick<PrunePorts, 'store'>, id: string, said: Said): Promise<Word> {
+  const word = wordOf(ports, id, said);
+  await writePin(ports.store, word);
+  return word;
+}
+
+/** False when it was not pinned. */
+export function unpinSnapshot({ store }: Pick<PrunePorts, 'store'>, id: string): Promise<boolean> {
+  return removePin(store, id);
+}
+
+interface Forgotten {
+  readonly word: Word;
+  readonly objects: number;
+  readonly bytes: number;
+  /** False for what never got a manifest. */
+  readonly wasSnapshot: boolean;
+}
+
+/**
+ * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. What a backup or an import
+ * that broke off left under an id goes as well, without a tombstone, since it never was a snapshot. Throws `not-found`,
+ * `locked` for one that is pinned or that a run works with, and while a prune is active, `not-confirmed` without `force` for the last
+ * trusted one, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
+ */
+export async function forgetSnapshot(
+  ports: PrunePorts,
+  id: string,
+  { force, ...said }: Said & { readonly force: boolean },
+): Promise<Forgotten> {
+  if (!canSign(ports.signer)) {
+    throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
+      hint: 'Set BACKUP_SIGNING_KEY where snapshots are removed.',
+    });
+  }
+  const word = wordOf(ports, id, said);
+  const sweeper = await openSweeper(ports, { dryRun: false, timeIsUp: () => false });
+  try {
+    const runs = await loadRunSummaries(ports.store);
+    const stored = await loadSnapshots(await trustContext(ports, ports.own));
+    if (isUnfinished(stored, runs, id)) {
+      await sweeper.removeAll(await objectsOf(ports.store, id));
+      return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
+    }
+    const snapshot = demandListed(stored, id);
+    const pin = (await readPins(ports.store)).get(id);
+    if (pin !== undefined) throw pinned(pin);
+    if (snapshotsInUse(runs).has(id)) throw inUse(id);
+    if (!force) demandAnother(stored, snapshot);
+    const room = { store: ports.store, stored: stored, runs, sweeper };
+    if (!(await withRoom(() => writeForgotten(ports.store, word), spareFor(room, id), room))) throw noRoom(id);
+    const decision = { id, keep: false, reasons: ['forgotten' as const] };
+    const { keptByStore, left } = await removeSnapshots(ports, room, [{ snapshot, decision }]);
+    if (left > 0) throw inUse(id);
+    if (keptByStore > 0) throw kept(id);
+    await refreshCatalog(ports);
+    return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: true };
+  } finally {
+    await sweeper.close();
+  }
+}
+
+/** What may go to make room for the word that a snapshot was forgotten: what nothing needs, then its own parts. */
+async function* spareFor(room: RoomContext, id: string): AsyncGenerator<Found> {
+  yield* unneeded(room);
+  yield* partsOf(room.store, id);
+}
+
+/** Whether there are objects of it that no manifest explains, none was removed, and no run is about to write one. */
+function isUnfinished(stored: StoredSnapshots, runs: readonly RunSummary[], id: string): boolean {
+  if (!stored.bare.includes(id) || missingSnapshots({ stored: stored, runs }).includes(id)) return false;
+  return !runs.some((run) => run.id === id && run.recorded && !run.over);
+}
+
+function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Word {
+  return { id, reason: demandReason(reason), at: new Date(clock.now()).toISOString(), by };
+}
+
+function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
+  const found = listed.find((snapshot) => snapshot.id === id);
+  if (found !== undefined) return found;
+  throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
+    hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
+  });
+}
+
+/** The last trusted snapshot of a database is all that there is to restore it from. */
+function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: ListedSnapshot): void {
+  if (state !== 'trusted') return;
+  const isAnother = (other: ListedSnapshot): boolean =>
+    other.id !== id && other.state === 'trusted' && other.manifest?.source === manifest?.source;
+  if (listed.some(isAnother)) return;
+  throw new AppError('not-confirmed', `Snapshot ${id} is the last trusted one of its database`, {
+    hint: 'Without it there is nothing to restore from. Take another one first: `npx soulcaster-backup backup --env-file .env`; or say --force.',
+  });
+}
+
+function pinned({ at, by, id, reason }: Word): AppError {
+  return new AppError('locked', `Snapshot ${id} is pinned since ${at} by ${by}: ${reason}`, {
+    hint: `If it is to go all the same: \`npx soulcaster-backup snapshots unpin ${id} --env-file .env\`, then forget it.`,
+  });
+}
+
+function inUse(id: string): AppError {
+  return new AppError('locked', `A run works with snapshot ${id}`, {
+    hint: 'Wait until it is over, or end it: `npx soulcaster-backup cancel RUN --env-file .env`; `status` names it.',
+  });
+}
+
+function noRoom(id: string): AppError {
+  return new AppError('store-full', `The store has no room to put on record that snapshot ${id} is forgotten`, {
+    hint: 'Raise its quota a little, or remove objects under runs/ of runs that are over, and forget it again.',
+  });
+}
+
+function kept(id: string): AppError {
+  return new AppError('store-denied', `The store does not let go of snapshot ${id}`, {
+    hint: 'Its credentials may not delete, or the bucket locks objects for a time: see docs/operations.md.',
+  });
+}

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { decodeJson } from '../../json.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { timeOfId } from '../../runs/ids.js';
+import { runName } from '../../runs/records.js';
+import { storeNow } from '../../runs/store-time.js';
+import { partIndexPrefix } from '../../snapshot/part-index.js';
+import type { RetentionSettings } from './prune.js';
+import { objectsOf } from './remove.js';
+import type { StoredSnapshots } from './stored-snapshots.js';
+import type { ObsoleteKind } from './result.js';
+import type { RunSummary } from './runs.js';
+import type { Found } from './sweeper.js';
+
+const DAY_MS = 24 * 3_600_000;
+/** A webhook is refused by its own signature 5 minutes after it was signed: its id is kept far longer than it can be used. */
+const WEBHOOK_DAYS = 30;
+const PROBE_DAYS = 1;
+const DRILL_DAYS = 366;
+
+const webhookSchema = z.object({ usedAt: z.string() });
+const drillSchema = z.object({ outcome: z.string() });
+
+interface ObsoleteContext {
+  readonly store: ObjectStore;
+  readonly settings: RetentionSettings;
+  readonly stored: StoredSnapshots;
+  readonly runs: readonly RunSummary[];
+  /** What ages are counted to. */
+  readonly reference: number;
+  /** Ids from here on are needed by the check of the chain, and by whoever asks how the last runs went. */
+  readonly newestVerified: string;
+}
+
+/** A group of objects that may go together, the last one last. */
+interface Obsolete {
+  readonly kind: ObsoleteKind;
+  readonly objects: readonly Found[];
+}
+
+/** What nothing needs any more, beside the snapshots that the policy lets go. */
+export async function* obsolete(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  yield* bareSnapshots(context);
+  yield* oldRuns(context);
+  yield* oldWebhooks(context);
+  yield* oldProbes(context);
+  yield* oldDrills(context);
+}
+
+/** Snapshots whose manifest is gone, though neither a tombstone explains it nor a run that broke off. */
+export function missingSnapshots({ stored: stored, runs }: Pick<ObsoleteContext, 'stored' | 'runs'>): string[] {
+  const wrote = new Set(runs.filter((run) => run.wroteManifest).map(({ id }) => id));
+  const linked = new Set([
+    ...stored.listed.map(({ manifest }) => manifest?.previous?.id),
+    ...[...stored.tombstones.values()].map(({ previous }) => previous?.id),
+  ]);
+  return stored.bare.filter((id) => !stored.tombstones.has(id) && (linked.has(id) || wrote.has(id)));
+}
+
+async function* bareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  const { store, stored: stored, runs, settings } = context;
+  const missing = new Set(missingSnapshots(context));
+  const open = new Set(runs.filter((run) => run.recorded && !run.over).map(({ id }) => id));
+  for (const id of stored.bare) {
+    if (missing.has(id) || open.has(id)) continue;
+    const leftover = stored.tombstones.has(id);
+    if (!leftover && !isOld(context, timeOfId(id), settings.asideDays)) continue;
+    yield { kind: leftover ? 'leftovers' : 'orphans', objects: await objectsOf(store, id) };
+  }
+}
+
+async function* oldRuns(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  const { store, settings, runs, newestVerified } = context;
+  for (const run of runs) {
+    if ((run.recorded && !run.over) || run.id >= newestVerified) continue;
+    const ended = run.finishedAt ?? timeOfId(run.id);
+    if (isOld(context, ended, settings.runsDays)) yield { kind: 'runs', objects: await objectsOfRun(store, run.id) };
+    else if (run.over && run.state !== 'succeeded' && isOld(context, ended, settings.asideDays)) {
+      // Hashes of the keys' names, which a run that failed leaves behind.
+      yield { kind: 'runs', objects: await collect(store, partIndexPrefix(run.id)) };
+    }
+  }
+}
+
+/** The record comes last: without it nobody could tell what the rest was. */
+async function objectsOfRun(store: ObjectStore, id: string): Promise<Found[]> {
+  const found = await collect(store, `runs/${id}/`);
+  const isRecord = ({ name }: Found): boolean => name === runName(id);
+  return [...found.filter((object) => !isRecord(object)), ...found.filter(isRecord)];
+}
+
+async function* oldWebhooks(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  for await (const { name, size, modifiedAt } of context.store.list('webhooks/')) {
+    if (!isOld(context, modifiedAt, WEBHOOK_DAYS)) continue;
+    const use = await readAs(context.store, name, webhookSchema);
+    if (use !== null && isOld(context, Date.parse(use.usedAt), WEBHOOK_DAYS)) {
+      yield { kind: 'webhooks', objects: [{ name, size }] };
+    }
+  }
+}
+
+async function* oldProbes(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  let storeTime: number | null = null;
+  for await (const { name, size, modifiedAt } of context.store.list('probe/')) {
+    if (!isOld(context, modifiedAt, PROBE_DAYS)) continue;
+    // By the store's clock as well: one that is ahead here must not take the probes of a check that is being made.
+    storeTime ??= await storeNow(context.store);
+    if (storeTime - modifiedAt >= PROBE_DAYS * DAY_MS) yield { kind: 'probes', objects: [{ name, size }] };
+  }
+}
+
+/** The newest one that passed stays however old it is: it is all that is known of the recovery time. */
+async function* oldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  const found = await collect(context.store, 'drills/');
+  let passed = false;
+  for (const object of found.reverse()) {
+    const drill = await readAs(context.store, object.name, drillSchema);
+    const isNewestPassed: boolean = !passed && drill?.outcome === 'passed';
+    passed ||= isNewestPassed;
+    const time = timeOfId(object.name.slice('drills/'.length));
+    if (!isNewestPassed && isOld(context, time, DRILL_DAYS)) yield { kind: 'drills', objects: [object] };
+  }
+}
+
+/** False for what is no time. */
+function isOld({ reference }: ObsoleteContext, time: number, days: number): boolean {
+  return reference - time >= days * DAY_MS;
+}
+
+async function readAs<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
+  const found = await store.read(name);
+  try {
+    return found === null ? null : schema.parse(decodeJson(found.body));
+  } catch {
+    return null;
+  }
+}
+
+async function collect(store: ObjectStore, prefix: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for await (const { name, size } of store.list(prefix)) found.push({ name, size });
+  return found;
+}

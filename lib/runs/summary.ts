@@ -1,0 +1,79 @@
+import type { Json } from '../json.js';
+import { traitsOf } from './kinds.js';
+import { doingOf, isOver, type RunRecord } from './model.js';
+
+/** What every view of a run shows, all of it from its record. Times in ISO 8601. */
+export interface RunSummary extends Pick<
+  RunRecord,
+  | 'kind'
+  | 'state'
+  | 'phase'
+  | 'progress'
+  | 'input'
+  | 'trigger'
+  | 'attempts'
+  | 'lastError'
+  | 'error'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'finishedAt'
+> {
+  readonly runId: string;
+  readonly title: string;
+  /** What was asked for, in words: snapshot, scope, mode, target, dry run. Empty where nothing is to be told. */
+  readonly asked: string;
+  /** What it does now, or did last, in words. */
+  readonly doing: string;
+  /** When it last got further; null as long as it has not. */
+  readonly progressedAt: string | null;
+  /** When the queue begins the next attempt at the latest; null when it is over, or nobody begins one by itself. */
+  readonly nextAttemptAt: string | null;
+}
+
+export function runSummary(run: RunRecord): RunSummary {
+  const { id: runId, kind, state, phase, progress, input, trigger, attempts, progressedAt, lastError, error } = run;
+  const { createdAt, updatedAt, finishedAt } = run;
+  const nextAttemptAt = isOver(run) ? null : run.nextAttemptAt;
+  const words = { runId, kind, title: traitsOf(kind).title, state, phase, doing: doingOf(run) };
+  const asked = { input, asked: askedWords(input), trigger, attempts };
+  return {
+    ...words,
+    ...asked,
+    progress,
+    progressedAt,
+    lastError,
+    nextAttemptAt,
+    error,
+    createdAt,
+    updatedAt,
+    finishedAt,
+  };
+}
+
+function askedWords(input: Json): string {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return '';
+  const fields = input as Readonly<Record<string, Json>>;
+  const text = (name: string): string | null => {
+    const value = fields[name];
+    return typeof value === 'string' && value !== '' ? value : null;
+  };
+  const [snapshot, mode, target] = [text('snapshot'), text('mode'), text('target')];
+  const words = [
+    snapshot === null ? null : `snapshot ${snapshot}`,
+    fields['scope'] === undefined ? null : scopeWords(fields['scope']),
+    mode === null ? null : `mode ${mode}`,
+    target === null ? null : `into ${target}`,
+    fields['dryRun'] === true ? 'dry run' : null,
+  ];
+  return words.filter((word) => word !== null).join(', ');
+}
+
+/** Each of its fields by name, so that a scope of another version is told as well. */
+function scopeWords(scope: Json): string | null {
+  if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) return null;
+  if ('all' in scope) return 'everything';
+  const fields = Object.entries(scope as Readonly<Record<string, Json>>);
+  return fields
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ');
+}

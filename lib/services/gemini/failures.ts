@@ -1,0 +1,110 @@
+import { AppError } from '../../errors.js';
+import { errorDetails, type ErrorDetails } from './details.js';
+
+/** An answer other than 2xx: its HTTP status, what it says (looked at, never passed on), and `error.details` as they came. */
+interface GeminiRefusal {
+  readonly status: number;
+  readonly message: string;
+  readonly details: unknown;
+}
+
+/** Refusals of the whole account that come as status 400 (https://ai.google.dev/gemini-api/docs/troubleshooting). */
+const ACCOUNT = /user location is not supported|enable billing/i;
+
+/** The AppError for a refusal. `now` in milliseconds since the epoch. */
+export function refusalError({ status, message, details }: GeminiRefusal, now: number): AppError {
+  const said = errorDetails(details);
+  if (status === 429) return said.perDay ? quotaError(msUntilPacificMidnight(now)) : limitError(said.retryDelayMs);
+  if (status === 401 || status === 403) return deniedError(status);
+  if (status === 404) return modelError();
+  if (status === 400 && said.reasons.includes('API_KEY_INVALID')) return deniedError(status);
+  if (status === 400 && ACCOUNT.test(message)) return accountError();
+  if (status === 400 || status === 413) return refusedError(status);
+  return unavailableError(`Gemini answered HTTP ${status}`, said);
+}
+
+/** For what may work again a little later. */
+export function unavailableError(message: string, { retryDelayMs }: Partial<ErrorDetails> = {}): AppError {
+  return new AppError('embedder-unavailable', message, {
+    hint: 'Check GEMINI_BASE_URL if it is set, and https://aistudio.google.com/status, then try again.',
+    transient: true,
+    ...retryAfter(retryDelayMs),
+  });
+}
+
+/** For an answer that is good by its status and not by what it holds. */
+export function brokenAnswerError(what: string): AppError {
+  return unavailableError(`Gemini sent ${what} instead of the embeddings`);
+}
+
+function limitError(retryDelayMs: number | undefined): AppError {
+  return new AppError('embedder-limit', "Gemini's rate limit was hit (HTTP 429)", {
+    hint: 'Try again in a minute; every text counts, and the limit is shared by all keys of the Google project.',
+    transient: true,
+    ...retryAfter(retryDelayMs),
+  });
+}
+
+function quotaError(retryAfterMs: number): AppError {
+  return new AppError('embedder-quota', "Gemini's daily quota is used up", {
+    hint: 'Wait until it is renewed at midnight Pacific time, or raise the usage tier of the Google project.',
+    retryAfterMs,
+  });
+}
+
+function deniedError(status: number): AppError {
+  return new AppError('embedder-denied', `Gemini did not accept the API key (HTTP ${status})`, {
+    hint: 'Set GEMINI_API_KEY to a valid key of Google AI Studio whose restrictions allow the Generative Language API.',
+  });
+}
+
+function accountError(): AppError {
+  return new AppError('embedder-denied', 'Gemini does not serve this account from here', {
+    hint: 'Enable billing for the Google project of GEMINI_API_KEY, or call from a region where the API is available.',
+  });
+}
+
+function modelError(): AppError {
+  return new AppError('embedder-denied', 'Gemini does not know the embedding model, or not for this key (HTTP 404)', {
+    hint: 'Set EMBEDDING_MODEL to a model that exists, the same that Soulcaster uses; check GEMINI_BASE_URL if it is set.',
+  });
+}
+
+function refusedError(status: number): AppError {
+  return new AppError('embedder-refused', `Gemini refused at least one of the texts (HTTP ${status})`, {
+    hint: 'Embed the texts one by one to find it: empty texts are refused. If all are, check EMBEDDING_DIMENSIONS and EMBEDDING_MODEL.',
+  });
+}
+
+function retryAfter(ms: number | undefined): { retryAfterMs?: number } {
+  return ms === undefined ? {} : { retryAfterMs: ms };
+}
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Milliseconds from `now` (since the epoch) until the next midnight in Pacific time, when Gemini renews daily quotas
+ * (https://ai.google.dev/gemini-api/docs/rate-limits).
+ */
+export function msUntilPacificMidnight(now: number): number {
+  const today = pacificTime(now);
+  // Midnight is 08:00 UTC, and an hour earlier in summer. The clocks are changed at two, so midnight itself is plain.
+  const inWinter = Date.UTC(today.year, today.month - 1, today.day + 1, 8);
+  const midnight = pacificTime(inWinter).hour === 0 ? inWinter : inWinter - HOUR_MS;
+  return midnight - now;
+}
+
+function pacificTime(at: number): { year: number; month: number; day: number; hour: number } {
+  const pacific = new Intl.DateTimeFormat('en-US', {
+    timeZone: 'America/Los_Angeles',
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+  });
+  const parts = pacific.formatToParts(at);
+  const number = (type: Intl.DateTimeFormatPartTypes): number =>
+    Number(parts.find((part) => part.type === type)?.value);
+  return { year: number('year'), month: number('month'), day: number('day'), hour: number('hour') };
+}

@@ -1,0 +1,73 @@
+import { textOf } from './answer-text.js';
+import { AppError } from '../errors.js';
+
+export interface RestCall {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+export interface RestAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON; undefined for what is none. */
+  readonly json: unknown;
+}
+
+/** No answer of these APIs is longer; what is cut is no JSON. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** How a vendor's adapter tells that there was no answer; `why` names no secret. */
+type Unreachable = (why: string, cause?: unknown) => AppError;
+
+/** One request to a vendor's JSON API, redirects not followed: a token is for its host alone. Throws what `fail` makes. */
+export async function callRest(call: RestCall, timeoutMs: number, fail: Unreachable): Promise<RestAnswer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(call.url, {
+      method: call.method,
+      headers: {
+        'user-agent': 'soulcaster-backup',
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...call.headers,
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      redirect: 'manual',
+      signal,
+    });
+    return { status: response.status, headers: response.headers, json: parse(await textOf(response, MOST_BYTES)) };
+  } catch (cause) {
+    if (signal.aborted) throw fail(`did not answer within ${timeoutMs} ms`);
+    throw fail(`could not be reached (${networkCode(cause)})`, cause);
+  }
+}
+
+/** A token as a header takes it. Fetch would refuse another, and quote it in its error. */
+export function headerSafe(token: string, variable: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AppError('config', `${variable} is empty, or has spaces or line ends in it`, {
+    hint: `Copy ${variable} again, without quotes or a line end.`,
+  });
+}
+
+/** The address of an API without a slash at its end. */
+export function apiUrl(text: string): string {
+  const url = new URL(text);
+  return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The cause is dropped on purpose: V8's message quotes the text.
+    return undefined;
+  }
+}
+
+/** The system's code, such as `ECONNREFUSED`. */
+function networkCode(error: unknown): string {
+  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'network error';
+}

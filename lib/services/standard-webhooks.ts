@@ -1,0 +1,125 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { AppError } from '../errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { WebhookRequest, WebhookVerifier } from '../ports/webhook-verifier.js';
+
+interface StandardWebhooksOptions {
+  /** One secret, or several separated by spaces or commas while they are rotated: any of them may have signed. */
+  readonly secret: string;
+  readonly clock: Clock;
+}
+
+/** What the three headers say, once they are known to be well-formed. */
+interface Claims {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly timestamp: number;
+  /** Those of the one version that is understood, HMAC-SHA256: `v1,` and base64. */
+  readonly signatures: readonly string[];
+}
+
+const TOLERANCE_SECONDS = 5 * 60;
+/** Bytes of a key (Standard Webhooks 1.0.0, "Signature scheme"). */
+const MIN_KEY_BYTES = 24;
+const MAX_KEY_BYTES = 64;
+const PREFIX = 'whsec_';
+/**
+ * The signed text is `{id}.{timestamp}.{body}`: with a full stop in it, the same signature would do for another
+ * division into three (the specification warns of it).
+ */
+const ID = /^(?!.*\.)[!-~]{1,256}$/;
+const TIMESTAMP = /^\d{1,12}$/;
+const SIGNATURE = /^v1,[A-Za-z0-9+/]{43}=$/;
+
+/**
+ * Signatures of the Standard Webhooks specification by its own package. Time is checked here: the package asks the
+ * system's clock, and takes `123abc` for a timestamp. Throws `config` at once when a secret is malformed.
+ */
+export function standardWebhooks({ secret, clock }: StandardWebhooksOptions): WebhookVerifier {
+  const webhooks = readSecrets(secret);
+  return {
+    verify(request) {
+      const claims = readClaims(request);
+      // The signature first: how far the clocks are apart is told to none but those who know the secret.
+      if (!isSigned(webhooks, claims, request.body)) throw wrong();
+      const aheadSeconds = claims.timestamp - Math.floor(clock.now() / 1000);
+      if (Math.abs(aheadSeconds) > TOLERANCE_SECONDS) throw stale(aheadSeconds);
+      return claims.id;
+    },
+  };
+}
+
+function readSecrets(text: string): Webhook[] {
+  const secrets = text.split(/[\s,]+/).filter((secret) => secret !== '');
+  if (secrets.length === 0) throw malformed('RESTORE_WEBHOOK_SECRET is empty');
+  return secrets.map((secret, index) => {
+    const name = secrets.length === 1 ? '' : `Secret ${index + 1} of ${secrets.length} in `;
+    return readSecret(secret, `${name}RESTORE_WEBHOOK_SECRET`);
+  });
+}
+
+function readSecret(secret: string, name: string): Webhook {
+  const key = decodeKey(secret);
+  if (key === null) throw malformed(`${name} is not ${PREFIX} and base64`);
+  const { length } = key;
+  if (length >= MIN_KEY_BYTES && length <= MAX_KEY_BYTES) return new Webhook(key, { format: 'raw' });
+  throw malformed(`${name} is ${length} bytes long, not ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES}`);
+}
+
+/** Null for what is not the whole base64 of something: the package ignores a stray character at the end. */
+function decodeKey(secret: string): Buffer | null {
+  if (!secret.startsWith(PREFIX)) return null;
+  const digits = secret.slice(PREFIX.length).replace(/=+$/, '');
+  const key = Buffer.from(digits, 'base64');
+  return key.toString('base64').replace(/=+$/, '') === digits ? key : null;
+}
+
+function readClaims({ headers }: WebhookRequest): Claims {
+  const id = headers['webhook-id'] ?? '';
+  const timestamp = headers['webhook-timestamp'] ?? '';
+  const signatures = (headers['webhook-signature'] ?? '').split(' ').filter((entry) => SIGNATURE.test(entry));
+  if (!ID.test(id)) throw missing('webhook-id', 'a text of up to 256 visible ASCII characters without a full stop');
+  if (!TIMESTAMP.test(timestamp)) throw missing('webhook-timestamp', 'the time in whole seconds since 1970');
+  if (signatures.length === 0) throw missing('webhook-signature', '`v1,` and the base64 of an HMAC-SHA256');
+  return { id, timestamp: Number(timestamp), signatures };
+}
+
+/** Every secret is tried on every signature, so that the time it takes does not tell which of them fits. */
+function isSigned(webhooks: readonly Webhook[], { id, timestamp, signatures }: Claims, body: string): boolean {
+  let fits = false;
+  for (const webhook of webhooks) {
+    const expected = Buffer.from(webhook.sign(id, new Date(timestamp * 1000), body));
+    for (const signature of signatures) {
+      const given = Buffer.from(signature);
+      const same = given.length === expected.length && timingSafeEqual(given, expected);
+      fits = same || fits;
+    }
+  }
+  return fits;
+}
+
+function missing(header: string, form: string): AppError {
+  return new AppError('signature-missing', `The header ${header} is missing or malformed`, {
+    hint: `Sign the request as standardwebhooks.com says; ${header} is ${form}.`,
+  });
+}
+
+function wrong(): AppError {
+  return new AppError('signature-wrong', 'The signature does not fit the request', {
+    hint: 'Sign `{webhook-id}.{webhook-timestamp}.{body}`, the body byte for byte as it is sent, with RESTORE_WEBHOOK_SECRET.',
+  });
+}
+
+function stale(aheadSeconds: number): AppError {
+  const distance = `${Math.abs(aheadSeconds)} seconds ${aheadSeconds > 0 ? 'in the future' : 'ago'}`;
+  return new AppError('signature-stale', `The request was signed ${distance}, more than ${TOLERANCE_SECONDS}`, {
+    hint: 'Sign the request again with the present time, and check the clock of the machine that signs.',
+  });
+}
+
+function malformed(message: string): AppError {
+  return new AppError('config', message, {
+    hint: `Set it to a secret such as \`echo "${PREFIX}$(openssl rand -base64 32)"\` prints; several go with a space between them.`,
+  });
+}

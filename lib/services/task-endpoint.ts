@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { textOf } from './answer-text.js';
+import type { DeploymentDoor, Knock, TaskEndpoint } from '../ports/task-endpoint.js';
+
+const TIMEOUT_MS = 10_000;
+/** So much of a body is looked at: a status with all its figures has less. */
+const MOST_BYTES = 1024 * 1024;
+
+const problemSchema = z.object({ code: z.string().max(60), detail: z.string() });
+
+/** The endpoint at `url`, over plain HTTP and without any secret. */
+export function taskEndpoint(url: string, timeoutMs = TIMEOUT_MS): TaskEndpoint {
+  return { knock: () => deploymentDoor(url, timeoutMs).ask('', { body: '{}' }) };
+}
+
+/** The deployment whose addresses begin with `base`, over plain HTTP. */
+export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): DeploymentDoor {
+  return {
+    async ask(path, { bearer, body } = {}) {
+      const url = `${base}${path}`;
+      const signal = AbortSignal.timeout(timeoutMs);
+      const headers = {
+        'user-agent': 'soulcaster-backup doctor',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      };
+      const sent = body === undefined ? { method: 'GET' } : { method: 'POST', body };
+      try {
+        const response = await fetch(url, { ...sent, headers, redirect: 'manual', signal });
+        return answerOf(response, url, await textOf(response, MOST_BYTES));
+      } catch (error) {
+        return { kind: 'failed', code: signal.aborted ? 'timeout' : networkCode(error) };
+      }
+    },
+  };
+}
+
+function answerOf({ headers, status }: Response, url: string, text: string): Knock {
+  const type = headers.get('content-type') ?? '';
+  return {
+    kind: 'answer',
+    status,
+    problem: type.startsWith('application/problem+json') ? problemIn(text) : null,
+    isPage: type.startsWith('text/html'),
+    hostError:
+      headers.get('x-vercel-error') ?? /\b(DEPLOYMENT_[A-Z_]+|FUNCTION_[A-Z_]+|NOT_FOUND)\b/.exec(text)?.[1] ?? null,
+    redirectsTo: originOf(headers.get('location'), url),
+    headers: Object.fromEntries(headers),
+    json: type.includes('json') ? jsonIn(text) : undefined,
+  };
+}
+
+function problemIn(text: string): { code: string; detail: string } | null {
+  try {
+    return problemSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    // The cause is dropped: it would quote the body.
+    return null;
+  }
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function originOf(location: string | null, base: string): string | null {
+  return location !== null && URL.canParse(location, base) ? new URL(location, base).origin : null;
+}
+
+function networkCode(error: unknown): string {
+  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'network error';
+}

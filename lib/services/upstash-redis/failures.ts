@@ -1,0 +1,94 @@
+import { AppError } from '../../errors.js';
+import type { RedisCommand } from '../../ports/redis.js';
+import { plainErrorText } from './error-text.js';
+
+/** The plan's quota, per month today and per day on older plans (upstash.com/docs/redis/troubleshooting). */
+const QUOTA = /max (?:daily |monthly )?requests? limit exceeded/i;
+const TOO_LARGE = /max request size exceeded/i;
+const DENIED = /^(?:ERR )?(?:WRONGPASS|NOPERM|NOAUTH|unauthorized|forbidden)\b/i;
+
+export function isQuotaError(text: string): boolean {
+  return QUOTA.test(text);
+}
+
+/** A server that is loading its data, or a replica without its master, refuses every command, and does so for a while. */
+export function isStarting(text: string): boolean {
+  return /^(?:ERR )?(?:LOADING|MASTERDOWN)\b/.test(text);
+}
+
+export interface Refusal {
+  readonly status: number;
+  /** `Retry-After` in milliseconds, when the answer had one. */
+  readonly retryAfterMs: number | undefined;
+  /** The `error` of the answer's JSON; null when it had none. */
+  readonly text: string | null;
+}
+
+/** The AppError for a request that Upstash refused as a whole. What it says goes before what its status says. */
+export function refusalError({ status, retryAfterMs, text }: Refusal, commands: readonly RedisCommand[]): AppError {
+  if (text !== null && isQuotaError(text)) return quotaError();
+  if (status === 413 || (text !== null && TOO_LARGE.test(text))) {
+    return tooLargeError('The request or its reply is over the size limit of the Upstash plan');
+  }
+  if (status === 401 || status === 403 || (text !== null && DENIED.test(text))) return deniedError(status, text);
+  if (status === 429) return rateError(retryAfterMs);
+  if (text === null || status >= 500)
+    return unavailableError(`Upstash Redis answered HTTP ${status}`, { retryAfterMs });
+  return new AppError('redis-command', `Upstash Redis refused the batch: ${plainErrorText(text, commands)}`, {
+    hint: 'None of its commands was run. Check in the Upstash console that the database supports them.',
+  });
+}
+
+export function quotaError(): AppError {
+  return new AppError('redis-limit', "The Upstash plan's request quota is used up", {
+    hint: 'Upgrade the plan or raise its budget in the Upstash console, or wait until the quota is reset (monthly; daily on old plans).',
+  });
+}
+
+export function tooLargeError(message: string): AppError {
+  return new AppError('redis-reply-too-large', message, {
+    hint: 'Ask for less at a time: smaller pages of big keys, fewer keys in a batch; or a plan with a higher limit.',
+  });
+}
+
+interface Circumstances {
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export function unavailableError(message: string, { retryAfterMs, cause }: Circumstances = {}): AppError {
+  return new AppError('redis-unavailable', message, {
+    hint: 'Check UPSTASH_REDIS_REST_URL, that the database still exists in the Upstash console, and status.upstash.com.',
+    transient: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause,
+  });
+}
+
+function deniedError(status: number, text: string | null): AppError {
+  const mayNot = text !== null && /NOPERM/i.test(text);
+  const message = mayNot
+    ? 'The Upstash Redis token may not run this command'
+    : 'Upstash Redis did not accept the token';
+  return new AppError('redis-denied', `${message} (HTTP ${status})`, {
+    hint: mayNot
+      ? 'Use the standard token of the database: a read-only one may neither SCAN nor write.'
+      : 'Copy UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN (the standard token) of the same database from the Upstash console; resetting its password changes the token.',
+  });
+}
+
+function rateError(retryAfterMs: number | undefined): AppError {
+  return new AppError('redis-limit', "Upstash Redis's rate limit was hit (HTTP 429)", {
+    hint: 'Try again in a minute; if it keeps happening, other clients use up the commands a second of the plan.',
+    transient: true,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as milliseconds from `now`; undefined if it is neither. */
+export function parseRetryAfter(value: string | null, now: number): number | undefined {
+  if (value === null) return undefined;
+  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

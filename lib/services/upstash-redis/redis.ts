@@ -1,0 +1,207 @@
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { RedisCommand, RedisPort, RedisReply, WireReply, WireValue } from '../../ports/redis.js';
+import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
+import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './arguments.js';
+import { plainErrorText } from './error-text.js';
+import { isQuotaError, isStarting, parseRetryAfter, quotaError, refusalError, unavailableError } from './failures.js';
+import { parseBody, parseItem, parseWireBody, ProtocolError, type Body, type Item } from './replies.js';
+import { httpTransport, type HttpAnswer } from './transport.js';
+
+export { upstashSdk } from './sdk.js';
+
+export interface UpstashRedisOptions {
+  /** `UPSTASH_REDIS_REST_URL`: https://..., or http:// for a stand-in. */
+  readonly url: string;
+  readonly token: string;
+  readonly clock: Clock;
+  /** Default: DEFAULT_RETRY. `attempts: 1` for commands that must not run twice. */
+  readonly retry?: RetryPolicy;
+  /** For one request with its reply. Default 30 s. */
+  readonly timeoutMs?: number;
+  /** Largest body of a reply, base64 and JSON included. Default 10 MiB. */
+  readonly maxReplyBytes?: number;
+}
+
+/** How a database is named and told from others: its host and port and, behind a gateway, the path of its address. */
+export function databaseHost(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `${host}${pathname.replace(/\/+$/, '')}`;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
+
+type Path = '/pipeline' | '/multi-exec';
+
+/**
+ * Upstash Redis over its REST API, byte for byte: replies come as base64, and commands with arguments that are not
+ * valid UTF-8 go as a script with hex arguments. Such a command may have 7,000 arguments at most, may not be EVAL
+ * itself. Such scripts go as EVAL_RO where they read, or as EVAL where the token may not run that. An integer that JavaScript would round comes back as
+ * a bigint, any other such number as a Buffer of its text.
+ *
+ * A batch is sent again after a transient failure, so it may be run more than once: all of our writes are idempotent.
+ * `usage` counts every try that may have been run; bytes are those of bodies. Besides the port's errors, a batch that
+ * Upstash rejects as a whole (a transaction with an unknown command) throws `redis-command`, and a URL or token that
+ * cannot be one throws `config` at once. Source: upstash.com/docs/redis/features/restapi
+ */
+export function upstashRedis(options: UpstashRedisOptions): RedisPort {
+  let readScript: ReadScript = 'EVAL_RO';
+  const usage = { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 };
+  const url = checkedUrl(options.url);
+  const send = httpTransport({
+    url: url.origin + url.pathname.replace(/\/+$/, ''),
+    token: checkedToken(options.token),
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxReplyBytes: options.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES,
+    onReceived: (bytes) => (usage.bytesReceived += bytes),
+  });
+
+  async function exchange<V>(
+    path: Path,
+    batch: EncodedBatch,
+    commands: readonly RedisCommand[],
+    parse: Parse<V>,
+  ): Promise<Item<V>[]> {
+    usage.requests += 1;
+    usage.bytesSent += batch.body.length;
+    let refused = false;
+    try {
+      const answer = await send(path, batch.body);
+      refused = answer.status !== 200 && answer.status < 500;
+      return toReplies(answer, commands, options.clock.now(), parse);
+    } finally {
+      // What got no answer may have been run, and then it is billed.
+      if (!refused) usage.commands += batch.billed;
+    }
+  }
+
+  const retried = <T>(send: () => Promise<T>): Promise<T> =>
+    withRetry(options.clock, send, options.retry ?? DEFAULT_RETRY);
+
+  async function run<V extends WireValue>(
+    path: Path,
+    commands: readonly RedisCommand[],
+    parse: Parse<V>,
+  ): Promise<Item<V>[]> {
+    const batch = encodeBatch(commands, readScript);
+    const send = (): Promise<Item<V>[]> => retried(() => exchange(path, batch, commands, parse));
+    if (batch.scripts.length === 0) return send();
+    const replies = await send().catch((error: unknown) => {
+      if (readScript === 'EVAL_RO' && isDenied(error)) return null;
+      throw error;
+    });
+    if (readScript === 'EVAL_RO' && (replies === null || batch.scripts.some((at) => isNoPermission(replies[at])))) {
+      // An ACL may allow EVAL alone.
+      readScript = 'EVAL';
+      return run(path, commands, parse);
+    }
+    const result = [...(replies ?? [])];
+    for (const at of batch.scripts) result[at] = await exact(result[at] ?? { error: INEXACT }, commands[at]);
+    return result;
+  }
+
+  /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
+  async function exact<V extends WireValue>(reply: Item<V>, command: RedisCommand | undefined): Promise<Item<V>> {
+    if (command === undefined || 'error' in reply || !isRounded(reply.value)) return reply;
+    const path = pathOf(command);
+    const found = path === null ? null : await retried(() => exchangeOne(path, command));
+    return found !== null && 'value' in found && isNear(reply.value, found.value)
+      ? (found as Item<V>)
+      : { error: INEXACT };
+  }
+
+  async function exchangeOne(path: `/${string}`, command: RedisCommand): Promise<RedisReply> {
+    usage.requests += 1;
+    usage.commands += 1;
+    const answer = await send(path, Buffer.alloc(0));
+    return answer.status === 200 ? toReply(parseItem(answer.body), command) : { error: INEXACT };
+  }
+
+  function transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  function transaction(commands: readonly RedisCommand[], form: 'wire'): Promise<WireReply[]>;
+  function transaction(commands: readonly RedisCommand[], form?: 'wire'): Promise<WireReply[]> {
+    return form === 'wire'
+      ? run<WireValue>('/multi-exec', commands, parseWireBody)
+      : run('/multi-exec', commands, parseBody);
+  }
+
+  return {
+    host: databaseHost(options.url),
+    pipeline: (commands) => run('/pipeline', commands, parseBody),
+    transaction,
+    usage: () => ({ ...usage }),
+  };
+}
+
+type Parse<V> = (body: Buffer) => Body<V>;
+
+function toReplies<V>(answer: HttpAnswer, commands: readonly RedisCommand[], now: number, parse: Parse<V>): Item<V>[] {
+  const body = tryParse(answer, parse);
+  if (answer.status !== 200 || 'error' in body) {
+    const text = 'error' in body ? body.error : null;
+    const retryAfterMs = parseRetryAfter(answer.retryAfter, now);
+    throw refusalError({ status: answer.status, retryAfterMs, text }, commands);
+  }
+  if (body.items.length !== commands.length) {
+    throw unavailableError(`Upstash Redis answered ${body.items.length} of ${commands.length} commands`);
+  }
+  return body.items.map((item, index) => toReply(item, commands[index]));
+}
+
+function tryParse<V>(answer: HttpAnswer, parse: Parse<V>): Body<V> {
+  try {
+    return parse(answer.body);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    // A proxy's error page, say: then the status tells more.
+    if (answer.status !== 200) return { items: [] };
+    throw unavailableError(`Upstash Redis sent something other than its protocol: ${error.message}`);
+  }
+}
+
+function toReply<V>(item: Item<V>, command: RedisCommand | undefined): Item<V> {
+  if ('value' in item) return item;
+  if (isQuotaError(item.error)) throw quotaError();
+  if (isStarting(item.error)) throw unavailableError('The database was started a moment ago and is not ready yet');
+  return { error: plainErrorText(item.error, command === undefined ? [] : [command]) };
+}
+
+const INEXACT = 'ERR an integer beyond 2^53 cannot be read for a name that is not UTF-8';
+
+function isDenied(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'redis-denied';
+}
+
+function isNoPermission(reply: WireReply | undefined): boolean {
+  return reply !== undefined && 'error' in reply && /^NOPERM/i.test(reply.error);
+}
+
+function isRounded(value: WireValue): boolean {
+  return typeof value === 'bigint' || (Array.isArray(value) && value.some(isRounded));
+}
+
+/** Whether a script may have made the one of the other. What does not fit into 64 bits it turns into the lowest integer. */
+function isNear(rounded: WireValue, exact: WireValue): boolean {
+  if (Array.isArray(rounded)) {
+    return Array.isArray(exact) && rounded.every((value, at) => !isRounded(value) || isNear(value, exact[at] ?? null));
+  }
+  const number = typeof exact === 'bigint' ? Number(exact) : Number.NaN;
+  return Number(rounded) === number || Math.abs(number) === 2 ** 63;
+}
+
+function checkedUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
+  throw new AppError('config', 'The URL of the Upstash Redis database is no http(s) URL', {
+    hint: 'Set UPSTASH_REDIS_REST_URL to the REST URL in the Upstash console (https://...upstash.io), not to a redis:// one.',
+  });
+}
+
+function checkedToken(token: string): string {
+  // Fetch would refuse it as a header, and quote it in its error.
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AppError('config', 'The token of the Upstash Redis database is empty or has spaces or line ends in it', {
+    hint: 'Copy UPSTASH_REDIS_REST_TOKEN again from the Upstash console, without quotes or a line end.',
+  });
+}

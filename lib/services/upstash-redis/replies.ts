@@ -1,0 +1,167 @@
+import type { RedisValue, WireValue } from '../../ports/redis.js';
+
+/** The body is not what the protocol prescribes. Carries no part of the body: it may hold values. */
+export class ProtocolError extends Error {}
+
+/** One element of a batch's answer, with its value decoded, or Redis's error text as it came. */
+export type Item<Value = RedisValue> = { readonly value: Value } | { readonly error: string };
+
+/** Either the answers to the commands, or the error that the request as a whole met. */
+export type Body<Value = RedisValue> = { readonly items: Item<Value>[] } | { readonly error: string };
+
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+/** Not in base64's alphabet: tells a number that was kept as text from a string. */
+const MARK = '#';
+
+/** Parses an answer with base64 strings, without losing a byte of a string or a digit of a number. */
+export function parseBody(body: Buffer): Body {
+  return parse(body, (parsed) => toBody(parsed, toValue));
+}
+
+/** As parseBody, but strings stay as they came, in base64 and not checked. */
+export function parseWireBody(body: Buffer): Body<WireValue> {
+  return parse(body, (parsed) => toBody(parsed, toWireValue));
+}
+
+/** Parses the answer to a single command. */
+export function parseItem(body: Buffer): Item {
+  return parse(body, (parsed) => toItem(parsed, toValue));
+}
+
+function parse<T>(body: Buffer, read: (parsed: unknown) => T): T {
+  // Base64 is ASCII. An error text may be more: it is decoded again when it is met.
+  const text = body.toString('latin1');
+  try {
+    return read(parseJson(text));
+  } catch (error) {
+    if (!(error instanceof InexactError)) throw error;
+    return read(parseJson(withDigitsKept(text)));
+  }
+}
+
+/** A number that JSON.parse has rounded, or may have: then all are read again as text. */
+class InexactError extends Error {}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The cause is dropped on purpose: V8's message quotes the text.
+    throw new ProtocolError('no JSON');
+  }
+}
+
+/** The JSON with each number that JavaScript would round as a string. Whole strings are skipped: they hold digits too. */
+function withDigitsKept(text: string): string {
+  let result = '';
+  for (let at = 0; at < text.length;) {
+    const open = text.indexOf('"', at);
+    if (open < 0) return result + text.slice(at).replace(NUMBER, keepDigits);
+    const end = endOfString(text, open);
+    result += text.slice(at, open).replace(NUMBER, keepDigits) + text.slice(open, end);
+    at = end;
+  }
+  return result;
+}
+
+/** The position after a string's closing quote. By search, since a pattern would run out of stack on a long string. */
+function endOfString(text: string, open: number): number {
+  for (let from = open + 1; ;) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) throw new ProtocolError('no JSON');
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+    from = quote + 1;
+  }
+}
+
+function keepDigits(token: string): string {
+  const isExact = /^-?\d+$/.test(token) && Number.isSafeInteger(Number(token));
+  return isExact ? token : `"${MARK}${token}"`;
+}
+
+function toBody<V>(parsed: unknown, valueOf: (value: unknown) => V): Body<V> {
+  if (Array.isArray(parsed)) return { items: parsed.map((item) => toItem(item, valueOf)) };
+  if (isRecord(parsed) && typeof parsed['error'] === 'string') return { error: asUtf8(parsed['error']) };
+  throw new ProtocolError('neither a list of results nor an error');
+}
+
+function toItem<V>(item: unknown, valueOf: (value: unknown) => V): Item<V> {
+  if (!isRecord(item)) throw new ProtocolError('an element that is no object');
+  if (typeof item['error'] === 'string') return { error: asUtf8(item['error']) };
+  if (item['result'] === undefined) throw new ProtocolError('an element without a result');
+  return { value: valueOf(item['result']) };
+}
+
+/**
+ * A text that was read as Latin-1 and is UTF-8. Characters beyond Latin-1 come from JSON's own escapes and show that
+ * it was ASCII before.
+ */
+function asUtf8(text: string): string {
+  return /[^\u0000-\u00ff]/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8');
+}
+
+function toValue(value: unknown): RedisValue {
+  if (typeof value === 'string') return value.startsWith(MARK) ? keptNumber(value.slice(MARK.length)) : toBytes(value);
+  if (typeof value === 'number') return exact(value);
+  if (value === null) return null;
+  if (Array.isArray(value)) return value.map(toValue);
+  throw new ProtocolError('a value of an unknown type');
+}
+
+/** Lists are changed in place: they are ours, and nothing else in them is replaced. */
+function toWireValue(value: unknown): WireValue {
+  if (typeof value === 'string') return value.startsWith(MARK) || value === 'OK' ? toValue(value) : value;
+  if (!Array.isArray(value)) return toValue(value);
+  const list = value as unknown[];
+  for (let at = 0; at < list.length; at++) {
+    const item = list[at];
+    const kept = toWireValue(item);
+    if (kept !== item) list[at] = kept;
+  }
+  return list as WireValue[];
+}
+
+function exact(value: number): number {
+  if (Number.isSafeInteger(value)) return value;
+  throw new InexactError();
+}
+
+/** An integer beyond 2^53; what is no integer stays as its text. */
+function keptNumber(text: string): bigint | Buffer {
+  return /^-?\d+$/.test(text) ? BigInt(text) : Buffer.from(text);
+}
+
+const OK = Buffer.from('OK');
+
+function toBytes(text: string): Buffer {
+  if (text === 'OK') return Buffer.from(OK);
+  const bytes = decode(text);
+  // Node skips what is not base64 without a word; a server that ignored our header must not pass for data.
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  if (bytes.length !== ((text.length - padding) * 3) >>> 2) throw new ProtocolError('a string that is no base64');
+  return bytes;
+}
+
+const SLAB_BYTES = 256 * 1024;
+let slab = Buffer.alloc(0);
+let used = 0;
+
+/**
+ * Base64 into a slab that many values share: an allocation a value is what the decoding would cost most. A slab is
+ * freed when the last value in it is; values live no longer than their batch.
+ */
+function decode(text: string): Buffer {
+  if (slab.length - used < text.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, text.length));
+    used = 0;
+  }
+  const start = used;
+  used += slab.write(text, start, 'base64');
+  return slab.subarray(start, used);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

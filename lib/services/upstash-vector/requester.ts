@@ -1,0 +1,114 @@
+import { isAscii } from 'node:buffer';
+import type { Requester } from '@upstash/vector';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import { type RetryPolicy, withRetry } from '../retry.js';
+import { bytesOf } from '../answer-text.js';
+import { parseRetryAfter } from '../upstash-redis/failures.js';
+import { emptyAnswerError, refusalError, unavailableError } from './failures.js';
+
+interface RequesterOptions {
+  /** The REST URL without a slash at its end. */
+  readonly url: string;
+  readonly token: string;
+  readonly clock: Clock;
+  readonly retry: RetryPolicy;
+  /** For the whole exchange, the body included. */
+  readonly timeoutMs: number;
+}
+
+/** A thousand vectors of 3,072 dimensions with their metadata have less. */
+const MOST_BYTES = 128 * 1024 * 1024;
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly body: string;
+}
+
+/**
+ * What the SDK sends its requests through, in place of the client it brings along: that one keeps neither the status nor
+ * Retry-After, retries network errors alone, takes a timeout's reason for an answer, and throws JSON's error, which
+ * quotes the body, for a proxy's page. This one throws AppErrors and NamespaceMissing.
+ */
+export function vectorRequester(options: RequesterOptions): Requester {
+  const { clock, retry } = options;
+
+  async function once(path: string, body: string): Promise<unknown> {
+    const answer = await exchange(options, path, body);
+    const { result, error } = parse(answer.body);
+    const text = typeof error === 'string' ? error : null;
+    if (answer.status !== 200) {
+      const retryAfterMs = parseRetryAfter(answer.retryAfter, clock.now());
+      throw refusalError({ status: answer.status, retryAfterMs, text });
+    }
+    if (result === undefined || result === null) throw emptyAnswerError(text);
+    return result;
+  }
+
+  return {
+    request: async ({ path = [], body }) => {
+      const result = await withRetry(clock, () => once(path.join('/'), JSON.stringify(body)), retry);
+      // Each command of the SDK has its own type for it; what it really is, the adapter checks.
+      return { result: result as never };
+    },
+  };
+}
+
+async function exchange({ url, token, timeoutMs }: RequesterOptions, path: string, body: string): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(`${url}/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body,
+      signal,
+      // The token is for this host alone.
+      redirect: 'manual',
+    });
+    const { status, headers } = response;
+    return { status, retryAfter: headers.get('retry-after'), body: decoded(await bytesOf(response, MOST_BYTES)) };
+  } catch (cause) {
+    if (signal.aborted) throw unavailableError(`Upstash Vector did not answer within ${timeoutMs} ms`);
+    throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause)})`, { cause });
+  }
+}
+
+/** A megabyte of numbers is ASCII, which is text as it is: to decode it as UTF-8 takes as long as to parse it. */
+function decoded(bytes: Buffer): string {
+  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch {
+    // The cause is dropped on purpose: V8's message quotes the text.
+    return {};
+  }
+}
+
+/** The system's code, such as `ECONNREFUSED`. */
+function networkCode(error: unknown): string {
+  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : 'network error';
+}
+
+export function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) {
+    return url.origin + url.pathname.replace(/\/+$/, '');
+  }
+  throw new AppError('config', 'The URL of the Upstash Vector index is no http(s) URL', {
+    hint: 'Set UPSTASH_VECTOR_REST_URL to the REST URL in the Upstash console (https://...-vector.upstash.io).',
+  });
+}
+
+export function checkedToken(token: string): string {
+  // Fetch would refuse it as a header, and quote it in its error.
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new AppError('config', 'The token of the Upstash Vector index is empty or has spaces or line ends in it', {
+    hint: 'Copy UPSTASH_VECTOR_REST_TOKEN again from the Upstash console, without quotes or a line end.',
+  });
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import type { Deployment, DeploymentState, HostedName, HostedVariable } from '../../ports/hosting.js';
+import { foreign } from './failures.js';
+
+const targets = z
+  .union([z.array(z.string()), z.string()])
+  .optional()
+  .transform((target) => (Array.isArray(target) ? target : target === undefined ? [] : [target]));
+
+const variableSchema = z.object({
+  id: z.string().min(1).optional(),
+  key: z.string(),
+  type: z.string(),
+  target: targets,
+  gitBranch: z.string().nullish(),
+  comment: z.string().nullish(),
+  updatedAt: z.number().nullish(),
+});
+
+/** The list comes whole, in pages, or as a variable by itself (vercel.com/docs/rest-api/projects). */
+const listSchema = z.union([
+  z.object({
+    envs: z.array(variableSchema),
+    pagination: z.object({ next: z.number().nullable() }).optional(),
+  }),
+  variableSchema.transform((one) => ({ envs: [one], pagination: undefined })),
+]);
+
+/** Those of production. A page that has a next one would lack some: then nothing can be said. */
+export function variablesOf(answer: unknown): HostedVariable[] {
+  const list = listSchema.safeParse(answer);
+  if (!list.success || (list.data.pagination?.next ?? null) !== null) throw foreign();
+  return list.data.envs.flatMap(({ id, key, type, target, comment, updatedAt }) => {
+    if (id === undefined || !target.includes('production')) return [];
+    const readable = type === 'encrypted' || type === 'plain';
+    return [{ id, name: key, readable, environments: target, comment: comment ?? '', updatedAt: updatedAt ?? null }];
+  });
+}
+
+const valueSchema = z.object({ value: z.string().optional(), decrypted: z.boolean().optional(), type: z.string() });
+
+export function valueOf(answer: unknown): string | null {
+  const variable = valueSchema.safeParse(answer);
+  if (!variable.success) throw foreign();
+  const { decrypted, type, value } = variable.data;
+  // What is not decrypted is cipher text, and would be put back as such.
+  return type === 'plain' || decrypted === true ? (value ?? null) : null;
+}
+
+export const createdSchema = z.object({ failed: z.array(z.unknown()).default([]) });
+
+const READY_STATES: Readonly<Record<string, DeploymentState>> = {
+  READY: 'ready',
+  ERROR: 'failed',
+  CANCELED: 'failed',
+  DELETED: 'failed',
+  BLOCKED: 'failed',
+};
+
+const stateOf = (readyState: string): DeploymentState => READY_STATES[readyState] ?? 'building';
+
+export const deploymentSchema = z
+  .object({
+    id: z.string().min(1),
+    name: z.string().default(''),
+    readyState: z.string(),
+    createdAt: z.number().nullish(),
+  })
+  .transform(({ createdAt, id, name, readyState }): Deployment => {
+    return { id, name, state: stateOf(readyState), createdAt: createdAt ?? null };
+  });
+
+const deploymentsSchema = z.object({
+  deployments: z.array(
+    z.object({
+      uid: z.string().min(1),
+      name: z.string(),
+      readyState: z.string().optional(),
+      state: z.string().optional(),
+      created: z.number().nullish(),
+      createdAt: z.number().nullish(),
+      meta: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
+});
+
+/** The name under which a deployment's metadata holds our mark. */
+const MARK = 'soulcasterBackup';
+
+export function deploymentsOf(answer: unknown): { deployment: Deployment; marker: unknown }[] {
+  const list = deploymentsSchema.safeParse(answer);
+  if (!list.success) throw foreign();
+  return list.data.deployments.map(({ uid, name, readyState, state, meta, created, createdAt }) => ({
+    deployment: { id: uid, name, state: stateOf(readyState ?? state ?? ''), createdAt: createdAt ?? created ?? null },
+    marker: meta?.[MARK],
+  }));
+}
+
+/** What asks for a deployment to be rebuilt: all settings are those of the first, variables those of now. */
+export function newDeployment(from: Deployment, marker: string): object {
+  return { name: from.name, deploymentId: from.id, target: 'production', meta: { action: 'redeploy', [MARK]: marker } };
+}
+
+const nameSchema = z.object({ id: z.string().min(1), name: z.string() });
+
+/** The teams or projects of an answer. */
+export function namesOf(which: 'teams' | 'projects', answer: unknown): HostedName[] {
+  const list = z.object({ [which]: z.array(nameSchema) }).safeParse(answer);
+  const names = list.success ? list.data[which] : undefined;
+  if (names === undefined) throw foreign();
+  return names;
+}
+
+const domainsSchema = z.object({
+  domains: z.array(
+    z.object({
+      name: z.string().min(1),
+      verified: z.boolean().default(true),
+      redirect: z.string().nullish(),
+      gitBranch: z.string().nullish(),
+      customEnvironmentId: z.string().nullish(),
+    }),
+  ),
+});
+
+/** Hosts of production that redirect nowhere; Vercel's own last. */
+export function domainsOf(answer: unknown): string[] {
+  const list = domainsSchema.safeParse(answer);
+  if (!list.success) throw foreign();
+  const own = list.data.domains.filter(
+    ({ customEnvironmentId, gitBranch, redirect, verified }) =>
+      verified && [customEnvironmentId, gitBranch, redirect].every((text) => (text ?? '') === ''),
+  );
+  const names = own.map(({ name }) => name);
+  const isVercels = (name: string): boolean => name.endsWith('.vercel.app');
+  return [...names.filter((name) => !isVercels(name)), ...names.filter(isVercels)];
+}

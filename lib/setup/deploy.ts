@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../errors.js';
+import type { Deployment, HostedVariable } from '../ports/hosting.js';
+import type { Ports } from '../ports/index.js';
+import type { Values } from './model.js';
+
+type DeployPorts = Pick<Ports, 'clock' | 'deployments' | 'variables'>;
+
+/** A variable of the project, and what is done with it. */
+interface PlannedVariable {
+  readonly name: string;
+  /** `create`: it is not there; `write`: it has another value, or one that cannot be told; `keep`: it has this very value. */
+  readonly action: 'create' | 'write' | 'keep';
+  readonly found: HostedVariable | null;
+}
+
+export interface VariablePlan {
+  readonly variables: readonly PlannedVariable[];
+  /** Names in production that are not among ours. They are left. */
+  readonly others: readonly string[];
+  /** When one of ours was changed last, in milliseconds; null where it is not told, or none is there. */
+  readonly changedAt: number | null;
+}
+
+const MARK = 'soulcaster-backup';
+
+/**
+ * Told from values that the host does not give out: 64 bits of a hash, which stand in the variable's comment. The name keeps
+ * equal values of two variables from looking equal.
+ */
+function commentOf(name: string, value: string): string {
+  const digest = createHash('sha256').update(`${name}\n${value}`).digest('hex').slice(0, 16);
+  return `${MARK} ${digest}`;
+}
+
+/** Compares the project's variables of production with those that it is to have. Changes nothing. */
+export async function planVariables(
+  { variables }: Pick<DeployPorts, 'variables'>,
+  project: string,
+  wanted: Values,
+): Promise<VariablePlan> {
+  const there = await variables.list(project);
+  const planned: PlannedVariable[] = [];
+  for (const [name, value] of Object.entries(wanted)) {
+    const found = there.find((one) => one.name === name) ?? null;
+    if (found === null) planned.push({ name, action: 'create', found });
+    else {
+      const isSame = found.readable
+        ? (await variables.read(project, found.id)) === value
+        : found.comment === commentOf(name, value);
+      planned.push({ name, action: isSame ? 'keep' : 'write', found });
+    }
+  }
+  const ours = planned.flatMap(({ found }) => found?.updatedAt ?? []);
+  return {
+    variables: planned,
+    others: there.filter(({ name }) => !(name in wanted)).map(({ name }) => name),
+    changedAt: ours.length === 0 ? null : Math.max(...ours),
+  };
+}
+
+/** Sets what differs, and nothing else. May be broken off and done again. `isSecret`: whose value is given out to nobody. */
+export async function setVariables(
+  { variables }: Pick<DeployPorts, 'variables'>,
+  project: string,
+  wanted: Values,
+  plan: VariablePlan,
+  isSecret: (name: string) => boolean,
+): Promise<void> {
+  for (const { action, found, name } of plan.variables) {
+    const value = wanted[name] ?? '';
+    const comment = commentOf(name, value);
+    if (action === 'create') await variables.create(project, name, value, { sensitive: isSecret(name), comment });
+    if (action === 'write' && found !== null) await variables.write(project, found.id, value, { comment });
+  }
+}
+
+/** Whether production was built before one of its variables was changed. True also where that is not known. */
+export function isStale(newest: Deployment, plan: VariablePlan): boolean {
+  if (plan.variables.some(({ action }) => action !== 'keep')) return true;
+  return newest.createdAt === null || plan.changedAt === null || newest.createdAt < plan.changedAt;
+}
+
+/** A deployment that is not ready after so long counts as failed, in milliseconds. */
+const LIMIT_MS = 15 * 60_000;
+const POLL_MS = 3_000;
+
+/** Builds production again and waits until it serves. Throws `deployment-failed`. */
+export async function buildAgain(
+  { clock, deployments }: Omit<DeployPorts, 'variables'>,
+  project: string,
+  newest: Deployment,
+  interrupt: AbortSignal,
+): Promise<Deployment> {
+  const begun = await deployments.redeploy(project, newest, `deploy-${clock.now()}`);
+  const until = clock.now() + LIMIT_MS;
+  let { state } = begun;
+  while (state === 'building' && clock.now() < until) {
+    await clock.sleep(POLL_MS, interrupt);
+    interrupt.throwIfAborted();
+    state = await deployments.state(begun.id).catch((error: unknown) => {
+      if (error instanceof AppError && error.transient) return 'building' as const;
+      throw error;
+    });
+  }
+  if (state === 'ready') return { ...begun, state };
+  const what = state === 'failed' ? 'has failed' : `is not ready after ${LIMIT_MS / 60_000} minutes`;
+  throw new AppError('deployment-failed', `Deployment ${begun.id} of ${project} ${what}`, {
+    hint: 'Look at its build log on Vercel; what served before still serves. Then run the same command again.',
+  });
+}

@@ -1,0 +1,229 @@
+import { CALLERS_SECRETS } from './secrets.js';
+import type { Question, Service, Values } from './model.js';
+
+const isBucket = (variable: string) => (values: Values) => (values[variable] ?? '').startsWith('s3://');
+
+/** The questions of a bucket; `prefix` is REPLICA_ for the second. */
+function storeQuestions(prefix: '' | 'REPLICA_'): Question[] {
+  const store = `BACKUP_${prefix}STORE`;
+  const bucket = isBucket(store);
+  const hasKey = (values: Values): boolean => bucket(values) && `${prefix}S3_ACCESS_KEY_ID` in values;
+  return [
+    {
+      variable: store,
+      label: 'Where snapshots go: s3://bucket/prefix, or file:///folder',
+      example: prefix === '' ? 's3://my-backups/soulcaster' : 's3://my-backups-2/soulcaster',
+    },
+    { variable: `${prefix}S3_REGION`, label: 'Region of the bucket', example: 'eu-central-1', when: bucket },
+    {
+      variable: `${prefix}S3_ENDPOINT`,
+      label: 'Address of the S3 service; empty for AWS',
+      example: 'https://ACCOUNT.r2.cloudflarestorage.com',
+      optional: true,
+      when: bucket,
+    },
+    {
+      variable: `${prefix}S3_ACCESS_KEY_ID`,
+      label: 'Access key id; empty to use a role or the AWS profile of this machine',
+      secret: true,
+      optional: true,
+      when: bucket,
+    },
+    { variable: `${prefix}S3_SECRET_ACCESS_KEY`, label: 'Secret access key', secret: true, when: hasKey },
+    {
+      variable: `${prefix}S3_ROLE_ARN`,
+      label: 'Role that the functions take on by OIDC; empty for none',
+      example: 'arn:aws:iam::123456789012:role/soulcaster-backup',
+      optional: true,
+      when: (values) => bucket(values) && !hasKey(values),
+    },
+  ];
+}
+
+/** Everything that a deployment can have, in the order in which it is set up: later ones use what earlier ones found. */
+export const SERVICES: readonly Service[] = [
+  {
+    id: 'label',
+    title: 'Name of this deployment',
+    about: 'It stands in plans, reports and snapshots.',
+    kind: 'needed',
+    questions: [{ variable: 'BACKUP_LABEL', label: 'Name', example: 'production', optional: true }],
+    made: [],
+    checks: [],
+  },
+  {
+    id: 'account',
+    title: 'Upstash account',
+    about: 'Finds the database and its token, and reaches Upstash’s own backups. Stays on this machine.',
+    kind: 'offered',
+    questions: [
+      { variable: 'UPSTASH_EMAIL', label: 'E-mail of the account', example: 'you@example.com' },
+      { variable: 'UPSTASH_API_KEY', label: 'Key: Upstash console, Account, Management API', secret: true },
+    ],
+    made: ['UPSTASH_REDIS_ID'],
+    checks: [],
+  },
+  {
+    id: 'database',
+    title: 'Database to protect',
+    about: 'Upstash console, the database, REST API. Not the read-only token: it may not SCAN.',
+    kind: 'needed',
+    questions: [
+      { variable: 'UPSTASH_REDIS_REST_URL', label: 'REST URL', example: 'https://NAME.upstash.io' },
+      { variable: 'UPSTASH_REDIS_REST_TOKEN', label: 'REST token', secret: true },
+    ],
+    made: [],
+    checks: ['redis'],
+  },
+  {
+    id: 'store',
+    title: 'Object store',
+    about: 'The bucket (or folder) that holds the snapshots.',
+    kind: 'needed',
+    questions: storeQuestions(''),
+    made: [],
+    checks: ['store'],
+  },
+  {
+    id: 'hosting',
+    title: 'Vercel project of this program',
+    about: 'For `deploy`: finds the project and its address. The token stays on this machine.',
+    kind: 'offered',
+    questions: [{ variable: 'VERCEL_API_TOKEN', label: 'Token: vercel.com, Account Settings, Tokens', secret: true }],
+    made: ['VERCEL_TEAM_ID', 'SOULCASTER_BACKUP_PROJECT'],
+    checks: [],
+  },
+  {
+    id: 'queue',
+    title: 'Queue (QStash)',
+    about: 'Carries long runs from one function to the next. Its signing keys are fetched.',
+    kind: 'offered',
+    questions: [
+      { variable: 'QSTASH_TOKEN', label: 'Token: Upstash console, QStash', secret: true },
+      {
+        variable: 'QSTASH_URL',
+        label: 'Address of its region; empty for the default',
+        example: 'https://qstash.upstash.io',
+        optional: true,
+      },
+      { variable: 'PUBLIC_URL', label: 'Address of the production deployment', example: 'https://NAME.vercel.app' },
+    ],
+    made: ['QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'],
+    checks: ['queue', 'public-url'],
+  },
+  {
+    id: 'callers',
+    title: 'Secrets of those who may call',
+    about: 'Made here: for Vercel’s cron, for operators, for the restore webhook.',
+    kind: 'automatic',
+    questions: [],
+    made: CALLERS_SECRETS,
+    checks: ['cron-secret', 'admin-token', 'webhook-secret'],
+  },
+  {
+    id: 'encryption',
+    title: 'Encryption',
+    about:
+      'Snapshots are encrypted with age; only who has the identity reads them. The functions get the public key alone.',
+    kind: 'automatic',
+    questions: [],
+    made: ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY_FILE'],
+    checks: ['encryption'],
+  },
+  {
+    id: 'signing',
+    title: 'Signature',
+    about: 'Nothing in the store is believed without it. The key is made here.',
+    kind: 'automatic',
+    questions: [],
+    made: ['BACKUP_SIGNING_KEY'],
+    checks: ['signature'],
+  },
+  {
+    id: 'alerts',
+    title: 'Alerts',
+    about: 'A webhook of Slack, Discord, Microsoft Teams, Google Chat, or of your own.',
+    kind: 'offered',
+    questions: [{ variable: 'ALERT_WEBHOOK_URL', label: 'Address of the webhook (a secret)', secret: true }],
+    made: [],
+    checks: ['alerts'],
+  },
+  {
+    id: 'heartbeat',
+    title: 'Heartbeat',
+    about: 'A watchdog such as healthchecks.io raises the alarm when it hears nothing: period 12 hours, grace 3 hours.',
+    kind: 'offered',
+    questions: [{ variable: 'HEARTBEAT_URL', label: 'Address to ping (a secret)', secret: true }],
+    made: [],
+    checks: ['heartbeat'],
+  },
+  {
+    id: 'drill',
+    title: 'Scratch database for drills',
+    about: 'A database that is used for nothing else: drills fill and wipe it.',
+    kind: 'offered',
+    questions: [
+      { variable: 'DRILL_REDIS_REST_URL', label: 'REST URL', example: 'https://NAME.upstash.io' },
+      { variable: 'DRILL_REDIS_REST_TOKEN', label: 'REST token', secret: true },
+    ],
+    made: [],
+    checks: ['drill'],
+  },
+  {
+    id: 'replica',
+    title: 'Second store',
+    about: 'A copy of every verified snapshot, better in another region or with another provider.',
+    kind: 'offered',
+    questions: storeQuestions('REPLICA_'),
+    made: [],
+    checks: ['replica'],
+  },
+  {
+    id: 'vectors',
+    title: 'Vector index',
+    about: 'Rebuilt from the database after a restore.',
+    kind: 'offered',
+    questions: [
+      {
+        variable: 'UPSTASH_VECTOR_REST_URL',
+        label: 'REST URL: Upstash console, Vector',
+        example: 'https://NAME.upstash.io',
+      },
+      { variable: 'UPSTASH_VECTOR_REST_TOKEN', label: 'REST token', secret: true },
+      { variable: 'GEMINI_API_KEY', label: 'Key of the Gemini API', secret: true },
+    ],
+    made: [],
+    checks: ['index', 'embedder'],
+  },
+  {
+    id: 'backend',
+    title: 'Soulcaster’s backend',
+    about: 'Its /health and /stats are compared with the database after a restore.',
+    kind: 'offered',
+    questions: [{ variable: 'BACKEND_URL', label: 'Address', example: 'https://NAME.vercel.app' }],
+    made: [],
+    checks: ['backend'],
+  },
+  {
+    id: 'github',
+    title: 'GitHub token of the application',
+    about: 'Watched, so that its end is known before it comes.',
+    kind: 'offered',
+    questions: [
+      { variable: 'GITHUB_TOKEN', label: 'GITHUB_TOKEN of the backend', secret: true },
+      {
+        variable: 'GITHUB_CHECK_REPOS',
+        label: 'Repositories that it has to reach, owner/name, with commas between',
+        example: 'acme/app',
+        optional: true,
+      },
+    ],
+    made: [],
+    checks: ['github-token'],
+  },
+];
+
+/** The variables of a service that are its own. */
+export function variablesOf({ made, questions }: Service): string[] {
+  return [...questions.map(({ variable }) => variable), ...made];
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod';
+import { ignoredObjectsIn } from '../control/authenticated-store.js';
+import { AppError, toAppError } from '../errors.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { Encryptor } from '../ports/encryptor.js';
+import type { ObjectStore, StoredBody } from '../ports/store.js';
+
+/** `guard/erasures.json`: users and projects whose data no restore brings back, with the reasons. */
+export const ERASURES_NAME = 'guard/erasures.json';
+const VERSION = 1;
+const ATTEMPTS = 12;
+/** Of entries that count; a restore takes no more projects at a time. */
+const MOST_ERASED = 1_000;
+
+const wordSchema = z.object({ reason: z.string(), at: z.string(), by: z.string() });
+
+const erasureSchema = wordSchema.extend({
+  kind: z.enum(['user', 'project']),
+  id: z.string().min(1),
+  /** Projects whose data go: the project itself, or those that were the user's alone when the entry was made. */
+  projects: z.array(z.string().min(1)),
+  /** Since when and why it no longer counts; null while it does. */
+  withdrawn: wordSchema.nullable(),
+});
+/** An entry of the erasure list: whose data are left out of every restore, why, since when (ISO 8601), and who said so. */
+export type Erasure = z.infer<typeof erasureSchema>;
+
+const listSchema = z.object({ version: z.literal(VERSION), entries: z.array(erasureSchema) });
+
+interface ErasurePorts {
+  readonly store: ObjectStore;
+  readonly encryptor: Encryptor;
+}
+
+/** Whose data a restore leaves out. A type, not an interface: it is stored as JSON. */
+export type ErasedIds = { readonly users: readonly string[]; readonly projects: readonly string[] };
+
+/** Every entry, the oldest first. Throws `wrong-key` or `damaged` for a list that is there and cannot be read: it must not count as none. */
+export async function loadErasures(ports: ErasurePorts): Promise<readonly Erasure[]> {
+  return (await load(ports)).entries;
+}
+
+/**
+ * The ids of the entries that count, by the lists of both stores: a replication brings an entry over only when it comes round.
+ * Withdrawn in one is withdrawn. Throws as `loadErasures` does, for the first store's list as well; a store that cannot be
+ * reached, and a list of the second that cannot be read, are passed over.
+ */
+export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
+  const own = await loadErasures(ports);
+  const theirs = other === null ? [] : await loadOther(ports, other);
+  const ended = new Set([...own, ...theirs].filter(({ withdrawn }) => withdrawn !== null).map(nameOf));
+  const entries = [...own, ...theirs].filter((entry) => !ended.has(nameOf(entry)));
+  const users = entries.filter(({ kind }) => kind === 'user').map(({ id }) => id);
+  return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
+}
+
+/** The store that may have another list: of the first the second, and the other way round. */
+export interface OtherErasures {
+  /** Null: there is none. Throws where it is not configured as it should be. */
+  readonly store: () => ObjectStore | null;
+  /** Whether it is the first store, where entries are made. */
+  readonly isFirst: boolean;
+  /** Is told at once why its list was not read. */
+  readonly onUnread?: (why: string) => void;
+}
+
+async function loadOther({ encryptor }: ErasurePorts, other: OtherErasures): Promise<readonly Erasure[]> {
+  try {
+    const store = other.store();
+    return store === null ? [] : await loadErasures({ store, encryptor });
+  } catch (cause) {
+    const { code, message } = toAppError(cause);
+    // A list that is there and cannot be read must not count as none where entries are made.
+    if (other.isFirst && (code === 'wrong-key' || code === 'damaged')) throw cause;
+    other.onUnread?.(message);
+    return [];
+  }
+}
+
+/** Tells an entry from a later one of the same user or project. */
+function nameOf({ at, id, kind }: Erasure): string {
+  return JSON.stringify([kind, id, at]);
+}
+
+/** Adds an entry; one of the same user or project that counts is replaced. Throws `usage` when the list is full. */
+export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
+  const added = { ...entry, withdrawn: null };
+  await change(ports, (entries) => {
+    const kept = entries.filter((each) => !isOf(each, entry));
+    const ids = [...kept.filter(({ withdrawn }) => withdrawn === null), added].flatMap(({ projects }) => projects);
+    if (distinct(ids).length <= MOST_ERASED) return [...kept, added];
+    throw new AppError('usage', `The erasure list would have more than ${MOST_ERASED} projects`, {
+      hint: 'Withdraw entries whose data no snapshot holds any more: `npx soulcaster-backup erasures list --env-file .env`.',
+    });
+  });
+  return added;
+}
+
+/** Ends an entry, which stays in the list with the reason; null when there is none that counts. */
+export async function withdrawErasure(
+  ports: ErasurePorts,
+  subject: Pick<Erasure, 'kind' | 'id'>,
+  word: NonNullable<Erasure['withdrawn']>,
+): Promise<Erasure | null> {
+  let ended: Erasure | null = null;
+  await change(ports, (entries) => {
+    const found = entries.find((each) => isOf(each, subject));
+    ended = found === undefined ? null : { ...found, withdrawn: word };
+    return ended === null ? null : entries.map((each) => (each === found && ended !== null ? ended : each));
+  });
+  return ended;
+}
+
+function isOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
+  return entry.withdrawn === null && entry.kind === kind && entry.id === id;
+}
+
+async function change(
+  ports: ErasurePorts,
+  edit: (entries: readonly Erasure[]) => readonly Erasure[] | null,
+): Promise<void> {
+  const { store } = ports;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const { entries, found } = await load(ports);
+    const next = edit(entries);
+    if (next === null) return;
+    const body = await encode(ports, next);
+    if (found === null && (await store.create(ERASURES_NAME, body)).created) return;
+    if (found !== null && (await store.swap(ERASURES_NAME, body, found.etag)) !== null) return;
+  }
+  throw new AppError('busy', 'The erasure list changes hands too fast', { hint: 'Try again.', transient: true });
+}
+
+async function load(ports: ErasurePorts): Promise<{ entries: readonly Erasure[]; found: StoredBody | null }> {
+  const found = await ports.store.read(ERASURES_NAME);
+  if (found !== null) return { entries: await decode(ports, found), found };
+  const ignored = ignoredObjectsIn(ports.store).find(({ object }) => object === ERASURES_NAME);
+  if (ignored === undefined) return { entries: [], found };
+  throw new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, cannot be relied on: it is ${ignored.why}`, {
+    hint:
+      ignored.why === 'unsigned'
+        ? 'If it is from before a signing key was set: `erasures list` without that key shows it. Remove the object from the store and enter its users and projects again.'
+        : 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or bring an older version of the object back. To go without the list: remove the object from the store.',
+  });
+}
+
+/** As it is stored: encrypted where snapshots are, so that no id stands in the store. */
+async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]): Promise<Buffer> {
+  const plain = encodeJson({ version: VERSION, entries });
+  if (encryptor.suffix === '') return plain;
+  return encodeJson({ version: VERSION, age: Buffer.from(await encryptor.encrypt(plain)).toString('base64') });
+}
+
+async function decode({ encryptor }: ErasurePorts, { body }: StoredBody): Promise<readonly Erasure[]> {
+  const stored = decodeJson(body) as { readonly age?: unknown };
+  if (typeof stored.age === 'string' && !encryptor.canOpen) throw unopened();
+  const plain =
+    typeof stored.age === 'string' ? decodeJson(await open(encryptor, Buffer.from(stored.age, 'base64'))) : stored;
+  const parsed = listSchema.safeParse(plain);
+  if (parsed.success) return parsed.data.entries;
+  throw new AppError('damaged', `The erasure list, ${ERASURES_NAME}, has a form that this version does not know`, {
+    hint: 'Use the version of soulcaster-backup that wrote it, or a newer one, or bring an older version of the object back.',
+  });
+}
+
+async function open(encryptor: Encryptor, body: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await encryptor.open(body, '.age');
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'wrong-key') throw unopened();
+    throw error;
+  }
+}
+
+function unopened(): AppError {
+  return new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, is encrypted, and no identity here opens it`, {
+    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To go without the list: remove the object from the store.',
+  });
+}
+
+function distinct(ids: readonly string[]): string[] {
+  return [...new Set(ids)].sort();
+}

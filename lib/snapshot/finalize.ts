@@ -1,0 +1,235 @@
+import { AppError } from '../errors.js';
+import type { ObjectStore, Ports } from '../ports/index.js';
+import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
+import { refreshCatalog } from './catalog-object.js';
+import { previousLink } from './catalog.js';
+import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
+import type { Finding } from './check-part.js';
+import { countIndex, noCounts } from './counts.js';
+import { duplicateLines, findDuplicates } from './duplicates.js';
+import { refusedTypes, encryptName } from './ledger.js';
+import {
+  FORMAT_VERSION,
+  loadManifest,
+  signManifest,
+  sha256,
+  type Doubt,
+  type Ledger,
+  type Manifest,
+  type LedgerKey,
+  type ManifestBody,
+} from './manifest.js';
+import { manifestName } from './names.js';
+import { indexSection, writeKeyIndex } from './key-index.js';
+import { indexReader, partIndexPrefix } from './part-index.js';
+import { shortfall } from './shortfall.js';
+import { rateOf } from './sizes.js';
+import type { MarkStores } from './unfinished-marks.js';
+import { estimatedUsd } from './price.js';
+import { sourceOf } from './source.js';
+import { findDoubts, unfinishedDoubts } from './doubts.js';
+import type { SnapshotSettings } from './settings.js';
+import { writeVerification } from './verification.js';
+
+type FinalizePorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'signer' | 'store'> & MarkStores;
+
+/** Result of a check task of a snapshot. */
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  readonly depth: 'lines' | 'stored-bytes';
+}
+
+/** Ends a snapshot whose parts have all been read back: finds doubles, writes the manifest, and says how it went. */
+export async function finalizeStep(
+  ports: FinalizePorts,
+  settings: SnapshotSettings,
+  attempt: Attempt,
+): Promise<StepOutcome> {
+  const id = attempt.run.id;
+  const checks = await collectChecks(attempt);
+  if (checks.findings.length > 0) return unreadable(checks.findings);
+  // An attempt may have died after it wrote the manifest: then there is nothing left to decide.
+  const written = await loadManifest(ports.store, id);
+  const manifest = written?.manifest ?? (await writeManifest(ports, settings, attempt));
+  const at = new Date(ports.clock.now()).toISOString();
+  await writeVerification(ports.store, id, { state: 'verified', at, run: id, depth: checks.depth, findings: [] });
+  await refreshCatalog(ports);
+  return outcome(manifest, settings);
+}
+
+/** Removes what a run noted of its parts' keys, once nothing needs it any more. */
+export async function dropIndexes(store: ObjectStore, run: string): Promise<void> {
+  for await (const { name } of store.list(partIndexPrefix(run))) await store.remove(name);
+}
+
+async function writeManifest(ports: FinalizePorts, settings: SnapshotSettings, attempt: Attempt): Promise<Manifest> {
+  const id = attempt.run.id;
+  const body = await describe(ports, settings, attempt, parseCheckpoint(attempt.run.checkpoint));
+  const bytes = signManifest(body, ports.signer);
+  if (attempt.signal.aborted) throw attempt.signal.reason;
+  await ports.store.create(manifestName(id), bytes);
+  const stored = await loadManifest(ports.store, id);
+  if (stored?.manifest.seal.sha256 === sha256(stored?.sealed ?? '')) return stored.manifest;
+  throw new AppError('damaged', `The manifest of snapshot ${id} did not come back as it was written`, {
+    hint: 'Check the bucket: something alters objects on their way. Then take another snapshot.',
+  });
+}
+
+async function describe(
+  ports: FinalizePorts,
+  settings: SnapshotSettings,
+  attempt: Attempt,
+  state: SnapshotCheckpoint,
+): Promise<ManifestBody> {
+  const read = indexReader(ports.store, attempt.run.id, state.parts);
+  const doubles = await findDuplicates(state.parts, read, state.hashesFrom);
+  const counts = noCounts();
+  const sections: Buffer[] = [];
+  for (const part of state.parts.keys()) {
+    const [index, without] = [await read(part), duplicateLines(doubles, part)];
+    countIndex(counts, index, without);
+    sections.push(indexSection(index, without));
+  }
+  return {
+    formatVersion: FORMAT_VERSION,
+    id: attempt.run.id,
+    state: isIncomplete(state, settings) ? 'incomplete' : 'complete',
+    tool: settings.tool,
+    ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
+    ...(await undoesOf(ports, settings)),
+    createdAt: attempt.run.createdAt,
+    window: { from: state.window.from ?? attempt.run.createdAt, to: state.window.to ?? attempt.run.updatedAt },
+    ...whose(settings, ports.redis.host),
+    dbsize: state.dbsize,
+    ...namesOf(state),
+    parts: state.parts,
+    keyIndex: await writeKeyIndex(ports, { id: attempt.run.id, fence: attempt.fence }, sections),
+    counts,
+    ledger: closedLedger(state, counts.keys),
+    doubles,
+    fieldExpiry: state.fieldExpiry ?? 'none',
+    spent: { ...state.spent, estimatedUsd: estimatedUsd(state.spent.commands) },
+    recipients: [...ports.encryptor.recipients],
+    readBackAt: new Date(ports.clock.now()).toISOString(),
+    previous: await previousLink(ports.store, attempt.run.id),
+    ...(await doubtsField(ports, settings, attempt.run.id, { counts, dbsize: state.dbsize }, state.names.gone)),
+  };
+}
+
+async function undoesOf(
+  { encryptor }: FinalizePorts,
+  { undoes }: SnapshotSettings,
+): Promise<Pick<ManifestBody, 'undoes'>> {
+  if (undoes === undefined) return {};
+  const { project, scope, target } = undoes;
+  const sealed = (text: string): Promise<LedgerKey> => encryptName(encryptor, Buffer.from(text));
+  return {
+    undoes: {
+      project: project === null ? null : await sealed(project),
+      target,
+      ...(scope === undefined ? {} : { scope: await sealed(scope) }),
+    },
+  };
+}
+
+/** Whose snapshot it is. What a restore saves of another database than the protected one names that one as its owner. */
+function whose({ label, owner }: SnapshotSettings, host: string): Pick<ManifestBody, 'label' | 'owner' | 'source'> {
+  const source = sourceOf(host);
+  return {
+    source,
+    ...(label === undefined ? {} : { label }),
+    ...(owner === undefined || owner === source ? {} : { owner }),
+  };
+}
+
+async function doubtsField(
+  ports: FinalizePorts,
+  { purpose }: SnapshotSettings,
+  run: string,
+  body: Pick<ManifestBody, 'counts' | 'dbsize'>,
+  gone: number,
+): Promise<Pick<ManifestBody, 'doubts'>> {
+  const doubts = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body, gone);
+  return doubts.length === 0 ? {} : { doubts };
+}
+
+/** A run that an older version began may have come past the walks: then nothing is said of them. */
+function namesOf({ names }: SnapshotCheckpoint): Pick<ManifestBody, 'names'> {
+  const { walks, added, unexplained } = names;
+  return walks === 0 ? {} : { names: { walks, added, unexplained } };
+}
+
+function closedLedger({ ledger, names }: SnapshotCheckpoint, saved: number): Ledger {
+  const { unsupported } = ledger;
+  const typed = Object.keys(names.types).length > 0 ? { ...unsupported, types: names.types } : unsupported;
+  return { ...ledger, saved, ...(names.vanished ? { vanished: names.vanished } : {}), unsupported: typed };
+}
+
+/** A restore leaves keys without a record form where they are: they do not keep its safety snapshot from being complete. */
+function isIncomplete({ ledger, names }: SnapshotCheckpoint, { purpose, skipTypes }: SnapshotSettings): boolean {
+  const refused =
+    purpose === 'safety' ? [] : refusedTypes({ unsupported: { ...ledger.unsupported, types: names.types } }, skipTypes);
+  return ledger.failed.count > 0 || names.unexplained > 0 || refused.length > 0;
+}
+
+async function collectChecks(attempt: Attempt): Promise<CheckResult> {
+  const findings: Finding[] = [];
+  let depth: CheckResult['depth'] = 'lines';
+  for await (const { result } of attempt.results('check')) {
+    const check = result as unknown as CheckResult;
+    findings.push(...check.findings);
+    if (check.depth === 'stored-bytes') depth = 'stored-bytes';
+  }
+  return { findings, depth };
+}
+
+function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
+  const { id, state, counts, doubts, ledger, parts, doubles, spent, seal } = manifest;
+  const bytes = (which: 'plain' | 'stored'): number => parts.reduce((sum, part) => sum + part[which].bytes, 0);
+  const result = {
+    snapshot: id,
+    state,
+    keys: counts.keys,
+    parts: parts.length,
+    plainBytes: bytes('plain'),
+    storedBytes: bytes('stored'),
+    doubles: doubles.length,
+    expiredMeanwhile: ledger.expiredMeanwhile,
+    changedMeanwhile: ledger.changedMeanwhile.count,
+    unsupported: ledger.unsupported.count,
+    failed: ledger.failed.count,
+    unexplained: manifest.names?.unexplained ?? 0,
+    commands: spent.commands,
+    requests: spent.requests,
+    commandsPerSecond: rateOf(manifest),
+    estimatedUsd: spent.estimatedUsd,
+    manifestSha256: seal.sha256,
+    doubts: doubts ?? [],
+  };
+  // What is saved before a restore serves its purpose whatever it shows.
+  if (state === 'complete' && settings.purpose !== 'safety' && doubts !== undefined && doubts.length > 0) {
+    return { to: 'end', state: 'succeeded', result, error: doubtful(id, doubts) };
+  }
+  if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };
+  const { message, hint } = shortfall(manifest, settings.skipTypes);
+  return { to: 'end', state: 'incomplete', result, error: { code: 'incomplete', message, hint } };
+}
+
+/** The snapshot was taken as it should be; it is what it shows that is in doubt. */
+function doubtful(id: string, doubts: readonly Doubt[]): RunFailure {
+  const message = `Snapshot ${id} is doubtful: ${doubts.map(({ detail }) => detail).join('; ')}`;
+  const restore = '`npx soulcaster-backup restore latest --env-file .env`';
+  const accept = `\`npx soulcaster-backup snapshots accept ${id} --reason TEXT --env-file .env\``;
+  const hint = doubts.some(({ code }) => code === 'restore-unfinished')
+    ? `It is kept, but is not \`latest\`. Finish the restore, or restore the snapshot before: ${restore}. If the data are as they should be: ${accept}.`
+    : `It is kept, but is not \`latest\`. If data were lost, restore the snapshot before: ${restore}. If the database is meant to be so: ${accept}.`;
+  return { code: 'doubtful', message, hint };
+}
+
+function unreadable(findings: readonly Finding[]): StepOutcome {
+  const [first] = findings;
+  const message = `The store did not give back what was written: ${first?.code ?? ''} ${first?.subject ?? ''}`;
+  const hint = 'Check the bucket (versioning, lifecycle rules, other writers) and take another snapshot.';
+  const result = { findings };
+  return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
+}

@@ -1,0 +1,60 @@
+import type { RecordType } from '../record.js';
+
+const MIN_PAGE = 4;
+const MAX_PAGE = 1000;
+/** A mean is that of about this many of the last keys. */
+const REMEMBERED = 500;
+/** What is assumed before the first key counts as much as this many keys. */
+const ASSUMED = 10;
+/** Base64 and JSON around a value on the wire. */
+const WIRE_FACTOR = 1.4;
+
+/**
+ * How many keys a read may have, by what the last keys took on the wire. Strings are told apart from what is no string:
+ * those of a page share a command, so that pages have as many strings together as fit.
+ */
+export interface PageSizes {
+  /** Mean bytes a key, of whatever type. */
+  readonly bytesPerKey: number;
+  /** Keys that a page of any types holds. */
+  readonly pageSize: () => number;
+  /** Which share of a page a key of the type takes. */
+  readonly shareOf: (type: RecordType) => number;
+  /** Notes the bytes of a line that was written. */
+  note(type: RecordType, lineBytes: number): void;
+}
+
+/** `bytesPerKey`: what is assumed at first. */
+export function pageSizes(pageBytes: number, bytesPerKey: number): PageSizes {
+  // The keys of a reply come sorted by type: the mean of all must not follow the last few of them.
+  const all = mean(bytesPerKey, 4 * REMEMBERED);
+  const strings = mean(bytesPerKey, REMEMBERED);
+  const others = mean(bytesPerKey, REMEMBERED);
+  const fitting = (bytes: number): number => Math.min(MAX_PAGE, Math.max(MIN_PAGE, pageBytes / Math.max(bytes, 1)));
+  return {
+    get bytesPerKey() {
+      return all.value;
+    },
+    pageSize: () => Math.floor(fitting(all.value)),
+    shareOf: (type) => 1 / fitting((type === 'string' ? strings : others).value),
+    note(type, lineBytes) {
+      const bytes = lineBytes * WIRE_FACTOR;
+      all.add(bytes);
+      (type === 'string' ? strings : others).add(bytes);
+    },
+  };
+}
+
+function mean(assumed: number, remembered: number): { readonly value: number; add(next: number): void } {
+  let value = assumed;
+  let count = ASSUMED;
+  return {
+    get value() {
+      return value;
+    },
+    add(next) {
+      count = Math.min(remembered, count + 1);
+      value += (next - value) / count;
+    },
+  };
+}

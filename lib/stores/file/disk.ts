@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { link, lstat, mkdir, open, readdir, rmdir, unlink, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../ports/clock.js';
+import { errnoOf } from './errors.js';
+
+const SWEEP_MS = 60 * 60 * 1000;
+/** A neighbour may remove a folder as often as we make it, but hardly this many times in a row. */
+const LINK_TRIES = 20;
+
+/** Writes files that survive a power cut, or leaves nothing: temporary file, fsync, then one atomic step into place. */
+interface Disk {
+  /** Writes and syncs a temporary file with these bytes, hands over its path, and removes it afterwards. */
+  withTemporary<T>(body: Uint8Array, use: (path: string) => Promise<T>): Promise<T>;
+  /** Gives the file a second name, making folders on the way; false if that name is taken. */
+  linkNew(from: string, to: string): Promise<boolean>;
+  /** Makes the entries of a path durable, from its folder up to the root of the store. */
+  sync(path: string): Promise<void>;
+  /** Removes a file, if it is there, and the folders it leaves empty. */
+  removeFile(path: string): Promise<void>;
+}
+
+/** `temporary` lies under `root`, on the same file system. `stamped`: files get their time from `clock`. */
+export function disk(root: string, temporary: string, clock: Clock, stamped: boolean): Disk {
+  let sweptAt = -Infinity;
+  /** Ages are told by the file system alone: `fresh` was just written. A clock that is ahead must not remove live files. */
+  async function sweep(fresh: string): Promise<void> {
+    const now = clock.now();
+    if (Math.abs(now - sweptAt) < SWEEP_MS) return;
+    sweptAt = now;
+    const { mtimeMs: written } = await lstat(fresh);
+    for (const entry of await readdir(temporary)) {
+      const path = join(temporary, entry);
+      const stats = await lstat(path).catch(() => null);
+      if (stats !== null && written - stats.mtimeMs > SWEEP_MS) await unlink(path).catch(() => undefined);
+    }
+  }
+  return {
+    async withTemporary(body, use) {
+      await makeFolder(temporary);
+      const path = join(temporary, randomUUID());
+      try {
+        await writeSynced(path, body);
+        // Times that a clock stamped tell no ages.
+        if (!stamped) await sweep(path);
+        // Half a millisecond more, so that what is rounded down on its way comes back as it was.
+        if (stamped) await utimes(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
+        return await use(path);
+      } finally {
+        await unlink(path).catch(() => undefined);
+      }
+    },
+    linkNew,
+    async sync(path) {
+      for (let at = dirname(path); at.length >= root.length; at = dirname(at)) {
+        await syncFolder(at);
+        if (at === root) return;
+      }
+    },
+    async removeFile(path) {
+      const removed = await succeeds(unlink(path), ['ENOENT', 'ENOTDIR', 'EISDIR']);
+      if (!removed) return;
+      let at = dirname(path);
+      while (at !== root && (await succeeds(rmdir(at), ['ENOTEMPTY', 'EEXIST', 'ENOENT']))) at = dirname(at);
+      await syncFolder(at);
+    },
+  };
+}
+
+async function linkNew(from: string, to: string): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    await makeFolder(dirname(to));
+    try {
+      return await succeeds(link(from, to), ['EEXIST']);
+    } catch (error) {
+      // Someone removed the last object of the folder, and with it the folder, right after we made it.
+      if (errnoOf(error) !== 'ENOENT' || attempt >= LINK_TRIES) throw error;
+    }
+  }
+}
+
+async function writeSynced(path: string, body: Uint8Array): Promise<void> {
+  // Backups hold everything the database holds, so they are for their owner's eyes alone.
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(body);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Makes a folder and those above it, durably. Not `mkdir` with `recursive`: on a read-only file system that one claims
+ * that a folder is missing.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await mkdir(folder, 0o700);
+      await syncFolder(dirname(folder));
+      return;
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return;
+      // Some file systems (/proc) say ENOENT for a folder that can never be made.
+      if (errnoOf(error) !== 'ENOENT' || attempt >= LINK_TRIES) throw error;
+      await makeFolder(dirname(folder));
+    }
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    // What a neighbour removed meanwhile need not be durable, and some network mounts do not sync folders (EINVAL).
+    if (!['ENOENT', 'EINVAL'].includes(errnoOf(error))) throw error;
+  }
+}
+
+async function succeeds(call: Promise<unknown>, expected: readonly string[]): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (expected.includes(errnoOf(error))) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { readFile, rename, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { CreateResult, ObjectStore, StoredBody } from '../../ports/store.js';
+import { systemClock } from '../../services/clock.js';
+import { disk } from './disk.js';
+import { errnoOf, fileError, withFileErrors } from './errors.js';
+import { withNameLock } from './lock.js';
+import { walkFolders, walkObjects } from './walk.js';
+import { checkFolder, checkName, checkPrefix, largestObject, NOT_READ } from '../names.js';
+
+/** `@` is not in the alphabet of names, so this folder can never hide an object nor be listed as one. */
+const WORKSHOP = '@work';
+const CREATE_TRIES = 20;
+/** A folder of that name is no object, and neither is anything below an object. */
+const NOT_THERE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
+
+export interface FileStoreOptions {
+  /** Where the objects lie, each as a plain file under its own name; made when it is missing. */
+  readonly folder: string;
+  readonly clock?: Clock;
+  /** For tests: the store's clock, which sets the time that every object is given. The file system's when left out. */
+  readonly stamps?: Clock;
+}
+
+/**
+ * Objects as files of a local folder, safe among processes of one machine and across crashes. An etag is the SHA-256
+ * of the content in hex. One limit that S3 does not have: no object can be named like the folder of another (`usage`).
+ */
+export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOptions): ObjectStore {
+  const root = resolve(folder);
+  const files = disk(root, join(root, WORKSHOP, 'temporary'), stamps ?? clock, stamps !== undefined);
+  const locks = join(root, WORKSHOP, 'locks');
+
+  async function createOver(path: string, body: Uint8Array): Promise<CreateResult | null> {
+    const found = await readUnless(['ENOENT'], path);
+    if (found === null) return null;
+    if (!found.body.equals(body)) return { created: false };
+    await files.sync(path);
+    return { created: true, etag: etagOf(body) };
+  }
+
+  async function createFrom(temporary: string, path: string, body: Uint8Array): Promise<CreateResult> {
+    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+      if (await files.linkNew(temporary, path)) {
+        await files.sync(path);
+        return { created: true, etag: etagOf(body) };
+      }
+      const outcome = await createOver(path, body);
+      if (outcome !== null) return outcome;
+    }
+    throw new AppError('store-unavailable', 'The object comes and goes while it is being created', {
+      hint: 'Other processes create and remove the same object; try again when they are done.',
+      transient: true,
+    });
+  }
+
+  function swapFrom(temporary: string, path: string, name: string, body: Uint8Array, etag: string) {
+    return withNameLock(locks, name, clock, async (confirm) => {
+      const current = await readUnless(NOT_THERE, path);
+      if (current === null) return null;
+      if (!current.body.equals(body)) {
+        if (current.etag !== etag) return null;
+        confirm();
+        await rename(temporary, path);
+      }
+      await files.sync(path);
+      return etagOf(body);
+    });
+  }
+
+  const pathOf = (name: string): string => {
+    checkName(name);
+    return join(root, name);
+  };
+  return {
+    read: (name) => withFileErrors(root, () => readUnless(NOT_THERE, pathOf(name))),
+    create: (name, body) =>
+      withFileErrors(root, async () => {
+        const path = pathOf(name);
+        return files
+          .withTemporary(body, (temporary) => createFrom(temporary, path, body))
+          .catch((error: unknown) => {
+            throw errnoOf(error) === 'EISDIR' ? folderInTheWay(path) : error;
+          });
+      }),
+    swap: (name, body, etag) =>
+      withFileErrors(root, async () => {
+        const path = pathOf(name);
+        return files.withTemporary(body, (temporary) => swapFrom(temporary, path, name, body, etag));
+      }),
+    remove: (name) =>
+      withFileErrors(root, async () => {
+        const path = pathOf(name);
+        await withNameLock(locks, name, clock, () => files.removeFile(path));
+      }),
+    list(prefix) {
+      checkPrefix(prefix);
+      return withIterationErrors(root, walkObjects(root, prefix));
+    },
+    folders(prefix) {
+      checkFolder(prefix);
+      return withIterationErrors(root, walkFolders(root, prefix));
+    },
+  };
+}
+
+/** A folder in the place of an object is no object; but none can be written there. */
+function folderInTheWay(path: string): AppError {
+  return new AppError('usage', `${path} is a folder, and an object has to be written under that name`, {
+    hint: `See what is in it, then move it out of the backup folder: \`mv '${path}' /tmp\`. No object can be named like the folder of another.`,
+  });
+}
+
+async function* withIterationErrors<T>(root: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw fileError(root, error);
+  }
+}
+
+async function readUnless(absent: readonly string[], path: string): Promise<StoredBody | null> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    if (size > largestObject(path)) return { body: NOT_READ, etag: `not-read-${size}-${mtimeMs}` };
+    const body = await readFile(path);
+    return { body, etag: etagOf(body) };
+  } catch (error) {
+    if (absent.includes(errnoOf(error))) return null;
+    throw error;
+  }
+}
+
+function etagOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex');
+}

@@ -1,0 +1,213 @@
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../ports/clock.js';
+import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../../ports/store.js';
+import type { S3Credentials } from './credentials.js';
+import { s3Checksums } from './checksums.js';
+import { isNoSuchKey, isPreconditionFailed, s3Error, type S3Variables } from './errors.js';
+import { checkFolder, checkName, checkPrefix, isObjectName, largestObject, NOT_READ } from '../names.js';
+
+export type { S3Variables };
+
+export interface S3StoreOptions {
+  readonly bucket: string;
+  /** Put before every name, with a slash in between; empty for the whole bucket. */
+  readonly prefix: string;
+  readonly region: string;
+  /** Base URL of an S3-compatible store; AWS when left out. */
+  readonly endpoint?: string;
+  readonly credentials: S3Credentials;
+  /** Where the credentials are from, in words for the operator. */
+  readonly credentialSource?: string;
+  /** How the variables begin that set this bucket; for hints. Default `S3_`. */
+  readonly variables?: S3Variables;
+  /** Longest wait for a connection, and for a whole answer, in milliseconds. */
+  readonly timeouts?: { readonly connectMs: number; readonly requestMs: number };
+  /** Requests are signed with its time. */
+  readonly clock?: Clock;
+}
+
+type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string };
+
+/** For a name that others create and remove all the time. */
+const CREATE_TRIES = 10;
+
+/** What a conditional write found under the name: our bytes (written now or before), others' bytes, or nothing. */
+type Written = { readonly ours: string } | { readonly other: string } | 'absent';
+
+/**
+ * Objects in an S3 bucket that honours conditional writes (AWS since November 2024, see "Add preconditions to S3
+ * operations" in its user guide). One request a call, without a retry: wrap it in `retryingStore`.
+ */
+export function s3Store(options: S3StoreOptions): ObjectStore {
+  const { bucket: Bucket } = options;
+  const root = options.prefix.replace(/^\/+|\/+$/g, '');
+  const base = root === '' ? '' : `${root}/`;
+  const client = s3Client(options);
+  const checksums = s3Checksums(options.endpoint === undefined);
+  let bareEtags = false;
+
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw s3Error(Bucket, error, {
+        source: options.credentialSource ?? null,
+        variables: options.variables ?? 'S3_',
+      });
+    }
+  }
+  const keyOf = (name: string): string => {
+    checkName(name);
+    return `${base}${name}`;
+  };
+
+  async function get(Key: string): Promise<StoredBody | null> {
+    try {
+      const answer = await client.send(new GetObjectCommand({ Bucket, Key }));
+      if ((answer.ContentLength ?? 0) > largestObject(Key)) {
+        (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
+        return { body: NOT_READ, etag: etagIn(answer) };
+      }
+      const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+      if (bytes.length !== (answer.ContentLength ?? bytes.length)) throw brokenAnswer('object is cut short');
+      return { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), etag: etagIn(answer) };
+    } catch (error) {
+      if (isNoSuchKey(error)) return null;
+      throw error;
+    }
+  }
+
+  async function put(Key: string, body: Uint8Array, condition: Condition): Promise<Written> {
+    try {
+      const answer = await checksums.put(body, (checksum) =>
+        client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition, ...checksum })),
+      );
+      return { ours: etagIn(answer) };
+    } catch (error) {
+      if (isNoSuchKey(error)) return 'absent';
+      if (!isPreconditionFailed(error)) throw error;
+      const found = await get(Key);
+      if (found === null) return 'absent';
+      return found.body.equals(body) ? { ours: found.etag } : { other: found.etag };
+    }
+  }
+
+  async function create(Key: string, body: Uint8Array): Promise<CreateResult> {
+    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+      const written = await put(Key, body, { IfNoneMatch: '*' });
+      // 'absent': it was there when we wrote and is gone now, so only writing again tells whether the name is free.
+      if (written !== 'absent') {
+        return 'ours' in written ? { created: true, etag: written.ours } : { created: false };
+      }
+    }
+    throw brokenAnswer('store takes the object for one that is there, and does not have it');
+  }
+
+  async function swap(Key: string, body: Uint8Array, etag: string): Promise<string | null> {
+    const attempt = () => put(Key, body, { IfMatch: bareEtags ? etag.replaceAll('"', '') : etag });
+    let written = await attempt();
+    if (typeof written === 'object' && 'other' in written && written.other === etag) {
+      // Refused although the etag is right: Ceph compares it without the quotes that RFC 9110 puts around it.
+      bareEtags = !bareEtags;
+      written = await attempt();
+    }
+    return typeof written === 'object' && 'ours' in written ? written.ours : null;
+  }
+
+  async function* pages(Prefix: string, Delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
+    let ContinuationToken: string | undefined;
+    do {
+      const page = await guarded(() =>
+        client.send(new ListObjectsV2Command({ Bucket, Prefix: `${base}${Prefix}`, Delimiter, ContinuationToken })),
+      );
+      yield page;
+      ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (ContinuationToken !== undefined);
+  }
+
+  return {
+    read: (name) => guarded(() => get(keyOf(name))),
+    create: (name, body) => guarded(() => create(keyOf(name), body)),
+    swap: (name, body, etag) => guarded(() => swap(keyOf(name), body, etag)),
+    remove: (name) =>
+      guarded(async () => {
+        await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(name) }));
+      }),
+    async *list(prefix): AsyncGenerator<StoredObject> {
+      checkPrefix(prefix);
+      for await (const page of pages(prefix)) {
+        for (const { ETag, Key, Size, LastModified } of page.Contents ?? []) {
+          const object = describe(Key?.slice(base.length), Size, LastModified);
+          if (object !== null) yield ETag === undefined ? object : { ...object, version: ETag };
+        }
+      }
+    },
+    async *folders(prefix) {
+      checkFolder(prefix);
+      const found: string[] = [];
+      for await (const page of pages(prefix, '/')) {
+        const names = (page.CommonPrefixes ?? []).map((entry) => entry.Prefix?.slice(base.length, -1) ?? '');
+        found.push(...names.filter(isObjectName).map((name) => name.slice(prefix.length)));
+      }
+      // The store sorts them with their slash, which puts "a-b/" before "a/".
+      yield* found.sort();
+    },
+  };
+}
+
+/** A client without retries, for one bucket. */
+export function s3Client(options: S3StoreOptions): S3Client {
+  return new S3Client(clientConfig(options));
+}
+
+function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }: S3StoreOptions) {
+  const { connectMs, requestMs } = timeouts ?? { connectMs: 5_000, requestMs: 60_000 };
+  return {
+    region,
+    credentials,
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: connectMs,
+      requestTimeout: requestMs,
+      socketTimeout: requestMs,
+      throwOnRequestTimeout: true,
+    },
+    ...(clock === undefined ? {} : { systemClockOffset: clock.now() - Date.now() }),
+    // AWS's certificate fits one label before the service's name: a bucket with a dot in it goes into the path.
+    ...(bucket.includes('.') ? { forcePathStyle: true } : {}),
+    // Compatible stores need not know bucket subdomains nor the checksum headers that AWS introduced in 2025.
+    ...(endpoint === undefined
+      ? {}
+      : {
+          endpoint,
+          forcePathStyle: true,
+          requestChecksumCalculation: 'WHEN_REQUIRED' as const,
+          responseChecksumValidation: 'WHEN_REQUIRED' as const,
+        }),
+  };
+}
+
+/** Null for what is in the bucket but not of our making, such as the empty "folder" objects of web consoles. */
+function describe(name = '', size = 0, modified?: Date): StoredObject | null {
+  return isObjectName(name) ? { name, size, modifiedAt: modified?.getTime() ?? 0 } : null;
+}
+
+function etagIn(answer: { ETag?: string | undefined }): string {
+  if (answer.ETag === undefined) throw brokenAnswer('answer has no ETag');
+  return answer.ETag;
+}
+
+function brokenAnswer(what: string): AppError {
+  return new AppError('store-unavailable', `The ${what}`, {
+    hint: 'Check S3_ENDPOINT: what answers there may be no S3 service, or something stands in between. Else try again.',
+    transient: true,
+  });
+}

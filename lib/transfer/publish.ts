@@ -1,0 +1,168 @@
+import { AppError } from '../errors.js';
+import type { Clock, ObjectStore, Encryptor, Signer } from '../ports/index.js';
+import { encodeJson } from '../json.js';
+import { previousLink } from '../snapshot/catalog.js';
+import { checkPart } from '../snapshot/check-part.js';
+import { writeKeyIndex } from '../snapshot/key-index.js';
+import { encryptName } from '../snapshot/ledger.js';
+import {
+  loadManifest,
+  signManifest,
+  sha256,
+  type Imported,
+  type Ledger,
+  type Manifest,
+  type ManifestBody,
+  type Part,
+} from '../snapshot/manifest.js';
+import { adoptedName, manifestName, partFile, partName } from '../snapshot/names.js';
+import { projectLabel } from '../snapshot/project-label.js';
+import { fromText } from '../snapshot/text.js';
+import { writeVerification } from '../snapshot/verification.js';
+import type { Staged } from './stage.js';
+
+/** The fencing number of what no run wrote. */
+const FENCE = 1;
+
+interface PublishPorts {
+  readonly clock: Clock;
+  readonly encryptor: Encryptor;
+  readonly signer: Signer;
+  readonly store: ObjectStore;
+}
+
+/**
+ * Writes the manifest of a staged file beside its parts, so that the scratch store holds a snapshot that a restore takes.
+ * Where only a public key is set nothing can be signed: the snapshot, which nobody else can have written, counts as adopted.
+ */
+export async function finishStaged(
+  { clock, signer }: Pick<PublishPorts, 'clock' | 'signer'>,
+  { body, store }: Staged,
+): Promise<Manifest> {
+  const bytes = signManifest(body, signer);
+  await store.create(manifestName(body.id), bytes);
+  const at = new Date(clock.now()).toISOString();
+  await store.create(adoptedName(body.id), encodeJson({ manifestSha256: sha256(bytes), at }));
+  await writeVerification(store, body.id, { state: 'verified', at, run: body.id, depth: 'lines', findings: [] });
+  return demandManifest(store, body.id);
+}
+
+/**
+ * Copies a staged file into a store as a snapshot, encrypted and signed as the snapshots there are, and reads it back.
+ * `signal` stops it. Whatever fails, what was written of it is removed; without a manifest it is no snapshot.
+ */
+export async function publishStaged(ports: PublishPorts, staged: Staged, signal: AbortSignal): Promise<Manifest> {
+  const { store } = ports;
+  const { id } = staged.body;
+  try {
+    return await publish(ports, staged, signal);
+  } catch (error) {
+    if ((await store.read(manifestName(id)).catch(() => null)) === null) await withdraw(store, id);
+    throw error;
+  }
+}
+
+async function publish(
+  ports: PublishPorts,
+  { body, sections, store: scratch }: Staged,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const { clock, encryptor, signer, store } = ports;
+  const { id } = body;
+  const parts: Part[] = [];
+  for (const [number, part] of body.parts.entries()) {
+    if (signal.aborted) throw signal.reason;
+    const found = await scratch.read(partName(id, part.name));
+    const sealed = await encryptor.encrypt(found?.body ?? Buffer.alloc(0));
+    const name = partFile(number, FENCE, encryptor.suffix);
+    if (!(await store.create(partName(id, name), sealed)).created) throw taken(id);
+    parts.push({ ...part, name, stored: { bytes: sealed.length, sha256: sha256(sealed) } });
+  }
+  const keyIndex = await writeKeyIndex(ports, { id, fence: FENCE }, sections);
+  const depth = await readBack(ports, id, parts, signal);
+  const sealed: ManifestBody = {
+    ...body,
+    parts,
+    keyIndex,
+    counts: encryptor.suffix === '' ? body.counts : { ...body.counts, byProject: labelled(body.counts.byProject) },
+    ledger: await encryptedLedger(encryptor, body.ledger),
+    recipients: [...encryptor.recipients],
+    ...(body.imported === undefined || encryptor.suffix === '' ? {} : { imported: withoutNames(body.imported) }),
+    readBackAt: new Date(clock.now()).toISOString(),
+    previous: await previousLink(store, id),
+  };
+  await store.create(manifestName(id), signManifest(sealed, signer));
+  const manifest = await demandManifest(store, id);
+  const at = new Date(clock.now()).toISOString();
+  await writeVerification(store, id, { state: 'verified', at, run: id, depth, findings: [] });
+  return manifest;
+}
+
+async function readBack(
+  { encryptor, store }: PublishPorts,
+  id: string,
+  parts: readonly Part[],
+  signal: AbortSignal,
+): Promise<'lines' | 'stored-bytes'> {
+  let depth: 'lines' | 'stored-bytes' = 'lines';
+  for (const part of parts) {
+    if (signal.aborted) throw signal.reason;
+    const { findings, index } = await checkPart({ store, encryptor }, id, part, parts);
+    if (findings[0] !== undefined) {
+      throw new AppError(
+        'damaged',
+        `The store did not give back what was written: ${findings[0].code} ${findings[0].subject}`,
+        {
+          hint: 'Check the bucket (versioning, lifecycle rules, other writers) and import again.',
+        },
+      );
+    }
+    if (index === null) depth = 'stored-bytes';
+  }
+  return depth;
+}
+
+async function demandManifest(store: ObjectStore, id: string): Promise<Manifest> {
+  const loaded = await loadManifest(store, id);
+  if (loaded !== null && loaded.manifest.seal.sha256 === sha256(loaded.sealed)) return loaded.manifest;
+  throw new AppError('damaged', `The manifest of snapshot ${id} did not come back as it was written`, {
+    hint: 'Check the bucket: something alters objects on their way. Then import again.',
+  });
+}
+
+/** Whoever reads the store must not learn from it what the file was called, nor what was selected. */
+function withoutNames({ bytes, format, layers, selection, sha256: sum }: Imported): Imported {
+  return { bytes, sha256: sum, format, layers, ...(selection === undefined ? {} : { selection: '' }) };
+}
+
+function labelled(projects: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(projects).map(([project, count]) => [projectLabel(project), count]));
+}
+
+async function encryptedLedger(encryptor: Encryptor, ledger: Ledger): Promise<Ledger> {
+  const encryptedNames = async (list: Ledger['failed']): Promise<Ledger['failed']> => {
+    const keys: Ledger['failed']['keys'] = [];
+    for (const { key, reason } of list.keys) {
+      const plain = typeof key === 'object' && 'age' in key ? Buffer.alloc(0) : fromText(key);
+      keys.push({ key: await encryptName(encryptor, plain), reason });
+    }
+    return { ...list, keys };
+  };
+  return {
+    ...ledger,
+    failed: await encryptedNames(ledger.failed),
+    unsupported: { ...ledger.unsupported, ...(await encryptedNames(ledger.unsupported)) },
+  };
+}
+
+async function withdraw(store: ObjectStore, id: string): Promise<void> {
+  try {
+    for await (const { name } of store.list(`snapshots/${id}/`)) await store.remove(name);
+  } catch {
+    // Parts without a manifest mean nothing.
+  }
+}
+
+function taken(id: string): AppError {
+  return new AppError('fenced', `Something else is writing snapshot ${id}`, { hint: 'Import again.' });
+}

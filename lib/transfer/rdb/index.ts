@@ -1,0 +1,199 @@
+import type { ExpiryTime } from '../../snapshot/expiry-time.js';
+import { FileFault, malformed } from '../fault.js';
+import { ByteReader, type Window } from '../read/bytes.js';
+import type { Item, ReadingFacts, ReadOptions } from '../read/items.js';
+import { Crc64 } from './crc64.js';
+import { plainCount, plainLength, RdbError, readString, timeOf } from './primitives.js';
+import { isReadable, valueLines, type Dialect } from './values.js';
+
+const OLDEST = 9;
+const MODULE = 7;
+
+const OPCODE = {
+  slotInfo: 244,
+  function: 245,
+  moduleAux: 247,
+  idle: 248,
+  frequency: 249,
+  aux: 250,
+  resize: 251,
+  expiryMs: 252,
+  expiry: 253,
+  select: 254,
+  end: 255,
+} as const;
+
+export function isRdb(head: Buffer): boolean {
+  return /^(?:REDIS\d{4}|VALKEY\d{3})/.test(head.subarray(0, 9).toString('latin1'));
+}
+
+/**
+ * The records of an RDB file of version 9 or later, as Redis from 5 on and Valkey write it. Throws FileFault for what is
+ * damaged, and for a type or mark that is not known: what is not known cannot be passed over.
+ */
+export async function* rdbItems(
+  chunks: AsyncGenerator<Buffer>,
+  facts: ReadingFacts,
+  options: ReadOptions,
+): AsyncGenerator<Item> {
+  const crc = new Crc64();
+  const reader = new ByteReader(chunks, (bytes) => crc.update(bytes));
+  try {
+    yield* items(reader, crc, facts, options);
+  } catch (error) {
+    if (error instanceof RdbError) throw malformed(`byte ${reader.offset}`, error.message);
+    throw error;
+  }
+}
+
+async function* items(reader: ByteReader, crc: Crc64, facts: ReadingFacts, options: ReadOptions): AsyncGenerator<Item> {
+  const { dialect, version } = await reader.read(header);
+  if (version < OLDEST)
+    throw new FileFault(
+      'invalid',
+      '',
+      `it is an RDB file of version ${version}, and 9 is the oldest that is read`,
+      HINT,
+    );
+  const bases = new Databases(options.database);
+  let database = 0;
+  let functions = 0;
+  let expiry: ExpiryTime | null = null;
+  for (;;) {
+    const code = await reader.read((window) => window.u8());
+    if (code === OPCODE.end) break;
+    if (code < 128) {
+      const key = await reader.read(readString);
+      const isWanted = bases.wants(database, reader.offset);
+      const head = { key, expiry };
+      expiry = null;
+      if (code === MODULE) {
+        const name = await passModule(reader);
+        if (isWanted) yield { lost: 'unsupported', key, reason: `type ${name}` };
+        continue;
+      }
+      if (!isReadable(code, dialect)) throw unknown(`type ${code}`, reader.offset);
+      for await (const line of valueLines(reader, code, dialect, head)) if (isWanted) yield { line };
+      continue;
+    }
+    if (code === OPCODE.expiryMs) expiry = timeOf(await reader.read((window) => window.u64le()));
+    else if (code === OPCODE.expiry) expiry = Math.max(0, await reader.read((window) => window.u32le() | 0)) * 1000;
+    else if (code === OPCODE.select) database = await reader.read(plainLength);
+    else if (code === OPCODE.aux)
+      takeAux(await reader.read((window) => [readString(window), readString(window)] as const), facts);
+    else if (code === OPCODE.resize) await reader.read((window) => [plainLength(window), plainLength(window)]);
+    else if (code === OPCODE.idle) await reader.read(plainCount);
+    else if (code === OPCODE.frequency) await reader.read((window) => window.u8());
+    else if (code === OPCODE.slotInfo)
+      await reader.read((window) => [plainCount(window), plainCount(window), plainCount(window)]);
+    else if (code === OPCODE.function) functions += (await reader.read(readString), 1);
+    else if (code === OPCODE.moduleAux) await passAux(reader);
+    else throw unknown(`mark ${code}`, reader.offset);
+  }
+  await checkEnd(reader, crc, facts);
+  facts.remarks.push(...bases.remarks());
+  if (functions > 0)
+    facts.remarks.push(`function libraries in the file (${functions}) are no keys and were passed over`);
+}
+
+const HINT =
+  'Load it into a newer server and save it from there, or ask there for a dump in another format: docs/format.md.';
+
+function header(window: Window): { dialect: Dialect; version: number } {
+  const magic = window.bytes(9).toString('latin1');
+  const isValkey = magic.startsWith('VALKEY');
+  return { dialect: isValkey ? 'valkey' : 'redis', version: Number(magic.slice(isValkey ? 6 : 5)) };
+}
+
+function unknown(what: string, offset: number): FileFault {
+  return new FileFault(
+    'newer-format',
+    `byte ${offset}`,
+    `${what} of an RDB file is not known here`,
+    'It was written by a newer server. Load it there, and take a backup of that database or a dump in another format: docs/format.md.',
+  );
+}
+
+function takeAux([name, value]: readonly [Buffer, Buffer], facts: ReadingFacts): void {
+  const seconds = Number(value.toString('latin1'));
+  if (name.toString('latin1') === 'ctime' && Number.isSafeInteger(seconds)) facts.takenAt = seconds * 1000;
+}
+
+/** The last eight bytes are the checksum of all before; 0 where the server was told to make none. */
+async function checkEnd(reader: ByteReader, crc: Crc64, facts: ReadingFacts): Promise<void> {
+  reader.flush();
+  const computed = crc.value();
+  const stored = await reader.read((window) => window.u64le());
+  if (stored === 0n) facts.remarks.push('the RDB file has no checksum, so that bytes that were altered would not show');
+  else if (stored !== computed) throw malformed('', 'its checksum does not fit: bytes of it were altered');
+  if (!(await reader.atEnd()))
+    throw malformed(
+      `byte ${reader.offset}`,
+      'something follows the end of the RDB file',
+      'An append-only file with an RDB file at its beginning is not read: make the server save an RDB file (BGSAVE).',
+    );
+}
+
+/** Which of the databases of a file is meant. */
+class Databases {
+  private only: number | null = null;
+  private readonly others = new Map<number, number>();
+
+  constructor(private readonly asked: number | null) {}
+
+  wants(database: number, offset: number): boolean {
+    if (this.asked !== null && database !== this.asked) {
+      this.others.set(database, (this.others.get(database) ?? 0) + 1);
+      return false;
+    }
+    this.only ??= database;
+    if (this.only === database) return true;
+    throw severalDatabases(this.only, database, `byte ${offset}`);
+  }
+
+  remarks(): string[] {
+    return [...this.others].map(([database, keys]) => `keys of database ${database} were passed over: ${keys}`);
+  }
+}
+
+export function severalDatabases(one: number, other: number, where: string): FileFault {
+  return new FileFault(
+    'usage',
+    where,
+    `it has keys of database ${one} and of database ${other}`,
+    `Upstash has one: say which is meant, such as --database ${one}.`,
+  );
+}
+
+const NAME = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Nine letters of six bits, and ten bits of a version. */
+function moduleName(id: bigint): string {
+  let name = '';
+  for (let at = 0n; at < 9n; at++) name = NAME.charAt(Number((id >> (10n + at * 6n)) & 63n)) + name;
+  return name;
+}
+
+async function passModule(reader: ByteReader): Promise<string> {
+  const id = await reader.read(plainCount);
+  await passModuleValues(reader);
+  return moduleName(id);
+}
+
+async function passAux(reader: ByteReader): Promise<void> {
+  await reader.read((window) => [plainCount(window), plainCount(window), plainCount(window)]);
+  await passModuleValues(reader);
+}
+
+/** Values of modules say of what kind each piece is, so that they can be passed over. */
+async function passModuleValues(reader: ByteReader): Promise<void> {
+  for (;;) {
+    const kind = await reader.read(plainLength);
+    if (kind === 0) return;
+    if (kind === 1 || kind === 2) await reader.read(plainCount);
+    else if (kind === 3) await reader.read((window) => window.bytes(4));
+    else if (kind === 4) await reader.read((window) => window.bytes(8));
+    else if (kind === 5) await reader.read(readString);
+    else throw new RdbError("a module's value is damaged");
+  }
+}

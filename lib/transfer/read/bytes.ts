@@ -1,0 +1,148 @@
+import { cutShort } from '../fault.js';
+
+/** What a parser throws when the bytes that are there end before what it reads. */
+class NeedMore extends Error {
+  constructor(readonly bytes: number) {
+    super('more bytes are needed');
+  }
+}
+
+/** Bytes that are read from front to back; each method takes what it gives. */
+export class Window {
+  buffer: Buffer = Buffer.alloc(0);
+  at = 0;
+
+  demand(bytes: number): void {
+    if (this.buffer.length - this.at < bytes) throw new NeedMore(this.at + bytes - this.buffer.length);
+  }
+
+  u8(): number {
+    this.demand(1);
+    return this.buffer[this.at++] ?? 0;
+  }
+
+  u32be(): number {
+    this.demand(4);
+    const value = this.buffer.readUInt32BE(this.at);
+    this.at += 4;
+    return value;
+  }
+
+  u64be(): bigint {
+    this.demand(8);
+    const value = this.buffer.readBigUInt64BE(this.at);
+    this.at += 8;
+    return value;
+  }
+
+  u64le(): bigint {
+    this.demand(8);
+    const value = this.buffer.readBigUInt64LE(this.at);
+    this.at += 8;
+    return value;
+  }
+
+  i64le(): bigint {
+    return BigInt.asIntN(64, this.u64le());
+  }
+
+  u32le(): number {
+    this.demand(4);
+    const value = this.buffer.readUInt32LE(this.at);
+    this.at += 4;
+    return value;
+  }
+
+  doubleLe(): number {
+    this.demand(8);
+    const value = this.buffer.readDoubleLE(this.at);
+    this.at += 8;
+    return value;
+  }
+
+  /** A view: copy it to keep it beyond the next read. */
+  bytes(length: number): Buffer {
+    this.demand(length);
+    const value = this.buffer.subarray(this.at, this.at + length);
+    this.at += length;
+    return value;
+  }
+
+  /** The bytes up to `\r\n`, which is taken too. */
+  crlf(longest: number): Buffer {
+    const end = this.buffer.indexOf('\r\n', this.at, 'latin1');
+    if (end === -1 && this.buffer.length - this.at <= longest) throw new NeedMore(1);
+    const value = this.buffer.subarray(this.at, end === -1 ? this.at + longest : end);
+    this.at = end === -1 ? this.at + longest : end + 2;
+    return value;
+  }
+}
+
+/**
+ * Reads a binary file in units: a parser sees the bytes that are there and is called again from the same place when they
+ * are too few. Memory holds one unit and a chunk.
+ */
+export class ByteReader {
+  private readonly window = new Window();
+  private base = 0;
+  private over = false;
+
+  /** `onBytes` sees every byte that was taken, in order. */
+  constructor(
+    private readonly chunks: AsyncGenerator<Buffer>,
+    private readonly onBytes: (bytes: Buffer) => void = () => undefined,
+  ) {}
+
+  /** Bytes taken so far. */
+  get offset(): number {
+    return this.base + this.window.at;
+  }
+
+  /** Throws FileFault when the file ends before the unit does. */
+  async read<T>(parse: (window: Window) => T): Promise<T> {
+    const { window } = this;
+    for (;;) {
+      const from = window.at;
+      try {
+        return parse(window);
+      } catch (error) {
+        if (!(error instanceof NeedMore)) throw error;
+        window.at = from;
+        if (!(await this.fill(error.bytes)))
+          throw cutShort(`byte ${this.base + window.buffer.length}`, 'it ends in the middle of a value');
+      }
+    }
+  }
+
+  async atEnd(): Promise<boolean> {
+    return this.window.at === this.window.buffer.length && !(await this.fill(1));
+  }
+
+  /** Hands what was taken to `onBytes` at once. */
+  flush(): void {
+    const { window } = this;
+    if (window.at === 0) return;
+    this.onBytes(window.buffer.subarray(0, window.at));
+    this.base += window.at;
+    window.buffer = window.buffer.subarray(window.at);
+    window.at = 0;
+  }
+
+  private async fill(bytes: number): Promise<boolean> {
+    if (this.over) return false;
+    this.flush();
+    const gathered = [this.window.buffer];
+    for (let got = 0; got < bytes;) {
+      const next = await this.chunks.next();
+      if (next.done === true) {
+        this.over = true;
+        this.window.buffer = Buffer.concat(gathered);
+        return false;
+      }
+      gathered.push(next.value);
+      got += next.value.length;
+    }
+    this.window.buffer = Buffer.concat(gathered);
+    return true;
+  }
+}

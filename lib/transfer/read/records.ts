@@ -1,0 +1,305 @@
+import { z } from 'zod';
+import { MAX_KEY_EXPIRY } from '../../snapshot/expiry-time.js';
+import { isRecordType, keyOf, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import { cutShort, FileFault, lineOf, malformed } from '../fault.js';
+import type { Item, ReadingFacts } from './items.js';
+import type { Line } from './lines.js';
+
+/** What stands in the first and last line of an export, which tells where it ends. */
+export const MARK = 'soulcaster-backup';
+export const EXPORT_VERSION = 1;
+
+const text = z.union([z.string(), z.strictObject({ b: z.string() })]);
+
+const headSchema = z.object({
+  [MARK]: z.literal('export'),
+  formatVersion: z.number().int(),
+  snapshot: z.string(),
+  source: z.string(),
+  label: z.string().optional(),
+  window: z.object({ from: z.string(), to: z.string() }),
+  state: z.enum(['complete', 'incomplete']),
+  lacks: z.number().int().nonnegative(),
+  unsupported: z.record(z.string(), z.number().int().positive()),
+  selection: z
+    .object({
+      projects: z.array(z.string()),
+      families: z.array(z.string()),
+      matches: z.array(z.string()),
+      keys: z.array(text),
+    })
+    .nullable(),
+});
+
+const endSchema = z.object({ [MARK]: z.literal('end'), keys: z.number().int(), lines: z.number().int() });
+
+/** Whether a first line is one of this program's own. */
+export function isOwnLine(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return MARK in value || ('k' in value && 't' in value && 'v' in value);
+}
+
+/** The records of an export, of a part, or of parts that were put together. Every line is checked. */
+export async function* recordItems(lines: AsyncGenerator<Line>, facts: ReadingFacts): AsyncGenerator<Item> {
+  const open = new OpenRecord();
+  let [seen, keys, lastNumber] = [0, 0, 0];
+  let ended = false;
+  for await (const line of lines) {
+    const { number } = line;
+    const where = lineOf(number);
+    if (ended) throw malformed(where, 'it comes after the line that says where the export ends');
+    if (!line.ended) throw cutShort(where, 'its last line has no end');
+    const value = parseObject(line);
+    lastNumber = number;
+    if (MARK in value) {
+      if (number === 1) readHead(value, facts);
+      else ended = checkEnd(value, where, seen, keys);
+      continue;
+    }
+    const record = checkLine(value, where);
+    seen += 1;
+    if (record.i === undefined || record.i === 0) keys += 1;
+    yield* open.see(record, where, facts.head !== null);
+  }
+  yield* open.end(lineOf(lastNumber), facts.head !== null);
+  if (facts.head !== null && !ended) throw cutShort(lineOf(lastNumber), 'the line that ends an export is missing');
+  if (facts.head === null)
+    facts.remarks.push(
+      'nothing in the file says where it ends, so that lines that were left out at its end would not show',
+    );
+}
+
+/** Throws FileFault for a line that is no JSON object. */
+export function parseObject({ number, text: json }: Line): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw malformed(lineOf(number), 'it is no JSON');
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw malformed(lineOf(number), 'it is no JSON object');
+}
+
+function readHead(value: Record<string, unknown>, facts: ReadingFacts): void {
+  const version = value['formatVersion'];
+  if (typeof version === 'number' && version > EXPORT_VERSION) {
+    throw new FileFault(
+      'newer-format',
+      lineOf(1),
+      `it was written by a newer version: its format is ${version}`,
+      'Use the version of soulcaster-backup that wrote it, or a newer one.',
+    );
+  }
+  const parsed = headSchema.safeParse(value);
+  if (!parsed.success) throw malformed(lineOf(1), 'the first line of the export is not as it was written');
+  facts.head = parsed.data as unknown as NonNullable<ReadingFacts['head']>;
+  const at = Date.parse(parsed.data.window.to);
+  facts.takenAt = Number.isNaN(at) ? null : at;
+}
+
+function checkEnd(value: Record<string, unknown>, where: string, lines: number, keys: number): boolean {
+  const parsed = endSchema.safeParse(value);
+  if (!parsed.success) throw malformed(where, 'the last line of the export is not as it was written');
+  if (parsed.data.lines === lines && parsed.data.keys === keys) return true;
+  throw malformed(
+    where,
+    `${lines} lines with ${keys} keys stand before it, and ${parsed.data.lines} with ${parsed.data.keys} were written`,
+  );
+}
+
+/** The lines of one record follow one another, with the same key, type and expiry, numbered from 0. */
+class OpenRecord {
+  private open: { key: string; line: RecordLine; next: number } | null = null;
+  /** Whether lines are passed over whose record began in a part that is not in the file. */
+  private headless: string | null = null;
+  /** Of an open stream. */
+  private lastEntry: string | null = null;
+
+  *see(line: RecordLine, where: string, strict: boolean): Generator<Item> {
+    const key = keyOf(line).toString('latin1');
+    const { i = 0 } = line;
+    if (this.open === null && i > 0) {
+      if (strict) throw malformed(where, 'it continues with a key that no line before it begins');
+      if (this.headless !== key)
+        yield { lost: 'failed', key: keyOf(line), reason: 'its first lines are in an earlier part' };
+      this.headless = line.last === true ? null : key;
+      return;
+    }
+    this.headless = null;
+    if (this.open === null || i === 0) {
+      if (this.open !== null) throw malformed(where, 'a key begins before the one before it has ended');
+      if (line.i !== undefined && line.last !== true) this.open = { key, line, next: 1 };
+    } else {
+      const { line: first, next } = this.open;
+      const isSame = this.open.key === key && first.t === line.t && first.x === line.x && i === next;
+      if (!isSame) throw malformed(where, 'it does not go on with the key of the line before it');
+      this.open = line.last === true ? null : { ...this.open, next: next + 1 };
+    }
+    if (line.t === 'stream') this.demandOrder(line, where);
+    yield { line };
+  }
+
+  /** Redis takes entries in their order alone, and no last id before the last of them. */
+  private demandOrder({ i = 0, v }: RecordLine, where: string): void {
+    const { entries, lastId } = v as StreamValue;
+    if (i === 0) this.lastEntry = null;
+    for (const [id] of entries) {
+      if (!comesAfter(id, this.lastEntry)) throw malformed(where, 'the entries of the stream are not in their order');
+      this.lastEntry = id;
+    }
+    if (lastId !== undefined && this.lastEntry !== null && comesAfter(this.lastEntry, lastId))
+      throw malformed(where, "the stream's last id comes before its last entry");
+  }
+
+  /** A record that continues in a part that is not in the file is taken back. */
+  *end(where: string, strict: boolean): Generator<Item> {
+    if (this.open === null) return;
+    if (strict) throw cutShort(where, 'the last key has no last line');
+    const { line, next } = this.open;
+    const v = emptyValue(line);
+    yield { line: { k: line.k, t: line.t, i: next, last: true, void: true, v } };
+    yield { lost: 'failed', key: keyOf(line), reason: 'its last lines are in a later part' };
+  }
+}
+
+function emptyValue({ t }: RecordLine): RecordLine['v'] {
+  return t === 'stream' ? { entries: [] } : t === 'string' || t === 'json' ? '' : [];
+}
+
+/** Whether a text has UTF-8: half of a surrogate pair has none, and would be replaced when it is written. */
+export const isWhole = (value: string): boolean => !/\p{Surrogate}/u.test(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const isText = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? isWhole(value)
+    : isObject(value) && typeof value['b'] === 'string' && BASE64.test(value['b']);
+const isCount = (value: unknown): boolean =>
+  typeof value === 'string' ? /^\d{1,20}$/.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
+const isTime = (value: unknown): boolean => isCount(value) && BigInt(value as string) <= BigInt(MAX_KEY_EXPIRY);
+const LARGEST_ID_PART = 2n ** 64n - 1n;
+/** Whether it is an id of a stream as Redis prints it. */
+export const isStreamId = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  /^\d{1,20}-\d{1,20}$/.test(value) &&
+  value.split('-').every((part) => BigInt(part) <= LARGEST_ID_PART);
+/** Of an entry: Redis takes neither 0-0 nor one without fields. */
+export const isEntry = (id: unknown, fields: unknown): boolean =>
+  isStreamId(id) && !/^0+-0+$/.test(id) && Array.isArray(fields) && fields.length > 0 && fields.length % 2 === 0;
+
+/** Whether the id comes after the one before it, as an entry must; `before` is null for the first. */
+export function comesAfter(id: string, before: string | null): boolean {
+  if (before === null) return true;
+  const [[ms = 0n, number = 0n], [msBefore = 0n, numberBefore = 0n]] = [idParts(id), idParts(before)];
+  return ms === msBefore ? number > numberBefore : ms > msBefore;
+}
+
+function idParts(id: string): bigint[] {
+  return id.split('-').map(BigInt);
+}
+const SCORE = /^-?(?:inf|(\d+(?:\.\d+)?)(?:e[-+]?\d+)?)$/;
+/** Whether it is a score as Redis prints it; digits that are beyond the range of a double Redis does not take. */
+export const isScore = (value: unknown): value is string => {
+  const match = typeof value === 'string' ? SCORE.exec(value) : null;
+  if (match?.[1] === undefined) return match !== null;
+  const score = Number(value);
+  return Number.isFinite(score) && (score !== 0 || /^[0.]+$/.test(match[1]));
+};
+/** Whether it is the text of a JSON document, which servers check as well. */
+export function isDocument(value: string): boolean {
+  try {
+    JSON.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+const all = (value: unknown, test: (each: unknown) => boolean): boolean => Array.isArray(value) && value.every(test);
+const isPair = (value: unknown, test: (second: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.length === 2 && isText(value[0]) && test(value[1]);
+
+const FIELDS = new Set(['k', 't', 'x', 'v', 'fx', 'i', 'last', 'void']);
+
+/** Throws FileFault unless the line is one that docs/format.md allows. */
+function checkLine(value: Record<string, unknown>, where: string): RecordLine {
+  const wrong = (what: string): FileFault =>
+    malformed(where, what, 'Lines of a snapshot: docs/format.md. Export it again.');
+  const { fx, i, k, last, t, v, x } = value;
+  if (!isText(k)) throw wrong('it has no key');
+  if (typeof t !== 'string' || !isRecordType(t)) throw wrong(`it is of type ${shown(t)}, which no line can have`);
+  const other = Object.keys(value).find((name) => !FIELDS.has(name));
+  if (other !== undefined) throw wrong(`it has a field ${shown(other)} that no line has`);
+  if (x !== undefined && !isTime(x)) throw wrong('its expiry is no time');
+  if (i !== undefined && !(Number.isSafeInteger(i) && (i as number) >= 0)) throw wrong('its number is no whole number');
+  if (last !== undefined && (last !== true || i === undefined)) throw wrong('it says that it is the last line of none');
+  if (value['void'] !== undefined && (value['void'] !== true || last !== true))
+    throw wrong('it takes back what does not end');
+  if (value['void'] !== true && !isValue(t, v)) throw wrong(`its value is none of a ${t}`);
+  if (fx !== undefined && !(t === 'hash' && all(fx, (each) => isPair(each, isTime))))
+    throw wrong('the expiry of its fields is none');
+  const line = value as unknown as RecordLine;
+  if (
+    t === 'stream' &&
+    line.void !== true &&
+    (i === undefined || last === true) &&
+    (v as StreamValue).lastId === undefined
+  ) {
+    throw wrong('the stream ends without its last id');
+  }
+  return line;
+}
+
+function isValue(type: RecordLine['t'], v: unknown): boolean {
+  switch (type) {
+    case 'string':
+      return isText(v);
+    case 'json':
+      return isText(v) && typeof v === 'string' && isDocument(v);
+    case 'list':
+    case 'set':
+      return all(v, isText);
+    case 'hash':
+      return all(v, (each) => isPair(each, isText));
+    case 'zset':
+      return all(v, (each) => isPair(each, isScore));
+    case 'stream':
+      return isObject(v) && isStream(v);
+  }
+}
+
+function isStream({ entries, entriesAdded, groups, lastId, maxDeletedId }: Record<string, unknown>): boolean {
+  return (
+    all(
+      entries,
+      (each) => Array.isArray(each) && each.length === 2 && isEntry(each[0], each[1]) && all(each[1], isText),
+    ) &&
+    (lastId === undefined || isStreamId(lastId)) &&
+    (maxDeletedId === undefined || isStreamId(maxDeletedId)) &&
+    (entriesAdded === undefined || isCount(entriesAdded)) &&
+    (groups === undefined || all(groups, (group) => isObject(group) && isGroup(group)))
+  );
+}
+
+function isGroup({ consumers, entriesRead, lastId, name, pending }: Record<string, unknown>): boolean {
+  const isPending = (each: unknown): boolean =>
+    Array.isArray(each) &&
+    each.length === 4 &&
+    isStreamId(each[0]) &&
+    isText(each[1]) &&
+    Number.isSafeInteger(each[2]) &&
+    isTime(each[3]);
+  return (
+    isText(name) &&
+    isStreamId(lastId) &&
+    (entriesRead === null || isTime(entriesRead)) &&
+    all(consumers, isText) &&
+    all(pending, isPending)
+  );
+}
+
+/** A word of the file as it may be printed. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 32)) : typeof value;
+}

@@ -1,0 +1,273 @@
+import { selectionWords } from '../soulcaster/selection.js';
+import { AppError, toAppError } from '../errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { Encryptor } from '../ports/encryptor.js';
+import { newId } from '../runs/ids.js';
+import { checkPart } from '../snapshot/check-part.js';
+import { countIndex, noCounts } from '../snapshot/counts.js';
+import { duplicateLines, findDuplicates } from '../snapshot/duplicates.js';
+import { addToLedger, refusedTypes } from '../snapshot/ledger.js';
+import {
+  FORMAT_VERSION,
+  sha256,
+  type Imported,
+  type ManifestBody,
+  type OpenLedger,
+  type Part,
+} from '../snapshot/manifest.js';
+import { indexSection, writeKeyIndex } from '../snapshot/key-index.js';
+import { indexReader } from '../snapshot/part-index.js';
+import { keyOf, startsRecord } from '../snapshot/record.js';
+import { openSink, type PartSink } from '../snapshot/scan/sink.js';
+import { faultError, FileFault } from './fault.js';
+import { openFile, type OpenFile } from './read/index.js';
+import type { TtlUnit } from './formats.js';
+import type { ExportHead, Item } from './read/items.js';
+import { scratchStore, type ScratchStore } from './scratch-store.js';
+
+export interface StageRequest {
+  readonly path: string;
+  /** What times that are left count from: when the dump was made, in milliseconds since the epoch; null: now. */
+  readonly takenAt: number | null;
+  readonly ttlUnit: TtlUnit;
+  /** The database of the file that is meant, where it has several. */
+  readonly database: number | null;
+}
+
+interface StageSettings {
+  /** Plain bytes after which a part is closed. */
+  readonly partBytes: number;
+  readonly skipTypes: readonly string[];
+  readonly tool: string;
+  /** The source of the database that is protected here; null where none is configured. */
+  readonly owner: string | null;
+  /** Stops the reading when it is aborted; its reason is thrown. */
+  readonly signal: AbortSignal;
+  /** Told of the keys that were read so far, now and then. */
+  readonly onProgress: (keys: number) => void;
+}
+
+/** A file as a snapshot that lies in a separate store: everything was read and checked. */
+export interface Staged {
+  readonly store: ScratchStore;
+  readonly body: ManifestBody;
+  /** What the key index of a snapshot is made of, a piece for each part. */
+  readonly sections: readonly Buffer[];
+  readonly head: ExportHead | null;
+  /** Sentences for the operator. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Reads a file to its end and makes a snapshot of it in a scratch store, which the caller discards. Throws the error of
+ * what is wrong with the file, with its line or offset; then nothing is left.
+ */
+export async function stageFile(
+  ports: { readonly clock: Clock; readonly encryptor: Encryptor },
+  request: StageRequest,
+  settings: StageSettings,
+): Promise<Staged> {
+  const now = ports.clock.now();
+  const from = request.takenAt ?? now;
+  const shown = request.path;
+  const file = await openFile(request.path, ports.encryptor, {
+    from,
+    ttlUnit: request.ttlUnit,
+    database: request.database,
+  }).catch((error: unknown) => {
+    throw errorOf(shown, error);
+  });
+  const store = await scratchStore(() => ports.clock.now());
+  try {
+    return await stage(store, file, now, from, settings);
+  } catch (error) {
+    await store.discard();
+    throw errorOf(shown, error);
+  } finally {
+    await file.items.return(undefined);
+    await file.close();
+  }
+}
+
+function errorOf(path: string, error: unknown): unknown {
+  return error instanceof FileFault ? faultError(JSON.stringify(path), error) : error;
+}
+
+async function stage(
+  store: ScratchStore,
+  file: OpenFile,
+  now: number,
+  from: number,
+  settings: StageSettings,
+): Promise<Staged> {
+  const id = newId(now);
+  const sink = openSink({ store, encryptor: PLAIN, snapshot: id, fence: 1, firstIndex: 0 });
+  const parts: Part[] = [];
+  const found = withLacks(
+    // A part may be on its way into the store when the file turns out to be wrong: what comes after it would not be removed.
+    await fill(sink, file.items, parts, settings).catch(async (error: unknown) => {
+      await sink.flush().catch(() => undefined);
+      throw error;
+    }),
+    file.facts.head,
+  );
+  const read = indexReader(store, id, parts);
+  const doubles = await findDuplicates(parts, read);
+  const counts = noCounts();
+  const sections: Buffer[] = [];
+  for (const part of parts.keys()) {
+    const [index, without] = [await read(part), duplicateLines(doubles, part)];
+    countIndex(counts, index, without);
+    sections.push(indexSection(index, without));
+  }
+  await demandWhole(store, id, parts);
+  const { head, takenAt, remarks } = file.facts;
+  const to = new Date(takenAt ?? from).toISOString();
+  const body: ManifestBody = {
+    formatVersion: FORMAT_VERSION,
+    id,
+    state: isIncomplete(found, settings) ? 'incomplete' : 'complete',
+    tool: settings.tool,
+    createdAt: new Date(now).toISOString(),
+    window: { from: head?.window.from ?? to, to },
+    source: sha256(`file ${file.sha256()}`),
+    ...(settings.owner === null ? {} : { owner: settings.owner }),
+    imported: importedOf(file),
+    dbsize: { before: counts.keys, after: counts.keys },
+    parts,
+    keyIndex: await writeKeyIndex({ store, encryptor: PLAIN }, { id, fence: 1 }, sections),
+    counts,
+    ledger: { ...found.ledger, saved: counts.keys, unsupported: { ...found.ledger.unsupported, types: found.types } },
+    doubles,
+    fieldExpiry: file.format === 'json' ? 'none' : 'read',
+    spent: { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0, estimatedUsd: 0 },
+    recipients: [],
+    readBackAt: new Date(now).toISOString(),
+    previous: null,
+  };
+  const twice = doubles.length - found.takenBack;
+  return {
+    store,
+    body,
+    sections,
+    head,
+    remarks: [...remarks, ...(twice > 0 ? [`keys that stand in the file twice: ${twice}; the later one counts`] : [])],
+  };
+}
+
+/** Parts of a scratch store are not encrypted: its objects are. */
+const PLAIN: Encryptor = {
+  suffix: '',
+  recipients: [],
+  canOpen: true,
+  encrypt: (plain) => Promise.resolve(plain),
+  open: (sealed) => Promise.resolve(sealed),
+  encryptStream: (plain) => Promise.resolve(plain),
+  openStream: (sealed) => Promise.resolve(sealed),
+};
+
+interface Found {
+  readonly ledger: OpenLedger;
+  readonly types: Record<string, number>;
+  readonly takenBack: number;
+}
+
+const REPORTED = 1000;
+
+async function fill(
+  sink: PartSink,
+  items: AsyncGenerator<Item>,
+  parts: Part[],
+  { onProgress, partBytes, signal }: StageSettings,
+): Promise<Found> {
+  const none = () => ({ count: 0, keys: [] });
+  let ledger: OpenLedger = {
+    saved: 0,
+    expiredMeanwhile: 0,
+    changedMeanwhile: none(),
+    unsupported: none(),
+    failed: none(),
+  };
+  const types: Record<string, number> = {};
+  const stored = (part: Part): Promise<void> => Promise.resolve(void parts.push(part));
+  let [keys, takenBack] = [0, 0];
+  for await (const each of items) {
+    if ('lost' in each) {
+      const type = each.reason.replace(/^type /, '');
+      if (each.lost === 'unsupported')
+        Object.defineProperty(types, type, {
+          value: (Object.hasOwn(types, type) ? (types[type] ?? 0) : 0) + 1,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+      ledger = await addToLedger(PLAIN, ledger, each.lost, each.key ?? Buffer.alloc(0), each.reason);
+      continue;
+    }
+    const { line } = each;
+    const starts = startsRecord(line);
+    if (starts && sink.openBytes >= partBytes) await sink.cut(stored);
+    else if (!starts && sink.openBytes >= 2 * partBytes) await sink.cut(stored);
+    if (line.void === true) takenBack += 1;
+    const role =
+      line.void === true ? 'takes-back' : starts ? ({ begins: keyOf(line), type: line.t } as const) : 'continues';
+    const room = sink.write(line, role);
+    if (room !== undefined) await room;
+    if (starts && ++keys % REPORTED === 0) {
+      if (signal.aborted) throw toAppError(signal.reason);
+      onProgress(keys);
+    }
+  }
+  onProgress(keys);
+  await sink.cut(stored);
+  await sink.flush();
+  return { ledger, types, takenBack };
+}
+
+/** A temporary folder may lie as any disk does: the parts are read back before anything relies on them. */
+async function demandWhole(store: ScratchStore, id: string, parts: readonly Part[]): Promise<void> {
+  for (const part of parts) {
+    const { findings } = await checkPart({ store, encryptor: PLAIN }, id, part, parts);
+    if (findings[0] === undefined) continue;
+    throw new AppError(
+      'store-unavailable',
+      'The temporary folder did not give back what was written to it. Nothing was written',
+      {
+        hint: 'Set TMPDIR to a folder on another disk.',
+      },
+    );
+  }
+}
+
+/** What the snapshot lacked that the file was made of, the file lacks as well. */
+function withLacks(found: Found, head: ExportHead | null): Found {
+  if (head === null) return found;
+  const { failed, unsupported } = found.ledger;
+  const types = { ...found.types, ...head.unsupported };
+  const more = Object.values(head.unsupported).reduce((sum, count) => sum + count, 0);
+  const ledger = {
+    ...found.ledger,
+    failed: { ...failed, count: failed.count + head.lacks },
+    unsupported: { ...unsupported, count: unsupported.count + more },
+  };
+  return { ...found, ledger, types };
+}
+
+function isIncomplete({ ledger, types }: Found, { skipTypes }: StageSettings): boolean {
+  return (
+    ledger.failed.count > 0 || refusedTypes({ unsupported: { ...ledger.unsupported, types } }, skipTypes).length > 0
+  );
+}
+
+function importedOf({ facts, format, layers, name, sha256: sum, size }: OpenFile): Imported {
+  const selection = facts.head?.selection ?? null;
+  // A name may hold anything; it is printed and stored.
+  return {
+    file: name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 128),
+    bytes: size,
+    sha256: sum(),
+    format,
+    layers: [...layers],
+    ...(selection === null ? {} : { selection: selectionWords(selection) }),
+  };
+}

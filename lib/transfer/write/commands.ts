@@ -1,0 +1,131 @@
+import { isUtf8 } from 'node:buffer';
+import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { RUN_ASSEMBLED } from '../../restore/write/assemble.js';
+import { valueCommands } from '../../restore/write/commands.js';
+import { toArgument } from '../../restore/write/size.js';
+import { countersCommand, lastIdCommands } from '../../restore/write/stream.js';
+import { createCommand, membersOf } from '../../restore/write/stream-groups.js';
+import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
+import { endsRecord, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import type { SourceRecord } from '../../snapshot/source-records.js';
+import type { Text } from '../../snapshot/text.js';
+
+/** What a target takes. `counters`: of streams and their groups, which Upstash does not. */
+interface CommandOptions {
+  readonly counters: boolean;
+}
+
+/**
+ * The commands that make a key as its record has it, over whatever is there. `united`: members are added to a set that
+ * stays.
+ */
+export async function* recordCommands(
+  { first, rest }: SourceRecord,
+  { counters }: CommandOptions,
+  united = false,
+): AsyncGenerator<RedisCommand> {
+  const key = toArgument(first.k);
+  if (first.t === 'string') {
+    yield* stringCommands(key, first, rest);
+  } else {
+    if (!united) yield ['UNLINK', key];
+    let lastEntry: string | null = null;
+    for await (const line of linesOf(first, rest)) {
+      for (const { command } of valueCommands(key, line)) yield command;
+      if (line.t !== 'stream') continue;
+      const value = line.v as StreamValue;
+      lastEntry = value.entries.at(-1)?.[0] ?? lastEntry;
+      if (endsRecord(line)) yield* streamCommands(key, lastEntry, value, counters);
+    }
+  }
+  const isSet = first.t === 'string' && rest === null && (first.x === undefined || fitsSet(first.x));
+  if (first.x !== undefined && !isSet && !united) yield ['PEXPIREAT', key, timeArgument(first.x)];
+}
+
+async function* linesOf(first: RecordLine, rest: AsyncIterable<RecordLine> | null): AsyncGenerator<RecordLine> {
+  yield first;
+  if (rest !== null) yield* rest;
+}
+
+async function* stringCommands(
+  key: RedisArgument,
+  first: RecordLine,
+  rest: AsyncIterable<RecordLine> | null,
+): AsyncGenerator<RedisCommand> {
+  const value = toArgument(first.v as Text);
+  const expires = rest === null && first.x !== undefined && fitsSet(first.x);
+  yield expires ? ['SET', key, value, 'PXAT', timeArgument(first.x ?? 0)] : ['SET', key, value];
+  for await (const line of rest ?? []) yield ['APPEND', key, toArgument(line.v as Text)];
+}
+
+function* streamCommands(
+  key: RedisArgument,
+  lastEntry: string | null,
+  value: StreamValue,
+  counters: boolean,
+): Generator<RedisCommand> {
+  yield* lastIdCommands(key, lastEntry, value);
+  const counting = counters ? countersCommand(key, value) : null;
+  if (counting !== null) yield counting;
+  for (const group of value.groups ?? []) {
+    yield createCommand(key, counters ? group : { ...group, entriesRead: null });
+    yield* membersOf(key, group);
+  }
+}
+
+/** A command as `redis-cli --pipe` takes it. */
+export function respCommand(command: RedisCommand): Buffer {
+  const pieces: Buffer[] = [Buffer.from(`*${command.length}\r\n`)];
+  for (const argument of command) {
+    const bytes = bytesOf(argument);
+    pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
+  }
+  return Buffer.concat(pieces);
+}
+
+const CRLF = Buffer.from('\r\n');
+
+function bytesOf(argument: RedisArgument): Buffer {
+  if (typeof argument !== 'object') return Buffer.from(String(argument));
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
+}
+
+const BODY_BYTES = 512 * 1024;
+const BODY_COMMANDS = 500;
+
+/** Gathers commands to bodies for POST /pipeline, a line of JSON each. */
+export class BodyBuilder {
+  private open: string[] = [];
+  private bytes = 0;
+
+  /** The line that is full now, with its end, if one is. */
+  add(command: RedisCommand): string | null {
+    const text = JSON.stringify(textCommand(command));
+    const full = this.open.length > 0 && (this.bytes + text.length > BODY_BYTES || this.open.length >= BODY_COMMANDS);
+    const line = full ? this.end() : null;
+    this.open.push(text);
+    this.bytes += text.length;
+    return line;
+  }
+
+  end(): string | null {
+    if (this.open.length === 0) return null;
+    const line = `[${this.open.join(',')}]\n`;
+    [this.open, this.bytes] = [[], 0];
+    return line;
+  }
+}
+
+/** JSON carries text alone: a command with other bytes goes as a script that takes them as hex. */
+function textCommand(command: RedisCommand): (string | number)[] {
+  const isBinary = (argument: RedisArgument): argument is Uint8Array =>
+    typeof argument === 'object' && !isUtf8(argument);
+  const plain = (argument: RedisArgument): string | number =>
+    typeof argument === 'object' ? bytesOf(argument).toString('utf8') : argument;
+  if (!command.some(isBinary)) return command.map(plain);
+  const kinds = command.map((argument) => (isBinary(argument) ? 'x' : 't')).join('');
+  const args = command.map((argument) =>
+    isBinary(argument) ? bytesOf(argument).toString('hex') : String(plain(argument)),
+  );
+  return ['EVAL', RUN_ASSEMBLED, 0, kinds, ...args];
+}

@@ -1,0 +1,82 @@
+import type { RunSummary } from '../api/types.js';
+import { serverTime, useDesk } from '../state/desk.js';
+import { useNow } from '../state/now.js';
+import { EVERY } from '../state/pace.js';
+import { isOver, runTime, standstill, timeLeft } from '../state/runs.js';
+import { useRun } from '../state/use-run.js';
+import { duration, progressWords } from '../words/format.js';
+import { runTone } from '../words/snapshot-label.js';
+import { Badge } from './badge.js';
+import { CancelRun } from './cancel-run.js';
+import { Problem } from './problem.js';
+import { RunName } from './run-name.js';
+import { Time } from './time.js';
+
+/** A run under way, followed, with what can be done about it. */
+export function LiveRun({ run }: { readonly run: RunSummary }) {
+  const [{ data, error }] = useRun(run.runId, EVERY.runBeside);
+  const now = data ?? run;
+  return (
+    <>
+      <p class="row-title">
+        <Badge tone={runTone(now)}>{now.state}</Badge> <RunName run={now} />
+      </p>
+      {!isOver(now.state) && <RunProgress run={now} />}
+      {error !== null && <Problem title="Its progress cannot be read; the run itself continues" error={error} />}
+      {!isOver(now.state) && <CancelRun run={now} />}
+    </>
+  );
+}
+
+/** How far a run is, how its attempts went, and what comes next: what somebody needs who wonders why nothing moves. */
+export function RunProgress({
+  run,
+}: {
+  readonly run: RunSummary & { readonly phases?: readonly { readonly at: string }[] };
+}) {
+  const { status } = useDesk();
+  const now = serverTime(status, useNow());
+  const { done, total } = run.progress;
+  const amount = total !== null && total > 0 ? { max: total, value: Math.min(done, total) } : {};
+  const still = standstill(run, now);
+  const began = run.phases?.at(-1)?.at ?? null;
+  const left = began === null ? null : timeLeft(run.progress, now - Date.parse(began));
+  const { attempts, lastError, nextAttemptAt, progressedAt } = run;
+  return (
+    <div class="progress">
+      <progress aria-label={`Progress of ${run.title} ${run.runId}`} {...amount} />
+      <p>
+        <strong>{run.state === 'waiting' ? 'waiting' : run.doing}</strong>
+        {': '}
+        {progressWords(run.progress)}, {duration(runTime(run, now))} so far
+        {left !== null && `, about ${duration(left)} left in this step`}
+      </p>
+      {still !== null && (
+        <p>
+          <Badge tone="warn">stands still</Badge> No progress for {duration(still)}.
+        </p>
+      )}
+      {run.state === 'waiting' && run.error !== null && <p>{run.error.message}.</p>}
+      <p class="meta">
+        {attempts === 0 ? 'No attempt yet' : `Attempt ${attempts}`}
+        {run.trigger !== null && `, asked for by ${run.trigger}`}
+        {progressedAt !== null && (
+          <>
+            {', last progress '}
+            <Time at={progressedAt} />
+          </>
+        )}
+      </p>
+      {lastError !== null && (
+        <p>
+          Last error: {lastError.message} <code>{lastError.code}</code>, <Time at={lastError.at} />
+        </p>
+      )}
+      {nextAttemptAt !== null && (lastError !== null || attempts === 0 || still !== null) && (
+        <p>
+          Next attempt by <Time at={nextAttemptAt} />
+        </p>
+      )}
+    </div>
+  );
+}

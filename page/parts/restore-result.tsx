@@ -1,0 +1,71 @@
+import type { RestoredResult, RunView } from '../api/types.js';
+import { useRun } from '../state/use-run.js';
+import { isOver } from '../state/runs.js';
+import { fieldsOf } from '../state/restore.js';
+import { address } from '../words/address.js';
+import { count, known, progressWords } from '../words/format.js';
+import { Badge } from './badge.js';
+import { ProjectLink } from './project-link.js';
+import { Table } from './table.js';
+
+type Restored = RestoredResult['projects'][number];
+
+/** What a restore proved: each project as the application would read it, and what becomes of its vectors. */
+export function RestoreResult({ run }: { readonly run: RunView }) {
+  const { projects, vectors } = fieldsOf(run.result);
+  const shown = Array.isArray(projects) ? (projects as Restored[]) : [];
+  return (
+    <>
+      {shown.length > 0 && (
+        <Table
+          caption="Projects, as the application would read them"
+          columns={['Project', 'Loads', '#Feedback', '#Clusters', 'Does not hold']}
+          rows={shown.map((one) => ({
+            key: one.project,
+            cells: [
+              <ProjectLink id={one.project} />,
+              <Badge tone={one.loads ? 'good' : 'bad'}>{one.loads ? 'loads' : 'does not load'}</Badge>,
+              count(one.feedback),
+              count(one.clusters),
+              one.violations.length === 0
+                ? 'nothing'
+                : one.violations.map(({ rule, count: times }) => `${rule} (${known(times)})`).join(', '),
+            ],
+          }))}
+        />
+      )}
+      <Vectors vectors={fieldsOf(vectors)} />
+    </>
+  );
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  busy: 'Another re-index is under way. Re-index the project once that is over.',
+  'to-do': 'Vectors are not rebuilt yet: re-index.',
+  'not-configured': 'No vector index is configured here: nothing was rebuilt.',
+  failed: 'The re-index could not be started: start it again.',
+  skipped: 'Vectors were not touched.',
+};
+
+function Vectors({ vectors: { run, state } }: { readonly vectors: Readonly<Record<string, unknown>> }) {
+  if (typeof state !== 'string') return null;
+  if (typeof run === 'string') return <VectorRun id={run} />;
+  return <p>{WORDS[state] ?? `Vectors: ${state}.`}</p>;
+}
+
+/** The re-index that a restore started, as it moves. */
+function VectorRun({ id }: { readonly id: string }) {
+  const [{ data }] = useRun(id);
+  return (
+    <p>
+      Vectors:{' '}
+      <a href={address(['runs', id])}>
+        {data === null
+          ? 'being rebuilt'
+          : isOver(data.state)
+            ? `re-index ${data.state}`
+            : `${data.doing}, ${progressWords(data.progress)}`}
+      </a>
+    </p>
+  );
+}

@@ -1,0 +1,97 @@
+import { useCallback } from 'preact/hooks';
+import type { DiffView } from '../api/types.js';
+import { Fed } from '../parts/panel.js';
+import { keyName } from '../parts/plan-summary.js';
+import { Table } from '../parts/table.js';
+import { projectName, useDesk } from '../state/desk.js';
+import { go } from '../state/route.js';
+import { useFeed } from '../state/use-feed.js';
+import { changed } from '../words/address.js';
+import { count, counted, instant } from '../words/format.js';
+import { labelOf } from '../words/snapshot-label.js';
+import { Select } from './runs.js';
+
+/** What differs between a snapshot and the database as it is, or another snapshot. */
+export function Diff({ id }: { readonly id: string }) {
+  const { projects, route, snapshots, zone } = useDesk();
+  const chosen = route.query.get('with') ?? '';
+  const project = route.query.get('in') ?? '';
+  const choose = (name: string) => (event: Event) =>
+    go(changed(route, { [name]: (event.currentTarget as HTMLSelectElement).value }));
+  const others = (snapshots.data?.snapshots ?? []).filter((one) => one.id !== id);
+  return (
+    <>
+      <div class="filters">
+        <Select
+          label="With"
+          value={chosen}
+          options={[
+            ['', 'Choose'],
+            ['live', 'The database as it is now'],
+            ...others.map((one) => [one.id, `${instant(one.createdAt, zone)}, ${labelOf(one)}`] as const),
+          ]}
+          onChange={choose('with')}
+        />
+        <Select
+          label="Of"
+          value={project}
+          options={[
+            ['', 'All projects'],
+            ...(projects.data?.projects ?? []).map((one) => [one.project, one.name ?? one.project] as const),
+          ]}
+          onChange={choose('in')}
+        />
+      </div>
+      {chosen === 'live' && <p class="meta">Every key is read from the database, which costs commands.</p>}
+      {chosen !== '' && <Compared id={id} other={chosen} project={project} />}
+    </>
+  );
+}
+
+function Compared({ id, other, project }: { readonly id: string; readonly other: string; readonly project: string }) {
+  const { api } = useDesk();
+  const load = useCallback(() => api.diff(id, { with: other, project, keys: 'true' }), [api, id, other, project]);
+  const [feed, refresh] = useFeed(load, null);
+  return (
+    <Fed what="The comparison" feed={feed} everyMs={null} onRetry={refresh}>
+      {(diff) => <Differences diff={diff} />}
+    </Fed>
+  );
+}
+
+function Differences({ diff: { changes = [], counts, more = false } }: { readonly diff: DiffView }) {
+  const { projects } = useDesk();
+  const differing = counts.filter(({ added, changed: other, removed }) => added + other + removed > 0);
+  const same = counts.reduce((sum, one) => sum + one.same, 0);
+  if (differing.length === 0) return <p>Nothing differs: {counted(same, 'key')} are the same.</p>;
+  return (
+    <>
+      <Table
+        caption="What came, went or changed since the snapshot"
+        columns={['Family', 'Project', '#Added', '#Removed', '#Changed', '#Same']}
+        rows={differing.map((one) => ({
+          key: `${one.family} ${one.project ?? ''}`,
+          cells: [
+            one.family,
+            one.project === null ? 'none' : <bdi>{projectName(projects, one.project)}</bdi>,
+            count(one.added),
+            count(one.removed),
+            count(one.changed),
+            count(one.same),
+          ],
+        }))}
+      />
+      <details>
+        <summary>The keys: {more ? 'the first 1,000' : count(changes.length)}</summary>
+        <ul class="names">
+          {changes.map(({ change, key, what }, index) => (
+            <li key={index}>
+              {change}
+              {what.length > 0 && ` (${what.join(', ')})`} <code>{keyName(key)}</code>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </>
+  );
+}

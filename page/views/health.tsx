@@ -1,0 +1,304 @@
+import { useState } from 'preact/hooks';
+import type { CallError } from '../api/errors.js';
+import type { CheckFigures, Status } from '../api/types.js';
+import { Badge } from '../parts/badge.js';
+import { Facts } from '../parts/facts.js';
+import { Fed, Panel } from '../parts/panel.js';
+import { Problem } from '../parts/problem.js';
+import { ProjectLink } from '../parts/project-link.js';
+import { Table } from '../parts/table.js';
+import { Time } from '../parts/time.js';
+import { Words } from '../parts/words.js';
+import { useDesk } from '../state/desk.js';
+import { statusEvery } from '../state/pace.js';
+import { asCallError } from '../state/use-feed.js';
+import { address } from '../words/address.js';
+import { bytes, count, counted, dollars } from '../words/format.js';
+import { checkGroups, goingSoon } from '../words/health.js';
+import type { Tone } from '../words/tone.js';
+import { Goes } from './snapshots.js';
+
+/** As many snapshots are named that go soon. */
+const GOING = 5;
+
+/** Every part that has to work, what is missing first. */
+export function HealthView() {
+  const { refresh, status } = useDesk();
+  return (
+    <>
+      <h1 tabIndex={-1}>Health</h1>
+      <Fed what="The status" feed={status} everyMs={statusEvery(status.data)} onRetry={refresh.status}>
+        {(data) => (
+          <div class="columns">
+            <div class="column">
+              <Checks status={data} />
+            </div>
+            <div class="column">
+              <Services status={data} />
+              <Watching status={data} />
+              <Storage status={data} />
+              <Cost status={data} />
+              <Index status={data} />
+              <Acknowledged status={data} />
+            </div>
+          </div>
+        )}
+      </Fed>
+    </>
+  );
+}
+
+const CHECK_TONES: Readonly<Record<CheckFigures['status'], readonly [Tone, string]>> = {
+  ok: ['good', 'works'],
+  warn: ['warn', 'warning'],
+  fail: ['bad', 'fails'],
+  skipped: ['plain', 'not set'],
+  unknown: ['warn', 'not known'],
+};
+
+function Checks({ status: { credentials } }: { readonly status: Status }) {
+  const groups = checkGroups(credentials.checks);
+  return (
+    <>
+      {groups.length === 0 && (
+        <Panel title="Checks">
+          <p>The guard has not made any yet. Until it has, nothing is known of credentials.</p>
+        </Panel>
+      )}
+      {groups.map(({ title, checks }) => (
+        <Panel key={title} title={title} aside={<span class="meta">{count(checks.length)}</span>}>
+          <ul class="rows">
+            {checks.map(({ detail, hint, name, status }) => (
+              <li key={name}>
+                <p class="row-title">
+                  <strong>{name}</strong> <Badge tone={CHECK_TONES[status][0]}>{CHECK_TONES[status][1]}</Badge>
+                </p>
+                <p>{detail}</p>
+                {hint !== null && status !== 'ok' && (
+                  <p class="hint">
+                    <Words text={hint} />
+                  </p>
+                )}
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      ))}
+      {credentials.checkedAt !== null && (
+        <p class="meta">
+          The guard made these checks <Time at={credentials.checkedAt} />
+        </p>
+      )}
+    </>
+  );
+}
+
+const SERVICE_TONES = {
+  ok: ['good', 'works'],
+  'not-ok': ['bad', 'does not work'],
+  unknown: ['warn', 'not known'],
+} as const;
+const ORDER = { 'not-ok': 0, unknown: 1, ok: 2 } as const;
+
+function Services({ status: { services } }: { readonly status: Status }) {
+  const items = [...services.items].sort((a, b) => ORDER[a.state] - ORDER[b.state]);
+  return (
+    <Panel title="Services now">
+      {items.length === 0 && <p class="empty">None was tried yet.</p>}
+      <ul class="rows">
+        {items.map(({ checkedAt, hint, name, reason, state }) => (
+          <li key={name}>
+            <p class="row-title">
+              <strong>{name}</strong> <Badge tone={SERVICE_TONES[state][0]}>{SERVICE_TONES[state][1]}</Badge>
+            </p>
+            {reason !== null && <p>{reason}</p>}
+            {hint !== null && (
+              <p class="hint">
+                <Words text={hint} />
+              </p>
+            )}
+            <p class="meta">
+              Tried <Time at={checkedAt} />
+            </p>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+const HEARD = { heard: 'good', silent: 'bad', unknown: 'warn' } as const;
+
+function Watching({ status: { delivery, guard, watched } }: { readonly status: Status }) {
+  return (
+    <Panel title="Who watches, and who is told">
+      <ul class="rows">
+        {watched.schedulers.map(({ dueBy, lastAt, scheduler, state }) => (
+          <li key={scheduler}>
+            <p class="row-title">
+              <strong>{scheduler}</strong> <Badge tone={HEARD[state]}>{state}</Badge>
+            </p>
+            <p class="meta">
+              Last call: {lastAt === null ? 'never' : <Time at={lastAt} />}
+              {dueBy !== null && (
+                <>
+                  . Due by <Time at={dueBy} plain />
+                </>
+              )}
+            </p>
+          </li>
+        ))}
+      </ul>
+      <Facts
+        facts={[
+          ['Guard ran', guard.lastRunAt === null ? 'never' : <Time at={guard.lastRunAt} />],
+          ['It ended', guard.outcome ?? 'not known'],
+          ['Last message arrived', delivery.lastSentAt === null ? 'never' : <Time at={delivery.lastSentAt} />],
+          ['Not delivered', delivery.undelivered.length === 0 ? 'none' : delivery.undelivered.join(', ')],
+        ]}
+      />
+      {delivery.lastFailure !== null && (
+        <p>
+          <Badge tone="bad">{delivery.lastFailure.outcome}</Badge> {delivery.lastFailure.message}.{' '}
+          <Words text={delivery.lastFailure.hint} />
+        </p>
+      )}
+      <TestAlert />
+    </Panel>
+  );
+}
+
+function TestAlert() {
+  const { api, refresh } = useDesk();
+  const [busy, setBusy] = useState(false);
+  const [said, setSaid] = useState('');
+  const [error, setError] = useState<CallError | null>(null);
+  const test = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    setSaid('');
+    try {
+      const result = await api.testAlert();
+      setSaid(
+        result.outcome === 'delivered' ? 'It arrived.' : `It is ${result.outcome}: ${result.error?.message ?? ''}`,
+      );
+      refresh.status();
+    } catch (thrown) {
+      setError(asCallError(thrown));
+    }
+    setBusy(false);
+  };
+  return (
+    <>
+      <div class="buttons">
+        <button type="button" disabled={busy} onClick={() => void test()}>
+          {busy ? 'Sending…' : 'Send a test alert'}
+        </button>
+      </div>
+      <p role="status">{said}</p>
+      {error !== null && <Problem title="It was not sent" error={error} />}
+    </>
+  );
+}
+
+function Storage({ status: { storage } }: { readonly status: Status }) {
+  const { snapshots } = useDesk();
+  const going = goingSoon(snapshots.data?.snapshots ?? []);
+  return (
+    <Panel title="Storage" aside={<a href={address(['snapshots'])}>Snapshots</a>}>
+      <Facts
+        facts={[
+          ['Stored', bytes(storage.storedBytes)],
+          ['Snapshots', count(storage.snapshots)],
+          ...Object.entries(storage.states)
+            .filter(([, number]) => number > 0)
+            .map(([state, number]) => [`of them ${state}`, count(number)] as const),
+          ['Going within a week', snapshots.data === null ? 'not known' : counted(going.length, 'snapshot')],
+        ]}
+      />
+      {going.length > 0 && (
+        <ul class="names" aria-label="Going within a week">
+          {going.slice(0, GOING).map(({ createdAt, goesAt, id, kept }) => (
+            <li key={id}>
+              <a href={address(['snapshots', id])}>
+                <Time at={createdAt} plain />
+              </a>{' '}
+              goes <Goes goesAt={goesAt} kept={kept} />
+            </li>
+          ))}
+          {going.length > GOING && <li>and {count(going.length - GOING)} more</li>}
+        </ul>
+      )}
+    </Panel>
+  );
+}
+
+/** What the last runs were paid for by use; the store's own price is not among it. */
+function Cost({ status: { spent } }: { readonly status: Status }) {
+  const { commands, estimatedUsd, runs, since, tokens, unknown } = spent;
+  return (
+    <Panel title="Cost">
+      {since === null ? (
+        <p class="empty">Nothing has run within a week.</p>
+      ) : (
+        <Facts
+          facts={[
+            ['Runs since', <Time at={since} />],
+            ['Runs', count(runs)],
+            ['Commands of the database', count(commands)],
+            ['Tokens of the embedder', tokens === 0 ? 'none' : `about ${count(tokens)}`],
+            ['Price', `at most ${dollars(estimatedUsd)}`],
+            ...(unknown > 0 ? [['Not counted, since not known', counted(unknown, 'run')] as const] : []),
+          ]}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function Index({ status: { index } }: { readonly status: Status }) {
+  if (index === null) return null;
+  const { configured, namespaces } = index;
+  return (
+    <Panel title="What vectors are made with">
+      <p>
+        Here: {configured.model}, {count(configured.dimensions)} dimensions
+      </p>
+      {namespaces.length > 0 && (
+        <Table
+          caption="Namespaces by what their vectors were made with"
+          columns={['Project', 'Model', 'Proven']}
+          rows={namespaces.map(({ mixed, model, project, provenAt }) => ({
+            key: project,
+            cells: [
+              <ProjectLink id={project} />,
+              model === configured.model && !mixed ? model : <Badge tone="warn">{mixed ? 'mixed' : model}</Badge>,
+              provenAt === null ? 'not yet' : <Time at={provenAt} />,
+            ],
+          }))}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function Acknowledged({ status: { acknowledged } }: { readonly status: Status }) {
+  if (acknowledged.length === 0) return null;
+  return (
+    <Panel title="Acknowledged alerts">
+      <ul class="rows">
+        {acknowledged.map(({ at, code, reason, subject, until }) => (
+          <li key={`${code} ${subject}`}>
+            <p>
+              <code>{code}</code> {subject}: {reason}
+            </p>
+            <p class="meta">
+              <Time at={at} />
+              {until !== null && `, until ${until.slice(0, 10)}`}
+            </p>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

@@ -1,0 +1,231 @@
+import { useCallback } from 'preact/hooks';
+import { CancelRun } from '../parts/cancel-run.js';
+import { Badge } from '../parts/badge.js';
+import { Command } from '../parts/command.js';
+import { Facts, type Fact } from '../parts/facts.js';
+import { RunProgress } from '../parts/live-run.js';
+import { Outcome } from '../parts/outcome.js';
+import { ProjectLink } from '../parts/project-link.js';
+import { Fed, Panel } from '../parts/panel.js';
+import { Notes, PlanSummary } from '../parts/plan-summary.js';
+import { RestoreResult } from '../parts/restore-result.js';
+import { RunWords } from '../parts/run-name.js';
+import { Steps, Waterfall } from '../parts/steps.js';
+import { Time } from '../parts/time.js';
+import { Words } from '../parts/words.js';
+import type { RunView as Run } from '../api/types.js';
+import { serverTime, useDesk } from '../state/desk.js';
+import { useNow } from '../state/now.js';
+import { EVERY } from '../state/pace.js';
+import { changesAnything, fieldsOf, planOf, scopeOf } from '../state/restore.js';
+import { go } from '../state/route.js';
+import { isOver, runTime } from '../state/runs.js';
+import { isUnderWay, useAction } from '../state/use-action.js';
+import { useRun } from '../state/use-run.js';
+import { address } from '../words/address.js';
+import { commands } from '../words/commands.js';
+import { costWords, duration } from '../words/format.js';
+import { endWords, resultFacts } from '../words/results.js';
+import { inputOf } from '../words/run-words.js';
+import { runTone } from '../words/snapshot-label.js';
+
+/** One run: what was asked for, how far it is or how it ended, its phases, and what can be done next. */
+export function RunView({ id }: { readonly id: string }) {
+  const [feed, refresh] = useRun(id);
+  return (
+    <>
+      <h1 tabIndex={-1}>{feed.data === null ? 'Run' : <RunWords run={feed.data} />}</h1>
+      <p class="meta">
+        <a href={address(['runs'])}>Runs</a> / <code>{id}</code>
+      </p>
+      <Fed
+        what="The run"
+        feed={feed}
+        everyMs={feed.data !== null && !isOver(feed.data.state) ? EVERY.run : null}
+        onRetry={refresh}
+      >
+        {(run) => <Shown run={run} />}
+      </Fed>
+    </>
+  );
+}
+
+function Shown({ run }: { readonly run: Run }) {
+  const { status } = useDesk();
+  const now = serverTime(status, useNow());
+  const over = isOver(run.state);
+  const plan = planOf(run);
+  const isPlan = plan !== null && inputOf(run)['dryRun'] === true;
+  return (
+    <>
+      <section class={`verdict ${over ? runTone(run) : 'busy'}`} aria-label="State">
+        <p class="row-title" role="status">
+          <Badge tone={runTone(run)}>{run.state}</Badge> {over && <strong class="end">{endWords(run)}</strong>}
+        </p>
+        {over && run.error !== null && (
+          <p>
+            <Words text={run.error.hint} />
+          </p>
+        )}
+        {!over && <RunProgress run={run} />}
+        {!over && <CancelRun run={run} />}
+        <NextActs run={run} />
+      </section>
+      <div class="columns">
+        <div class="column">
+          {over && !isPlan && <Result run={run} />}
+          {over && plan !== null && (
+            <Panel title="The plan">
+              <PlanSummary plan={plan} notes={isPlan ? run.notes : []} />
+            </Panel>
+          )}
+          <Panel title={over ? 'Phases' : 'Steps'}>{over ? <Waterfall run={run} /> : <Steps run={run} />}</Panel>
+        </div>
+        <div class="column">
+          <Panel title="Asked for">
+            <Facts facts={inputFacts(run, now)} />
+          </Panel>
+          <Panel title="Events">
+            <Events run={run} />
+          </Panel>
+          <Command line={commands.run(run.runId)} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** What somebody may want to do with a run that is over. */
+function NextActs({ run }: { readonly run: Run }) {
+  if (!isOver(run.state)) return null;
+  const input = inputOf(run);
+  const result = fieldsOf(run.result);
+  const plan = planOf(run);
+  const snapshot = typeof input['snapshot'] === 'string' ? input['snapshot'] : null;
+  const made = run.kind === 'snapshot' && typeof result['snapshot'] === 'string' ? result['snapshot'] : snapshot;
+  const undo = typeof result['undo'] === 'string' && result['undo'] !== 'skipped' ? result['undo'] : null;
+  const isPlan = run.kind === 'restore' && input['dryRun'] === true;
+  const beside = fieldsOf(input['beside'])['suffix'];
+  const isRetried = run.kind === 'reindex' && run.state !== 'succeeded';
+  const isBuilt =
+    run.kind === 'reindex' && run.state === 'succeeded' && typeof beside === 'string' && input['dropOld'] !== true;
+  return (
+    <div class="buttons">
+      {isPlan && plan !== null && changesAnything(plan) && snapshot !== null && (
+        <a class="button danger-line" href={address(['restore'], { snapshot, plan: run.runId })}>
+          Restore by this plan…
+        </a>
+      )}
+      {!isPlan && undo !== null && <Undo run={run} snapshot={undo} />}
+      {isRetried && (
+        <a class="button" href={address(['runs', run.runId], { do: 'reindex', retry: run.runId })}>
+          Do what it left…
+        </a>
+      )}
+      {isBuilt && (
+        <a
+          class="button danger-line"
+          href={`${address(['runs', run.runId])}?do=reindex&drop=${encodeURIComponent(beside)}`}
+        >
+          Remove the old vectors…
+        </a>
+      )}
+      {made !== null && (
+        <a class="button" href={address(['snapshots', made])}>
+          See the snapshot
+        </a>
+      )}
+    </div>
+  );
+}
+
+/** Makes the plan of the way back, of what the restore was of and no more; nothing is written before that was confirmed. */
+function Undo({ run, snapshot }: { readonly run: Run; readonly snapshot: string }) {
+  const { api } = useDesk();
+  const scope = scopeOf(inputOf(run)['scope']) ?? { all: true };
+  const send = useCallback(
+    () => api.restore({ snapshot, scope, dryRun: true }),
+    [api, snapshot, JSON.stringify(scope)],
+  );
+  const chosen = 'project' in scope ? { scope: 'project', project: scope.project } : { scope: 'all' };
+  const action = useAction('restore', send, (plan) => go(address(['restore'], { snapshot, ...chosen, plan })));
+  return (
+    <>
+      <button type="button" class="danger-line" disabled={isUnderWay(action)} onClick={action.start}>
+        Undo this restore…
+      </button>
+      <Outcome action={action} kind="restore" />
+    </>
+  );
+}
+
+function Result({ run }: { readonly run: Run }) {
+  const facts = resultFacts(run);
+  return (
+    <Panel title="Result">
+      {run.details !== undefined && <p>{run.details}.</p>}
+      {facts.length === 0 && <p class="empty">Nothing was written down.</p>}
+      <Facts facts={facts} />
+      {run.kind === 'restore' && <Notes notes={run.notes} />}
+      {run.kind === 'restore' && <RestoreResult run={run} />}
+    </Panel>
+  );
+}
+
+function inputFacts(run: Run, now: number): Fact[] {
+  const over = isOver(run.state);
+  const input = inputOf(run);
+  const scope = scopeOf(input['scope']);
+  const plain = Object.entries(input).filter(
+    ([name, value]) =>
+      name !== 'scope' && name !== 'snapshot' && name !== 'trigger' && value !== null && typeof value !== 'object',
+  );
+  return [
+    ['By', run.trigger ?? 'not noted'],
+    ...(typeof input['snapshot'] === 'string'
+      ? [['Snapshot', <a href={address(['snapshots', input['snapshot']])}>{input['snapshot']}</a>] as Fact]
+      : []),
+    ...(scope !== null && 'project' in scope
+      ? [['Project', <ProjectLink id={scope.project} />] as Fact]
+      : run.asked === ''
+        ? []
+        : [['In words', run.asked] as Fact]),
+    ...plain.map(([name, value]): Fact => [
+      inWords(name),
+      value === true ? 'yes' : value === false ? 'no' : String(value),
+    ]),
+    ['Attempts', String(run.attempts)],
+    ...(over ? [['Cost', costWords(run.cost)] as Fact] : []),
+    [over ? 'Took' : 'So far', duration(runTime(run, now))],
+  ];
+}
+
+/** `dryRun` as `Dry run`. */
+function inWords(name: string): string {
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+}
+
+/** What happened, in order. */
+function Events({ run }: { readonly run: Run }) {
+  const { lastError } = run;
+  const events = [
+    { at: run.createdAt, words: `Started${run.trigger === null ? '' : ` by ${run.trigger}`}` },
+    ...run.phases.map(({ at, phase }) => ({
+      at,
+      words: run.steps.find((step) => step.phase === phase)?.words ?? phase,
+    })),
+    ...(lastError === null ? [] : [{ at: lastError.at, words: `Error: ${lastError.message} (${lastError.code})` }]),
+    ...(run.finishedAt === null ? [] : [{ at: run.finishedAt, words: `Ended: ${run.state}` }]),
+  ].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  const { zone } = useDesk();
+  return (
+    <ol class="events">
+      {events.map(({ at, words }, index) => (
+        <li key={index}>
+          <span class="meta">{zone === 'utc' ? at.slice(11, 19) : <Time at={at} plain />}</span> {words}
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,48 @@
+import type { RunSummary } from '../api/types.js';
+import { scopeOf, scopeWords } from '../state/restore.js';
+
+/** What people call the run, as the server says it. */
+export function titleWords({ title }: Pick<RunSummary, 'title'>): string {
+  return `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
+}
+
+type Input = Readonly<Record<string, unknown>>;
+
+export function inputOf({ input }: Pick<RunSummary, 'input'>): Input {
+  return typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Input) : {};
+}
+
+/**
+ * What a run is, so that it is told from others: `Restore · Acme API · from 24 Nov 02:00 · LIVE`. `nameOf` gives the name of a
+ * project, `when` the instant in the words that instants are told in.
+ */
+export function runWords(
+  run: Pick<RunSummary, 'title' | 'kind' | 'input'>,
+  nameOf: (project: string) => string,
+  when: (iso: string) => string,
+): string {
+  const input = inputOf(run);
+  const scope = scopeOf(input['scope']);
+  const time = typeof input['snapshot'] === 'string' ? timeOfId(input['snapshot']) : null;
+  return [
+    titleWords(run),
+    ...(scope === null ? [] : ['project' in scope ? nameOf(scope.project) : scopeWords(scope)]),
+    ...(time === null ? [] : [run.kind === 'verify' ? `of ${when(time)}` : `from ${when(time)}`]),
+    ...(run.kind === 'restore' || run.kind === 'reindex' ? [aimOf(input)] : []),
+  ].join(' · ');
+}
+
+/** Whether a run writes, and into what: `LIVE`, `DRY RUN`, `into STAGING`. */
+function aimOf({ dryRun, target, beside }: Input): string {
+  if (dryRun === true) return 'DRY RUN';
+  if (typeof target === 'string') return `into ${target}`;
+  return typeof beside === 'object' && beside !== null ? 'BESIDE' : 'LIVE';
+}
+
+/** The time in an id, in ISO 8601; null for what is no id. */
+export function timeOfId(id: string): string | null {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-/.exec(id);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second] = match;
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}Z`;
+}

@@ -1,0 +1,85 @@
+import type { ListedSnapshot, RunState, RunSummary, SnapshotDetail } from '../api/types.js';
+import type { Tone } from './tone.js';
+
+/** What a snapshot is good for, in a word or two: the worst that is known of it. */
+export type SnapshotLabel =
+  | 'verified'
+  | 'not checked'
+  | 'doubtful'
+  | 'future'
+  | 'foreign'
+  | 'incomplete'
+  | 'unreadable'
+  | 'untrusted'
+  | 'damaged';
+
+type Lacking = Pick<ListedSnapshot, 'failed' | 'unexplained' | 'unsupported'>;
+type Assessed = Pick<ListedSnapshot | SnapshotDetail, 'state' | 'trust' | 'verification'>;
+
+export function labelOf({ state, trust, verification }: Assessed): SnapshotLabel {
+  if (trust === 'doubtful' || trust === 'future' || trust === 'foreign' || trust === 'untrusted') return trust;
+  if (trust === 'damaged' || verification?.state === 'damaged') return 'damaged';
+  if (state !== 'complete') return state;
+  return verification === null ? 'not checked' : 'verified';
+}
+
+export const LABEL_TONES: Readonly<Record<SnapshotLabel, Tone>> = {
+  verified: 'good',
+  'not checked': 'plain',
+  doubtful: 'warn',
+  future: 'warn',
+  foreign: 'plain',
+  incomplete: 'warn',
+  unreadable: 'bad',
+  untrusted: 'bad',
+  damaged: 'bad',
+};
+
+const RUN_TONES: Readonly<Record<RunState, Tone>> = {
+  running: 'busy',
+  waiting: 'busy',
+  succeeded: 'good',
+  incomplete: 'warn',
+  failed: 'bad',
+};
+
+/** How a run stands: one that did its work and has something to say against it, as of a doubtful snapshot, is not green. */
+export function runTone({ error, state }: Pick<RunSummary, 'state' | 'error'>): Tone {
+  return state === 'succeeded' && error !== null ? 'warn' : RUN_TONES[state];
+}
+
+const RESTORABLE: ReadonlySet<SnapshotLabel> = new Set(['verified', 'not checked', 'doubtful', 'future', 'foreign']);
+
+/** Whether a restore may begin with it; incomplete, it may when it lacks only keys that no snapshot can hold. */
+export function isRestorable(snapshot: Assessed & Lacking): boolean {
+  const label = labelOf(snapshot);
+  const { failed, unexplained, unsupported } = snapshot;
+  if (label === 'incomplete') return failed === 0 && (unexplained ?? 0) === 0 && (unsupported ?? 0) > 0;
+  return RESTORABLE.has(label);
+}
+
+/** Why a snapshot is kept, in the words of the policy. */
+const KEPT: Readonly<Record<string, string>> = {
+  last: 'one of the newest',
+  within: 'of the last days',
+  daily: 'of its day',
+  weekly: 'of its week',
+  monthly: 'of its month',
+  oldest: 'the oldest',
+  'newest-verified': 'latest',
+  'in-use': 'a run works with it',
+  pinned: 'pinned',
+  future: 'dated in the future',
+  'newer-format': 'of a newer version',
+  'not-checked': 'nobody has checked it',
+  aside: 'kept aside for a while',
+  doubtful: 'doubtful',
+  untrusted: 'not trusted',
+  'other-source': 'of another database',
+  held: 'nothing is removed now',
+};
+
+/** The words for what keeps a snapshot; empty where no rule does. */
+export function keptWords(reasons: readonly string[]): string {
+  return reasons.flatMap((reason) => KEPT[reason] ?? []).join(', ');
+}

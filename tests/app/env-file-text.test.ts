@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import fc, { anyCharacter } from '../support/fast-check.js';
+import { changedEnvFile, envLine } from '../../lib/app/config/env-file-text.js';
+import { parseEnvFile } from '../../lib/app/config/env-file.js';
+import { AppError } from '../../lib/errors.js';
+
+/** Values of the characters that grammars trip over, and of any others. */
+const value = fc.oneof(
+  fc.string({ unit: fc.constantFrom(...Array.from('ab#\'"`\\nr= \t\n\r$!{}()&;*?~\u00e4\ufeff\u2028')) }),
+  fc.string({ unit: anyCharacter }).filter((text) => !/[\ud800-\udfff]/.test(text)),
+);
+
+const parse = (text: string): Record<string, string> => parseEnvFile(Buffer.from(text));
+
+function written(name: string, text: string): string | null {
+  try {
+    return envLine(name, text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(AppError);
+    expect(String(error)).not.toContain(text.length > 3 ? text : '\0');
+    return null;
+  }
+}
+
+describe('a line of an env file', () => {
+  it('is read back as exactly the value, or refused', () => {
+    fc.assert(
+      fc.property(value, (text) => {
+        const line = written('A', text);
+        // Refused is only what single quotes do not hold.
+        if (line === null) expect(text).toMatch(/[\0\r]|'/);
+        else expect(parse(`Z=1\n${line}\nB=2\n`)).toEqual({ Z: '1', A: text, B: '2' });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('means the same to a shell wherever single quotes or none are enough', () => {
+    for (const text of ['a b', '$HOME', '`date`', 'a#b', 'x;rm y', '~', 'a&b', 'two\nlines', '*', '!x']) {
+      const script = `${envLine('A', text)}\nprintf %s "$A"`;
+      expect(execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' })).toBe(text);
+    }
+  });
+});
+
+describe('changing an env file', () => {
+  it('leaves lines and comments, changes in place, adds at the end, empties what goes', () => {
+    const text = '# head\nA=1 # one\nB="x\ny"\n\nC=3\n#D=4\n';
+    const changes = new Map<string, string | null>([
+      ['B', 'b b'],
+      ['C', null],
+      ['D', '5'],
+      ['E', null],
+    ]);
+    expect(changedEnvFile(text, changes)).toBe("# head\nA=1 # one\nB='b b'\n\nC=\n#D=4\nD=5\n");
+  });
+
+  it('changes every line of a variable that is set twice, and drops a byte order mark', () => {
+    expect(changedEnvFile('\ufeffA=1\nA=1', new Map([['A', '2']]))).toBe('A=2\nA=2\n');
+  });
+
+  it('leaves what is not named as it was, whatever the values are', () => {
+    const values = fc.dictionary(fc.constantFrom('A', 'B', 'C'), value);
+    fc.assert(
+      fc.property(values, values, (first, second) => {
+        try {
+          const changes = (given: Record<string, string>) => new Map(Object.entries(given));
+          const text = changedEnvFile(changedEnvFile('', changes(first)), changes(second));
+          expect(parse(text)).toEqual({ ...first, ...second });
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error;
+        }
+      }),
+    );
+  });
+});

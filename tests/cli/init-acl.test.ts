@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import { ACL_COMMAND } from '../../lib/setup/acl.js';
+import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { cliJson } from './fixture.js';
+
+let database: TestDatabase;
+let reader: UpstashRedisStandIn;
+let standard: UpstashRedisStandIn;
+beforeAll(async () => {
+  database = await startTestDatabase();
+  const [, ...rest] = ACL_COMMAND.replace('PASSWORD', 'secret-word').split(' ');
+  // COMMAND is for the stand-in alone.
+  await database.redis.call('ACL', ...rest, '+command');
+  await database.redis.set('key', 'value');
+  const asReader = `${database.url}?username=soulcaster-backup&password=secret-word`;
+  reader = await startUpstashRedis({ redisUrl: asReader, token: 'token-of-the-reader' });
+  standard = await startUpstashRedis({ redisUrl: database.url, token: 'token-of-everybody' });
+});
+afterAll(async () => {
+  await Promise.all([reader.stop(), standard.stop()]);
+  await database.stop();
+});
+
+const initAcl = async ({ token, url }: UpstashRedisStandIn) => {
+  const env = { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token };
+  const { code, json } = await cliJson(['init', '--acl'], env);
+  const checks = json['checks'] as { name: string; status: string }[];
+  return { code, failed: json['failed'], write: checks.find(({ name }) => name === 'may-not-write')?.status };
+};
+
+describe('init --acl', () => {
+  it('is content with a user made by the very line that it shows, which may read all and write nothing', async () => {
+    expect(await initAcl(reader)).toEqual({ code: 0, failed: 0, write: 'ok' });
+  });
+
+  it('says that the standard token may write, and leaves nothing of it', async () => {
+    expect(await initAcl(standard)).toEqual({ code: 0, failed: 0, write: 'warn' });
+    expect(await database.redis.keys('*')).toEqual(['key']);
+  });
+});

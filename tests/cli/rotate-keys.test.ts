@@ -1,0 +1,89 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateAgeIdentity } from '../../lib/crypto/age.js';
+import { generateSigningKey } from '../../lib/crypto/ed25519.js';
+import { envLine } from '../../lib/app/config/env-file-text.js';
+import { parseEnvFile } from '../../lib/app/config/env-file.js';
+import { cli, cliJson, openStack, type CliStack } from './fixture.js';
+
+let stack: CliStack;
+let folder: string;
+beforeAll(async () => {
+  stack = await openStack();
+  folder = await mkdtemp(join(tmpdir(), 'rotate-keys-'));
+});
+afterAll(async () => {
+  await stack.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const file = (): string => join(folder, '.env');
+
+describe('rotate-keys', () => {
+  it('leaves every earlier snapshot listed, trusted and restorable, and gives new ones the new keys', async () => {
+    const { identity, recipient } = await generateAgeIdentity();
+    writeFileSync(join(folder, 'identity.txt'), `${identity}\n`);
+    const { BACKUP_STORE, UPSTASH_REDIS_REST_TOKEN, UPSTASH_REDIS_REST_URL } = await stack.alone();
+    const variables = {
+      BACKUP_STORE: BACKUP_STORE ?? '',
+      UPSTASH_REDIS_REST_TOKEN: UPSTASH_REDIS_REST_TOKEN ?? '',
+      UPSTASH_REDIS_REST_URL: UPSTASH_REDIS_REST_URL ?? '',
+      BACKUP_SIGNING_KEY: generateSigningKey().privateKey,
+      BACKUP_AGE_RECIPIENTS: recipient,
+      BACKUP_AGE_IDENTITY_FILE: 'identity.txt',
+    };
+    writeFileSync(
+      file(),
+      Object.entries(variables)
+        .map(([name, value]) => `${envLine(name, value)}\n`)
+        .join(''),
+    );
+    const run = (...args: string[]) => cliJson([...args, '--env-file', file()], {});
+    const taken: string[] = [];
+    // Twice: what the first rotation accepted, the second has to keep.
+    for (let time = 0; time < 3; time++) {
+      taken.push(String((await run('backup', '--local')).json['snapshot']));
+      if (time === 2) break;
+      const { code, stdout, stderr } = await cli([
+        'rotate-keys',
+        '--signing',
+        '--recipients',
+        '--secrets',
+        '--yes',
+        '--file',
+        file(),
+      ]);
+      expect([code, stdout + stderr]).toEqual([0, expect.not.stringMatching(/AGE-SECRET-KEY|MC4CAQ/)]);
+    }
+    const { json } = await run('snapshots', 'list');
+    const listed = json['snapshots'] as { id: string; trust: string }[];
+    expect(listed.map(({ id }) => id).sort()).toEqual([...taken].sort());
+    for (const id of taken) {
+      const verified = await run('verify', id, '--local');
+      expect(verified.json).toMatchObject({ verified: true, depth: 'lines', findings: [] });
+      const planned = await run('restore', id, '--dry-run', '--local');
+      expect(planned.code).toBe(0);
+    }
+    const env = parseEnvFile(readFileSync(file()));
+    expect(env['BACKUP_SIGNING_PUBLIC_KEY']?.split(',')).toHaveLength(2);
+    expect(env['BACKUP_AGE_RECIPIENTS']).not.toBe(recipient);
+    expect(env).toMatchObject({
+      CRON_SECRET: expect.stringMatching(/^[0-9a-f]{48}$/),
+      ADMIN_TOKEN: expect.stringMatching(/^[0-9a-f]{48}$/),
+      RESTORE_WEBHOOK_SECRET: expect.stringMatching(/^whsec_/),
+    });
+    expect(env['CRON_SECRET']).not.toBe(env['ADMIN_TOKEN']);
+    expect(readFileSync(join(folder, 'identity.txt'), 'utf8').match(/AGE-SECRET-KEY/g)).toHaveLength(3);
+    for (const name of ['.env', 'identity.txt']) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('changes nothing where it is not said which, or nobody agrees', async () => {
+    const before = readFileSync(file(), 'utf8');
+    expect((await cli(['rotate-keys', '--file', file(), '--yes'])).code).toBe(2);
+    expect((await cli(['rotate-keys', '--signing', '--file', file()])).code).toBe(2);
+    expect(readFileSync(file(), 'utf8')).toBe(before);
+  });
+});

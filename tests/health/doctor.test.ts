@@ -1,0 +1,149 @@
+import { describe, expect, it } from '@jest/globals';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { AppError } from '../../lib/errors.js';
+import { secretChecks, publicUrlChecks } from '../../lib/health/checks/access.js';
+import { queueChecks } from '../../lib/health/checks/queue.js';
+import { redisChecks } from '../../lib/health/checks/redis.js';
+import { storeChecks } from '../../lib/health/checks/store.js';
+import { examine, notConfigured, ok, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
+import type { Clock } from '../../lib/ports/clock.js';
+import type { QueueHealth } from '../../lib/ports/queue.js';
+import type { RedisPort, RedisReply } from '../../lib/ports/redis.js';
+import type { ObjectStore } from '../../lib/ports/store.js';
+
+const NOW = Date.parse('2026-11-22T02:00:00Z');
+/** Time stands still, and whoever sleeps is woken by the signal alone. */
+const still: Clock = {
+  now: () => NOW,
+  sleep: (_, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+};
+
+async function results(groups: readonly CheckGroup[], clock: Clock = still): Promise<CheckResult[]> {
+  const all: CheckResult[] = [];
+  for await (const result of examine(clock, groups)) all.push(result);
+  return all;
+}
+
+const statuses = (all: readonly CheckResult[]): string[] => all.map(({ name, status }) => `${name} ${status}`);
+
+describe('examine', () => {
+  const good = { name: 'good', run: () => Promise.resolve(ok('fine')) };
+  const denied = new AppError('redis-denied', 'No entry', { hint: 'Knock.' });
+  const bad = { name: 'bad', run: () => Promise.reject(denied) };
+
+  it('tries nothing more of a service after a failure, and continues with the next', async () => {
+    const all = await results([[good, bad, good], [good], notConfigured('other', 'not set')]);
+    expect(statuses(all)).toEqual(['good ok', 'bad fail', 'good skipped', 'good ok', 'other skipped']);
+    expect(all[1]).toEqual({ name: 'bad', ok: false, status: 'fail', detail: 'No entry', hint: 'Knock.', ms: 0 });
+  });
+
+  it('shows nothing of a foreign error', async () => {
+    const leaky = { name: 'leaky', run: () => Promise.reject(new Error('SET key the-value')) };
+    const thrown = {
+      name: 'thrown',
+      run: () => {
+        throw new Error('the-value');
+      },
+    };
+    const all = await results([[leaky], [thrown]]);
+    expect(statuses(all)).toEqual(['leaky fail', 'thrown fail']);
+    expect(JSON.stringify(all)).not.toContain('the-value');
+  });
+
+  it('gives up what takes too long', async () => {
+    const hurried: Clock = { now: () => NOW, sleep: () => Promise.resolve() };
+    const never = { name: 'never', run: () => new Promise<never>(() => undefined) };
+    const [result] = await results([[never]], hurried);
+    expect(result).toMatchObject({ status: 'fail', detail: expect.stringContaining('No answer within 20 seconds') });
+  });
+});
+
+describe('checks of clocks', () => {
+  const redisAt = (time: RedisReply): RedisPort => ({
+    host: 'db.example',
+    pipeline: (commands) =>
+      Promise.resolve(commands.map(([name]) => (name === 'TIME' ? time : { value: Buffer.from('PONG') }))),
+    transaction: (commands) => Promise.resolve(commands.map(() => ({ value: -2 }))),
+    usage: () => ({ requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 }),
+  });
+  const seconds = (offset: number): RedisReply => ({
+    value: [Buffer.from(String(NOW / 1000 + offset)), Buffer.from('0')],
+  });
+
+  it.each([
+    [0, 'ok'],
+    [4, 'ok'],
+    [-6, 'warn'],
+    [6, 'warn'],
+    [3600, 'warn'],
+  ])('find a database %d s ahead %s', async (offset, status) => {
+    const all = await results([redisChecks(() => redisAt(seconds(offset)), still)]);
+    expect(all.find(({ name }) => name === 'redis-clock')?.status).toBe(status);
+  });
+
+  const storeAt = (modifiedAt: number): ObjectStore => {
+    const objects = new Map<string, { body: Buffer; etag: string }>();
+    let version = 0;
+    const put = (name: string, body: Uint8Array): string => {
+      const etag = String(++version);
+      objects.set(name, { body: Buffer.from(body), etag });
+      return etag;
+    };
+    return {
+      read: (name) => Promise.resolve(objects.get(name) ?? null),
+      create: (name, body) =>
+        Promise.resolve(objects.has(name) ? { created: false } : { created: true, etag: put(name, body) }),
+      swap: (name, body, etag) => Promise.resolve(objects.get(name)?.etag === etag ? put(name, body) : null),
+      remove: (name) => Promise.resolve(void objects.delete(name)),
+      async *list(prefix) {
+        await Promise.resolve();
+        for (const name of objects.keys()) if (name.startsWith(prefix)) yield { name, size: 1, modifiedAt };
+      },
+      folders: () => {
+        throw new Error('not asked for');
+      },
+    };
+  };
+
+  it.each([
+    [0, 'ok'],
+    [-9_000, 'ok'],
+    [11_000, 'warn'],
+    [-11_000, 'warn'],
+  ])('find a store %d ms ahead %s', async (offset, status) => {
+    const all = await results([storeChecks(() => storeAt(NOW + offset), 's3://bucket', still)]);
+    expect(statuses(all)).toEqual(['store ok', 'store-writes ok', `store-clock ${status}`]);
+  });
+});
+
+describe('checks of the queue', () => {
+  it.each<[QueueHealth['signingKeys'], string]>([
+    ['same', 'ok'],
+    ['stale', 'warn'],
+    ['different', 'fail'],
+    ['none', 'warn'],
+  ])('find %s keys %s', async (signingKeys, status) => {
+    const queue = { ...inProcessQueue(), health: () => Promise.resolve({ signingKeys }) };
+    expect(statuses(await results([queueChecks(() => queue)]))).toEqual([`queue ${status}`]);
+  });
+});
+
+describe('checks of access', () => {
+  it('warn of one secret for two doors', async () => {
+    const secret = { variable: 'CRON_SECRET', value: 'sixteen-characters', problem: null };
+    expect(statuses(await results([secretChecks(secret, [secret.value])]))).toEqual(['cron-secret warn']);
+    const [sound] = await results([secretChecks(secret, ['another'])]);
+    expect([sound?.status, sound?.detail.includes(secret.value)]).toEqual(['ok', false]);
+  });
+
+  it.each([
+    ['https://backup.example.com', 'ok'],
+    ['http://backup.example.com', 'warn'],
+    ['https://localhost:3000', 'warn'],
+    ['http://127.0.0.1:3000', 'warn'],
+    ['https://[::1]/', 'warn'],
+    ['nonsense', 'warn'],
+  ])('find %s %s', async (url, status) => {
+    expect(statuses(await results([publicUrlChecks(url)]))).toEqual([`public-url ${status}`]);
+  });
+});

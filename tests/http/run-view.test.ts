@@ -1,0 +1,83 @@
+import { describe, expect, it } from '@jest/globals';
+import { runView } from '../../lib/http/run-view.js';
+import type { Json } from '../../lib/json.js';
+import { newRecord } from '../../lib/runs/records.js';
+import { noPlan } from '../../lib/restore/plan-counts.js';
+
+const SNAPSHOT = '20261122T020000Z-x7k2m9';
+const INPUT = {
+  snapshot: SNAPSHOT,
+  scope: { project: 'p1' },
+  mode: 'replace',
+  expiry: 'keep',
+  dryRun: true,
+  target: null,
+  safety: true,
+  settle: true,
+  trigger: 'admin',
+};
+
+function viewOf(changes: object, result: object = {}) {
+  const definition = { kind: 'restore', lease: 'dry-run', firstPhase: 'open', words: {}, phases: {} } as const;
+  const progress = { done: 0, total: null, unit: 'keys', bytes: 0 } as const;
+  const record = newRecord(
+    '20261124T020000Z-x7k2m9',
+    definition,
+    { kind: 'restore', input: INPUT, checkpoint: null, progress },
+    1,
+    0,
+  );
+  const plan = { ...noPlan(), ...changes };
+  const spent = { commands: 1000, requests: 9 };
+  const whole = { ...INPUT, plan, spent, milliseconds: 1, ...result };
+  return runView({ ...record, state: 'succeeded', result: JSON.parse(JSON.stringify(whole)) as Json });
+}
+
+describe('a plan as the API shows it', () => {
+  it('says in words what its numbers do not: what is left out as erased, work that becomes failed, lists and users', () => {
+    const { notes } = viewOf({
+      erased: { feedback: 3, job: 1 },
+      failsWork: { job: 2 },
+      lists: { ...noPlan().lists, added: 4, moved: 1 },
+      goneClusters: 1,
+      usersJoined: 1,
+    });
+    expect(notes).toEqual([
+      expect.stringMatching(/on the erasure list: 4 keys of the snapshot \(feedback 3, job 1\)/),
+      expect.stringContaining('2 jobs that were running become failed'),
+      expect.stringContaining('Members that lists get'),
+      expect.stringContaining('Members that move'),
+      expect.stringContaining('The cluster is gone'),
+      'The project is put on the list of 1 user.',
+    ]);
+  });
+
+  it('says first that the snapshot is doubtful, or lacks keys', () => {
+    const names = {
+      database: { source: 'a1b2', label: null },
+      snapshot: {
+        source: 'a1b2',
+        label: null,
+        own: true,
+        createdAt: '2026-11-22T02:00:00Z',
+        doubts: ['the database had lost most of its keys'],
+        unsaved: '3 keys of a type that no snapshot can hold',
+      },
+    };
+    expect(viewOf({ usersJoined: 2 }, { names, staysMarked: true }).notes).toEqual([
+      `Snapshot ${SNAPSHOT} is doubtful: the database had lost most of its keys.`,
+      expect.stringContaining('stays marked'),
+      expect.stringContaining('3 keys of a type'),
+      'The project is put on the list of 2 users.',
+    ]);
+  });
+
+  it('says nothing where there is nothing to say, and where the run has no plan', () => {
+    expect(viewOf({}).notes).toEqual([]);
+    expect(viewOf({}, { plan: null }).notes).toEqual([]);
+  });
+
+  it('tells what it cost', () => {
+    expect(viewOf({}).cost).toEqual({ commands: 1000, tokens: null, estimatedUsd: 0.002 });
+  });
+});

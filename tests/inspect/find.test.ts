@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { trustContext } from '../../lib/snapshot/trust.js';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { findKeys, selectKey, type Query } from '../../lib/inspect/find.js';
+import { openAll, searchSnapshots } from '../../lib/inspect/history.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { SELECT_ALL } from '../../lib/soulcaster/selection.js';
+import { all, countingStore, openInspectBench, PARTS, type InspectBench } from './bench.js';
+
+let bench: InspectBench;
+const ids: string[] = [];
+beforeAll(async () => {
+  bench = await openInspectBench();
+  const { redis } = bench.database;
+  const take = async (): Promise<void> => void ids.push((await bench.takeWhole({ settings: PARTS })).id);
+  await redis.mset(Array.from({ length: 200 }, (_, at) => [`filler:${at}`, 'nothing of interest '.repeat(3)]).flat());
+  await redis.hset('project:p1', { id: 'p1', name: 'Umbrella Labs', user_id: 'u1' });
+  await take();
+  await redis.hset('feedback:p1:f1', {
+    id: 'f1',
+    title: 'The Login fails',
+    body: `${'x'.repeat(100)} since UPDATE 7 it fails`,
+  });
+  await redis.zadd('feedback:created:p1', 1, 'f1');
+  await redis.rpush('job:j1:logs', 'line one', 'it fails here');
+  await take();
+  await redis.hset('feedback:p1:f1', 'body', 'mended since');
+  await take();
+  await redis.del('feedback:p1:f1', 'feedback:created:p1');
+  await take();
+});
+afterAll(() => bench.stop());
+
+const find = async (at: number, query: Query) => all(findKeys(await bench.look(ids[at] ?? ''), query));
+const text = (words: string): Query => ({ selection: SELECT_ALL, text: words });
+
+describe('find', () => {
+  it('finds an item by its id and by its text, a project by its name, a log by its line', async () => {
+    const byId = await find(1, text('F1'));
+    expect(byId.map(({ key, where }) => [key, where]).sort()).toEqual([
+      ['feedback:created:p1', 'value'],
+      ['feedback:p1:f1', 'key'],
+    ]);
+    const [item, ...others] = await find(1, text('since update 7'));
+    expect(others).toEqual([]);
+    expect(item).toMatchObject({
+      key: 'feedback:p1:f1',
+      family: 'feedback',
+      project: 'p1',
+      title: 'The Login fails',
+      where: 'body',
+    });
+    expect(item?.excerpt).toBe(`...${'x'.repeat(39)} since UPDATE 7 it fails`);
+    expect(await find(0, text('umbrella'))).toMatchObject([
+      { key: 'project:p1', title: 'Umbrella Labs', where: 'name' },
+    ]);
+    expect((await find(1, { selection: selectKey('job:*', {}), text: 'fails' })).map(({ key }) => key)).toEqual([
+      'job:j1:logs',
+    ]);
+    expect(await find(3, text('since update 7'))).toEqual([]);
+  });
+
+  it('says over all snapshots since when something is there, and since when it is gone', async () => {
+    const ports = {
+      clock: bench.clock,
+      encryptor: ageSealer({ recipients: [], identity: null }),
+      signer: ed25519Signer({ privateKey: null, publicKey: null }),
+      store: bench.folder.store,
+    };
+    const trust = await trustContext(ports, sourceOf(bench.port.host));
+    const { opened, skipped } = await openAll(ports, trust);
+    expect([opened.map(({ manifest }) => manifest.id), skipped]).toEqual([ids, []]);
+    const search = (query: Query, limit = 100) => searchSnapshots(opened, query, limit);
+
+    const byKey = await search({ selection: selectKey('feedback:p1:f1', {}), text: null });
+    expect(byKey.searched.map(({ keys }) => keys)).toEqual([0, 1, 1, 0]);
+    const gone = { id: ids[3], takenAt: opened[3]?.manifest.window.to };
+    expect(byKey.keys).toMatchObject([
+      { firstIn: ids[1], lastIn: ids[2], snapshots: 2, goneSince: gone, title: 'The Login fails' },
+    ]);
+    expect((await search(text('update 7'))).keys).toMatchObject([
+      { firstIn: ids[1], lastIn: ids[1], goneSince: { id: ids[2] } },
+    ]);
+    expect((await search(text('umbrella'))).keys).toMatchObject([
+      { firstIn: ids[0], lastIn: ids[3], snapshots: 4, goneSince: null },
+    ]);
+
+    const many = await search({ selection: selectKey('filler:*', {}), text: null }, 10);
+    expect([many.keys.length, many.more, many.searched.map(({ keys }) => keys)]).toEqual([
+      10,
+      true,
+      [200, 200, 200, 200],
+    ]);
+
+    // By name the index leads to one part of each snapshot that holds it, and to none of the others.
+    const counting = countingStore(bench.folder.store);
+    const counted = await openAll({ ...ports, store: counting.store }, { ...trust, store: counting.store });
+    await searchSnapshots(counted.opened, { selection: selectKey('feedback:p1:f1', {}), text: null }, 100);
+    expect([counting.parts.length, counting.indexes.length]).toEqual([2, 4]);
+    expect(counted.opened[0]?.manifest.parts.length).toBeGreaterThan(3);
+  });
+});

@@ -1,0 +1,265 @@
+import { describe, expect, it } from '@jest/globals';
+import { evaluateFacts } from '../../lib/monitoring/alerts/from-facts.js';
+import type { DrillView } from '../../lib/monitoring/drill-view.js';
+import type { Facts } from '../../lib/monitoring/facts.js';
+import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';
+import { project, recoveryTimeOf } from '../../lib/monitoring/recovery-time.js';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { newId } from '../../lib/runs/ids.js';
+import { sha256, type Doubt } from '../../lib/snapshot/manifest.js';
+import type { NamespaceModel } from '../../lib/soulcaster/index-models.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
+import type { CatalogEntry } from '../../lib/snapshot/catalog.js';
+
+const NOW = Date.parse('2026-11-22T14:00:00Z');
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** One store, one database, no keys. */
+const TRUST = { signer: UNSIGNED, clock: { now: () => NOW }, own: null, sources: null };
+
+const NO_MODELS = { namespaces: [], besides: [] };
+
+const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) =>
+  recoveryPointOf({ entries, runs, told: [], trust: TRUST });
+
+interface Changes {
+  readonly keys?: number;
+  readonly state?: 'complete' | 'incomplete';
+  readonly verification?: 'verified' | 'damaged' | null;
+  readonly purpose?: 'safety';
+  readonly doubts?: readonly Doubt[];
+}
+
+function snapshot(hours: number, changes: Changes = {}): CatalogEntry {
+  const from = NOW - hours * HOUR;
+  const { doubts, keys = 100, state = 'complete', verification = 'verified', purpose } = changes;
+  const at = new Date(from).toISOString();
+  const manifest = {
+    id: newId(from),
+    state,
+    createdAt: at,
+    window: { from: at, to: at },
+    counts: { keys },
+    dbsize: { before: keys, after: keys },
+    source: 'a'.repeat(64),
+    ledger: { failed: { count: 0, keys: [] }, unsupported: { count: 0, keys: [] } },
+    seal: { sha256: sha256('sealed'), signature: null },
+    parts: [],
+    purpose,
+    ...(doubts === undefined ? {} : { doubts }),
+  };
+  const verified = verification === null ? null : { state: verification, at, run: 'x', depth: 'lines', findings: [] };
+  const nothing = { accepted: null, adopted: null, fences: null, newerFormat: false, sha256: 'stored' };
+  const entry = { id: manifest.id, manifest, sealed: Buffer.from('sealed'), verification: verified, ...nothing };
+  return entry as unknown as CatalogEntry;
+}
+
+function run(kind: RunRecord['kind'], state: RunRecord['state'], rest: Partial<RunRecord> = {}): RunRecord {
+  return { id: newId(NOW), kind, state, input: { trigger: 'cron' }, error: null, ...rest } as unknown as RunRecord;
+}
+
+function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillView> = {}): DrillView {
+  const at = new Date(NOW - days * DAY).toISOString();
+  const milliseconds = outcome === 'passed' ? 60_000 : null;
+  return {
+    id: newId(NOW),
+    outcome,
+    reason: null,
+    snapshot: 's',
+    keys: 100,
+    startedAt: at,
+    finishedAt: at,
+    milliseconds,
+    ...rest,
+  };
+}
+
+function codes(
+  facts: Partial<Facts>,
+  options: { drilledBy?: 'guard' | 'operator' | null; guardRanAt?: string | null; skipTypes?: string[] } = {},
+): string[] {
+  const marks = {
+    trust: TRUST,
+    told: [],
+    unfinished: [],
+    restoring: null,
+    unreadableLeases: [],
+    ignored: [],
+    models: NO_MODELS,
+  };
+  const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
+  const { drilledBy = null, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;
+  const callers = { cron: null, schedule: null, operator: null };
+  const guard = { lastRunAt: guardRanAt, callers };
+  return evaluateFacts(all, { drilledBy, guard, schedulers: [], skipTypes }).conditions.map(({ code }) => code);
+}
+
+describe('vectors of another model than is configured', () => {
+  const place = { index: 'a'.repeat(16), suffix: '' };
+  const recipe = { model: 'gemini-embedding-001', dimensions: 768, cutCodePoints: 1500, textRule: 1 };
+  const made = (project: string, changes: object = {}): NamespaceModel => {
+    return { ...place, ...recipe, project, provenAt: new Date(NOW).toISOString(), run: 'x', mixed: false, ...changes };
+  };
+  const told = (namespaces: NamespaceModel[], configured: object | null = {}): string[] => {
+    const models = { namespaces, besides: [] };
+    const index = configured === null ? null : { place, recipe: { ...recipe, ...configured } };
+    const marks = {
+      trust: TRUST,
+      told: [],
+      unfinished: [],
+      restoring: null,
+      unreadableLeases: [],
+      ignored: [],
+      models,
+    };
+    const facts = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks };
+    const guard = { lastRunAt: new Date(NOW).toISOString(), callers: { cron: null, schedule: null, operator: null } };
+    const options = { drilledBy: null, guard, schedulers: [], skipTypes: [], index };
+    return evaluateFacts(facts, options).conditions.map(({ message }) => message);
+  };
+
+  it('are told of by number, for any part of what vectors are made with', () => {
+    expect(told([made('a'), made('b')])).toEqual([]);
+    expect(told([made('a'), made('b')], null)).toEqual([]);
+    for (const other of [{ model: 'gemini-embedding-2' }, { dimensions: 512 }, { cutCodePoints: 0 }, { textRule: 2 }]) {
+      expect(told([made('a'), made('b')], other)).toEqual([expect.stringContaining('2 of 2 namespaces')]);
+      expect(told([made('a'), made('b', other)])).toEqual([expect.stringContaining('1 of 2 namespaces')]);
+    }
+    expect(told([made('a', { mixed: true })])).toEqual([expect.stringContaining('may be of two models')]);
+    // What is built beside, or stands in another index, is not searched by the application.
+    expect(told([made('a', { suffix: '-2', model: 'gemini-embedding-2' })])).toEqual([]);
+    expect(told([made('a', { index: 'b'.repeat(16), model: 'gemini-embedding-2' })])).toEqual([]);
+  });
+});
+
+describe('keys that no snapshot can hold', () => {
+  const withVectors = snapshot(1);
+  const unsupported = { count: 6, keys: [], types: { vectorset: 5, 'MBbloom--': 1 } };
+  const { manifest } = withVectors;
+  if (manifest === null) throw new Error('a snapshot without a manifest');
+  const entries = [{ ...withVectors, manifest: { ...manifest, ledger: { ...manifest.ledger, unsupported } } }];
+
+  it('are told of until their types are left out', () => {
+    expect(codes({ entries })).toEqual(['keys-unsupported']);
+    expect(codes({ entries }, { skipTypes: ['vectorset'] })).toEqual(['keys-unsupported']);
+    expect(codes({ entries }, { skipTypes: ['VECTORSET', 'MBbloom--'] })).toEqual([]);
+    expect(codes({ entries: [snapshot(0.5), ...entries] })).toEqual([]);
+  });
+});
+
+describe('the recovery point', () => {
+  it.each<[string, CatalogEntry[], string[]]>([
+    ['young', [snapshot(13.9)], []],
+    ['old', [snapshot(14.1)], ['rpo-at-risk']],
+    ['too old', [snapshot(24)], ['rpo-breached']],
+    ['none', [], ['rpo-breached']],
+    ['incomplete', [snapshot(1, { state: 'incomplete' })], ['rpo-breached']],
+    ['not verified', [snapshot(1, { verification: null })], ['rpo-breached']],
+    ["a restore's own", [snapshot(1, { purpose: 'safety' })], ['rpo-breached']],
+    ['damaged, and one before it', [snapshot(1, { verification: 'damaged' }), snapshot(5)], ['snapshot-damaged']],
+    ['from the future, and an old one', [snapshot(-3), snapshot(15)], ['rpo-at-risk', 'clock-suspicious']],
+    ['from the future alone', [snapshot(-3)], ['rpo-breached', 'clock-suspicious']],
+    ['a minute ahead', [snapshot(-1 / 60)], []],
+  ])('is judged when the newest is %s', (_, entries, expected) => {
+    expect(codes({ entries })).toEqual(expected);
+  });
+
+  it('has no negative age, and no age that is not known', () => {
+    expect(pointOf([snapshot(-1 / 60)], [])).toMatchObject({ ageHours: 0, met: true });
+    expect(pointOf([snapshot(-1)], [])).toMatchObject({ ageHours: null, met: false, newest: null });
+  });
+
+  it('is as old as a run says that came after it, and is dated before it', () => {
+    const [ahead, behind] = [snapshot(2), snapshot(20)];
+    const run = (id: string, firstFence: number, lease = 'database', fence = firstFence) =>
+      ({ id, lease, fence, firstFence }) as RunRecord;
+    const own = [run(ahead.id, 7), run(behind.id, 5)];
+    const ageOf = (...runs: RunRecord[]) => pointOf([ahead, behind], runs);
+    expect(ageOf(...own)).toMatchObject({ ageHours: 2, newest: ahead });
+    const later = newId(NOW - 15 * HOUR);
+    expect(ageOf(...own, run(later, 8))).toMatchObject({ ageHours: 15, newest: ahead });
+    expect(ageOf(...own, run(later, 6)).ageHours).toBe(2);
+    expect(ageOf(...own, run(later, 8, 'reindex')).ageHours).toBe(2);
+    expect(ageOf(...own, run(newId(NOW - 30 * HOUR), 8))).toMatchObject({ ageHours: 30, met: false });
+    expect(ageOf(run(later, 8)).ageHours).toBe(2);
+    // One that was started before it, and went on after it, says nothing.
+    expect(ageOf(...own, run(later, 6, 'database', 8)).ageHours).toBe(2);
+  });
+
+  it('is suspicious as long as more than half of the keys of the week are gone', () => {
+    const shrunk = [snapshot(1, { keys: 49 }), snapshot(13, { keys: 49 }), snapshot(25)];
+    expect(codes({ entries: shrunk })).toEqual(['snapshot-doubtful']);
+    expect(codes({ entries: [snapshot(1, { keys: 50 }), snapshot(13)] })).toEqual([]);
+    expect(codes({ entries: [snapshot(1, { keys: 49 }), snapshot(8 * 24)] })).toEqual([]);
+  });
+});
+
+describe('runs', () => {
+  const stopped = { error: { code: 'interrupted', message: '', hint: '' }, input: { trigger: 'cli' } };
+  it.each<[string, RunRecord[], string[]]>([
+    ['failed', [run('snapshot', 'failed')], ['backup-failed']],
+    ['incomplete', [run('snapshot', 'incomplete')], ['backup-failed']],
+    ['failed, and one under way', [run('snapshot', 'running'), run('snapshot', 'failed')], ['backup-failed']],
+    ['failed before a good one', [run('snapshot', 'succeeded'), run('snapshot', 'failed')], []],
+    ['stopped on a terminal', [run('snapshot', 'failed', stopped), run('snapshot', 'succeeded')], []],
+    ['a restore that failed', [run('restore', 'failed')], ['restore-failed']],
+    ['a dry run that failed', [run('restore', 'failed', { input: { dryRun: true } })], []],
+  ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
+});
+
+describe('drills', () => {
+  const passed = (days: number, rest: Partial<DrillView> = {}) => {
+    const last = drill(days, 'passed', rest);
+    return { drills: [last], lastPassed: last };
+  };
+  const broken = drill(1, 'failed', { reason: 'it broke off before it came to a verdict: run x' });
+  it.each<[string, Partial<Facts>, boolean, string[]]>([
+    ['none, and none wanted', { entries: [snapshot(1), snapshot(30 * 24)] }, false, []],
+    ['none, for long', { entries: [snapshot(1), snapshot(10 * 24)] }, true, ['drill-overdue']],
+    ['none, not yet', { entries: [snapshot(1), snapshot(8 * 24)] }, true, []],
+    ['passed', passed(8), true, []],
+    ['passed long ago, and the scratch database is gone', passed(9), false, ['drill-overdue']],
+    ['failed', { drills: [drill(1, 'failed', { reason: 'x' })] }, true, ['drill-failed']],
+    ['broke off', { drills: [broken] }, true, ['drill-failed']],
+    ['inconclusive since', { drills: [drill(1, 'inconclusive'), ...passed(10).drills] }, true, ['drill-overdue']],
+    ['too slow', passed(1, { milliseconds: 4 * HOUR + 1 }), true, ['rto-breached']],
+    ['dated in the future', { entries: [snapshot(1), snapshot(10 * 24)], ...passed(-30) }, true, ['drill-overdue']],
+  ])('are told of: %s', (_, facts, hasScratch, expected) =>
+    expect(codes(facts, { drilledBy: hasScratch ? 'guard' : null })).toEqual(expected),
+  );
+
+  it('project the time by the keys, and never below what it took or what the rate allows', () => {
+    const of = (keys: number, milliseconds: number | null, restoredMilliseconds: number | null, size: number) => {
+      const projected = project({ keys, milliseconds, restoredMilliseconds }, size);
+      return projected === null ? null : [projected.restoredMilliseconds, projected.provenMilliseconds];
+    };
+    expect(of(100, 1000, 400, 300)).toEqual([1200, 3000]);
+    expect(of(100, 1000, 400, 50)).toEqual([400, 1000]);
+    expect(of(1_000_000, 10, 4, 1_000_000)).toEqual([100_000, 260_000]);
+    expect(of(0, 5, 2, 0)).toEqual([2, 5]);
+    expect(of(100, 1000, null, 100)).toEqual([1000, 1000]);
+    expect(of(100, null, null, 100)).toBeNull();
+  });
+
+  it('hold the time to service against the objective, and tell the time to proof and that of larger sizes beside it', () => {
+    const last = drill(1, 'passed', { keys: 1_000_000, milliseconds: 5 * HOUR, restoredMilliseconds: 3 * HOUR });
+    const time = recoveryTimeOf(last, 1_000_000);
+    expect(time).toMatchObject({ met: true, projectedMilliseconds: 3 * HOUR, projectedProvenMilliseconds: 5 * HOUR });
+    expect(time.projections).toEqual([
+      { keys: 10_000_000, restoredMilliseconds: 30 * HOUR, provenMilliseconds: 50 * HOUR },
+      { keys: 100_000_000, restoredMilliseconds: 300 * HOUR, provenMilliseconds: 500 * HOUR },
+    ]);
+    expect(recoveryTimeOf(null, 10)).toMatchObject({ met: null, projectedMilliseconds: null, projections: [] });
+  });
+});
+
+describe('the guard', () => {
+  it('is missed when it was not heard of for 25 hours, or never', () => {
+    const at = (hours: number) => ({ guardRanAt: new Date(NOW - hours * HOUR).toISOString() });
+    expect([codes({}, at(24.9)), codes({}, at(25)), codes({}, at(-5))]).toEqual([[], ['guard-silent'], []]);
+    const never = { guardRanAt: null };
+    expect(codes({}, never)).toEqual([]);
+    expect(codes({ entries: [snapshot(1), snapshot(30)] }, never)).toEqual(['guard-silent']);
+  });
+});

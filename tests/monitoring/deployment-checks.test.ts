@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/services/clock.js';
+import { deploymentDoor } from '../../lib/services/task-endpoint.js';
+import { deploymentOf } from '../../lib/app/connect/deployment.js';
+import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';
+import { examine, type CheckResult } from '../../lib/health/doctor.js';
+import { adminEntry, cronEntry, queueEntry, webhookEntry, type Handler } from '../../lib/http/entry.js';
+import { webhookRestore } from '../../lib/http/restore.js';
+import { operator } from '../../lib/http/operator.js';
+import { runTask } from '../../lib/http/tasks.js';
+import vercel from '../../vercel.json' with { type: 'json' };
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+
+const SECRETS = { admin: 'an-admin-token-of-32-characters-1', cron: 'a-cron-secret-of-32-characters-22' };
+const LATE_MS = 300;
+const saved = { ...process.env };
+
+let folder: FolderStore;
+let servers: Server[] = [];
+beforeAll(async () => {
+  folder = await folderStore();
+  Object.assign(process.env, {
+    BACKUP_STORE: `file://${folder.folder}`,
+    BACKUP_LABEL: 'production',
+    UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:9',
+    UPSTASH_REDIS_REST_TOKEN: 'token',
+    QSTASH_TOKEN: 'token',
+    QSTASH_CURRENT_SIGNING_KEY: 'sig_current',
+    QSTASH_NEXT_SIGNING_KEY: 'sig_next',
+    PUBLIC_URL: 'http://127.0.0.1:9',
+    RESTORE_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+    ADMIN_TOKEN: SECRETS.admin,
+    CRON_SECRET: SECRETS.cron,
+  });
+});
+afterEach(() => {
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
+  servers = [];
+});
+afterAll(async () => {
+  process.env = saved;
+  await folder.remove();
+});
+
+async function serving(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const never = () => Promise.reject(new Error('nobody may be let in'));
+const FUNCTIONS: Readonly<Record<string, Handler>> = {
+  '/api/tasks': queueEntry(runTask),
+  '/api/webhooks/restore': webhookEntry(webhookRestore),
+  '/api/cron/backup': cronEntry(never),
+  '/api/cron/guard': cronEntry(never),
+  '/api/restore': adminEntry(never),
+};
+const HEADERS = Object.fromEntries(vercel.headers[0]?.headers.map(({ key, value }) => [key, value]) ?? []);
+
+/** The functions as they are, behind the page and its headers. */
+const deployed: RequestListener = (request, response) => void answer(request, response);
+
+async function answer(request: IncomingMessage, response: ServerResponse, headers = HEADERS): Promise<void> {
+  const path = request.url ?? '/';
+  if (path === '/')
+    return void response.writeHead(200, { ...headers, 'content-type': 'text/html' }).end('<html></html>');
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const sent = { method: request.method ?? 'GET', headers: { ...request.headers } as Record<string, string> };
+  const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
+  const result = await (FUNCTIONS[path] ?? operator)(new Request(`http://x${path}`, { ...sent, ...body }));
+  response.writeHead(result.status, { ...Object.fromEntries(result.headers) }).end(await result.text());
+}
+
+function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
+  const expected = deploymentOf(process.env);
+  return { url, door: () => deploymentDoor(url, LATE_MS * 20), expected, secrets: SECRETS, ...changes };
+}
+
+async function all(outside: Outside): Promise<Record<string, CheckResult>> {
+  const results: CheckResult[] = [];
+  for await (const one of examine(systemClock(), [reachChecks(outside), ...deploymentChecks(outside)]))
+    results.push(one);
+  return Object.fromEntries(results.map((one) => [one.name, one]));
+}
+
+describe('a deployment from outside', () => {
+  it('refuses whom it must, shows what it may, and is the one that is configured here', async () => {
+    const seen = await all(outsideOf(await serving(deployed)));
+    const states = Object.fromEntries(Object.entries(seen).map(([name, { status }]) => [name, status]));
+    expect(states).toEqual({
+      tasks: 'ok',
+      page: 'ok',
+      status: 'warn',
+      'cron-backup': 'ok',
+      'cron-guard': 'ok',
+      'cron-secret': 'ok',
+      webhook: 'ok',
+      operators: 'ok',
+      configuration: 'ok',
+    });
+    const runs: string[] = [];
+    for await (const run of folder.store.folders('runs/')) runs.push(run);
+    expect(runs).toEqual([]);
+  });
+
+  it('is told from another one, by its secrets and by what it is configured with', async () => {
+    const url = await serving(deployed);
+    const wrong = { admin: 'another-token-of-32-characters-xx', cron: 'another-secret-of-32-characters-x' };
+    const [foreign, other] = [
+      await all(outsideOf(url, { secrets: wrong })),
+      await all(outsideOf(url, { expected: { label: 'staging', database: 'x', store: 's3://b', version: '0' } })),
+    ];
+    expect(foreign['cron-secret']).toMatchObject({ ok: false, detail: expect.stringContaining('CRON_SECRET') });
+    expect(foreign['configuration']).toMatchObject({ ok: false, detail: expect.stringContaining('ADMIN_TOKEN') });
+    expect(other['configuration']).toMatchObject({
+      ok: false,
+      hint: expect.stringContaining('deploy --env-file .env'),
+    });
+    expect(other['configuration']?.detail).toContain('label is production there and staging here');
+    const newer = await all(outsideOf(url, { expected: { ...outsideOf(url).expected, version: '99.0.0' } }));
+    expect(newer['configuration']).toMatchObject({ status: 'warn', hint: expect.stringContaining('Deploy again') });
+    const none = await all(outsideOf(url, { secrets: { admin: '', cron: '' } }));
+    expect([none['cron-secret']?.status, none['configuration']?.status]).toEqual(['skipped', 'skipped']);
+  });
+
+  it('without a separate secret, or without the headers of its page, is named', async () => {
+    const url = await serving((request, response) => void answer(request, response, {}));
+    delete process.env['CRON_SECRET'];
+    const seen = await all(outsideOf(url)).finally(() => (process.env['CRON_SECRET'] = SECRETS.cron));
+    expect(seen['page']).toMatchObject({ ok: false, detail: expect.stringContaining('content-security-policy') });
+    expect(seen['cron-backup']).toMatchObject({ ok: false, detail: expect.stringContaining('CRON_SECRET is not set') });
+    expect(seen['operators']).toMatchObject({ ok: true });
+  });
+
+  const html = (status: number, text: string, headers = {}): RequestListener => {
+    return (_, response) => void response.writeHead(status, { 'content-type': 'text/html', ...headers }).end(text);
+  };
+  it.each<[string, RequestListener | string, RegExp, RegExp]>([
+    [
+      'deployment protection',
+      html(401, '<title>Authentication Required</title>'),
+      /deployment protection/,
+      /Deployment Protection/,
+    ],
+    [
+      'a login of Vercel',
+      html(307, '', { location: 'https://vercel.com/sso-api' }),
+      /deployment protection/,
+      /Standard Protection/,
+    ],
+    [
+      'a redirect',
+      html(307, '', { location: 'https://www.example.com/api/tasks' }),
+      /redirects to https:\/\/www\.example\.com/,
+      /PUBLIC_URL=https:\/\/www/,
+    ],
+    ['no deployment', html(404, 'x', { 'x-vercel-error': 'DEPLOYMENT_NOT_FOUND' }), /no deployment/, /Domains/],
+    ['another application', html(404, 'not found'), /another application/, /PUBLIC_URL/],
+    [
+      'a paused deployment',
+      html(402, 'x', { 'x-vercel-error': 'DEPLOYMENT_DISABLED' }),
+      /in place of the function/,
+      /turned on/,
+    ],
+    ['a slow host', () => undefined, /did not answer/, /firewall/],
+    ['a dead host', 'http://127.0.0.1:1', /cannot be reached \(ECONNREFUSED\)|cannot be reached/, /Domains/],
+    ['a host that does not exist', 'http://nowhere.invalid', /does not exist|cannot be reached/, /Domains/],
+  ])('names %s, and what to do', async (_, listener, detail, hint) => {
+    const url = typeof listener === 'string' ? listener : await serving(listener);
+    const outside = outsideOf(url, { door: () => deploymentDoor(url, LATE_MS) });
+    const results: CheckResult[] = [];
+    for await (const one of examine(systemClock(), [reachChecks(outside)])) results.push(one);
+    expect(results).toEqual([expect.objectContaining({ name: 'tasks', ok: false })]);
+    expect(results[0]?.detail).toMatch(detail);
+    expect(results[0]?.hint).toMatch(hint);
+  });
+});

@@ -1,0 +1,58 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../lib/services/clock.js';
+import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { qstashQueue, type QstashQueueOptions } from '../../lib/services/qstash/queue.js';
+import { startQstash, type Qstash } from '../../dev/qstash/index.js';
+import type { Queue } from '../../lib/ports/queue.js';
+
+let qstash: Qstash;
+beforeEach(async () => (qstash = await startQstash()));
+afterEach(() => qstash.stop());
+
+function queue(changed: Partial<QstashQueueOptions> = {}): Queue {
+  const { url, token, currentSigningKey, nextSigningKey } = qstash;
+  const retry = { attempts: 2, baseMs: 1, capMs: 5 };
+  const base = { url, token, currentSigningKey, nextSigningKey, endpoint: 'https://x.example/api/tasks', retry };
+  return qstashQueue({ ...base, clock: systemClock(), ...changed });
+}
+
+describe('health of a queue', () => {
+  it('tells the keys of the service, one rotation behind, and another service apart', async () => {
+    const ours = queue();
+    expect(await ours.health()).toEqual({ signingKeys: 'same' });
+    qstash.rotateKeys();
+    expect(await ours.health()).toEqual({ signingKeys: 'stale' });
+    qstash.rotateKeys();
+    expect(await ours.health()).toEqual({ signingKeys: 'different' });
+    expect(await inProcessQueue().health()).toEqual({ signingKeys: 'none' });
+  });
+
+  it('throws what publishing would', async () => {
+    await expect(queue({ token: 'wrong' }).health()).rejects.toMatchObject({ code: 'queue-denied' });
+    const { url } = qstash;
+    await qstash.stop();
+    await expect(queue({ url }).health()).rejects.toMatchObject({ code: 'queue-unavailable', transient: true });
+  });
+
+  it.each([
+    [200, '{"current":"only"}', false],
+    [200, 'sig_secret, not JSON', false],
+    [503, 'down', true],
+  ])('takes status %d with %j for unavailable', async (status, body, transient) => {
+    const server = createServer((_, response) => response.writeHead(status).end(body));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      const error: unknown = await queue({ url })
+        .health()
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'queue-unavailable', transient });
+      expect(String(error)).not.toContain('sig_secret');
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});

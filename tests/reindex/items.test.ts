@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { openReindexBench, type ReindexBench } from './bench.js';
+import { expectIndex, leaveVector, putProject, someItems } from './data.js';
+import { reportOf, storedIn } from './outcome.js';
+
+let bench: ReindexBench;
+
+beforeEach(async () => {
+  bench = await openReindexBench();
+});
+afterEach(() => bench.stop());
+
+const ITEMS = someItems(30);
+const CLUSTERS = { c1: ['item-000', 'item-001'] };
+const CLUSTER_OF = { 'item-000': 'c1', 'item-001': 'c1' };
+const itemsOf = (...ids: string[]) => ({ items: ids.map((id) => ({ project: 'p1', id })) });
+
+describe('re-indexing some items', () => {
+  it('embeds them alone, and leaves every other vector and stray as it is', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
+    await bench.run({ scope: { project: 'p1' } });
+    await bench.ports.vectors.remove('p1', ['item-000']);
+    const others = await storedIn(bench.ports.vectors, 'p1');
+    const before = bench.gemini.textsEmbedded();
+    const run = await bench.run({ scope: itemsOf('item-000') });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run)).toMatchObject({ embedded: 1, swept: 0, proof: { items: 1, vectors: 1, sampleFound: 1 } });
+    // One is the trial that is embedded before anything is begun.
+    expect(bench.gemini.textsEmbedded()).toBe(before + 2);
+    await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
+
+    await leaveVector(bench, 'p1', 'stray');
+    await bench.database.redis.del('feedback:p1:item-000');
+    const gone = await bench.run({ scope: itemsOf('item-000') });
+    expect(reportOf(gone)).toMatchObject({ embedded: 0, swept: 1, proof: { items: 0, missing: 0, strays: 0 } });
+    const left = await storedIn(bench.ports.vectors, 'p1');
+    expect([...left.keys()].sort()).toEqual([...others.keys(), 'stray'].sort());
+    for (const [id, vector] of others) expect([id, left.get(id)]).toEqual([id, vector]);
+  });
+
+  it('is refused where the other vectors are of another model: two beside each other answer wrongly', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
+    await bench.run({ scope: { project: 'p1' } });
+    const stored = await storedIn(bench.ports.vectors, 'p1');
+    const run = await bench.run({ scope: itemsOf('item-000') }, { settings: { cutCodePoints: 99 } });
+    expect(run.state).not.toBe('succeeded');
+    expect(await storedIn(bench.ports.vectors, 'p1')).toEqual(stored);
+    const flush = bench.run({ scope: itemsOf('item-000'), mode: 'flush' });
+    await expect(flush).rejects.toMatchObject({ code: 'usage' });
+    expect(await storedIn(bench.ports.vectors, 'p1')).toEqual(stored);
+  });
+
+  it('takes several projects as it takes one', async () => {
+    for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, ITEMS);
+    const run = await bench.run({ scope: { projects: ['p1', 'p3'] } });
+    expect(reportOf(run)).toMatchObject({ embedded: 60 });
+    expect((await storedIn(bench.ports.vectors, 'p2')).size).toBe(0);
+    const unknown = bench.run({ scope: { projects: ['p1', 'nowhere'] } });
+    await expect(unknown).rejects.toMatchObject({ code: 'not-found' });
+  });
+});

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { RunRecord } from '../../lib/runs/model.js';
+import { retryOf, type ReindexRequest } from '../../lib/reindex/start.js';
+import { openReindexBench, type ReindexBench } from './bench.js';
+import { expectIndex, putProject, someItems, textOf } from './data.js';
+import { storedIn } from './outcome.js';
+
+let bench: ReindexBench;
+
+beforeEach(async () => {
+  bench = await openReindexBench();
+});
+
+afterEach(() => bench.stop());
+
+const P1 = { scope: { project: 'p1' } } as const;
+const ITEMS = someItems(250);
+
+/** A run that nobody wakes: what it would sit out over a queue ends it. */
+async function failing(input: Partial<ReindexRequest>): Promise<RunRecord> {
+  const engine = bench.engine({ settings: { inline: 1 } });
+  return engine.work(await bench.start(engine, input), bench.budget(Infinity, true));
+}
+
+describe('what a run has left', () => {
+  it('is done by another one: the namespace and the items that were refused, and nothing else', async () => {
+    for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(60));
+    const bad = textOf(someItems(60)['item-007'] ?? {});
+    let refusing = true;
+    bench.gemini.setFaults({ refuse: (text) => refusing && text === bad });
+    bench.index.setFaults({ reject: { status: 400, hits: ({ namespace }) => refusing && namespace === 'p2' } });
+    const run = await bench.run();
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(run.error?.hint).toContain(`npx soulcaster-backup reindex --retry ${run.id} --env-file .env`);
+    refusing = false;
+    const before = bench.gemini.textsEmbedded();
+    const upserts = bench.index.requestCount('upsert');
+    const rest = await bench.retry(run.id);
+    expect(rest).toMatchObject({ state: 'succeeded', error: null, input: { retry: run.id } });
+    for (const project of ['p1', 'p2', 'p3']) await expectIndex(bench, project, someItems(60));
+    // The trial text, the whole of p2, and one item each of p1 and p3.
+    expect(bench.gemini.textsEmbedded() - before).toBe(1 + 60 + 2);
+    expect(bench.index.requestCount('upsert') - upserts).toBe(3);
+    await expect(retryOf(bench.ports, rest.id, 'cli')).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  it.each(['in-place', 'flush'] as const)(
+    'is what was not embedded when it failed, an edited item as well (%s)',
+    async (mode) => {
+      await putProject(bench.database.redis, 'p1', ITEMS);
+      let calls = 0;
+      bench.gemini.setFaults({ call: () => (calls++ >= 3 ? 'daily-quota' : null) });
+      const run = await failing({ ...P1, mode });
+      expect(run).toMatchObject({ state: 'failed', error: { code: 'embedder-quota' } });
+      // Three calls were let through: that of the trial, and two of the batches of 100, 100 and 50.
+      const [id = '', ...others] = (await storedIn(bench.ports.vectors, 'p1')).keys();
+      expect([150, 200]).toContain(1 + others.length);
+      bench.gemini.setFaults({ call: () => null });
+      const edited = { ...ITEMS[id], title: 'Title edited' };
+      await bench.database.redis.hset(`feedback:p1:${id}`, edited);
+      const before = bench.gemini.textsEmbedded();
+      expect(await bench.retry(run.id)).toMatchObject({ state: 'succeeded', error: null });
+      await expectIndex(bench, 'p1', { ...ITEMS, [id]: edited });
+      expect(bench.gemini.textsEmbedded() - before).toBe(1 + 250 - others.length);
+      expect(bench.index.requestCount('reset')).toBe(mode === 'flush' ? 1 : 0);
+    },
+  );
+
+  it('is not done with another model than the run began with', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS);
+    bench.gemini.setFaults({ call: ({ index }) => (index > 0 ? 'daily-quota' : null) });
+    const run = await failing(P1);
+    expect(run.state).toBe('failed');
+    bench.gemini.setFaults({ call: () => null });
+    const other = bench.ports.elsewhere.embedderOf({ ...bench.ports.recipe, model: 'gemini-embedding-2' });
+    await expect(bench.retry(run.id, { embedder: other })).rejects.toMatchObject({ code: 'vector-mismatch' });
+    await expect(retryOf(bench.ports, '20200101T000000Z-aaaaaa', 'cli')).rejects.toMatchObject({ code: 'not-found' });
+  });
+});

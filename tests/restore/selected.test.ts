@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import { requestOf } from '../../lib/cli/restore/request.js';
+import { scopeSchema } from '../../lib/restore/model.js';
+import { confirmationFor, isUnbounded, normalScope, sameScope, scopeWords } from '../../lib/restore/selected.js';
+import { restoreCommand } from '../../lib/restore/undo-command.js';
+
+const NONE = { projects: [], families: [], matches: [], keys: [] };
+const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: true } as const;
+const request = (options: object) => requestOf('latest', { ...DEFAULTS, ...options });
+
+describe('the scope of a restore', () => {
+  it('is one, however it is written', () => {
+    expect(normalScope({ ...NONE, projects: ['a', 'a'] })).toEqual({ project: 'a' });
+    expect(sameScope({ ...NONE, keys: ['b', 'a'] }, { ...NONE, keys: ['a', 'b', 'a'] })).toBe(true);
+    expect(sameScope({ ...NONE, keys: ['a'] }, { ...NONE, matches: ['a'] })).toBe(false);
+    expect(request({ project: ['a'] }).scope).toEqual({ project: 'a' });
+    expect(request({}).scope).toEqual({ all: true });
+    expect(request({ family: ['config'], key: ['k'] }).scope).toEqual({ ...NONE, families: ['config'], keys: ['k'] });
+    expect(request({ item: ['p/a/b', 'p/1'] }).scope).toEqual({
+      items: [
+        { project: 'p', id: '1' },
+        { project: 'p', id: 'a/b' },
+      ],
+    });
+  });
+
+  it('is named in words, confirmed by its id, and read back from its command', () => {
+    const items = (...ids: string[]) => ({ items: ids.map((id) => ({ project: 'p', id })) });
+    const cases = [
+      [{ all: true } as const, 'everything', 's', ''],
+      [{ project: 'p' }, 'project p', 'p', '--project p '],
+      [items('1'), 'item p/1', 'p/1', '--item p/1 '],
+      [items('1', '2'), 'items p/1 and p/2', 's', '--item p/1 --item p/2 '],
+      [
+        { projects: ['p'], families: ['config'], matches: ['a*'], keys: ["it's"] },
+        "project p, family config, keys matching a*, key it's",
+        's',
+        `--project p --family config --match 'a*' --key 'it'\\''s' `,
+      ],
+    ] as const;
+    for (const [scope, words, confirmed, options] of cases) {
+      const parsed = scopeSchema.parse(scope);
+      expect(scopeWords(parsed)).toBe(words);
+      expect(confirmationFor(parsed, 's')).toBe(confirmed);
+      const command = `npx soulcaster-backup restore s ${options}--env-file .env`;
+      expect(restoreCommand('s', { scope: parsed, target: null })).toBe(command);
+    }
+  });
+
+  it('may take anything away only where it names no project, key or item', () => {
+    expect(isUnbounded({ all: true })).toBe(true);
+    expect(isUnbounded({ ...NONE, matches: ['*'] })).toBe(true);
+    expect(isUnbounded({ ...NONE, families: ['job'] })).toBe(true);
+    expect(isUnbounded({ ...NONE, matches: ['*'], keys: ['a'] })).toBe(false);
+    expect(isUnbounded({ items: [{ project: 'p', id: '1' }] })).toBe(false);
+  });
+
+  it.each([
+    [{ family: ['feedbacks'] }, 'There is no family "feedbacks"'],
+    [{ match: [''] }, 'is empty'],
+    [{ match: ['x'.repeat(2000)] }, 'is longer than 1024 characters'],
+    [{ project: [' '] }, 'is no id of a project'],
+    [{ item: ['no-slash'] }, '"no-slash" is no item'],
+    [{ item: ['/1'] }, '"/1" is no item'],
+    [{ item: ['p/'] }, '"p/" is no item'],
+    [{ item: ['p/1'], key: ['k'] }, '--item goes with no --project'],
+  ])('that can select nothing is refused: %j', (options, message) => {
+    expect(() => request(options)).toThrow(message);
+  });
+});

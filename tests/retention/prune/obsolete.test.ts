@@ -1,0 +1,132 @@
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { encodeJson } from '../../../lib/json.js';
+import { newId } from '../../../lib/runs/ids.js';
+import { manifestName } from '../../../lib/snapshot/names.js';
+import { folderStore, type FolderStore } from '../../support/folder-store.js';
+import { findingsOf, makeSnapshot } from '../../support/made-snapshots.js';
+import { DAY_MS, days, daysAgo, listed, namesIn, noon, NOW, pruneIn, writeRun } from './bench.js';
+
+let folder: FolderStore;
+let ids: string[];
+beforeEach(async () => {
+  folder = await folderStore();
+  ids = await days(folder.store, 2);
+});
+afterEach(() => folder.remove());
+const store = () => folder.store;
+
+async function put(name: string, body: unknown = {}, age = 0): Promise<string> {
+  await store().create(name, encodeJson(body));
+  const time = new Date(NOW - age * DAY_MS);
+  await utimes(join(folder.folder, name), time, time);
+  return name;
+}
+
+const partOf = (id: string): string => `snapshots/${id}/part-00000-00001.jsonl.gz`;
+
+describe('prune, besides snapshots', () => {
+  it('removes the parts of runs that never wrote a manifest, once they are old and nobody works on them', async () => {
+    const old = await writeRun(store(), { state: 'failed', daysAgo: 20 });
+    const young = await writeRun(store(), { state: 'failed', daysAgo: 3 });
+    const alive = await writeRun(store(), { state: 'running', daysAgo: 20 });
+    const unknown = newId(NOW - 40 * DAY_MS);
+    for (const id of [old, young, alive, unknown]) await put(partOf(id));
+    const result = await pruneIn({ store: store() });
+    expect(result.obsolete.orphans).toBe(2);
+    expect(await namesIn(store(), 'snapshots/')).toEqual(expect.arrayContaining([partOf(young), partOf(alive)]));
+    for (const id of [old, unknown]) expect(await namesIn(store(), `snapshots/${id}/`)).toEqual([]);
+  });
+
+  it('leaves the parts of a snapshot whose manifest somebody else removed, however old', async () => {
+    const lost = await writeRun(store(), { daysAgo: 25, result: { manifestSha256: 'x' } });
+    await put(partOf(lost));
+    const result = await pruneIn({ store: store() });
+    expect(result).toMatchObject({ missing: [lost], obsolete: { orphans: 0 } });
+    expect(await store().read(partOf(lost))).not.toBeNull();
+  });
+
+  it('removes what old runs left, their record last, and keeps what may still be asked for', async () => {
+    const old = await writeRun(store(), { kind: 'verify', daysAgo: 40 });
+    const young = await writeRun(store(), { kind: 'verify', daysAgo: 20 });
+    const stuck = await writeRun(store(), { kind: 'restore', state: 'running', daysAgo: 90 });
+    await put(`runs/${old}/tasks/check-000000.json`);
+    await put(`runs/${stuck}/tasks/check-000000.json`);
+    const order: string[] = [];
+    const watched = { ...store(), remove: (name: string) => (order.push(name), store().remove(name)) };
+    expect((await pruneIn({ store: watched })).obsolete.runs).toBe(2);
+    expect(order).toEqual([`runs/${old}/tasks/check-000000.json`, `runs/${old}/run.json`]);
+    expect(await namesIn(store(), 'runs/')).toEqual(
+      expect.arrayContaining([`runs/${young}/run.json`, `runs/${stuck}/run.json`]),
+    );
+  });
+
+  it('removes the hashes of names that a failed run noted long before its record', async () => {
+    const failed = await writeRun(store(), { state: 'failed', daysAgo: 20 });
+    await put(`runs/${failed}/parts/part-00000-00001.jsonl.gz.json`);
+    await pruneIn({ store: store() });
+    expect(await namesIn(store(), `runs/${failed}/`)).toEqual([`runs/${failed}/run.json`]);
+  });
+
+  it('never removes the record that tells of a newest snapshot which is gone', async () => {
+    // The clock and the newest snapshot that is left are a year further than the one that was removed by hand.
+    const gone = await writeRun(store(), { daysAgo: -1, result: { manifestSha256: 'x' } });
+    await pruneIn({ store: store(), settings: { runsDays: 1 } });
+    expect(await findingsOf(store(), noon(), ids[0] ?? '')).toEqual([`snapshot-missing ${gone}`]);
+  });
+
+  it('removes used webhook ids, probes and drills when their time is over', async () => {
+    const used = (age: number) => ({ usedAt: new Date(NOW - age * DAY_MS).toISOString() });
+    const drill = (age: number) => `drills/${newId(NOW - age * DAY_MS)}.json`;
+    const kept = [
+      await put('webhooks/fresh.json', used(1), 1),
+      // Its object is old, as after the store was copied elsewhere, but what it says is not.
+      await put('webhooks/moved.json', used(1), 90),
+      await put('webhooks/unreadable.json', 'x', 90),
+      await put('probe/fresh', 'x', 0),
+      await put(drill(400), { outcome: 'passed' }),
+      await put(drill(10), { outcome: 'failed' }),
+    ];
+    await put('webhooks/old.json', used(31), 31);
+    await put('probe/old', 'x', 3);
+    await put(drill(500), { outcome: 'passed' });
+    await put(drill(380), { outcome: 'failed' });
+    expect((await pruneIn({ store: store() })).obsolete).toEqual({
+      leftovers: 0,
+      orphans: 0,
+      runs: 0,
+      webhooks: 1,
+      probes: 1,
+      drills: 2,
+    });
+    for (const name of kept) expect(await store().read(name)).not.toBeNull();
+  });
+
+  it('removes nothing by a clock that has run ahead', async () => {
+    await writeRun(store(), { kind: 'verify', daysAgo: 20 });
+    await put(partOf(newId(NOW - 5 * DAY_MS)));
+    await put('webhooks/a.json', { usedAt: daysAgo(5) }, 5);
+    const before = await namesIn(store());
+    const clock = noon();
+    await clock.advance(5_000 * DAY_MS);
+    expect(await pruneIn({ store: store(), clock })).toMatchObject({ objects: 0, held: null });
+    expect((await namesIn(store())).filter((name) => !name.startsWith('leases/'))).toEqual(before);
+  });
+
+  it('does nothing at all while it is held', async () => {
+    await writeRun(store(), { kind: 'verify', daysAgo: 90 });
+    await makeSnapshot(store(), { at: daysAgo(-0.1), keys: 1 });
+    expect(await pruneIn({ store: store() })).toMatchObject({ objects: 0, obsolete: { runs: 0 } });
+  });
+
+  it('keeps a damaged snapshot for its days, then removes it, and the chain holds', async () => {
+    const damaged = await makeSnapshot(store(), { at: daysAgo(20), verified: 'damaged' });
+    await makeSnapshot(store(), { at: daysAgo(19) });
+    await pruneIn({ store: store(), settings: { asideDays: 25, keepLast: 3 } });
+    expect(await listed(store())).toContain(damaged);
+    await pruneIn({ store: store(), settings: { asideDays: 10, keepLast: 3 } });
+    expect(await store().read(manifestName(damaged))).toBeNull();
+    expect(await findingsOf(store(), noon(), ids[0] ?? '')).toEqual([]);
+  });
+});

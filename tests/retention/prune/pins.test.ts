@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { silentLog } from '../../../lib/app/json-log.js';
+import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
+import { replicate } from '../../../lib/retention/replica/replicate.js';
+import type { ObjectStore } from '../../../lib/ports/store.js';
+import { ageSealer } from '../../../lib/crypto/age.js';
+import { loadErasures, saveErasure } from '../../../lib/snapshot/erasures.js';
+import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
+import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
+import { checkChain } from '../../../lib/snapshot/chain.js';
+import { folderStore, type FolderStore } from '../../support/folder-store.js';
+import { UNSIGNED } from '../../support/made-snapshots.js';
+import { days, listed, namesIn, noon, pruneIn, writeRun } from './bench.js';
+
+let folder: FolderStore;
+beforeEach(async () => {
+  folder = await folderStore();
+});
+afterEach(() => folder.remove());
+const store = (): ObjectStore => folder.store;
+const said = { by: 'ops', reason: 'before the migration' };
+const pin = (id: string, at = store()) => pinSnapshot({ clock: noon(), store: at }, id, said);
+const forget = (id: string, force = false) =>
+  forgetSnapshot({ clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, store: store() }, id, {
+    ...said,
+    force,
+  });
+
+describe('a pinned snapshot', () => {
+  it('stays until it is unpinned, and the prune says why', async () => {
+    const ids = await days(store(), 5);
+    const old = ids[4] ?? '';
+    expect(await pin(old)).toEqual({ id: old, at: '2026-11-22T12:00:00.000Z', ...said });
+    const { decisions } = await pruneIn({ store: store() });
+    expect(decisions.find(({ id }) => id === old)).toEqual({ id: old, keep: true, reasons: ['pinned'] });
+    expect(await listed(store())).toEqual([ids[0], ids[1], old]);
+    expect(await checkChain({ store: store(), signer: UNSIGNED })).toEqual([]);
+    expect(await unpinSnapshot({ store: store() }, old)).toBe(true);
+    expect(await unpinSnapshot({ store: store() }, old)).toBe(false);
+    await pruneIn({ store: store() });
+    expect(await listed(store())).toEqual(ids.slice(0, 2));
+  });
+
+  it('stays when it is pinned while a prune is about to remove it', async () => {
+    const ids = await days(store(), 4);
+    const meddled = {
+      ...store(),
+      async create(name: string, body: Uint8Array) {
+        const made = await store().create(name, body);
+        if (name === tombstoneName(ids[2] ?? '')) await pin(ids[2] ?? '');
+        return made;
+      },
+    };
+    expect((await pruneIn({ store: meddled })).snapshots).toMatchObject({ removed: 1, left: 1 });
+    expect(await listed(store())).toEqual(ids.slice(0, 3));
+    expect(await store().read(tombstoneName(ids[2] ?? ''))).toBeNull();
+  });
+
+  it('is pinned in the second store as well once it was replicated, as the erasure list is there', async () => {
+    const second = await folderStore();
+    const ids = await days(store(), 3);
+    await pin(ids[2] ?? '');
+    const encryptor = ageSealer({ recipients: [], identity: null });
+    const entry = { ...said, kind: 'project', id: 'p1', projects: ['p1'], at: '2026-11-22T12:00:00Z' } as const;
+    await saveErasure({ store: store(), encryptor }, { ...entry, projects: [...entry.projects] });
+    const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED };
+    await replicate({ ...ports, store: store(), replica: second.store }, { dryRun: false });
+    expect((await readPins(second.store)).get(ids[2] ?? '')).toMatchObject(said);
+    expect(await loadErasures({ store: second.store, encryptor })).toMatchObject([{ id: 'p1', withdrawn: null }]);
+    await second.remove();
+  });
+
+  it('takes many at once, and a reason that says something', async () => {
+    const ids = await days(store(), 4);
+    await Promise.all(ids.map((id) => pin(id)));
+    expect([...(await readPins(store())).keys()].sort()).toEqual([...ids].sort());
+    await expect(
+      pinSnapshot({ clock: noon(), store: store() }, ids[0] ?? '', { ...said, reason: ' ' }),
+    ).rejects.toMatchObject({
+      code: 'usage',
+    });
+  });
+});
+
+describe('a snapshot that is forgotten', () => {
+  it('leaves a tombstone and a reason, and a chain that is explained', async () => {
+    const ids = await days(store(), 3);
+    const [, middle = ''] = ids;
+    const { objects, word } = await forget(middle);
+    expect(word).toMatchObject({ id: middle, ...said });
+    expect(objects).toBeGreaterThan(1);
+    expect(await listed(store())).toEqual([ids[0], ids[2]]);
+    expect(await namesIn(store(), `snapshots/${middle}/`)).toEqual([]);
+    expect(await readTombstone({ store: store(), signer: UNSIGNED }, middle)).toMatchObject({ reasons: ['forgotten'] });
+    expect(await checkChain({ store: store(), signer: UNSIGNED })).toEqual([]);
+    expect((await store().read(PINS_NAME))?.body.toString()).toContain(said.reason);
+    await expect(forget(middle)).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('is not one that is pinned, in use, or the last trusted one without a word', async () => {
+    const ids = await days(store(), 2);
+    const [newest = '', old = ''] = ids;
+    await pin(old);
+    await expect(forget(old)).rejects.toMatchObject({ code: 'locked', message: expect.stringContaining(said.reason) });
+    await unpinSnapshot({ store: store() }, old);
+    await writeRun(store(), { kind: 'restore', state: 'running', input: { snapshot: old } });
+    await expect(forget(old)).rejects.toMatchObject({ code: 'locked' });
+    await forget(newest);
+    expect(await listed(store())).toEqual([old]);
+    expect(await namesIn(store(), `pruned/`)).toEqual([tombstoneName(newest)]);
+  });
+
+  it('may be what an import that was killed left, which goes without a tombstone; not what a run still writes', async () => {
+    const [only = ''] = await days(store(), 1);
+    const killed = '20261121T100000Z-k2m9x7';
+    await store().create(`snapshots/${killed}/part-00000-0001.jsonl.gz`, Buffer.from('a part'));
+    const run = await writeRun(store(), { kind: 'snapshot', state: 'running', input: {} });
+    await store().create(`snapshots/${run}/part-00000-0001.jsonl.gz`, Buffer.from('a part'));
+    expect(await forget(killed)).toMatchObject({ objects: 1, wasSnapshot: false });
+    expect(await namesIn(store(), `snapshots/${killed}/`)).toEqual([]);
+    expect(await namesIn(store(), 'pruned/')).toEqual([]);
+    await expect(forget(run)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await listed(store())).toEqual([only]);
+  });
+
+  it('is the last trusted one with --force alone', async () => {
+    const [only = ''] = await days(store(), 1);
+    await expect(forget(only)).rejects.toMatchObject({ code: 'not-confirmed' });
+    expect(await listed(store())).toEqual([only]);
+    await forget(only, true);
+    expect(await listed(store())).toEqual([]);
+  });
+});

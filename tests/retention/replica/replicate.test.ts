@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { silentLog } from '../../../lib/app/json-log.js';
+import { replicate, type ReplicateOptions } from '../../../lib/retention/replica/replicate.js';
+import type { ObjectStore } from '../../../lib/ports/store.js';
+import { latestIn } from '../../support/trust.js';
+import { manifestName } from '../../../lib/snapshot/names.js';
+import { readVerification, writeVerification } from '../../../lib/snapshot/verification.js';
+import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
+import { folderStore, type FolderStore } from '../../support/folder-store.js';
+import { findingsOf, makeSnapshot, UNSIGNED } from '../../support/made-snapshots.js';
+import { days, daysAgo, listed, namesIn, noon, pruneIn } from '../prune/bench.js';
+import { memoryCopy } from '../prune/memory-store.js';
+
+let [first, second]: FolderStore[] = [];
+beforeEach(async () => {
+  [first, second] = [await folderStore(), await folderStore()];
+});
+afterEach(async () => {
+  await first?.remove();
+  await second?.remove();
+});
+const store = (): ObjectStore => (first as FolderStore).store;
+const replica = (): ObjectStore => (second as FolderStore).store;
+
+function copy(options: Partial<ReplicateOptions> = {}, to = replica(), from = store(), clock = noon()) {
+  const ports = { clock, log: silentLog(), own: null, signer: UNSIGNED, store: from, replica: to };
+  return replicate(ports, { dryRun: false, ...options });
+}
+
+async function alter(at: ObjectStore, name: string): Promise<void> {
+  const found = await at.read(name);
+  if (found !== null) await at.swap(name, Buffer.concat([found.body.subarray(1), Buffer.from('x')]), found.etag);
+}
+
+describe('replication', () => {
+  it('copies what the second store lacks, so that it is whole there and the chain holds', async () => {
+    const ids = await days(store(), 3);
+    expect(await copy()).toMatchObject({ snapshots: 3, copied: 3, left: 0, damaged: [], conflicts: [] });
+    expect(await namesIn(replica(), 'snapshots/')).toEqual(await namesIn(store(), 'snapshots/'));
+    for (const id of ids) expect(await findingsOf(replica(), noon(), id)).toEqual([]);
+    expect(await latestIn(replica())).toBe(ids[0]);
+    expect(await copy()).toMatchObject({ snapshots: 3, copied: 0, bytes: 0 });
+  });
+
+  it('changes nothing in a dry run, and tells what it would copy', async () => {
+    await days(store(), 2);
+    expect(await copy({ dryRun: true })).toMatchObject({ snapshots: 0, copied: 2 });
+    expect(await namesIn(replica())).toEqual([]);
+  });
+
+  it('never takes a corrupt part for good, copies the others, and explains the gap', async () => {
+    const ids = await days(store(), 3);
+    const part = (await namesIn(store(), `snapshots/${ids[1] ?? ''}/part-`))[0] ?? '';
+    await alter(store(), part);
+    expect(await copy()).toMatchObject({ copied: 2, damaged: [part] });
+    expect(await listed(replica())).toEqual([ids[0], ids[2]]);
+    expect(await replica().read(part)).toBeNull();
+    expect(await findingsOf(replica(), noon(), ids[0] ?? '')).toEqual([]);
+  });
+
+  it('copies a snapshot after all when it has been mended', async () => {
+    const ids = await days(store(), 2);
+    const part = (await namesIn(store(), `snapshots/${ids[1] ?? ''}/part-`))[0] ?? '';
+    const good = (await store().read(part))?.body ?? Buffer.alloc(0);
+    await alter(store(), part);
+    await copy();
+    await store().remove(part);
+    await store().create(part, good);
+    expect(await copy()).toMatchObject({ copied: 1, damaged: [] });
+    expect(await findingsOf(replica(), noon(), ids[1] ?? '')).toEqual([]);
+  });
+
+  it('does not copy what was found damaged, or never verified, or has a broken seal', async () => {
+    const good = await makeSnapshot(store(), { at: daysAgo(5) });
+    const damaged = await makeSnapshot(store(), { at: daysAgo(4), verified: 'damaged' });
+    const unverified = await makeSnapshot(store(), { at: daysAgo(3), verified: null });
+    const broken = await makeSnapshot(store(), { at: daysAgo(2) });
+    await alter(store(), manifestName(broken));
+    const newest = await makeSnapshot(store(), { at: daysAgo(1) });
+    expect(await copy()).toMatchObject({ damaged: [broken, damaged], unverified: [unverified] });
+    expect(await listed(replica())).toEqual([newest, good]);
+  });
+
+  it('copies again what was found damaged in the second store', async () => {
+    const ids = await days(store(), 2);
+    await copy();
+    const id = ids[0] ?? '';
+    await alter(replica(), (await namesIn(replica(), `snapshots/${id}/part-`))[0] ?? '');
+    expect((await findingsOf(replica(), noon(), id)).length).toBe(1);
+    expect(await copy()).toMatchObject({ copied: 1 });
+    expect((await readVerification(replica(), id))?.state).toBe('verified');
+    expect(await findingsOf(replica(), noon(), id)).toEqual([]);
+  });
+
+  it('copies again a part that went missing in the second store', async () => {
+    await days(store(), 2);
+    await copy();
+    const [lost = ''] = (await namesIn(replica(), 'snapshots/')).filter((name) => name.includes('/part-'));
+    await replica().remove(lost);
+    expect(await copy()).toMatchObject({ copied: 1, damaged: [] });
+    expect(await namesIn(replica(), lost)).toEqual([lost]);
+  });
+
+  it('leaves what is good in the second store alone when the first is altered or found damaged', async () => {
+    const ids = await days(store(), 2);
+    await copy();
+    const [id, other] = [ids[0] ?? '', ids[1] ?? ''];
+    const before = (await replica().read(manifestName(id)))?.etag;
+    await alter(store(), manifestName(id));
+    const at = daysAgo(0);
+    await writeVerification(store(), other, { state: 'damaged', at, run: other, depth: 'lines', findings: [] });
+    expect(await copy()).toMatchObject({ copied: 0, conflicts: [id] });
+    expect((await replica().read(manifestName(id)))?.etag).toBe(before);
+    expect((await readVerification(replica(), other))?.state).toBe('verified');
+  });
+
+  it('carries the tombstones of what was removed before it was copied', async () => {
+    const ids = await days(store(), 4);
+    await pruneIn({ store: store(), settings: { keepLast: 3 } });
+    await pruneIn({ store: store(), settings: { keepLast: 2 } });
+    await copy();
+    expect(await listed(replica())).toEqual(ids.slice(0, 2));
+    expect(await findingsOf(replica(), noon(), ids[0] ?? '')).toEqual([]);
+  });
+
+  it('does not bring back what the second store has let go, nor remove there what the first has', async () => {
+    const ids = await days(store(), 4);
+    await copy();
+    await pruneIn({ store: store(), settings: { keepLast: 1 } });
+    expect((await listed(replica())).length).toBe(4);
+    await pruneIn({ store: replica(), settings: { keepLast: 2 } });
+    await copy();
+    expect(await listed(replica())).toEqual(ids.slice(0, 2));
+    for (const id of ids.slice(0, 2)) expect(await findingsOf(replica(), noon(), id)).toEqual([]);
+  });
+
+  it('stops when its time is up, with the newest done first, and continues the next time', async () => {
+    const ids = await days(store(), 4);
+    const clock = noon();
+    const ticking = { ...clock, now: () => (void clock.advance(1), clock.now()) };
+    const start = await copy({ deadline: clock.now() + 20 }, replica(), store(), ticking);
+    expect(start.left).toBeGreaterThan(0);
+    expect(await listed(replica())).toEqual(ids.slice(0, start.copied));
+    expect(await namesIn(replica(), 'pruned/')).toEqual([]);
+    expect(await copy()).toMatchObject({ snapshots: 4, left: 0 });
+  });
+});
+
+describe.each([
+  ['dies before', (at: ObjectStore, call: number): FailingStore => mortalStore(at, call, 'before')],
+  ['dies after', (at: ObjectStore, call: number): FailingStore => mortalStore(at, call, 'after')],
+  ['meets a failure in', stumblingStore],
+])('a replication that %s its n-th call', (_what, fault) => {
+  it.each(['first', 'second'])(
+    'of the %s store lists nothing there that is not whole, and is completed by the next',
+    async (which) => {
+      const ids = await days(store(), 2);
+      for (let call = 1, made = call; made >= call; call++) {
+        const [from, to] = [await memoryCopy(store()), await memoryCopy(replica())];
+        const failing = fault(which === 'first' ? from : to, call);
+        const ends = which === 'first' ? ([to, failing.store] as const) : ([failing.store, from] as const);
+        const clock = noon();
+        await copy({}, ends[0], ends[1], clock).catch(() => undefined);
+        made = failing.calls();
+        await clock.advance(61_000);
+        for (const id of await listed(to)) {
+          const own = (await findingsOf(to, clock, id)).filter((finding) => finding.includes(`snapshots/${id}`));
+          expect(own).toEqual([]);
+        }
+        expect(await copy({}, to, from, clock)).toMatchObject({ snapshots: 2, damaged: [], conflicts: [] });
+        for (const id of ids) expect(await findingsOf(to, clock, id)).toEqual([]);
+      }
+    },
+  );
+});
