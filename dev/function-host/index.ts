@@ -4,11 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../../lib/project-root.js';
-import type { FromHost, HostConfig, Invocation, ToHost } from './protocol.js';
+import type { FromHost, HostConfig, ToHost } from './protocol.js';
 import { limitsOf, readVercelConfig } from './vercel-config.js';
 import type { VercelConfig } from './vercel-config.js';
-
-export type { Invocation };
 
 export interface FunctionHostOptions {
   /** Folder of the project: functions are in its dist/bundle/api, static files in its public, beside its vercel.json. */
@@ -25,11 +23,6 @@ export interface FunctionHostOptions {
   readonly functionsDir?: string;
   /** Invocations at a time, each in a separate instance; more of them wait. Default 4. */
   readonly maxInstances?: number;
-  /**
-   * Asked at each invocation: after how many milliseconds of it to SIGKILL its instance, so that the caller gets 502;
-   * null to let it run.
-   */
-  readonly killAfterMs?: (invocation: Invocation) => number | null;
   /** Takes each line that a function logs, with `[api/name] ` in front; default: the own stderr. */
   readonly onLog?: (line: string) => void;
 }
@@ -39,7 +32,7 @@ export interface FunctionHost {
   readonly pid: number;
   /** Calls a cron of vercel.json as Vercel does. Throws when vercel.json has no such cron. */
   fireCron(path: string): Promise<Response>;
-  /** SIGKILLs every instance, whatever runs there, and leaves the host up. Returns how many there were. */
+  /** SIGKILLs every instance, so that callers get 502, and leaves the host up. Returns how many there were. */
   killAll(): Promise<number>;
   /** SIGKILLs the host and its instances, as a power cut would. */
   kill(): Promise<void>;
@@ -70,7 +63,6 @@ export async function startFunctionHost(options: FunctionHostOptions): Promise<F
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   if (child.stderr !== null) createInterface(child.stderr).on('line', options.onLog ?? printLine);
-  answerKillQuestions(child, options.killAfterMs ?? (() => null));
   const port = await ready(child, configOf(options, vercel));
   const url = `http://127.0.0.1:${port}`;
   let asked = 0;
@@ -100,7 +92,6 @@ function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): Ho
     headers: vercel?.headers ?? [],
     rewrites: vercel?.rewrites ?? [],
     maxInstances: options.maxInstances ?? 4,
-    askKill: options.killAfterMs !== undefined,
   };
 }
 
@@ -154,13 +145,6 @@ function until<T>(child: ChildProcess, pick: (message: FromHost) => T | null): P
     };
     child.on('message', onMessage);
     child.on('exit', onExit);
-  });
-}
-
-function answerKillQuestions(child: ChildProcess, decide: (invocation: Invocation) => number | null): void {
-  child.on('message', (message: FromHost) => {
-    if (message.type !== 'kill-question') return;
-    tell(child, { type: 'kill-answer', id: message.id, afterMs: decide(message.invocation) });
   });
 }
 

@@ -21,8 +21,6 @@ export interface Job {
   readonly name: string;
   readonly request: InstanceRequest;
   readonly limitMs: number;
-  /** Kill the instance so long after the handler was called; null to let it live. */
-  readonly killAfterMs: number | null;
 }
 
 interface Instance {
@@ -69,17 +67,13 @@ export class Pool {
 
   private watch(child: ChildProcess, job: Job): Promise<Outcome> {
     return new Promise((resolve) => {
-      const timers: NodeJS.Timeout[] = [];
-      const stopAfter = (ms: number, outcome: Outcome | null): void => {
-        timers.push(
-          setTimeout(() => {
-            child.kill('SIGKILL');
-            if (outcome !== null) settle(outcome);
-          }, ms),
-        );
+      const timeOut = (): void => {
+        child.kill('SIGKILL');
+        settle({ type: 'timeout' });
       };
+      let timer = setTimeout(timeOut, LOAD_LIMIT_MS);
       const settle = (outcome: Outcome): void => {
-        for (const timer of timers) clearTimeout(timer);
+        clearTimeout(timer);
         child.off('message', onMessage);
         child.off('exit', onExit);
         resolve(outcome);
@@ -89,14 +83,12 @@ export class Pool {
           settle(message);
           return;
         }
-        for (const timer of timers.splice(0)) clearTimeout(timer);
-        stopAfter(job.limitMs, { type: 'timeout' });
-        if (job.killAfterMs !== null) stopAfter(job.killAfterMs, null);
+        clearTimeout(timer);
+        timer = setTimeout(timeOut, job.limitMs);
       };
       const onExit = (_: number | null, signal: string | null): void => settle({ type: 'ended', signal });
       child.on('message', onMessage);
       child.on('exit', onExit);
-      stopAfter(LOAD_LIMIT_MS, { type: 'timeout' });
       // A process that died a moment ago is reported by its exit.
       child.send(job.request, () => undefined);
     });

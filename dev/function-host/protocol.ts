@@ -16,29 +16,17 @@ export interface HostConfig {
   readonly headers: VercelConfig['headers'];
   readonly rewrites: VercelConfig['rewrites'];
   readonly maxInstances: number;
-  /** Whether the parent wants to be asked about each invocation, when it should be killed. */
-  readonly askKill: boolean;
-}
-
-/** One invocation, as the parent is asked about it. */
-export interface Invocation {
-  /** Path of the function's file without its ending, from `api/`: `api/runs/[id]`. */
-  readonly name: string;
-  readonly method: string;
-  readonly path: string;
 }
 
 export type ToHost =
   | { readonly type: 'start'; readonly config: HostConfig }
   | { readonly type: 'stop' }
-  | { readonly type: 'kill-all'; readonly id: number }
-  | { readonly type: 'kill-answer'; readonly id: number; readonly afterMs: number | null };
+  | { readonly type: 'kill-all'; readonly id: number };
 
 export type FromHost =
   | { readonly type: 'ready'; readonly port: number }
   | { readonly type: 'failed'; readonly message: string }
-  | { readonly type: 'killed'; readonly id: number; readonly count: number }
-  | { readonly type: 'kill-question'; readonly id: number; readonly invocation: Invocation };
+  | { readonly type: 'killed'; readonly id: number; readonly count: number };
 
 /** A request as it goes to an instance. */
 export interface InstanceRequest {

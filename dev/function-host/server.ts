@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Outcome, Pool } from './pool.js';
-import type { HostConfig, Invocation } from './protocol.js';
+import type { HostConfig } from './protocol.js';
 import { matchRoute } from './routes.js';
 import type { Match, Route } from './routes.js';
 import { readStatic } from './statics.js';
@@ -14,8 +14,6 @@ export interface ServerContext {
   readonly config: HostConfig;
   readonly routes: readonly Route[];
   readonly pool: Pool;
-  /** When the invocation is to be killed, in milliseconds after it began; null for never. */
-  readonly killAfterMs: (invocation: Invocation) => Promise<number | null>;
   readonly log: (line: string) => void;
 }
 
@@ -89,7 +87,6 @@ async function callFunction(context: ServerContext, request: IncomingMessage, ca
   const { match, url, body, method } = call;
   const { file, name } = match.route;
   const { config } = context;
-  const killAfterMs = await context.killAfterMs({ name, method, path: url.pathname });
   // In production Vercel puts the values of dynamic segments into the query as well.
   for (const [parameter, value] of Object.entries(match.parameters)) url.searchParams.set(parameter, value);
   const seconds = config.limits.find(({ pattern }) => fits(pattern, name))?.seconds ?? config.defaultLimitSeconds;
@@ -97,7 +94,6 @@ async function callFunction(context: ServerContext, request: IncomingMessage, ca
     name,
     request: { file, method, url: url.href, headers: headersOf(request, url), body },
     limitMs: seconds * 1000,
-    killAfterMs,
   });
   if (outcome.type === 'threw') context.log(`[${name}] ${outcome.text}`);
   return toReply(outcome);

@@ -6,7 +6,7 @@ import { startFunctionHost, type FunctionHost, type FunctionHostOptions } from '
 import { startQstash, type Qstash, type QstashOptions } from '../qstash/index.js';
 import { startGemini, type Gemini, type GeminiOptions } from '../gemini/index.js';
 import { startRedisServer } from '../redis-server.js';
-import { startUpstashRedis, type UpstashRedisStandIn } from '../upstash-redis/index.js';
+import { startUpstashRedis, type UpstashRedisOptions, type UpstashRedisStandIn } from '../upstash-redis/index.js';
 import { functionVariables } from '../../lib/app/config/of-functions.js';
 import { startUpstashVector, type UpstashVectorOptions, type UpstashVectorStandIn } from '../upstash-vector/index.js';
 import { checkPorts, isPortTaken, portTaken } from './ports.js';
@@ -33,11 +33,12 @@ export interface StackOptions {
   readonly limitSeconds?: number;
   /** Variables over those of the stack. */
   readonly variables?: Readonly<Record<string, string>>;
+  readonly redis?: Pick<UpstashRedisOptions, 'onRequest'>;
   readonly queue?: Pick<QstashOptions, 'speed' | 'retryAfterSpeed' | 'timedSchedules' | 'faults' | 'parallelism'>;
   readonly vector?: Pick<UpstashVectorOptions, 'indexDelayMs' | 'faults'>;
   /** Default: vectors that mean nothing and cost nothing (`hash`). */
   readonly gemini?: Pick<GeminiOptions, 'vectors' | 'delayMs' | 'textsPerMinute' | 'speed' | 'faults'>;
-  readonly functions?: Pick<FunctionHostOptions, 'maxInstances' | 'killAfterMs' | 'onLog'>;
+  readonly functions?: Pick<FunctionHostOptions, 'maxInstances' | 'onLog'>;
   /** Also what is around a deployment (accounts, standby, second store, alerts), each service with a door that can fail. */
   readonly rehearsal?: boolean;
 }
@@ -163,6 +164,7 @@ async function startDatabases(options: StackOptions, folder: string, secrets: St
     token: secrets.redisToken,
     readOnlyToken: secrets.redisReadOnlyToken,
     ...given('port', options.ports?.redis),
+    ...options.redis,
   });
   undo.push(() => redis.stop());
   const scratchServer = await startRedisServer();

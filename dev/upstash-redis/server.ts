@@ -20,6 +20,8 @@ export interface UpstashRedisOptions {
   readonly commandsPerSecond?: number;
   /** Milliseconds, for that limit. Default: those of the process. */
   readonly now?: () => number;
+  /** Called with each authorised request, which is served once that is over: faults at a known point of the work. */
+  readonly onRequest?: () => void | Promise<void>;
   /** Default: any free one. */
   readonly port?: number;
 }
@@ -92,6 +94,7 @@ async function answer(
   const access = accessOf(request, query, options);
   if (access === null) return refusal(401, 'Unauthorized');
   shared.counts.requests++;
+  await options.onRequest?.();
   if (typeof body === 'number') return refusal(413, sizeError(shared.limitBytes, body));
   const format = request.headers['upstash-response-format'];
   if (format !== undefined && format !== 'json') return refusal(400, 'ERR response format is not supported');

@@ -81,17 +81,6 @@ describe('a function in the function host', () => {
 });
 
 describe('faults of the function host', () => {
-  it('kill an instance in the middle of an invocation', async () => {
-    const kills = [30, null];
-    const host = await open({ killAfterMs: ({ name }) => (name === 'api/slow' ? (kills.shift() ?? null) : null) });
-    const file = join(folder, 'killed');
-    await writeFile(file, '');
-    const path = `/api/slow?ticks=50&file=${encodeURIComponent(file)}`;
-    expect((await fetch(`${host.url}${path}`)).status).toBe(502);
-    expect((await readFile(file)).length).toBeLessThan(50);
-    expect((await fetch(`${host.url}${path}`)).status).toBe(200);
-  });
-
   it('kill all instances at once', async () => {
     const host = await open();
     const running = [1, 2].map(() => fetch(`${host.url}/api/slow?busy`));

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { killer } from './killer.js';
 import { nightlyStack, SAME, type NightlyStack, type RunView } from './nightly-stack.js';
 
 const SIZE = { items: 500, mixed: 1000 };
@@ -12,10 +13,8 @@ const CUT = { variables: { ...SMALL, FUNCTION_LIMIT_SECONDS: '2' }, limitSeconds
 /** The queue's waits are divided by this: a message whose function died comes again after 12 seconds. */
 const SPEED = 8;
 const KILLS = 10;
-/** Some of those that are to die are done before. */
-const LEAST_KILLS = 3;
-/** This many nights are enough for them, whatever their attempts do. */
-const MOST_RUNS = 9;
+/** A function dies at one of its first requests to Redis. */
+const MOST_REQUESTS = 12;
 
 let nightly: NightlyStack;
 
@@ -58,25 +57,22 @@ describe('a snapshot over many attempts', () => {
     expect(await nightly.compare(cut.runId)).toMatchObject({ ...SAME, keys: cut.result?.['keys'] });
   });
 
-  it('loses and doubles nothing when its function is killed up to ten times', async () => {
-    const deliveries = () => nightly.stack.queue.deliveries;
-    const deaths = (): number => deliveries().filter(({ status }) => status === 502).length;
-    // A message that dies twice in a row waits for 18 seconds, one that dies three times for minutes.
-    const allThrough = (): boolean =>
-      ![...new Map(deliveries().map(({ messageId, status }) => [messageId, status])).values()].includes(502);
-    const killAfterMs = (): number | null =>
-      deaths() < KILLS && allThrough() ? 100 + Math.floor(Math.random() * 400) : null;
+  it('loses and doubles nothing when its function is killed ten times', async () => {
+    const isOver = (): boolean => killing.deaths().length >= KILLS;
+    const killing = killer({
+      stack: () => nightly.stack,
+      after: () => (isOver() ? null : 1 + Math.floor(Math.random() * MOST_REQUESTS)),
+    });
     nightly = await nightlyStack(SIZE, {
       ...CUT,
       queue: { speed: SPEED, retryAfterSpeed: 1 },
-      functions: { killAfterMs },
+      redis: { onRequest: killing.onRequest },
     });
-    for (let runs = 0; runs < MOST_RUNS && deaths() < KILLS; runs++) {
+    while (!isOver()) {
       const end = await run();
       expect(end).toMatchObject({ state: 'succeeded' });
       expect(await nightly.compare(end.runId)).toMatchObject({ ...SAME, keys: end.result?.['keys'] });
     }
-    expect(deaths()).toBeGreaterThanOrEqual(LEAST_KILLS);
   });
 
   it('does not mind messages that come twice, in disorder and late', async () => {

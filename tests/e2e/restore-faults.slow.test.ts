@@ -6,6 +6,7 @@ import type { StackOptions } from '../../dev/stack/index.js';
 import type { Dump } from '../support/dumps.js';
 import { batch } from '../support/redis-calls.js';
 import type { RunView } from './nightly-stack.js';
+import { killer } from './killer.js';
 import { restoreStack, type RestoreStack } from './restore-stack.js';
 import { commandsOf, look, watchKeys, type Marked } from './restore-watch.js';
 
@@ -22,8 +23,8 @@ const KILLS: Readonly<Record<string, number>> = { check: 1, plan: 1, 'safety-che
 const LEAST_KILLS = 10;
 /** Restores after which that must have come about. */
 const MOST_RESTORES = 10;
-/** Those of one volley are sentenced within so long, and dead within three times as long. */
-const VOLLEY_MS = 300;
+/** Functions die at one of their first requests to Redis. */
+const MOST_REQUESTS = 6;
 
 type Kind = Marked['type'];
 type Pair = readonly [saved: Marked | null, found: Marked | null];
@@ -107,51 +108,36 @@ async function restoreWatched(
   return done;
 }
 
-/**
- * Decides which functions die, in volleys at random moments of them: the next one waits until every message of the last
- * has come through, as a message that fails again would have to wait for minutes.
- */
-function killer() {
+/** Kills the functions of a run that it follows, in each of the phases of KILLS. */
+function phaseKiller() {
   let run = '';
-  let volley = 0;
-  let sentenced = 0;
-  const phase = (): string => {
+  const phaseNow = (): string => {
     const name = join(fileURLToPath(bench.stack.env['BACKUP_STORE'] ?? ''), 'runs', run, 'run.json');
     return (JSON.parse(readFileSync(name, 'utf8')) as { phase: string }).phase;
   };
-  const ofRun = () => bench.stack.queue.deliveries.filter(({ body }) => run !== '' && body.includes(run));
   const died = (): string[] =>
-    ofRun()
-      .filter(({ status }) => status === 502)
-      .map(({ body }) => (JSON.parse(body) as { phase?: string }).phase ?? 'attempt');
-  const allThrough = (): boolean => {
-    const last = new Map(ofRun().map(({ messageId, status }) => [messageId, status]));
-    return ![...last.values()].includes(502);
-  };
-  return {
-    follow: (id: string) => void (run = id),
-    died,
-    killAfterMs: ({ name }: { name: string }): number | null => {
-      if (run === '' || name !== 'api/tasks') return null;
-      const [now, inPhase] = [Date.now(), phase()];
-      // A second death would make a message wait for longer than a run is looked after.
-      if (!allThrough()) return null;
-      if (now - volley > 4 * VOLLEY_MS) [volley, sentenced] = [now, 0];
-      const left = (KILLS[inPhase] ?? 0) - died().filter((one) => one === inPhase).length;
-      // Some of them will be done before their time has come.
-      if (now - volley > VOLLEY_MS || sentenced >= 2 * left) return null;
-      sentenced += 1;
-      return Math.floor(Math.random() * (Math.random() < 0.6 ? 60 : 2 * VOLLEY_MS));
+    killing
+      .deaths()
+      .filter((body) => run !== '' && body.includes(run))
+      .map((body) => (JSON.parse(body) as { phase?: string }).phase ?? 'attempt');
+  const killing = killer({
+    stack: () => bench.stack,
+    after: () => {
+      if (run === '') return null;
+      const phase = phaseNow();
+      const left = (KILLS[phase] ?? 0) - died().filter((one) => one === phase).length;
+      return left > 0 ? 1 + Math.floor(Math.random() * MOST_REQUESTS) : null;
     },
-  };
+  });
+  return { follow: (id: string) => void (run = id), died, onRequest: killing.onRequest };
 }
 
 describe('a restore over many attempts and tasks', () => {
   it('reaches its end, and so does its undoing, when functions are killed ten times', async () => {
-    const killing = killer();
+    const killing = phaseKiller();
     const { snapshot, saved } = await harmedStack({
       queue: { speed: SPEED, retryAfterSpeed: 1 },
-      functions: { killAfterMs: killing.killAfterMs },
+      redis: { onRequest: killing.onRequest },
     });
     const found = await bench.dump();
     const kills: string[] = [];

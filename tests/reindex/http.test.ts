@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
+import { killer } from '../e2e/killer.js';
 import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
 
 let nightly: NightlyStack;
@@ -13,6 +14,9 @@ const NONE = { items: 0, mixed: 0 };
 const ALL = { scope: { all: true } };
 /** Two projects' items and the two from before there were projects. */
 const ITEMS = 2 * 230 + 2;
+/** This many functions die, each at one of the first requests to Redis. */
+const KILLS = 6;
+const MOST_REQUESTS = 8;
 
 function post(body: unknown, token = nightly.stack.env['ADMIN_TOKEN'] ?? ''): Promise<Response> {
   return nightly.call('/api/reindex', {
@@ -88,14 +92,15 @@ describe('POST /api/reindex', () => {
   });
 
   it('has the same result when messages come twice, in disorder and late, and functions are killed', async () => {
-    let kills = 0;
+    const killing = killer({
+      stack: () => nightly.stack,
+      after: () => (killing.deaths().length < KILLS ? 1 + Math.floor(Math.random() * MOST_REQUESTS) : null),
+    });
     nightly = await nightlyStack(NONE, {
       gemini: { vectors: 'hash', delayMs: 30, textsPerMinute: 4000, speed: 60 },
       queue: { speed: 60, faults: { twice: 'after', order: 'random', delayMs: 20 } },
-      functions: {
-        ...QUIET,
-        killAfterMs: () => (kills++ % 5 === 4 && kills < 40 ? 100 + Math.floor(Math.random() * 300) : null),
-      },
+      functions: QUIET,
+      redis: { onRequest: killing.onRequest },
       variables: { EMBEDDING_TEXTS_PER_MINUTE: '4000', RUN_LEASE_SECONDS: '1' },
     });
     const { urls } = nightly.stack;
@@ -105,5 +110,6 @@ describe('POST /api/reindex', () => {
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(run.result).toMatchObject({ skipped: { count: 0 }, proof: { missing: 0, strays: 0, wrong: 0 } });
     expect(nightly.stack.gemini.distinctTexts()).toBeGreaterThan(400);
+    expect(killing.deaths().length).toBeGreaterThanOrEqual(KILLS);
   });
 });
