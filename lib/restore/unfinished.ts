@@ -3,8 +3,8 @@ import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
 import { readAcceptance } from '../snapshot/acceptance.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { lacksSavableKeys } from '../snapshot/shortfall.js';
-import { doubtsOf, sourceOf } from '../snapshot/source.js';
-import { addMark, removeMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
+import { doubtsOf, isOfHalfRestored, sourceOf } from '../snapshot/source.js';
+import { addMark, endMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
 import type { Mode, RestoreInput, Scope } from './model.js';
 import { itemName, itemsOf, projectsOf } from './selected.js';
@@ -72,10 +72,10 @@ export async function clearUnfinished(
 ): Promise<void> {
   const source = sourceOf(redis.host);
   const isOver = (mark: Unfinished): boolean => mark.run === run || covers(what, mark);
-  await removeMarks(ports.store, source, isOver);
+  await endMarks(ports.store, source, isOver);
   const other = ports.marksElsewhere?.() ?? null;
   // The other store may be gone: that is what there are two for. Its marks are then ended by an operator.
-  if (other !== null) await removeMarks(other, source, isOver).catch(() => undefined);
+  if (other !== null) await endMarks(other, source, isOver).catch(() => undefined);
 }
 
 /**
@@ -86,7 +86,7 @@ export async function staysMarked(
   store: ObjectStore,
   { manifest, state }: Pick<RestoreContext, 'manifest' | 'state'>,
 ): Promise<boolean> {
-  if (!doubtsOf(manifest).some(({ code }) => code === 'restore-unfinished')) return false;
+  if (!doubtsOf(manifest).some(isOfHalfRestored)) return false;
   const accepted = await readAcceptance(store, manifest.id);
   return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
 }

@@ -4,6 +4,7 @@ import type { RedisUsage } from '../ports/redis.js';
 import { serverMarkSchema } from '../redis/server-mark.js';
 import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manifest.js';
 import { RECORD_TYPES } from './record.js';
+import { endedRunsSchema } from './unfinished-marks.js';
 
 /** A key that is read page by page, and how far. Keys are base64: they need not be text. */
 const pagedKeySchema = z.object({
@@ -98,6 +99,8 @@ const snapshotCheckpoint = z.object({
   dbsize: z.object({ before: z.number(), after: z.number() }),
   /** Absent in checkpoints of older versions. */
   names: namesSchema.default(NO_NAMES),
+  /** Restores of the database that had ended when the first pass began; null in checkpoints of older versions. */
+  ended: endedRunsSchema.nullable().default(null),
   /** Mean stored bytes a key takes on the wire: sizes the next page. */
   bytesPerKey: z.number(),
 });
@@ -118,6 +121,7 @@ export function firstCheckpoint(): SnapshotCheckpoint {
     window: { from: null, to: null },
     dbsize: { before: 0, after: 0 },
     names: NO_NAMES,
+    ended: null,
     bytesPerKey: 4096,
   };
 }

@@ -4,7 +4,7 @@ import { latestTrusted } from './latest.js';
 import type { Doubt, ManifestBody } from './manifest.js';
 import { emptiedDoubt, sourceOf } from './source.js';
 import { trustContext, type TrustContext } from './trust.js';
-import { marksOf, unfinishedWords, type MarkStores } from './unfinished-marks.js';
+import { endedSince, marksOf, unfinishedWords, type EndedRuns, type MarkStores } from './unfinished-marks.js';
 
 /** A snapshot with less than this share of the keys of the one before it is doubtful. */
 const LEAST_SHARE = 1 / 2;
@@ -34,6 +34,22 @@ export async function unfinishedDoubts(ports: Pick<Ports, 'redis'> & MarkStores,
       const detail = `the database was the target of a restore that did not end: ${unfinishedWords(mark)}`;
       return { code: 'restore-unfinished', detail };
     });
+}
+
+/**
+ * The restores of the database that ended well since `before`: the snapshot is partly of before them and partly of after. A lease
+ * keeps them apart within one store; those from the second store, and of another deployment that has the database as a target, go
+ * by other leases. To be called after `unfinishedDoubts`, so that none ends in between unseen.
+ */
+export async function endedDoubts(
+  ports: Pick<Ports, 'redis'> & MarkStores,
+  before: EndedRuns | null,
+): Promise<Doubt[]> {
+  const ended = before === null ? [] : await endedSince(ports, sourceOf(ports.redis.host), before);
+  return ended.map((mark) => {
+    const detail = `a restore wrote into the database while it was read: ${unfinishedWords(mark)}`;
+    return { code: 'restored-meanwhile', detail };
+  });
 }
 
 async function shrunkDoubt(context: TrustContext, keys: number): Promise<Doubt[]> {

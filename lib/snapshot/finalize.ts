@@ -27,7 +27,7 @@ import { rateOf } from './sizes.js';
 import type { MarkStores } from './unfinished-marks.js';
 import { estimatedUsd } from './price.js';
 import { sourceOf } from './source.js';
-import { findDoubts, unfinishedDoubts } from './doubts.js';
+import { endedDoubts, findDoubts, unfinishedDoubts } from './doubts.js';
 import type { SnapshotSettings } from './settings.js';
 import { writeVerification } from './verification.js';
 
@@ -112,7 +112,7 @@ async function describe(
     recipients: [...ports.encryptor.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await previousLink(ports.store, attempt.run.id),
-    ...(await doubtsField(ports, settings, attempt.run.id, { counts, dbsize: state.dbsize }, state.names.gone)),
+    ...(await doubtsField(ports, settings, attempt.run.id, { counts, dbsize: state.dbsize }, state)),
   };
 }
 
@@ -147,9 +147,10 @@ async function doubtsField(
   { purpose }: SnapshotSettings,
   run: string,
   body: Pick<ManifestBody, 'counts' | 'dbsize'>,
-  gone: number,
+  { ended, names: { gone } }: SnapshotCheckpoint,
 ): Promise<Pick<ManifestBody, 'doubts'>> {
-  const doubts = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body, gone);
+  const found = purpose === 'safety' ? await unfinishedDoubts(ports, run) : await findDoubts(ports, body, gone);
+  const doubts = [...found, ...(await endedDoubts(ports, ended))];
   return doubts.length === 0 ? {} : { doubts };
 }
 
@@ -218,12 +219,18 @@ function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
 /** The snapshot was taken as it should be; it is what it shows that is in doubt. */
 function doubtful(id: string, doubts: readonly Doubt[]): RunFailure {
   const message = `Snapshot ${id} is doubtful: ${doubts.map(({ detail }) => detail).join('; ')}`;
+  return { code: 'doubtful', message, hint: `It is kept, but is not \`latest\`. ${cureFor(id, doubts)}` };
+}
+
+function cureFor(id: string, doubts: readonly Doubt[]): string {
   const restore = '`npx soulcaster-backup restore latest --env-file .env`';
   const accept = `\`npx soulcaster-backup snapshots accept ${id} --reason TEXT --env-file .env\``;
-  const hint = doubts.some(({ code }) => code === 'restore-unfinished')
-    ? `It is kept, but is not \`latest\`. Finish the restore, or restore the snapshot before: ${restore}. If the data are as they should be: ${accept}.`
-    : `It is kept, but is not \`latest\`. If data were lost, restore the snapshot before: ${restore}. If the database is meant to be so: ${accept}.`;
-  return { code: 'doubtful', message, hint };
+  const has = (wanted: string): boolean => doubts.some(({ code }) => code === wanted);
+  if (has('restore-unfinished'))
+    return `Finish the restore, or restore the snapshot before: ${restore}. If the data are as they should be: ${accept}.`;
+  if (has('restored-meanwhile'))
+    return 'It may be partly old and partly restored: take another one: `npx soulcaster-backup backup --env-file .env`.';
+  return `If data were lost, restore the snapshot before: ${restore}. If the database is meant to be so: ${accept}.`;
 }
 
 function unreadable(findings: readonly Finding[]): StepOutcome {

@@ -101,7 +101,7 @@ const importedSchema = z.object({
 });
 export type Imported = z.infer<typeof importedSchema>;
 
-/** `code`: `restore-unfinished`, `emptied` or `shrunk`; that of a newer version is kept as it is. */
+/** `code`: `restore-unfinished`, `restored-meanwhile`, `emptied` or `shrunk`; that of a newer version is kept as it is. */
 const doubtSchema = z.object({ code: z.string(), detail: z.string() });
 export type Doubt = z.infer<typeof doubtSchema>;
 

@@ -63,6 +63,13 @@ export function doubtsOf({
   return emptiedDoubt(dbsize);
 }
 
+const HALF_RESTORED: ReadonlySet<string> = new Set(['restore-unfinished', 'restored-meanwhile']);
+
+/** Whether a doubt is that the snapshot may be partly of what was there before a restore, and partly of what it brought. */
+export function isOfHalfRestored({ code }: Doubt): boolean {
+  return HALF_RESTORED.has(code);
+}
+
 /**
  * While it was read the database lost more than half of its keys, or others took their place: `gone` of the `SAMPLE`
  * keys that were read first were not there any more.

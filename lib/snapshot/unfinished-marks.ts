@@ -29,8 +29,23 @@ const unfinishedSchema = z.object({
 });
 export type Unfinished = z.infer<typeof unfinishedSchema>;
 
-/** `guard/databases/{source}.json`: restores that began to write into a database and are not known to have ended well. */
-const marksSchema = z.object({ source: z.string(), unfinished: z.array(unfinishedSchema) });
+const endedSchema = unfinishedSchema.pick({ run: true, since: true, kind: true });
+type Ended = z.infer<typeof endedSchema>;
+
+/**
+ * `guard/databases/{source}.json`: restores that began to write into a database and are not known to have ended well.
+ * `ended`: the last ones that did, for a snapshot which was read beside one of them.
+ */
+const marksSchema = z.object({
+  source: z.string(),
+  unfinished: z.array(unfinishedSchema),
+  ended: z.array(endedSchema).default([]),
+});
+type Marks = Pick<z.infer<typeof marksSchema>, 'unfinished' | 'ended'>;
+
+/** Of those that ended well. */
+const MOST_ENDED = 20;
+const NO_MARKS: Marks = { unfinished: [], ended: [] };
 
 export function marksName(source: string): string {
   return `guard/databases/${source.slice(0, NAME_DIGITS)}.json`;
@@ -38,10 +53,14 @@ export function marksName(source: string): string {
 
 /** Restores of this database that are not known to have ended well. */
 export async function unfinishedOf(store: ObjectStore, source: string): Promise<readonly Unfinished[]> {
+  return (await load(store, source)).unfinished;
+}
+
+async function load(store: ObjectStore, source: string): Promise<Marks> {
   const found = await store.read(marksName(source));
-  if (found === null) return [];
+  if (found === null) return NO_MARKS;
   const marks = parse(found.body, source);
-  if (marks.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, marksName(source), found);
+  if (marks.unfinished.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, marksName(source), found);
   return marks;
 }
 
@@ -65,6 +84,37 @@ export async function marksOf({ marksElsewhere, store }: MarkStores, source: str
   return [...here, ...there.filter(({ run }) => !here.some((mark) => mark.run === run))];
 }
 
+export const endedRunsSchema = z.object({
+  here: z.array(z.string()),
+  /** Null: there is no other store, or it could not be read. */
+  there: z.array(z.string()).nullable(),
+});
+/** The runs of the restores of a database that ended last, by store. */
+export type EndedRuns = z.infer<typeof endedRunsSchema>;
+
+export async function endedRuns(ports: MarkStores, source: string): Promise<EndedRuns> {
+  const { here, there } = await endedMarks(ports, source);
+  const runsOf = (marks: readonly Ended[]): string[] => marks.map(({ run }) => run);
+  return { here: runsOf(here), there: there === null ? null : runsOf(there) };
+}
+
+/** The restores of a database that ended well and had not when `before` was noted. */
+export async function endedSince(ports: MarkStores, source: string, before: EndedRuns): Promise<readonly Ended[]> {
+  const { here, there } = await endedMarks(ports, source);
+  const fresh = here.filter(({ run }) => !before.here.includes(run));
+  const others = (there ?? []).filter(({ run }) => before.there !== null && !before.there.includes(run));
+  return [...fresh, ...others.filter(({ run }) => !fresh.some((ended) => ended.run === run))];
+}
+
+async function endedMarks(
+  { marksElsewhere, store }: MarkStores,
+  source: string,
+): Promise<{ readonly here: readonly Ended[]; readonly there: readonly Ended[] | null }> {
+  const other = marksElsewhere?.() ?? null;
+  const there = other === null ? null : await load(other, source).catch(() => null);
+  return { here: (await load(store, source)).ended, there: there?.ended ?? null };
+}
+
 /** Throws `not-restorable` where a restore into the database `host` began and is not known to have ended well. */
 export async function demandFinished(store: ObjectStore, host: string): Promise<void> {
   const [mark] = await unfinishedOf(store, sourceOf(host));
@@ -80,40 +130,62 @@ export async function demandFinished(store: ObjectStore, host: string): Promise<
 
 /** Puts a mark down; one of the same run is replaced. */
 export async function addMark(store: ObjectStore, source: string, mark: Unfinished): Promise<void> {
-  await change(store, source, (marks) => [...marks.filter(({ run }) => run !== mark.run), mark]);
+  await change(store, source, ({ ended, unfinished }) => ({
+    unfinished: [...unfinished.filter(({ run }) => run !== mark.run), mark],
+    ended,
+  }));
 }
 
-/** Takes away the marks that `isOver` is true of; returns them. */
-export async function removeMarks(
+/** Takes away the marks that `isOver` is true of, since somebody says that the database is as it should be; returns them. */
+export function removeMarks(
   store: ObjectStore,
   source: string,
   isOver: (mark: Unfinished) => boolean,
 ): Promise<readonly Unfinished[]> {
+  return takeAway(store, source, isOver, (ended) => ended);
+}
+
+/** The same for restores that ended well, which wrote until now. */
+export function endMarks(
+  store: ObjectStore,
+  source: string,
+  isOver: (mark: Unfinished) => boolean,
+): Promise<readonly Unfinished[]> {
+  return takeAway(store, source, isOver, (ended, removed) => {
+    const known = removed.filter(({ run }) => run !== UNKNOWN_RUN);
+    return [...ended, ...known.map(({ kind, run, since }) => ({ run, since, kind }))].slice(-MOST_ENDED);
+  });
+}
+
+async function takeAway(
+  store: ObjectStore,
+  source: string,
+  isOver: (mark: Unfinished) => boolean,
+  endedWith: (ended: readonly Ended[], removed: readonly Unfinished[]) => readonly Ended[],
+): Promise<readonly Unfinished[]> {
   let removed: readonly Unfinished[] = [];
   await change(store, source, (marks) => {
-    removed = marks.filter(isOver);
-    return removed.length === 0 ? marks : marks.filter((mark) => !isOver(mark));
+    const { ended, unfinished } = marks;
+    removed = unfinished.filter(isOver);
+    if (removed.length === 0) return marks;
+    return { unfinished: unfinished.filter((mark) => !isOver(mark)), ended: [...endedWith(ended, removed)] };
   });
   return removed;
 }
 
 /** `a restore of everything, run 2026..., begun at ...` */
-export function unfinishedWords({ kind, run, since }: Unfinished): string {
+export function unfinishedWords({ kind, run, since }: Ended): string {
   return `${kind} ${run}, begun at ${since}`;
 }
 
-async function change(
-  store: ObjectStore,
-  source: string,
-  edit: (marks: readonly Unfinished[]) => readonly Unfinished[],
-): Promise<void> {
+async function change(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
   const name = marksName(source);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const found = await store.read(name);
-    const before = found === null ? [] : parse(found.body, source);
+    const before = found === null ? NO_MARKS : parse(found.body, source);
     const after = edit(before);
     if (after === before) return;
-    const body = encodeJson({ source, unfinished: after });
+    const body = encodeJson({ source, ...after });
     if (found === null && (await store.create(name, body)).created) return;
     if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
   }
@@ -124,11 +196,13 @@ async function change(
 }
 
 /** A document that cannot be read is a mark too: what it said is not known. */
-function parse(body: Buffer, source: string): readonly Unfinished[] {
+function parse(body: Buffer, source: string): Marks {
   try {
-    return marksSchema.parse(decodeJson(body)).unfinished;
+    const { ended, unfinished } = marksSchema.parse(decodeJson(body));
+    return { ended, unfinished };
   } catch {
     const mark = { run: UNKNOWN_RUN, scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
-    return [{ ...mark, kind: `a mark in ${marksName(source)} that cannot be read, restore` }];
+    const kind = `a mark in ${marksName(source)} that cannot be read, restore`;
+    return { unfinished: [{ ...mark, kind }], ended: [] };
   }
 }

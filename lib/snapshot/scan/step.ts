@@ -5,6 +5,8 @@ import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry, type FieldExpiryProbe } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
+import { sourceOf } from '../source.js';
+import { endedRuns } from '../unfinished-marks.js';
 import { loadPage, scanPages, type LoadedPage, type ScanPage } from './pages.js';
 import { openSink } from './sink.js';
 import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
@@ -75,13 +77,14 @@ async function prepare(
 ): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
+  const ended = await endedRuns(ports, sourceOf(ports.redis.host));
   const first = await markServer(ports.redis);
   const { fieldExpiry, expired: expiredFields } = await chooseFieldExpiry(ports, settings);
   const spent = addUsage(state.spent, before, ports.redis.usage());
   const from = new Date(ports.clock.now()).toISOString();
   const names = { ...state.names, first };
   const dbsize = { before: first.keys, after: 0 };
-  return { ...state, names, spent, fieldExpiry, expiredFields, dbsize, window: { from, to: null } };
+  return { ...state, names, ended, spent, fieldExpiry, expiredFields, dbsize, window: { from, to: null } };
 }
 
 async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): Promise<FieldExpiryProbe> {

@@ -4,12 +4,15 @@ import type { Attempt, Progress } from '../../runs/model.js';
 import { addUsage, type SnapshotCheckpoint } from '../checkpoint.js';
 import type { Part } from '../manifest.js';
 import type { SnapshotSettings } from '../settings.js';
+import type { MarkStores } from '../unfinished-marks.js';
 import { consumePage, consumePaged } from './consume.js';
 import { pageSizes, type PageSizes } from './page-sizes.js';
 import { READS_PER_SCAN, type LoadedPage } from './pages.js';
 import type { PartSink } from './sink.js';
 
-export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'store'> & Partial<Pick<Ports, 'log'>>;
+export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'store'> &
+  Partial<Pick<Ports, 'log'>> &
+  Pick<MarkStores, 'marksElsewhere'>;
 
 /** What tells the first pass over the database from a later walk over its names. */
 export interface Source<P extends LoadedPage> {

@@ -1,0 +1,67 @@
+import { cp } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { RedisPort } from '../../lib/ports/redis.js';
+import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { startSnapshot } from '../../lib/snapshot/run.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { intercept } from '../snapshot/intercept.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { openRestoreBench, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';
+import { latestIn } from '../support/trust.js';
+
+const KEYS = 400;
+let bench: RestoreBench;
+let second: FolderStore;
+beforeEach(async () => {
+  bench = await openRestoreBench();
+  second = await folderStore(bench.clock);
+  await bench.database.redis.mset(Object.fromEntries(Array.from({ length: KEYS }, (_, n) => [`key:${n}`, `v ${n}`])));
+});
+afterEach(async () => {
+  await bench.stop();
+  await second.remove();
+});
+
+const firstStore = () => bench.folder.store;
+/** A restore that works on the second store. */
+const ofSecond = (): Partial<RestoreParts> => ({ store: second.store, firstStore, marksElsewhere: firstStore });
+
+/** Takes a snapshot, with something that happens before its n-th request. */
+async function backup(at: number, act: () => Promise<unknown>) {
+  let requests = 0;
+  const redis: RedisPort = intercept(bench.port, {
+    async before() {
+      if (++requests === at) await act();
+      return null;
+    },
+  });
+  const parts = { redis, marksElsewhere: () => second.store };
+  bench.clock.advance(1000);
+  const started = await startSnapshot(bench.engine(parts), 'cli');
+  if (!started.started) throw new Error(`held by ${started.holder}`);
+  return bench.work(started.run.id, parts);
+}
+
+const latest = () => latestIn(bench.folder.store, { own: sourceOf(bench.port.host) });
+
+describe('a snapshot beside a restore from the second store', () => {
+  it('is doubtful, though the restore ended well before it', async () => {
+    const good = await bench.snapshot();
+    await cp(bench.folder.folder, second.folder, { recursive: true });
+    await bench.database.redis.del('key:1', 'key:2');
+    let restored: string | undefined;
+    const run = await backup(3, async () => {
+      const { id, state } = await bench.restore(good.id, {}, ofSecond());
+      expect(state).toBe('succeeded');
+      restored = id;
+    });
+    expect(run).toMatchObject({ state: 'succeeded', error: { code: 'doubtful' } });
+    const doubts = (await loadManifest(bench.folder.store, run.id))?.manifest.doubts;
+    expect(doubts).toMatchObject([{ code: 'restored-meanwhile' }]);
+    expect(doubts?.[0]?.detail).toContain(restored);
+    expect(await latest()).toBe(good.id);
+    const next = await backup(1, () => Promise.resolve());
+    expect(next).toMatchObject({ state: 'succeeded', error: null });
+    expect(await latest()).toBe(next.id);
+  });
+});
