@@ -47,6 +47,13 @@ describe('the walk over the names', () => {
     expect(run.error?.code).toBe('doubtful');
   });
 
+  it('says so as well where a part holds fewer keys than are compared, as it does of large values', async () => {
+    const redis = replacing(bench, 30, 0, 3_100);
+    const { manifest } = await bench.takeWhole({ redis, settings: { partBytes: 2_000 } });
+    expect(manifest.parts[0]?.keys).toBeLessThan(100);
+    expect(manifest.doubts).toMatchObject([{ code: 'emptied' }]);
+  });
+
   it('has no doubt when a fifth of the keys give way to others', async () => {
     const { manifest } = await bench.takeWhole({ redis: replacing(bench, 3, 4_000, 1_000) });
     expect(manifest).not.toHaveProperty('doubts');

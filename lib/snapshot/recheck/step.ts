@@ -130,9 +130,13 @@ async function firstUnseen(
   unseen: BigUint64Array,
 ): Promise<number> {
   if (parts.length === 0 || unseen.length * 2 < SAMPLE) return 0;
-  const { hashes } = await indexReader(store, attempt.run.id, parts)(0);
+  const read = indexReader(store, attempt.run.id, parts);
   const sample = hashSet();
-  for (let at = 0; at < hashes.length && sample.size < SAMPLE; at += 2) sample.addHash(hashes[at] ?? 0n);
+  // Of large values a part has few.
+  for (let part = 0; part < parts.length && sample.size < SAMPLE; part++) {
+    const { hashes } = await read(part);
+    for (let at = 0; at < hashes.length && sample.size < SAMPLE; at += 2) sample.addHash(hashes[at] ?? 0n);
+  }
   if (sample.size < SAMPLE) return 0;
   return unseen.reduce((sum, hash) => (sample.hasHash(hash) ? sum + 1 : sum), 0);
 }
