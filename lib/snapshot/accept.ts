@@ -3,6 +3,8 @@ import { writeAcceptance, type Acceptance } from './acceptance.js';
 import { adoptSource, disownSource } from './adopted-sources.js';
 import { refreshCatalog } from './catalog-object.js';
 import { catalog, catalogEntry } from './catalog.js';
+import { LEAST_SHARE } from './doubts.js';
+import { latestTrusted } from './latest.js';
 import { plainLabel, shortSource, sourceOf } from './source.js';
 import { doubtsOf } from './source.js';
 import { assess, type TrustContext } from './trust.js';
@@ -71,7 +73,7 @@ interface AdoptedSourceView {
 
 /**
  * Writes down that the database which is configured here is the one that `wanted` was: the first digits of a source, or
- * the label of its snapshots. With `withdraw` that is taken back. Throws `not-found`, `usage` and `config`.
+ * the label of its snapshots. With `withdraw` that is taken back. Throws `not-found`, `usage`, `config` and `not-confirmed`.
  */
 export async function adoptDatabase(
   context: TrustContext,
@@ -90,11 +92,31 @@ export async function adoptDatabase(
       hint: 'Its snapshots are its own already.',
     });
   }
+  if (!withdraw) await demandNotEmptier(context, found.source);
   const at = new Date(clock.now()).toISOString();
   const changed = withdraw
     ? await disownSource(store, own, found.source)
     : await adoptSource(store, own, { source: found.source, reason: demandReason(reason), at });
   return { ...found, changed };
+}
+
+/**
+ * A new database has no snapshot before its first, which may so be of an empty one and is trusted all the same. Adopted snapshots
+ * are older than that. Throws `not-confirmed` where it would be `latest` in their place, and has less than half of their keys.
+ */
+async function demandNotEmptier(context: TrustContext, source: string): Promise<void> {
+  const own = (await latestTrusted(context))?.manifest ?? null;
+  const earlier = (await latestTrusted({ ...context, sources: new Set([source]) }))?.manifest ?? null;
+  if (own === null || earlier === null || own.counts.keys >= earlier.counts.keys * LEAST_SHARE) return;
+  const next = await latestTrusted({ ...context, sources: new Set([...(context.sources ?? []), source]) });
+  if (next?.id !== own.id) return;
+  throw new AppError(
+    'not-confirmed',
+    `Snapshot ${own.id} of this database has ${own.counts.keys} keys and would be \`latest\` in the place of ${earlier.id}, which has ${earlier.counts.keys}`,
+    {
+      hint: `If data are yet to be brought over: \`npx soulcaster-backup restore ${earlier.id} --from-source --env-file .env\`, then take a backup, and adopt after that. If ${own.id} is worth nothing: \`npx soulcaster-backup snapshots forget ${own.id} --force --reason TEXT --env-file .env\`, then adopt.`,
+    },
+  );
 }
 
 async function findSource({ store }: TrustContext, wanted: string) {

@@ -7,7 +7,7 @@ import { trustContext, type TrustContext } from './trust.js';
 import { endedSince, marksOf, unfinishedWords, type EndedRuns, type MarkStores } from './unfinished-marks.js';
 
 /** A snapshot with less than this share of the keys of the one before it is doubtful. */
-const LEAST_SHARE = 1 / 2;
+export const LEAST_SHARE = 1 / 2;
 
 /**
  * Why the database may not have been whole when it was read: it is the target of a restore that did not end, it lost
