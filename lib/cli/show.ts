@@ -1,7 +1,7 @@
 import type { Environment } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { AppError } from '../errors.js';
-import { catalogEntry, type CatalogEntry } from '../snapshot/catalog.js';
+import { catalogEntry, refusedError, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import { hasEncryptedNames, openLedger } from '../snapshot/ledger.js';
@@ -23,6 +23,7 @@ export async function show(context: Context, wanted: string): Promise<number> {
   const id = await chosenSnapshot(context, trust, wanted);
   const entry = await catalogEntry(trust.store, id);
   const stored = entry?.manifest ?? null;
+  if (entry?.refusal !== undefined) throw refusedError(id, entry.refusal);
   if (entry === null || stored === null) {
     throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
       hint: 'It was altered, cut, or written by a newer version; `npx soulcaster-backup verify --env-file .env` tells more.',

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore, Ports, Encryptor } from '../ports/index.js';
 import { demandIdentity, assertSignature, findSnapshot } from '../restore/choose.js';
-import { catalogEntry, type FullEntry } from '../snapshot/catalog.js';
+import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { PassedOver } from '../snapshot/latest.js';
 import { isFoundDamaged } from '../snapshot/trust.js';
@@ -48,6 +48,7 @@ export async function openSnapshot(
 /** The same for a snapshot of which the catalogue's entry is at hand. */
 export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'store'>, entry: FullEntry): OpenSnapshot {
   const { manifest } = entry;
+  if (entry.refusal !== undefined) throw refusedError(entry.id, entry.refusal);
   if (manifest === null) {
     throw new AppError(
       entry.newerFormat ? 'newer-format' : 'damaged',

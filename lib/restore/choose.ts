@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { adoptedSources } from '../snapshot/adopted-sources.js';
-import { catalogEntry, type FullEntry } from '../snapshot/catalog.js';
+import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
 import { loadManifest, sha256, type Manifest } from '../snapshot/manifest.js';
 import { manifestName, partName, suffixOf } from '../snapshot/names.js';
@@ -57,6 +57,7 @@ export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomp
       hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
     });
   }
+  if (entry.refusal !== undefined) throw refusedError(id, entry.refusal);
   assertSignature(ports, loaded.manifest, entry);
   checkWhole(loaded.manifest, entry, allowIncomplete);
   await checkLinks(ports, id);

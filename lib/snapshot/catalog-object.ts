@@ -190,7 +190,7 @@ async function entryOf(
   if (entry === null) return null;
   // An object that does not count is to be met, and told of, as long as it is there.
   const counts = !ignoredIn(store).some((name) => objectsOf(id).includes(name));
-  if (mark === null || entry.newerFormat || !counts) return { entry, kept: null };
+  if (mark === null || entry.newerFormat || entry.refusal !== undefined || !counts) return { entry, kept: null };
   const { manifest, sealed } = entry;
   const kept = {
     id,

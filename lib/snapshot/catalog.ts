@@ -28,6 +28,8 @@ export interface CatalogEntry {
   /** SHA-256 of the manifest as it is stored. */
   readonly sha256: string;
   readonly newerFormat: boolean;
+  /** Why the store gives out one of these objects to nobody here, such as one in an archive; absent where it does. */
+  readonly refusal?: Refusal;
   readonly verification: Verification | null;
   /** Read only where there is something to accept. */
   readonly accepted: Acceptance | null;
@@ -41,6 +43,21 @@ export interface FullEntry extends CatalogEntry {
   readonly sealed: Buffer | null;
 }
 
+/** A store's refusal of one object, for people. */
+export type Refusal = Pick<AppError, 'message' | 'hint'>;
+
+/**
+ * Null for any other error. One object that the store keeps to itself must not keep the others from being read; that it keeps
+ * all of them is told by whoever needs one.
+ */
+export function refusalIn(error: unknown): Refusal | null {
+  return error instanceof AppError && error.code === 'store-denied' && !error.transient ? error : null;
+}
+
+export function refusedError(id: string, { hint, message }: Refusal): AppError {
+  return new AppError('store-denied', `The store does not give out snapshot ${id}: ${message}`, { hint });
+}
+
 /** The ids under which anything is stored, oldest first. Not every one need have a manifest. */
 export async function snapshotIds(store: ObjectStore): Promise<string[]> {
   const ids: string[] = [];
@@ -50,17 +67,31 @@ export async function snapshotIds(store: ObjectStore): Promise<string[]> {
 
 /** Null when there is no manifest: then it is no snapshot, only what is left of one or not finished. */
 export async function catalogEntry(store: ObjectStore, id: string): Promise<FullEntry | null> {
+  try {
+    return await readEntry(store, id);
+  } catch (error) {
+    const refusal = refusalIn(error);
+    if (refusal === null) throw error;
+    return { ...UNREADABLE, id, sha256: '', refusal };
+  }
+}
+
+const UNREADABLE = {
+  manifest: null,
+  newerFormat: false,
+  missingParts: 0,
+  sizes: null,
+  fences: null,
+  sealed: null,
+  verification: null,
+  accepted: null,
+  adopted: null,
+} as const;
+
+async function readEntry(store: ObjectStore, id: string): Promise<FullEntry | null> {
   const found = await store.read(manifestName(id));
   if (found === null) return null;
-  const base = {
-    id,
-    sha256: sha256(found.body),
-    newerFormat: false,
-    missingParts: 0,
-    verification: null,
-    accepted: null,
-    adopted: null,
-  };
+  const base = { ...UNREADABLE, id, sha256: sha256(found.body) };
   try {
     const { manifest, sealed } = parseManifest(id, found.body);
     const missingParts = await countMissing(store, manifest);
@@ -78,16 +109,9 @@ export async function catalogEntry(store: ObjectStore, id: string): Promise<Full
       adopted: manifest.seal.signature === null ? await readAdoption(store, id) : null,
     };
   } catch (error) {
-    if (error instanceof AppError && (error.code === 'damaged' || error.code === 'newer-format')) {
-      return {
-        ...base,
-        manifest: null,
-        sizes: null,
-        fences: null,
-        sealed: null,
-        newerFormat: error.code === 'newer-format',
-      };
-    }
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === 'damaged') return base;
+    if (error.code === 'newer-format') return { ...base, newerFormat: true };
     throw error;
   }
 }
@@ -107,11 +131,14 @@ export async function* catalog(store: ObjectStore): AsyncGenerator<FullEntry> {
   }
 }
 
-/** The chain's link: the newest snapshot before this one, and the hash of its manifest as it is stored. */
+/** The chain's link: the newest snapshot before this one that the store gives out, and the hash of its manifest as it is stored. */
 export async function previousLink(store: ObjectStore, id: string): Promise<{ id: string; sha256: string } | null> {
   const earlier = (await snapshotIds(store)).filter((other) => other < id).reverse();
   for (const candidate of earlier) {
-    const found = await store.read(manifestName(candidate));
+    const found = await store.read(manifestName(candidate)).catch((error: unknown) => {
+      if (refusalIn(error) === null) throw error;
+      return null;
+    });
     if (found !== null) return { id: candidate, sha256: sha256(found.body) };
   }
   return null;

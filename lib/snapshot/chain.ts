@@ -3,7 +3,7 @@ import { decodeJson } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { runsOf } from '../runs/recent.js';
-import { snapshotIds } from './catalog.js';
+import { refusalIn, snapshotIds } from './catalog.js';
 import type { Finding } from './check-part.js';
 import { sha256 } from './manifest.js';
 import { manifestName } from './names.js';
@@ -19,8 +19,9 @@ const RUNS = 'runs/';
 /** A snapshot that is there, or was removed on purpose: the hash of its manifest, and the link to the one before. */
 interface Member {
   readonly id: string;
-  readonly sha256: string;
-  readonly link: Link | 'unreadable';
+  /** Null where the store refuses to give it out. */
+  readonly sha256: string | null;
+  readonly link: Link | 'unreadable' | { readonly refused: string };
   readonly removed: boolean;
 }
 
@@ -50,11 +51,21 @@ export async function checkChain(ports: { readonly store: ObjectStore; readonly 
 async function presentMembers(store: ObjectStore): Promise<Member[]> {
   const members: Member[] = [];
   for (const id of await snapshotIds(store)) {
-    const found = await store.read(manifestName(id));
-    if (found === null) continue;
-    members.push({ id, sha256: sha256(found.body), link: readLink(found.body), removed: false });
+    const member = await presentMember(store, id);
+    if (member !== null) members.push(member);
   }
   return members;
+}
+
+async function presentMember(store: ObjectStore, id: string): Promise<Member | null> {
+  try {
+    const found = await store.read(manifestName(id));
+    return found === null ? null : { id, sha256: sha256(found.body), link: readLink(found.body), removed: false };
+  } catch (error) {
+    const refusal = refusalIn(error);
+    if (refusal === null) throw error;
+    return { id, sha256: null, link: { refused: refusal.message }, removed: false };
+  }
 }
 
 /** Everything that has a place in the chain, oldest first. */
@@ -95,6 +106,7 @@ function checkLink({ id, link }: Member, seen: ReadonlyMap<string, Member>): Fin
     return { code: 'manifest-altered', subject: manifestName(id), detail: 'it cannot be read' };
   }
   if (link === null) return null;
+  if ('refused' in link) return { code: 'manifest-refused', subject: manifestName(id), detail: link.refused };
   const member = seen.get(link.id);
   if (member === undefined) {
     return {
@@ -103,7 +115,7 @@ function checkLink({ id, link }: Member, seen: ReadonlyMap<string, Member>): Fin
       detail: `its manifest is gone; ${id} follows it in the chain`,
     };
   }
-  if (member.sha256 === link.sha256) return null;
+  if (member.sha256 === null || member.sha256 === link.sha256) return null;
   const was = member.removed ? 'when it was removed, its SHA-256 was' : 'its SHA-256 is';
   const detail = `${was} ${member.sha256}; ${id} recorded ${link.sha256}`;
   return { code: 'manifest-altered', subject: manifestName(link.id), detail };

@@ -17,6 +17,7 @@ type FindingCode =
   | 'index-wrong'
   | 'manifest-missing'
   | 'manifest-altered'
+  | 'manifest-refused'
   | 'signature-invalid'
   | 'counts-differ'
   | 'chain-broken'

@@ -4,7 +4,7 @@ import type { Ports } from '../ports/index.js';
 import { isId, timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { recentRuns, runsOf } from '../runs/recent.js';
-import type { CatalogEntry } from './catalog.js';
+import { refusalIn, type CatalogEntry } from './catalog.js';
 import { loadManifest, purposeOf } from './manifest.js';
 import { DATABASE_LEASE, SNAPSHOTS_PREFIX } from './names.js';
 import { fencesOf } from './sizes.js';
@@ -47,6 +47,7 @@ export async function runsForOrder({ signer, store }: Pick<Ports, 'signer' | 'st
 
 function unreadable(error: unknown): null {
   if (error instanceof AppError && (error.code === 'damaged' || error.code === 'newer-format')) return null;
+  if (refusalIn(error) !== null) return null;
   throw error;
 }
 

@@ -142,7 +142,8 @@ function is(state: SnapshotState, reason: string): Assessment {
   return { state, reasons: [reason] };
 }
 
-function unreadableWords({ newerFormat }: CatalogEntry): string {
+function unreadableWords({ newerFormat, refusal }: CatalogEntry): string {
+  if (refusal !== undefined) return `the store does not give it out: ${refusal.message}`;
   return newerFormat
     ? 'it was written by a newer version of soulcaster-backup'
     : 'its manifest cannot be read: it was altered or cut';

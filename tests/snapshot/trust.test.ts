@@ -322,7 +322,7 @@ describe('a database that moved', () => {
     expect([...(after.sources ?? [])].sort()).toEqual([OWN, moved, sha256('third')].sort());
   });
 
-  it('does not adopt the old one as long as a snapshot of its own that is nearly empty would be latest', async () => {
+  it('does not adopt the old one as long as a nearly empty snapshot would be latest', async () => {
     const old = await made(9);
     const empty = await made(1, { source: moved, keys: 1, parts: 1 });
     const adopt = async () => adoptDatabase(await context(), OWN.slice(0, 8), { reason: 'moved', withdraw: false });

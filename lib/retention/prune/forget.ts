@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.js';
 import { demandReason } from '../../snapshot/accept.js';
+import { refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { readPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
 import { canSign } from '../../snapshot/tombstone.js';
@@ -103,6 +104,8 @@ function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Word {
 
 function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
   const found = listed.find((snapshot) => snapshot.id === id);
+  // Its tombstone would say what its manifest was.
+  if (found?.refusal !== undefined) throw refusedError(id, found.refusal);
   if (found !== undefined) return found;
   throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
     hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',

@@ -78,6 +78,6 @@ function signatureOf(signer: Signer, { manifest, sealed }: FullEntry): boolean |
 /** What was found of a manifest that cannot be read counts as well. */
 async function readOne(store: ObjectStore, id: string): Promise<FullEntry | null> {
   const entry = await catalogEntry(store, id);
-  if (entry === null || entry.manifest !== null) return entry;
+  if (entry === null || entry.manifest !== null || entry.refusal !== undefined) return entry;
   return { ...entry, verification: await readVerification(store, id) };
 }

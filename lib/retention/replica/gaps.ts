@@ -1,6 +1,5 @@
 import type { ObjectStore, Ports } from '../../ports/index.js';
-import { snapshotIds } from '../../snapshot/catalog.js';
-import { manifestName } from '../../snapshot/names.js';
+import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
 import { canSign, readTombstones, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { StoredSnapshots } from '../prune/stored-snapshots.js';
 import type { RemovalLease } from '../removal-lease.js';
@@ -28,8 +27,9 @@ export async function explainGaps(ports: GapPorts, source: StoredSnapshots, leas
     if (found !== null) await put(replica, lease, id, found.body);
   }
   if (!canSign(signer)) return;
-  for (const { id, manifest, sha256 } of source.listed) {
-    if (!isGap(id)) continue;
+  for (const { id, manifest, refusal, sha256 } of source.listed) {
+    // A tombstone that does not name the manifest would contradict the successor.
+    if (!isGap(id) || refusal !== undefined) continue;
     const prunedAt = new Date(clock.now()).toISOString();
     const previous = manifest?.previous ?? null;
     const reasons = [NOT_REPLICATED];
@@ -49,6 +49,6 @@ async function put(replica: ObjectStore, lease: RemovalLease, id: string, body: 
 
 async function listedIn(store: ObjectStore): Promise<Set<string>> {
   const listed = new Set<string>();
-  for (const id of await snapshotIds(store)) if ((await store.read(manifestName(id))) !== null) listed.add(id);
+  for (const id of await snapshotIds(store)) if ((await catalogEntry(store, id)) !== null) listed.add(id);
   return listed;
 }

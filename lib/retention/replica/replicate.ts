@@ -109,6 +109,8 @@ type Need = 'copy' | 'present' | 'differs' | 'unfit' | 'removed-there';
 function needOf(snapshot: ListedSnapshot, target: StoredSnapshots): Need {
   const { id, sha256: stored, signatureFits: sealFits, manifest } = snapshot;
   const there = target.listed.find((other) => other.id === id);
+  if (snapshot.refusal !== undefined) return there === undefined ? 'unfit' : 'present';
+  if (there?.refusal !== undefined) return 'present';
   if (there !== undefined && there.sha256 !== stored) return 'differs';
   const fit = manifest !== null && sealFits && isFoundWhole(snapshot);
   if (there !== undefined) return isFoundWhole(there) || !fit ? 'present' : 'copy';
@@ -120,9 +122,14 @@ function needOf(snapshot: ListedSnapshot, target: StoredSnapshots): Need {
 
 /** One that was not verified yet is not wrong: it waits. */
 function isDamaged(snapshot: ListedSnapshot): boolean {
-  const { manifest, newerFormat, state } = snapshot;
+  const { manifest, newerFormat, refusal, state } = snapshot;
   // That the key does not fit, or was set later, is no damage; what it may hide is told elsewhere.
-  return state === 'damaged' || isFoundDamaged(snapshot) || (!newerFormat && manifest === null) || isAltered(snapshot);
+  return (
+    state === 'damaged' ||
+    isFoundDamaged(snapshot) ||
+    (!newerFormat && refusal === undefined && manifest === null) ||
+    isAltered(snapshot)
+  );
 }
 
 function isAltered({ manifest, sealed }: ListedSnapshot): boolean {
