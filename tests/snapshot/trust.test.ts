@@ -322,21 +322,6 @@ describe('a database that moved', () => {
     expect([...(after.sources ?? [])].sort()).toEqual([OWN, moved, sha256('third')].sort());
   });
 
-  it('does not adopt the old one as long as a nearly empty snapshot would be latest', async () => {
-    const old = await made(9);
-    const empty = await made(1, { source: moved, keys: 1, parts: 1 });
-    const adopt = async () => adoptDatabase(await context(), OWN.slice(0, 8), { reason: 'moved', withdraw: false });
-    await expect(adopt()).rejects.toMatchObject({
-      code: 'not-confirmed',
-      message: expect.stringContaining(empty) as unknown,
-      hint: expect.stringContaining(`restore ${old} --from-source`) as unknown,
-    });
-    expect((await findLatest(await context())).entry?.id).toBe(empty);
-    const brought = await made(0.5, { source: moved });
-    await adopt();
-    expect((await findLatest(await context())).entry?.id).toBe(brought);
-  });
-
   it('may go back, and take an adoption back', async () => {
     await made(9);
     const last = await made(1, { source: moved });
