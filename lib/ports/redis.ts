@@ -14,10 +14,25 @@ export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
 export type RedisValue = Buffer | number | bigint | null | RedisValue[];
 
 /**
- * A reply whose bulk strings may still be in base64, as strings, as the wire has them: whoever only passes them on need
- * not decode and encode each of them. Not checked: a string may turn out to be no base64.
+ * A bulk string, or a list of them, that is still JSON with its strings in base64: the bytes `from` to `to` (exclusive) of a
+ * reply's body. Not checked: it may turn out to be something else.
  */
-export type WireValue = Buffer | string | number | bigint | null | WireValue[];
+export interface SentJson {
+  readonly json: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** Throws `redis-unavailable` (transient) for what the protocol does not have, as `elements` does. */
+  decode(): RedisValue;
+  /** Of a list; also throws where it is none. */
+  elements(): WireValue[];
+}
+
+/** A reply that may still be as it was sent: whoever only passes it on need not make a value of each of its strings. */
+export type WireValue = RedisValue | SentJson;
+
+export function isSentJson(value: WireValue | undefined): value is SentJson {
+  return typeof value === 'object' && value !== null && 'json' in value;
+}
 
 /** As RedisReply, of a WireValue. */
 export type WireReply = { readonly value: WireValue } | { readonly error: string };
@@ -53,7 +68,7 @@ export interface RedisPort {
   readonly host: string;
   /** Runs the commands in order; others' commands may run in between. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may leave strings in base64. */
+  /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may leave values as they were sent. */
   transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   transaction(commands: readonly RedisCommand[], form: 'wire' | undefined): Promise<WireReply[]>;
   usage(): RedisUsage;

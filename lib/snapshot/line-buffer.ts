@@ -1,32 +1,34 @@
 import { isUtf8 } from 'node:buffer';
-import { encodeLine } from './record.js';
-import {
-  asArray,
-  asBuffer,
-  decodedLength,
-  isSent,
-  notTheProtocol,
-  type FreshLine,
-  type SentValue,
-} from './sent-value.js';
-import type { WireValue } from '../ports/redis.js';
+import { isSentJson, type SentJson } from '../ports/redis.js';
+import { encodeLine, RECORD_TYPES, type RecordType } from './record.js';
+import { isSent, recordOf, type FreshLine, type SentValue } from './sent-value.js';
+import { toText } from './text.js';
 
-/** Base64 of up to this many characters is decoded by a loop: a call of the runtime's decoder costs more than that. */
-const SHORT = 48;
 /** A buffer that one large value has made larger than this is not kept. */
 const KEPT_BYTES = 4 * 1024 * 1024;
+/** More than stands around a value, or around an element of one, and than the escapes of three bytes. */
+const AROUND = 64;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
+const PADDING = 0x3d;
+const LIST = 0x5b;
 const BACKSLASH = 0x5c;
+const LIST_END = 0x5d;
 
-/** The six bits of each character of base64; 0x80 for all others. */
-const BITS = new Uint8Array(256).fill(0x80);
-for (const [value, char] of Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/').entries()) {
-  BITS[char.charCodeAt(0)] = value;
+/** The twelve bits of two characters of base64, by the number whose lower byte the first is; -1 for all other pairs. */
+const PAIRS = new Int16Array(65_536).fill(-1);
+const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+for (const [high, first] of ALPHABET.entries()) {
+  for (const [low, second] of ALPHABET.entries()) PAIRS[first | (second << 8)] = (high << 6) | low;
 }
+/** Beside a last character: as if one of no bits followed. */
+const NO_BITS = 'A'.charCodeAt(0) << 8;
 
 const ESCAPED = 1;
 const HIGH = 2;
+/** Of a text in base64 that another one stands for as well. */
+const INEXACT = 4;
 /** What a byte means to a JSON string: nothing, that it is written as an escape, or that it is part of a longer character. */
 const CLASS = new Uint8Array(256);
 CLASS.fill(ESCAPED, 0, 0x20);
@@ -34,22 +36,16 @@ CLASS[QUOTE] = ESCAPED;
 CLASS[BACKSLASH] = ESCAPED;
 CLASS.fill(HIGH, 0x80);
 
-/** What follows the backslash, for the bytes whose escape is that short. */
-const SHORT_ESCAPE = new Uint8Array(256);
-for (const [byte, char] of [
-  [0x08, 'b'],
-  [0x09, 't'],
-  [0x0a, 'n'],
-  [0x0c, 'f'],
-  [0x0d, 'r'],
-  [QUOTE, '"'],
-  [BACKSLASH, '\\'],
-] as const) {
-  SHORT_ESCAPE[byte] = char.charCodeAt(0);
-}
-/** By how much the escape of a byte is longer than it. */
-const LONGER = CLASS.map((kind, byte) => (kind !== ESCAPED ? 0 : SHORT_ESCAPE[byte] === 0 ? 5 : 1));
-const HEX = Buffer.from('0123456789abcdef');
+/** How each byte that is escaped is written. */
+const ESCAPES = Array.from({ length: 256 }, (_, byte) =>
+  Buffer.from(CLASS[byte] === ESCAPED ? JSON.stringify(String.fromCharCode(byte)).slice(1, -1) : ''),
+);
+
+/** What stands between a key and its expiry, or its value. */
+const AFTER_KEY = Object.fromEntries(RECORD_TYPES.map((type) => [type, `,"t":"${type}"`])) as Record<
+  RecordType,
+  string
+>;
 
 /**
  * Lines as they stand in a part, in one buffer that is used again. A value that was sent is decoded into its line, byte for
@@ -80,161 +76,162 @@ export class LineBuffer {
   /** Adds a line, or throws and adds nothing. */
   add(line: FreshLine): void {
     const before = this.end;
-    try {
-      if (isSent(line)) this.addSent(line);
-      else this.plain(encodeLine(line));
-    } catch (error) {
-      this.end = before;
-      throw error;
+    if (isSent(line) && isSentJson(line.sent) && this.addSent(line, line.sent)) return;
+    this.end = before;
+    this.plain(encodeLine(recordOf(line)));
+  }
+
+  /** False, with part of a line written, where the value is anything else than strings in base64. */
+  private addSent({ key, type, expiry }: SentValue, sent: SentJson): boolean {
+    this.ascii('{"k":');
+    this.key(key);
+    this.ascii(AFTER_KEY[type]);
+    if (expiry !== null) this.ascii(`,"x":${JSON.stringify(expiry)}`);
+    this.ascii(',"v":');
+    if (!this.value(type, sent)) return false;
+    this.ascii('}\n');
+    return true;
+  }
+
+  private value(type: RecordType, { from, json, to }: SentJson): boolean {
+    if (type === 'string' || type === 'json') return this.text(json, from, to) === to;
+    if (json[from] !== LIST) return false;
+    return type === 'hash' || type === 'zset' ? this.pairs(json, from + 1, to) : this.list(json, from + 1, to);
+  }
+
+  private list(json: Buffer, from: number, most: number): boolean {
+    if (json[from] === LIST_END) return this.none(from, most);
+    for (let at = from; ; at++) {
+      this.byte(at === from ? LIST : COMMA);
+      at = this.text(json, at, most);
+      if (json[at] === COMMA) continue;
+      this.byte(LIST_END);
+      return json[at] === LIST_END && at === most - 1;
     }
   }
 
-  private addSent({ key, type, expiry, sent }: SentValue): void {
-    this.plain('{"k":');
-    this.text(key);
-    this.plain(`,"t":"${type}"`);
-    if (expiry !== null) this.plain(`,"x":${JSON.stringify(expiry)}`);
-    this.plain(',"v":');
-    if (type === 'string' || type === 'json') this.text(sent);
-    else if (type === 'hash' || type === 'zset') this.pairs(asArray(sent));
-    else this.list(asArray(sent));
-    this.plain('}\n');
-  }
-
-  private list(items: readonly WireValue[]): void {
-    for (let at = 0; at < items.length; at++) {
-      this.plain(at === 0 ? '[' : ',');
-      this.text(items[at]);
+  private pairs(json: Buffer, from: number, most: number): boolean {
+    if (json[from] === LIST_END) return this.none(from, most);
+    for (let at = from; ; at++) {
+      this.byte(at === from ? LIST : COMMA);
+      this.byte(LIST);
+      at = this.text(json, at, most);
+      if (json[at] !== COMMA) return false;
+      this.byte(COMMA);
+      at = this.text(json, at + 1, most);
+      this.byte(LIST_END);
+      if (json[at] === COMMA) continue;
+      this.byte(LIST_END);
+      return json[at] === LIST_END && at === most - 1;
     }
-    this.plain(items.length === 0 ? '[]' : ']');
   }
 
-  private pairs(items: readonly WireValue[]): void {
-    for (let at = 0; at + 1 < items.length; at += 2) {
-      this.plain(at === 0 ? '[[' : '],[');
-      this.text(items[at]);
-      this.plain(',');
-      this.text(items[at + 1]);
-    }
-    this.plain(items.length < 2 ? '[]' : ']]');
+  private none(from: number, most: number): boolean {
+    this.ascii('[]');
+    return from === most - 1;
   }
 
-  private text(value: WireValue | undefined): void {
+  /**
+   * Decodes one string, from quote to quote, as a JSON string or, where the bytes are no text, as what stands for such.
+   * Returns the position after it; -1, with some of it written, where it is no base64 or ends after `most`.
+   */
+  private text(json: Buffer, from: number, most: number): number {
+    if (json[from] !== QUOTE) return -1;
+    // Decoding shortens: what is left of the value is more than it takes.
+    this.reserve(most - from);
+    let { bytes } = this;
     const start = this.end + 1;
-    const kinds = typeof value === 'string' ? this.decode(value, start) : this.copy(asBuffer(value), start);
-    if (kinds === 0) {
-      this.bytes[start - 1] = QUOTE;
-      this.bytes[this.end++] = QUOTE;
-    } else {
-      this.marked(start, kinds);
-    }
-  }
-
-  /** Puts the bytes that base64 stands for at `start`, sets the end after them; returns which classes they are of. */
-  private decode(text: string, start: number): number {
-    this.reserve(text.length + 2);
-    if (text.length > SHORT || text.length % 4 !== 0) {
-      const written = this.bytes.write(text, start, 'base64');
-      if (written !== decodedLength(text)) throw notTheProtocol();
-      this.end = start + written;
-      return classesOf(this.bytes, start, this.end);
-    }
-    const { bytes } = this;
     let to = start;
+    let at = from + 1;
     let kinds = 0;
-    let bits = 0;
-    const padded = text.endsWith('=') ? 4 : 0;
-    const whole = text.length - padded;
-    for (let at = 0; at < whole; at += 4) {
-      const a = bitsAt(text, at);
-      const b = bitsAt(text, at + 1);
-      const c = bitsAt(text, at + 2);
-      const d = bitsAt(text, at + 3);
-      bits |= a | b | c | d;
-      const x = ((a << 2) | (b >> 4)) & 0xff;
-      const y = ((b << 4) | (c >> 2)) & 0xff;
-      const z = ((c << 6) | d) & 0xff;
-      bytes[to] = x;
-      bytes[to + 1] = y;
-      bytes[to + 2] = z;
-      to += 3;
-      kinds |= (CLASS[x] as number) | (CLASS[y] as number) | (CLASS[z] as number);
-    }
-    if (padded > 0) {
-      const isOne = text.endsWith('==');
-      const [a, b] = [bitsAt(text, whole), bitsAt(text, whole + 1)];
-      const c = isOne ? 0 : bitsAt(text, whole + 2);
-      bits |= a | b | c;
-      bytes[to] = (a << 2) | (b >> 4);
-      if (!isOne) bytes[to + 1] = (b << 4) | (c >> 2);
-      const end = to + (isOne ? 1 : 2);
-      kinds |= classesOf(bytes, to, end);
-      to = end;
-    }
-    if ((bits & 0x80) !== 0) throw notTheProtocol();
-    this.end = to;
-    return kinds;
-  }
-
-  private copy(value: Buffer, start: number): number {
-    this.reserve(value.length + 2);
-    value.copy(this.bytes, start);
-    this.end = start + value.length;
-    return classesOf(this.bytes, start, this.end);
-  }
-
-  /** The bytes from `start` to the end are no plain ASCII: turns them into what JSON can hold. */
-  private marked(start: number, kinds: number): void {
-    if ((kinds & HIGH) !== 0 && !isUtf8(this.bytes.subarray(start, this.end))) {
-      const encoded = this.bytes.toString('base64', start, this.end);
-      this.end = start - 1;
-      this.plain(`{"b":"${encoded}"}`);
-      return;
-    }
-    if ((kinds & ESCAPED) !== 0) this.escape(start);
-    this.reserve(1);
-    this.bytes[start - 1] = QUOTE;
-    this.bytes[this.end++] = QUOTE;
-  }
-
-  /** From the end backwards, so that nothing is overwritten that has not been read. */
-  private escape(start: number): void {
-    let more = 0;
-    for (let at = start; at < this.end; at++) more += LONGER[this.bytes[at] as number] as number;
-    this.reserve(more);
-    const { bytes } = this;
-    let to = this.end + more;
-    const end = to;
-    for (let at = this.end - 1; to > at + 1; at--) {
-      const byte = bytes[at] as number;
-      if (LONGER[byte] === 0) {
-        bytes[--to] = byte;
-      } else if (LONGER[byte] === 1) {
-        bytes[--to] = SHORT_ESCAPE[byte] as number;
-        bytes[--to] = BACKSLASH;
+    bytes[this.end] = QUOTE;
+    for (; at + 4 < most; at += 4) {
+      const bits = (pairAt(json, at) << 12) | pairAt(json, at + 2);
+      if (bits < 0) break;
+      const x = bits >> 16;
+      const y = (bits >> 8) & 0xff;
+      const z = bits & 0xff;
+      const kind = (CLASS[x] as number) | (CLASS[y] as number) | (CLASS[z] as number);
+      kinds |= kind;
+      if ((kind & ESCAPED) === 0) {
+        bytes[to] = x;
+        bytes[to + 1] = y;
+        bytes[to + 2] = z;
+        to += 3;
       } else {
-        bytes[--to] = HEX[byte & 0xf] as number;
-        bytes[--to] = HEX[byte >> 4] as number;
-        bytes[--to] = 0x30;
-        bytes[--to] = 0x30;
-        bytes[--to] = 0x75;
-        bytes[--to] = BACKSLASH;
+        bytes = this.roomAfter(to, most - at);
+        to = put(bytes, put(bytes, put(bytes, to, x), y), z);
       }
     }
-    this.end = end;
+    if (json[at] !== QUOTE) {
+      const two = pairAt(json, at);
+      const isOne = json[at + 2] === PADDING;
+      const third = isOne ? 0 : (PAIRS[(json[at + 2] as number) | NO_BITS] as number);
+      if (two < 0 || third < 0 || json[at + 3] !== PADDING || json[at + 4] !== QUOTE) return -1;
+      const x = two >> 4;
+      const y = ((two << 4) | (third >> 8)) & 0xff;
+      const beyond = isOne ? two & 0xf : third & 0xff;
+      kinds |= (CLASS[x] as number) | (isOne ? 0 : (CLASS[y] as number)) | (beyond === 0 ? 0 : INEXACT);
+      bytes = this.roomAfter(to, 0);
+      to = put(bytes, to, x);
+      if (!isOne) to = put(bytes, to, y);
+      at += 4;
+    }
+    if (at >= most) return -1;
+    if ((kinds & HIGH) !== 0 && !isUtf8(bytes.subarray(start, to))) {
+      if ((kinds & INEXACT) !== 0) return -1;
+      this.end = start - 1;
+      this.ascii('{"b":"');
+      this.reserve(at - from);
+      this.end += json.copy(this.bytes, this.end, from + 1, at);
+      this.ascii('"}');
+    } else {
+      bytes[to] = QUOTE;
+      this.end = to + 1;
+    }
+    return at + 1;
   }
 
-  private plain(text: string): void {
-    this.reserve(text.length > SHORT ? Buffer.byteLength(text) : 3 * text.length);
-    if (text.length > 8) {
-      this.end += this.bytes.write(text, this.end, 'utf8');
-      return;
+  private key(key: Buffer): void {
+    this.reserve(key.length);
+    const { bytes } = this;
+    const start = this.end + 1;
+    let kinds = 0;
+    for (let at = 0; at < key.length; at++) {
+      const byte = key[at] as number;
+      bytes[start + at] = byte;
+      kinds |= CLASS[byte] as number;
     }
+    if (kinds !== 0) return this.plain(JSON.stringify(toText(key)));
+    bytes[this.end] = QUOTE;
+    this.end = start + key.length;
+    bytes[this.end++] = QUOTE;
+  }
+
+  private byte(byte: number): void {
+    this.reserve(1);
+    this.bytes[this.end++] = byte;
+  }
+
+  private ascii(text: string): void {
+    this.reserve(text.length);
     for (let at = 0; at < text.length; at++) this.bytes[this.end++] = text.charCodeAt(at);
   }
 
+  private plain(text: string): void {
+    this.reserve(Buffer.byteLength(text));
+    this.end += this.bytes.write(text, this.end, 'utf8');
+  }
+
+  /** The buffer, with everything before `end` in it and room for this many bytes more. */
+  private roomAfter(end: number, more: number): Buffer {
+    this.end = end;
+    this.reserve(more);
+    return this.bytes;
+  }
+
   private reserve(more: number): void {
-    const wanted = this.end + more + 2;
+    const wanted = this.end + more + AROUND;
     if (wanted <= this.bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.bytes.length, wanted));
     this.bytes.copy(larger, 0, 0, this.end);
@@ -242,20 +239,17 @@ export class LineBuffer {
   }
 }
 
-function bitsAt(text: string, at: number): number {
-  return BITS[text.charCodeAt(at)] ?? 0x80;
+function pairAt(json: Buffer, at: number): number {
+  return PAIRS[(json[at] as number) | ((json[at + 1] as number) << 8)] as number;
 }
 
-function classesOf(bytes: Uint8Array, from: number, to: number): number {
-  let kinds = 0;
-  let at = from;
-  for (; at + 3 < to; at += 4) {
-    kinds |=
-      (CLASS[bytes[at] as number] as number) |
-      (CLASS[bytes[at + 1] as number] as number) |
-      (CLASS[bytes[at + 2] as number] as number) |
-      (CLASS[bytes[at + 3] as number] as number);
+/** Writes one byte of a JSON string, escaped where it has to be; returns the position after it. */
+function put(bytes: Buffer, at: number, byte: number): number {
+  if ((CLASS[byte] as number) !== ESCAPED) {
+    bytes[at] = byte;
+    return at + 1;
   }
-  for (; at < to; at++) kinds |= CLASS[bytes[at] as number] as number;
-  return kinds;
+  const escape = ESCAPES[byte] as Buffer;
+  for (let index = 0; index < escape.length; index++) bytes[at + index] = escape[index] as number;
+  return at + escape.length;
 }

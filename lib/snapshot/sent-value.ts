@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { WireValue } from '../ports/redis.js';
+import { isSentJson, type RedisValue, type WireValue } from '../ports/redis.js';
 import type { ExpiryTime } from './expiry-time.js';
 import { lineHead, type RecordLine, type RecordType, type RecordValue } from './record.js';
 import { toText, type Text } from './text.js';
@@ -32,36 +32,32 @@ export function hasExpiry(line: FreshLine): boolean {
 /** Names of a hash's fields. */
 export function fieldNames(line: FreshLine): Text[] {
   if (!isSent(line)) return (line.v as readonly (readonly [Text, Text])[]).map(([name]) => name);
-  const items = asArray(line.sent);
+  const items = asArray(decoded(line.sent));
   const names: Text[] = [];
   for (let at = 0; at + 1 < items.length; at += 2) names.push(toText(asBuffer(items[at])));
   return names;
 }
 
 /** A reply of the command that reads a whole value, or of a paged command, as it stands in a record. */
-export function toValue(type: RecordType, value: WireValue): RecordValue {
+export function toValue(type: RecordType, sent: WireValue): RecordValue {
+  const value = decoded(sent);
   if (type === 'string' || type === 'json') return toText(asBuffer(value));
   const items = asArray(value).map((item) => toText(asBuffer(item)));
   return type === 'hash' || type === 'zset' ? toPairs(items) : items;
 }
 
-export function asBuffer(value: WireValue | undefined): Buffer {
+export function decoded(value: WireValue): RedisValue {
+  return isSentJson(value) ? value.decode() : value;
+}
+
+export function asBuffer(value: RedisValue | undefined): Buffer {
   if (Buffer.isBuffer(value)) return value;
   if (typeof value === 'number' || typeof value === 'bigint') return Buffer.from(String(value));
-  if (typeof value !== 'string') throw notTheProtocol();
-  const bytes = Buffer.from(value, 'base64');
-  if (bytes.length !== decodedLength(value)) throw notTheProtocol();
-  return bytes;
+  throw notTheProtocol();
 }
 
-/** Bytes that a text in base64 stands for; Node skips what is not base64 without a word, and gives fewer. */
-export function decodedLength(text: string): number {
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  return ((text.length - padding) * 3) >>> 2;
-}
-
-export function asArray<V extends WireValue>(value: V | undefined): Extract<V, readonly unknown[]> {
-  if (Array.isArray(value)) return value as Extract<V, readonly unknown[]>;
+export function asArray(value: RedisValue | undefined): RedisValue[] {
+  if (Array.isArray(value)) return value;
   throw notTheProtocol();
 }
 
@@ -71,7 +67,7 @@ function toPairs<T>(items: readonly T[]): (readonly [T, T])[] {
   return pairs;
 }
 
-export function notTheProtocol(): AppError {
+function notTheProtocol(): AppError {
   return new AppError('redis-unavailable', 'Redis answered in a form that the protocol does not have', {
     hint: 'Check that UPSTASH_REDIS_REST_URL points to an Upstash database and not to something in front of it.',
     transient: true,

@@ -1,11 +1,20 @@
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
-import type { RedisCommand, RedisPort, RedisReply, WireReply, WireValue } from '../../ports/redis.js';
+import {
+  isSentJson,
+  type RedisCommand,
+  type RedisPort,
+  type RedisReply,
+  type RedisValue,
+  type WireReply,
+  type WireValue,
+} from '../../ports/redis.js';
 import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
 import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './arguments.js';
 import { plainErrorText } from './error-text.js';
 import { isQuotaError, isStarting, parseRetryAfter, quotaError, refusalError, unavailableError } from './failures.js';
-import { parseBody, parseItem, parseWireBody, ProtocolError, type Body, type Item } from './replies.js';
+import { parseBody, parseItem, ProtocolError, type Body, type Item } from './replies.js';
+import { parseWireBody } from './sent-json.js';
 import { httpTransport, type HttpAnswer } from './transport.js';
 
 export { upstashSdk } from './sdk.js';
@@ -103,12 +112,12 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
 
   /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
   async function exact<V extends WireValue>(reply: Item<V>, command: RedisCommand | undefined): Promise<Item<V>> {
-    if (command === undefined || 'error' in reply || !isRounded(reply.value)) return reply;
+    if (command === undefined || 'error' in reply) return reply;
+    const value = isSentJson(reply.value) ? reply.value.decode() : (reply.value as RedisValue);
+    if (!isRounded(value)) return reply;
     const path = pathOf(command);
     const found = path === null ? null : await retried(() => exchangeOne(path, command));
-    return found !== null && 'value' in found && isNear(reply.value, found.value)
-      ? (found as Item<V>)
-      : { error: INEXACT };
+    return found !== null && 'value' in found && isNear(value, found.value) ? (found as Item<V>) : { error: INEXACT };
   }
 
   async function exchangeOne(path: `/${string}`, command: RedisCommand): Promise<RedisReply> {
@@ -177,12 +186,12 @@ function isNoPermission(reply: WireReply | undefined): boolean {
   return reply !== undefined && 'error' in reply && /^NOPERM/i.test(reply.error);
 }
 
-function isRounded(value: WireValue): boolean {
+function isRounded(value: RedisValue): boolean {
   return typeof value === 'bigint' || (Array.isArray(value) && value.some(isRounded));
 }
 
 /** Whether a script may have made the one of the other. What does not fit into 64 bits it turns into the lowest integer. */
-function isNear(rounded: WireValue, exact: WireValue): boolean {
+function isNear(rounded: RedisValue, exact: RedisValue): boolean {
   if (Array.isArray(rounded)) {
     return Array.isArray(exact) && rounded.every((value, at) => !isRounded(value) || isNear(value, exact[at] ?? null));
   }

@@ -1,4 +1,4 @@
-import type { RedisValue, WireValue } from '../../ports/redis.js';
+import type { RedisValue } from '../../ports/redis.js';
 
 /** The body is not what the protocol prescribes. Carries no part of the body: it may hold values. */
 export class ProtocolError extends Error {}
@@ -15,17 +15,17 @@ const MARK = '#';
 
 /** Parses an answer with base64 strings, without losing a byte of a string or a digit of a number. */
 export function parseBody(body: Buffer): Body {
-  return parse(body, (parsed) => toBody(parsed, toValue));
+  return parse(body, toBody);
 }
 
-/** As parseBody, but strings stay as they came, in base64 and not checked. */
-export function parseWireBody(body: Buffer): Body<WireValue> {
-  return parse(body, (parsed) => toBody(parsed, toWireValue));
+/** Parses a single value. */
+export function parseValue(json: Buffer): RedisValue {
+  return parse(json, toValue);
 }
 
 /** Parses the answer to a single command. */
 export function parseItem(body: Buffer): Item {
-  return parse(body, (parsed) => toItem(parsed, toValue));
+  return parse(body, toItem);
 }
 
 function parse<T>(body: Buffer, read: (parsed: unknown) => T): T {
@@ -81,17 +81,17 @@ function keepDigits(token: string): string {
   return isExact ? token : `"${MARK}${token}"`;
 }
 
-function toBody<V>(parsed: unknown, valueOf: (value: unknown) => V): Body<V> {
-  if (Array.isArray(parsed)) return { items: parsed.map((item) => toItem(item, valueOf)) };
+function toBody(parsed: unknown): Body {
+  if (Array.isArray(parsed)) return { items: parsed.map(toItem) };
   if (isRecord(parsed) && typeof parsed['error'] === 'string') return { error: asUtf8(parsed['error']) };
   throw new ProtocolError('neither a list of results nor an error');
 }
 
-function toItem<V>(item: unknown, valueOf: (value: unknown) => V): Item<V> {
+function toItem(item: unknown): Item {
   if (!isRecord(item)) throw new ProtocolError('an element that is no object');
   if (typeof item['error'] === 'string') return { error: asUtf8(item['error']) };
   if (item['result'] === undefined) throw new ProtocolError('an element without a result');
-  return { value: valueOf(item['result']) };
+  return { value: toValue(item['result']) };
 }
 
 /**
@@ -108,19 +108,6 @@ function toValue(value: unknown): RedisValue {
   if (value === null) return null;
   if (Array.isArray(value)) return value.map(toValue);
   throw new ProtocolError('a value of an unknown type');
-}
-
-/** Lists are changed in place: they are ours, and nothing else in them is replaced. */
-function toWireValue(value: unknown): WireValue {
-  if (typeof value === 'string') return value.startsWith(MARK) || value === 'OK' ? toValue(value) : value;
-  if (!Array.isArray(value)) return toValue(value);
-  const list = value as unknown[];
-  for (let at = 0; at < list.length; at++) {
-    const item = list[at];
-    const kept = toWireValue(item);
-    if (kept !== item) list[at] = kept;
-  }
-  return list as WireValue[];
 }
 
 function exact(value: number): number {

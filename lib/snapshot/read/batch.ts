@@ -1,6 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.js';
-import type { RedisCommand, RedisPort, RedisReply, WireReply } from '../../ports/redis.js';
+import {
+  isSentJson,
+  type RedisCommand,
+  type RedisPort,
+  type RedisReply,
+  type WireReply,
+  type WireValue,
+} from '../../ports/redis.js';
 import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
@@ -105,7 +112,7 @@ function outcomes(
   hasStrings: boolean,
   { values, marks, steady }: Moment<WireReply>,
 ): ReadOutcome[] {
-  const fetched = hasStrings ? (values[0] ?? NO_REPLY) : null;
+  const fetched = hasStrings ? listOf(values[0] ?? NO_REPLY) : [];
   let next = hasStrings ? 1 : 0;
   let string = 0;
   return keys.map(({ key, type }, at) => {
@@ -117,11 +124,15 @@ function outcomes(
 
 const NO_REPLY: Extract<RedisReply, { error: string }> = { error: 'no reply' };
 
-/** One value of MGET's reply. When MGET itself failed, that is every string's error. */
-function pick(values: WireReply | null, index: number): WireReply {
-  if (values === null) return NO_REPLY;
-  if ('error' in values) return values;
-  return Array.isArray(values.value) ? { value: values.value[index] ?? null } : { error: 'reply of another form' };
+/** MGET's reply as a list of values. When MGET itself failed, that is every string's error. */
+function listOf(reply: WireReply): readonly WireValue[] | { readonly error: string } {
+  if ('error' in reply) return reply;
+  const list = isSentJson(reply.value) ? reply.value.elements() : reply.value;
+  return Array.isArray(list) ? list : { error: 'reply of another form' };
+}
+
+function pick(list: readonly WireValue[] | { readonly error: string }, index: number): WireReply {
+  return 'error' in list ? list : { value: list[index] ?? null };
 }
 
 function outcome(key: Buffer, type: RecordType, value: WireReply, expiry: RedisReply): ReadOutcome {
