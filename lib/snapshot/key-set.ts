@@ -38,7 +38,9 @@ export async function keySet(
 /** Takes the array over: it is sorted where it stands. */
 export function keySetOf(hashes: BigUint64Array): KeySet {
   const sorted = distinct(hashes.sort());
-  const placeOf = (hash: bigint): number => find(sorted, hash);
+  // The lower half comes first, as in the indexes of parts.
+  const words = new Uint32Array(sorted.buffer, sorted.byteOffset, 2 * sorted.length);
+  const placeOf = (hash: bigint): number => find(words, hash);
   return {
     size: sorted.length,
     has: (key) => placeOf(keyHash(key)) >= 0,
@@ -63,13 +65,16 @@ function distinct(sorted: BigUint64Array): BigUint64Array {
   return sorted.subarray(0, end);
 }
 
-function find(sorted: BigUint64Array, wanted: bigint): number {
-  let [low, high] = [0, sorted.length];
+/** By halves of 32 bits: each element of the array that is read is a bigint that has to be allocated. */
+function find(words: Uint32Array, wanted: bigint): number {
+  const wantedHigh = Number(wanted >> 32n);
+  const wantedLow = Number(wanted & 0xffffffffn);
+  let [low, high] = [0, words.length / 2];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const found = sorted[middle] ?? 0n;
-    if (found === wanted) return middle;
-    if (found < wanted) low = middle + 1;
+    const difference = (words[2 * middle + 1] ?? 0) - wantedHigh || (words[2 * middle] ?? 0) - wantedLow;
+    if (difference === 0) return middle;
+    if (difference < 0) low = middle + 1;
     else high = middle;
   }
   return -1;

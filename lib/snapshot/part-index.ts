@@ -45,15 +45,15 @@ export function indexBuilder(): IndexBuilder {
   const kinds = column32();
   let lastLine = -1;
   const table: KeyKind[] = [];
-  const positions = new Map<string, number>();
+  const positions = new Map<string, Map<string, Map<string | null, number>>>();
   const voids: number[] = [];
 
   const kindOf = (key: Buffer, type: RecordType): number => {
     const { family, project } = classifyKey(key.toString('utf8'));
-    const name = `${type} ${family} ${project ?? ''}`;
-    const known = positions.get(name);
+    const byProject = entry(entry(positions, type), family);
+    const known = byProject.get(project);
     if (known !== undefined) return known;
-    positions.set(name, table.length);
+    byProject.set(project, table.length);
     return table.push([type, family, project]) - 1;
   };
 
@@ -76,6 +76,15 @@ export function indexBuilder(): IndexBuilder {
       voids: [...voids],
     }),
   };
+}
+
+/** The map under a name in a map of maps: a name made of several would be a text for each key. */
+function entry<K, V>(maps: Map<string, Map<K, V>>, name: string): Map<K, V> {
+  const found = maps.get(name);
+  if (found !== undefined) return found;
+  const added = new Map<K, V>();
+  maps.set(name, added);
+  return added;
 }
 
 /** A part's index with its arrays unpacked. */

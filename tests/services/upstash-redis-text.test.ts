@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { anyCharacter } from '../support/fast-check.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
 import { plainErrorText } from '../../lib/services/upstash-redis/error-text.js';
 import { parseRetryAfter } from '../../lib/services/upstash-redis/failures.js';
@@ -90,6 +90,40 @@ describe('encodeBatch', () => {
     const { body, billed } = encodeBatch([['SET', bytes, 1.5], ['PING']]);
     expect(JSON.parse(body.toString('utf8'))).toEqual([['SET', 'ä"', '1.5'], ['PING']]);
     expect(billed).toBe(2);
+  });
+
+  it('writes what JSON.stringify makes of the texts, whatever is in them', () => {
+    const text = fc.oneof(fc.string({ unit: anyCharacter }), fc.constant('long "ä"\n\u007f'.repeat(9000)));
+    const argument = fc.oneof(
+      text,
+      text.map((each) => Buffer.from(each)),
+      fc.double(),
+      fc.maxSafeInteger(),
+    );
+    const textOf = (each: unknown): string => (Buffer.isBuffer(each) ? each.toString('utf8') : String(each));
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom('GET', 'SET'), argument, argument), { maxLength: 4 }),
+        (commands) => {
+          const { body, billed } = encodeBatch(commands);
+          const texts = commands.map((command) => command.map(textOf));
+          expect(body.toString('utf8')).toBe(Buffer.from(JSON.stringify(texts)).toString('utf8'));
+          expect(billed).toBe(commands.length);
+        },
+      ),
+    );
+  });
+
+  it('leaves nothing of a command that turned out to be binary', () => {
+    const { body, scripts } = encodeBatch([
+      ['GET', 'a'],
+      ['SET', 'b', Buffer.from([0x62, 0xff])],
+      ['GET', 'c'],
+    ]);
+    const commands = JSON.parse(body.toString('utf8')) as string[][];
+    expect(commands.map((command) => command.length)).toEqual([2, 7, 2]);
+    expect(commands[1]?.slice(2)).toEqual(['0', 'ttx', 'SET', 'b', '62ff']);
+    expect(scripts).toEqual([1]);
   });
 
   it('takes the bytes of a view, not of what lies under it', () => {

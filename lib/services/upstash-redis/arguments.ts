@@ -47,20 +47,110 @@ export type ReadScript = 'EVAL_RO' | 'EVAL';
 export function encodeBatch(commands: readonly RedisCommand[], readScript: ReadScript = 'EVAL_RO'): EncodedBatch {
   let billed = 0;
   const scripts: number[] = [];
-  const batch = commands.map((command, at) => {
-    const texts = command.map(toText);
-    if (texts.every((text) => text !== null)) {
+  json.clear();
+  json.mark('[');
+  for (const [at, command] of commands.entries()) {
+    if (at > 0) json.mark(',');
+    const before = json.length;
+    if (json.addStrings(command)) {
       billed += 1;
-      return texts;
+    } else {
+      json.cut(before);
+      json.addStrings(wrap(command, readScript));
+      billed += 2;
+      scripts.push(at);
     }
-    billed += 2;
-    scripts.push(at);
-    return wrap(command, texts, readScript);
-  });
-  return { body: Buffer.from(JSON.stringify(batch)), billed, scripts };
+  }
+  json.mark(']');
+  return { body: json.copy(), billed, scripts };
 }
 
-/** The argument as JSON text, or null when its bytes are no valid UTF-8 and would be replaced on the way. */
+/** A scratch buffer that one large batch has made larger than this is not kept. */
+const KEPT_BYTES = 1024 * 1024;
+const SCRATCH_BYTES = 64 * 1024;
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+
+/**
+ * JSON as bytes, in one buffer that is used again. Most arguments are names in plain ASCII, which are copied as they are:
+ * no text is made of them.
+ */
+class JsonBuffer {
+  private bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  }
+
+  cut(length: number): void {
+    this.length = length;
+  }
+
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(0, this.length));
+  }
+
+  mark(char: string): void {
+    this.reserve(1);
+    this.bytes[this.length++] = char.charCodeAt(0);
+  }
+
+  /** Adds a list of strings; false, with part of it written, when the bytes of one are no UTF-8. */
+  addStrings(command: readonly RedisArgument[]): boolean {
+    for (let at = 0; at < command.length; at++) {
+      this.mark(at === 0 ? '[' : ',');
+      const argument = command[at] as RedisArgument;
+      if (typeof argument === 'object') {
+        if (!this.addPlain(argument) && !this.addBytes(argument)) return false;
+      } else {
+        this.addText(String(argument));
+      }
+    }
+    this.mark(']');
+    return true;
+  }
+
+  /** Whether the bytes stand in JSON as they are; else nothing is added. */
+  private addPlain(bytes: Uint8Array): boolean {
+    this.reserve(bytes.length + 2);
+    const target = this.bytes;
+    let to = this.length;
+    target[to++] = QUOTE;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] as number;
+      if (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH) return false;
+      target[to++] = byte;
+    }
+    target[to++] = QUOTE;
+    this.length = to;
+    return true;
+  }
+
+  private addBytes(bytes: Uint8Array): boolean {
+    const isText = isUtf8(bytes);
+    if (isText) this.addText(view(bytes).toString('utf8'));
+    return isText;
+  }
+
+  private addText(text: string): void {
+    const encoded = JSON.stringify(text);
+    this.reserve(Buffer.byteLength(encoded));
+    this.length += this.bytes.write(encoded, this.length, 'utf8');
+  }
+
+  private reserve(more: number): void {
+    const wanted = this.length + more;
+    if (wanted <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.bytes.length, wanted));
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.bytes = larger;
+  }
+}
+
+const json = new JsonBuffer();
+
+/** The argument as text, or null when its bytes are no valid UTF-8 and would be replaced on the way. */
 function toText(argument: RedisArgument): string | null {
   if (typeof argument === 'string') return argument;
   if (typeof argument === 'number') return String(argument);
@@ -68,15 +158,15 @@ function toText(argument: RedisArgument): string | null {
   return view(argument).toString('utf8');
 }
 
-function wrap(command: RedisCommand, texts: readonly (string | null)[], readScript: ReadScript): string[] {
+function wrap(command: RedisCommand, readScript: ReadScript): string[] {
   if (command.length > MAX_BINARY_ARGUMENTS) {
     throw new AppError('redis-reply-too-large', `A command with binary arguments has ${command.length} of them`, {
       hint: `Send at most ${MAX_BINARY_ARGUMENTS} arguments at a time when some are not valid UTF-8.`,
     });
   }
   let kinds = '';
-  const args = command.map((argument, index) => {
-    const text = texts[index] ?? null;
+  const args = command.map((argument) => {
+    const text = toText(argument);
     kinds += text === null ? 'x' : 't';
     return text ?? view(argument as Uint8Array).toString('hex');
   });
