@@ -38,7 +38,12 @@ export async function proofStory(
   await status(context);
   const ports = connect(stack.env, ['clock', 'signer', 'store']);
   const trust = await connectTrust(stack.env, ports);
-  const report = await statusReport(trust, () => drills(ports.store), alertRules(stack.env), liveServices(stack.env));
+  const report = await statusReport(
+    trust,
+    () => drills(ports.store, trust.own),
+    alertRules(stack.env),
+    liveServices(stack.env),
+  );
   context.print(
     '  Nobody is told of alerts here, and the schedule of the queue has not called yet: so it is not watched.',
   );

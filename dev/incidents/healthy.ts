@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../lib/app/connect.js';
+import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { testAlerts } from '../../lib/cli/alerts.js';
 import { backup } from '../../lib/cli/backup.js';
 import type { Context } from '../../lib/cli/context.js';
@@ -29,17 +30,17 @@ export function reasonsOf({ recoverable, recoveryTime, services, watched }: Stat
 
 /** Has both schedulers call the guard, as the platforms do, and waits until they are heard of. */
 export async function fireSchedulers({ context, stack }: Scene): Promise<void> {
-  const { store } = connect((await context()).env, ['store']);
-  const before = await heard(store);
+  const { env } = await context();
+  const heard = async (): Promise<string | null> => {
+    const state = await readState(connect(env, ['store']).store, protectedDatabase(env).source);
+    return state.callers.schedule?.lastAt ?? null;
+  };
+  const before = await heard();
   await stack.functions.fireCron('/api/cron/guard');
   const [schedule] = stack.queue.schedules();
   const isFired = schedule !== undefined && stack.queue.fireSchedule(String(schedule['scheduleId']));
   // A turn that fails is told by the status: nothing is waited for without end.
-  for (let tries = 0; isFired && tries < 240 && (await heard(store)) === before; tries++) await delay(250);
-}
-
-async function heard(store: Parameters<typeof readState>[0]): Promise<string | null> {
-  return (await readState(store)).callers.schedule?.lastAt ?? null;
+  for (let tries = 0; isFired && tries < 240 && (await heard()) === before; tries++) await delay(250);
 }
 
 /** Makes what a deployment has after its first day, so that the status is ok. Throws `usage` when it is not then. */

@@ -1,5 +1,6 @@
 import { fullApp } from '../../lib/app/app.js';
 import { connect, connectPlainStore } from '../../lib/app/connect.js';
+import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { loadConfig } from '../../lib/app/config.js';
 import { runEnvironment } from '../../lib/cli/carry-out.js';
 import { backup } from '../../lib/cli/backup.js';
@@ -54,7 +55,7 @@ export const SCHEDULE_INCIDENTS: readonly Incident[] = [
     async begin(scene) {
       const { env } = await scene.context();
       const lastAt = new Date(Date.now() - MISSED_MS).toISOString();
-      await changeState(connect(env, ['store']).store, (state) => {
+      await changeState(connect(env, ['store']).store, protectedDatabase(env).source, (state) => {
         const callers = Object.fromEntries(
           Object.entries(state.callers).map(([name, heard]) => [name, heard === null ? null : { ...heard, lastAt }]),
         ) as Callers;

@@ -1,4 +1,3 @@
-import { databaseHost } from '../services/upstash-redis/redis.js';
 import { knownVariables, loadConfig, problemOfSection, targetNames, type Environment, type Section } from './config.js';
 import { misspeltVariables } from './config/misspelt.js';
 import {
@@ -12,6 +11,7 @@ import {
   connectTaskEndpoint,
   guardScheduleOf,
 } from './connect.js';
+import { protectedDatabase } from './connect/database.js';
 import { sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
 import { indexConditions } from '../monitoring/alerts/from-index.js';
@@ -60,6 +60,7 @@ import { loadIndexModels } from '../soulcaster/index-models.js';
 
 /** A check itself says what the log would. */
 const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const TELLING = ['alerter', 'clock', 'log', 'store'] as const;
 /** This many misspelt variables are named. */
 const MOST_NAMED = 10;
 
@@ -135,7 +136,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
       alertChecks({
         open: () => ({ ...connectAlertHost(env), address: connect(env, ['alerter']).alerter.address }),
         last: async () => (await guardState(env))?.delivery ?? null,
-        test: () => sendTestAlert(connect(env, ['alerter', 'clock', 'log', 'store'], { log: QUIET })),
+        test: () => sendTestAlert({ ...connect(env, TELLING, { log: QUIET }), own: databaseOf(env).source }),
         now: () => clock.now(),
       }),
     ),
@@ -221,7 +222,7 @@ function accountGroups(env: Environment): CheckGroup[] {
         accountChecks(
           () => connect(env, ['account']).account,
           () => loadConfig(env, ['account']).account.UPSTASH_REDIS_ID,
-          protectedHost(env),
+          databaseOf(env).host,
         ),
     ),
   ];
@@ -229,7 +230,7 @@ function accountGroups(env: Environment): CheckGroup[] {
 
 async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillView | null> {
   const { store } = connect(env, ['store']);
-  return lastVerdict(await drillHistory(() => drills(store), 10), clock.now());
+  return lastVerdict(await drillHistory(() => drills(store, databaseOf(env).source), 10), clock.now());
 }
 
 /** Null where the store cannot be asked: that is told by its own check. */
@@ -252,10 +253,8 @@ function usedIndex(env: Environment): string | null {
   return problemOfSection(env, 'vector') === null ? connect(env, ['vectors']).vectors.place.index : null;
 }
 
-function protectedHost(env: Environment): string | null {
-  const url = env['UPSTASH_REDIS_REST_URL'] ?? '';
-  return URL.canParse(url) ? databaseHost(url) : null;
-}
+/** A label that is refused has a check: it keeps none of the others from being made. */
+const databaseOf = (env: Environment) => protectedDatabase({ ...env, BACKUP_LABEL: '' });
 
 function scheduleChecks(env: Environment): CheckGroup {
   const wanted = guardScheduleOf(env);
@@ -265,7 +264,7 @@ function scheduleChecks(env: Environment): CheckGroup {
 /** Null where the store cannot be asked: that is told by its own check. */
 async function guardState(env: Environment): Promise<GuardState | null> {
   try {
-    return await readState(connect(env, ['store']).store);
+    return await readState(connect(env, ['store']).store, databaseOf(env).source);
   } catch {
     return null;
   }

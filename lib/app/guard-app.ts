@@ -42,7 +42,7 @@ export function judgingOf(
     queue?.publish([storeAwayMessage(at, told)]) ?? Promise.resolve();
   return {
     ports: { ...ports, storeAway },
-    drills: () => drills(store),
+    drills: () => drills(store, own),
     ...alertRules(env),
   };
 }
@@ -83,7 +83,8 @@ export async function tellUnusable(env: Environment, cause: unknown): Promise<vo
     steps: [{ name: CONFIGURATION, state: 'failed', summary: {}, error: { code, ...words } }],
     services: withUnusable(state.services, at, words),
   });
-  const ports = { alerter, clock, log, store: storeOr(env, log, cause) };
+  const own = protectedDatabase({ ...env, BACKUP_LABEL: '' }).source;
+  const ports = { alerter, clock, log, own, store: storeOr(env, log, cause) };
   await by(clock, clock.now() + TELL_MS, async () => {
     await pulse({ clock, heartbeat, log }, 'fail');
     await notify(ports, { conditions, evaluated: new Set() }, note);

@@ -1,4 +1,5 @@
 import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
 import type { AlertFigures, DeliveryFigures } from '../monitoring/alerts/view.js';
@@ -19,7 +20,7 @@ import { connectedTrust } from './trust.js';
 export async function listAlerts(context: Context): Promise<number> {
   const { env } = context;
   const trust = await connectedTrust(context);
-  const report = await statusReport(trust, () => drills(trust.store), alertRules(env), liveServices(env));
+  const report = await statusReport(trust, () => drills(trust.store, trust.own), alertRules(env), liveServices(env));
   const { acknowledged, alerts, delivery } = report;
   const configured = (env['ALERT_WEBHOOK_URL'] ?? '') !== '';
   context.print(
@@ -35,7 +36,11 @@ export async function listAlerts(context: Context): Promise<number> {
 
 /** `alerts test`: sends a test message and says what came back. Exit 1 unless it arrived. */
 export async function testAlerts(context: Context): Promise<number> {
-  const result = await sendTestAlert({ ...connect(context.env, ['alerter', 'clock', 'store']), log: context.log });
+  const result = await sendTestAlert({
+    ...connect(context.env, ['alerter', 'clock', 'store']),
+    log: context.log,
+    own: protectedDatabase(context.env).source,
+  });
   const { error, milliseconds, outcome } = result;
   const words = { delivered: 'The test message was delivered', unknown: 'Not known', failed: 'Not delivered' }[outcome];
   context.print(error === null ? `${words} (${milliseconds} ms).` : `${words}: ${error.message}\n  -> ${error.hint}`);
@@ -56,7 +61,10 @@ export async function ackAlert(
   { reason, until }: AckOptions,
 ): Promise<number> {
   const end = until === undefined ? null : new Date(until).toISOString();
-  const ports = connect(context.env, ['clock', 'store'], { log: context.log });
+  const ports = {
+    ...connect(context.env, ['clock', 'store'], { log: context.log }),
+    own: protectedDatabase(context.env).source,
+  };
   const given = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
   context.print(given.map(ackWords).join('\n'));
   context.document({ acknowledged: given });

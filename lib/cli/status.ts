@@ -18,7 +18,7 @@ const SHOWN_RUNS = 8;
 export async function status(context: Context): Promise<number> {
   const trust = await connectedTrust(context);
   const rules = alertRules(context.env);
-  const report = await statusReport(trust, () => drills(trust.store), rules, liveServices(context.env));
+  const report = await statusReport(trust, () => drills(trust.store, trust.own), rules, liveServices(context.env));
   const deployment = deploymentOf(context.env);
   context.print(view(report, deployment));
   context.document({ ...report, deployment });

@@ -13,7 +13,7 @@ export const HIDDEN_WORDS = 'The details are encrypted with another key';
 const RUNS = 'runs/';
 const RUN_RECORD = /^runs\/[^/]+\/run\.json$/;
 const WITH_TEXTS =
-  /^(catalog|guard\/(state|sources|pins|databases\/[^/]+)|drills\/[^/]+|snapshots\/[^/]+\/accepted)\.json$/;
+  /^(catalog|guard\/(state(-[^/]+)?|sources|pins|databases\/[^/]+)|drills\/[^/]+|snapshots\/[^/]+\/accepted)\.json$/;
 const TEXTS: ReadonlySet<string> = new Set(['message', 'hint', 'detail', 'reason']);
 
 /** Of a run's record, what is hidden, but for what is needed without the secret: it says what is in use, and what failed. */

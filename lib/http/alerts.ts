@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { environment } from '../app/config.js';
 import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
 import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
 import { parseBody, readBody } from './body.js';
@@ -9,9 +10,11 @@ import { json } from './problem.js';
 
 /** POST /api/alerts/test: sends a test message for an operator, and answers with what came back: 502 unless it arrived. */
 export async function testAlert(ports: ViewPorts): Promise<Response> {
-  const result = await sendTestAlert({ ...ports, ...connect(environment(), ['alerter']) });
+  const result = await sendTestAlert({ ...ports, own: ownSource(), ...connect(environment(), ['alerter']) });
   return json(result.outcome === 'delivered' ? 200 : 502, result);
 }
+
+const ownSource = (): string | null => protectedDatabase(environment()).source;
 
 const BODY_LIMIT = 4 * 1024;
 
@@ -34,5 +37,5 @@ const ackBodySchema = z.strictObject({
 /** POST /api/alerts/acknowledge: an open alert is known, and why. 404 where none of the code and subject is open. */
 export async function ackAlert(ports: ViewPorts, request: Request): Promise<Response> {
   const word = parseBody(await readBody(request, BODY_LIMIT), ackBodySchema);
-  return json(200, { acknowledged: await acknowledgeByHand(ports, { ...word, until: null }) });
+  return json(200, { acknowledged: await acknowledgeByHand({ ...ports, own: ownSource() }, { ...word, until: null }) });
 }

@@ -8,7 +8,7 @@ export type Memory = Map<string, { readonly found: StoredBody; readonly version:
 const RUN_RECORD = /^runs\/[^/]+\/run\.json$/;
 const GUARD = 'guard/';
 /** Where it is all that is wanted, the listing would cost as much again. */
-const ALONE = 'guard/status.json';
+const ALONE = /^guard\/status(-[^/]+)?\.json$/;
 /** More or larger ones are not kept: a function's memory is small. */
 const MOST = 1000;
 const LARGEST_BYTES = 256 * 1024;
@@ -47,7 +47,7 @@ export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStor
   return {
     ...store,
     async read(name) {
-      if (name.startsWith(GUARD) && name !== ALONE) await (guardListed ??= listGuard());
+      if (name.startsWith(GUARD) && !ALONE.test(name)) await (guardListed ??= listGuard());
       const version = listed.get(name) ?? null;
       const known = memory.get(name);
       if (known !== undefined && known.version === version) return known.found;

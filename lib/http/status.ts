@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import { exposition, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
 import { publicState, type PublicState } from '../monitoring/status/public-state.js';
 import { statusReport } from '../monitoring/status/report.js';
-import { connectTrust } from '../app/connect/database.js';
+import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { deploymentOf } from '../app/connect/deployment.js';
 import { liveServices } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
@@ -26,12 +26,13 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   demandKnown(searchParams, 'format', 'prometheus');
   if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
   const isMetrics = searchParams.get('format') === 'prometheus';
-  const all = () => drills(ports.store);
+  const own = protectedDatabase(environment()).source;
+  const all = () => drills(ports.store, own);
   const rules = alertRules(environment());
   if (!isMetrics && !request.headers.has('authorization')) {
     const compute = async () =>
       statusReport(await connectTrust(environment(), ports), all, rules, liveServices(environment()));
-    return answer(labelled(await publicState(ports, compute)));
+    return answer(labelled(await publicState({ ...ports, own }, compute)));
   }
   demandAdmin(environment(), request);
   const trust = await connectTrust(environment(), ports);

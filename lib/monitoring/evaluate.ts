@@ -36,7 +36,7 @@ export async function evaluate(context: EvaluationContext, turn?: Turn): Promise
   const { drills, ports } = context;
   try {
     // Read in any case: that it cannot be is something to tell.
-    const state = await readState(ports.store);
+    const state = await readState(ports.store, ports.own);
     await refreshCatalog(ports);
     await outdateState(ports);
     const facts = await gatherFacts(await trustContext(ports, ports.own), drills);

@@ -27,7 +27,7 @@ export interface Facts extends DrillHistory {
   readonly now: number;
   /** All snapshots, newest first. */
   readonly entries: readonly CatalogEntry[];
-  /** Of the last week, newest first. */
+  /** Of the last week, newest first; those of other databases that are saved in the same store are not among them. */
   readonly runs: readonly RunRecord[];
   /** What the names of the snapshots' parts tell of their runs. */
   readonly told: readonly OrderedRun[];
@@ -53,7 +53,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
   const { clock, own, store } = context;
   const now = clock.now();
   const listed = runIds(store);
-  const [entries, ids, runs, history, unfinished, leases, models] = await Promise.all([
+  const [entries, ids, recent, history, unfinished, leases, models] = await Promise.all([
     listEntries(context),
     listed,
     listed.then((all) => recentOf(store, all, { since: now - WINDOW_MS, limit: MOST_RUNS })),
@@ -63,6 +63,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     loadIndexModels(store),
   ]);
   const trust = context;
+  const runs = recent.filter(({ source }) => source === null || (context.sources?.has(source) ?? true));
   const restoring = await underWay(context, runs, unfinished);
   return {
     now,

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
+import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 const STATE_NAME = 'guard/state.json';
+/** Of every further database that is saved in the same store: each has a guard, and what one finds says nothing of another. */
+const stateNameOf = (source: string): string => `guard/state-${source.slice(0, 16)}.json`;
 const ATTEMPTS = 12;
 
 const alertSchema = z.object({
@@ -131,6 +133,8 @@ export type HeartbeatState = z.infer<typeof heartbeatSchema>;
 /** `guard/state.json`: what the guard saw last, and the alerts that are open. Swapped by etag. */
 const stateSchema = z.object({
   version: z.literal(1),
+  /** Of the database that it is about; null in states of earlier versions, and where none is configured. */
+  source: z.string().nullable().default(null),
   lastRunAt: z.string().nullable(),
   /** `ok`; `alerts`: some are open; `failed`: a step of the guard itself failed. */
   outcome: z.enum(['ok', 'alerts', 'failed']).nullable(),
@@ -151,6 +155,7 @@ export type GuardState = z.infer<typeof stateSchema>;
 
 const NOTHING: GuardState = {
   version: 1,
+  source: null,
   lastRunAt: null,
   outcome: null,
   steps: [],
@@ -166,11 +171,13 @@ const NOTHING: GuardState = {
   storeBackAt: null,
 };
 
-/** Where there is none, or one that cannot be read, nothing is known: alerts are then told again. */
-export async function readState(store: ObjectStore): Promise<GuardState> {
-  const found = await store.read(STATE_NAME);
-  const state = found === null ? NOTHING : parse(found.body);
-  if (found !== null && state === NOTHING) passOver(store, STATE_NAME, found);
+/**
+ * The state of the guard of one database. `own`: its source; null where none is configured: then the first that there is.
+ * Where there is none, or one that cannot be read, nothing is known: alerts are then told again.
+ */
+export async function readState(store: ObjectStore, own: string | null): Promise<GuardState> {
+  const { found, name, state } = await load(store, own);
+  if (found !== null && state === NOTHING) passOver(store, name, found);
   return state;
 }
 
@@ -178,17 +185,39 @@ export async function readState(store: ObjectStore): Promise<GuardState> {
  * Changes the state in one swap. `change` is called again when somebody else was faster, with what they wrote; when it
  * returns what it was given, nothing is written.
  */
-export async function changeState(store: ObjectStore, change: (state: GuardState) => GuardState): Promise<GuardState> {
+export async function changeState(
+  store: ObjectStore,
+  own: string | null,
+  change: (state: GuardState) => GuardState,
+): Promise<GuardState> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await store.read(STATE_NAME);
-    const before = found === null ? NOTHING : parse(found.body);
-    const after = change(before);
-    if (after === before) return before;
+    const { found, name, state: before } = await load(store, own);
+    const changed = change(before);
+    if (changed === before) return before;
+    const after = { ...changed, source: own ?? before.source };
     const body = encodeJson(after);
-    if (found === null && (await store.create(STATE_NAME, body)).created) return after;
-    if (found !== null && (await store.swap(STATE_NAME, body, found.etag)) !== null) return after;
+    if (found === null && (await store.create(name, body)).created) return after;
+    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return after;
   }
   throw new AppError('busy', 'The state of the guard changes hands too fast', { hint: 'Try again.', transient: true });
+}
+
+interface Loaded {
+  readonly name: string;
+  readonly found: StoredBody | null;
+  readonly state: GuardState;
+}
+
+/** The first database of a store has the plain name, as every one had in earlier versions. */
+async function load(store: ObjectStore, own: string | null): Promise<Loaded> {
+  const first = await loadFrom(store, STATE_NAME);
+  const { source } = first.state;
+  return own === null || source === null || source === own ? first : loadFrom(store, stateNameOf(own));
+}
+
+async function loadFrom(store: ObjectStore, name: string): Promise<Loaded> {
+  const found = await store.read(name);
+  return { name, found, state: found === null ? NOTHING : parse(found.body) };
 }
 
 function parse(body: Buffer): GuardState {

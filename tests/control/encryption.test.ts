@@ -194,14 +194,14 @@ describe('with another secret', () => {
     const state = { version: 1, lastRunAt: times.startedAt, outcome: 'ok', steps: [], checkedAt: null, checks: [] };
     const alerts = [{ ...alert, lastSentAt: null, resolvedAt: null, claim: null }];
     await open(ours).create('guard/state.json', encodeJson({ ...state, alerts }));
-    expect((await readState(open(ours))).alerts[0]?.message).toBe(PROJECT);
-    const read = await readState(theirs());
+    expect((await readState(open(ours), null)).alerts[0]?.message).toBe(PROJECT);
+    const read = await readState(theirs(), null);
     expect(read).toMatchObject({
       lastRunAt: times.startedAt,
       alerts: [{ code: 'restore-failed', message: HIDDEN_WORDS }],
     });
     const found = [];
-    for await (const each of drills(theirs())) found.push(each);
+    for await (const each of drills(theirs(), null)) found.push(each);
     expect(found).toMatchObject([{ ...drill, ...times, reason: HIDDEN_WORDS }]);
   });
 

@@ -63,7 +63,7 @@ export async function goodStore(database: Database, keys: boolean): Promise<OddS
   const removed = newId(now - 24 * HOUR);
   const body = { formatVersion: 1, id: removed, manifestSha256: 'a'.repeat(64), previous: null, prunedAt: at } as const;
   await store.create(tombstoneName(removed), signTombstone({ ...body, reasons: ['old'] }, signer));
-  await changeState(store, (state) => ({ ...state, lastRunAt: at, outcome: 'ok' }));
+  await changeState(store, null, (state) => ({ ...state, lastRunAt: at, outcome: 'ok' }));
   return { env, folder, snapshots, stop: () => rm(folder, { recursive: true, force: true }) };
 }
 

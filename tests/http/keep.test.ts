@@ -109,7 +109,7 @@ describe('what operators note down over HTTP', () => {
       resolvedAt: null,
       claim: null,
     };
-    await changeState(bench.folder.store, (state) => ({ ...state, alerts: [alert] }));
+    await changeState(bench.folder.store, null, (state) => ({ ...state, alerts: [alert] }));
     const word = { code: 'drill-overdue', reason: 'no scratch database yet' };
     expect(await call('alerts/acknowledge', { ...word, code: 'rpo-breached' })).toMatchObject({ status: 404 });
     expect(await call('alerts/acknowledge', { ...word, reason: ' ' })).toMatchObject({ status: 422 });
@@ -126,7 +126,7 @@ describe('what operators note down over HTTP', () => {
     ['2999-01-01T00:00:00Z', ['credential-failed']],
   ])('shows no acknowledgement after its end, %s', async (until, shown) => {
     const word = { code: 'credential-failed', subject: 'queue', reason: 'known', at: '2026-10-01T00:00:00Z', until };
-    await changeState(bench.folder.store, (state) => ({
+    await changeState(bench.folder.store, null, (state) => ({
       ...state,
       acknowledged: [{ ...word, message: null }],
     }));

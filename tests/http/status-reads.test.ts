@@ -4,6 +4,7 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { AppError } from '../../lib/errors.js';
+import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { outdateState } from '../../lib/monitoring/status/public-state.js';
 import { changeState } from '../../lib/monitoring/state.js';
 import { rememberingStore, type Memory } from '../../lib/http/remembering-store.js';
@@ -62,7 +63,7 @@ describe('what looking at the status costs', () => {
       since: '2026-11-20T09:00:00Z',
       kind: 'restore',
     });
-    await changeState(store, (state) => ({ ...state, lastRunAt: '2026-11-20T09:30:00Z', outcome: 'ok' }));
+    await changeState(store, null, (state) => ({ ...state, lastRunAt: '2026-11-20T09:30:00Z', outcome: 'ok' }));
     await refreshCatalog({ store, signer });
   }, 120_000);
   afterAll(async () => {
@@ -124,7 +125,7 @@ describe('what looking at the status costs', () => {
   });
 
   it('is computed again once something happened, whenever that was', async () => {
-    await outdateState(ports());
+    await outdateState({ ...ports(), own: protectedDatabase(process.env).source });
     now += 1000;
     expect(await body(status())).toMatchObject({ at: new Date(now).toISOString() });
   });

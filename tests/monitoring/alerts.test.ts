@@ -59,7 +59,7 @@ function ports(changes: Partial<NotifyPorts> = {}): NotifyPorts {
       return ending;
     },
   };
-  return { alerter, clock, log: silentLog(), store: folder.store, ...changes };
+  return { alerter, clock, log: silentLog(), own: null, store: folder.store, ...changes };
 }
 
 const events = (): string[] => sent.map(({ event, code }) => `${event} ${code}`);
@@ -74,7 +74,7 @@ describe('an alert', () => {
     await notify(ports(), finding());
     await notify(ports(), finding());
     expect(events().slice(3)).toEqual(['recovered rpo-breached']);
-    expect((await readState(folder.store)).alerts).toEqual([]);
+    expect((await readState(folder.store, null)).alerts).toEqual([]);
   });
 
   it('stays as it was when nobody looked for it', async () => {
@@ -135,7 +135,7 @@ describe('an alert', () => {
     const nobody = { configured: false, address: null, send: () => Promise.reject(down) };
     await notify(ports({ alerter: nobody }), finding(condition('rpo-breached'), condition('rpo-at-risk')));
     await notify(ports({ alerter: nobody }), finding(condition('rpo-breached')));
-    expect((await readState(folder.store)).alerts).toMatchObject([{ code: 'rpo-breached', lastSentAt: null }]);
+    expect((await readState(folder.store, null)).alerts).toMatchObject([{ code: 'rpo-breached', lastSentAt: null }]);
     await notify(ports(), finding(condition('rpo-breached')));
     expect(events()).toEqual(['opened rpo-breached']);
   });
@@ -157,7 +157,7 @@ describe('a message of which nobody knows whether it arrived', () => {
       await notify(ports(), finding(condition('rpo-breached')));
     }
     expect(keys).toHaveLength(1);
-    const state = await readState(folder.store);
+    const state = await readState(folder.store, null);
     expect(state.delivery.lastFailure).toMatchObject({ outcome: 'unknown' });
     expect(deliveryFigures(state, 'here').undelivered).toEqual(['rpo-breached x']);
     ending = 'delivered';
@@ -165,7 +165,7 @@ describe('a message of which nobody knows whether it arrived', () => {
     await notify(ports(), finding(condition('rpo-breached'), condition('drill-failed')));
     expect(new Set(keys.slice(1))).toEqual(new Set([keys[0], keys[2]]));
     expect(keys).toHaveLength(3);
-    expect(deliveryFigures(await readState(folder.store), 'here')).toMatchObject({
+    expect(deliveryFigures(await readState(folder.store, null), 'here')).toMatchObject({
       undelivered: [],
       lastFailure: null,
     });
@@ -174,7 +174,10 @@ describe('a message of which nobody knows whether it arrived', () => {
   it('and one that was refused are two things: that is written down, and sent by the next look', async () => {
     failing = true;
     await notify(ports(), finding(condition('rpo-breached')));
-    expect((await readState(folder.store)).delivery.lastFailure).toMatchObject({ outcome: 'failed', code: down.code });
+    expect((await readState(folder.store, null)).delivery.lastFailure).toMatchObject({
+      outcome: 'failed',
+      code: down.code,
+    });
     failing = false;
     await notify(ports(), finding(condition('rpo-breached')));
     expect(events()).toEqual(['opened rpo-breached']);
@@ -184,11 +187,11 @@ describe('a message of which nobody knows whether it arrived', () => {
 describe('an acknowledgement', () => {
   const broken = (message: string): Condition => ({ ...condition('chain-broken', 'chain'), message });
   const word = (code: string, until: string | null = null) => ({ code, subject: null, reason: 'known', until });
-  const open = async () => (await readState(folder.store)).alerts.filter(({ resolvedAt }) => resolvedAt === null);
+  const open = async () => (await readState(folder.store, null)).alerts.filter(({ resolvedAt }) => resolvedAt === null);
 
   it('ends an alert until it says something else', async () => {
     await notify(ports(), finding(broken('a is gone')));
-    await acknowledgeByHand({ clock, store: folder.store }, word('chain-broken'));
+    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('chain-broken'));
     for (let day = 0; day < 20; day++) {
       await clock.passUntil(clock.true() + 24 * HOUR);
       await notify(ports(), finding(broken('a is gone')));
@@ -201,20 +204,20 @@ describe('an acknowledgement', () => {
   it('ends at its time, and with what it was about', async () => {
     await notify(ports(), finding(condition('drill-failed')));
     const until = new Date(clock.true() + 5 * HOUR).toISOString();
-    await acknowledgeByHand({ clock, store: folder.store }, word('drill-failed', until));
+    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed', until));
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toEqual([]);
     await clock.passUntil(clock.true() + 6 * HOUR);
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
-    await acknowledgeByHand({ clock, store: folder.store }, word('drill-failed'));
+    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed'));
     await notify(ports(), finding());
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
   });
 
   it('needs an alert that is open', async () => {
-    const none = acknowledgeByHand({ clock, store: folder.store }, word('rpo-breached'));
+    const none = acknowledgeByHand({ clock, own: null, store: folder.store }, word('rpo-breached'));
     await expect(none).rejects.toMatchObject({ code: 'not-found' });
   });
 

@@ -35,7 +35,16 @@ const down = { state: 'not-ok', check: 'redis', reason: 'Upstash Redis cannot be
 /** A guard that was called by both, an hour ago by the schedule, and found all well. */
 function state(changes: Partial<GuardState> = {}): GuardState {
   return {
-    ...{ version: 1, lastRunAt: at(0.5), outcome: 'ok', steps: [], checkedAt: at(0.5), checks: [], alerts: [] },
+    ...{
+      version: 1,
+      source: null,
+      lastRunAt: at(0.5),
+      outcome: 'ok',
+      steps: [],
+      checkedAt: at(0.5),
+      checks: [],
+      alerts: [],
+    },
     ...{ acknowledged: [], delivery: { to: null, lastSentAt: at(20), lastFailure: null }, answers: null },
     callers: {
       cron: { since: at(99), lastAt: at(20) },

@@ -23,7 +23,7 @@ async function drilledElsewhere(): Promise<void> {
   await writeDrill(world.folder.store, { id: newId(now), outcome: 'passed', ...drill });
 }
 
-const open = async (): Promise<string[]> => (await readState(world.folder.store)).alerts.map(({ code }) => code);
+const open = async (): Promise<string[]> => (await readState(world.folder.store, null)).alerts.map(({ code }) => code);
 
 describe('functions without the age identity', () => {
   it('start no drill that must fail, call for one where the identity is, and take its verdict', async () => {
@@ -35,7 +35,7 @@ describe('functions without the age identity', () => {
     expect(await open()).toEqual([]);
 
     await world.pass(DAY);
-    const state = await readState(world.folder.store);
+    const state = await readState(world.folder.store, null);
     expect(state.alerts).toMatchObject([
       { code: 'drill-overdue', hint: expect.stringContaining('npx soulcaster-backup drill --local --env-file .env') },
     ]);

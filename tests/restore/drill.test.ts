@@ -57,7 +57,7 @@ await describeEngines('a drill', ({ program }) => {
   }
 
   async function lastRecord() {
-    for await (const record of drills(bench.folder.store)) return record;
+    for await (const record of drills(bench.folder.store, null)) return record;
     throw new Error('no record');
   }
 

@@ -61,12 +61,12 @@ export interface Word {
 
 /** Writes down an operator's word on open alerts. Throws `not-found` when none of them is open. */
 export async function acknowledgeByHand(
-  { clock, store }: Pick<Ports, 'clock' | 'store'>,
+  { clock, own, store }: Pick<Ports, 'clock' | 'store'> & { readonly own: string | null },
   { code, reason, subject, until }: Word,
 ): Promise<Acknowledgement[]> {
   const at = new Date(clock.now()).toISOString();
   let given: Acknowledgement[] = [];
-  await changeState(store, (state) => {
+  await changeState(store, own, (state) => {
     const meant = state.alerts.filter(
       (alert) => alert.resolvedAt === null && alert.code === code && (subject === null || alert.subject === subject),
     );

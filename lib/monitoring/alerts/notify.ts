@@ -10,6 +10,8 @@ import { alertText } from './text.js';
 import { deliveryTo } from './view.js';
 
 export interface NotifyPorts extends Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'> {
+  /** The source of the database that is protected; null where none is configured. */
+  readonly own: string | null;
   /** Keeps what was told while the store was away, so that its end is told: see `store-away.ts`. Left out without a queue. */
   readonly storeAway?: (at: number, told: readonly Condition[]) => Promise<void>;
 }
@@ -36,7 +38,7 @@ export async function notify(
 ): Promise<Notified> {
   const by = randomUUID();
   try {
-    const state = await changeState(ports.store, (before) => {
+    const state = await changeState(ports.store, ports.own, (before) => {
       const after = change(before);
       const now = ports.clock.now();
       const { acknowledged, finding: left } = acknowledge(after, finding, now);
@@ -89,7 +91,7 @@ const UNKNOWN = {
  * copy is sent before that is over.
  */
 async function putDown(
-  { alerter, clock, log, store }: NotifyPorts,
+  { alerter, clock, log, own, store }: NotifyPorts,
   by: string,
   key: string,
   outcome: Outcome,
@@ -98,7 +100,7 @@ async function putDown(
     const now = clock.now();
     const at = new Date(now).toISOString();
     const to = alerter.address;
-    await changeState(store, (state) => {
+    await changeState(store, own, (state) => {
       if (outcome.state === 'delivered') {
         const alerts = withDelivery(state.alerts, by, true, now, key);
         return { ...state, alerts, delivery: { to, lastSentAt: at, lastFailure: null } };

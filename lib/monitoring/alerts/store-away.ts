@@ -51,7 +51,7 @@ export async function notifyStoreBack(
   });
   const isTold = (backAt: string | null): boolean => backAt !== null && Date.parse(storeAway) <= Date.parse(backAt);
   try {
-    await changeState(judging.ports.store, (state) => {
+    await changeState(judging.ports.store, judging.ports.own, (state) => {
       if (isTold(state.storeBackAt)) return state;
       const known = new Set(state.alerts.map(keyOf));
       const added = told.filter((each) => !known.has(keyOf(each))).map(alertOf);

@@ -14,10 +14,10 @@ export interface TestResult {
   readonly milliseconds: number;
 }
 
-type Needs = Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'>;
+type Needs = Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'> & { readonly own: string | null };
 
 /** Sends a message that says it is a test, and writes down what came of it. Throws `config` where there is nobody to tell. */
-export async function sendTestAlert({ alerter, clock, log, store }: Needs): Promise<TestResult> {
+export async function sendTestAlert({ alerter, clock, log, own, store }: Needs): Promise<TestResult> {
   if (!alerter.configured) {
     throw new AppError('config', 'ALERT_WEBHOOK_URL is not set, so that alerts reach nobody', {
       hint: 'Set ALERT_WEBHOOK_URL to a webhook of Slack, Discord, Teams, Google Chat or of your own.',
@@ -44,7 +44,7 @@ export async function sendTestAlert({ alerter, clock, log, store }: Needs): Prom
       return end('failed', { code, message, hint });
     },
   );
-  await changeState(store, (state) => {
+  await changeState(store, own, (state) => {
     const { error, outcome } = result;
     const lastFailure = error === null || outcome === 'delivered' ? null : { at, outcome, ...error };
     const to = alerter.address;

@@ -13,10 +13,7 @@ import type { Caller, Step } from '../state.js';
 /** Facts of a step for its report: names, counts, ids. */
 export type Summary = Step['summary'];
 
-export interface GuardPorts extends Pick<Ports, 'clock' | 'heartbeat' | 'signer'>, NotifyPorts {
-  /** The source of the database that is protected; null where none is configured. */
-  readonly own: string | null;
-}
+export interface GuardPorts extends Pick<Ports, 'clock' | 'heartbeat' | 'signer'>, NotifyPorts {}
 
 /** What alerts, answers and objectives are judged by. */
 export interface EvaluationContext extends AlertRules {

@@ -6,8 +6,8 @@ import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore, Ports } from '../../ports/index.js';
 import type { StatusReport } from './report.js';
 
-/** `guard/status.json`: the state as it was computed last, for callers who may know no more than that. */
-const NAME = 'guard/status.json';
+/** The state as it was computed last, for callers who may know no more than that: of each database that is saved in the store. */
+const nameOf = (own: string | null): string => `guard/status${own === null ? '' : `-${own.slice(0, 16)}`}.json`;
 /** So long it is the answer, in milliseconds. */
 const FRESH_MS = 60_000;
 /** So long it is the answer while somebody computes the next one. */
@@ -36,7 +36,7 @@ export interface PublicState {
 
 const UNKNOWN: PublicState = { state: 'unknown', at: null };
 
-type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
+type Needs = Pick<Ports, 'clock' | 'log' | 'store'> & { readonly own: string | null };
 
 /**
  * The state as it was computed within the last minute: one read. What is older is computed again by one caller at a time
@@ -56,28 +56,30 @@ export async function publicState(
 }
 
 /** Has the next caller compute the state again. Throws nothing: what is there is out of date in a minute anyway. */
-export async function outdateState({ log, store }: Pick<Needs, 'log' | 'store'>): Promise<void> {
+export async function outdateState({ log, own, store }: Pick<Needs, 'log' | 'own' | 'store'>): Promise<void> {
   try {
-    const { etag, stored } = await load(store);
+    const name = nameOf(own);
+    const { etag, stored } = await load(store, name);
     if (etag === null || stored === null || stored.outdated) return;
-    await store.swap(NAME, encodeJson({ ...stored, outdated: true }), etag);
+    await store.swap(name, encodeJson({ ...stored, outdated: true }), etag);
   } catch (error) {
     log.warn('status-not-outdated', { code: toAppError(error).code });
   }
 }
 
 async function fromStore(
-  { clock, store }: Needs,
+  { clock, own, store }: Needs,
   compute: () => Promise<Pick<StatusReport, 'at' | 'state'>>,
 ): Promise<PublicState> {
-  const { etag, stored } = await load(store);
+  const name = nameOf(own);
+  const { etag, stored } = await load(store, name);
   const now = clock.now();
   const before = stored === null ? UNKNOWN : { state: stored.state, at: stored.at };
   if (stored !== null && !stored.outdated && isWithin(stored.at, now, FRESH_MS)) return before;
-  const claimed = isClaimed(stored, now) ? null : await claim(store, etag, stored, now);
+  const claimed = isClaimed(stored, now) ? null : await claim(store, name, { etag, stored }, now);
   if (claimed === null) return isWithin(before.at, now, MEANWHILE_MS) ? before : UNKNOWN;
   const { at, state } = await compute();
-  await store.swap(NAME, encodeJson({ version: 1, state, at, outdated: false, claim: null }), claimed);
+  await store.swap(name, encodeJson({ version: 1, state, at, outdated: false, claim: null }), claimed);
   return { state, at };
 }
 
@@ -86,13 +88,13 @@ interface Loaded {
   readonly stored: Stored | null;
 }
 
-async function load(store: ObjectStore): Promise<Loaded> {
-  const found = await store.read(NAME);
+async function load(store: ObjectStore, name: string): Promise<Loaded> {
+  const found = await store.read(name);
   if (found === null) return { etag: null, stored: null };
   try {
     return { etag: found.etag, stored: storedSchema.parse(decodeJson(found.body)) };
   } catch {
-    return { etag: found.etag, stored: passOver(store, NAME, found) };
+    return { etag: found.etag, stored: passOver(store, name, found) };
   }
 }
 
@@ -108,16 +110,11 @@ function isClaimed(stored: Stored | null, now: number): boolean {
 }
 
 /** Takes it upon the caller to compute the next one; null when somebody else does. Returns the etag to write it by. */
-async function claim(
-  store: ObjectStore,
-  etag: string | null,
-  stored: Stored | null,
-  now: number,
-): Promise<string | null> {
+async function claim(store: ObjectStore, name: string, { etag, stored }: Loaded, now: number): Promise<string | null> {
   const mine = { by: randomUUID(), until: new Date(now + CLAIM_MS).toISOString() };
   const base = stored ?? { version: 1, state: 'unknown', at: new Date(0).toISOString(), outdated: true };
   const body = encodeJson({ ...base, claim: mine });
-  if (etag !== null) return store.swap(NAME, body, etag);
-  const made = await store.create(NAME, body);
+  if (etag !== null) return store.swap(name, body, etag);
+  const made = await store.create(name, body);
   return made.created ? made.etag : null;
 }

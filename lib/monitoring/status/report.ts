@@ -138,7 +138,7 @@ export async function statusReport(
 ): Promise<StatusReport> {
   const trying = tryServices();
   // The state first: that it cannot be read is among the facts.
-  const state = await readState(context.store);
+  const state = await readState(context.store, context.own);
   const facts = await gatherFacts(context, drills);
   const tried = [...(await trying), readFrom(facts)];
   const { acknowledged, alerts } = await alertsNow(context, state, facts, rules, failing(tried));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { passOver } from '../../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
+import { isOfSource } from '../../runs/fit.js';
 import { isId } from '../../runs/ids.js';
 
 /** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
@@ -12,6 +13,8 @@ const DRILLS = 'drills/';
 /** `drills/{id}.json`: what a drill came to. */
 export const drillSchema = z.object({
   id: z.string(),
+  /** Of the database that was protected where it was made; null in records of older versions. */
+  source: z.string().nullable().default(null),
   /** `started` until it is over: a drill that broke off stays so, and its run tells why. */
   outcome: z.enum(['started', 'passed', 'failed', 'inconclusive']),
   /** Why it failed or is inconclusive; null when it passed. */
@@ -41,8 +44,11 @@ export async function writeDrill(store: ObjectStore, drill: z.input<typeof drill
   }
 }
 
-/** The drills there were, newest first; those that cannot be read are passed over. */
-export async function* drills(store: ObjectStore): AsyncGenerator<Drill> {
+/**
+ * The drills of the database that is protected here, newest first; those that cannot be read are passed over. `own`: its source;
+ * null for those of all.
+ */
+export async function* drills(store: ObjectStore, own: string | null): AsyncGenerator<Drill> {
   const names: string[] = [];
   for await (const { name } of store.list(DRILLS)) {
     if (isId(name.slice(DRILLS.length, -'.json'.length))) names.push(name);
@@ -51,8 +57,8 @@ export async function* drills(store: ObjectStore): AsyncGenerator<Drill> {
     const found = await store.read(name);
     if (found === null) continue;
     const parsed = drillSchema.safeParse(readable(found.body));
-    if (parsed.success) yield parsed.data;
-    else passOver(store, name, found);
+    if (!parsed.success) passOver(store, name, found);
+    else if (isOfSource(parsed.data, own)) yield parsed.data;
   }
 }
 

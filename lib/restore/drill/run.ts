@@ -170,6 +170,7 @@ async function recordOf(
   const entry = snapshot === '' ? null : await catalogEntry(store, snapshot);
   return {
     id: attempt.run.id,
+    source: attempt.run.source,
     reason: null,
     snapshot: snapshot === '' ? null : snapshot,
     keys: entry?.manifest?.counts.keys ?? 0,

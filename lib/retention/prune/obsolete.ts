@@ -19,7 +19,7 @@ const PROBE_DAYS = 1;
 const DRILL_DAYS = 366;
 
 const webhookSchema = z.object({ usedAt: z.string() });
-const drillSchema = z.object({ outcome: z.string() });
+const drillSchema = z.object({ outcome: z.string(), source: z.string().nullable().default(null) });
 
 interface ObsoleteContext {
   readonly store: ObjectStore;
@@ -109,14 +109,14 @@ async function* oldProbes(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   }
 }
 
-/** The newest one that passed stays however old it is: it is all that is known of the recovery time. */
+/** Of each database the newest one that passed stays however old it is: it is all that is known of the recovery time. */
 async function* oldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   const found = await collect(context.store, 'drills/');
-  let passed = false;
+  const passed = new Set<string | null>();
   for (const object of found.reverse()) {
     const drill = await readAs(context.store, object.name, drillSchema);
-    const isNewestPassed: boolean = !passed && drill?.outcome === 'passed';
-    passed ||= isNewestPassed;
+    const isNewestPassed = drill?.outcome === 'passed' && !passed.has(drill.source);
+    if (isNewestPassed) passed.add(drill.source);
     const time = timeOfId(object.name.slice('drills/'.length));
     if (!isNewestPassed && isOld(context, time, DRILL_DAYS)) yield { kind: 'drills', objects: [object] };
   }
