@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
-import { AppError } from '../errors.js';
+import { updateObject } from '../control/write-object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 const STATE_NAME = 'guard/state.json';
 /** Of every further database that is saved in the same store: each has a guard, and what one finds says nothing of another. */
 const stateNameOf = (source: string): string => `guard/state-${source.slice(0, 16)}.json`;
-const ATTEMPTS = 12;
 
 const alertSchema = z.object({
   /** One that this version does not know is kept and shown. */
@@ -190,16 +189,18 @@ export async function changeState(
   own: string | null,
   change: (state: GuardState) => GuardState,
 ): Promise<GuardState> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const { found, name, state: before } = await load(store, own);
-    const changed = change(before);
-    if (changed === before) return before;
-    const after = { ...changed, source: own ?? before.source };
-    const body = encodeJson(after);
-    if (found === null && (await store.create(name, body)).created) return after;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return after;
-  }
-  throw new AppError('busy', 'The state of the guard changes hands too fast', { hint: 'Try again.', transient: true });
+  const { name } = await load(store, own);
+  let after = NOTHING;
+  let isTaken = false;
+  await updateObject(store, name, "The guard's record", (found) => {
+    const before = found === null ? NOTHING : parse(found.body);
+    isTaken = name === STATE_NAME && isAnothers(before, own);
+    const changed = isTaken ? before : change(before);
+    after = changed === before ? before : { ...changed, source: own ?? before.source };
+    return after === before ? null : encodeJson(after);
+  });
+  // Another database's guard was the first one a moment ago.
+  return isTaken ? changeState(store, own, change) : after;
 }
 
 interface Loaded {
@@ -211,8 +212,11 @@ interface Loaded {
 /** The first database of a store has the plain name, as every one had in earlier versions. */
 async function load(store: ObjectStore, own: string | null): Promise<Loaded> {
   const first = await loadFrom(store, STATE_NAME);
-  const { source } = first.state;
-  return own === null || source === null || source === own ? first : loadFrom(store, stateNameOf(own));
+  return own !== null && isAnothers(first.state, own) ? loadFrom(store, stateNameOf(own)) : first;
+}
+
+function isAnothers({ source }: GuardState, own: string | null): boolean {
+  return own !== null && source !== null && source !== own;
 }
 
 async function loadFrom(store: ObjectStore, name: string): Promise<Loaded> {

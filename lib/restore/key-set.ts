@@ -1,8 +1,8 @@
 import { AppError } from '../errors.js';
 import { readKnown } from '../control/read-known.js';
+import { overwriteObject } from '../control/write-object.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
-import { overwrite } from '../snapshot/acceptance.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';
 
 export { keySet, type KeySet } from '../snapshot/key-set.js';
@@ -20,7 +20,7 @@ export async function writeIndex(store: ObjectStore, name: string, index: PartIn
   const body = encodeJson(index);
   if ((await store.create(name, body)).created) return;
   // Another attempt at the same task has written the same; anything else must not stand for it.
-  if ((await readIndex(store, name)) === null) await overwrite(store, name, body);
+  if ((await readIndex(store, name)) === null) await overwriteObject(store, name, body);
 }
 
 /**

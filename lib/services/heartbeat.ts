@@ -2,8 +2,7 @@ import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Heartbeat, HeartbeatSignal } from '../ports/heartbeat.js';
 import { objectionIn, textOf } from './answer-text.js';
-import { parseRetryAfter } from './upstash-redis/failures.js';
-import { withRetry, type RetryPolicy } from './retry.js';
+import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 
 interface HeartbeatOptions {
   /** `HEARTBEAT_URL`; null when nobody listens. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { passOver } from '../control/authenticated-store.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { readKnown } from '../control/read-known.js';
+import { overwriteObject } from '../control/write-object.js';
+import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { acceptedName, adoptedName } from './names.js';
 
@@ -22,36 +23,17 @@ export type Adoption = z.infer<typeof adoptionSchema>;
 
 /** Null when there is none, or none that can be read. */
 export function readAcceptance(store: ObjectStore, id: string): Promise<Acceptance | null> {
-  return readAs(store, acceptedName(id), acceptanceSchema);
+  return readKnown(store, acceptedName(id), acceptanceSchema);
 }
 
 export function readAdoption(store: ObjectStore, id: string): Promise<Adoption | null> {
-  return readAs(store, adoptedName(id), adoptionSchema);
+  return readKnown(store, adoptedName(id), adoptionSchema);
 }
 
 export function writeAcceptance(store: ObjectStore, acceptance: Acceptance): Promise<void> {
-  return overwrite(store, acceptedName(acceptance.snapshot), encodeJson(acceptance));
+  return overwriteObject(store, acceptedName(acceptance.snapshot), encodeJson(acceptance));
 }
 
 export function writeAdoption(store: ObjectStore, id: string, adoption: Adoption): Promise<void> {
-  return overwrite(store, adoptedName(id), encodeJson(adoption));
-}
-
-/** Writes an object over whatever it was before. */
-export async function overwrite(store: ObjectStore, name: string, body: Buffer): Promise<void> {
-  for (;;) {
-    const found = await store.read(name);
-    if (found === null && (await store.create(name, body)).created) return;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
-  }
-}
-
-async function readAs<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
-  const found = await store.read(name);
-  if (found === null) return null;
-  try {
-    return schema.parse(decodeJson(found.body));
-  } catch {
-    return passOver(store, name, found);
-  }
+  return overwriteObject(store, adoptedName(id), encodeJson(adoption));
 }

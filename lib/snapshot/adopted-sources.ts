@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
-import { AppError } from '../errors.js';
+import { updateObject } from '../control/write-object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
 /** `guard/sources.json`: by the source of a database, which earlier ones it replaced. */
 export const SOURCES_NAME = 'guard/sources.json';
-const ATTEMPTS = 12;
 
 const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
 const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
@@ -41,18 +40,10 @@ export function disownSource(store: ObjectStore, own: string, source: string): P
   });
 }
 
-async function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await store.read(SOURCES_NAME);
+function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
+  return updateObject(store, SOURCES_NAME, 'The list of adopted sources', (found) => {
     const next = edit(parse(found?.body));
-    if (next === null) return false;
-    const body = encodeJson(next);
-    if (found === null && (await store.create(SOURCES_NAME, body)).created) return true;
-    if (found !== null && (await store.swap(SOURCES_NAME, body, found.etag)) !== null) return true;
-  }
-  throw new AppError('busy', 'The list of adopted sources changes hands too fast', {
-    hint: 'Try again.',
-    transient: true,
+    return next === null ? null : encodeJson(next);
   });
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ignoredObjectsIn } from '../control/authenticated-store.js';
+import { updateObject } from '../control/write-object.js';
 import { AppError, toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { Encryptor } from '../ports/encryptor.js';
@@ -8,7 +9,6 @@ import type { ObjectStore, StoredBody } from '../ports/store.js';
 /** `guard/erasures.json`: users and projects whose data no restore brings back, with the reasons. */
 export const ERASURES_NAME = 'guard/erasures.json';
 const VERSION = 1;
-const ATTEMPTS = 12;
 /** Of entries that count; a restore takes no more projects at a time. */
 const MOST_ERASED = 1_000;
 
@@ -37,7 +37,7 @@ export type ErasedIds = { readonly users: readonly string[]; readonly projects: 
 
 /** Every entry, the oldest first. Throws `wrong-key` or `damaged` for a list that is there and cannot be read: it must not count as none. */
 export async function loadErasures(ports: ErasurePorts): Promise<readonly Erasure[]> {
-  return (await load(ports)).entries;
+  return entriesOf(ports, await ports.store.read(ERASURES_NAME));
 }
 
 /**
@@ -119,23 +119,16 @@ async function change(
   ports: ErasurePorts,
   edit: (entries: readonly Erasure[]) => readonly Erasure[] | null,
 ): Promise<void> {
-  const { store } = ports;
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const { entries, found } = await load(ports);
-    const next = edit(entries);
-    if (next === null) return;
-    const body = await encode(ports, next);
-    if (found === null && (await store.create(ERASURES_NAME, body)).created) return;
-    if (found !== null && (await store.swap(ERASURES_NAME, body, found.etag)) !== null) return;
-  }
-  throw new AppError('busy', 'The erasure list changes hands too fast', { hint: 'Try again.', transient: true });
+  await updateObject(ports.store, ERASURES_NAME, 'The erasure list', async (found) => {
+    const next = edit(await entriesOf(ports, found));
+    return next === null ? null : encode(ports, next);
+  });
 }
 
-async function load(ports: ErasurePorts): Promise<{ entries: readonly Erasure[]; found: StoredBody | null }> {
-  const found = await ports.store.read(ERASURES_NAME);
-  if (found !== null) return { entries: await decode(ports, found), found };
+async function entriesOf(ports: ErasurePorts, found: StoredBody | null): Promise<readonly Erasure[]> {
+  if (found !== null) return decode(ports, found);
   const ignored = ignoredObjectsIn(ports.store).find(({ object }) => object === ERASURES_NAME);
-  if (ignored === undefined) return { entries: [], found };
+  if (ignored === undefined) return [];
   throw new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, cannot be relied on: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'

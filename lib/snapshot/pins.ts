@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
-import { AppError } from '../errors.js';
+import { updateObject } from '../control/write-object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
 /** `guard/pins.json`: which snapshots stay whatever the policy says, and which were forgotten on purpose, with the reasons. */
 export const PINS_NAME = 'guard/pins.json';
-const ATTEMPTS = 12;
 /** Of forgotten ones, the newest; their tombstones stay. */
 const MOST_FORGOTTEN = 200;
 
@@ -48,18 +47,10 @@ export async function writeForgotten(store: ObjectStore, word: Word): Promise<vo
   }));
 }
 
-async function change(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await store.read(PINS_NAME);
+function change(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
+  return updateObject(store, PINS_NAME, 'The list of pinned snapshots', (found) => {
     const next = edit(parse(found?.body));
-    if (next === null) return false;
-    const body = encodeJson(next);
-    if (found === null && (await store.create(PINS_NAME, body)).created) return true;
-    if (found !== null && (await store.swap(PINS_NAME, body, found.etag)) !== null) return true;
-  }
-  throw new AppError('busy', 'The list of pinned snapshots changes hands too fast', {
-    hint: 'Try again.',
-    transient: true,
+    return next === null ? null : encodeJson(next);
   });
 }
 

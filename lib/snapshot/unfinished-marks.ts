@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
+import { updateObject } from '../control/write-object.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -7,7 +8,6 @@ import { sourceOf } from './source.js';
 
 /** This many hex digits of a source name the object. */
 const NAME_DIGITS = 16;
-const ATTEMPTS = 12;
 /** In the place of a run that is not known, since the document cannot be read. */
 const UNKNOWN_RUN = 'unknown';
 
@@ -179,19 +179,10 @@ export function unfinishedWords({ kind, run, since }: Ended): string {
 }
 
 async function change(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
-  const name = marksName(source);
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await store.read(name);
+  await updateObject(store, marksName(source), 'The list of restores that did not end', (found) => {
     const before = found === null ? NO_MARKS : parse(found.body, source);
     const after = edit(before);
-    if (after === before) return;
-    const body = encodeJson({ source, ...after });
-    if (found === null && (await store.create(name, body)).created) return;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
-  }
-  throw new AppError('busy', 'The marks of the database change hands too fast', {
-    hint: 'Try again.',
-    transient: true,
+    return after === before ? null : encodeJson({ source, ...after });
   });
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { passOver } from '../control/authenticated-store.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { readKnown } from '../control/read-known.js';
+import { overwriteObject } from '../control/write-object.js';
+import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { verificationName } from './names.js';
 
@@ -16,27 +17,11 @@ export const verificationSchema = z.object({
 export type Verification = z.infer<typeof verificationSchema>;
 
 /** Null when there is none, or none that can be read: either way nothing is known. */
-export async function readVerification(store: ObjectStore, snapshot: string): Promise<Verification | null> {
-  const found = await store.read(verificationName(snapshot));
-  if (found === null) return null;
-  try {
-    return verificationSchema.parse(decodeJson(found.body));
-  } catch {
-    return passOver(store, verificationName(snapshot), found);
-  }
+export function readVerification(store: ObjectStore, snapshot: string): Promise<Verification | null> {
+  return readKnown(store, verificationName(snapshot), verificationSchema);
 }
 
 /** Writes down the outcome of a verification over the one before. */
-export async function writeVerification(
-  store: ObjectStore,
-  snapshot: string,
-  verification: Verification,
-): Promise<void> {
-  const name = verificationName(snapshot);
-  const body = encodeJson(verification);
-  for (;;) {
-    const found = await store.read(name);
-    if (found === null && (await store.create(name, body)).created) return;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
-  }
+export function writeVerification(store: ObjectStore, snapshot: string, verification: Verification): Promise<void> {
+  return overwriteObject(store, verificationName(snapshot), encodeJson(verification));
 }

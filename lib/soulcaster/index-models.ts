@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
+import { updateObject } from '../control/write-object.js';
 import { z } from 'zod';
-import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { IndexPlace } from '../ports/vector-index.js';
 
 const NAME = 'guard/index-models.json';
-const ATTEMPTS = 12;
 
 /** How a text is made of an item's fields; it counts up when lib/reindex/item-text.ts makes other texts. */
 export const TEXT_RULE = 1;
@@ -128,13 +127,9 @@ function isSameSpace(a: NamespaceModel, b: NamespaceModel): boolean {
 }
 
 async function change(store: ObjectStore, edit: (models: IndexModels) => IndexModels): Promise<void> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const found = await store.read(NAME);
-    const body = encodeJson({ version: 1, ...edit(found === null ? NOTHING : readable(found.body)) });
-    if (found === null && (await store.create(NAME, body)).created) return;
-    if (found !== null && (await store.swap(NAME, body, found.etag)) !== null) return;
-  }
-  throw new AppError('busy', `${NAME} changes hands too fast`, { hint: 'Try again.', transient: true });
+  await updateObject(store, NAME, 'The record of the indexes', (found) =>
+    encodeJson({ version: 1, ...edit(found === null ? NOTHING : readable(found.body)) }),
+  );
 }
 
 function readable(body: Buffer): IndexModels {

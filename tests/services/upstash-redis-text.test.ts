@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
 import { plainErrorText } from '../../lib/services/upstash-redis/error-text.js';
-import { parseRetryAfter } from '../../lib/services/upstash-redis/failures.js';
+import { parseRetryAfter } from '../../lib/services/retry.js';
 import { parseBody } from '../../lib/services/upstash-redis/replies.js';
 import type { RedisValue } from '../../lib/ports/redis.js';
 

@@ -5,7 +5,7 @@ import { authenticatedStore, ignoredIn } from '../../lib/control/authenticated-s
 import { controlCipher } from '../../lib/control/cipher.js';
 import { encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
-import { overwrite } from '../../lib/snapshot/acceptance.js';
+import { overwriteObject } from '../../lib/control/write-object.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { catalog } from '../../lib/snapshot/catalog.js';
 import { listEntries, refreshCatalog } from '../../lib/snapshot/catalog-object.js';
@@ -44,7 +44,7 @@ describe('the catalogue', () => {
   const make = (at: string, more: Partial<Parameters<typeof makeSnapshot>[1]> = {}): Promise<string> =>
     makeSnapshot(storeOf(OURS), { at, signer: OURS, ...more });
   const stored = async (): Promise<Buffer> => (await folder.store.read(NAME))?.body ?? Buffer.alloc(0);
-  const put = (body: Buffer): Promise<void> => overwrite(folder.store, NAME, body);
+  const put = (body: Buffer): Promise<void> => overwriteObject(folder.store, NAME, body);
 
   /** What the manifests themselves say, object by object. */
   async function truth(signer = OURS): Promise<string[]> {
@@ -117,7 +117,7 @@ describe('the catalogue', () => {
     const [first = ''] = await parts(ids[2] ?? '');
     await folder.store.remove(first);
     const [cut = ''] = await parts(ids[1] ?? '');
-    await overwrite(folder.store, cut, ((await folder.store.read(cut))?.body ?? Buffer.alloc(0)).subarray(1));
+    await overwriteObject(folder.store, cut, ((await folder.store.read(cut))?.body ?? Buffer.alloc(0)).subarray(1));
     const answer = await told();
     expect(answer).toEqual(await truth());
     expect(answer[0]).toContain('1 of its 2 parts are not in the store, or have another size there');
@@ -189,12 +189,16 @@ describe('the catalogue', () => {
   it('that names a snapshot which is not there shows none', async () => {
     const document = JSON.parse((await stored()).toString()) as { snapshots: { id: string }[] };
     const ghost = { ...document.snapshots[0], id: '20261130T020000Z-ghost0' };
-    await overwrite(storeOf(OURS), NAME, encodeJson({ ...document, snapshots: [ghost, ...document.snapshots] }));
+    await overwriteObject(storeOf(OURS), NAME, encodeJson({ ...document, snapshots: [ghost, ...document.snapshots] }));
     expect(await told()).toEqual(await truth());
   });
 
   it('never hides an object that does not count', async () => {
-    await overwrite(folder.store, `snapshots/${ids[2] ?? ''}/verification.json`, Buffer.from('{"state":"verified"}'));
+    await overwriteObject(
+      folder.store,
+      `snapshots/${ids[2] ?? ''}/verification.json`,
+      Buffer.from('{"state":"verified"}'),
+    );
     for (let turn = 0; turn < 2; turn++) {
       await refreshCatalog(ports());
       const seen = ports();

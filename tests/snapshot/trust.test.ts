@@ -3,7 +3,8 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { acceptSnapshot, adoptDatabase } from '../../lib/snapshot/accept.js';
-import { overwrite, writeAdoption } from '../../lib/snapshot/acceptance.js';
+import { overwriteObject } from '../../lib/control/write-object.js';
+import { writeAdoption } from '../../lib/snapshot/acceptance.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
 import { runIds } from '../../lib/runs/recent.js';
 import { runName } from '../../lib/runs/records.js';
@@ -43,7 +44,7 @@ function signerOf(key = generateSigningKey()): { readonly key: typeof key; reado
 async function edit(id: string, change: (manifest: Manifest) => object): Promise<void> {
   const found = await store().read(manifestName(id));
   const manifest = decodeJson(found?.body ?? Buffer.of()) as Manifest;
-  await overwrite(store(), manifestName(id), encodeJson(change(manifest)));
+  await overwriteObject(store(), manifestName(id), encodeJson(change(manifest)));
 }
 
 const doubtful = { doubts: [{ code: 'shrunk', detail: 'it has 1 keys, there were 4' }] };
@@ -96,7 +97,7 @@ describe('latest', () => {
     await made(7, { verified: null });
     await made(6, { verified: 'damaged' });
     const cut = await made(5);
-    await overwrite(store(), manifestName(cut), Buffer.from('{"a":'));
+    await overwriteObject(store(), manifestName(cut), Buffer.from('{"a":'));
     const foreign = await made(4, { source: sha256('staging') });
     const { entry, passedOver } = await findLatest(trustIn(store(), here));
     expect(entry?.id).toBe(good);
@@ -191,10 +192,10 @@ describe('signatures', () => {
       depth: 'lines',
       findings: [finding],
     };
-    await overwrite(store(), verificationName(id), encodeJson(verification));
+    await overwriteObject(store(), verificationName(id), encodeJson(verification));
     expect(await latestIn(store(), { ...here, signer })).toBe(id);
     const part = { ...finding, code: 'part-altered' };
-    await overwrite(store(), verificationName(id), encodeJson({ ...verification, findings: [finding, part] }));
+    await overwriteObject(store(), verificationName(id), encodeJson({ ...verification, findings: [finding, part] }));
     expect(await stateIn(store(), id, { ...here, signer })).toBe('damaged');
   });
 

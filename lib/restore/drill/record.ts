@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { passOver } from '../../control/authenticated-store.js';
+import { overwriteObject } from '../../control/write-object.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isOfSource } from '../../runs/fit.js';
@@ -34,14 +35,8 @@ export const drillSchema = z.object({
 export type Drill = z.infer<typeof drillSchema>;
 
 /** Writes a drill's record over what it said before. */
-export async function writeDrill(store: ObjectStore, drill: z.input<typeof drillSchema>): Promise<void> {
-  const name = `${DRILLS}${drill.id}.json`;
-  const body = encodeJson(drill);
-  for (;;) {
-    const found = await store.read(name);
-    if (found === null && (await store.create(name, body)).created) return;
-    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
-  }
+export function writeDrill(store: ObjectStore, drill: z.input<typeof drillSchema>): Promise<void> {
+  return overwriteObject(store, `${DRILLS}${drill.id}.json`, encodeJson(drill));
 }
 
 /**

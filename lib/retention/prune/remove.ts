@@ -1,3 +1,4 @@
+import { overwriteObject } from '../../control/write-object.js';
 import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
 import { manifestName, SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
 import { readPins } from '../../snapshot/pins.js';
@@ -130,11 +131,7 @@ async function mark({ clock, signer, store }: RemovePorts, { snapshot, decision 
     signer,
   );
   // What is there and does not count is not ours, or of a manifest that was replaced.
-  for (;;) {
-    if ((await store.create(tombstoneName(id), body)).created) return;
-    const taken = await store.read(tombstoneName(id));
-    if (taken !== null && (await store.swap(tombstoneName(id), body, taken.etag)) !== null) return;
-  }
+  await overwriteObject(store, tombstoneName(id), body);
 }
 
 /** A tombstone that stays beside its manifest means nothing; that it cannot be removed does no harm. */

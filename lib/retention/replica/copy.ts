@@ -1,3 +1,4 @@
+import { overwriteObject } from '../../control/write-object.js';
 import pMap from 'p-map';
 import type { ObjectStore } from '../../ports/store.js';
 import { manifestName, partName } from '../../snapshot/names.js';
@@ -71,12 +72,9 @@ async function copyPart(
   const found = await store.read(name);
   if (found === null || !isRight(found.body)) return false;
   onCopied(found.body.length);
-  for (;;) {
-    if ((await replica.create(name, found.body)).created) return true;
-    // Other bytes under this name were never good: a part is written once.
-    const taken = await replica.read(name);
-    if (taken !== null && (await replica.swap(name, found.body, taken.etag)) !== null) return true;
-  }
+  // Other bytes under this name were never good: a part is written once.
+  await overwriteObject(replica, name, found.body);
+  return true;
 }
 
 async function sizesAt(replica: ObjectStore, id: string): Promise<Map<string, number>> {

@@ -1,3 +1,4 @@
+import { overwriteObject } from '../../control/write-object.js';
 import type { ObjectStore, Ports } from '../../ports/index.js';
 import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
 import { canSign, readTombstones, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
@@ -40,11 +41,8 @@ export async function explainGaps(ports: GapPorts, source: StoredSnapshots, leas
 
 async function put(replica: ObjectStore, lease: RemovalLease, id: string, body: Buffer): Promise<void> {
   await lease.keep();
-  const name = tombstoneName(id);
-  if ((await replica.create(name, body)).created) return;
-  // One that is there and does not count.
-  const taken = await replica.read(name);
-  if (taken !== null) await replica.swap(name, body, taken.etag);
+  // One that is there and does not count gives way.
+  await overwriteObject(replica, tombstoneName(id), body);
 }
 
 async function listedIn(store: ObjectStore): Promise<Set<string>> {

@@ -1,5 +1,5 @@
+import { overwriteObject } from '../../control/write-object.js';
 import type { ObjectStore } from '../../ports/store.js';
-import { overwrite } from '../../snapshot/acceptance.js';
 import { SOURCES_NAME } from '../../snapshot/adopted-sources.js';
 import { ERASURES_NAME } from '../../snapshot/erasures.js';
 import { PINS_NAME } from '../../snapshot/pins.js';
@@ -32,5 +32,5 @@ async function copyOver({ replica, store }: Stores, name: string, lease: Removal
   const found = await store.read(name);
   if (found === null || (await replica.read(name))?.body.equals(found.body) === true) return;
   await lease.keep();
-  await overwrite(replica, name, found.body);
+  await overwriteObject(replica, name, found.body);
 }

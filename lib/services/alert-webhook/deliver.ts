@@ -1,7 +1,7 @@
 import { objectionIn, textOf } from '../answer-text.js';
-import { parseRetryAfter } from '../upstash-redis/failures.js';
 import { AppError } from '../../errors.js';
 import type { Delivery } from '../../ports/alerter.js';
+import { parseRetryAfter } from '../retry.js';
 
 /** Causes of a failed fetch after which nothing can have arrived: there was no connection. */
 const NEVER_CONNECTED =

@@ -4,9 +4,8 @@ import type { Clock } from '../../ports/clock.js';
 import type { Queue, QueueMessage, QueueFlow, QueueHealth } from '../../ports/queue.js';
 import { limited, rejected, toQueueError, unavailable, withinTime } from './failures.js';
 import { callRest } from '../rest.js';
-import { parseRetryAfter } from '../upstash-redis/failures.js';
 import { dropVendorLines } from '../vendor-lines.js';
-import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
+import { DEFAULT_RETRY, parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
 import { z } from 'zod';
 
 export interface QstashQueueOptions {

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { DeveloperAnswer } from './account.js';
-import { parseRetryAfter } from '../upstash-redis/failures.js';
+import { parseRetryAfter } from '../retry.js';
 
 /** Statuses with which a plan may be the reason. */
 const MAY_BE_PLAN = [400, 403, 409, 422];

@@ -9,10 +9,10 @@ import {
   type WireReply,
   type WireValue,
 } from '../../ports/redis.js';
-import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
+import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../retry.js';
 import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './arguments.js';
 import { plainErrorText } from './error-text.js';
-import { isQuotaError, isStarting, parseRetryAfter, quotaError, refusalError, unavailableError } from './failures.js';
+import { isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
 import { parseBody, parseItem, ProtocolError, type Body, type Item } from './replies.js';
 import { parseWireBody } from './sent-json.js';
 import { httpTransport, type HttpAnswer } from './transport.js';

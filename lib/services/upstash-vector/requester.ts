@@ -2,9 +2,8 @@ import { isAscii } from 'node:buffer';
 import type { Requester } from '@upstash/vector';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
-import { type RetryPolicy, withRetry } from '../retry.js';
+import { parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
 import { bytesOf } from '../answer-text.js';
-import { parseRetryAfter } from '../upstash-redis/failures.js';
 import { emptyAnswerError, refusalError, unavailableError } from './failures.js';
 
 interface RequesterOptions {

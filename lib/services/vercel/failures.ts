@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.js';
 import type { RestAnswer } from '../rest.js';
-import { parseRetryAfter } from '../upstash-redis/failures.js';
+import { parseRetryAfter } from '../retry.js';
 
 const problemSchema = z.object({
   error: z.object({ code: z.string().optional(), limit: z.object({ resetMs: z.number().optional() }).optional() }),

@@ -1,0 +1,35 @@
+import { AppError } from '../errors.js';
+import type { ObjectStore, StoredBody } from '../ports/store.js';
+
+/** Each loss means that somebody else has written: this many in a row are no coincidence. */
+const ATTEMPTS = 12;
+
+/** Writes an object over whatever stands under its name. */
+export async function overwriteObject(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
+  for (;;) {
+    if ((await store.create(name, body)).created) return;
+    const found = await store.read(name);
+    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return;
+  }
+}
+
+/**
+ * Changes an object in one swap. `edit` gets what stands under the name (null: nothing) and returns the new content; it
+ * is called again when somebody else was faster. Where it returns null, nothing is written, and false is returned.
+ * Throws `busy` when that happens again and again; `what` names the object in that message: `The list of pinned snapshots`.
+ */
+export async function updateObject(
+  store: ObjectStore,
+  name: string,
+  what: string,
+  edit: (found: StoredBody | null) => Uint8Array | null | Promise<Uint8Array | null>,
+): Promise<boolean> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await store.read(name);
+    const body = await edit(found);
+    if (body === null) return false;
+    if (found === null && (await store.create(name, body)).created) return true;
+    if (found !== null && (await store.swap(name, body, found.etag)) !== null) return true;
+  }
+  throw new AppError('busy', `${what} is changed by others all the while`, { hint: 'Try again.', transient: true });
+}
