@@ -17,6 +17,9 @@ beforeAll(async () => {
   project = await anyProject(url);
   await redis(url, 'HSET', 'feedback:p:odd', 'title', 'a\nb\u001b[31m', 'body', 'Zebra crossing is broken');
   await redis(url, 'SET', 'odd\nname', 'x');
+  await redis(url, 'XADD', 'events', '5-1', 'kind', 'created');
+  await redis(url, 'XGROUP', 'CREATE', 'events', 'readers', '0');
+  await redis(url, 'XREADGROUP', 'GROUP', 'readers', 'one', 'STREAMS', 'events', '>');
   // More than a pipe holds.
   await redis(url, 'SET', 'large', 'x'.repeat(300_000));
   keys = [...(await stateOf(url)).keys()].sort();
@@ -57,6 +60,12 @@ describe('looking into a snapshot', () => {
     expect(field.stdout).toBe('a\nb\u001b[31m');
     const [line] = jsonLines((await cli(['cat', 'latest', 'feedback:p:odd', '--json'], env)).stdout);
     expect(line).toMatchObject({ snapshot: id, k: 'feedback:p:odd', t: 'hash' });
+    const stream = await cli(['cat', 'latest', 'events'], env);
+    expect(stream.stdout.split('\n').slice(-3)).toEqual([
+      '5-1  kind created',
+      'last id: 5-1',
+      'group readers: delivered up to 5-1, 1 consumer, 1 pending',
+    ]);
     const missing = await cliJson(['cat', id, 'nobody'], env);
     expect([missing.code, missing.json.error?.hint]).toEqual([10, expect.stringContaining('find --key nobody --all')]);
     const collection = await cliJson(['cat', id, 'feedback:p:odd', '--raw'], env);
@@ -86,7 +95,7 @@ describe('looking into a snapshot', () => {
     const before = await stateOf(url);
     const counts = await cli(['diff', 'latest', 'live'], env);
     expect(rowOf(counts.stdout, project)).toEqual(['project', '0', '1', '0', '0', '0']);
-    expect(rowOf(counts.stdout, '-')).toEqual(['other', '1', '0', '0', '0', '2']);
+    expect(rowOf(counts.stdout, '-')).toEqual(['other', '1', '0', '0', '0', '3']);
     const one = jsonLines(
       (await cli(['diff', 'latest', 'live', '--project', project, '--values', '--json'], env)).stdout,
     );

@@ -5,7 +5,7 @@ import { fromText } from '../../snapshot/text.js';
 import { keyText } from '../../soulcaster/selection.js';
 import type { Text } from '../../soulcaster/text.js';
 import type { Context } from '../context.js';
-import { wholeText } from '../output/format.js';
+import { counted, wholeText } from '../output/format.js';
 import { lineOutput, type LineOutput } from '../output/lines.js';
 import { facts } from '../output/table.js';
 import { expiryWords } from './ls.js';
@@ -112,7 +112,7 @@ function* readable({ fx, t, v }: RecordLine): Generator<string> {
         : `${wholeText(value)}  ${wholeText(name)}`;
     }
   } else if (t === 'stream') {
-    for (const [id, fields] of (v as StreamValue).entries) yield `${id}  ${fields.map(wholeText).join(' ')}`;
+    yield* readableStream(v as StreamValue);
   } else {
     for (const item of v as readonly Text[]) yield wholeText(item);
   }
@@ -121,4 +121,13 @@ function* readable({ fx, t, v }: RecordLine): Generator<string> {
 /** A word that a POSIX shell takes as it is. */
 function shellWord(word: string): string {
   return /^[\w:./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function* readableStream({ entries, groups, lastId }: StreamValue): Generator<string> {
+  for (const [id, fields] of entries) yield `${id}  ${fields.map(wholeText).join(' ')}`;
+  if (lastId !== undefined) yield `last id: ${lastId}`;
+  for (const { consumers, lastId: delivered, name, pending } of groups ?? []) {
+    const among = `${counted(consumers.length, 'consumer')}, ${pending.length} pending`;
+    yield `group ${wholeText(name)}: delivered up to ${delivered}, ${among}`;
+  }
 }
