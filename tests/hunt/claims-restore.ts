@@ -71,7 +71,7 @@ function wayBack({ before, outcome }: Watched, step: RestoreStep, whose: Whose):
   return { whose, scope: step.scope, before, args: step.replica === true ? [...args, '--replica'] : args };
 }
 
-function chosen(world: World, { step, until }: Asked, { outcome }: Watched): Known {
+function chosen(world: World, { step, until }: Asked, { outcome, window }: Watched): Known {
   const place: Place = step.replica === true ? 'replica' : 'store';
   const id = outcome.json?.['snapshot'];
   const isLatest = step.of === 0 || until !== null;
@@ -81,7 +81,7 @@ function chosen(world: World, { step, until }: Asked, { outcome }: Watched): Kno
     return known;
   }
   const known = trusted(world, id, 'latest is trusted', outcome, place);
-  newest(world, known, outcome, place, until ?? Infinity);
+  newest(world, known, outcome, place, { began: window.from, until: until ?? Infinity });
   return known;
 }
 

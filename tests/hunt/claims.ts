@@ -75,13 +75,22 @@ export function claimed(world: World, outcome: Outcome, what: string): void {
     );
 }
 
-/** That nothing newer is just as good; `until`: of those that were finished by then. */
-export function newest(world: World, known: Known, outcome: Outcome, place: Place, until = Infinity): void {
+/**
+ * That nothing newer is just as good. `until`: of those that were finished by then. `began`: when the command did, beside
+ * which another one may have taken a snapshot.
+ */
+export function newest(
+  world: World,
+  known: Known,
+  outcome: Outcome,
+  place: Place,
+  { began = Infinity, until = Infinity }: { readonly began?: number; readonly until?: number } = {},
+): void {
   if (known.finishedAt > until)
     throw new Lie('--at takes what was finished by then', `${known.id}: ${known.finishedAt} > ${until}`, outcome);
   if (world.touchedControl || world.skewed || (place === 'replica' && world.vouched)) return;
   const better = eligible(world, place).filter(
-    (each) => !each.touched && !each.uncertain && each.id > known.id && each.finishedAt <= until,
+    (each) => !each.touched && !each.uncertain && each.id > known.id && each.finishedAt <= Math.min(until, began),
   );
   if (better.length > 0)
     throw new Lie(
