@@ -4,7 +4,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import type { Context } from '../../lib/cli/context.js';
 import { counted } from '../../lib/cli/output/format.js';
 import { reportView } from '../../lib/cli/restore/report-view.js';
-import { restoredResult, type RestoredResult } from '../../lib/cli/restore/result.js';
+import { restoredResult, type RestoredResult } from '../../lib/restore/result.js';
 import { undoOf } from '../../lib/cli/restore/undo.js';
 import { restore } from '../../lib/cli/restore.js';
 import { countKeys, deleteProject, loseEverything, someProject } from './damage.js';

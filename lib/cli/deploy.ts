@@ -1,4 +1,4 @@
-import { quoted } from '../restore/undo-command.js';
+import { quoted } from '../restore/scope-words.js';
 import { loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
 import { functionVariables } from '../app/config/of-functions.js';
 import { connect, connectSchedules, guardScheduleOf } from '../app/connect.js';

@@ -17,7 +17,8 @@ import { planText, reportText } from './reindex/view.js';
 import { finish } from './restore/ending.js';
 import { planView } from './restore/plan-view.js';
 import { reportView } from './restore/report-view.js';
-import { dryRunResult, openResult, restoredResult } from './restore/result.js';
+import { dryRunResult, restoredResult } from '../restore/result.js';
+import { openResult } from './restore/open-result.js';
 import { undoOf, type Undo } from './restore/undo.js';
 import { follow } from './run/follow.js';
 

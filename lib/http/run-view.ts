@@ -1,5 +1,5 @@
-import { planNotes } from '../cli/restore/plan-words.js';
-import { dryRunResult } from '../cli/restore/result.js';
+import { planNotes } from '../restore/plan-words.js';
+import { dryRunResult } from '../restore/result.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { statusOf, type ErrorCode } from '../errors.js';
 import { costOf, type RunCost } from '../monitoring/cost.js';
@@ -17,6 +17,8 @@ export interface RunView extends RunSummary {
   readonly phases: RunRecord['phases'];
   /** What a plan says beside the numbers of its keys, in words: doubts of the snapshot, what is left out, work that becomes failed. */
   readonly notes: readonly string[];
+  /** How many tasks the present phase has, each of which the queue delivers; 0 when it has none. */
+  readonly tasks: RunRecord['tasks'];
   /** What it spent; null where its record does not say. */
   readonly cost: RunCost | null;
   /** Says that they are encrypted with a key that is not set here. */
@@ -25,11 +27,12 @@ export interface RunView extends RunSummary {
 
 export function runView(run: RunRecord): RunView {
   const hidden = run.hidden === true ? { details: HIDDEN_WORDS } : {};
-  const { kind, phases, result } = run;
+  const { kind, phases, result, tasks } = run;
   return {
     ...runSummary(run),
     result,
     phases,
+    tasks,
     steps: stepsOf(kind),
     notes: notesOf(run),
     cost: costOf(run),

@@ -11,7 +11,8 @@ import { sourceIndexName, writeIndex } from './key-set.js';
 import { erasedKeys, erasedScope, type Erased } from './erased.js';
 import type { RestoreInput, Scope } from './model.js';
 import { enter } from './phases.js';
-import { itemName, itemsOf, namedKeys, projectsOf, scopeMatcher, scopeWords, selectionOf } from './selected.js';
+import { itemName, scopeWords } from './scope-words.js';
+import { itemsOf, namedKeys, projectsOf, scopeMatcher, selectionOf } from './selected.js';
 import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
 import { tidyUp } from './tidy.js';
 

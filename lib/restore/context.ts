@@ -9,7 +9,7 @@ import { inputOf, parseRestoreCheckpoint, UNNAMED_PROJECT, type RestoreCheckpoin
 import { erasedKeys, type ErasedKeys } from './erased.js';
 import type { ExpiryPlan } from './expiry.js';
 import { metered } from './metered.js';
-import type { Item, RestoreInput, Scope } from './model.js';
+import type { RestoreInput, Scope, VectorScope } from './model.js';
 import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
 import { aheadOf } from './target-clock.js';
 import type { StartPorts } from './start.js';
@@ -22,10 +22,6 @@ export interface RestorePorts extends StartPorts {
   /** Has the vectors of what was restored rebuilt. */
   readonly reindex: (scope: VectorScope) => Promise<Afterwards>;
 }
-
-/** Whose vectors are rebuilt: everybody's, those of some projects, or of some items. */
-export type VectorScope =
-  { readonly all: true } | { readonly project: string } | { readonly projects: string[] } | { readonly items: Item[] };
 
 /**
  * What becomes of the vectors: a run was `started`, another one is at it (`busy`), it is `to-do` for whoever started the

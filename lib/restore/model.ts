@@ -41,6 +41,15 @@ export const scopeSchema = z.union([
 ]);
 export type Scope = z.infer<typeof scopeSchema>;
 
+/** Whose vectors are rebuilt: everybody's, those of some projects, or of some items. */
+export const vectorScopeSchema = z.union([
+  z.strictObject({ all: z.literal(true) }),
+  z.strictObject({ project: z.string() }),
+  z.strictObject({ projects: z.array(z.string()).min(1) }),
+  z.strictObject({ items: z.array(itemSchema).min(1) }),
+]);
+export type VectorScope = z.infer<typeof vectorScopeSchema>;
+
 /** What a restore run was asked to do; its `input`. */
 export const restoreInputSchema = z.object({
   /** Id of the snapshot. */

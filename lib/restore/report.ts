@@ -9,13 +9,13 @@ import {
   type RestoreContext,
   type RestorePorts,
   type Spent,
-  type VectorScope,
 } from './context.js';
 import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { inspectTasks } from './inspect-task.js';
 import { addLasting, findGone, type Lasting } from './lasting.js';
+import type { VectorScope } from './model.js';
 import { enter } from './phases.js';
 import { addProof, holds, noProof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';

@@ -6,13 +6,13 @@ import {
   parseSelection,
   possibleKeyMatcher,
   SELECT_ALL,
-  selectionWords,
   type FactsByProject,
   type Selection,
 } from '../soulcaster/selection.js';
 import { isEphemeral } from '../soulcaster/in-flight.js';
 import { fromText } from '../snapshot/text.js';
 import type { Item, Mode, RestoreInput, Scope } from './model.js';
+import { itemName } from './scope-words.js';
 
 /**
  * Whose a key is, seen from a scope. `owned`: all of it is restored. `shared`: a list of all of a user's projects, to
@@ -143,33 +143,10 @@ export function isInVectors({ family }: ClassifiedKey): boolean {
   return IN_VECTORS.has(family);
 }
 
-/** `PROJECT/ID`. */
-export function itemName({ project, id }: Item): string {
-  return `${project}/${id}`;
-}
-
-/** `everything`, `project p`, `keys matching feedback:*, family config`, `item p/1`. */
-export function scopeWords(scope: Scope): string {
-  if (!('items' in scope)) return selectionWords(selectionOf(scope));
-  const names = scope.items.slice(0, 3).map(itemName);
-  const more = scope.items.length > names.length ? ` and ${scope.items.length - names.length} more` : '';
-  return `${scope.items.length === 1 ? 'item' : 'items'} ${names.join(more === '' ? ' and ' : ', ')}${more}`;
-}
-
 /** Whether a replacement by this scope may remove anything in the database: it names no project, key or item. */
 export function isUnbounded(scope: Scope): boolean {
   const { projects, keys } = selectionOf(scope);
   return projects.length + keys.length === 0;
-}
-
-/**
- * The text that confirms a restore: the id of the project, `PROJECT/ID` of the item, or the id of the snapshot for
- * everything and for every other selection.
- */
-export function confirmationFor(scope: Scope, snapshot: string): string {
-  if ('project' in scope) return scope.project;
-  const [item, ...more] = itemsOf(scope) ?? [];
-  return item !== undefined && more.length === 0 ? itemName(item) : snapshot;
 }
 
 /** Keys that are named one by one. */

@@ -10,7 +10,8 @@ import type { PassedOver } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
-import { confirmationFor, isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
+import { confirmationFor } from './scope-words.js';
+import { isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
 import { narrowedToUndo, undoesScope } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */

@@ -1,7 +1,5 @@
-import { itemName } from './selected.js';
-import type { RestoreInput, Scope } from './model.js';
-
-const PLAIN_WORD = /^[\w.:@/][\w.:@/-]*$/;
+import type { RestoreInput } from './model.js';
+import { quoted, scopeOptions } from './scope-words.js';
 
 type Where = Pick<RestoreInput, 'scope' | 'target'>;
 
@@ -12,21 +10,6 @@ type Where = Pick<RestoreInput, 'scope' | 'target'>;
 export function restoreCommand(snapshot: string, { scope, target }: Where, replica = false): string {
   const into = [...(target === null ? [] : ['--target', quoted(target)]), ...(replica ? ['--replica'] : [])];
   return ['npx soulcaster-backup restore', snapshot, ...scopeOptions(scope), ...into, '--env-file .env'].join(' ');
-}
-
-/** The options of a command that mean the scope. */
-export function scopeOptions(scope: Scope): string[] {
-  const given = (option: string, entries: readonly string[]): string[] =>
-    entries.flatMap((entry) => [option, quoted(entry)]);
-  if ('all' in scope) return [];
-  if ('project' in scope) return given('--project', [scope.project]);
-  if ('items' in scope) return given('--item', scope.items.map(itemName));
-  return [
-    ...given('--project', scope.projects),
-    ...given('--family', scope.families),
-    ...given('--match', scope.matches),
-    ...given('--key', scope.keys),
-  ];
 }
 
 /** What a restore was asked, as far as a command says so. `settle` is null for what fits the snapshot. */
@@ -47,12 +30,4 @@ export function sameRestore(request: RestoreOptions, replica = false): string {
     ...(request.allowIncomplete ? ['--allow-incomplete'] : []),
   ];
   return [restoreCommand(request.snapshot, request, replica), ...options].join(' ');
-}
-
-/** A text as one word of a shell; control characters, which no real id has, are written as bash takes them. */
-export function quoted(word: string): string {
-  if (PLAIN_WORD.test(word)) return word;
-  if (!/\p{C}/u.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
-  const bytes = [...Buffer.from(word, 'utf8')];
-  return `$'${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}'`;
 }

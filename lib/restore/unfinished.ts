@@ -7,7 +7,8 @@ import { doubtsOf, isOfHalfRestored, sourceOf } from '../snapshot/source.js';
 import { addMark, endMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
 import type { Mode, RestoreInput, Scope } from './model.js';
-import { itemName, itemsOf, projectsOf } from './selected.js';
+import { itemName } from './scope-words.js';
+import { itemsOf, projectsOf } from './selected.js';
 import { sameRestore } from './undo-command.js';
 
 interface MarkPorts extends MarkStores {

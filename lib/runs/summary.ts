@@ -24,6 +24,8 @@ export interface RunSummary extends Pick<
   readonly asked: string;
   /** What it does now, or did last, in words. */
   readonly doing: string;
+  /** When it came to its phase; null in records of older versions. */
+  readonly phaseAt: string | null;
   /** When it last got further; null as long as it has not. */
   readonly progressedAt: string | null;
   /** When the queue begins the next attempt at the latest; null when it is over, or nobody begins one by itself. */
@@ -40,6 +42,7 @@ export function runSummary(run: RunRecord): RunSummary {
     ...words,
     ...asked,
     progress,
+    phaseAt: run.phases.at(-1)?.at ?? null,
     progressedAt,
     lastError,
     nextAttemptAt,

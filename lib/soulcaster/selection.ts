@@ -145,28 +145,6 @@ function belongsToAny(
   return best;
 }
 
-/** The selection in words: `project a, families job and job-logs, keys matching feedback:*`; `everything` for all. */
-export function selectionWords({ projects, families, matches, keys }: Selection): string {
-  const kinds = [
-    words('project', 'projects', projects),
-    words('family', 'families', families),
-    words('keys matching', 'keys matching', matches),
-    words(
-      'key',
-      'keys',
-      keys.map((key) => (typeof key === 'string' ? key : `base64:${key.b}`)),
-    ),
-  ];
-  return kinds.filter((kind) => kind !== '').join(', ') || 'everything';
-}
-
-function words(one: string, many: string, entries: readonly string[]): string {
-  if (entries.length === 0) return '';
-  const named = entries.slice(0, 3);
-  const more = entries.length > named.length ? ` and ${entries.length - named.length} more` : '';
-  return `${entries.length === 1 ? one : many} ${named.join(more === '' ? ' and ' : ', ')}${more}`;
-}
-
 function bytesOf(text: Text): Buffer {
   return typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(text.b, 'base64');
 }

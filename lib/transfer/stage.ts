@@ -1,4 +1,4 @@
-import { selectionWords } from '../soulcaster/selection.js';
+import { selectionWords } from '../soulcaster/selection-words.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Encryptor } from '../ports/encryptor.js';

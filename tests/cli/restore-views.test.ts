@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { changesAnything, planView } from '../../lib/cli/restore/plan-view.js';
 import { reportView } from '../../lib/cli/restore/report-view.js';
-import type { DryRunResult, RestoredResult } from '../../lib/cli/restore/result.js';
+import type { DryRunResult, RestoredResult } from '../../lib/restore/result.js';
 import { restoreCommand } from '../../lib/cli/restore/words.js';
 import { countAction, noPlan } from '../../lib/restore/plan-counts.js';
 import { countProof, noProof } from '../../lib/restore/proof-counts.js';

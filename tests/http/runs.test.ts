@@ -72,6 +72,7 @@ describe('GET /api/runs', () => {
       trigger: null,
       attempts: 0,
       progress: { done: 0, total: null, unit: 'keys', bytes: 0 },
+      phaseAt: '2026-11-20T01:00:00.000Z',
       progressedAt: null,
       lastError: null,
       nextAttemptAt: null,

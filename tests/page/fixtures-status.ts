@@ -16,6 +16,7 @@ export function run(changes: Partial<RunSummary>): RunSummary {
     asked: '',
     trigger: 'cron',
     attempts: 1,
+    phaseAt: at(72 * MINUTE - 14_000),
     progressedAt: at(71 * MINUTE),
     lastError: null,
     nextAttemptAt: null,
@@ -37,6 +38,7 @@ export const RUNNING: RunSummary = run({
   input: { snapshot: idAt(72 * MINUTE), scope: { project: 'cm3k8x2p40001l508acme' }, mode: 'replace', dryRun: false },
   asked: `snapshot ${idAt(72 * MINUTE)}, project cm3k8x2p40001l508acme, mode replace`,
   trigger: 'admin',
+  phaseAt: at(60_000),
   progressedAt: at(2000),
   progress: { done: 41, total: 96, unit: 'parts', bytes: 0 },
   createdAt: at(94_000),
@@ -93,6 +95,7 @@ export function runView(summary: RunSummary, changes: Partial<RunView> = {}): Ru
     ...summary,
     result: null,
     steps: stepsOf(summary.kind),
+    tasks: 0,
     notes: [],
     cost: null,
     phases: [

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { requestOf } from '../../lib/cli/restore/request.js';
 import { scopeSchema } from '../../lib/restore/model.js';
-import { confirmationFor, isUnbounded, normalScope, sameScope, scopeWords } from '../../lib/restore/selected.js';
+import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
+import { isUnbounded, normalScope, sameScope } from '../../lib/restore/selected.js';
 import { restoreCommand } from '../../lib/restore/undo-command.js';
 
 const NONE = { projects: [], families: [], matches: [], keys: [] };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { planView } from '../../lib/cli/restore/plan-view.js';
-import type { DryRunResult } from '../../lib/cli/restore/result.js';
+import type { DryRunResult } from '../../lib/restore/result.js';
 import { MODES } from '../../lib/restore/model.js';
 import type { Plan } from '../../lib/restore/plan-counts.js';
 import type { RunRecord } from '../../lib/runs/model.js';

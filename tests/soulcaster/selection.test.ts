@@ -3,14 +3,8 @@ import fc from '../support/fast-check.js';
 import { matchesGlob } from '../../lib/soulcaster/glob.js';
 import { FAMILIES } from '../../lib/soulcaster/keys.js';
 import { mergeFacts } from '../../lib/soulcaster/project-scope.js';
-import {
-  keyMatcher,
-  keyText,
-  needsFacts,
-  parseSelection,
-  possibleKeyMatcher,
-  selectionWords,
-} from '../../lib/soulcaster/selection.js';
+import { keyMatcher, keyText, needsFacts, parseSelection, possibleKeyMatcher } from '../../lib/soulcaster/selection.js';
+import { selectionWords } from '../../lib/soulcaster/selection-words.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Few letters, so that patterns do match; 0x80 and above, since keys are bytes. */

@@ -3,7 +3,7 @@ import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Sid
 import type { FieldChange } from '../../inspect/field-changes.js';
 import { clockOf, liveSide } from '../../inspect/live.js';
 import type { Selection } from '../../soulcaster/selection.js';
-import { selectionWords } from '../../soulcaster/selection.js';
+import { selectionWords } from '../../soulcaster/selection-words.js';
 import type { Text } from '../../soulcaster/text.js';
 import type { Context } from '../context.js';
 import { count, printable, wholeText } from '../output/format.js';

@@ -3,7 +3,7 @@ import type { Context } from '../context.js';
 import { bytes, count, counted, wholeText } from '../output/format.js';
 import { lineOutput } from '../output/lines.js';
 import { openWanted, selectionOf, type InspectOptions } from './open.js';
-import { selectionWords } from '../../soulcaster/selection.js';
+import { selectionWords } from '../../soulcaster/selection-words.js';
 
 export interface LsOptions extends InspectOptions {
   readonly long?: boolean;

@@ -7,7 +7,7 @@ import type { RunRecord } from '../../runs/model.js';
 import { carryOut, errorOfRun } from '../carry-out.js';
 import type { Context } from '../context.js';
 import { errorDocument, explain } from '../output/report-error.js';
-import { fieldsOf } from '../restore/result.js';
+import { fieldsOf } from '../../restore/result.js';
 import { reportOf } from './result.js';
 import { reportText } from './view.js';
 import { reindexCommand } from '../../reindex/commands.js';

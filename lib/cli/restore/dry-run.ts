@@ -12,7 +12,8 @@ import { scopeWords, targetWords } from './words.js';
 import { finish } from './ending.js';
 import { errorOf } from './failure.js';
 import { changesAnything, planView } from './plan-view.js';
-import { dryRunResult, openResult, type DryRunResult } from './result.js';
+import { dryRunResult, type DryRunResult } from '../../restore/result.js';
+import { openResult } from './open-result.js';
 
 /** The program; `inMemory`: one that writes nothing into the store. */
 export type OpenApp = (inMemory: boolean) => FullApp;

@@ -3,7 +3,7 @@ import { exitCodeOf, type AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { errorDocument, explain } from '../output/report-error.js';
-import { fieldsOf } from './result.js';
+import { fieldsOf } from '../../restore/result.js';
 
 /** Ends a command with what its run came to: the error, the one JSON document, and the exit code. */
 export function finish(context: Context, run: RunRecord, error: AppError | null, more: object = {}): number {

@@ -1,7 +1,7 @@
 import { connect } from '../../app/connect.js';
 import { hostOf } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
-import { quoted } from '../../restore/undo-command.js';
+import { quoted } from '../../restore/scope-words.js';
 import { finishStaged } from '../../transfer/publish.js';
 import { withSnapshotBeside } from '../../transfer/scratch-store.js';
 import type { Context } from '../context.js';

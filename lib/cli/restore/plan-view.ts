@@ -2,8 +2,16 @@ import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
 import { estimatedUsd } from '../../snapshot/price.js';
 import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
 import { table } from '../output/table.js';
-import type { DryRunResult } from './result.js';
-import { doubtWords, erasedWords, lacksWords, listWords, reasonWords, userWords, workWords } from './plan-words.js';
+import type { DryRunResult } from '../../restore/result.js';
+import {
+  doubtWords,
+  erasedWords,
+  lacksWords,
+  listWords,
+  reasonWords,
+  userWords,
+  workWords,
+} from '../../restore/plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** This many keys of an action are named; the JSON document names more. */

@@ -5,10 +5,10 @@ import { facts, table } from '../output/table.js';
 import { RESTORE_WORDS } from '../../restore/phases.js';
 import { reindexCommand } from '../../reindex/commands.js';
 import type { ReindexScope } from '../../reindex/model.js';
-import type { RestoredProject, RestoredResult } from './result.js';
+import type { RestoredProject, RestoredResult } from '../../restore/result.js';
 import type { Undo } from './undo.js';
-import { erasedWords } from './plan-words.js';
-import { goneWords, markedWords, scopeWords, snapshotWords, targetWords } from './words.js';
+import { erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
+import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The time objective: so long a restore may take, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;

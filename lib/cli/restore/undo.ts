@@ -3,7 +3,7 @@ import { restoreInputSchema } from '../../restore/model.js';
 import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { loadManifest } from '../../snapshot/manifest.js';
-import { fieldsOf } from './result.js';
+import { fieldsOf } from '../../restore/result.js';
 import { restoreCommand } from './words.js';
 
 /** Phases of a restore in which the target is not as it was. */

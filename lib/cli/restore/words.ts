@@ -1,6 +1,6 @@
 import type { RestoreNames } from '../../restore/naming.js';
 import type { RestoreInput } from '../../restore/model.js';
-import { scopeWords as wordsOf } from '../../restore/selected.js';
+import { scopeWords as wordsOf } from '../../restore/scope-words.js';
 import { restoreCommand, sameRestore } from '../../restore/undo-command.js';
 import { printable } from '../output/format.js';
 
@@ -35,11 +35,6 @@ export interface Named {
   };
 }
 
-/** Of a snapshot that was taken in the middle of a restore: what it brings back is partly old and partly restored. */
-export function markedWords(snapshot: string): string {
-  return `Snapshot ${snapshot} shows an unfinished restore, so that its database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` says that the data are right.`;
-}
-
 /** Of a restore from the second store whose mark the first one did not take. */
 export function notMarkedWords(why: string): string {
   return `warning: the first store could not be marked: ${printable(why)}. While this restore is unfinished, status and guard do not show it there, and a backup into it may become \`latest\`: pause the schedules until it is done.`;
@@ -48,10 +43,4 @@ export function notMarkedWords(why: string): string {
 /** Of a restore from the second store that could not read whose data were erased since the last replication. */
 export function erasuresUnreadWords(why: string): string {
   return `warning: the erasure list of the first store was not read: ${printable(why)}. Data that were put on it since the last replication are brought back: run \`erasures list\` when that store can be reached.`;
-}
-
-/** Of items whose clusters are gone from the target. */
-export function goneWords(clusters: number): string {
-  const which = clusters === 1 ? 'The cluster is' : `${clusters} clusters are`;
-  return `${which} gone that the snapshot has the item in: there it is put as unclustered.`;
 }

@@ -1,8 +1,8 @@
-import { REASONS, type Plan } from '../../restore/plan-counts.js';
-import { lackWords } from '../../restore/lacks.js';
-import { count, counted, keyName, printable } from '../output/format.js';
+import { count, counted } from '../formats.js';
+import { keyName, printable } from '../snapshot/key-names.js';
+import { lackWords } from './lacks.js';
+import { REASONS, type Plan } from './plan-counts.js';
 import type { DryRunResult } from './result.js';
-import { goneWords, markedWords } from './words.js';
 
 /** What work in flight of a family is called, for one and for several. */
 const WORK: Readonly<Record<string, readonly [one: string, several: string]>> = {
@@ -105,4 +105,15 @@ export function planNotes(result: DryRunResult): string[] {
     ...listWords(plan, scope),
     ...userWords(plan),
   ];
+}
+
+/** Of a snapshot that was taken in the middle of a restore: what it brings back is partly old and partly restored. */
+export function markedWords(snapshot: string): string {
+  return `Snapshot ${snapshot} shows an unfinished restore, so that its database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` says that the data are right.`;
+}
+
+/** Of items whose clusters are gone from the target. */
+export function goneWords(clusters: number): string {
+  const which = clusters === 1 ? 'The cluster is' : `${clusters} clusters are`;
+  return `${which} gone that the snapshot has the item in: there it is put as unclustered.`;
 }

@@ -1,14 +1,8 @@
 import { z } from 'zod';
-import type { Environment } from '../../app/config.js';
-import { hostOf } from '../../app/connect/database.js';
-import type { Json } from '../../json.js';
-import type { Encryptor } from '../../ports/encryptor.js';
-import { reindexScopeSchema } from '../../reindex/model.js';
-import { restoreInputSchema } from '../../restore/model.js';
-import { planSchema } from '../../restore/plan-counts.js';
-import { proofSchema } from '../../restore/proof-counts.js';
-import type { LedgerKey } from '../../snapshot/manifest.js';
-import { openNames } from '../../snapshot/ledger.js';
+import type { Json } from '../json.js';
+import { restoreInputSchema, vectorScopeSchema } from './model.js';
+import { planSchema } from './plan-counts.js';
+import { proofSchema } from './proof-counts.js';
 
 const spent = z.object({ commands: z.number(), requests: z.number() });
 
@@ -90,7 +84,7 @@ const restoredSchema = dryRunSchema.extend({
     run: z.string().nullable(),
   }),
   /** Whose vectors are to be rebuilt; runs of older versions do not say: those of the scope. Null: nobody's. */
-  vectorScope: reindexScopeSchema.nullable().optional(),
+  vectorScope: vectorScopeSchema.nullable().optional(),
   /** Why the first store could not be marked, of a restore from the second one. */
   notMarked: z.string().nullable().default(null),
 });
@@ -111,29 +105,4 @@ const fieldsSchema = z.record(z.string(), z.json());
 /** The fields of a result, whatever it is; none when it is no object. */
 export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
   return fieldsSchema.safeParse(result).data ?? {};
-}
-
-/** The result with the host of its target, and the names of keys opened that the encryptor's identity fits. */
-export async function openResult(env: Environment, encryptor: Encryptor, result: Json): Promise<Json> {
-  const parsed = dryRunResult(result);
-  if (parsed === null) return result;
-  const { names, plan, target } = parsed;
-  const proof = restoredResult(result)?.proof;
-  return {
-    ...fieldsOf(result),
-    names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
-    plan: { ...plan, examples: await opened(encryptor, plan.examples) },
-    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(encryptor, proof.examples) } }),
-  };
-}
-
-async function opened<T extends { readonly key: LedgerKey }>(
-  encryptor: Encryptor,
-  examples: readonly T[],
-): Promise<T[]> {
-  const names = await openNames(
-    encryptor,
-    examples.map(({ key }) => ({ key, reason: '' })),
-  );
-  return examples.map((example, at) => ({ ...example, key: names[at]?.key ?? example.key }));
 }

@@ -1,0 +1,32 @@
+import type { Environment } from '../../app/config.js';
+import { hostOf } from '../../app/connect/database.js';
+import type { Json } from '../../json.js';
+import type { Encryptor } from '../../ports/encryptor.js';
+import { dryRunResult, fieldsOf, restoredResult } from '../../restore/result.js';
+import type { LedgerKey } from '../../snapshot/manifest.js';
+import { openNames } from '../../snapshot/ledger.js';
+
+/** The result with the host of its target, and the names of keys opened that the encryptor's identity fits. */
+export async function openResult(env: Environment, encryptor: Encryptor, result: Json): Promise<Json> {
+  const parsed = dryRunResult(result);
+  if (parsed === null) return result;
+  const { names, plan, target } = parsed;
+  const proof = restoredResult(result)?.proof;
+  return {
+    ...fieldsOf(result),
+    names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
+    plan: { ...plan, examples: await opened(encryptor, plan.examples) },
+    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(encryptor, proof.examples) } }),
+  };
+}
+
+async function opened<T extends { readonly key: LedgerKey }>(
+  encryptor: Encryptor,
+  examples: readonly T[],
+): Promise<T[]> {
+  const names = await openNames(
+    encryptor,
+    examples.map(({ key }) => ({ key, reason: '' })),
+  );
+  return examples.map((example, at) => ({ ...example, key: names[at]?.key ?? example.key }));
+}

@@ -1,0 +1,52 @@
+import { listWords, selectionWords } from '../soulcaster/selection-words.js';
+import type { Item, Scope } from './model.js';
+
+// The page runs this as well: nothing here may need Node.
+
+const PLAIN_WORD = /^[\w.:@/][\w.:@/-]*$/;
+
+/** `PROJECT/ID`. */
+export function itemName({ project, id }: Item): string {
+  return `${project}/${id}`;
+}
+
+/** `everything`, `project p`, `keys matching feedback:*, family config`, `item p/1`. */
+export function scopeWords(scope: Scope): string {
+  if ('all' in scope) return 'everything';
+  if ('project' in scope) return listWords('project', 'projects', [scope.project]);
+  if ('items' in scope) return listWords('item', 'items', scope.items.map(itemName));
+  return selectionWords(scope);
+}
+
+/**
+ * The text that confirms a restore: the id of the project, `PROJECT/ID` of the item, or the id of the snapshot for
+ * everything and for every other selection.
+ */
+export function confirmationFor(scope: Scope, snapshot: string): string {
+  if ('project' in scope) return scope.project;
+  const [item, ...more] = 'items' in scope ? scope.items : [];
+  return item !== undefined && more.length === 0 ? itemName(item) : snapshot;
+}
+
+/** The options of a command that mean the scope. */
+export function scopeOptions(scope: Scope): string[] {
+  const given = (option: string, entries: readonly string[]): string[] =>
+    entries.flatMap((entry) => [option, quoted(entry)]);
+  if ('all' in scope) return [];
+  if ('project' in scope) return given('--project', [scope.project]);
+  if ('items' in scope) return given('--item', scope.items.map(itemName));
+  return [
+    ...given('--project', scope.projects),
+    ...given('--family', scope.families),
+    ...given('--match', scope.matches),
+    ...given('--key', scope.keys),
+  ];
+}
+
+/** A text as one word of a shell; control characters, which no real id has, are written as bash takes them. */
+export function quoted(word: string): string {
+  if (PLAIN_WORD.test(word)) return word;
+  if (!/\p{C}/u.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
+  const bytes = [...new TextEncoder().encode(word)];
+  return `$'${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}'`;
+}
