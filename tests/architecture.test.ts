@@ -9,9 +9,9 @@ interface Import {
   readonly to: string;
 }
 
-function filesUnder(folder: string): string[] {
+function filesUnder(folder: string, name = /\.ts$/): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && name.test(entry.name))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
 }
 
@@ -108,6 +108,41 @@ describe('the direction of imports', () => {
     const bad = ({ from, to }: Import): boolean => inside(to, 'dev') && !inside(from, 'dev', 'lib/cli');
     expect(breaking(bad)).toEqual([]);
   });
+});
+
+/** Without those of types, which a build leaves out. */
+function valueImportsOf(file: string): Import[] {
+  const text = readFileSync(join(ROOT, file), 'utf8').replace(/^(import|export) type [^;]*;$/gm, '');
+  const found = text.matchAll(/\bfrom '([^']+)'/g);
+  return [...found].map(([, target = '']) => ({
+    from: file,
+    to: target.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), target)) : target,
+  }));
+}
+
+describe('the page', () => {
+  it('takes nothing of lib but types, and what needs neither Node nor a package', () => {
+    const seen = new Set<string>();
+    const queue = filesUnder('page', /\.tsx?$/);
+    const bad: string[] = [];
+    for (const file of queue) {
+      for (const { from, to } of valueImportsOf(file)) {
+        if (!inside(to, 'lib')) {
+          if (!inside(from, 'page')) bad.push(`${from} -> ${to}`);
+          continue;
+        }
+        const source = to.replace(/\.js$/, '.ts');
+        if (!seen.has(source)) queue.push(source);
+        seen.add(source);
+      }
+    }
+    expect(bad).toEqual([]);
+    expect([...seen].filter((file) => /\b(Buffer|process)\b/.test(withoutComments(file)))).toEqual([]);
+    expect(seen.has('lib/formats.ts')).toBe(true);
+  });
+
+  const withoutComments = (file: string): string =>
+    readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
 });
 
 describe('the house rules', () => {

@@ -1,5 +1,5 @@
 import { decodeJson } from '../json.js';
-import type { ObjectStore, StoredBody } from '../ports/store.js';
+import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 import { isOver, runRecordSchema } from '../runs/model.js';
 
 /** Objects as the last request of this process read them. */
@@ -16,22 +16,33 @@ const LARGEST_BYTES = 256 * 1024;
 /**
  * The same store for one request that only looks, which spares reading what an earlier one has read: the record of a run
  * that is over, which nobody writes any more, and an object that a listing of this request shows in the version in which
- * it was read. `guard/` is listed for that once, since a status reads several of its objects.
+ * it was read. `guard/` is listed for that once, since a status reads several of its objects, of which most deployments
+ * have only some: what the listing does not show is not read either. What was listed is not listed once more.
  */
 export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStore {
   const listed = new Map<string, string>();
-  let guardListed: Promise<void> | null = null;
+  const listings = new Map<string, Map<string, StoredObject>>();
+  let guard: Promise<ReadonlyMap<string, StoredObject>> | null = null;
 
   async function* listing(prefix: string): ReturnType<ObjectStore['list']> {
+    for (const [wider, objects] of listings) {
+      if (!prefix.startsWith(wider)) continue;
+      for (const object of objects.values()) if (object.name.startsWith(prefix)) yield object;
+      return;
+    }
+    const objects = new Map<string, StoredObject>();
     for await (const object of store.list(prefix)) {
       if (object.version !== undefined)
         listed.set(object.name, `${object.version} ${object.modifiedAt} ${object.size}`);
+      if (objects.size <= MOST) objects.set(object.name, object);
       yield object;
     }
+    if (objects.size <= MOST) listings.set(prefix, objects);
   }
-  const listGuard = async (): Promise<void> => {
-    const objects = listing(GUARD)[Symbol.asyncIterator]();
-    while ((await objects.next()).done !== true);
+  const listGuard = async (): Promise<ReadonlyMap<string, StoredObject>> => {
+    const objects = new Map<string, StoredObject>();
+    for await (const object of listing(GUARD)) objects.set(object.name, object);
+    return objects;
   };
   const keep = (name: string, found: StoredBody, version: string | null): void => {
     if (found.body.length > LARGEST_BYTES || (version === null && !isFinal(name, found.body))) return;
@@ -42,12 +53,14 @@ export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStor
   const forget = (name: string): void => {
     memory.delete(name);
     listed.delete(name);
+    for (const prefix of listings.keys()) if (name.startsWith(prefix)) listings.delete(prefix);
+    if (name.startsWith(GUARD)) guard = null;
   };
 
   return {
     ...store,
     async read(name) {
-      if (name.startsWith(GUARD) && !ALONE.test(name)) await (guardListed ??= listGuard());
+      if (name.startsWith(GUARD) && !ALONE.test(name) && !(await (guard ??= listGuard())).has(name)) return null;
       const version = listed.get(name) ?? null;
       const known = memory.get(name);
       if (known !== undefined && known.version === version) return known.found;

@@ -16,7 +16,7 @@ import type { RunCost } from '../../lib/monitoring/cost.js';
 import type { ProjectFigures, ProjectRow } from '../../lib/monitoring/projects.js';
 import type { Answer } from '../../lib/monitoring/status/answers.js';
 import type { CheckFigures, StatusReport } from '../../lib/monitoring/status/report.js';
-import type { RestoredResult } from '../../lib/cli/restore/result.js';
+import type { RestoredResult } from '../../lib/restore/result.js';
 import type { Mode, Scope } from '../../lib/restore/model.js';
 import type { Plan, Tally } from '../../lib/restore/plan-counts.js';
 import type { RunKind } from '../../lib/runs/kinds.js';

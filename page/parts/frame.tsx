@@ -5,7 +5,6 @@ import { deploymentOf, useDesk } from '../state/desk.js';
 import { isStale } from '../state/feed.js';
 import { showIcon } from '../state/icon.js';
 import { useNow } from '../state/now.js';
-import { statusEvery } from '../state/pace.js';
 import { useTheme } from '../state/theme.js';
 import { clockOf } from '../words/format.js';
 import { verdictOf, type Verdict } from '../words/verdict.js';
@@ -91,9 +90,9 @@ function titleOf([view, id]: readonly string[]): string {
 
 /** The verdict on the status as it is known now, and whether that is old. */
 export function useVerdict(): Verdict & { readonly isOld: boolean } {
-  const { status } = useDesk();
+  const { status, statusEveryMs } = useDesk();
   const now = useNow();
-  const isOld = status.at !== null && (status.error !== null || isStale(status, statusEvery(status.data), now));
+  const isOld = status.at !== null && (status.error !== null || isStale(status, statusEveryMs, now));
   return { ...verdictOf(status, isOld), isOld };
 }
 

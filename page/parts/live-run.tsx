@@ -1,47 +1,39 @@
 import type { RunSummary } from '../api/types.js';
 import { serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
-import { EVERY } from '../state/pace.js';
-import { isOver, runTime, standstill, timeLeft } from '../state/runs.js';
-import { useRun } from '../state/use-run.js';
+import { runTime, standstill, timeLeft } from '../state/runs.js';
 import { duration, progressWords } from '../words/format.js';
 import { runTone } from '../words/snapshot-label.js';
 import { Badge } from './badge.js';
 import { CancelRun } from './cancel-run.js';
-import { Problem } from './problem.js';
 import { RunName } from './run-name.js';
 import { Time } from './time.js';
 
-/** A run under way, followed, with what can be done about it. */
+/** A run under way among others, as the status shows it, with what can be done about it. */
 export function LiveRun({ run }: { readonly run: RunSummary }) {
-  const [{ data, error }] = useRun(run.runId, EVERY.runBeside);
-  const now = data ?? run;
   return (
     <>
       <p class="row-title">
-        <Badge tone={runTone(now)}>{now.state}</Badge> <RunName run={now} />
+        <Badge tone={runTone(run)}>{run.state}</Badge> <RunName run={run} />
       </p>
-      {!isOver(now.state) && <RunProgress run={now} />}
-      {error !== null && <Problem title="Its progress cannot be read; the run itself continues" error={error} />}
-      {!isOver(now.state) && <CancelRun run={now} />}
+      <p class="meta">
+        <code>{run.runId}</code>, begun <Time at={run.createdAt} />
+      </p>
+      <RunProgress run={run} />
+      <CancelRun run={run} />
     </>
   );
 }
 
 /** How far a run is, how its attempts went, and what comes next: what somebody needs who wonders why nothing moves. */
-export function RunProgress({
-  run,
-}: {
-  readonly run: RunSummary & { readonly phases?: readonly { readonly at: string }[] };
-}) {
+export function RunProgress({ run }: { readonly run: RunSummary }) {
   const { status } = useDesk();
   const now = serverTime(status, useNow());
+  const { attempts, lastError, nextAttemptAt, phaseAt, progressedAt } = run;
   const { done, total } = run.progress;
   const amount = total !== null && total > 0 ? { max: total, value: Math.min(done, total) } : {};
   const still = standstill(run, now);
-  const began = run.phases?.at(-1)?.at ?? null;
-  const left = began === null ? null : timeLeft(run.progress, now - Date.parse(began));
-  const { attempts, lastError, nextAttemptAt, progressedAt } = run;
+  const left = phaseAt === null ? null : timeLeft(run.progress, now - Date.parse(phaseAt));
   return (
     <div class="progress">
       <progress aria-label={`Progress of ${run.title} ${run.runId}`} {...amount} />

@@ -12,10 +12,14 @@ export interface Desk {
   readonly route: Route;
   readonly zone: Zone;
   readonly status: Feed<Status>;
+  /** How often the status is asked for, in milliseconds. */
+  readonly statusEveryMs: number;
   readonly snapshots: Feed<SnapshotList>;
   readonly projects: Feed<ProjectList>;
   readonly refresh: { readonly status: () => void; readonly snapshots: () => void; readonly projects: () => void };
   readonly refreshAll: () => void;
+  /** Has the status asked for less often from its next answer on, until what is returned is called: a run is followed. */
+  readonly follow: () => () => void;
 }
 
 export const DeskContext = createContext<Desk | null>(null);

@@ -3,7 +3,6 @@ import type { ListedSnapshot, Plan, RunSummary, RunView, Scope, Tally, WholeScop
 import { duration } from '../words/format.js';
 import { PLAN_LASTS_MS } from './pace.js';
 
-type Items = Extract<Scope, { items: unknown }>;
 type SelectedKeys = Extract<Scope, { families: unknown }>;
 
 /** The snapshot that a restore offers first: what `latest` means. Lists are newest first. */
@@ -68,30 +67,6 @@ function isSelected(scope: object): scope is Exclude<Scope, WholeScope> {
 
 const KINDS = ['projects', 'families', 'matches', 'keys'] as const;
 
-/** `everything`, `project p`, `item p/1`, `project p, family config`. */
-export function scopeWords(scope: Scope): string {
-  if ('all' in scope) return 'everything';
-  if ('project' in scope) return `project ${scope.project}`;
-  if ('items' in scope) return `${scope.items.length === 1 ? 'item' : 'items'} ${scope.items.map(itemName).join(', ')}`;
-  const { families, keys, matches, projects } = scope;
-  const kinds: readonly (readonly [string, readonly string[]])[] = [
-    [projects.length === 1 ? 'project' : 'projects', projects],
-    [families.length === 1 ? 'family' : 'families', families],
-    ['keys matching', matches],
-    [keys.length === 1 ? 'key' : 'keys', keys],
-  ];
-  return kinds.flatMap(([kind, names]) => (names.length === 0 ? [] : [`${kind} ${named(names)}`])).join(', ');
-}
-
-function named(names: readonly string[]): string {
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  return names.slice(0, 3).join(', ') + more;
-}
-
-function itemName({ project, id }: Items['items'][number]): string {
-  return `${project}/${id}`;
-}
-
 /** Whether a restore by this plan would do anything at all. */
 export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
   const keys = total.write + total.overwrite + total.unite + total.fail + total.remove;
@@ -118,11 +93,4 @@ export function outdatedWords(
   if (written) return 'Another restore has written since this plan was begun, or is writing.';
   const age = now - madeAt;
   return age > PLAN_LASTS_MS ? `This plan is ${duration(age)} old: the database may be otherwise by now.` : null;
-}
-
-/** What must be typed before a restore: the server demands the same. */
-export function confirmationFor({ snapshot, scope }: { readonly snapshot: string; readonly scope: Scope }): string {
-  if ('project' in scope) return scope.project;
-  const [item, ...more] = 'items' in scope ? scope.items : [];
-  return item !== undefined && more.length === 0 ? itemName(item) : snapshot;
 }

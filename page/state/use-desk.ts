@@ -8,7 +8,10 @@ import { useFeed } from './use-feed.js';
 
 /** Keeps the three calls of the page going for as long as somebody is signed in. */
 export function useFeeds(api: Api): Omit<Desk, 'api' | 'route' | 'zone'> {
-  const [status, refreshStatus] = useFeed(api.status, statusEvery);
+  const following = useRef(0);
+  const [status, refreshStatus, statusEveryMs] = useFeed(api.status, (data) =>
+    statusEvery(data, following.current > 0),
+  );
   const [snapshots, refreshSnapshots] = useFeed(api.snapshots, EVERY.snapshots);
   const [projects, refreshProjects] = useFeed(api.projects, EVERY.projects);
 
@@ -24,7 +27,14 @@ export function useFeeds(api: Api): Omit<Desk, 'api' | 'route' | 'zone'> {
     () => ({ status: refreshStatus, snapshots: refreshSnapshots, projects: refreshProjects }),
     [refreshStatus, refreshSnapshots, refreshProjects],
   );
-  return { status, snapshots, projects, refresh, refreshAll };
+  const follow = useCallback(() => {
+    following.current += 1;
+    return () => {
+      following.current -= 1;
+      refreshStatus();
+    };
+  }, [refreshStatus]);
+  return { status, statusEveryMs, snapshots, projects, refresh, refreshAll, follow };
 }
 
 /** Changes whenever the list of snapshots may have; null as long as nothing is known. */

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useReducer, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { CallError } from '../api/errors.js';
 import { nextFeed, NOTHING, type Feed, type FeedEvent } from './feed.js';
 
@@ -12,17 +12,22 @@ interface Round<T> {
 }
 
 /**
- * Asks now, every that many milliseconds (a number, or what they are by the last answer; null: not again), and whenever the page comes back into view or the network does. One call
- * at a time; asked for during a call, it is made once more. Nothing is asked while nobody looks.
+ * Asks now, every that many milliseconds (a number, or what they are by the last answer; null: not again), and whenever the
+ * page comes back into view or the network does. One call at a time; asked for during a call, it is made once more. Nothing is
+ * asked while nobody looks. Returns what is known, how to ask at once, and how often it is asked.
  */
-export function useFeed<T>(
+export function useFeed<T, E extends number | null>(
   load: () => Promise<T>,
-  every: number | null | ((data: T | null) => number),
-): readonly [Feed<T>, () => void] {
+  every: E | ((data: T | null) => E),
+): readonly [feed: Feed<T>, refresh: () => void, everyMs: E] {
   const [feed, dispatch] = useReducer<Feed<T>, FeedEvent<T>>(nextFeed as Reducer<T>, NOTHING);
   const round = useRef<Round<T>>({ load, busy: false, again: false, alive: true });
 
-  const everyMs = typeof every === 'function' ? every(feed.data) : every;
+  // By what was so when the last answer came: data are old by the pace at which they were asked for.
+  const everyMs = useMemo(
+    () => (typeof every === 'function' ? every(feed.data) : every),
+    [feed.data, load, typeof every === 'function' || every],
+  );
 
   const refresh = useCallback(() => {
     const state = round.current;
@@ -55,7 +60,7 @@ export function useFeed<T>(
     };
   }, [refresh, everyMs]);
 
-  return [feed, refresh];
+  return [feed, refresh, everyMs];
 }
 
 async function pollWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {

@@ -10,10 +10,9 @@ import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';
 import { useDesk } from '../state/desk.js';
-import { statusEvery } from '../state/pace.js';
 import { asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';
-import { bytes, count, counted, dollars } from '../words/format.js';
+import { bytes, count, counted, day, dollars } from '../words/format.js';
 import { checkGroups, goingSoon } from '../words/health.js';
 import type { Tone } from '../words/tone.js';
 import { Goes } from './snapshots.js';
@@ -23,11 +22,11 @@ const GOING = 5;
 
 /** Every part that has to work, what is missing first. */
 export function HealthView() {
-  const { refresh, status } = useDesk();
+  const { refresh, status, statusEveryMs } = useDesk();
   return (
     <>
       <h1 tabIndex={-1}>Health</h1>
-      <Fed what="The status" feed={status} everyMs={statusEvery(status.data)} onRetry={refresh.status}>
+      <Fed what="The status" feed={status} everyMs={statusEveryMs} onRetry={refresh.status}>
         {(data) => (
           <div class="columns">
             <div class="column">
@@ -283,6 +282,7 @@ function Index({ status: { index } }: { readonly status: Status }) {
 }
 
 function Acknowledged({ status: { acknowledged } }: { readonly status: Status }) {
+  const { zone } = useDesk();
   if (acknowledged.length === 0) return null;
   return (
     <Panel title="Acknowledged alerts">
@@ -294,7 +294,7 @@ function Acknowledged({ status: { acknowledged } }: { readonly status: Status })
             </p>
             <p class="meta">
               <Time at={at} />
-              {until !== null && `, until ${until.slice(0, 10)}`}
+              {until !== null && `, until ${day(until, zone)}`}
             </p>
           </li>
         ))}

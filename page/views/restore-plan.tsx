@@ -1,4 +1,5 @@
 import { useCallback, useState } from 'preact/hooks';
+import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
 import type { RunView, Scope } from '../api/types.js';
 import { TypedWord } from '../dialogs/typed-word.js';
 import { Badge } from '../parts/badge.js';
@@ -11,7 +12,7 @@ import { Steps } from '../parts/steps.js';
 import { Time } from '../parts/time.js';
 import { deploymentOf, serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
-import { changesAnything, confirmationFor, outdatedWords, planOf, scopeWords } from '../state/restore.js';
+import { changesAnything, outdatedWords, planOf } from '../state/restore.js';
 import { go } from '../state/route.js';
 import { isOver } from '../state/runs.js';
 import { isUnderWay, useAction } from '../state/use-action.js';
@@ -121,7 +122,7 @@ function Begin({ planned: { mode, options, scope, snapshot } }: { readonly plann
   const [typed, setTyped] = useState('');
   const isForeign = options.fromSource === true;
   const host = deploymentOf(desk)?.database ?? null;
-  const confirm = confirmationFor({ snapshot, scope });
+  const confirm = confirmationFor(scope, snapshot);
   const isHost = isForeign && host !== null;
   const expected = isHost ? host : confirm;
   const send = useCallback(

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
+import { scopeWords } from '../../lib/restore/scope-words.js';
 import type { Mode, Scope } from '../api/types.js';
 import { Choices } from '../dialogs/choices.js';
 import { ProjectField } from '../dialogs/scope-field.js';
@@ -10,8 +11,7 @@ import { Outcome } from '../parts/outcome.js';
 import { Fed } from '../parts/panel.js';
 import { Time } from '../parts/time.js';
 import { deploymentOf, projectName, useDesk } from '../state/desk.js';
-import { EVERY } from '../state/pace.js';
-import { newestRestorable, scopeWords } from '../state/restore.js';
+import { newestRestorable } from '../state/restore.js';
 import { go } from '../state/route.js';
 import { isOver } from '../state/runs.js';
 import { isUnderWay, useAction } from '../state/use-action.js';
@@ -206,7 +206,7 @@ function useIsForeign(snapshot: string): boolean {
 }
 
 function PlannedBy({ run: id, wanted }: { readonly run: string; readonly wanted: Wanted }) {
-  const [feed, refresh] = useRun(id);
+  const [feed, refresh, everyMs] = useRun(id);
   const run = feed.data;
   const { scope, snapshot, target } = plannedBy(run?.input, wanted);
   const isReady = run !== null && isOver(run.state) && run.state !== 'failed';
@@ -214,12 +214,7 @@ function PlannedBy({ run: id, wanted }: { readonly run: string; readonly wanted:
     <>
       <Pinned snapshot={snapshot} scope={scope} target={target} />
       <Stage at={isReady ? 2 : 1} key={isReady ? 'ready' : 'planning'}>
-        <Fed
-          what="The plan"
-          feed={feed}
-          everyMs={run !== null && isOver(run.state) ? null : EVERY.run}
-          onRetry={refresh}
-        >
+        <Fed what="The plan" feed={feed} everyMs={everyMs} onRetry={refresh}>
           {(planned) => <Plan run={planned} wanted={wanted} />}
         </Fed>
         <p class="buttons">

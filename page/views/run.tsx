@@ -11,12 +11,10 @@ import { Notes, PlanSummary } from '../parts/plan-summary.js';
 import { RestoreResult } from '../parts/restore-result.js';
 import { RunWords } from '../parts/run-name.js';
 import { Steps, Waterfall } from '../parts/steps.js';
-import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';
 import type { RunView as Run } from '../api/types.js';
 import { serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
-import { EVERY } from '../state/pace.js';
 import { changesAnything, fieldsOf, planOf, scopeOf } from '../state/restore.js';
 import { go } from '../state/route.js';
 import { isOver, runTime } from '../state/runs.js';
@@ -24,26 +22,21 @@ import { isUnderWay, useAction } from '../state/use-action.js';
 import { useRun } from '../state/use-run.js';
 import { address } from '../words/address.js';
 import { commands } from '../words/commands.js';
-import { costWords, duration } from '../words/format.js';
+import { costWords, duration, eventTime } from '../words/format.js';
 import { endWords, resultFacts } from '../words/results.js';
 import { inputOf } from '../words/run-words.js';
 import { runTone } from '../words/snapshot-label.js';
 
 /** One run: what was asked for, how far it is or how it ended, its phases, and what can be done next. */
 export function RunView({ id }: { readonly id: string }) {
-  const [feed, refresh] = useRun(id);
+  const [feed, refresh, everyMs] = useRun(id);
   return (
     <>
       <h1 tabIndex={-1}>{feed.data === null ? 'Run' : <RunWords run={feed.data} />}</h1>
       <p class="meta">
         <a href={address(['runs'])}>Runs</a> / <code>{id}</code>
       </p>
-      <Fed
-        what="The run"
-        feed={feed}
-        everyMs={feed.data !== null && !isOver(feed.data.state) ? EVERY.run : null}
-        onRetry={refresh}
-      >
+      <Fed what="The run" feed={feed} everyMs={everyMs} onRetry={refresh}>
         {(run) => <Shown run={run} />}
       </Fed>
     </>
@@ -218,12 +211,16 @@ function Events({ run }: { readonly run: Run }) {
     ...(lastError === null ? [] : [{ at: lastError.at, words: `Error: ${lastError.message} (${lastError.code})` }]),
     ...(run.finishedAt === null ? [] : [{ at: run.finishedAt, words: `Ended: ${run.state}` }]),
   ].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
-  const { zone } = useDesk();
+  const { status, zone } = useDesk();
+  const now = serverTime(status, useNow(30_000));
   return (
     <ol class="events">
       {events.map(({ at, words }, index) => (
         <li key={index}>
-          <span class="meta">{zone === 'utc' ? at.slice(11, 19) : <Time at={at} plain />}</span> {words}
+          <time class="meta" dateTime={at}>
+            {eventTime(at, zone, now)}
+          </time>{' '}
+          <span>{words}</span>
         </li>
       ))}
     </ol>

@@ -11,7 +11,7 @@ import { Time } from '../parts/time.js';
 import { useDesk } from '../state/desk.js';
 import { useFeed } from '../state/use-feed.js';
 import { address } from '../words/address.js';
-import { bytes, count, instant, known, UNKNOWN } from '../words/format.js';
+import { bytes, count, day, instant, known, UNKNOWN, type Zone } from '../words/format.js';
 import { inputOf } from '../words/run-words.js';
 import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/snapshot-label.js';
 import { Diff } from './diff.js';
@@ -46,6 +46,7 @@ interface ShownProps {
 }
 
 function Shown({ snapshot, listed, refresh }: ShownProps) {
+  const { zone } = useDesk();
   const { id, reasons, doubts } = snapshot;
   const label = labelOf(snapshot);
   return (
@@ -65,7 +66,7 @@ function Shown({ snapshot, listed, refresh }: ShownProps) {
       <div class="columns">
         <div class="column">
           <Panel title="What it is">
-            <Facts facts={factsOf(snapshot, listed)} />
+            <Facts facts={factsOf(snapshot, listed, zone)} />
           </Panel>
           <Panel title="Its restores and verifications">
             <Runs id={id} />
@@ -144,7 +145,7 @@ function Acts({ snapshot, refresh }: Pick<ShownProps, 'snapshot' | 'refresh'>) {
   );
 }
 
-function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null): Fact[] {
+function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null, zone: Zone): Fact[] {
   const { createdAt, encrypted, failed, keys, label, own, parts, pinned, plainBytes, previous, purpose } = snapshot;
   const { source, storedBytes, unexplained, unsupported, verification } = snapshot;
   return [
@@ -174,7 +175,7 @@ function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null): Fact[
           ['Kept because', keptWords(listed.kept) || 'no rule keeps it'] as Fact,
           ['Goes', <Goes goesAt={listed.goesAt} kept={listed.kept} />] as Fact,
         ]),
-    ...(pinned === null ? [] : [['Pinned', `${pinned.reason} (${pinned.by}, ${pinned.at.slice(0, 10)})`] as Fact]),
+    ...(pinned === null ? [] : [['Pinned', `${pinned.reason} (${pinned.by}, ${day(pinned.at, zone)})`] as Fact]),
     ['Before it', previous === null ? 'none' : <a href={address(['snapshots', previous.id])}>{previous.id}</a>],
   ];
 }
@@ -249,7 +250,10 @@ function RunsOf({ id }: { readonly id: string }) {
           <ul class="rows">
             {runs.map((run) => (
               <li key={run.runId}>
-                <RunName run={run} /> <span class="meta">{run.state}</span>
+                <RunName run={run} />{' '}
+                <span class="meta">
+                  {run.state}, begun <Time at={run.createdAt} />
+                </span>
               </li>
             ))}
           </ul>

@@ -7,7 +7,7 @@ import { useDesk } from '../state/desk.js';
 import { go } from '../state/route.js';
 import { EVERY } from '../state/pace.js';
 import { address, changed } from '../words/address.js';
-import { bytes, count, counted, known } from '../words/format.js';
+import { bytes, count, counted, day, known } from '../words/format.js';
 import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/snapshot-label.js';
 import { Select } from './runs.js';
 
@@ -136,11 +136,12 @@ function rowOf(snapshot: ListedSnapshot): Row {
 
 /** When retention lets a snapshot go; not known is not never. */
 export function Goes({ goesAt, kept }: Pick<ListedSnapshot, 'goesAt' | 'kept'>) {
+  const { zone } = useDesk();
   if (goesAt !== null)
     return kept.includes('no-rule') || kept.includes('aside-over') ? (
       <>with the next prune</>
     ) : (
-      <>{goesAt.slice(0, 10)}</>
+      <>{day(goesAt, zone)}</>
     );
   if (kept.includes('pinned')) return <>when it is unpinned</>;
   return <>{kept.length === 0 ? 'not known' : 'not in sight'}</>;

@@ -1,15 +1,9 @@
+import { quoted, scopeOptions } from '../../lib/restore/scope-words.js';
 import type { ReindexOrder, RestoreOrder, Scope, WholeScope } from '../api/types.js';
 
 /** What the server is sent, but for what a terminal asks for itself; the scope as the server has understood it. */
 type RestoreWords = Omit<RestoreOrder, 'confirm' | 'scope'> & { readonly scope: Scope };
 type ReindexWords = Omit<ReindexOrder, 'scope'> & { readonly scope?: WholeScope };
-
-const PLAIN_WORD = /^[\w.:@][\w.:@-]*$/;
-
-/** A word as a POSIX shell reads it back unchanged. */
-export function quoted(word: string): string {
-  return PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
 
 /** The command lines that do what the page's buttons do. */
 export const commands = {
@@ -50,26 +44,6 @@ export const commands = {
   drill: () => line(['drill']),
   run: (id: string) => line(['run', quoted(id)]),
 };
-
-function scopeOptions(scope: Scope): string[] {
-  const given = (option: string, entries: readonly string[]): string[] =>
-    entries.flatMap((entry) => [option, quoted(entry)]);
-  if ('all' in scope) return [];
-  if ('project' in scope) return given('--project', [scope.project]);
-  if ('items' in scope) {
-    return given(
-      '--item',
-      scope.items.map(({ project, id }) => `${project}/${id}`),
-    );
-  }
-  const { families, keys, matches, projects } = scope;
-  return [
-    ...given('--project', projects),
-    ...given('--family', families),
-    ...given('--match', matches),
-    ...given('--key', keys),
-  ];
-}
 
 function line(words: readonly string[]): string {
   return ['npx soulcaster-backup', ...words, '--env-file .env'].join(' ');

@@ -1,5 +1,6 @@
+import { scopeWords } from '../../lib/restore/scope-words.js';
 import type { RunView } from '../api/types.js';
-import { fieldsOf, scopeOf, scopeWords } from '../state/restore.js';
+import { fieldsOf, scopeOf } from '../state/restore.js';
 import { bytes, count, counted, duration } from './format.js';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,5 +1,6 @@
+import { scopeWords } from '../../lib/restore/scope-words.js';
 import type { RunSummary } from '../api/types.js';
-import { scopeOf, scopeWords } from '../state/restore.js';
+import { scopeOf } from '../state/restore.js';
 
 /** What people call the run, as the server says it. */
 export function titleWords({ title }: Pick<RunSummary, 'title'>): string {

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import { buildProgram } from '../../lib/cli/program.js';
-import { commands, quoted } from '../../page/words/commands.js';
+import { quoted } from '../../lib/restore/scope-words.js';
+import { commands } from '../../page/words/commands.js';
 
 const ANY = fc
   .string({ unit: anyCharacter, maxLength: 40 })

@@ -5,7 +5,9 @@ import {
   bytes,
   costWords,
   count,
+  day,
   duration,
+  eventTime,
   instant,
   known,
   moment,
@@ -86,6 +88,16 @@ describe('figures in words', () => {
   it('tells instants in UTC, and what is none as it is', () => {
     expect(instant('2026-11-22T02:00:09.412Z')).toBe('2026-11-22 02:00 UTC');
     expect(instant('never')).toBe('never');
+  });
+
+  it('tells events by the second, with the day where that is not today', () => {
+    const now = Date.parse('2026-11-22T03:00:00Z');
+    expect(eventTime('2026-11-22T02:00:09.412Z', 'utc', now)).toBe('02:00:09');
+    expect(eventTime('2026-11-21T23:59:59Z', 'utc', now)).toBe('2026-11-21 23:59:59');
+    expect(eventTime('2026-11-21T23:59:59Z', 'local', now)).toMatch(/^(2026-11-2[12] )?\d\d:\d\d:59$/);
+    expect([eventTime('never', 'utc', now), day('never', 'utc'), day('2026-11-21T23:59:59Z', 'utc')]).toEqual(
+      ['never', 'never', '2026-11-21'], // prettier-ignore
+    );
   });
 
   it('tells what is not known apart from nothing', () => {

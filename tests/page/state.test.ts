@@ -4,13 +4,13 @@ import type { Json } from '../../lib/json.js';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
 import type { Plan } from '../../page/api/types.js';
 import { isStale, nextFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
-import { changesAnything, confirmationFor, newestRestorable, outdatedWords, planOf } from '../../page/state/restore.js';
-import { statusEvery } from '../../page/state/pace.js';
+import { changesAnything, newestRestorable, outdatedWords, planOf } from '../../page/state/restore.js';
+import { runEvery, statusEvery } from '../../page/state/pace.js';
 import { isOver, runBegun, runTime, standstill, timeLeft } from '../../page/state/runs.js';
 import { endWords, resultFacts } from '../../page/words/results.js';
 import { isRestorable, runTone, labelOf } from '../../page/words/snapshot-label.js';
 import { plannedBy, wantedOf } from '../../page/words/wanted.js';
-import { run } from './fixtures-status.js';
+import { run, status } from './fixtures-status.js';
 import { at, MINUTE, NOW, snapshotAt } from './fixtures.js';
 
 const SELECTED = { projects: ['p'], families: ['config'], matches: [], keys: [] };
@@ -199,18 +199,6 @@ describe('restores', () => {
       expect(outdatedWords(plan, [other], NOW)).toBeNull();
   });
 
-  it('are confirmed with the id of what they are about', () => {
-    expect(confirmationFor({ snapshot: 's', scope: { all: true } })).toBe('s');
-    expect(confirmationFor({ snapshot: 's', scope: { project: 'p' } })).toBe('p');
-    const [item, other] = [
-      { project: 'p', id: '1' },
-      { project: 'p', id: '2' },
-    ];
-    expect(confirmationFor({ snapshot: 's', scope: { items: [item] } })).toBe('p/1');
-    expect(confirmationFor({ snapshot: 's', scope: { items: [item, other] } })).toBe('s');
-    expect(confirmationFor({ snapshot: 's', scope: SELECTED })).toBe('s');
-  });
-
   it('take no snapshot that is incomplete, unreadable or damaged', () => {
     const damaged = snapshotAt(0, { verification: { state: 'damaged', at: '', depth: 'lines' } });
     const states = [
@@ -232,14 +220,28 @@ describe('restores', () => {
   });
 });
 
-describe('how often the status is asked for', () => {
-  const storage = (snapshots: number, parts: number) => ({ storage: { snapshots, parts } }) as never;
+describe('how often is asked', () => {
+  const known = (snapshots: number, parts: number, live = 0) => {
+    const runs = Array.from({ length: live }, () => run({ state: 'running', finishedAt: null }));
+    return { ...status({ runs }), storage: { ...status().storage, snapshots, parts } };
+  };
 
-  it('is once a minute, and less often where its listing would cost more than ten requests a minute', () => {
-    expect([null, storage(200, 400), storage(60, 3000)].map(statusEvery)).toEqual([60_000, 60_000, 60_000]);
-    for (const parts of [10_000, 100_000]) {
-      const minutes = statusEvery(storage(500, parts)) / 60_000;
-      expect((6 + Math.ceil((parts + 1500) / 1000)) / minutes).toBeLessThanOrEqual(10);
-    }
+  it('is once a minute for the status, and less often where that would cost more than ten requests a minute', () => {
+    const usual = [null, known(200, 400), known(60, 3000), known(60, 400, 0)];
+    expect(usual.map((each) => statusEvery(each))).toEqual([60_000, 60_000, 60_000, 60_000]);
+    for (const parts of [10_000, 100_000])
+      expect(readsOf(parts) / minutes(statusEvery(known(500, parts)))).toBeLessThanOrEqual(10);
+    expect(statusEvery(known(60, 400, 1))).toBeLessThan(70_000);
   });
+
+  it.each([0, 1, 40, 5000])('is no more than ten requests a minute with a run of %i tasks followed', (tasks) => {
+    const every = runEvery({ tasks });
+    expect(every).toBe(tasks === 0 ? 10_000 : tasks < 1000 ? 20_000 : 60_000);
+    const each = 1 + Math.ceil(tasks / 1000);
+    const beside = statusEvery(known(60, 400, 1), true);
+    expect(each / minutes(every) + (readsOf(400) + 4) / minutes(beside)).toBeLessThanOrEqual(10);
+  });
+
+  const minutes = (ms: number): number => ms / 60_000;
+  const readsOf = (parts: number): number => 5 + Math.ceil((parts + 1500) / 1000);
 });

@@ -1,3 +1,4 @@
+import { withTasksDone } from '../../runs/live.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { unsavedWords } from '../../snapshot/shortfall.js';
 import { wholeManifest } from '../../snapshot/catalog-object.js';
@@ -127,7 +128,8 @@ export type CheckFigures = Omit<GuardState['checks'][number], 'status'> & {
 };
 
 /**
- * All figures: what `gatherFacts` reads, the guard's state, and the lease of each run that is not over. `tryServices` tries
+ * All figures: what `gatherFacts` reads, the guard's state, and of each run that is not over its lease and a listing of the
+ * tasks that are done. `tryServices` tries
  * those that are configured at this moment, within seconds; what else there is stands as the guard found it.
  */
 export async function statusReport(
@@ -167,7 +169,9 @@ export async function statusReport(
       rules.index ?? null,
       rules.index == null ? null : await wholeManifest(context, point.newest),
     ),
-    runs: facts.runs.slice(0, MOST_RUNS).map(runSummary),
+    runs: (await Promise.all(facts.runs.slice(0, MOST_RUNS).map((run) => withTasksDone(context.store, run)))).map(
+      runSummary,
+    ),
     spent: spentBy(facts.runs),
     drills: facts.drills.map(drillFigures),
     alerts,
