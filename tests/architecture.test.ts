@@ -104,6 +104,11 @@ describe('the direction of imports', () => {
     expect(breaking(bad)).toEqual([]);
   });
 
+  it("keeps the database vendor's SDK to the one function that runs a command with it", () => {
+    const importers = IMPORTS.filter(({ to }) => to === '@upstash/redis').map(({ from }) => from);
+    expect([...new Set(importers)]).toEqual(['lib/redis/run-one.ts']);
+  });
+
   it('lets the local stack be reached from its two commands alone', () => {
     const bad = ({ from, to }: Import): boolean => inside(to, 'dev') && !inside(from, 'dev', 'lib/cli');
     expect(breaking(bad)).toEqual([]);

@@ -34,11 +34,10 @@ export function isSentJson(value: WireValue | undefined): value is SentJson {
   return typeof value === 'object' && value !== null && 'json' in value;
 }
 
-/** As RedisReply, of a WireValue. */
-export type WireReply = { readonly value: WireValue } | { readonly error: string };
-
-/** What one command of a batch came to. An `error` is Redis's own text without the command that caused it. */
-export type RedisReply = { readonly value: RedisValue } | { readonly error: string };
+/** What one command came to. An `error` is Redis's own text without the command that caused it. */
+export type Reply<Value> = { readonly value: Value } | { readonly error: string };
+export type RedisReply = Reply<RedisValue>;
+export type WireReply = Reply<WireValue>;
 
 /** What was spent since the port was made. Commands are counted as Upstash bills them, those of a batch one by one. */
 export interface RedisUsage {

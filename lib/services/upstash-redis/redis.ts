@@ -17,8 +17,6 @@ import { parseBody, parseItem, ProtocolError, type Body, type Item } from './rep
 import { parseWireBody } from './sent-json.js';
 import { httpTransport, type HttpAnswer } from './transport.js';
 
-export { upstashSdk } from './sdk.js';
-
 export interface UpstashRedisOptions {
   /** `UPSTASH_REDIS_REST_URL`: https://..., or http:// for a stand-in. */
   readonly url: string;
