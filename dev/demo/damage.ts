@@ -1,4 +1,5 @@
 import type { RedisPort } from '../../lib/ports/redis.js';
+import { runOne } from '../../lib/redis/run-one.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 
 /** The id of one of the projects. */
@@ -28,8 +29,8 @@ export async function loseEverything(redis: RedisPort): Promise<void> {
 }
 
 export async function countKeys(redis: RedisPort): Promise<number> {
-  const [reply] = await redis.pipeline([['DBSIZE']]);
-  return reply !== undefined && 'value' in reply ? Number(reply.value) : 0;
+  const size = await runOne(redis, (sdk) => sdk.dbsize());
+  return 'value' in size ? size.value : 0;
 }
 
 async function* keysOf(redis: RedisPort): AsyncGenerator<Buffer> {

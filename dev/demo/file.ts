@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RedisPort } from '../../lib/ports/redis.js';
+import { runOne } from '../../lib/redis/run-one.js';
 import type { Context } from '../../lib/cli/context.js';
 import { exportFile } from '../../lib/cli/export.js';
 import { counted } from '../../lib/cli/output/format.js';
@@ -23,7 +24,7 @@ export async function fileStory(
     await exportFile(context, snapshot, file, { format: 'jsonl' });
 
     step('Restoring that file into an empty database');
-    await redis.pipeline([['FLUSHALL']]);
+    await runOne(redis, (sdk) => sdk.flushall());
     await restore(context, file, { ...options, fromSource: true, yes: true });
     context.print(`  ${counted(await countKeys(redis), 'key')} in the database: the night, as before`);
   } finally {

@@ -13,6 +13,7 @@ import { findIncident, INCIDENTS, rehearsalOf, type Mended, type Told } from '..
 import { ensurePrograms, REDIS_SERVER } from '../../dev/packages.js';
 import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } from '../../dev/stack/index.js';
 import { projectRoot } from '../project-root.js';
+import { runOne } from '../redis/run-one.js';
 import { createContext, type Context } from './context.js';
 import { counted } from './output/format.js';
 import { facts, table } from './output/table.js';
@@ -231,8 +232,8 @@ async function writeEnvFile(path: string, text: string): Promise<void> {
 
 async function generate(context: Context, stack: Stack, options: { projects: number; items: number }): Promise<void> {
   const { redis } = connect(stack.env, ['redis']);
-  const [size] = await redis.pipeline([['DBSIZE']]);
-  if (size === undefined || 'error' in size || size.value !== 0) {
+  const size = await runOne(redis, (sdk) => sdk.dbsize());
+  if ('error' in size || size.value !== 0) {
     context.note('The database has data from before: nothing was generated.');
     return;
   }

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import type { ProviderBackup, ProviderDatabase, UpstashAccount } from '../ports/upstash-account.js';
+import { runOne } from '../redis/run-one.js';
 import { findBackup } from './find.js';
 
 export interface PlanPorts {
@@ -53,8 +54,8 @@ export async function planRestore(ports: PlanPorts, request: RestoreRequest): Pr
 /** Null when the database does not answer. Another error is not overlooked: a wrong token must be mended first. */
 export async function keysIn(redis: RedisPort): Promise<number | null> {
   try {
-    const [reply] = await redis.pipeline([['DBSIZE']]);
-    if (reply !== undefined && 'value' in reply && typeof reply.value === 'number') return reply.value;
+    const size = await runOne(redis, (sdk) => sdk.dbsize());
+    if ('value' in size && typeof size.value === 'number') return size.value;
   } catch (error) {
     if (error instanceof AppError && error.code === 'redis-unavailable') return null;
     throw error;

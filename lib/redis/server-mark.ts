@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisPort, RedisReply } from '../ports/redis.js';
+import { runOne } from './run-one.js';
 
 /** What a server says of itself at one moment. What it does not say is null. */
 export const serverMarkSchema = z.object({
@@ -35,8 +36,8 @@ export async function markServer(redis: RedisPort): Promise<ServerMark> {
 
 /** The same of `runId` alone; costs a command. */
 export async function runIdOf(redis: RedisPort): Promise<string | null> {
-  const [info] = await redis.pipeline([['INFO', 'server']]);
-  return runIdIn(infoText(info));
+  const info = await runOne(redis, (sdk) => sdk.exec<string>(['INFO', 'server']));
+  return 'value' in info ? runIdIn(info.value) : null;
 }
 
 function infoText(info: RedisReply | undefined): string {

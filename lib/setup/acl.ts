@@ -1,5 +1,6 @@
 import { ok, warn, type CheckGroup } from '../health/doctor.js';
 import type { RedisPort } from '../ports/redis.js';
+import { runOne } from '../redis/run-one.js';
 
 /** The least that snapshots need: they read every key, and write none. */
 const READER = '%R~* +@read +ping +info +time +eval +eval_ro +multi +exec';
@@ -18,9 +19,9 @@ export function aclChecks(open: () => RedisPort, probe: string): CheckGroup {
       run: async () => {
         const redis = open();
         const key = `soulcaster-backup:acl:${probe}`;
-        const [reply] = await redis.pipeline([['SET', key, '1', 'PX', 10_000, 'NX']]);
-        if (reply !== undefined && 'error' in reply) return ok('refused, as it should be: to write');
-        await redis.pipeline([['DEL', key]]);
+        const set = await runOne(redis, (sdk) => sdk.set(key, '1', { px: 10_000, nx: true }));
+        if ('error' in set) return ok('refused, as it should be: to write');
+        await runOne(redis, (sdk) => sdk.del(key));
         return warn(
           'this token may write',
           'For functions that only back up, use the token of a user made by the line above; restores need the standard token.',

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
-import type { RedisCommand, RedisPort, RedisValue } from '../../ports/redis.js';
+import type { RedisCommand, RedisPort, Reply } from '../../ports/redis.js';
 import { isFull } from '../../redis/at-once.js';
+import { runOne } from '../../redis/run-one.js';
 import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 /** A difference of clocks above it, in milliseconds, is worth a warning: expiries are absolute times. */
@@ -31,7 +32,7 @@ export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
 }
 
 async function reach(redis: RedisPort): Promise<Observation> {
-  await runCommand(redis, ['PING']);
+  allowed('PING', await runOne(redis, (sdk) => sdk.ping()));
   return ok(`${redis.host} is reached and accepts the token`);
 }
 
@@ -53,7 +54,7 @@ async function read(redis: RedisPort): Promise<Observation> {
     return null;
   });
   for (const [index, reply] of (atOnce ?? (await redis.pipeline(commands))).entries()) {
-    if ('error' in reply) throw refused(commands[index]?.[0] ?? '', reply.error);
+    allowed(commands[index]?.[0] ?? '', reply);
   }
   return atOnce === null ? warn(FULL, ROOM) : ok('values and expiries are read in one transaction');
 }
@@ -63,17 +64,16 @@ async function readOddNames(redis: RedisPort): Promise<Observation> {
   const odd = Buffer.concat([Buffer.from(`soulcaster-backup:doctor:${randomUUID()}:`), Buffer.from([0xff, 0xfe])]);
   await runCommand(redis, ['TYPE', odd]);
   await runCommand(redis, ['PEXPIRETIME', odd]);
-  const [fields] = await redis.pipeline([['HPEXPIRETIME', odd.toString('hex'), 'FIELDS', '1', 'f']]);
-  const error = fields !== undefined && 'error' in fields ? fields.error : null;
-  if (error !== null && /^NOPERM/i.test(error)) throw refused('HPEXPIRETIME', error);
-  return ok(`names of any bytes are read${error === null ? ', and the expiry of single hash fields' : ''}`);
+  const fields = await runOne(redis, (sdk) => sdk.hpexpiretime(odd.toString('hex'), 'f'));
+  if ('error' in fields && /^NOPERM/i.test(fields.error)) allowed('HPEXPIRETIME', fields);
+  return ok(`names of any bytes are read${'value' in fields ? ', and the expiry of single hash fields' : ''}`);
 }
 
 async function compareClocks(redis: RedisPort, clock: Clock): Promise<Observation> {
   const sent = clock.now();
-  const time = await runCommand(redis, ['TIME']);
+  const time = allowed('TIME', await runOne(redis, (sdk) => sdk.time()));
   const received = clock.now();
-  const [seconds, micros] = Array.isArray(time) ? time.map((part) => Number(String(part))) : [];
+  const [seconds, micros] = Array.isArray(time) ? time.map(Number) : [];
   const theirs = (seconds ?? Number.NaN) * 1000 + (micros ?? 0) / 1000;
   // The answer was made at some moment between the two.
   const skew = theirs < sent ? sent - theirs : Math.max(0, theirs - received);
@@ -83,23 +83,26 @@ async function compareClocks(redis: RedisPort, clock: Clock): Promise<Observatio
 }
 
 async function describe(redis: RedisPort): Promise<Observation> {
-  const keys = await runCommand(redis, ['DBSIZE']);
-  const [info] = await redis.pipeline([['INFO', 'server']]);
-  const text = info !== undefined && 'value' in info ? String(info.value) : '';
+  const keys = allowed('DBSIZE', await runOne(redis, (sdk) => sdk.dbsize()));
+  const info = await runOne(redis, (sdk) => sdk.exec<string>(['INFO', 'server']));
+  const text = 'value' in info ? info.value : '';
   const line = (name: string): string | undefined => new RegExp(`^${name}:(\\S{1,40})`, 'm').exec(text)?.[1];
   const version = line('upstash_version') ?? line('redis_version');
-  return ok(`${Number(keys).toLocaleString('en-US')} keys, server version ${version ?? 'not told'}`);
+  return ok(`${keys.toLocaleString('en-US')} keys, server version ${version ?? 'not told'}`);
 }
 
-async function runCommand(redis: RedisPort, command: RedisCommand): Promise<RedisValue> {
+/** What concerns names of any bytes. */
+async function runCommand(redis: RedisPort, command: RedisCommand): Promise<void> {
   const [reply] = await redis.pipeline([command]);
-  if (reply !== undefined && 'value' in reply) return reply.value;
-  throw refused(command[0], reply?.error ?? 'no answer');
+  allowed(command[0], reply);
 }
 
-function refused(name: string, error: string): AppError {
+/** The value of a reply. Throws `redis-denied` or `redis-command` for what was refused. */
+function allowed<T>(name: string, reply: Reply<T> | undefined): T {
+  if (reply !== undefined && 'value' in reply) return reply.value;
+  const error = reply?.error ?? 'no answer';
   const denied = /^NOPERM/i.test(error);
-  return new AppError(denied ? 'redis-denied' : 'redis-command', `Redis refused ${name}: ${error}`, {
+  throw new AppError(denied ? 'redis-denied' : 'redis-command', `Redis refused ${name}: ${error}`, {
     hint: denied
       ? 'Use the standard token of the database: a read-only one may not SCAN, and a snapshot needs that.'
       : 'Use a database that knows the command: Upstash Redis, or redis-server 7.0 or newer behind a REST proxy.',

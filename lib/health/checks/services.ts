@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError, toAppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { holdsKey } from '../../redis/holds-key.js';
+import { runOne } from '../../redis/run-one.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const METRIC = 'COSINE';
@@ -166,7 +167,7 @@ async function tryScratch(
       );
     }
     const seenAt = primary !== null && (await holdsKey(primary, key)) ? primary.host : null;
-    await redis.pipeline([['DEL', key]]);
+    await runOne(redis, (sdk) => sdk.del(key));
     if (seenAt !== null) return isProtected(` by another name (${redis.host}, ${seenAt})`);
     const size = replies[0] !== undefined && 'value' in replies[0] ? Number(replies[0].value) : 0;
     if (!isDrill || size === 0) return ok(`${redis.host} is reached and takes writes`);
