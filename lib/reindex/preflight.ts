@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import { alone, type Attempt, type StepOutcome } from '../runs/model.js';
-import { runCommands } from './run-commands.js';
+import { runOne } from '../redis/run-one.js';
+import { answerOf } from './run-commands.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { openEmbedding, TRIAL } from './embed/vectors.js';
@@ -46,13 +47,13 @@ export async function demandFit({ vectors }: Pick<ReindexPorts, 'vectors'>, want
 export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope: ReindexScope): Promise<void> {
   const projects = projectsIn(scope);
   if (projects === null) {
-    await runCommands(redis, [['DBSIZE']]);
+    answerOf('DBSIZE', await runOne(redis, (sdk) => sdk.dbsize()));
     return;
   }
   for (const project of projects) {
+    if (!canBeProject(project)) throw noProject(project);
     const keys = [`project:${project}`, `feedback:created:${project}`, `clusters:${project}:all`];
-    const [found] = canBeProject(project) ? await runCommands(redis, [['EXISTS', ...keys]]) : [0];
-    if (Number(found) === 0) throw noProject(project);
+    if (answerOf('EXISTS', await runOne(redis, (sdk) => sdk.exists(...keys))) === 0) throw noProject(project);
   }
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisValue, Reply } from '../ports/redis.js';
 
 /** Commands in one request, at most. */
 const COMMANDS = 500;
@@ -25,7 +25,7 @@ export async function runCommands(redis: RedisPort, commands: readonly RedisComm
 async function fitting(redis: RedisPort, commands: readonly RedisCommand[]): Promise<Answer[]> {
   try {
     const replies = await redis.pipeline(commands);
-    return replies.map((reply, at) => answerOf(commands[at], reply));
+    return replies.map((reply, at) => answerOf(commands[at]?.[0] ?? 'a command', reply));
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'redis-reply-too-large') throw error;
     if (commands.length < 2) return [TOO_LARGE];
@@ -34,10 +34,11 @@ async function fitting(redis: RedisPort, commands: readonly RedisCommand[]): Pro
   }
 }
 
-function answerOf(command: RedisCommand | undefined, reply: RedisReply): Answer {
+/** The value of a reply. Throws `redis-command` when Redis refused the command for another reason than its key's type. */
+export function answerOf<T>(command: string, reply: Reply<T>): T | typeof WRONG_TYPE {
   if ('value' in reply) return reply.value;
   if (reply.error.startsWith('WRONGTYPE')) return WRONG_TYPE;
-  throw new AppError('redis-command', `Redis refused ${command?.[0] ?? 'a command'}`, {
+  throw new AppError('redis-command', `Redis refused ${command}`, {
     hint: 'Re-index with the standard REST token of the database; docs/operations.md names the commands that are needed.',
   });
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisPort, RedisReply } from '../ports/redis.js';
 import { absentKey } from '../redis/absent-key.js';
 import { isFull } from '../redis/at-once.js';
+import { runOne } from '../redis/run-one.js';
 import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { LackCode } from './lacks.js';
 import type { Needs } from './needs.js';
@@ -80,8 +81,8 @@ const DENIED = /^NOPERM|unknown command|not available/i;
 /** An ACL user may be kept from scripts, which no other command tells. */
 async function allowsScripts(redis: RedisPort): Promise<boolean> {
   try {
-    const [reply] = await redis.pipeline([['EVAL', '#!lua flags=no-writes\nreturn 1', 0]]);
-    return reply === undefined || 'value' in reply || !DENIED.test(reply.error);
+    const reply = await runOne(redis, (sdk) => sdk.eval('#!lua flags=no-writes\nreturn 1', [], []));
+    return 'value' in reply || !DENIED.test(reply.error);
   } catch (error) {
     if (error instanceof AppError && error.code === 'redis-denied') return false;
     throw error;
@@ -91,16 +92,17 @@ async function allowsScripts(redis: RedisPort): Promise<boolean> {
 /** Whether the target takes a time; up to 2^46 ms every server does. It is asked with a key that is not there, which changes nothing. */
 function rangeOf(
   redis: RedisPort,
-  command: (time: ExpiryTime) => RedisCommand,
+  command: (time: ExpiryTime) => [name: string, ...args: (string | number)[]],
 ): (time: ExpiryTime) => Promise<boolean> {
   let taken: ExpiryTime = MAX_FIELD_EXPIRY;
   let refused: ExpiryTime | null = null;
   return async (time) => {
     if (compareExpiry(time, taken) <= 0) return true;
     if (refused !== null && compareExpiry(time, refused) >= 0) return false;
-    const [reply] = await redis.pipeline([command(time)]);
+    // The typed methods take no time that JavaScript would round.
+    const reply = await runOne(redis, (sdk) => sdk.exec(command(time)));
     // Who may not write here is told so then.
-    const isRefused = reply !== undefined && 'error' in reply && !/^NOPERM/.test(reply.error);
+    const isRefused = 'error' in reply && !/^NOPERM/.test(reply.error);
     if (isRefused) refused = time;
     else taken = time;
     return !isRefused;

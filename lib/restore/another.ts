@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
-import type { RedisCommand, RedisPort } from '../ports/redis.js';
 import { absentKey } from '../redis/absent-key.js';
 import { holdsKey } from '../redis/holds-key.js';
+import { runOne } from '../redis/run-one.js';
 import type { RestorePorts } from './context.js';
 import type { RestoreInput } from './model.js';
 
@@ -16,10 +16,11 @@ export async function demandAnother(ports: RestorePorts, { target, trigger }: Re
   if (target === null || trigger === 'drill') return;
   const [there, own] = [ports.redisOf(target), ports.redisOf(null)];
   const key = absentKey();
-  // A target that takes no writes says so later, in the words of what was to be written.
-  await quietly(there, ['SET', key, '1', 'PX', PROBE_MS]);
+  // A target that takes no writes says so later, in the words of what was to be written; so does what fails here.
+  const quietly = () => undefined;
+  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(quietly);
   const isSame = await holdsKey(own, key);
-  await quietly(there, ['DEL', key]);
+  await runOne(there, (sdk) => sdk.del(key)).catch(quietly);
   if (!isSame) return;
   throw new AppError(
     'usage',
@@ -28,12 +29,4 @@ export async function demandAnother(ports: RestorePorts, { target, trigger }: Re
       hint: 'Leave the target out to restore into it, or set the variables of the target to another database.',
     },
   );
-}
-
-async function quietly(redis: RedisPort, command: RedisCommand): Promise<void> {
-  try {
-    await redis.pipeline([command]);
-  } catch {
-    // What it refuses or fails at is told by what follows.
-  }
 }

@@ -1,4 +1,5 @@
 import { absentKey } from '../redis/absent-key.js';
+import { runOne } from '../redis/run-one.js';
 import { deniedFieldExpiry, saysDenied } from '../snapshot/read/field-expiry.js';
 import type { CompareOptions } from './compare/index.js';
 import type { RestoreContext, RestoreSettings } from './context.js';
@@ -13,7 +14,7 @@ export async function compareOptions(
   { inFlight }: RestoreSettings,
   signal: AbortSignal,
 ): Promise<CompareOptions> {
-  const [probe] = await redis.pipeline([['HPEXPIRETIME', absentKey(), 'FIELDS', 1, 'f']]);
+  const probe = await runOne(redis, (sdk) => sdk.hpexpiretime(absentKey(), 'f'));
   if (saysDenied(probe)) throw deniedFieldExpiry();
-  return { inFlight, fieldExpiry: probe !== undefined && 'value' in probe, signal, now };
+  return { inFlight, fieldExpiry: 'value' in probe, signal, now };
 }

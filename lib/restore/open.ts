@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
+import { runOne } from '../redis/run-one.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import { boundManifest } from '../snapshot/bound-manifest.js';
 import { loadErasedIds } from '../snapshot/erasures.js';
@@ -46,15 +47,20 @@ async function erasedNow(ports: RestorePorts): Promise<RestoreCheckpoint['erased
 
 /** The mark of a scratch database is no data. */
 async function isEmpty(redis: RedisPort): Promise<boolean> {
-  const [marked] = await redis.pipeline([['EXISTS', SCRATCH_MARK]]);
-  const mark = marked !== undefined && 'value' in marked ? Number(marked.value) : 0;
-  return (await sizeOf(redis)) === mark;
+  const marks = (await isMarked(redis)) ? 1 : 0;
+  return (await sizeOf(redis)) === marks;
+}
+
+/** Whether a database bears the mark of a scratch database. */
+export async function isMarked(redis: RedisPort): Promise<boolean> {
+  const found = await runOne(redis, (sdk) => sdk.exists(SCRATCH_MARK));
+  return 'value' in found && found.value === 1;
 }
 
 /** Keys in a database. Throws `redis-denied` when it does not say. */
 export async function sizeOf(redis: RedisPort): Promise<number> {
-  const [reply] = await redis.pipeline([['DBSIZE']]);
-  if (reply !== undefined && 'value' in reply) return Number(reply.value);
+  const size = await runOne(redis, (sdk) => sdk.dbsize());
+  if ('value' in size) return size.value;
   throw new AppError('redis-denied', 'The target refuses DBSIZE', {
     hint: 'Restore with the standard REST token of the target; docs/operations.md names the commands that are needed.',
   });

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 import { absentKey } from '../redis/absent-key.js';
+import { runOne } from '../redis/run-one.js';
 import type { RunFailure } from '../runs/model.js';
 import type { Plan } from './plan-counts.js';
 
@@ -53,9 +54,8 @@ export async function refusedWrites(redis: RedisPort, plan: Plan): Promise<RunFa
 
 async function tryWrites(redis: RedisPort, types: readonly string[]): Promise<string[]> {
   try {
-    const [reply] = await redis.pipeline([['EVAL', TRY, 1, absentKey(), ...types]]);
-    if (reply === undefined || 'error' in reply || !Array.isArray(reply.value)) return [];
-    return reply.value.map(String);
+    const refused = await runOne(redis, (sdk) => sdk.eval<string[], string[]>(TRY, [absentKey()], [...types]));
+    return 'value' in refused && Array.isArray(refused.value) ? refused.value : [];
   } catch (error) {
     // Scripts are not allowed, or the database is full: then the first write tells.
     if (error instanceof AppError && !error.transient) return [];

@@ -1,5 +1,6 @@
 import type { Clock } from '../ports/clock.js';
 import type { RedisPort } from '../ports/redis.js';
+import { runOne } from '../redis/run-one.js';
 
 /** What was measured stays so for so long: clocks drift slowly, and jump seldom. */
 const VALID_MS = 60_000;
@@ -13,17 +14,19 @@ export async function aheadOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Prom
   const now = clock.now();
   const known = measured.get(redis);
   if (known !== undefined && Math.abs(now - known.at) < VALID_MS) return known.aheadMs;
-  const [reply] = await redis.pipeline([['TIME']]);
+  let sent = now;
+  const time = await runOne(redis, (sdk) => {
+    sent = clock.now();
+    return sdk.time();
+  });
   // In the middle of the request.
-  const aheadMs = Math.round(
-    timeIn(reply !== undefined && 'value' in reply ? reply.value : null, (now + clock.now()) / 2),
-  );
+  const aheadMs = Math.round(timeIn('value' in time ? time.value : null, (sent + clock.now()) / 2));
   measured.set(redis, { at: now, aheadMs });
   return aheadMs;
 }
 
 function timeIn(value: unknown, here: number): number {
-  const [seconds, micros] = Array.isArray(value) ? value.map((part) => Number(String(part))) : [];
+  const [seconds, micros] = Array.isArray(value) ? value.map(Number) : [];
   const at = (seconds ?? Number.NaN) * 1000 + Math.floor((micros ?? Number.NaN) / 1000);
   return Number.isFinite(at) ? at - here : 0;
 }

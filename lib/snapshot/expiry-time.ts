@@ -1,4 +1,4 @@
-import type { RedisArgument, RedisValue } from '../ports/redis.js';
+import type { RedisValue } from '../ports/redis.js';
 
 /**
  * When a key or a hash field expires, in milliseconds since the epoch: a number up to 2^53-1, above it its decimal
@@ -40,7 +40,7 @@ export function isDue(time: ExpiryTime, nowMs: number): boolean {
 }
 
 /** The time as an argument of PEXPIREAT and HPEXPIREAT, to the last digit. */
-export function toArgument(time: ExpiryTime): RedisArgument {
+export function toArgument(time: ExpiryTime): string | number {
   return isExact(time) ? time : String(toBigInt(time));
 }
 

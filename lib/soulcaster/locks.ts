@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisValue } from '../ports/redis.js';
+import { runOne } from '../redis/run-one.js';
 
 /** The application's own lock is held for so long at a time; a restore that dies lets go of it by itself. */
 const LOCK_MS = 15 * 60 * 1000;
@@ -25,8 +26,9 @@ export async function takeLocks(redis: RedisPort, projects: readonly string[], r
 export async function keepLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<void> {
   const [first] = projects;
   if (first === undefined) return;
-  const [left] = await send(redis, [['PTTL', lockOf(first)]]);
-  if (Number(left) < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
+  const left = await runOne(redis, (sdk) => sdk.pttl(lockOf(first)));
+  if ('error' in left) throw refused();
+  if (left.value < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
 }
 
 export async function releaseLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<void> {

@@ -1,7 +1,8 @@
 import { AppError } from '../../errors.js';
-import type { RedisPort, RedisReply } from '../../ports/redis.js';
+import type { RedisPort, Reply } from '../../ports/redis.js';
 import { isFull } from '../../redis/at-once.js';
-import { sizeOf } from '../open.js';
+import { runOne } from '../../redis/run-one.js';
+import { isMarked, sizeOf } from '../open.js';
 import { SCRATCH_MARK } from '../staged.js';
 
 /** Why a database may not be drilled in; null when it may. */
@@ -58,8 +59,7 @@ export async function wipeAndMark(scratch: RedisPort): Promise<boolean> {
 /** What is restored into it is data: a later drill must not wipe that for a mark which one that died has left. */
 export async function removeMark(redis: RedisPort): Promise<void> {
   if (!(await isMarked(redis))) return;
-  const [reply] = await redis.pipeline([['UNLINK', SCRATCH_MARK]]);
-  if (reply !== undefined && 'value' in reply) return;
+  if ('value' in (await runOne(redis, (sdk) => sdk.unlink(SCRATCH_MARK)))) return;
   throw new AppError(
     'redis-denied',
     `The target bears the mark of a scratch database, ${SCRATCH_MARK}, and refuses UNLINK`,
@@ -71,17 +71,12 @@ export async function removeMark(redis: RedisPort): Promise<void> {
 
 /** Empties a scratch database; one that is full as well. */
 export async function wipe(scratch: RedisPort): Promise<void> {
-  demandFlushed(await scratch.pipeline([['FLUSHDB']]));
+  demandFlushed([await runOne(scratch, (sdk) => sdk.flushdb())]);
 }
 
-function demandFlushed(replies: readonly RedisReply[]): void {
+function demandFlushed(replies: readonly Reply<unknown>[]): void {
   if (replies.every((reply) => 'value' in reply)) return;
   throw new AppError('redis-denied', 'The scratch database refuses FLUSHDB', {
     hint: 'Give DRILL_REDIS_REST_TOKEN the standard token of a database that is used for nothing else.',
   });
-}
-
-async function isMarked(redis: RedisPort): Promise<boolean> {
-  const [reply] = await redis.pipeline([['EXISTS', SCRATCH_MARK]]);
-  return reply !== undefined && 'value' in reply && reply.value === 1;
 }

@@ -11,6 +11,7 @@ import {
 import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
+import { runOne } from '../../redis/run-one.js';
 import { parseExpiry } from '../expiry-time.js';
 import type { RecordType } from '../record.js';
 import type { FreshLine } from '../sent-value.js';
@@ -64,7 +65,7 @@ async function readAllowed(redis: RedisPort, keys: readonly TypedKey[]): Promise
     if (!isScriptDenied(error, keys)) throw error;
     const plain = keys.filter(({ key }) => isUtf8(key));
     // Throws as well if the token may not read at all.
-    await redis.pipeline([['EXISTS', absentKey()]]);
+    await runOne(redis, (sdk) => sdk.exists(absentKey()));
     const read = await readFitting(redis, plain);
     let next = 0;
     return keys.map(({ key }) => (isUtf8(key) ? (read[next++] ?? { kind: 'gone' }) : NOT_ALLOWED));

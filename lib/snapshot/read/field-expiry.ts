@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js';
-import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue, Reply } from '../../ports/redis.js';
 import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import {
@@ -51,7 +51,7 @@ export async function probeFieldExpiry(redis: RedisPort): Promise<FieldExpiryPro
 }
 
 /** Whether a server that knows the command does not allow it: then it may have such fields all the same. */
-export function saysDenied(reply: RedisReply | undefined): boolean {
+export function saysDenied(reply: Reply<unknown> | undefined): boolean {
   return reply !== undefined && 'error' in reply && /^NOPERM\b/i.test(reply.error);
 }
 

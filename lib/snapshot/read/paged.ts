@@ -4,6 +4,7 @@ import type { RedisPort, RedisReply } from '../../ports/redis.js';
 import { absentKey } from '../../redis/absent-key.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { isTooLarge, saysTooLarge } from '../../redis/halving.js';
+import { runOne } from '../../redis/run-one.js';
 import { runIdOf } from '../../redis/server-mark.js';
 import type { PagedKey } from '../checkpoint.js';
 import { parseExpiry } from '../expiry-time.js';
@@ -58,7 +59,7 @@ export async function readPage(redis: RedisPort, state: PagedKey, fieldExpiry: b
     return await readAnyPage(redis, state, fieldExpiry);
   } catch (error) {
     if (!isScriptDenied(error, [{ key }])) throw error;
-    await redis.pipeline([['EXISTS', absentKey()]]);
+    await runOne(redis, (sdk) => sdk.exists(absentKey()));
     return giveUp(key, state, NOT_ALLOWED);
   }
 }
