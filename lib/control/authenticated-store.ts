@@ -5,7 +5,7 @@ import type { CreateResult, ObjectStore } from '../ports/store.js';
 import { NO_CIPHER, type ControlCipher } from './cipher.js';
 import { hide, reveal } from './hidden.js';
 import { isControlName } from './names.js';
-import { openControl, signControl, type Objection } from './signature.js';
+import { openControl, signControl, unprovenContent, type Objection } from './signature.js';
 
 /**
  * An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here;
@@ -22,6 +22,8 @@ interface AuthenticatedStore extends ObjectStore {
   ignored(): readonly string[];
   /** The same with the reasons. One that was replaced or removed since is left out once it has been read again. */
   ignoredObjects(): readonly IgnoredObject[];
+  /** See `unprovenIn`. */
+  readUnproven(name: string): Promise<Buffer | null>;
   /** See `passOver`. */
   passOver(name: string, etag: string): void;
 }
@@ -110,8 +112,28 @@ export function authenticatedStore(
     swap: async (name, body, etag) => store.swap(name, isControlName(name) ? sealed(name, body) : body, etag),
     ignored: () => [...ignored.keys()],
     ignoredObjects: () => [...ignored.values()].map(({ object, why }) => ({ object, why })),
+    async readUnproven(name) {
+      // Most are not there at all: then nothing was met.
+      const found = ignored.has(name) ? await store.read(name) : null;
+      if (found === null) return null;
+      const content = unprovenContent(found.body);
+      try {
+        return reveal(cipher, name, content);
+      } catch {
+        return content;
+      }
+    },
     passOver: (name, etag) => void ignore(name, 'unreadable', etag),
   };
+}
+
+/**
+ * What a control object says that was read as absent, if it is there. For those that forbid something (marks of unfinished restores,
+ * pins): such a one counts though nobody vouches for it, as one from before a key was set does not. Whoever could forge it could
+ * remove it as well. One that is garbled comes as it is; null where there is none, or none was met.
+ */
+export function unprovenIn(store: ObjectStore, name: string): Promise<Buffer | null> {
+  return 'readUnproven' in store ? (store as AuthenticatedStore).readUnproven(name) : Promise.resolve(null);
 }
 
 /** What `ignored` of a store says, if it is one that authenticates. */

@@ -21,7 +21,7 @@ export function signControl(signer: Signer, name: string, body: Uint8Array): Buf
   if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
   const content = objectIn(body);
   if (content === null) throw new TypeError(`${name} is not a JSON object`);
-  const fields = Object.fromEntries(Object.entries(content).filter(([field]) => field !== 'auth'));
+  const fields = withoutAuth(content);
   const signature = signer.sign(signedBytes(name, JSON.stringify(fields)));
   return signature === null ? null : encodeJson({ ...fields, auth: { signature } });
 }
@@ -37,6 +37,17 @@ export function openControl(signer: Signer, name: string, stored: Buffer): Opene
   const fits = signer.verify(signedBytes(name, text), signature ?? '');
   if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
   return { ok: true, body: Buffer.from(text) };
+}
+
+/** The content of a control object without its signature, whoever made that; as it is where it is no JSON object. */
+export function unprovenContent(stored: Buffer): Buffer {
+  const content = objectIn(stored);
+  if (content === null) return stored;
+  return Buffer.from(JSON.stringify(withoutAuth(content)));
+}
+
+function withoutAuth(content: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(content).filter(([field]) => field !== 'auth'));
 }
 
 function signedBytes(name: string, text: string): Buffer {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { passOver } from '../control/authenticated-store.js';
+import { passOver, unprovenIn } from '../control/authenticated-store.js';
 import { updateObject } from '../control/write-object.js';
+import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
@@ -18,12 +19,29 @@ type Pins = z.infer<typeof pinsSchema>;
 
 const NONE: Pins = { pinned: [], forgotten: [] };
 
-/** The snapshots that are pinned, by id. */
+/** The snapshots that are pinned, by id, for who shows them: none where the list cannot be read. */
 export async function readPins(store: ObjectStore): Promise<ReadonlyMap<string, Word>> {
   const found = await store.read(PINS_NAME);
-  const pins = parse(found?.body);
-  if (found !== null && pins === NONE) passOver(store, PINS_NAME, found);
-  return new Map(pins.pinned.map((word) => [word.id, word]));
+  const pins = parse(found?.body ?? (await unprovenIn(store, PINS_NAME)));
+  if (found !== null && pins === null) passOver(store, PINS_NAME, found);
+  return byId(pins ?? NONE);
+}
+
+/** The same for who removes snapshots. Throws `damaged` for a list that is there and cannot be read: it must not count as none. */
+export async function demandPins(store: ObjectStore): Promise<ReadonlyMap<string, Word>> {
+  const found = await store.read(PINS_NAME);
+  return byId(demandReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
+}
+
+function byId({ pinned }: Pins): ReadonlyMap<string, Word> {
+  return new Map(pinned.map((word) => [word.id, word]));
+}
+
+function demandReadable(pins: Pins | null): Pins {
+  if (pins !== null) return pins;
+  throw new AppError('damaged', `The list of pinned snapshots, ${PINS_NAME}, cannot be read`, {
+    hint: 'Bring an older version of the object back, or use the version of soulcaster-backup that wrote it. To go without pins: remove the object from the store.',
+  });
 }
 
 /** Pins a snapshot; one that is pinned gets the new reason. */
@@ -48,17 +66,17 @@ export async function writeForgotten(store: ObjectStore, word: Word): Promise<vo
 }
 
 function change(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
-  return updateObject(store, PINS_NAME, 'The list of pinned snapshots', (found) => {
-    const next = edit(parse(found?.body));
+  return updateObject(store, PINS_NAME, 'The list of pinned snapshots', async (found) => {
+    const next = edit(demandReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
     return next === null ? null : encodeJson(next);
   });
 }
 
-/** What cannot be read names none. */
-function parse(body: Buffer | undefined): Pins {
+/** Null for what cannot be read. */
+function parse(body: Buffer | null): Pins | null {
   try {
-    return body === undefined ? { ...NONE } : pinsSchema.parse(decodeJson(body));
+    return body === null ? NONE : pinsSchema.parse(decodeJson(body));
   } catch {
-    return NONE;
+    return null;
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { passOver } from '../control/authenticated-store.js';
+import { passOver, unprovenIn } from '../control/authenticated-store.js';
 import { updateObject } from '../control/write-object.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
@@ -58,9 +58,11 @@ export async function unfinishedOf(store: ObjectStore, source: string): Promise<
 
 async function load(store: ObjectStore, source: string): Promise<Marks> {
   const found = await store.read(marksName(source));
-  if (found === null) return NO_MARKS;
-  const marks = parse(found.body, source);
-  if (marks.unfinished.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, marksName(source), found);
+  const body = found?.body ?? (await unprovenIn(store, marksName(source)));
+  if (body === null) return NO_MARKS;
+  const marks = parse(body, source);
+  if (found !== null && marks.unfinished.some(({ run }) => run === UNKNOWN_RUN))
+    passOver(store, marksName(source), found);
   return marks;
 }
 
@@ -179,8 +181,10 @@ export function unfinishedWords({ kind, run, since }: Ended): string {
 }
 
 async function change(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
-  await updateObject(store, marksName(source), 'The list of restores that did not end', (found) => {
-    const before = found === null ? NO_MARKS : parse(found.body, source);
+  const name = marksName(source);
+  await updateObject(store, name, 'The list of restores that did not end', async (found) => {
+    const body = found?.body ?? (await unprovenIn(store, name));
+    const before = body === null ? NO_MARKS : parse(body, source);
     const after = edit(before);
     return after === before ? null : encodeJson({ source, ...after });
   });

@@ -113,6 +113,8 @@ export function withSnapshotBeside(base: ObjectStore, scratch: ObjectStore, snap
   const home = `snapshots/${snapshot}/`;
   const placeOf = (name: string): ObjectStore => (name.startsWith(home) ? scratch : base);
   return {
+    // What the base knows of objects that do not count goes along.
+    ...base,
     read: (name) => placeOf(name).read(name),
     create: (name, body) => placeOf(name).create(name, body),
     swap: (name, body, etag) => placeOf(name).swap(name, body, etag),

@@ -2,7 +2,7 @@ import { AppError } from '../../errors.js';
 import { demandReason } from '../../snapshot/accept.js';
 import { refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
-import { readPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
+import { demandPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
@@ -69,7 +69,7 @@ export async function forgetSnapshot(
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
     const snapshot = demandListed(stored, id);
-    const pin = (await readPins(ports.store)).get(id);
+    const pin = (await demandPins(ports.store)).get(id);
     if (pin !== undefined) throw pinned(pin);
     if (snapshotsInUse(runs).has(id)) throw inUse(id);
     if (!force) demandAnother(stored, snapshot);
