@@ -60,8 +60,9 @@ export async function performRestore(
     throw error;
   }
   const isEmptied = keys === 0 && (plan.backup.bytes ?? 0) > 0;
-  // Everything was replaced: what earlier restores left half done is gone with the rest.
-  if (!isEmptied) await marked.end(() => true);
+  // Everything was replaced: what earlier restores left half done is gone with the rest. Of one that does not answer nobody knows.
+  const isSeen = !plan.ours || keys !== null;
+  if (!isEmptied && isSeen) await marked.end(() => true);
   if (lease !== null) await releaseLease(ports, lease);
   if (isEmptied) throw emptied(undo);
   return { undo, keys, milliseconds: ports.clock.now() - since };

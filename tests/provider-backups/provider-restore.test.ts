@@ -5,6 +5,8 @@ import { demandTyped, planRestore } from '../../lib/provider-backups/plan.js';
 import { performRestore } from '../../lib/provider-backups/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { dumpOf } from '../support/dumps.js';
 import { going, ID, openProviderRig, STANDBY, TIMES, type ProviderRig } from './provider-rig.js';
 
@@ -136,6 +138,8 @@ describe('a restore at Upstash', () => {
     await main.redis.set('a', 'changed');
     const ended = await performRestore(ports, await rig.plan({ backup: id }), { safety, interrupt: going });
     expect(ended).toMatchObject({ undo: 'unreachable', keys: null });
+    // Nobody has seen what came of it.
+    expect(await unfinishedOf(ports.store, sourceOf(ports.redis.host))).toMatchObject([{ kind: 'restore by Upstash' }]);
     expect([await main.redis.get('a'), saved]).toEqual(['1', []]);
   });
 

@@ -40,6 +40,11 @@ export async function restoreBackup(
   context.document({ dryRun: false, ...planDocument(plan), undo, keysNow: keys, milliseconds });
   const now = keys === null ? '' : `, ${count(keys)} keys now`;
   context.print(`Upstash has restored backup ${plan.backup.id} in ${duration(milliseconds)}${now}.`);
+  if (plan.ours && keys === null) {
+    context.print(
+      'The database does not answer, so that nobody has seen what it holds: its snapshots are doubtful until one is accepted (`npx soulcaster-backup snapshots accept ID --reason TEXT --env-file .env`).',
+    );
+  }
   context.print(undoView(undo));
   context.print(
     'See what differs from our newest snapshot: npx soulcaster-backup diff latest live --keys --env-file .env',
