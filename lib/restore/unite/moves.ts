@@ -30,7 +30,11 @@ export async function placeStep(ports: RestorePorts, attempt: Attempt): Promise<
       for (const name of names) places.add(live.known, live.key, name);
     }
   });
-  await places.save(ports.store, `${livePlaces(attempt.run.id)}${String(state.walked).padStart(12, '0')}.json`);
+  // With its fencing number: an attempt that died here may have come less far than the one that began again at the same key.
+  await places.save(
+    ports.store,
+    `${livePlaces(attempt.run.id)}${String(state.walked).padStart(12, '0')}-${attempt.fence}`,
+  );
   const next = { ...state, goneClusters, spent: addSpent(state.spent, spentSince(redis, before)) };
   return walked.cursor === null ? done(next) : goOnLater(next, walked);
 }

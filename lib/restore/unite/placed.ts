@@ -19,12 +19,16 @@ export interface Placed {
 
 export interface PlacedWriter {
   add(list: ClassifiedKey, key: Buffer, member: Buffer): void;
+  /** Writes all of it under names that begin so. */
   save(store: ObjectStore, name: string): Promise<void>;
 }
 
 export function placedPrefix(run: string): string {
   return `runs/${run}/placed/`;
 }
+
+/** Control objects of more than 64 MiB are not read. An even number: of two hashes each. */
+const PER_OBJECT = 2 ** 20;
 
 export function placedWriter(): PlacedWriter {
   const hashes: bigint[] = [];
@@ -33,8 +37,10 @@ export function placedWriter(): PlacedWriter {
       hashes.push(memberHash(list, member), pairHash(key, member));
     },
     async save(store, name) {
-      const bytes = Buffer.from(BigUint64Array.from(hashes).buffer);
-      await store.create(name, encodeJson({ hashes: bytes.toString('base64') }));
+      for (let from = 0; from < hashes.length; from += PER_OBJECT) {
+        const bytes = Buffer.from(BigUint64Array.from(hashes.slice(from, from + PER_OBJECT)).buffer);
+        await store.create(`${name}-${from}.json`, encodeJson({ hashes: bytes.toString('base64') }));
+      }
     },
   };
 }

@@ -115,7 +115,7 @@ export async function planLists(
     },
     async end() {
       await lists.end();
-      await places?.save(ports.store, `${sourcePlaces(run)}${String(task).padStart(6, '0')}.json`);
+      await places?.save(ports.store, `${sourcePlaces(run)}${String(task).padStart(6, '0')}`);
     },
   };
 }

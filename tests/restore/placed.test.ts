@@ -1,0 +1,32 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { placedPrefix, placedWriter, readPlaced } from '../../lib/restore/unite/placed.js';
+import { classifyKey } from '../../lib/soulcaster/keys.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+
+/** More than an object may hold: larger ones are not read, and what is not read would count as placed nowhere. */
+const MEMBERS = 600_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+const LIST = 'feedback:unclustered:p1';
+
+let folder: FolderStore;
+beforeEach(async () => {
+  folder = await folderStore();
+});
+afterEach(() => folder.remove());
+
+it('where members are is noted in objects that are read again, however many there are', async () => {
+  const places = placedWriter();
+  const [known, key] = [classifyKey(LIST), Buffer.from(LIST)];
+  for (let at = 0; at < MEMBERS; at++) places.add(known, key, Buffer.from(`item-${at}`));
+  await places.save(folder.store, `${placedPrefix('run')}live-000000000000-1`);
+  const sizes: number[] = [];
+  for await (const { size } of folder.store.list(placedPrefix('run'))) sizes.push(size);
+  expect(sizes).toHaveLength(2);
+  expect(Math.max(...sizes)).toBeLessThan(MOST_BYTES);
+  const placed = await readPlaced(folder.store, `${placedPrefix('run')}live-`);
+  for (const at of [0, MEMBERS / 2, MEMBERS - 1]) {
+    expect(placed.here(known, key, Buffer.from(`item-${at}`))).toBe(true);
+    expect(placed.anywhere(classifyKey('cluster:p1:c1:items'), Buffer.from(`item-${at}`))).toBe(true);
+  }
+  expect(placed.anywhere(known, Buffer.from('item'))).toBe(false);
+});
