@@ -34,6 +34,11 @@ export function isSentJson(value: WireValue | undefined): value is SentJson {
   return typeof value === 'object' && value !== null && 'json' in value;
 }
 
+/** The value itself. Throws as `decode` does. */
+export function decoded(value: WireValue): RedisValue {
+  return isSentJson(value) ? value.decode() : value;
+}
+
 /** What one command came to. An `error` is Redis's own text without the command that caused it. */
 export type Reply<Value> = { readonly value: Value } | { readonly error: string };
 export type RedisReply = Reply<RedisValue>;

@@ -202,7 +202,10 @@ export class LineBuffer {
       bytes[start + at] = byte;
       kinds |= CLASS[byte] as number;
     }
-    if (kinds !== 0) return this.plain(JSON.stringify(toText(key)));
+    if (kinds !== 0) {
+      this.plain(JSON.stringify(toText(key)));
+      return;
+    }
     bytes[this.end] = QUOTE;
     this.end = start + key.length;
     bytes[this.end++] = QUOTE;

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import { isSentJson, type RedisValue, type WireValue } from '../ports/redis.js';
+import { decoded, type RedisValue, type WireValue } from '../ports/redis.js';
 import type { ExpiryTime } from './expiry-time.js';
 import { lineHead, type RecordLine, type RecordType, type RecordValue } from './record.js';
 import { toText, type Text } from './text.js';
@@ -44,10 +44,6 @@ export function toValue(type: RecordType, sent: WireValue): RecordValue {
   if (type === 'string' || type === 'json') return toText(asBuffer(value));
   const items = asArray(value).map((item) => toText(asBuffer(item)));
   return type === 'hash' || type === 'zset' ? toPairs(items) : items;
-}
-
-export function decoded(value: WireValue): RedisValue {
-  return isSentJson(value) ? value.decode() : value;
 }
 
 export function asBuffer(value: RedisValue | undefined): Buffer {

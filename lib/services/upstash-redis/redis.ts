@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import {
-  isSentJson,
+  decoded,
   type RedisCommand,
   type RedisPort,
   type RedisReply,
@@ -111,7 +111,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
   async function exact<V extends WireValue>(reply: Item<V>, command: RedisCommand | undefined): Promise<Item<V>> {
     if (command === undefined || 'error' in reply) return reply;
-    const value = isSentJson(reply.value) ? reply.value.decode() : (reply.value as RedisValue);
+    const value = decoded(reply.value);
     if (!isRounded(value)) return reply;
     const path = pathOf(command);
     const found = path === null ? null : await retried(() => exchangeOne(path, command));
