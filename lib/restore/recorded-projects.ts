@@ -117,7 +117,7 @@ const bulk = (text: string | undefined): RedisValue => (text === undefined ? nul
 
 function answer(values: ReadonlyMap<string, Value>, [name, ...args]: RedisCommand): RedisReply {
   const [key = '', ...rest] = args.map(String);
-  if (name === 'EXISTS') return { value: values.has(key) ? 1 : 0 };
+  if (name === 'EXISTS') return { value: [key, ...rest].filter((each) => values.has(each)).length };
   if (name === 'MGET') {
     return { value: [key, ...rest].map((each) => stringOf(values.get(each))) };
   }
@@ -149,7 +149,8 @@ function fieldsReply(
   return name === 'HGET' ? bulk(fields?.get(names[0] ?? '')) : names.map((each) => bulk(fields?.get(each)));
 }
 
-function membersReply(name: string, value: Value | undefined, [first = '', last = '']: readonly string[]): RedisReply {
+function membersReply(name: string, value: Value | undefined, args: readonly string[]): RedisReply {
+  const [first = '', last = ''] = args;
   const as = name.startsWith('Z') ? 'zset' : 'set';
   if (value !== undefined && (value.type !== 'members' || value.as !== as)) return WRONG_TYPE;
   const scores = value?.scores ?? new Map<string, string>();
@@ -158,6 +159,8 @@ function membersReply(name: string, value: Value | undefined, [first = '', last 
       return { value: scores.has(first) ? 1 : 0 };
     case 'ZSCORE':
       return { value: bulk(scores.get(first)) };
+    case 'ZMSCORE':
+      return { value: args.map((member) => bulk(scores.get(member))) };
     case 'SSCAN':
       return { value: [Buffer.from('0'), [...scores.keys()].map((member) => Buffer.from(member))] };
     case 'ZRANGE': {

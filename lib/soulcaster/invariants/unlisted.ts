@@ -1,5 +1,5 @@
-import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
-import { pipelineInHalves } from '../../redis/halving.js';
+import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
+import { byBytes, pipelineInHalves } from '../../redis/halving.js';
 import { buildKey, type ClassifiedKey } from '../keys.js';
 import { textOf } from './context.js';
 import type { Rule } from './rules.js';
@@ -81,15 +81,23 @@ async function findUnnamed(
     const list = buildKey('cluster-jobs-recent', { project });
     return [{ rule: 'cluster-job-not-listed', project, id: job, list }];
   });
-  const replies = await send(
-    redis,
-    asked.map(({ list, id }) => ['ZSCORE', list, id]),
-  );
-  for (const [at, { rule, project, id }] of asked.entries()) {
-    const reply = replies[at];
+  const lists = new Map<string, Asked[]>();
+  for (const each of asked) {
+    const list = lists.get(each.list);
+    if (list === undefined) lists.set(each.list, [each]);
+    else list.push(each);
+  }
+  const scores = await askTogether(redis, [...lists.values()], {
+    all: (group) => ['ZMSCORE', group[0]?.list ?? '', ...group.map(({ id }) => id)],
+    one: ({ list, id }) => ['ZSCORE', list, id],
+    sizeOf: ({ id }) => id.length,
+    parse: (value) => (Array.isArray(value) ? value : null),
+  });
+  for (const each of asked) {
+    const reply = scores.get(each);
     // A list of another type names nothing, and is told of by its own rule.
     const isListed = reply !== undefined && 'value' in reply && reply.value !== null;
-    if (!isListed) found.get(project ?? '')?.broken.push([rule, id]);
+    if (!isListed) found.get(each.project ?? '')?.broken.push([each.rule, each.id]);
   }
 }
 
@@ -98,26 +106,67 @@ async function findDangling(
   found: ReadonlyMap<string, Unlisted>,
   own: readonly ClassifiedKey[],
 ): Promise<void> {
-  const keys = own.filter(({ family }) => family === 'feedback-external');
-  const items = (
-    await send(
-      redis,
-      keys.map((key) => ['GET', buildKey('feedback-external', key)]),
-    )
-  ).map((reply) => ('value' in reply ? textOf(reply.value) : null));
-  const named = keys.flatMap(({ project, source, external }, at) => {
-    const item = items[at] ?? null;
-    return item === null ? [] : [{ project, id: `${source ?? ''}:${external ?? ''}`, item }];
+  const keys = own
+    .filter(({ family }) => family === 'feedback-external')
+    .map((known) => ({ ...known, key: buildKey('feedback-external', known) }));
+  const items = await askTogether(redis, [keys], {
+    all: (group) => ['MGET', ...group.map(({ key }) => key)],
+    one: ({ key }) => ['GET', key],
+    // Each value is an id, as long as the item's own.
+    sizeOf: ({ key }) => 2 * key.length,
+    parse: (value) => (Array.isArray(value) ? value : null),
   });
-  const there = await send(
-    redis,
-    named.map(({ project, item }) => ['EXISTS', buildKey('feedback', { project, item })]),
-  );
-  for (const [at, { project, id }] of named.entries()) {
-    const reply = there[at];
+  const named = keys.flatMap((each) => {
+    const reply = items.get(each);
+    const item = reply !== undefined && 'value' in reply ? textOf(reply.value) : null;
+    const { project, source, external } = each;
+    if (item === null) return [];
+    return [{ project, id: `${source ?? ''}:${external ?? ''}`, key: buildKey('feedback', { project, item }) }];
+  });
+  const there = await askTogether(redis, [named], {
+    all: (group) => ['EXISTS', ...group.map(({ key }) => key)],
+    one: ({ key }) => ['EXISTS', key],
+    sizeOf: ({ key }) => key.length,
+    // A count says of each that it is there only where it is the count of all.
+    parse: (value, group) => (value === group.length ? group.map(() => 1) : null),
+  });
+  for (const each of named) {
+    const reply = there.get(each);
     const isThere = reply !== undefined && 'value' in reply && reply.value === 1;
-    if (!isThere) found.get(project ?? '')?.broken.push(['external-dangling', id]);
+    if (!isThere) found.get(each.project ?? '')?.broken.push(['external-dangling', each.id]);
   }
+}
+
+interface Question<T> {
+  /** One command for a group. */
+  readonly all: (group: readonly T[]) => RedisCommand;
+  readonly one: (item: T) => RedisCommand;
+  /** About what an item adds to the command, or to its reply. */
+  readonly sizeOf: (item: T) => number;
+  /** What a reply to `all` says of each; null where it does not. */
+  readonly parse: (value: RedisValue, group: readonly T[]) => readonly RedisValue[] | null;
+}
+
+/**
+ * The reply of each item, by one command for a group: commands are what is billed and throttled. Where that is refused, or does not
+ * say it of each, its items are asked about one by one.
+ */
+async function askTogether<T>(
+  redis: RedisPort,
+  lists: readonly (readonly T[])[],
+  { all, one, parse, sizeOf }: Question<T>,
+): Promise<ReadonlyMap<T, RedisReply>> {
+  const groups = lists.flatMap((list) => [...byBytes(list, sizeOf)]);
+  const found = new Map<T, RedisReply>();
+  const alone: T[] = [];
+  for (const [at, reply] of (await send(redis, groups.map(all))).entries()) {
+    const group = groups[at] ?? [];
+    const values = 'value' in reply ? parse(reply.value, group) : null;
+    if (values === null) alone.push(...group);
+    else for (const [index, item] of group.entries()) found.set(item, { value: values[index] ?? null });
+  }
+  for (const [at, reply] of (await send(redis, alone.map(one))).entries()) found.set(alone[at] as T, reply);
+  return found;
 }
 
 async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
