@@ -26,6 +26,8 @@ export function reportRestore({ machine, options, snapshot, lanes, over, hottest
     ...lanes.map((lane) => laneTable(lane, keys, plainBytes)),
     `commands per key: ${perKey.writing.toFixed(3)} to write; ${perKey.empty.toFixed(3)} for a whole run into an ` +
       `empty database, ${perKey.full.toFixed(3)} over a full one all of whose keys differ`,
+    `  of them, by phase: ${spentBy(first, keys)}`,
+    `  over a full one: ${spentBy(over, keys)}`,
     `requests per key: ${(first.writing.requests / keys).toFixed(4)} to write; ${(first.spent.requests / keys).toFixed(4)} for a whole run`,
     `over the full database: ${seconds(over.totalMs)}, peak memory ${megabytes(over.peakBytes)} MB (${phasesOf(over.phases)})`,
     `at ${whole(COMMANDS_PER_SECOND)} commands/s, against the objective of ${OBJECTIVE_HOURS} hours:`,
@@ -65,6 +67,17 @@ function phasesOf(/** @type {Readonly<Record<string, number>>} */ phases) {
   return Object.entries(phases)
     .filter(([, ms]) => ms >= 100)
     .map(([name, ms]) => `${name} ${seconds(ms)}`)
+    .join(', ');
+}
+
+/** Commands a key of each phase that takes some. */
+function spentBy(/** @type {any} */ { spentOf }, /** @type {number} */ keys) {
+  /** @type {[string, {commands: number}][]} */
+  const phases = Object.entries(spentOf);
+  return phases
+    .map(([name, { commands }]) => ({ name, perKey: commands / keys }))
+    .filter(({ perKey }) => perKey >= 0.001)
+    .map(({ name, perKey }) => `${name} ${perKey.toFixed(3)}`)
     .join(', ');
 }
 

@@ -42,7 +42,7 @@ export async function benchRestore(options, announce) {
     const snapshot = await takeSnapshot(stage);
     const requests = join(stage.folder, 'requests');
     const recorded = await restore(stage, snapshot.id, 4, ['--record', requests]);
-    await expectLines(requests, recorded.writing.requests);
+    await expectLines(requests, recorded.spentOf.write.requests);
     const lanes = [];
     for (const inFlight of IN_FLIGHT) {
       const sockets = inFlight * Math.min(PARTS_AT_A_TIME, snapshot.parts);

@@ -24,6 +24,27 @@ async function isWriting() {
   return run !== '' && (await loadRun(app.ports.store, run)).record.phase === 'write';
 }
 
+/** Counts what each phase spends: whenever the run's record is saved it says which one begins, or goes on. */
+function countPhases(/** @type {Pick<typeof app.ports, 'redis' | 'store'>} */ { redis, store }) {
+  /** @type {Record<string, {commands: number, requests: number}>} */
+  const spent = {};
+  let [phase, before] = ['', redis.usage()];
+  const swap = store.swap.bind(store);
+  store.swap = async (name, body, etag) => {
+    const swapped = await swap(name, body, etag);
+    if (name !== `runs/${run}/run.json`) return swapped;
+    const { commands, requests } = redis.usage();
+    const sum = (spent[phase] ??= { commands: 0, requests: 0 });
+    sum.commands += commands - before.commands;
+    sum.requests += requests - before.requests;
+    before = redis.usage();
+    ({ phase } = JSON.parse(Buffer.from(body).toString('utf8')));
+    return swapped;
+  };
+  return spent;
+}
+
+const spentOf = countPhases(app.ports);
 const cpuBefore = processorSeconds();
 const started = await startRestore(
   app.engine,
@@ -38,6 +59,8 @@ const started = await startRestore(
     safety: true,
     settle: false,
     confirm: values.id,
+    // The recorder is in front of the same database under an address of its.
+    fromSource: recorder !== null,
     allowIncomplete: false,
     trigger: 'cli',
   }),
@@ -65,6 +88,7 @@ const printed = {
   writing: result.writing,
   /** Of the whole run, the safety snapshot included. */
   spent: app.ports.redis.usage(),
+  spentOf,
   writeMs: result.phases.write,
   totalMs: result.milliseconds,
   phases: result.phases,
