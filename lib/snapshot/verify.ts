@@ -140,7 +140,9 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
     if (part.counts === null) opened = false;
     else addCounts(counts, part.counts);
   }
-  if (await isReplaced(ports, id, by)) {
+  // What is vouched for is the manifest that is there now.
+  const loaded = await openManifest(ports, id, findings);
+  if (loaded !== null && isReplaced(loaded, by, sections.length)) {
     findings.push({
       code: 'manifest-altered',
       subject: manifestName(id),
@@ -167,11 +169,9 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
   return outcome(id, findings, own, { depth, keys: counts.keys });
 }
 
-/** Whether the parts were not all checked by the manifest that is there now. */
-async function isReplaced({ store }: VerifyPorts, id: string, by: ReadonlySet<string>): Promise<boolean> {
-  if (by.size === 0) return false;
-  const found = await store.read(manifestName(id));
-  return by.size > 1 || found === null || !by.has(sha256(found.body));
+/** Whether the parts were not all checked, or not all by this manifest. Results of older versions do not say by which. */
+function isReplaced({ manifest, sha256: stored }: LoadedManifest, by: ReadonlySet<string>, checked: number): boolean {
+  return manifest.parts.length !== checked || by.size > 1 || (by.size === 1 && !by.has(stored));
 }
 
 async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Promise<Finding[]> {

@@ -2,7 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
-import type { Signer } from '../../lib/ports/index.js';
+import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { latestIn, selectedIn } from '../support/trust.js';
 import { loadManifest, signManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { readVerification } from '../../lib/snapshot/verification.js';
@@ -146,6 +146,32 @@ describe('manifests that were tampered with, in a chain of four', () => {
   it("and hold another snapshot's manifest", async () => {
     await writeFile(pathOf(3), await readFile(pathOf(2)));
     expect(await findingsOf(3)).toEqual([`manifest-altered ${nameOf(3)}`]);
+  });
+
+  it('and removed, or replaced by one with a part more, while they are verified', async () => {
+    const { store } = bench.folder;
+    const meddled = (act: () => Promise<unknown>): ObjectStore => {
+      let done = false;
+      return {
+        ...store,
+        async swap(name, body, etag) {
+          const swapped = await store.swap(name, body, etag);
+          const opened = name.endsWith('/run.json') && /"phase": ?"check"/.test(Buffer.from(body).toString());
+          if (opened && !done) await act();
+          done ||= opened;
+          return swapped;
+        },
+      };
+    };
+    const verifiedWith = async (act: () => Promise<unknown>) =>
+      (await bench.verify(of(3).id, { store: meddled(act), signer: UNSIGNED })).result as { findings: object[] };
+    const longer = () =>
+      tamper(3, (manifest) => void (manifest.parts = [...manifest.parts, ...manifest.parts.slice(-1)]), UNSIGNED);
+    expect((await verifiedWith(longer)).findings).toMatchObject([{ code: 'manifest-altered', subject: nameOf(3) }]);
+    expect(await stateOf(3)).toBe('damaged');
+    expect((await verifiedWith(() => rm(pathOf(3)))).findings).toContainEqual(
+      expect.objectContaining({ code: 'manifest-missing', subject: nameOf(3) }),
+    );
   });
 
   it('of a newer format are one clear error', async () => {
