@@ -1,8 +1,8 @@
 import { duplicateLines } from '../snapshot/duplicates.js';
-import { loadManifest } from '../snapshot/manifest.js';
 import { partIndexName } from '../snapshot/part-index.js';
 import { asFacts, type RestoreContext, type RestorePorts } from './context.js';
-import { keySet, readIndex, readSourceIndex, type KeySet } from './key-set.js';
+import { demandIndex, keySet, readSourceIndex, type KeySet } from './key-set.js';
+import { savedManifest } from './saved-manifest.js';
 import { scopeMatcher } from './selected.js';
 import type { LiveKey } from './walk.js';
 
@@ -39,12 +39,12 @@ export async function removableFinder(
 }
 
 async function savedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
-  const manifest = (await loadManifest(ports.store, run))?.manifest;
+  const { doubles, parts } = await savedManifest(ports.store, run);
   return keySet(
     (async function* () {
-      for (const [number, { name }] of (manifest?.parts ?? []).entries()) {
-        const index = await readIndex(ports.store, partIndexName(run, name));
-        if (index !== null) yield { index, without: duplicateLines(manifest?.doubles ?? [], number) };
+      for (const [number, { name }] of parts.entries()) {
+        const index = await demandIndex(ports.store, partIndexName(run, name));
+        yield { index, without: duplicateLines(doubles, number) };
       }
     })(),
   );

@@ -27,16 +27,21 @@ export async function writeIndex(store: ObjectStore, name: string, index: PartIn
  * The keys that the check noted of a part. Throws `damaged` when they are gone: taken for none, they would be removed
  * from the database as what the snapshot does not hold.
  */
-export async function readSourceIndex(store: ObjectStore, run: string, part: number): Promise<UnpackedIndex> {
-  const index = await readIndex(store, sourceIndexName(run, part));
+export function readSourceIndex(store: ObjectStore, run: string, part: number): Promise<UnpackedIndex> {
+  return demandIndex(store, sourceIndexName(run, part));
+}
+
+/** Throws `damaged` when there is none of that name, or none that can be read. */
+export async function demandIndex(store: ObjectStore, name: string): Promise<UnpackedIndex> {
+  const index = await readIndex(store, name);
   if (index !== null) return index;
-  throw new AppError('damaged', `${sourceIndexName(run, part)} is gone from the store, or cannot be read`, {
+  throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
     hint: 'Find out what else writes under runs/ in the store, stop it and start the restore again.',
   });
 }
 
 /** Null when there is none of that name, or none that can be read. */
-export async function readIndex(store: ObjectStore, name: string): Promise<UnpackedIndex | null> {
+async function readIndex(store: ObjectStore, name: string): Promise<UnpackedIndex | null> {
   const index = await readKnown(store, name, partIndexSchema);
   return index === null ? null : unpackIndex(index);
 }

@@ -1,11 +1,12 @@
 import { isId } from '../../runs/ids.js';
 import { isDue } from '../../snapshot/expiry-time.js';
-import { loadManifest, type Manifest } from '../../snapshot/manifest.js';
+import type { Manifest } from '../../snapshot/manifest.js';
 import { keyOf } from '../../snapshot/record.js';
 import { sourceRecords } from '../../snapshot/source-records.js';
 import type { RestoreContext, RestorePorts } from '../context.js';
 import type { TargetRecord } from '../model.js';
 import type { Proof } from '../proof-counts.js';
+import { savedManifest } from '../saved-manifest.js';
 import { itemsIn, listMode } from '../selected.js';
 import { memberPages, membersOf, NAME_BYTES, readLivePages, sameScore, type ListPage } from './members.js';
 import { readPlaced, type Placed } from './placed.js';
@@ -24,7 +25,7 @@ export async function savedLists(
   { input, state }: Pick<RestoreContext, 'input' | 'state'>,
 ): Promise<Manifest | null> {
   if (listMode(input) === 'replace' || state.targetEmpty || state.undo === null || !isId(state.undo)) return null;
-  return (await loadManifest(ports.store, state.undo))?.manifest ?? null;
+  return savedManifest(ports.store, state.undo);
 }
 
 /**
