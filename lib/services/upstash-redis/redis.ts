@@ -6,6 +6,7 @@ import {
   type RedisPort,
   type RedisReply,
   type RedisValue,
+  type Reply,
   type WireReply,
   type WireValue,
 } from '../../ports/redis.js';
@@ -13,7 +14,7 @@ import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../
 import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './arguments.js';
 import { plainErrorText } from './error-text.js';
 import { isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
-import { parseBody, parseItem, ProtocolError, type Body, type Item } from './replies.js';
+import { parseBody, parseItem, ProtocolError, type Body } from './replies.js';
 import { parseWireBody } from './sent-json.js';
 import { httpTransport, type HttpAnswer } from './transport.js';
 
@@ -69,7 +70,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     batch: EncodedBatch,
     commands: readonly RedisCommand[],
     parse: Parse<V>,
-  ): Promise<Item<V>[]> {
+  ): Promise<Reply<V>[]> {
     usage.requests += 1;
     usage.bytesSent += batch.body.length;
     let refused = false;
@@ -90,9 +91,9 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     path: Path,
     commands: readonly RedisCommand[],
     parse: Parse<V>,
-  ): Promise<Item<V>[]> {
+  ): Promise<Reply<V>[]> {
     const batch = encodeBatch(commands, readScript);
-    const send = (): Promise<Item<V>[]> => retried(() => exchange(path, batch, commands, parse));
+    const send = (): Promise<Reply<V>[]> => retried(() => exchange(path, batch, commands, parse));
     if (batch.scripts.length === 0) return send();
     const replies = await send().catch((error: unknown) => {
       if (readScript === 'EVAL_RO' && isDenied(error)) return null;
@@ -109,13 +110,13 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   }
 
   /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
-  async function exact<V extends WireValue>(reply: Item<V>, command: RedisCommand | undefined): Promise<Item<V>> {
+  async function exact<V extends WireValue>(reply: Reply<V>, command: RedisCommand | undefined): Promise<Reply<V>> {
     if (command === undefined || 'error' in reply) return reply;
     const value = decoded(reply.value);
     if (!isRounded(value)) return reply;
     const path = pathOf(command);
     const found = path === null ? null : await retried(() => exchangeOne(path, command));
-    return found !== null && 'value' in found && isNear(value, found.value) ? (found as Item<V>) : { error: INEXACT };
+    return found !== null && 'value' in found && isNear(value, found.value) ? (found as Reply<V>) : { error: INEXACT };
   }
 
   async function exchangeOne(path: `/${string}`, command: RedisCommand): Promise<RedisReply> {
@@ -143,7 +144,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
 
 type Parse<V> = (body: Buffer) => Body<V>;
 
-function toReplies<V>(answer: HttpAnswer, commands: readonly RedisCommand[], now: number, parse: Parse<V>): Item<V>[] {
+function toReplies<V>(answer: HttpAnswer, commands: readonly RedisCommand[], now: number, parse: Parse<V>): Reply<V>[] {
   const body = tryParse(answer, parse);
   if (answer.status !== 200 || 'error' in body) {
     const text = 'error' in body ? body.error : null;
@@ -167,7 +168,7 @@ function tryParse<V>(answer: HttpAnswer, parse: Parse<V>): Body<V> {
   }
 }
 
-function toReply<V>(item: Item<V>, command: RedisCommand | undefined): Item<V> {
+function toReply<V>(item: Reply<V>, command: RedisCommand | undefined): Reply<V> {
   if ('value' in item) return item;
   if (isQuotaError(item.error)) throw quotaError();
   if (isStarting(item.error)) throw unavailableError('The database was started a moment ago and is not ready yet');

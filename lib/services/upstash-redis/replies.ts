@@ -1,13 +1,10 @@
-import type { RedisValue } from '../../ports/redis.js';
+import type { RedisReply, RedisValue, Reply } from '../../ports/redis.js';
 
 /** The body is not what the protocol prescribes. Carries no part of the body: it may hold values. */
 export class ProtocolError extends Error {}
 
-/** One element of a batch's answer, with its value decoded, or Redis's error text as it came. */
-export type Item<Value = RedisValue> = { readonly value: Value } | { readonly error: string };
-
-/** Either the answers to the commands, or the error that the request as a whole met. */
-export type Body<Value = RedisValue> = { readonly items: Item<Value>[] } | { readonly error: string };
+/** Either the answers to the commands, errors as Redis words them, or the error that the request as a whole met. */
+export type Body<Value = RedisValue> = { readonly items: Reply<Value>[] } | { readonly error: string };
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 /** Not in base64's alphabet: tells a number that was kept as text from a string. */
@@ -24,7 +21,7 @@ export function parseValue(json: Buffer): RedisValue {
 }
 
 /** Parses the answer to a single command. */
-export function parseItem(body: Buffer): Item {
+export function parseItem(body: Buffer): RedisReply {
   return parse(body, toItem);
 }
 
@@ -87,7 +84,7 @@ function toBody(parsed: unknown): Body {
   throw new ProtocolError('neither a list of results nor an error');
 }
 
-function toItem(item: unknown): Item {
+function toItem(item: unknown): RedisReply {
   if (!isRecord(item)) throw new ProtocolError('an element that is no object');
   if (typeof item['error'] === 'string') return { error: asUtf8(item['error']) };
   if (item['result'] === undefined) throw new ProtocolError('an element without a result');

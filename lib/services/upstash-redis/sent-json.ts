@@ -1,7 +1,7 @@
 import type { AppError } from '../../errors.js';
-import type { RedisValue, SentJson, WireValue } from '../../ports/redis.js';
+import type { RedisValue, Reply, SentJson, WireValue } from '../../ports/redis.js';
 import { unavailableError } from './failures.js';
-import { parseBody, parseValue, ProtocolError, type Body, type Item } from './replies.js';
+import { parseBody, parseValue, ProtocolError, type Body } from './replies.js';
 
 const BEFORE_VALUE = Buffer.from('{"result":');
 const NULL = Buffer.from('null');
@@ -30,10 +30,10 @@ export function parseWireBody(body: Buffer): Body<WireValue> {
  * any other form than a plain list of results in Upstash's way of writing JSON, such as one with an error in it: that is to
  * be parsed. What stands within a string or list is not checked; whoever reads it finds out whether it is one.
  */
-function sentItems(body: Buffer): Item<WireValue>[] | null {
+function sentItems(body: Buffer): Reply<WireValue>[] | null {
   const end = body[body.length - 1] === LINE_END ? body.length - 1 : body.length;
   if (body[0] !== LIST || body[end - 1] !== LIST_END) return null;
-  const items: Item<WireValue>[] = [];
+  const items: Reply<WireValue>[] = [];
   for (let at = 1; at < end;) {
     if (!standsAt(body, at, BEFORE_VALUE)) return null;
     const from = at + BEFORE_VALUE.length;
