@@ -14,6 +14,8 @@ const alertSchema = z.object({
   subject: z.string(),
   message: z.string(),
   hint: z.string(),
+  /** Of the message, where that names one event: see `digestOf`. Absent in states of earlier versions. */
+  digest: z.string().optional(),
   /** When it opened. */
   since: z.string(),
   /** When it was last told of; null when it never was. */
@@ -43,6 +45,8 @@ const acknowledgementSchema = z.object({
   until: z.string().nullable(),
   /** What the alert said, where its words stand for one event: another one opens it again. Null where they change daily. */
   message: z.string().nullable(),
+  /** Of that message: see `digestOf`. Absent in states of earlier versions. */
+  digest: z.string().optional(),
 });
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
 

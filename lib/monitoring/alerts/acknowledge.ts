@@ -1,10 +1,8 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { changeState, type Acknowledgement, type Alert, type GuardState } from '../state.js';
-import { isOverIn, keyOf, type Condition, type Finding } from './condition.js';
+import { digestOf, isOverIn, keyOf, namesOneEvent, type Condition, type Finding } from './condition.js';
 
-/** Codes whose words name one event; of the others they change while it lasts, such as an age. */
-const NAMES_ONE_EVENT = new Set(['chain-broken', 'snapshot-damaged', 'snapshot-doubtful', 'snapshot-suspicious']);
 const DAY_MS = 24 * 3_600_000;
 /** How long a word holds that was given without an end, where the alert's words do not bind it. */
 const DEFAULT_MS = 7 * DAY_MS;
@@ -36,18 +34,22 @@ function hasEnded({ until }: Acknowledgement, now: number): boolean {
 function covers(word: Acknowledgement, condition: Condition, now: number): boolean {
   if (keyOf(word) !== keyOf(condition)) return false;
   if (hasEnded(word, now)) return false;
-  return word.message === null || word.message === condition.message;
+  return word.message === null || saysTheSame(word, condition);
+}
+
+function saysTheSame({ digest, message }: Pick<Acknowledgement, 'digest' | 'message'>, condition: Condition): boolean {
+  return message === condition.message || digest === digestOf(condition.message);
 }
 
 /** An alert that was told, and that something newer has put right from then on, ends without anybody's word. */
 function supersededBy(alerts: readonly Alert[], condition: Condition, now: number): Acknowledgement[] {
   const { code, endsWith, message, subject } = condition;
   const alert = alerts.find((each) => keyOf(each) === keyOf(condition));
-  if (endsWith === undefined || alert === undefined || alert.message !== message || alert.lastSentAt === null)
+  if (endsWith === undefined || alert === undefined || !saysTheSame(alert, condition) || alert.lastSentAt === null)
     return [];
   if (Date.parse(alert.since) >= endsWith) return [];
   const reason = 'a snapshot was taken since, from which on all is whole';
-  return [{ code, subject, reason, at: new Date(now).toISOString(), until: null, message }];
+  return [{ code, subject, reason, at: new Date(now).toISOString(), until: null, message, digest: digestOf(message) }];
 }
 
 export interface Word {
@@ -72,9 +74,10 @@ export async function acknowledgeByHand(
     );
     if (meant.length === 0) throw notOpen(state.alerts, code);
     given = meant.map((alert) => {
-      const binds = NAMES_ONE_EVENT.has(alert.code);
+      const binds = namesOneEvent(alert);
+      const digest = binds && alert.digest !== undefined ? { digest: alert.digest } : {};
       const end = until ?? (binds ? null : new Date(clock.now() + DEFAULT_MS).toISOString());
-      return { code, subject: alert.subject, reason, at, until: end, message: binds ? alert.message : null };
+      return { code, subject: alert.subject, reason, at, until: end, message: binds ? alert.message : null, ...digest };
     });
     const keys = new Set(given.map(keyOf));
     return {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * What there can be alerts of, and by what it is evaluated: `facts`, which whoever reads the store has; `all-facts`, of which
  * only the guard has met every object, so that others can open it and not end it; `step`, which one step of the guard finds.
@@ -57,6 +59,21 @@ export interface Finding {
 /** Whether something that was not found is over. */
 export function isOverIn(finding: Finding, one: { readonly code: string; readonly subject: string }): boolean {
   return finding.evaluated.has(one.code) && finding.undecided?.has(keyOf(one)) !== true;
+}
+
+/** Codes whose words name one event; of the others they change while it lasts, such as an age. */
+const NAMES_ONE_EVENT = new Set(['chain-broken', 'snapshot-damaged', 'snapshot-doubtful', 'snapshot-suspicious']);
+
+export function namesOneEvent({ code }: { readonly code: string }): boolean {
+  return NAMES_ONE_EVENT.has(code);
+}
+
+/**
+ * By which words that name one event are known again, also where they are encrypted with a key that was changed since. They hold ids
+ * of snapshots, and counts.
+ */
+export function digestOf(words: string): string {
+  return createHash('sha256').update(words).digest('hex').slice(0, 16);
 }
 
 export function keyOf({ code, subject }: { readonly code: string; readonly subject: string }): string {

@@ -1,7 +1,7 @@
 import type { AlertNotice } from '../../ports/alerter.js';
 import { AHEAD_MS } from '../objectives.js';
 import type { Alert } from '../state.js';
-import { isOverIn, keyOf, runbookOf, type Finding } from './condition.js';
+import { digestOf, isOverIn, keyOf, namesOneEvent, runbookOf, type Condition, type Finding } from './condition.js';
 
 /** An alert that lasts is told of again so long after the last time: daily, though a guard is up to an hour late. */
 const REMIND_AFTER_MS = 22 * 3_600_000;
@@ -19,21 +19,23 @@ export function afterEvaluation(alerts: readonly Alert[], finding: Finding, now:
   const kept = alerts.map((alert): Alert => {
     const condition = found.get(keyOf(alert));
     found.delete(keyOf(alert));
-    if (condition !== undefined)
-      return { ...alert, message: condition.message, hint: condition.hint, resolvedAt: null };
+    if (condition !== undefined) return { ...alert, ...wordsOf(condition), resolvedAt: null };
     return isOverIn(finding, alert) ? { ...alert, resolvedAt: alert.resolvedAt ?? at } : alert;
   });
-  const opened = [...found.values()].map(({ code, hint, message, subject }): Alert => ({
-    code,
-    subject,
-    message,
-    hint,
+  const opened = [...found.values()].map((condition): Alert => ({
+    code: condition.code,
+    subject: condition.subject,
+    ...wordsOf(condition),
     since: at,
     lastSentAt: null,
     resolvedAt: null,
     claim: null,
   }));
   return [...kept, ...opened];
+}
+
+function wordsOf({ code, hint, message }: Condition): Pick<Alert, 'digest' | 'hint' | 'message'> {
+  return { message, hint, ...(namesOneEvent({ code }) ? { digest: digestOf(message) } : {}) };
 }
 
 /** Of an alert; a test is of none. */

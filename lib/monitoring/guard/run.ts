@@ -1,6 +1,7 @@
 import { toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Budget } from '../../runs/attempt.js';
+import { acknowledge } from '../alerts/acknowledge.js';
 import { merged, type Condition, type Finding } from '../alerts/condition.js';
 import { notify, type Notified } from '../alerts/notify.js';
 import { pulse } from '../heartbeat.js';
@@ -81,7 +82,7 @@ async function conclude(
   const isWhole = steps.every(({ state }) => state === 'done') && checked?.whole === true;
   const outcomeOf = (open: boolean): GuardReport['outcome'] => (!isWhole ? 'failed' : open ? 'alerts' : 'ok');
   const told: Notified = await notify(parts.ports, finding, (state): GuardState => {
-    const outcome = outcomeOf(finding.conditions.length > 0);
+    const outcome = outcomeOf(acknowledge(state, finding, parts.ports.clock.now()).finding.conditions.length > 0);
     const turn = { steps: [...steps], outcome, heartbeat: parts.alerting.heartbeat ? ping : null };
     return answer({ ...calledBy(state, { at, caller: parts.caller }, parts), ...tried(state, checked, at), ...turn });
   });

@@ -12,7 +12,7 @@ import { recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTimeOf, type Projection, type RecoveryTime } from '../recovery-time.js';
 import { acknowledge } from '../alerts/acknowledge.js';
 import { spentBy, type SpentFigures } from '../cost.js';
-import { merged, type Finding } from '../alerts/condition.js';
+import { keyOf, merged, type Condition, type Finding } from '../alerts/condition.js';
 import { isOfControl } from '../alerts/from-control.js';
 import { evaluateFacts } from '../alerts/from-facts.js';
 import { afterEvaluation } from '../alerts/ledger.js';
@@ -20,12 +20,13 @@ import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';
 import { isOfSource } from '../../runs/fit.js';
 import { indexFigures, type IndexFigures } from './index-figures.js';
-import { readState, type GuardState } from '../state.js';
+import { readState, type Acknowledgement, type GuardState } from '../state.js';
 import {
   evaluateAnswers,
   isTooOld,
   overallState,
   type AlertRules,
+  type AnswerEvidence,
   type Answer,
   type Answers,
   type OverallState,
@@ -143,10 +144,9 @@ export async function statusReport(
   const state = await readState(context.store, context.own);
   const facts = await gatherFacts(context, drills);
   const tried = [...(await trying), readFrom(facts)];
-  const { acknowledged, alerts } = await alertsNow(context, state, facts, rules, failing(tried));
+  const { acknowledged, alerts, control } = await alertsNow(context, state, facts, rules, failing(tried));
   const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
-  const control = alerts.filter(isOfControl);
   const answers = evaluateAnswers({ facts, point, time, control, tried }, state, rules);
   return {
     state: overallState(answers),
@@ -214,6 +214,11 @@ function failing(tried: readonly Tried[]): Finding {
   return { conditions, evaluated: new Set() };
 }
 
+interface AlertsNow extends Pick<StatusReport, 'acknowledged' | 'alerts'> {
+  /** What keeps the store from being relied on. That it was acknowledged closes the alert, and changes nothing of it. */
+  readonly control: AnswerEvidence['control'];
+}
+
 /**
  * The alerts as they are at this moment, by the same rules as the guard's: a guard that is silent must not keep what is
  * wrong from being seen, nor show what is over. What the guard alone can find out is as it left it.
@@ -224,14 +229,24 @@ async function alertsNow(
   facts: Facts,
   rules: AlertRules,
   live: Finding,
-): Promise<Pick<StatusReport, 'acknowledged' | 'alerts'>> {
+): Promise<AlertsNow> {
   const evaluated = evaluateFacts(facts, { ...rules, guard: state });
-  const { acknowledged, finding } = acknowledge(
-    state,
-    merged(evaluated, await stuckNow(context, facts), live),
-    facts.now,
+  const found = merged(evaluated, await stuckNow(context, facts), live);
+  const { acknowledged, finding } = acknowledge(state, found, facts.now);
+  const alerts = openAlerts({ ...state, alerts: afterEvaluation(state.alerts, finding, facts.now) });
+  const words = new Map(
+    [...acknowledged.map(knownWords), ...alerts, ...found.conditions].map((one) => [keyOf(one), one]),
   );
-  return { acknowledged, alerts: openAlerts({ ...state, alerts: afterEvaluation(state.alerts, finding, facts.now) }) };
+  return { acknowledged, alerts, control: [...words.values()].filter(isOfControl) };
+}
+
+/** What only the guard can find out, and found; somebody knows of it, and it is so all the same. */
+function knownWords({
+  code,
+  reason,
+  subject,
+}: Acknowledgement): Pick<Condition, 'message' | 'subject'> & { readonly code: string } {
+  return { code, subject, message: `${code} ${subject} is acknowledged, and not over: ${reason}` };
 }
 
 /** A store that takes no writes does not tell its time, so that nothing is known of how long a run has been silent. */
