@@ -13,7 +13,7 @@ import { qstashQueue, qstashSigningKeys } from '../services/qstash/queue.js';
 import { qstashSchedules } from '../services/qstash-schedules.js';
 import type { RetryPolicy } from '../services/retry.js';
 import { soulcasterBackend } from '../services/soulcaster-backend.js';
-import { standardWebhooks } from '../services/standard-webhooks.js';
+import { signedHeaders, standardWebhooks } from '../services/standard-webhooks.js';
 import { deploymentDoor, taskEndpoint } from '../services/task-endpoint.js';
 import { upstashDeveloper } from '../services/upstash-developer/account.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
@@ -183,6 +183,12 @@ export function connectDoor(origin: string): DeploymentDoor {
 /** A database of which a run takes a bounded number of commands a second, by the clock of the machine. */
 export function paced(redis: RedisPort, commandsPerSecond: number): RedisPort {
   return pacedRedis(redis, clock, commandsPerSecond);
+}
+
+/** Signs a restore webhook with this body; null where no secret is set. Throws `config`. */
+export function signWebhook(env: Environment, body: string): Record<string, string> | null {
+  if ((env['RESTORE_WEBHOOK_SECRET'] ?? '') === '') return null;
+  return signedHeaders({ secret: loadConfig(env, ['webhook']).webhook.RESTORE_WEBHOOK_SECRET, clock }, body);
 }
 
 /** The host that alerts go to. Throws `config` when there is no such address. */

@@ -1,7 +1,8 @@
 import type { Environment } from '../app/config.js';
 import { AppError, toAppError } from '../errors.js';
 import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
-import { connect, connectDoor } from '../app/connect.js';
+import { functionVariables } from '../app/config/of-functions.js';
+import { connect, connectDoor, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/deployment.js';
 import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
@@ -30,7 +31,7 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
 
 async function fromOutside(context: Context, clock: Clock, address: string | true): Promise<number> {
   const { env } = context;
-  const outside = outsideOf(env, address === true ? (env['PUBLIC_URL'] ?? '') : address);
+  const outside = outsideOf(env, clock, address === true ? (env['PUBLIC_URL'] ?? '') : address);
   context.print(`${outside.url}, from outside:`);
   const first = await examineAll(context, clock, [reachChecks(outside)]);
   // What answers in place of the program answers everywhere.
@@ -39,7 +40,7 @@ async function fromOutside(context: Context, clock: Clock, address: string | tru
 }
 
 /** Throws `usage` for what is no address of a deployment. */
-function outsideOf(env: Environment, address: string): Outside {
+function outsideOf(env: Environment, clock: Clock, address: string): Outside {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/') {
     throw new AppError('usage', 'The address of the deployment is none', {
@@ -47,7 +48,15 @@ function outsideOf(env: Environment, address: string): Outside {
     });
   }
   const secrets = { admin: env['ADMIN_TOKEN'] ?? '', cron: env['CRON_SECRET'] ?? '' };
-  return { url: url.origin, door: () => connectDoor(url.origin), expected: deploymentOf(env), secrets };
+  return {
+    url: url.origin,
+    door: () => connectDoor(url.origin),
+    expected: deploymentOf(env),
+    secrets,
+    variables: Object.keys(functionVariables(env)),
+    sign: (body) => signWebhook(env, body),
+    now: () => clock.now(),
+  };
 }
 
 /** Makes the checks, tells each as it comes, and the count of what is wrong. */

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app/app.js';
 import { environment, loadConfig, problemOfSection, type Environment, type Section } from '../app/config.js';
+import { functionVariables } from '../app/config/of-functions.js';
 import { connect, functionLog } from '../app/connect.js';
 import { AppError } from '../errors.js';
 import { tellUnusable, watchedApp } from '../app/guard-app.js';
@@ -36,12 +37,14 @@ export function scheduleEntry(action: Action, isSigned: (queue: Queue, request: 
   return actionEntry(watchedApp, action, () => undefined, { unusable });
 }
 
-/** Answers whoever knows CRON_SECRET, and starts nothing: for whoever wants to know whether it is the right one. */
+/** Answers whoever knows CRON_SECRET, and starts nothing: whether it is the right one, and which variables are set here, by name. */
 export function cronCheck(): Handler {
   return (request) =>
     guarded(functionLog(), () => {
       demandCron(environment(), request);
-      return Promise.resolve(json(200, { cron: true }));
+      return Promise.resolve(
+        json(200, { cron: true, variables: Object.keys(functionVariables(environment())).sort() }),
+      );
     });
 }
 

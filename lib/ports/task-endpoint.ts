@@ -25,8 +25,14 @@ export interface TaskEndpoint {
   knock(): Promise<Knock>;
 }
 
+interface DoorRequest {
+  readonly body?: string;
+  readonly bearer?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** A deployment, as anybody outside sees it. */
 export interface DeploymentDoor {
   /** GET or, with a body, POST. `bearer`: a secret to send along. Redirects are not followed. Throws nothing. */
-  ask(path: string, request?: { readonly body?: string; readonly bearer?: string }): Promise<Knock>;
+  ask(path: string, request?: DoorRequest): Promise<Knock>;
 }

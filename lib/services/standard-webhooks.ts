@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
@@ -47,6 +47,18 @@ export function standardWebhooks({ secret, clock }: StandardWebhooksOptions): We
       if (Math.abs(aheadSeconds) > TOLERANCE_SECONDS) throw stale(aheadSeconds);
       return claims.id;
     },
+  };
+}
+
+/** The headers of a request with this body, signed with the first of the secrets. Throws `config` for one that is malformed. */
+export function signedHeaders({ clock, secret }: StandardWebhooksOptions, body: string): Record<string, string> {
+  const [webhook] = readSecrets(secret) as [Webhook, ...Webhook[]];
+  const at = new Date(Math.floor(clock.now() / 1000) * 1000);
+  const id = `doctor-${randomUUID()}`;
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(at.getTime() / 1000),
+    'webhook-signature': webhook.sign(id, at, body),
   };
 }
 

@@ -16,10 +16,11 @@ export function taskEndpoint(url: string, timeoutMs = TIMEOUT_MS): TaskEndpoint 
 /** The deployment whose addresses begin with `base`, over plain HTTP. */
 export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): DeploymentDoor {
   return {
-    async ask(path, { bearer, body } = {}) {
+    async ask(path, { bearer, body, headers: more = {} } = {}) {
       const url = `${base}${path}`;
       const signal = AbortSignal.timeout(timeoutMs);
       const headers = {
+        ...more,
         'user-agent': 'soulcaster-backup doctor',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { deploymentDoor } from '../../lib/services/task-endpoint.js';
+import { functionVariables } from '../../lib/app/config/of-functions.js';
+import { signWebhook } from '../../lib/app/connect.js';
 import { deploymentOf } from '../../lib/app/connect/deployment.js';
 import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
@@ -83,7 +85,16 @@ async function answer(request: IncomingMessage, response: ServerResponse, header
 
 function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
   const expected = deploymentOf(process.env);
-  return { url, door: () => deploymentDoor(url, LATE_MS * 20), expected, secrets: SECRETS, ...changes };
+  return {
+    url,
+    door: () => deploymentDoor(url, LATE_MS * 20),
+    expected,
+    secrets: SECRETS,
+    variables: Object.keys(functionVariables(process.env)),
+    sign: (body) => signWebhook(process.env, body),
+    now: () => Date.now(),
+    ...changes,
+  };
 }
 
 async function all(outside: Outside): Promise<Record<string, CheckResult>> {
@@ -104,7 +115,9 @@ describe('a deployment from outside', () => {
       'cron-backup': 'ok',
       'cron-guard': 'ok',
       'cron-secret': 'ok',
+      variables: 'ok',
       webhook: 'ok',
+      'webhook-secret': 'ok',
       operators: 'ok',
       configuration: 'ok',
     });
@@ -131,6 +144,40 @@ describe('a deployment from outside', () => {
     expect(newer['configuration']).toMatchObject({ status: 'warn', hint: expect.stringContaining('Deploy again') });
     const none = await all(outsideOf(url, { secrets: { admin: '', cron: '' } }));
     expect([none['cron-secret']?.status, none['configuration']?.status]).toEqual(['skipped', 'skipped']);
+  });
+
+  it('that lacks what is set here, or has another webhook secret, is named', async () => {
+    const url = await serving(deployed);
+    const here = [...Object.keys(functionVariables(process.env)), 'BACKUP_AGE_RECIPIENTS', 'EMBEDDING_MODEL'];
+    const other = { RESTORE_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 8).toString('base64')}` };
+    const seen = await all(outsideOf(url, { variables: here, sign: (body) => signWebhook(other, body) }));
+    expect(seen['variables']).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/BACKUP_AGE_RECIPIENTS, EMBEDDING_MODEL, so that snapshots are in clear text/),
+      hint: expect.stringContaining('deploy --env-file .env'),
+    });
+    expect(seen['webhook-secret']).toMatchObject({
+      ok: false,
+      hint: expect.stringContaining('RESTORE_WEBHOOK_SECRET'),
+    });
+    const little = await all(outsideOf(url, { variables: ['EMBEDDING_MODEL'], sign: () => null }));
+    expect([little['variables']?.status, little['webhook-secret']?.status]).toEqual(['warn', 'skipped']);
+    const uses: string[] = [];
+    for await (const { name } of folder.store.list('webhooks/')) uses.push(name);
+    expect(uses).toEqual([]);
+  });
+
+  it.each([
+    ['of an hour ago', new Date(Date.now() - 3_600_000).toISOString()],
+    ['without a time', null],
+  ])('is not believed to be ok by an answer %s', async (_, at) => {
+    const url = await serving((request, response) => {
+      if (request.url !== '/api/status' || request.headers.authorization !== undefined)
+        return void answer(request, response);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ state: 'ok', at, label: null }));
+    });
+    expect((await all(outsideOf(url)))['status']).toMatchObject({ ok: false, detail: expect.stringContaining('old') });
   });
 
   it('without a separate secret, or without the headers of its page, is named', async () => {

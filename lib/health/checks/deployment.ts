@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { DeploymentDoor, Knock } from '../../ports/task-endpoint.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { costOfLacking } from './promises.js';
 import { hostFault, evaluateRefusal } from './way-back.js';
 
 /** Which deployment is meant, as the configuration here has it; null for what is not set here. */
@@ -18,6 +19,11 @@ export interface Outside {
   readonly expected: Expected;
   /** As set here; empty where they are not. */
   readonly secrets: { readonly admin: string; readonly cron: string };
+  /** Names of the variables that are set here for the functions. */
+  readonly variables: readonly string[];
+  /** The headers of a webhook with this body, signed with RESTORE_WEBHOOK_SECRET; null where that is not set. May throw `config`. */
+  readonly sign: (body: string) => Readonly<Record<string, string>> | null;
+  readonly now: () => number;
 }
 
 type Answer = Extract<Knock, { kind: 'answer' }>;
@@ -43,13 +49,17 @@ export function deploymentChecks(outside: Outside): CheckGroup[] {
       const name = path.replace('/api/cron/', 'cron-');
       return [{ name, run: () => refusal(outside, path, 'callers without CRON_SECRET') }];
     }),
-    [{ name: 'cron-secret', run: () => cronSecret(outside) }],
+    [
+      { name: 'cron-secret', run: () => cronSecret(outside) },
+      { name: 'variables', run: () => variables(outside) },
+    ],
     [
       {
         name: 'webhook',
         run: () => refusal(outside, '/api/webhooks/restore', 'what is not signed', { body: '{}' }),
       },
     ],
+    [{ name: 'webhook-secret', run: () => webhookSecret(outside) }],
     [{ name: 'operators', run: () => refusal(outside, '/api/snapshots', 'callers without ADMIN_TOKEN') }],
     [{ name: 'configuration', run: () => configuration(outside) }],
   ];
@@ -99,9 +109,10 @@ async function page({ door, url }: Outside): Promise<Observation> {
   );
 }
 
+const STALE_MS = 10 * 60_000;
 const statusSchema = z.object({ state: z.enum(['ok', 'degraded', 'unknown']), at: z.string().nullable().optional() });
 
-async function anonymousStatus({ door, url }: Outside): Promise<Observation> {
+async function anonymousStatus({ door, now, url }: Outside): Promise<Observation> {
   const knock = await door().ask('/api/status');
   const fault = hostFault(knock, url, '/api/status');
   if (fault !== null) return fault;
@@ -118,6 +129,13 @@ async function anonymousStatus({ door, url }: Outside): Promise<Observation> {
     return fail(
       `${url}/api/status shows figures to anybody: ${figures.slice(0, 5).join(', ')}`,
       'Deploy the present version.',
+    );
+  }
+  // It is computed again after three minutes at most.
+  if (seen.state === 'ok' && !(Math.abs(now() - Date.parse(seen.at ?? '')) < STALE_MS)) {
+    return fail(
+      `${url}/api/status says ok, as of ${seen.at ?? 'no time'}: what is shown is old, or the clocks are apart`,
+      "See what stands between here and the deployment and keeps answers (a CDN, a proxy), and this machine's clock.",
     );
   }
   if (seen.state === 'ok') return ok('the deployment says ok');
@@ -138,6 +156,49 @@ async function cronSecret({ door, secrets, url }: Outside): Promise<Observation>
   return fail(
     `the deployment does not take the CRON_SECRET that is set here (HTTP ${knock.status})`,
     'Set the same CRON_SECRET here and in the Vercel project, and deploy again: Vercel sends the one of the project.',
+  );
+}
+
+const variablesSchema = z.object({ variables: z.array(z.string()) });
+
+/** Whether the functions have what is set here for them: without a recipient, say, they would save in clear text. */
+async function variables({ door, secrets, variables: here }: Outside): Promise<Observation> {
+  if (secrets.cron === '') return skip('not tried: CRON_SECRET is not set here');
+  const knock = await door().ask('/api/cron/check', { bearer: secrets.cron });
+  const there = knock.kind === 'answer' ? variablesSchema.safeParse(knock.json).data?.variables : undefined;
+  if (there === undefined) return skip('not tried: the deployment is of a version that does not tell');
+  const lacking = here.filter((name) => !there.includes(name));
+  if (lacking.length === 0)
+    return ok(`all variables that are set here for the functions are set there (${here.length})`);
+  const cost = costOfLacking(lacking);
+  const words = `set here and not there: ${lacking.join(', ')}${cost === null ? '' : `, so that ${cost}`}`;
+  const hint = 'Set them in the Vercel project and deploy again: `npx soulcaster-backup deploy --env-file .env`.';
+  return cost === null ? warn(words, hint) : fail(words, hint);
+}
+
+/** Of no form that starts anything: what the signature lets in is refused for its body. */
+const NO_RESTORE = '[]';
+
+async function webhookSecret({ door, sign, url }: Outside): Promise<Observation> {
+  const headers = sign(NO_RESTORE);
+  if (headers === null) return skip('not tried: RESTORE_WEBHOOK_SECRET is not set here');
+  const path = '/api/webhooks/restore';
+  const knock = await door().ask(path, { body: NO_RESTORE, headers });
+  const fault = hostFault(knock, url, path);
+  if (fault !== null) return fault;
+  const { problem, status } = knock as Answer;
+  if (problem?.code === 'invalid')
+    return ok('the deployment takes what is signed with the RESTORE_WEBHOOK_SECRET that is set here');
+  if (problem?.code === 'signature-wrong') {
+    return fail(
+      'the deployment does not take the RESTORE_WEBHOOK_SECRET that is set here',
+      'Set the same RESTORE_WEBHOOK_SECRET here and in the Vercel project, and deploy again.',
+    );
+  }
+  const why = problem === null ? '' : ` (${problem.code}): ${problem.detail}`;
+  return fail(
+    `${url}${path} answers ${status} to a signed request${why}`,
+    'Correct its variables in the Vercel project and deploy again; see the log of the function there.',
   );
 }
 
