@@ -16,6 +16,8 @@ export interface UpstashVectorOptions {
   readonly metric?: Metric;
   /** Default: a random one. */
   readonly token?: string;
+  /** One that may look and not write. Default: none. */
+  readonly readOnlyToken?: string;
   /** Default: a free one. */
   readonly port?: number;
   /** Milliseconds until queries and the counts of `info` see a write; default 20. Infinity: never. */
@@ -60,9 +62,9 @@ const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
  * metadata a vector; a daily limit of writes; namespaces that come with their first vector; and, on demand, the faults of VectorFaults.
  *
  * Not modelled: durability, sparse and hybrid indexes, the vendor's own embedding (`upsert-data`, `query-data`),
- * metadata filters, `update`, `random`, resumable queries, renaming a namespace, read-only tokens, rate
+ * metadata filters, `update`, `random`, resumable queries, renaming a namespace, rate
  * limits and other quotas than the day's writes but as a fault. Queries are exact, and see deletions at once. Guessed, for want of documentation: the size limit of a
- * request, statuses of refusals other than 401, 404 and 422, that reading a namespace that does not exist finds
+ * request, statuses of refusals other than 401, 404 and 422, a read-only token's among them, that reading a namespace that does not exist finds
  * nothing, and that a namespace in the path is percent-decoded.
  * Sources: upstash.com/docs/vector/api/endpoints and the SDKs' source.
  */
@@ -77,6 +79,7 @@ export async function startUpstashVector(options: UpstashVectorOptions = {}): Pr
     {
       store,
       token,
+      readOnlyToken: options.readOnlyToken ?? null,
       faults,
       requestLimitBytes: options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES,
       onRequest: ({ endpoint }) => requests.set(endpoint, (requests.get(endpoint) ?? 0) + 1),

@@ -10,6 +10,8 @@ import type { VectorStore } from './store.js';
 export interface ServerContext {
   readonly store: VectorStore;
   readonly token: string;
+  /** May look and not write; null for none. */
+  readonly readOnlyToken: string | null;
   readonly faults: FaultBox;
   readonly requestLimitBytes: number;
   /** Told of every authorised request, before anything goes wrong with it. */
@@ -58,12 +60,14 @@ async function readBody(incoming: IncomingMessage, limit: number): Promise<Buffe
 }
 
 function replyTo(incoming: IncomingMessage, body: Buffer | number, context: ServerContext): Reply | 'hang' | 'cut' {
-  const { store, faults } = context;
+  const { readOnlyToken, store, faults, token } = context;
   if (!['GET', 'POST', 'PUT', 'DELETE'].includes(incoming.method ?? '')) return problem(405, 'Method not allowed');
-  if (!isAuthorised(incoming, context.token)) return problem(401, 'Unauthorized: Invalid auth token');
+  const mayRead = readOnlyToken !== null && isAuthorised(incoming, readOnlyToken);
+  if (!mayRead && !isAuthorised(incoming, token)) return problem(401, 'Unauthorized: Invalid auth token');
   if (typeof body === 'number') return problem(413, `Request of ${body} bytes is over the limit`);
   const [path = '', query = ''] = (incoming.url ?? '/').split('?', 2);
   const request = toRequest(path, body);
+  if (mayRead && WRITES.has(request.endpoint)) return problem(403, 'Forbidden: the token is read-only');
   context.onRequest(request);
   const fault = faults.take(request);
   if (fault === 'hang') return 'hang';
@@ -77,6 +81,8 @@ function replyTo(incoming: IncomingMessage, body: Buffer | number, context: Serv
   });
   return fault === 'lose-reply' ? 'cut' : reply;
 }
+
+const WRITES = new Set(['upsert', 'delete', 'reset', 'delete-namespace']);
 
 function toRequest(path: string, body: Buffer): VectorRequest {
   const [endpoint = '', namespace = '', ...rest] = path.split('/').slice(1);

@@ -73,7 +73,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
     ...promiseChecks(isSet),
     [{ name: 'variables', run: () => Promise.resolve(variablesOf(env)) }],
     needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
-      redisChecks(() => connect(env, ['redis']).redis, clock),
+      redisChecks(() => connect(env, ['redis']).redis, clock, true),
     ),
     needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
       storeChecks(
@@ -155,11 +155,11 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
   const vectorNames = ['UPSTASH_VECTOR_REST_URL', 'UPSTASH_VECTOR_REST_TOKEN'];
   return [
     group('index', vectorNames, 'not set: vectors are not rebuilt', () =>
-      indexChecks(
-        () => connect(env, ['vectors']).vectors,
-        () => dimensionsOf(env),
-        () => otherModel(env),
-      ),
+      indexChecks(() => connect(env, ['vectors']).vectors, {
+        dimensions: () => dimensionsOf(env),
+        other: () => otherModel(env),
+        writes: true,
+      }),
     ),
     ...(nextNames.some((name) => (env[name] ?? '') !== '')
       ? [nextIndexCheck(() => connectNextIndex(env), usedIndex(env))]

@@ -26,9 +26,8 @@ export function liveServices(env: Environment): TryServices {
       () =>
         indexChecks(
           () => connect(env, ['vectors'], patience).vectors,
-          () => dimensionsOf(env),
-          // The status tells of it as an alert.
-          () => Promise.resolve(null),
+          // The status tells of another model as an alert.
+          { dimensions: () => dimensionsOf(env), other: () => Promise.resolve(null), writes: false },
         ),
     ],
     ['GEMINI_API_KEY', () => embedderReachChecks(() => connect(env, ['embedder'], patience).embedder)],

@@ -44,7 +44,12 @@ async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
 function trySigning(signer: Signer): Observation {
   const probe = randomBytes(PROBE_BYTES);
   const signature = signer.sign(probe);
-  if (signature === null) return ok('signatures can be checked here, but not made: only the public key is set');
+  if (signature === null) {
+    return warn(
+      'signatures can be checked here, but not made: nothing that writes works, so no backup, restore, verification or guard',
+      'Where runs are moved set BACKUP_SIGNING_KEY to the private key; to look and to try (--dry-run) the public one is enough.',
+    );
+  }
   if (signer.verify(probe, signature) === true) return ok('signed a probe and checked it');
   return fail('a signature that was just made is not accepted', 'Set a fresh BACKUP_SIGNING_KEY.');
 }

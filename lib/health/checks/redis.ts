@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { RedisCommand, RedisPort, Reply } from '../../ports/redis.js';
+import { absentKey } from '../../redis/absent-key.js';
 import { isFull } from '../../redis/at-once.js';
 import { runOne } from '../../redis/run-one.js';
 import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
@@ -17,8 +18,11 @@ export function reachChecks(open: () => RedisPort): CheckGroup {
   return [{ name: 'redis', run: () => reach(open()) }];
 }
 
-/** All that a snapshot asks of the database, in small. Nothing is written. `open` may throw `config`. */
-export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
+/**
+ * All that a snapshot asks of the database, in small. Nothing is written. `restores`: whether a restore may be asked for as well.
+ * `open` may throw `config`.
+ */
+export function redisChecks(open: () => RedisPort, clock: Clock, restores = false): CheckGroup {
   let opened: RedisPort | null = null;
   const redis = (): RedisPort => (opened ??= open());
   return [
@@ -26,6 +30,7 @@ export function redisChecks(open: () => RedisPort, clock: Clock): CheckGroup {
     { name: 'redis-scan', run: () => scan(redis()) },
     { name: 'redis-read', run: () => read(redis()) },
     { name: 'redis-names', run: () => readOddNames(redis()) },
+    ...(restores ? [{ name: 'redis-writes', run: () => mayWrite(redis()) }] : []),
     { name: 'redis-clock', run: () => compareClocks(redis(), clock) },
     { name: 'redis-server', run: () => describe(redis()) },
   ];
@@ -67,6 +72,23 @@ async function readOddNames(redis: RedisPort): Promise<Observation> {
   const fields = await runOne(redis, (sdk) => sdk.hpexpiretime(odd.toString('hex'), 'f'));
   if ('error' in fields && /^NOPERM/i.test(fields.error)) allowed('HPEXPIRETIME', fields);
   return ok(`names of any bytes are read${'value' in fields ? ', and the expiry of single hash fields' : ''}`);
+}
+
+/** What a script that may write nothing is told of UNLINK: the user's rights are looked at first. */
+const TRY_WRITE = `local reply = redis.pcall('unlink', KEYS[1])
+return type(reply) == 'table' and reply.err or ''`;
+
+/** A token that may read alone is enough to back up, and not to restore. */
+async function mayWrite(redis: RedisPort): Promise<Observation> {
+  const reply = await runOne(redis, (sdk) => sdk.evalRo(TRY_WRITE, [absentKey()], []));
+  if ('error' in reply)
+    return { status: 'skipped', detail: 'not known whether the token may write: it may run no script', hint: null };
+  if (!/NOPERM|permission|can't run this command/i.test(String(reply.value)))
+    return ok('the token may write, as a restore has to');
+  return warn(
+    'the token may read alone: backups work, a restore into this database would be refused',
+    'Where restores are made set UPSTASH_REDIS_REST_TOKEN to the standard token; docs/operations.md (Least privilege) has the commands that are needed.',
+  );
 }
 
 async function compareClocks(redis: RedisPort, clock: Clock): Promise<Observation> {

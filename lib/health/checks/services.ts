@@ -7,20 +7,22 @@ import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js'
 
 const METRIC = 'COSINE';
 
-/**
- * The index that re-indexing writes to: reached, of the embeddings' dimension, and compared by the cosine. `other`: what
- * there is to tell of vectors in it that were made with another model than is configured; null for nothing.
- */
-export function indexChecks(
-  open: () => Ports['vectors'],
-  dimensions: () => number,
-  other: () => Promise<{ readonly message: string; readonly hint: string } | null>,
-): CheckGroup {
+interface IndexQuestions {
+  readonly dimensions: () => number;
+  /** What there is to tell of vectors in it that were made with another model than is configured; null for nothing. */
+  readonly other: () => Promise<{ readonly message: string; readonly hint: string } | null>;
+  /** Whether writing is tried as well, which counts for the plan's daily limit. */
+  readonly writes: boolean;
+}
+
+/** The index that re-indexing writes to: reached, of the embeddings' dimension, and compared by the cosine. */
+export function indexChecks(open: () => Ports['vectors'], { dimensions, other, writes }: IndexQuestions): CheckGroup {
   return [
     {
       name: 'index',
       run: async () => {
-        const { dimensions: has, metric } = await open().info();
+        const index = open();
+        const { dimensions: has, metric, namespaces } = await index.info();
         const wanted = dimensions();
         if (has !== wanted) {
           return fail(
@@ -36,10 +38,30 @@ export function indexChecks(
         }
         const mixed = await other();
         if (mixed !== null) return fail(mixed.message, mixed.hint);
-        return ok(`reached; ${has} dimensions, compared by the cosine`);
+        const refused = writes ? await tryIndexWrite(index, Object.keys(namespaces)) : null;
+        return refused ?? ok(`reached${writes ? ' and written to' : ''}; ${has} dimensions, compared by the cosine`);
       },
     },
   ];
+}
+
+/** Removes a vector that is not there, which a read-only token may not. Null where it may, or where a limit of the plan says no more. */
+async function tryIndexWrite(
+  index: Ports['vectors'],
+  [namespace = '']: readonly string[],
+  prefix = 'UPSTASH_VECTOR_REST_',
+): Promise<Observation | null> {
+  const error = await index.remove(namespace, [`soulcaster-backup:doctor:${randomUUID()}`]).then(
+    () => null,
+    (cause: unknown) => toAppError(cause),
+  );
+  if (error === null) return null;
+  if (error.code === 'vector-quota') return warn(`reached; ${error.message}`, error.hint);
+  if (error.code !== 'vector-denied') return fail(error.message, error.hint.replaceAll('UPSTASH_VECTOR_REST_', prefix));
+  return fail(
+    'the token may read the index and not write to it, so that no vector could be rebuilt',
+    `Set ${prefix}TOKEN to the standard token of the index (Upstash console, Vector), not the read-only one.`,
+  );
 }
 
 /** The index that a re-index may build beside: its dimensions are those of whatever model is chosen for it. `used`: by the application. */
@@ -58,11 +80,14 @@ export function nextIndexCheck(open: () => Ports['vectors'], used: string | null
             'Set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to a second index, or build under a suffix: `npx soulcaster-backup reindex --all --into :SUFFIX --env-file .env`.',
           );
         }
-        if (seen.metric === METRIC) return ok(`reached; ${seen.dimensions} dimensions, compared by the cosine`);
-        return fail(
-          `the index compares by ${seen.metric} instead of ${METRIC}`,
-          'Make an index with the cosine and set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to it.',
-        );
+        if (seen.metric !== METRIC) {
+          return fail(
+            `the index compares by ${seen.metric} instead of ${METRIC}`,
+            'Make an index with the cosine and set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to it.',
+          );
+        }
+        const refused = await tryIndexWrite(index, Object.keys(seen.namespaces), 'UPSTASH_VECTOR_NEXT_REST_');
+        return refused ?? ok(`reached and written to; ${seen.dimensions} dimensions, compared by the cosine`);
       },
     },
   ];

@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkGroups } from '../../lib/app/checks.js';
+import type { Environment } from '../../lib/app/config.js';
+import { generateSigningKey } from '../../lib/app/connect/keys.js';
+import { examine, type CheckResult } from '../../lib/health/doctor.js';
+import { systemClock } from '../../lib/services/clock.js';
+import { ACL_COMMAND } from '../../lib/setup/acl.js';
+import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
+import { startUpstashVector } from '../../dev/upstash-vector/index.js';
+import { startTestDatabase } from '../support/test-database.js';
+
+/** What doctor says of one thing: the first check of its group that fails, or the one of this name. */
+async function told(name: string, env: Environment): Promise<CheckResult | undefined> {
+  const clock = systemClock();
+  const groups = checkGroups(env, clock).filter((group) => group.some((check) => check.name === name));
+  const results: CheckResult[] = [];
+  for await (const one of examine(clock, groups)) results.push(one);
+  return results.find((one) => !one.ok) ?? results.find((one) => one.name === name);
+}
+
+describe('doctor names a token that may look and not write', () => {
+  it('of the index, and of the one to build beside', async () => {
+    const vector = await startUpstashVector({ token: 'right', readOnlyToken: 'reader' });
+    for (const [name, prefix] of [
+      ['index', 'UPSTASH_VECTOR_REST_'],
+      ['index-next', 'UPSTASH_VECTOR_NEXT_REST_'],
+    ] as const) {
+      const of = (token: string) => told(name, { [`${prefix}URL`]: vector.url, [`${prefix}TOKEN`]: token });
+      const result = await of('reader');
+      expect(result).toMatchObject({ status: 'fail', detail: expect.stringContaining('not write') });
+      expect(result?.hint).toContain(`${prefix}TOKEN`);
+      expect(await of('right')).toMatchObject({ status: 'ok' });
+    }
+    await vector.stop();
+  });
+
+  it('of the signing keys, and of the database', async () => {
+    const { publicKey } = generateSigningKey();
+    expect(await told('signature', { BACKUP_SIGNING_PUBLIC_KEY: publicKey })).toMatchObject({ status: 'warn' });
+    const database = await startTestDatabase();
+    const [, ...words] = ACL_COMMAND.replace('PASSWORD', 'secret-word').split(' ');
+    await database.redis.call('ACL', ...words, '+command');
+    const of = async (user: string): ReturnType<typeof told> => {
+      const redis = await startUpstashRedis({ redisUrl: `${database.url}${user}`, token: 'right' });
+      const env = { UPSTASH_REDIS_REST_URL: redis.url, UPSTASH_REDIS_REST_TOKEN: 'right' };
+      const result = await told('redis-writes', env);
+      await redis.stop();
+      return result;
+    };
+    const seen = await of('?username=soulcaster-backup&password=secret-word');
+    expect(seen).toMatchObject({
+      name: 'redis-writes',
+      status: 'warn',
+    });
+    expect(await of('')).toMatchObject({ name: 'redis-writes', status: 'ok' });
+    await database.stop();
+  });
+});
