@@ -1,4 +1,5 @@
 import xxhash from 'xxhash-wasm';
+import { AppError } from '../../errors.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import type { ClassifiedKey } from '../../soulcaster/keys.js';
@@ -52,7 +53,8 @@ export async function readPlaced(store: ObjectStore, prefix: string): Promise<Pl
   const chunks: BigUint64Array[] = [];
   for (const name of names) {
     const found = await store.read(name);
-    if (found === null) continue;
+    // Taken for none, members would be put into a second list, or taken out of the right one.
+    if (found === null) throw gone(name);
     const { hashes } = decodeJson(found.body) as { hashes: string };
     const bytes = Uint8Array.from(Buffer.from(hashes, 'base64'));
     chunks.push(new BigUint64Array(bytes.buffer));
@@ -84,6 +86,12 @@ function hashOf(first: Buffer, second: Buffer): bigint {
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32LE(first.length);
   return hasher.h64Raw(Buffer.concat([length, first, second]));
+}
+
+function gone(name: string): AppError {
+  return new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
+    hint: 'Find out what else writes under runs/ in the store, stop it and start the restore again.',
+  });
 }
 
 function contains(sorted: BigUint64Array, wanted: bigint): boolean {
