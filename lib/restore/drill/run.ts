@@ -116,6 +116,7 @@ async function objectionToDrill(ports: DrillPorts, snapshot: string): Promise<st
   if (manifest !== undefined && !hasIdentity(ports.encryptor, manifest)) {
     return `snapshot ${snapshot} is encrypted and there is no age identity here to open it; drill on a machine that has it: npx soulcaster-backup drill --local --env-file .env`;
   }
+  if (manifest?.counts.keys === 0) return `snapshot ${snapshot} holds no key, so that to restore it proves nothing`;
   return objectionTo(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
 }
 
