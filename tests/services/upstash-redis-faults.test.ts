@@ -158,6 +158,26 @@ describe('what may be tried again', () => {
   });
 });
 
+describe('the limit of commands a second, which others share', () => {
+  const refused = answer(429, { error: 'ERR too many commands per second' });
+  const reply = [{ value: Buffer.from('OK') }];
+
+  it('is waited for many times, never for long', async () => {
+    const retry = { attempts: 3, baseMs: 200, capMs: 20_000 };
+    expect(await port([...Array.from({ length: 40 }, () => refused), GOOD], { retry }).pipeline([SET])).toEqual(reply);
+    expect(slept).toHaveLength(40);
+    expect(Math.max(...slept)).toBeLessThanOrEqual(1000);
+    expect(await failure(port([refused], { retry }))).toMatchObject({ code: 'redis-limit', transient: true });
+    expect(slept).toHaveLength(40 + 59);
+  });
+
+  it('is not waited for where commands must not be sent twice', async () => {
+    const retry = { attempts: 1, baseMs: 200, capMs: 20_000 };
+    expect(await failure(port([refused, GOOD], { retry }))).toMatchObject({ code: 'redis-limit' });
+    expect(slept).toEqual([]);
+  });
+});
+
 describe('limits and headers', () => {
   it('gives up a reply over its limit half way, once', async () => {
     const endless: Behaviour = (response) => {

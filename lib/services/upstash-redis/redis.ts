@@ -40,6 +40,12 @@ export function databaseHost(url: string): string {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
 
+/**
+ * The limit of commands a second passes within a second, and a refusal has run nothing. Those who share it win it by chance, so
+ * that several tasks of a restore may each be refused many times: half a minute in all.
+ */
+const WHILE_LIMITED = { attempts: 60, steadyMs: 1000 };
+
 type Path = '/pipeline' | '/multi-exec';
 
 /**
@@ -84,8 +90,10 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     }
   }
 
-  const retried = <T>(send: () => Promise<T>): Promise<T> =>
-    withRetry(options.clock, send, options.retry ?? DEFAULT_RETRY);
+  const retry = options.retry ?? DEFAULT_RETRY;
+  const policyFor = ({ code }: AppError): RetryPolicy =>
+    code === 'redis-limit' && retry.attempts > 1 ? { ...retry, ...WHILE_LIMITED } : retry;
+  const retried = <T>(send: () => Promise<T>): Promise<T> => withRetry(options.clock, send, policyFor);
 
   async function run<V extends WireValue>(
     path: Path,

@@ -2,6 +2,11 @@ import type { RecordType } from '../record.js';
 
 const MIN_PAGE = 4;
 const MAX_PAGE = 1000;
+/**
+ * A read has about this many commands at most, since it passes the bound of commands a second as a whole: half of a database's
+ * limit, one read and what the application sends have room beside each other.
+ */
+const MAX_COMMANDS = 600;
 /** A mean is that of about this many of the last keys. */
 const REMEMBERED = 500;
 /** What is assumed before the first key counts as much as this many keys. */
@@ -30,13 +35,16 @@ export function pageSizes(pageBytes: number, bytesPerKey: number): PageSizes {
   const all = mean(bytesPerKey, 4 * REMEMBERED);
   const strings = mean(bytesPerKey, REMEMBERED);
   const others = mean(bytesPerKey, REMEMBERED);
-  const fitting = (bytes: number): number => Math.min(MAX_PAGE, Math.max(MIN_PAGE, pageBytes / Math.max(bytes, 1)));
+  const fitting = (bytes: number, most: number): number =>
+    Math.min(most, Math.max(MIN_PAGE, pageBytes / Math.max(bytes, 1)));
   return {
     get bytesPerKey() {
       return all.value;
     },
-    pageSize: () => Math.floor(fitting(all.value)),
-    shareOf: (type) => 1 / fitting((type === 'string' ? strings : others).value),
+    pageSize: () => Math.floor(fitting(all.value, MAX_PAGE)),
+    // Strings share an MGET, so that each takes the command for its expiry alone.
+    shareOf: (type) =>
+      1 / (type === 'string' ? fitting(strings.value, MAX_COMMANDS) : fitting(others.value, MAX_COMMANDS / 2)),
     note(type, lineBytes) {
       const bytes = lineBytes * WIRE_FACTOR;
       all.add(bytes);
