@@ -3,7 +3,7 @@ import { startUpstashRedis } from './server.js';
 
 /**
  * The stand-in in a separate process: `node main.js --redis redis://127.0.0.1:6379 --token T [--port P]
- * [--read-only-token T] [--limit BYTES]`. Prints `{"url":"http://..."}` when it is ready; SIGTERM or SIGINT stops it.
+ * [--read-only-token T] [--limit BYTES] [--commands-per-second N]`. Prints `{"url":"http://..."}` when it is ready; SIGTERM or SIGINT stops it.
  */
 const { values } = parseArgs({
   options: {
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '0' },
     'read-only-token': { type: 'string' },
     limit: { type: 'string' },
+    'commands-per-second': { type: 'string' },
   },
 });
 
@@ -26,6 +27,7 @@ const standIn = await startUpstashRedis({
   port: Number(values.port),
   ...(values['read-only-token'] === undefined ? {} : { readOnlyToken: values['read-only-token'] }),
   ...(values.limit === undefined ? {} : { requestLimitBytes: Number(values.limit) }),
+  ...(values['commands-per-second'] === undefined ? {} : { commandsPerSecond: Number(values['commands-per-second']) }),
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void standIn.stop());
 process.stdout.write(`${JSON.stringify({ url: standIn.url })}\n`);

@@ -53,9 +53,9 @@ export async function runProgram(path, args, variables = {}) {
 }
 
 /**
- * Starts a server in a separate process; resolves when it has printed a line of JSON.
+ * Starts a server in a separate process; resolves when it has printed a line of JSON. `stop` returns the last line of JSON.
  * @param {readonly string[]} args of node
- * @returns {Promise<{ready: any, stop(): Promise<void>}>}
+ * @returns {Promise<{ready: any, stop(): Promise<any>}>}
  */
 export async function startNode(args) {
   const child = spawn(process.execPath, args, { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
@@ -64,13 +64,16 @@ export async function startNode(args) {
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [null])]);
   if (line === null) throw new Error(`node ${args.join(' ')} ended before it was ready`);
+  let last = line;
+  lines.on('line', (next) => (last = next));
   return {
     ready: JSON.parse(line),
     async stop() {
-      const gone = once(child, 'exit');
+      const gone = once(child, 'close');
       child.kill('SIGTERM');
       await gone;
       process.removeListener('exit', onExit);
+      return JSON.parse(last);
     },
   };
 }

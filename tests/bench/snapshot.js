@@ -16,6 +16,7 @@ const REDIS_CLI = { binary: 'redis-cli', packages: ['redis-tools'] };
  * @property {number} latencyMs
  * @property {boolean} profile
  * @property {{items: number, delays: readonly number[]}} reindex
+ * @property {{rate: number, projects: number, items: number, small: number}} limiter
  *
  * @typedef {object} Round What one round measured; the processes ran one after the other.
  * @property {any} snapshot

@@ -27,9 +27,10 @@ const REDIS_ARGS = ['--repl-diskless-sync-delay', '0'];
  * A loaded redis-server, and the stand-in for Upstash's REST protocol in front of it.
  * @param {Data} data
  * @param {number} latencyMs
+ * @param {number | null} [commandsPerSecond] what the database lets pass; null: all
  * @returns {Promise<Stage>}
  */
-export async function setStage(data, latencyMs) {
+export async function setStage(data, latencyMs, commandsPerSecond = null) {
   const folder = await mkdtemp(join(tmpdir(), 'soulcaster-bench-'));
   const token = randomBytes(16).toString('hex');
   /** @type {(() => Promise<void>)[]} */
@@ -42,7 +43,15 @@ export async function setStage(data, latencyMs) {
     stops.push(() => redis.stop());
     const amounts = Object.entries(data).flatMap(([name, amount]) => [`--${name}`, String(amount)]);
     const { keys } = await runNode([program('load-data'), '--redis', redis.url, ...amounts]);
-    const standIn = await startNode([built('dev/upstash-redis/main'), '--redis', redis.url, '--token', token]);
+    const limit = commandsPerSecond === null ? [] : ['--commands-per-second', String(commandsPerSecond)];
+    const standIn = await startNode([
+      built('dev/upstash-redis/main'),
+      '--redis',
+      redis.url,
+      '--token',
+      token,
+      ...limit,
+    ]);
     stops.push(() => standIn.stop());
     const url = latencyMs > 0 ? await slowDown(standIn.ready.url, latencyMs, stops) : standIn.ready.url;
     const variables = (/** @type {string} */ name) => ({

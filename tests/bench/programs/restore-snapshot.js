@@ -2,6 +2,9 @@ import { parseArgs } from 'node:util';
 import { fullApp } from '../../../dist/lib/app/app.js';
 import { environment } from '../../../dist/lib/app/config.js';
 import { prepareRestore, startRestore } from '../../../dist/lib/restore/start.js';
+import { restoreRun } from '../../../dist/lib/restore/run.js';
+import { restoreSettings } from '../../../dist/lib/app/settings.js';
+import { createEngine } from '../../../dist/lib/runs/engine.js';
 import { loadRun } from '../../../dist/lib/runs/records.js';
 import { peakMemory, processorSeconds } from './peak-memory.js';
 import { recordRequests } from './record-requests.js';
@@ -9,9 +12,14 @@ import { recordRequests } from './record-requests.js';
 /**
  * Restores the snapshot `--id ID` whole into the database of the environment, in this process, and prints what came of
  * it as one line of JSON. With `--record FILE` the requests of the write phase go to that file: see record-requests.js.
+ * `--tasks N`: this many parts are worked on at a time, as functions of a queue would.
  */
 const { values } = parseArgs({
-  options: { id: { type: 'string', default: '' }, record: { type: 'string', default: '' } },
+  options: {
+    id: { type: 'string', default: '' },
+    record: { type: 'string', default: '' },
+    tasks: { type: 'string', default: '0' },
+  },
 });
 const env = environment();
 let run = '';
@@ -45,6 +53,11 @@ function countPhases(/** @type {Pick<typeof app.ports, 'redis' | 'store'>} */ { 
 }
 
 const spentOf = countPhases(app.ports);
+function workOnParts(/** @type {number} */ inline) {
+  const definition = restoreRun(app.ports, { ...restoreSettings(env, false), inline });
+  return createEngine(app.ports, [definition], app.times).work(run, budget);
+}
+
 const cpuBefore = processorSeconds();
 const started = await startRestore(
   app.engine,
@@ -68,7 +81,7 @@ const started = await startRestore(
 if (!started.started) throw new Error('another run is in progress in this store');
 run = started.run.id;
 const budget = { deadline: Infinity, lastAttempt: true, interrupt: new AbortController().signal };
-const ended = await app.work(run, budget);
+const ended = values.tasks === '0' ? await app.work(run, budget) : await workOnParts(Number(values.tasks));
 const [peakBytes, cpuSeconds] = [await peakMemory(), processorSeconds() - cpuBefore];
 await recorder?.stop();
 if (ended.result === null) throw new Error(`the restore ${ended.state}: ${ended.error?.message ?? ''}`);
