@@ -22,6 +22,11 @@ const REDIS_CLI = { binary: 'redis-cli', packages: ['redis-tools'] };
  * @property {any} snapshot
  * @property {any} wire
  * @property {{totalMs: number, bytes: number}} rdb
+ * @property {Way} commands
+ * @property {Way} dump
+ * @property {Way} restore of what `dump` took, into the emptied database
+ *
+ * @typedef {{keys: number, bytes: number, commands: number, totalMs: number, cpuSeconds: number}} Way See programs/other-way.js.
  */
 
 /**
@@ -68,6 +73,10 @@ async function measure(
   /** @type {Partial<Round>} */
   const results = {};
   for (const [name, run] of measurements) results[name] = await run();
+  results.commands = await otherWay(stage, 'commands');
+  results.dump = await otherWay(stage, 'dump');
+  await stage.empty();
+  results.restore = await otherWay(stage, 'restore');
   return /** @type {Round} */ (results);
 }
 
@@ -100,6 +109,16 @@ function replay(
   return runNode([program('replay-requests'), ...where, '--in-flight', String(inFlight)]);
 }
 
+async function otherWay(
+  /** @type {import('./stage.js').Stage} */ { folder, keys, redisUrl },
+  /** @type {string} */ way,
+) {
+  const where = ['--redis', redisUrl, '--file', join(folder, 'copy')];
+  const done = await runNode([program('other-way'), '--way', way, ...where]);
+  if (way === 'commands' || done.keys === keys) return done;
+  throw new Error(`${way}: ${done.keys} of ${keys} keys`);
+}
+
 async function redisCli(/** @type {import('./stage.js').Stage} */ { redisUrl, folder }) {
   const file = join(folder, 'dump.rdb');
   const cli = (await findProgram(REDIS_CLI.binary)) ?? REDIS_CLI.binary;
@@ -129,6 +148,9 @@ function summarise(/** @type {readonly Round[]} */ rounds) {
     totalMs,
     wireMs,
     rdbMs: of(({ rdb }) => rdb.totalMs),
+    commandsMs: of(({ commands }) => commands.totalMs),
+    dumpMs: of(({ dump }) => dump.totalMs),
+    restoreMs: of(({ restore }) => restore.totalMs),
     peakBytes: of((round) => round.snapshot.peakBytes),
     snapshotCpuSeconds: of((round) => round.snapshot.cpuSeconds),
     wireCpuSeconds: of(({ wire }) => wire.cpuSeconds),
