@@ -195,7 +195,7 @@ export async function changeState(
 ): Promise<GuardState> {
   const { name } = await load(store, own);
   let after = NOTHING;
-  let isTaken = false;
+  let isTaken = false as boolean;
   await updateObject(store, name, "The guard's record", (found) => {
     const before = found === null ? NOTHING : parse(found.body);
     isTaken = name === STATE_NAME && isAnothers(before, own);
