@@ -43,6 +43,7 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   if (question !== null && !canPrompt()) throw nobodyThere(question);
   const prepared = await prepareReindex(app.reindex, request, options);
   const { input } = prepared;
+  if (input.dropOld && !input.dryRun && isStillSearched(app.reindex, input.beside)) context.note(STILL_SEARCHED);
   if (question !== null) await demandYes(context, question);
   const started = await startReindex(app.engine, prepared);
   if (!app.queued) return report(context, await carryOut(context, app, started));
@@ -52,6 +53,16 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   if (!follows) return leave(context, started.run);
   context.note(`run ${started.run.id}: handed over to the queue`);
   return report(context, await follow(context, app.ports, started.run.id));
+}
+
+const STILL_SEARCHED =
+  'warning: the settings here (VECTOR_NAMESPACE_SUFFIX, UPSTASH_VECTOR_REST_URL) name the vectors that are to be removed as those that the application searches. Remove them only if it searches the new ones by now, and set those here and in the Vercel project as well.';
+
+/** Whether what would be removed is what the application searches, by the settings here. */
+function isStillSearched({ elsewhere, vectors }: ReindexPorts, beside: Beside | null): boolean {
+  if (beside === null) return false;
+  const { index, suffix } = elsewhere.indexOf(beside).place;
+  return vectors.place.index !== index || vectors.place.suffix !== suffix;
 }
 
 function report(context: Context, run: RunRecord): number {

@@ -41,6 +41,18 @@ describe('reindex', () => {
     expect(await indexed()).toHaveLength(60);
   });
 
+  it('warns before it removes what the settings name as searched', async () => {
+    const env = await stack.alone();
+    const drop = ['reindex', '--all', '--into', ':g2', '--drop-old', '--yes', '--local'];
+    const early = await cli(drop, env);
+    expect(early.stderr).toContain('as those that the application searches');
+    const after = await cli(drop, { ...env, VECTOR_NAMESPACE_SUFFIX: ':g2' });
+    expect(after.stderr).not.toContain('as those that the application searches');
+    // Nothing was built there.
+    for (const { code, stderr } of [early, after]) expect([code, stderr]).not.toEqual([0, '']);
+    expect(await indexed()).toHaveLength(60);
+  });
+
   it('leaves what the vectors were made with to status and doctor, which tell of another model or rule', async () => {
     const env = await stack.alone();
     expect((await cli(['reindex', '--project', project], env)).code).toBe(0);
