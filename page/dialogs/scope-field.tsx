@@ -22,6 +22,7 @@ export function ScopeField({ scope, onChange }: Props) {
       </label>
       {!all && (
         <ProjectField
+          inset
           value={scope !== null && 'project' in scope ? scope.project : ''}
           onChange={(project) => onChange(project === '' ? null : { project })}
         />
@@ -37,15 +38,17 @@ export function ScopeField({ scope, onChange }: Props) {
 /** A project of the list, or any other by its id: one that was deleted long ago may be in an old snapshot alone. */
 export function ProjectField({
   value,
+  inset = false,
   onChange,
 }: {
   readonly value: string;
+  readonly inset?: boolean;
   readonly onChange: (project: string) => void;
 }) {
   const id = useId();
   const { projects } = useDesk();
   return (
-    <div class="field inset">
+    <div class={inset ? 'field inset' : 'field'}>
       <label for={id}>Project</label>
       <input
         id={id}

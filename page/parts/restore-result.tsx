@@ -19,7 +19,7 @@ export function RestoreResult({ run }: { readonly run: RunView }) {
       {shown.length > 0 && (
         <Table
           caption="Projects, as the application would read them"
-          columns={['Project', 'Loads', '#Feedback', '#Clusters', 'Does not hold']}
+          columns={['Project', 'Loads', '#Feedback', '#Clusters', 'Broken rules']}
           rows={shown.map((one) => ({
             key: one.project,
             cells: [
@@ -28,7 +28,7 @@ export function RestoreResult({ run }: { readonly run: RunView }) {
               count(one.feedback),
               count(one.clusters),
               one.violations.length === 0
-                ? 'nothing'
+                ? 'none'
                 : one.violations.map(({ rule, count: times }) => `${rule} (${known(times)})`).join(', '),
             ],
           }))}

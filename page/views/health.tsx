@@ -14,6 +14,7 @@ import { asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';
 import { bytes, count, counted, day, dollars } from '../words/format.js';
 import { checkGroups, goingSoon } from '../words/health.js';
+import { serviceTitle } from '../words/verdict.js';
 import type { Tone } from '../words/tone.js';
 import { Goes } from './snapshots.js';
 
@@ -28,19 +29,22 @@ export function HealthView() {
       <h1 tabIndex={-1}>Health</h1>
       <Fed what="The status" feed={status} everyMs={statusEveryMs} onRetry={refresh.status}>
         {(data) => (
-          <div class="columns">
-            <div class="column">
-              <Checks status={data} />
-            </div>
-            <div class="column">
+          <>
+            {data.credentials.checkedAt !== null && (
+              <p class="meta">
+                The guard made the checks <Time at={data.credentials.checkedAt} />
+              </p>
+            )}
+            <div class="balanced">
               <Services status={data} />
+              <Checks status={data} />
               <Watching status={data} />
               <Storage status={data} />
               <Cost status={data} />
               <Index status={data} />
               <Acknowledged status={data} />
             </div>
-          </div>
+          </>
         )}
       </Fed>
     </>
@@ -83,11 +87,6 @@ function Checks({ status: { credentials } }: { readonly status: Status }) {
           </ul>
         </Panel>
       ))}
-      {credentials.checkedAt !== null && (
-        <p class="meta">
-          The guard made these checks <Time at={credentials.checkedAt} />
-        </p>
-      )}
     </>
   );
 }
@@ -108,7 +107,8 @@ function Services({ status: { services } }: { readonly status: Status }) {
         {items.map(({ checkedAt, hint, name, reason, state }) => (
           <li key={name}>
             <p class="row-title">
-              <strong>{name}</strong> <Badge tone={SERVICE_TONES[state][0]}>{SERVICE_TONES[state][1]}</Badge>
+              <strong>{serviceTitle(name)}</strong>{' '}
+              <Badge tone={SERVICE_TONES[state][0]}>{SERVICE_TONES[state][1]}</Badge>
             </p>
             {reason !== null && <p>{reason}</p>}
             {hint !== null && (
@@ -135,7 +135,7 @@ function Watching({ status: { delivery, guard, watched } }: { readonly status: S
         {watched.schedulers.map(({ dueBy, lastAt, scheduler, state }) => (
           <li key={scheduler}>
             <p class="row-title">
-              <strong>{scheduler}</strong> <Badge tone={HEARD[state]}>{state}</Badge>
+              <strong>{scheduler === 'cron' ? 'Cron' : 'Schedule'}</strong> <Badge tone={HEARD[state]}>{state}</Badge>
             </p>
             <p class="meta">
               Last call: {lastAt === null ? 'never' : <Time at={lastAt} />}

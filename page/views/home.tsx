@@ -18,7 +18,7 @@ import { address } from '../words/address.js';
 import { count, counted, duration } from '../words/format.js';
 import { runTone } from '../words/snapshot-label.js';
 import { nextRun } from '../words/strip.js';
-import { reasonsOf, type AnswerName } from '../words/verdict.js';
+import { reasonsOf, runbookOf, serviceTitle, type AnswerName } from '../words/verdict.js';
 import { Strip } from './strip.js';
 
 const HOUR_MS = 3_600_000;
@@ -66,11 +66,16 @@ function VerdictPanel() {
       </p>
       {reasons.length > 0 && (
         <ul class="reasons">
-          {reasons.map((reason) => (
+          {reasons.map((reason, index) => (
             <li key={reason.words}>
               <Sign tone={reason.tone} />
               <span>
-                {reason.words}{' '}
+                <Words text={reason.words} />{' '}
+                {index === 0 && reason.hint != null && (
+                  <>
+                    <Words text={reason.hint} />{' '}
+                  </>
+                )}
                 <a class="remedy" href={reason.to}>
                   {reason.remedy}
                 </a>
@@ -79,7 +84,11 @@ function VerdictPanel() {
           ))}
         </ul>
       )}
-      {detail !== '' && <p class="detail">{detail}</p>}
+      {detail !== '' && (
+        <p class="detail">
+          <Words text={detail} />
+        </p>
+      )}
       {status.data !== null && (
         <p class={isOld ? 'stale' : 'meta'}>
           As of <Time at={status.data.at} />
@@ -173,12 +182,14 @@ function Answers({ status }: { readonly status: Status }) {
         title="Services now"
         figure={`${working} of ${services.items.length} work`}
       >
-        <p>
-          {services.items
-            .filter(({ state }) => state !== 'ok')
-            .map(({ name, state }) => `${name}: ${STATES[state][1]}`)
-            .join(', ')}
-        </p>
+        {services.state !== 'ok' && (
+          <p>
+            {services.items
+              .filter(({ state }) => state !== 'ok')
+              .map(({ name, state }) => `${serviceTitle(name)}: ${STATES[state][1]}`)
+              .join(', ')}
+          </p>
+        )}
         <Checked answer={services} />
       </AnswerCard>
     </section>
@@ -266,7 +277,10 @@ function Alerts({ status: { alerts, delivery } }: { readonly status: Status }) {
         {alerts.map((alert) => (
           <li key={`${alert.code} ${alert.subject}`}>
             <p class="row-title">
-              <Sign tone="bad" /> <strong>{alert.message}</strong>
+              <Sign tone="bad" />{' '}
+              <strong>
+                <Words text={alert.message} />
+              </strong>
             </p>
             <p>
               <Words text={alert.hint} />
@@ -276,7 +290,7 @@ function Alerts({ status: { alerts, delivery } }: { readonly status: Status }) {
               {alert.lastSentAt === null ? '. Nobody was told yet.' : ''}
             </p>
             <div class="buttons">
-              <a href={`/assets/runbook.html#alert-${alert.code}`}>What it means and what to do</a>
+              <a href={runbookOf(alert.code)}>What it means and what to do</a>
               <Acknowledge alert={alert} />
             </div>
           </li>

@@ -12,7 +12,7 @@ import { RestoreResult } from '../parts/restore-result.js';
 import { RunWords } from '../parts/run-name.js';
 import { Steps, Waterfall } from '../parts/steps.js';
 import { Words } from '../parts/words.js';
-import type { RunView as Run } from '../api/types.js';
+import type { RunView as Run, Scope } from '../api/types.js';
 import { serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
 import { changesAnything, fieldsOf, planOf, scopeOf } from '../state/restore.js';
@@ -26,6 +26,7 @@ import { costWords, duration, eventTime } from '../words/format.js';
 import { endWords, resultFacts } from '../words/results.js';
 import { inputOf } from '../words/run-words.js';
 import { runTone } from '../words/snapshot-label.js';
+import { lineOf } from '../words/wanted.js';
 
 /** One run: what was asked for, how far it is or how it ended, its phases, and what can be done next. */
 export function RunView({ id }: { readonly id: string }) {
@@ -99,6 +100,7 @@ function NextActs({ run }: { readonly run: Run }) {
   const undo = typeof result['undo'] === 'string' && result['undo'] !== 'skipped' ? result['undo'] : null;
   const isPlan = run.kind === 'restore' && input['dryRun'] === true;
   const beside = fieldsOf(input['beside'])['suffix'];
+  const isLost = run.kind === 'restore' && !isPlan && run.state === 'failed' && typeof input['target'] !== 'string';
   const isRetried = run.kind === 'reindex' && run.state !== 'succeeded';
   const isBuilt =
     run.kind === 'reindex' && run.state === 'succeeded' && typeof beside === 'string' && input['dropOld'] !== true;
@@ -107,6 +109,11 @@ function NextActs({ run }: { readonly run: Run }) {
       {isPlan && plan !== null && changesAnything(plan) && snapshot !== null && (
         <a class="button danger-line" href={address(['restore'], { snapshot, plan: run.runId })}>
           Restore by this plan…
+        </a>
+      )}
+      {isLost && snapshot !== null && (
+        <a class="button danger-line" href={address(['restore'], { snapshot, ...chosenBy(scopeOfRun(run)) })}>
+          Restore again…
         </a>
       )}
       {!isPlan && undo !== null && <Undo run={run} snapshot={undo} />}
@@ -132,16 +139,32 @@ function NextActs({ run }: { readonly run: Run }) {
   );
 }
 
+function scopeOfRun(run: Run): Scope {
+  return scopeOf(inputOf(run)['scope']) ?? { all: true };
+}
+
+/** How the address of a restore says the scope; what it cannot say is chosen there. */
+function chosenBy(scope: Scope): Readonly<Record<string, string>> {
+  if ('project' in scope) return { scope: 'project', project: scope.project };
+  if ('all' in scope) return { scope: 'all' };
+  if ('items' in scope) return {};
+  const { families, keys, matches, projects } = scope;
+  const kinds = [families, keys, matches].filter((kind) => kind.length > 0);
+  if (kinds.length !== 1 || projects.length > (families.length > 0 ? 1 : 0)) return {};
+  if (families.length > 0) return { scope: 'families', families: families.join(','), project: projects[0] ?? '' };
+  if (keys.length > 0) return { scope: 'keys', key: keys.map(lineOf).join('\n') };
+  return { scope: 'matches', match: matches.join('\n') };
+}
+
 /** Makes the plan of the way back, of what the restore was of and no more; nothing is written before that was confirmed. */
 function Undo({ run, snapshot }: { readonly run: Run; readonly snapshot: string }) {
   const { api } = useDesk();
-  const scope = scopeOf(inputOf(run)['scope']) ?? { all: true };
+  const scope = scopeOfRun(run);
   const send = useCallback(
     () => api.restore({ snapshot, scope, dryRun: true }),
     [api, snapshot, JSON.stringify(scope)],
   );
-  const chosen = 'project' in scope ? { scope: 'project', project: scope.project } : { scope: 'all' };
-  const action = useAction('restore', send, (plan) => go(address(['restore'], { snapshot, ...chosen, plan })));
+  const action = useAction('restore', send, (plan) => go(address(['restore'], { snapshot, ...chosenBy(scope), plan })));
   return (
     <>
       <button type="button" class="danger-line" disabled={isUnderWay(action)} onClick={action.start}>

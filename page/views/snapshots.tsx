@@ -141,7 +141,7 @@ export function Goes({ goesAt, kept }: Pick<ListedSnapshot, 'goesAt' | 'kept'>) 
     return kept.includes('no-rule') || kept.includes('aside-over') ? (
       <>with the next prune</>
     ) : (
-      <>{day(goesAt, zone)}</>
+      <span class="nowrap">{day(goesAt, zone)}</span>
     );
   if (kept.includes('pinned')) return <>when it is unpinned</>;
   return <>{kept.length === 0 ? 'not known' : 'not in sight'}</>;

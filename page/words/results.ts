@@ -99,8 +99,8 @@ function time(name: string, value: unknown): Fact[] {
 
 /** The end of a run in a sentence. */
 export function endWords({ state, error, result, kind }: Pick<RunView, 'state' | 'error' | 'result' | 'kind'>): string {
-  if (state === 'failed') return `Failed: ${error?.message ?? 'no reason is known'}`;
-  if (state === 'incomplete') return `Incomplete: ${error?.message ?? 'something could not be done'}`;
+  if (state === 'failed') return error?.message ?? 'No reason is known';
+  if (state === 'incomplete') return error?.message ?? 'Something could not be done';
   if (error !== null) return error.message;
   const { keys, proof } = fieldsOf(result);
   if (kind === 'snapshot' && typeof keys === 'number') return `Done: ${counted(keys, 'key')} saved and read back`;

@@ -2,7 +2,7 @@ import type { Status } from '../api/types.js';
 import { address } from './address.js';
 import { standstill } from '../state/runs.js';
 import type { Feed } from '../state/feed.js';
-import { counted, duration } from './format.js';
+import { count, counted, duration } from './format.js';
 import { titleWords } from './run-words.js';
 import type { Tone } from './tone.js';
 
@@ -10,9 +10,13 @@ import type { Tone } from './tone.js';
 export interface Reason {
   readonly words: string;
   readonly tone: Tone;
+  /** What to do about it, where that is known here; names and commands in backticks. */
+  readonly hint?: string | null;
   readonly to: string;
   /** What the link does: `Back up now`. */
   readonly remedy: string;
+  /** Without it nothing else can be mended. */
+  readonly isFirst?: boolean;
 }
 
 export interface Verdict {
@@ -29,7 +33,7 @@ export type AnswerName = (typeof ANSWERS)[number];
 const WRONG: Readonly<Record<AnswerName, string>> = {
   recoverable: 'The data is at risk',
   services: 'A service does not work',
-  watched: 'Nobody would be told',
+  watched: 'Nobody would be told of anything',
   recoveryTime: 'Recovery in time is not proven',
 };
 const UNKNOWN: Readonly<Record<AnswerName, string>> = {
@@ -39,6 +43,8 @@ const UNKNOWN: Readonly<Record<AnswerName, string>> = {
   recoveryTime: 'It is not known how long recovery takes',
 };
 const MOST_ALERTS = 3;
+const UNREAD =
+  'Whether the data is safe can be said once the status can be read. A terminal may say more: `npx soulcaster-backup status --env-file .env`.';
 const HEALTH = address(['health']);
 
 /**
@@ -46,13 +52,10 @@ const HEALTH = address(['health']);
  * still. What is old or not known is never called safe.
  */
 export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>, isOld: boolean): Verdict {
-  if (data === null) {
-    if (error === null) return plain('busy', 'Reading the status…', 'One moment.');
-    return plain('warn', 'Not known', `The status cannot be read, so nothing can be said: ${error.message}.`);
-  }
-  if (isOld) {
-    const detail = 'What is shown is old: it may be otherwise by now. Do not decide by it.';
-    return plain('warn', 'Not known', detail);
+  if (data === null && error === null) return plain('busy', 'Reading the status…', 'One moment.');
+  if (data === null || isOld) {
+    const words = error === null ? 'Not known' : `Not known: ${lower(error.message)}`;
+    return plain('warn', words, data === null ? UNREAD : `What is shown is old. Do not decide by it. ${UNREAD}`);
   }
   const wrong = ANSWERS.filter((name) => data[name].state === 'not-ok');
   const unknown = ANSWERS.filter((name) => data[name].state !== 'ok' && data[name].state !== 'not-ok');
@@ -62,20 +65,20 @@ export function verdictOf({ data, error }: Pick<Feed<Status>, 'data' | 'error'>,
     ...still(data),
     ...alerts(data),
   ];
-  if (wrong.length > 0) return { tone: 'bad', headline: headline(wrong, WRONG), reasons, detail: also(wrong, unknown) };
+  if (wrong.length > 0)
+    return { tone: 'bad', headline: wrongHeadline(data, wrong), reasons, detail: also(wrong, unknown) };
   if (unknown.length > 0 || data.state !== 'ok') {
     const words = unknown.length === 0 ? 'Not known' : headline(unknown, UNKNOWN);
     return { tone: 'warn', headline: words, reasons, detail: also(unknown, []) };
   }
   const detail = 'Both objectives are met, every service works, and somebody is told when that changes.';
-  if (reasons.length > 0) return { tone: 'warn', headline: 'The data is safe, but look', reasons, detail };
+  if (reasons.length > 0)
+    return { tone: 'warn', headline: `The data is safe, with ${counted(reasons.length, 'warning')}`, reasons, detail };
   return { tone: 'good', headline: 'The data is safe', reasons, detail };
 }
 
-/** Without the database or the store nothing else can be mended. */
 function urgentFirst(a: Reason, b: Reason): number {
-  const isUrgent = ({ tone, words }: Reason): number => (tone === 'bad' && /^(redis|store): /i.test(words) ? 0 : 1);
-  return isUrgent(a) - isUrgent(b);
+  return Number(b.isFirst ?? false) - Number(a.isFirst ?? false);
 }
 
 function plain(tone: Tone, headline: string, detail: string): Verdict {
@@ -86,11 +89,21 @@ function headline([first]: readonly AnswerName[], words: Readonly<Record<AnswerN
   return first === undefined ? '' : words[first];
 }
 
+/** What does not work by its name, and who is silent: that is what somebody who was woken has to know first. */
+function wrongHeadline(data: Status, wrong: readonly AnswerName[]): string {
+  if (wrong[0] === 'services') {
+    const down = data.services.items.filter(({ state }) => state === 'not-ok').map(({ name }) => serviceName(name));
+    const names = down.length > 2 ? `${down[0] ?? ''} and ${count(down.length - 1)} more services` : down.join(' and ');
+    if (down.length > 0) return `${capital(names)} ${down.length === 1 ? 'does' : 'do'} not work`;
+  }
+  if (wrong[0] === 'watched' && data.watched.schedulers.some(({ state }) => state === 'silent'))
+    return 'The guard is silent: nobody would be told';
+  return headline(wrong, WRONG);
+}
+
 function also([, ...wrong]: readonly AnswerName[], unknown: readonly AnswerName[]): string {
   const words = [...wrong.map((name) => WRONG[name]), ...unknown.map((name) => UNKNOWN[name])];
-  return words.length === 0
-    ? ''
-    : `Also: ${words.map((each) => each.charAt(0).toLowerCase() + each.slice(1)).join('; ')}.`;
+  return words.length === 0 ? '' : `Also: ${words.map(lower).join('; ')}.`;
 }
 
 const ID = /\d{8}T\d{6}Z-[0-9a-z]{6}/;
@@ -101,8 +114,17 @@ export function reasonsOf(data: Status, name: AnswerName): Reason[] {
   const tone: Tone = state === 'not-ok' ? 'bad' : 'warn';
   return reasons.map((text) => {
     const [to, remedy] = remedyOf(data, name, text);
-    return { words: sentence(text), tone, to, remedy };
+    if (name !== 'services') return { words: sentence(text), tone, hint: hintOf(data, name), to, remedy };
+    const service = data.services.items.find((item) => text === `${item.name}: ${item.reason ?? ''}`);
+    const isFirst = tone === 'bad' && /^(redis|store)$/.test(service?.name ?? '');
+    return { words: serviceWords(text), tone, hint: service?.hint ?? null, to, remedy, isFirst };
   });
+}
+
+/** What the alert on the same thing says to do; null where it is not plain that it is the same. */
+function hintOf(data: Status, name: AnswerName): string | null {
+  const [alert, ...others] = data.alerts.filter(({ code }) => SAID_BY[name].test(code));
+  return alert !== undefined && others.length === 0 && data[name].reasons.length === 1 ? alert.hint : null;
 }
 
 function remedyOf(data: Status, name: AnswerName, text: string): readonly [string, string] {
@@ -118,9 +140,14 @@ function remedyOf(data: Status, name: AnswerName, text: string): readonly [strin
   }
   if (id !== undefined && data.unfinished.some(({ run }) => run === id))
     return [address(['runs', id]), 'See the restore'];
-  if (!/verified snapshot/.test(text)) return [HEALTH, 'What to do'];
+  if (!/verified snapshot/.test(text)) {
+    const alert = data.alerts.find(({ message }) => message === text);
+    return alert === undefined ? [HEALTH, 'What to do'] : [runbookOf(alert.code), 'What to do'];
+  }
   const down = data.services.items.find((item) => item.state === 'not-ok' && /redis|store/i.test(item.name));
-  return down === undefined ? [address([], { do: 'backup' }), 'Back up now'] : [HEALTH, `Mend ${down.name} first`];
+  return down === undefined
+    ? [address([], { do: 'backup' }), 'Back up now']
+    : [HEALTH, `Mend ${serviceName(down.name)} first`];
 }
 
 /** Runs that are under way and do not get further. */
@@ -147,17 +174,61 @@ function alerts(data: Status): Reason[] {
   const open = data.alerts.filter(
     ({ code }) => !ANSWERS.some((name) => data[name].state !== 'ok' && SAID_BY[name].test(code)),
   );
-  const named = open.slice(0, MOST_ALERTS).map(({ message }) => ({
-    words: sentence(message),
-    tone: 'warn' as const,
-    to: HEALTH,
-    remedy: 'What to do',
-  }));
+  const named = open.slice(0, MOST_ALERTS).map(({ code, hint, message }): Reason => {
+    const id = code.startsWith('snapshot-') ? ID.exec(message)?.[0] : undefined;
+    const [to, remedy] =
+      id === undefined ? [runbookOf(code), 'What to do'] : [address(['snapshots', id]), 'See the snapshot'];
+    return { words: sentence(message), tone: 'warn', hint, to, remedy };
+  });
   if (open.length <= MOST_ALERTS) return named;
   const words = `${counted(open.length - MOST_ALERTS, 'more alert')} below.`;
-  return [...named, { words, tone: 'warn', to: HEALTH, remedy: 'See all' }];
+  return [...named, { words, tone: 'warn', to: address([]), remedy: 'See all' }];
+}
+
+/** Where the runbook says what an alert means and what to do. */
+export function runbookOf(code: string): string {
+  return `/assets/runbook.html#alert-${code}`;
+}
+
+const SERVICES: Readonly<Record<string, string>> = {
+  redis: 'Redis',
+  store: 'the store',
+  replica: 'the second store',
+  queue: 'the queue',
+  index: 'the vector index',
+  embedder: 'the embedder',
+  backend: 'the backend',
+};
+
+/** The same as a heading. */
+export function serviceTitle(name: string): string {
+  return capital(serviceName(name).replace(/^the /, ''));
+}
+
+/** A service as a sentence has it: `Redis`, `the store`. */
+export function serviceName(name: string): string {
+  return SERVICES[name] ?? name;
+}
+
+/** `redis: Redis refuses the token` without saying Redis twice. */
+function serviceWords(text: string): string {
+  const [, name = '', reason = text] = /^([\w-]+): (.*)$/s.exec(text) ?? [];
+  const words = serviceName(name);
+  const isNamed = reason.toLowerCase().includes(words.replace(/^the /, '').toLowerCase());
+  return sentence(isNamed || name === '' ? reason : `${words}: ${reason}`);
 }
 
 function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+  return `${capital(text)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}
+
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** As it continues a sentence; a name such as `QStash` or an acronym keeps its letters. */
+function lower(text: string): string {
+  return /^[A-Z][a-z]*(?: |$)/.test(text) && !/^Redis\b/.test(text)
+    ? `${text.charAt(0).toLowerCase()}${text.slice(1)}`
+    : text;
 }

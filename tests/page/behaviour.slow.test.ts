@@ -101,11 +101,13 @@ describe('what the page does', () => {
       await open('', { status: badStatus() });
       await headline('The data is at risk');
       const first = page.locator('.reasons li').first();
-      expect(await first.innerText()).toMatch(/✕\s*Redis: Redis refuses the token\. What to do/);
+      expect(await first.innerText()).toMatch(
+        /✕\s*Redis refuses the token\. Mend redis as the runbook says\. What to do/,
+      );
       expect(await page.title()).toBe('✕ Overview · production');
       expect(await page.locator('link[rel="icon"]').getAttribute('href')).toBe('/icon-bad.svg');
       await first.getByRole('link').click();
-      await page.getByText('Mend redis as the runbook says.').waitFor();
+      await page.locator('main .hint', { hasText: 'Mend redis as the runbook says.' }).waitFor();
     });
 
     it('says whose data it is and what can be done also when the status itself fails', async () => {

@@ -119,7 +119,7 @@ describe('runs', () => {
     expect(runTone({ state: 'succeeded', error: null })).toBe('good');
     expect(
       endWords({ kind: 'drill', state: 'failed', error: { code: 'x', message: 'why', hint: '' }, result: null }),
-    ).toBe('Failed: why');
+    ).toBe('why');
   });
 });
 

@@ -67,32 +67,38 @@ describe('what the page says at a glance', () => {
     [
       'the store down',
       serviceDown('store', 'The bucket does not answer'),
-      ['bad', 'A service does not work', 'Store: The bucket does not answer.', 'What to do', '#/health'],
+      ['bad', 'The store does not work', 'The store: The bucket does not answer.', 'What to do', '#/health'],
     ],
     [
       'Redis down',
       serviceDown('redis', 'Redis does not answer'),
-      ['bad', 'A service does not work', 'Redis: Redis does not answer.', 'What to do', '#/health'],
+      ['bad', 'Redis does not work', 'Redis does not answer.', 'What to do', '#/health'],
     ],
     [
       'the queue down',
       serviceDown('queue', 'QStash answers 500'),
-      ['bad', 'A service does not work', 'Queue: QStash answers 500.', 'What to do', '#/health'],
+      ['bad', 'The queue does not work', 'The queue: QStash answers 500.', 'What to do', '#/health'],
     ],
     [
       'the index down',
-      serviceDown('vector', 'The index does not answer'),
-      ['bad', 'A service does not work', 'Vector: The index does not answer.', 'What to do', '#/health'],
+      serviceDown('index', 'The index does not answer'),
+      [
+        'bad',
+        'The vector index does not work',
+        'The vector index: The index does not answer.',
+        'What to do',
+        '#/health',
+      ],
     ],
     [
       'the embedder down',
       serviceDown('embedder', 'The key is not valid'),
-      ['bad', 'A service does not work', 'Embedder: The key is not valid.', 'What to do', '#/health'],
+      ['bad', 'The embedder does not work', 'The embedder: The key is not valid.', 'What to do', '#/health'],
     ],
     [
       'no backup for a day, with Redis down',
       badStatus(),
-      ['bad', 'The data is at risk', 'Redis: Redis refuses the token.', 'What to do', '#/health'],
+      ['bad', 'The data is at risk', 'Redis refuses the token.', 'What to do', '#/health'],
     ],
     [
       'no backup at all',
@@ -104,7 +110,7 @@ describe('what the page says at a glance', () => {
       silent,
       [
         'bad',
-        'Nobody would be told',
+        'The guard is silent: nobody would be told',
         'The cron of the guard has not called for 6 days.',
         'See who calls the guard',
         '#/health',
@@ -120,7 +126,7 @@ describe('what the page says at a glance', () => {
       still,
       [
         'warn',
-        'The data is safe, but look',
+        'The data is safe, with 1 warning',
         'Restore has made no progress for 8 h 0 min.',
         'See the run',
         `#/runs/${RUNNING.runId}`,
@@ -147,10 +153,10 @@ describe('what the page says at a glance', () => {
       doubtful,
       [
         'warn',
-        'The data is safe, but look',
+        'The data is safe, with 1 warning',
         expect.stringContaining('lost most of its keys') as never,
         'What to do',
-        '#/health',
+        '/assets/runbook.html#alert-snapshot-doubtful',
       ],
     ],
   ])('with %s', (_, data, expected) => {
@@ -161,10 +167,25 @@ describe('what the page says at a glance', () => {
     const { detail, reasons } = verdict(badStatus());
     expect(detail).toBe('Also: a service does not work.');
     expect(reasons.map(({ words }) => words)).toEqual([
-      'Redis: Redis refuses the token.',
+      'Redis refuses the token.',
       expect.stringContaining('31.4 hours old'),
     ]);
-    expect(reasons[1]?.remedy).toBe('Mend redis first');
+    expect(reasons[1]?.remedy).toBe('Mend Redis first');
+  });
+
+  it('says what to do first where it is known, whatever else is down', () => {
+    const refused = verdict(serviceDown('redis', 'Redis refuses the token')).reasons[0];
+    expect(refused).toMatchObject({ words: 'Redis refuses the token.', hint: 'Mend redis as the runbook says.' });
+    const { alerts, recoverable } = badStatus();
+    const missed = verdict(status({ state: 'degraded', recoverable, alerts: alerts.slice(0, 1) })).reasons;
+    expect(missed).toMatchObject([{ hint: 'Look at the last runs, then take a snapshot now.', remedy: 'Back up now' }]);
+    const several = badStatus();
+    const items = several.services.items.map((item) => ({ ...item, state: 'not-ok' as const, reason: 'no answer' }));
+    const services = { ...several.services, items, reasons: items.map(({ name }) => `${name}: no answer`) };
+    expect(verdict(status({ state: 'degraded', services }))).toMatchObject({
+      headline: 'Redis and 4 more services do not work',
+      reasons: [{ words: 'Redis: no answer.' }, { words: 'The store: no answer.' }, {}, {}, {}],
+    });
   });
 
   it('is green only when all four answers are ok', () => {
@@ -190,8 +211,8 @@ describe('what the page says at a glance', () => {
 
   it('never calls safe what is old or not known', () => {
     expect(verdict(status(), true)).toMatchObject({ tone: 'warn', headline: 'Not known' });
-    expect(verdict(null, false, ERROR)).toMatchObject({ tone: 'warn', headline: 'Not known' });
-    expect(verdict(null, false, ERROR).detail).toContain('The store is down');
+    expect(verdict(null, false, ERROR)).toMatchObject({ tone: 'warn', headline: 'Not known: the store is down' });
+    expect(verdict(null, false, ERROR).detail).toContain('npx soulcaster-backup status');
     expect(verdict(null)).toMatchObject({ tone: 'busy' });
   });
 });
