@@ -330,7 +330,11 @@ function Recent({ runs }: { readonly runs: readonly RunSummary[] }) {
             <p class="meta">
               <Time at={run.createdAt} />
             </p>
-            {run.error !== null && <p>{run.error.message}.</p>}
+            {run.error !== null && (
+              <p>
+                <Words text={run.error.message} />.
+              </p>
+            )}
           </li>
         ))}
       </ul>

@@ -54,7 +54,12 @@ function Shown({ run }: { readonly run: Run }) {
     <>
       <section class={`verdict ${over ? runTone(run) : 'busy'}`} aria-label="State">
         <p class="row-title" role="status">
-          <Badge tone={runTone(run)}>{run.state}</Badge> {over && <strong class="end">{endWords(run)}</strong>}
+          <Badge tone={runTone(run)}>{run.state}</Badge>{' '}
+          {over && (
+            <strong class="end">
+              <Words text={endWords(run)} />
+            </strong>
+          )}
         </p>
         {over && run.error !== null && (
           <p>

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
 import { answerRestores, answerWith, openSignedIn, restored, signIn, TOKEN, type Answers } from './fixture-api.js';
-import { badStatus, RUNNING, runView, status } from './fixtures-status.js';
+import { badStatus, RUNNING, runView, serviceDown, status } from './fixtures-status.js';
 import { HOSTILE, NOW, oddProjects, snapshotList } from './fixtures.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -69,6 +69,14 @@ describe('what the page does', () => {
       await page.getByRole('dialog', { name: 'Back up now' }).waitFor();
       await page.reload();
       await page.getByRole('dialog', { name: 'Back up now' }).waitFor();
+      await page.goto(`${host.url}/#/snapshots?do=verify`);
+      await page.reload();
+      await page
+        .getByRole('dialog')
+        .getByText(`verify ${snapshotList().snapshots[0]?.id ?? ''}`)
+        .waitFor();
+      await page.goto(`${host.url}/#/snapshots?do=backup`);
+      await page.getByRole('dialog', { name: 'Back up now' }).waitFor();
       await page.keyboard.press('Escape');
       await page.getByRole('dialog').waitFor({ state: 'detached' });
       expect(page.url()).toBe(`${host.url}/#/snapshots`);
@@ -108,6 +116,27 @@ describe('what the page does', () => {
       expect(await page.locator('link[rel="icon"]').getAttribute('href')).toBe('/icon-bad.svg');
       await first.getByRole('link').click();
       await page.locator('main .hint', { hasText: 'Mend redis as the runbook says.' }).waitFor();
+    });
+
+    it('tells two restores of the same scope apart', async () => {
+      const other = { ...RUNNING, runId: RUNNING.runId.replace(/.{6}$/, 'two222') };
+      await open('', { status: status({ runs: [RUNNING, other] }) });
+      await headline('The data is safe');
+      for (const { runId } of [RUNNING, other])
+        await page.getByRole('region', { name: 'Now', exact: true }).getByText(runId).waitFor();
+    });
+
+    it('offers to restore the same again after a restore that failed, and shows instants in words', async () => {
+      const error = { code: 'x', message: 'Redis is gone since 2026-11-24T02:00:00.000Z', hint: 'Run `doctor`.' };
+      const failed = runView({ ...RUNNING, runId: 'failed', state: 'failed', finishedAt: RUNNING.updatedAt, error });
+      await open('#/runs/failed', { runs: [failed] });
+      await page.getByRole('link', { name: 'Restore again…' }).click();
+      await page.getByRole('heading', { name: 'Restore', level: 1 }).waitFor();
+      expect(await page.getByLabel('Project', { exact: true }).inputValue()).toBe(PROJECT);
+      await answerWith(page, { status: serviceDown('redis', error.message) });
+      await page.getByRole('link', { name: 'Overview' }).click();
+      await page.getByRole('button', { name: 'Refresh' }).click();
+      await page.getByText('Redis is gone since 2026-11-24 02:00 UTC.').waitFor();
     });
 
     it('says whose data it is and what can be done also when the status itself fails', async () => {
