@@ -150,12 +150,12 @@ describe('what the page costs while it is left open', () => {
     await page.goto(`${host.url}/${address}`);
     await signIn(page, TOKEN);
     await page.locator('main h1').waitFor({ state: 'attached' });
-    await settle(page);
+    await quiet(page);
     return page;
   }
 
   /** Until every call has been answered and drawn. */
-  async function settle(page: Page): Promise<void> {
+  async function quiet(page: Page): Promise<void> {
     do await page.evaluate('new Promise((drawn) => requestAnimationFrame(drawn))').catch(() => undefined);
     while (calls.underWay > 0);
   }
@@ -179,7 +179,7 @@ describe('what the page costs while it is left open', () => {
       now += STEP_MS;
       await getFurther();
       await page.clock.runFor(STEP_MS);
-      await settle(page);
+      await quiet(page);
     }
     for (const run of live)
       await put(`runs/${run.id}/run.json`, { ...run, state: 'succeeded', finishedAt: run.updatedAt });
