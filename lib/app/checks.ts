@@ -69,6 +69,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
   const { group, needed } = groupsOf(env);
   const wayBack = { url: (env['PUBLIC_URL'] ?? '').replace(/\/$/, ''), endpoint: () => connectTaskEndpoint(env) };
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+  const lacksFile = !unattended && isSet('BACKUP_AGE_IDENTITY_FILE') && !isSet('BACKUP_AGE_IDENTITY');
   return [
     ...promiseChecks(isSet),
     [{ name: 'variables', run: () => Promise.resolve(variablesOf(env)) }],
@@ -118,7 +119,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
       'encryption',
       ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY'],
       'no recipients: snapshots are not encrypted',
-      () => encryptionChecks(() => connect(env, ['encryptor']).encryptor),
+      () => encryptionChecks(() => connect(env, ['encryptor']).encryptor, lacksFile),
     ),
     group('signature', ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'], 'no key: manifests are not signed', () =>
       signatureChecks(() => connect(env, ['signer']).signer),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkGroups } from '../../lib/app/checks.js';
 import type { Environment } from '../../lib/app/config.js';
-import { generateSigningKey } from '../../lib/app/connect/keys.js';
+import { generateAgeIdentity, generateSigningKey } from '../../lib/app/connect/keys.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { ACL_COMMAND } from '../../lib/setup/acl.js';
@@ -32,6 +32,16 @@ describe('doctor names a token that may look and not write', () => {
       expect(await of('right')).toMatchObject({ status: 'ok' });
     }
     await vector.stop();
+  });
+
+  it('of snapshots, whose identity is in a file that is not there', async () => {
+    const { identity, recipient } = await generateAgeIdentity();
+    const env = { BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY_FILE: 'no-such-file.txt' };
+    expect(await told('encryption', env)).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('BACKUP_AGE_IDENTITY_FILE'),
+    });
+    expect(await told('encryption', { ...env, BACKUP_AGE_IDENTITY: identity })).toMatchObject({ status: 'ok' });
   });
 
   it('of the signing keys, and of the database', async () => {

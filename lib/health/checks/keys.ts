@@ -5,10 +5,17 @@ import type { Signer } from '../../ports/signer.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const PROBE_BYTES = 64;
+const NO_FILE = fail(
+  'the file that BACKUP_AGE_IDENTITY_FILE names cannot be read or holds no identity: nothing encrypted can be restored here',
+  'Correct its path, bring it back from where the identity is kept, or remove the variable where no identity is to be.',
+);
 
-/** Seals a probe and opens it again. `open` may throw `config` for keys that are none. */
-export function encryptionChecks(open: () => Encryptor): CheckGroup {
-  return [{ name: 'encryption', run: () => tryEncryption(open()) }];
+/**
+ * Seals a probe and opens it again. `open` may throw `config` for keys that are none. `lacksFile`: whether a file is named that
+ * should hold the identity, and gave none.
+ */
+export function encryptionChecks(open: () => Encryptor, lacksFile: boolean): CheckGroup {
+  return [{ name: 'encryption', run: () => (lacksFile ? Promise.resolve(NO_FILE) : tryEncryption(open())) }];
 }
 
 /** Signs a probe and checks the signature. `open` may throw `config` for keys that are none, or no pair. */
