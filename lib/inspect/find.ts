@@ -1,4 +1,6 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { RecordLine, StreamValue } from '../snapshot/record.js';
+import { fromText } from '../snapshot/text.js';
 import type { Family } from '../soulcaster/keys.js';
 import { parseSelection, type Selection, type SelectionInput } from '../soulcaster/selection.js';
 import type { Text } from '../soulcaster/text.js';
@@ -54,6 +56,7 @@ interface Hit {
 async function hitIn({ key, first, rest }: KeyRecord, wanted: string): Promise<Hit | null> {
   const inName = excerptOf(key.toString('utf8'), wanted);
   if (inName !== null) return { where: 'key', excerpt: inName };
+  if (first.t === 'string') return hitInString(first, rest, wanted);
   const inFirst = hitInLine(first, wanted);
   if (inFirst !== null) return inFirst;
   for await (const line of rest ?? []) {
@@ -63,9 +66,29 @@ async function hitIn({ key, first, rest }: KeyRecord, wanted: string): Promise<H
   return null;
 }
 
+/** A long string is stored in pieces, which may be cut within the text, and within a character. */
+async function hitInString(first: RecordLine, rest: KeyRecord['rest'], wanted: string): Promise<Hit | null> {
+  const decoder = new StringDecoder('utf8');
+  let before = '';
+  const hitNext = ({ v }: RecordLine): Hit | null => {
+    const text = before + decoder.write(fromText(v as Text));
+    const excerpt = excerptOf(text, wanted);
+    before = text.slice(-(wanted.length + AROUND));
+    return excerpt === null ? null : { where: 'value', excerpt };
+  };
+  const inFirst = hitNext(first);
+  if (inFirst !== null) return inFirst;
+  for await (const line of rest ?? []) {
+    const hit = hitNext(line);
+    if (hit !== null) return hit;
+  }
+  return null;
+}
+
 function hitInLine(line: RecordLine, wanted: string): Hit | null {
   for (const [where, text] of placesOf(line)) {
-    const excerpt = typeof text === 'string' ? excerptOf(text, wanted) : null;
+    // What is no text may have some in it.
+    const excerpt = excerptOf(typeof text === 'string' ? text : fromText(text).toString('utf8'), wanted);
     if (excerpt !== null) return { where, excerpt };
   }
   return null;
@@ -81,7 +104,7 @@ function* placesOf({ t, v }: RecordLine): Generator<readonly [where: Text, text:
     for (const [member] of v as readonly (readonly [Text, string])[]) yield ['value', member];
   } else if (t === 'stream') {
     for (const [, fields] of (v as StreamValue).entries) for (const text of fields) yield ['value', text];
-  } else if (t === 'string' || t === 'json') {
+  } else if (t === 'json') {
     yield ['value', v as Text];
   } else {
     for (const text of v as readonly Text[]) yield ['value', text];

@@ -9,6 +9,8 @@ interface SearchedSnapshot {
   readonly id: string;
   /** The last moment at which keys were read for it. */
   readonly takenAt: string;
+  /** `incomplete`: it lacks keys that were there, so that one which it does not hold need not be gone. */
+  readonly state: 'complete' | 'incomplete';
   /** Keys of it that answer the query. */
   readonly keys: number;
 }
@@ -20,7 +22,7 @@ export interface KeyHistory extends FoundKey {
   readonly lastIn: string;
   /** How many hold it. */
   readonly snapshots: number;
-  /** The snapshot after the last one that holds it; null when that is the newest one. */
+  /** The first complete snapshot after the last one that holds it; null when there is none. */
   readonly goneSince: { readonly id: string; readonly takenAt: string } | null;
 }
 
@@ -45,7 +47,7 @@ interface Seen {
 
 /**
  * Searches some snapshots, oldest first. Names the first `limit` keys that are found and counts all. A key counts as gone
- * from the first snapshot on that no longer answers the query, whatever the query is of: its name, or what is in it.
+ * from the first complete snapshot on that no longer answers the query, whatever the query is of: its name, or what is in it.
  */
 export async function searchSnapshots(
   snapshots: readonly OpenSnapshot[],
@@ -57,7 +59,7 @@ export async function searchSnapshots(
   const searched: SearchedSnapshot[] = [];
   let more = false;
   for (const snapshot of snapshots) {
-    const { id, window } = snapshot.manifest;
+    const { id, state, window } = snapshot.manifest;
     let keys = 0;
     for await (const found of findKeys(snapshot, query)) {
       keys += 1;
@@ -66,7 +68,7 @@ export async function searchSnapshots(
       if (before === undefined && seen.size >= limit) more = true;
       else seen.set(name, seenIn(before, found, id, searched.length));
     }
-    const one = { id, takenAt: window.to, keys };
+    const one = { id, takenAt: window.to, state, keys };
     searched.push(one);
     onSnapshot(one);
   }
@@ -78,7 +80,7 @@ function seenIn(before: Seen | undefined, found: FoundKey, id: string, at: numbe
 }
 
 function historyOf({ found, firstIn, lastAt, lastIn, snapshots }: Seen, all: readonly SearchedSnapshot[]): KeyHistory {
-  const next = all[lastAt + 1];
+  const next = all.slice(lastAt + 1).find(({ state }) => state === 'complete');
   const goneSince = next === undefined ? null : { id: next.id, takenAt: next.takenAt };
   return { ...found, firstIn, lastIn, snapshots, goneSince };
 }

@@ -23,6 +23,9 @@ beforeAll(async () => {
     body: `${'x'.repeat(100)} since UPDATE 7 it fails`,
   });
   await redis.zadd('feedback:created:p1', 1, 'f1');
+  // In pieces of 500 bytes, cut within the words and within a character.
+  await redis.set('long', `${'é'.repeat(245)}-the words that are cut ${'é'.repeat(2_000)} the last ones`);
+  await redis.set('bytes', Buffer.concat([Buffer.from([0xff]), Buffer.from('words among bytes')]));
   await redis.rpush('job:j1:logs', 'line one', 'it fails here');
   await take();
   await redis.hset('feedback:p1:f1', 'body', 'mended since');
@@ -61,6 +64,17 @@ describe('find', () => {
     expect(await find(3, text('since update 7'))).toEqual([]);
   });
 
+  it('finds a text across the pieces of a long string, and among bytes that are no text', async () => {
+    for (const [words, key] of [
+      ['words that are cut', 'long'],
+      ['the last ones', 'long'],
+      ['words among bytes', 'bytes'],
+    ] as const)
+      expect(await find(1, text(words))).toMatchObject([
+        { key, where: 'value', excerpt: expect.stringContaining(words) },
+      ]);
+  });
+
   it('says over all snapshots since when something is there, and since when it is gone', async () => {
     const ports = {
       clock: bench.clock,
@@ -84,6 +98,14 @@ describe('find', () => {
     ]);
     expect((await search(text('umbrella'))).keys).toMatchObject([
       { firstIn: ids[0], lastIn: ids[3], snapshots: 4, goneSince: null },
+    ]);
+
+    // A snapshot that lacks keys tells of none that it is gone.
+    const [whole, lacking] = [opened.slice(0, 3), opened.slice(3)];
+    const partial = lacking.map((one) => ({ ...one, manifest: { ...one.manifest, state: 'incomplete' as const } }));
+    const query = { selection: selectKey('feedback:p1:f1', {}), text: null };
+    expect((await searchSnapshots([...whole, ...partial], query, 10)).keys).toMatchObject([
+      { lastIn: ids[2], goneSince: null },
     ]);
 
     const many = await search({ selection: selectKey('filler:*', {}), text: null }, 10);
