@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -210,6 +210,12 @@ describe('an export', () => {
     await expect(exported(bench, manifest, 'resp', { name: 'there.jsonl' })).rejects.toMatchObject({ code: 'usage' });
     expect(await readFile(path)).toEqual(before);
     await exported(bench, manifest, 'resp', { name: 'there.jsonl', force: true });
+    execFileSync('mkfifo', [join(bench.files, 'pipe')]);
+    await expect(exported(bench, manifest, 'resp', { name: 'pipe', force: true })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('is no regular file. Nothing was written'),
+    });
+    expect((await stat(join(bench.files, 'pipe'))).isFIFO()).toBe(true);
     expect(await readFile(path)).not.toEqual(before);
     const selection = parseSelection({ key: ['none'] });
     await expect(exported(bench, manifest, 'jsonl', { name: 'none.jsonl', selection })).rejects.toMatchObject({

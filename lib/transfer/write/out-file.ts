@@ -31,6 +31,9 @@ export async function writeOutFile(
   content: AsyncIterable<Uint8Array>,
   options: OutOptions,
 ): Promise<Written> {
+  const there = await stat(path).catch(() => null);
+  // A device or a pipe would be gone, with a file in its place.
+  if (there !== null && !there.isFile()) throw noFile(path);
   if (!options.force && (await isThere(path))) throw taken(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   try {
@@ -162,6 +165,12 @@ async function isThere(path: string): Promise<boolean> {
 function taken(path: string): AppError {
   return new AppError('usage', `There is a file ${JSON.stringify(path)} already. Nothing was written`, {
     hint: 'Give another name, or --force to replace it.',
+  });
+}
+
+function noFile(path: string): AppError {
+  return new AppError('usage', `${JSON.stringify(path)} is no regular file. Nothing was written`, {
+    hint: 'Give the name of a file, or - for the standard output.',
   });
 }
 
