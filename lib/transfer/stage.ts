@@ -79,7 +79,7 @@ export async function stageFile(
   });
   const store = await scratchStore(() => ports.clock.now());
   try {
-    return await stage(store, file, now, from, settings);
+    return await stage(store, file, now, from, { ...settings, database: request.database });
   } catch (error) {
     await store.discard();
     throw errorOf(shown, error);
@@ -98,7 +98,7 @@ async function stage(
   file: OpenFile,
   now: number,
   from: number,
-  settings: StageSettings,
+  settings: StageSettings & Pick<StageRequest, 'database'>,
 ): Promise<Staged> {
   const id = newId(now);
   const sink = openSink({ store, encryptor: PLAIN, snapshot: id, fence: 1, firstIndex: 0 });
@@ -120,6 +120,7 @@ async function stage(
     countIndex(counts, index, without);
     sections.push(indexSection(index, without));
   }
+  demandKeys(file, counts.keys, found.ledger, settings.database);
   await demandWhole(store, id, parts);
   const { head, takenAt, remarks } = file.facts;
   const to = new Date(takenAt ?? from).toISOString();
@@ -252,6 +253,17 @@ function withLacks(found: Found, head: ExportHead | null): Found {
   };
   return { ...found, ledger, types };
 }
+
+/** Nothing would be restored, and in mode replace all would be removed: only who wrote the file of no key can mean that. */
+function demandKeys({ format }: OpenFile, keys: number, ledger: OpenLedger, database: number | null): void {
+  if (keys + ledger.failed.count + ledger.unsupported.count > 0) return;
+  if (database !== null)
+    throw new FileFault('usage', '', `it has no key of database ${database}`, 'Give the number of another database.');
+  if (format === 'json' || format === 'resp')
+    throw new FileFault('invalid', '', 'it is empty: there is no key in it', HINT);
+}
+
+const HINT = 'Check that the dump was made of the right database, and came to its end.';
 
 function isIncomplete({ ledger, types }: Found, { skipTypes }: StageSettings): boolean {
   return (

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { mkdir, open, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -270,6 +271,11 @@ describe('a file of another kind', () => {
     await mkdir(join(bench.files, 'folder'));
     await expect(bench.staged(join(bench.files, 'folder'))).rejects.toMatchObject({ code: 'usage' });
     await expect(bench.staged(join(bench.files, 'none'))).rejects.toMatchObject({ code: 'not-found' });
+    execFileSync('mkfifo', [join(bench.files, 'pipe')]);
+    await expect(bench.staged(join(bench.files, 'pipe'))).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('it is no regular file'),
+    });
     await symlink(await bench.file('real.rdb', rdb), join(bench.files, 'link.rdb'));
     await (await bench.staged(join(bench.files, 'link.rdb'))).store.discard();
   });

@@ -154,6 +154,7 @@ describe('times that are left', () => {
     expect(await times(one({ ttl: NOW + 60_000_000 }), { ttlUnit: 'unix-milliseconds' })).toBe(NOW + 60_000_000);
     expect(await times(one({ ttl: -1 }))).toBe(-1);
     expect(await times(one({}))).toBe(-1);
+    expect(await times(one({ pttl: null, ttl: 3600 }), { takenAt })).toBe(takenAt + 3_600_000);
   });
 
   it('are not guessed: a number that would be thousands of years is refused', async () => {
@@ -162,6 +163,16 @@ describe('times that are left', () => {
       message: expect.stringMatching(/, line 1: its `ttl` would be \d+ years from now\. Nothing was written$/),
       hint: expect.stringContaining('--ttl-unit'),
     });
+    await expect(times(one({ ttl: NOW }), { ttlUnit: 'unix-seconds' })).rejects.toMatchObject({
+      message: expect.stringMatching(/line 1: its `ttl` would be \d+ years from now\./),
+    });
+    for (const [ttl, ttlUnit] of [
+      [3600, 'unix-seconds'],
+      [NOW / 1000, 'unix-milliseconds'],
+    ] as const)
+      await expect(times(one({ ttl }), { ttlUnit })).rejects.toMatchObject({
+        message: expect.stringMatching(/line 1: its `ttl` would be 1\d\d years ago\./),
+      });
   });
 });
 
@@ -177,14 +188,22 @@ describe('what a dump does not hold exactly', () => {
     ['a score that is none', { key: 'k', type: 'zset', value: [['m', 'x']] }, 'a score is no number'],
     ['entries out of order', entries(['5-1', ['f', 'v']], ['3-1', ['f', 'v']]), 'the entries of the stream are not in'],
     ['an entry without fields', entries(['5-1', []]), 'an entry of the stream is one that Redis does not take'],
+    ['an entry that is none', entries(null), 'an entry of the stream has no id'],
+    ['a time below all', { key: 'k', type: 'string', value: 'v', ttl: -5 }, 'its `ttl` is no time'],
+    [
+      'a database without a number',
+      { key: 'k', type: 'string', value: 'v', db: 'main' },
+      'its `db` is no number of a database',
+    ],
+    ['another database, as text', { key: 'k', type: 'string', value: 'v', db: '1' }, 'it has keys of database 0 and'],
     ['an id too large', entries(['99999999999999999999-1', ['f', 'v']]), 'an entry of the stream has no id'],
     ['a document that is none', { key: 'k', type: 'json', value: '{"a"' }, 'its document is not the text of one'],
     ['a key that is missing', { type: 'string', value: 'v' }, 'it has no field `key`'],
     ['a time that is none', { key: 'k', type: 'string', value: 'v', ttl: 'soon' }, 'its `ttl` is no whole number'],
   ])('is refused with its line: %s', async (_, value, words) => {
-    const path = await bench.file('odd.jsonl', lines({ key: 'first', type: 'string', value: 'v' }, value));
+    const path = await bench.file('odd.jsonl', lines({ key: 'first', type: 'string', value: 'v', db: '0' }, value));
     await expect(bench.staged(path)).rejects.toMatchObject({
-      code: 'damaged',
+      code: expect.stringMatching(/^(damaged|usage)$/),
       message: expect.stringContaining(`line 2: ${words}`),
     });
   });
@@ -251,6 +270,17 @@ describe('what a dump does not hold exactly', () => {
     });
     await bench.restoreFile(path, { database: 3 });
     expect(await bench.database.redis.get('a')).toBe('3');
+    await expect(bench.staged(path, { database: 5 })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('it has no key of database 5. Nothing was written'),
+    });
+  });
+
+  it('names a key by its field in one object with all, whatever its value has', async () => {
+    const value = { type: 'string', value: 'v', ttl: -1 };
+    const path = await bench.file('table.json', lines({ key: value, type: value, a: { ...value, key: 'other' } }));
+    await bench.restoreFile(path);
+    expect((await bench.database.redis.keys('*')).sort()).toEqual(['a', 'key', 'type']);
   });
 
   it('lets the later of two records of a key count, and says so', async () => {

@@ -56,7 +56,10 @@ function* entriesOf(name: Buffer, packed: Buffer): Generator<Element> {
 }
 
 function many(count: number, next: () => Packed): Text[] {
-  return Array.from({ length: count }, () => toText(packedBytes(next())));
+  const texts: Text[] = [];
+  // A count that is wrong is met at the end of what is there.
+  while (texts.length < count) texts.push(toText(packedBytes(next())));
+  return texts;
 }
 
 async function tailOf(reader: ByteReader, type: number): Promise<Omit<StreamValue, 'entries'>> {

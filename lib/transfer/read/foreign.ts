@@ -8,6 +8,9 @@ import { comesAfter, isDocument, isEntry, isScore, isStreamId, isWhole } from '.
 
 /** A thousand years: a time left that is longer is a point in time, or in another unit. */
 const LONGEST_TTL_MS = 1000 * 366 * 86_400_000;
+/** Nothing expired before Redis was there: an earlier point in time is a time left, or in another unit. */
+const FIRST_REDIS_MS = Date.UTC(2009, 0);
+const YEAR_MS = 31_557_600_000;
 
 const ALIASES: Readonly<Record<string, string>> = { rejson: 'json', 'rejson-rl': 'json' };
 
@@ -65,23 +68,25 @@ function isGone({ pttl, ttl }: Record<string, unknown>): boolean {
 }
 
 function expiryOf(value: Record<string, unknown>, where: string, { from, ttlUnit }: ReadOptions): ExpiryTime | null {
-  const [field, unit]: [string, TtlUnit] = 'pttl' in value ? ['pttl', 'milliseconds'] : ['ttl', ttlUnit];
+  // A tool that asked for the one of them may write the other as null.
+  const [field, unit]: [string, TtlUnit] = value['pttl'] == null ? ['ttl', ttlUnit] : ['pttl', 'milliseconds'];
   const raw = value[field];
   if (raw === undefined || raw === null) return null;
   const ttl = typeof raw === 'string' && /^-?\d{1,16}$/.test(raw) ? Number(raw) : raw;
   if (typeof ttl !== 'number' || !Number.isSafeInteger(ttl))
     throw malformed(where, `its \`${field}\` is no whole number`, HINT);
   // As the tools' own loaders have it: -1 and 0 are no expiry.
-  if (ttl <= 0) return null;
+  if (ttl === -1 || ttl === 0) return null;
   const ms = unit.endsWith('seconds') && !unit.endsWith('milliseconds') ? ttl * 1000 : ttl;
-  if (!Number.isSafeInteger(ms)) throw malformed(where, `its \`${field}\` is no time`, HINT);
-  if (unit.startsWith('unix')) return ms;
-  if (ms <= LONGEST_TTL_MS) return from + ms;
+  if (ttl < 0 || !Number.isSafeInteger(ms)) throw malformed(where, `its \`${field}\` is no time`, HINT);
+  const expiry = unit.startsWith('unix') ? ms : from + ms;
+  if (expiry - from <= LONGEST_TTL_MS && expiry >= FIRST_REDIS_MS) return expiry;
+  const years = Math.round((expiry - from) / YEAR_MS);
   throw new FileFault(
     'invalid',
     where,
-    `its \`${field}\` would be ${Math.round(ms / 31_557_600_000)} years from now`,
-    'Say what the number means with --ttl-unit milliseconds, unix-seconds or unix-milliseconds.',
+    `its \`${field}\` would be ${Math.abs(years)} years ${years < 0 ? 'ago' : 'from now'}`,
+    'Say what the number means with --ttl-unit seconds, milliseconds, unix-seconds or unix-milliseconds.',
   );
 }
 
@@ -175,6 +180,7 @@ function entriesOf(value: unknown, wrong: Wrong): Element[] {
   if (!Array.isArray(value)) throw wrong('its value is not the array of a stream');
   let before: string | null = null;
   return value.map((each: unknown) => {
+    if (typeof each !== 'object' || each === null) throw wrong('an entry of the stream has no id');
     const [id, fields] = Array.isArray(each)
       ? (each as unknown[])
       : [(each as Record<string, unknown>)['id'], (each as Record<string, unknown>)['body']];

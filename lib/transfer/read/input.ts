@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { errnoOf } from '../errno.js';
 import { FileFault } from '../fault.js';
@@ -20,7 +20,8 @@ export interface Input {
 
 /** Throws FileFault `not-found` for what is not there, `usage` for what is no regular file. */
 export async function openInput(path: string): Promise<Input> {
-  const handle = await open(path, 'r').catch((cause: unknown) => {
+  // A named pipe without a writer would otherwise hold the program until there is one.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw unreadable(cause);
   });
   const before = await handle.stat();

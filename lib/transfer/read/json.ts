@@ -53,7 +53,7 @@ async function* foreign(
   if (Array.isArray(first) || isTable(first)) {
     const whole = Array.isArray(first)
       ? first
-      : Object.entries(first).map(([key, value]) => ({ key, ...(value as object) }));
+      : Object.entries(first).map(([key, value]) => ({ ...(value as object), key }));
     for (const each of whole) yield* itemsOf(each, 1, bases, options);
     await demandEnd(lines);
     bases.end();
@@ -63,6 +63,7 @@ async function* foreign(
   let ended = false;
   for await (const { number, text } of lines) {
     let plain = text.trim();
+    if (ended && plain !== '') throw malformed(lineOf(number), 'something follows the document', HINT);
     if (number === 1 && plain.startsWith('[')) [inArray, plain] = [true, plain.slice(1).trim()];
     if (inArray && plain.endsWith(',')) plain = plain.slice(0, -1);
     else if (inArray && plain.endsWith(']') && parsed(plain) === undefined)
@@ -99,7 +100,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const [some] = Object.values(value) as unknown[];
   return (
-    !('key' in value && 'type' in value) &&
+    !('key' in value && typeof value.key === 'string') &&
     typeof some === 'object' &&
     some !== null &&
     'type' in some &&
@@ -124,8 +125,10 @@ function databaseFilter(facts: ReadingFacts, { database }: ReadOptions): Databas
   let only: number | null = null;
   let passed = 0;
   return {
-    wants(found, number) {
-      if (typeof found !== 'number') return true;
+    wants(named, number) {
+      if (named === undefined || named === null) return true;
+      const found = typeof named === 'string' && /^\d{1,5}$/.test(named) ? Number(named) : named;
+      if (typeof found !== 'number') throw malformed(lineOf(number), 'its `db` is no number of a database', HINT);
       if (database !== null && found !== database) {
         passed += 1;
         return false;

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { MAX_KEY_EXPIRY } from '../../snapshot/expiry-time.js';
-import { isRecordType, keyOf, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import {
+  isRecordType,
+  keyOf,
+  type PendingEntry,
+  type RecordLine,
+  type StreamGroup,
+  type StreamValue,
+} from '../../snapshot/record.js';
 import { cutShort, FileFault, lineOf, malformed } from '../fault.js';
 import type { Item, ReadingFacts } from './items.js';
 import type { Line } from './lines.js';
@@ -180,14 +187,13 @@ const isCount = (value: unknown): boolean =>
   typeof value === 'string' ? /^\d{1,20}$/.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
 const isTime = (value: unknown): boolean => isCount(value) && BigInt(value as string) <= BigInt(MAX_KEY_EXPIRY);
 const LARGEST_ID_PART = 2n ** 64n - 1n;
+const ID = /^(?:0|[1-9]\d{0,19})-(?:0|[1-9]\d{0,19})$/;
 /** Whether it is an id of a stream as Redis prints it. */
 export const isStreamId = (value: unknown): value is string =>
-  typeof value === 'string' &&
-  /^\d{1,20}-\d{1,20}$/.test(value) &&
-  value.split('-').every((part) => BigInt(part) <= LARGEST_ID_PART);
+  typeof value === 'string' && ID.test(value) && value.split('-').every((part) => BigInt(part) <= LARGEST_ID_PART);
 /** Of an entry: Redis takes neither 0-0 nor one without fields. */
 export const isEntry = (id: unknown, fields: unknown): boolean =>
-  isStreamId(id) && !/^0+-0+$/.test(id) && Array.isArray(fields) && fields.length > 0 && fields.length % 2 === 0;
+  isStreamId(id) && id !== '0-0' && Array.isArray(fields) && fields.length > 0 && fields.length % 2 === 0;
 
 /** Whether the id comes after the one before it, as an entry must; `before` is null for the first. */
 export function comesAfter(id: string, before: string | null): boolean {
@@ -239,7 +245,10 @@ function checkLine(value: Record<string, unknown>, where: string): RecordLine {
   if (value['void'] !== true && !isValue(t, v)) throw wrong(`its value is none of a ${t}`);
   if (fx !== undefined && !(t === 'hash' && all(fx, (each) => isPair(each, isTime))))
     throw wrong('the expiry of its fields is none');
+  if (fx !== undefined && value['void'] !== true && !isOfFields(fx as [unknown][], v as [unknown][]))
+    throw wrong('a field expires that is not in it');
   const line = value as unknown as RecordLine;
+  if (isEmpty(line)) throw wrong(`its value is empty, as no ${t} is`);
   if (
     t === 'stream' &&
     line.void !== true &&
@@ -278,7 +287,8 @@ function isStream({ entries, entriesAdded, groups, lastId, maxDeletedId }: Recor
     (lastId === undefined || isStreamId(lastId)) &&
     (maxDeletedId === undefined || isStreamId(maxDeletedId)) &&
     (entriesAdded === undefined || isCount(entriesAdded)) &&
-    (groups === undefined || all(groups, (group) => isObject(group) && isGroup(group)))
+    (groups === undefined ||
+      (all(groups, (group) => isObject(group) && isGroup(group)) && isEachOnce(groups as StreamGroup[], 'name')))
   );
 }
 
@@ -288,15 +298,31 @@ function isGroup({ consumers, entriesRead, lastId, name, pending }: Record<strin
     each.length === 4 &&
     isStreamId(each[0]) &&
     isText(each[1]) &&
-    Number.isSafeInteger(each[2]) &&
+    isTime(each[2]) &&
     isTime(each[3]);
   return (
     isText(name) &&
     isStreamId(lastId) &&
     (entriesRead === null || isTime(entriesRead)) &&
     all(consumers, isText) &&
-    all(pending, isPending)
+    all(pending, isPending) &&
+    isEachOnce(pending as PendingEntry[], 0)
   );
+}
+
+function isOfFields(expiring: readonly [unknown][], pairs: readonly [unknown][]): boolean {
+  const fields = new Set(pairs.map(([field]) => JSON.stringify(field)));
+  return expiring.every(([field]) => fields.has(JSON.stringify(field)));
+}
+
+function isEachOnce<T>(list: readonly T[], name: keyof T): boolean {
+  return new Set(list.map((each) => JSON.stringify(each[name]))).size === list.length;
+}
+
+/** Redis has no collection without members: such a key would be missing, and none would miss it. */
+function isEmpty({ i, last, t, v, void: isTakenBack }: RecordLine): boolean {
+  const isWholeRecord = i === undefined || (i === 0 && last === true && isTakenBack !== true);
+  return isWholeRecord && t !== 'string' && t !== 'json' && t !== 'stream' && (v as unknown[]).length === 0;
 }
 
 /** A word of the file as it may be printed. */

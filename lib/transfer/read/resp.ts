@@ -43,6 +43,7 @@ export async function* respItems(
   const reader = new ByteReader(chunks);
   const keys = new OpenKeys();
   const bases = { current: 0, only: null as number | null };
+  let passed = 0;
   while (!(await reader.atEnd())) {
     const at = `byte ${reader.offset}`;
     const [name = '', ...args] = await reader.read((window) => commandOf(window, at));
@@ -53,13 +54,17 @@ export async function* respItems(
       bases.current = Number(number);
       continue;
     }
-    if (options.database !== null && bases.current !== options.database) continue;
+    if (options.database !== null && bases.current !== options.database) {
+      passed += 1;
+      continue;
+    }
     bases.only ??= bases.current;
     if (bases.only !== bases.current) throw severalDatabases(bases.only, bases.current, at);
     apply(keys, command, args, options.from, (what, hint) => malformed(at, what, hint ?? HINT));
     yield* keys.overflow((what) => malformed(at, what, HINT));
   }
   yield* keys.rest();
+  if (passed > 0) facts.remarks.push(`commands for other databases were passed over: ${passed}`);
   facts.remarks.push(
     'nothing in the file says where it ends, so that commands that were left out at its end would not show',
   );
@@ -112,15 +117,21 @@ function apply(keys: OpenKeys, command: string, args: readonly Buffer[], from: n
   const [key = Buffer.alloc(0), ...rest] = args;
   const adding = ADDING[command];
   if (adding !== undefined) keys.add(...added(keys.of(key, adding.type, wrong), adding.group, rest, wrong));
-  else if (command in EXPIRING) keys.known(key, wrong).expiry = timeOf(command, rest[0], from, wrong);
+  else if (command in EXPIRING) keys.known(key, wrong).expiry = timeOf(command, only(rest, wrong), from, wrong);
   else if (command === 'SET') set(keys, key, rest, from, wrong);
   else if (command === 'MSET') setMany(keys, args, from, wrong);
-  else if (command === 'APPEND') keys.add(keys.of(key, 'string', wrong), [...pieces(rest[0] ?? Buffer.alloc(0))]);
+  else if (command === 'APPEND') keys.add(keys.of(key, 'string', wrong), [...pieces(only(rest, wrong))]);
   else if (command === 'JSON.SET') setDocument(keys, key, rest, wrong);
   else if (command === 'DEL' || command === 'UNLINK') for (const each of args) keys.drop(each, wrong);
-  else if (command === 'PERSIST') keys.known(key, wrong).expiry = null;
+  else if (command === 'PERSIST' && rest.length === 0) keys.known(key, wrong).expiry = null;
   else if (command === 'HPEXPIREAT') expireFields(keys.known(key, wrong), rest, wrong);
   else throw wrong(`the command ${shown(command)} is not read`);
+}
+
+/** An option changes what a command does: it is not passed over. */
+function only([argument, ...more]: readonly Buffer[], wrong: Wrong): Buffer {
+  if (argument !== undefined && more.length === 0) return argument;
+  throw wrong('a command lacks an argument, or has an option that is not read');
 }
 
 function setMany(keys: OpenKeys, args: readonly Buffer[], from: number, wrong: Wrong): void {
