@@ -28,7 +28,7 @@ export async function embedTask(
   const work = { ports, settings, project: batch.project, signal, turn };
   const before = await loadPartial(ports.store, run.id, kind, task);
   const [outcome] = await Promise.all([
-    unlessRefused(() =>
+    unlessRefused(ports.vectors, () =>
       placeItems(work, batch.items, before, (prints) => savePartial(ports.store, run.id, kind, task, prints)),
     ),
     holdLocks(ports, state, run, task),

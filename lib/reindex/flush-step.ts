@@ -19,7 +19,7 @@ export async function flushStep(ports: ReindexPorts, attempt: Attempt): Promise<
     // Throws when another attempt has taken over, which may have gone on to embed.
     await attempt.save(state, progress);
     throwIfAborted(attempt.signal);
-    const cleared = await unlessRefused(() => ports.vectors.remove(project, 'all'));
+    const cleared = await unlessRefused(ports.vectors, () => ports.vectors.remove(project, 'all'));
     if ('refused' in cleared) state = withProject(state, { ...entry, refused: cleared.refused });
     else state = { ...state, flushed: [...state.flushed, project] };
   }

@@ -47,7 +47,7 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, a
       await takeLocks(ports.redis, lockedProjects(input, { ...state, projects: [entry] }), attempt.run.id);
     }
     const before = state;
-    const looked = await unlessRefused(async () =>
+    const looked = await unlessRefused(ports.vectors, async () =>
       findLate(ports, settings, attempt, before, {
         entry,
         found: await withListed(ports.redis, project, of(found, project), itemsOnly(input.scope, project)),

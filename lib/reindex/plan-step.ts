@@ -51,7 +51,7 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, a
     if (worked && attempt.timeIsUp()) return later(state, itemsIn(state));
     throwIfAborted(attempt.signal);
     const ofProject = of(found, project);
-    const outcome = await unlessRefused(() => planProject(planning, project, ofProject));
+    const outcome = await unlessRefused(ports.vectors, () => planProject(planning, project, ofProject));
     if ('refused' in outcome) {
       state = withProject(state, newProject(project, { items: ofProject.items.size, refused: outcome.refused }));
     } else {

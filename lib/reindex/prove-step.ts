@@ -53,7 +53,7 @@ export async function proveStep(work: MendWork): Promise<StepOutcome> {
     if (waited.pending > 0) await sleepOverPending(work, state, waited);
     state = { ...state, pendingSince: null };
     const before = state;
-    const proving = await unlessRefused(async () => {
+    const proving = await unlessRefused(ports.vectors, async () => {
       const now = await withListed(ports.redis, project, of(found, project), itemsOnly(input.scope, project));
       return proveProject(work, before, entry, now, new Map(skipped.get(project)));
     });

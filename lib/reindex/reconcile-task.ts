@@ -56,7 +56,7 @@ export async function reconcileTask(
     taskResult(ports.store, run.id, kind, number),
     holdLocks(ports, state, run, task),
   ]);
-  const reconciled = await unlessRefused(() =>
+  const reconciled = await unlessRefused(ports.vectors, () =>
     reconcileItems({ ports, settings, project, signal, turn }, refs, (result as unknown as EmbedResult).prints),
   );
   return 'done' in reconciled ? reconciled.done : refusedAll(project, refs);

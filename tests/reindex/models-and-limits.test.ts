@@ -159,6 +159,24 @@ describe('what one service refuses', () => {
     },
   );
 
+  it.each(['flush', 'in-place'] as const)(
+    'is a namespace that the token is not good for: it is named, and a token that is good for none fails (%s)',
+    async (mode) => {
+      for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(20));
+      const deny = (isMet: (namespace: string) => boolean): void =>
+        bench.index.setFaults({
+          reject: { status: 403, hits: ({ endpoint, namespace }) => endpoint !== 'info' && isMet(namespace) },
+        });
+      deny(() => true);
+      expect(await bench.run({ mode })).toMatchObject({ state: 'failed', error: { code: 'vector-denied' } });
+      deny((namespace) => namespace === 'p2');
+      const run = await bench.run({ mode });
+      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+      expect(run.error?.message).toContain('project p2 (Upstash Vector did not accept the token (HTTP 403)');
+      for (const project of ['p1', 'p3']) await expectIndex(bench, project, someItems(20));
+    },
+  );
+
   it('is one vector: the rest of its batch is written, and it is named', async () => {
     await putProject(bench.database.redis, 'p1', someItems(120));
     const isBad = (body: unknown): boolean => JSON.stringify(body).includes('"item-007"');
