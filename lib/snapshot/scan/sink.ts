@@ -13,8 +13,8 @@ import type { FreshLine } from '../sent-value.js';
 export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'takes-back';
 
 /**
- * Writes lines into parts. A part that is cut is compressed, sealed and stored while the next one fills; one at a time,
- * so that memory holds two at most.
+ * Writes lines into parts. A part that is cut is compressed, encrypted and stored while the next one fills, two at a time: a store
+ * that is slow for once does not hold up reading, and a compressed part takes little memory.
  */
 export interface PartSink {
   /** What the parts are sealed with, and the names of keys in the ledger as well. */
@@ -24,7 +24,7 @@ export interface PartSink {
   readonly openKeys: number;
   /** What it returns, if anything, is to be awaited for more room: most lines need no turn of the event loop. */
   write(line: FreshLine, role: LineRole): Promise<void> | undefined;
-  /** Closes the open part and calls `stored` once it is in the store. Waits for the part before it. */
+  /** Closes the open part and calls `stored` once it and all before it are in the store. Waits for the part before the last. */
   cut(stored: (part: Part) => Promise<void>): Promise<void>;
   /** Resolves when everything that was cut is stored. */
   flush(): Promise<void>;
@@ -42,6 +42,7 @@ export function openSink(target: SinkTarget): PartSink {
   let writer: PartWriter = openPart();
   let index: IndexBuilder = indexBuilder();
   let number = target.firstIndex;
+  let before: Promise<void> = Promise.resolve();
   let storing: Promise<void> = Promise.resolve();
 
   return {
@@ -64,8 +65,18 @@ export function openSink(target: SinkTarget): PartSink {
       writer = openPart();
       index = indexBuilder();
       number += 1;
-      await storing;
-      storing = closing.close().then(async (closed) => stored(await storePart(target, file, closed, built)));
+      await before;
+      const earlier = (before = storing);
+      const part = closing.close().then((closed) => storePart(target, file, closed, built));
+      storing = earlier.then(
+        async () => stored(await part),
+        // What is given up has nothing on its way any more.
+        async (error: unknown) => {
+          await part.catch(() => undefined);
+          throw error;
+        },
+      );
+      part.catch(() => undefined);
       // Awaited by the next cut or by flush; until then a failure must not count as unhandled.
       storing.catch(() => undefined);
     },
@@ -75,8 +86,10 @@ export function openSink(target: SinkTarget): PartSink {
 
 async function storePart(target: SinkTarget, file: string, closed: ClosedPart, index: PartIndex): Promise<Part> {
   const body = await target.encryptor.encrypt(closed.compressed);
-  await createOurs(target.store, partName(target.snapshot, file), body);
-  await createOurs(target.store, partIndexName(target.snapshot, file), encodeJson(index));
+  await Promise.all([
+    createOurs(target.store, partName(target.snapshot, file), body),
+    createOurs(target.store, partIndexName(target.snapshot, file), encodeJson(index)),
+  ]);
   const { keys, lines, plain } = closed;
   return { name: file, keys, lines, plain, stored: { bytes: body.length, sha256: sha256(body) } };
 }
