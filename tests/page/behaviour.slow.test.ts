@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
-import { startBrowser, type Browser } from './browser.js';
+import { startBrowser, tabUntil, type Browser } from './browser.js';
 import { answerRestores, answerWith, openSignedIn, restored, signIn, TOKEN, type Answers } from './fixture-api.js';
 import { badStatus, RUNNING, runView, serviceDown, status } from './fixtures-status.js';
 import { HOSTILE, NOW, oddProjects, snapshotList } from './fixtures.js';
@@ -236,20 +236,7 @@ describe('what the page does', () => {
   });
 
   describe('with the keyboard alone', () => {
-    /** Presses Tab until an element of that name has the focus. */
-    async function tabTo(name: string | RegExp): Promise<void> {
-      for (let presses = 0; presses < 120; presses++) {
-        await page.keyboard.press('Tab');
-        const words = await page.evaluate<string>(
-          "document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent ?? ''",
-        );
-        if (typeof name === 'string' ? words.startsWith(name) : name.test(words)) {
-          expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid');
-          return;
-        }
-      }
-      throw new Error(`nothing called ${String(name)} was reached`);
-    }
+    const tabTo = (name: string | RegExp): Promise<void> => tabUntil(page, name);
     const press = (key: string): Promise<void> => page.keyboard.press(key);
 
     it('signs in, restores a project and undoes it', async () => {

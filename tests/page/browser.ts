@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from '@jest/globals';
 import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const FLAGS = [
@@ -73,4 +74,19 @@ function watched(page: Page): Watched {
     }
   });
   return { page, complaints };
+}
+
+/** Presses Tab until an element of that name has the focus. */
+export async function tabUntil(page: Page, name: string | RegExp): Promise<void> {
+  for (let presses = 0; presses < 120; presses++) {
+    await page.keyboard.press('Tab');
+    const words = await page.evaluate<string>(
+      "document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent ?? ''",
+    );
+    if (typeof name === 'string' ? words.startsWith(name) : name.test(words)) {
+      expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid');
+      return;
+    }
+  }
+  throw new Error(`nothing called ${String(name)} was reached`);
 }
