@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { FaultAction } from '../../dev/fault-proxy.js';
 import { callOf, type Call } from './arguments.js';
 import { audit, checkLease } from './audit.js';
 import { checkRehearsal, checkRestore, checkUndo } from './claims-restore.js';
@@ -249,10 +250,20 @@ async function watch(world: World, step: CommandStep, { args, whose, work }: Cal
   const from = Date.now();
   const before = await dump(subject);
   const aside = whose === 'standby' ? await dump(world.main) : null;
+  const meddled: Promise<FaultAction>[] = [];
   let outcome: Outcome;
   if (step.do === 'kill') outcome = await killed(world, step, args, env, database);
   else {
-    database.onRequest(step.meddle === undefined ? null : meddling(world, step.meddle, touched, state));
+    const meddle = step.meddle === undefined ? null : meddling(world, step.meddle, touched, state);
+    database.onRequest(
+      meddle === null
+        ? null
+        : (): Promise<FaultAction> => {
+            const action = meddle();
+            meddled.push(action);
+            return action;
+          },
+    );
     const queued = 'queue' in step && work !== null && skewSeconds === 0 ? step.queue : undefined;
     outcome = await limited(
       queued === undefined || work === null
@@ -262,6 +273,8 @@ async function watch(world: World, step: CommandStep, { args, whose, work }: Cal
     );
   }
   database.onRequest(null);
+  // A command that ends for another request leaves the one that was meddled with behind.
+  await Promise.all(meddled);
   const after = await dump(subject);
   const window = { from, to: Date.now() };
   if (aside !== null) {
