@@ -12,7 +12,7 @@ interface Props {
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
   readonly foot?: readonly ComponentChildren[];
-  /** Scrolls inside, for as many numbers as do not make sense one below the other. */
+  /** Scrolls inside where its rows are no cards, for many columns of numbers in a narrow panel. */
   readonly wide?: boolean;
 }
 
