@@ -17,7 +17,9 @@ afterAll(async () => {
 });
 
 it('control objects that do not count are one warning, and are named in the document', async () => {
-  const runs = Array.from({ length: 12 }, (_, at) => `runs/20261120T0200${at + 10}Z-aaaaaa/run.json`);
+  // Of the last week, which is what a status reads.
+  const day = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
+  const runs = Array.from({ length: 12 }, (_, at) => `runs/${day}T0000${at + 10}Z-aaaaaa/run.json`);
   for (const [at, name] of runs.entries()) await put(store, name, at === 0 ? '{"a":' : '{}');
   const said = await cli(['status'], store.env);
   const warnings = said.stderr.split('\n').filter((line) => line.startsWith('warning:'));
