@@ -193,18 +193,22 @@ export async function changeState(
   own: string | null,
   change: (state: GuardState) => GuardState,
 ): Promise<GuardState> {
-  const { name } = await load(store, own);
   let after = NOTHING;
-  let isTaken = false as boolean;
-  await updateObject(store, name, "The guard's record", (found) => {
-    const before = found === null ? NOTHING : parse(found.body);
-    isTaken = name === STATE_NAME && isAnothers(before, own);
-    const changed = isTaken ? before : change(before);
-    after = changed === before ? before : { ...changed, source: own ?? before.source };
-    return after === before ? null : encodeJson(after);
-  });
-  // Another database's guard was the first one a moment ago.
-  return isTaken ? changeState(store, own, change) : after;
+  /** True where the object is another database's, and was left as it is. */
+  const changeAt = async (name: string): Promise<boolean> => {
+    let taken = false;
+    await updateObject(store, name, "The guard's record", (found) => {
+      const before = found === null ? NOTHING : parse(found.body);
+      taken = name === STATE_NAME && isAnothers(before, own);
+      if (taken) return null;
+      const changed = change(before);
+      after = changed === before ? before : { ...changed, source: own ?? before.source };
+      return after === before ? null : encodeJson(after);
+    });
+    return taken;
+  };
+  if ((await changeAt(STATE_NAME)) && own !== null) await changeAt(stateNameOf(own));
+  return after;
 }
 
 interface Loaded {
