@@ -13,7 +13,7 @@ import { isStaged } from './staged.js';
 
 type Context = Pick<RestoreContext, 'belongs' | 'erased' | 'expiry' | 'input' | 'state'>;
 
-/** The records of the scope as they are to stand in the target. `onErased` is told of each that is left out as erased. */
+/** The records of the scope as they are to stand in the target. `onErased` is called with each that is left out as erased. */
 export async function* targetRecords(
   records: AsyncIterable<SourceRecord>,
   { belongs, erased, expiry, input, state }: Context,

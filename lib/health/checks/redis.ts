@@ -74,7 +74,7 @@ async function readOddNames(redis: RedisPort): Promise<Observation> {
   return ok(`names of any bytes are read${'value' in fields ? ', and the expiry of single hash fields' : ''}`);
 }
 
-/** What a script that may write nothing is told of UNLINK: the user's rights are looked at first. */
+/** What a script that may write nothing gets for UNLINK: the server checks the user's rights first. */
 const TRY_WRITE = `local reply = redis.pcall('unlink', KEYS[1])
 return type(reply) == 'table' and reply.err or ''`;
 

@@ -42,7 +42,7 @@ export interface Answers {
 
 /** What the configuration has to say to alerts and answers. */
 export interface AlertRules extends Pick<EvaluateOptions, 'drilledBy' | 'index' | 'schedulers' | 'skipTypes'> {
-  /** Whether somebody is told of alerts, and whether a watchdog is pinged; `address` is that of the alerter. */
+  /** Whether alerts reach somebody, and whether a watchdog is pinged; `address` is that of the alerter. */
   readonly alerting: { readonly channel: boolean; readonly heartbeat: boolean; readonly address?: string | null };
 }
 

@@ -51,7 +51,7 @@ function sizeOf({ key, known }: LiveKey): RedisCommand {
   return [memberListOf(known)?.type === 'zset' ? 'ZCARD' : 'SCARD', key];
 }
 
-/** With `onLong` those alone that are one page; it is told of the others. */
+/** With `onLong` those alone that are one page; it is called with the others. */
 async function* membersFrom(
   redis: RedisPort,
   keys: readonly LiveKey[],
