@@ -11,7 +11,10 @@ interface SampleResult {
   readonly sampleFound: number;
 }
 
-/** Searches a namespace with a sample of the vectors in it, spread over the list, and counts those that were found. */
+/**
+ * Searches a namespace with a sample of the vectors in it, spread over the list, and counts those that were found. One
+ * that is listed and cannot be fetched is not found either.
+ */
 export async function searchSample(
   index: VectorIndex,
   namespace: string,
@@ -21,7 +24,7 @@ export async function searchSample(
   const chosen = ids.filter((_, at) => at % step === 0).slice(0, SAMPLE);
   const stored = (await index.fetch(namespace, chosen)).filter((vector) => vector !== null);
   const found = await Promise.all(stored.map(({ id, values }) => findsItself(index, namespace, id, values)));
-  return { sampled: stored.length, sampleFound: found.filter(Boolean).length };
+  return { sampled: chosen.length, sampleFound: found.filter(Boolean).length };
 }
 
 async function findsItself(index: VectorIndex, namespace: string, id: string, values: Float32Array): Promise<boolean> {

@@ -32,6 +32,24 @@ describe('re-indexing in place', () => {
     expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
   });
 
+  it('proves nothing by vectors that the index lists and does not give', async () => {
+    await putProject(bench.database.redis, 'p1', ITEMS);
+    let isSearched = false;
+    const { vectors } = bench.ports;
+    const run = await bench.run(
+      { scope: { project: 'p1' } },
+      {
+        vectors: {
+          ...vectors,
+          range: (...at) => ((isSearched = bench.index.requestCount('upsert') > 0), vectors.range(...at)),
+          fetch: async (space, ids) => (isSearched ? ids.map(() => null) : vectors.fetch(space, ids)),
+        },
+      },
+    );
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'not-proven' } });
+    expect(run.error?.message).toContain('10 of 10 vectors do not find themselves');
+  });
+
   it('does the same in as many attempts as it takes', async () => {
     for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120), CLUSTERS);
     await leaveVector(bench, 'p3', 'stray');

@@ -23,26 +23,30 @@ async function failing(input: Partial<ReindexRequest>): Promise<RunRecord> {
 }
 
 describe('what a run has left', () => {
-  it('is done by another one: the namespace and the items that were refused, and nothing else', async () => {
-    for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(60));
-    const bad = textOf(someItems(60)['item-007'] ?? {});
-    let refusing = true;
-    bench.gemini.setFaults({ refuse: (text) => refusing && text === bad });
-    bench.index.setFaults({ reject: { status: 400, hits: ({ namespace }) => refusing && namespace === 'p2' } });
-    const run = await bench.run();
-    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
-    expect(run.error?.hint).toContain(`npx soulcaster-backup reindex --retry ${run.id} --env-file .env`);
-    refusing = false;
-    const before = bench.gemini.textsEmbedded();
-    const upserts = bench.index.requestCount('upsert');
-    const rest = await bench.retry(run.id);
-    expect(rest).toMatchObject({ state: 'succeeded', error: null, input: { retry: run.id } });
-    for (const project of ['p1', 'p2', 'p3']) await expectIndex(bench, project, someItems(60));
-    // The trial text, the whole of p2, and one item each of p1 and p3.
-    expect(bench.gemini.textsEmbedded() - before).toBe(1 + 60 + 2);
-    expect(bench.index.requestCount('upsert') - upserts).toBe(3);
-    await expect(retryOf(bench.ports, rest.id, 'cli')).rejects.toMatchObject({ code: 'usage' });
-  });
+  // Refused, or a namespace that the index cannot serve while it serves the others.
+  it.each([400, 500, 503])(
+    'is done by another one: the namespace (HTTP %i) and the items that were refused',
+    async (status) => {
+      for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(60));
+      const bad = textOf(someItems(60)['item-007'] ?? {});
+      let refusing = true;
+      bench.gemini.setFaults({ refuse: (text) => refusing && text === bad });
+      bench.index.setFaults({ reject: { status, hits: ({ namespace }) => refusing && namespace === 'p2' } });
+      const run = await bench.run();
+      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+      expect(run.error?.hint).toContain(`npx soulcaster-backup reindex --retry ${run.id} --env-file .env`);
+      refusing = false;
+      const before = bench.gemini.textsEmbedded();
+      const upserts = bench.index.requestCount('upsert');
+      const rest = await bench.retry(run.id);
+      expect(rest).toMatchObject({ state: 'succeeded', error: null, input: { retry: run.id } });
+      for (const project of ['p1', 'p2', 'p3']) await expectIndex(bench, project, someItems(60));
+      // The trial text, the whole of p2, and one item each of p1 and p3.
+      expect(bench.gemini.textsEmbedded() - before).toBe(1 + 60 + 2);
+      expect(bench.index.requestCount('upsert') - upserts).toBe(3);
+      await expect(retryOf(bench.ports, rest.id, 'cli')).rejects.toMatchObject({ code: 'usage' });
+    },
+  );
 
   it.each(['in-place', 'flush'] as const)(
     'is what was not embedded when it failed, an edited item as well (%s)',
