@@ -35,6 +35,8 @@ export interface ReplicaResult {
   readonly bytes: number;
   /** Snapshots that there was no time for. */
   readonly left: number;
+  /** Milliseconds since the first of these was made that is newer than all in the second store; 0 if none is. */
+  readonly behindMs: number;
   /** Snapshots that are not copied before a verification of them is believed. */
   readonly unverified: readonly string[];
   /** What cannot be copied, since the first store does not have it as it was written: a part, or the snapshot's id. */
@@ -77,7 +79,11 @@ async function copyAll(
   const damaged: string[] = [];
   const conflicts: string[] = [];
   const unverified: string[] = [];
-  let [snapshots, copied, bytes, left] = [0, 0, 0, 0];
+  let [snapshots, copied, bytes, left, behindMs] = [0, 0, 0, 0, 0];
+  const missed = ({ createdAt }: { readonly createdAt: string }): void => {
+    left += 1;
+    if (snapshots === 0) behindMs = ports.clock.now() - Date.parse(createdAt);
+  };
   for (const snapshot of [...source.listed].reverse()) {
     const { manifest, verification, id } = snapshot;
     const need = needOf(snapshot, target);
@@ -91,16 +97,16 @@ async function copyAll(
       continue;
     }
     if (stopped()) {
-      left += 1;
+      missed(manifest);
       continue;
     }
     const onCopied = (count: number): void => void (bytes += count);
     const outcome = await copySnapshot(ports, { manifest, verification, stopped, lease, onCopied });
     if (typeof outcome === 'object') damaged.push(outcome.damaged);
-    if (outcome === 'stopped') left += 1;
+    if (outcome === 'stopped') missed(manifest);
     if (outcome === 'copied') [snapshots, copied] = [snapshots + 1, copied + 1];
   }
-  return { dryRun, snapshots, copied, bytes, left, unverified, damaged, conflicts };
+  return { dryRun, snapshots, copied, bytes, left, behindMs, unverified, damaged, conflicts };
 }
 
 type Need = 'copy' | 'present' | 'differs' | 'unfit' | 'removed-there';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../../lib/app/json-log.js';
+import { upkeepStep } from '../../../lib/monitoring/guard/upkeep-step.js';
 import { replicate, type ReplicateOptions } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { latestIn } from '../../support/trust.js';
@@ -8,7 +9,7 @@ import { readVerification, writeVerification } from '../../../lib/snapshot/verif
 import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED } from '../../support/made-snapshots.js';
-import { days, daysAgo, listed, namesIn, noon, pruneIn } from '../prune/bench.js';
+import { days, daysAgo, listed, namesIn, noon, pruneIn, TWO } from '../prune/bench.js';
 import { memoryCopy } from '../prune/memory-store.js';
 
 let [first, second]: FolderStore[] = [];
@@ -140,9 +141,32 @@ describe('replication', () => {
     const ticking = { ...clock, now: () => (void clock.advance(1), clock.now()) };
     const start = await copy({ deadline: clock.now() + 20 }, replica(), store(), ticking);
     expect(start.left).toBeGreaterThan(0);
+    expect(start.behindMs).toBe(0);
     expect(await listed(replica())).toEqual(ids.slice(0, start.copied));
     expect(await namesIn(replica(), 'pruned/')).toEqual([]);
     expect(await copy()).toMatchObject({ snapshots: 4, left: 0 });
+  });
+});
+
+describe('a second store for which there is no time', () => {
+  /** The guard's step, with time for the replication to begin and none to copy anything. */
+  function turn() {
+    const clock = noon();
+    const target = replica();
+    const slow = { ...target, list: (prefix: string) => (void clock.advance(60_000), target.list(prefix)) };
+    const ports = { clock, log: silentLog(), own: null, signer: UNSIGNED, store: store() };
+    const budget = { deadline: clock.now() + 10_000, lastAttempt: true, interrupt: new AbortController().signal };
+    return upkeepStep(ports, { replica: () => slow, settings: () => ({ ...TWO }) }, budget);
+  }
+
+  it('is a failure of the guard once a day is missing there', async () => {
+    await makeSnapshot(store(), { at: daysAgo(5) });
+    await copy();
+    await makeSnapshot(store(), { at: daysAgo(0) });
+    expect(await turn()).toMatchObject({ replica: 'done', left: 1 });
+    await makeSnapshot(store(), { at: daysAgo(1) });
+    const message = 'The second store has nothing of the last 24 hours: 2 snapshots wait to be copied';
+    await expect(turn()).rejects.toMatchObject({ code: 'incomplete', message });
   });
 });
 
