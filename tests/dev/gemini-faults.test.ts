@@ -76,9 +76,16 @@ describe('its faults', () => {
 
   it('hang until the caller gives up, and do not keep it from being stopped', async () => {
     await start({ faults: { call: () => 'hang' } });
-    await expect(embed(['a'], AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
+    const reached = async (calls: number): Promise<void> => {
+      while (gemini.calls() < calls) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    const caller = new AbortController();
+    const givenUp = expect(embed(['a'], caller.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    await reached(1);
+    caller.abort();
+    await givenUp;
     const hanging = expect(embed(['b'])).rejects.toMatchObject({ message: 'fetch failed' });
-    while (gemini.calls() < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await reached(2);
     await gemini.stop();
     await hanging;
   });
