@@ -35,7 +35,7 @@ describe('a delivery of the stand-in', () => {
     queue.receiver.answer(({ headers }) =>
       headers['upstash-retried'] === '0' ? new Promise<never>(() => undefined) : { status: 200 },
     );
-    await restart({ deliveryTimeoutMs: 50 });
+    await restart({ deliveryTimeoutMs: 1_000 });
     await publish('slow');
     await queue.qstash.idle();
     expect(queue.qstash.deliveries.map(({ status, retried }) => [status, retried])).toEqual([

@@ -177,7 +177,7 @@ describe('qstashQueue under faults', () => {
         endpoint: 'https://backup.example.com/api/tasks',
         clock: { now: () => Date.now(), sleep: () => Promise.resolve() },
         retry: QUICK,
-        timeoutMs: 500,
+        timeoutMs: 2_000,
       });
       const error = await failure(queue.health());
       server.closeAllConnections();
