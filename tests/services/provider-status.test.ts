@@ -28,7 +28,10 @@ afterAll(() => {
 
 function read(provider: Provider, given: Page | 'hang', region: string | null = null): Promise<ProviderReport> {
   page = given;
-  return providerStatus({ addresses: [`${provider}=${url}`], timeoutMs: given === 'hang' ? 200 : 30_000 }).read(provider, region);
+  return providerStatus({ addresses: [`${provider}=${url}`], timeoutMs: given === 'hang' ? 200 : 30_000 }).read(
+    provider,
+    region,
+  );
 }
 
 const json = (value: unknown): Page => ({ body: JSON.stringify(value) });
