@@ -131,7 +131,6 @@ const SECTIONS = {
     RESTORE_TASKS_AT_A_TIME: count(1, 64).default(8),
     REINDEX_BATCHES_AT_A_TIME: count(1, 64).default(10),
     BACKUP_PART_MIB: number({ least: 0.01, most: 256, decimals: true }).default(8),
-    BACKUP_FIELD_EXPIRY: oneOf(['auto', 'always', 'never']).default('auto'),
     BACKUP_SKIP_TYPES: list,
   }),
 } as const;

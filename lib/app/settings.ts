@@ -28,7 +28,6 @@ export function snapshotSettings(env: Environment): SnapshotSettings {
     ...DEFAULT_SNAPSHOT_SETTINGS,
     inFlight: limits.BACKUP_REQUESTS_IN_FLIGHT,
     partBytes: limits.BACKUP_PART_MIB * MIB,
-    fieldExpiry: limits.BACKUP_FIELD_EXPIRY,
     skipTypes: limits.BACKUP_SKIP_TYPES,
     tool: TOOL,
     ...(label === null ? {} : { label }),

@@ -6,8 +6,6 @@ export interface SnapshotSettings {
   readonly partBytes: number;
   /** Wire bytes a page of keys should come to. */
   readonly pageBytes: number;
-  /** `auto` asks the server whether any hash has expiring fields, and reads them if it cannot tell. */
-  readonly fieldExpiry: 'auto' | 'always' | 'never';
   /** `safety`: taken before a restore, so that it can be undone. Never `latest`, and never what the objective is met by. */
   readonly purpose: 'backup' | 'safety';
   /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where what names keys is encrypted. */
@@ -28,7 +26,6 @@ export const DEFAULT_SNAPSHOT_SETTINGS = {
   inFlight: 4,
   partBytes: 8 * MIB,
   pageBytes: 256 * 1024,
-  fieldExpiry: 'auto',
   purpose: 'backup',
   skipTypes: [] as readonly string[],
 } as const;

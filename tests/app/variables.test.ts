@@ -161,8 +161,8 @@ describe('a number', () => {
 
 describe('other variables', () => {
   it.each<[Section, string, string]>([
-    ['limits', 'BACKUP_FIELD_EXPIRY', ' auto'],
-    ['limits', 'BACKUP_FIELD_EXPIRY', 'Auto'],
+    ['alerts', 'ALERT_FORMAT', ' slack'],
+    ['alerts', 'ALERT_FORMAT', 'Slack'],
     ['keys', 'BACKUP_AGE_RECIPIENTS', ' '],
     ['keys', 'BACKUP_AGE_RECIPIENTS', ', ,'],
     ['keys', 'BACKUP_AGE_RECIPIENTS', '\ufeffage1x'],

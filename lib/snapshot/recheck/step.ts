@@ -31,7 +31,7 @@ export async function recheckStep(
     const ended = await endWalk(ports, attempt, walk, state);
     state = ended.state;
     const progress = progressOf(state, state.parts);
-    const hashes = ended.again ? null : await fieldExpiryBegan(ports, settings, state);
+    const hashes = ended.again ? null : await fieldExpiryBegan(ports, state);
     if (hashes !== null) return { to: 'phase', phase: 'scan', tasks: 0, checkpoint: hashes, progress };
     if (!ended.again) return { to: 'phase', phase: 'check', tasks: state.parts.length, checkpoint: state, progress };
     await attempt.save(state, progress);

@@ -1,9 +1,8 @@
 import { pMapIterable } from 'p-map';
-import { AppError } from '../../errors.js';
 import { markServer } from '../../redis/server-mark.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
-import { probeFieldExpiry, type FieldExpiryProbe } from '../read/field-expiry.js';
+import { probeFieldExpiry } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
 import { sourceOf } from '../source.js';
 import { endedRuns } from '../unfinished-marks.js';
@@ -16,7 +15,7 @@ import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
  * the checkpoint names the parts that count and the cursor after the last page in them.
  */
 export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, attempt: Attempt): Promise<StepOutcome> {
-  const first = await prepare(ports, settings, parseCheckpoint(attempt.run.checkpoint));
+  const first = await prepare(ports, parseCheckpoint(attempt.run.checkpoint));
   const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: first.parts.length });
   const source = firstPass(ports, settings, first);
   const read = await new ScanWork(ports, settings, attempt, sink, first, source).run();
@@ -58,10 +57,9 @@ function hashesOf(page: ScanPage): ScanPage {
  */
 export async function fieldExpiryBegan(
   { redis }: ScanPorts,
-  settings: SnapshotSettings,
   state: SnapshotCheckpoint,
 ): Promise<SnapshotCheckpoint | null> {
-  if (settings.fieldExpiry !== 'auto' || state.fieldExpiry !== 'none') return null;
+  if (state.fieldExpiry !== 'none') return null;
   const before = redis.usage();
   const { fieldExpiry, expired } = await probeFieldExpiry(redis);
   if (fieldExpiry === 'none' && expired === state.expiredFields) return null;
@@ -70,39 +68,15 @@ export async function fieldExpiryBegan(
 }
 
 /** What is asked once, by the first attempt. */
-async function prepare(
-  ports: ScanPorts,
-  settings: SnapshotSettings,
-  state: SnapshotCheckpoint,
-): Promise<SnapshotCheckpoint> {
+async function prepare(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
   const ended = await endedRuns(ports, sourceOf(ports.redis.host));
   const first = await markServer(ports.redis);
-  const { fieldExpiry, expired: expiredFields } = await chooseFieldExpiry(ports, settings);
+  const { fieldExpiry, expired: expiredFields } = await probeFieldExpiry(ports.redis);
   const spent = addUsage(state.spent, before, ports.redis.usage());
   const from = new Date(ports.clock.now()).toISOString();
   const names = { ...state.names, first };
   const dbsize = { before: first.keys, after: 0 };
   return { ...state, names, ended, spent, fieldExpiry, expiredFields, dbsize, window: { from, to: null } };
-}
-
-async function chooseFieldExpiry(ports: ScanPorts, settings: SnapshotSettings): Promise<FieldExpiryProbe> {
-  if (settings.fieldExpiry === 'auto') return probeFieldExpiry(ports.redis);
-  if (settings.fieldExpiry === 'always') return { fieldExpiry: 'read', expired: null };
-  const isRead = await probeFieldExpiry(ports.redis).then(
-    ({ fieldExpiry }) => fieldExpiry === 'read',
-    (error: unknown) => {
-      // What is not to be read need not be allowed.
-      if (error instanceof AppError && error.code === 'redis-denied') return true;
-      throw error;
-    },
-  );
-  if (isRead) {
-    ports.log?.warn('field-expiry-not-read', {
-      message: 'BACKUP_FIELD_EXPIRY is never, and the database has, or may have, hash fields that expire by themselves',
-      hint: 'In this snapshot they never expire. Set BACKUP_FIELD_EXPIRY to auto.',
-    });
-  }
-  return { fieldExpiry: 'none', expired: null };
 }
