@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../../lib/services/clock.js';
 import { fileStore } from '../../lib/stores/file/store.js';
+import { retryingStore } from '../../lib/stores/retrying.js';
 import type { Clock } from '../../lib/ports/clock.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 
@@ -11,11 +13,11 @@ export interface FolderStore {
   remove(): Promise<void>;
 }
 
-/** A store in a separate temporary folder. `stamps`: the store's clock, where a test turns it. */
+/** A store in a separate temporary folder, with the program's own retries. `stamps`: the store's clock, where a test turns it. */
 export async function folderStore(stamps?: Clock): Promise<FolderStore> {
   const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-test-'));
   return {
-    store: fileStore({ folder, ...(stamps === undefined ? {} : { stamps }) }),
+    store: retryingStore(fileStore({ folder, ...(stamps === undefined ? {} : { stamps }) }), systemClock()),
     folder,
     remove: () => rm(folder, { recursive: true, force: true }),
   };
