@@ -180,7 +180,8 @@ function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null, zone: 
   ];
 }
 
-function Projects({ snapshot: { counts, id } }: { readonly snapshot: SnapshotDetail }) {
+function Projects({ snapshot }: { readonly snapshot: SnapshotDetail }) {
+  const { counts, id } = snapshot;
   const rows = counts === null ? null : Object.entries(counts.byProject).sort(([, a], [, b]) => b - a);
   if (rows === null) return <p class="empty">Not known: its manifest cannot be read.</p>;
   if (rows.length === 0) return <p class="empty">It holds no project.</p>;
@@ -193,11 +194,11 @@ function Projects({ snapshot: { counts, id } }: { readonly snapshot: SnapshotDet
         cells: [
           <ProjectLink id={project} />,
           count(keys),
-          <span class="buttons">
+          isRestorable(snapshot) && (
             <a href={address(['restore'], { snapshot: id, scope: 'project', project })}>
               Restore <span class="hidden">{project}</span>
             </a>
-          </span>,
+          ),
         ],
       }))}
     />

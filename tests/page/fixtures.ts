@@ -45,8 +45,16 @@ export function snapshotAt(days: number, changes: Partial<ListedSnapshot> = {}):
 
 export function snapshotList(): SnapshotList {
   const snapshots = Array.from({ length: 24 }, (_, days) => snapshotAt(days));
-  snapshots[9] = snapshotAt(9, { verification: { state: 'damaged', at: at(8 * DAY), depth: 'lines' } });
-  snapshots[4] = snapshotAt(4, { state: 'incomplete', failed: 12, verification: null });
+  snapshots[9] = snapshotAt(9, {
+    verification: { state: 'damaged', at: at(8 * DAY), depth: 'lines' },
+    reasons: [`found damaged at ${at(8 * DAY)}: missing part-00002.jsonl.gz`],
+  });
+  snapshots[4] = snapshotAt(4, {
+    state: 'incomplete',
+    failed: 12,
+    verification: null,
+    reasons: ['it lacks 12 keys that could not be saved'],
+  });
   const safety = snapshotAt(2, { purpose: 'safety', id: idAt(30 * HOUR, 'k2m9x7'), createdAt: at(30 * HOUR) });
   return { snapshots: [...snapshots.slice(0, 2), safety, ...snapshots.slice(2)], more: false };
 }

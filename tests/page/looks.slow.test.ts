@@ -75,6 +75,11 @@ const LOOKS: readonly Look[] = [
   { name: 'a restore that is over', at: RESTORE, answers: IDLE, open: showEnd },
   { name: 'back up', at: '#/?do=backup' },
   { name: 're-index', at: '#/?do=reindex' },
+  { name: 'drill', at: '#/?do=drill' },
+  { name: 'verify', at: `#/snapshots/${idAt(72 * MINUTE)}?do=verify&of=${idAt(72 * MINUTE)}` },
+  { name: 'an incomplete snapshot', at: `#/snapshots/${idAt(4 * 24 * HOUR + 72 * MINUTE)}` },
+  { name: 'a damaged snapshot', at: `#/snapshots/${idAt(9 * 24 * HOUR + 72 * MINUTE)}` },
+  { name: 'a safety snapshot', at: `#/snapshots/${idAt(30 * HOUR, 'k2m9x7')}` },
 ];
 
 async function showPlan(page: Page): Promise<void> {
@@ -192,6 +197,12 @@ describe('how the page looks', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
     expect(await page.locator('#alert-rpo-breached, #the-operations-page').count()).toBe(2);
     expect(await violations(page)).toEqual([]);
+  });
+
+  it.each(['an incomplete snapshot', 'a damaged snapshot'])('says why %s is none to restore from', async (name) => {
+    const page = await show(LOOKS.find((look) => look.name === name) ?? { name });
+    expect(await page.getByLabel('Worth').innerText()).toMatch(/lacks 12 keys|found damaged at/);
+    expect(await page.getByRole('link', { name: /^Restore/ }).count()).toBe(0);
   });
 
   it('prints what it says, without what can be pressed', async () => {
