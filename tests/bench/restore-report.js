@@ -1,10 +1,7 @@
 import Table from 'cli-table3';
 import { megabytes, seconds, whole } from './figures.js';
+import { reportProjection } from './projection.js';
 
-/** What Upstash lets a database of most plans run; above it, it throttles (upstash.com/pricing/redis). */
-const COMMANDS_PER_SECOND = 10_000;
-const OBJECTIVE_HOURS = 4;
-const MILLIONS = [1, 10, 100];
 const PLAIN = { head: [], border: [] };
 
 /**
@@ -30,8 +27,7 @@ export function reportRestore({ machine, options, snapshot, lanes, over, hottest
     `  over a full one: ${spentBy(over, keys)}`,
     `requests per key: ${(first.writing.requests / keys).toFixed(4)} to write; ${(first.spent.requests / keys).toFixed(4)} for a whole run`,
     `over the full database: ${seconds(over.totalMs)}, peak memory ${megabytes(over.peakBytes)} MB (${phasesOf(over.phases)})`,
-    `at ${whole(COMMANDS_PER_SECOND)} commands/s, against the objective of ${OBJECTIVE_HOURS} hours:`,
-    projection(perKey),
+    reportProjection({ empty: first.spentOf, full: over.spentOf }, keys),
     ...(hottest ?? []).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`),
     '',
   ].join('\n');
@@ -79,19 +75,4 @@ function spentBy(/** @type {any} */ { spentOf }, /** @type {number} */ keys) {
     .filter(({ perKey }) => perKey >= 0.001)
     .map(({ name, perKey }) => `${name} ${perKey.toFixed(3)}`)
     .join(', ');
-}
-
-function projection(/** @type {{writing: number, empty: number, full: number}} */ perKey) {
-  const table = new Table({
-    head: ['keys', 'writing alone', 'into an empty database', 'over a full database'],
-    style: PLAIN,
-  });
-  for (const millions of MILLIONS) {
-    const cells = [perKey.writing, perKey.empty, perKey.full].map((commands) => {
-      const hours = (commands * millions * 1e6) / COMMANDS_PER_SECOND / 3600;
-      return `${hours < 1 ? `${(hours * 60).toFixed(0)} min` : `${hours.toFixed(1)} h`}: ${hours <= OBJECTIVE_HOURS ? 'met' : 'not met'}`;
-    });
-    table.push([`${millions} million`, ...cells]);
-  }
-  return table.toString();
 }
