@@ -64,6 +64,8 @@ const restoreCheckpointSchema = z.object({
   removed: z.number(),
   /** Keys of the scope that were not in the snapshot at the end. */
   extras: z.number(),
+  /** Whether the target was proven to hold what the records of the snapshot say and nothing else: see `isMirror`. */
+  mirror: z.boolean().default(false),
   /** Where a walk through the database continues; null at its beginning. */
   cursor: z.string().nullable(),
   /** Keys that the walk has seen. */
@@ -108,6 +110,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     locksTaken: 0,
     removed: 0,
     extras: 0,
+    mirror: false,
     cursor: null,
     walked: 0,
     walk: NEW_WALK,

@@ -1,12 +1,16 @@
 import type { Json } from '../json.js';
-import { AppError } from '../errors.js';
+import { AppError, toAppError } from '../errors.js';
 import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
 import type { RedisPort } from '../ports/redis.js';
-import type { ProjectReport } from '../soulcaster/invariants.js';
+import type { FullReport, ProjectReport } from '../soulcaster/invariants.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanPages } from '../snapshot/scan/pages.js';
 import { inspectProjects, traceViolations, type TracedViolation } from './origins.js';
+import type { TargetRecord } from './model.js';
+import { comparedRecordsOf } from './plan-task.js';
+import type { Proof } from './proof-counts.js';
+import { recordedProjects } from './recorded-projects.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
@@ -20,16 +24,23 @@ export type InspectedProject = Omit<ProjectReport, 'violations'> & {
 };
 export type InspectResult = { readonly projects: readonly InspectedProject[]; readonly spent: Spent };
 
-/** Projects that one task looks at. */
-const PROJECTS = 10;
+/** Projects that one task inspects: more of them where they are small, since each task goes by all names, or all records. */
+const PROJECTS = { least: 10, most: 100 };
+/** Keys of projects that are held in memory at a time, unless the least number of projects has more. */
+const KEYS = 50_000;
 /** With the factor that one SCAN asks for, about 1,000 keys a reply. */
 const NAMES = 250;
 
-export function inspectTasks(projects: readonly string[]): number {
-  return Math.ceil(projects.length / PROJECTS);
+export function inspectTasks(context: RestoreContext): number {
+  return Math.ceil(context.state.projects.length / projectsOfTask(context));
 }
 
-/** Checks that what the application expects of its projects holds, and asks its backend, if there is one. */
+function projectsOfTask({ manifest, state }: RestoreContext): number {
+  const fitting = Math.floor((KEYS * state.projects.length) / Math.max(1, manifest.counts.keys));
+  return Math.min(PROJECTS.most, Math.max(PROJECTS.least, fitting));
+}
+
+/** Checks that what the application expects of its projects holds, in the records where these tell what is there, and asks its backend, if there is one. */
 export async function inspectTask(
   ports: RestorePorts,
   run: RunRecord,
@@ -39,15 +50,69 @@ export async function inspectTask(
   const context = await openContext(ports, run, signal);
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
-  const names = context.state.projects.slice(task * PROJECTS, (task + 1) * PROJECTS);
-  const reports = await inspectProjects(context, context.redis, namesIn(context.redis), names);
-  const traced = await traceViolations(ports, context, reports);
+  const most = projectsOfTask(context);
+  const names = context.state.projects.slice(task * most, (task + 1) * most);
+  const recorded = context.state.mirror ? await inspectRecords(ports, context, names, signal) : null;
+  const reports = recorded ?? (await inspectProjects(context, context.redis, namesIn(context.redis), names));
+  const traced = recorded === null ? await traceViolations(ports, context, reports) : recorded.map(inSnapshot);
   for (const [at, { report }] of reports.entries()) {
     const backend = await loadDashboard(ports, context, report);
     const inspected = { ...report, violations: traced[at] ?? [], backend };
     projects.push(ports.encryptor.suffix === '' ? inspected : unnamed(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
+}
+
+/**
+ * Whether the records tell what is in the target, so that the invariants hold of the one if they hold of the other. They do
+ * where everything is replaced, each record was found equal, and the walk that came after found no other key, of whatever
+ * type. Equal is type, value and expiry, all of them read; so what the proof cannot say is left to what reads the target:
+ *
+ * - a record that was not found equal: it differs, is missing, was kept or blocked;
+ * - what the proof lets be absent, since its time is over: a record or a field of the projects that has an expiry (see
+ *   `inspectRecords`); those of other keys, such as a job's logs, are nothing that invariants read;
+ * - a snapshot that lacks keys it could not hold: whether a fault is the target's or was there before, its records cannot tell;
+ * - a scope that is not everything: invariants read jobs and users' lists that belong to no project of it.
+ *
+ * As in the proof, what is written after a key was compared is not seen.
+ */
+export function isMirror({ input, manifest }: RestoreContext, { total }: Proof, extras: number): boolean {
+  const isReplaced = input.mode === 'replace' && 'all' in input.scope;
+  const isEqual = total.different + total.missing + total.kept + total.blocked === 0;
+  return isReplaced && isEqual && extras === 0 && manifest.ledger.unsupported.count === 0;
+}
+
+/**
+ * Inspects projects in the very records that the proof compared, without a command but for keys of projects whose names
+ * are words of the grammar. Null where a key or a field that invariants may read has an expiry.
+ */
+async function inspectRecords(
+  ports: RestorePorts,
+  context: RestoreContext,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<FullReport[] | null> {
+  const records = provenRecords(ports, context, signal);
+  const { lasts, pages, redis } = await recordedProjects(records, new Set(names), { beyond: context.redis });
+  return lasts ? inspectProjects(context, redis, pages(), names) : null;
+}
+
+async function* provenRecords(
+  ports: RestorePorts,
+  context: RestoreContext,
+  signal: AbortSignal,
+): AsyncGenerator<TargetRecord> {
+  for (const part of context.state.parts.keys()) {
+    for await (const record of comparedRecordsOf(ports, context, part)) {
+      if (signal.aborted) throw toAppError(signal.reason);
+      yield record;
+    }
+  }
+}
+
+/** Of faults in the records themselves. */
+function inSnapshot({ report }: FullReport): TracedViolation[] {
+  return report.violations.map((each) => ({ ...each, inSnapshot: each.count, before: 0, fresh: 0, unknown: 0 }));
 }
 
 async function* namesIn(redis: RedisPort): AsyncGenerator<ClassifiedKey[]> {

@@ -1,9 +1,11 @@
 import { isId } from '../runs/ids.js';
 import { loadManifest, type Manifest } from '../snapshot/manifest.js';
 import type { RedisPort } from '../ports/redis.js';
-import type { ClassifiedKey } from '../soulcaster/keys.js';
+import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { keyOf } from '../snapshot/record.js';
+import { sourceRecords, type SourceRecord } from '../snapshot/source-records.js';
 import { findUnlisted, inspectProject, type FullReport, type Rule, type Violation } from '../soulcaster/invariants.js';
-import type { ErasedKeys } from './erased.js';
+import { withoutErased, type ErasedKeys } from './erased.js';
 import type { RestoreContext, RestorePorts } from './context.js';
 import { isWhole } from './selected.js';
 import { recordedProjects, unsavedKeys } from './recorded-projects.js';
@@ -70,9 +72,26 @@ async function idsIn(
   projects: readonly string[],
   erased: ErasedKeys | null,
 ): Promise<ReadonlyMap<string, IdsOf>> {
-  const { redis, pages } = await recordedProjects(ports, manifest, new Set(projects), erased);
+  const unsaved = (await unsavedKeys(ports.encryptor, manifest)).keys;
+  const records = savedRecords(ports, manifest, erased);
+  const { redis, pages } = await recordedProjects(records, new Set(projects), { unsaved });
   const reports = await inspectProjects(context, redis, pages(), projects);
   return new Map(reports.map(({ report, idsOf }) => [report.project, idsOf]));
+}
+
+/** What a snapshot holds, without what a restore leaves out of it. */
+async function* savedRecords(
+  ports: RestorePorts,
+  manifest: Manifest,
+  erased: ErasedKeys | null,
+): AsyncGenerator<SourceRecord> {
+  for (const part of manifest.parts.keys()) {
+    for await (const record of sourceRecords(ports, manifest, part)) {
+      const known = classifyKey(keyOf(record.first).toString('utf8'));
+      if (erased?.has(known) === true) continue;
+      yield erased?.mayList(known) === true ? withoutErased(record, erased) : record;
+    }
+  }
 }
 
 /**

@@ -1,81 +1,104 @@
 import { isUtf8 } from 'node:buffer';
-import type { ObjectStore, RedisPort, Encryptor } from '../ports/index.js';
+import type { RedisPort, Encryptor } from '../ports/index.js';
 import type { RedisCommand, RedisReply, RedisValue } from '../ports/redis.js';
 import { isEncrypted, openNames } from '../snapshot/ledger.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import { fromText, type Text } from '../snapshot/text.js';
-import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { classifyKey, type ClassifiedKey, type Family } from '../soulcaster/keys.js';
 import { CLUSTER_FIELDS, ITEM_FIELDS } from '../soulcaster/invariants/readable.js';
-import { sourceRecords } from '../snapshot/source-records.js';
-import { withoutErased, type ErasedKeys } from './erased.js';
+import type { SourceRecord } from '../snapshot/source-records.js';
+import { joined } from './unite/tasks.js';
 
 /** Fields that invariants read; of a body only that it is there. */
 const FIELDS: ReadonlySet<string> = new Set([...ITEM_FIELDS, ...CLUSTER_FIELDS, 'user_id', 'name', 'cluster_id']);
 const TIED: ReadonlySet<string> = new Set(['job', 'cluster-jobs', 'user-projects']);
+/** Names in a page, as of a walk over a database. */
+const PAGE = 1000;
 
 type Value =
   | { readonly type: 'hash'; readonly fields: Map<string, string> }
+  /** By the bytes of the member, as latin1. */
   | { readonly type: 'members'; readonly as: 'set' | 'zset'; readonly scores: Map<string, string> }
-  | { readonly type: 'string'; readonly text: string }
+  | { readonly type: 'string'; text: Buffer }
   | { readonly type: 'other' };
 
 const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' };
 
-/** Some projects as a snapshot has them, to be asked like a database; only what invariants ask. */
+/** Some projects as records have them, to be asked like a database; only what invariants ask. */
 interface RecordedProjects {
   readonly redis: RedisPort;
   readonly pages: () => AsyncIterable<readonly ClassifiedKey[]>;
+  /** Whether nothing of it, not even a field, has a time at which it is over. */
+  readonly lasts: boolean;
+}
+
+interface RecordedOptions {
+  /** Names of keys that were there besides, each of a type that no record can hold. */
+  readonly unsaved?: readonly string[];
+  /** What is asked about keys of which records were not kept, since they name another project; default: they are not there. */
+  readonly beyond?: RedisPort;
 }
 
 /**
- * Reads from a snapshot's parts what the invariants of some projects look at: ids, times and a few fields, no bodies.
- * In memory is that of these projects, and of all jobs and users' lists. `erased`: what a restore leaves out of it.
+ * Reads from records what the invariants of some projects look at: ids, times and a few fields, no bodies. In memory is
+ * that of these projects, and of all jobs and users' lists.
  */
 export async function recordedProjects(
-  ports: { readonly store: ObjectStore; readonly encryptor: Encryptor },
-  manifest: Manifest,
+  records: AsyncIterable<SourceRecord & { readonly expired?: boolean }>,
   projects: ReadonlySet<string>,
-  erased: ErasedKeys | null,
+  { unsaved = [], beyond }: RecordedOptions = {},
 ): Promise<RecordedProjects> {
+  const isKept = ({ family, project }: ClassifiedKey): boolean =>
+    TIED.has(family) || (project !== null && projects.has(project));
   const values = new Map<string, Value>();
-  // What no snapshot can hold was there all the same, and of another type than the application expects.
-  for (const key of (await unsavedKeys(ports.encryptor, manifest)).keys) {
-    const { family, project } = classifyKey(key);
-    if (TIED.has(family) || (project !== null && projects.has(project))) values.set(key, { type: 'other' });
+  const names: ClassifiedKey[] = [];
+  let lasts = true;
+  for (const key of unsaved) {
+    const known = classifyKey(key);
+    if (!isKept(known)) continue;
+    values.set(key, { type: 'other' });
+    names.push(known);
   }
-  for (const part of manifest.parts.keys()) {
-    for await (const record of sourceRecords(ports, manifest, part)) {
-      const bytes = keyOf(record.first);
-      if (!isUtf8(bytes)) continue;
-      const key = bytes.toString('utf8');
-      const known = classifyKey(key);
-      const { family, project } = known;
-      if (!TIED.has(family) && (project === null || !projects.has(project))) continue;
-      if (erased?.has(known) === true) continue;
-      const { first, rest } = erased?.mayList(known) === true ? withoutErased(record, erased) : record;
-      const value = emptyOf(first);
-      take(value, first);
-      if (value.type !== 'string') for await (const line of rest ?? []) take(value, line);
-      values.set(key, value);
+  for await (const { first, rest, expired } of records) {
+    const bytes = keyOf(first);
+    const key = bytes.toString('utf8');
+    const known = classifyKey(key);
+    if (!isKept(known)) continue;
+    lasts &&= expired !== true && first.x === undefined;
+    const value = emptyOf(first);
+    let elements = 0;
+    for await (const line of joined(first, rest)) {
+      take(value, known.family, line);
+      lasts &&= line.fx === undefined;
+      elements += Array.isArray(line.v) ? line.v.length : 1;
     }
+    if (elements === 0) continue;
+    names.push(known);
+    // Invariants ask for keys that are text, which this is not.
+    if (isUtf8(bytes)) values.set(key, value);
   }
-  const run = (commands: readonly RedisCommand[]): Promise<RedisReply[]> =>
-    Promise.resolve(commands.map((command) => answer(values, command)));
+  const run = (commands: readonly RedisCommand[]): Promise<RedisReply[]> => {
+    const isBeyond =
+      beyond !== undefined && !commands.every((command) => keysOf(command).every((key) => isKept(classifyKey(key))));
+    return isBeyond ? beyond.pipeline(commands) : Promise.resolve(commands.map((command) => answer(values, command)));
+  };
   const usage = () => ({ requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 });
   return {
     redis: { host: 'snapshot', pipeline: run, transaction: run, usage },
-    pages: async function* () {
-      let page: ClassifiedKey[] = [];
-      for (const key of values.keys()) {
-        page.push(classifyKey(key));
-        if (page.length < 1000) continue;
-        yield await Promise.resolve(page);
-        page = [];
-      }
-      if (page.length > 0) yield page;
-    },
+    pages: () => pagesOf(names),
+    lasts,
   };
+}
+
+async function* pagesOf(names: readonly ClassifiedKey[]): AsyncGenerator<readonly ClassifiedKey[]> {
+  for (let at = 0; at < names.length; at += PAGE) yield await Promise.resolve(names.slice(at, at + PAGE));
+}
+
+/** The keys that a command of the invariants names. */
+function keysOf([name, ...args]: RedisCommand): readonly string[] {
+  const named = name === 'EXISTS' || name === 'MGET' ? args : args.slice(0, 1);
+  return named.map(String);
 }
 
 /** Names of the keys that a snapshot could not hold; `all` is false where it does not tell each of them, or they are encrypted. */
@@ -88,13 +111,13 @@ export async function unsavedKeys(
   return { keys, all: keys.length === unsupported.count };
 }
 
-function emptyOf({ t, v }: RecordLine): Value {
+function emptyOf({ t }: RecordLine): Value {
   if (t === 'hash') return { type: 'hash', fields: new Map() };
   if (t === 'set' || t === 'zset') return { type: 'members', as: t, scores: new Map() };
-  return t === 'string' ? { type: 'string', text: textOf(v as Text) } : { type: 'other' };
+  return t === 'string' ? { type: 'string', text: Buffer.alloc(0) } : { type: 'other' };
 }
 
-function take(value: Value, { v }: RecordLine): void {
+function take(value: Value, family: Family, { v }: RecordLine): void {
   if (value.type === 'hash') {
     for (const [field, text] of v as readonly (readonly [Text, Text])[]) {
       const name = textOf(field);
@@ -104,8 +127,10 @@ function take(value: Value, { v }: RecordLine): void {
   } else if (value.type === 'members') {
     for (const member of v as readonly (Text | readonly [Text, string])[]) {
       const [name, score] = Array.isArray(member) ? (member as [Text, string]) : [member as Text, ''];
-      value.scores.set(textOf(name), score);
+      value.scores.set(fromText(name).toString('latin1'), score);
     }
+  } else if (value.type === 'string' && family === 'feedback-external') {
+    value.text = Buffer.concat([value.text, fromText(v as Text)]);
   }
 }
 
@@ -137,7 +162,7 @@ function answer(values: ReadonlyMap<string, Value>, [name, ...args]: RedisComman
 }
 
 function stringOf(value: Value | undefined): RedisValue {
-  return value?.type === 'string' ? bulk(value.text) : null;
+  return value?.type === 'string' ? value.text : null;
 }
 
 function fieldsReply(
@@ -150,22 +175,25 @@ function fieldsReply(
 }
 
 function membersReply(name: string, value: Value | undefined, args: readonly string[]): RedisReply {
-  const [first = '', last = ''] = args;
+  const [first = ''] = args;
   const as = name.startsWith('Z') ? 'zset' : 'set';
   if (value !== undefined && (value.type !== 'members' || value.as !== as)) return WRONG_TYPE;
   const scores = value?.scores ?? new Map<string, string>();
+  const scoreOf = (member: string): string | undefined => scores.get(Buffer.from(member).toString('latin1'));
+  const bytesOf = (member: string): Buffer => Buffer.from(member, 'latin1');
   switch (name) {
     case 'SISMEMBER':
-      return { value: scores.has(first) ? 1 : 0 };
+      return { value: scoreOf(first) === undefined ? 0 : 1 };
     case 'ZSCORE':
-      return { value: bulk(scores.get(first)) };
+      return { value: bulk(scoreOf(first)) };
     case 'ZMSCORE':
-      return { value: args.map((member) => bulk(scores.get(member))) };
+      return { value: args.map((member) => bulk(scoreOf(member))) };
     case 'SSCAN':
-      return { value: [Buffer.from('0'), [...scores.keys()].map((member) => Buffer.from(member))] };
+      return { value: [Buffer.from('0'), [...scores.keys()].map(bytesOf)] };
     case 'ZRANGE': {
-      const page = [...scores].slice(Number(first), Number(last) + 1);
-      return { value: page.flatMap(([member, score]) => [Buffer.from(member), Buffer.from(score)]) };
+      // All of it with the first page: to cut it once a page would copy it as often.
+      const page = first === '0' ? [...scores] : [];
+      return { value: page.flatMap(([member, score]) => [bytesOf(member), Buffer.from(score)]) };
     }
     default:
       throw new TypeError(`invariants do not ask ${name}`);

@@ -13,7 +13,7 @@ import {
 import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
-import { inspectTasks } from './inspect-task.js';
+import { inspectTasks, isMirror } from './inspect-task.js';
 import { addLasting, findGone, type Lasting } from './lasting.js';
 import type { VectorScope } from './model.js';
 import { enter } from './phases.js';
@@ -31,8 +31,11 @@ import type { WriteResult } from './write-task.js';
 export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
-  const next = (extras: number, spent: Spent): StepOutcome =>
-    enter('inspect', { ...state, extras, spent, walked: 0 }, inspectTasks(state.projects), ports.clock.now());
+  const next = async (extras: number, spent: Spent): Promise<StepOutcome> => {
+    const mirror = isMirror(context, (await collectProof(attempt)).proof, extras);
+    const after = { ...state, extras, mirror, spent, walked: 0 };
+    return enter('inspect', after, inspectTasks(context), ports.clock.now());
+  };
   if (input.mode !== 'replace') return next(0, state.spent);
   const before = redis.usage();
   const isExtra = await extraFinder(ports, context, attempt.run.id);

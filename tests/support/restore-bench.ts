@@ -74,6 +74,8 @@ export interface RestoreBench {
   compare(snapshot: string): Promise<Comparison>;
   /** Commands that may change data which the database was sent over REST. */
   writes(): number;
+  /** All commands that it was sent over REST, but for those of snapshots. */
+  commands(): number;
   stop(): Promise<void>;
 }
 
@@ -158,6 +160,7 @@ export async function openRestoreBench(limits: BenchLimits = {}): Promise<Restor
     dump: () => dumpOf(database.url),
     compare: (snapshot) => compareSnapshot(database.url, folder.folder, snapshot),
     writes: () => server.writeCommandCount(),
+    commands: () => server.commandCount(),
     async stop() {
       await Promise.all([server.stop(), tight.stop()]);
       await database.stop();
