@@ -1,5 +1,6 @@
 import { ignoredObjectsIn, type IgnoredObject } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
+import { timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { isOver } from '../runs/ending.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
@@ -29,6 +30,8 @@ export interface Facts extends DrillHistory {
   readonly entries: readonly CatalogEntry[];
   /** Of the last week, newest first; those of other databases that are saved in the same store are not among them. */
   readonly runs: readonly RunRecord[];
+  /** Whether there were so many runs in the week that earlier ones are not among `runs`. */
+  readonly hasMoreRuns: boolean;
   /** What the names of the snapshots' parts tell of their runs. */
   readonly told: readonly OrderedRun[];
   /** What snapshots are judged by. */
@@ -52,11 +55,12 @@ export interface Facts extends DrillHistory {
 export async function gatherFacts(context: TrustContext, drills: Drills): Promise<Facts> {
   const { clock, own, store } = context;
   const now = clock.now();
+  const since = now - WINDOW_MS;
   const listed = runIds(store);
   const [entries, ids, recent, history, unfinished, leases, models] = await Promise.all([
     listEntries(context),
     listed,
-    listed.then((all) => recentOf(store, all, { since: now - WINDOW_MS, limit: MOST_RUNS })),
+    listed.then((all) => recentOf(store, all, { since, limit: MOST_RUNS })),
     drillHistory(drills, DRILLS),
     own === null ? [] : unfinishedOf(store, own),
     unreadableLeases(store),
@@ -69,6 +73,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     now,
     entries,
     runs,
+    hasMoreRuns: ids.filter((id) => timeOfId(id) >= since).length > MOST_RUNS,
     told: runsOfEntries(entries, context.signer, ids),
     trust,
     unfinished,

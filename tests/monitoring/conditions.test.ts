@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { evaluateFacts } from '../../lib/monitoring/alerts/from-facts.js';
+import { isOverIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
 import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';
@@ -75,10 +76,17 @@ function drill(days: number, outcome: DrillView['outcome'], rest: Partial<DrillV
   };
 }
 
-function codes(
-  facts: Partial<Facts>,
-  options: { drilledBy?: 'guard' | 'operator' | null; guardRanAt?: string | null; skipTypes?: string[] } = {},
-): string[] {
+interface Options {
+  readonly drilledBy?: 'guard' | 'operator' | null;
+  readonly guardRanAt?: string | null;
+  readonly skipTypes?: string[];
+}
+
+function codes(facts: Partial<Facts>, options: Options = {}): string[] {
+  return find(facts, options).conditions.map(({ code }) => code);
+}
+
+function find(facts: Partial<Facts>, options: Options = {}): Finding {
   const marks = {
     trust: TRUST,
     told: [],
@@ -88,11 +96,20 @@ function codes(
     ignored: [],
     models: NO_MODELS,
   };
-  const all = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks, ...facts };
+  const all = {
+    now: NOW,
+    entries: [snapshot(1)],
+    runs: [],
+    hasMoreRuns: false,
+    drills: [],
+    lastPassed: null,
+    ...marks,
+    ...facts,
+  };
   const { drilledBy = null, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;
   const callers = { cron: null, schedule: null, operator: null };
   const guard = { lastRunAt: guardRanAt, callers };
-  return evaluateFacts(all, { drilledBy, guard, schedulers: [], skipTypes }).conditions.map(({ code }) => code);
+  return evaluateFacts(all, { drilledBy, guard, schedulers: [], skipTypes });
 }
 
 describe('vectors of another model than is configured', () => {
@@ -113,7 +130,15 @@ describe('vectors of another model than is configured', () => {
       ignored: [],
       models,
     };
-    const facts = { now: NOW, entries: [snapshot(1)], runs: [], drills: [], lastPassed: null, ...marks };
+    const facts = {
+      now: NOW,
+      entries: [snapshot(1)],
+      runs: [],
+      hasMoreRuns: false,
+      drills: [],
+      lastPassed: null,
+      ...marks,
+    };
     const guard = { lastRunAt: new Date(NOW).toISOString(), callers: { cron: null, schedule: null, operator: null } };
     const options = { drilledBy: null, guard, schedulers: [], skipTypes: [], index };
     return evaluateFacts(facts, options).conditions.map(({ message }) => message);
@@ -206,6 +231,15 @@ describe('runs', () => {
     ['a restore that failed', [run('restore', 'failed')], ['restore-failed']],
     ['a dry run that failed', [run('restore', 'failed', { input: { dryRun: true } })], []],
   ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
+
+  it('of which more were begun than are read end no alert of one that is out of sight', () => {
+    const failed = { code: 'backup-failed', subject: 'snapshot' };
+    const runs = [run('verify', 'succeeded'), run('restore', 'succeeded', { input: { dryRun: true } })];
+    const isOver = (facts: Partial<Facts>): boolean => isOverIn(find(facts), failed);
+    expect(isOver({ runs, hasMoreRuns: true })).toBe(false);
+    expect(isOver({ runs, hasMoreRuns: false })).toBe(true);
+    expect(isOver({ runs: [...runs, run('snapshot', 'succeeded')], hasMoreRuns: true })).toBe(true);
+  });
 });
 
 describe('drills', () => {

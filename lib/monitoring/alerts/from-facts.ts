@@ -10,7 +10,7 @@ import { isFoundDamaged } from '../../snapshot/trust.js';
 import { recoveryPointOf } from '../recovery-point.js';
 import { heardOf, silentConditions, type Scheduler } from '../schedulers.js';
 import type { GuardState } from '../state.js';
-import { codesBy, type AlertCode, type Condition, type Finding } from './condition.js';
+import { codesBy, keyOf, type AlertCode, type Condition, type Finding } from './condition.js';
 import { controlConditions } from './from-control.js';
 import { drillConditions } from './from-drills.js';
 import { doubtConditions } from './from-doubts.js';
@@ -49,7 +49,11 @@ export function evaluateFacts(facts: Facts, options: EvaluateOptions): Finding {
     ...controlConditions(facts),
     ...indexConditions(facts, options.index ?? null),
   ];
-  return { conditions, evaluated: options.isGuard === true ? EVALUATED_BY_GUARD : EVALUATED };
+  return {
+    conditions,
+    evaluated: options.isGuard === true ? EVALUATED_BY_GUARD : EVALUATED,
+    undecided: outOfSight(facts),
+  };
 }
 
 function pointConditions(facts: Facts): Condition[] {
@@ -102,18 +106,25 @@ function fieldOf(input: RunRecord['input'], name: string): unknown {
 function runConditions({ runs }: Facts): Condition[] {
   const conditions: Condition[] = [];
   const backup = lastEnded(runs, 'snapshot');
-  if (backup !== undefined && backup.state !== 'succeeded') conditions.push(ofRun('backup-failed', 'snapshot', backup));
+  if (backup !== undefined && backup.state !== 'succeeded') conditions.push({ ...BACKUP_FAILED, ...ofRun(backup) });
   const restore = lastEnded(runs, 'restore');
-  if (restore?.state === 'failed') conditions.push(ofRun('restore-failed', 'restore', restore));
+  if (restore?.state === 'failed') conditions.push({ ...RESTORE_FAILED, ...ofRun(restore) });
   return conditions;
 }
 
-function ofRun(code: AlertCode, subject: string, { id, state, error }: RunRecord): Condition {
+const BACKUP_FAILED = { code: 'backup-failed', subject: 'snapshot' } as const;
+const RESTORE_FAILED = { code: 'restore-failed', subject: 'restore' } as const;
+
+/** How the last run of a kind ended is not known where it may be one of those that were not read. */
+function outOfSight({ hasMoreRuns, runs }: Facts): ReadonlySet<string> {
+  const last = [BACKUP_FAILED, RESTORE_FAILED].filter(({ subject }) => lastEnded(runs, subject) === undefined);
+  return new Set(hasMoreRuns ? last.map(keyOf) : []);
+}
+
+function ofRun({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
   const why = error === null ? '' : `: ${error.message}`;
   return {
-    code,
-    subject,
-    message: `Run ${id}, a ${subject}, ended as ${state}${why}`,
+    message: `Run ${id}, a ${kind}, ended as ${state}${why}`,
     hint: error?.hint ?? 'See the run.',
   };
 }
