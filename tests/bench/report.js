@@ -23,6 +23,7 @@ export function report({ machine, options, inFlight, medians, rounds, hottest })
   });
   table.push(
     row('wire: the same requests, replies thrown away', medians.wireMs, 1),
+    row('floor: and their values compressed as lines', medians.floorMs, medians.floorOverWire),
     row('snapshot, reading', medians.scanMs, medians.scanOverWire),
     row('snapshot, read back and finalized', medians.totalMs, medians.totalOverWire),
   );
@@ -33,11 +34,11 @@ export function report({ machine, options, inFlight, medians, rounds, hottest })
       `${inFlight} requests in flight${options.latencyMs > 0 ? `, ${options.latencyMs} ms of latency` : ''}`,
     table.toString(),
     otherWays(first, medians, keys, commands),
-    `reading : wire, round by round: ${shares}`,
+    `reading : wire, round by round: ${shares}; reading : floor ${medians.scanOverFloor.toFixed(2)}`,
     `per key: ${(commands / keys).toFixed(3)} commands, ${(requests / keys).toFixed(4)} requests`,
     `reading: ${snapshotCpu(rounds, plainBytes)}`,
     `peak memory: ${megabytes(medians.peakBytes)} MB; processor time: ${medians.snapshotCpuSeconds.toFixed(2)} s, ` +
-      `of the wire alone ${medians.wireCpuSeconds.toFixed(2)} s`,
+      `of the wire alone ${medians.wireCpuSeconds.toFixed(2)} s, of the floor ${medians.floorCpuSeconds.toFixed(2)} s`,
     ...(hottest ?? []).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`),
     '',
   ].join('\n');

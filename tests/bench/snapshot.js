@@ -21,6 +21,7 @@ const REDIS_CLI = { binary: 'redis-cli', packages: ['redis-tools'] };
  * @typedef {object} Round What one round measured; the processes ran one after the other.
  * @property {any} snapshot
  * @property {any} wire
+ * @property {any} floor the wire, and the least that the format demands of its replies
  * @property {{totalMs: number, bytes: number}} rdb
  * @property {Way} commands
  * @property {Way} dump
@@ -67,6 +68,7 @@ async function measure(
   const measurements = [
     ['snapshot', () => snapshot(stage, [])],
     ['wire', () => replay(stage, file, inFlight)],
+    ['floor', () => floor(stage, file, inFlight)],
     ['rdb', () => redisCli(stage)],
   ];
   if (round % 2 === 0) measurements.reverse();
@@ -104,9 +106,19 @@ function replay(
   /** @type {import('./stage.js').Stage} */ { url, token },
   /** @type {string} */ file,
   /** @type {number} */ inFlight,
+  /** @type {readonly string[]} */ args = [],
+  /** @type {readonly string[]} */ nodeArgs = [],
 ) {
   const where = ['--file', file, '--url', url, '--token', token];
-  return runNode([program('replay-requests'), ...where, '--in-flight', String(inFlight)]);
+  return runNode([...nodeArgs, program('replay-requests'), ...where, '--in-flight', String(inFlight), ...args]);
+}
+
+async function floor(
+  /** @type {import('./stage.js').Stage} */ stage,
+  /** @type {string} */ file,
+  /** @type {number} */ inFlight,
+) {
+  return replay(stage, file, inFlight, ['--lines'], await productFlags());
 }
 
 async function otherWay(
@@ -141,12 +153,14 @@ async function profile(/** @type {import('./stage.js').Stage} */ stage) {
 function summarise(/** @type {readonly Round[]} */ rounds) {
   const of = (/** @type {(round: Round) => number} */ value) => median(rounds.map(value));
   const wireMs = of(({ wire }) => wire.totalMs);
+  const floorMs = of((round) => round.floor.totalMs);
   const scanMs = of((round) => round.snapshot.scanMs);
   const totalMs = of((round) => round.snapshot.totalMs);
   return {
     scanMs,
     totalMs,
     wireMs,
+    floorMs,
     rdbMs: of(({ rdb }) => rdb.totalMs),
     commandsMs: of(({ commands }) => commands.totalMs),
     dumpMs: of(({ dump }) => dump.totalMs),
@@ -154,8 +168,11 @@ function summarise(/** @type {readonly Round[]} */ rounds) {
     peakBytes: of((round) => round.snapshot.peakBytes),
     snapshotCpuSeconds: of((round) => round.snapshot.cpuSeconds),
     wireCpuSeconds: of(({ wire }) => wire.cpuSeconds),
-    /** Speed of the snapshot as a share of what the wire allows. */
+    floorCpuSeconds: of(({ floor }) => floor.cpuSeconds),
+    /** Speeds as shares of what the wire, and what the least work on its replies, allow. */
+    floorOverWire: wireMs / floorMs,
     scanOverWire: wireMs / scanMs,
+    scanOverFloor: floorMs / scanMs,
     totalOverWire: wireMs / totalMs,
   };
 }

@@ -42,9 +42,10 @@ const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
 
 /**
  * The limit of commands a second passes within a second, and a refusal has run nothing. Those who share it win it by chance, so
- * that several tasks of a restore may each be refused many times: half a minute in all.
+ * that several tasks of a restore may each be refused many times: half a minute in all. What waits long leaves unused what has
+ * become free meanwhile.
  */
-const WHILE_LIMITED = { attempts: 60, steadyMs: 1000 };
+const WHILE_LIMITED = { attempts: 300, steadyMs: 200 };
 
 type Path = '/pipeline' | '/multi-exec';
 

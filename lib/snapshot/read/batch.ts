@@ -96,15 +96,16 @@ function readFitting(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadO
 }
 
 async function readWhole(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
-  const strings = keys.filter(({ type }) => type === 'string').map(({ key }) => key);
-  const values: RedisCommand[] = strings.length > 0 ? [['MGET', ...strings]] : [];
-  for (const { key, type } of keys) if (type !== 'string') values.push(valueCommand(type, key));
-  const moment = await readAtOnce(
-    redis,
-    values,
-    keys.map(({ key }) => ['PEXPIRETIME', key]),
-    'wire',
-  );
+  const strings: Buffer[] = [];
+  const values: RedisCommand[] = [];
+  const expiries: RedisCommand[] = [];
+  for (const { key, type } of keys) {
+    expiries.push(['PEXPIRETIME', key]);
+    if (type === 'string') strings.push(key);
+    else values.push(valueCommand(type, key));
+  }
+  if (strings.length > 0) values.unshift(['MGET', ...strings]);
+  const moment = await readAtOnce(redis, values, expiries, 'wire');
   return outcomes(keys, strings.length > 0, moment);
 }
 

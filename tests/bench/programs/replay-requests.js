@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
+import { leastWork } from './least-work.js';
 import { peakMemory, processorSeconds } from './peak-memory.js';
 
 /**
  * Sends recorded requests again, in their order and this many at a time, and throws the replies away as they come:
- * `--file FILE --url URL --token TOKEN --in-flight N`. It is what no reader of these replies can be faster than.
+ * `--file FILE --url URL --token TOKEN --in-flight N`. It is what no reader of these replies can be faster than. With
+ * `--lines` the replies become compressed lines, with the least work that takes.
  */
 const { values } = parseArgs({
   options: {
@@ -14,6 +16,7 @@ const { values } = parseArgs({
     url: { type: 'string', default: '' },
     token: { type: 'string', default: '' },
     'in-flight': { type: 'string', default: '1' },
+    lines: { type: 'boolean', default: false },
   },
 });
 const inFlight = Number(values['in-flight']);
@@ -21,11 +24,13 @@ const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
 const lines = (await readFile(values.file, 'utf8')).trimEnd().split('\n');
 const requests = lines.map((line) => {
   const at = line.indexOf('\t');
-  return { path: line.slice(0, at), body: Buffer.from(line.slice(at + 1)) };
+  const body = Buffer.from(line.slice(at + 1));
+  return { path: line.slice(0, at), body, commands: values.lines ? JSON.parse(String(body)) : [] };
 });
+const work = values.lines ? leastWork() : null;
 let receivedBytes = 0;
 
-async function send(/** @type {{path: string, body: Buffer}} */ { path, body }) {
+async function send(/** @type {{path: string, body: Buffer, commands: any[]}} */ { path, body, commands }) {
   const outgoing = request(values.url + path, {
     method: 'POST',
     agent,
@@ -38,20 +43,34 @@ async function send(/** @type {{path: string, body: Buffer}} */ { path, body }) 
   });
   outgoing.end(body);
   const [response] = await once(outgoing, 'response');
-  response.on('data', (/** @type {Buffer} */ chunk) => (receivedBytes += chunk.length));
+  /** @type {Buffer[]} */
+  const chunks = [];
+  response.on('data', (/** @type {Buffer} */ chunk) => {
+    receivedBytes += chunk.length;
+    if (work !== null) chunks.push(chunk);
+  });
   await once(response, 'end');
+  await work?.add(commands, Buffer.concat(chunks));
 }
 
 let next = 0;
-async function work() {
+async function sendInTurn() {
   for (let item = requests[next++]; item !== undefined; item = requests[next++]) await send(item);
 }
 
 const cpuBefore = processorSeconds();
 const before = performance.now();
-await Promise.all(Array.from({ length: inFlight }, work));
+await Promise.all(Array.from({ length: inFlight }, sendInTurn));
+const plainBytes = (await work?.end()) ?? 0;
 const totalMs = performance.now() - before;
 const cpuSeconds = processorSeconds() - cpuBefore;
 agent.destroy();
-const result = { requests: requests.length, receivedBytes, totalMs, cpuSeconds, peakBytes: await peakMemory() };
+const result = {
+  requests: requests.length,
+  receivedBytes,
+  plainBytes,
+  totalMs,
+  cpuSeconds,
+  peakBytes: await peakMemory(),
+};
 process.stdout.write(`${JSON.stringify(result)}\n`);
