@@ -15,8 +15,8 @@ const SIZE = { items: 25, mixed: 100 };
 const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '2' };
 /** A function may have to outwait the folder store's lock that a dead one held: 4 seconds. */
 const LIMIT_SECONDS = 30;
-/** A message whose function died comes again after 12 seconds; the queue's waits are divided by this. */
-const SPEED = 8;
+/** The queue's waits are divided by this: a message whose function died comes again after 4 seconds. */
+const SPEED = 24;
 
 /** This many functions are to die while a run is in each of these phases. */
 const KILLS: Readonly<Record<string, number>> = { check: 1, plan: 1, 'safety-check': 1, write: 3, prove: 1 };
