@@ -30,7 +30,7 @@ export interface Facts extends DrillHistory {
   readonly entries: readonly CatalogEntry[];
   /** Of the last week, newest first; those of other databases that are saved in the same store are not among them. */
   readonly runs: readonly RunRecord[];
-  /** Whether there were so many runs in the week that earlier ones are not among `runs`. */
+  /** Whether there were more runs in the week than `runs` holds: then earlier ones are not among them. */
   readonly hasMoreRuns: boolean;
   /** What the names of the snapshots' parts tell of their runs. */
   readonly told: readonly OrderedRun[];
