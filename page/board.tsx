@@ -7,7 +7,7 @@ import { SignIn, SignInAgain } from './sign-in.js';
 import { DeskContext } from './state/desk.js';
 import { useRoute } from './state/route.js';
 import { useFeeds } from './state/use-desk.js';
-import { useZone } from './state/zone.js';
+import { useZone } from './state/choices.js';
 import { HealthView } from './views/health.js';
 import { HomeView } from './views/home.js';
 import { ProjectView } from './views/project.js';

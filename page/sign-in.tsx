@@ -9,9 +9,9 @@ import { Problem } from './parts/problem.js';
 import { Badge } from './parts/badge.js';
 import { isPossibleToken } from './state/session.js';
 import { showIcon } from './state/icon.js';
-import { useTheme } from './state/theme.js';
+import { useTheme } from './state/choices.js';
 import { asCallError } from './state/use-feed.js';
-import type { Tone } from './words/tone.js';
+import type { Tone } from './words/labels.js';
 
 interface Props {
   /** Why somebody who was signed in is not any more; null when they signed out themselves. */

@@ -1,14 +1,7 @@
 import { loadConfig, problemOfSection, wantsReplica, wantsTarget, type Config, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
-import {
-  connect,
-  connectElsewhere,
-  connectReplica,
-  connectTargets,
-  isInProcess,
-  paced,
-  type Replacements,
-} from './connect.js';
+import { connect, connectReplica, connectTargets, paced, type Replacements } from './connect.js';
+import { connectElsewhere } from './connect/indexes.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
 import type { ReindexPorts } from '../reindex/context.js';
 import { reindexInputSchema } from '../reindex/model.js';
@@ -19,9 +12,8 @@ import type { VectorScope } from '../restore/model.js';
 import { DRILL_TARGET } from '../restore/drill/record.js';
 import { drillRun } from '../restore/drill/run.js';
 import { restoreRun } from '../restore/run.js';
-import { announcing, type OnRunEnded } from '../runs/announce.js';
 import { createEngine, type Engine } from '../runs/engine.js';
-import { drive } from '../runs/drive.js';
+import { drive, isInProcess } from './in-process.js';
 import type { LeaseTimes } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunDefinition, RunRecord } from '../runs/model.js';
@@ -29,6 +21,8 @@ import { commandsPerSecond, configuredIndex, reindexSettings, restoreSettings, s
 import { snapshotRun } from '../snapshot/run.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { verifyRun } from '../snapshot/verify.js';
+import type { Clock } from '../ports/clock.js';
+import { isOver } from '../runs/ending.js';
 
 /** A run that the queue will pick up again keeps its lease so long: twice the wait of an attempt's watch, and some. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;
@@ -226,5 +220,27 @@ function assemble<K extends keyof Ports>(
     times,
     work: (id, budget) =>
       isInProcess(queue) ? drive(engine, clock, () => queue.take(), id, budget) : engine.work(id, budget),
+  };
+}
+
+/** Told of a run that has just ended. Throws nothing. */
+type OnRunEnded = (run: RunRecord) => Promise<void>;
+
+/**
+ * An engine that tells of each run that ends under its hands. Two processes that see the same end may both tell of it;
+ * a process that dies in between tells of none.
+ */
+export function announcing(engine: Engine, clock: Clock, onEnded: OnRunEnded): Engine {
+  const telling = async (work: () => Promise<RunRecord>): Promise<RunRecord> => {
+    const from = clock.now();
+    const run = await work();
+    if (isOver(run) && Date.parse(run.finishedAt ?? '') >= from) await onEnded(run);
+    return run;
+  };
+  return {
+    ...engine,
+    work: (id, budget) => telling(() => engine.work(id, budget)),
+    end: (id, error) => telling(() => engine.end(id, error)),
+    deliver: (body, budget) => telling(() => engine.deliver(body, budget)),
   };
 }

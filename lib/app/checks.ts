@@ -2,7 +2,6 @@ import { knownVariables, loadConfig, problemOfSection, targetNames, type Environ
 import { misspeltVariables } from './config/misspelt.js';
 import {
   connect,
-  connectNextIndex,
   connectPlainReplica,
   connectPlainStore,
   connectAlertHost,
@@ -11,6 +10,7 @@ import {
   connectTaskEndpoint,
   guardScheduleOf,
 } from './connect.js';
+import { connectNextIndex } from './connect/indexes.js';
 import { protectedDatabase } from './connect/database.js';
 import { sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { parseEnvFile } from './config/env-file.js';
-import { replicaSection } from './config/replica.js';
-import { retentionSection } from './config/retention.js';
+import { replicaSection, retentionSection } from './config/sections.js';
 import { STORE_SHAPE, storeProblems, storeUrl } from '../stores/registry.js';
 import {
   accessSecret,

@@ -2,10 +2,9 @@ import { ageSealer } from '../crypto/age.js';
 import { alertWebhook } from '../services/alert-webhook/alerter.js';
 import { reachable } from '../services/alert-webhook/reach.js';
 import { systemClock } from '../services/clock.js';
-import { geminiEmbedder } from '../services/gemini/embedder.js';
 import { githubRest } from '../services/github/client.js';
 import { httpHeartbeat } from '../services/heartbeat.js';
-import { inProcessQueue, type InProcessQueue } from './in-process-queue.js';
+import { inProcessQueue } from './in-process.js';
 import { jsonLog } from './json-log.js';
 import { pacedRedis } from './paced-redis.js';
 import { providerStatus } from '../services/provider-status/status.js';
@@ -17,16 +16,13 @@ import { signedHeaders, standardWebhooks } from '../services/standard-webhooks.j
 import { deploymentDoor, taskEndpoint } from '../services/task-endpoint.js';
 import { upstashDeveloper } from '../services/upstash-developer/account.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
-import { upstashVector } from '../services/upstash-vector/index.js';
 import { vercelRest } from '../services/vercel/hosting.js';
 import { protectedDatabase } from './connect/database.js';
+import { connectEmbedder, connectVectors, type Retrying } from './connect/indexes.js';
 import { connectSigner, connectStore } from './connect/stores.js';
 import { SCHEDULE_CRON } from '../monitoring/schedule.js';
 import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { overlayStore } from '../control/overlay-store.js';
-import type { Elsewhere } from '../reindex/context.js';
-import type { Beside } from '../reindex/model.js';
-import { suffixed } from '../soulcaster/suffixed-index.js';
 import type { Schedule, Schedules } from '../ports/schedules.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from '../ports/index.js';
 import type { Reachable } from '../ports/reachable.js';
@@ -217,15 +213,6 @@ export function functionLog(): Log {
   return jsonLog((line) => process.stderr.write(line));
 }
 
-/** Whether a queue works within this process alone, and so has to be worked off by it. */
-export function isInProcess(queue: Queue): queue is InProcessQueue {
-  return 'take' in queue;
-}
-
-interface Retrying {
-  readonly retry?: RetryPolicy;
-}
-
 function connectRedis(config: Config<'redis'>['redis'], retry: Retrying): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock, ...retry });
 }
@@ -233,70 +220,6 @@ function connectRedis(config: Config<'redis'>['redis'], retry: Retrying): Ports[
 function connectAccount(config: Config<'account'>['account']): Ports['account'] {
   const { UPSTASH_API_KEY: apiKey, UPSTASH_API_URL: url, UPSTASH_EMAIL: email } = config;
   return upstashDeveloper({ url, email, apiKey, clock });
-}
-
-function connectVectors(config: Config<'vector'>['vector'], retry: Retrying): Ports['vectors'] {
-  return suffixed(plainVectors(config, retry), config.VECTOR_NAMESPACE_SUFFIX ?? '');
-}
-
-function plainVectors(config: Config<'vector'>['vector'], retry: Retrying = {}): Ports['vectors'] {
-  const { UPSTASH_VECTOR_REST_TOKEN: token, UPSTASH_VECTOR_REST_URL: url } = config;
-  return upstashVector({ url, token, clock, ...retry });
-}
-
-/** The index that a re-index may build beside. Throws `config`. */
-export function connectNextIndex(env: Environment): Ports['vectors'] {
-  const { UPSTASH_VECTOR_NEXT_REST_TOKEN: token, UPSTASH_VECTOR_NEXT_REST_URL: url } = loadConfig(env, [
-    'vectorNext',
-  ]).vectorNext;
-  return upstashVector({ url, token, clock });
-}
-
-/** Other indexes and models than those that the application uses, each connected once. */
-export function connectElsewhere(env: Environment): Elsewhere {
-  const { embedder, vector } = loadConfig(env, ['embedder', 'vector']);
-  const indexes = new Map<Beside['index'], Ports['vectors']>();
-  const embedders = new Map<string, Ports['embedder']>();
-  return {
-    indexOf({ index, suffix }) {
-      const known = indexes.get(index) ?? (index === 'next' ? connectNextIndex(env) : plainVectors(vector));
-      indexes.set(index, known);
-      return suffixed(known, suffix);
-    },
-    embedderOf({ dimensions, model }) {
-      const key = `${model} ${dimensions}`;
-      const known = embedders.get(key) ?? connectEmbedder(embedder, {}, model, dimensions);
-      embedders.set(key, known);
-      return known;
-    },
-  };
-}
-
-/** `model` and `dimensions` take the place of those that are configured. */
-function connectEmbedder(
-  config: Config<'embedder'>['embedder'],
-  retry: Retrying,
-  model = config.EMBEDDING_MODEL,
-  dimensions = config.EMBEDDING_DIMENSIONS,
-): Ports['embedder'] {
-  return geminiEmbedder({
-    apiKey: config.GEMINI_API_KEY,
-    model,
-    dimensions,
-    limits: {
-      textsPerMinute: config.EMBEDDING_TEXTS_PER_MINUTE ?? null,
-      tokensPerMinute: config.EMBEDDING_TOKENS_PER_MINUTE ?? null,
-      textsPerDay: perDay(config.EMBEDDING_TEXTS_PER_DAY),
-    },
-    clock,
-    ...retry,
-    ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
-  });
-}
-
-/** A variable of 0 says that there is no limit. */
-export function perDay(limit: number | undefined): number | null {
-  return limit === 0 ? Infinity : (limit ?? null);
 }
 
 function connectHosting(config: Config<'hosting'>['hosting']): ReturnType<typeof vercelRest> {

@@ -1,6 +1,7 @@
 import { loadConfig, problemOfSection, wantsTarget, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
-import { connect, guardScheduleOf, perDay } from './connect.js';
+import { connect, guardScheduleOf } from './connect.js';
+import { perDay } from './connect/indexes.js';
 import type { ConfiguredIndex } from '../monitoring/alerts/from-index.js';
 import type { RetentionSettings } from '../retention/prune/prune.js';
 import type { AlertRules } from '../monitoring/status/answers.js';

@@ -1,5 +1,5 @@
 import { fullApp } from '../app/app.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import { exitCodeOf } from '../errors.js';
 import type { Encryptor } from '../ports/encryptor.js';
 import type { ObjectStore } from '../ports/store.js';

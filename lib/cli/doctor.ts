@@ -3,7 +3,7 @@ import { AppError, toAppError } from '../errors.js';
 import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
 import { functionVariables } from '../app/config/of-functions.js';
 import { connect, connectDoor, signWebhook } from '../app/connect.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';

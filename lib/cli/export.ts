@@ -1,6 +1,5 @@
 import { connect } from '../app/connect.js';
-import { protectedDatabase } from '../app/connect/database.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { protectedDatabase, deploymentOf } from '../app/connect/database.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { openSnapshot } from '../inspect/open.js';
 import { unsavedWords } from '../snapshot/shortfall.js';

@@ -1,5 +1,5 @@
 import { connect } from '../app/connect.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { shortfall } from '../snapshot/shortfall.js';

@@ -13,7 +13,7 @@ import { bytes, count, duration, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
 import { connectedTrust } from './trust.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 
 /** A snapshot as `snapshots list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
 interface Listed {

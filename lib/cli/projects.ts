@@ -1,5 +1,5 @@
 import { connect } from '../app/connect.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import { connectProjects } from '../app/connect/projects.js';
 import { projectFigures, type ProjectFigures, type ProjectRow } from '../monitoring/projects.js';
 import type { Context } from './context.js';

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { fullApp, type FullApp } from '../app/app.js';
 import { functionsCanOpen } from '../app/settings.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -25,7 +26,9 @@ import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
 import { sourceOf } from '../snapshot/source.js';
 import { notePassedOver } from './trust.js';
 import { storeEnvironment } from './store-choice.js';
-import { isFile, type FileSource } from './restore/source.js';
+import type { Replacements } from '../app/connect.js';
+import { isId } from '../runs/ids.js';
+import { SNAPSHOT_WORDS } from '../snapshot/select.js';
 
 const NO_LOCK =
   'warning: --no-lock: nothing keeps another restore, a backup or a prune from working at the same time, and no mark in the store says that this restore is unfinished: pause the schedules, and if it breaks off, start it again before the next backup. Marks of earlier restores stay.';
@@ -143,4 +146,20 @@ function nobodyThere(): AppError {
   return new AppError('usage', 'Nobody is here to confirm the restore: this is no terminal', {
     hint: 'Look at what it would do with --dry-run, then give --yes.',
   });
+}
+
+/** A snapshot that was made of a file. */
+type FileSource = Required<Pick<Replacements, 'over' | 'words'>>;
+
+/** What only a path can have. */
+const PATH = /[/\\]|\.(jsonl?|gz|age|rdb|resp|dump)$/i;
+
+/** Whether a file is meant, and no snapshot: an id is one even where there is a file of that name. */
+async function isFile(wanted: string): Promise<boolean> {
+  if (isId(wanted) || (SNAPSHOT_WORDS as readonly string[]).includes(wanted)) return false;
+  if (PATH.test(wanted)) return true;
+  return stat(wanted).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }

@@ -1,5 +1,5 @@
 import { connect } from '../app/connect.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { drillSchema } from '../restore/drill/record.js';
 import { isOver } from '../runs/ending.js';

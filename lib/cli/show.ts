@@ -10,7 +10,7 @@ import { sizesOf } from '../snapshot/sizes.js';
 import type { Verification } from '../snapshot/verification.js';
 import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
 import { type Assessment } from '../snapshot/trust.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 import type { Context } from './context.js';
 import { chosenSnapshot, connectedTrust } from './trust.js';
 import { bytes, count, counted, duration, keyName, namesHint, printable, ratio } from './output/format.js';

@@ -1,4 +1,4 @@
-import { deploymentOf, type Deployment } from '../app/connect/deployment.js';
+import { deploymentOf, type Deployment } from '../app/connect/database.js';
 import type { Answer } from '../monitoring/status/answers.js';
 import { statusReport, type StatusReport } from '../monitoring/status/report.js';
 import { drills } from '../restore/drill/record.js';

@@ -3,7 +3,7 @@ import { connect, connectTarget } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { shortSource } from '../snapshot/source.js';
 import { demandFinished } from '../snapshot/unfinished-marks.js';
-import { demandDatabase } from '../rotation/database.js';
+import { demandDatabase } from '../rotation/health.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { storeApp, type StoreApp } from '../app/app.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { exitCodeOf, type AppError } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
 import { errorOfRun, runEnvironment } from './carry-out.js';
 import { carryOutReading } from './in-memory.js';
-import { protectedDatabase } from '../app/connect/database.js';
 import { trustContext } from '../snapshot/trust.js';
 import { chosenSnapshot } from './trust.js';
 import type { Context } from './context.js';

@@ -1,5 +1,5 @@
 import { environment } from '../app/config.js';
-import { deploymentOf } from '../app/connect/deployment.js';
+import { deploymentOf } from '../app/connect/database.js';
 
 /**
  * The answer with `deployment {label, database, store, version}` in it: whoever has several deployments, or moved one,

@@ -12,7 +12,6 @@ import { guarded, json } from './problem.js';
 import { rememberingStore, type Memory } from './remembering-store.js';
 
 export type Handler = (request: Request) => Promise<Response>;
-export type { FullApp };
 export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
 
 /** What a function that moves runs does, once the caller has been let in. */

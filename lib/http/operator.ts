@@ -1,17 +1,14 @@
 import { Hono, type Context } from 'hono';
 import { ackAlert, testAlert } from './alerts.js';
 import { adminBackup } from './backup.js';
-import { adminDrill } from './drill.js';
+import { adminDrill, adminRestore } from './restore.js';
 import { cronCheck, adminEntry, adminStoreEntry, adminView, openView, type Handler } from './entry.js';
 import { downloadSnapshot, showDiff, showKeys, showSnapshot, showValue } from './inspect.js';
-import { acceptOne, pinOne } from './keep.js';
+import { acceptOne, pinOne, showSnapshots, adminVerify } from './snapshots.js';
 import { plainProblem } from './problem.js';
 import { adminReindex } from './reindex.js';
-import { adminRestore } from './restore.js';
 import { adminCancel, showRun, showRuns } from './runs.js';
-import { showSnapshots } from './snapshots.js';
 import { showStatus, statusUnknown } from './status.js';
-import { adminVerify } from './verify.js';
 
 type Method = 'GET' | 'POST';
 

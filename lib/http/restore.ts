@@ -10,6 +10,7 @@ import { parseBody, readBody } from './body.js';
 import { restoreBodySchema } from './restore-body.js';
 import { answerStarted, lockedBy } from './started.js';
 import { noteRun, useWebhookId } from './webhook-ids.js';
+import { startDrill } from '../restore/drill/run.js';
 
 const AT_WORK = 'in progress on this database';
 
@@ -85,4 +86,11 @@ async function openWebhook<S extends z.ZodObject>(
   const text = await readBody(request, BODY_LIMIT);
   const id = verifier.verify({ body: text, headers: Object.fromEntries(request.headers) });
   return { id, body: parseBody(text, schema) };
+}
+
+/** POST /api/drill: restores the newest verified snapshot into the scratch database, for an operator. */
+export async function adminDrill(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
+  const started = await startDrill(app.ports, app.engine, 'admin');
+  if (!started.started) throw lockedBy(started, 'drilling');
+  return answerStarted(app, started.run, budget);
 }

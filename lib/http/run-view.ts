@@ -3,9 +3,14 @@ import { dryRunResult } from '../restore/result.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { statusOf, type ErrorCode } from '../errors.js';
 import { costOf, type RunCost } from '../monitoring/cost.js';
-import type { RunRecord } from '../runs/model.js';
+import type { RunRecord, RunDefinition } from '../runs/model.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
-import { stepsOf, type Step } from './run-steps.js';
+import { REINDEX_WORDS } from '../reindex/run.js';
+import { DRILL_WORDS } from '../restore/drill/run.js';
+import { RESTORE_WORDS } from '../restore/phases.js';
+import type { RunKind } from '../runs/kinds.js';
+import { SNAPSHOT_WORDS } from '../snapshot/run.js';
+import { VERIFY_WORDS } from '../snapshot/verify.js';
 
 /** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
 export interface RunView extends RunSummary {
@@ -59,4 +64,23 @@ export function statusOfRun(run: RunRecord): number {
     case 'failed':
       return statusOf((run.error?.code ?? 'internal') as ErrorCode);
   }
+}
+
+interface Step {
+  readonly phase: string;
+  /** What is done in it: `reading the database`. */
+  readonly words: string;
+}
+
+const WORDS: Readonly<Record<RunKind, RunDefinition['words']>> = {
+  snapshot: SNAPSHOT_WORDS,
+  verify: VERIFY_WORDS,
+  restore: RESTORE_WORDS,
+  reindex: REINDEX_WORDS,
+  drill: DRILL_WORDS,
+};
+
+/** The steps of a kind of run, in the words of its definition. */
+export function stepsOf(kind: RunKind): Step[] {
+  return Object.entries(WORDS[kind]).map(([phase, words]) => ({ phase, words }));
 }

@@ -1,19 +1,30 @@
+import { z } from 'zod';
 import { environment, problemOfSection } from '../app/config.js';
 import { retentionSettings } from '../app/settings.js';
 import { connectTrust } from '../app/connect/database.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
-import { timeOfId } from '../runs/ids.js';
+import { timeOfId, isId } from '../runs/ids.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshedEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import { purposeOf, type Purpose } from '../snapshot/manifest.js';
 import { readPins } from '../snapshot/pins.js';
 import { plainLabel, shortSource } from '../snapshot/source.js';
-import { type Assessment, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
+import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
 import { numberOf } from './parameters.js';
 import { json } from './problem.js';
+import { endingApp, marksBeside, type StoreApp } from '../app/app.js';
+import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
+import { cancelIfOpen } from '../runs/cancel.js';
+import { acceptSnapshot } from '../snapshot/accept.js';
+import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
+import { parseBody, readBody } from './body.js';
+import { segmentAfter } from './path.js';
+import type { Budget } from '../runs/attempt.js';
+import { startVerify } from '../snapshot/verify.js';
+import { answerStarted, lockedBy } from './started.js';
 
 const DEFAULT_LIMIT = 50;
 const MOST = 500;
@@ -122,4 +133,60 @@ export function describeSnapshot(
 
 function verificationOf({ state, at, depth }: Verification): SnapshotView['verification'] {
   return { state, at, depth };
+}
+
+const BODY_LIMIT = 4 * 1024;
+/** Who is noted beside the reason: the token is one for all operators. */
+const BY = 'admin';
+
+const reason = z
+  .string()
+  .min(1)
+  .max(500)
+  .describe('a text of 1 to 500 characters: whoever relies on it later reads it');
+const acceptBodySchema = z.strictObject({ reason });
+const pinBodySchema = z.strictObject({
+  pinned: z.boolean().describe('true or false'),
+  reason: reason.optional(),
+});
+
+/** POST /api/snapshots/{id}/pin: keeps a snapshot from being pruned, or no longer. */
+export async function pinOne(ports: ViewPorts, request: Request): Promise<Response> {
+  const body = parseBody(await readBody(request, BODY_LIMIT), pinBodySchema);
+  const { id } = await selectSnapshot(await connectTrust(environment(), ports), segmentAfter('snapshots', request));
+  if (!body.pinned) {
+    await unpinSnapshot(ports, id);
+    return json(200, { snapshot: id, pinned: null });
+  }
+  const pinned = await pinSnapshot(ports, id, { by: BY, reason: body.reason ?? '' });
+  return json(200, { snapshot: id, pinned });
+}
+
+/** POST /api/snapshots/{id}/accept: a doubtful snapshot counts as trusted from now on. */
+export async function acceptOne(ports: ViewPorts, request: Request): Promise<Response> {
+  const body = parseBody(await readBody(request, BODY_LIMIT), acceptBodySchema);
+  const trust = await connectTrust(environment(), ports);
+  const { id } = await selectSnapshot(trust, segmentAfter('snapshots', request));
+  const marksElsewhere = marksBeside(environment(), ports.log);
+  const { acceptance, ended } = await acceptSnapshot(trust, id, { by: BY, reason: body.reason, marksElsewhere });
+  // What was accepted must not be written over by a restore that the guard resumes.
+  const { engine } = endingApp(environment(), { log: ports.log });
+  for (const run of ended) await cancelIfOpen(engine, ports.store, run);
+  return json(200, { snapshot: id, acceptance, ended });
+}
+
+const verifyBodySchema = z.strictObject({
+  snapshot: z
+    .string()
+    .refine((text) => SNAPSHOT_WORDS.some((word) => word === text) || isId(text))
+    .describe('"latest", "newest" or the id of a snapshot'),
+});
+
+/** POST /api/verify: reads a snapshot back and checks all of it, for an operator. */
+export async function adminVerify(app: StoreApp, request: Request, budget: Budget): Promise<Response> {
+  const body = parseBody(await readBody(request, BODY_LIMIT), verifyBodySchema);
+  const { id: snapshot } = await selectSnapshot(await connectTrust(environment(), app.ports), body.snapshot);
+  const started = await startVerify(app.engine, snapshot, 'admin');
+  if (!started.started) throw lockedBy(started, 'verifying');
+  return answerStarted(app, started.run, budget, { snapshot });
 }

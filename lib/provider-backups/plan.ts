@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import type { ProviderBackup, ProviderDatabase, UpstashAccount } from '../ports/upstash-account.js';
 import { runOne } from '../redis/run-one.js';
-import { findBackup } from './find.js';
+import { findBackup } from './backups.js';
 
 export interface PlanPorts {
   readonly account: UpstashAccount;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ObjectStore } from '../ports/store.js';
-import { fileKind } from './file/kind.js';
+import { fileKind } from './file/store.js';
 import type { StoreContext, StoreKind, StoreSettings, VariablePrefix } from './kind.js';
 import { s3Kind } from './s3/kind.js';
 

@@ -1,6 +1,6 @@
 /** What the HTTP API takes and answers: the types are those of the code that answers. */
 
-import type { Deployment } from '../../lib/app/connect/deployment.js';
+import type { Deployment } from '../../lib/app/connect/database.js';
 import type { DiffView, KeyValue, SnapshotDetail, SnapshotKeys as KeyPage } from '../../lib/http/inspect.js';
 import type { ReindexOrder } from '../../lib/http/reindex.js';
 import type { RestoreOrder } from '../../lib/http/restore-body.js';

@@ -2,7 +2,7 @@ import { useId } from 'preact/hooks';
 import type { ListedSnapshot as Snapshot } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { counted, instant } from '../words/format.js';
-import { labelOf } from '../words/snapshot-label.js';
+import { labelOf } from '../words/labels.js';
 
 interface Props {
   readonly value: string;

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Tone } from '../words/tone.js';
+import type { Tone } from '../words/labels.js';
 
 export const SIGNS: Readonly<Record<Tone, string>> = { good: '✓', warn: '!', bad: '✕', busy: '…', plain: '–' };
 

@@ -5,7 +5,7 @@ import { deploymentOf, useDesk } from '../state/desk.js';
 import { isStale } from '../state/feed.js';
 import { showIcon } from '../state/icon.js';
 import { useNow } from '../state/now.js';
-import { useTheme } from '../state/theme.js';
+import { useTheme } from '../state/choices.js';
 import { clockOf } from '../words/format.js';
 import { verdictOf, type Verdict } from '../words/verdict.js';
 import { Sign } from './badge.js';

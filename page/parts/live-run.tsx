@@ -3,7 +3,7 @@ import { serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
 import { runTime, standstill, timeLeft } from '../state/runs.js';
 import { duration, progressWords } from '../words/format.js';
-import { runTone } from '../words/snapshot-label.js';
+import { runTone } from '../words/labels.js';
 import { Badge } from './badge.js';
 import { CancelRun } from './cancel-run.js';
 import { RunName } from './run-name.js';

@@ -1,4 +1,4 @@
-import type { Tone } from '../words/tone.js';
+import type { Tone } from '../words/labels.js';
 
 const ICONS: Readonly<Partial<Record<Tone, string>>> = {
   good: '/icon-good.svg',

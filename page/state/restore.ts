@@ -1,4 +1,4 @@
-import { labelOf } from '../words/snapshot-label.js';
+import { labelOf } from '../words/labels.js';
 import type { ListedSnapshot, Plan, RunSummary, RunView, Scope, Tally, WholeScope } from '../api/types.js';
 import { duration } from '../words/format.js';
 import { PLAN_LASTS_MS } from './pace.js';

@@ -8,7 +8,7 @@ import { go } from '../state/route.js';
 import { useFeed } from '../state/use-feed.js';
 import { changed } from '../words/address.js';
 import { count, counted, instant } from '../words/format.js';
-import { labelOf } from '../words/snapshot-label.js';
+import { labelOf } from '../words/labels.js';
 import { Select } from './runs.js';
 
 /** What differs between a snapshot and the database as it is, or another snapshot. */

@@ -13,9 +13,8 @@ import { useDesk } from '../state/desk.js';
 import { asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';
 import { bytes, count, counted, day, dollars } from '../words/format.js';
-import { checkGroups, goingSoon } from '../words/health.js';
-import { serviceTitle } from '../words/verdict.js';
-import type { Tone } from '../words/tone.js';
+import { checkGroups, goingSoon, serviceTitle } from '../words/verdict.js';
+import type { Tone } from '../words/labels.js';
 import { Goes } from './snapshots.js';
 
 /** As many snapshots are named that go soon. */

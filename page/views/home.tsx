@@ -1,8 +1,6 @@
-import type { ComponentChildren } from 'preact';
 import { crons } from '../../vercel.json';
-import type { RunSummary, Status } from '../api/types.js';
-import { Acknowledge } from '../parts/acknowledge.js';
-import { Badge, Sign } from '../parts/badge.js';
+import type { RunSummary, Status, ListedSnapshot, AlertFigures } from '../api/types.js';
+import { Badge, Sign, SIGNS } from '../parts/badge.js';
 import { useVerdict } from '../parts/frame.js';
 import { LiveRun } from '../parts/live-run.js';
 import { Fed, Panel } from '../parts/panel.js';
@@ -15,13 +13,13 @@ import { useNow } from '../state/now.js';
 import { EVERY } from '../state/pace.js';
 import { isOver } from '../state/runs.js';
 import { address } from '../words/address.js';
-import { count, counted, duration } from '../words/format.js';
-import { runTone } from '../words/snapshot-label.js';
-import { nextRun } from '../words/strip.js';
-import { reasonsOf, runbookOf, serviceTitle, type AnswerName } from '../words/verdict.js';
-import { Strip } from './strip.js';
+import { counted } from '../words/format.js';
+import { runTone } from '../words/labels.js';
+import { nextRun, stripOf, type Day } from '../words/strip.js';
+import { runbookOf } from '../words/verdict.js';
+import { Answers } from './answers.js';
+import { Ask } from '../parts/ask.js';
 
-const HOUR_MS = 3_600_000;
 const RECENT = 6;
 /** The nightly backup, as vercel.json has it called. */
 const NIGHTLY = crons.find(({ path }) => path === '/api/cron/backup')?.schedule ?? '';
@@ -125,121 +123,6 @@ function Actions() {
   );
 }
 
-const STATES = { ok: ['good', 'ok'], 'not-ok': ['bad', 'not ok'], unknown: ['warn', 'not known'] } as const;
-
-function Answers({ status }: { readonly status: Status }) {
-  const { recoverable, recoveryPoint, recoveryTime, services, watched } = status;
-  const working = services.items.filter(({ state }) => state === 'ok').length;
-  const took = recoveryTime.projectedMilliseconds ?? recoveryTime.lastPassed?.milliseconds ?? null;
-  const { newestVerified } = recoveryPoint;
-  return (
-    <section class="answers" aria-label="The four answers">
-      <AnswerCard
-        status={status}
-        name="recoverable"
-        title="Recoverable to"
-        figure={recoveryPoint.ageHours === null ? 'nothing' : `${duration(recoveryPoint.ageHours * HOUR_MS)} ago`}
-      >
-        {newestVerified === null ? (
-          <p>There is no verified backup.</p>
-        ) : (
-          <p>
-            <a href={address(['snapshots', newestVerified.id])}>{count(newestVerified.keys)} keys</a>, objective{' '}
-            {recoveryPoint.objectiveHours} h
-          </p>
-        )}
-        <Checked answer={recoverable} />
-      </AnswerCard>
-      <AnswerCard
-        status={status}
-        name="recoveryTime"
-        title="Recovery time"
-        figure={took === null ? 'not known' : duration(took)}
-      >
-        <p>Objective {recoveryTime.objectiveHours} h</p>
-        {recoveryTime.lastDrill === null ? (
-          <p class="meta">No drill was made.</p>
-        ) : (
-          <p class="meta">
-            <a href={address(['runs', recoveryTime.lastDrill.id])}>Last drill</a> {recoveryTime.lastDrill.outcome}
-          </p>
-        )}
-      </AnswerCard>
-      <AnswerCard status={status} name="watched" title="Watched" figure={watchedFigure(status)}>
-        <p>
-          {watched.schedulers.map(({ scheduler, state }) => `${scheduler} ${state}`).join(', ') ||
-            'No scheduler is configured.'}
-        </p>
-        {status.guard.lastRunAt !== null && (
-          <p class="meta">
-            Guard: <Time at={status.guard.lastRunAt} />
-          </p>
-        )}
-      </AnswerCard>
-      <AnswerCard
-        status={status}
-        name="services"
-        title="Services now"
-        figure={`${working} of ${services.items.length} work`}
-      >
-        {services.state !== 'ok' && (
-          <p>
-            {services.items
-              .filter(({ state }) => state !== 'ok')
-              .map(({ name, state }) => `${serviceTitle(name)}: ${STATES[state][1]}`)
-              .join(', ')}
-          </p>
-        )}
-        <Checked answer={services} />
-      </AnswerCard>
-    </section>
-  );
-}
-
-function watchedFigure({ watched }: Status): string {
-  if (watched.schedulers.length === 0) return STATES[watched.state][1];
-  const heard = watched.schedulers.filter(({ state }) => state === 'heard').length;
-  return `${heard} of ${watched.schedulers.length} heard`;
-}
-
-function Checked({ answer: { checkedAt } }: { readonly answer: Status['recoverable'] }) {
-  return checkedAt === null ? (
-    <p class="meta">Never checked.</p>
-  ) : (
-    <p class="meta">
-      Checked <Time at={checkedAt} />
-    </p>
-  );
-}
-
-interface CardProps {
-  readonly status: Status;
-  readonly name: AnswerName;
-  readonly title: string;
-  readonly figure: string;
-  readonly children: ComponentChildren;
-}
-
-function AnswerCard({ status, name, title, figure, children }: CardProps) {
-  const [tone, words] = STATES[status[name].state];
-  const [first] = reasonsOf(status, name);
-  return (
-    <section class={`answer ${tone}`} aria-label={title}>
-      <header>
-        <h2>{title}</h2>
-        <Badge tone={tone}>{words}</Badge>
-      </header>
-      <p class="figure">{figure}</p>
-      {children}
-      {first !== undefined && (
-        <p>
-          <a href={first.to}>{first.remedy}</a>
-        </p>
-      )}
-    </section>
-  );
-}
-
 function Now({ status }: { readonly status: Status }) {
   const { status: feed } = useDesk();
   const now = serverTime(feed, useNow(30_000));
@@ -339,5 +222,76 @@ function Recent({ runs }: { readonly runs: readonly RunSummary[] }) {
         ))}
       </ul>
     </Panel>
+  );
+}
+
+interface Props {
+  readonly snapshots: readonly ListedSnapshot[];
+  readonly drills: Status['drills'];
+  readonly now: number;
+}
+
+/** A cell for each of the last days, with what was backed up and drilled on it. */
+function Strip({ snapshots, drills, now }: Props) {
+  const days = stripOf(snapshots, drills, now);
+  const missed = days.filter(({ state }) => state === 'missed').length;
+  const verified = days.filter(({ state }) => state === 'verified').length;
+  return (
+    <>
+      <ol class="strip" aria-label="Backups by day, oldest first">
+        {days.map((day) => (
+          <li key={day.date}>
+            <Cell day={day} />
+          </li>
+        ))}
+      </ol>
+      <p class="meta">
+        {verified} verified, {missed} missed. <Sign tone="good" /> verified <Sign tone="warn" /> doubtful or incomplete{' '}
+        <Sign tone="bad" /> damaged or missed; <span aria-hidden="true">◆</span> a drill
+      </p>
+    </>
+  );
+}
+
+function Cell({ day: { date, drill, snapshot, state, tone } }: { readonly day: Day }) {
+  const drilled = drill === null ? '' : `, drill ${drill}`;
+  const words = `${date}: ${state === 'none' ? 'no backup' : state}${drilled}`;
+  const inside = (
+    <>
+      <span aria-hidden="true">{state === 'none' ? '·' : SIGNS[tone]}</span>
+      <span class="drill" aria-hidden="true">
+        {drill === null ? '' : '◆'}
+      </span>
+      <span class="hidden">{words}</span>
+    </>
+  );
+  const kind = `day ${state === 'none' ? 'none' : tone}`;
+  if (snapshot === null) {
+    return (
+      <span class={kind} title={words}>
+        {inside}
+      </span>
+    );
+  }
+  return (
+    <a class={kind} title={words} href={address(['snapshots', snapshot])}>
+      {inside}
+    </a>
+  );
+}
+
+/** Says that an alert is known, and why. */
+function Acknowledge({ alert }: { readonly alert: Pick<AlertFigures, 'code' | 'subject'> }) {
+  const { api, refresh } = useDesk();
+  return (
+    <Ask
+      open="Acknowledge…"
+      verb="Acknowledge"
+      reason="Why is it known, or meant?"
+      onDo={(reason) => api.acknowledge(alert.code, alert.subject, reason)}
+      onDone={refresh.status}
+    >
+      The alert is closed. It opens again when it says something else, or after a week.
+    </Ask>
   );
 }

@@ -6,7 +6,7 @@ import { useDesk } from '../state/desk.js';
 import { EVERY } from '../state/pace.js';
 import { address } from '../words/address.js';
 import { count, known, UNKNOWN } from '../words/format.js';
-import { coverageOf } from '../words/coverage.js';
+import { coverageOf } from '../words/labels.js';
 
 const REACH: Readonly<Record<string, string>> = {
   'store unavailable': 'The store does not answer: what is saved is not known.',

@@ -18,7 +18,7 @@ import { isUnderWay, useAction } from '../state/use-action.js';
 import { useRun } from '../state/use-run.js';
 import { commands } from '../words/commands.js';
 import { timeOfId } from '../words/run-words.js';
-import { isRestorable, labelOf, LABEL_TONES } from '../words/snapshot-label.js';
+import { isRestorable, labelOf, LABEL_TONES } from '../words/labels.js';
 import {
   addressOf,
   plannedBy,

@@ -25,7 +25,7 @@ import { commands } from '../words/commands.js';
 import { costWords, duration, eventTime } from '../words/format.js';
 import { endWords, resultFacts } from '../words/results.js';
 import { inputOf } from '../words/run-words.js';
-import { runTone } from '../words/snapshot-label.js';
+import { runTone } from '../words/labels.js';
 import { lineOf } from '../words/wanted.js';
 
 /** One run: what was asked for, how far it is or how it ended, its phases, and what can be done next. */

@@ -11,7 +11,7 @@ import { RUN_KINDS, traitsOf } from '../../lib/runs/kinds.js';
 import { useFeed } from '../state/use-feed.js';
 import { address, changed } from '../words/address.js';
 import { duration } from '../words/format.js';
-import { runTone } from '../words/snapshot-label.js';
+import { runTone } from '../words/labels.js';
 
 const PAGE = 50;
 const KINDS = [['', 'All kinds'], ...RUN_KINDS.map((kind) => [kind, traitsOf(kind).plural] as const)] as const;

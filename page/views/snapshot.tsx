@@ -13,7 +13,7 @@ import { useFeed } from '../state/use-feed.js';
 import { address } from '../words/address.js';
 import { bytes, count, day, instant, known, UNKNOWN, type Zone } from '../words/format.js';
 import { inputOf } from '../words/run-words.js';
-import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/snapshot-label.js';
+import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Diff } from './diff.js';
 import { Download } from './download.js';
 import { Keys } from './keys.js';

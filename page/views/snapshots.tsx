@@ -8,7 +8,7 @@ import { go } from '../state/route.js';
 import { EVERY } from '../state/pace.js';
 import { address, changed } from '../words/address.js';
 import { bytes, count, counted, day, known } from '../words/format.js';
-import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/snapshot-label.js';
+import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Select } from './runs.js';
 
 const PAGE = 25;

@@ -1,6 +1,5 @@
 import type { ListedSnapshot, Status } from '../api/types.js';
-import { labelOf, LABEL_TONES, type SnapshotLabel } from './snapshot-label.js';
-import type { Tone } from './tone.js';
+import { labelOf, LABEL_TONES, type SnapshotLabel, type Tone } from './labels.js';
 
 const DAY_MS = 86_400_000;
 

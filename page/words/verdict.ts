@@ -1,10 +1,10 @@
-import type { Status } from '../api/types.js';
+import type { Status, CheckFigures, ListedSnapshot } from '../api/types.js';
 import { address } from './address.js';
 import { standstill } from '../state/runs.js';
 import type { Feed } from '../state/feed.js';
 import { count, counted, duration } from './format.js';
 import { titleWords } from './run-words.js';
-import type { Tone } from './tone.js';
+import type { Tone } from './labels.js';
 
 /** Why something is not as it should be, and where it is mended. */
 export interface Reason {
@@ -231,4 +231,25 @@ function lower(text: string): string {
   return /^[A-Z][a-z]*(?: |$)/.test(text) && !/^Redis\b/.test(text)
     ? `${text.charAt(0).toLowerCase()}${text.slice(1)}`
     : text;
+}
+
+const WEEK_MS = 7 * 86_400_000;
+const GROUPS: readonly (readonly [title: string, statuses: readonly CheckFigures['status'][]])[] = [
+  ['Does not work', ['fail']],
+  ['Missing protections', ['warn', 'skipped']],
+  ['Not known', ['unknown']],
+  ['Works', ['ok']],
+];
+
+/** Checks by what has to be done about them, what is missing first. Groups without any are left out. */
+export function checkGroups(checks: readonly CheckFigures[]) {
+  return GROUPS.map(([title, statuses]) => ({
+    title,
+    checks: statuses.flatMap((status) => checks.filter((check) => check.status === status)),
+  })).filter((group) => group.checks.length > 0);
+}
+
+/** The snapshots that retention lets go within a week of the newest one's time. */
+export function goingSoon(snapshots: readonly ListedSnapshot[], now = Date.now()): readonly ListedSnapshot[] {
+  return snapshots.filter(({ goesAt }) => goesAt !== null && Date.parse(goesAt) - now < WEEK_MS);
 }

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { buildProgram } from '../../lib/cli/program.js';
 import { commandShapes } from '../../lib/cli/shell/grammar.js';
-import { manPage } from '../../lib/cli/shell/man-page.js';
+import { manPage } from '../../lib/cli/shell/print.js';
 import { completionScript } from '../../lib/cli/shell/scripts.js';
 
 const run = promisify(execFile);

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ed25519Signer, generateSigningKey, seedOf } from '../../lib/crypto/ed25519.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { run as showRun } from '../../lib/cli/run.js';
 import { connect, connectReplica } from '../../lib/app/connect.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { secretChecks, publicUrlChecks } from '../../lib/health/checks/access.js';
 import { queueChecks } from '../../lib/health/checks/queue.js';

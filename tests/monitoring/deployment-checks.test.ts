@@ -6,7 +6,7 @@ import { systemClock } from '../../lib/services/clock.js';
 import { deploymentDoor } from '../../lib/services/task-endpoint.js';
 import { functionVariables } from '../../lib/app/config/of-functions.js';
 import { signWebhook } from '../../lib/app/connect.js';
-import { deploymentOf } from '../../lib/app/connect/deployment.js';
+import { deploymentOf } from '../../lib/app/connect/database.js';
 import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { adminEntry, cronEntry, queueEntry, webhookEntry, type Handler } from '../../lib/http/entry.js';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue } from '../../lib/app/in-process.js';
 import { qstashQueue, type QstashQueueOptions } from '../../lib/services/qstash/queue.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import type { Queue } from '../../lib/ports/queue.js';

@@ -1,5 +1,5 @@
 import type { Answer, RunSummary, RunView, Status } from '../../page/api/types.js';
-import { stepsOf } from '../../lib/http/run-steps.js';
+import { stepsOf } from '../../lib/http/run-view.js';
 import { traitsOf } from '../../lib/runs/kinds.js';
 import { at, DAY, HOUR, idAt, MINUTE } from './fixtures.js';
 

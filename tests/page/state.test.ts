@@ -8,7 +8,7 @@ import { changesAnything, newestRestorable, outdatedWords, planOf } from '../../
 import { runEvery, statusEvery } from '../../page/state/pace.js';
 import { isOver, runBegun, runTime, standstill, timeLeft } from '../../page/state/runs.js';
 import { endWords, resultFacts } from '../../page/words/results.js';
-import { isRestorable, runTone, labelOf } from '../../page/words/snapshot-label.js';
+import { isRestorable, runTone, labelOf } from '../../page/words/labels.js';
 import { plannedBy, wantedOf } from '../../page/words/wanted.js';
 import { run, status } from './fixtures-status.js';
 import { at, MINUTE, NOW, snapshotAt } from './fixtures.js';

@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Plan } from '../../page/api/types.js';
-import { stepsOf } from '../../lib/http/run-steps.js';
+import { stepsOf } from '../../lib/http/run-view.js';
 import { planOf } from '../../page/state/restore.js';
 import { address, changed, readAddress } from '../../page/words/address.js';
-import { coverageOf } from '../../page/words/coverage.js';
-import { checkGroups } from '../../page/words/health.js';
+import { coverageOf, keptWords } from '../../page/words/labels.js';
+import { checkGroups } from '../../page/words/verdict.js';
 import { changedFamilies, consequence, estimate } from '../../page/words/plan.js';
 import { runWords } from '../../page/words/run-words.js';
-import { keptWords } from '../../page/words/snapshot-label.js';
 import { stepList, waterfall } from '../../page/words/steps.js';
 import { nextRun, stripOf } from '../../page/words/strip.js';
 import { addressOf, lineOf, scopeWanted, wantedOf } from '../../page/words/wanted.js';

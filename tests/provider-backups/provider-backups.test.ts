@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createBackup } from '../../lib/provider-backups/create.js';
-import { switchDaily } from '../../lib/provider-backups/daily.js';
-import { removeBackup } from '../../lib/provider-backups/remove.js';
+import { switchDaily, removeBackup } from '../../lib/provider-backups/backups.js';
 import { ID, openProviderRig, type ProviderRig } from './provider-rig.js';
 
 let rig: ProviderRig;

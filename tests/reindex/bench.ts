@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.js';
 import { geminiEmbedder } from '../../lib/services/gemini/embedder.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
@@ -20,7 +20,7 @@ import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { TEXT_RULE } from '../../lib/soulcaster/index-models.js';
-import { suffixed } from '../../lib/soulcaster/suffixed-index.js';
+import { suffixed } from '../../lib/app/connect/indexes.js';
 import { sleepyClock, TIMES, type SleepyClock } from './clock.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';

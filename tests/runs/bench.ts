@@ -1,7 +1,6 @@
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { Json } from '../../lib/json.js';
-import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { Budget } from '../../lib/runs/attempt.js';
 import type { Attempt, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../../lib/runs/model.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Attempt, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
-import { drive } from '../../lib/runs/drive.js';
+import { drive } from '../../lib/app/in-process.js';
 import { claimLease } from '../../lib/runs/lease.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { openBench, SUM, TIMES, type Bench } from './bench.js';

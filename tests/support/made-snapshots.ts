@@ -1,9 +1,8 @@
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { ageSealer } from '../../lib/crypto/age.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
-import { drive } from '../../lib/runs/drive.js';
 import { createEngine } from '../../lib/runs/engine.js';
 import { newId } from '../../lib/runs/ids.js';
 import { previousLink } from '../../lib/snapshot/catalog.js';

@@ -1,7 +1,7 @@
 import { ageSealer } from '../../lib/crypto/age.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { soulcasterBackend } from '../../lib/services/soulcaster-backend.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
@@ -13,7 +13,6 @@ import { DRILL_TARGET } from '../../lib/restore/drill/record.js';
 import { drillRun } from '../../lib/restore/drill/run.js';
 import { restoreRun } from '../../lib/restore/run.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../lib/restore/start.js';
-import { drive } from '../../lib/runs/drive.js';
 import { createEngine, type Engine, type Started } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import type { OtherErasures } from '../../lib/snapshot/erasures.js';

@@ -2,7 +2,7 @@ import { silentLog } from '../../lib/app/json-log.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { ageSealer } from '../../lib/crypto/age.js';
 import { systemClock } from '../../lib/services/clock.js';
-import { inProcessQueue } from '../../lib/app/in-process-queue.js';
+import { inProcessQueue } from '../../lib/app/in-process.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import type { Clock, ObjectStore, RedisPort, Encryptor, Signer } from '../../lib/ports/index.js';

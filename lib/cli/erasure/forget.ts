@@ -1,6 +1,5 @@
 import { connect } from '../../app/connect.js';
-import { deploymentOf } from '../../app/connect/deployment.js';
-import { protectedDatabase } from '../../app/connect/database.js';
+import { deploymentOf, protectedDatabase } from '../../app/connect/database.js';
 import { retentionSettings } from '../../app/settings.js';
 import { enterErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../../erasure/plan.js';
 import type { Stays } from '../../erasure/owned-projects.js';

@@ -1,5 +1,5 @@
 import { connect } from '../../app/connect.js';
-import { deploymentOf } from '../../app/connect/deployment.js';
+import { deploymentOf } from '../../app/connect/database.js';
 import type { Subject } from '../../erasure/plan.js';
 import { AppError } from '../../errors.js';
 import { demandReason } from '../../snapshot/accept.js';

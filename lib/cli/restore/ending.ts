@@ -1,4 +1,4 @@
-import { deploymentOf } from '../../app/connect/deployment.js';
+import { deploymentOf } from '../../app/connect/database.js';
 import { exitCodeOf, type AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { VERSION } from '../../version.js';
 import type { Context } from '../context.js';
 import { lineOutput } from '../output/lines.js';
-import { commandShapes } from './grammar.js';
-import { manPage } from './man-page.js';
+import { commandShapes, type CommandShape } from './grammar.js';
 import { completionScript, type Shell } from './scripts.js';
 
 /** `completion`: a script for a shell. With --json `{shell, script}`. */
@@ -23,4 +22,63 @@ async function printed(context: Context, text: string, document: object): Promis
   context.document(document);
   if (!context.json) await lineOutput().writeRaw(Buffer.from(text));
   return 0;
+}
+
+const PROGRAM = 'soulcaster-backup';
+
+/** The manual as roff: `man -l` shows it. */
+export function manPage(shapes: readonly CommandShape[], version: string, exitCodes: string): string {
+  const [program, ...commands] = shapes;
+  return [
+    `.TH SOULCASTER-BACKUP 1 "" ${quoted(`${PROGRAM} ${version}`)}`,
+    '.SH NAME',
+    `${roff(PROGRAM)} \\- ${roff(program?.description ?? '')}`,
+    '.SH SYNOPSIS',
+    `.B ${roff(PROGRAM)}`,
+    roff(program?.usage ?? ''),
+    '.SH OPTIONS',
+    ...optionsOf(program),
+    '.SH COMMANDS',
+    ...commands.flatMap(section),
+    '.SH EXIT STATUS',
+    roff(exitCodes),
+    '.SH ENVIRONMENT',
+    roff('The configuration is in environment variables, or in the file of --env-file; .env.example explains each.'),
+    '',
+  ].join('\n');
+}
+
+function section(shape: CommandShape): string[] {
+  const { arguments: args, commands, description, path, usage } = shape;
+  return [
+    `.SS ${quoted(`${path.join(' ')} ${usage}`.trim())}`,
+    roff(description),
+    ...args
+      .filter(({ description: words }) => words !== '')
+      .flatMap(({ choices, description: words, name }) => [
+        '.TP',
+        `.I ${roff(name)}`,
+        roff(choices.length === 0 ? words : `${words} (${choices.join(', ')})`),
+      ]),
+    ...optionsOf(shape),
+    ...(commands.length === 0 ? [] : ['.PP', roff(`Commands: ${commands.map(({ name }) => name).join(', ')}.`)]),
+  ];
+}
+
+function optionsOf(shape: CommandShape | undefined): string[] {
+  return (shape?.options ?? []).flatMap(({ choices, description, flags }) => [
+    '.TP',
+    `.B ${roff(flags)}`,
+    roff(choices.length === 0 ? description : `${description} (${choices.join(', ')})`),
+  ]);
+}
+
+/** A line of text: no letter of it is taken for a request or an escape, and a hyphen stays one. */
+function roff(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').replaceAll('\\', '\\e').replaceAll('-', '\\-');
+  return /^[.']/.test(line) ? `\\&${line}` : line;
+}
+
+function quoted(text: string): string {
+  return `"${roff(text).replaceAll('"', '""')}"`;
 }

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { marksBeside } from '../../app/app.js';
-import { deploymentOf } from '../../app/connect/deployment.js';
+import { deploymentOf } from '../../app/connect/database.js';
 import { acceptSnapshot, adoptDatabase } from '../../snapshot/accept.js';
 import { shortSource } from '../../snapshot/source.js';
 import type { Environment } from '../../app/config.js';

@@ -1,7 +1,6 @@
 import { storeApp } from '../../app/app.js';
 import type { Environment } from '../../app/config.js';
-import { deploymentOf } from '../../app/connect/deployment.js';
-import { protectedDatabase } from '../../app/connect/database.js';
+import { deploymentOf, protectedDatabase } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { listLeases } from '../../runs/lease-document.js';

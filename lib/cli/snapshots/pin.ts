@@ -1,6 +1,5 @@
 import { connect } from '../../app/connect.js';
-import { protectedDatabase } from '../../app/connect/database.js';
-import { deploymentOf } from '../../app/connect/deployment.js';
+import { protectedDatabase, deploymentOf } from '../../app/connect/database.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../retention/prune/forget.js';
 import { selectSnapshot } from '../../snapshot/select.js';
 import type { Context } from '../context.js';

@@ -1,5 +1,5 @@
 import { createBackup } from '../../provider-backups/create.js';
-import { nameable, removeBackup } from '../../provider-backups/remove.js';
+import { nameable, removeBackup } from '../../provider-backups/backups.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
 import { openAccount } from './account.js';

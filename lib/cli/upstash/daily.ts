@@ -1,4 +1,4 @@
-import { switchDaily } from '../../provider-backups/daily.js';
+import { switchDaily } from '../../provider-backups/backups.js';
 import type { Context } from '../context.js';
 import { openAccount } from './account.js';
 import { demandYes } from './agree.js';

@@ -1,5 +1,8 @@
-import type { ListedSnapshot, RunState, RunSummary, SnapshotDetail } from '../api/types.js';
-import type { Tone } from './tone.js';
+import type { ListedSnapshot, RunState, RunSummary, SnapshotDetail, ProjectRow } from '../api/types.js';
+import { count, percent } from './format.js';
+
+/** How something is: told by colour and, wherever it shows, by a sign and a word as well. */
+export type Tone = 'good' | 'warn' | 'bad' | 'busy' | 'plain';
 
 /** What a snapshot is good for, in a word or two: the worst that is known of it. */
 export type SnapshotLabel =
@@ -82,4 +85,16 @@ const KEPT: Readonly<Record<string, string>> = {
 /** The words for what keeps a snapshot; empty where no rule does. */
 export function keptWords(reasons: readonly string[]): string {
   return reasons.flatMap((reason) => KEPT[reason] ?? []).join(', ');
+}
+
+/** How many of the items have a vector. Vectors without an item are as wrong as items without one; null is not known. */
+export function coverageOf({ items, pending, vectors }: Pick<ProjectRow, 'items' | 'pending' | 'vectors'>): {
+  readonly tone: Tone | null;
+  readonly words: string;
+} {
+  if (items === null || vectors === null) return { tone: null, words: 'not known' };
+  if (items === 0 && vectors === 0) return { tone: 'plain', words: 'empty' };
+  if (vectors > items) return { tone: 'warn', words: `${count(vectors - items)} too many` };
+  const waiting = (pending ?? 0) > 0 ? `, ${count(pending ?? 0)} pending` : '';
+  return { tone: vectors === items ? 'good' : 'warn', words: `${percent(vectors, items)}${waiting}` };
 }

@@ -1,7 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import type { Zone } from '../words/format.js';
 
 type Theme = 'light' | 'dark';
-const KEY = 'soulcaster-backup.theme';
+const THEME = 'soulcaster-backup.theme';
+const ZONE = 'soulcaster-backup.zone';
 const DARK = '(prefers-color-scheme: dark)';
 
 /** The theme that shows, and how to change it. Without a choice of one's own it follows the system. */
@@ -21,7 +23,7 @@ export function useTheme(): readonly [Theme, () => void] {
   const toggle = (): void => {
     const other = theme === 'dark' ? 'light' : 'dark';
     setChosen(other);
-    keepTheme(other);
+    keep(THEME, other);
   };
   return [theme, toggle];
 }
@@ -31,17 +33,35 @@ function systemTheme(): Theme {
 }
 
 function keptTheme(): Theme | null {
+  const theme = kept(THEME);
+  return theme === 'light' || theme === 'dark' ? theme : null;
+}
+
+/** In which zone instants are told, and how to change it. UTC, as logs and ids have it, until somebody chooses. */
+export function useZone(): readonly [Zone, () => void] {
+  const [zone, setZone] = useState<Zone>(() => (kept(ZONE) === 'local' ? 'local' : 'utc'));
+  const toggle = useCallback(() => {
+    setZone((before) => {
+      const other = before === 'utc' ? 'local' : 'utc';
+      keep(ZONE, other);
+      return other;
+    });
+  }, []);
+  return [zone, toggle];
+}
+
+/** What this browser keeps under a name; null where that is nothing, or the browser keeps nothing. */
+function kept(name: string): string | null {
   try {
-    const kept = localStorage.getItem(KEY);
-    return kept === 'light' || kept === 'dark' ? kept : null;
+    return localStorage.getItem(name);
   } catch {
     return null;
   }
 }
 
-function keepTheme(theme: Theme): void {
+function keep(name: string, choice: string): void {
   try {
-    localStorage.setItem(KEY, theme);
+    localStorage.setItem(name, choice);
   } catch {
     // Then it lasts until the page is reloaded.
   }

@@ -1,0 +1,105 @@
+import type { Clock, Ports } from '../../ports/index.js';
+import type { VectorIndex, VectorIndexInfo } from '../../ports/vector-index.js';
+import type { Elsewhere } from '../../reindex/context.js';
+import type { Beside } from '../../reindex/model.js';
+import { systemClock } from '../../services/clock.js';
+import { geminiEmbedder } from '../../services/gemini/embedder.js';
+import type { RetryPolicy } from '../../services/retry.js';
+import { upstashVector } from '../../services/upstash-vector/index.js';
+import { loadConfig, type Config, type Environment } from '../config.js';
+
+const clock: Clock = systemClock();
+
+/** How what fails is tried again; as each service does it when left out. */
+export interface Retrying {
+  readonly retry?: RetryPolicy;
+}
+
+/** The index that the application uses. */
+export function connectVectors(config: Config<'vector'>['vector'], retry: Retrying): Ports['vectors'] {
+  return suffixed(plainVectors(config, retry), config.VECTOR_NAMESPACE_SUFFIX ?? '');
+}
+
+function plainVectors(config: Config<'vector'>['vector'], retry: Retrying = {}): Ports['vectors'] {
+  const { UPSTASH_VECTOR_REST_TOKEN: token, UPSTASH_VECTOR_REST_URL: url } = config;
+  return upstashVector({ url, token, clock, ...retry });
+}
+
+/** The index that a re-index may build beside. Throws `config`. */
+export function connectNextIndex(env: Environment): Ports['vectors'] {
+  const { UPSTASH_VECTOR_NEXT_REST_TOKEN: token, UPSTASH_VECTOR_NEXT_REST_URL: url } = loadConfig(env, [
+    'vectorNext',
+  ]).vectorNext;
+  return upstashVector({ url, token, clock });
+}
+
+/** Other indexes and models than those that the application uses, each connected once. */
+export function connectElsewhere(env: Environment): Elsewhere {
+  const { embedder, vector } = loadConfig(env, ['embedder', 'vector']);
+  const indexes = new Map<Beside['index'], Ports['vectors']>();
+  const embedders = new Map<string, Ports['embedder']>();
+  return {
+    indexOf({ index, suffix }) {
+      const known = indexes.get(index) ?? (index === 'next' ? connectNextIndex(env) : plainVectors(vector));
+      indexes.set(index, known);
+      return suffixed(known, suffix);
+    },
+    embedderOf({ dimensions, model }) {
+      const key = `${model} ${dimensions}`;
+      const known = embedders.get(key) ?? connectEmbedder(embedder, {}, model, dimensions);
+      embedders.set(key, known);
+      return known;
+    },
+  };
+}
+
+/** `model` and `dimensions` take the place of those that are configured. */
+export function connectEmbedder(
+  config: Config<'embedder'>['embedder'],
+  retry: Retrying,
+  model = config.EMBEDDING_MODEL,
+  dimensions = config.EMBEDDING_DIMENSIONS,
+): Ports['embedder'] {
+  return geminiEmbedder({
+    apiKey: config.GEMINI_API_KEY,
+    model,
+    dimensions,
+    limits: {
+      textsPerMinute: config.EMBEDDING_TEXTS_PER_MINUTE ?? null,
+      tokensPerMinute: config.EMBEDDING_TOKENS_PER_MINUTE ?? null,
+      textsPerDay: perDay(config.EMBEDDING_TEXTS_PER_DAY),
+    },
+    clock,
+    ...retry,
+    ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
+  });
+}
+
+/** A variable of 0 says that there is no limit. */
+export function perDay(limit: number | undefined): number | null {
+  return limit === 0 ? Infinity : (limit ?? null);
+}
+
+/**
+ * The namespaces of an index whose names end in a suffix, under their names without it: what is built beside others is
+ * read and written as if it were alone. An empty suffix is the index as it is.
+ */
+export function suffixed(index: VectorIndex, suffix: string): VectorIndex {
+  if (suffix === '') return index;
+  const named = (namespace: string): string => `${namespace}${suffix}`;
+  return {
+    place: { ...index.place, suffix },
+    info: async () => within(await index.info(), suffix),
+    upsert: (namespace, vectors) => index.upsert(named(namespace), vectors),
+    fetch: (namespace, ids) => index.fetch(named(namespace), ids),
+    range: (namespace, cursor, limit) => index.range(named(namespace), cursor, limit),
+    query: (namespace, values, count) => index.query(named(namespace), values, count),
+    remove: (namespace, ids) => index.remove(named(namespace), ids),
+  };
+}
+
+function within({ dimensions, metric, namespaces }: VectorIndexInfo, suffix: string): VectorIndexInfo {
+  const own = Object.entries(namespaces).filter(([name]) => name.endsWith(suffix));
+  const stripped = own.map(([name, counts]) => [name.slice(0, -suffix.length), counts] as const);
+  return { dimensions, metric, namespaces: Object.fromEntries(stripped) };
+}
