@@ -2,8 +2,6 @@ import { knownVariables, loadConfig, problemOfSection, targetNames, type Environ
 import { misspeltVariables } from './config/misspelt.js';
 import {
   connect,
-  connectPlainReplica,
-  connectPlainStore,
   connectAlertHost,
   connectSchedules,
   connectTarget,
@@ -12,21 +10,23 @@ import {
 } from './connect.js';
 import { connectNextIndex } from './connect/indexes.js';
 import { protectedDatabase } from './connect/database.js';
-import { sharesBucket } from './connect/stores.js';
+import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
 import { indexConditions } from '../monitoring/alerts/from-index.js';
-import { publicUrlChecks, secretChecks } from '../health/checks/access.js';
-import { operatorDrillCheck } from '../monitoring/checks/drills.js';
+import { publicUrlChecks, secretChecks, encryptionChecks, signatureChecks } from '../health/checks/keys.js';
+import {
+  operatorDrillCheck,
+  alertChecks,
+  heartbeatChecks,
+  scheduleCheck,
+  schedulerChecks,
+} from '../monitoring/checks.js';
 import { accountChecks, hostingChecks } from '../health/checks/accounts.js';
-import { alertChecks, heartbeatChecks } from '../monitoring/checks/channels.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
-import { encryptionChecks, signatureChecks } from '../health/checks/keys.js';
 import { promiseChecks } from '../health/checks/promises.js';
 import { providerChecks } from '../health/checks/providers.js';
-import { queueChecks } from '../health/checks/queue.js';
-import { scheduleCheck, schedulerChecks } from '../monitoring/checks/schedulers.js';
-import { redisChecks } from '../health/checks/redis.js';
 import {
+  queueChecks,
   backendChecks,
   embedderChecks,
   formCheck,
@@ -34,6 +34,7 @@ import {
   nextIndexCheck,
   scratchCheck,
 } from '../health/checks/services.js';
+import { redisChecks } from '../health/checks/redis.js';
 import { wayBackCheck, wayBackChecks } from '../health/checks/way-back.js';
 import { drillHistory, lastVerdict, type DrillView } from '../monitoring/drill-view.js';
 import { drills } from '../restore/drill/record.js';
@@ -50,9 +51,7 @@ import {
   type CheckGroup,
   type Observation,
 } from '../health/doctor.js';
-import type { Clock } from '../ports/clock.js';
-import type { Log } from '../ports/log.js';
-import type { RedisPort } from '../ports/redis.js';
+import type { Clock, Log, RedisPort } from '../ports/index.js';
 import { PROVIDERS, type Provider } from '../ports/provider-status.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';

@@ -16,7 +16,7 @@ import { by } from '../monitoring/guard/time.js';
 import { pulse } from '../monitoring/heartbeat.js';
 import { storeAwayMessage } from '../monitoring/alerts/store-away.js';
 import type { GuardParts, GuardPorts, EvaluationContext } from '../monitoring/guard/parts.js';
-import { upkeepStep, type UpkeepSettings } from '../monitoring/guard/upkeep-step.js';
+import { upkeepStep, type UpkeepSettings } from '../monitoring/guard/steps.js';
 import type { Caller, GuardState } from '../monitoring/state.js';
 import { afterRun } from '../monitoring/evaluate-and-notify.js';
 import type { Log, ObjectStore, Ports } from '../ports/index.js';

@@ -1,8 +1,7 @@
 import { connect } from './connect.js';
 import { loadConfig, type Environment } from './config.js';
-import { queueChecks } from '../health/checks/queue.js';
+import { queueChecks, embedderReachChecks, indexChecks } from '../health/checks/services.js';
 import { reachChecks } from '../health/checks/redis.js';
-import { embedderReachChecks, indexChecks } from '../health/checks/services.js';
 import type { CheckGroup } from '../health/doctor.js';
 import { tryServices, type TryServices } from '../monitoring/status/live.js';
 

@@ -4,8 +4,7 @@ import { environment, withEnvFile, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/log.js';
 import { counted } from './output/format.js';
-import { printable, printableJson } from './output/printable.js';
-import { redact } from './output/redact.js';
+import { printable, printableJson, redact } from './output/redact.js';
 
 /** What a command has to work with. */
 export interface Context {

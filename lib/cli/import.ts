@@ -9,7 +9,7 @@ import { mayWrite } from './in-memory.js';
 import { bytes, counted, printable } from './output/format.js';
 import { errorDocument, explain } from './output/report-error.js';
 import { storeEnvironment } from './store-choice.js';
-import { readFile, type FileOptions } from './transfer/read-file.js';
+import { readFile, type FileOptions } from './read-file.js';
 
 export interface ImportOptions extends FileOptions {
   readonly replica?: boolean;

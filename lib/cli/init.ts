@@ -83,7 +83,7 @@ the end, and Ctrl-C leaves everything as it was.
 `;
 
 async function demandAsker(context: Context): Promise<Asker> {
-  if (canPrompt()) return (await import('./init/asker.js')).terminalAsker(context.interrupt);
+  if (canPrompt()) return (await import('./init/answers.js')).terminalAsker(context.interrupt);
   throw new AppError('usage', 'There is nobody to ask: this is no terminal', {
     hint: 'Give what is known: npx soulcaster-backup init --answers FILE, with a JSON file of variables, or --from-env.',
   });

@@ -4,7 +4,6 @@ import { AppError, exitCodeOf } from '../errors.js';
 import { createContext, type Context, type GlobalOptions } from './context.js';
 import { explain, reportError } from './output/report-error.js';
 import { buildProgram } from './program.js';
-import { onInterrupt } from './signals.js';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code. Throws nothing. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -69,6 +68,37 @@ function endureReaders(): { lost(): Promise<AppError | null> } {
         hint: 'What was printed is not whole; what the command changed stands. Make room behind it, or print elsewhere.',
         cause: lost,
       });
+    },
+  };
+}
+
+/** The signals that ask a process to stop, as an abort signal. */
+interface Interruption {
+  readonly signal: AbortSignal;
+  /** Gives the signals back to the system. */
+  release(): void;
+}
+
+/** SIGHUP: the terminal was closed, or the connection to it was lost. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The first signal asks for an orderly end; the second ends the process at once. */
+function onInterrupt(note: (text: string) => void): Interruption {
+  const controller = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(exitCodeOf('interrupted'));
+    note(`Stopping on ${signal}: the run ends as failed and frees its lease. Once more ends at once.`);
+    controller.abort(
+      new AppError('interrupted', `The command was interrupted by ${signal}`, {
+        hint: 'Start it again; nothing half-done counts.',
+      }),
+    );
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    release() {
+      for (const name of SIGNALS) process.off(name, onSignal);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import type { ForgetSubjectOptions } from './erasure/forget.js';
+import type { ForgetSubjectOptions } from './erasure.js';
 import type { Perform } from './program.js';
 
 const HELP = `
@@ -29,14 +29,14 @@ export function addErasureCommands(program: Command, perform: Perform): void {
       .option('--replica', 'with --dry-run: the copies in the second store, BACKUP_REPLICA_STORE')
       .addHelpText('after', HELP)
       .action((id: string, options: ForgetSubjectOptions) =>
-        perform(async (context) => (await import('./erasure/forget.js')).forgetSubject(context, { kind, id }, options)),
+        perform(async (context) => (await import('./erasure.js')).forgetSubject(context, { kind, id }, options)),
       );
   }
   const erasures = program.command('erasures').description('list and take back what no restore brings back');
   erasures
     .command('list')
     .description('the users and projects on the erasure list, with the reasons')
-    .action(() => perform(async (context) => (await import('./erasure/list.js')).listErasures(context)));
+    .action(() => perform(async (context) => (await import('./erasure.js')).listErasures(context)));
   erasures
     .command('withdraw')
     .description('take an entry back: restores bring the data back again; the entry stays, with the reason')
@@ -44,6 +44,6 @@ export function addErasureCommands(program: Command, perform: Perform): void {
     .argument('<id>', 'the whole id')
     .requiredOption('--reason <text>', 'why, at most 500 characters')
     .action((kind: 'user' | 'project', id: string, options: { readonly reason: string }) =>
-      perform(async (context) => (await import('./erasure/list.js')).withdraw(context, { kind, id }, options)),
+      perform(async (context) => (await import('./erasure.js')).withdraw(context, { kind, id }, options)),
     );
 }

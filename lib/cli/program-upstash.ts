@@ -24,14 +24,14 @@ export function addUpstashCommands(program: Command, perform: Perform): void {
   daily
     .command('status')
     .description('show whether they are on, and the newest of them')
-    .action(() => perform(async (context) => (await import('./upstash/daily.js')).dailyStatus(context)));
+    .action(() => perform(async (context) => (await import('./upstash/backups.js')).dailyStatus(context)));
   for (const word of ['on', 'off'] as const) {
     daily
       .command(word)
       .description(`turn them ${word}`)
       .option('--yes', 'do not ask')
       .action((options: { yes?: boolean }) =>
-        perform(async (context) => (await import('./upstash/daily.js')).daily(context, word === 'on', options)),
+        perform(async (context) => (await import('./upstash/backups.js')).daily(context, word === 'on', options)),
       );
   }
 }

@@ -12,7 +12,7 @@ import { droppedOf, planOf, reportOf } from './reindex/result.js';
 import { droppedText, planText, reportText } from './reindex/view.js';
 import { prompt, canPrompt } from './restore/prompt.js';
 import { finish } from './restore/ending.js';
-import { follow } from './run/follow.js';
+import { follow } from './follow.js';
 
 export interface ReindexOptions {
   readonly project?: string;

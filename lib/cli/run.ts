@@ -20,7 +20,7 @@ import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
 import { openResult } from './restore/open-result.js';
 import { undoOf, type Undo } from './restore/undo.js';
-import { follow } from './run/follow.js';
+import { follow } from './follow.js';
 
 const LISTED = 20;
 

@@ -5,7 +5,7 @@ import type { CreateResult, ObjectStore } from '../ports/store.js';
 import { NO_CIPHER, type ControlCipher } from './cipher.js';
 import { hide, reveal } from './hidden.js';
 import { isControlName } from './names.js';
-import { openControl, signControl, unprovenContent, type Objection } from './signature.js';
+import { decodeJson, encodeJson } from '../json.js';
 
 /**
  * An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here;
@@ -159,4 +159,73 @@ function readerOnly(name: string): AppError {
   return new AppError('config', `Only a public signing key is set, so ${name} cannot be written`, {
     hint: 'Set BACKUP_SIGNING_KEY for what changes state; with the public key alone snapshots can be listed, verified and tried with a dry run.',
   });
+}
+
+/** Why a control object does not count. */
+type Objection = 'garbled' | 'unsigned' | 'forged';
+
+export type Opened =
+  | { readonly ok: true; readonly body: Buffer }
+  /** `forged`: signed, but not with an accepted key over this name and content. */
+  | { readonly ok: false; readonly why: Objection };
+
+/** A larger one is none of ours: to parse it would only cost memory. */
+const LARGEST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * A control object as it goes into the store: with one more field, `auth: {signature}`, over its name, a line end and its
+ * JSON text without white space. Null when it has to be signed and cannot be: only a public key is set. Throws
+ * `TypeError` for what is not a JSON object, which control state always is.
+ */
+export function signControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
+  if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
+  const content = objectIn(body);
+  if (content === null) throw new TypeError(`${name} is not a JSON object`);
+  const fields = withoutAuth(content);
+  const signature = signer.sign(signedBytes(name, JSON.stringify(fields)));
+  return signature === null ? null : encodeJson({ ...fields, auth: { signature } });
+}
+
+/** The content of a stored control object without its signature, or why it does not count. */
+function openControl(signer: Signer, name: string, stored: Buffer): Opened {
+  const content = objectIn(stored);
+  if (content === null) return { ok: false, why: 'garbled' };
+  const { auth, ...fields } = content;
+  const text = JSON.stringify(fields);
+  const signature = signatureIn(auth);
+  // Null: no key is set here, so there is nothing to judge by.
+  const fits = signer.verify(signedBytes(name, text), signature ?? '');
+  if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
+  return { ok: true, body: Buffer.from(text) };
+}
+
+/** The content of a control object without its signature, whoever made that; as it is where it is no JSON object. */
+function unprovenContent(stored: Buffer): Buffer {
+  const content = objectIn(stored);
+  if (content === null) return stored;
+  return Buffer.from(JSON.stringify(withoutAuth(content)));
+}
+
+function withoutAuth(content: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(content).filter(([field]) => field !== 'auth'));
+}
+
+function signedBytes(name: string, text: string): Buffer {
+  return Buffer.from(`${name}\n${text}`);
+}
+
+function signatureIn(auth: unknown): string | null {
+  if (typeof auth !== 'object' || auth === null || !('signature' in auth)) return null;
+  return typeof auth.signature === 'string' ? auth.signature : null;
+}
+
+function objectIn(body: Uint8Array): Record<string, unknown> | null {
+  if (body.length > LARGEST_BYTES) return null;
+  try {
+    const value = decodeJson(body);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import { openEntry, type InspectPorts, type OpenSnapshot } from '../inspect/open.js';
-import { gatherFacts, recordsOf } from '../inspect/records.js';
-import type { Erased } from '../restore/erased.js';
+import { gatherFacts, recordsOf, partsWith } from '../inspect/records.js';
+import { type Erased, erasedKeys } from '../restore/erased.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import type { Policy } from '../retention/policy.js';
 import { demandReason } from '../snapshot/accept.js';
@@ -10,8 +10,11 @@ import { saveErasure, type Erasure } from '../snapshot/erasures.js';
 import { readPins } from '../snapshot/pins.js';
 import { assess, isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import { listFacts } from '../soulcaster/project-scope.js';
-import { countHeld, keysNamed, mayHold, userKeys } from './holders.js';
 import { ownedProjects, type OwnedProjects } from './owned-projects.js';
+import { loadKeyIndex } from '../snapshot/key-index.js';
+import type { Manifest } from '../snapshot/manifest.js';
+import { projectLabel } from '../snapshot/project-label.js';
+import { buildKey } from '../soulcaster/keys.js';
 
 export type Subject = Pick<Erasure, 'kind' | 'id'>;
 
@@ -140,4 +143,45 @@ async function erasedOf(
     return { project, jobs: [...jobs], clusters: [...clusters], users: [], externals: [] };
   });
   return { users, projects, facts };
+}
+
+/** Keys of the projects in a snapshot that name them, as its manifest counts them. */
+function keysNamed({ counts, recipients }: Manifest, projects: readonly string[]): number {
+  const nameOf = recipients.length > 0 ? projectLabel : (project: string): string => project;
+  return projects.reduce((sum, project) => sum + (counts.byProject[nameOf(project)] ?? 0), 0);
+}
+
+/**
+ * How many keys of an erased user or of erased projects a snapshot holds: those that name a project by the manifest, those of the
+ * user and of jobs and clusters that `erased` knows by the key index. One without an index is read whole.
+ */
+async function countHeld(snapshot: OpenSnapshot, erased: Erased): Promise<number> {
+  const { manifest } = snapshot;
+  const index = await loadKeyIndex(snapshot, manifest);
+  if (index !== null) {
+    const there = [...namesBeside(erased)].filter((name) => index.partsOf(Buffer.from(name)).length > 0);
+    return keysNamed(manifest, erased.projects) + there.length;
+  }
+  const keys = erasedKeys(erased);
+  let held = 0;
+  for await (const { known } of recordsOf(snapshot)) if (keys.has(known)) held += 1;
+  return held;
+}
+
+/** Keys that belong to the user or a project without naming a project. */
+function* namesBeside({ facts, users }: Erased): Generator<string> {
+  for (const user of users) yield* userKeys(user);
+  for (const { clusters, jobs } of facts) {
+    for (const job of jobs) yield* [buildKey('job', { job }), buildKey('job-logs', { job })];
+    for (const cluster of clusters) yield buildKey('cluster-jobs', { cluster });
+  }
+}
+
+function userKeys(user: string): readonly string[] {
+  return [buildKey('user', { user }), buildKey('user-projects', { user })];
+}
+
+/** Whether a snapshot may hold any of these keys: by its index or, without one, always. */
+async function mayHold(snapshot: OpenSnapshot, keys: readonly string[]): Promise<boolean> {
+  return (await partsWith(snapshot, keys)).length > 0;
 }

@@ -1,6 +1,6 @@
 import type { FullApp } from '../app/app.js';
-import { environment } from '../app/config.js';
-import { judgingOf } from '../app/guard-app.js';
+import { environment, type Environment } from '../app/config.js';
+import { judgingOf, upkeepSettings } from '../app/guard-app.js';
 import { pulse } from '../monitoring/heartbeat.js';
 import { evaluateAndNotify } from '../monitoring/evaluate-and-notify.js';
 import type { Held } from '../runs/held.js';
@@ -12,7 +12,8 @@ import { startSnapshot } from '../snapshot/run.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
 import { lockedBy } from './started.js';
-import { upkeepNow } from './upkeep.js';
+import type { PrunePorts } from '../retention/prune/prune.js';
+import { upkeep, type Outcome, type Upkeep } from '../retention/upkeep.js';
 
 /**
  * GET /api/cron/backup: takes the nightly snapshot and, when it succeeded within this call, prunes and replicates in the
@@ -77,4 +78,36 @@ async function snapshotNow(
     ? { upkeep: await upkeepNow({ ...app.ports, own: sourceOf(app.ports.redis.host) }, environment(), budget) }
     : {};
   return json(statusOfRun(run), { ...runView(run), ...after }, { location: `/api/runs/${id}` });
+}
+
+/** Prunes and replicates with what is left of a function's time, and says what came of it. Never throws. */
+async function upkeepNow(ports: PrunePorts, env: Environment, budget: Budget): Promise<object> {
+  const kept = await upkeep(ports, {
+    ...upkeepSettings(env, ports.log),
+    deadline: budget.deadline,
+    interrupt: budget.interrupt,
+  });
+  return upkeepView(kept);
+}
+
+/** Without the decisions on single snapshots, of which there may be hundreds. */
+function upkeepView({ prune, replica, replicaPrune }: Upkeep): object {
+  return {
+    prune: view(prune, ({ held, snapshots, objects, bytes, keptByStore, missing, finished }) => {
+      return { held, snapshots, objects, bytes, keptByStore: keptByStore.count, missing, finished };
+    }),
+    replica: view(replica, ({ snapshots, copied, bytes, left, unverified, damaged, conflicts }) => {
+      return { snapshots, copied, bytes, left, unverified, damaged, conflicts };
+    }),
+    replicaPrune: view(replicaPrune, ({ held, snapshots, objects, bytes, finished }) => {
+      return { held, snapshots, objects, bytes, finished };
+    }),
+  };
+}
+
+function view<T>(outcome: Outcome<T>, describe: (result: T) => object): object {
+  if (outcome.state === 'skipped') return outcome;
+  const { state, error } = outcome;
+  const problem = error === null ? null : { code: error.code, detail: error.message, hint: error.hint };
+  return outcome.state === 'done' ? { state, ...describe(outcome.result), error: problem } : { state, error: problem };
 }

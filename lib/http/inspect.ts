@@ -8,9 +8,8 @@ import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
 import { clockOf, liveSide } from '../inspect/live.js';
 import { openSnapshot, type OpenSnapshot } from '../inspect/open.js';
-import { pageOfKeys, type KeyPage } from '../inspect/page.js';
+import { pageOfKeys, type KeyPage, textBytes, textsOf } from '../inspect/list.js';
 import { chooseRecords, findKey, gatherFacts, recordsOf } from '../inspect/records.js';
-import { textBytes, textsOf } from '../inspect/list.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
@@ -28,8 +27,7 @@ import {
 } from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
-import { demandOnly, numberOf } from './parameters.js';
-import { segmentAfter } from './path.js';
+import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { describeSnapshot, type SnapshotView } from './snapshots.js';
 

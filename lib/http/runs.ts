@@ -7,8 +7,7 @@ import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
 import type { Action, ViewPorts } from './entry.js';
-import { demandOnly, numberOf } from './parameters.js';
-import { segmentAfter } from './path.js';
+import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { runView } from './run-view.js';
 

@@ -1,6 +1,7 @@
 import type { Condition } from './alerts/condition.js';
 import { AHEAD_MS, CRON_SILENT_MS, SCHEDULE_SILENT_MS } from './objectives.js';
 import { CALLERS, type Caller, type Callers, type GuardState } from './state.js';
+import type { Schedule, Schedules } from '../ports/schedules.js';
 
 /** What calls the guard unattended. Either alone keeps the recovery point; both, so that one tells of the other. */
 export type Scheduler = Exclude<Caller, 'operator'>;
@@ -72,4 +73,22 @@ export function silentConditions(heard: readonly Heard[]): Condition[] {
       message: `${heardWords(each)}; it was due by ${each.dueBy ?? ''}.`,
       hint: WORDS[each.scheduler].hint,
     }));
+}
+
+/** Off the full hour, when everybody's crons fire, and ours. */
+export const SCHEDULE_CRON = '17 * * * *';
+
+/** What became of the schedule: it was as it should be, was made, was put right, or somebody has paused it. */
+export type Ensured = 'kept' | 'made' | 'corrected' | 'paused';
+
+/**
+ * Makes or corrects the schedule by which the queue calls the guard every hour. A second call, also at the same time, changes
+ * nothing more. A schedule that was paused is left so: somebody did that on purpose. Throws what the port throws.
+ */
+export async function ensureSchedule(schedules: Schedules, wanted: Schedule): Promise<Ensured> {
+  const found = await schedules.find(wanted.id);
+  if (found?.paused === true) return 'paused';
+  if (found !== null && found.destination === wanted.destination && found.cron === wanted.cron) return 'kept';
+  await schedules.put(wanted);
+  return found === null ? 'made' : 'corrected';
 }

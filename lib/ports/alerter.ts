@@ -30,3 +30,9 @@ export interface Alerter {
   /** `key` is the same for a message and its copies: receivers that know `Idempotency-Key` drop the second. */
   send(text: string, notices: readonly AlertNotice[], key: string): Promise<Delivery>;
 }
+
+/** Whether an address can be connected to, without a request that its receiver would take for a message. */
+export interface Reachable {
+  /** Throws AppError `alert-unavailable` when there is nobody: no such host, no connection, a bad certificate, no answer. */
+  reach(): Promise<void>;
+}

@@ -1,11 +1,10 @@
 import { timeOfId } from '../runs/ids.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFoundDamaged } from '../snapshot/trust.js';
-import { reasonToHold } from './hold.js';
 import type { Decision, RetentionPlan, Policy, Reason, RetentionEntry, Situation } from './policy.js';
-import { applyRules } from './rules.js';
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Decides which snapshots stay: grandfather-father-son over those that are complete and verified. A snapshot is as old
@@ -146,4 +145,90 @@ function keptDoubtful(
 
 function isTrusted({ state }: RetentionEntry): boolean {
   return state === 'trusted';
+}
+
+/**
+ * Why nothing may be removed, or null. `lists` are views of the same snapshots, newest first, with and without those
+ * that may be forged: a doubt in any of them is one.
+ */
+function reasonToHold(lists: readonly (readonly RetentionEntry[])[], situation: Situation): string | null {
+  if (situation.ambiguous === true) return 'there are snapshots of several databases, and none is configured here';
+  if (situation.lastRunsFailed) return 'none of the last three snapshot runs succeeded';
+  for (const list of lists) {
+    const doubt = suspicion(list);
+    if (doubt !== null) return doubt;
+  }
+  return null;
+}
+
+/**
+ * A newest snapshot with less than half of the keys may be what an accident left: then older ones are what counts. Those
+ * that say so themselves are doubtful, and take no slot; this is for those that older versions took.
+ */
+function suspicion(newestFirst: readonly RetentionEntry[]): string | null {
+  const newest = newestFirst.find(isComplete);
+  if (newest === undefined || newest.accepted !== null) return null;
+  const before = newestFirst.find((entry) => entry.id < newest.id && entry.state === 'trusted');
+  const [now, then] = [newest.manifest?.counts.keys ?? 0, before?.manifest?.counts.keys ?? 0];
+  if (before === undefined || now * 2 >= then) return null;
+  return `the newest snapshot ${newest.id} has ${now} keys, ${before.id} before it had ${then}`;
+}
+
+function isComplete({ manifest, state }: RetentionEntry): boolean {
+  return state !== 'doubtful' && manifest?.state === 'complete' && purposeOf(manifest) === 'backup';
+}
+
+/** 1970-01-01 was a Thursday: three days after the Monday that its ISO week began with. */
+const THURSDAY = 3;
+
+/** Days since the epoch, UTC. */
+export function dayOf(time: number): number {
+  return Math.floor(time / DAY_MS);
+}
+
+/** ISO weeks since the one of the epoch: each begins on a Monday, also across the end of a year. */
+export function weekOf(time: number): number {
+  return Math.floor((dayOf(time) + THURSDAY) / 7);
+}
+
+/** Months since the year 0, UTC. */
+export function monthOf(time: number): number {
+  const date = new Date(time);
+  return date.getUTCFullYear() * 12 + date.getUTCMonth();
+}
+
+type Note = (id: string, reason: Reason) => void;
+
+/**
+ * Tells `note` which of these snapshots the rules keep; `ids` are sorted, newest first. The oldest is kept as long as a
+ * rule has slots left, so that a young history reaches back as far as it can.
+ */
+function applyRules(ids: readonly string[], policy: Policy, note: Note): void {
+  const newest = timeOfId(ids[0] ?? '');
+  for (const id of ids.slice(0, policy.keepLast)) note(id, 'last');
+  for (const id of ids) if (newest - timeOfId(id) < policy.keepWithinHours * HOUR_MS) note(id, 'within');
+  keepByPeriod(ids, policy.keepDaily, dayOf, 'daily', note);
+  keepByPeriod(ids, policy.keepWeekly, weekOf, 'weekly', note);
+  keepByPeriod(ids, policy.keepMonthly, monthOf, 'monthly', note);
+}
+
+function keepByPeriod(
+  ids: readonly string[],
+  slots: number,
+  periodOf: (time: number) => number,
+  reason: Reason,
+  note: Note,
+): void {
+  let last: number | null = null;
+  let left = slots;
+  for (const id of ids) {
+    const period = periodOf(timeOfId(id));
+    if (left === 0) return;
+    if (period === last) continue;
+    note(id, reason);
+    last = period;
+    left -= 1;
+  }
+  const oldest = ids.at(-1);
+  if (left > 0 && oldest !== undefined) note(oldest, 'oldest');
 }

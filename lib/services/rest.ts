@@ -39,7 +39,7 @@ export async function callRest(call: RestCall, timeoutMs: number, fail: Unreacha
     return { status: response.status, headers: response.headers, json: parse(await textOf(response, MOST_BYTES)) };
   } catch (cause) {
     if (signal.aborted) throw fail(`did not answer within ${timeoutMs} ms`);
-    throw fail(`could not be reached (${networkCode(cause)})`, cause);
+    throw fail(`could not be reached (${networkCode(cause) ?? 'network error'})`, cause);
   }
 }
 
@@ -66,8 +66,8 @@ function parse(text: string): unknown {
   }
 }
 
-/** The system's code, such as `ECONNREFUSED`. */
-function networkCode(error: unknown): string {
+/** The system's code of a failed fetch, such as `ECONNREFUSED`; null where there was no request at all. */
+export function networkCode(error: unknown): string | null {
   const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : 'network error';
+  return typeof code === 'string' ? code : null;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { textOf } from './answer-text.js';
+import { networkCode } from './rest.js';
 import type { DeploymentDoor, Knock, TaskEndpoint } from '../ports/task-endpoint.js';
 
 const TIMEOUT_MS = 10_000;
@@ -30,7 +31,7 @@ export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): Deployment
         const response = await fetch(url, { ...sent, headers, redirect: 'manual', signal });
         return answerOf(response, url, await textOf(response, MOST_BYTES));
       } catch (error) {
-        return { kind: 'failed', code: signal.aborted ? 'timeout' : networkCode(error) };
+        return { kind: 'failed', code: signal.aborted ? 'timeout' : networkCode(error) ?? 'network error' };
       }
     },
   };
@@ -70,9 +71,4 @@ function jsonIn(text: string): unknown {
 
 function originOf(location: string | null, base: string): string | null {
   return location !== null && URL.canParse(location, base) ? new URL(location, base).origin : null;
-}
-
-function networkCode(error: unknown): string {
-  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : 'network error';
 }

@@ -7,7 +7,7 @@ import type { IndexPlace } from '../ports/vector-index.js';
 
 const NAME = 'guard/index-models.json';
 
-/** How a text is made of an item's fields; it counts up when lib/reindex/item-text.ts makes other texts. */
+/** How a text is made of an item's fields; it counts up when lib/reindex/items.ts makes other texts. */
 export const TEXT_RULE = 1;
 
 const recipeShape = {

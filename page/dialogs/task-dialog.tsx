@@ -1,10 +1,11 @@
+import { useCallback, useState } from 'preact/hooks';
 import { useDesk } from '../state/desk.js';
 import { go } from '../state/route.js';
 import { changed } from '../words/address.js';
 import { ReindexDialog } from './reindex.js';
-import { VerifyDialog } from './verify.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
+import { SnapshotField } from './snapshot-field.js';
 
 /** The dialog that the address names: `?do=verify&of=ID`. Reload and back keep to it. */
 export function TaskDialog() {
@@ -65,6 +66,33 @@ function DrillDialog({ onClose }: { readonly onClose: () => void }) {
         Restores the newest verified snapshot into the scratch database, compares every key, measures the time and wipes
         the scratch database again. The protected database is not touched.
       </p>
+    </ActionDialog>
+  );
+}
+
+interface Props {
+  readonly snapshot: string | undefined;
+  readonly onClose: () => void;
+}
+
+function VerifyDialog({ snapshot, onClose }: Props) {
+  const { api, snapshots } = useDesk();
+  const [picked, setPicked] = useState(snapshot ?? '');
+  // The list may come after the dialog was opened by its address.
+  const chosen = picked === '' ? (snapshots.data?.snapshots[0]?.id ?? '') : picked;
+  const send = useCallback(() => api.verify(chosen), [api, chosen]);
+  return (
+    <ActionDialog
+      title="Verify a snapshot"
+      kind="verify"
+      verb="Verify"
+      command={commands.verify(chosen === '' ? 'latest' : chosen)}
+      send={send}
+      ready={chosen !== ''}
+      onClose={onClose}
+    >
+      <p>Reads it back from the store and checks all of it: the chain, the signature, every part. Changes nothing.</p>
+      <SnapshotField value={chosen} onChange={setPicked} />
     </ActionDialog>
   );
 }

@@ -1,6 +1,6 @@
 import type { RestoredResult, RunView } from '../api/types.js';
-import { useRun } from '../state/use-run.js';
 import { isOver } from '../state/runs.js';
+import { useRun } from '../state/use-run.js';
 import { fieldsOf } from '../state/restore.js';
 import { address } from '../words/address.js';
 import { count, known, progressWords } from '../words/format.js';

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { printable, printableJson } from '../../lib/cli/output/printable.js';
+import { printable, printableJson } from '../../lib/cli/output/redact.js';
 
 it.each([
   ['\u001b[2J\u001b]0;title\u0007', '\\u001b[2J\\u001b]0;title\\u0007'],

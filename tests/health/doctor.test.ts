@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { inProcessQueue } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
-import { secretChecks, publicUrlChecks } from '../../lib/health/checks/access.js';
-import { queueChecks } from '../../lib/health/checks/queue.js';
+import { secretChecks, publicUrlChecks } from '../../lib/health/checks/keys.js';
+import { queueChecks } from '../../lib/health/checks/services.js';
 import { redisChecks } from '../../lib/health/checks/redis.js';
 import { storeChecks } from '../../lib/health/checks/store.js';
 import { examine, notConfigured, ok, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import { noteRun, useWebhookId } from '../../lib/http/webhook-ids.js';
+import { noteRun, useWebhookId } from '../../lib/http/restore.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock } from '../support/manual-clock.js';

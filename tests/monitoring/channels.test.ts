@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { alertChecks } from '../../lib/monitoring/checks/channels.js';
+import { alertChecks } from '../../lib/monitoring/checks.js';
 import type { DeliveryState } from '../../lib/monitoring/state.js';
 
 const NOW = Date.parse('2026-11-26T12:00:00Z');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { firstCodePoints, itemText, strip } from '../../lib/reindex/item-text.js';
+import { firstCodePoints, itemText, strip } from '../../lib/reindex/items.js';
 
 interface Case {
   readonly name: string;

@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { applyPolicy } from '../../lib/retention/apply-policy.js';
+import { applyPolicy, dayOf, monthOf, weekOf } from '../../lib/retention/apply-policy.js';
 import type { Policy, RetentionEntry, Situation } from '../../lib/retention/policy.js';
-import { dayOf, monthOf, weekOf } from '../../lib/retention/rules.js';
 import { timeOfId } from '../../lib/runs/ids.js';
 import { entryAt, NONE, type Made } from './entries.js';
 

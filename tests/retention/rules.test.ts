@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { weekOf } from '../../lib/retention/rules.js';
+import { weekOf } from '../../lib/retention/apply-policy.js';
 
 describe('weeks', () => {
   it('are those of ISO 8601, also around a new year', () => {

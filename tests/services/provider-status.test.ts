@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { providerStatus } from '../../lib/services/provider-status/status.js';
+import { providerStatus } from '../../lib/services/provider-status.js';
 import { PROVIDERS, type Provider, type ProviderReport } from '../../lib/ports/provider-status.js';
 
 interface Page {

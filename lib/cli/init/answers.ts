@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
+import { type CANCEL_SYMBOL, confirm, isCancel, password, select, text as line } from '@clack/prompts';
 import { knownVariables, problemOfValue, type Environment } from '../../app/config.js';
 import { misspeltVariables } from '../../app/config/misspelt.js';
-import { AppError } from '../../errors.js';
-import { isSecretName } from '../output/redact.js';
+import { AppError, toAppError } from '../../errors.js';
+import { isSecretName, printable } from '../output/redact.js';
+import type { Asker } from '../../setup/model.js';
 
 export interface AnswerOptions {
   /** A JSON file of variables; `-` for the standard input. */
@@ -110,4 +112,45 @@ function unknownNames(names: readonly string[], known: ReadonlySet<string>): App
   return new AppError('usage', `No variable of this program is called ${words.join(', ')}`, {
     hint: 'Correct the names; .env.example has all of them.',
   });
+}
+
+/** Asks on the terminal. What is secret is shown as dots. Ctrl-C, and the end of the input, break everything off. */
+export function terminalAsker(interrupt: AbortSignal): Asker {
+  const common = { input: process.stdin, output: process.stderr, signal: interrupt };
+
+  function answered<T>(answer: T | typeof CANCEL_SYMBOL): T {
+    if (!isCancel(answer)) return answer;
+    if (interrupt.aborted) throw toAppError(interrupt.reason);
+    throw new AppError('interrupted', 'The setup was broken off: nothing was written', {
+      hint: 'Start it again: npx soulcaster-backup init',
+    });
+  }
+
+  return {
+    async text({ example, label, optional = false, secret = false, variable }, present, problem) {
+      const words = printable(`${label} (${variable})`);
+      const validate = (given: string | undefined): string | undefined => {
+        const found = problem((given ?? '').trim());
+        return found === null ? undefined : printable(`${variable} ${found}`);
+      };
+      if (secret) {
+        const keeps = present === '' ? (optional ? '; Enter leaves it out' : '') : '; Enter keeps the present one';
+        return answered<string>(await password({ ...common, message: words + keeps, validate })).trim();
+      }
+      const shown =
+        present === '' ? (example === undefined ? {} : { placeholder: example }) : { initialValue: present };
+      return answered<string>(await line({ ...common, message: words, ...shown, validate })).trim();
+    },
+    async agree(words, byDefault) {
+      return answered<boolean>(await confirm({ ...common, message: printable(words), initialValue: byDefault }));
+    },
+    async choose(words, options) {
+      const shown = options.map(({ hint, label, value }) => ({
+        value,
+        label: printable(label),
+        ...(hint === undefined ? {} : { hint: printable(hint) }),
+      }));
+      return answered<string>(await select<string>({ ...common, message: printable(words), options: shown }));
+    },
+  };
 }

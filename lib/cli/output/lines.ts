@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { printable } from './printable.js';
+import { printable } from './redact.js';
 
 /** The standard output, line by line, for what is too long to be held: it waits while the reader is slow. */
 export interface LineOutput {

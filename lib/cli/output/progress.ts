@@ -3,7 +3,7 @@ import { traitsOf } from '../../runs/kinds.js';
 import { doingOf, type RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
-import { printable } from './printable.js';
+import { printable } from './redact.js';
 import { paddedDoing } from './phases.js';
 
 /** Shows how far a run has come. */

@@ -1,7 +1,6 @@
 import type { Environment } from '../../app/config.js';
 import { exitCodeOf, toAppError, type AppError } from '../../errors.js';
-import { printable, printableJson } from './printable.js';
-import { redact } from './redact.js';
+import { printable, printableJson, redact } from './redact.js';
 
 /** What went wrong, as the JSON document of a command that has no other. */
 interface ErrorDocument {

@@ -7,7 +7,7 @@ import { withSnapshotBeside } from '../../transfer/scratch-store.js';
 import type { Context } from '../context.js';
 import { restore } from '../restore.js';
 import type { RestoreOptions } from './request.js';
-import { fileWords, readFile, type FileOptions } from '../transfer/read-file.js';
+import { fileWords, readFile, type FileOptions } from '../read-file.js';
 
 /** `restore FILE`: what is in the file becomes a snapshot of this process, which is restored as any other is. */
 export async function restoreFile(

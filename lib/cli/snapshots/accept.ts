@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
-import { marksBeside } from '../../app/app.js';
-import { deploymentOf } from '../../app/connect/database.js';
+import { marksBeside, storeApp } from '../../app/app.js';
+import { deploymentOf, protectedDatabase } from '../../app/connect/database.js';
 import { acceptSnapshot, adoptDatabase } from '../../snapshot/accept.js';
 import { shortSource } from '../../snapshot/source.js';
 import type { Environment } from '../../app/config.js';
@@ -11,7 +11,17 @@ import type { Context } from '../context.js';
 import { counted, printable } from '../output/format.js';
 import { storeEnvironment } from '../store-choice.js';
 import { connectedTrust } from '../trust.js';
-import { adoptUnsigned } from './adopt-unsigned.js';
+import type { Ports } from '../../ports/index.js';
+import { listLeases } from '../../runs/lease-document.js';
+import { endLease } from '../../runs/lease.js';
+import { writeAdoption } from '../../snapshot/acceptance.js';
+import { refreshCatalog } from '../../snapshot/catalog-object.js';
+import { catalog, catalogEntry, type FullEntry } from '../../snapshot/catalog.js';
+import { sha256 } from '../../snapshot/manifest.js';
+import { assess, isFoundWhole, trustContext } from '../../snapshot/trust.js';
+import { startVerify } from '../../snapshot/verify.js';
+import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
+import { table } from '../output/table.js';
 
 export interface AcceptOptions {
   readonly reason: string;
@@ -77,4 +87,73 @@ export function userName(): string {
   } catch {
     return 'unknown';
   }
+}
+
+interface Row {
+  readonly id: string;
+  readonly outcome: 'adopted' | 'verified' | 'refused';
+  readonly reason: string | null;
+}
+
+/**
+ * `snapshots adopt --unsigned`: brings over what is from before a signing key was set. Each snapshot that is not signed,
+ * or of which no verification is believed, is read back in full; then it counts as signed.
+ */
+async function adoptUnsigned(context: Context, env: Environment): Promise<number> {
+  const app = storeApp(runEnvironment(env, true), { log: context.log });
+  const { clock, signer, store } = app.ports;
+  if (signer.sign(Buffer.from('adopt')) === null) {
+    throw new AppError('config', 'No private signing key is set, so that nothing can be signed', {
+      hint: 'Set BACKUP_SIGNING_KEY where snapshots are adopted: `npx soulcaster-backup keygen` makes one.',
+    });
+  }
+  await endUnsignedLeases(context, { clock, store });
+  const trust = await trustContext(app.ports, protectedDatabase(env).source);
+  const rows: Row[] = [];
+  const entries: FullEntry[] = [];
+  for await (const entry of catalog(store)) entries.push(entry);
+  for (const entry of entries.reverse()) {
+    const { state } = assess(entry, trust);
+    const isUnsigned = state === 'untrusted' && isIntact(entry) && entry.manifest?.seal.signature === null;
+    if (!isUnsigned && state !== 'unverified') continue;
+    rows.push(await verifyOne(entry, isUnsigned));
+  }
+  await refreshCatalog(app.ports);
+  context.document({ snapshots: rows, deployment: deploymentOf(env) });
+  context.print(view(rows));
+  return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
+
+  async function verifyOne({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
+    const run = await carryOut(context, app, await startVerify(app.engine, id, 'cli'));
+    const error = errorOfRun(run);
+    const refused = (reason: string): Row => ({ id, outcome: 'refused', reason });
+    const after = await catalogEntry(store, id);
+    if (after === null || after.sha256 !== stored || !isFoundWhole(after))
+      return refused(error?.message ?? 'it changed');
+    if (error !== null && error.code !== 'wrong-key') return refused(error.message);
+    if (after.verification?.depth !== 'lines')
+      return refused('it is encrypted, and BACKUP_AGE_IDENTITY is not set here');
+    if (!isUnsigned) return { id, outcome: 'verified', reason: null };
+    await writeAdoption(store, id, { manifestSha256: stored, at: new Date(clock.now()).toISOString() });
+    return { id, outcome: 'adopted', reason: null };
+  }
+}
+
+/** Leases from before the key say nothing any more, and would keep every run waiting until they are old. */
+async function endUnsignedLeases(context: Context, ports: Pick<Ports, 'clock' | 'store'>): Promise<void> {
+  for (const { document, name } of await listLeases(ports.store)) {
+    if (document === null && (await endLease(ports, name)))
+      context.note(`lease ${name}, which is not signed, was ended`);
+  }
+}
+
+function isIntact({ manifest, sealed }: FullEntry): boolean {
+  return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
+}
+
+function view(rows: readonly Row[]): string {
+  if (rows.length === 0) return 'Nothing to do: every snapshot is signed, and a verification of it is on record.';
+  const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
+  const done = rows.filter(({ outcome }) => outcome !== 'refused').length;
+  return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} read back in full and believed from now on.`;
 }

@@ -8,8 +8,7 @@ import type { Context } from '../context.js';
 import { count, duration, printable } from '../output/format.js';
 import { facts } from '../output/table.js';
 import { prompt, canPrompt } from '../restore/prompt.js';
-import { openAccount } from './account.js';
-import { ageOf, backupDocument, sizeOf, timeOf } from './views.js';
+import { openAccount, ageOf, backupDocument, sizeOf, timeOf } from './views.js';
 
 export interface ProviderRestoreOptions {
   readonly from?: string;

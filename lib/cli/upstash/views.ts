@@ -1,6 +1,9 @@
 import type { ProviderBackup } from '../../ports/upstash-account.js';
 import { bytes, duration, printable } from '../output/format.js';
 import { table } from '../output/table.js';
+import { loadConfig, type Environment } from '../../app/config.js';
+import { connect } from '../../app/connect.js';
+import type { Clock, UpstashAccount } from '../../ports/index.js';
 
 const MADE = { 'by-hand': 'by hand', daily: 'daily', hourly: 'hourly' } as const;
 
@@ -31,4 +34,10 @@ export function backupTable(backups: readonly ProviderBackup[], now: number): st
     sizeOf(backup),
   ]);
   return table(['id', 'name', 'age', 'state', 'made', 'size'], rows, [5]);
+}
+
+/** The account, and the database in it that is meant. Throws `config` with everything that is missing. */
+export function openAccount(env: Environment): { account: UpstashAccount; clock: Clock; database: string } {
+  const { UPSTASH_REDIS_ID: database } = loadConfig(env, ['account']).account;
+  return { ...connect(env, ['account', 'clock']), database };
 }

@@ -1,7 +1,7 @@
 import { isOver } from '../../runs/ending.js';
 import type { RunRecord } from '../../runs/model.js';
 import { newestBackup, type Facts } from '../facts.js';
-import { AT_RISK_MS, CRON_SILENT_MS } from '../objectives.js';
+import { AT_RISK_MS, CRON_SILENT_MS, DRILL_OVERDUE_MS } from '../objectives.js';
 import type { PassedOver } from '../../snapshot/latest.js';
 import { refusedTypes } from '../../snapshot/ledger.js';
 import { isFromFuture } from '../../snapshot/order.js';
@@ -12,9 +12,10 @@ import { heardOf, silentConditions, type Scheduler } from '../schedulers.js';
 import type { GuardState } from '../state.js';
 import { codesBy, keyOf, type AlertCode, type Condition, type Finding } from './condition.js';
 import { controlConditions } from './from-control.js';
-import { drillConditions } from './from-drills.js';
 import { doubtConditions } from './from-doubts.js';
 import { indexConditions, type ConfiguredIndex } from './from-index.js';
+import { DRILL_COMMAND, DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, lastVerdict, timeOf } from '../drill-view.js';
+import { recoveryTimeOf } from '../recovery-time.js';
 
 const EVALUATED = codesBy('facts');
 const EVALUATED_BY_GUARD = codesBy('facts', 'all-facts');
@@ -178,4 +179,48 @@ function silence({ entries, now }: Facts, { guard, schedulers }: EvaluateOptions
   const hint =
     'See that the cron of /api/cron/guard is on in the Vercel project, and its log; `npx soulcaster-backup guard --env-file .env` runs it by hand.';
   return [{ code: 'guard-silent', subject: 'guard', message, hint }];
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** What there is to tell of drills, and of the time objective that is measured by them. */
+function drillConditions(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Condition[] {
+  return [...failure(facts), ...overdue(facts, drilledBy), ...tooSlow(facts)];
+}
+
+function failure({ drills }: Facts): Condition[] {
+  const last = drills.find(({ outcome }) => outcome === 'passed' || outcome === 'failed');
+  if (last?.outcome !== 'failed') return [];
+  const message = `Drill ${last.id} of snapshot ${last.snapshot ?? 'none'} failed: ${last.reason ?? 'no reason was noted'}`;
+  const hint = `See \`npx soulcaster-backup run ${last.id} --env-file .env\`; when it is mended, drill again: \`${DRILL_COMMAND}\`.`;
+  return [{ code: 'drill-failed', subject: 'drill', message, hint }];
+}
+
+/** Where no drill ever came to a verdict and there is no scratch database, drills are not wanted. */
+function overdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Condition[] {
+  const { drills, entries, now } = facts;
+  const verdict = lastVerdict(facts, now);
+  if (verdict === null && drilledBy === null) return [];
+  const first = entries.at(-1)?.manifest?.createdAt;
+  const since = verdict === null ? Date.parse(first ?? '') : timeOf(verdict);
+  if (Number.isNaN(since) || now - since < DRILL_OVERDUE_MS) return [];
+  const days = Math.floor((now - since) / DAY_MS);
+  const last = drills.find(({ outcome }) => outcome === 'inconclusive');
+  const why = last?.reason == null ? '' : ` The last try was inconclusive: ${last.reason}.`;
+  const message = `No drill has come to a verdict for ${days} days; one a week is due.${why}`;
+  const hint =
+    drilledBy === 'operator'
+      ? `${DRILLED_ELSEWHERE}, once a week: \`${LOCAL_DRILL_COMMAND}\`.`
+      : `Set DRILL_REDIS_REST_URL and _TOKEN to an empty database that is used for nothing else, then \`${DRILL_COMMAND}\`.`;
+  return [{ code: 'drill-overdue', subject: 'drill', message, hint }];
+}
+
+function tooSlow(facts: Facts): Condition[] {
+  const keys = recoveryPointOf(facts).newest?.manifest?.counts.keys ?? null;
+  const { met, projectedMilliseconds } = recoveryTimeOf(facts.lastPassed, keys);
+  if (met !== false || projectedMilliseconds === null) return [];
+  const hours = (projectedMilliseconds / 3_600_000).toFixed(1);
+  const message = `To have everything back would take ${hours} hours, going by drill ${facts.lastPassed?.id ?? ''}; the objective is 4.`;
+  const hint = 'Raise RESTORE_TASKS_AT_A_TIME as far as the QStash plan allows, or the rate limit of the database.';
+  return [{ code: 'rto-breached', subject: 'database', message, hint }];
 }

@@ -1,11 +1,11 @@
-import type { StoredVector } from '../../ports/vector-index.js';
+import type { StoredVector, VectorIndex } from '../../ports/vector-index.js';
 import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
 import { readItems, type ReadItem, type ReadyItem } from '../items.js';
 import type { ItemRef } from '../model.js';
 import { hashOf, printOf, type Print } from './prints.js';
 import { openEmbedding, isCode, isTooMany, type Embedded, type Embedding } from './vectors.js';
-import { upsertIsolating } from './upsert.js';
+import { isIndexRefusal } from '../refusal.js';
 
 interface Work {
   readonly ports: Pick<ReindexPorts, 'clock' | 'embedder' | 'redis' | 'vectors'>;
@@ -100,4 +100,42 @@ function noteAndIsDue(prints: Print[], at: number, item: ReadItem): item is Read
   if (item !== 'gone' && !('skip' in item)) return hashOf(prints[at] ?? null) !== item.hash;
   prints[at] = item === 'gone' ? null : ['', item.skip];
   return false;
+}
+
+/**
+ * Writes vectors; returns the ids of those that the index refuses to take. A batch that is refused as a whole is halved
+ * until the vectors that are to blame stand alone, unless its first and its last are both refused: then the namespace is
+ * what the index refuses, and all of them are.
+ */
+async function upsertIsolating(
+  index: VectorIndex,
+  namespace: string,
+  vectors: readonly StoredVector[],
+): Promise<ReadonlySet<string>> {
+  const refused = new Set<string>();
+  const write = async (some: readonly StoredVector[]): Promise<boolean> => {
+    try {
+      await index.upsert(namespace, some);
+      return true;
+    } catch (error) {
+      if (isIndexRefusal(error)) return false;
+      throw error;
+    }
+  };
+  const halve = async (some: readonly StoredVector[]): Promise<void> => {
+    if (some.length === 0 || (await write(some))) return;
+    if (some.length === 1) {
+      for (const { id } of some) refused.add(id);
+      return;
+    }
+    const middle = Math.ceil(some.length / 2);
+    await halve(some.slice(0, middle));
+    await halve(some.slice(middle));
+  };
+  if (await write(vectors)) return refused;
+  const ends = vectors.length > 2 ? [vectors.slice(0, 1), vectors.slice(-1)] : [];
+  const taken = await Promise.all(ends.map(write));
+  if (ends.length > 0 && !taken.some(Boolean)) return new Set(vectors.map(({ id }) => id));
+  await halve(vectors);
+  return refused;
 }

@@ -1,6 +1,5 @@
 import { AppError } from '../../errors.js';
-import type { Ports } from '../../ports/index.js';
-import type { ObjectStore } from '../../ports/store.js';
+import type { Ports, ObjectStore } from '../../ports/index.js';
 import { sha256 } from '../../snapshot/manifest.js';
 import { isFoundDamaged, isFoundWhole, trustContext } from '../../snapshot/trust.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
@@ -8,8 +7,13 @@ import { sizesOf } from '../../snapshot/sizes.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../prune/stored-snapshots.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot } from './copy.js';
-import { copyWords } from './words.js';
-import { explainGaps, NOT_REPLICATED } from './gaps.js';
+import { overwriteObject } from '../../control/write-object.js';
+import { SOURCES_NAME } from '../../snapshot/adopted-sources.js';
+import { ERASURES_NAME } from '../../snapshot/erasures.js';
+import { PINS_NAME } from '../../snapshot/pins.js';
+import { acceptedName, adoptedName, manifestName } from '../../snapshot/names.js';
+import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
+import { canSign, readTombstones, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 
 interface ReplicaPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
   /** The source of the database that is protected; null where none is configured. */
@@ -157,4 +161,78 @@ export function errorOfReplica({ damaged, conflicts }: ReplicaResult): AppError 
   return new AppError('damaged', `${count} could not be copied to the second store: ${first}`, {
     hint: 'Run `verify` on what is named, in both stores (--replica), and bring the older version of the object back.',
   });
+}
+
+interface Stores {
+  readonly store: ObjectStore;
+  readonly replica: ObjectStore;
+}
+
+/**
+ * Brings what operators have said along: which doubtful snapshots they accepted, which unsigned ones were adopted, which
+ * are pinned, which databases this one replaced, and whose data are erased. Else `latest` would mean something else in the second store.
+ */
+async function copyWords(stores: Stores, source: StoredSnapshots, lease: RemovalLease): Promise<void> {
+  for (const { id, accepted, adopted } of source.listed) {
+    if (accepted === null && adopted === null) continue;
+    if ((await stores.replica.read(manifestName(id))) === null) continue;
+    if (accepted !== null) await copyOver(stores, acceptedName(id), lease);
+    if (adopted !== null) await copyOver(stores, adoptedName(id), lease);
+  }
+  await copyOver(stores, SOURCES_NAME, lease);
+  await copyOver(stores, PINS_NAME, lease);
+  await copyOver(stores, ERASURES_NAME, lease);
+}
+
+async function copyOver({ replica, store }: Stores, name: string, lease: RemovalLease): Promise<void> {
+  const found = await store.read(name);
+  if (found === null || (await replica.read(name))?.body.equals(found.body) === true) return;
+  await lease.keep();
+  await overwriteObject(replica, name, found.body);
+}
+
+/** Reason of a tombstone in the second store for what never came there, and still may. */
+const NOT_REPLICATED = 'not-replicated';
+
+interface GapPorts extends Pick<Ports, 'clock' | 'signer' | 'store'> {
+  readonly replica: ObjectStore;
+}
+
+/**
+ * Sees that the chain of the second store holds: tombstones of what was removed from the first before it was copied come
+ * along, and what cannot be copied gets one that says so. One that is copied after all makes it mean nothing.
+ */
+async function explainGaps(ports: GapPorts, source: StoredSnapshots, lease: RemovalLease): Promise<void> {
+  const { clock, replica, signer, store } = ports;
+  const there = await listedIn(replica);
+  const newest = [...there].sort().at(-1) ?? '';
+  const explained = await readTombstones({ store: replica, signer });
+  const isGap = (id: string): boolean => id < newest && !there.has(id) && !explained.has(id);
+  for (const id of source.tombstones.keys()) {
+    if (!isGap(id)) continue;
+    const found = await store.read(tombstoneName(id));
+    if (found !== null) await put(replica, lease, id, found.body);
+  }
+  if (!canSign(signer)) return;
+  for (const { id, manifest, refusal, sha256 } of source.listed) {
+    // A tombstone that does not name the manifest would contradict the successor.
+    if (!isGap(id) || refusal !== undefined) continue;
+    const prunedAt = new Date(clock.now()).toISOString();
+    const previous = manifest?.previous ?? null;
+    const reasons = [NOT_REPLICATED];
+    const body = signTombstone({ formatVersion: 1, id, manifestSha256: sha256, previous, prunedAt, reasons }, signer);
+    await put(replica, lease, id, body);
+  }
+}
+
+async function put(replica: ObjectStore, lease: RemovalLease, id: string, body: Buffer): Promise<void> {
+  await lease.keep();
+  // One that is there and does not count gives way.
+  await overwriteObject(replica, tombstoneName(id), body);
+}
+
+async function listedIn(store: ObjectStore): Promise<Set<string>> {
+  const listed = new Set<string>();
+  for (const id of await snapshotIds(store)) if ((await catalogEntry(store, id)) !== null) listed.add(id);
+  return listed;
 }

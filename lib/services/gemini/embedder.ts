@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
-import { GoogleGenerativeAI, GoogleGenerativeAIFetchError } from '@google/generative-ai';
-import type { EmbedContentRequest } from '@google/generative-ai';
+import { GoogleGenerativeAI, GoogleGenerativeAIFetchError, type EmbedContentRequest } from '@google/generative-ai';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Embedder, EmbedderLimits } from '../../ports/embedder.js';
 import { brokenAnswerError, refusalError, unavailableError } from './failures.js';
-import { DIMENSIONS, factsOf, MAX_TEXTS } from './models.js';
-import { vectorsIn } from './vectors.js';
 import { callRest } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 
@@ -156,4 +153,73 @@ function checkedKey(key: string): string {
   throw new AppError('config', 'The API key for Gemini is empty or has spaces or line ends in it', {
     hint: 'Copy GEMINI_API_KEY again from Google AI Studio, without quotes or a line end.',
   });
+}
+
+/** What is fixed about a model of Gemini's. */
+interface ModelFacts {
+  /** Tokens of one text that it reads. */
+  readonly maxTextTokens: number;
+  /** US dollars for a million tokens; null: not known. */
+  readonly usdPerMillionTokens: number | null;
+}
+
+/** Most texts in one call, for every model (https://ai.google.dev/gemini-api/docs/embeddings). */
+const MAX_TEXTS = 100;
+/** Of every model. */
+const DIMENSIONS = { least: 128, most: 3072 } as const;
+
+const SECOND: ModelFacts = { maxTextTokens: 8_192, usdPerMillionTokens: 0.2 };
+
+/**
+ * The models that are known; adding one is a line. Sources: ai.google.dev/gemini-api/docs/embeddings and /pricing,
+ * November 2026. Both take one content for each text in `batchEmbedContents` and give one vector for each; several parts in
+ * one content would be one vector. Neither is asked with a task type: the first takes it as a field, the second as words
+ * in front of the text, and Soulcaster gives none. Vectors of the first are not of length 1 below 3,072 dimensions.
+ */
+const MODELS: Readonly<Record<string, ModelFacts>> = {
+  'gemini-embedding-001': { maxTextTokens: 2_048, usdPerMillionTokens: 0.15 },
+  'gemini-embedding-2': SECOND,
+  'gemini-embedding-2-preview': SECOND,
+};
+
+/** One that is not known reads at least as much as the first, at a price that is not known. */
+const UNKNOWN: ModelFacts = { maxTextTokens: 2_048, usdPerMillionTokens: null };
+
+function factsOf(model: string): ModelFacts {
+  return Object.hasOwn(MODELS, model) ? (MODELS[model] ?? UNKNOWN) : UNKNOWN;
+}
+
+/**
+ * The vectors of an answer of `batchEmbedContents`, `{embeddings: [{values: number[]}]}`. Numbers that are not finite
+ * come as protobuf's JSON writes them, as the strings "NaN", "Infinity" and "-Infinity", and are handed on, as an empty
+ * vector is: they are the trouble of one text. An answer of another shape, or with another number of vectors, throws `embedder-unavailable`.
+ */
+function vectorsIn(answer: unknown, count: number): Float32Array[] {
+  if (!hasEmbeddings(answer)) throw brokenAnswerError('an answer of another shape');
+  const { embeddings } = answer;
+  if (embeddings.length !== count) throw brokenAnswerError(`${embeddings.length} of ${count} vectors`);
+  return embeddings.map(vectorIn);
+}
+
+function vectorIn(embedding: unknown): Float32Array {
+  if (typeof embedding !== 'object' || embedding === null) throw brokenAnswerError('an embedding of another shape');
+  // Protobuf's JSON leaves an empty list out.
+  const values: unknown = 'values' in embedding ? embedding.values : [];
+  if (!Array.isArray(values)) throw brokenAnswerError('an embedding of another shape');
+  // Float32Array.from with a function takes several times as long.
+  const vector = new Float32Array(values.length);
+  for (let at = 0; at < vector.length; at++) vector[at] = component(values[at]);
+  return vector;
+}
+
+const NOT_FINITE = ['NaN', 'Infinity', '-Infinity'];
+
+function component(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'string' && NOT_FINITE.includes(value)) return Number(value);
+  throw brokenAnswerError('an embedding with values that are no numbers');
+}
+
+function hasEmbeddings(answer: unknown): answer is { readonly embeddings: readonly unknown[] } {
+  return typeof answer === 'object' && answer !== null && 'embeddings' in answer && Array.isArray(answer.embeddings);
 }

@@ -1,5 +1,4 @@
 import { AppError } from '../../errors.js';
-import { errorDetails, type ErrorDetails } from './details.js';
 
 /** An answer other than 2xx: its HTTP status, what it says (looked at, never passed on), and `error.details` as they came. */
 interface GeminiRefusal {
@@ -107,4 +106,53 @@ function pacificTime(at: number): { year: number; month: number; day: number; ho
   const number = (type: Intl.DateTimeFormatPartTypes): number =>
     Number(parts.find((part) => part.type === type)?.value);
   return { year: number('year'), month: number('month'), day: number('day'), hour: number('hour') };
+}
+
+/** What the `details` of an error of Google's APIs say, as far as it matters here. */
+interface ErrorDetails {
+  /** `reason` of each ErrorInfo, such as `API_KEY_INVALID`. */
+  readonly reasons: readonly string[];
+  /** `retryDelay` of RetryInfo in milliseconds; undefined when there is none. */
+  readonly retryDelayMs: number | undefined;
+  /** Whether one of the quotas that are used up is a daily one. */
+  readonly perDay: boolean;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the details of an error, whatever came: it may be no list, or hold what is not documented.
+ * Sources: google/rpc/error_details.proto; https://ai.google.dev/gemini-api/docs/rate-limits for the quotas.
+ */
+function errorDetails(details: unknown): ErrorDetails {
+  const entries = listOf(details);
+  const ofType = (name: string): Fields[] => entries.filter((entry) => entry['@type'] === TYPE + name);
+  const infos = ofType('ErrorInfo');
+  const quotas = [
+    ...ofType('QuotaFailure').flatMap((failure) => listOf(failure.violations).map(({ quotaId }) => quotaId)),
+    ...infos.map(({ metadata }) => (isFields(metadata) ? metadata.quota_limit : undefined)),
+  ];
+  return {
+    reasons: infos.map(({ reason }) => reason).filter((reason) => typeof reason === 'string'),
+    retryDelayMs: ofType('RetryInfo')
+      .map(({ retryDelay }) => durationMs(retryDelay))
+      .find((ms) => ms !== undefined),
+    perDay: quotas.some((quota) => typeof quota === 'string' && quota.includes('PerDay')),
+  };
+}
+
+const TYPE = 'type.googleapis.com/google.rpc.';
+
+function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A Duration in protobuf's JSON, `"17.5s"`, in whole milliseconds, rounded up. */
+function durationMs(text: unknown): number | undefined {
+  const seconds = typeof text === 'string' ? /^(\d+(?:\.\d{1,9})?)s$/.exec(text)?.[1] : undefined;
+  return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
 }

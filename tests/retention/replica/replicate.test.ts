@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../../lib/app/json-log.js';
-import { upkeepStep } from '../../../lib/monitoring/guard/upkeep-step.js';
+import { upkeepStep } from '../../../lib/monitoring/guard/steps.js';
 import { replicate, type ReplicateOptions } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { latestIn } from '../../support/trust.js';

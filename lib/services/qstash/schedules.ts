@@ -1,9 +1,9 @@
 import { Client, QstashError } from '@upstash/qstash';
-import type { Clock } from '../ports/clock.js';
-import type { Schedules } from '../ports/schedules.js';
-import { toQueueError, withinTime } from './qstash/failures.js';
-import { DEFAULT_RETRY, withRetry, type RetryPolicy } from './retry.js';
-import { dropVendorLines } from './vendor-lines.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Schedules } from '../../ports/schedules.js';
+import { toQueueError, withinTime } from './failures.js';
+import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
+import { dropVendorLines } from '../vendor-lines.js';
 
 interface QstashSchedulesOptions {
   /** Address of the service; default the vendor's. */

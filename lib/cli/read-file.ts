@@ -1,10 +1,10 @@
-import { connect } from '../../app/connect.js';
-import { protectedDatabase } from '../../app/connect/database.js';
-import { snapshotSettings } from '../../app/settings.js';
-import type { TtlUnit } from '../../transfer/formats.js';
-import { stageFile, type Staged } from '../../transfer/stage.js';
-import type { Context } from '../context.js';
-import { count, counted, printable } from '../output/format.js';
+import { connect } from '../app/connect.js';
+import { protectedDatabase } from '../app/connect/database.js';
+import { snapshotSettings } from '../app/settings.js';
+import type { TtlUnit } from '../transfer/formats.js';
+import { stageFile, type Staged } from '../transfer/stage.js';
+import type { Context } from './context.js';
+import { count, counted, printable } from './output/format.js';
 
 /** How a file is read. */
 export interface FileOptions {
