@@ -103,7 +103,7 @@ function describe(entry: CatalogEntry, { state, reasons }: Assessment, trust: Tr
     verification: verification?.state ?? null,
     pinned,
     unsupported: manifest?.ledger.unsupported.count ?? null,
-    unexplained: manifest === null ? null : (manifest.names?.unexplained ?? 0),
+    unexplained: manifest?.names?.unexplained ?? null,
     trust: state,
     reasons,
     source: manifest === null ? null : shortSource(manifest.source),

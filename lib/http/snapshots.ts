@@ -80,7 +80,7 @@ export interface SnapshotView {
   readonly parts: number | null;
   readonly plainBytes: number | null;
   readonly storedBytes: number | null;
-  /** Keys that could not be saved; of types that no record can hold; counted by the database and named by no walk. */
+  /** Keys that could not be saved; of types that no record can hold; counted by the database and named by no walk, null where the names were not walked again. */
   readonly failed: number | null;
   readonly unsupported: number | null;
   readonly unexplained: number | null;
@@ -122,7 +122,7 @@ export function describeSnapshot(
     storedBytes: sizes?.stored ?? null,
     failed: manifest?.ledger.failed.count ?? null,
     unsupported: manifest?.ledger.unsupported.count ?? null,
-    unexplained: manifest === null ? null : (manifest.names?.unexplained ?? 0),
+    unexplained: manifest?.names?.unexplained ?? null,
     encrypted: manifest === null ? null : manifest.recipients.length > 0,
     createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
     window: manifest?.window ?? null,

@@ -58,12 +58,12 @@ export async function performRestore(
     }
     throw error;
   }
-  const isEmptied = keys === 0 && (plan.backup.bytes ?? 0) > 0;
+  const isEmptied = keys === 0 && mayHoldKeys(plan);
   // Everything was replaced: what earlier restores left half done is gone with the rest. Of one that does not answer nobody knows.
   const isSeen = !plan.ours || keys !== null;
   if (!isEmptied && isSeen) await marked.end(() => true);
   if (lease !== null) await releaseLease(ports, lease);
-  if (isEmptied) throw emptied(undo);
+  if (isEmptied) throw emptied(plan, undo);
   return { undo, keys, milliseconds: ports.clock.now() - since };
 }
 
@@ -125,8 +125,15 @@ function inspectFirst(undo: string): string {
   return `Look in the Upstash console, and at the data, before anything else is done.${wayBack(undo)}`;
 }
 
-function emptied(undo: string): AppError {
-  return new AppError('not-proven', "The database is empty, although Upstash's backup was not", {
+/** A backup whose size is not known may hold as much as any other. */
+function mayHoldKeys({ backup }: ProviderRestorePlan): boolean {
+  return backup.bytes !== 0;
+}
+
+function emptied({ backup }: ProviderRestorePlan, undo: string): AppError {
+  const although =
+    backup.bytes === null ? 'and the size of its backup is not known' : "although Upstash's backup was not";
+  return new AppError('not-proven', `The database is empty, ${although}`, {
     hint: `Restore a snapshot of this program instead: \`npx soulcaster-backup restore latest --env-file .env\`.${wayBack(undo)}`,
   });
 }
@@ -173,7 +180,7 @@ async function awaitRestore(ports: PlanPorts, plan: ProviderRestorePlan, watch: 
     sure ||= now.busy;
     quiet = !now.busy && now.keys === last.keys ? quiet + 1 : 0;
     last = now;
-    const isOdd = !sure || (now.keys === 0 && (plan.backup.bytes ?? 0) > 0);
+    const isOdd = !sure || (now.keys === 0 && mayHoldKeys(plan));
     if (quiet >= (isOdd ? DOUBTFUL_POLLS : QUIET_POLLS)) break;
     await clock.sleep(POLL_MS, watch.interrupt);
   }

@@ -31,7 +31,7 @@ export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): Deployment
         const response = await fetch(url, { ...sent, headers, redirect: 'manual', signal });
         return answerOf(response, url, await textOf(response, MOST_BYTES));
       } catch (error) {
-        return { kind: 'failed', code: signal.aborted ? 'timeout' : networkCode(error) ?? 'network error' };
+        return { kind: 'failed', code: signal.aborted ? 'timeout' : (networkCode(error) ?? 'network error') };
       }
     },
   };

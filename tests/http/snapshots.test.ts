@@ -1,4 +1,6 @@
-import { UNSIGNED } from '../support/made-snapshots.js';
+import { makeSnapshot, UNSIGNED } from '../support/made-snapshots.js';
+import { folderStore } from '../support/folder-store.js';
+import { systemClock } from '../../lib/services/clock.js';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -125,4 +127,16 @@ describe('GET /api/snapshots', () => {
     ]);
     expect(Date.parse(String(snapshots[0]?.['createdAt']))).toBe(timeOfId(ids[0] ?? ''));
   });
+});
+
+it('says that it is not known how many keys no walk named, where the names were walked but once', async () => {
+  const clock = systemClock();
+  const folder = await folderStore(clock);
+  const { store } = folder;
+  const log = silentLog();
+  await makeSnapshot(store, { at: '2026-11-22T02:00:00Z' });
+  const request = new Request('http://127.0.0.1/api/snapshots');
+  const answer = await showSnapshots({ clock, log, signer: UNSIGNED, store }, request);
+  expect(await answer.json()).toMatchObject({ snapshots: [{ failed: 0, unexplained: null }] });
+  await folder.remove();
 });

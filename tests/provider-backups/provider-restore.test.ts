@@ -201,4 +201,14 @@ describe('a restore at Upstash', () => {
     const asked = performRestore(ports, await rig.plan(), { safety, interrupt: going });
     await expect(asked).rejects.toMatchObject({ code: 'not-proven', hint: expect.stringContaining(RUN) });
   });
+
+  it('is not said to have worked when the database ends up empty and nobody knows how large the backup is', async () => {
+    await main.redis.set('a', '1');
+    await rig.create();
+    standIn.setFaults({ restoresLoseAll: true });
+    const plan = await rig.plan();
+    const unsized = { ...plan, backup: { ...plan.backup, bytes: null } };
+    const asked = performRestore(ports, unsized, { safety, interrupt: going });
+    await expect(asked).rejects.toMatchObject({ code: 'not-proven', message: expect.stringContaining('not known') });
+  });
 });

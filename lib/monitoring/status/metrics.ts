@@ -163,8 +163,11 @@ function escaped(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-function labelled(label: string, counts: Readonly<Record<string, number>>): Sample[] {
-  return Object.entries(counts).map(([name, value]) => ({ labels: { [label]: name }, value }));
+/** What is not known has no sample: 0 would say that there are none. */
+function labelled(label: string, counts: Readonly<Record<string, number | null>>): Sample[] {
+  return Object.entries(counts).flatMap(([name, value]) =>
+    value === null ? [] : [{ labels: { [label]: name }, value }],
+  );
 }
 
 function openRuns({ runs }: StatusReport): Record<string, number> {

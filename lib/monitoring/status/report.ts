@@ -108,7 +108,8 @@ export interface StatusReport {
     readonly failed: number;
     readonly unsupported: number;
     readonly types: Readonly<Record<string, number>>;
-    readonly unexplained: number;
+    /** Null: its names were not walked again, as older versions did not. */
+    readonly unexplained: number | null;
   } | null;
   /** What vectors are made with here, and what those in the index were made with; null where none is configured. */
   readonly index: IndexFigures | null;
@@ -323,7 +324,7 @@ function unsavedFigures(facts: Facts): StatusReport['unsaved'] {
     failed: ledger.failed.count,
     unsupported: ledger.unsupported.count,
     types: ledger.unsupported.types ?? {},
-    unexplained: names?.unexplained ?? 0,
+    unexplained: names?.unexplained ?? null,
   };
 }
 

@@ -138,6 +138,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
       );
       yield page;
       ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      if (page.IsTruncated === true && ContinuationToken === undefined) throw brokenAnswer('list ends before its end');
     } while (ContinuationToken !== undefined);
   }
 
@@ -204,8 +205,11 @@ function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }
 }
 
 /** Null for what is in the bucket but not of our making, such as the empty "folder" objects of web consoles. */
-function describe(name = '', size = 0, modified?: Date): StoredObject | null {
-  return isObjectName(name) ? { name, size, modifiedAt: modified?.getTime() ?? 0 } : null;
+function describe(name = '', size?: number, modified?: Date): StoredObject | null {
+  if (!isObjectName(name)) return null;
+  // Taken for 0, they would make it an object of 1970, which a prune removes.
+  if (size === undefined || modified === undefined) throw brokenAnswer('list leaves out sizes or times');
+  return { name, size, modifiedAt: modified.getTime() };
 }
 
 function etagIn(answer: { ETag?: string | undefined }): string {
