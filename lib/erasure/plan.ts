@@ -1,5 +1,4 @@
-import { AppError } from '../errors.js';
-import { openEntry, type InspectPorts, type OpenSnapshot } from '../inspect/open.js';
+import { openEach, type InspectPorts, type OpenSnapshot } from '../inspect/open.js';
 import { gatherFacts, recordsOf, partsWith } from '../inspect/records.js';
 import { type Erased, erasedKeys } from '../restore/erased.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
@@ -102,25 +101,15 @@ export function enterErasure(
 /** Newest first. */
 async function openEvery(ports: InspectPorts) {
   const entries: FullEntry[] = [];
-  const opened: OpenSnapshot[] = [];
-  const skipped: { id: string; why: string }[] = [];
-  let last: AppError | null = null;
-  for await (const entry of catalog(ports.store)) {
-    entries.push(entry);
-    if (isFoundDamaged(entry)) {
-      skipped.push({ id: entry.id, why: 'parts of it are missing or were found damaged' });
-      continue;
-    }
-    try {
-      opened.push(openEntry(ports, entry));
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      last = error;
-      skipped.push({ id: entry.id, why: error.message });
-    }
-  }
-  if (opened.length === 0 && last !== null) throw last;
-  return { entries, opened, skipped };
+  for await (const entry of catalog(ports.store)) entries.push(entry);
+  const damaged = entries
+    .filter(isFoundDamaged)
+    .map(({ id }) => ({ id, why: 'parts of it are missing or were found damaged' }));
+  const { opened, skipped } = openEach(
+    ports,
+    entries.filter((entry) => !isFoundDamaged(entry)),
+  );
+  return { entries, opened, skipped: [...damaged, ...skipped] };
 }
 
 async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subject): Promise<OpenSnapshot | null> {

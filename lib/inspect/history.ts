@@ -1,9 +1,8 @@
-import { AppError } from '../errors.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import type { Text } from '../soulcaster/text.js';
 import { findKeys, type FoundKey, type Query } from './find.js';
-import { openEntry, type InspectPorts, type OpenSnapshot } from './open.js';
+import { openEach, type InspectPorts, type OpenedMany, type OpenSnapshot } from './open.js';
 
 interface SearchedSnapshot {
   readonly id: string;
@@ -89,24 +88,10 @@ function historyOf({ found, firstIn, lastAt, lastIn, snapshots }: Seen, all: rea
  * The snapshots of this database, oldest first, but for those that restores saved before they wrote, and why others could not
  * be opened. Throws `wrong-key` when none can for want of an identity.
  */
-export async function openAll(
-  ports: InspectPorts,
-  { sources, store }: TrustContext,
-): Promise<{ readonly opened: OpenSnapshot[]; readonly skipped: History['skipped'] }> {
-  const opened: OpenSnapshot[] = [];
-  const skipped: { id: string; why: string }[] = [];
-  let last: AppError | null = null;
-  for await (const entry of catalog(store)) {
-    if (!isOfInterest(entry, sources)) continue;
-    try {
-      opened.push(openEntry({ ...ports, store }, entry));
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      last = error;
-      skipped.push({ id: entry.id, why: error.message });
-    }
-  }
-  if (opened.length === 0 && last !== null) throw last;
+export async function openAll(ports: InspectPorts, { sources, store }: TrustContext): Promise<OpenedMany> {
+  const entries: FullEntry[] = [];
+  for await (const entry of catalog(store)) if (isOfInterest(entry, sources)) entries.push(entry);
+  const { opened, skipped } = openEach({ ...ports, store }, entries);
   return { opened: opened.reverse(), skipped: skipped.reverse() };
 }
 

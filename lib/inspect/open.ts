@@ -64,3 +64,30 @@ export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'st
   demandIdentity(ports.encryptor, manifest);
   return { manifest, store: ports.store, encryptor: ports.encryptor };
 }
+
+export interface OpenedMany {
+  readonly opened: OpenSnapshot[];
+  /** Those that cannot be opened, and why. */
+  readonly skipped: { readonly id: string; readonly why: string }[];
+}
+
+/** Those of the entries that can be opened, in their order. Throws the last refusal where there are some and none can. */
+export function openEach(
+  ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'store'>,
+  entries: readonly FullEntry[],
+): OpenedMany {
+  const opened: OpenSnapshot[] = [];
+  const skipped: { id: string; why: string }[] = [];
+  let last: AppError | null = null;
+  for (const entry of entries) {
+    try {
+      opened.push(openEntry(ports, entry));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      last = error;
+      skipped.push({ id: entry.id, why: error.message });
+    }
+  }
+  if (opened.length === 0 && last !== null) throw last;
+  return { opened, skipped };
+}

@@ -19,6 +19,15 @@ export async function bytesOf(response: Response, most: number): Promise<Buffer>
   return Buffer.concat(chunks).subarray(0, most);
 }
 
+/** Undefined for what is no JSON. The error is dropped on purpose: V8's message quotes the text. */
+export function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a receiver of messages or pings says by itself with a status that promises success. */
 export interface Objection {
   /** Continues "the receiver ...". What it said is not quoted, but for a code of small letters. */
@@ -53,12 +62,7 @@ export function objectionIn(text: string): Objection | null {
 }
 
 function saysNo(text: string): boolean {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return false;
-  }
+  const json = jsonIn(text);
   if (typeof json !== 'object' || json === null) return false;
   const { error, ok, status, success } = json as Record<string, unknown>;
   if (ok === false || success === false || success === 'false') return true;

@@ -1,4 +1,4 @@
-import { textOf } from './answer-text.js';
+import { jsonIn, textOf } from './answer-text.js';
 import { AppError } from '../errors.js';
 
 export interface RestCall {
@@ -36,7 +36,7 @@ export async function callRest(call: RestCall, timeoutMs: number, fail: Unreacha
       redirect: 'manual',
       signal,
     });
-    return { status: response.status, headers: response.headers, json: parse(await textOf(response, MOST_BYTES)) };
+    return { status: response.status, headers: response.headers, json: jsonIn(await textOf(response, MOST_BYTES)) };
   } catch (cause) {
     if (signal.aborted) throw fail(`did not answer within ${timeoutMs} ms`);
     throw fail(`could not be reached (${networkCode(cause) ?? 'network error'})`, cause);
@@ -51,19 +51,14 @@ export function headerSafe(token: string, variable: string): string {
   });
 }
 
-/** The address of an API without a slash at its end. */
-export function apiUrl(text: string): string {
-  const url = new URL(text);
-  return url.origin + url.pathname.replace(/\/+$/, '');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The cause is dropped on purpose: V8's message quotes the text.
-    return undefined;
-  }
+/** The address of an API without a slash at its end. Fetch would refuse a user in it, and quote the password in its error. */
+export function apiUrl(text: string, variable: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isHttp = url !== null && /^https?:$/.test(url.protocol);
+  if (isHttp && url.username === '' && url.password === '') return url.origin + url.pathname.replace(/\/+$/, '');
+  throw new AppError('config', `${variable} is no http(s) URL without a user in it`, {
+    hint: `Set ${variable} to an address such as https://api.example.com; .env.example says whose.`,
+  });
 }
 
 /** The system's code of a failed fetch, such as `ECONNREFUSED`; null where there was no request at all. */

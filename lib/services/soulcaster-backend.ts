@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Backend } from '../ports/backend.js';
 import type { Clock } from '../ports/clock.js';
+import { jsonIn } from './answer-text.js';
+import { apiUrl } from './rest.js';
 import { withRetry, type RetryPolicy } from './retry.js';
 
 interface SoulcasterBackendOptions {
@@ -44,7 +46,7 @@ const statsSchema = z.object({
  * cannot be one.
  */
 export function soulcasterBackend(options: SoulcasterBackendOptions): Backend {
-  const base = options.url === null ? null : checkedUrl(options.url);
+  const base = options.url === null ? null : apiUrl(options.url, 'BACKEND_URL');
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const retry = options.retry ?? RETRY;
 
@@ -74,7 +76,7 @@ export function soulcasterBackend(options: SoulcasterBackendOptions): Backend {
       if (base === null) throw notConfigured();
       const url = `${base}/stats?${new URLSearchParams({ project_id: project }).toString()}`;
       const answer = await withRetry(options.clock, async () => accepted(await get(url, timeoutMs)), retry);
-      const stats = statsSchema.safeParse(parseJson(answer));
+      const stats = statsSchema.safeParse(jsonIn(answer.body));
       if (!stats.success) throw unavailable('The backend answered /stats with something other than its counts', false);
       const { total_feedback: feedback, total_clusters: clusters, by_source: bySource } = stats.data;
       return { feedback, clusters, bySource };
@@ -118,26 +120,8 @@ function accepted(answer: Answer): Answer {
 
 /** Any page may answer with 200: only the backend's own words count. */
 function isHealthy(answer: Answer): boolean {
-  const health = healthSchema.safeParse(parseJson(answer)).data;
+  const health = healthSchema.safeParse(jsonIn(answer.body)).data;
   return health !== undefined && WELL.has(health.status.toLowerCase()) && health.storage !== 'disconnected';
-}
-
-function parseJson({ body }: Answer): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-function checkedUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isHttp = url !== null && (url.protocol === 'https:' || url.protocol === 'http:');
-  // Fetch would refuse a user and a password in it, and quote them in its error.
-  if (isHttp && url.username === '' && url.password === '') return url.origin + url.pathname.replace(/\/+$/, '');
-  throw new AppError('config', 'The URL of the backend is no plain http(s) URL', {
-    hint: 'Set BACKEND_URL to where the Soulcaster backend runs, such as https://api.example.com, without a user in it.',
-  });
 }
 
 function notConfigured(): AppError {

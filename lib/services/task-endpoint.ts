@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { textOf } from './answer-text.js';
+import { jsonIn, textOf } from './answer-text.js';
 import { networkCode } from './rest.js';
 import type { DeploymentDoor, Knock, TaskEndpoint } from '../ports/task-endpoint.js';
 
@@ -42,7 +42,7 @@ function answerOf({ headers, status }: Response, url: string, text: string): Kno
   return {
     kind: 'answer',
     status,
-    problem: type.startsWith('application/problem+json') ? problemIn(text) : null,
+    problem: type.startsWith('application/problem+json') ? (problemSchema.safeParse(jsonIn(text)).data ?? null) : null,
     isPage: type.startsWith('text/html'),
     hostError:
       headers.get('x-vercel-error') ?? /\b(DEPLOYMENT_[A-Z_]+|FUNCTION_[A-Z_]+|NOT_FOUND)\b/.exec(text)?.[1] ?? null,
@@ -50,23 +50,6 @@ function answerOf({ headers, status }: Response, url: string, text: string): Kno
     headers: Object.fromEntries(headers),
     json: type.includes('json') ? jsonIn(text) : undefined,
   };
-}
-
-function problemIn(text: string): { code: string; detail: string } | null {
-  try {
-    return problemSchema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    // The cause is dropped: it would quote the body.
-    return null;
-  }
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function originOf(location: string | null, base: string): string | null {

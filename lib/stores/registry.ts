@@ -1,8 +1,22 @@
 import { z } from 'zod';
 import type { ObjectStore } from '../ports/store.js';
-import { fileKind } from './file/store.js';
-import type { StoreContext, StoreKind, StoreSettings, VariablePrefix } from './kind.js';
+import { fileStore } from './file/store.js';
+import { segmentProblem, type StoreContext, type StoreKind, type StoreSettings, type VariablePrefix } from './kind.js';
 import { s3Kind } from './s3/kind.js';
+
+/** A folder, by its absolute path without a slash at its end. */
+const fileKind = {
+  begin: 'file://',
+  form: 'file:///folder',
+  shape: {},
+  shared: {},
+  place(path) {
+    if (!path.startsWith('/')) return 'must be file:///folder, with an absolute path';
+    return segmentProblem(path.slice(1)) ?? { folder: path };
+  },
+  problems: () => [],
+  open: ({ folder }, _settings, { clock }) => fileStore({ folder, clock }),
+} as const satisfies StoreKind<{ readonly folder: string }>;
 
 const STORE_KINDS = [s3Kind, fileKind];
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
-import { errnoOf } from './errno.js';
+import { errnoOf, isDiskFull } from './errno.js';
 import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 
 /** A store that lasts as long as this process: its objects are files that nobody else can read. */
@@ -94,9 +94,8 @@ function under(objects: ReadonlyMap<string, Held>, prefix: string): StoredObject
 
 function rethrow(cause: unknown): never {
   const code = errnoOf(cause);
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
   throw new AppError(
-    isFull ? 'store-full' : 'store-unavailable',
+    isDiskFull(code) ? 'store-full' : 'store-unavailable',
     `The temporary folder ${tmpdir()} cannot be used (${code}). Nothing was written`,
     {
       hint: 'Make room there, or set TMPDIR to a folder with room for what the file holds, compressed.',

@@ -9,7 +9,7 @@ interface Needs {
   readonly store: ObjectStore;
 }
 
-export function isFull(error: unknown): error is AppError {
+export function isStoreFull(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'store-full';
 }
 
@@ -56,7 +56,7 @@ async function take(ports: Needs): Promise<RemovalLease | null> {
   try {
     return await takeRemovalLease(ports);
   } catch (error) {
-    if (isFull(error)) return null;
+    if (isStoreFull(error)) return null;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { ObjectStore } from '../../ports/store.js';
 import { runName } from '../../runs/records.js';
-import { isFull } from './late-lease.js';
+import { isStoreFull } from './late-lease.js';
 import type { StoredSnapshots } from './stored-snapshots.js';
 import { missingSnapshots } from './obsolete.js';
 import { objectsOf } from './remove.js';
@@ -37,7 +37,7 @@ async function fits(work: () => Promise<void>): Promise<boolean> {
     await work();
     return true;
   } catch (error) {
-    if (isFull(error)) return false;
+    if (isStoreFull(error)) return false;
     throw error;
   }
 }

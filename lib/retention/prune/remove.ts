@@ -5,7 +5,7 @@ import { demandPins } from '../../snapshot/pins.js';
 import { readTombstone, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { Decision } from '../policy.js';
 import type { ListedSnapshot } from './stored-snapshots.js';
-import { isFull, stillFull } from './late-lease.js';
+import { isStoreFull, stillFull } from './late-lease.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadRunSummaries, snapshotsInUse } from './runs.js';
 import type { Found, Sweeper } from './sweeper.js';
@@ -73,7 +73,7 @@ async function markAll(ports: RemovePorts, sweeper: Sweeper, batch: readonly Goi
     for (const each of batch) await markOne(ports, sweeper, each);
     return true;
   } catch (error) {
-    if (isFull(error)) return false;
+    if (isStoreFull(error)) return false;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Embedder, EmbedderLimits } from '../../ports/embedder.js';
 import { brokenAnswerError, refusalError, unavailableError } from './failures.js';
-import { callRest } from '../rest.js';
+import { callRest, headerSafe } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 
 export interface GeminiEmbedderOptions {
@@ -47,7 +47,7 @@ interface SizedRequest extends EmbedContentRequest {
 export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
   const { clock, model = DEFAULT_MODEL, dimensions = DEFAULT_DIMENSIONS, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   checkDimensions(dimensions);
-  const client = new GoogleGenerativeAI(checkedKey(options.apiKey)).getGenerativeModel(
+  const client = new GoogleGenerativeAI(headerSafe(options.apiKey, 'GEMINI_API_KEY')).getGenerativeModel(
     { model },
     options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl.replace(/\/+$/, '') },
   );
@@ -144,14 +144,6 @@ function checkDimensions(dimensions: number): void {
   if (Number.isInteger(dimensions) && dimensions >= DIMENSIONS.least && dimensions <= DIMENSIONS.most) return;
   throw new AppError('config', `Gemini has no embeddings of ${dimensions} dimensions`, {
     hint: 'Set EMBEDDING_DIMENSIONS to the dimension of the vector index, which is 128 to 3072; Soulcaster uses 768.',
-  });
-}
-
-function checkedKey(key: string): string {
-  // Fetch would refuse it as a header, and quote it in its error.
-  if (/^[\x21-\x7e]+$/.test(key)) return key;
-  throw new AppError('config', 'The API key for Gemini is empty or has spaces or line ends in it', {
-    hint: 'Copy GEMINI_API_KEY again from Google AI Studio, without quotes or a line end.',
   });
 }
 

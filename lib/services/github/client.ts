@@ -32,7 +32,7 @@ const repositorySchema = z.object({ permissions: z.object({ push: z.boolean() })
  * /rest/apps/oauth-applications#check-a-token, /apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
  */
 export function githubRest(options: GitHubOptions): GitHub {
-  const base = apiUrl(options.url);
+  const base = apiUrl(options.url, 'GITHUB_API_URL');
   const { clock, retry = RETRY, timeoutMs = TIMEOUT_MS } = options;
   /** `accepts` are statuses that are answers, and no refusal. */
   const call = (rest: Omit<RestCall, 'url'> & { readonly path: string }, accepts: readonly number[]) =>

@@ -4,6 +4,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { UpstashAccount } from '../../ports/upstash-account.js';
 import { toBackups, toDatabase, toDatabases, toRestToken } from './answers.js';
 import { refusalOf, unavailable } from './failures.js';
+import { apiUrl } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 
 export interface UpstashDeveloperOptions {
@@ -99,7 +100,7 @@ async function accepted(send: Send, call: Call, clock: Clock): Promise<Developer
 type Send = (call: Call) => Promise<DeveloperAnswer>;
 
 function sender({ url, email, apiKey, timeoutMs = TIMEOUT_MS }: UpstashDeveloperOptions): Send {
-  const base = checkedUrl(url);
+  const base = apiUrl(url, 'UPSTASH_API_URL');
   const authorization = `Basic ${Buffer.from(`${email}:${apiKey}`).toString('base64')}`;
   return async ({ method, path, body, query }) => {
     const signal = AbortSignal.timeout(timeoutMs);
@@ -130,14 +131,5 @@ function segment(id: string): string {
   if (id !== '' && !/^\.+$/.test(id)) return encodeURIComponent(id);
   throw new AppError('usage', 'An id is empty or of dots alone', {
     hint: 'Give the id of the database, and of the backup, as `npx soulcaster-backup upstash backups list --env-file .env` shows them.',
-  });
-}
-
-function checkedUrl(text: string): string {
-  const url = new URL(text);
-  // Fetch would refuse a user and a password in it, and quote them in its error.
-  if (url.username === '' && url.password === '') return url.origin + url.pathname.replace(/\/+$/, '');
-  throw new AppError('config', 'UPSTASH_API_URL has a user in it', {
-    hint: 'Leave UPSTASH_API_URL out; user and key come from UPSTASH_EMAIL and UPSTASH_API_KEY.',
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ProviderBackup, ProviderDatabase } from '../../ports/upstash-account.js';
+import { jsonIn } from '../answer-text.js';
 import { foreign } from './failures.js';
 
 /** Where a database's `endpoint` is only its name, this follows. */
@@ -32,27 +33,27 @@ const databaseSchema = z.object({
 
 /** Source: the schema Backup of upstash.com/docs/devops/developer-api (openapi.yml). */
 export function toBackups(text: string): ProviderBackup[] {
-  const backups = z.array(backupSchema).safeParse(parse(text));
+  const backups = z.array(backupSchema).safeParse(jsonIn(text));
   if (!backups.success) throw foreign();
   return backups.data.map(toBackup).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
 }
 
 /** Source: the schema Database of the same. */
 export function toDatabase(text: string): ProviderDatabase {
-  const database = databaseSchema.safeParse(parse(text));
+  const database = databaseSchema.safeParse(jsonIn(text));
   if (!database.success) throw foreign();
   return toProviderDatabase(database.data);
 }
 
 /** Source: the same page's list of databases, which has the schema Database for each. */
 export function toDatabases(text: string): ProviderDatabase[] {
-  const databases = z.array(databaseSchema).safeParse(parse(text));
+  const databases = z.array(databaseSchema).safeParse(jsonIn(text));
   if (!databases.success) throw foreign();
   return databases.data.map(toProviderDatabase);
 }
 
 export function toRestToken(text: string): string {
-  const database = z.object({ rest_token: z.string().min(1) }).safeParse(parse(text));
+  const database = z.object({ rest_token: z.string().min(1) }).safeParse(jsonIn(text));
   if (!database.success) throw foreign();
   return database.data.rest_token;
 }
@@ -84,13 +85,4 @@ function toBackup(raw: z.infer<typeof backupSchema>): ProviderBackup {
 
 function toState(text: string): ProviderBackup['state'] {
   return text === 'pending' || text === 'completed' || text === 'failed' ? text : 'unknown';
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The error is dropped on purpose: it quotes the text.
-    return undefined;
-  }
 }

@@ -7,7 +7,8 @@ import type { StoredVector, VectorIndex } from '../../ports/vector-index.js';
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry.js';
 import { toInfo, toMatches, toPage, toVectors } from './answers.js';
 import { callerError, NamespaceMissing } from './failures.js';
-import { checkedToken, checkedUrl, vectorRequester } from './requester.js';
+import { apiUrl, headerSafe } from '../rest.js';
+import { vectorRequester } from './requester.js';
 
 export interface UpstashVectorOptions {
   /** `UPSTASH_VECTOR_REST_URL`: https://..., or http:// for a stand-in. */
@@ -41,8 +42,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 export function upstashVector(options: UpstashVectorOptions): VectorIndex {
   const index = new Index(
     vectorRequester({
-      url: checkedUrl(options.url),
-      token: checkedToken(options.token),
+      url: apiUrl(options.url, 'UPSTASH_VECTOR_REST_URL'),
+      token: headerSafe(options.token, 'UPSTASH_VECTOR_REST_TOKEN'),
       clock: options.clock,
       retry: options.retry ?? DEFAULT_RETRY,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,

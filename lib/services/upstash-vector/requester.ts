@@ -1,9 +1,9 @@
 import { isAscii } from 'node:buffer';
 import type { Requester } from '@upstash/vector';
-import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import { parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
-import { bytesOf } from '../answer-text.js';
+import { bytesOf, jsonIn } from '../answer-text.js';
+import { networkCode } from '../rest.js';
 import { emptyAnswerError, refusalError, unavailableError } from './failures.js';
 
 interface RequesterOptions {
@@ -69,7 +69,7 @@ async function exchange({ url, token, timeoutMs }: RequesterOptions, path: strin
     return { status, retryAfter: headers.get('retry-after'), body: decoded(await bytesOf(response, MOST_BYTES)) };
   } catch (cause) {
     if (signal.aborted) throw unavailableError(`Upstash Vector did not answer within ${timeoutMs} ms`);
-    throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause)})`, { cause });
+    throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause) ?? 'network error'})`, { cause });
   }
 }
 
@@ -79,35 +79,6 @@ function decoded(bytes: Buffer): string {
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
-  } catch {
-    // The cause is dropped on purpose: V8's message quotes the text.
-    return {};
-  }
-}
-
-/** The system's code, such as `ECONNREFUSED`. */
-function networkCode(error: unknown): string {
-  const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
-  return typeof code === 'string' ? code : 'network error';
-}
-
-export function checkedUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) {
-    return url.origin + url.pathname.replace(/\/+$/, '');
-  }
-  throw new AppError('config', 'The URL of the Upstash Vector index is no http(s) URL', {
-    hint: 'Set UPSTASH_VECTOR_REST_URL to the REST URL in the Upstash console (https://...-vector.upstash.io).',
-  });
-}
-
-export function checkedToken(token: string): string {
-  // Fetch would refuse it as a header, and quote it in its error.
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new AppError('config', 'The token of the Upstash Vector index is empty or has spaces or line ends in it', {
-    hint: 'Copy UPSTASH_VECTOR_REST_TOKEN again from the Upstash console, without quotes or a line end.',
-  });
+  const parsed = jsonIn(text);
+  return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
 }

@@ -125,7 +125,7 @@ export function vercelRest(options: VercelOptions): {
 
 /** `accepts` are statuses besides 2xx that are no failure. */
 function vercelCall(options: VercelOptions) {
-  const base = apiUrl(options.url);
+  const base = apiUrl(options.url, 'VERCEL_API_URL');
   const authorization = `Bearer ${headerSafe(options.token, 'VERCEL_API_TOKEN')}`;
   const { clock, team, timeoutMs = TIMEOUT_MS } = options;
 

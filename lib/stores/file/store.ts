@@ -10,7 +10,6 @@ import { disk } from './disk.js';
 import { errnoOf, fileError, withFileErrors } from './errors.js';
 import { withNameLock } from './lock.js';
 import { checkFolder, checkName, checkPrefix, largestObject, NOT_READ, isObjectName } from '../names.js';
-import { segmentProblem, type StoreKind } from '../kind.js';
 
 /** `@` is not in the alphabet of names, so this folder can never hide an object nor be listed as one. */
 const WORKSHOP = '@work';
@@ -138,20 +137,6 @@ async function readUnless(absent: readonly string[], path: string): Promise<Stor
 function etagOf(body: Uint8Array): string {
   return createHash('sha256').update(body).digest('hex');
 }
-
-/** A folder, by its absolute path without a slash at its end. */
-export const fileKind = {
-  begin: 'file://',
-  form: 'file:///folder',
-  shape: {},
-  shared: {},
-  place(path) {
-    if (!path.startsWith('/')) return 'must be file:///folder, with an absolute path';
-    return segmentProblem(path.slice(1)) ?? { folder: path };
-  },
-  problems: () => [],
-  open: ({ folder }, _settings, { clock }) => fileStore({ folder, clock }),
-} as const satisfies StoreKind<{ readonly folder: string }>;
 
 /** The objects under `root` whose names start with `prefix`, in byte order of their full names. */
 async function* walkObjects(root: string, prefix: string): AsyncGenerator<StoredObject> {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
-import { errnoOf } from '../errno.js';
+import { errnoOf, isDiskFull } from '../errno.js';
 import type { Encryptor } from '../../ports/encryptor.js';
 
 export interface Written {
@@ -79,14 +79,14 @@ function streamError(error: unknown): unknown {
       cause: error,
     });
   if (error instanceof AppError || !/^E[A-Z]+$/.test(code)) return error;
-  return new AppError(isFull(code) ? 'store-full' : 'store-denied', `The standard output cannot be written (${code})`, {
-    hint: 'What it took is not whole: make room behind it and export again, or write into a file elsewhere.',
-    cause: error,
-  });
-}
-
-function isFull(code: string): boolean {
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+  return new AppError(
+    isDiskFull(code) ? 'store-full' : 'store-denied',
+    `The standard output cannot be written (${code})`,
+    {
+      hint: 'What it took is not whole: make room behind it and export again, or write into a file elsewhere.',
+      cause: error,
+    },
+  );
 }
 
 async function* wrapped(
@@ -178,10 +178,10 @@ function fileError(path: string, error: unknown): unknown {
   const code = errnoOf(error);
   if (error instanceof AppError || !/^E[A-Z]+$/.test(code)) return error;
   return new AppError(
-    isFull(code) ? 'store-full' : 'store-denied',
+    isDiskFull(code) ? 'store-full' : 'store-denied',
     `The file ${JSON.stringify(path)} cannot be written (${code}). Nothing was left`,
     {
-      hint: isFull(code)
+      hint: isDiskFull(code)
         ? 'Make room on that disk, or write to another one.'
         : 'Check that the folder is there and may be written to.',
       cause: error,
