@@ -7,7 +7,7 @@ import { startQstash, type Qstash, type QstashOptions } from '../qstash/index.js
 import { startGemini, type Gemini, type GeminiOptions } from '../gemini/index.js';
 import { startRedisServer } from '../redis-server.js';
 import { startUpstashRedis, type UpstashRedisOptions, type UpstashRedisStandIn } from '../upstash-redis/index.js';
-import { functionVariables } from '../../lib/app/config/of-functions.js';
+import { functionVariables } from '../../lib/app/config/names.js';
 import { startUpstashVector, type UpstashVectorOptions, type UpstashVectorStandIn } from '../upstash-vector/index.js';
 import { checkPorts, isPortTaken, portTaken } from './ports.js';
 import { newSecrets, type StackSecrets } from './secrets.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { functionVariables } from '../../lib/app/config/of-functions.js';
+import { functionVariables } from '../../lib/app/config/names.js';
 import { openDoor, type Door } from '../door.js';
 import type { FunctionHost } from '../function-host/index.js';
 import type { Gemini } from '../gemini/index.js';

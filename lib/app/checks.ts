@@ -1,5 +1,5 @@
 import { knownVariables, loadConfig, problemOfSection, targetNames, type Environment, type Section } from './config.js';
-import { misspeltVariables } from './config/misspelt.js';
+import { misspeltVariables } from './config/names.js';
 import {
   connect,
   connectAlertHost,

@@ -1,6 +1,6 @@
 import { quoted } from '../restore/scope-words.js';
 import { loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
-import { functionVariables } from '../app/config/of-functions.js';
+import { functionVariables } from '../app/config/names.js';
 import { connect, connectSchedules, guardScheduleOf } from '../app/connect.js';
 import { alertRules } from '../app/settings.js';
 import { AppError, exitCodeOf } from '../errors.js';

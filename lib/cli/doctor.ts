@@ -1,7 +1,7 @@
 import type { Environment } from '../app/config.js';
 import { AppError, toAppError } from '../errors.js';
 import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
-import { functionVariables } from '../app/config/of-functions.js';
+import { functionVariables } from '../app/config/names.js';
 import { connect, connectDoor, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
 import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';

@@ -1,4 +1,4 @@
-import { envLine } from '../app/config/env-file-text.js';
+import { envLine } from '../app/config/env-file.js';
 import { generateAgeIdentity, generateSigningKey } from '../app/connect/keys.js';
 import { CALLERS_SECRETS, identityFileText, newSecret } from '../setup/secrets.js';
 import type { Context } from './context.js';

@@ -14,11 +14,10 @@ import { runRows, runTable } from './output/run-views.js';
 import { facts } from './output/table.js';
 import { planOf, reportOf } from './reindex/result.js';
 import { planText, reportText } from './reindex/view.js';
-import { finish } from './restore/ending.js';
+import { finish, openResult } from './restore/ending.js';
 import { planView } from './restore/plan-view.js';
 import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
-import { openResult } from './restore/open-result.js';
 import { undoOf, type Undo } from './restore/undo.js';
 import { follow } from './follow.js';
 

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { functionDeadline, storeApp, type FullApp, type StoreApp } from '../app/app.js';
 import { environment, loadConfig, problemOfSection, type Environment, type Section } from '../app/config.js';
-import { functionVariables } from '../app/config/of-functions.js';
+import { functionVariables } from '../app/config/names.js';
 import { connect, functionLog } from '../app/connect.js';
 import { AppError } from '../errors.js';
 import { tellUnusable, watchedApp } from '../app/guard-app.js';

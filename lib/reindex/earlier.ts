@@ -3,9 +3,8 @@ import { taskResults } from '../runs/markers.js';
 import { loadRun } from '../runs/records.js';
 import { z } from 'zod';
 import { batchNumbers, loadNumbered } from './batches.js';
-import type { EmbedResult } from './embed-task.js';
+import { type EmbedResult, loadPartial } from './embed-task.js';
 import type { Print } from './embed/prints.js';
-import { loadPartial } from './partial.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 
 /** What an earlier run embedded, by project and item. */

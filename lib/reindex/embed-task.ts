@@ -1,4 +1,5 @@
-import type { Json } from '../json.js';
+import { z } from 'zod';
+import { type Json, decodeJson, encodeJson } from '../json.js';
 import type { RunRecord, Turn } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import { readBatch } from './batches.js';
@@ -6,9 +7,9 @@ import { inputOf, stateOf, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { placeItems } from './embed/place.js';
 import type { Print } from './embed/prints.js';
-import { NOTHING_SPENT, type ReindexInput, type Spent } from './model.js';
-import { loadPartial, savePartial } from './partial.js';
+import { NOTHING_SPENT, type ReindexInput, type Spent, SKIP_REASONS } from './model.js';
 import { unlessRefused } from './refusal.js';
+import type { ObjectStore } from '../ports/store.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type EmbedResult = { readonly prints: readonly Print[]; readonly spent: Spent };
@@ -62,4 +63,40 @@ export async function holdLocks(
 export function lockedProjects({ beside }: ReindexInput, { projects }: ReindexCheckpoint): string[] {
   if (beside !== null) return [];
   return projects.map(({ project }) => project).filter((project) => project !== '');
+}
+
+const partialSchema = z.object({
+  prints: z.array(z.union([z.null(), z.string(), z.tuple([z.string(), z.enum(SKIP_REASONS)])])),
+});
+
+/**
+ * What a batch came to before a rate limit ended its try: the next try embeds the rest alone. Otherwise a batch that is
+ * larger than the limit of a whole minute would never come to its end.
+ */
+export async function loadPartial(
+  store: ObjectStore,
+  run: string,
+  kind: 'embed' | 'late',
+  task: number,
+): Promise<readonly Print[]> {
+  const found = await store.read(partialName(run, kind, task));
+  return found === null ? [] : (partialSchema.safeParse(decodeJson(found.body)).data?.prints ?? []);
+}
+
+export async function savePartial(
+  store: ObjectStore,
+  run: string,
+  kind: 'embed' | 'late',
+  task: number,
+  prints: readonly Print[],
+): Promise<void> {
+  const name = partialName(run, kind, task);
+  const body = encodeJson({ prints });
+  const found = await store.read(name);
+  // Whoever loses to another try of the same task loses only the texts that both have embedded.
+  await (found === null ? store.create(name, body) : store.swap(name, body, found.etag));
+}
+
+function partialName(run: string, kind: 'embed' | 'late', task: number): string {
+  return `runs/${run}/partial/${kind}-${String(task).padStart(6, '0')}.json`;
 }

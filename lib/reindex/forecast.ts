@@ -1,7 +1,8 @@
 import { AppError } from '../errors.js';
-import type { EmbedderLimits } from '../ports/embedder.js';
+import type { EmbedderLimits, Embedder } from '../ports/embedder.js';
 import { reindexCommand } from './commands.js';
 import type { ReindexInput } from './model.js';
+import { CHARACTERS_A_TOKEN } from './context.js';
 
 /** What the embedder and the index allow. */
 export interface Limits extends EmbedderLimits {
@@ -96,4 +97,17 @@ function limitWords(name: LimitName, limit: number | null): string {
 
 function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
+}
+
+interface Estimate {
+  readonly tokens: number;
+  /** Null where the price of the model is not known. */
+  readonly estimatedUsd: number | null;
+}
+
+/** What embedding this many characters takes; an estimate, since the service does not say what it counted. */
+export function estimate({ usdPerMillionTokens }: Pick<Embedder, 'usdPerMillionTokens'>, characters: number): Estimate {
+  const tokens = Math.ceil(characters / CHARACTERS_A_TOKEN);
+  if (usdPerMillionTokens === null) return { tokens, estimatedUsd: null };
+  return { tokens, estimatedUsd: Number(((tokens * usdPerMillionTokens) / 1_000_000).toFixed(6)) };
 }

@@ -24,7 +24,7 @@ import {
 import { batchSize, textTokens, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { endDryRun, weighProject } from './dry-run.js';
 import { embeddedBy, projectsLeft, type Earlier } from './earlier.js';
-import { lockedProjects } from './embed-task.js';
+import { lockedProjects, savePartial } from './embed-task.js';
 import { hasMetadata } from './embed/prints.js';
 import { readClusters } from './find/clusters.js';
 import { loadFound, of, type Found, type FoundProject } from './find/found.js';
@@ -33,7 +33,6 @@ import { readItems } from './items.js';
 import { itemsOnly, MOST_NAMED, type Conflict, type ItemRef, type ReindexInput, type Skipped } from './model.js';
 import { refuseMixture, refuseUntold, sampleModel } from './index-model.js';
 import { idsIn, namespacesOf } from './namespace.js';
-import { savePartial } from './partial.js';
 import { unlessRefused } from './refusal.js';
 
 /** Cuts the items of each project into batches, one project after the other; a dry run only counts and ends here. */

@@ -7,7 +7,7 @@ import { retryCommand } from './commands.js';
 import { labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
 import { addSpent, isRefusal, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
-import { estimate } from './price.js';
+import { estimate } from './forecast.js';
 import { embeddingSpent, reconciled } from './results.js';
 
 interface Totals {

@@ -1,9 +1,8 @@
 import { useCallback } from 'preact/hooks';
-import { CancelRun } from '../parts/cancel-run.js';
+import { CancelRun, RunProgress } from '../parts/live-run.js';
 import { Badge } from '../parts/badge.js';
 import { Command } from '../parts/command.js';
 import { Facts, type Fact } from '../parts/facts.js';
-import { RunProgress } from '../parts/live-run.js';
 import { Outcome } from '../parts/outcome.js';
 import { ProjectLink } from '../parts/project-link.js';
 import { Fed, Panel } from '../parts/panel.js';

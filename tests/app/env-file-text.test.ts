@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
-import { changedEnvFile, envLine } from '../../lib/app/config/env-file-text.js';
-import { parseEnvFile } from '../../lib/app/config/env-file.js';
+import { changedEnvFile, envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
 import { AppError } from '../../lib/errors.js';
 
 /** Values of the characters that grammars trip over, and of any others. */

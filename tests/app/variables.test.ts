@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { knownVariables, loadConfig, loadTarget, type Environment, type Section } from '../../lib/app/config.js';
-import { misspeltVariables } from '../../lib/app/config/misspelt.js';
+import { misspeltVariables } from '../../lib/app/config/names.js';
 
 const GOOD = 'a-good-secret-of-32-characters-xx';
 const QUEUE: Environment = {

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { envLine } from '../../lib/app/config/env-file-text.js';
-import { parseEnvFile } from '../../lib/app/config/env-file.js';
+import { envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
 import { cli, cliJson, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;

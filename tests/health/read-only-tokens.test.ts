@@ -4,7 +4,7 @@ import type { Environment } from '../../lib/app/config.js';
 import { generateAgeIdentity, generateSigningKey } from '../../lib/app/connect/keys.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { systemClock } from '../../lib/services/clock.js';
-import { ACL_COMMAND } from '../../lib/setup/acl.js';
+import { ACL_COMMAND } from '../../lib/setup/policies.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { startUpstashVector } from '../../dev/upstash-vector/index.js';
 import { startTestDatabase } from '../support/test-database.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { deploymentDoor } from '../../lib/services/task-endpoint.js';
-import { functionVariables } from '../../lib/app/config/of-functions.js';
+import { functionVariables } from '../../lib/app/config/names.js';
 import { signWebhook } from '../../lib/app/connect.js';
 import { deploymentOf } from '../../lib/app/connect/database.js';
 import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';

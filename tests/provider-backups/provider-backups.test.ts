@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createBackup } from '../../lib/provider-backups/create.js';
-import { switchDaily, removeBackup } from '../../lib/provider-backups/backups.js';
+import { createBackup, switchDaily, removeBackup } from '../../lib/provider-backups/backups.js';
 import { ID, openProviderRig, type ProviderRig } from './provider-rig.js';
 
 let rig: ProviderRig;

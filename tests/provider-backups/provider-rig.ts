@@ -1,6 +1,6 @@
 import { upstashDeveloper } from '../../lib/services/upstash-developer/account.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
-import { createBackup } from '../../lib/provider-backups/create.js';
+import { createBackup } from '../../lib/provider-backups/backups.js';
 import { planRestore, type ProviderRestorePlan } from '../../lib/provider-backups/plan.js';
 import type { PerformPorts } from '../../lib/provider-backups/restore.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';

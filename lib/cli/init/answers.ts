@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { type CANCEL_SYMBOL, confirm, isCancel, password, select, text as line } from '@clack/prompts';
 import { knownVariables, problemOfValue, type Environment } from '../../app/config.js';
-import { misspeltVariables } from '../../app/config/misspelt.js';
+import { misspeltVariables } from '../../app/config/names.js';
 import { AppError, toAppError } from '../../errors.js';
 import { isSecretName, printable } from '../output/redact.js';
 import type { Asker } from '../../setup/model.js';

@@ -1,4 +1,4 @@
-import { changedEnvFile, envLine } from '../../app/config/env-file-text.js';
+import { changedEnvFile, envLine } from '../../app/config/env-file.js';
 import type { Service, Values } from '../../setup/model.js';
 import { SERVICES, variablesOf } from '../../setup/services.js';
 import { isSecretName } from '../output/redact.js';

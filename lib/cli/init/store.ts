@@ -7,12 +7,19 @@ import { AppError } from '../../errors.js';
 import { storeChecks } from '../../health/checks/store.js';
 import { probeConditionalWrites } from '../../health/probe-store.js';
 import { bucketSetup, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
-import { bucketPolicy, iamPolicy, r2TokenPolicy, trustPolicy } from '../../setup/policies.js';
+import {
+  bucketPolicy,
+  iamPolicy,
+  r2TokenPolicy,
+  trustPolicy,
+  ACL_COMMAND,
+  ACL_TOKEN_COMMAND,
+  aclChecks,
+} from '../../setup/policies.js';
 import type { Context } from '../context.js';
 import { report } from '../doctor.js';
 import { randomUUID } from 'node:crypto';
 import { redisChecks } from '../../health/checks/redis.js';
-import { ACL_COMMAND, ACL_TOKEN_COMMAND, aclChecks } from '../../setup/acl.js';
 
 export interface StoreOptions {
   /** Folder for the policies. */

@@ -9,11 +9,10 @@ import { carryOutReading } from '../in-memory.js';
 import type { Context } from '../context.js';
 import { prompt } from './prompt.js';
 import { scopeWords, targetWords } from './words.js';
-import { finish } from './ending.js';
+import { finish, openResult } from './ending.js';
 import { errorOf } from './failure.js';
 import { changesAnything, planView } from './plan-view.js';
 import { dryRunResult, type DryRunResult } from '../../restore/result.js';
-import { openResult } from './open-result.js';
 
 /** The program; `inMemory`: one that writes nothing into the store. */
 export type OpenApp = (inMemory: boolean) => FullApp;

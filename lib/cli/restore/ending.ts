@@ -1,9 +1,14 @@
-import { deploymentOf } from '../../app/connect/database.js';
+import { deploymentOf, hostOf } from '../../app/connect/database.js';
 import { exitCodeOf, type AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { errorDocument, explain } from '../output/report-error.js';
-import { fieldsOf } from '../../restore/result.js';
+import { fieldsOf, dryRunResult, restoredResult } from '../../restore/result.js';
+import type { Environment } from '../../app/config.js';
+import type { Json } from '../../json.js';
+import type { Encryptor } from '../../ports/encryptor.js';
+import type { LedgerKey } from '../../snapshot/manifest.js';
+import { openNames } from '../../snapshot/ledger.js';
 
 /** Ends a command with what its run came to: the error, the one JSON document, and the exit code. */
 export function finish(context: Context, run: RunRecord, error: AppError | null, more: object = {}): number {
@@ -17,4 +22,29 @@ export function finish(context: Context, run: RunRecord, error: AppError | null,
     error: error === null ? null : errorDocument(error).error,
   });
   return error === null ? 0 : exitCodeOf(error.code);
+}
+
+/** The result with the host of its target, and the names of keys opened that the encryptor's identity fits. */
+export async function openResult(env: Environment, encryptor: Encryptor, result: Json): Promise<Json> {
+  const parsed = dryRunResult(result);
+  if (parsed === null) return result;
+  const { names, plan, target } = parsed;
+  const proof = restoredResult(result)?.proof;
+  return {
+    ...fieldsOf(result),
+    names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
+    plan: { ...plan, examples: await opened(encryptor, plan.examples) },
+    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(encryptor, proof.examples) } }),
+  };
+}
+
+async function opened<T extends { readonly key: LedgerKey }>(
+  encryptor: Encryptor,
+  examples: readonly T[],
+): Promise<T[]> {
+  const names = await openNames(
+    encryptor,
+    examples.map(({ key }) => ({ key, reason: '' })),
+  );
+  return examples.map((example, at) => ({ ...example, key: names[at]?.key ?? example.key }));
 }

@@ -1,5 +1,4 @@
-import { createBackup } from '../../provider-backups/create.js';
-import { nameable, removeBackup, switchDaily } from '../../provider-backups/backups.js';
+import { createBackup, nameable, removeBackup, switchDaily } from '../../provider-backups/backups.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
 import { openAccount, ageOf, backupDocument, backupTable, sizeOf, timeOf } from './views.js';

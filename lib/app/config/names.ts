@@ -1,3 +1,5 @@
+import { knownVariables, type Environment } from '../config.js';
+
 /** Names that only this program uses begin so: one of them that it does not know is a mistake. */
 const OURS = /^(BACKUP|RETENTION|RESTORE|REPLICA|REINDEX|DRILL|SOULCASTER|EMBEDDING)_/;
 /** This many letters may differ; more in longer names would find words that only look alike. */
@@ -62,4 +64,17 @@ function editDistance(first: string, second: string): number {
 
 function printable(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Variables for an operator's machine: no function reads them, or none is to have them. */
+const OPERATORS =
+  /^(BACKUP_AGE_IDENTITY(_FILE)?|UPSTASH_(EMAIL|API_KEY|API_URL|REDIS_ID)|VERCEL_.*|SOULCASTER_.*|AWS_PROFILE|DEBUG|S3_SESSION_TOKEN|REPLICA_S3_SESSION_TOKEN)$/;
+
+/** What the functions are to have, by name. */
+export function functionVariables(env: Environment): Record<string, string> {
+  const known = knownVariables();
+  const isOurs = (name: string): boolean => (known.has(name) || TARGET.test(name)) && !OPERATORS.test(name);
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (isOurs(name) && (value ?? '') !== '' ? [[name, value ?? '']] : [])),
+  );
 }
