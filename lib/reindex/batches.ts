@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { AppError } from '../errors.js';
-import { readKnown } from '../control/read-known.js';
+import { readKnown } from '../control/object.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
 import type { Ranges, ReindexCheckpoint } from './checkpoint.js';

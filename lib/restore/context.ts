@@ -1,5 +1,6 @@
-import { AppError } from '../errors.js';
-import type { Backend, Log, RedisPort } from '../ports/index.js';
+import { isUtf8 } from 'node:buffer';
+import { AppError, toAppError } from '../errors.js';
+import type { Backend, Log } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
 import { boundManifest } from '../snapshot/bound-manifest.js';
 import type { OtherErasures } from '../snapshot/erasures.js';
@@ -8,11 +9,11 @@ import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, UNNAMED_PROJECT, type RestoreCheckpoint } from './checkpoint.js';
 import { erasedKeys, type ErasedKeys } from './erased.js';
 import type { ExpiryPlan } from './expiry.js';
-import { metered } from './metered.js';
 import type { RestoreInput, Scope, VectorScope } from './model.js';
 import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
 import { aheadOf } from './target-clock.js';
 import type { StartPorts } from './start.js';
+import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
@@ -121,4 +122,37 @@ export type Spent = { readonly commands: number; readonly requests: number };
 
 export function addSpent(a: Spent, b: Spent): Spent {
   return { commands: a.commands + b.commands, requests: a.requests + b.requests };
+}
+
+/**
+ * The same database with a separate count: the port's counts all that the tasks beside this one send as well. What is
+ * sent again after a fault counts once. `usage` has its own requests and commands; its bytes are those of the port.
+ * Once `signal` is aborted nothing is sent any more, and its reason is thrown: whoever lost the lease, or was cancelled,
+ * must not write, whatever it is at.
+ */
+function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
+  let requests = 0;
+  let commands = 0;
+  const count = (batch: readonly RedisCommand[]): void => {
+    if (signal.aborted) throw toAppError(signal.reason);
+    requests += 1;
+    for (const command of batch) commands += command.some(isBinary) ? 2 : 1;
+  };
+  return {
+    host: redis.host,
+    async pipeline(batch) {
+      count(batch);
+      return redis.pipeline(batch);
+    },
+    async transaction(batch: readonly RedisCommand[], form?: 'wire') {
+      count(batch);
+      return redis.transaction(batch, form) as Promise<RedisReply[]>;
+    },
+    usage: () => ({ ...redis.usage(), requests, commands }),
+  };
+}
+
+/** Such a command goes as a script with the command inside, and both are billed. */
+function isBinary(argument: RedisCommand[number]): boolean {
+  return typeof argument === 'object' && !isUtf8(argument);
 }

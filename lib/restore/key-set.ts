@@ -1,6 +1,5 @@
 import { AppError } from '../errors.js';
-import { readKnown } from '../control/read-known.js';
-import { overwriteObject } from '../control/write-object.js';
+import { readKnown, overwriteObject } from '../control/object.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';

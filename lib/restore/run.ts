@@ -1,14 +1,12 @@
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
-import { abilitiesStep } from './abilities-step.js';
 import { checkTask, condemnStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
 import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
-import { liveStep } from './live.js';
+import { liveStep, isKnownEarly } from './live.js';
 import { openStep } from './open.js';
-import { demandAnother } from './another.js';
 import { removeMark } from './drill/scratch.js';
 import { enter, RESTORE_WORDS } from './phases.js';
 import { planTask, recordsOf } from './plan-task.js';
@@ -22,9 +20,14 @@ import { markUnfinished } from './unfinished.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { placeStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
-import { whileOurs } from './while-ours.js';
 import { writeTask } from './write-task.js';
 import { named } from './write/refusal.js';
+import { probeAbilities } from './abilities.js';
+import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import { AppError } from '../errors.js';
+import { absentKey, holdsKey } from '../redis/absent-key.js';
+import { runOne } from '../redis/run-one.js';
+import type { RestoreInput } from './model.js';
 
 /**
  * The run that restores: check every part, plan, save what is there, lock, write, remove, prove, report. Nothing is
@@ -115,4 +118,59 @@ async function writtenStep(ports: RestorePorts, attempt: Attempt): Promise<StepO
 
 function partsDone(run: RunRecord, done: number): Progress {
   return { done, total: run.tasks, unit: 'parts', bytes: 0 };
+}
+
+/** Asks the target before the plan is made, so that the plan can say what cannot be written. */
+async function abilitiesStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const { input, redis, state } = await openContext(ports, attempt.run, attempt.signal);
+  const before = redis.usage();
+  const abilities = await probeAbilities(redis);
+  const spent = addSpent(state.spent, spentSince(redis, before));
+  return enter(isKnownEarly(input) ? 'live' : 'place', { ...state, abilities, spent }, 0, ports.clock.now());
+}
+
+/**
+ * The same ports, whose databases are asked and written only while the run is known to be ours (`Attempt.confirm`). A process
+ * that stood still, or whose run was ended elsewhere, would otherwise write on into what another restore has proven since.
+ */
+function whileOurs<P extends { redisOf(target: string | null): RedisPort }>(
+  ports: P,
+  { confirm }: Pick<Attempt, 'confirm'>,
+): P {
+  const held = (redis: RedisPort): RedisPort => ({
+    host: redis.host,
+    pipeline: (commands) => confirm().then(() => redis.pipeline(commands)),
+    async transaction(commands: readonly RedisCommand[], form?: 'wire') {
+      await confirm();
+      return redis.transaction(commands, form) as Promise<RedisReply[]>;
+    },
+    usage: () => redis.usage(),
+  });
+  return { ...ports, redisOf: (target: string | null) => held(ports.redisOf(target)) };
+}
+
+/** For how long the key may stay that a restore which died has tried its target with, in milliseconds. */
+const PROBE_MS = 60_000;
+
+/**
+ * Throws `usage` for a target that is the protected database by another name: what is set in the one is there in the other. Where
+ * the protected one does not answer, which is what targets are for, it cannot be told.
+ */
+async function demandAnother(ports: RestorePorts, { target, trigger }: RestoreInput): Promise<void> {
+  if (target === null || trigger === 'drill') return;
+  const [there, own] = [ports.redisOf(target), ports.redisOf(null)];
+  const key = absentKey();
+  // A target that takes no writes says so later, in the words of what was to be written; so does what fails here.
+  const quietly = () => undefined;
+  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(quietly);
+  const isSame = await holdsKey(own, key);
+  await runOne(there, (sdk) => sdk.del(key)).catch(quietly);
+  if (!isSame) return;
+  throw new AppError(
+    'usage',
+    `Target ${target} is the very database that is backed up, by another name: ${there.host}. Nothing was written`,
+    {
+      hint: 'Leave the target out to restore into it, or set the variables of the target to another database.',
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ignoredObjectsIn } from '../control/authenticated-store.js';
-import { updateObject } from '../control/write-object.js';
+import { updateObject } from '../control/object.js';
 import { AppError, toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { Encryptor } from '../ports/encryptor.js';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { readKnown } from '../control/read-known.js';
-import { overwriteObject } from '../control/write-object.js';
+import { readKnown, overwriteObject } from '../control/object.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { verificationName } from './names.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { updateObject } from '../control/write-object.js';
+import { updateObject } from '../control/object.js';
 import { z } from 'zod';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';

@@ -5,7 +5,7 @@ import { authenticatedStore, ignoredIn } from '../../lib/control/authenticated-s
 import { controlCipher } from '../../lib/control/cipher.js';
 import { encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
-import { overwriteObject } from '../../lib/control/write-object.js';
+import { overwriteObject } from '../../lib/control/object.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { catalog } from '../../lib/snapshot/catalog.js';
 import { listEntries, refreshCatalog } from '../../lib/snapshot/catalog-object.js';

@@ -3,7 +3,7 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { acceptSnapshot, adoptDatabase } from '../../lib/snapshot/accept.js';
-import { overwriteObject } from '../../lib/control/write-object.js';
+import { overwriteObject } from '../../lib/control/object.js';
 import { writeAdoption } from '../../lib/snapshot/acceptance.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
 import { runIds } from '../../lib/runs/recent.js';

@@ -1,9 +1,18 @@
-import { pMapIterable } from 'p-map';
+import pMap, { pMapIterable } from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
 import type { TargetRecord } from '../model.js';
-import { examine } from './examine.js';
-import { gather } from './gather.js';
-import type { CompareOptions, Comparison } from './types.js';
+import { gather, type Candidate } from './gather.js';
+import type { CompareOptions, Comparison, Difference } from './types.js';
+import { pipelineInHalves } from '../../redis/halving.js';
+import { parseExpiry, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
+import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
+import { readValues } from '../../snapshot/read/field-expiry.js';
+import { isRecordType, keyOf } from '../../snapshot/record.js';
+import { asBuffer } from '../../snapshot/sent-value.js';
+import { normalType } from '../../snapshot/scan/pages.js';
+import { contentBuilder, differenceOf, isOver, type Content, type FieldRule } from './content.js';
+import { readLive, type LiveState } from './read-live.js';
+import { refused, stopIfAborted } from './refusal.js';
 
 export type { CompareOptions, Comparison, Difference, Live } from './types.js';
 
@@ -29,4 +38,123 @@ export async function* compareRecords(
     backpressure: inFlight * 2,
   });
   for await (const comparisons of examined) yield* comparisons;
+}
+
+/** Keys of one batch that are followed up at a time: streams, big ones, and those of another type. */
+const KEYS_AT_A_TIME = 4;
+
+/** Compares the records of one batch with what stands in the database, in the same order. */
+async function examine(redis: RedisPort, batch: readonly Candidate[], options: CompareOptions): Promise<Comparison[]> {
+  stopIfAborted(options.signal);
+  const ordinary = batch.filter(isOrdinary);
+  const expired = batch.filter(({ record }) => record.expired);
+  const [outcomes, standings] = await Promise.all([
+    readValues(redis, ordinary.map(typedKey), options.fieldExpiry),
+    whatStands(
+      redis,
+      expired.map(({ record }) => record),
+    ),
+  ]);
+  const read = new Map(ordinary.map((candidate, at) => [candidate, outcomes[at]]));
+  const stands = new Map(expired.map((candidate, at) => [candidate, standings[at]]));
+  const compare = async (candidate: Candidate): Promise<Comparison> => {
+    const { record } = candidate;
+    if (record.expired) return compareExpired(record, stands.get(candidate) ?? null);
+    return compareOne(redis, candidate, read.get(candidate) ?? BIG, options);
+  };
+  return pMap(batch, compare, { concurrency: KEYS_AT_A_TIME });
+}
+
+/** A key whose record is over: what `type` stands under it, null for nothing. */
+function compareExpired(record: TargetRecord, type: string | null): Comparison {
+  const unsavable = type !== null && !isRecordType(type);
+  return {
+    record,
+    live: type === null ? 'absent' : 'different',
+    difference: null,
+    over: true,
+    unsavable,
+    inFlight: false,
+  };
+}
+
+const BIG: ReadOutcome = { kind: 'big' };
+
+/** What is read with others in one request. Streams and big values take several of their own. */
+function isOrdinary({ record, big }: Candidate): boolean {
+  return !record.expired && big === null && record.first.t !== 'stream';
+}
+
+function typedKey({ record }: Candidate): TypedKey {
+  return { key: keyOf(record.first), type: record.first.t };
+}
+
+async function compareOne(
+  redis: RedisPort,
+  candidate: Candidate,
+  outcome: ReadOutcome,
+  options: CompareOptions,
+): Promise<Comparison> {
+  const { record } = candidate;
+  const { rule } = candidate;
+  const live = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
+  const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
+  const now = options.now();
+  const over = isOver(wanted, now);
+  const told = { record, over, unsavable: isUnsavable(live), inFlight: false };
+  if (live.kind === 'absent') {
+    const equal = wanted.empty && wanted.leaving.size === 0;
+    return { ...told, live: equal ? 'equal' : 'absent', difference: null };
+  }
+  const difference = differenceFrom(wanted, live, now);
+  const inFlight = difference !== null && isUnsettled(record, live, rule, now);
+  return { ...told, live: difference === null ? 'equal' : 'different', difference, inFlight };
+}
+
+/** Whether the key is as the record had it before work in flight was made failed. */
+function isUnsettled({ unsettled }: TargetRecord, live: Present, rule: FieldRule, now: number): boolean {
+  if (unsettled === undefined) return false;
+  return differenceFrom(contentBuilder(unsettled, rule).finish(), live, now) === null;
+}
+
+type Present = Exclude<LiveState, { kind: 'absent' }>;
+
+function isUnsavable(live: LiveState): boolean {
+  return live.kind === 'too-large' || (live.kind === 'other-type' && !isRecordType(live.type));
+}
+
+function differenceFrom(wanted: Content, live: Present, now: number): Difference | null {
+  switch (live.kind) {
+    case 'content':
+      return differenceOf(wanted, live.content, now);
+    case 'other-type':
+      return 'type';
+    case 'too-large':
+      return 'value';
+  }
+}
+
+/**
+ * The type of what stands under the keys of records that are over; null for nothing, and for a key that has the record's
+ * own expiry: its time is over too, and the server is about to remove it.
+ */
+async function whatStands(redis: RedisPort, records: readonly TargetRecord[]): Promise<(string | null)[]> {
+  if (records.length === 0) return [];
+  const keys = records.map(({ first }) => keyOf(first));
+  const replies = await pipelineInHalves(
+    redis,
+    keys.flatMap((key) => [['TYPE', key] as const, ['PEXPIRETIME', key] as const]),
+  );
+  return records.map(({ first }, at) => {
+    const [type, expiry] = [replies[2 * at], replies[2 * at + 1]];
+    if (type === undefined || expiry === undefined || 'error' in type || 'error' in expiry) {
+      throw refused('whether a key is there');
+    }
+    const name = asBuffer(type.value).toString('latin1');
+    return name === 'none' || isOwn(parseExpiry(expiry.value), first.x) ? null : normalType(name);
+  });
+}
+
+function isOwn(live: ExpiryTime | null, recorded: ExpiryTime | undefined): boolean {
+  return live !== null && sameExpiry(live, recorded);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { passOver } from '../../control/authenticated-store.js';
-import { overwriteObject } from '../../control/write-object.js';
+import { overwriteObject } from '../../control/object.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isOfSource } from '../../runs/fit.js';

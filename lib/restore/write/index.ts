@@ -4,7 +4,6 @@ import type { Mode, TargetRecord } from '../model.js';
 import { writeBatch, type Batch, type BatchItem } from './batch.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 import { fieldExpiryError } from './errors.js';
-import { openLanes } from './lanes.js';
 import { BATCH_BYTES, BATCH_KEYS, PAGE_BYTES } from './limits.js';
 import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
 import { isEmpty, sizeOf, toArgument, wireBytes } from './size.js';
@@ -119,4 +118,47 @@ async function* unitsOf(records: AsyncIterable<TargetRecord>, pageBytes: number)
     if (items.length + expired.length >= BATCH_KEYS) yield taken();
   }
   if (items.length + expired.length > 0) yield taken();
+}
+
+/** A bounded number of jobs at a time. */
+interface Lanes {
+  /** Waits for a free lane and starts the job in it. Throws the first failure of any job instead. */
+  start(job: () => Promise<void>): Promise<void>;
+  /** The same, and waits for the job's end. */
+  complete(job: () => Promise<void>): Promise<void>;
+  /** Waits for all jobs to end, well or not; then throws the first failure. */
+  finish(): Promise<void>;
+}
+
+/** `failed` is aborted with the first failure as its reason. */
+function openLanes(count: number, failed: AbortController): Lanes {
+  const running = new Set<Promise<void>>();
+
+  const free = async (): Promise<void> => {
+    while (running.size >= Math.max(1, count)) await Promise.race(running);
+    failed.signal.throwIfAborted();
+  };
+  const launch = (job: () => Promise<void>): Promise<void> => {
+    const run: Promise<void> = job()
+      .catch((error: unknown) => failed.abort(error))
+      .finally(() => running.delete(run));
+    running.add(run);
+    return run;
+  };
+
+  return {
+    async start(job) {
+      await free();
+      void launch(job);
+    },
+    async complete(job) {
+      await free();
+      await launch(job);
+      failed.signal.throwIfAborted();
+    },
+    async finish() {
+      await Promise.all(running);
+      failed.signal.throwIfAborted();
+    },
+  };
 }

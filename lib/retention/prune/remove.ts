@@ -1,4 +1,4 @@
-import { overwriteObject } from '../../control/write-object.js';
+import { overwriteObject } from '../../control/object.js';
 import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
 import { manifestName, SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
 import { demandPins } from '../../snapshot/pins.js';

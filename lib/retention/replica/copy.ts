@@ -1,4 +1,4 @@
-import { overwriteObject } from '../../control/write-object.js';
+import { overwriteObject } from '../../control/object.js';
 import pMap from 'p-map';
 import type { ObjectStore } from '../../ports/store.js';
 import { manifestName, partName } from '../../snapshot/names.js';

@@ -7,7 +7,7 @@ import { sizesOf } from '../../snapshot/sizes.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../prune/stored-snapshots.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot } from './copy.js';
-import { overwriteObject } from '../../control/write-object.js';
+import { overwriteObject } from '../../control/object.js';
 import { SOURCES_NAME } from '../../snapshot/adopted-sources.js';
 import { ERASURES_NAME } from '../../snapshot/erasures.js';
 import { PINS_NAME } from '../../snapshot/pins.js';

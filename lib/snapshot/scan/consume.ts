@@ -1,14 +1,14 @@
 import type { RedisPort } from '../../ports/redis.js';
 import type { PagedKey, SnapshotCheckpoint } from '../checkpoint.js';
 import { addToLedger } from '../ledger.js';
-import type { ReadOutcome } from '../read/batch.js';
+import { type ReadOutcome, readBatch } from '../read/batch.js';
 import { pagedKey, readPage, type PageNote } from '../read/paged.js';
-import type { RecordType } from '../record.js';
-import { hasExpiry } from '../sent-value.js';
-import { readMoved } from './moved.js';
+import { type RecordType, isRecordType } from '../record.js';
+import { hasExpiry, asBuffer } from '../sent-value.js';
 import type { PageSizes } from './page-sizes.js';
-import type { LoadedPage } from './pages.js';
+import { type LoadedPage, normalType } from './pages.js';
 import type { LineRole, PartSink } from './sink.js';
+import { addFieldExpiry } from '../read/field-expiry.js';
 
 /** Writes a page's lines, keeps the ledger, and puts the keys that are too big for a page on the list. */
 export async function consumePage(
@@ -129,4 +129,28 @@ async function noteKey(
   reason: string,
 ): Promise<SnapshotCheckpoint> {
   return { ...state, ledger: await addToLedger(sink.encryptor, state.ledger, list, key, reason) };
+}
+
+const ATTEMPTS = 3;
+
+export interface Reread {
+  readonly outcome: ReadOutcome | { readonly kind: 'unsupported'; readonly type: string };
+  readonly type: RecordType;
+}
+
+/** Reads a key again that was not of the type SCAN said, under the type that it has now. */
+async function readMoved(redis: RedisPort, key: Buffer, was: RecordType, fieldExpiry: boolean): Promise<Reread> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const [reply] = await redis.pipeline([['TYPE', key]]);
+    if (reply === undefined || 'error' in reply) break;
+    const type = normalType(asBuffer(reply.value).toString('latin1'));
+    if (type === 'none') return { outcome: { kind: 'gone' }, type: was };
+    if (!isRecordType(type)) return { outcome: { kind: 'unsupported', type }, type: was };
+    if (type === 'stream') return { outcome: { kind: 'big' }, type };
+    const again = [{ key, type }];
+    const read = await readBatch(redis, again);
+    const [outcome] = fieldExpiry ? await addFieldExpiry(redis, again, read) : read;
+    if (outcome !== undefined && outcome.kind !== 'moved') return { outcome, type };
+  }
+  return { outcome: { kind: 'failed', reason: 'its type kept changing' }, type: was };
 }

@@ -1,5 +1,8 @@
+import type { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
+import { decodeJson } from '../json.js';
+import { passOver } from './authenticated-store.js';
 
 /** Each loss means that somebody else has written: this many in a row are no coincidence. */
 const ATTEMPTS = 12;
@@ -32,4 +35,18 @@ export async function updateObject(
     if (found !== null && (await store.swap(name, body, found.etag)) !== null) return true;
   }
   throw new AppError('busy', `${what} is changed by others all the while`, { hint: 'Try again.', transient: true });
+}
+
+/**
+ * An object of a form that is known here; null when there is none, or one of another form, which is then reported by
+ * name (`passOver`).
+ */
+export async function readKnown<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
+  const found = await store.read(name);
+  if (found === null) return null;
+  try {
+    return schema.parse(decodeJson(found.body));
+  } catch {
+    return passOver(store, name, found);
+  }
 }
