@@ -66,6 +66,8 @@ const restoreCheckpointSchema = z.object({
   extras: z.number(),
   /** Whether the target was proven to hold what the records of the snapshot say and nothing else: see `isMirror`. */
   mirror: z.boolean().default(false),
+  /** Projects that each task of the inspection has; in runs of older versions ten. */
+  projectsATask: z.number().default(10),
   /** Where a walk through the database continues; null at its beginning. */
   cursor: z.string().nullable(),
   /** Keys that the walk has seen. */
@@ -111,6 +113,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     removed: 0,
     extras: 0,
     mirror: false,
+    projectsATask: 10,
     cursor: null,
     walked: 0,
     walk: NEW_WALK,

@@ -24,20 +24,19 @@ export type InspectedProject = Omit<ProjectReport, 'violations'> & {
 };
 export type InspectResult = { readonly projects: readonly InspectedProject[]; readonly spent: Spent };
 
-/** Projects that one task inspects: more of them where they are small, since each task goes by all names, or all records. */
+/** Projects that one task inspects; the least is that of tasks that read the database, each of which goes by all names. */
 const PROJECTS = { least: 10, most: 100 };
-/** Keys of projects that are held in memory at a time, unless the least number of projects has more. */
-const KEYS = 50_000;
+/** Keys that a task is to hold in memory, 550 bytes each; one that would hold more than `most` reads the database, a page at a time. */
+const KEYS = { wanted: 150_000, most: 250_000 };
+/** Bytes of lines that each task can go by: a fraction of the time that a function has. */
+const LINES = 2_000_000_000;
 /** With the factor that one SCAN asks for, about 1,000 keys a reply. */
 const NAMES = 250;
 
-export function inspectTasks(context: RestoreContext): number {
-  return Math.ceil(context.state.projects.length / projectsOfTask(context));
-}
-
-function projectsOfTask({ manifest, state }: RestoreContext): number {
-  const fitting = Math.floor((KEYS * state.projects.length) / Math.max(1, manifest.counts.keys));
-  return Math.min(PROJECTS.most, Math.max(PROJECTS.least, fitting));
+/** More of them where they are small, since each task goes by all names, or all records. */
+export function projectsATask({ manifest, state }: RestoreContext, mirror: boolean): number {
+  const fitting = Math.floor((KEYS.wanted * state.projects.length) / Math.max(1, manifest.counts.keys));
+  return Math.min(PROJECTS.most, Math.max(mirror ? 1 : PROJECTS.least, fitting));
 }
 
 /** Checks that what the application expects of its projects holds, in the records where these tell what is there, and asks its backend, if there is one. */
@@ -50,9 +49,9 @@ export async function inspectTask(
   const context = await openContext(ports, run, signal);
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
-  const most = projectsOfTask(context);
+  const { mirror, projectsATask: most } = context.state;
   const names = context.state.projects.slice(task * most, (task + 1) * most);
-  const recorded = context.state.mirror ? await inspectRecords(ports, context, names, signal) : null;
+  const recorded = mirror ? await inspectRecords(ports, context, names, signal) : null;
   const reports = recorded ?? (await inspectProjects(context, context.redis, namesIn(context.redis), names));
   const traced = recorded === null ? await traceViolations(ports, context, reports) : recorded.map(inSnapshot);
   for (const [at, { report }] of reports.entries()) {
@@ -72,19 +71,21 @@ export async function inspectTask(
  * - what the proof lets be absent, since its time is over: a record or a field of the projects that has an expiry (see
  *   `inspectRecords`); those of other keys, such as a job's logs, are nothing that invariants read;
  * - a snapshot that lacks keys it could not hold: whether a fault is the target's or was there before, its records cannot tell;
- * - a scope that is not everything: invariants read jobs and users' lists that belong to no project of it.
+ * - a scope that is not everything: invariants read jobs and users' lists that belong to no project of it;
+ * - more lines than a task can go by.
  *
  * As in the proof, what is written after a key was compared is not seen.
  */
 export function isMirror({ input, manifest }: RestoreContext, { total }: Proof, extras: number): boolean {
   const isReplaced = input.mode === 'replace' && 'all' in input.scope;
   const isEqual = total.different + total.missing + total.kept + total.blocked === 0;
-  return isReplaced && isEqual && extras === 0 && manifest.ledger.unsupported.count === 0;
+  const lines = manifest.parts.reduce((sum, { plain }) => sum + plain.bytes, 0);
+  return isReplaced && isEqual && extras === 0 && manifest.ledger.unsupported.count === 0 && lines <= LINES;
 }
 
 /**
  * Inspects projects in the very records that the proof compared, without a command but for keys of projects whose names
- * are words of the grammar. Null where a key or a field that invariants may read has an expiry.
+ * are words of the grammar. Null where a key or a field that invariants may read has an expiry, or they are too many.
  */
 async function inspectRecords(
   ports: RestorePorts,
@@ -93,7 +94,8 @@ async function inspectRecords(
   signal: AbortSignal,
 ): Promise<FullReport[] | null> {
   const records = provenRecords(ports, context, signal);
-  const { lasts, pages, redis } = await recordedProjects(records, new Set(names), { beyond: context.redis });
+  const options = { beyond: context.redis, most: KEYS.most };
+  const { lasts, pages, redis } = await recordedProjects(records, new Set(names), options);
   return lasts ? inspectProjects(context, redis, pages(), names) : null;
 }
 

@@ -10,17 +10,26 @@ import { CLUSTER_FIELDS, ITEM_FIELDS } from '../soulcaster/invariants/readable.j
 import type { SourceRecord } from '../snapshot/source-records.js';
 import { joined } from './unite/tasks.js';
 
-/** Fields that invariants read; of a body only that it is there. */
-const FIELDS: ReadonlySet<string> = new Set([...ITEM_FIELDS, ...CLUSTER_FIELDS, 'user_id', 'name', 'cluster_id']);
+/** Fields that invariants read; of those of any length only that they are there. */
+const FIELDS: ReadonlySet<string> = new Set([
+  ...ITEM_FIELDS,
+  ...CLUSTER_FIELDS,
+  'user_id',
+  'name',
+  'cluster_id',
+  'body',
+]);
+const UNREAD: ReadonlySet<string> = new Set(['title', 'summary', 'name', 'body']);
 const TIED: ReadonlySet<string> = new Set(['job', 'cluster-jobs', 'user-projects']);
 /** Names in a page, as of a walk over a database. */
 const PAGE = 1000;
 
 type Value =
-  | { readonly type: 'hash'; readonly fields: Map<string, string> }
-  /** By the bytes of the member, as latin1. */
+  /** An object, which takes a third of a map's memory: there is one for each item. */
+  | { readonly type: 'hash'; readonly fields: Record<string, string> }
+  /** By the bytes of the member, as latin1; so is a string's text. */
   | { readonly type: 'members'; readonly as: 'set' | 'zset'; readonly scores: Map<string, string> }
-  | { readonly type: 'string'; text: Buffer }
+  | { readonly type: 'string'; text: string }
   | { readonly type: 'other' };
 
 const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' };
@@ -29,7 +38,7 @@ const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holdi
 interface RecordedProjects {
   readonly redis: RedisPort;
   readonly pages: () => AsyncIterable<readonly ClassifiedKey[]>;
-  /** Whether nothing of it, not even a field, has a time at which it is over. */
+  /** Whether it is all of it, and for good: nothing of it, not even a field, has a time at which it is over. */
   readonly lasts: boolean;
 }
 
@@ -38,6 +47,8 @@ interface RecordedOptions {
   readonly unsaved?: readonly string[];
   /** What is asked about keys of which records were not kept, since they name another project; default: they are not there. */
   readonly beyond?: RedisPort;
+  /** Keys that are kept: where there are more, or what is kept does not last, the records are not read to their end. */
+  readonly most?: number;
 }
 
 /**
@@ -47,34 +58,35 @@ interface RecordedOptions {
 export async function recordedProjects(
   records: AsyncIterable<SourceRecord & { readonly expired?: boolean }>,
   projects: ReadonlySet<string>,
-  { unsaved = [], beyond }: RecordedOptions = {},
+  { unsaved = [], beyond, most }: RecordedOptions = {},
 ): Promise<RecordedProjects> {
   const isKept = ({ family, project }: ClassifiedKey): boolean =>
     TIED.has(family) || (project !== null && projects.has(project));
   const values = new Map<string, Value>();
-  const names: ClassifiedKey[] = [];
+  const names: string[] = [];
   let lasts = true;
   for (const key of unsaved) {
-    const known = classifyKey(key);
-    if (!isKept(known)) continue;
+    if (!isKept(classifyKey(key))) continue;
     values.set(key, { type: 'other' });
-    names.push(known);
+    names.push(key);
   }
   for await (const { first, rest, expired } of records) {
     const bytes = keyOf(first);
     const key = bytes.toString('utf8');
     const known = classifyKey(key);
     if (!isKept(known)) continue;
-    lasts &&= expired !== true && first.x === undefined;
     const value = emptyOf(first);
-    let elements = 0;
+    let [elements, ends] = [0, expired === true || first.x !== undefined];
     for await (const line of joined(first, rest)) {
       take(value, known.family, line);
-      lasts &&= line.fx === undefined;
+      ends ||= line.fx !== undefined;
       elements += Array.isArray(line.v) ? line.v.length : 1;
     }
+    // Such as a list of erased projects alone: whatever its time, it is not there.
     if (elements === 0) continue;
-    names.push(known);
+    lasts &&= !ends && (most === undefined || names.length < most);
+    if (!lasts && most !== undefined) break;
+    names.push(key);
     // Invariants ask for keys that are text, which this is not.
     if (isUtf8(bytes)) values.set(key, value);
   }
@@ -91,8 +103,10 @@ export async function recordedProjects(
   };
 }
 
-async function* pagesOf(names: readonly ClassifiedKey[]): AsyncGenerator<readonly ClassifiedKey[]> {
-  for (let at = 0; at < names.length; at += PAGE) yield await Promise.resolve(names.slice(at, at + PAGE));
+async function* pagesOf(names: readonly string[]): AsyncGenerator<readonly ClassifiedKey[]> {
+  for (let at = 0; at < names.length; at += PAGE) {
+    yield await Promise.resolve(names.slice(at, at + PAGE).map(classifyKey));
+  }
 }
 
 /** The keys that a command of the invariants names. */
@@ -112,30 +126,33 @@ export async function unsavedKeys(
 }
 
 function emptyOf({ t }: RecordLine): Value {
-  if (t === 'hash') return { type: 'hash', fields: new Map() };
+  if (t === 'hash') return { type: 'hash', fields: {} };
   if (t === 'set' || t === 'zset') return { type: 'members', as: t, scores: new Map() };
-  return t === 'string' ? { type: 'string', text: Buffer.alloc(0) } : { type: 'other' };
+  return t === 'string' ? { type: 'string', text: '' } : { type: 'other' };
 }
 
 function take(value: Value, family: Family, { v }: RecordLine): void {
   if (value.type === 'hash') {
     for (const [field, text] of v as readonly (readonly [Text, Text])[]) {
       const name = textOf(field);
-      if (FIELDS.has(name)) value.fields.set(name, textOf(text));
-      else if (name === 'body') value.fields.set(name, '');
+      if (FIELDS.has(name)) value.fields[name] = UNREAD.has(name) ? '' : textOf(text);
     }
   } else if (value.type === 'members') {
     for (const member of v as readonly (Text | readonly [Text, string])[]) {
       const [name, score] = Array.isArray(member) ? (member as [Text, string]) : [member as Text, ''];
-      value.scores.set(fromText(name).toString('latin1'), score);
+      value.scores.set(bytesOf(name), score);
     }
   } else if (value.type === 'string' && family === 'feedback-external') {
-    value.text = Buffer.concat([value.text, fromText(v as Text)]);
+    value.text += bytesOf(v as Text);
   }
 }
 
+function bytesOf(text: Text): string {
+  return fromText(text).toString('latin1');
+}
+
 function textOf(text: Text): string {
-  return fromText(text).toString('utf8');
+  return typeof text === 'string' ? text : fromText(text).toString('utf8');
 }
 
 const bulk = (text: string | undefined): RedisValue => (text === undefined ? null : Buffer.from(text));
@@ -162,16 +179,17 @@ function answer(values: ReadonlyMap<string, Value>, [name, ...args]: RedisComman
 }
 
 function stringOf(value: Value | undefined): RedisValue {
-  return value?.type === 'string' ? value.text : null;
+  return value?.type === 'string' ? Buffer.from(value.text, 'latin1') : null;
 }
 
 function fieldsReply(
   name: string,
-  fields: ReadonlyMap<string, string> | undefined,
+  fields: Readonly<Record<string, string>> | undefined,
   names: readonly string[],
 ): RedisValue {
-  if (name === 'HEXISTS') return fields?.has(names[0] ?? '') === true ? 1 : 0;
-  return name === 'HGET' ? bulk(fields?.get(names[0] ?? '')) : names.map((each) => bulk(fields?.get(each)));
+  const [first = ''] = names;
+  if (name === 'HEXISTS') return fields?.[first] === undefined ? 0 : 1;
+  return name === 'HGET' ? bulk(fields?.[first]) : names.map((each) => bulk(fields?.[each]));
 }
 
 function membersReply(name: string, value: Value | undefined, args: readonly string[]): RedisReply {
@@ -180,7 +198,7 @@ function membersReply(name: string, value: Value | undefined, args: readonly str
   if (value !== undefined && (value.type !== 'members' || value.as !== as)) return WRONG_TYPE;
   const scores = value?.scores ?? new Map<string, string>();
   const scoreOf = (member: string): string | undefined => scores.get(Buffer.from(member).toString('latin1'));
-  const bytesOf = (member: string): Buffer => Buffer.from(member, 'latin1');
+  const memberOf = (bytes: string): Buffer => Buffer.from(bytes, 'latin1');
   switch (name) {
     case 'SISMEMBER':
       return { value: scoreOf(first) === undefined ? 0 : 1 };
@@ -189,11 +207,11 @@ function membersReply(name: string, value: Value | undefined, args: readonly str
     case 'ZMSCORE':
       return { value: args.map((member) => bulk(scoreOf(member))) };
     case 'SSCAN':
-      return { value: [Buffer.from('0'), [...scores.keys()].map(bytesOf)] };
+      return { value: [Buffer.from('0'), [...scores.keys()].map(memberOf)] };
     case 'ZRANGE': {
       // All of it with the first page: to cut it once a page would copy it as often.
       const page = first === '0' ? [...scores] : [];
-      return { value: page.flatMap(([member, score]) => [bytesOf(member), Buffer.from(score)]) };
+      return { value: page.flatMap(([member, score]) => [memberOf(member), Buffer.from(score)]) };
     }
     default:
       throw new TypeError(`invariants do not ask ${name}`);

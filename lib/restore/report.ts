@@ -13,7 +13,7 @@ import {
 import { extraFinder } from './extras.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import type { InspectResult, InspectedProject } from './inspect-task.js';
-import { inspectTasks, isMirror } from './inspect-task.js';
+import { isMirror, projectsATask } from './inspect-task.js';
 import { addLasting, findGone, type Lasting } from './lasting.js';
 import type { VectorScope } from './model.js';
 import { enter } from './phases.js';
@@ -33,8 +33,9 @@ export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Pr
   const { input, redis, state } = context;
   const next = async (extras: number, spent: Spent): Promise<StepOutcome> => {
     const mirror = isMirror(context, (await collectProof(attempt)).proof, extras);
-    const after = { ...state, extras, mirror, spent, walked: 0 };
-    return enter('inspect', after, inspectTasks(context), ports.clock.now());
+    const atOnce = projectsATask(context, mirror);
+    const after = { ...state, extras, mirror, projectsATask: atOnce, spent, walked: 0 };
+    return enter('inspect', after, Math.ceil(state.projects.length / atOnce), ports.clock.now());
   };
   if (input.mode !== 'replace') return next(0, state.spent);
   const before = redis.usage();

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
 import type { RestoreContext } from '../../lib/restore/context.js';
-import { isMirror, type InspectedProject } from '../../lib/restore/inspect-task.js';
+import { AppError } from '../../lib/errors.js';
+import { decodeJson, encodeJson } from '../../lib/json.js';
+import type { ObjectStore } from '../../lib/ports/index.js';
+import { writeMarker } from '../../lib/runs/markers.js';
+import { isMirror, projectsATask, type InspectedProject } from '../../lib/restore/inspect-task.js';
 import { inspectProjects } from '../../lib/restore/origins.js';
 import { noProof, type Verdict } from '../../lib/restore/proof-counts.js';
 import { recordedProjects } from '../../lib/restore/recorded-projects.js';
@@ -142,9 +146,38 @@ describe('the projects of a restored database', () => {
   });
 });
 
+it('each project is inspected once when another version began the inspection, with other tasks', async () => {
+  const bench = await openRestoreBench();
+  try {
+    const { redis } = bench.database;
+    const all = Array.from({ length: 30 }, (_, at) => `p${String(at).padStart(2, '0')}`);
+    for (const id of all) await redis.hset(`project:${id}`, { id, user_id: 'u', name: id });
+    const { id } = await bench.snapshot();
+    const { store } = bench.folder;
+    let restore = '';
+    const swap: ObjectStore['swap'] = async (name, body, etag) => {
+      const record = decodeJson(body) as RunRecord;
+      if (record.phase !== 'inspect') return store.swap(name, body, etag);
+      restore = record.id;
+      const projects = all.slice(0, 10).map((project) => ({ project, violations: [] }));
+      await writeMarker(store, restore, 'inspect', 0, { projects, spent: { commands: 0, requests: 0 } });
+      const checkpoint = { ...(record.checkpoint as object), mirror: undefined, projectsATask: undefined };
+      await store.swap(name, encodeJson({ ...record, checkpoint, tasks: 3 }), etag);
+      throw new AppError('interrupted', 'that version is gone', { hint: 'None.' });
+    };
+    await expect(bench.restore(id, {}, { store: { ...store, swap } })).rejects.toThrow('that version is gone');
+    bench.clock.advance(3_600_000);
+    const run = await bench.work(restore);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(projectsOf(run).map((each) => each.project)).toEqual(all);
+  } finally {
+    await bench.stop();
+  }
+});
+
 describe('a target mirrors the records', () => {
   const input = { mode: 'replace', scope: { all: true } };
-  const manifest = { ledger: { unsupported: { count: 0, keys: [] } } };
+  const manifest = { parts: [{ plain: { bytes: 10_000 } }], ledger: { unsupported: { count: 0, keys: [] } } };
   const context = { input, manifest } as unknown as RestoreContext;
   const proofOf = (verdict: Verdict) => ({ ...noProof(), total: { ...noProof().total, equal: 9, [verdict]: 1 } });
 
@@ -159,8 +192,10 @@ describe('a target mirrors the records', () => {
 
   it('and not when it holds more, or the snapshot less than there was, or less was restored', () => {
     expect(isMirror(context, proofOf('equal'), 1)).toBe(false);
-    const lacking = { ledger: { unsupported: { count: 1, keys: [] } } };
-    expect(isMirror({ ...context, manifest: lacking } as unknown as RestoreContext, proofOf('equal'), 0)).toBe(false);
+    const lacking = { ...manifest, ledger: { unsupported: { count: 1, keys: [] } } };
+    const large = { ...manifest, parts: Array(4).fill({ plain: { bytes: 600_000_000 } }) };
+    for (const other of [lacking, large])
+      expect(isMirror({ ...context, manifest: other } as unknown as RestoreContext, proofOf('equal'), 0)).toBe(false);
     for (const other of [{ mode: 'merge' }, { mode: 'missing' }, { scope: { project: 'p' } }]) {
       expect(isMirror({ ...context, input: { ...input, ...other } } as RestoreContext, proofOf('equal'), 0)).toBe(
         false,
@@ -227,14 +262,33 @@ it('records of broken data say of it what the database says', async () => {
   }
 });
 
+it.each<[string, number, number, boolean, number]>([
+  ['many where they are small', 300, 3000, true, 100],
+  ['ten where the database is read, and names are many', 300, 10_000_000, false, 10],
+  ['as few as fit in memory', 10, 375_000, true, 4],
+  ['one that is large', 3, 1_000_000, true, 1],
+])('a task has %s', (_what, projects, keys, mirror, expected) => {
+  const state = { projects: Array.from({ length: projects }, String) };
+  expect(projectsATask({ state, manifest: { counts: { keys } } } as unknown as RestoreContext, mirror)).toBe(expected);
+});
+
 describe('records of projects', () => {
   const hash = { k: 'feedback:p:i', t: 'hash', v: [['id', 'i']] } as const;
-  const lasts = async (record: object, projects: readonly string[]): Promise<boolean> => {
+  let read = 0;
+  const lasts = async (record: object, projects: readonly string[], most?: number): Promise<boolean> => {
+    read = 0;
     const records = (async function* () {
-      yield await Promise.resolve({ rest: null, ...record } as SourceRecord);
+      while (read++ < 10) yield await Promise.resolve({ rest: null, ...record } as SourceRecord);
     })();
-    return (await recordedProjects(records, new Set(projects))).lasts;
+    return (await recordedProjects(records, new Set(projects), most === undefined ? {} : { most })).lasts;
   };
+
+  it('are read no further than they may be held in memory', async () => {
+    expect(await lasts({ first: hash }, ['p'], 10)).toBe(true);
+    expect(await lasts({ first: hash }, ['q'], 3)).toBe(true);
+    expect(await lasts({ first: hash }, ['p'], 3)).toBe(false);
+    expect(read).toBe(4);
+  });
 
   it.each<[string, object]>([
     ['the time of a key', { first: { ...hash, x: NOW } }],
@@ -244,5 +298,9 @@ describe('records of projects', () => {
     expect(await lasts(record, ['p'])).toBe(false);
     expect(await lasts(record, ['q'])).toBe(true);
     expect(await lasts({ first: hash }, ['p'])).toBe(true);
+  });
+
+  it('last when one of them has lost all its members to the erasure list', async () => {
+    expect(await lasts({ first: { k: 'user:projects:u', t: 'set', v: [] }, expired: true }, ['p'])).toBe(true);
   });
 });
