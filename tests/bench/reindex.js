@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { connect } from '../../dist/lib/app/connect.js';
-import { itemText } from '../../dist/lib/reindex/item-text.js';
+import { itemText } from '../../dist/lib/reindex/items.js';
 import { ensurePrograms, REDIS_SERVER } from '../../dist/dev/packages.js';
 import { projectRoot } from '../../dist/lib/project-root.js';
 import { startStack } from '../../dist/dev/stack/index.js';
