@@ -9,7 +9,7 @@ import { DRILL_EVERY_MS } from '../objectives.js';
 import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../alerts/view.js';
 import { gatherFacts, newestBackup, type Facts } from '../facts.js';
 import { recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
-import { recoveryTimeOf, type Projection, type RecoveryTime } from '../recovery-time.js';
+import { recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
 import { acknowledge } from '../alerts/acknowledge.js';
 import { spentBy, type SpentFigures } from '../cost.js';
 import { keyOf, merged, type Condition, type Finding } from '../alerts/condition.js';
@@ -52,37 +52,22 @@ export interface StatusReport {
   readonly recoverable: Answer;
   readonly watched: Answers['watched'];
   readonly services: Answers['services'];
-  readonly recoveryPoint: {
-    readonly objectiveHours: number;
-    readonly ageHours: number | null;
-    readonly met: boolean;
+  readonly recoveryPoint: Omit<RecoveryPoint, 'ageMs' | 'newest'> & {
     /** What `latest` means: of this database, verified, and not in doubt. */
     readonly newestVerified: { readonly id: string; readonly keys: number } | null;
-    /** Newer snapshots that do not count, and why. */
-    readonly passedOver: readonly {
-      readonly id: string;
-      readonly state: string;
-      readonly reasons: readonly string[];
-    }[];
-    /** Whether the store holds snapshots of several databases and none is configured here. */
-    readonly ambiguous: boolean;
   };
-  readonly recoveryTime: Answer & {
-    readonly objectiveHours: number;
-    readonly met: boolean | null;
-    readonly projectedMilliseconds: number | null;
-    readonly projectedProvenMilliseconds: number | null;
-    readonly projections: readonly Projection[];
-    readonly lastPassed: Pick<
-      DrillView,
-      'id' | 'snapshot' | 'keys' | 'milliseconds' | 'restoredMilliseconds' | 'finishedAt'
-    > | null;
-    readonly lastDrill: Pick<DrillView, 'id' | 'outcome' | 'reason' | 'finishedAt'> | null;
-    /** Who starts drills: the guard, or an operator, where the functions cannot open what is encrypted; null for nobody. */
-    readonly drilledBy: AlertRules['drilledBy'];
-    /** When the next is due; null where none has come to a verdict yet. */
-    readonly drillDueAt: string | null;
-  };
+  readonly recoveryTime: Answer &
+    Omit<RecoveryTime, 'lastPassed'> & {
+      readonly lastPassed: Pick<
+        DrillView,
+        'id' | 'snapshot' | 'keys' | 'milliseconds' | 'restoredMilliseconds' | 'finishedAt'
+      > | null;
+      readonly lastDrill: Pick<DrillView, 'id' | 'outcome' | 'reason' | 'finishedAt'> | null;
+      /** Who starts drills: the guard, or an operator, where the functions cannot open what is encrypted; null for nobody. */
+      readonly drilledBy: AlertRules['drilledBy'];
+      /** When the next is due; null where none has come to a verdict yet. */
+      readonly drillDueAt: string | null;
+    };
   readonly storage: {
     readonly snapshots: number;
     readonly complete: number;
