@@ -6,7 +6,7 @@ import { runEnvironment } from '../../lib/cli/carry-out.js';
 import { backup } from '../../lib/cli/backup.js';
 import type { Context } from '../../lib/cli/context.js';
 import { list } from '../../lib/cli/list.js';
-import { forget } from '../../lib/cli/snapshots/pin.js';
+import { forget } from '../../lib/cli/snapshots.js';
 import { changeState, type Callers } from '../../lib/monitoring/state.js';
 import { partName, manifestName } from '../../lib/snapshot/names.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';

@@ -3,7 +3,7 @@ import { loadConfig, type Environment } from './config.js';
 import { queueChecks, embedderReachChecks, indexChecks } from '../health/checks/services.js';
 import { reachChecks } from '../health/checks/redis.js';
 import type { CheckGroup } from '../health/doctor.js';
-import { tryServices, type TryServices } from '../monitoring/status/live.js';
+import { tryServices, type TryServices } from '../monitoring/services.js';
 
 /** A service that takes longer, in milliseconds, does not work as far as whoever looks is concerned. */
 const LIMIT_MS = 5_000;

@@ -10,7 +10,7 @@ import type { Deployment } from '../ports/hosting.js';
 import { buildAgain, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
 import type { Context } from './context.js';
 import { isSecretName } from './output/redact.js';
-import { prompt, canPrompt } from './restore/prompt.js';
+import { prompt, canPrompt } from './prompt.js';
 
 export interface DeployOptions {
   readonly dryRun?: boolean;

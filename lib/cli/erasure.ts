@@ -9,7 +9,7 @@ import { trustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { count, counted, printable } from './output/format.js';
 import { table } from './output/table.js';
-import { userName } from './snapshots/accept.js';
+import { userName } from './snapshots.js';
 import { storeEnvironment } from './store-choice.js';
 import { loadErasures, withdrawErasure, type Erasure } from '../snapshot/erasures.js';
 

@@ -15,7 +15,7 @@ import { changesOf, envFileText, type Change } from './init/file-text.js';
 import { environmentOf, identityPath, probe, sourcesOf } from './init/sources.js';
 import { counted } from './output/format.js';
 import { createPrivateFile, demandWritable, readIfThere, replacePrivateFile } from './private-file.js';
-import { canPrompt } from './restore/prompt.js';
+import { canPrompt } from './prompt.js';
 import { rm } from 'node:fs/promises';
 
 export interface InitOptions extends AnswerOptions {

@@ -21,7 +21,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .command('cancel')
     .description('end a run now, as failed; its lease and its locks are freed')
     .argument('<run>', 'id of the run')
-    .action((id: string) => perform(async (context) => (await import('./cancel.js')).cancel(context, id)));
+    .action((id: string) => perform(async (context) => (await import('./unlock.js')).cancel(context, id)));
   program
     .command('unlock')
     .description('show the leases that runs hold or, with --yes, end one')

@@ -12,8 +12,7 @@ import { addIndexCommands } from './program-index.js';
 import { addTransferCommands, fileOptions } from './program-transfer.js';
 import { addUpstashCommands } from './program-upstash.js';
 import { projectId, several, time } from './arguments.js';
-import type { AcceptOptions, AdoptOptions } from './snapshots/accept.js';
-import type { ForgetOptions, PinOptions } from './snapshots/pin.js';
+import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions } from './snapshots.js';
 import { SHELLS, type Shell } from './shell/scripts.js';
 import type { RestoreOptions } from './restore/request.js';
 
@@ -149,7 +148,7 @@ function addSnapshotGroup(program: Command, perform: Perform): void {
     .requiredOption('--reason <text>', 'why it is as it should be; kept with it')
     .option(...REPLICA)
     .action((id: string, options: AcceptOptions) =>
-      perform(async (context) => (await import('./snapshots/accept.js')).accept(context, id, options)),
+      perform(async (context) => (await import('./snapshots.js')).accept(context, id, options)),
     );
   group
     .command('adopt')
@@ -160,7 +159,7 @@ function addSnapshotGroup(program: Command, perform: Perform): void {
     .option('--reason <text>', 'why; kept with it')
     .option(...REPLICA)
     .action((source: string | undefined, options: AdoptOptions) =>
-      perform(async (context) => (await import('./snapshots/accept.js')).adopt(context, source, options)),
+      perform(async (context) => (await import('./snapshots.js')).adopt(context, source, options)),
     );
 }
 
@@ -171,13 +170,13 @@ function addPins(group: Command, perform: Perform): void {
     .argument('<id>', 'id of the snapshot or the beginning of one, or `latest`')
     .requiredOption('--reason <text>', 'why; kept with it')
     .action((id: string, options: PinOptions) =>
-      perform(async (context) => (await import('./snapshots/pin.js')).pin(context, id, options)),
+      perform(async (context) => (await import('./snapshots.js')).pin(context, id, options)),
     );
   group
     .command('unpin')
     .description('let the retention policy decide over a snapshot again')
     .argument('<id>', 'id of the snapshot or the beginning of one, or `latest`')
-    .action((id: string) => perform(async (context) => (await import('./snapshots/pin.js')).unpin(context, id)));
+    .action((id: string) => perform(async (context) => (await import('./snapshots.js')).unpin(context, id)));
   group
     .command('forget')
     .description('remove one snapshot now; a signed tombstone explains the gap')
@@ -186,7 +185,7 @@ function addPins(group: Command, perform: Perform): void {
     .option('--force', 'even if it is the last trusted one')
     .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
     .action((id: string, options: ForgetOptions) =>
-      perform(async (context) => (await import('./snapshots/pin.js')).forget(context, id, options)),
+      perform(async (context) => (await import('./snapshots.js')).forget(context, id, options)),
     );
 }
 

@@ -10,7 +10,7 @@ import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { droppedOf, planOf, reportOf } from './reindex/result.js';
 import { droppedText, planText, reportText } from './reindex/view.js';
-import { prompt, canPrompt } from './restore/prompt.js';
+import { prompt, canPrompt } from './prompt.js';
 import { finish } from './restore/ending.js';
 import { follow } from './follow.js';
 

@@ -11,7 +11,7 @@ import { narrowedToUndo } from '../restore/undo-scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
 import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
-import { canPrompt } from './restore/prompt.js';
+import { canPrompt } from './prompt.js';
 import { isAgreed, showPlan, type OpenApp } from './restore/dry-run.js';
 import { finish, openResult } from './restore/ending.js';
 import { brokenOff, errorOf, notBegun } from './restore/failure.js';

@@ -7,7 +7,7 @@ import type { Context } from './context.js';
 import { changesOf, envFileText } from './init/file-text.js';
 import { identityPath } from './init/sources.js';
 import { readIfThere, replacePrivateFile } from './private-file.js';
-import { prompt, canPrompt } from './restore/prompt.js';
+import { prompt, canPrompt } from './prompt.js';
 
 export interface RotateKeysOptions {
   readonly file: string;

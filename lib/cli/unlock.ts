@@ -7,10 +7,11 @@ import { leaseObject, listLeases, type ListedLease } from '../runs/lease-documen
 import { traitsOf } from '../runs/kinds.js';
 import { runsOf } from '../runs/recent.js';
 import { storeNow } from '../runs/store-time.js';
-import { endingApp } from './cancel.js';
 import type { Context } from './context.js';
 import { duration } from './output/format.js';
 import { table } from './output/table.js';
+import { endingApp as ending, type StoreApp } from '../app/app.js';
+import type { Environment } from '../app/config.js';
 
 interface LeaseView {
   readonly lease: string;
@@ -99,4 +100,27 @@ function unknown(name: string, views: readonly LeaseView[]): AppError {
   return new AppError('not-found', `There is no lease ${JSON.stringify(name.slice(0, 40))}`, {
     hint: known === '' ? 'There are no leases.' : `There are: ${known}.`,
   });
+}
+
+/** `cancel`: ends a run now. Exit 0 also for a run that was over before. */
+export async function cancel(context: Context, id: string): Promise<number> {
+  const run = await cancelRun(endingApp(context, context.env).engine, id);
+  const cancelled = run.error?.code === 'cancelled';
+  context.print(
+    cancelled
+      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt that was working on it stops at its next write.`
+      : `Run ${id}, a ${traitsOf(run.kind).title}, was over before: ${run.state}. Nothing was changed.`,
+  );
+  context.document({ run: id, kind: run.kind, state: run.state, cancelled, finishedAt: run.finishedAt });
+  return 0;
+}
+
+/** An app that can end runs: with the database at hand the locks that a run holds in it are freed as well. */
+export function endingApp({ log }: Pick<Context, 'log'>, env: Environment): StoreApp {
+  return ending(env, { log: quiet(log) });
+}
+
+/** The command itself says what the log would. */
+function quiet(log: Context['log']): Context['log'] {
+  return { ...log, error: () => undefined };
 }

@@ -1,6 +1,8 @@
 import { UNDECIDED } from '../health/credentials/outcomes.js';
-import { UNTRIED, type CheckResult } from '../health/doctor.js';
+import { UNTRIED, type CheckResult, examine, type CheckGroup } from '../health/doctor.js';
 import type { ServiceRecord } from './state.js';
+import type { Clock } from '../ports/clock.js';
+import type { Tried } from './status/answers.js';
 
 /** Groups of checks that try no service: they count only when they find something wrong. */
 const CONFIGURATION: ReadonlySet<string> = new Set([
@@ -35,4 +37,30 @@ export function serviceRecord(results: readonly CheckResult[], by: string, at: s
 /** Whether a check could not find out what it is for: then nothing is known, neither good nor bad. */
 export function isUndecided({ code, status }: CheckResult): boolean {
   return status !== 'fail' && code !== undefined && (UNDECIDED.has(code) || code === UNTRIED);
+}
+
+/** Tries the services that are configured, now. Throws nothing. */
+export type TryServices = () => Promise<Tried[]>;
+
+export const tryNothing: TryServices = () => Promise.resolve([]);
+
+/**
+ * Makes light checks of services side by side, for somebody who looks at the status. A group of more than one check is named
+ * by its first; `lighter` names services whose check here proves less than the guard's of the same name.
+ */
+export function tryServices(clock: Clock, groups: readonly CheckGroup[], lighter: ReadonlySet<string>): TryServices {
+  return async () => {
+    const all = await Promise.all(groups.map((group) => resultsOf(clock, group)));
+    return all.flatMap((results) => {
+      const record = serviceRecord(results, 'status', new Date(clock.now()).toISOString());
+      if (record === null) return [];
+      return [{ record, checks: lighter.has(record.name) ? [] : results.map(({ name }) => name) }];
+    });
+  };
+}
+
+async function resultsOf(clock: Clock, group: CheckGroup): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  for await (const result of examine(clock, [group])) results.push(result);
+  return results;
 }

@@ -11,9 +11,8 @@ import type {
 } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
-import { compareStep } from './compare-step.js';
+import { compareStep, dropStep } from './beside-steps.js';
 import { batchesPerMinute, type ReindexPorts, type ReindexSettings } from './context.js';
-import { dropStep } from './drop-step.js';
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';

@@ -3,8 +3,14 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { Ports } from '../ports/index.js';
 import { newId, timeOfId } from '../runs/ids.js';
 import { claimLease, releaseLease, renewLease, type Lease } from '../runs/lease.js';
-import { fingerprint } from './fingerprint.js';
-import { journalSchema, type DeploymentStep, type Journal, type RotationRequest, type Step } from './model.js';
+import {
+  fingerprint,
+  journalSchema,
+  type DeploymentStep,
+  type Journal,
+  type RotationRequest,
+  type Step,
+} from './model.js';
 import type { Plan } from './plan.js';
 
 type Needs = Pick<Ports, 'clock' | 'store'>;

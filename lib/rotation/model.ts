@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 /** One variable of one project that is to have another value. */
@@ -60,3 +61,13 @@ export const journalSchema = z.object({
 export type Journal = z.output<typeof journalSchema>;
 export type Step = z.output<typeof stepSchema>;
 export type DeploymentStep = z.output<typeof deploymentSchema>;
+
+const LENGTH = 16;
+
+/**
+ * Tells two secrets apart without holding either: 64 bits of a hash. The salt, such as a rotation's id, keeps fingerprints
+ * of different records from being compared.
+ */
+export function fingerprint(salt: string, secret: string): string {
+  return createHash('sha256').update(`${salt}\n${secret}`).digest('hex').slice(0, LENGTH);
+}

@@ -1,5 +1,4 @@
-import { fingerprint } from './fingerprint.js';
-import type { Journal, RotationRequest, Step } from './model.js';
+import { fingerprint, type Journal, type RotationRequest, type Step } from './model.js';
 import type { Plan, PlannedStep } from './plan.js';
 
 /** What is known of a step that a journal tells of, against what is there now; null: somebody else has changed it. */

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '../errors.js';
-import { errnoOf, isDiskFull } from './errno.js';
+import { errnoOf, isDiskFull } from './fault.js';
 import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 
 /** A store that lasts as long as this process: its objects are files that nobody else can read. */

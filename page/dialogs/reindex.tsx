@@ -3,9 +3,8 @@ import type { WholeScope } from '../api/types.js';
 import { useDesk } from '../state/desk.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
-import { Choices } from './choices.js';
+import { Choices, TypedWord } from './fields.js';
 import { ScopeField } from './scope-field.js';
-import { TypedWord } from './typed-word.js';
 
 const MODES = [
   ['in-place', 'All vectors', 'rebuilt; then those whose item is gone are removed'],

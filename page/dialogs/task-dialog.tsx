@@ -5,7 +5,7 @@ import { changed } from '../words/address.js';
 import { ReindexDialog } from './reindex.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
-import { SnapshotField } from './snapshot-field.js';
+import { SnapshotField } from './fields.js';
 
 /** The dialog that the address names: `?do=verify&of=ID`. Reload and back keep to it. */
 export function TaskDialog() {

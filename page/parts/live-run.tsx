@@ -5,7 +5,7 @@ import { runTime, standstill, timeLeft } from '../state/runs.js';
 import { duration, progressWords } from '../words/format.js';
 import { runTone } from '../words/labels.js';
 import { Badge } from './badge.js';
-import { RunName } from './run-name.js';
+import { RunName } from './names.js';
 import { Time } from './time.js';
 import { inputOf } from '../words/run-words.js';
 import { Ask } from './ask.js';

@@ -5,7 +5,7 @@ import { fieldsOf } from '../state/restore.js';
 import { address } from '../words/address.js';
 import { count, known, progressWords } from '../words/format.js';
 import { Badge } from './badge.js';
-import { ProjectLink } from './project-link.js';
+import { ProjectLink } from './names.js';
 import { Table } from './table.js';
 
 type Restored = RestoredResult['projects'][number];

@@ -5,7 +5,7 @@ import { Badge } from '../parts/badge.js';
 import { Facts } from '../parts/facts.js';
 import { Fed, Panel } from '../parts/panel.js';
 import { Problem } from '../parts/problem.js';
-import { ProjectLink } from '../parts/project-link.js';
+import { ProjectLink } from '../parts/names.js';
 import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';

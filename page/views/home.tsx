@@ -5,7 +5,7 @@ import { useVerdict } from '../parts/frame.js';
 import { LiveRun } from '../parts/live-run.js';
 import { Fed, Panel } from '../parts/panel.js';
 import { Problem } from '../parts/problem.js';
-import { RunName } from '../parts/run-name.js';
+import { RunName } from '../parts/names.js';
 import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';
 import { serverTime, useDesk } from '../state/desk.js';

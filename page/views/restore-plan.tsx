@@ -1,7 +1,7 @@
 import { useCallback, useState } from 'preact/hooks';
 import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
 import type { RunView, Scope } from '../api/types.js';
-import { TypedWord } from '../dialogs/typed-word.js';
+import { TypedWord } from '../dialogs/fields.js';
 import { Badge } from '../parts/badge.js';
 import { Command } from '../parts/command.js';
 import { RunProgress } from '../parts/live-run.js';

@@ -1,7 +1,7 @@
 import { useCallback } from 'preact/hooks';
 import { Badge } from '../parts/badge.js';
 import { Fed } from '../parts/panel.js';
-import { RunName } from '../parts/run-name.js';
+import { RunName } from '../parts/names.js';
 import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
 import { useDesk } from '../state/desk.js';

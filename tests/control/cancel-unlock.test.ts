@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { fullApp, type FullApp } from '../../lib/app/app.js';
-import { cancel } from '../../lib/cli/cancel.js';
-import { unlock } from '../../lib/cli/unlock.js';
+import { cancel, unlock } from '../../lib/cli/unlock.js';
 import { adminCancel } from '../../lib/http/runs.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { BUDGET, contextOf, copyOf, goodStore, logTo, put, startDatabase } from './odd-store.js';

@@ -10,7 +10,7 @@ import { list } from '../../lib/cli/list.js';
 import { replicate } from '../../lib/cli/replicate.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
-import { adopt } from '../../lib/cli/snapshots/accept.js';
+import { adopt } from '../../lib/cli/snapshots.js';
 import { guarded } from '../../lib/http/problem.js';
 import { adminRestore } from '../../lib/http/restore.js';
 import { startFaultProxy, type FaultProxy } from '../../dev/fault-proxy.js';

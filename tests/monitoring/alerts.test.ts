@@ -14,8 +14,7 @@ import {
 import { afterEvaluation, claimDue, messagesOf, withDelivery } from '../../lib/monitoring/alerts/ledger.js';
 import { acknowledgeByHand } from '../../lib/monitoring/alerts/acknowledge.js';
 import { notify, type NotifyPorts } from '../../lib/monitoring/alerts/notify.js';
-import { alertText } from '../../lib/monitoring/alerts/text.js';
-import { deliveryFigures } from '../../lib/monitoring/alerts/view.js';
+import { alertText, deliveryFigures } from '../../lib/monitoring/alerts/view.js';
 import { readState, type Alert } from '../../lib/monitoring/state.js';
 import type { AlertNotice, Delivery } from '../../lib/ports/alerter.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';

@@ -7,7 +7,7 @@ import type { RunRecord } from '../../runs/model.js';
 import { carryOut } from '../carry-out.js';
 import { carryOutReading } from '../in-memory.js';
 import type { Context } from '../context.js';
-import { prompt } from './prompt.js';
+import { prompt } from '../prompt.js';
 import { scopeWords, targetWords } from './words.js';
 import { finish, openResult } from './ending.js';
 import { errorOf } from './failure.js';

@@ -5,7 +5,7 @@ import type { RotationResult, RotatedVariable } from '../../rotation/result.js';
 import { rotate, type RotatePorts } from '../../rotation/rotate.js';
 import type { Context } from '../context.js';
 import { errorDocument, explain } from '../output/report-error.js';
-import { prompt, canPrompt } from '../restore/prompt.js';
+import { prompt, canPrompt } from '../prompt.js';
 import { facts, table } from '../output/table.js';
 
 export interface RotationOptions {

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { createInterface } from 'node:readline/promises';
 import { AppError, toAppError } from '../../errors.js';
 import type { Context } from '../context.js';
-import { canPrompt } from '../restore/prompt.js';
+import { canPrompt } from '../prompt.js';
 
 export interface SecretOptions {
   readonly valueStdin?: boolean;

@@ -3,7 +3,7 @@ import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
 import { openAccount, ageOf, backupDocument, backupTable, sizeOf, timeOf } from './views.js';
 import { AppError } from '../../errors.js';
-import { prompt, canPrompt } from '../restore/prompt.js';
+import { prompt, canPrompt } from '../prompt.js';
 
 export interface ListOptions {
   readonly from?: string;

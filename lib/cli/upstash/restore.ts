@@ -7,7 +7,7 @@ import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
 import type { Context } from '../context.js';
 import { count, duration, printable } from '../output/format.js';
 import { facts } from '../output/table.js';
-import { prompt, canPrompt } from '../restore/prompt.js';
+import { prompt, canPrompt } from '../prompt.js';
 import { openAccount, ageOf, backupDocument, sizeOf, timeOf } from './views.js';
 
 export interface ProviderRestoreOptions {

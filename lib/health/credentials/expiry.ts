@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
-import { fingerprint } from '../../rotation/fingerprint.js';
+import { fingerprint } from '../../rotation/model.js';
 
 const NAME = 'credentials/github-token.json';
 const SALT = 'github-token';

@@ -6,8 +6,7 @@ import { changeState, type Alert, type GuardState } from '../state.js';
 import { acknowledge } from './acknowledge.js';
 import { keyOf, runbookOf, type Condition, type Finding } from './condition.js';
 import { afterEvaluation, claimDue, messagesOf, withDelivery, withoutResolved, type Message } from './ledger.js';
-import { alertText } from './text.js';
-import { deliveryTo } from './view.js';
+import { alertText, deliveryTo } from './view.js';
 
 export interface NotifyPorts extends Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'> {
   /** The source of the database that is protected; null where none is configured. */

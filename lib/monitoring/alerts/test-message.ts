@@ -3,8 +3,7 @@ import { AppError, toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Ports } from '../../ports/index.js';
 import { changeState } from '../state.js';
-import { alertText } from './text.js';
-import { deliveryTo } from './view.js';
+import { alertText, deliveryTo } from './view.js';
 
 export interface TestResult {
   readonly at: string;

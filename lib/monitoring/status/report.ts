@@ -32,7 +32,7 @@ import {
   type OverallState,
   type Tried,
 } from './answers.js';
-import { tryNothing, type TryServices } from './live.js';
+import { tryNothing, type TryServices } from '../services.js';
 
 const MOST_RUNS = 20;
 /** For a lease that cannot be read; one that can says itself how long it lasts. */

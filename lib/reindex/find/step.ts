@@ -2,8 +2,7 @@ import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { inputOf, later, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from '../context.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
-import { noteKey, storeFound, type Found } from './found.js';
-import { scanKeys } from './scan.js';
+import { noteKey, storeFound, type Found, scanKeys } from './found.js';
 
 /** Ids in one stored object: about a megabyte. */
 const IDS_A_CHUNK = 20_000;

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Encryptor } from '../../ports/encryptor.js';
-import { FileFault } from '../fault.js';
+import { FileFault, errnoOf } from '../fault.js';
 import { isRdb, rdbItems } from '../rdb/index.js';
 import type { Reading, ReadingFacts, ReadOptions } from './items.js';
 import { readJson } from './json.js';
 import { isResp, respItems } from './resp.js';
 import { unwrap } from './unwrap.js';
-import { errnoOf } from '../errno.js';
 
 export interface OpenFile extends Reading {
   readonly name: string;

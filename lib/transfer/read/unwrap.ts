@@ -2,8 +2,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
 import type { Encryptor } from '../../ports/encryptor.js';
-import { errnoOf } from '../errno.js';
-import { cutShort, FileFault } from '../fault.js';
+import { errnoOf, cutShort, FileFault } from '../fault.js';
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const AGE = Buffer.from('age-encryption.org/v1\n');

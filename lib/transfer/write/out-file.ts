@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
-import { errnoOf, isDiskFull } from '../errno.js';
+import { errnoOf, isDiskFull } from '../fault.js';
 import type { Encryptor } from '../../ports/encryptor.js';
 
 export interface Written {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
-import { toAppError } from '../../errors.js';
-import { printable } from '../output/redact.js';
+import { toAppError } from '../errors.js';
+import { printable } from './output/redact.js';
 
 /** Whether somebody is there who sees a question and can answer it. */
 export function canPrompt(): boolean {

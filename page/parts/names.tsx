@@ -25,3 +25,13 @@ export function RunWords({ run }: { readonly run: Pick<RunSummary, 'title' | 'ki
     </bdi>
   );
 }
+
+/** A project by its name, whatever stands in that, as a link to its view. */
+export function ProjectLink({ id }: { readonly id: string }) {
+  const { projects } = useDesk();
+  return (
+    <a class="name" href={address(['projects', id])}>
+      <bdi>{projectName(projects, id)}</bdi>
+    </a>
+  );
+}
