@@ -28,7 +28,7 @@ function heads({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
 }
 
 function view({ projects: rows }: ProjectFigures): string {
-  if (rows.length === 0) return 'There are no projects.';
+  if (rows.length === 0) return 'No project is known.';
   const number = (value: number | null): string => (value === null ? 'not known' : count(value));
   const cells = ({ items, keys, pending, project, vectors }: ProjectRow): string[] => {
     const waiting = (pending ?? 0) > 0 ? ` (${count(pending ?? 0)} pending)` : '';

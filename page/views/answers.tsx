@@ -4,9 +4,8 @@ import { Badge } from '../parts/badge.js';
 import { Time } from '../parts/time.js';
 import { address } from '../words/address.js';
 import { count, duration } from '../words/format.js';
-import { reasonsOf, serviceTitle, type AnswerName } from '../words/verdict.js';
+import { reasonsOf, recoverableTo, serviceTitle, type AnswerName } from '../words/verdict.js';
 
-const HOUR_MS = 3_600_000;
 const STATES = { ok: ['good', 'ok'], 'not-ok': ['bad', 'not ok'], unknown: ['warn', 'not known'] } as const;
 
 /** The four answers that make the verdict, each with its figure and what to do about it. */
@@ -15,16 +14,12 @@ export function Answers({ status }: { readonly status: Status }) {
   const working = services.items.filter(({ state }) => state === 'ok').length;
   const took = recoveryTime.projectedMilliseconds ?? recoveryTime.lastPassed?.milliseconds ?? null;
   const { newestVerified } = recoveryPoint;
+  const { figure, why } = recoverableTo(recoveryPoint);
   return (
     <section class="answers" aria-label="The four answers">
-      <AnswerCard
-        status={status}
-        name="recoverable"
-        title="Recoverable to"
-        figure={recoveryPoint.ageHours === null ? 'nothing' : `${duration(recoveryPoint.ageHours * HOUR_MS)} ago`}
-      >
+      <AnswerCard status={status} name="recoverable" title="Recoverable to" figure={figure}>
         {newestVerified === null ? (
-          <p>There is no verified backup.</p>
+          <p>{why}</p>
         ) : (
           <p>
             <a href={address(['snapshots', newestVerified.id])}>{count(newestVerified.keys)} keys</a>, objective{' '}

@@ -49,7 +49,7 @@ function List({ list }: { readonly list: ProjectList }) {
   return (
     <>
       <Reach list={list} />
-      {list.projects.length === 0 && <p class="empty">There are no projects.</p>}
+      {list.projects.length === 0 && <p class="empty">No project is known.</p>}
       {list.projects.length > 0 && (
         <Table
           caption="Projects: keys in the newest verified snapshot, feedback items, and vectors of them"

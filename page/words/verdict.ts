@@ -27,6 +27,21 @@ export interface Verdict {
   readonly detail: string;
 }
 
+const HOUR_MS = 3_600_000;
+
+/** How far back the data can be had, and why that is not known or nothing; null where it is known. */
+export function recoverableTo({ ageHours, ambiguous }: Pick<Status['recoveryPoint'], 'ageHours' | 'ambiguous'>): {
+  readonly figure: string;
+  readonly why: string | null;
+} {
+  if (ambiguous) {
+    const why = 'The store holds snapshots of several databases, and none is configured here.';
+    return { figure: 'not known', why };
+  }
+  if (ageHours === null) return { figure: 'nothing', why: 'There is no verified backup.' };
+  return { figure: `${duration(ageHours * HOUR_MS)} ago`, why: null };
+}
+
 export const ANSWERS = ['recoverable', 'services', 'watched', 'recoveryTime'] as const;
 export type AnswerName = (typeof ANSWERS)[number];
 

@@ -22,6 +22,13 @@ async function throughProxy<T>(
   }
 }
 
+it('projects: does not say that there are none where the database does not answer', async () => {
+  const dead = { UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${await getPort()}`, UPSTASH_VECTOR_REST_URL: '' };
+  const { stdout } = await cli(['status', '--projects'], { ...(await stack.alone()), ...dead });
+  expect(stdout).toContain('items are not known');
+  expect(stdout).toContain('No project is known.');
+});
+
 describe('backup without access', () => {
   it('ends with 1 on a wrong token', async () => {
     const env = { ...(await stack.alone()), UPSTASH_REDIS_REST_TOKEN: 'not-the-right-token' };

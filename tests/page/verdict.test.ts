@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { CallError } from '../../page/api/errors.js';
 import type { Status } from '../../page/api/types.js';
-import { verdictOf } from '../../page/words/verdict.js';
+import { recoverableTo, verdictOf } from '../../page/words/verdict.js';
 import { answer, badStatus, RUNNING, serviceDown, status } from './fixtures-status.js';
 import { at, HOUR, idAt } from './fixtures.js';
 
@@ -214,5 +214,18 @@ describe('what the page says at a glance', () => {
     expect(verdict(null, false, ERROR)).toMatchObject({ tone: 'warn', headline: 'Not known: the store is down' });
     expect(verdict(null, false, ERROR).detail).toContain('npx soulcaster-backup status');
     expect(verdict(null)).toMatchObject({ tone: 'busy' });
+  });
+});
+
+describe('how far back the data can be had', () => {
+  it.each([
+    [{ ageHours: 3, ambiguous: false }, '3 h 0 min ago', null],
+    [{ ageHours: null, ambiguous: false }, 'nothing', 'There is no verified backup.'],
+    [{ ageHours: null, ambiguous: true }, 'not known', 'The store holds snapshots of several databases'],
+  ])('%j: %s', (point, figure, why) => {
+    expect(recoverableTo(point)).toEqual({
+      figure,
+      why: why === null ? null : (expect.stringContaining(why) as unknown),
+    });
   });
 });
