@@ -22,7 +22,7 @@ export default tseslint.config(
   {
     // With fixed seeds: tests/support/fast-check.ts.
     files: ['tests/**/*.ts'],
-    ignores: ['tests/hunt/**', 'tests/monitoring/days.test.ts', 'tests/support/fast-check.ts'],
+    ignores: ['tests/hunt/**', 'tests/support/fast-check.ts'],
     rules: { 'no-restricted-imports': ['error', 'fast-check'] },
   },
   prettier,
