@@ -7,6 +7,8 @@ const ROOT = resolve(import.meta.dirname, '..');
 interface Import {
   readonly from: string;
   readonly to: string;
+  /** Whether it is loaded when it is needed. */
+  readonly lazy: boolean;
 }
 
 function filesUnder(folder: string, name = /\.ts$/): string[] {
@@ -17,9 +19,10 @@ function filesUnder(folder: string, name = /\.ts$/): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  const found = text.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)'([^']+)'/g);
-  return [...found].map(([, target = '']) => ({
+  const found = text.matchAll(/(?:\bfrom\s*|\bimport\s*(\(\s*)|\bimport\s+)'([^']+)'/g);
+  return [...found].map(([, lazy, target = '']) => ({
     from: file,
+    lazy: lazy !== undefined,
     to: target.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), target)) : target,
   }));
 }
@@ -55,10 +58,29 @@ function breaking(rule: (one: Import) => boolean): string[] {
   return IMPORTS.filter(rule).map(({ from, to }) => `${from} -> ${to}`);
 }
 
+/** Circles of files, each as the way from a file back to itself. What a command loads when it runs is none. */
+function circles(files: readonly string[]): string[] {
+  const names = new Map(files.map((file) => [file.replace(/\.tsx?$/, '.js'), file]));
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (file: string, way: readonly string[]): void => {
+    const at = way.indexOf(file);
+    if (at !== -1) found.push([...way.slice(at), file].join(' -> '));
+    if (at !== -1 || done.has(file)) return;
+    for (const { to, lazy } of importsOf(file)) {
+      const target = names.get(to);
+      if (target !== undefined && !lazy) visit(target, [...way, file]);
+    }
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  return found;
+}
+
 describe('the direction of imports', () => {
   it('finds the sources and their imports', () => {
     expect(SOURCES.length).toBeGreaterThan(50);
-    expect(IMPORTS).toContainEqual({ from: 'api/operator.ts', to: 'lib/http/operator.js' });
+    expect(IMPORTS).toContainEqual({ from: 'api/operator.ts', lazy: false, to: 'lib/http/operator.js' });
   });
 
   it('lets api/ reach nothing but lib/http', () => {
@@ -82,6 +104,10 @@ describe('the direction of imports', () => {
       return !SHARED.includes(other) && USE_CASES[own]?.includes(other) !== true;
     };
     expect(breaking(bad)).toEqual([]);
+  });
+
+  it('has no circle, not even of types', () => {
+    expect(circles([...SOURCES, ...filesUnder('page', /\.tsx?$/)])).toEqual([]);
   });
 
   it('keeps ports free of everything but ports', () => {
@@ -121,6 +147,7 @@ function valueImportsOf(file: string): Import[] {
   const found = text.matchAll(/\bfrom '([^']+)'/g);
   return [...found].map(([, target = '']) => ({
     from: file,
+    lazy: false,
     to: target.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), target)) : target,
   }));
 }

@@ -3,7 +3,7 @@ import { protectedDatabase } from './connect/database.js';
 import { connect, guardScheduleOf } from './connect.js';
 import { perDay } from './connect/indexes.js';
 import type { ConfiguredIndex } from '../monitoring/alerts/from-index.js';
-import type { RetentionSettings } from '../retention/prune/prune.js';
+import type { RetentionSettings } from '../retention/policy.js';
 import type { AlertRules } from '../monitoring/status/answers.js';
 import type { ReindexSettings } from '../reindex/context.js';
 import type { RestoreSettings } from '../restore/context.js';

@@ -24,6 +24,9 @@ export interface Context {
   readonly log: Log;
 }
 
+/** Runs a command's work and keeps its exit code. */
+export type Perform = (work: (context: Context) => Promise<number>) => Promise<void>;
+
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly envFile?: string;

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 import type { GithubRotateOptions } from './github-rotate.js';
 import type { SwitchOptions } from './switch.js';
 

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import type { ForgetSubjectOptions } from './erasure.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 
 const HELP = `
 Shows which snapshots still hold the data, and until when retention keeps each. With --reason the user or project is also put on the

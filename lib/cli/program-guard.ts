@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { AckOptions } from './alerts.js';
 import { time } from './arguments.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 
 /** The commands that keep a trusted snapshot at hand and say whether there is one. */
 export function addGuardCommands(program: Command, perform: Perform): void {

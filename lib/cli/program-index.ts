@@ -3,7 +3,7 @@ import { REINDEX_MODES } from '../reindex/model.js';
 import { RUN_KINDS } from '../runs/kinds.js';
 import { RUN_STATES } from '../runs/model.js';
 import { projectId, wholeNumber } from './arguments.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 import type { ReindexOptions } from './reindex.js';
 import type { RunsOptions } from './run.js';
 

@@ -4,7 +4,7 @@ import type { CatOptions } from './inspect/cat.js';
 import type { DiffOptions } from './inspect/diff.js';
 import type { FindOptions } from './inspect/find.js';
 import type { LsOptions } from './inspect/ls.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 
 const WHICH = 'id of a snapshot or the beginning of one, `latest` or `newest`';
 const REPLICA = ['--replica', 'of the second store, BACKUP_REPLICA_STORE'] as const;

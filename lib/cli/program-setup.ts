@@ -3,7 +3,7 @@ import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
 import type { KeygenOptions, KeyKind } from './keygen.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 import type { RotateKeysOptions } from './rotate-keys.js';
 
 const KEYGEN_EXAMPLES = `

@@ -4,7 +4,7 @@ import { time } from './arguments.js';
 import type { ExportOptions } from './export.js';
 import type { ImportOptions } from './import.js';
 import { withSelection } from './program-inspect.js';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 
 const EXPORT_EXAMPLES = `
 Formats: jsonl, the lines of docs/format.md, which \`restore FILE\` and \`import\` read; resp, for \`redis-cli --pipe\`; upstash, a body

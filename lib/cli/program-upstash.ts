@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Perform } from './program.js';
+import type { Perform } from './context.js';
 import type { CreateOptions, DeleteOptions, ListOptions } from './upstash/backups.js';
 import type { ProviderRestoreOptions } from './upstash/restore.js';
 

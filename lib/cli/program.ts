@@ -2,7 +2,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import { VERSION } from '../version.js';
 import type { DevOptions } from './dev.js';
-import type { Context } from './context.js';
+import type { Perform } from './context.js';
 import { addGuardCommands } from './program-guard.js';
 import { addSetupCommands } from './program-setup.js';
 import { addAccountCommands } from './program-accounts.js';
@@ -15,9 +15,6 @@ import { projectId, several, time } from './arguments.js';
 import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions } from './snapshots.js';
 import { SHELLS, type Shell } from './shell/scripts.js';
 import type { RestoreOptions } from './restore/request.js';
-
-/** Runs a command's work and keeps its exit code. */
-export type Perform = (work: (context: Context) => Promise<number>) => Promise<void>;
 
 const EXIT_CODES = `0 done, 1 failed, 2 usage or configuration, 3 incomplete or doubtful, 10 not found, 11 locked, 12 wrong key,
 130 interrupted (SIGINT, SIGTERM, SIGHUP) or cancelled.`;

@@ -1,6 +1,7 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports, RedisPort, VectorIndex, Clock } from '../ports/index.js';
-import { latestTrusted, trustContext } from '../snapshot/trust.js';
+import { trustContext } from '../snapshot/trust.js';
+import { latestTrusted } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { loadIndexModels, modelOf, type NamespaceModel } from '../soulcaster/index-models.js';

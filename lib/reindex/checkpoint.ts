@@ -2,7 +2,17 @@ import { z } from 'zod';
 import type { Json } from '../json.js';
 import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
 import type { RunRecord, StepOutcome } from '../runs/model.js';
-import { conflictSchema, NOTHING_SPENT, reindexInputSchema, SKIP_REASONS, type ReindexInput } from './model.js';
+import {
+  conflictSchema,
+  MOST_NAMED,
+  NOTHING_SPENT,
+  reindexInputSchema,
+  SKIP_REASONS,
+  type Conflict,
+  type ItemRef,
+  type ReindexInput,
+  type Skipped,
+} from './model.js';
 
 const proofSchema = z.object({
   /** Items in Redis that can have a vector. */
@@ -185,4 +195,22 @@ export function enter(phase: string, state: ReindexCheckpoint, tasks: number, no
 /** Hands a serial phase that is not at its end on to the next attempt. */
 export function later(state: ReindexCheckpoint, done: number): StepOutcome {
   return { to: 'later', checkpoint: state, progress: { done, total: null, unit: 'items', bytes: 0 } };
+}
+
+/** What is to be done with one project. */
+export interface ProjectPlan {
+  readonly entry: ProjectState;
+  /** Every item that is to be embedded. */
+  readonly items: readonly ItemRef[];
+  readonly conflicts: readonly Conflict[];
+  readonly odd: readonly Skipped[];
+}
+
+/** A checkpoint that names what is odd about a project, as far as there is room. */
+export function withFindings(state: ReindexCheckpoint, { conflicts, odd }: ProjectPlan): ReindexCheckpoint {
+  return {
+    ...state,
+    conflicts: [...state.conflicts, ...conflicts].slice(0, MOST_NAMED),
+    odd: [...state.odd, ...odd].slice(0, MOST_NAMED),
+  };
 }

@@ -1,11 +1,10 @@
 import type { Json } from '../json.js';
 import type { StepOutcome } from '../runs/model.js';
-import { withProject, type ReindexCheckpoint } from './checkpoint.js';
+import { withFindings, withProject, type ProjectPlan, type ReindexCheckpoint } from './checkpoint.js';
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { forecast, estimate } from './forecast.js';
 import { readItems } from './items.js';
 import { addSpent, MOST_NAMED, type ReindexInput, type Skipped } from './model.js';
-import { withFindings, type ProjectPlan } from './plan-step.js';
 import { pages } from './namespace.js';
 
 /** Reads the items of a project as a run would, to count what cannot be embedded and how much text there is. */

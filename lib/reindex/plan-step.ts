@@ -17,7 +17,9 @@ import {
   later,
   newProject,
   stateOf,
+  withFindings,
   withProject,
+  type ProjectPlan,
   type ProjectState,
   type ReindexCheckpoint,
 } from './checkpoint.js';
@@ -30,7 +32,7 @@ import { readClusters } from './find/clusters.js';
 import { loadFound, of, type Found, type FoundProject } from './find/found.js';
 import { demandInOneDay, forecast } from './forecast.js';
 import { readItems } from './items.js';
-import { itemsOnly, MOST_NAMED, type Conflict, type ItemRef, type ReindexInput, type Skipped } from './model.js';
+import { itemsOnly, type ItemRef, type ReindexInput } from './model.js';
 import { refuseMixture, refuseUntold, sampleModel } from './index-model.js';
 import { idsIn, namespacesOf } from './namespace.js';
 import { unlessRefused } from './refusal.js';
@@ -99,15 +101,6 @@ async function openPlanning(
     earlier: retry === null ? new Map() : await embeddedBy(ports.store, retry),
     isDue: (project) => left === null || left.has(project),
   };
-}
-
-/** What is to be done with one project. */
-export interface ProjectPlan {
-  readonly entry: ProjectState;
-  /** Every item that is to be embedded. */
-  readonly items: readonly ItemRef[];
-  readonly conflicts: readonly Conflict[];
-  readonly odd: readonly Skipped[];
 }
 
 /** Projects in order: those of the database and, since their items may all be gone, those of the index. */
@@ -242,15 +235,6 @@ function forecastOf(ports: ReindexPorts, settings: ReindexSettings, { projects }
   const texts = projects.reduce((sum, { planned }) => sum + planned, 0);
   const need = { texts, tokens: texts * textTokens(ports.embedder, settings), updates: texts };
   return forecast(need, { ...ports.embedder.limits, updatesPerDay: settings.updatesPerDay });
-}
-
-/** A checkpoint that names what is odd about a project, as far as there is room. */
-export function withFindings(state: ReindexCheckpoint, { conflicts, odd }: ProjectPlan): ReindexCheckpoint {
-  return {
-    ...state,
-    conflicts: [...state.conflicts, ...conflicts].slice(0, MOST_NAMED),
-    odd: [...state.odd, ...odd].slice(0, MOST_NAMED),
-  };
 }
 
 async function writePlan(

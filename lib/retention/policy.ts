@@ -15,6 +15,11 @@ export interface Policy {
   readonly asideDays: number;
 }
 
+export interface RetentionSettings extends Policy {
+  /** Days after its end for which everything under runs/ of a run is kept. */
+  readonly runsDays: number;
+}
+
 /** A snapshot as retention sees it. */
 export interface RetentionEntry extends CatalogEntry {
   /**

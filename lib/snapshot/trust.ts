@@ -7,8 +7,6 @@ import { doubtsOf, fileWords, plainLabel, shortSource } from './source.js';
 import { unsavedWords } from './shortfall.js';
 import type { Verification } from './verification.js';
 
-export { findLatest, findNewest, latestTrusted, pickLatest, type Latest, type PassedOver } from './latest.js';
-
 const STATES = [
   'unreadable',
   'untrusted',

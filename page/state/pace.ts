@@ -17,9 +17,6 @@ export const EVERY = {
   looking: 3000,
 };
 
-/** A run under way that has not got further for so long is not simply slow. */
-export const STANDSTILL_MS = 20 * 60_000;
-
 /** A plan that was made longer ago says too little of the database to be carried out. */
 export const PLAN_LASTS_MS = 15 * 60_000;
 

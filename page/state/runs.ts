@@ -1,5 +1,7 @@
 import type { RunState, RunSummary } from '../api/types.js';
-import { STANDSTILL_MS } from './pace.js';
+
+/** A run under way that has not got further for so long is not simply slow. */
+const STANDSTILL_MS = 20 * 60_000;
 
 export function isOver(state: RunState): boolean {
   return state === 'succeeded' || state === 'incomplete' || state === 'failed';

@@ -1,7 +1,8 @@
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { catalogEntry, type CatalogEntry } from '../../lib/snapshot/catalog.js';
 import { selectSnapshot } from '../../lib/snapshot/select.js';
-import { assess, isTrusted, latestTrusted, type SnapshotState, type TrustContext } from '../../lib/snapshot/trust.js';
+import { assess, isTrusted, type SnapshotState, type TrustContext } from '../../lib/snapshot/trust.js';
+import { latestTrusted } from '../../lib/snapshot/latest.js';
 import { UNSIGNED } from './made-snapshots.js';
 
 /** Later than every clock of a test. */

@@ -1,21 +1,12 @@
 import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
 import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
-import type { RecordLine } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
 import { valueCommands } from './commands.js';
 import { valuesOf } from './errors.js';
 import { writeMissing } from './missing.js';
-import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { about } from './refusal.js';
 import { toArgument } from './size.js';
-
-/** An ordinary record: one line that takes no separate page. */
-export interface BatchItem {
-  readonly line: RecordLine;
-  readonly key: RedisArgument;
-  /** Of key and value, as they are in the database. */
-  readonly bytes: number;
-}
 
 export interface Batch {
   readonly items: readonly BatchItem[];

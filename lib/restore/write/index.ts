@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
 import type { Mode, TargetRecord } from '../model.js';
-import { writeBatch, type Batch, type BatchItem } from './batch.js';
+import { writeBatch, type Batch } from './batch.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 import { fieldExpiryError } from './errors.js';
 import { BATCH_BYTES, BATCH_KEYS, PAGE_BYTES } from './limits.js';
-import { addCounts, NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { isEmpty, sizeOf, toArgument, wireBytes } from './size.js';
 import { writeStaged } from './staged.js';
 import { openWire, type Wire } from './wire.js';

@@ -1,10 +1,9 @@
 import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
 import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { Text } from '../../snapshot/text.js';
-import type { BatchItem } from './batch.js';
 import { valueCommands } from './commands.js';
 import { commandError, valuesOf } from './errors.js';
-import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
+import { NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { about } from './refusal.js';
 import { toArgument } from './size.js';
 

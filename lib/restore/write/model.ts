@@ -1,3 +1,5 @@
+import type { RedisArgument } from '../../ports/redis.js';
+import type { RecordLine } from '../../snapshot/record.js';
 import type { Mode } from '../model.js';
 import type { Wire } from './wire.js';
 
@@ -38,4 +40,12 @@ export interface Writer {
   stagedName(): string;
   /** Throws `redis-command` unless the target knows HPEXPIREAT; asks once. */
   needFieldExpiry(): Promise<void>;
+}
+
+/** An ordinary record: one line that takes no separate page. */
+export interface BatchItem {
+  readonly line: RecordLine;
+  readonly key: RedisArgument;
+  /** Of key and value, as they are in the database. */
+  readonly bytes: number;
 }

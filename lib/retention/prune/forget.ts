@@ -9,9 +9,9 @@ import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
 import type { PrunePorts } from './prune.js';
 import { missingSnapshots } from './obsolete.js';
-import { objectsOf, removeSnapshots } from './remove.js';
+import { removeSnapshots } from './remove.js';
 import { loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
-import { openSweeper, type Found } from './sweeper.js';
+import { objectsOf, openSweeper, type Found } from './sweeper.js';
 
 interface WordPorts {
   readonly clock: Pick<PrunePorts['clock'], 'now'>;

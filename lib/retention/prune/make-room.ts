@@ -3,9 +3,8 @@ import { runName } from '../../runs/records.js';
 import { isStoreFull } from './late-lease.js';
 import type { StoredSnapshots } from './stored-snapshots.js';
 import { missingSnapshots } from './obsolete.js';
-import { objectsOf } from './remove.js';
 import type { RunSummary } from './runs.js';
-import type { Found, Sweeper } from './sweeper.js';
+import { objectsOf, type Found, type Sweeper } from './sweeper.js';
 
 export interface RoomContext {
   readonly store: ObjectStore;

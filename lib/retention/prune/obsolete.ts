@@ -5,12 +5,11 @@ import { timeOfId } from '../../runs/ids.js';
 import { runName } from '../../runs/records.js';
 import { storeNow } from '../../runs/store-time.js';
 import { partIndexPrefix } from '../../snapshot/part-index.js';
-import type { RetentionSettings } from './prune.js';
-import { objectsOf } from './remove.js';
+import type { RetentionSettings } from '../policy.js';
 import type { StoredSnapshots } from './stored-snapshots.js';
 import type { ObsoleteKind } from './result.js';
 import type { RunSummary } from './runs.js';
-import type { Found } from './sweeper.js';
+import { objectsOf, type Found } from './sweeper.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** A webhook is refused by its own signature 5 minutes after it was signed: its id is kept far longer than it can be used. */

@@ -7,24 +7,19 @@ import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { latestTrusted } from '../../snapshot/latest.js';
 import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
 import { applyPolicy } from '../apply-policy.js';
-import type { RetentionPlan, Policy } from '../policy.js';
+import type { RetentionPlan, RetentionSettings } from '../policy.js';
 import { stillFull } from './late-lease.js';
 import { obsolete, missingSnapshots } from './obsolete.js';
 import { unneeded, withRoom } from './make-room.js';
 import { isAmbiguous, loadSnapshots, type StoredSnapshots } from './stored-snapshots.js';
-import { objectsOf, removeSnapshots, unmark, type Going, type Removed } from './remove.js';
+import { removeSnapshots, unmark, type Going, type Removed } from './remove.js';
 import type { ObsoleteKind, PruneResult } from './result.js';
 import { lastSnapshotRunsFailed, loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
-import { openSweeper, type Sweeper } from './sweeper.js';
+import { objectsOf, openSweeper, type Sweeper } from './sweeper.js';
 
 export interface PrunePorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
   /** The source of the database that is protected; null where none is configured. */
   readonly own: string | null;
-}
-
-export interface RetentionSettings extends Policy {
-  /** Days after its end for which everything under runs/ of a run is kept. */
-  readonly runsDays: number;
 }
 
 export interface PruneOptions {

@@ -1,6 +1,6 @@
 import { overwriteObject } from '../../control/object.js';
 import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
-import { manifestName, SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
+import { manifestName } from '../../snapshot/names.js';
 import { demandPins } from '../../snapshot/pins.js';
 import { readTombstone, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { Decision } from '../policy.js';
@@ -8,7 +8,7 @@ import type { ListedSnapshot } from './stored-snapshots.js';
 import { isStoreFull, stillFull } from './late-lease.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadRunSummaries, snapshotsInUse } from './runs.js';
-import type { Found, Sweeper } from './sweeper.js';
+import { objectsOf, type Sweeper } from './sweeper.js';
 
 /** This many are marked before the runs are looked at again: one look serves them all, and few are left marked by a death. */
 const BATCH = 10;
@@ -150,11 +150,4 @@ async function removeOne({ store }: RemovePorts, sweeper: Sweeper, id: string): 
   }
   await sweeper.removeAll(found.filter((object) => object.name !== name));
   return true;
-}
-
-/** All objects of a snapshot. */
-export async function objectsOf(store: ObjectStore, id: string): Promise<Found[]> {
-  const found: Found[] = [];
-  for await (const { name, size } of store.list(`${SNAPSHOTS_PREFIX}${id}/`)) found.push({ name, size });
-  return found;
 }

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { AppError } from '../../errors.js';
 import type { Clock, ObjectStore } from '../../ports/index.js';
+import { SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
 import { lateRemovalLease, NO_LATE_LEASE } from './late-lease.js';
 
 const REMOVALS_AT_A_TIME = 8;
@@ -70,4 +71,11 @@ export async function openSweeper(
     },
     close: () => lease.close(),
   };
+}
+
+/** All objects of a snapshot. */
+export async function objectsOf(store: ObjectStore, id: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for await (const { name, size } of store.list(`${SNAPSHOTS_PREFIX}${id}/`)) found.push({ name, size });
+  return found;
 }

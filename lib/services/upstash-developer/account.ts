@@ -3,7 +3,7 @@ import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { UpstashAccount } from '../../ports/upstash-account.js';
 import { toBackups, toDatabase, toDatabases, toRestToken } from './answers.js';
-import { refusalOf, unavailable } from './failures.js';
+import { refusalOf, unavailable, type DeveloperAnswer } from './failures.js';
 import { apiUrl } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 
@@ -28,12 +28,6 @@ interface Call {
   readonly path: readonly string[];
   readonly body?: object;
   readonly query?: string;
-}
-
-export interface DeveloperAnswer {
-  readonly status: number;
-  readonly retryAfter: string | null;
-  readonly text: string;
 }
 
 const RETRY: RetryPolicy = { attempts: 4, baseMs: 500, capMs: 30_000 };

@@ -1,10 +1,15 @@
 import { AppError } from '../../errors.js';
-import type { DeveloperAnswer } from './account.js';
 import { parseRetryAfter } from '../retry.js';
 
 /** Statuses with which a plan may be the reason. */
 const MAY_BE_PLAN = [400, 403, 409, 422];
 const PLAN_WORDS = /\b(plan|tier|upgrade|paid|subscription)\b/i;
+
+export interface DeveloperAnswer {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly text: string;
+}
 
 /**
  * What an answer other than 2xx means. The text of a refusal is judged and not repeated. Source of the statuses:
