@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { evaluateFacts } from '../../lib/monitoring/alerts/from-facts.js';
 import { isOverIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
+import type { ConfiguredIndex } from '../../lib/monitoring/alerts/from-index.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
 import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';
@@ -80,6 +81,7 @@ interface Options {
   readonly drilledBy?: 'guard' | 'operator' | null;
   readonly guardRanAt?: string | null;
   readonly skipTypes?: string[];
+  readonly index?: ConfiguredIndex | null;
 }
 
 function codes(facts: Partial<Facts>, options: Options = {}): string[] {
@@ -106,10 +108,10 @@ function find(facts: Partial<Facts>, options: Options = {}): Finding {
     ...marks,
     ...facts,
   };
-  const { drilledBy = null, guardRanAt = new Date(NOW).toISOString(), skipTypes = [] } = options;
+  const { drilledBy = null, guardRanAt = new Date(NOW).toISOString(), skipTypes = [], index = null } = options;
   const callers = { cron: null, schedule: null, operator: null };
   const guard = { lastRunAt: guardRanAt, callers };
-  return evaluateFacts(all, { drilledBy, guard, schedulers: [], skipTypes });
+  return evaluateFacts(all, { drilledBy, guard, schedulers: [], skipTypes, index });
 }
 
 describe('vectors of another model than is configured', () => {
@@ -121,27 +123,7 @@ describe('vectors of another model than is configured', () => {
   const told = (namespaces: NamespaceModel[], configured: object | null = {}): string[] => {
     const models = { namespaces, besides: [] };
     const index = configured === null ? null : { place, recipe: { ...recipe, ...configured } };
-    const marks = {
-      trust: TRUST,
-      told: [],
-      unfinished: [],
-      restoring: null,
-      unreadableLeases: [],
-      ignored: [],
-      models,
-    };
-    const facts = {
-      now: NOW,
-      entries: [snapshot(1)],
-      runs: [],
-      hasMoreRuns: false,
-      drills: [],
-      lastPassed: null,
-      ...marks,
-    };
-    const guard = { lastRunAt: new Date(NOW).toISOString(), callers: { cron: null, schedule: null, operator: null } };
-    const options = { drilledBy: null, guard, schedulers: [], skipTypes: [], index };
-    return evaluateFacts(facts, options).conditions.map(({ message }) => message);
+    return find({ models }, { index }).conditions.map(({ message }) => message);
   };
 
   it('are told of by number, for any part of what vectors are made with', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import { labelOf, loadIndexModels, modelOf } from '../../lib/soulcaster/index-models.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, putProject, someItems, textOf, type Item } from './data.js';
@@ -204,17 +205,22 @@ describe('what one service refuses', () => {
 });
 
 describe('an index that takes minutes to show its writes', () => {
-  it('is waited for as long as the number of pending writes falls', async () => {
-    await putProject(bench.database.redis, 'p1', someItems(200));
-    bench.index.setIndexAtOnce(0);
-    const vectors = {
-      ...bench.ports.vectors,
+  /** One write becomes visible from one look to the next: 200 looks, more than three minutes. */
+  function slowIndex(): VectorIndex {
+    const { index, ports } = bench;
+    index.setIndexAtOnce(0);
+    return {
+      ...ports.vectors,
       info: () => {
-        // One write becomes visible from one look to the next: 200 looks, more than three minutes.
-        bench.index.setIndexAtOnce(1);
-        return bench.ports.vectors.info().finally(() => bench.index.setIndexAtOnce(0));
+        index.setIndexAtOnce(1);
+        return ports.vectors.info().finally(() => index.setIndexAtOnce(0));
       },
     };
+  }
+
+  it('is waited for as long as the number of pending writes falls', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(200));
+    const vectors = slowIndex();
     const run = await bench.run(P1, { vectors });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(reportOf(run).proof).toMatchObject({ pending: 0, sampleFound: 10 });
@@ -222,14 +228,7 @@ describe('an index that takes minutes to show its writes', () => {
 
   it('over a queue, in as many attempts as it takes', async () => {
     await putProject(bench.database.redis, 'p1', someItems(200));
-    bench.index.setIndexAtOnce(0);
-    const vectors = {
-      ...bench.ports.vectors,
-      info: () => {
-        bench.index.setIndexAtOnce(1);
-        return bench.ports.vectors.info().finally(() => bench.index.setIndexAtOnce(0));
-      },
-    };
+    const vectors = slowIndex();
     const run = await bench.runQueued(P1, { vectors, attemptMs: 30_000 });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(bench.gemini.textsEmbedded()).toBe(201);
