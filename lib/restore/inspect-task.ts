@@ -11,6 +11,7 @@ import type { TargetRecord } from './model.js';
 import { comparedRecordsOf } from './plan-task.js';
 import type { Proof } from './proof-counts.js';
 import { recordedProjects } from './recorded-projects.js';
+import { sizesOf } from '../snapshot/sizes.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
@@ -79,8 +80,9 @@ export async function inspectTask(
 export function isMirror({ input, manifest }: RestoreContext, { total }: Proof, extras: number): boolean {
   const isReplaced = input.mode === 'replace' && 'all' in input.scope;
   const isEqual = total.different + total.missing + total.kept + total.blocked === 0;
-  const lines = manifest.parts.reduce((sum, { plain }) => sum + plain.bytes, 0);
-  return isReplaced && isEqual && extras === 0 && manifest.ledger.unsupported.count === 0 && lines <= LINES;
+  return (
+    isReplaced && isEqual && extras === 0 && manifest.ledger.unsupported.count === 0 && sizesOf(manifest).plain <= LINES
+  );
 }
 
 /**

@@ -177,7 +177,8 @@ it('each project is inspected once when another version began the inspection, wi
 
 describe('a target mirrors the records', () => {
   const input = { mode: 'replace', scope: { all: true } };
-  const manifest = { parts: [{ plain: { bytes: 10_000 } }], ledger: { unsupported: { count: 0, keys: [] } } };
+  const partOf = (bytes: number) => ({ plain: { bytes }, stored: { bytes: bytes / 10 } });
+  const manifest = { parts: [partOf(10_000)], ledger: { unsupported: { count: 0, keys: [] } } };
   const context = { input, manifest } as unknown as RestoreContext;
   const proofOf = (verdict: Verdict) => ({ ...noProof(), total: { ...noProof().total, equal: 9, [verdict]: 1 } });
 
@@ -193,7 +194,7 @@ describe('a target mirrors the records', () => {
   it('and not when it holds more, or the snapshot less than there was, or less was restored', () => {
     expect(isMirror(context, proofOf('equal'), 1)).toBe(false);
     const lacking = { ...manifest, ledger: { unsupported: { count: 1, keys: [] } } };
-    const large = { ...manifest, parts: Array(4).fill({ plain: { bytes: 600_000_000 } }) };
+    const large = { ...manifest, parts: Array(4).fill(partOf(600_000_000)) };
     for (const other of [lacking, large])
       expect(isMirror({ ...context, manifest: other } as unknown as RestoreContext, proofOf('equal'), 0)).toBe(false);
     for (const other of [{ mode: 'merge' }, { mode: 'missing' }, { scope: { project: 'p' } }]) {
