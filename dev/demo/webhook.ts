@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Webhook } from 'standardwebhooks';
 import { connect } from '../../lib/app/connect.js';
 import type { Stack } from '../stack/index.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { errorOfRun } from '../../lib/cli/carry-out.js';
 import type { Context } from '../../lib/cli/context.js';
 import { progressView } from '../../lib/cli/output/progress.js';
+import { signedHeaders } from '../../lib/services/standard-webhooks.js';
 import { runIdIn, watchToEnd } from './nightly.js';
 
 const PATH = '/api/webhooks/restore';
@@ -14,16 +14,12 @@ const PATH = '/api/webhooks/restore';
 export async function restoreByWebhook(context: Context, stack: Stack, request: object): Promise<RunRecord> {
   const ports = connect(stack.env, ['clock', 'store']);
   const body = JSON.stringify(request);
-  const id = `demo_${randomUUID()}`;
-  const at = new Date();
   const response = await fetch(new URL(PATH, stack.urls.functions), {
     method: 'POST',
     body,
     headers: {
       'content-type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(stack.secrets.webhookSecret).sign(id, at, body),
+      ...signedHeaders({ clock: ports.clock, secret: stack.secrets.webhookSecret }, body, `demo_${randomUUID()}`),
     },
   });
   const view = progressView(context, () => ports.clock.now());

@@ -1,9 +1,13 @@
-import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { fromWebToken } from '@aws-sdk/credential-provider-web-identity';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 
-/** Static keys, or a provider that hands out temporary ones, as `awsWebIdentity` makes it. */
-export type S3Credentials = NonNullable<S3ClientConfig['credentials']>;
+/**
+ * Static keys, a provider that hands out temporary ones, as `awsWebIdentity` makes it, or what the AWS SDK finds by itself:
+ * AWS_ variables of the process, a profile (with SSO or a process), a web identity file, the metadata service of a
+ * container or machine. `chain.profile`: AWS_PROFILE of an env file, which the SDK does not see.
+ */
+export type S3Credentials =
+  NonNullable<S3ClientConfig['credentials']> | { readonly chain: Pick<S3ClientConfig, 'profile'> };
 
 interface WebIdentityOptions {
   /** The IAM role to take on: `arn:aws:iam::123456789012:role/name`. */
@@ -29,12 +33,4 @@ export function awsWebIdentity({ roleArn, token, stsEndpoint }: WebIdentityOptio
     });
     return exchange(properties);
   };
-}
-
-/**
- * What the AWS SDK finds by itself: AWS_ variables of the process, a profile (with SSO or a process), a web identity file,
- * the metadata service of a container or machine. `profile`: AWS_PROFILE of an env file, which the SDK does not see.
- */
-export function awsDefaultChain(profile: string | null): S3Credentials {
-  return defaultProvider({ clientConfig: { maxAttempts: 1 }, ...(profile === null ? {} : { profile }) });
 }

@@ -3,7 +3,7 @@ import type { Bucket } from '../../ports/bucket.js';
 import type { ObjectStore } from '../../ports/store.js';
 import type { StoreContext, StoreSettings } from '../kind.js';
 import { s3Bucket } from './bucket.js';
-import { awsDefaultChain, awsWebIdentity, type S3Credentials } from './credentials.js';
+import { awsWebIdentity, type S3Credentials } from './credentials.js';
 import type { BucketPlace } from './kind.js';
 import { s3Store, type S3StoreOptions, type S3Variables } from './store.js';
 
@@ -55,7 +55,7 @@ export function credentialsOf(
   const profile = settings.AWS_PROFILE ?? null;
   const without = roleArn === undefined ? '' : `, since Vercel's OIDC token for ${variables}ROLE_ARN is not here`;
   return {
-    credentials: awsDefaultChain(profile),
+    credentials: { chain: profile === null ? {} : { profile } },
     source: `the AWS SDK's default chain${profile === null ? '' : ` with profile ${profile}`}${without}`,
   };
 }

@@ -181,7 +181,7 @@ function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }
   const { connectMs, requestMs } = timeouts ?? { connectMs: 5_000, requestMs: 60_000 };
   return {
     region,
-    credentials,
+    ...('chain' in credentials ? credentials.chain : { credentials }),
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: connectMs,
