@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bodyOf, serveHttp, type HttpServer } from './stand-in-server.js';
 
 /** A request as it came to the proxy, its body whole. */
 export interface ProxiedRequest {
@@ -36,13 +36,9 @@ export interface FaultProxyOptions {
   readonly remember?: boolean;
 }
 
-export interface FaultProxy {
-  /** Base URL, on the loopback interface. */
-  readonly url: string;
+export interface FaultProxy extends HttpServer {
   /** Every request so far, in the order of arrival. */
   readonly requests: readonly ProxiedRequest[];
-  /** Cuts what is open and frees the port. */
-  stop(): Promise<void>;
 }
 
 /**
@@ -56,11 +52,6 @@ export async function startFaultProxy({
   target,
 }: FaultProxyOptions): Promise<FaultProxy> {
   const requests: ProxiedRequest[] = [];
-  const server = createServer((incoming, outgoing) => {
-    // A client that hangs up in the middle ends its own request and nothing else.
-    handle(incoming, outgoing).catch(() => outgoing.socket?.destroy());
-  });
-
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const body = await bodyOf(incoming);
     const { method = 'GET', url: path = '/', headers } = incoming;
@@ -81,19 +72,7 @@ export async function startFaultProxy({
     else outgoing.writeHead(reply.status, reply.headers).end(reply.body);
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
-  });
-  const address = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    requests,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { ...(await serveHttp(handle, port)), requests };
 }
 
 interface Reply {
@@ -133,12 +112,6 @@ function endToEnd(rawHeaders: readonly string[]): string[] {
 
 function hasHeader(rawHeaders: readonly string[], name: string): boolean {
   return rawHeaders.some((text, at) => at % 2 === 0 && text.toLowerCase() === name);
-}
-
-async function bodyOf(message: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of message) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 function cut(outgoing: ServerResponse): void {

@@ -22,28 +22,56 @@ export interface ApiReply {
 /** `cut`: the connection is closed instead of an answer; `hang`: no answer comes at all. */
 export type Served = ApiReply | 'cut' | 'hang';
 
-export interface ApiServer {
+export interface HttpServer {
+  /** Base URL, on the loopback interface. */
   readonly url: string;
-  /** Cuts what is open and closes the port. */
+  /** Cuts what is open and frees the port. May be called more than once. */
   stop(): Promise<void>;
 }
 
-/** Serves a JSON API on 127.0.0.1; resolves when the port is open. */
-export async function serveApi(serve: (call: ApiCall) => Served | Promise<Served>, port = 0): Promise<ApiServer> {
+/** Serves HTTP on 127.0.0.1; resolves when the port (default: any free one) is open, and rejects when it is taken. */
+export async function serveHttp(
+  serve: (request: IncomingMessage, response: ServerResponse) => unknown,
+  port = 0,
+): Promise<HttpServer> {
   const server = createServer((request, response) => {
-    answer(request, response, serve).catch(() => response.destroy());
+    // What fails here is the connection: nobody is left to be answered.
+    new Promise((resolve) => resolve(serve(request, response))).catch(() => response.destroy());
   });
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
+}
+
+/** The whole body; of one over the limit only its size, and it is read to its end so that the answer gets through. */
+export async function bodyOf(message: IncomingMessage, limit: number): Promise<Buffer | number>;
+export async function bodyOf(message: IncomingMessage): Promise<Buffer>;
+export async function bodyOf(message: IncomingMessage, limit = Infinity): Promise<Buffer | number> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+    else chunks.length = 0;
+  }
+  return size > limit ? size : Buffer.concat(chunks);
+}
+
+/** The token that a request carries; '' for none. */
+export function bearerOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  return /^Bearer\s+(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+}
+
+/** Serves a JSON API on 127.0.0.1; resolves when the port is open. */
+export function serveApi(serve: (call: ApiCall) => Served | Promise<Served>, port = 0): Promise<HttpServer> {
+  return serveHttp((request, response) => answer(request, response, serve), port);
 }
 
 async function answer(
@@ -51,10 +79,8 @@ async function answer(
   response: ServerResponse,
   serve: (call: ApiCall) => Served | Promise<Served>,
 ): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  const text = (await bodyOf(request)).toString('utf8');
   const url = new URL(request.url ?? '/', 'http://127.0.0.1');
-  const text = Buffer.concat(chunks).toString('utf8');
   const served = await serve({
     method: request.method ?? 'GET',
     path: url.pathname,

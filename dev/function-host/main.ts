@@ -1,8 +1,8 @@
-import type { AddressInfo } from 'node:net';
+import { serveHttp } from '../stand-in-server.js';
 import { Pool } from './pool.js';
 import type { FromHost, HostConfig, ToHost } from './protocol.js';
 import { findRoutes } from './routes.js';
-import { createHostServer } from './server.js';
+import { serve } from './server.js';
 
 /** The host process: it is told by its parent what to serve, and ends when the parent is gone. */
 let pool: Pool | null = null;
@@ -14,9 +14,9 @@ async function start(config: HostConfig): Promise<void> {
   const instances = new Pool({ env: config.env, maxInstances: config.maxInstances, log });
   pool = instances;
   const routes = await findRoutes(config.functionsDir);
-  const server = createHostServer({ config, routes, pool: instances, log });
-  server.once('error', (error) => tell({ type: 'failed', message: error.message }));
-  server.listen(config.port, '127.0.0.1', () => tell({ type: 'ready', port: (server.address() as AddressInfo).port }));
+  const context = { config, routes, pool: instances, log };
+  const { url } = await serveHttp((request, response) => serve(context, request, response), config.port);
+  tell({ type: 'ready', port: Number(new URL(url).port) });
 }
 
 function end(): void {
@@ -27,7 +27,9 @@ function end(): void {
 process.on('message', (message: ToHost) => {
   switch (message.type) {
     case 'start':
-      start(message.config).catch((error: unknown) => tell({ type: 'failed', message: String(error) }));
+      start(message.config).catch((error: unknown) =>
+        tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
+      );
       break;
     case 'kill-all':
       tell({ type: 'killed', id: message.id, count: pool?.killAll() ?? 0 });

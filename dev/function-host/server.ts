@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { bodyOf } from '../stand-in-server.js';
 import type { Outcome, Pool } from './pool.js';
 import type { HostConfig } from './protocol.js';
 import { matchRoute } from './routes.js';
@@ -24,41 +24,23 @@ interface Reply {
 }
 
 /** The HTTP side of the host: static files first, then functions, as on Vercel. */
-export function createHostServer(context: ServerContext): Server {
-  return createServer((request, response) => {
-    // What fails here is the connection: nobody is left to be answered.
-    serve(context, request, response).catch(() => response.destroy());
-  });
-}
-
-async function serve(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = await readBody(request);
+export async function serve(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await bodyOf(request, BODY_LIMIT);
   const reply =
-    body === null ? platformError(413, 'FUNCTION_PAYLOAD_TOO_LARGE') : await replyTo(context, request, body);
+    typeof body === 'number' ? platformError(413, 'FUNCTION_PAYLOAD_TOO_LARGE') : await replyTo(context, request, body);
   for (const [name, value] of reply.headers) response.appendHeader(name, value);
   // What an answer says itself stands.
   for (const [name, value] of headersFor(context.config, pathOf(request))) {
     if (!response.hasHeader(name)) response.setHeader(name, value);
   }
   // After a body that was not read to its end the connection cannot be used again.
-  if (body === null) response.setHeader('connection', 'close');
+  if (typeof body === 'number') response.setHeader('connection', 'close');
   response.writeHead(reply.status);
   response.end(request.method === 'HEAD' ? undefined : reply.body);
 }
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
-}
-
-/** The whole body; null when it is over the limit, of which the rest is thrown away. */
-async function readBody(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes <= BODY_LIMIT) chunks.push(chunk);
-  }
-  return bytes > BODY_LIMIT ? null : Buffer.concat(chunks);
 }
 
 async function replyTo(context: ServerContext, request: IncomingMessage, body: Buffer): Promise<Reply> {

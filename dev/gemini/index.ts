@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import { serveHttp } from '../stand-in-server.js';
 import { callCounter } from './counts.js';
 import type { GeminiCounts } from './counts.js';
 import { NO_FAULTS } from './faults.js';
 import type { GeminiFaults } from './faults.js';
 import { dayQuota, minuteLimiter } from './limiter.js';
-import { listen } from './server.js';
+import { answer } from './server.js';
+import type { Service } from './serve.js';
 import { hashVectors, modelVectors } from './vectors.js';
 
 export type { GeminiCounts, GeminiFaults };
@@ -68,30 +69,23 @@ export async function startGemini(options: GeminiOptions = {}): Promise<Gemini> 
   const counter = callCounter();
   const today = dayQuota(options.textsPerDay ?? Infinity);
   let faults: GeminiFaults = { ...NO_FAULTS, ...options.faults };
-  const server = await listen(
-    {
-      apiKey,
-      models: options.models ?? ['gemini-embedding-001', 'gemini-embedding-2'],
-      delayMs: options.delayMs ?? 0,
-      embed: options.vectors === 'hash' ? hashVectors : modelVectors,
-      limiter: minuteLimiter(options.textsPerMinute ?? Infinity, options.speed ?? 1),
-      tokenLimiter: minuteLimiter(options.tokensPerMinute ?? Infinity, options.speed ?? 1),
-      today,
-      counter,
-      faults: () => faults,
-    },
-    options.port ?? 0,
-  );
+  const service: Service = {
+    apiKey,
+    models: options.models ?? ['gemini-embedding-001', 'gemini-embedding-2'],
+    delayMs: options.delayMs ?? 0,
+    embed: options.vectors === 'hash' ? hashVectors : modelVectors,
+    limiter: minuteLimiter(options.textsPerMinute ?? Infinity, options.speed ?? 1),
+    tokenLimiter: minuteLimiter(options.tokensPerMinute ?? Infinity, options.speed ?? 1),
+    today,
+    counter,
+    faults: () => faults,
+  };
+  const server = await serveHttp((request, response) => answer(service, request, response), options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...server,
     apiKey,
     ...counter.counts,
     renewDay: () => today.renew(),
     setFaults: (changed) => (faults = { ...faults, ...changed }),
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
   };
 }

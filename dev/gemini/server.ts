@@ -1,28 +1,27 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { bodyOf } from '../stand-in-server.js';
 import { GoogleError, invalidArgument, noKey, noPermission, serverError, unknownModel, wrongKey } from './errors.js';
 import { MAX_BODY_BYTES, parseBatch, parseSingle } from './request.js';
 import { serve } from './serve.js';
 import type { Service } from './serve.js';
 
-/** Serves the API on 127.0.0.1; resolves when the port is open. */
-export async function listen(service: Service, port: number): Promise<Server> {
-  const server = createServer((request, response) => {
-    answer(request, response, service).catch((error: unknown) => {
-      // What fails after the head is the connection: nobody is left to be answered.
-      if (response.headersSent) response.destroy();
-      else sendError(response, error instanceof GoogleError ? error : serverError(500));
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
-  });
-  return server;
+/** Answers one request of the API. */
+export async function answer(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    await call(service, request, response);
+  } catch (error) {
+    if (response.headersSent) throw error;
+    const refusal = error instanceof GoogleError ? error : serverError(500);
+    send(response, refusal.code, JSON.stringify(refusal.body(), null, 2));
+  }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, service: Service): Promise<void> {
-  const body = await readBody(request);
+async function call(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const bytes = await bodyOf(request, MAX_BODY_BYTES);
+  if (typeof bytes === 'number') {
+    throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
+  }
+  const body = bytes.toString('utf8');
   const url = new URL(request.url ?? '/', 'http://127.0.0.1');
   checkKey(request.headers['x-goog-api-key'] ?? url.searchParams.get('key'), service.apiKey);
   const known = /^\/v1beta\/models\/([^/:]+)$/.exec(url.pathname)?.[1];
@@ -56,18 +55,6 @@ function showModel(response: ServerResponse, service: Service, model: string): v
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // A body over the limit is read to its end all the same, so that the answer gets through.
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-  }
-  if (size > MAX_BODY_BYTES) throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function checkKey(given: string | string[] | null, apiKey: string): void {
   if (given === null || given === '') throw noKey();
   if (given !== apiKey) throw wrongKey();
@@ -90,10 +77,6 @@ function send(response: ServerResponse, status: number, body: string | Buffer): 
     'content-length': Buffer.byteLength(body),
   });
   response.end(body);
-}
-
-function sendError(response: ServerResponse, error: GoogleError): void {
-  send(response, error.code, JSON.stringify(error.body(), null, 2));
 }
 
 function keepSilent(response: ServerResponse, silence: 'hang' | 'reset' | 'half-reply'): void {

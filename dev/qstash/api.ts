@@ -1,5 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { bodyOf } from '../stand-in-server.js';
 import type { Broker } from './broker.js';
-import type { QstashFaults } from './faults.js';
+import type { FaultBox } from './faults.js';
 import { readMessage, Refusal } from './message.js';
 import type { Message } from './message.js';
 import { viewSchedule, type ScheduleBook } from './schedules.js';
@@ -8,14 +10,14 @@ import type { SigningKeys } from './signing.js';
 import { viewMessage } from './views.js';
 
 /** A request as it came in: path and query still as they were sent, header names in lower case. */
-export interface ApiRequest {
+interface ApiRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-export interface ApiReply {
+interface ApiReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: unknown;
@@ -24,7 +26,8 @@ export interface ApiReply {
 export interface ApiOptions {
   readonly broker: Broker;
   readonly schedules: ScheduleBook;
-  readonly faults: () => QstashFaults;
+  readonly faults: FaultBox;
+  readonly token: string;
   readonly keys: { get(): SigningKeys; set(keys: SigningKeys): void };
 }
 
@@ -32,10 +35,22 @@ const PUBLISH = '/v2/publish/';
 const SCHEDULES = '/v2/schedules/';
 const NOT_FOUND: ApiReply = { status: 404, body: { error: 'not found' } };
 
-/** The REST calls of QStash (https://upstash.com/docs/qstash/api) that are modelled, behind authorisation. */
-export function answer(options: ApiOptions, request: ApiRequest): ApiReply {
+/** Answers one of the REST calls of QStash (https://upstash.com/docs/qstash/api) that are modelled. */
+export async function answer(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { body, headers, status } = replyTo(options, request, await bodyOf(request));
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+function replyTo(options: ApiOptions, request: IncomingMessage, body: Buffer): ApiReply {
+  const { method = 'GET', url: target = '/' } = request;
+  const publishing = method === 'POST' && /^\/v2\/(publish\/|batch$|schedules\/)/.test(target);
+  const rejection = publishing ? options.faults.takeRejection() : null;
+  if (rejection !== null) return { ...rejection, body: rejection.body ?? { error: 'rejected' } };
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+  if (headers.authorization !== `Bearer ${options.token}`) return { status: 401, body: { error: 'unauthorized' } };
   try {
-    return route(options, request);
+    return route(options, { method, target, headers, body });
   } catch (error) {
     if (error instanceof Refusal) return { status: error.status, body: { error: error.message } };
     throw error;
@@ -73,7 +88,7 @@ function batch({ broker, faults }: ApiOptions, body: Buffer): ApiReply {
   const items = parseItems(body);
   const results = items.map((item, index) => {
     try {
-      if (faults().failItem({ index, body: item.body })) throw new Refusal(500, 'internal error');
+      if (faults.get().failItem({ index, body: item.body })) throw new Refusal(500, 'internal error');
       return publish(broker, readMessage(item.destination, item.headers, Buffer.from(item.body))).body;
     } catch (error) {
       if (error instanceof Refusal) return { error: error.message };

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import type { ApiOptions } from './api.js';
+import { serveHttp } from '../stand-in-server.js';
+import { answer, type ApiOptions } from './api.js';
 import { Broker } from './broker.js';
 import { Courier } from './courier.js';
 import { FaultBox } from './faults.js';
 import type { DeliveryRecord, QstashFaults } from './faults.js';
 import { ScheduleBook, viewSchedule } from './schedules.js';
-import { listen } from './server.js';
 import { newSigningKey, rotate } from './signing.js';
 import type { SigningKeys } from './signing.js';
 import type { DlqEntry } from './views.js';
@@ -96,12 +95,13 @@ export async function startQstash(options: QstashOptions = {}): Promise<Qstash> 
   const api: ApiOptions = {
     broker,
     schedules: book,
-    faults: faults.get,
+    faults,
+    token,
     keys: { get: () => keys, set: (rotated) => (keys = rotated) },
   };
-  const server = await listen({ api, token, faults }, options.port ?? 0);
+  const server = await serveHttp((request, response) => answer(api, request, response), options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     token,
     get currentSigningKey() {
       return keys.current;
@@ -121,8 +121,7 @@ export async function startQstash(options: QstashOptions = {}): Promise<Qstash> 
       book.stop();
       broker.stop();
       courier.stop();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.stop();
     },
   };
 }

@@ -1,17 +1,12 @@
 import { z } from 'zod';
+import type { ApiReply } from '../stand-in-server.js';
 import type { BackedDatabase } from './databases.js';
 import type { AccountFaults, AccountRequest } from './faults.js';
-
-export interface Reply {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 export interface Call extends AccountRequest {
   /** What follows the endpoint in the path. */
   readonly ids: readonly string[];
-  readonly body: string;
+  readonly body: unknown;
   /** `credentials=hide` was asked for. */
   readonly hidesCredentials: boolean;
 }
@@ -22,12 +17,12 @@ export interface Account {
   readonly dailyByPost: boolean;
 }
 
-type Handler = (database: BackedDatabase, call: Call, account: Account) => Reply;
+type Handler = (database: BackedDatabase, call: Call, account: Account) => ApiReply;
 
 const createSchema = z.object({ name: z.string().min(1) });
 const restoreSchema = z.object({ backup_id: z.string().min(1) });
 
-const OK: Reply = { status: 200, body: '"OK"' };
+const OK: ApiReply = { status: 200, body: '"OK"' };
 
 const ENDPOINTS: Readonly<Record<string, { readonly method: string; readonly handle: Handler }>> = {
   database: {
@@ -46,7 +41,7 @@ const ENDPOINTS: Readonly<Record<string, { readonly method: string; readonly han
 };
 
 /** Does what an authorised request asks for. */
-export function answer(call: Call, account: Account): Reply {
+export function answer(call: Call, account: Account): ApiReply {
   if (call.endpoint === 'databases' && call.method === 'GET') {
     return json([...account.databases.values()].map((database) => database.view()));
   }
@@ -58,8 +53,8 @@ export function answer(call: Call, account: Account): Reply {
   return database === undefined ? error(404, 'database not found') : known.handle(database, call, account);
 }
 
-function create(database: BackedDatabase, { body }: Call, { faults }: Account): Reply {
-  const asked = createSchema.safeParse(parse(body));
+function create(database: BackedDatabase, { body }: Call, { faults }: Account): ApiReply {
+  const asked = createSchema.safeParse(body);
   if (!asked.success) return error(400, 'name is required');
   if (database.given.plan === 'free') return error(400, 'upgrade your plan to create backups');
   if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
@@ -67,8 +62,8 @@ function create(database: BackedDatabase, { body }: Call, { faults }: Account): 
   return OK;
 }
 
-function restore(database: BackedDatabase, { body }: Call, { databases, faults }: Account): Reply {
-  const asked = restoreSchema.safeParse(parse(body));
+function restore(database: BackedDatabase, { body }: Call, { databases, faults }: Account): ApiReply {
+  const asked = restoreSchema.safeParse(body);
   if (!asked.success) return error(400, 'backup_id is required');
   if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
   for (const source of databases.values()) {
@@ -80,24 +75,16 @@ function restore(database: BackedDatabase, { body }: Call, { databases, faults }
   return error(404, 'backup not found');
 }
 
-function switchDaily(database: BackedDatabase, on: boolean): Reply {
+function switchDaily(database: BackedDatabase, on: boolean): ApiReply {
   if (database.given.plan === 'free') return error(400, 'upgrade your plan to enable daily backups');
   database.dailyBackup = on;
   return OK;
 }
 
-function json(value: object): Reply {
+function json(value: object): ApiReply {
   return { status: 200, body: JSON.stringify(value) };
 }
 
-function error(status: number, text: string): Reply {
+function error(status: number, text: string): ApiReply {
   return { status, body: JSON.stringify(text) };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,13 +1,12 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { answer, type Reply } from './api.js';
+import { randomBytes } from 'node:crypto';
+import { serveApi, type ApiCall } from '../stand-in-server.js';
+import { answer } from './api.js';
 import { BackedDatabase, type AccountDatabase } from './databases.js';
-import { meets, NO_FAULTS, type AccountFaults, type AccountRequest, type Hits } from './faults.js';
+import { FaultBox } from '../faults.js';
+import { NO_FAULTS, type AccountFaults, type AccountRequest } from './faults.js';
 
 export type { AccountDatabase } from './databases.js';
-export type { AccountFaults, AccountRejection, AccountRequest } from './faults.js';
+export type { AccountFaults, AccountRequest } from './faults.js';
 
 export interface UpstashAccountOptions {
   readonly databases: readonly AccountDatabase[];
@@ -59,101 +58,58 @@ export async function startUpstashAccount(options: UpstashAccountOptions): Promi
   const readOnlyKey = options.readOnlyKey ?? randomBytes(18).toString('base64url');
   const takesMs = options.takesMs ?? 20;
   const databases = new Map(options.databases.map((one) => [one.id, new BackedDatabase(one, email, takesMs)]));
-  let faults: AccountFaults = { ...NO_FAULTS, ...options.faults };
+  const box = new FaultBox<AccountRequest, AccountFaults>({ ...NO_FAULTS, ...options.faults });
   const requests = new Map<string, number>();
 
-  const spend = (name: 'hang' | 'loseReply', request: AccountRequest): boolean => {
-    const { met, left } = meets(faults[name], request);
-    faults = { ...faults, [name]: left };
-    return met;
-  };
-  const rejection = (request: AccountRequest): Reply | null => {
-    const { reject } = faults;
-    if (reject === null) return null;
-    const { met, left } = meets(reject.hits, request);
-    faults = { ...faults, reject: { ...reject, hits: left satisfies Hits } };
-    return met ? { headers: {}, body: '"rejected"', ...reject } : null;
-  };
-  const reply = (incoming: IncomingMessage, body: string): Reply | 'hang' | 'cut' => {
-    const key = authorised(incoming, email, [apiKey, readOnlyKey]);
+  const server = await serveApi((call) => {
+    const key = authorised(call, email, [apiKey, readOnlyKey]);
     if (key === null) return { status: 401, body: '"Unauthorized"' };
-    const [endpoint = '', ...ids] = pathOf(incoming);
-    const request = { method: incoming.method ?? '', endpoint };
+    const [endpoint = '', ...ids] = pathOf(call);
+    const request = { method: call.method, endpoint };
     requests.set(endpoint, (requests.get(endpoint) ?? 0) + 1);
-    const refused = rejection(request);
-    if (refused !== null) return refused;
-    if (spend('hang', request)) return 'hang';
-    const hidesCredentials = (incoming.url ?? '').endsWith('?credentials=hide');
+    const fault = box.take(request);
+    if (fault === 'hang') return 'hang';
+    if (fault !== null && fault !== 'lose-reply') return { body: '"rejected"', ...fault };
+    const hidesCredentials = call.query.get('credentials') === 'hide';
     const mayWrite = key === apiKey || request.method === 'GET';
     const { dailyByPost = false } = options;
     const done = mayWrite
-      ? answer({ ...request, ids, body, hidesCredentials }, { databases, faults, dailyByPost })
+      ? answer({ ...request, ids, body: call.body, hidesCredentials }, { databases, faults: box.faults, dailyByPost })
       : { status: 403, body: '"Forbidden"' };
-    return spend('loseReply', request) ? 'cut' : done;
-  };
-
-  const server = createServer((incoming, response) => {
-    // What fails here is the connection: nobody is left to be answered.
-    serve(incoming, response, reply).catch(() => response.destroy());
+    return fault === 'lose-reply' ? 'cut' : done;
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+
   const settled = async (): Promise<void> => {
     for (const database of databases.values()) await database.settled();
   };
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     email,
     apiKey,
     readOnlyKey,
     requestCount: (endpoint) =>
       endpoint === undefined ? [...requests.values()].reduce((a, b) => a + b, 0) : (requests.get(endpoint) ?? 0),
     async backUpDaily(database) {
-      databases.get(database)?.backUp('daily', faults, true);
+      databases.get(database)?.backUp('daily', box.faults, true);
       await settled();
     },
     settled,
-    setFaults: (changed) => (faults = { ...faults, ...changed }),
+    setFaults: (changed) => box.set(changed),
     async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await server.stop();
       await settled();
     },
   };
 }
 
-async function serve(
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  reply: (incoming: IncomingMessage, body: string) => Reply | 'hang' | 'cut',
-): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
-  const said = reply(incoming, Buffer.concat(chunks).toString('utf8'));
-  if (said === 'hang') return;
-  if (said === 'cut') {
-    response.destroy();
-    return;
-  }
-  response.writeHead(said.status, { 'content-type': 'application/json', ...said.headers });
-  response.end(said.body);
-}
-
 /** What follows /v2/redis, decoded. */
-function pathOf({ url = '' }: IncomingMessage): string[] {
-  const [path = ''] = url.split('?', 1);
+function pathOf({ path }: ApiCall): string[] {
   const inside = /^\/v2\/redis\/(.+)$/.exec(path)?.[1] ?? '';
   return inside.split('/').map(decodeURIComponent);
 }
 
 /** The key that the request carries, if it is one of these. */
-function authorised({ headers }: IncomingMessage, email: string, keys: readonly string[]): string | null {
-  const given = Buffer.from(/^Basic\s+(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '', 'base64');
-  const right = keys.find((key) => {
-    const wanted = Buffer.from(`${email}:${key}`);
-    return wanted.length === given.length && timingSafeEqual(wanted, given);
-  });
-  return right ?? null;
+function authorised({ headers }: ApiCall, email: string, keys: readonly string[]): string | null {
+  const given = Buffer.from(/^Basic\s+(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '', 'base64').toString('utf8');
+  return keys.find((key) => given === `${email}:${key}`) ?? null;
 }

@@ -1,7 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { bearerOf, bodyOf, serveHttp } from '../stand-in-server.js';
 import { openEngine } from './engine.js';
 import { execute, refusal, sizeError, type Answer, type Counts, type Execution } from './execute.js';
 import { commandLimiter } from './limiter.js';
@@ -58,26 +56,19 @@ export async function startUpstashRedis(options: UpstashRedisOptions): Promise<U
   const mayRun = commandLimiter(commandsPerSecond, now);
   const engine = await openEngine(options.redisUrl);
   const limitBytes = options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES;
-  const server = createServer((request, response) => {
-    answer(request, options, { engine, counts, limitBytes, mayRun })
-      .catch(() => refusal(500, 'ERR internal error'))
-      .then((result) => send(response, result, counts))
-      .catch(() => response.destroy());
-  });
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
+  const server = await serveHttp(async (request, response) => {
+    const work = answer(request, options, { engine, counts, limitBytes, mayRun });
+    send(response, await work.catch(() => refusal(500, 'ERR internal error')), counts);
+  }, options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     token: options.token,
     requestCount: () => counts.requests,
     commandCount: () => counts.commands,
     writeCommandCount: () => counts.writes,
     throttledCount: () => counts.throttled,
     async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await server.stop();
       engine.close();
     },
   };
@@ -88,7 +79,7 @@ async function answer(
   options: UpstashRedisOptions,
   shared: Pick<Execution, 'engine' | 'counts' | 'limitBytes' | 'mayRun'>,
 ): Promise<Answer> {
-  const body = await readBody(request, shared.limitBytes);
+  const body = await bodyOf(request, shared.limitBytes);
   const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
   if (!['HEAD', 'GET', 'POST', 'PUT'].includes(request.method ?? '')) return refusal(405, 'ERR method not allowed');
   const access = accessOf(request, query, options);
@@ -107,28 +98,10 @@ async function answer(
   }
 }
 
-/** The body, or only its size when that is over the limit; it is read to the end so that the answer gets through. */
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | number> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= limit) chunks.push(chunk);
-    else chunks.length = 0;
-  }
-  return size > limit ? size : Buffer.concat(chunks);
-}
-
 function accessOf(request: IncomingMessage, query: string, options: UpstashRedisOptions): 'all' | 'read' | null {
-  const header = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const given = header ?? new URLSearchParams(query).get('_token') ?? '';
-  if (sameText(given, options.token)) return 'all';
-  return options.readOnlyToken !== undefined && sameText(given, options.readOnlyToken) ? 'read' : null;
-}
-
-function sameText(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  const given = bearerOf(request) || (new URLSearchParams(query).get('_token') ?? '');
+  if (given === options.token) return 'all';
+  return given === options.readOnlyToken ? 'read' : null;
 }
 
 function splitOnce(text: string, separator: string): string[] {

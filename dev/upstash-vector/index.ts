@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { FaultBox, type VectorFaults } from './faults.js';
+import { serveHttp } from '../stand-in-server.js';
+import { FaultBox } from '../faults.js';
+import { NO_FAULTS, type VectorFaults, type VectorRequest } from './faults.js';
 import type { Metric } from './nearest.js';
-import { listen } from './server.js';
+import { serve, type ServerContext } from './server.js';
 import { VectorStore } from './store.js';
 
-export type { Hits, VectorFaults, VectorRejection, VectorRequest } from './faults.js';
+export type { VectorFaults, VectorRequest } from './faults.js';
 export type { Metric } from './nearest.js';
 
 export interface UpstashVectorOptions {
@@ -73,21 +73,19 @@ export async function startUpstashVector(options: UpstashVectorOptions = {}): Pr
   const token = options.token ?? randomBytes(24).toString('base64url');
   const { indexAtOnce = Infinity, updatesPerDay = Infinity } = options;
   const store = new VectorStore({ dimensions, metric, indexDelayMs, indexAtOnce, updatesPerDay });
-  const faults = new FaultBox(options.faults ?? {});
+  const faults = new FaultBox<VectorRequest, VectorFaults>({ ...NO_FAULTS, ...options.faults });
   const requests = new Map<string, number>();
-  const server = await listen(
-    {
-      store,
-      token,
-      readOnlyToken: options.readOnlyToken ?? null,
-      faults,
-      requestLimitBytes: options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES,
-      onRequest: ({ endpoint }) => requests.set(endpoint, (requests.get(endpoint) ?? 0) + 1),
-    },
-    options.port ?? 0,
-  );
+  const context: ServerContext = {
+    store,
+    token,
+    readOnlyToken: options.readOnlyToken ?? null,
+    faults,
+    requestLimitBytes: options.requestLimitBytes ?? DEFAULT_LIMIT_BYTES,
+    onRequest: ({ endpoint }) => requests.set(endpoint, (requests.get(endpoint) ?? 0) + 1),
+  };
+  const server = await serveHttp((incoming, response) => serve(context, incoming, response), options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...server,
     token,
     dimensions,
     requestCount: (endpoint) =>
@@ -97,11 +95,5 @@ export async function startUpstashVector(options: UpstashVectorOptions = {}): Pr
     setIndexAtOnce: (writes) => (store.indexAtOnce = writes),
     renewDay: () => store.renewDay(),
     setFaults: (changed) => faults.set(changed),
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
   };
 }

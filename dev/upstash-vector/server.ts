@@ -1,9 +1,9 @@
-import { timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { decodeJson } from '../../lib/json.js';
+import type { FaultBox } from '../faults.js';
+import { bearerOf, bodyOf } from '../stand-in-server.js';
 import { answer } from './api.js';
-import type { FaultBox, VectorRequest } from './faults.js';
+import type { VectorFaults, VectorRequest } from './faults.js';
 import { Refusal } from './input.js';
 import type { VectorStore } from './store.js';
 
@@ -12,7 +12,7 @@ export interface ServerContext {
   readonly token: string;
   /** May look and not write; null for none. */
   readonly readOnlyToken: string | null;
-  readonly faults: FaultBox;
+  readonly faults: FaultBox<VectorRequest, VectorFaults>;
   readonly requestLimitBytes: number;
   /** Told of every authorised request, before anything goes wrong with it. */
   readonly onRequest: (request: VectorRequest) => void;
@@ -24,19 +24,13 @@ interface Reply {
   readonly json: string;
 }
 
-/** Serves the REST protocol on 127.0.0.1; resolves when the port is open. */
-export async function listen(context: ServerContext, port: number): Promise<Server> {
-  const server = createServer((request, response) => {
-    // What fails here is the connection: nobody is left to be answered.
-    serve(request, response, context).catch(() => response.destroy());
-  });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-async function serve(incoming: IncomingMessage, response: ServerResponse, context: ServerContext): Promise<void> {
-  const body = await readBody(incoming, context.requestLimitBytes);
+/** Answers one request of the REST protocol. */
+export async function serve(
+  context: ServerContext,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const body = await bodyOf(incoming, context.requestLimitBytes);
   const reply = refusing(() => replyTo(incoming, body, context));
   if (reply === 'hang') return;
   if (reply === 'cut') {
@@ -47,28 +41,19 @@ async function serve(incoming: IncomingMessage, response: ServerResponse, contex
   response.end(reply.json);
 }
 
-/** The body, or only its size when that is over the limit; it is read to the end so that the answer gets through. */
-async function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer | number> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= limit) chunks.push(chunk);
-    else chunks.length = 0;
-  }
-  return size > limit ? size : Buffer.concat(chunks);
-}
-
 function replyTo(incoming: IncomingMessage, body: Buffer | number, context: ServerContext): Reply | 'hang' | 'cut' {
   const { readOnlyToken, store, faults, token } = context;
   if (!['GET', 'POST', 'PUT', 'DELETE'].includes(incoming.method ?? '')) return problem(405, 'Method not allowed');
-  const mayRead = readOnlyToken !== null && isAuthorised(incoming, readOnlyToken);
-  if (!mayRead && !isAuthorised(incoming, token)) return problem(401, 'Unauthorized: Invalid auth token');
+  const given = bearerOf(incoming);
+  const mayRead = given === readOnlyToken;
+  if (!mayRead && given !== token) return problem(401, 'Unauthorized: Invalid auth token');
   if (typeof body === 'number') return problem(413, `Request of ${body} bytes is over the limit`);
   const [path = '', query = ''] = (incoming.url ?? '/').split('?', 2);
   const request = toRequest(path, body);
   if (mayRead && WRITES.has(request.endpoint)) return problem(403, 'Forbidden: the token is read-only');
   context.onRequest(request);
+  // What concerns the index as a whole names no namespace.
+  if (!WHOLE.has(request.endpoint) && faults.faults.refuseNamespace(request.namespace)) return problem(400, 'rejected');
   const fault = faults.take(request);
   if (fault === 'hang') return 'hang';
   if (fault !== null && fault !== 'lose-reply') {
@@ -82,6 +67,7 @@ function replyTo(incoming: IncomingMessage, body: Buffer | number, context: Serv
   return fault === 'lose-reply' ? 'cut' : reply;
 }
 
+const WHOLE: ReadonlySet<string> = new Set(['info', 'list-namespaces']);
 const WRITES = new Set(['upsert', 'delete', 'reset', 'delete-namespace']);
 
 function toRequest(path: string, body: Buffer): VectorRequest {
@@ -109,10 +95,4 @@ function refusing<T>(work: () => T): T | Reply {
 
 function problem(status: number, error: string): Reply {
   return { status, json: JSON.stringify({ error, status }) };
-}
-
-function isAuthorised(incoming: IncomingMessage, token: string): boolean {
-  const given = Buffer.from(/^Bearer\s+(.+)$/i.exec(incoming.headers.authorization ?? '')?.[1] ?? '');
-  const right = Buffer.from(token);
-  return given.length === right.length && timingSafeEqual(given, right);
 }
