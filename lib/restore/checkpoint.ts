@@ -53,7 +53,7 @@ const restoreCheckpointSchema = z.object({
   /** What the target can do; null until it was asked. */
   abilities: abilitiesSchema.nullable().default(null),
   plan: planSchema.nullable(),
-  /** Checkpoint of the snapshot that is taken first; null before and after. */
+  /** Checkpoint of the snapshot that is taken first, from before the plan on; null before, after, and where none is begun yet. */
   safety: z.json(),
   /** Id of the snapshot that undoes this restore, of an empty target as well; `skipped`: told not to take one. */
   undo: z.string().nullable(),

@@ -10,6 +10,7 @@ import { compareRecords, type Comparison } from './compare/index.js';
 import { probeAbilities, lackFinder } from './abilities.js';
 import type { LackCode } from './lacks.js';
 import { needsMeter } from './needs.js';
+import { foundSaver, type Saved } from './safety.js';
 import { isEmpty } from './write/size.js';
 import {
   openContext,
@@ -44,11 +45,13 @@ export type PlanResult = {
   /** One bit for each record of the scope in this part, in order: whether anything is to be done. Null: for all. */
   readonly acts: string | null;
   readonly spent: Spent;
+  /** Absent where the plan saves nothing, and in results of older versions. */
+  readonly saved?: Saved;
 };
 
 const NAMED: readonly Action[] = ['overwrite', 'unite', 'fail', 'keep', 'blocked', 'remove'];
 
-/** Finds what a restore would do with the keys of one part, and what the target lacks for it. Reads only. */
+/** Finds what a restore would do with the keys of one part, and what the target lacks for it; saves what it read of them. */
 export async function planTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -67,9 +70,11 @@ export async function planTask(
   const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
   const found = read(ports, context, task, ({ family }) => countErased(plan, family));
   const records = meter.watch(valueRecords(ports, context, run.id, found, lists));
+  const saver = context.state.safety === null ? null : foundSaver(ports, settings.safety, run, task);
   for await (const compared of comparisons(settings, context, records, signal)) {
     const action = actionOf(compared, context.input);
     acts.push(writes(action) || action === 'remove');
+    await saver?.save(compared);
     await note(ports, context.input, plan, compared, action, async () => {
       const needs = meter.of(compared.record);
       plan.bytes.all += needs.bytes;
@@ -78,7 +83,8 @@ export async function planTask(
     });
   }
   const bits = context.state.targetEmpty ? null : acts.base64();
-  return { plan, acts: bits, spent: spentSince(context.redis, before) };
+  const saved = await saver?.close();
+  return { plan, acts: bits, spent: spentSince(context.redis, before), ...(saved === undefined ? {} : { saved }) };
 }
 
 async function note(
@@ -144,7 +150,7 @@ async function* comparisons(
       hasValue ||= !isEmpty(line);
     }
     if (signal.aborted) throw toAppError(signal.reason);
-    yield { record, live: 'absent', difference: null, over: !hasValue, unsavable: false, inFlight: false };
+    yield { record, live: 'absent', difference: null, over: !hasValue, unsavable: false, inFlight: false, found: null };
   }
 }
 

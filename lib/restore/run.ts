@@ -15,7 +15,7 @@ import { removeStep } from './remove.js';
 import { countExtrasStep, reportStep } from './report.js';
 import { listMode } from './selected.js';
 import { isRestoreLease } from './start.js';
-import { safetyPhases } from './safety.js';
+import { beginSafety, safetyPhases } from './safety.js';
 import { markUnfinished } from './unfinished.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { placeStep } from './unite/moves.js';
@@ -126,7 +126,8 @@ async function abilitiesStep(ports: RestorePorts, attempt: Attempt): Promise<Ste
   const before = redis.usage();
   const abilities = await probeAbilities(redis);
   const spent = addSpent(state.spent, spentSince(redis, before));
-  return enter(isKnownEarly(input) ? 'live' : 'place', { ...state, abilities, spent }, 0, ports.clock.now());
+  const next = { ...state, abilities, spent, safety: await beginSafety(ports, input, state) };
+  return enter(isKnownEarly(input) ? 'live' : 'place', next, 0, ports.clock.now());
 }
 
 /**

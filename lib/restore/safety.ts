@@ -1,9 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Attempt, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
+import { firstCheckpoint, parseCheckpoint, type SnapshotCheckpoint } from '../snapshot/checkpoint.js';
+import type { Part } from '../snapshot/manifest.js';
+import { keyOf } from '../snapshot/record.js';
 import { snapshotRun } from '../snapshot/run.js';
+import { openSink } from '../snapshot/scan/sink.js';
+import { beginSnapshot } from '../snapshot/scan/step.js';
+import { hasExpiry } from '../snapshot/sent-value.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import type { Comparison } from './compare/index.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
 import type { RestoreInput } from './model.js';
 import { enter } from './phases.js';
@@ -44,6 +52,81 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
     },
     [`${PREFIX}seal`]: serial('seal'),
   };
+}
+
+/**
+ * The checkpoint of the safety snapshot before the plan is made, whose tasks save what they read (`foundSaver`). Null where
+ * nothing is saved, and for an empty target.
+ */
+export async function beginSafety(
+  ports: RestorePorts,
+  { dryRun, safety, target }: RestoreInput,
+  { targetEmpty }: Pick<RestoreCheckpoint, 'targetEmpty'>,
+): Promise<SnapshotCheckpoint | null> {
+  if (dryRun || !safety || targetEmpty) return null;
+  return beginSnapshot({ ...ports, redis: ports.redisOf(target) }, firstCheckpoint());
+}
+
+/** What one task of the plan has saved. A type, not an interface: it is stored as JSON. */
+export type Saved = {
+  readonly parts: readonly Part[];
+  /** Records with an expiry. */
+  readonly expiring: number;
+};
+
+/** Writes what the plan's comparison read into parts of the safety snapshot, so that the target is read once for both. */
+export interface FoundSaver {
+  save(compared: Comparison): Promise<void>;
+  /** Stores what is left. Only parts that a task's result names count: a task that is done again writes others. */
+  close(): Promise<Saved>;
+}
+
+export function foundSaver(
+  { encryptor, store }: Pick<RestorePorts, 'encryptor' | 'store'>,
+  { partBytes }: SnapshotSettings,
+  run: RunRecord,
+  task: number,
+): FoundSaver {
+  const writer = `t${task}-${randomUUID().slice(0, 8)}`;
+  const sink = openSink({ encryptor, store, snapshot: run.id, fence: run.fence, firstIndex: 0, writer });
+  const parts: Part[] = [];
+  let expiring = 0;
+  const cut = (): Promise<void> =>
+    sink.cut((part) => {
+      parts.push(part);
+      return Promise.resolve();
+    });
+  return {
+    async save({ found, record: { first } }) {
+      if (found === null) return;
+      if (hasExpiry(found)) expiring += 1;
+      await sink.write(found, { begins: keyOf(first), type: first.t });
+      if (sink.openBytes >= partBytes) await cut().catch(rethrow);
+    },
+    async close() {
+      if (sink.openBytes > 0) await cut().catch(rethrow);
+      await sink.flush().catch(rethrow);
+      return { parts, expiring };
+    },
+  };
+}
+
+/**
+ * Begins the safety snapshot's phases. Where the plan's tasks have saved what they read, its scan is over, and the walk over all
+ * names reads what no record of the restore is for; else, as for an empty target, everything is read.
+ */
+export function enterSafety(state: RestoreCheckpoint, run: string, saved: readonly Saved[], now: number): StepOutcome {
+  if (state.safety === null) return enter('safety-scan', { ...state, undo: run, safety: firstCheckpoint() }, 0, now);
+  const begun = parseCheckpoint(state.safety);
+  const expiring = saved.reduce((sum, task) => sum + task.expiring, 0);
+  const safety = {
+    ...begun,
+    cursor: null,
+    parts: saved.flatMap(({ parts }) => parts),
+    names: { ...begun.names, expiring },
+    window: { ...begun.window, to: new Date(now).toISOString() },
+  };
+  return enter('safety-recheck', { ...state, undo: run, safety }, 0, now);
 }
 
 /** What the safety snapshot says of the restore that it undoes; nothing for everything in the database that is backed up. */

@@ -1,5 +1,4 @@
 import type { Attempt, StepOutcome, RunFailure } from '../runs/model.js';
-import { firstCheckpoint } from '../snapshot/checkpoint.js';
 import { encryptName } from '../snapshot/ledger.js';
 import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
@@ -12,6 +11,7 @@ import { enter } from './phases.js';
 import { addPlan, countAction, EXAMPLES, noPlan, wantsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
 import { isInVectors, projectsOf } from './selected.js';
+import { enterSafety, type Saved } from './safety.js';
 import { tidyUp } from './tidy.js';
 import { staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
@@ -40,7 +40,9 @@ export async function weighStep(ports: RestorePorts, attempt: Attempt): Promise<
   if (isOver) return enter('conclude', state, 0, ports.clock.now());
   const lacking = await refusedWrites(context.redis, plan);
   if (lacking !== null) return enter('condemn', { ...state, lacking }, 0, ports.clock.now());
-  return decide(ports, attempt, context, state);
+  const now = ports.clock.now();
+  if (!context.input.safety) return enter('fence', { ...state, undo: 'skipped' }, 0, now);
+  return enterSafety(state, attempt.run.id, await collectSaved(attempt), now);
 }
 
 /** Nothing is to be removed from an empty target; `merge` moves members of lists; `missing` does neither. */
@@ -105,10 +107,13 @@ async function extraCounter(
   };
 }
 
-function decide(ports: RestorePorts, attempt: Attempt, context: RestoreContext, state: RestoreCheckpoint): StepOutcome {
-  const now = ports.clock.now();
-  if (!context.input.safety) return enter('fence', { ...state, undo: 'skipped' }, 0, now);
-  return enter('safety-scan', { ...state, undo: attempt.run.id, safety: firstCheckpoint() }, 0, now);
+async function collectSaved(attempt: Attempt): Promise<Saved[]> {
+  const saved: Saved[] = [];
+  for await (const { result } of attempt.results('plan')) {
+    const { saved: some } = result as unknown as PlanResult;
+    if (some !== undefined) saved.push(some);
+  }
+  return saved;
 }
 
 /** Ends a dry run, and a restore that the target cannot take. A separate phase: what tells keys apart is removed, and the plan must not be made again without it. */

@@ -28,10 +28,10 @@ export function adoptedName(id: string): string {
 
 /**
  * Name of a part within its snapshot. The fencing number of the attempt that writes it keeps an attempt that is dead, or only
- * thought to be, from ever writing the same object as its successor.
+ * thought to be, from ever writing the same object as its successor; `writer` does it where several write under one number.
  */
-export function partFile(index: number, fence: number, suffix: '' | '.age'): string {
-  return `part-${pad(index)}-${pad(fence)}.jsonl.gz${suffix}`;
+export function partFile(index: number, fence: number, suffix: '' | '.age', writer = ''): string {
+  return `part-${pad(index)}-${pad(fence)}${writer === '' ? '' : `.${writer}`}.jsonl.gz${suffix}`;
 }
 
 /** The fencing number in the name of a part; null for what is no such name. */

@@ -75,6 +75,7 @@ function compareExpired(record: TargetRecord, type: string | null): Comparison {
     over: true,
     unsavable,
     inFlight: false,
+    found: null,
   };
 }
 
@@ -101,7 +102,8 @@ async function compareOne(
   const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
   const now = options.now();
   const over = isOver(wanted, now);
-  const told = { record, over, unsavable: isUnsavable(live), inFlight: false };
+  const found = outcome.kind === 'line' && outcome.changed === undefined ? outcome.line : null;
+  const told = { record, over, unsavable: isUnsavable(live), inFlight: false, found };
   if (live.kind === 'absent') {
     const equal = wanted.empty && wanted.leaving.size === 0;
     return { ...told, live: equal ? 'equal' : 'absent', difference: null };

@@ -1,3 +1,4 @@
+import type { FreshLine } from '../../snapshot/sent-value.js';
 import type { TargetRecord } from '../model.js';
 
 export type Live = 'equal' | 'different' | 'absent';
@@ -18,6 +19,8 @@ export interface Comparison {
   readonly unsavable: boolean;
   /** Whether what is there is the record as it was before work in flight was made failed. */
   readonly inFlight: boolean;
+  /** What is there, as a snapshot would hold it. Null for nothing, and for what took more than one reply or kept changing. */
+  readonly found: FreshLine | null;
 }
 
 export interface CompareOptions {

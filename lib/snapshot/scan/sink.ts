@@ -36,6 +36,8 @@ interface SinkTarget {
   readonly snapshot: string;
   readonly fence: number;
   readonly firstIndex: number;
+  /** Tells these parts from others under the same fencing number; absent where nobody else writes under it. */
+  readonly writer?: string;
 }
 
 export function openSink(target: SinkTarget): PartSink {
@@ -61,7 +63,7 @@ export function openSink(target: SinkTarget): PartSink {
     async cut(stored) {
       const closing = writer;
       const built = labelProjects(index.build(), target.encryptor.suffix);
-      const file = partFile(number, target.fence, target.encryptor.suffix);
+      const file = partFile(number, target.fence, target.encryptor.suffix, target.writer);
       writer = openPart();
       index = indexBuilder();
       number += 1;

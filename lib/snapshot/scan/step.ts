@@ -15,7 +15,7 @@ import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
  * the checkpoint names the parts that count and the cursor after the last page in them.
  */
 export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, attempt: Attempt): Promise<StepOutcome> {
-  const first = await prepare(ports, parseCheckpoint(attempt.run.checkpoint));
+  const first = await beginSnapshot(ports, parseCheckpoint(attempt.run.checkpoint));
   const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: first.parts.length });
   const source = firstPass(ports, settings, first);
   const read = await new ScanWork(ports, settings, attempt, sink, first, source).run();
@@ -67,8 +67,8 @@ export async function fieldExpiryBegan(
   return { ...state, spent, cursor: '0', pass: 'hashes', hashesFrom: state.parts.length, fieldExpiry: 'read' };
 }
 
-/** What is asked once, by the first attempt. */
-async function prepare(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
+/** What is asked once, before the first key is read. */
+export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
   const ended = await endedRuns(ports, sourceOf(ports.redis.host));
