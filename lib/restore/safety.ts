@@ -10,11 +10,13 @@ import { openSink } from '../snapshot/scan/sink.js';
 import { beginSnapshot } from '../snapshot/scan/step.js';
 import { hasExpiry } from '../snapshot/sent-value.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
+import { classifyKey } from '../soulcaster/keys.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import type { Comparison } from './compare/index.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
 import type { RestoreInput } from './model.js';
 import { enter } from './phases.js';
+import { possibleMatcher, projectsOf } from './selected.js';
 
 const PREFIX = 'safety-';
 
@@ -26,7 +28,7 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
   const definitionFor = (run: RunRecord): RunDefinition =>
     snapshotRun(
       { ...ports, redis: ports.redisOf(inputOf(run).target) },
-      { ...settings.safety, ...undoesOf(inputOf(run)) },
+      { ...settings.safety, ...undoesOf(inputOf(run)), ...touched(inputOf(run)) },
     );
   const serial = (name: 'scan' | 'recheck' | 'seal'): SerialPhase => ({
     type: 'serial',
@@ -134,6 +136,22 @@ function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undo
   if ('all' in scope) return target === null ? {} : { undoes: { project: null, target } };
   if ('project' in scope) return { undoes: { project: scope.project, target } };
   return { undoes: { project: null, target, scope: JSON.stringify(scope) } };
+}
+
+/**
+ * Of a restore that names projects, what it may touch: their keys, and keys that name no project. To read those of all other projects
+ * first would make the restore of one wait for the whole database.
+ */
+function touched({ scope }: RestoreInput): Pick<SnapshotSettings, 'only'> {
+  const projects = new Set(projectsOf(scope));
+  if (projects.size === 0) return {};
+  const matches = possibleMatcher(scope);
+  return {
+    only(key) {
+      const known = classifyKey(key.toString('utf8'));
+      return known.project === null || projects.has(known.project) || matches(key, known) !== 'other';
+    },
+  };
 }
 
 function innerRun(run: RunRecord): RunRecord {

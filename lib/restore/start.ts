@@ -12,7 +12,7 @@ import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { confirmationFor } from './scope-words.js';
 import { isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
-import { narrowedToUndo, undoesScope } from './undo-scope.js';
+import { demandHeld, narrowedToUndo, undoesScope } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */
 const DRY_RUN_LEASE = 'dry-run';
@@ -81,6 +81,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   const scope = normalScope(request.scope);
   const undoes = await undoesScope(ports, scope, manifest);
   if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project);
+  await demandHeld(ports, { mode, scope }, manifest);
   demandConfirmation({ ...asked, scope: normalScope(asked.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {

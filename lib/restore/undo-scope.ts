@@ -3,8 +3,9 @@ import type { Encryptor } from '../ports/encryptor.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../snapshot/text.js';
-import { scopeSchema, type Scope } from './model.js';
-import { sameScope } from './selected.js';
+import { scopeSchema, type Mode, type Scope } from './model.js';
+import { scopeWords } from './scope-words.js';
+import { isUnbounded, projectsOf, sameScope } from './selected.js';
 
 interface UndoPorts {
   readonly encryptor: Encryptor;
@@ -18,7 +19,7 @@ interface Narrowable {
 
 /**
  * The request with the scope and target of the restore that the snapshot undoes, as far as it names none itself: the
- * safety snapshot of a restore of one project, or of some keys, holds the whole database, and to undo that restore is no
+ * safety snapshot of a restore of one project, or of some keys, holds more than what that restore changed, and to undo it is no
  * reason to touch anything else. Other snapshots leave the request as it is, and so does `everything`. Throws `wrong-key`
  * where no identity here opens what the restore was of.
  */
@@ -42,6 +43,29 @@ export async function undoesScope(
   if (undoes === undefined || 'all' in scope) return false;
   const undone = await undoneScope(encryptor, undoes);
   return undone !== null && sameScope(undone, scope);
+}
+
+/**
+ * Throws `usage` for a replacement beyond what a safety snapshot holds that was taken of some projects alone: it would
+ * remove the rest. Named keys are no matter: one that is not in the snapshot is refused later. `scope` is normal.
+ */
+export async function demandHeld(
+  { encryptor }: UndoPorts,
+  { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
+  { id, undoes }: Pick<Manifest, 'id' | 'undoes'>,
+): Promise<void> {
+  if (undoes?.only !== true || mode !== 'replace') return;
+  const undone = await undoneScope(encryptor, undoes);
+  const held = new Set(undone === null ? [] : projectsOf(undone));
+  const projects = projectsOf(scope);
+  if (projects.length > 0 ? projects.every((project) => held.has(project)) : !isUnbounded(scope)) return;
+  throw new AppError(
+    'usage',
+    `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
+    {
+      hint: `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
+    },
+  );
 }
 
 /** Null for everything. Throws `wrong-key` where no identity here opens what it was of: it would be taken for everything. */

@@ -118,7 +118,7 @@ async function describe(
 
 async function undoesOf(
   { encryptor }: FinalizePorts,
-  { undoes }: SnapshotSettings,
+  { only, undoes }: SnapshotSettings,
 ): Promise<Pick<ManifestBody, 'undoes'>> {
   if (undoes === undefined) return {};
   const { project, scope, target } = undoes;
@@ -128,6 +128,7 @@ async function undoesOf(
       project: project === null ? null : await sealed(project),
       target,
       ...(scope === undefined ? {} : { scope: await sealed(scope) }),
+      ...(only === undefined ? {} : { only: true as const }),
     },
   };
 }

@@ -10,6 +10,8 @@ export interface SnapshotSettings {
   readonly purpose: 'backup' | 'safety';
   /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where what names keys is encrypted. */
   readonly undoes?: { readonly project: string | null; readonly target: string | null; readonly scope?: string };
+  /** Which keys are saved; absent: all. What is left out is said in `undoes` of the manifest. */
+  readonly only?: (key: Buffer) => boolean;
   /** Types without a record form whose keys the operator does without: they do not make a snapshot incomplete. */
   readonly skipTypes: readonly string[];
   /** Name and version of this program, for the manifest. */

@@ -91,7 +91,8 @@ async function* jsonLines(
     ...(label === undefined ? {} : { label }),
     window,
     ...lackOf(manifest),
-    selection: selectsAll(selection) ? null : selection,
+    // All that a safety snapshot of some projects holds is a selection too: to replace everything by it would remove the rest.
+    selection: selectsAll(selection) && manifest.undoes?.only !== true ? null : selection,
   };
   yield `${JSON.stringify(head)}\n`;
   for await (const { first, rest } of records) {

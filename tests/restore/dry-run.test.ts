@@ -23,7 +23,12 @@ describe('a dry run', () => {
   });
 
   const scopeOf = (which: string): Scope => (which === 'project' ? { project: data.project } : { all: true });
-  const planOf = (run: RunRecord): Plan => (run.result as unknown as { plan: Plan }).plan;
+  /** The plan, its examples in one order: lists are compared beside other keys, and whichever is done first is named first. */
+  const planOf = (run: RunRecord): Plan => {
+    const { plan } = run.result as unknown as { plan: Plan };
+    const nameOf = (example: object): string => JSON.stringify(example);
+    return { ...plan, examples: plan.examples.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)) };
+  };
 
   it.each([
     ['all', 'replace'],

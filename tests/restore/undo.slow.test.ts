@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { ageSealer } from '../../lib/crypto/age.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
+import { intercept } from '../snapshot/intercept.js';
 import { changes, only, type Dump } from '../support/dumps.js';
-import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { openRestoreBench, type Ask, type RestoreBench } from '../support/restore-bench.js';
 import { loadProjects, ruin, type Workspace } from './project-data.js';
 
 const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
@@ -82,10 +83,42 @@ describe('the restore of one project, undone', () => {
     expect(changes(noLocks(whole), noLocks(await bench.dump()))).toEqual([]);
   });
 
-  it('brings back everything in the snapshot where that is asked for', async () => {
+  it('has the keys of that project and of none, and never replaces those of others', async () => {
+    await removeProject(bench, data);
+    const outside = only(await bench.dump(), (key) => data.others.some((project) => key.split(':').includes(project)));
+    const read = new Set<string>();
+    const redis = intercept(bench.port, {
+      before(commands) {
+        for (const [, ...words] of commands) for (const key of words.filter(Buffer.isBuffer)) read.add(String(key));
+        return null;
+      },
+    });
+    const run = await bench.restore(snapshot, { scope: { project: data.project } }, { redis });
+    expect(run.state).toBe('succeeded');
+    expect(Object.keys(outside).filter((key) => read.has(key) && !key.startsWith('user:'))).toEqual([]);
+    const saved = (await loadManifest(bench.folder.store, run.id))?.manifest;
+    expect(saved).toMatchObject({ state: 'complete', undoes: { only: true } });
+    expect(saved?.dbsize.before).toBeGreaterThan(2 * (saved?.counts.keys ?? 0));
+    const some = { projects: [], families: [], matches: [], keys: [] };
+    const beyond: [Ask, string][] = [
+      [{ everything: true }, 'usage'],
+      [{ scope: { ...some, families: ['feedback'] } }, 'usage'],
+      [{ scope: { ...some, projects: [data.project, data.others[0] ?? ''] } }, 'not-found'],
+    ];
+    for (const [ask, code] of beyond) {
+      await expect(bench.restore(run.id, { ...ask, settle: null })).rejects.toMatchObject({ code });
+    }
+    const before = await bench.dump();
+    const merged = await bench.restore(run.id, { settle: null, everything: true, mode: 'merge' });
+    expect(merged).toMatchObject({ state: 'succeeded', input: { scope: { all: true } } });
+    expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
+  });
+
+  it('brings back everything in the snapshot of a restore of some keys, where that is asked for', async () => {
+    const scope = { projects: [], families: ['project'], matches: [], keys: [] };
     await removeProject(bench, data);
     const before = await bench.dump();
-    const run = await bench.restore(snapshot, { scope: { project: data.project } });
+    const run = await bench.restore(snapshot, { scope });
     await bench.database.redis.set('meanwhile', 'written');
     expect(await bench.restore(run.id, { settle: null, everything: true })).toMatchObject({
       state: 'succeeded',

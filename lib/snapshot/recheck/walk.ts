@@ -5,7 +5,7 @@ import type { SnapshotCheckpoint } from '../checkpoint.js';
 import { savedKeys } from '../duplicates.js';
 import { indexReader, partIndexPrefix } from '../part-index.js';
 import type { PageSizes } from '../scan/page-sizes.js';
-import { byShare, loadPage, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
+import { byShare, loadPage, onlyOf, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
 import type { ScanPorts, Source } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
 import { loadNoted, seenNames, type SeenNames } from './seen.js';
@@ -87,12 +87,13 @@ function namedPages(
     const loaded = page.keys.length === 0 ? { ...page, outcomes: [] } : await loadPage(redis, page, fieldExpiry);
     return { ...loaded, names };
   };
-  const { inFlight } = settings;
+  const { inFlight, only } = settings;
   const chunks = chunksOf(
     scanPages(redis, cursor, () => PAGE),
     cursor,
     seen,
     sizes,
+    only,
   );
   return pMapIterable(chunks, load, { concurrency: inFlight, backpressure: inFlight * 2 });
 }
@@ -111,17 +112,20 @@ async function* chunksOf(
   cursor: string,
   seen: SeenNames,
   { shareOf }: PageSizes,
+  only: SnapshotSettings['only'],
 ): AsyncGenerator<Chunk> {
   let begin = cursor;
   for await (const page of pages) {
     const isNew = ({ key }: { readonly key: Buffer }): boolean => !seen.isKnown(key);
-    const groups = byShare(page.keys.filter(isNew), shareOf);
+    // What is left out is a name all the same: it is held against DBSIZE with the others.
+    const wanted = onlyOf(page, only);
+    const groups = byShare(wanted.keys.filter(isNew), shareOf);
     for (const keys of groups.slice(0, -1)) {
       const names = keys.map(({ key }) => key);
       yield { page: { keys, unsupported: [], next: begin, mayStop: true }, names };
     }
     const names = [...page.keys, ...page.unsupported].map(({ key }) => key);
-    yield { page: { ...page, keys: groups.at(-1) ?? [], unsupported: page.unsupported.filter(isNew) }, names };
+    yield { page: { ...page, keys: groups.at(-1) ?? [], unsupported: wanted.unsupported.filter(isNew) }, names };
     begin = page.next ?? begin;
   }
 }

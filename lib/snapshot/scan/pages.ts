@@ -6,6 +6,7 @@ import { addFieldExpiry } from '../read/field-expiry.js';
 import { pagedKey, readPage } from '../read/paged.js';
 import { isRecordType, type RecordType } from '../record.js';
 import { asBuffer } from '../sent-value.js';
+import type { SnapshotSettings } from '../settings.js';
 
 /** Keys as SCAN named them: as many as are read with one request. */
 export interface ScanPage {
@@ -81,6 +82,13 @@ export function byShare(keys: readonly TypedKey[], shareOf: (type: RecordType) =
     taken += shareOf(key.type);
   }
   return groups;
+}
+
+/** The keys of a page that are to be saved; see `SnapshotSettings.only`. */
+export function onlyOf(page: ScanPage, only: SnapshotSettings['only']): ScanPage {
+  if (only === undefined) return page;
+  const isWanted = ({ key }: { readonly key: Buffer }): boolean => only(key);
+  return { ...page, keys: page.keys.filter(isWanted), unsupported: page.unsupported.filter(isWanted) };
 }
 
 const BIG: ReadOutcome = { kind: 'big' };

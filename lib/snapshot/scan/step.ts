@@ -6,7 +6,7 @@ import { probeFieldExpiry } from '../read/field-expiry.js';
 import type { SnapshotSettings } from '../settings.js';
 import { sourceOf } from '../source.js';
 import { endedRuns } from '../unfinished-marks.js';
-import { loadPage, scanPages, type LoadedPage, type ScanPage } from './pages.js';
+import { loadPage, onlyOf, scanPages, type LoadedPage, type ScanPage } from './pages.js';
 import { openSink } from './sink.js';
 import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
 
@@ -29,13 +29,13 @@ export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, att
 }
 
 function firstPass(ports: ScanPorts, settings: SnapshotSettings, state: SnapshotCheckpoint): Source<LoadedPage> {
-  const { inFlight } = settings;
+  const { inFlight, only } = settings;
   const fieldExpiry = state.fieldExpiry === 'read';
   return {
     pages: (cursor, { pageSize, shareOf }) =>
       pMapIterable(
         scanPages(ports.redis, cursor, pageSize, shareOf),
-        (page) => loadPage(ports.redis, state.pass === 'all' ? page : hashesOf(page), fieldExpiry),
+        (page) => loadPage(ports.redis, onlyOf(state.pass === 'all' ? page : hashesOf(page), only), fieldExpiry),
         { concurrency: inFlight, backpressure: inFlight * 2 },
       ),
     consumed: (next) => next,
