@@ -91,7 +91,8 @@ describe('the snapshot that a restore takes first', () => {
         for (const [at, [name, ...names]] of commands.entries()) {
           const isRead = /^(GET|MGET|HGETALL|LRANGE|SMEMBERS|ZRANGE)$/.test(name) && 'value' in (replies[at] ?? {});
           if (isWritten || !isRead) continue;
-          for (const key of names.filter(Buffer.isBuffer)) reads.set(String(key), (reads.get(String(key)) ?? 0) + 1);
+          for (const key of names.filter((name) => Buffer.isBuffer(name)))
+            reads.set(String(key), (reads.get(String(key)) ?? 0) + 1);
         }
         return replies;
       },

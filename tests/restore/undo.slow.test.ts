@@ -89,7 +89,8 @@ describe('the restore of one project, undone', () => {
     const read = new Set<string>();
     const redis = intercept(bench.port, {
       before(commands) {
-        for (const [, ...words] of commands) for (const key of words.filter(Buffer.isBuffer)) read.add(String(key));
+        for (const [, ...words] of commands)
+          for (const key of words.filter((word) => Buffer.isBuffer(word))) read.add(String(key));
         return null;
       },
     });
