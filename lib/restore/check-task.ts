@@ -14,7 +14,7 @@ import { enter } from './phases.js';
 import { itemName, scopeWords } from './scope-words.js';
 import { itemsOf, namedKeys, projectsOf, scopeMatcher, selectionOf } from './selected.js';
 import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
-import { tidyUp } from './tidy.js';
+import { tidyUpPlan } from './tidy.js';
 
 interface CheckResult {
   readonly findings: readonly Finding[];
@@ -85,7 +85,7 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
 /** Ends the run over a snapshot that is damaged, or that lacks what was asked for. A separate phase: what the parts' tasks found is removed with their notes. */
 export async function condemnStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { findings, lacking } = parseRestoreCheckpoint(attempt.run.checkpoint);
-  await tidyUp(ports.store, attempt.run.id);
+  await tidyUpPlan(ports.store, attempt.run.id);
   if (lacking !== null) return { to: 'end', state: 'failed', result: null, error: lacking };
   return damaged(inputOf(attempt.run).snapshot, findings);
 }

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../ports/store.js';
 import { dropIndexes } from '../snapshot/finalize.js';
+import { partName } from '../snapshot/names.js';
 import { placedPrefix } from './unite/placed.js';
 import { sourceIndexPrefix } from './key-set.js';
 
@@ -13,4 +14,11 @@ export async function tidyUp(store: ObjectStore, run: string): Promise<void> {
   for (const prefix of [sourceIndexPrefix(run), placedPrefix(run), `runs/${run}/tasks/check-`]) {
     for await (const { name } of store.list(prefix)) await store.remove(name);
   }
+}
+
+/** The same for a restore that ends before it writes, and what its plan has saved. */
+export async function tidyUpPlan(store: ObjectStore, run: string): Promise<void> {
+  await tidyUp(store, run);
+  // Where the bucket keeps objects for some time, `prune` removes them later, as it does what a dead task still writes.
+  for await (const { name } of store.list(partName(run, ''))) await store.remove(name).catch(() => undefined);
 }

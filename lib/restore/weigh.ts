@@ -12,7 +12,7 @@ import { addPlan, countAction, EXAMPLES, noPlan, wantsExample, type Plan } from 
 import type { PlanResult } from './plan-task.js';
 import { isInVectors, projectsOf } from './selected.js';
 import { enterSafety, type Saved } from './safety.js';
-import { tidyUp } from './tidy.js';
+import { tidyUpPlan } from './tidy.js';
 import { staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
@@ -126,7 +126,7 @@ export async function concludeStep(ports: RestorePorts, attempt: Attempt): Promi
   let spent = serial;
   for await (const { result } of attempt.results('plan'))
     spent = addSpent(spent, (result as unknown as PlanResult).spent);
-  await tidyUp(ports.store, attempt.run.id);
+  await tidyUpPlan(ports.store, attempt.run.id);
   const names = namesOf(ports, manifest, input.target);
   const result = { ...input, names, staysMarked: marked, plan, spent, milliseconds: ports.clock.now() - startedAt };
   const error = objectionTo(input, state) ?? blockedFailure(input, state);
