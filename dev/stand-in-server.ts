@@ -26,7 +26,7 @@ export interface HttpServer {
   /** Base URL, on the loopback interface. */
   readonly url: string;
   /** Cuts what is open and frees the port. May be called more than once. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Serves HTTP on 127.0.0.1; resolves when the port (default: any free one) is open, and rejects when it is taken. */

@@ -1,10 +1,9 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import getPort from 'get-port';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 
 interface Check {
@@ -17,37 +16,31 @@ interface Check {
 }
 
 let stack: CliStack;
-let sloppy: Server;
+let sloppy: HttpServer;
 beforeAll(async () => {
   stack = await openStack();
   sloppy = await startSloppyStore();
 });
 afterAll(async () => {
-  sloppy.closeAllConnections();
-  sloppy.close();
+  await sloppy.stop();
   await stack.stop();
 });
 
 /** As much of S3 as writes objects over each other, whatever If-None-Match says: as many imitations do. */
-async function startSloppyStore(): Promise<Server> {
+function startSloppyStore(): Promise<HttpServer> {
   const objects = new Map<string, Buffer>();
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-      if (request.method === 'PUT') objects.set(path, Buffer.concat(chunks));
-      if (request.method === 'DELETE') objects.delete(path);
-      const found = objects.get(path);
-      if (request.method === 'GET' && found === undefined) {
-        response.writeHead(404, { 'content-type': 'application/xml' }).end('<Error><Code>NoSuchKey</Code></Error>');
-        return;
-      }
-      response.writeHead(200, { etag: '"always-the-same"' }).end(request.method === 'GET' ? found : undefined);
-    });
+  return serveHttp(async (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const body = await bodyOf(request);
+    if (request.method === 'PUT') objects.set(path, body);
+    if (request.method === 'DELETE') objects.delete(path);
+    const found = objects.get(path);
+    if (request.method === 'GET' && found === undefined) {
+      response.writeHead(404, { 'content-type': 'application/xml' }).end('<Error><Code>NoSuchKey</Code></Error>');
+      return;
+    }
+    response.writeHead(200, { etag: '"always-the-same"' }).end(request.method === 'GET' ? found : undefined);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
 }
 
 async function examined(env: Variables): Promise<{ code: number; checks: Map<string, Check> }> {
@@ -203,7 +196,7 @@ describe('doctor fails', () => {
   it('on a store that ignores If-None-Match', async () => {
     const { code, checks } = await examined({
       BACKUP_STORE: 's3://bucket/prefix',
-      S3_ENDPOINT: `http://127.0.0.1:${(sloppy.address() as AddressInfo).port}`,
+      S3_ENDPOINT: sloppy.url,
       S3_REGION: 'us-east-1',
       S3_ACCESS_KEY_ID: 'AKIAEXAMPLEEXAMPLE',
       S3_SECRET_ACCESS_KEY: 'a-secret-access-key',

@@ -1,7 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import { dumpOf } from '../support/dumps.js';
 import { openDatabase } from '../support/redis-calls.js';
@@ -139,18 +138,15 @@ describe('upstash daily', () => {
 });
 
 describe("the providers' pages in doctor", () => {
-  let pages: Server;
-  let url = '';
+  let pages: HttpServer;
   beforeAll(async () => {
-    pages = createServer((request, response) => {
+    pages = await serveHttp((request, response) => {
       const indicator = request.url === '/vercel' ? 'major' : 'none';
       if (request.url === '/github') response.writeHead(500).end();
       else response.end(JSON.stringify({ status: { indicator, description: `as ${indicator} as can be` } }));
     });
-    await new Promise<void>((listening) => pages.listen(0, '127.0.0.1', listening));
-    url = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
   });
-  afterAll(() => void pages.close());
+  afterAll(() => pages.stop());
 
   interface Check {
     readonly name: string;
@@ -159,7 +155,7 @@ describe("the providers' pages in doctor", () => {
   }
 
   async function pagesSeen(args: readonly string[]): Promise<[number, Check[]]> {
-    const addresses = ['upstash', 'vercel', 'github'].map((name) => `${name}=${url}/${name}`).join(',');
+    const addresses = ['upstash', 'vercel', 'github'].map((name) => `${name}=${pages.url}/${name}`).join(',');
     const { code, json } = await cliJson(['doctor', ...args], { ...env, PROVIDER_STATUS_URLS: addresses });
     return [code, (json['checks'] as Check[]).filter(({ name }) => name.startsWith('status-'))];
   }

@@ -1,34 +1,22 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 
-let server: Server;
+let server: HttpServer;
 let target: string;
 let reached: { host: string | undefined; path: string | undefined; body: string; header: string | undefined }[] = [];
 const proxies: FaultProxy[] = [];
 
 beforeAll(async () => {
-  server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-    request.on('end', () => {
-      reached.push({
-        host: request.headers.host,
-        path: request.url,
-        body,
-        header: request.headers['x-thing'] as string,
-      });
-      response.writeHead(201, { 'x-from': 'behind', 'set-cookie': ['a=1', 'b=2'] }).end(`got ${body}`);
-    });
+  server = await serveHttp(async (request, response) => {
+    const body = (await bodyOf(request)).toString();
+    const { headers, url: path } = request;
+    reached.push({ host: headers.host, path, body, header: headers['x-thing'] as string });
+    response.writeHead(201, { 'x-from': 'behind', 'set-cookie': ['a=1', 'b=2'] }).end(`got ${body}`);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  target = server.url;
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(() => server.stop());
 afterEach(async () => {
   reached = [];
   for (const proxy of proxies.splice(0)) await proxy.stop();

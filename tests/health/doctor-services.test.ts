@@ -1,12 +1,11 @@
-import { once } from 'node:events';
 import { symlink } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Environment } from '../../lib/app/config.js';
 import type { CheckGroup, CheckResult } from '../../lib/health/doctor.js';
 import type { Clock } from '../../lib/ports/clock.js';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { startGemini } from '../../dev/gemini/index.js';
 import { startGitHub } from '../../dev/github/index.js';
 import { startQstash } from '../../dev/qstash/index.js';
@@ -124,7 +123,7 @@ const CURES: Readonly<Record<string, RegExp>> = {
   heartbeat: /HEARTBEAT_URL/,
 };
 
-const servers = new Map<string, { readonly server: Server; readonly url: string }>();
+const servers = new Map<string, HttpServer>();
 /** Nobody listens there. */
 let dead = '';
 let folder: FolderStore;
@@ -132,17 +131,11 @@ beforeAll(async () => {
   folder = await folderStore();
   dead = `http://127.0.0.1:${await getPort()}`;
   for (const [name, listener] of Object.entries({ ...FAULTS, ...ODD_ANSWERS, ...SLOW })) {
-    const server = createServer(listener);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    servers.set(name, { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    servers.set(name, await serveHttp(listener));
   }
 });
 afterAll(async () => {
-  for (const { server } of servers.values()) {
-    server.closeAllConnections();
-    server.close();
-  }
+  for (const server of servers.values()) await server.stop();
   await folder.remove();
 });
 
@@ -204,12 +197,9 @@ describe('doctor names a service, and what to do', () => {
   });
 
   it('heartbeat whose service does not know the address', async () => {
-    const server = createServer((_, response) => response.end('OK (not found)'));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { stop, url } = await serveHttp((_, response) => response.end('OK (not found)'));
     const result = await told('heartbeat', { HEARTBEAT_URL: `${url}/uuid` });
-    server.close();
+    await stop();
     expect(result).toMatchObject({ ok: false, hint: expect.stringContaining('HEARTBEAT_URL') });
   });
 

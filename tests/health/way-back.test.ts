@@ -1,8 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import getPort from 'get-port';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { taskEndpoint } from '../../lib/services/task-endpoint.js';
 import { wayBackChecks } from '../../lib/health/checks/way-back.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
@@ -28,7 +27,7 @@ function sleeper(): Clock {
   };
 }
 
-let server: Server | null = null;
+let server: HttpServer | null = null;
 let folder: FolderStore;
 let published: string[];
 beforeEach(async () => {
@@ -36,17 +35,14 @@ beforeEach(async () => {
   published = [];
 });
 afterEach(async () => {
-  server?.closeAllConnections();
-  server?.close();
+  await server?.stop();
   server = null;
   await folder.remove();
 });
 
 async function serving(listener: RequestListener): Promise<string> {
-  server = createServer(listener);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server = await serveHttp(listener);
+  return server.url;
 }
 
 async function checked(url: string, deliver: (body: string) => Promise<void> = () => Promise.resolve()) {

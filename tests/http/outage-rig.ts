@@ -1,6 +1,3 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { jest } from '@jest/globals';
@@ -8,6 +5,7 @@ import { AppError } from '../../lib/errors.js';
 import type { Context } from '../../lib/cli/context.js';
 import type { Handler } from '../../lib/http/entry.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
+import { bodyOf, serveHttp } from '../../dev/stand-in-server.js';
 import { startGemini } from '../../dev/gemini/index.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
@@ -203,25 +201,18 @@ function breakable(store: ObjectStore): ObjectStore {
 async function startDeployment() {
   let handle: Handler = () => Promise.resolve(new Response(null, { status: 503 }));
   const counts = new Map<string, number>();
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
-      const { method = 'GET', url: path = '/' } = request;
-      const body = method === 'POST' ? { body: Buffer.concat(chunks).toString() } : {};
-      void handle(new Request(`http://${request.headers.host ?? ''}${path}`, { method, headers, ...body })).then(
-        async (answer) => {
-          response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
-          counts.set(path, (counts.get(path) ?? 0) + 1);
-        },
-      );
-    });
+  const server = await serveHttp(async (request, response) => {
+    const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    const { method = 'GET', url: path = '/' } = request;
+    const bytes = await bodyOf(request);
+    const body = method === 'POST' ? { body: bytes.toString() } : {};
+    const address = `http://${request.headers.host ?? ''}${path}`;
+    const answer = await handle(new Request(address, { method, headers, ...body }));
+    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
+    counts.set(path, (counts.get(path) ?? 0) + 1);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     answered: (path: string): number => counts.get(path) ?? 0,
     async open(): Promise<Handler> {
       // One after another: side by side the test runner loses modules that two of them need.
@@ -239,10 +230,6 @@ async function startDeployment() {
       handle = (request) => (functions[new URL(request.url).pathname] ?? operator.GET)(request);
       return handle;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: server.stop,
   };
 }

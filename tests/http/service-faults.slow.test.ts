@@ -1,9 +1,7 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { serveHttp } from '../../dev/stand-in-server.js';
 import { startGitHub } from '../../dev/github/index.js';
 import { startUpstashAccount } from '../../dev/upstash-account/index.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
@@ -55,13 +53,11 @@ beforeAll(async () => {
   rig = await openOutageRig(10_000);
   [replica, standby, dead] = [await folderStore(), await startTestDatabase(), `http://127.0.0.1:${await getPort()}`];
   // The backend is well at /health alone; everything else is refused.
-  const server = createServer(({ url }, response) => {
+  const server = await serveHttp(({ url }, response) => {
     if (url === '/health') response.end('{"status":"healthy"}');
     else response.writeHead(404).end('<title>404</title>');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  refusing = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  refusing = server.url;
   const target = await startUpstashRedis({ redisUrl: standby.url, token: 'standby' });
   const apps = [{ clientId: 'Ov23liAbCdEf', clientSecret: 'a-client-secret' }];
   const github = await startGitHub({ tokens: [{ token: TOKEN, login: 'octo', scopes: ['repo'] }], apps });
@@ -80,7 +76,7 @@ beforeAll(async () => {
   stops.push(
     () => replica.remove(),
     () => standby.stop(),
-    () => server.close(),
+    () => server.stop(),
   );
   Object.assign(process.env, {
     ...{ RESTORE_TARGET_STANDBY_REST_URL: target.url, RESTORE_TARGET_STANDBY_REST_TOKEN: 'standby' },

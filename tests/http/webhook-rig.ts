@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { Webhook } from 'standardwebhooks';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { jsonLog } from '../../lib/app/json-log.js';
 import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
@@ -162,25 +162,13 @@ function nothing(work: Work): RunDefinition {
   };
 }
 
-async function serve(
-  handle: (request: Request) => Promise<Response>,
-): Promise<{ url: string; stop: () => Promise<void> }> {
-  const server = createServer((incoming, outgoing) => {
-    void handle(toRequest(incoming)).then(async (response) => {
-      outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      outgoing.end(Buffer.from(await response.arrayBuffer()));
-    });
+async function serve(handle: (request: Request) => Promise<Response>): Promise<HttpServer> {
+  const { stop, url } = await serveHttp(async (incoming, outgoing) => {
+    const response = await handle(toRequest(incoming));
+    outgoing.writeHead(response.status, Object.fromEntries(response.headers));
+    outgoing.end(Buffer.from(await response.arrayBuffer()));
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/api/webhooks/restore`,
-    stop: () =>
-      new Promise((closed) => {
-        server.close(() => closed());
-        server.closeAllConnections();
-      }),
-  };
+  return { url: `${url}/api/webhooks/restore`, stop };
 }
 
 function toRequest(incoming: IncomingMessage): Request {

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { deploymentDoor } from '../../lib/services/task-endpoint.js';
@@ -13,6 +11,7 @@ import { adminEntry, cronEntry, queueEntry, webhookEntry, type Handler } from '.
 import { webhookRestore } from '../../lib/http/restore.js';
 import { operator } from '../../lib/http/operator.js';
 import { runTask } from '../../lib/http/tasks.js';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import vercel from '../../vercel.json' with { type: 'json' };
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
@@ -21,7 +20,7 @@ const LATE_MS = 300;
 const saved = { ...process.env };
 
 let folder: FolderStore;
-let servers: Server[] = [];
+const servers: HttpServer[] = [];
 beforeAll(async () => {
   folder = await folderStore();
   Object.assign(process.env, {
@@ -38,12 +37,8 @@ beforeAll(async () => {
     CRON_SECRET: SECRETS.cron,
   });
 });
-afterEach(() => {
-  for (const server of servers) {
-    server.closeAllConnections();
-    server.close();
-  }
-  servers = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
 });
 afterAll(async () => {
   process.env = saved;
@@ -51,11 +46,9 @@ afterAll(async () => {
 });
 
 async function serving(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
+  const server = await serveHttp(listener);
   servers.push(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return server.url;
 }
 
 const never = () => Promise.reject(new Error('nobody may be let in'));

@@ -1,9 +1,8 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { inProcessQueue } from '../../lib/app/in-process.js';
 import { qstashQueue, type QstashQueueOptions } from '../../lib/services/qstash/queue.js';
+import { serveHttp } from '../../dev/stand-in-server.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import type { Queue } from '../../lib/ports/queue.js';
 
@@ -41,18 +40,12 @@ describe('health of a queue', () => {
     [200, 'sig_secret, not JSON', false],
     [503, 'down', true],
   ])('takes status %d with %j for unavailable', async (status, body, transient) => {
-    const server = createServer((_, response) => response.writeHead(status).end(body));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    try {
-      const error: unknown = await queue({ url })
-        .health()
-        .catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code: 'queue-unavailable', transient });
-      expect(String(error)).not.toContain('sig_secret');
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
+    const server = await serveHttp((_, response) => response.writeHead(status).end(body));
+    const error: unknown = await queue({ url: server.url })
+      .health()
+      .catch((thrown: unknown) => thrown);
+    await server.stop();
+    expect(error).toMatchObject({ code: 'queue-unavailable', transient });
+    expect(String(error)).not.toContain('sig_secret');
   });
 });

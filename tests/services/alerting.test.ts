@@ -1,7 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { bodyOf as whole, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { alertWebhook } from '../../lib/services/alert-webhook/alerter.js';
 import { bodyOf, formatOf } from '../../lib/services/alert-webhook/formats.js';
 import { httpHeartbeat } from '../../lib/services/heartbeat.js';
@@ -19,39 +17,24 @@ const notice = {
   runbook: 'docs/operations.md#alert-rpo-breached',
 } as const;
 
-let server: Server;
-let base: string;
+let server: HttpServer;
 let answers: number[];
 let bodies: string[];
 let requests: { method: string; url: string; type: string; body: string }[];
 beforeEach(async () => {
   [answers, bodies, requests] = [[], [], []];
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      requests.push({
-        method: request.method ?? '',
-        url: request.url ?? '',
-        type: request.headers['content-type'] ?? '',
-        body,
-      });
-      const status = answers.shift() ?? 200;
-      response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {});
-      response.end(bodies.shift() ?? 'ok');
-    });
+  server = await serveHttp(async (request, response) => {
+    const { headers, method = '', url = '' } = request;
+    const body = (await whole(request)).toString();
+    requests.push({ method, url, type: headers['content-type'] ?? '', body });
+    const status = answers.shift() ?? 200;
+    response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {});
+    response.end(bodies.shift() ?? 'ok');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterEach(async () => {
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
-});
+afterEach(() => server.stop());
 
-const hook = () => alertWebhook({ url: `${base}/services/secret-path`, clock: hurried });
+const hook = () => alertWebhook({ url: `${server.url}/services/secret-path`, clock: hurried });
 
 describe('the alert webhook', () => {
   it('is sent text as Slack takes it, and the same as data', async () => {
@@ -121,7 +104,7 @@ describe('a status of success with an objection', () => {
 
   it.each(OBJECTIONS)('of %s is no sign of life', async (_, text) => {
     bodies = [text];
-    await expect(httpHeartbeat({ url: base, clock: hurried }).ping('success')).rejects.toMatchObject({
+    await expect(httpHeartbeat({ url: server.url, clock: hurried }).ping('success')).rejects.toMatchObject({
       code: 'alert-unavailable',
       hint: expect.stringContaining('HEARTBEAT_URL'),
     });
@@ -149,12 +132,12 @@ describe('a status of success with an objection', () => {
   ])('is not seen in %j', async (text) => {
     bodies = [text, text];
     expect(await hook().send('x', [notice], 'key')).toBe('delivered');
-    await httpHeartbeat({ url: base, clock: hurried }).ping('success');
+    await httpHeartbeat({ url: server.url, clock: hurried }).ping('success');
   });
 
   it('is not waited for where the answer does not end, nor read without end', async () => {
     let sent = 0;
-    const endless = createServer((request, response) => {
+    const endless = await serveHttp((request, response) => {
       request.resume();
       const chunk = Buffer.alloc(64 * 1024, 'x');
       const more = (): void => {
@@ -163,14 +146,11 @@ describe('a status of success with an objection', () => {
       response.on('drain', more);
       more();
     });
-    endless.listen(0, '127.0.0.1');
-    await once(endless, 'listening');
-    const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}/x`;
+    const url = `${endless.url}/x`;
     expect(await alertWebhook({ url, clock: hurried }).send('x', [notice], 'key')).toBe('delivered');
     await httpHeartbeat({ url, clock: hurried }).ping('success');
     expect(sent).toBeLessThan(64 * 1024 * 1024);
-    endless.closeAllConnections();
-    endless.close();
+    await endless.stop();
   });
 });
 
@@ -226,20 +206,15 @@ describe('the form of a message', () => {
 describe('a message that may have arrived', () => {
   it.each(['no answer in time', 'a connection that breaks'])('%s is unknown, and gets no copy', async (what) => {
     let asked = 0;
-    const slow = createServer((request) => {
-      request.resume();
-      request.on('end', () => {
-        asked++;
-        if (what !== 'no answer in time') request.socket.destroy();
-      });
+    const slow = await serveHttp(async (request) => {
+      await whole(request);
+      asked++;
+      if (what !== 'no answer in time') request.socket.destroy();
     });
-    slow.listen(0, '127.0.0.1');
-    await once(slow, 'listening');
-    const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}/x`;
+    const url = `${slow.url}/x`;
     expect(await alertWebhook({ url, clock: hurried, timeoutMs: 3_000 }).send('x', [notice], 'key')).toBe('unknown');
     expect(asked).toBe(1);
-    slow.closeAllConnections();
-    slow.close();
+    await slow.stop();
   });
 
   it('is what a gateway says that gave up', async () => {
@@ -260,7 +235,7 @@ describe('a message that may have arrived', () => {
 
 describe('the heartbeat', () => {
   it('is pinged at its address for success, below it for start and failure', async () => {
-    for (const url of [`${base}/ping/uuid`, `${base}/ping/uuid/?rid=7`]) {
+    for (const url of [`${server.url}/ping/uuid`, `${server.url}/ping/uuid/?rid=7`]) {
       const heartbeat = httpHeartbeat({ url, clock: hurried });
       for (const signal of ['start', 'success', 'fail'] as const) await heartbeat.ping(signal);
     }
@@ -274,7 +249,7 @@ describe('the heartbeat', () => {
     'that is not taken, and is answered by %j, was not heard',
     async (text) => {
       bodies = [text];
-      await expect(httpHeartbeat({ url: base, clock: hurried }).ping('log')).rejects.toMatchObject({
+      await expect(httpHeartbeat({ url: server.url, clock: hurried }).ping('log')).rejects.toMatchObject({
         code: 'alert-unavailable',
         hint: expect.stringContaining('HEARTBEAT_URL'),
       });
@@ -283,7 +258,7 @@ describe('the heartbeat', () => {
 
   it('is tried twice, and says when nobody heard it', async () => {
     answers = [500, 500];
-    const heartbeat = httpHeartbeat({ url: base, clock: hurried });
+    const heartbeat = httpHeartbeat({ url: server.url, clock: hurried });
     await expect(heartbeat.ping('success')).rejects.toMatchObject({ code: 'alert-unavailable' });
     expect(requests).toHaveLength(2);
   });

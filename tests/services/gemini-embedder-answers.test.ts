@@ -1,7 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import fc from '../support/fast-check.js';
 import { geminiEmbedder } from '../../lib/services/gemini/embedder.js';
 import { msUntilPacificMidnight } from '../../lib/services/gemini/failures.js';
@@ -10,37 +8,24 @@ import { manualClock } from '../support/manual-clock.js';
 
 const TYPE = 'type.googleapis.com/google.rpc.';
 
-let server: Server;
+let server: HttpServer;
 let reply: { status: number; body: string };
 let asked: { url?: string; key?: unknown; body: string };
 
 beforeAll(async () => {
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      asked = {
-        url: request.url ?? '',
-        key: request.headers['x-goog-api-key'],
-        body: Buffer.concat(chunks).toString(),
-      };
-      response.writeHead(reply.status).end(reply.body);
-    });
+  server = await serveHttp(async (request, response) => {
+    const body = (await bodyOf(request)).toString();
+    asked = { url: request.url ?? '', key: request.headers['x-goog-api-key'], body };
+    response.writeHead(reply.status).end(reply.body);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
 });
-afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
-});
+afterAll(() => server.stop());
 
 async function answered(status: number, body: unknown): Promise<Float32Array[] | AppError> {
   reply = { status, body: typeof body === 'string' ? body : JSON.stringify(body) };
   const embedder = geminiEmbedder({
     apiKey: 'key',
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    baseUrl: server.url,
     clock: manualClock(),
     retry: { attempts: 1, baseMs: 1, capMs: 1 },
   });

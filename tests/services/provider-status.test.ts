@@ -1,6 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import fc from '../support/fast-check.js';
 import { providerStatus } from '../../lib/services/provider-status.js';
 import { PROVIDERS, type Provider, type ProviderReport } from '../../lib/ports/provider-status.js';
@@ -10,21 +9,17 @@ interface Page {
   readonly body: string | Buffer;
 }
 
-let server: Server;
+let server: HttpServer;
 let url = '';
 let page: Page | 'hang' = { body: '' };
 beforeAll(async () => {
-  server = createServer((_request, response) => {
+  server = await serveHttp((_request, response) => {
     if (page === 'hang') return;
     response.writeHead(page.status ?? 200).end(page.body);
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/status`;
+  url = `${server.url}/status`;
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(() => server.stop());
 
 function read(provider: Provider, given: Page | 'hang', region: string | null = null): Promise<ProviderReport> {
   page = given;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { AppError } from '../../lib/errors.js';
 import { qstashQueue } from '../../lib/services/qstash/queue.js';
 import { message } from '../contracts/queue.js';
+import { serveHttp } from '../../dev/stand-in-server.js';
 import { openRig, QUICK } from '../dev/fixtures/queue-rig.js';
 import type { Rig } from '../dev/fixtures/queue-rig.js';
 
@@ -137,13 +137,10 @@ describe('qstashQueue under faults', () => {
   });
 
   it('gives up on a server that never answers', async () => {
-    const server = createServer(() => undefined);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { stop, url } = await serveHttp(() => undefined);
     const error = await failure(rig.another({ url, timeoutMs: 30, retry: QUICK }).publish([message('1')]));
     expect(error).toMatchObject({ code: 'queue-unavailable', transient: true });
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await stop();
   });
 
   it('takes no notice of QSTASH variables in the environment', async () => {
@@ -164,13 +161,9 @@ describe('qstashQueue under faults', () => {
 
   describe('asked for its signing keys', () => {
     const answering = async (listener: RequestListener, path = ''): Promise<AppError> => {
-      const server = createServer(listener);
-      server.listen(0, '127.0.0.1');
-      const address = await new Promise<AddressInfo>((resolve) =>
-        server.once('listening', () => resolve(server.address() as AddressInfo)),
-      );
+      const { stop, url } = await serveHttp(listener);
       const queue = qstashQueue({
-        url: `http://127.0.0.1:${address.port}${path}`,
+        url: `${url}${path}`,
         token: 'a-token',
         currentSigningKey: 'sig_current',
         nextSigningKey: 'sig_next',
@@ -180,8 +173,7 @@ describe('qstashQueue under faults', () => {
         timeoutMs: 2_000,
       });
       const error = await failure(queue.health());
-      server.closeAllConnections();
-      server.close();
+      await stop();
       return error;
     };
     const KEYS = JSON.stringify({ current: 'sig_current', next: 'sig_next' });

@@ -1,35 +1,21 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { serveHttp, type HttpServer as Serving } from '../../dev/stand-in-server.js';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
-export interface HttpServer {
-  readonly url: string;
+export interface HttpServer extends Serving {
   answer: Answer;
   /** Paths with their queries, in order of arrival. */
   readonly asked: string[];
-  stop(): Promise<void>;
 }
 
 export async function startServer(answer: Answer): Promise<HttpServer> {
   const asked: string[] = [];
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`);
     started.answer(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const started: HttpServer = {
-    url,
-    answer,
-    asked,
-    async stop() {
-      if (!server.listening) return;
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  const started: HttpServer = { ...server, answer, asked };
   return started;
 }
 

@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { upstashDeveloper, type UpstashDeveloperOptions } from '../../lib/services/upstash-developer/account.js';
+import { serveHttp } from '../../dev/stand-in-server.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import type { UpstashAccount } from '../../lib/ports/upstash-account.js';
 import { quickClock } from '../support/quick-clock.js';
@@ -123,15 +122,14 @@ describe('a request that gets no answer', () => {
 
   it('does not take its key to another host', async () => {
     let heard = 0;
-    const elsewhere = createServer((_request, response) => {
+    const elsewhere = await serveHttp((_request, response) => {
       heard += 1;
       response.end('[]');
     });
-    await new Promise<void>((listening) => elsewhere.listen(0, '127.0.0.1', listening));
-    const location = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`;
+    const location = `${elsewhere.url}/`;
     standIn.setFaults({ reject: { status: 307, headers: { location }, hits: 99 } });
     await expect(account.backups(ID)).rejects.toMatchObject({ code: 'upstash-unavailable' });
     expect(heard).toBe(0);
-    elsewhere.close();
+    await elsewhere.stop();
   });
 });

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { upstashRedis, type UpstashRedisOptions } from '../../lib/services/upstash-redis/redis.js';
 import type { AppError } from '../../lib/errors.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
@@ -12,27 +11,18 @@ const SECRETS = ['secret-token', 'secret-key', 'secret-value'];
 const SET = ['SET', 'secret-key', 'secret-value'] as const;
 const NOW = Date.parse('2026-11-20T02:00:00Z');
 
-let server: Server;
-let url: string;
+let server: HttpServer;
 let script: Behaviour[];
 let slept: number[];
 
 beforeAll(async () => {
-  server = createServer((request, response) => {
-    request.resume().on('end', () => {
-      const behaviour = script.length > 1 ? script.shift() : script[0];
-      behaviour?.(response, request);
-    });
+  server = await serveHttp(async (request, response) => {
+    await bodyOf(request);
+    const behaviour = script.length > 1 ? script.shift() : script[0];
+    behaviour?.(response, request);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
-});
+afterAll(() => server.stop());
 beforeEach(() => {
   slept = [];
 });
@@ -42,7 +32,7 @@ function port(behaviours: Behaviour[], options: Partial<UpstashRedisOptions> = {
   script = [...behaviours];
   const sleep = (ms: number): Promise<void> => Promise.resolve(void slept.push(ms));
   const retry = { attempts: 3, baseMs: 10, capMs: 5_000 };
-  return upstashRedis({ url, token: 'secret-token', clock: { now: () => NOW, sleep }, retry, ...options });
+  return upstashRedis({ url: server.url, token: 'secret-token', clock: { now: () => NOW, sleep }, retry, ...options });
 }
 
 function answer(status: number, body: unknown, headers: Record<string, string> = {}): Behaviour {

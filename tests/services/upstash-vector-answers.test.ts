@@ -1,31 +1,24 @@
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import { towards } from '../contracts/vector-index-fixture.js';
 import { discreet, vectorRig } from '../contracts/vector-index-rig.js';
 
 describe('upstashVector over a server that answers nonsense', () => {
-  let server: Server;
-  let url: string;
+  let server: HttpServer;
   let body: string;
   let answer: (response: ServerResponse) => void;
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      request.resume().on('end', () => answer(response));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server = await serveHttp(async (request, response) => {
+      await bodyOf(request);
+      answer(response);
+    });
   });
   beforeEach(() => {
     answer = (response) => response.writeHead(200).end(body);
   });
-  afterAll(async () => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  });
+  afterAll(() => server.stop());
 
   const calls: Readonly<Record<string, (index: VectorIndex) => Promise<unknown>>> = {
     info: (index) => index.info(),
@@ -57,7 +50,7 @@ describe('upstashVector over a server that answers nonsense', () => {
     body = text;
     const call = calls[name];
     if (call === undefined) throw new Error(`no such call: ${name}`);
-    const { index, slept } = vectorRig(url);
+    const { index, slept } = vectorRig(server.url);
     expect(await discreet(call(index))).toMatchObject({ code: 'vector-unavailable', transient: true });
     expect(slept).toHaveLength(name === 'info' && !text.includes('dimension') ? 2 : 0);
   });
@@ -67,7 +60,7 @@ describe('upstashVector over a server that answers nonsense', () => {
       response.writeHead(200, { 'content-length': '1000' });
       response.write('{"result":[null]', () => response.destroy());
     };
-    const error = await discreet(vectorRig(url).index.fetch('p', ['secret-id']));
+    const error = await discreet(vectorRig(server.url).index.fetch('p', ['secret-id']));
     expect(error).toMatchObject({ code: 'vector-unavailable', transient: true });
   });
 
@@ -82,7 +75,7 @@ describe('upstashVector over a server that answers nonsense', () => {
         ],
       },
     });
-    const { vectors } = await vectorRig(url).index.range('p', null, 5);
+    const { vectors } = await vectorRig(server.url).index.range('p', null, 5);
     expect(vectors).toEqual([
       { id: 'a', metadata: { n: '1', t: 'text', no: 'null', list: '["x"]' } },
       { id: 'b', metadata: {} },

@@ -1,22 +1,19 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { s3Store } from '../../lib/stores/s3/store.js';
 import { collect } from '../contracts/object-store-listings.js';
 
-let server: Server | undefined;
-afterEach(() => void server?.close());
+let server: HttpServer | undefined;
+afterEach(() => server?.stop());
 
 /** A store behind a service that answers every list with this. */
 async function listing(inside: string) {
-  server = createServer((_request, response) => {
+  server = await serveHttp((_request, response) => {
     response.setHeader('content-type', 'application/xml');
     response.end(`<?xml version="1.0"?><ListBucketResult>${inside}</ListBucketResult>`);
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server?.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
+  });
   const credentials = { accessKeyId: 'id', secretAccessKey: 'secret' };
-  return s3Store({ endpoint: `http://127.0.0.1:${port}`, region: 'r', credentials, bucket: 'backup', prefix: 'p' });
+  return s3Store({ endpoint: server.url, region: 'r', credentials, bucket: 'backup', prefix: 'p' });
 }
 
 const NAME = '<Key>p/webhooks/a</Key>';

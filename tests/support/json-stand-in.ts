@@ -1,5 +1,4 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 
 /** What the keys of JSON documents begin with. */
 const DOCUMENT = 'doc:';
@@ -10,33 +9,20 @@ type Commands = (readonly string[])[];
  * A stand-in of Upstash's REST protocol (`target`) that knows JSON documents as well: they are strings called `doc:*` in the server
  * behind. No server with JSON can be had for the tests; this holds the requests to their form, not the values to a real engine's.
  */
-export async function startJsonStandIn(target: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    void (async () => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-      const body = Buffer.concat(chunks).toString();
-      const path = request.url ?? '/';
-      const batch = path === '/pipeline' || path === '/multi-exec' ? (JSON.parse(body) as Commands) : null;
-      const answer = await fetch(`${target}${path}`, {
-        method: request.method ?? 'POST',
-        headers: headersOf(request.headers),
-        ...(body === '' ? {} : { body: batch === null ? body : JSON.stringify(batch.map(plain)) }),
-      });
-      const text = await answer.text();
-      response.writeHead(answer.status, { 'content-type': 'application/json' });
-      response.end(batch === null || !answer.ok ? text : typed(batch, text));
-    })().catch(() => response.destroy());
+export async function startJsonStandIn(target: string): Promise<HttpServer> {
+  return serveHttp(async (request, response) => {
+    const body = (await bodyOf(request)).toString();
+    const path = request.url ?? '/';
+    const batch = path === '/pipeline' || path === '/multi-exec' ? (JSON.parse(body) as Commands) : null;
+    const answer = await fetch(`${target}${path}`, {
+      method: request.method ?? 'POST',
+      headers: headersOf(request.headers),
+      ...(body === '' ? {} : { body: batch === null ? body : JSON.stringify(batch.map(plain)) }),
+    });
+    const text = await answer.text();
+    response.writeHead(answer.status, { 'content-type': 'application/json' });
+    response.end(batch === null || !answer.ok ? text : typed(batch, text));
   });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }
 
 function headersOf(headers: NodeJS.Dict<string | string[]>): Record<string, string> {

@@ -1,6 +1,4 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { bodyOf, serveHttp } from '../../../dev/stand-in-server.js';
 import type { AlertNotice } from '../../../lib/ports/alerter.js';
 
 export interface Received {
@@ -30,24 +28,19 @@ export async function startReceiver(now: () => number): Promise<Receiver> {
   /** A message whose sender died before it could note that it was sent comes again under its key. */
   const isNew = (key: string | string[] | undefined): boolean =>
     typeof key !== 'string' || (!keys.has(key) && keys.add(key).size > 0);
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      const path = request.url ?? '';
-      // A look at whether the host is there is neither a message nor a ping.
-      if (path === '/') response.writeHead(200).end('ok');
-      if (response.writableEnded) return;
-      if (path.startsWith('/ping')) pings.push({ at: now(), signal: path.slice('/ping'.length) || '/success' });
-      else if (receiver.status < 300 && isNew(request.headers['idempotency-key']))
-        messages.push({ at: now(), ...(JSON.parse(body) as Omit<Received, 'at'>) });
-      response.writeHead(path.startsWith('/ping') ? 200 : receiver.status);
-      response.end('ok');
-    });
+  const server = await serveHttp(async (request, response) => {
+    const body = (await bodyOf(request)).toString();
+    const path = request.url ?? '';
+    // A look at whether the host is there is neither a message nor a ping.
+    if (path === '/') response.writeHead(200).end('ok');
+    if (response.writableEnded) return;
+    if (path.startsWith('/ping')) pings.push({ at: now(), signal: path.slice('/ping'.length) || '/success' });
+    else if (receiver.status < 300 && isNew(request.headers['idempotency-key']))
+      messages.push({ at: now(), ...(JSON.parse(body) as Omit<Received, 'at'>) });
+    response.writeHead(path.startsWith('/ping') ? 200 : receiver.status);
+    response.end('ok');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const base = server.url;
   const receiver: Receiver = {
     alertUrl: `${base}/services/T0/B0/secret-of-the-hook`,
     heartbeatUrl: `${base}/ping`,
@@ -63,11 +56,7 @@ export async function startReceiver(now: () => number): Promise<Receiver> {
       }
       return open;
     },
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    stop: server.stop,
   };
   return receiver;
 }
