@@ -85,7 +85,7 @@ interface AppErrorOptions {
   /** Whether the same call may succeed if it is made again a little later. Default false. */
   transient?: boolean;
   /** How long the other side asked us to wait before the next try, in milliseconds. */
-  retryAfterMs?: number;
+  retryAfterMs?: number | undefined;
   cause?: unknown;
 }
 

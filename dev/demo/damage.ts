@@ -1,5 +1,6 @@
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { runOne } from '../../lib/redis/run-one.js';
+import { scanReplies } from '../../lib/redis/scan.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 
 /** The id of one of the projects. */
@@ -34,11 +35,6 @@ export async function countKeys(redis: RedisPort): Promise<number> {
 }
 
 async function* keysOf(redis: RedisPort): AsyncGenerator<Buffer> {
-  let cursor = '0';
-  do {
-    const [reply] = await redis.pipeline([['SCAN', cursor, 'COUNT', 1000]]);
-    const [next, keys] = reply !== undefined && 'value' in reply && Array.isArray(reply.value) ? reply.value : [];
-    cursor = Buffer.isBuffer(next) ? next.toString('latin1') : '0';
-    if (Array.isArray(keys)) for (const key of keys) if (Buffer.isBuffer(key)) yield key;
-  } while (cursor !== '0');
+  for await (const { items } of scanReplies(redis, '0', () => 1000, []))
+    for (const key of items) if (Buffer.isBuffer(key)) yield key;
 }

@@ -71,6 +71,6 @@ function unavailable(how: string, transient: boolean, retryAfterMs?: number): Ap
   return new AppError('alert-unavailable', `The heartbeat ${how}`, {
     hint: 'Set HEARTBEAT_URL to the ping address of the check, as its service shows it (healthchecks.io or one that takes the same pings), or see whether that service is down.',
     transient,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }

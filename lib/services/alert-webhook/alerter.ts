@@ -113,7 +113,7 @@ function failed(how: string, hint: string, transient: boolean, retryAfterMs?: nu
   return new AppError('alert-unavailable', `The alert webhook ${how}`, {
     hint: `${hint} Then: npx soulcaster-backup alerts test --env-file .env`,
     transient,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }
 

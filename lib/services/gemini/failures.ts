@@ -27,7 +27,7 @@ export function unavailableError(message: string, { retryDelayMs }: Partial<Erro
   return new AppError('embedder-unavailable', message, {
     hint: 'Check GEMINI_BASE_URL if it is set, and https://aistudio.google.com/status, then try again.',
     transient: true,
-    ...retryAfter(retryDelayMs),
+    retryAfterMs: retryDelayMs,
   });
 }
 
@@ -40,7 +40,7 @@ function limitError(retryDelayMs: number | undefined): AppError {
   return new AppError('embedder-limit', "Gemini's rate limit was hit (HTTP 429)", {
     hint: 'Try again in a minute; every text counts, and the limit is shared by all keys of the Google project.',
     transient: true,
-    ...retryAfter(retryDelayMs),
+    retryAfterMs: retryDelayMs,
   });
 }
 
@@ -73,10 +73,6 @@ function refusedError(status: number): AppError {
   return new AppError('embedder-refused', `Gemini refused at least one of the texts (HTTP ${status})`, {
     hint: 'Embed the texts one by one to find it: empty texts are refused. If all are, check EMBEDDING_DIMENSIONS and EMBEDDING_MODEL.',
   });
-}
-
-function retryAfter(ms: number | undefined): { retryAfterMs?: number } {
-  return ms === undefined ? {} : { retryAfterMs: ms };
 }
 
 const HOUR_MS = 3_600_000;

@@ -29,7 +29,7 @@ export function limited(retryAfterMs: number | undefined): AppError {
   return new AppError('queue-unavailable', 'QStash is limiting the rate of requests', {
     hint: 'Try again in a few seconds, or see the limits of the plan in the QStash console for QSTASH_TOKEN; on the command line, --local works without the queue.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }
 

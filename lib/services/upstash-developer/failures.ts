@@ -67,6 +67,6 @@ function limited(retryAfterMs: number | undefined): AppError {
   return new AppError('upstash-limit', "The rate limit of Upstash's developer API is reached (HTTP 429)", {
     hint: 'Run the same command again in a minute.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }

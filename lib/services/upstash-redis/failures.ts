@@ -60,7 +60,7 @@ export function unavailableError(message: string, { retryAfterMs, cause }: Circu
   return new AppError('redis-unavailable', message, {
     hint: 'Check UPSTASH_REDIS_REST_URL, that the database still exists in the Upstash console, and status.upstash.com.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
     cause,
   });
 }
@@ -81,6 +81,6 @@ function rateError(retryAfterMs: number | undefined): AppError {
   return new AppError('redis-limit', "Upstash Redis's rate limit was hit (HTTP 429)", {
     hint: 'Try again in a minute; if it keeps happening, other clients use up the commands a second of the plan.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }

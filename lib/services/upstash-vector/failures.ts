@@ -53,7 +53,7 @@ export function unavailableError(message: string, { retryAfterMs, cause }: Circu
   return new AppError('vector-unavailable', message, {
     hint: 'Check UPSTASH_VECTOR_REST_URL, that the index still exists in the Upstash console, and status.upstash.com.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
     cause,
   });
 }
@@ -87,7 +87,7 @@ function rateError(retryAfterMs: number | undefined): AppError {
   return new AppError('vector-limit', "Upstash Vector's rate limit was hit (HTTP 429)", {
     hint: 'Try again in a minute; if it keeps happening, look at the limits of the plan in the Upstash console.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }
 

@@ -52,6 +52,6 @@ function limited(retryAfterMs: number | undefined): AppError {
   return new AppError('hosting-limit', "Vercel's rate limit is reached (HTTP 429)", {
     hint: 'Run the same command again later; deployments are limited by the hour and the day.',
     transient: true,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryAfterMs,
   });
 }

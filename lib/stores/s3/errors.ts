@@ -210,10 +210,9 @@ export function s3Error(
   if (['TypeError', 'ReferenceError'].includes(s3CodeOf(error))) return error;
   if (error instanceof AppError) {
     const { cause, code, hint, message, retryAfterMs, transient } = error;
-    const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
     return variables === 'S3_'
       ? error
-      : new AppError(code, message, { hint: named(hint, variables), transient, cause, ...wait });
+      : new AppError(code, message, { hint: named(hint, variables), transient, cause, retryAfterMs });
   }
   const status = s3StatusOf(error);
   const meaning = meaningOf(error, status);
@@ -226,7 +225,7 @@ export function s3Error(
     {
       hint: named(meaning.hint, variables),
       transient: meaning.transient ?? false,
-      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+      retryAfterMs: retryAfterMs ?? undefined,
       cause: error,
     },
   );
