@@ -125,7 +125,7 @@ export function enterSafety(state: RestoreCheckpoint, run: string, saved: readon
     ...begun,
     cursor: null,
     parts: saved.flatMap(({ parts }) => parts),
-    names: { ...begun.names, expiring },
+    names: { ...begun.names, expiring, scanned: false },
     window: { ...begun.window, to: new Date(now).toISOString() },
   };
   return enter('safety-recheck', { ...state, undo: run, safety }, 0, now);

@@ -43,6 +43,8 @@ const openWalk = z.object({
 
 /** What is known of the names of the database beyond the cursor. See docs/format.md, "Whether all keys are there". */
 const namesSchema = z.object({
+  /** Whether a scan of the whole database comes before the walks: where the plan of a restore has saved keys, none does. */
+  scanned: z.boolean().default(true),
   /** Walks that came round, and those of them under which the server was another one at the end. */
   walks: z.number().int(),
   broken: z.number().int(),
@@ -66,6 +68,7 @@ const namesSchema = z.object({
 type NamesState = z.infer<typeof namesSchema>;
 
 export const NO_NAMES: NamesState = {
+  scanned: true,
   walks: 0,
   broken: 0,
   added: 0,

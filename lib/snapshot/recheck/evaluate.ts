@@ -8,6 +8,10 @@ interface WalkFigures {
   readonly seen: number;
   /** Of these, keys that had not been saved and were read now. */
   readonly found: number;
+  /** Whether no pass over the names came before: then what was found had been there, and says nothing of keys that come and go. */
+  readonly isFirstPass: boolean;
+  /** Names that were seen of keys which are not saved: those of them that expire are no keys whose time was over. */
+  readonly leftOut: number;
   /** Keys that were saved and that the walk did not see: deleted, expired, or missed. */
   readonly unseen: number;
   /** Keys that the walk before missed and this one saw. */
@@ -52,10 +56,11 @@ export function evaluateWalk(figures: WalkFigures): Evaluation {
 }
 
 function unexplainedKeys(figures: WalkFigures, proven: boolean): number {
-  const { after, before, expiring, found, returned, seen, unseen } = figures;
+  const { after, before, expiring, found, isFirstPass, leftOut, returned, seen, unseen } = figures;
   // As many keys return under a steady writer as go; a walk that was broken shows as keys that return alone.
   const trusted = proven || returned <= Math.max(found, unseen, seen * FEW);
-  const cameAndWent = found + unseen + (trusted ? expiredKeys(before, after, expiring) : 0);
+  const expired = trusted ? expiredKeys(before, after, expiring + leftOut) : 0;
+  const cameAndWent = (isFirstPass ? 0 : found) + unseen + expired;
   return Math.max(0, Math.min(before.keys, after.keys) - seen - cameAndWent);
 }
 

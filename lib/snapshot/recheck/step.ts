@@ -28,7 +28,7 @@ export async function recheckStep(
     const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: state.parts.length });
     state = await new ScanWork(ports, settings, attempt, sink, state, walk.source).run();
     if (state.cursor !== null || state.paged.length > 0) return handOn(attempt, walk, state);
-    const ended = await endWalk(ports, attempt, walk, state);
+    const ended = await endWalk(ports, settings, attempt, walk, state);
     state = ended.state;
     const progress = progressOf(state, state.parts);
     const hashes = ended.again ? null : await fieldExpiryBegan(ports, state);
@@ -67,6 +67,7 @@ async function handOn(attempt: Attempt, walk: Walk, state: SnapshotCheckpoint): 
 
 async function endWalk(
   ports: ScanPorts,
+  { only }: SnapshotSettings,
   attempt: Attempt,
   { seen }: Walk,
   state: SnapshotCheckpoint,
@@ -78,6 +79,7 @@ async function endWalk(
   const spent = addUsage(state.spent, spentBefore, ports.redis.usage());
   const unseen = seen.unseen();
   const missedBefore = await loadHashes(ports.store, names.unseenIn);
+  const isFirstPass = !names.scanned && names.walks === names.broken;
   let stillUnseen = 0;
   for (const hash of unseen) if (missedBefore.hasHash(hash)) stillUnseen += 1;
   const { again, unexplained, whole } = evaluateWalk({
@@ -85,6 +87,8 @@ async function endWalk(
     after,
     seen: seen.size,
     found: names.walk.found,
+    isFirstPass,
+    leftOut: only === undefined ? 0 : Math.max(0, seen.others.size - names.walk.found),
     unseen: unseen.length,
     returned: missedBefore.size - stillUnseen,
     expiring: names.expiring,
@@ -101,7 +105,7 @@ async function endWalk(
         ...names,
         walks: names.walks + 1,
         broken: names.broken + (whole === false ? 1 : 0),
-        added: names.added + addedSince(state, names.walk.fromPart),
+        added: names.added + (isFirstPass ? 0 : addedSince(state, names.walk.fromPart)),
         unexplained,
         vanished: vanishedKeys(state, after),
         gone:
