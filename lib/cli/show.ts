@@ -76,7 +76,7 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
   return [
     ['state', state],
     ...(purpose === undefined ? [] : [['purpose', 'taken by a restore, of what was there before'] as [string, string]]),
-    ...(manifest.undoes?.only === true
+    ...(manifest.partial === true
       ? [['holds', 'the keys of the projects of that restore, and those of no project'] as [string, string]]
       : []),
     ...(manifest.imported === undefined ? [] : [['imported', importedWords(manifest.imported)] as [string, string]]),

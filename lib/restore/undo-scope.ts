@@ -52,9 +52,9 @@ export async function undoesScope(
 export async function demandHeld(
   { encryptor }: UndoPorts,
   { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
-  { id, undoes }: Pick<Manifest, 'id' | 'undoes'>,
+  { id, partial, undoes }: Pick<Manifest, 'id' | 'partial' | 'undoes'>,
 ): Promise<void> {
-  if (undoes?.only !== true || mode !== 'replace') return;
+  if (partial !== true || undoes === undefined || mode !== 'replace') return;
   const undone = await undoneScope(encryptor, undoes);
   const held = new Set(undone === null ? [] : projectsOf(undone));
   const projects = projectsOf(scope);

@@ -97,6 +97,7 @@ async function describe(
     tool: settings.tool,
     ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
     ...(await undoesOf(ports, settings)),
+    ...(settings.only === undefined ? {} : { partial: true as const }),
     createdAt: attempt.run.createdAt,
     window: { from: state.window.from ?? attempt.run.createdAt, to: state.window.to ?? attempt.run.updatedAt },
     ...whose(settings, ports.redis.host),
@@ -118,7 +119,7 @@ async function describe(
 
 async function undoesOf(
   { encryptor }: FinalizePorts,
-  { only, undoes }: SnapshotSettings,
+  { undoes }: SnapshotSettings,
 ): Promise<Pick<ManifestBody, 'undoes'>> {
   if (undoes === undefined) return {};
   const { project, scope, target } = undoes;
@@ -128,7 +129,6 @@ async function undoesOf(
       project: project === null ? null : await sealed(project),
       target,
       ...(scope === undefined ? {} : { scope: await sealed(scope) }),
-      ...(only === undefined ? {} : { only: true as const }),
     },
   };
 }

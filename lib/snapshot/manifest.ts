@@ -114,17 +114,14 @@ const manifestBody = z.object({
   purpose: z.literal('safety').optional(),
   /**
    * In a safety snapshot: the restore that it undoes. `project` is null for a restore of everything, `target` for one into
-   * the database that is backed up; `scope` is the JSON of any other scope, `project` null beside it. `only` is true where keys
-   * of other projects than those of the scope are not in the snapshot. Absent: everything, no target.
+   * the database that is backed up; `scope` is the JSON of any other scope, `project` null beside it. Absent: everything, no
+   * target.
    */
   undoes: z
-    .object({
-      project: ledgerKeySchema.nullable(),
-      target: z.string().nullable(),
-      scope: ledgerKeySchema.optional(),
-      only: z.literal(true).optional(),
-    })
+    .object({ project: ledgerKeySchema.nullable(), target: z.string().nullable(), scope: ledgerKeySchema.optional() })
     .optional(),
+  /** In a safety snapshot without the keys of projects that are not in that scope. */
+  partial: z.literal(true).optional(),
   createdAt: z.string(),
   /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
   window: z.object({ from: z.string(), to: z.string() }),

@@ -10,7 +10,7 @@ export interface SnapshotSettings {
   readonly purpose: 'backup' | 'safety';
   /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where what names keys is encrypted. */
   readonly undoes?: { readonly project: string | null; readonly target: string | null; readonly scope?: string };
-  /** Which keys are saved; absent: all. What is left out is said in `undoes` of the manifest. */
+  /** Which keys are saved; absent: all. Where it is given, the manifest says `partial`. */
   readonly only?: (key: Buffer) => boolean;
   /** Types without a record form whose keys the operator does without: they do not make a snapshot incomplete. */
   readonly skipTypes: readonly string[];

@@ -92,7 +92,7 @@ async function* jsonLines(
     window,
     ...lackOf(manifest),
     // All that a safety snapshot of some projects holds is a selection too: to replace everything by it would remove the rest.
-    selection: selectsAll(selection) && manifest.undoes?.only !== true ? null : selection,
+    selection: selectsAll(selection) && manifest.partial !== true ? null : selection,
   };
   yield `${JSON.stringify(head)}\n`;
   for await (const { first, rest } of records) {
