@@ -4,7 +4,8 @@ import { build } from 'esbuild';
 /**
  * Builds dist/: each file of api, lib and dev by itself (for tests and benchmarks that load single modules), and, under
  * dist/bundle, the command line and the functions with their packages in them. A bundle starts in less than half of the
- * time: node has a hundred files to find and read instead of six hundred. Types are checked by `npm run typecheck`.
+ * time: node has a hundred files to find and read instead of six hundred. For the same reason dist/vendor has the packages
+ * of many files for the tests, of which each suite loads its own. Types are checked by `npm run typecheck`.
  */
 const common = {
   absWorkingDir: import.meta.dirname,
@@ -14,6 +15,14 @@ const common = {
   target: 'node20.12',
   logLevel: /** @type {const} */ ('warning'),
 };
+
+/** Packages in CommonJS call require for what is built into node. */
+const REQUIRE = {
+  js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+};
+
+/** Each is some fifty to a hundred files in node_modules, with what it needs. jest.config.js has the same list. */
+const VENDORS = ['@aws-sdk/client-s3', '@upstash/qstash', 'age-encryption', 'ioredis', 'zod'];
 
 const [lib = [], api = [], dev = []] = await Promise.all(['lib', 'api', 'dev'].map(sources));
 await rm(`${import.meta.dirname}/dist`, { recursive: true, force: true });
@@ -30,12 +39,33 @@ await Promise.all([
     sourcesContent: false,
     // Packages of the local stack, with native code or a model beside them.
     external: ['usearch', '@energetic-ai/*'],
-    // Packages in CommonJS call require for what is built into node.
-    banner: {
-      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
-    },
+    banner: REQUIRE,
+  }),
+  build({
+    ...common,
+    entryPoints: VENDORS.map((name) => ({ in: `vendor:${name}`, out: name })),
+    outdir: 'dist/vendor',
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    banner: REQUIRE,
+    minifyWhitespace: true,
+    plugins: [{ name: 'vendors', setup: vendors }],
   }),
 ]);
+
+/**
+ * What a package exports, by name: of one in CommonJS a bundle would have a default export alone.
+ *
+ * @param {import('esbuild').PluginBuild} plugin
+ */
+function vendors(plugin) {
+  plugin.onResolve({ filter: /^vendor:/ }, ({ path }) => ({ path: path.slice('vendor:'.length), namespace: 'vendor' }));
+  plugin.onLoad({ filter: /./, namespace: 'vendor' }, async ({ path }) => {
+    const names = Object.keys(await import(path)).filter((name) => !['default', 'module.exports'].includes(name));
+    return { contents: `export { ${names.join(', ')} } from '${path}';`, resolveDir: import.meta.dirname };
+  });
+}
 
 /** The TypeScript files of a folder. */
 async function sources(/** @type {string} */ folder) {
