@@ -2,6 +2,9 @@ import { AppError } from '../errors.js';
 import { readKnown, overwriteObject } from '../control/object.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
+import { duplicateLines } from '../snapshot/duplicates.js';
+import { keySet, type KeySet } from '../snapshot/key-set.js';
+import type { Manifest } from '../snapshot/manifest.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';
 
 export { keySet, type KeySet } from '../snapshot/key-set.js';
@@ -28,6 +31,31 @@ export async function writeIndex(store: ObjectStore, name: string, index: PartIn
  */
 export function readSourceIndex(store: ObjectStore, run: string, part: number): Promise<UnpackedIndex> {
   return demandIndex(store, sourceIndexName(run, part));
+}
+
+/** Those of the run that this process works on: read by each task, the indexes would be read parts times parts times. */
+const sourceKeys = new WeakMap<ObjectStore, { readonly run: string; readonly keys: Promise<KeySet> }>();
+
+/** All keys that the check noted. Throws `damaged` when those of a part are gone. */
+export function allSourceKeys(store: ObjectStore, run: string, manifest: Manifest): Promise<KeySet> {
+  const known = sourceKeys.get(store);
+  if (known?.run === run) return known.keys;
+  const keys = keySet(indexesOf(store, run, manifest));
+  sourceKeys.set(store, { run, keys });
+  // What cannot be read now may be there for the next task.
+  keys.catch(() => forgetSourceKeys(store));
+  return keys;
+}
+
+/** A large set stays in memory no longer than the run lasts. */
+export function forgetSourceKeys(store: ObjectStore): void {
+  sourceKeys.delete(store);
+}
+
+async function* indexesOf(store: ObjectStore, run: string, { doubles, parts }: Manifest) {
+  for (const part of parts.keys()) {
+    yield { index: await readSourceIndex(store, run, part), without: duplicateLines(doubles, part) };
+  }
 }
 
 /** Throws `damaged` when there is none of that name, or none that can be read. */

@@ -2,7 +2,7 @@ import type { ObjectStore } from '../ports/store.js';
 import { dropIndexes } from '../snapshot/finalize.js';
 import { partName } from '../snapshot/names.js';
 import { placedPrefix } from './unite/placed.js';
-import { sourceIndexPrefix } from './key-set.js';
+import { forgetSourceKeys, sourceIndexPrefix } from './key-set.js';
 
 /**
  * Removes what only a run in progress needs, and what would tell whoever reads the store of keys that are encrypted: hashes of
@@ -10,6 +10,7 @@ import { sourceIndexPrefix } from './key-set.js';
  * No phase that may still be worked on again reads any of it.
  */
 export async function tidyUp(store: ObjectStore, run: string): Promise<void> {
+  forgetSourceKeys(store);
   await dropIndexes(store, run);
   for (const prefix of [sourceIndexPrefix(run), placedPrefix(run), `runs/${run}/tasks/check-`]) {
     for await (const { name } of store.list(prefix)) await store.remove(name);

@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../../json.js';
 import type { RedisPort } from '../../ports/redis.js';
-import { duplicateLines } from '../../snapshot/duplicates.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { isDue } from '../../snapshot/expiry-time.js';
 import { fromText, type Text } from '../../snapshot/text.js';
@@ -12,7 +11,7 @@ import { buildKey, classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
 import type { LackFinder } from '../abilities.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { keySet, readSourceIndex, type KeySet } from '../key-set.js';
+import { allSourceKeys, type KeySet } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
 import type { Needs } from '../needs.js';
 import { countAction, countLack, countType, EXAMPLES, wantsExample, type Plan } from '../plan-counts.js';
@@ -65,7 +64,7 @@ export async function* valueRecords(
   lists: Uniter | null = null,
 ): AsyncGenerator<TargetRecord> {
   if (listMode(context.input) === 'replace') yield* records;
-  else yield* valuesOf(context, await sourceKeys(ports, context, run), records, lists);
+  else yield* valuesOf(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
 }
 
 /** Counts lists into a plan, and in mode `merge` notes where the snapshot has their members. */
@@ -79,7 +78,8 @@ export async function planLists(
 ): Promise<Uniter> {
   const { input, redis, state } = context;
   const mode = listMode(input);
-  const keys = await sourceKeys(ports, context, run);
+  // All of the snapshot's: an item may be in it that a scope of lists alone leaves out.
+  const keys = await allSourceKeys(ports.store, run, context.manifest);
   const places = mode === 'merge' ? placedWriter() : null;
   const isItems = 'items' in input.scope;
   const tell = async (outcome: ListOutcome): Promise<void> => {
@@ -262,18 +262,6 @@ export async function* joined<T>(first: T, rest: AsyncIterable<T> | null): Async
 async function livePlaced(ports: RestorePorts, { input, state }: RestoreContext, run: string): Promise<Placed | null> {
   if (input.mode !== 'missing' || state.targetEmpty) return null;
   return readPlaced(ports.store, livePlaces(run));
-}
-
-/** All keys of the snapshot: an item may be in it that a scope of lists alone leaves out. */
-async function sourceKeys(ports: RestorePorts, { manifest }: RestoreContext, run: string): Promise<KeySet> {
-  return keySet(
-    (async function* () {
-      for (const part of manifest.parts.keys()) {
-        const index = await readSourceIndex(ports.store, run, part);
-        yield { index, without: duplicateLines(manifest.doubles, part) };
-      }
-    })(),
-  );
 }
 
 function nameOf({ name }: Member): Buffer {
