@@ -187,7 +187,7 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
         ),
       );
     }
-  }, 60_000);
+  });
   afterAll(async () => {
     process.env = before;
     await stop();

@@ -216,5 +216,5 @@ describe('a restore of a selection', () => {
       }),
       { numRuns: 25, examples: [[{ projects: ['a'], families: [], matches: [], keys: [] }, 'replace', 2]] },
     );
-  }, 120_000);
+  });
 });
