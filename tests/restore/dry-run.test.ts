@@ -5,19 +5,23 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { changes, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { keep } from '../support/test-database.js';
 import { loadProjects, ruin, type Workspace } from './project-data.js';
 
 describe('a dry run', () => {
   let bench: RestoreBench;
   let data: Workspace;
   let snapshot = '';
+  let bringBack: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
+    data = await loadProjects(bench);
+    snapshot = (await bench.snapshot()).id;
+    bringBack = await keep(bench.database.redis);
   });
   afterAll(() => bench.stop());
   beforeEach(async () => {
-    data = await loadProjects(bench);
-    snapshot = (await bench.snapshot()).id;
+    await bringBack();
     await ruin(bench.database.redis, data);
     await bench.database.redis.set('a stranger', 'that came later');
   });

@@ -3,6 +3,7 @@ import type { Mode } from '../../lib/restore/model.js';
 import { checkProject } from '../../lib/soulcaster/invariants.js';
 import { changes, only, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { keep } from '../support/test-database.js';
 import { loadProjects, type Workspace } from './project-data.js';
 
 const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
@@ -16,11 +17,9 @@ describe('an item of feedback that the application deleted', () => {
   let item = '';
   let cluster = '';
   let external = '';
+  let bringBack: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
-  });
-  afterAll(() => bench.stop());
-  beforeEach(async () => {
     data = await loadProjects(bench);
     const { redis } = bench.database;
     for (const id of data.clusters) {
@@ -31,8 +30,13 @@ describe('an item of feedback that the application deleted', () => {
       }
     }
     whole = await bench.dump();
-    snapshot = (await bench.snapshot({ settings: { partBytes: 50_000 } })).id;
+    const { id, parts } = await bench.snapshot({ settings: { partBytes: 300_000 } });
+    expect(parts.length).toBeGreaterThan(2);
+    snapshot = id;
+    bringBack = await keep(redis);
   });
+  afterAll(() => bench.stop());
+  beforeEach(() => bringBack());
 
   const scope = () => ({ items: [{ project: data.project, id: item }] });
   const restore = (ask = {}) => bench.restore(snapshot, { scope: scope(), ...ask });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { changes, only, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { keep } from '../support/test-database.js';
 import { jobsOf, LATER, loadProjects, ruin, type Workspace } from './project-data.js';
 
 const SETTINGS = { settings: { partBytes: 100_000 } };
@@ -10,15 +11,16 @@ describe('one project, restored', () => {
   let data: Workspace;
   let snapshot = '';
   let whole: Dump = {};
+  let bringBack: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
-  });
-  afterAll(() => bench.stop());
-  beforeEach(async () => {
     data = await loadProjects(bench, { binary: true });
     whole = await bench.dump();
     snapshot = (await bench.snapshot(SETTINGS)).id;
+    bringBack = await keep(bench.database.redis);
   });
+  afterAll(() => bench.stop());
+  beforeEach(() => bringBack());
 
   const restore = (ask = {}) => bench.restore(snapshot, { scope: { project: data.project }, ...ask });
 
