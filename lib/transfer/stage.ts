@@ -1,3 +1,4 @@
+import { selectsAll } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
@@ -280,6 +281,9 @@ function importedOf({ facts, format, layers, name, sha256: sum, size }: OpenFile
     sha256: sum(),
     format,
     layers: [...layers],
-    ...(selection === null ? {} : { selection: selectionWords(selection) }),
+    ...(selection === null ? {} : { selection: selectsAll(selection) ? OF_RESTORE : selectionWords(selection) }),
   };
 }
+
+/** In words what an export holds of a safety snapshot of some projects: its selection names nothing. */
+const OF_RESTORE = 'what a restore of projects saved first';

@@ -202,6 +202,16 @@ describe('an export', () => {
     await expect(bench.staged(path, {}, encryptor)).rejects.toMatchObject({ code: 'damaged' });
   });
 
+  it('of what a restore of a project saved is no export of everything', async () => {
+    const manifest = await bench.snapshot();
+    const undoes = { project: 'p', target: null, only: true as const };
+    const path = await exported(bench, { ...manifest, undoes }, 'jsonl', { name: 'saved.jsonl' });
+    await expect(bench.restoreFile(path)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('holds a selection alone (what a restore of projects saved first)') as string,
+    });
+  });
+
   it('is never written over a file, nor left half written', async () => {
     await bench.database.redis.set('a', '1');
     const manifest = await bench.snapshot();
