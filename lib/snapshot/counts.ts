@@ -33,15 +33,35 @@ export function addCounts(to: Counts, from: Counts): void {
   }
 }
 
-/** Whether two tables of counts say the same, whatever the order of their names. */
+/**
+ * Whether two tables of counts can be of the same keys, whatever the order of their names: keys that one of them has as
+ * `other` may have a family and a project in the other one, which was made by a version that knows more key families.
+ */
 export function sameCounts(a: Counts, b: Counts): boolean {
-  const text = (counts: Counts): string =>
-    JSON.stringify([counts.keys, ...[counts.byType, counts.byFamily, counts.byProject].map(sorted)]);
-  return text(a) === text(b);
+  const ofTypes = [...differencesOf(a.byType, b.byType).values()];
+  if (a.keys !== b.keys || ofTypes.some((by) => by !== 0)) return false;
+  const families = differencesOf(a.byFamily, b.byFamily);
+  const known = -(families.get('other') ?? 0);
+  families.delete('other');
+  const isOfKnown = (by: number): boolean => by === 0 || Math.sign(by) === Math.sign(known);
+  const ofFamilies = [...families.values()];
+  const ofProjects = [...differencesOf(a.byProject, b.byProject).values()];
+  return (
+    [...ofFamilies, ...ofProjects].every(isOfKnown) &&
+    sum(ofFamilies) === known &&
+    Math.abs(sum(ofProjects)) <= Math.abs(known)
+  );
 }
 
-function sorted(table: Readonly<Record<string, number>>): [string, number][] {
-  return Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1));
+/** By how much each number of `b` is above that of `a`. */
+function differencesOf(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Map<string, number> {
+  const found = new Map(Object.entries(a).map(([name, times]) => [name, -times]));
+  for (const [name, times] of Object.entries(b)) found.set(name, (found.get(name) ?? 0) + times);
+  return found;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }
 
 /** A project may have any name, `__proto__` too: it must become a property like any other. */

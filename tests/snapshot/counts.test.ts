@@ -54,6 +54,27 @@ describe('counts', () => {
     expect(sameCounts(one, { ...one, keys: 2 })).toBe(false);
   });
 
+  it('fit those of a version that knows fewer key families, and nothing else', () => {
+    const before = countAll([
+      ['hash', 'other', null],
+      ['hash', 'other', null],
+      ['hash', 'feedback', 'a'],
+    ]);
+    const after = countAll([
+      ['hash', 'digest', 'a'],
+      ['hash', 'other', null],
+      ['hash', 'feedback', 'a'],
+    ]);
+    expect([sameCounts(before, after), sameCounts(after, before)]).toEqual([true, true]);
+    const withoutProject = { ...after, byProject: { a: 0 } };
+    const inOthers = { ...after, byProject: { a: 2, b: 1 } };
+    const moved = { ...after, byFamily: { digest: 2, other: 1 } };
+    const made = { ...after, byFamily: { ...after.byFamily, digest: 2 } };
+    for (const wrong of [withoutProject, inOthers, moved, made, { ...after, byType: { string: 3 } }]) {
+      expect([sameCounts(before, wrong), sameCounts(wrong, before)]).toEqual([false, false]);
+    }
+  });
+
   it('leave out the lines that are passed over', () => {
     const builder = indexBuilder();
     for (const [line, key] of ['feedback:__proto__:1', 'feedback:p:2', 'x'].entries()) {
