@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { REINDEX_MODES } from '../reindex/model.js';
-import { RUN_KINDS } from '../runs/kinds.js';
+import { RUN_KINDS } from '../run-kinds.js';
 import { RUN_STATES } from '../runs/model.js';
 import { projectId, wholeNumber } from './arguments.js';
 import type { Perform } from './context.js';
@@ -54,7 +54,7 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .description('show how far a run is, or how it ended; without an id, the newest runs')
     .argument('[id]', 'id of the run; left out, the newest are listed')
     .option('--watch', 'follow it to its end')
-    .addOption(new Option('--kind <kind>', 'list: runs of this kind').choices(RUN_KINDS))
+    .addOption(new Option('--kind <kind>', 'list: runs of this kind').choices(RUN_KINDS.map(({ kind }) => kind)))
     .addOption(new Option('--state <state>', 'list: runs in this state').choices(RUN_STATES))
     .option('--project <id>', 'list: runs whose scope names this project', projectId)
     .option('--before <id>', 'list: runs before this one, which the last line of a longer list names')

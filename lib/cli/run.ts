@@ -2,12 +2,13 @@ import { connect } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { drillSchema } from '../restore/drill/record.js';
+import { traitsOf } from '../run-kinds.js';
 import { isOver } from '../runs/ending.js';
 import { viewRun } from '../runs/live.js';
-import type { RunKind } from '../runs/kinds.js';
 import type { RunRecord, RunState } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { runSummary } from '../runs/summary.js';
+import { fieldsOf } from '../runs/traits.js';
 import { errorOfRun } from './carry-out.js';
 import type { Context } from './context.js';
 import { runRows, runTable } from './output/run-views.js';
@@ -24,7 +25,7 @@ import { follow } from './follow.js';
 const LISTED = 20;
 
 export interface RunsOptions {
-  readonly kind?: RunKind;
+  readonly kind?: string;
   readonly state?: RunState;
   readonly project?: string;
   readonly before?: string;
@@ -72,7 +73,7 @@ function overview(record: RunRecord): [string, string][] {
   return [...runRows(record), ...details];
 }
 
-/** What came of a run, in the words of the command that starts such runs; nothing while it is under way. */
+/** What came of a run, in the words of the command that starts such runs, else in its figures; nothing while it is under way. */
 function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): string[] {
   const restored = restoredResult(result);
   if (restored !== null) return [reportView(restored, undo)];
@@ -84,7 +85,8 @@ function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): str
   if (toReindex !== null) return [planText(toReindex)];
   const drill = drillSchema.safeParse(result).data;
   if (drill !== undefined) return [`The drill ${drill.outcome}${drill.reason === null ? '.' : `: ${drill.reason}`}`];
-  return kind === 'snapshot' && state !== 'failed' && result !== null
-    ? [`\`npx soulcaster-backup show ${id} --env-file .env\` tells what is in the snapshot.`]
-    : [];
+  if (kind === 'snapshot' && state !== 'failed' && result !== null)
+    return [`\`npx soulcaster-backup show ${id} --env-file .env\` tells what is in the snapshot.`];
+  const figures = traitsOf(kind).figures(fieldsOf(result));
+  return figures.length === 0 ? [] : [facts(figures)];
 }

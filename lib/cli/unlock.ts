@@ -4,7 +4,7 @@ import { cancelRun } from '../runs/cancel.js';
 import type { Engine } from '../runs/engine.js';
 import { endLease, unlockCommand } from '../runs/lease.js';
 import { leaseObject, listLeases, type ListedLease } from '../runs/lease-document.js';
-import { traitsOf } from '../runs/kinds.js';
+import { traitsOf } from '../run-kinds.js';
 import { runsOf } from '../runs/recent.js';
 import { storeNow } from '../runs/store-time.js';
 import type { Context } from './context.js';

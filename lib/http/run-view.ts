@@ -2,22 +2,25 @@ import { planNotes } from '../restore/plan-words.js';
 import { dryRunResult } from '../restore/result.js';
 import { HIDDEN_WORDS } from '../control/hidden.js';
 import { statusOf, type ErrorCode } from '../errors.js';
-import { costOf, type RunCost } from '../monitoring/cost.js';
-import type { RunRecord, RunDefinition } from '../runs/model.js';
+import { costOf } from '../monitoring/cost.js';
+import { traitsOf } from '../run-kinds.js';
+import { isOver, type RunRecord } from '../runs/model.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
-import { REINDEX_WORDS } from '../reindex/run.js';
-import { DRILL_WORDS } from '../restore/drill/run.js';
-import { RESTORE_WORDS } from '../restore/phases.js';
-import type { RunKind } from '../runs/kinds.js';
-import { SNAPSHOT_WORDS } from '../snapshot/run.js';
-import { VERIFY_WORDS } from '../snapshot/verify.js';
+import { fieldsOf, type Figure, type RunCost } from '../runs/traits.js';
 
-/** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
-export interface RunView extends RunSummary {
-  /** Null until it is over; what it holds depends on the kind. */
-  readonly result: RunRecord['result'];
+interface KindView {
   /** What a run of its kind may do, in the order in which it is done; not every run takes every step. */
   readonly steps: readonly Step[];
+  /** What it came to, as far as its result says it. */
+  readonly figures: readonly Figure[];
+  /** Its end in a sentence; null until it is over. */
+  readonly ended: string | null;
+}
+
+/** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
+export interface RunView extends RunSummary, KindView {
+  /** Null until it is over; what it holds depends on the kind. */
+  readonly result: RunRecord['result'];
   /** When each phase began that it has come to. */
   readonly phases: RunRecord['phases'];
   /** What a plan says beside the numbers of its keys, in words: doubts of the snapshot, what is left out, work that becomes failed. */
@@ -32,21 +35,21 @@ export interface RunView extends RunSummary {
 
 export function runView(run: RunRecord): RunView {
   const hidden = run.hidden === true ? { details: HIDDEN_WORDS } : {};
-  const { kind, phases, result, tasks } = run;
+  const { phases, result, tasks } = run;
   return {
     ...runSummary(run),
     result,
     phases,
     tasks,
-    steps: stepsOf(kind),
+    ...kindView(run),
     notes: notesOf(run),
     cost: costOf(run),
     ...hidden,
   };
 }
 
-function notesOf({ kind, result }: RunRecord): string[] {
-  const plan = kind === 'restore' ? dryRunResult(result) : null;
+function notesOf({ result }: RunRecord): string[] {
+  const plan = dryRunResult(result);
   return plan === null ? [] : planNotes(plan);
 }
 
@@ -72,15 +75,22 @@ interface Step {
   readonly words: string;
 }
 
-const WORDS: Readonly<Record<RunKind, RunDefinition['words']>> = {
-  snapshot: SNAPSHOT_WORDS,
-  verify: VERIFY_WORDS,
-  restore: RESTORE_WORDS,
-  reindex: REINDEX_WORDS,
-  drill: DRILL_WORDS,
-};
-
-/** The steps of a kind of run, in the words of its definition. */
-export function stepsOf(kind: RunKind): Step[] {
-  return Object.entries(WORDS[kind]).map(([phase, words]) => ({ phase, words }));
+/** What is said of a run by what its kind is: the page has no words for any kind. */
+export function kindView(run: Pick<RunRecord, 'kind' | 'state' | 'result' | 'error'>): KindView {
+  const { done, figures, words } = traitsOf(run.kind);
+  const result = fieldsOf(run.result);
+  const end = run.error?.message ?? (run.state === 'succeeded' ? done?.(result) : null) ?? ENDS[run.state];
+  return {
+    steps: Object.entries(words).map(([phase, doing]) => ({ phase, words: doing })),
+    figures: figures(result),
+    ended: isOver(run) ? end : null,
+  };
 }
+
+const ENDS: Readonly<Record<RunRecord['state'], string | null>> = {
+  running: null,
+  waiting: null,
+  succeeded: 'Done',
+  incomplete: 'Something could not be done',
+  failed: 'No reason is known',
+};

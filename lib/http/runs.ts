@@ -1,11 +1,12 @@
 import { AppError } from '../errors.js';
+import { RUN_KINDS } from '../run-kinds.js';
 import { cancelRun } from '../runs/cancel.js';
 import { isId, stampOf } from '../runs/ids.js';
 import { viewRun, withTasksDone } from '../runs/live.js';
-import { RUN_KINDS } from '../runs/kinds.js';
 import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
+import type { RunTraits } from '../runs/traits.js';
 import type { Action, ViewPorts } from './entry.js';
 import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
@@ -18,6 +19,8 @@ const MOST = 200;
 export interface RunPage {
   readonly runs: readonly RunSummary[];
   readonly next: string | null;
+  /** What can be given as `kind`, with a heading for each. */
+  readonly kinds: readonly Pick<RunTraits, 'kind' | 'plural'>[];
 }
 
 /** GET /api/runs: summaries of the runs there are, newest first, a page of them. */
@@ -25,14 +28,19 @@ export async function showRuns({ store }: ViewPorts, request: Request): Promise<
   const { searchParams } = new URL(request.url);
   demandOnly(searchParams, ['kind', 'state', 'project', 'before', 'limit']);
   const { next, runs } = await pageOfRuns(store, {
-    kinds: wordsOf(searchParams, 'kind', RUN_KINDS),
+    kinds: wordsOf(
+      searchParams,
+      'kind',
+      RUN_KINDS.map(({ kind }) => kind),
+    ),
     states: wordsOf(searchParams, 'state', RUN_STATES),
     projects: searchParams.getAll('project'),
     before: beforeOf(searchParams),
     limit: numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST),
   });
   const now = await Promise.all(runs.map((run) => withTasksDone(store, run)));
-  const page: RunPage = { runs: now.map(runSummary), next };
+  const kinds = RUN_KINDS.map(({ kind, plural }) => ({ kind, plural }));
+  const page: RunPage = { runs: now.map(runSummary), next, kinds };
   return json(200, page);
 }
 

@@ -1,5 +1,5 @@
 import { toAppError } from '../errors.js';
-import { traitsOf } from '../runs/kinds.js';
+import { traitsOf } from '../run-kinds.js';
 import type { RunRecord } from '../runs/model.js';
 import { notify } from './alerts/notify.js';
 import type { EvaluationContext } from './guard/parts.js';
@@ -38,7 +38,7 @@ export async function evaluateAndNotify(context: EvaluationContext): Promise<Eva
 
 /** What follows the end of a run: an evaluation and, after a snapshot, a ping that says whether the objective is met. */
 export async function afterRun(context: EvaluationContext, run: RunRecord): Promise<void> {
-  if (!traitsOf(run.kind).evaluated) return;
+  if (traitsOf(run.kind).evaluated !== true) return;
   const { pointMet } = await evaluateAndNotify(context);
   if (run.kind !== 'snapshot') return;
   await pulse(context.ports, run.state === 'succeeded' && pointMet ? 'success' : 'fail');

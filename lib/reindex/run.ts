@@ -16,6 +16,7 @@ import { batchesPerMinute, type ReindexPorts, type ReindexSettings } from './con
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';
+import { REINDEX } from './kind.js';
 import { lateStep } from './late-step.js';
 import { placeOf, type Placed } from './place.js';
 import { planStep } from './plan-step.js';
@@ -27,23 +28,6 @@ import { REINDEX_DRY_RUN_LEASE } from './start.js';
 
 /** Runs that write vectors exclude each other. */
 const REINDEX_LEASE = 'reindex';
-
-/** What a re-index does in each phase. */
-export const REINDEX_WORDS: Readonly<Record<string, string>> = {
-  preflight: 'checking index and embedder',
-  scan: 'finding the items',
-  plan: 'making the plan',
-  flush: 'clearing the index',
-  embed: 'embedding',
-  look: 'finding new items',
-  late: 'embedding new items',
-  settling: 'reconciling every vector',
-  settle: 'reconciling every vector',
-  prove: 'proving',
-  compare: 'comparing with the old vectors',
-  drop: 'removing the old vectors',
-  report: 'finishing',
-};
 
 const MINUTE_SECONDS = 60;
 
@@ -76,12 +60,11 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     progress: batchesDone,
   });
   return {
-    kind: 'reindex',
+    ...REINDEX,
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
     letGo: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
     firstPhase: 'preflight',
-    words: REINDEX_WORDS,
     phases: {
       preflight: serial((placed, attempt) => preflightStep(placed.ports, placed.settings, attempt)),
       scan: serial((placed, attempt) =>

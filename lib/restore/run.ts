@@ -5,10 +5,11 @@ import { checkTask, condemnStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
 import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
+import { RESTORE } from './kinds.js';
 import { liveStep, isKnownEarly } from './live.js';
 import { openStep } from './open.js';
 import { removeMark } from './drill/scratch.js';
-import { enter, RESTORE_WORDS } from './phases.js';
+import { enter } from './phases.js';
 import { planTask, recordsOf } from './plan-task.js';
 import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
@@ -43,12 +44,11 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     progress: partsDone,
   });
   return {
-    kind: 'restore',
+    ...RESTORE,
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
     letGo: (run) => letGo(ports, run),
     firstPhase: 'open',
-    words: RESTORE_WORDS,
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
       check: tasks('survey', (run, task, signal) => checkTask(ports, run, task, signal)),

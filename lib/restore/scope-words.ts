@@ -50,3 +50,20 @@ export function quoted(word: string): string {
   const bytes = [...new TextEncoder().encode(word)];
   return `$'${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}'`;
 }
+
+/** A scope as a run's record has it; null for what is no scope, or is hidden here. */
+export function scopeOf(value: unknown): Scope | null {
+  if (typeof value !== 'object' || value === null) return null;
+  if ('all' in value) return { all: true };
+  if ('project' in value) return typeof value.project === 'string' ? { project: value.project } : null;
+  return isSelected(value) ? value : null;
+}
+
+/** What is hidden is no list. */
+function isSelected(scope: object): scope is Exclude<Scope, { all: true } | { project: string }> {
+  const lists = 'items' in scope ? [scope.items] : SELECTORS.map((name) => (scope as Partial<SelectedKeys>)[name]);
+  return lists.every((list) => Array.isArray(list));
+}
+
+const SELECTORS = ['projects', 'families', 'matches', 'keys'] as const;
+type SelectedKeys = Extract<Scope, { families: unknown }>;

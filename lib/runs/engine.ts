@@ -10,7 +10,6 @@ import { handOutRest } from './hand-out.js';
 import { workPhases, type EnginePorts } from './attempt-work.js';
 import { isLastTask } from './markers.js';
 import { attemptMessage, parseMessage } from './messages.js';
-import type { RunKind } from './kinds.js';
 import type { RunDefinition, RunRecord, TaskPhase } from './model.js';
 import { endRun, isOver, noteFailure, willBeRetried } from './ending.js';
 import { asleep, callLater, isAsleep, mayWait } from './waiting.js';
@@ -52,7 +51,7 @@ export function createEngine(
   times: LeaseTimes,
   source: string | null = null,
 ): Engine {
-  const definitionOf = (kind: RunKind): RunDefinition => {
+  const definitionOf = (kind: string): RunDefinition => {
     const found = definitions.find((definition) => definition.kind === kind);
     if (found !== undefined) return found;
     throw new AppError('config', `A run of kind ${kind} cannot be worked on here`, {

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { unlockCommand } from './lease.js';
-import { traitsOf } from './kinds.js';
+import { traitsOf } from '../run-kinds.js';
 import { runsOf } from './recent.js';
 
 /** Why a run was not started: who holds the lease that it needs. Times in milliseconds, by the store's clock. */

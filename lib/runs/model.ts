@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.js';
 import type { Json } from '../json.js';
-import { RUN_KINDS, type RunKind } from './kinds.js';
+import type { RunTraits } from './traits.js';
 
 export const RUN_STATES = ['running', 'waiting', 'succeeded', 'incomplete', 'failed'] as const;
 
@@ -23,7 +23,8 @@ const json: z.ZodType<Json> = z.json();
 export const runRecordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
-  kind: z.enum(RUN_KINDS),
+  /** One that is not known here, as of a newer version, is kept and shown, and left to who knows it. */
+  kind: z.string(),
   /**
    * `waiting` until `resumeAt`, when the queue wakes it. `incomplete` is an end too: the work was done, but something
    * could not be done.
@@ -184,9 +185,8 @@ export interface TaskPhase {
   progress(run: RunRecord, done: number): Progress;
 }
 
-/** One kind of work that outlives a function. */
-export interface RunDefinition {
-  readonly kind: RunKind;
+/** One kind of work that outlives a function: how it is done, with what is said of it. */
+export interface RunDefinition extends Pick<RunTraits, 'kind' | 'words'> {
   /** Runs that name the same lease exclude each other. */
   readonly lease: string;
   /** Whether a run of this kind may hold another lease than that, such as that of another database. */
@@ -200,8 +200,6 @@ export interface RunDefinition {
   readonly letGo?: (run: RunRecord) => Promise<void>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
-  /** What a run does in each phase, for people: `reading the database`. */
-  readonly words: Readonly<Record<string, string>>;
 }
 
 /** What a run does in its phase; in a record of an older version the phase's name says it. */

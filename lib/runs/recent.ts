@@ -3,7 +3,6 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId, timeOfId } from './ids.js';
-import type { RunKind } from './kinds.js';
 import type { RunRecord, RunState } from './model.js';
 import { loadRun } from './records.js';
 
@@ -51,7 +50,7 @@ export function recentOf(
 
 interface RunFilter {
   /** One of these; empty: of any kind. */
-  readonly kinds: readonly RunKind[];
+  readonly kinds: readonly string[];
   /** In one of these; empty: in any state. */
   readonly states: readonly RunState[];
   /** Whose scope names one of these projects; empty: all. A run of everything names none. */

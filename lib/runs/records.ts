@@ -3,7 +3,6 @@ import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
-import type { RunKind } from './kinds.js';
 import { runRecordSchema, type Progress, type RunDefinition, type RunRecord } from './model.js';
 
 /** A run record and the etag to swap it by. */
@@ -16,7 +15,7 @@ export interface HeldRecord {
 export type Trigger = 'admin' | 'cli' | 'cron' | 'guard';
 
 export interface StartRequest {
-  readonly kind: RunKind;
+  readonly kind: string;
   /** Default: the lease that runs of this kind take. */
   readonly lease?: string;
   readonly input: Json;

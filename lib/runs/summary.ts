@@ -1,6 +1,7 @@
 import type { Json } from '../json.js';
-import { traitsOf } from './kinds.js';
+import { traitsOf } from '../run-kinds.js';
 import { doingOf, isOver, type RunRecord } from './model.js';
+import { fieldsOf } from './traits.js';
 
 /** What every view of a run shows, all of it from its record. Times in ISO 8601. */
 export interface RunSummary extends Pick<
@@ -22,6 +23,10 @@ export interface RunSummary extends Pick<
   readonly title: string;
   /** What was asked for, in words: snapshot, scope, mode, target, dry run. Empty where nothing is to be told. */
   readonly asked: string;
+  /** Whether it writes, and into what: `LIVE`, `DRY RUN`, `into STAGING`; null where that needs no words. */
+  readonly aim: string | null;
+  /** What it leaves if it is ended before its time; null where that is nothing that matters. */
+  readonly ifCancelled: string | null;
   /** What it does now, or did last, in words. */
   readonly doing: string;
   /** When it came to its phase; null in records of older versions. */
@@ -36,11 +41,14 @@ export function runSummary(run: RunRecord): RunSummary {
   const { id: runId, kind, state, phase, progress, input, trigger, attempts, progressedAt, lastError, error } = run;
   const { createdAt, updatedAt, finishedAt } = run;
   const nextAttemptAt = isOver(run) ? null : run.nextAttemptAt;
-  const words = { runId, kind, title: traitsOf(kind).title, state, phase, doing: doingOf(run) };
-  const asked = { input, asked: askedWords(input), trigger, attempts };
+  const { aim, ifCancelled, title } = traitsOf(kind);
+  const fields = fieldsOf(input);
+  const words = { runId, kind, title, state, phase, doing: doingOf(run) };
+  const asked = { input, asked: askedWords(input), aim: aim?.(fields) ?? null, trigger, attempts };
   return {
     ...words,
     ...asked,
+    ifCancelled: isOver(run) ? null : (ifCancelled?.(fields) ?? null),
     progress,
     phaseAt: run.phases.at(-1)?.at ?? null,
     progressedAt,
@@ -54,8 +62,7 @@ export function runSummary(run: RunRecord): RunSummary {
 }
 
 function askedWords(input: Json): string {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return '';
-  const fields = input as Readonly<Record<string, Json>>;
+  const fields = fieldsOf(input);
   const text = (name: string): string | null => {
     const value = fields[name];
     return typeof value === 'string' && value !== '' ? value : null;
@@ -72,10 +79,10 @@ function askedWords(input: Json): string {
 }
 
 /** Each of its fields by name, so that a scope of another version is told as well. */
-function scopeWords(scope: Json): string | null {
+function scopeWords(scope: unknown): string | null {
   if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) return null;
   if ('all' in scope) return 'everything';
-  const fields = Object.entries(scope as Readonly<Record<string, Json>>);
+  const fields = Object.entries(scope);
   return fields
     .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');

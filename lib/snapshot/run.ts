@@ -4,6 +4,7 @@ import type { Engine, Started } from '../runs/engine.js';
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkPart, checkPhase } from './check-part.js';
 import { firstCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { SNAPSHOT } from './kinds.js';
 import { recheckStep } from './recheck/step.js';
 import { scanStep } from './scan/step.js';
 import { dropIndexes, finalizeStep } from './finalize.js';
@@ -18,23 +19,14 @@ type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'signer' | 's
 /** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
 const STALE_MS = 3_600_000;
 
-/** What a snapshot does in each phase. */
-export const SNAPSHOT_WORDS: RunDefinition['words'] = {
-  scan: 'reading the database',
-  recheck: 'going through the names again',
-  check: 'reading the parts back',
-  seal: 'writing the manifest',
-};
-
 /** The run that takes a snapshot: read the database into parts, go through the names again,
  * read the parts back, write the manifest. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
   return {
-    kind: 'snapshot',
+    ...SNAPSHOT,
     lease: DATABASE_LEASE,
     mayResume: (run, now) => now - Date.parse(run.createdAt) <= STALE_MS,
     firstPhase: 'scan',
-    words: SNAPSHOT_WORDS,
     phases: {
       scan: { type: 'serial', step: (attempt) => scanStep(ports, settingsOf(settings, attempt.run), attempt) },
       recheck: { type: 'serial', step: (attempt) => recheckStep(ports, settingsOf(settings, attempt.run), attempt) },

@@ -12,6 +12,7 @@ import { addCounts, countIndex, noCounts, sameCounts } from './counts.js';
 import { duplicateLines } from './duplicates.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
 import { checkKeyIndex, indexSection } from './key-index.js';
+import { VERIFY } from './kinds.js';
 import { manifestName, partName } from './names.js';
 import { unpackIndex } from './part-index.js';
 import { assertNotBeingRemoved } from './being-removed.js';
@@ -30,20 +31,12 @@ interface PartResult {
   readonly manifest?: string;
 }
 
-/** What a verification does in each phase. */
-export const VERIFY_WORDS: RunDefinition['words'] = {
-  open: 'checking the chain',
-  check: 'checking every part',
-  report: 'finishing',
-};
-
 /** The run that checks a stored snapshot: its manifest, its place in the chain, every part, and the counts. */
 export function verifyRun(ports: VerifyPorts): RunDefinition {
   return {
-    kind: 'verify',
+    ...VERIFY,
     lease: 'verify',
     firstPhase: 'open',
-    words: VERIFY_WORDS,
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
       check: checkPhase('report', (run, task) => checkTask(ports, run, task)),

@@ -12,16 +12,15 @@ import type { PublicStatus } from '../../lib/http/status.js';
 import type { KeyChange } from '../../lib/inspect/diff.js';
 import type { ListedKey } from '../../lib/inspect/list.js';
 import type { AlertFigures } from '../../lib/monitoring/alerts/view.js';
-import type { RunCost } from '../../lib/monitoring/cost.js';
 import type { ProjectFigures, ProjectRow } from '../../lib/monitoring/projects.js';
 import type { Answer } from '../../lib/monitoring/status/answers.js';
 import type { CheckFigures, StatusReport } from '../../lib/monitoring/status/report.js';
 import type { RestoredResult } from '../../lib/restore/result.js';
 import type { Mode, Scope } from '../../lib/restore/model.js';
 import type { Plan, Tally } from '../../lib/restore/plan-counts.js';
-import type { RunKind } from '../../lib/runs/kinds.js';
 import type { RunState } from '../../lib/runs/model.js';
 import type { RunSummary } from '../../lib/runs/summary.js';
+import type { RunCost } from '../../lib/runs/traits.js';
 import type { SnapshotState } from '../../lib/snapshot/trust.js';
 
 export type {
@@ -43,7 +42,6 @@ export type {
   RestoredResult,
   RestoreOrder,
   RunCost,
-  RunKind,
   RunPage,
   RunState,
   RunSummary,

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
 import type { Started } from '../api/types.js';
-import type { RunKind } from '../api/types.js';
 import { Command } from '../parts/command.js';
 import { Outcome } from '../parts/outcome.js';
 import { go } from '../state/route.js';
@@ -10,7 +9,7 @@ import { Dialog } from './dialog.js';
 
 interface Props {
   readonly title: string;
-  readonly kind: RunKind;
+  readonly kind: string;
   readonly verb: string;
   readonly command: string;
   readonly send: () => Promise<Started>;

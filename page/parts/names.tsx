@@ -5,7 +5,7 @@ import { instant } from '../words/format.js';
 import { runWords } from '../words/run-words.js';
 
 /** What a run is, in words, as a link to its view. */
-export function RunName({ run }: { readonly run: Pick<RunSummary, 'runId' | 'title' | 'kind' | 'input'> }) {
+export function RunName({ run }: { readonly run: Pick<RunSummary, 'runId' | 'title' | 'aim' | 'input'> }) {
   return (
     <a class="name" href={address(['runs', run.runId])}>
       <RunWords run={run} />
@@ -13,7 +13,7 @@ export function RunName({ run }: { readonly run: Pick<RunSummary, 'runId' | 'tit
   );
 }
 
-export function RunWords({ run }: { readonly run: Pick<RunSummary, 'title' | 'kind' | 'input'> }) {
+export function RunWords({ run }: { readonly run: Pick<RunSummary, 'title' | 'aim' | 'input'> }) {
   const { projects, zone } = useDesk();
   return (
     <bdi>

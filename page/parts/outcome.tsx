@@ -1,10 +1,9 @@
-import type { RunKind } from '../api/types.js';
 import type { Action } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { Problem } from './problem.js';
 
 /** What came of a call that is to start a run, until that run is known. */
-export function Outcome({ action, kind }: { readonly action: Action; readonly kind: RunKind }) {
+export function Outcome({ action, kind }: { readonly action: Action; readonly kind: string }) {
   const { error, step } = action;
   return (
     <div class="outcome" aria-live="polite">

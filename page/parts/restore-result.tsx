@@ -1,7 +1,7 @@
 import type { RestoredResult, RunView } from '../api/types.js';
 import { isOver } from '../state/runs.js';
 import { useRun } from '../state/use-run.js';
-import { fieldsOf } from '../state/restore.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { address } from '../words/address.js';
 import { count, known, progressWords } from '../words/format.js';
 import { Badge } from './badge.js';

@@ -1,9 +1,8 @@
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { labelOf } from '../words/labels.js';
-import type { ListedSnapshot, Plan, RunSummary, RunView, Scope, Tally, WholeScope } from '../api/types.js';
+import type { ListedSnapshot, Plan, RunSummary, RunView, Tally } from '../api/types.js';
 import { duration } from '../words/format.js';
 import { PLAN_LASTS_MS } from './pace.js';
-
-type SelectedKeys = Extract<Scope, { families: unknown }>;
 
 /** The snapshot that a restore offers first: what `latest` means. Lists are newest first. */
 export function newestRestorable(snapshots: readonly ListedSnapshot[]): string | null {
@@ -43,29 +42,6 @@ const NO_ASIDES = {
   goneClusters: 0,
   lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
 };
-
-/** The fields of what a run's record holds; none where it is no object. */
-export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {};
-}
-
-/** A scope as a run's record has it; null for what is no scope, or is hidden from the page. */
-export function scopeOf(value: unknown): Scope | null {
-  if (typeof value !== 'object' || value === null) return null;
-  if ('all' in value) return { all: true };
-  if ('project' in value) return typeof value.project === 'string' ? { project: value.project } : null;
-  return isSelected(value) ? value : null;
-}
-
-/** What is hidden from the page is no list. */
-function isSelected(scope: object): scope is Exclude<Scope, WholeScope> {
-  const lists = 'items' in scope ? [scope.items] : KINDS.map((kind) => (scope as Partial<SelectedKeys>)[kind]);
-  return lists.every((list) => Array.isArray(list));
-}
-
-const KINDS = ['projects', 'families', 'matches', 'keys'] as const;
 
 /** Whether a restore by this plan would do anything at all. */
 export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import type { Api } from '../api/calls.js';
-import type { RunKind, Started } from '../api/types.js';
+import type { Started } from '../api/types.js';
 import { useDesk } from './desk.js';
 import { EVERY } from './pace.js';
 import { runBegun } from './runs.js';
@@ -30,7 +30,7 @@ export interface Action {
  * Sends the call and finds its run: in its answer or, as long as that does not come or has told nothing, among the runs
  * that were not there before. Nothing is said of a run that was not confirmed before it was looked for.
  */
-export function useAction(kind: RunKind, send: () => Promise<Started>, onStarted: (run: string) => void): Action {
+export function useAction(kind: string, send: () => Promise<Started>, onStarted: (run: string) => void): Action {
   const { api, refresh } = useDesk();
   const [call, setCall] = useState<Call>({ step: 'idle' });
   const alive = useRef(true);
@@ -100,7 +100,7 @@ export function isUnderWay({ step }: Pick<Action, 'step'>): boolean {
 }
 
 /** Null: the list cannot be had. */
-async function newest(api: Api, kind: RunKind) {
+async function newest(api: Api, kind: string) {
   return api.runs({ kind, limit: 5 }).then(
     ({ runs }) => runs,
     () => null,

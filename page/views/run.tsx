@@ -13,7 +13,9 @@ import { Words } from '../parts/words.js';
 import type { RunView as Run, Scope } from '../api/types.js';
 import { serverTime, useDesk } from '../state/desk.js';
 import { useNow } from '../state/now.js';
-import { changesAnything, fieldsOf, planOf, scopeOf } from '../state/restore.js';
+import { scopeOf } from '../../lib/restore/scope-words.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
+import { changesAnything, planOf } from '../state/restore.js';
 import { go } from '../state/route.js';
 import { isOver, runTime } from '../state/runs.js';
 import { useRun } from '../state/use-run.js';
@@ -21,8 +23,6 @@ import { isUnderWay, useAction } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { commands } from '../words/commands.js';
 import { costWords, duration, eventTime } from '../words/format.js';
-import { endWords, resultFacts } from '../words/results.js';
-import { inputOf } from '../words/run-words.js';
 import { runTone } from '../words/labels.js';
 import { lineOf } from '../words/wanted.js';
 
@@ -47,7 +47,7 @@ function Shown({ run }: { readonly run: Run }) {
   const now = serverTime(status, useNow());
   const over = isOver(run.state);
   const plan = planOf(run);
-  const isPlan = plan !== null && inputOf(run)['dryRun'] === true;
+  const isPlan = plan !== null && fieldsOf(run.input)['dryRun'] === true;
   return (
     <>
       <section class={`verdict ${over ? runTone(run) : 'busy'}`} aria-label="State">
@@ -55,7 +55,7 @@ function Shown({ run }: { readonly run: Run }) {
           <Badge tone={runTone(run)}>{run.state}</Badge>{' '}
           {over && (
             <strong class="end">
-              <Words text={endWords(run)} />
+              <Words text={run.ended ?? 'Done'} />
             </strong>
           )}
         </p>
@@ -95,7 +95,7 @@ function Shown({ run }: { readonly run: Run }) {
 /** What somebody may want to do with a run that is over. */
 function NextActs({ run }: { readonly run: Run }) {
   if (!isOver(run.state)) return null;
-  const input = inputOf(run);
+  const input = fieldsOf(run.input);
   const result = fieldsOf(run.result);
   const plan = planOf(run);
   const snapshot = typeof input['snapshot'] === 'string' ? input['snapshot'] : null;
@@ -143,7 +143,7 @@ function NextActs({ run }: { readonly run: Run }) {
 }
 
 function scopeOfRun(run: Run): Scope {
-  return scopeOf(inputOf(run)['scope']) ?? { all: true };
+  return scopeOf(fieldsOf(run.input)['scope']) ?? { all: true };
 }
 
 /** How the address of a restore says the scope; what it cannot say is chosen there. */
@@ -179,13 +179,12 @@ function Undo({ run, snapshot }: { readonly run: Run; readonly snapshot: string 
 }
 
 function Result({ run }: { readonly run: Run }) {
-  const facts = resultFacts(run);
   return (
     <Panel title="Result">
       {run.details !== undefined && <p>{run.details}.</p>}
-      {facts.length === 0 && <p class="empty">Nothing was written down.</p>}
-      <Facts facts={facts} />
-      {run.kind === 'restore' && <Notes notes={run.notes} />}
+      {run.figures.length === 0 && <p class="empty">Nothing was written down.</p>}
+      <Facts facts={run.figures} />
+      <Notes notes={run.notes} />
       {run.kind === 'restore' && <RestoreResult run={run} />}
     </Panel>
   );
@@ -193,7 +192,7 @@ function Result({ run }: { readonly run: Run }) {
 
 function inputFacts(run: Run, now: number): Fact[] {
   const over = isOver(run.state);
-  const input = inputOf(run);
+  const input = fieldsOf(run.input);
   const scope = scopeOf(input['scope']);
   const plain = Object.entries(input).filter(
     ([name, value]) =>

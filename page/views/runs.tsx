@@ -7,14 +7,12 @@ import { Time } from '../parts/time.js';
 import { useDesk } from '../state/desk.js';
 import { go } from '../state/route.js';
 import { isOver, runTime } from '../state/runs.js';
-import { RUN_KINDS, traitsOf } from '../../lib/runs/kinds.js';
 import { useFeed } from '../state/use-feed.js';
 import { address, changed } from '../words/address.js';
 import { duration } from '../words/format.js';
 import { runTone } from '../words/labels.js';
 
 const PAGE = 50;
-const KINDS = [['', 'All kinds'], ...RUN_KINDS.map((kind) => [kind, traitsOf(kind).plural] as const)] as const;
 const STATES = [
   ['', 'All states'],
   ['running', 'Running'],
@@ -40,7 +38,18 @@ export function RunsView() {
     <>
       <h1 tabIndex={-1}>Runs</h1>
       <div class="filters" role="search">
-        <Select label="Kind" value={kind} options={KINDS} onChange={choose('kind')} />
+        <Select
+          label="Kind"
+          value={kind}
+          options={[
+            ['', 'All kinds'],
+            ...(feed.data?.kinds ?? []).map((one) => [one.kind, one.plural] as const),
+            ...(kind === '' || feed.data?.kinds.some((one) => one.kind === kind) === true
+              ? []
+              : [[kind, kind] as const]),
+          ]}
+          onChange={choose('kind')}
+        />
         <Select label="State" value={state} options={STATES} onChange={choose('state')} />
         <Select
           label="Project"

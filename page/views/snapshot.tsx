@@ -11,7 +11,7 @@ import { useDesk } from '../state/desk.js';
 import { useFeed } from '../state/use-feed.js';
 import { address } from '../words/address.js';
 import { bytes, count, day, instant, known, UNKNOWN, type Zone } from '../words/format.js';
-import { inputOf } from '../words/run-words.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Diff } from './diff.js';
 import { Download } from './download.js';
@@ -238,7 +238,7 @@ function RunsOf({ id }: { readonly id: string }) {
   const { api } = useDesk();
   const load = useCallback(async () => {
     const pages = await Promise.all(['restore', 'verify', 'drill'].map((kind) => api.runs({ kind, limit: 50 })));
-    return pages.flatMap(({ runs }) => runs.filter((run) => inputOf(run)['snapshot'] === id));
+    return pages.flatMap(({ runs }) => runs.filter((run) => fieldsOf(run.input)['snapshot'] === id));
   }, [api, id]);
   const [feed, refresh] = useFeed(load, null);
   return (

@@ -1,16 +1,10 @@
-import { scopeWords } from '../../lib/restore/scope-words.js';
+import { scopeOf, scopeWords } from '../../lib/restore/scope-words.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import type { RunSummary } from '../api/types.js';
-import { scopeOf } from '../state/restore.js';
 
 /** What people call the run, as the server says it. */
 export function titleWords({ title }: Pick<RunSummary, 'title'>): string {
   return `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
-}
-
-type Input = Readonly<Record<string, unknown>>;
-
-export function inputOf({ input }: Pick<RunSummary, 'input'>): Input {
-  return typeof input === 'object' && input !== null && !Array.isArray(input) ? (input as Input) : {};
 }
 
 /**
@@ -18,26 +12,19 @@ export function inputOf({ input }: Pick<RunSummary, 'input'>): Input {
  * project, `when` the instant in the words that instants are told in.
  */
 export function runWords(
-  run: Pick<RunSummary, 'title' | 'kind' | 'input'>,
+  run: Pick<RunSummary, 'title' | 'aim' | 'input'>,
   nameOf: (project: string) => string,
   when: (iso: string) => string,
 ): string {
-  const input = inputOf(run);
+  const input = fieldsOf(run.input);
   const scope = scopeOf(input['scope']);
   const time = typeof input['snapshot'] === 'string' ? timeOfId(input['snapshot']) : null;
   return [
     titleWords(run),
     ...(scope === null ? [] : ['project' in scope ? nameOf(scope.project) : scopeWords(scope)]),
-    ...(time === null ? [] : [run.kind === 'verify' ? `of ${when(time)}` : `from ${when(time)}`]),
-    ...(run.kind === 'restore' || run.kind === 'reindex' ? [aimOf(input)] : []),
+    ...(time === null ? [] : [`${scope === null ? 'of' : 'from'} ${when(time)}`]),
+    ...(run.aim === null ? [] : [run.aim]),
   ].join(' · ');
-}
-
-/** Whether a run writes, and into what: `LIVE`, `DRY RUN`, `into STAGING`. */
-function aimOf({ dryRun, target, beside }: Input): string {
-  if (dryRun === true) return 'DRY RUN';
-  if (typeof target === 'string') return `into ${target}`;
-  return typeof beside === 'object' && beside !== null ? 'BESIDE' : 'LIVE';
 }
 
 /** The time in an id, in ISO 8601; null for what is no id. */

@@ -1,5 +1,5 @@
 import type { RunView } from '../api/types.js';
-import { fieldsOf } from '../state/restore.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 
 interface StepState {
   readonly words: string;

@@ -1,5 +1,6 @@
 import type { Mode, RestoreOrder, Scope } from '../api/types.js';
-import { fieldsOf, scopeOf } from '../state/restore.js';
+import { scopeOf } from '../../lib/restore/scope-words.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { address } from './address.js';
 
 export const SCOPES = ['project', 'families', 'keys', 'matches', 'all'] as const;

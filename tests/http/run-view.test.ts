@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { runView } from '../../lib/http/run-view.js';
+import { kindView, runView } from '../../lib/http/run-view.js';
 import type { Json } from '../../lib/json.js';
+import { RUN_KINDS } from '../../lib/run-kinds.js';
 import { newRecord } from '../../lib/runs/records.js';
 import { noPlan } from '../../lib/restore/plan-counts.js';
+import fc from '../support/fast-check.js';
 
 const SNAPSHOT = '20261122T020000Z-x7k2m9';
 const INPUT = {
@@ -79,5 +81,32 @@ describe('a plan as the API shows it', () => {
 
   it('tells what it cost', () => {
     expect(viewOf({}).cost).toEqual({ commands: 1000, tokens: null, estimatedUsd: 0.002 });
+  });
+});
+
+describe('the end of a run as the API shows it', () => {
+  const kinds = fc.constantFrom(...RUN_KINDS.map(({ kind }) => kind), 'of-another-version');
+  const results = fc.oneof(fc.constant(null), fc.dictionary(fc.string(), fc.jsonValue())) as fc.Arbitrary<Json>;
+
+  it('is told in figures and a sentence, whatever a result holds', () => {
+    fc.assert(
+      fc.property(kinds, results, (kind, result) => {
+        const { ended, figures } = kindView({ kind, state: 'succeeded', error: null, result });
+        expect(ended).toEqual(expect.any(String));
+        for (const [name, words] of figures) expect([typeof name, typeof words]).toEqual(['string', 'string']);
+      }),
+    );
+  });
+
+  it('is what was wanted, or says why it is not', () => {
+    const taken = { kind: 'snapshot', state: 'succeeded', error: null, result: { keys: 1 } } as const;
+    expect(kindView(taken).ended).toBe('Done: 1 key saved and read back');
+    // What was done as it should be, and yet is not what was wanted.
+    const doubt = { code: 'doubtful', message: 'Snapshot s is doubtful: 1 key, 300 before', hint: '' };
+    expect(kindView({ ...taken, error: doubt }).ended).toBe(doubt.message);
+    const error = { code: 'x', message: 'why', hint: '' };
+    expect(kindView({ kind: 'drill', state: 'failed', error, result: null }).ended).toBe('why');
+    expect(kindView({ kind: 'drill', state: 'failed', error: null, result: null }).ended).toBe('No reason is known');
+    expect(kindView({ kind: 'drill', state: 'running', error: null, result: null }).ended).toBeNull();
   });
 });

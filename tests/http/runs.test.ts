@@ -6,7 +6,6 @@ import type { Json } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { newId } from '../../lib/runs/ids.js';
 import { writeMarker } from '../../lib/runs/markers.js';
-import type { RunKind } from '../../lib/runs/kinds.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { createRun, newRecord } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
@@ -39,7 +38,7 @@ describe('GET /api/runs', () => {
   });
   afterAll(() => folder.remove());
 
-  async function add(kind: RunKind, input: Json, changes: Partial<RunRecord> = {}): Promise<void> {
+  async function add(kind: string, input: Json, changes: Partial<RunRecord> = {}): Promise<void> {
     const at = START + ids.length * HOUR_MS;
     const definition = { kind, lease: 'database', firstPhase: 'scan', words: {}, phases: {} };
     const progress = { done: 0, total: null, unit: 'keys', bytes: 0 } as const;
@@ -69,6 +68,8 @@ describe('GET /api/runs', () => {
       doing: 'scan',
       input: { scope: { project: 'p1' }, dryRun: true, mode: 'replace' },
       asked: 'project p1, mode replace, dry run',
+      aim: 'DRY RUN',
+      ifCancelled: null,
       trigger: null,
       attempts: 0,
       progress: { done: 0, total: null, unit: 'keys', bytes: 0 },

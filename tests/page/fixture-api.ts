@@ -8,6 +8,7 @@ import type {
   SnapshotList,
   Status,
 } from '../../page/api/types.js';
+import { RUN_KINDS } from '../../lib/run-kinds.js';
 import { PLAN } from './fixture-plan.js';
 import { RUNNING, runView, status } from './fixtures-status.js';
 import { NOW, projectList, snapshotList } from './fixtures.js';
@@ -65,7 +66,7 @@ function pageOf(runs: readonly RunSummary[], params: URLSearchParams): RunPage {
   const before = params.get('before');
   const rest = before === null ? runs : runs.filter(({ runId }) => runId < before);
   const page = rest.slice(0, Number(params.get('limit') ?? 50));
-  return { runs: page, next: page.length < rest.length ? (page.at(-1)?.runId ?? null) : null };
+  return { runs: page, next: page.length < rest.length ? (page.at(-1)?.runId ?? null) : null, kinds: RUN_KINDS };
 }
 
 function fitting(runs: readonly RunSummary[], params: URLSearchParams): readonly RunSummary[] {

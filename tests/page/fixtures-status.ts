@@ -1,18 +1,22 @@
 import type { Answer, RunSummary, RunView, Status } from '../../page/api/types.js';
-import { stepsOf } from '../../lib/http/run-view.js';
-import { traitsOf } from '../../lib/runs/kinds.js';
+import { kindView } from '../../lib/http/run-view.js';
+import { traitsOf } from '../../lib/run-kinds.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { at, DAY, HOUR, idAt, MINUTE } from './fixtures.js';
 
 export function run(changes: Partial<RunSummary>): RunSummary {
-  const { kind = 'snapshot' } = changes;
+  const { kind = 'snapshot', input = kind === 'snapshot' ? { trigger: 'cron' } : null } = changes;
+  const { aim, ifCancelled, title } = traitsOf(kind);
   return {
     runId: idAt(72 * MINUTE),
     kind,
-    title: traitsOf(kind).title,
+    title,
+    aim: aim?.(fieldsOf(input)) ?? null,
+    ifCancelled: ifCancelled?.(fieldsOf(input)) ?? null,
     state: 'succeeded',
     phase: 'seal',
     doing: 'writing the manifest',
-    input: kind === 'snapshot' ? { trigger: 'cron' } : null,
+    input,
     asked: '',
     trigger: 'cron',
     attempts: 1,
@@ -94,7 +98,7 @@ export function runView(summary: RunSummary, changes: Partial<RunView> = {}): Ru
   return {
     ...summary,
     result: null,
-    steps: stepsOf(summary.kind),
+    ...kindView({ ...summary, result: changes.result ?? null }),
     tasks: 0,
     notes: [],
     cost: null,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Plan } from '../../page/api/types.js';
-import { stepsOf } from '../../lib/http/run-view.js';
+import { traitsOf } from '../../lib/run-kinds.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
 import { planOf } from '../../page/state/restore.js';
 import { address, changed, readAddress } from '../../page/words/address.js';
 import { coverageOf, keptWords } from '../../page/words/labels.js';
@@ -39,7 +40,7 @@ describe('addresses', () => {
 describe('a run in words', () => {
   const words = (input: object, kind: 'restore' | 'reindex' | 'verify' | 'snapshot' = 'restore') =>
     runWords(
-      { title: kind, kind, input: input as never },
+      { title: kind, aim: traitsOf(kind).aim?.(fieldsOf(input)) ?? null, input: input as never },
       (id) => (id === 'p1' ? 'Acme API' : id),
       (iso) => iso.slice(11, 16),
     );
@@ -63,7 +64,7 @@ describe('the steps of a run', () => {
     expect(list.filter(({ state }) => state === 'now')).toEqual([{ words: 'writing', state: 'now' }]);
     expect(list[0]).toEqual({ words: 'opening the snapshot', state: 'done' });
     expect(list.map(({ words }) => words)).toEqual([...new Set(list.map(({ words }) => words))]);
-    for (const { words } of list) expect(stepsOf('restore').map((step) => step.words)).toContain(words);
+    for (const { words } of list) expect(Object.values(traitsOf('restore').words)).toContain(words);
   });
 
   it('show what was done by the order of the definition where the record does not say it', () => {

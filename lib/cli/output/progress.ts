@@ -1,5 +1,5 @@
 import { clearLine, cursorTo } from 'node:readline';
-import { traitsOf } from '../../runs/kinds.js';
+import { traitsOf } from '../../run-kinds.js';
 import { doingOf, type RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
 import { bytes, count, duration } from './format.js';
@@ -73,7 +73,7 @@ function describer(now: () => number): (run: RunRecord) => string {
   let first = { done: 0, bytes: 0, at: 0 };
   return (run) => {
     const { done, total, unit, bytes: size } = run.progress;
-    const { countsBytes } = traitsOf(run.kind);
+    const { countsBytes = false } = traitsOf(run.kind);
     if (run.phase !== phase) first = { done, bytes: size, at: now() };
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;

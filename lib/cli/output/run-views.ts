@@ -1,4 +1,4 @@
-import { traitsOf } from '../../runs/kinds.js';
+import { traitsOf } from '../../run-kinds.js';
 import { isOver, type RunRecord } from '../../runs/model.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { count, duration } from './format.js';

@@ -2,7 +2,7 @@ import { RULES } from '../../soulcaster/invariants.js';
 import { estimatedUsd } from '../../snapshot/price.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
 import { facts, table } from '../output/table.js';
-import { RESTORE_WORDS } from '../../restore/phases.js';
+import { RESTORE } from '../../restore/kinds.js';
 import { reindexCommand } from '../../reindex/commands.js';
 import type { ReindexScope } from '../../reindex/model.js';
 import type { RestoredProject, RestoredResult } from '../../restore/result.js';
@@ -25,7 +25,7 @@ export function reportView(result: RestoredResult, undo: Undo | null): string {
     ...(erased === null ? [] : [erased]),
     ...failedKeys(result),
     ...projectsView(result.projects),
-    `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [RESTORE_WORDS[phase] ?? phase, duration(ms)]))}`,
+    `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [RESTORE.words[phase] ?? phase, duration(ms)]))}`,
     ...vectorsHint(result),
   ].join('\n\n');
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { Budget } from '../../runs/attempt.js';
 import type { Condition, Finding } from '../alerts/condition.js';
-import { traitsOf } from '../../runs/kinds.js';
+import { traitsOf } from '../../run-kinds.js';
 import { stuckRuns, type Stuck } from './stuck.js';
 import type { GuardParts, Summary } from './parts.js';
 import { shareOf } from './time.js';

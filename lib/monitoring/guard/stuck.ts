@@ -1,4 +1,5 @@
 import type { ObjectStore, Ports } from '../../ports/index.js';
+import { isKnownKind } from '../../run-kinds.js';
 import { isOver } from '../../runs/ending.js';
 import { leaseHolders, leaseObject, readLease } from '../../runs/lease-document.js';
 import type { LeaseTimes } from '../../runs/lease.js';
@@ -32,10 +33,10 @@ export async function stuckRuns(ports: Needs, times: LeaseTimes): Promise<Stuck[
   return stuckAmong(ports, [...recent, ...(await runsOf(ports.store, holders))], times);
 }
 
-/** Those among some runs of which nothing is heard any more. Writes a probe into the store to learn its time. */
+/** Those among some runs of which nothing is heard any more, but for those that this version does not know. Writes a probe into the store to learn its time. */
 export async function stuckAmong(ports: Needs, runs: readonly RunRecord[], times: LeaseTimes): Promise<Stuck[]> {
   const stuck: Stuck[] = [];
-  for (const run of runs.filter((each) => !isOver(each))) {
+  for (const run of runs.filter((each) => !isOver(each) && isKnownKind(each.kind))) {
     const found = run.state === 'waiting' ? overslept(run, ports.clock.now()) : await silent(ports, run, times);
     if (found !== null && (await isStillOpen(ports, run.id))) stuck.push(found);
   }

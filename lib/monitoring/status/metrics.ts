@@ -1,3 +1,5 @@
+import { RUN_KINDS } from '../../run-kinds.js';
+import { isOver } from '../../runs/model.js';
 import { ANSWER_STATES, type AnswerState } from '../state.js';
 import type { StatusReport } from './report.js';
 
@@ -171,9 +173,9 @@ function labelled(label: string, counts: Readonly<Record<string, number | null>>
 }
 
 function openRuns({ runs }: StatusReport): Record<string, number> {
-  const counts = { snapshot: 0, verify: 0, restore: 0, reindex: 0, drill: 0 };
-  for (const { kind, state } of runs) if (state === 'running' || state === 'waiting') counts[kind] += 1;
-  return counts;
+  const counts = new Map(RUN_KINDS.map(({ kind }) => [kind, 0]));
+  for (const run of runs.filter((each) => !isOver(each))) counts.set(run.kind, (counts.get(run.kind) ?? 0) + 1);
+  return Object.fromEntries(counts);
 }
 
 const ANSWERS = ['recoverable', 'recoveryTime', 'watched', 'services'] as const;

@@ -10,7 +10,8 @@ import { latestTrusted } from '../../snapshot/latest.js';
 import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../checkpoint.js';
 import type { RestorePorts, RestoreSettings } from '../context.js';
 import type { RestoreInput } from '../model.js';
-import { enter, RESTORE_WORDS } from '../phases.js';
+import { DRILL } from '../kinds.js';
+import { enter } from '../phases.js';
 import { restoreRun } from '../run.js';
 import { DRILL_TARGET, drillSchema, writeDrill, type Drill } from './record.js';
 import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
@@ -25,9 +26,6 @@ interface DrillPorts extends RestorePorts {
   readonly hasScratch: boolean;
 }
 
-/** What a drill does in each phase. */
-export const DRILL_WORDS: RunDefinition['words'] = { prepare: 'emptying the scratch database', ...RESTORE_WORDS };
-
 /**
  * The run that proves that the newest verified snapshot can be restored: all phases of a restore into a scratch
  * database, which is wiped before and after.
@@ -36,13 +34,12 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   const { letGo, phases } = restoreRun(ports, settings);
   const drilled = Object.entries(phases).map(([name, phase]) => [name, inScratch(ports, phase)]);
   return {
-    kind: 'drill',
+    ...DRILL,
     lease: 'drill',
     // The time that it measures would mean nothing.
     mayResume: () => false,
     ...(letGo === undefined ? {} : { letGo }),
     firstPhase: 'prepare',
-    words: DRILL_WORDS,
     phases: {
       ...(Object.fromEntries(drilled) as RunDefinition['phases']),
       prepare: { type: 'serial', step: (attempt) => prepareStep(ports, attempt) },

@@ -1,0 +1,39 @@
+import { fieldsOf, figure, type RunTraits } from '../runs/traits.js';
+
+export const REINDEX: RunTraits = {
+  kind: 'reindex',
+  title: 're-index',
+  plural: 'Re-indexes',
+  words: {
+    preflight: 'checking index and embedder',
+    scan: 'finding the items',
+    plan: 'making the plan',
+    flush: 'clearing the index',
+    embed: 'embedding',
+    look: 'finding new items',
+    late: 'embedding new items',
+    settling: 'reconciling every vector',
+    settle: 'reconciling every vector',
+    prove: 'proving',
+    compare: 'comparing with the old vectors',
+    drop: 'removing the old vectors',
+    report: 'finishing',
+  },
+  figures: ({ embedded, milliseconds, proof, skipped, swept, unchanged }) => [
+    ...figure.count('Embedded', embedded),
+    ...figure.some('Had a vector already', unchanged),
+    ...figure.some('Vectors removed, whose item is gone', swept),
+    ...figure.some('Items skipped', fieldsOf(skipped)['count']),
+    ...figure.count('Vectors now', fieldsOf(proof)['vectors']),
+    ...figure.time('Took', milliseconds),
+  ],
+  cost: ({ estimatedUsd, tokens }) =>
+    typeof tokens === 'number'
+      ? { commands: null, tokens, estimatedUsd: typeof estimatedUsd === 'number' ? estimatedUsd : null }
+      : null,
+  isEstimate: ({ dryRun }) => dryRun === true,
+  aim({ beside, dryRun }) {
+    if (dryRun === true) return 'DRY RUN';
+    return typeof beside === 'object' && beside !== null ? 'BESIDE' : 'LIVE';
+  },
+};
