@@ -2,7 +2,7 @@ import { loadConfig, problemOfSection, wantsTarget, type Environment } from './c
 import { protectedDatabase } from './connect/database.js';
 import { connect, guardScheduleOf } from './connect.js';
 import { perDay } from './connect/indexes.js';
-import type { ConfiguredIndex } from '../monitoring/alerts/from-index.js';
+import type { ConfiguredIndex } from '../monitoring/alerts/source.js';
 import type { RetentionSettings } from '../retention/policy.js';
 import type { AlertRules } from '../monitoring/status/answers.js';
 import type { ReindexSettings } from '../reindex/context.js';

@@ -3,7 +3,7 @@ import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { trustContext } from '../snapshot/trust.js';
 import type { Finding } from './alerts/condition.js';
 import { isOfControl } from './alerts/from-control.js';
-import { evaluateFacts } from './alerts/from-facts.js';
+import { evaluateFacts } from './alerts/sources.js';
 import { gatherFacts, type Facts } from './facts.js';
 import type { EvaluationContext } from './guard/parts.js';
 import { recoveryPointOf } from './recovery-point.js';

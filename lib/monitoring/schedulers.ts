@@ -64,7 +64,7 @@ export function heardWords({ lastAt, scheduler, state }: Heard): string {
 }
 
 /** An alert for each scheduler whose time is over. */
-export function silentConditions(heard: readonly Heard[]): Condition[] {
+export function silentConditions(heard: readonly Heard[]): Condition<'guard-silent'>[] {
   return heard
     .filter(({ state }) => state === 'silent')
     .map((each) => ({

@@ -4,15 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import {
-  ALERT_CODES,
-  runbookOf,
-  type AlertCode,
-  type Condition,
-  type Finding,
-} from '../../lib/monitoring/alerts/condition.js';
+import { runbookOf, type Condition, type Finding } from '../../lib/monitoring/alerts/condition.js';
 import { afterEvaluation, claimDue, messagesOf, withDelivery } from '../../lib/monitoring/alerts/ledger.js';
 import { acknowledgeByHand } from '../../lib/monitoring/alerts/acknowledge.js';
+import { alertCodes } from '../../lib/monitoring/alerts/sources.js';
 import { notify, type NotifyPorts } from '../../lib/monitoring/alerts/notify.js';
 import { alertText, deliveryFigures } from '../../lib/monitoring/alerts/view.js';
 import { readState, type Alert } from '../../lib/monitoring/state.js';
@@ -22,8 +17,8 @@ import { worldClock } from './world/clock.js';
 
 const HOUR = 3_600_000;
 const START = Date.parse('2026-11-22T14:00:00Z');
-const condition = (code: AlertCode, subject = 'x'): Condition => ({ code, subject, message: 'It is so.', hint: 'Do.' });
-const finding = (...conditions: Condition[]): Finding => ({ conditions, evaluated: new Set(ALERT_CODES) });
+const condition = (code: string, subject = 'x'): Condition => ({ code, subject, message: 'It is so.', hint: 'Do.' });
+const finding = (...conditions: Condition[]): Finding => ({ conditions, evaluated: new Set(alertCodes()) });
 const down = new AppError('alert-unavailable', 'The alert webhook cannot be reached', {
   hint: 'Look.',
   transient: true,
@@ -236,7 +231,7 @@ describe('an acknowledgement', () => {
 describe('the ledger', () => {
   const looks = fc.array(
     fc.record({
-      open: fc.uniqueArray(fc.constantFrom<AlertCode>('rpo-breached', 'drill-failed', 'run-stuck'), { maxLength: 3 }),
+      open: fc.uniqueArray(fc.constantFrom('rpo-breached', 'drill-failed', 'run-stuck'), { maxLength: 3 }),
       hours: fc.integer({ min: -30, max: 40 }),
       works: fc.boolean(),
     }),
@@ -273,7 +268,7 @@ describe('the ledger', () => {
 
 describe('the runbook', () => {
   const text = readFileSync(join(process.cwd(), 'docs/operations.md'), 'utf8');
-  it.each(ALERT_CODES)('has a row for %s, at the anchor that its messages name', (code) => {
+  it.each(alertCodes())('has a row for %s, at the anchor that its messages name', (code) => {
     expect(text).toContain(`| <a id="${runbookOf(code).split('#')[1] ?? ''}"></a>\`${code}\``);
   });
 });

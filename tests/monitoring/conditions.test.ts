@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { evaluateFacts } from '../../lib/monitoring/alerts/from-facts.js';
+import { evaluateFacts } from '../../lib/monitoring/alerts/sources.js';
 import { isOverIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
-import type { ConfiguredIndex } from '../../lib/monitoring/alerts/from-index.js';
+import type { ConfiguredIndex } from '../../lib/monitoring/alerts/source.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
 import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';

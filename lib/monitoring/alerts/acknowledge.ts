@@ -1,7 +1,8 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { changeState, type Acknowledgement, type Alert, type GuardState } from '../state.js';
-import { digestOf, isOverIn, keyOf, namesOneEvent, type Condition, type Finding } from './condition.js';
+import { digestOf, isOverIn, keyOf, type Condition, type Finding } from './condition.js';
+import { namesOneEvent } from './sources.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** How long a word holds that was given without an end, where the alert's words do not bind it. */

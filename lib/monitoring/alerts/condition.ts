@@ -1,44 +1,8 @@
 import { createHash } from 'node:crypto';
 
-/**
- * What there can be alerts of, and by what it is evaluated: `facts`, which whoever reads the store has; `all-facts`, of which
- * only the guard has met every object, so that others can open it and not end it; `step`, which one step of the guard finds.
- */
-const EVALUATED_BY = {
-  'rpo-breached': 'facts',
-  'rpo-at-risk': 'facts',
-  'backup-failed': 'facts',
-  'restore-failed': 'facts',
-  'run-stuck': 'step',
-  'chain-broken': 'step',
-  'snapshot-damaged': 'facts',
-  'snapshot-doubtful': 'facts',
-  'restore-unfinished': 'facts',
-  'snapshot-untrusted': 'facts',
-  'keys-unsupported': 'facts',
-  'clock-suspicious': 'facts',
-  'drill-failed': 'facts',
-  'drill-overdue': 'facts',
-  'rto-breached': 'facts',
-  'credential-failed': 'step',
-  'guard-failed': 'step',
-  'guard-silent': 'facts',
-  'store-unavailable': 'facts',
-  'control-state-ignored': 'all-facts',
-  'lease-unreadable': 'facts',
-  'index-model-differs': 'facts',
-} as const;
-export type AlertCode = keyof typeof EVALUATED_BY;
-export const ALERT_CODES = Object.keys(EVALUATED_BY) as AlertCode[];
-
-/** The codes that are evaluated by one of these. */
-export function codesBy(...evidence: readonly (typeof EVALUATED_BY)[AlertCode][]): ReadonlySet<AlertCode> {
-  return new Set(ALERT_CODES.filter((code) => evidence.includes(EVALUATED_BY[code])));
-}
-
 /** Something that somebody must know of. Code and subject together are its identity: they stay while it lasts. */
-export interface Condition {
-  readonly code: AlertCode;
+export interface Condition<C extends string = string> {
+  readonly code: C;
   /** An id, or the name of a check or step. Never a key or a value. */
   readonly subject: string;
   /** What is the case, in ids and counts. May change while it lasts. */
@@ -59,13 +23,6 @@ export interface Finding {
 /** Whether something that was not found is over. */
 export function isOverIn(finding: Finding, one: { readonly code: string; readonly subject: string }): boolean {
   return finding.evaluated.has(one.code) && finding.undecided?.has(keyOf(one)) !== true;
-}
-
-/** Codes whose words name one event; of the others they change while it lasts, such as an age. */
-const NAMES_ONE_EVENT = new Set(['chain-broken', 'snapshot-damaged', 'snapshot-doubtful', 'snapshot-suspicious']);
-
-export function namesOneEvent({ code }: { readonly code: string }): boolean {
-  return NAMES_ONE_EVENT.has(code);
 }
 
 /**

@@ -3,6 +3,7 @@ import { leaseObject } from '../../runs/lease-document.js';
 import { unlockCommand } from '../../runs/lease.js';
 import type { Facts } from '../facts.js';
 import type { Condition } from './condition.js';
+import type { AlertSource } from './source.js';
 
 /** How many objects an alert names. */
 const NAMED = 5;
@@ -30,15 +31,22 @@ const REASONS: Readonly<Record<IgnoredObject['why'], { readonly words: string; r
 
 /** Whether an alert says that control state does not count. */
 export function isOfControl({ code }: { readonly code: string }): boolean {
-  return code === 'control-state-ignored' || code === 'lease-unreadable';
+  return Object.hasOwn(CONTROL_ALERTS.codes, code);
 }
 
+type Code = 'control-state-ignored' | 'lease-unreadable';
+
+export const CONTROL_ALERTS: AlertSource<Code> = {
+  codes: { 'control-state-ignored': 'all-facts', 'lease-unreadable': 'facts' },
+  find: controlConditions,
+};
+
 /** What there is to tell of control objects that do not count, one alert for each reason, and of unreadable leases. */
-export function controlConditions({
+function controlConditions({
   ignored,
   unreadableLeases,
-}: Pick<Facts, 'ignored' | 'unreadableLeases'>): Condition[] {
-  const leases = unreadableLeases.map((name): Condition => ({
+}: Pick<Facts, 'ignored' | 'unreadableLeases'>): Condition<Code>[] {
+  const leases = unreadableLeases.map((name): Condition<Code> => ({
     code: 'lease-unreadable',
     subject: name,
     message: `The lease ${leaseObject(name)} cannot be read, so it is not known who holds it: runs that need it wait until it has stood unchanged for its time.`,
@@ -47,7 +55,7 @@ export function controlConditions({
   return [...Object.keys(REASONS).flatMap((why) => ofReason(ignored, why as IgnoredObject['why'])), ...leases];
 }
 
-function ofReason(ignored: readonly IgnoredObject[], why: IgnoredObject['why']): Condition[] {
+function ofReason(ignored: readonly IgnoredObject[], why: IgnoredObject['why']): Condition<Code>[] {
   const names = ignored.filter((each) => each.why === why).map(({ object }) => object);
   if (names.length === 0) return [];
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';

@@ -6,17 +6,22 @@ import type { Unfinished } from '../../snapshot/unfinished-marks.js';
 import type { Facts } from '../facts.js';
 import { recoveryPointOf } from '../recovery-point.js';
 import type { Condition } from './condition.js';
+import type { AlertSource } from './source.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const ADOPT = '`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`';
 
-/** What there is to tell of snapshots that are not taken for what they seem, and of what makes them so. */
-export function doubtConditions(facts: Facts): Condition[] {
-  return [...doubtful(facts), ...shrinking(facts), ...unfinished(facts), ...untrusted(facts)];
-}
+type Code = 'snapshot-doubtful' | 'restore-unfinished' | 'snapshot-untrusted';
+
+/** Of snapshots that are not taken for what they seem, and of what makes them so. */
+export const DOUBT_ALERTS: AlertSource<Code> = {
+  codes: { 'snapshot-doubtful': 'facts', 'restore-unfinished': 'facts', 'snapshot-untrusted': 'facts' },
+  oneEvent: ['snapshot-doubtful'],
+  find: (facts) => [...doubtful(facts), ...shrinking(facts), ...unfinished(facts), ...untrusted(facts)],
+};
 
 /** Those newer than `latest`: an older one is history. */
-function doubtful(facts: Facts): Condition[] {
+function doubtful(facts: Facts): Condition<Code>[] {
   const found = recoveryPointOf(facts).passedOver.filter(({ state }) => state === 'doubtful');
   const [newest] = found;
   if (newest === undefined) return [];
@@ -32,7 +37,7 @@ function doubtful(facts: Facts): Condition[] {
 }
 
 /** What each snapshot alone does not show: most of the keys went away within a week, little by little or unnoticed. */
-function shrinking(facts: Facts): Condition[] {
+function shrinking(facts: Facts): Condition<Code>[] {
   const { entries, now, trust } = facts;
   const { passedOver } = recoveryPointOf(facts);
   const trusted = (entry: CatalogEntry): boolean => assessBeside(entry, passedOver, trust).state === 'trusted';
@@ -52,7 +57,7 @@ function shrinking(facts: Facts): Condition[] {
   ];
 }
 
-function unfinished({ unfinished: marks, restoring }: Facts): Condition[] {
+function unfinished({ unfinished: marks, restoring }: Facts): Condition<Code>[] {
   return marks
     .filter(({ run }) => run !== restoring)
     .map((mark) => ({
@@ -70,7 +75,7 @@ function commandOf({ hint, kind, run }: Unfinished): string {
 }
 
 /** Of our own database: that others write into the same store is no fault of theirs. */
-function untrusted({ entries, trust }: Facts): Condition[] {
+function untrusted({ entries, trust }: Facts): Condition<Code>[] {
   const found = entries
     .filter(({ manifest }) => manifest !== null && (trust.sources?.has(manifest.source) ?? true))
     .map((entry) => ({ id: entry.id, ...assess(entry, trust) }))

@@ -1,16 +1,18 @@
-import { isSameRecipe, modelsAt, recipeWords, type Recipe } from '../../soulcaster/index-models.js';
-import type { IndexPlace } from '../../ports/vector-index.js';
+import { isSameRecipe, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
 import type { Facts } from '../facts.js';
 import type { Condition } from './condition.js';
+import type { AlertSource, ConfiguredIndex } from './source.js';
 
-/** What vectors are made with here, and the index that they go into. */
-export interface ConfiguredIndex {
-  readonly place: IndexPlace;
-  readonly recipe: Recipe;
-}
+export const INDEX_ALERTS: AlertSource<'index-model-differs'> = {
+  codes: { 'index-model-differs': 'facts' },
+  find: (facts, { index }) => indexConditions(facts, index ?? null),
+};
 
 /** Vectors of two models cannot be compared, and an index does not say what its own were made with. */
-export function indexConditions({ models }: Pick<Facts, 'models'>, configured: ConfiguredIndex | null): Condition[] {
+export function indexConditions(
+  { models }: Pick<Facts, 'models'>,
+  configured: ConfiguredIndex | null,
+): Condition<'index-model-differs'>[] {
   if (configured === null) return [];
   const known = modelsAt(models, configured.place);
   const others = known.filter((one) => one.mixed || !isSameRecipe(one, configured.recipe));

@@ -1,7 +1,8 @@
 import type { AlertNotice } from '../../ports/alerter.js';
 import { AHEAD_MS } from '../objectives.js';
 import type { Alert } from '../state.js';
-import { digestOf, isOverIn, keyOf, namesOneEvent, runbookOf, type Condition, type Finding } from './condition.js';
+import { digestOf, isOverIn, keyOf, runbookOf, type Condition, type Finding } from './condition.js';
+import { namesOneEvent } from './sources.js';
 
 /** An alert that lasts is told of again so long after the last time: daily, though a guard is up to an hour late. */
 const REMIND_AFTER_MS = 22 * 3_600_000;

@@ -1,6 +1,6 @@
 import type { Condition } from '../alerts/condition.js';
 import { deliveryTo } from '../alerts/view.js';
-import type { EvaluateOptions } from '../alerts/from-facts.js';
+import type { EvaluateOptions } from '../alerts/source.js';
 import { DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, lastVerdict, timeOf } from '../drill-view.js';
 import type { Facts } from '../facts.js';
 import { AHEAD_MS, DRILL_OVERDUE_MS, STALE_MS } from '../objectives.js';

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../snapshot/manifest.js';
 import { labelOf, modelsAt, type NamespaceModel, type Recipe } from '../../soulcaster/index-models.js';
-import type { ConfiguredIndex } from '../alerts/from-index.js';
+import type { ConfiguredIndex } from '../alerts/source.js';
 import type { Facts } from '../facts.js';
 
 /** What the vectors of one namespace were made with, as a proven re-index of all of it left them. */

@@ -14,7 +14,7 @@ import { acknowledge } from '../alerts/acknowledge.js';
 import { spentBy, type SpentFigures } from '../cost.js';
 import { keyOf, merged, type Condition, type Finding } from '../alerts/condition.js';
 import { isOfControl } from '../alerts/from-control.js';
-import { evaluateFacts } from '../alerts/from-facts.js';
+import { evaluateFacts } from '../alerts/sources.js';
 import { afterEvaluation } from '../alerts/ledger.js';
 import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';

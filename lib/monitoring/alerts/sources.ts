@@ -1,0 +1,62 @@
+import type { Facts } from '../facts.js';
+import { keyOf, type Finding } from './condition.js';
+import { CONTROL_ALERTS } from './from-control.js';
+import { DOUBT_ALERTS } from './from-doubts.js';
+import { DRILL_ALERTS } from './from-drills.js';
+import { INDEX_ALERTS } from './from-index.js';
+import { POINT_ALERTS } from './from-point.js';
+import { RUN_ALERTS } from './from-runs.js';
+import { SCHEDULER_ALERTS } from './from-schedulers.js';
+import { SNAPSHOT_ALERTS } from './from-snapshots.js';
+import type { AlertSource, EvaluateOptions, Evidence } from './source.js';
+
+/** What is found where it happens: by the steps of the guard, and by whoever cannot read the store. */
+const FOUND_ELSEWHERE: AlertSource = {
+  codes: {
+    'run-stuck': 'step',
+    'chain-broken': 'step',
+    'credential-failed': 'step',
+    'guard-failed': 'step',
+    'store-unavailable': 'facts',
+  },
+  oneEvent: ['chain-broken'],
+  find: () => [],
+};
+
+/** Everything that there can be alerts of. */
+export const ALERT_SOURCES: readonly AlertSource[] = [
+  POINT_ALERTS,
+  ...RUN_ALERTS,
+  SNAPSHOT_ALERTS,
+  DOUBT_ALERTS,
+  DRILL_ALERTS,
+  SCHEDULER_ALERTS,
+  CONTROL_ALERTS,
+  INDEX_ALERTS,
+  FOUND_ELSEWHERE,
+];
+
+/** The codes that are evaluated by one of these. */
+function codesBy(...evidence: readonly Evidence[]): ReadonlySet<string> {
+  const all = ALERT_SOURCES.flatMap(({ codes }) => Object.entries(codes));
+  return new Set(all.flatMap(([code, by]) => (evidence.includes(by) ? [code] : [])));
+}
+
+export function alertCodes(): string[] {
+  return [...codesBy('facts', 'all-facts', 'step')];
+}
+
+/** Whether the words of an alert name one event; those of others change while it lasts. */
+export function namesOneEvent({ code }: { readonly code: string }): boolean {
+  // States of earlier versions have acknowledgements under this name.
+  return code === 'snapshot-suspicious' || ALERT_SOURCES.some(({ oneEvent }) => oneEvent?.includes(code) === true);
+}
+
+/** Everything that can be told from what stands in the store. */
+export function evaluateFacts(facts: Facts, options: EvaluateOptions): Finding {
+  return {
+    conditions: ALERT_SOURCES.flatMap(({ find }) => find(facts, options)),
+    evaluated: options.isGuard === true ? codesBy('facts', 'all-facts') : codesBy('facts'),
+    undecided: new Set(ALERT_SOURCES.flatMap(({ undecided }) => undecided?.(facts) ?? []).map(keyOf)),
+  };
+}
