@@ -101,3 +101,10 @@ function itemsOf(text: string): string[] {
 export function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
   return z.enum(words, { error: `must be one of ${words.join(', ')}` });
 }
+
+type AllOf<S> = (S extends unknown ? (one: S) => void : never) extends (all: infer A) => void ? A : never;
+
+/** The variables of several kinds of one service together. */
+export function allOf<S extends object>(shapes: readonly S[]): AllOf<S> {
+  return Object.assign({}, ...shapes) as AllOf<S>;
+}

@@ -12,6 +12,7 @@ import type { VectorScope } from '../restore/model.js';
 import { DRILL_TARGET } from '../restore/drill/record.js';
 import { drillRun } from '../restore/drill/run.js';
 import { restoreRun } from '../restore/run.js';
+import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { createEngine, type Engine } from '../runs/engine.js';
 import { drive, isInProcess } from './in-process.js';
 import type { LeaseTimes } from '../runs/lease.js';
@@ -167,7 +168,8 @@ export function indexApp(env: Environment, replacements: Replacements = {}): Ful
 function connectReindex(env: Environment, connected: Pick<Ports, (typeof ALL_PORTS)[number]>): ReindexPorts | null {
   const problem = problemOfSection(env, 'vector') ?? problemOfSection(env, 'embedder');
   if (problem !== null) {
-    const isMeant = ['UPSTASH_VECTOR_REST_URL', 'GEMINI_API_KEY'].every((name) => (env[name] ?? '') !== '');
+    const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+    const isMeant = isSet('UPSTASH_VECTOR_REST_URL') && EMBEDDER_KEYS.some(isSet);
     // What is configured wrongly must not look like what is not configured.
     if (isMeant) connected.log.error('reindex-not-configured', { code: problem.code, message: problem.message });
     return null;

@@ -23,6 +23,7 @@ import {
 } from '../monitoring/checks.js';
 import { accountChecks, hostingChecks } from '../health/checks/accounts.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
+import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { promiseChecks } from '../health/checks/promises.js';
 import { providerChecks } from '../health/checks/providers.js';
 import {
@@ -70,7 +71,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
   const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   const lacksFile = !unattended && isSet('BACKUP_AGE_IDENTITY_FILE') && !isSet('BACKUP_AGE_IDENTITY');
   return [
-    ...promiseChecks(isSet),
+    ...promiseChecks(isSet, EMBEDDER_KEYS),
     [{ name: 'variables', run: () => Promise.resolve(variablesOf(env)) }],
     needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
       redisChecks(() => connect(env, ['redis']).redis, clock, true),
@@ -164,7 +165,7 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
     ...(nextNames.some((name) => (env[name] ?? '') !== '')
       ? [nextIndexCheck(() => connectNextIndex(env), usedIndex(env))]
       : []),
-    group('embedder', ['GEMINI_API_KEY'], 'GEMINI_API_KEY is not set: vectors are not rebuilt', () =>
+    group('embedder', EMBEDDER_KEYS, `${EMBEDDER_KEYS.join(' or ')} is not set: vectors are not rebuilt`, () =>
       embedderChecks(() => connect(env, ['embedder']).embedder),
     ),
     group('drill', ['DRILL_REDIS_REST_URL', 'DRILL_REDIS_REST_TOKEN'], 'not set: no restore is rehearsed', () =>

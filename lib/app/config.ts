@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseEnvFile } from './config/env-file.js';
 import { replicaSection, retentionSection } from './config/sections.js';
+import { EMBEDDER_SHAPE, embedderProblem } from '../services/embedders.js';
 import { STORE_SHAPE, storeProblems, storeUrl } from '../stores/registry.js';
 import {
   accessSecret,
@@ -90,16 +91,20 @@ const SECTIONS = {
     UPSTASH_REDIS_ID: secret,
   }),
   providers: z.object({ PROVIDER_STATUS_URLS: list }),
-  embedder: z.object({
-    GEMINI_API_KEY: secret,
-    GEMINI_BASE_URL: baseUrl.optional(),
-    EMBEDDING_MODEL: secret.default('gemini-embedding-001'),
-    EMBEDDING_DIMENSIONS: count(128, 3072).default(768),
-    EMBEDDING_TEXTS_PER_MINUTE: count(100, 1_000_000).optional(),
-    EMBEDDING_TOKENS_PER_MINUTE: count(1_000, 1_000_000_000).optional(),
-    EMBEDDING_TEXTS_PER_DAY: count(0, 1_000_000_000).optional(),
-    CLUSTERING_TRUNCATE_BODY_CHARS: count(0, 1_000_000).default(1500),
-  }),
+  embedder: z
+    .object({
+      ...EMBEDDER_SHAPE,
+      EMBEDDING_MODEL: secret.default('gemini-embedding-001'),
+      EMBEDDING_DIMENSIONS: count(128, 3072).default(768),
+      EMBEDDING_TEXTS_PER_MINUTE: count(100, 1_000_000).optional(),
+      EMBEDDING_TOKENS_PER_MINUTE: count(1_000, 1_000_000_000).optional(),
+      EMBEDDING_TEXTS_PER_DAY: count(0, 1_000_000_000).optional(),
+      CLUSTERING_TRUNCATE_BODY_CHARS: count(0, 1_000_000).default(1500),
+    })
+    .superRefine((value, context) => {
+      const problem = embedderProblem(value);
+      if (problem !== null) context.addIssue({ code: 'custom', path: [problem[0]], message: problem[1] });
+    }),
   retention: retentionSection,
   replica: replicaSection,
   alerts: z.object({

@@ -3,6 +3,7 @@ import { loadConfig, type Environment } from './config.js';
 import { queueChecks, embedderReachChecks, indexChecks } from '../health/checks/services.js';
 import { reachChecks } from '../health/checks/redis.js';
 import type { CheckGroup } from '../health/doctor.js';
+import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { tryServices, type TryServices } from '../monitoring/services.js';
 
 /** A service that takes longer, in milliseconds, does not work as far as whoever looks is concerned. */
@@ -29,7 +30,7 @@ export function liveServices(env: Environment): TryServices {
           { dimensions: () => dimensionsOf(env), other: () => Promise.resolve(null), writes: false },
         ),
     ],
-    ['GEMINI_API_KEY', () => embedderReachChecks(() => connect(env, ['embedder'], patience).embedder)],
+    [EMBEDDER_KEYS.find(isSet) ?? '', () => embedderReachChecks(() => connect(env, ['embedder'], patience).embedder)],
   ];
   const wanted = groups.filter(([variable]) => isSet(variable)).map(([, group]) => group().map(limited));
   return tryServices(connect(env, ['clock']).clock, wanted, LIGHTER);
@@ -37,8 +38,9 @@ export function liveServices(env: Environment): TryServices {
 
 /** The model's dimensions are known without its key, so that an index can be tried alone. */
 export function dimensionsOf(env: Environment): number {
-  const key = (env['GEMINI_API_KEY'] ?? '') === '' ? { ...env, GEMINI_API_KEY: 'not-set' } : env;
-  return loadConfig(key, ['embedder']).embedder.EMBEDDING_DIMENSIONS;
+  const hasKey = EMBEDDER_KEYS.some((key) => (env[key] ?? '') !== '');
+  const withKey = hasKey ? env : { ...env, [EMBEDDER_KEYS[0] ?? '']: 'not-set' };
+  return loadConfig(withKey, ['embedder']).embedder.EMBEDDING_DIMENSIONS;
 }
 
 function limited(check: CheckGroup[number]): CheckGroup[number] {

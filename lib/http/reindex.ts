@@ -83,6 +83,6 @@ function configured({ reindex }: Runner): ReindexPorts {
   if (reindex !== null) return reindex;
   loadConfig(environment(), ['vector', 'embedder']);
   throw new AppError('config', 'The vector index is not connected', {
-    hint: 'Set UPSTASH_VECTOR_REST_URL, UPSTASH_VECTOR_REST_TOKEN and GEMINI_API_KEY in the project and deploy again.',
+    hint: 'Set UPSTASH_VECTOR_REST_URL, UPSTASH_VECTOR_REST_TOKEN and the key of the embedder in the project and deploy again.',
   });
 }

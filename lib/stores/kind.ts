@@ -9,8 +9,8 @@ export type StoreSettings = Readonly<Record<string, string | undefined>>;
 export type VariablePrefix = '' | 'REPLICA_';
 
 /**
- * A kind of store, by the beginning of its address. To add one: a folder with such an object, a line in `STORE_KINDS` and a
- * line in `STORE_SHAPE`.
+ * A kind of store, by the beginning of its address. To add one: a folder with such an object, its import in
+ * `registry.ts` and a place in `STORE_KINDS` there.
  */
 export interface StoreKind<P> {
   /** How its addresses begin, such as `s3://`. */

@@ -3,6 +3,7 @@ import type { ObjectStore } from '../ports/store.js';
 import { fileStore } from './file/store.js';
 import { segmentProblem, type StoreContext, type StoreKind, type StoreSettings, type VariablePrefix } from './kind.js';
 import { s3Kind } from './s3/kind.js';
+import { allOf } from '../variable-forms.js';
 
 /** A folder, by its absolute path without a slash at its end. */
 const fileKind = {
@@ -21,10 +22,9 @@ const fileKind = {
 const STORE_KINDS = [s3Kind, fileKind];
 
 /** Every variable of the first store, but for its address. */
-export const STORE_SHAPE = {
-  ...{ ...s3Kind.shape, ...s3Kind.shared },
-  ...{ ...fileKind.shape, ...fileKind.shared },
-} as const;
+export const STORE_SHAPE = allOf<(typeof STORE_KINDS)[number]['shape' | 'shared']>(
+  STORE_KINDS.flatMap(({ shape, shared }) => [shape, shared]),
+);
 
 /** Variables of which the second store has its own, with REPLICA_ before them. */
 export const STORE_NAMES = STORE_KINDS.flatMap(({ shape }) => Object.keys(shape));

@@ -3,7 +3,7 @@ import type { VectorIndex, VectorIndexInfo } from '../../ports/vector-index.js';
 import type { Elsewhere } from '../../reindex/context.js';
 import type { Beside } from '../../reindex/model.js';
 import { systemClock } from '../../services/clock.js';
-import { geminiEmbedder } from '../../services/gemini/embedder.js';
+import { openEmbedder } from '../../services/embedders.js';
 import type { RetryPolicy } from '../../services/retry.js';
 import { upstashVector } from '../../services/upstash-vector/index.js';
 import { loadConfig, type Config, type Environment } from '../config.js';
@@ -60,8 +60,7 @@ export function connectEmbedder(
   model = config.EMBEDDING_MODEL,
   dimensions = config.EMBEDDING_DIMENSIONS,
 ): Ports['embedder'] {
-  return geminiEmbedder({
-    apiKey: config.GEMINI_API_KEY,
+  return openEmbedder(config, {
     model,
     dimensions,
     limits: {
@@ -71,7 +70,6 @@ export function connectEmbedder(
     },
     clock,
     ...retry,
-    ...(config.GEMINI_BASE_URL === undefined ? {} : { baseUrl: config.GEMINI_BASE_URL }),
   });
 }
 

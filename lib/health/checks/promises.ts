@@ -9,6 +9,8 @@ interface Promised {
   readonly beside?: { readonly variable: string; readonly without: string };
 }
 
+const EMBEDDER = 'without-embedder';
+
 const PROMISES: readonly Promised[] = [
   {
     name: 'without-queue',
@@ -58,7 +60,7 @@ const PROMISES: readonly Promised[] = [
     variables: ['UPSTASH_VECTOR_REST_URL'],
     without: 'vectors are not rebuilt after a restore',
   },
-  { name: 'without-embedder', variables: ['GEMINI_API_KEY'], without: 'vectors are not rebuilt after a restore' },
+  { name: EMBEDDER, variables: ['GEMINI_API_KEY'], without: 'vectors are not rebuilt after a restore' },
 ];
 
 /** What it costs to do without any of these variables; null when no promise hangs on them. */
@@ -67,11 +69,16 @@ export function costOfLacking(variables: readonly string[]): string | null {
   return costs.length === 0 ? null : [...new Set(costs.map(({ without }) => without))].join('; ');
 }
 
-/** What is missing, a warning each; nothing for what is there. `isSet`: whether a variable has a value. */
-export function promiseChecks(isSet: (variable: string) => boolean): CheckGroup[] {
+/** What is missing, a warning each; nothing for what is there. `isSet`: whether a variable has a value; `embedderKeys`: of every embedder. */
+export function promiseChecks(
+  isSet: (variable: string) => boolean,
+  embedderKeys: readonly string[] = [],
+): CheckGroup[] {
   const also = (beside: Promised['beside']): string =>
     beside !== undefined && isSet(beside.variable) ? `; ${beside.without}` : '';
-  return PROMISES.filter(({ variables }) => !variables.some(isSet)).map(({ name, variables, without, beside }) => [
+  return PROMISES.filter(
+    ({ name, variables }) => ![...variables, ...(name === EMBEDDER ? embedderKeys : [])].some(isSet),
+  ).map(({ name, variables, without, beside }) => [
     {
       name,
       run: () =>

@@ -4,8 +4,10 @@ import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Embedder, EmbedderLimits } from '../../ports/embedder.js';
 import { brokenAnswerError, refusalError, unavailableError } from './failures.js';
+import type { EmbedderKind } from '../embedder-kind.js';
 import { callRest, headerSafe } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
+import { baseUrl, secret } from '../../variable-forms.js';
 
 export interface GeminiEmbedderOptions {
   readonly apiKey: string;
@@ -23,6 +25,13 @@ export interface GeminiEmbedderOptions {
   /** For one request with its reply. Default 30 s. */
   readonly timeoutMs?: number;
 }
+
+export const geminiKind = {
+  key: 'GEMINI_API_KEY',
+  shape: { GEMINI_API_KEY: secret.optional(), GEMINI_BASE_URL: baseUrl.optional() },
+  open: ({ GEMINI_API_KEY: apiKey = '', GEMINI_BASE_URL: url }, options) =>
+    geminiEmbedder({ apiKey, ...options, ...(url === undefined ? {} : { baseUrl: url }) }),
+} as const satisfies EmbedderKind;
 
 const DEFAULT_MODEL = 'gemini-embedding-001';
 const DEFAULT_DIMENSIONS = 768;
