@@ -5,7 +5,7 @@ import type { RunRecord } from '../runs/model.js';
 import type { RedisPort } from '../ports/redis.js';
 import type { FullReport, ProjectReport } from '../soulcaster/invariants.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
-import { scanPages } from '../snapshot/scan/pages.js';
+import { scanNames } from '../snapshot/scan/pages.js';
 import { inspectProjects, traceViolations, type TracedViolation } from './origins.js';
 import type { TargetRecord } from './model.js';
 import { comparedRecordsOf } from './plan-task.js';
@@ -31,8 +31,6 @@ const PROJECTS = { least: 10, most: 100 };
 const KEYS = { wanted: 150_000, most: 250_000 };
 /** Bytes of lines that each task can go by: a fraction of the time that a function has. */
 const LINES = 2_000_000_000;
-/** With the factor that one SCAN asks for, about 1,000 keys a reply. */
-const NAMES = 250;
 
 /** More of them where they are small, since each task goes by all names, or all records. */
 export function projectsATask({ manifest, state }: RestoreContext, mirror: boolean): number {
@@ -120,7 +118,7 @@ function inSnapshot({ report }: FullReport): TracedViolation[] {
 }
 
 async function* namesIn(redis: RedisPort): AsyncGenerator<ClassifiedKey[]> {
-  for await (const { keys } of scanPages(redis, '0', () => NAMES)) {
+  for await (const { keys } of scanNames(redis, '0')) {
     yield keys.map(({ key }) => classifyKey(key.toString('utf8')));
   }
 }

@@ -3,7 +3,7 @@ import type { RedisPort } from '../ports/redis.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
-import { scanPages } from '../snapshot/scan/pages.js';
+import { scanNames } from '../snapshot/scan/pages.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 
 /** A key of the target as SCAN names it. */
@@ -13,9 +13,6 @@ export interface LiveKey {
   /** Whether it is of a type that a snapshot can hold. */
   readonly supported: boolean;
 }
-
-/** With the factor that one SCAN asks for, about 1,000 keys a reply. */
-const PAGE = 250;
 
 interface Walked {
   /** Where to go on; null when all keys have been seen. */
@@ -47,13 +44,13 @@ export async function walk(
   let whole = await beginWalk(redis, state.walk);
   let count = nameCounter(whole);
   for (;;) {
-    for await (const page of scanPages(redis, cursor, () => PAGE)) {
+    for await (const page of scanNames(redis, cursor)) {
       if (attempt.signal.aborted) throw toAppError(attempt.signal.reason);
       const supported = page.keys.map(({ key }) => liveKey(key, true));
       const live = [...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))];
       await see(live);
       walked += count(live.map(({ key }) => key));
-      if (page.mayStop && page.next !== null && attempt.timeIsUp()) return { cursor: page.next, walked, walk: whole };
+      if (page.next !== null && attempt.timeIsUp()) return { cursor: page.next, walked, walk: whole };
     }
     const next = await walkAgain(redis, whole, walked);
     if (next === null) return { cursor: null, walked, walk: NEW_WALK };

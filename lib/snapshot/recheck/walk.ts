@@ -5,13 +5,11 @@ import type { SnapshotCheckpoint } from '../checkpoint.js';
 import { savedKeys } from '../duplicates.js';
 import { indexReader, partIndexPrefix } from '../part-index.js';
 import type { PageSizes } from '../scan/page-sizes.js';
-import { byShare, loadPage, onlyOf, scanPages, type LoadedPage, type ScanPage } from '../scan/pages.js';
+import { byShare, loadPage, onlyOf, scanNames, type LoadedPage, type ScanPage } from '../scan/pages.js';
 import type { ScanPorts, Source } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
 import { loadNoted, seenNames, type SeenNames } from './seen.js';
 
-/** With the factor that one SCAN asks for, about 1,000 names a reply. */
-const PAGE = 250;
 /** A checkpoint is taken each time this many names have been seen, so that a process that dies loses no more. */
 const SAVE_EVERY = 200_000;
 
@@ -88,13 +86,7 @@ function namedPages(
     return { ...loaded, names };
   };
   const { inFlight, only } = settings;
-  const chunks = chunksOf(
-    scanPages(redis, cursor, () => PAGE),
-    cursor,
-    seen,
-    sizes,
-    only,
-  );
+  const chunks = chunksOf(scanNames(redis, cursor), cursor, seen, sizes, only);
   return pMapIterable(chunks, load, { concurrency: inFlight, backpressure: inFlight * 2 });
 }
 

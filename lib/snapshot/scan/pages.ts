@@ -51,6 +51,17 @@ export async function* scanPages(
   }
 }
 
+/**
+ * Names that one SCAN is asked for where no key is read. Each SCAN waits for the one before: with a thousand at a time a walk over a
+ * large database would wait longer for its replies than a restore's proof has to spare.
+ */
+const NAMES_PER_SCAN = 4000;
+
+/** SCANs the names from a cursor to the end, each reply a page. */
+export async function* scanNames(redis: RedisPort, cursor: string): AsyncGenerator<ScanPage> {
+  for await (const reply of scanReplies(redis, cursor, () => NAMES_PER_SCAN)) yield parsePage(reply);
+}
+
 function* cut(page: ScanPage, from: string, groups: readonly (readonly TypedKey[])[]): Generator<ScanPage> {
   for (const [at, keys] of groups.slice(0, -1).entries()) {
     yield { keys, unsupported: [], next: from, mayStop: at >= MAX_READS };
