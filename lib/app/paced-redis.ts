@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 
 /** How far a request may make up for one that came late, as timers on a busy machine do. */
 const CATCH_UP_MS = 50;
@@ -18,7 +18,7 @@ export function pacedRedis(redis: RedisPort, clock: Clock, commandsPerSecond: nu
       await pass(commands.length);
       return redis.pipeline(commands);
     },
-    async transaction(commands: readonly RedisCommand[], form?: 'wire') {
+    async transaction(commands: readonly SentCommand[], form?: 'wire') {
       await pass(commands.length);
       return redis.transaction(commands, form) as Promise<RedisReply[]>;
     },

@@ -7,6 +7,27 @@ export type RedisArgument = string | number | Uint8Array;
 /** A command as Redis reads it, its name in capitals first: `['HGETALL', key]`. */
 export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
 
+/** Several arguments that are JSON strings already, with commas between them: the bytes `from` to `to` (exclusive), valid UTF-8. */
+export class JsonArguments {
+  constructor(
+    readonly json: Buffer,
+    readonly from: number,
+    readonly to: number,
+  ) {}
+
+  decode(): string[] {
+    return JSON.parse(`[${this.json.toString('utf8', this.from, this.to)}]`) as string[];
+  }
+}
+
+/** A command that passes on what was read as JSON, and need not be made into strings in between. */
+export type SentCommand = readonly [name: string, ...args: (RedisArgument | JsonArguments)[]];
+
+/** The same command with all of its arguments one by one. */
+export function decodedCommand([name, ...args]: SentCommand): RedisCommand {
+  return [name, ...args.flatMap((arg) => (arg instanceof JsonArguments ? arg.decode() : [arg]))];
+}
+
 /**
  * A reply, byte for byte: bulk and status strings as Buffers, integers as numbers, those beyond 2^53 as bigints, nil as
  * null, arrays nested.
@@ -73,7 +94,7 @@ export interface RedisPort {
   /** Runs the commands in order; others' commands may run in between. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may leave values as they were sent. */
-  transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  transaction(commands: readonly RedisCommand[], form: 'wire' | undefined): Promise<WireReply[]>;
+  transaction(commands: readonly SentCommand[]): Promise<RedisReply[]>;
+  transaction(commands: readonly SentCommand[], form: 'wire' | undefined): Promise<WireReply[]>;
   usage(): RedisUsage;
 }

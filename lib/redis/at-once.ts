@@ -1,5 +1,12 @@
 import { AppError } from '../errors.js';
-import type { RedisCommand, RedisPort, RedisReply, WireReply } from '../ports/redis.js';
+import {
+  decodedCommand,
+  type RedisCommand,
+  type RedisPort,
+  type RedisReply,
+  type SentCommand,
+  type WireReply,
+} from '../ports/redis.js';
 
 /** What was read as of one moment. */
 export interface Moment<Reply = RedisReply> {
@@ -67,10 +74,10 @@ const FREEING = new Set(['UNLINK', 'DEL', 'SREM', 'ZREM']);
  * The commands in one MULTI; a single one that only frees memory goes without, since a database that is full takes no
  * MULTI and would take it.
  */
-export function atOnce(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+export function atOnce(redis: RedisPort, commands: readonly SentCommand[]): Promise<RedisReply[]> {
   const [first] = commands;
   const onlyFrees = commands.length === 1 && first !== undefined && FREEING.has(first[0]);
-  return onlyFrees ? redis.pipeline(commands) : redis.transaction(commands);
+  return onlyFrees ? redis.pipeline([decodedCommand(first)]) : redis.transaction(commands);
 }
 
 /** Redis's OOM, as the refusal of a whole transaction. */

@@ -13,7 +13,7 @@ import type { RestoreInput, Scope, VectorScope } from './model.js';
 import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
 import { aheadOf } from './target-clock.js';
 import type { StartPorts } from './start.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
@@ -133,7 +133,7 @@ export function addSpent(a: Spent, b: Spent): Spent {
 function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
   let requests = 0;
   let commands = 0;
-  const count = (batch: readonly RedisCommand[]): void => {
+  const count = (batch: readonly SentCommand[]): void => {
     if (signal.aborted) throw toAppError(signal.reason);
     requests += 1;
     for (const command of batch) commands += command.some(isBinary) ? 2 : 1;
@@ -144,7 +144,7 @@ function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
       count(batch);
       return redis.pipeline(batch);
     },
-    async transaction(batch: readonly RedisCommand[], form?: 'wire') {
+    async transaction(batch: readonly SentCommand[], form?: 'wire') {
       count(batch);
       return redis.transaction(batch, form) as Promise<RedisReply[]>;
     },
@@ -153,6 +153,6 @@ function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
 }
 
 /** Such a command goes as a script with the command inside, and both are billed. */
-function isBinary(argument: RedisCommand[number]): boolean {
-  return typeof argument === 'object' && !isUtf8(argument);
+function isBinary(argument: SentCommand[number]): boolean {
+  return argument instanceof Uint8Array && !isUtf8(argument);
 }

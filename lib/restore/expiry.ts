@@ -20,7 +20,7 @@ export function isExpired(line: RecordLine, plan: ExpiryPlan): boolean {
 
 /** The line with its key's and its fields' expiry as the rule has them; fields whose time is over are gone. */
 export function withExpiry(line: RecordLine, plan: ExpiryPlan): RecordLine {
-  if (line.x === undefined && line.fx === undefined) return line;
+  if (line.fx === undefined && (line.x === undefined || plan.rule === 'keep')) return line;
   const { x, fx, ...rest } = line;
   if (plan.rule === 'drop') return rest;
   const kept = { ...rest, ...(x === undefined ? {} : { x: due(x, plan) }) };

@@ -24,7 +24,7 @@ import { uniteTask } from './unite/tasks.js';
 import { writeTask } from './write-task.js';
 import { named } from './write/refusal.js';
 import { probeAbilities } from './abilities.js';
-import type { RedisCommand, RedisPort, RedisReply } from '../ports/redis.js';
+import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 import { AppError } from '../errors.js';
 import { absentKey, holdsKey } from '../redis/absent-key.js';
 import { runOne } from '../redis/run-one.js';
@@ -141,7 +141,7 @@ function whileOurs<P extends { redisOf(target: string | null): RedisPort }>(
   const held = (redis: RedisPort): RedisPort => ({
     host: redis.host,
     pipeline: (commands) => confirm().then(() => redis.pipeline(commands)),
-    async transaction(commands: readonly RedisCommand[], form?: 'wire') {
+    async transaction(commands: readonly SentCommand[], form?: 'wire') {
       await confirm();
       return redis.transaction(commands, form) as Promise<RedisReply[]>;
     },

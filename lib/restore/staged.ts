@@ -20,10 +20,11 @@ export function stagingPrefix(run: string): string {
  * beginning is a client's.
  */
 export function isStaged(key: Buffer): boolean {
-  if (key.length > LONGEST) return false;
+  if (key.length > LONGEST || key[0] !== STAGED.charCodeAt(0)) return false;
   const name = key.toString('latin1');
+  if (!name.startsWith(STAGED)) return false;
   const [run = '', ...more] = name.slice(STAGED.length).split(':');
-  return name.startsWith(STAGED) && more.length > 0 && isId(run);
+  return more.length > 0 && isId(run);
 }
 
 /** Whether a key is this program's own, and so neither data nor left over. */

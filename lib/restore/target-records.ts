@@ -1,6 +1,6 @@
 import { buildKey, classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { memberListOf } from '../soulcaster/member-lists.js';
-import { failInFlight } from '../soulcaster/in-flight.js';
+import { failInFlight, maySayInFlight } from '../soulcaster/in-flight.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import type { Text } from '../snapshot/text.js';
 import type { RestoreContext } from './context.js';
@@ -16,39 +16,64 @@ type Context = Pick<RestoreContext, 'belongs' | 'erased' | 'expiry' | 'input' | 
 /** The records of the scope as they are to stand in the target. `onErased` is called with each that is left out as erased. */
 export async function* targetRecords(
   records: AsyncIterable<SourceRecord>,
-  { belongs, erased, expiry, input, state }: Context,
-  onErased: (key: ClassifiedKey) => void = () => undefined,
+  context: Context,
+  onErased?: (key: ClassifiedKey) => void,
 ): AsyncGenerator<TargetRecord> {
   for await (const stored of records) {
-    // What a restore that died left staged is in snapshots that were taken meanwhile, and is nobody's.
-    if (isStaged(keyOf(stored.first))) continue;
-    const key = classifyKey(keyOf(stored.first).toString('utf8'));
-    const isList = memberListOf(key)?.type === stored.first.t;
-    const found = belongs(keyOf(stored.first), key);
-    // No item stands in what should be a list of items and is none. What a restore of items wrote over comes back whole.
-    const part = found === 'partial' && !isList && input.undoes ? 'owned' : found;
-    if (part !== 'owned' && part !== 'partial') continue;
-    if (erased.has(key)) {
-      onErased(key);
-      continue;
-    }
-    const record = erased.mayList(key) ? withoutErased(stored, erased) : stored;
-    if (part === 'partial' && !isList) continue;
-    const { first, rest } = part === 'owned' ? record : ofItems(record, key, input.scope, state.goneClusters);
-    if (part === 'partial' && (isExpired(first, expiry) || (rest === null && isEmptied(first)))) continue;
-    const seen = { failsWork: false };
-    const shape = (line: RecordLine): RecordLine => {
-      const over = input.settle ? withFailedJobs(key, line) : line;
-      seen.failsWork ||= over !== line;
-      return withExpiry(over, expiry);
-    };
-    const shaped = shape(first);
-    const isEmpty = rest === null && isEmptied(shaped) && (shaped.t === 'hash' || record !== stored);
-    const expired = isExpired(first, expiry) || isEmpty;
-    const unsettled = seen.failsWork && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
-    const lines = rest === null ? null : mapped(rest, shape);
-    yield { first: shaped, rest: lines, expired, ...unsettled, failsWork: () => seen.failsWork };
+    const record = targetRecord(stored, context, onErased);
+    if (record !== null) yield record;
   }
+}
+
+/** The same of records in batches. */
+export async function* targetBatches(
+  batches: AsyncIterable<readonly SourceRecord[]>,
+  context: Context,
+): AsyncGenerator<readonly TargetRecord[]> {
+  for await (const batch of batches) {
+    yield batch.flatMap((stored) => targetRecord(stored, context) ?? []);
+  }
+}
+
+function targetRecord(
+  stored: SourceRecord,
+  { belongs, erased, expiry, input, state }: Context,
+  onErased: (key: ClassifiedKey) => void = () => undefined,
+): TargetRecord | null {
+  const name = keyOf(stored.first);
+  // What a restore that died left staged is in snapshots that were taken meanwhile, and is nobody's.
+  if (isStaged(name)) return null;
+  const key = classifyKey(name.toString('utf8'));
+  const isList = memberListOf(key)?.type === stored.first.t;
+  const found = belongs(name, key);
+  // No item stands in what should be a list of items and is none. What a restore of items wrote over comes back whole.
+  const part = found === 'partial' && !isList && input.undoes ? 'owned' : found;
+  if (part !== 'owned' && part !== 'partial') return null;
+  if (erased.has(key)) {
+    onErased(key);
+    return null;
+  }
+  const record = erased.mayList(key) ? withoutErased(stored, erased) : stored;
+  if (part === 'partial' && !isList) return null;
+  const { first, rest } = part === 'owned' ? record : ofItems(record, key, input.scope, state.goneClusters);
+  if (part === 'partial' && (isExpired(first, expiry) || (rest === null && isEmptied(first)))) return null;
+  const seen = { failsWork: false };
+  const shape = (line: RecordLine): RecordLine => {
+    const over = input.settle ? withFailedJobs(key, line) : line;
+    seen.failsWork ||= over !== line;
+    return withExpiry(over, expiry);
+  };
+  const shaped = shape(first);
+  const failsWork = (): boolean => seen.failsWork;
+  // Of a stored value nothing but the expiry can have changed, and it is not empty.
+  if (stored.stored !== undefined && first === stored.first && !seen.failsWork) {
+    return { first: shaped, rest: null, expired: isExpired(first, expiry), stored: stored.stored, failsWork };
+  }
+  const isEmpty = rest === null && isEmptied(shaped) && (shaped.t === 'hash' || record !== stored);
+  const expired = isExpired(first, expiry) || isEmpty;
+  const unsettled = seen.failsWork && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
+  const lines = rest === null ? null : mapped(rest, shape);
+  return { first: shaped, rest: lines, expired, ...unsettled, failsWork };
 }
 
 /** Of a list of items the scope's alone. Those of a cluster that is gone are put as unclustered. */
@@ -85,7 +110,7 @@ async function* mapped(
 }
 
 function withFailedJobs(key: ClassifiedKey, line: RecordLine): RecordLine {
-  if (line.t !== 'hash') return line;
+  if (line.t !== 'hash' || !maySayInFlight(key)) return line;
   const fields = failInFlight(key, line.v as readonly (readonly [Text, Text])[]);
   return fields === null ? line : { ...line, v: fields };
 }

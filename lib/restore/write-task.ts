@@ -4,14 +4,23 @@ import type { ObjectStore } from '../ports/store.js';
 import { taskResult } from '../runs/markers.js';
 import type { RunRecord } from '../runs/model.js';
 import { bitReader } from './bits.js';
-import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
+import {
+  openContext,
+  spentSince,
+  type RestoreContext,
+  type RestorePorts,
+  type RestoreSettings,
+  type Spent,
+} from './context.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import type { TargetRecord } from './model.js';
-import { recordsOf, type PlanResult } from './plan-task.js';
+import type { PlanResult } from './plan-task.js';
 import { stagingPrefix } from './staged.js';
-import { valueRecords } from './unite/tasks.js';
+import { targetBatches } from './target-records.js';
+import { valueFilter } from './unite/tasks.js';
 import { writeRecords, type WriteCounts } from './write/index.js';
 import { AppError } from '../errors.js';
+import { sourceBatches } from '../snapshot/source-records.js';
 import { PAGE_BYTES } from './write/limits.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -30,8 +39,9 @@ export async function writeTask(
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
   await keepLocks(redis, state.projects, run.id);
+  const isValue = await valueFilter(ports, context, run.id);
   const write = (pageBytes: number): Promise<WriteCounts> =>
-    writeRecords(redis, chosen(valueRecords(ports, context, run.id, recordsOf(ports, context, task)), acts), {
+    writeRecords(redis, chosen(storedBatches(ports, context, task), isValue, acts), {
       mode: input.mode,
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
@@ -48,12 +58,24 @@ async function plannedActs(store: ObjectStore, run: RunRecord, task: number): Pr
   return acts === null ? () => true : bitReader(acts);
 }
 
+/** The records of the scope that begin in the part that a task is for. */
+function storedBatches(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
+): AsyncIterable<readonly TargetRecord[]> {
+  const { state, manifest } = context;
+  const part = state.parts[task] ?? manifest.parts.length;
+  return targetBatches(sourceBatches(ports, manifest, part, 'stored'), context);
+}
+
 async function* chosen(
-  records: AsyncIterable<TargetRecord>,
+  batches: AsyncIterable<readonly TargetRecord[]>,
+  isValue: (record: TargetRecord) => boolean,
   acts: (at: number) => boolean,
-): AsyncGenerator<TargetRecord> {
+): AsyncGenerator<readonly TargetRecord[]> {
   let at = 0;
-  for await (const record of records) if (acts(at++)) yield record;
+  for await (const batch of batches) yield batch.filter((record) => isValue(record) && acts(at++));
 }
 
 /** What a page took that a target accepted at last, by its host: it is found out once a process. */

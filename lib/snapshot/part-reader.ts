@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 /**
  * The longest line that this program writes is one reply of 10 MiB, whose bytes JSON may escape to six times as many.
  */
@@ -11,15 +11,15 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 export class OversizedPart extends Error {}
 
 /**
- * The lines of a compressed part, without their newlines, and every plain byte to `onBytes` on the way. Throws what
- * zlib throws when the part is no gzip or is cut short, and OversizedPart as soon as it unpacks to more than `plainBytes`,
- * the number in its manifest, or to a line that nobody has written: a small object must not fill the memory.
+ * A compressed part in pieces of whole lines, the last of which may lack its line end, and every plain byte to `onBytes` on the
+ * way. Throws what zlib throws when the part is no gzip or is cut short, and OversizedPart as soon as it unpacks to more than
+ * `plainBytes`, the number in its manifest, or to a line that nobody has written: a small object must not fill the memory.
  */
-export async function* partLines(
+export async function* partPieces(
   compressed: Uint8Array,
   plainBytes: number,
   onBytes: (chunk: Buffer) => void = () => undefined,
-): AsyncGenerator<string> {
+): AsyncGenerator<Buffer> {
   const gunzip = Readable.from([compressed]).pipe(createGunzip({ chunkSize: 256 * 1024 }));
   let open: Buffer[] = [];
   let openBytes = 0;
@@ -28,18 +28,34 @@ export async function* partLines(
     bytes += chunk.length;
     if (bytes > plainBytes) throw new OversizedPart(`more than ${plainBytes} bytes`);
     onBytes(chunk);
-    let from = 0;
-    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
-      const end = chunk.subarray(from, at);
-      yield open.length === 0 ? end.toString('utf8') : Buffer.concat([...open, end]).toString('utf8');
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      const from = open.length === 0 ? 0 : chunk.indexOf(NEWLINE) + 1;
+      if (from > 0) yield Buffer.concat([...open, chunk.subarray(0, from)]);
+      if (end > from) yield chunk.subarray(from, end);
       open = [];
       openBytes = 0;
-      from = at + 1;
     }
-    if (from === chunk.length) continue;
-    open.push(chunk.subarray(from));
-    openBytes += chunk.length - from;
+    if (end === chunk.length) continue;
+    open.push(chunk.subarray(end));
+    openBytes += chunk.length - end;
     if (openBytes > LONGEST_LINE) throw new OversizedPart('a line without an end');
   }
-  if (open.length > 0) yield Buffer.concat(open).toString('utf8');
+  if (open.length > 0) yield Buffer.concat(open);
+}
+
+/** The lines of a compressed part, without their newlines; otherwise as `partPieces`. */
+export async function* partLines(
+  compressed: Uint8Array,
+  plainBytes: number,
+  onBytes?: (chunk: Buffer) => void,
+): AsyncGenerator<string> {
+  for await (const piece of partPieces(compressed, plainBytes, onBytes)) {
+    for (let from = 0; from < piece.length;) {
+      const found = piece.indexOf(NEWLINE, from);
+      const to = found < 0 ? piece.length : found;
+      yield piece.toString('utf8', from, to);
+      from = to + 1;
+    }
+  }
 }

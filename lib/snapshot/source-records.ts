@@ -1,10 +1,12 @@
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.js';
 import type { ObjectStore, Encryptor } from '../ports/index.js';
 import { duplicateLines } from './duplicates.js';
 import { sha256, type Manifest } from './manifest.js';
 import { partName, suffixOf } from './names.js';
-import { partLines } from './part-reader.js';
+import { NEWLINE, partPieces } from './part-reader.js';
 import { decodeLine, endsRecord, startsRecord, type RecordLine } from './record.js';
+import { StoredLines, type StoredLine } from './stored-line.js';
 
 /**
  * A record of a snapshot. Most are one line. A big one is its first line and the lines that follow, which are read on
@@ -14,7 +16,11 @@ export interface SourceRecord {
   readonly first: RecordLine;
   /** The lines after the first, in order; null when there is only one. */
   readonly rest: AsyncIterable<RecordLine> | null;
+  /** The only line as it stands in the part; absent where it was decoded. */
+  readonly stored?: StoredLine;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 interface SourcePorts {
   readonly store: ObjectStore;
@@ -32,42 +38,105 @@ export async function* sourceRecords(
   manifest: Manifest,
   part: number,
 ): AsyncGenerator<SourceRecord> {
+  for await (const batch of sourceBatches(ports, manifest, part)) for (const record of batch) yield record;
+}
+
+/**
+ * The same records, as many at a time as were unpacked together: a turn of the event loop for each would take longer than the
+ * record. Only the last of a batch has a `rest`. `stored`: values that can be passed on as they stand in the part are.
+ */
+export async function* sourceBatches(
+  ports: SourcePorts,
+  manifest: Manifest,
+  part: number,
+  form: 'decoded' | 'stored' = 'decoded',
+): AsyncGenerator<readonly SourceRecord[]> {
   const passedOver = duplicateLines(manifest.doubles, part);
-  const lines = linesFrom(ports, manifest, part);
-  for (let next = await lines.next(); !next.done && next.value.part === part; next = await lines.next()) {
-    const { line, number } = next.value;
-    if (!startsRecord(line)) continue;
-    if (passedOver.has(number)) continue;
-    yield { first: line, rest: endsRecord(line) ? null : restOf(lines) };
+  const lines = new Lines(ports, manifest, part, form === 'stored' ? new StoredLines() : null);
+  while (await lines.more()) {
+    const batch: SourceRecord[] = [];
+    for (let next = lines.take(); next !== null; next = lines.take()) {
+      if (next.part !== part) break;
+      const { line, stored } = next;
+      if (!startsRecord(line) || passedOver.has(next.number)) continue;
+      const isWhole = endsRecord(line);
+      batch.push({ first: line, rest: isWhole ? null : restOf(lines), ...(stored === null ? {} : { stored }) });
+      if (!isWhole) break;
+    }
+    if (batch.length > 0) yield batch;
+    if (lines.part !== part) return;
+  }
+}
+
+async function* restOf(lines: Lines): AsyncGenerator<RecordLine> {
+  while (await lines.more()) {
+    const next = lines.take();
+    if (next === null) continue;
+    yield next.line;
+    if (endsRecord(next.line)) return;
   }
 }
 
 interface NumberedLine {
   readonly line: RecordLine;
+  readonly stored: StoredLine | null;
   readonly part: number;
   readonly number: number;
 }
 
-/** A separate generator, since a consumer that stops early would end the one that all records come from. */
-async function* restOf(lines: AsyncGenerator<NumberedLine>): AsyncGenerator<RecordLine> {
-  for (let next = await lines.next(); !next.done; next = await lines.next()) {
-    yield next.value.line;
-    if (endsRecord(next.value.line)) return;
-  }
-}
+/** The lines of a part, and of those after it as far as its last record goes. */
+class Lines {
+  private pieces: AsyncGenerator<Buffer> | null = null;
+  private piece: Buffer = NOTHING;
+  private at = 0;
+  private isText = true;
+  private number = 0;
+  /** Whether a record is open at the last line that was taken. */
+  private open = false;
 
-async function* linesFrom(ports: SourcePorts, manifest: Manifest, first: number): AsyncGenerator<NumberedLine> {
-  let open = true;
-  for (let part = first; open && part < manifest.parts.length; part++) {
-    open &&= part > first;
-    let number = 0;
-    const compressed = await loadPart(ports, manifest, part);
-    for await (const text of partLines(compressed, manifest.parts[part]?.plain.bytes ?? 0)) {
-      const line = decodeLine(text);
-      open = (open || startsRecord(line)) && !endsRecord(line);
-      yield { line, part, number };
-      number += 1;
+  constructor(
+    private readonly ports: SourcePorts,
+    private readonly manifest: Manifest,
+    /** Of the line that comes next. */
+    public part: number,
+    private readonly stored: StoredLines | null,
+  ) {}
+
+  /** Unpacks more where there is no line left to take; false at the end. */
+  async more(): Promise<boolean> {
+    while (this.at >= this.piece.length) {
+      if (this.part >= this.manifest.parts.length) return false;
+      this.pieces ??= await this.openPart();
+      const next = await this.pieces.next();
+      if (next.done !== true) {
+        [this.piece, this.at] = [next.value, 0];
+        this.isText = this.stored !== null && isUtf8(this.piece);
+        continue;
+      }
+      if (!this.open) return false;
+      this.pieces = null;
+      this.number = 0;
+      this.part += 1;
     }
+    return true;
+  }
+
+  /** The next line of what is unpacked; null when there is none left. */
+  take(): NumberedLine | null {
+    const { piece, at } = this;
+    if (at >= piece.length) return null;
+    const found = piece.indexOf(NEWLINE, at);
+    const end = found < 0 ? piece.length : found;
+    this.at = end + 1;
+    const stored = this.isText ? (this.stored?.read(piece, at, end) ?? null) : null;
+    const line = stored?.line ?? decodeLine(piece.toString('utf8', at, end));
+    this.open = (this.open || startsRecord(line)) && !endsRecord(line);
+    return { line, stored, part: this.part, number: this.number++ };
+  }
+
+  private async openPart(): Promise<AsyncGenerator<Buffer>> {
+    const compressed = await loadPart(this.ports, this.manifest, this.part);
+    return partPieces(compressed, this.manifest.parts[this.part]?.plain.bytes ?? 0);
   }
 }
 

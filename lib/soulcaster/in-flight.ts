@@ -27,6 +27,11 @@ export function failInFlight(key: ClassifiedKey, fields: Fields): Fields | null 
   return fields.map((pair) => (isWorking(pair) ? ([pair[0], OVER] as const) : pair));
 }
 
+/** Whether a hash under this key may say that work is going on. */
+export function maySayInFlight(key: ClassifiedKey): boolean {
+  return IN_FLIGHT[key.family] !== undefined;
+}
+
 /** Whether a key is only of the moment and is never restored: a lock whose owner is gone would block the project. */
 export function isEphemeral(key: ClassifiedKey): boolean {
   return key.family === 'cluster-lock';

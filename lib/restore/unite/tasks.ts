@@ -67,6 +67,17 @@ export async function* valueRecords(
   else yield* valuesOf(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
 }
 
+/** Which records are written as values; see `valueRecords`. */
+export async function valueFilter(
+  ports: RestorePorts,
+  context: RestoreContext,
+  run: string,
+): Promise<(record: TargetRecord) => boolean> {
+  if (listMode(context.input) === 'replace') return () => true;
+  const keys = await sourceKeys(ports, context, run);
+  return (record) => !isUnited(record, context.input) && !isDangling(record, keys);
+}
+
 /** Counts lists into a plan, and in mode `merge` notes where the snapshot has their members. */
 export async function planLists(
   ports: RestorePorts,

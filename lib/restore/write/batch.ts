@@ -1,12 +1,11 @@
-import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import type { RedisArgument, SentCommand } from '../../ports/redis.js';
 import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
-import type { Text } from '../../snapshot/text.js';
-import { valueCommands } from './commands.js';
+import { itemCommands } from './commands.js';
 import { valuesOf } from './errors.js';
 import { writeMissing } from './missing.js';
 import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { about } from './refusal.js';
-import { toArgument } from './size.js';
+import { textOf } from './size.js';
 
 export interface Batch {
   readonly items: readonly BatchItem[];
@@ -33,13 +32,14 @@ async function writeWhole(writer: Writer, batch: Batch): Promise<WriteCounts> {
 /** One transaction that can run twice: what is to be written over is removed in it, all with one command. */
 async function writeOver({ wire, mode }: Writer, { items, expired }: Batch): Promise<WriteCounts> {
   const removes = mode === 'replace' && expired.length > 0;
-  const commands: RedisCommand[] = removes ? [['UNLINK', ...expired]] : [];
+  const commands: SentCommand[] = removes ? [['UNLINK', ...expired]] : [];
   // SET and MSET replace a value of any type together with its expiry.
   const collections = items.filter(({ line }) => line.t !== 'string');
   if (collections.length > 0) commands.push(['UNLINK', ...collections.map(({ key }) => key)]);
   commands.push(...stringCommands(items));
-  for (const { key, line } of collections) {
-    for (const { command } of valueCommands(key, line)) commands.push(command);
+  for (const item of collections) {
+    const { key, line } = item;
+    commands.push(...itemCommands(key, item));
     if (line.x !== undefined) commands.push(['PEXPIREAT', key, timeArgument(line.x)]);
   }
   if (commands.length === 0) return NO_COUNTS;
@@ -52,12 +52,13 @@ async function writeOver({ wire, mode }: Writer, { items, expired }: Batch): Pro
   };
 }
 
-function stringCommands(items: readonly BatchItem[]): RedisCommand[] {
-  const lasting: RedisArgument[] = [];
-  const commands: RedisCommand[] = [];
-  for (const { key, line } of items) {
+function stringCommands(items: readonly BatchItem[]): SentCommand[] {
+  const lasting: SentCommand[number][] = [];
+  const commands: SentCommand[] = [];
+  for (const item of items) {
+    const { key, line } = item;
     if (line.t !== 'string') continue;
-    const value = toArgument(line.v as Text);
+    const value = textOf(item);
     if (line.x === undefined) lasting.push(key, value);
     else if (fitsSet(line.x)) commands.push(['SET', key, value, 'PXAT', timeArgument(line.x)]);
     else commands.push(['SET', key, value], ['PEXPIREAT', key, timeArgument(line.x)]);

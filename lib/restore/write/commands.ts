@@ -1,8 +1,9 @@
-import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, SentCommand } from '../../ports/redis.js';
 import { toArgument as timeArgument } from '../../snapshot/expiry-time.js';
 import type { RecordLine, StreamValue } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
 import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
+import type { BatchItem } from './model.js';
 import { toArgument, wireBytes } from './size.js';
 
 /** A command that adds to a value, and what it takes of a page. */
@@ -10,6 +11,16 @@ export interface ValueCommand {
   readonly command: RedisCommand;
   readonly wire: number;
   readonly elements: number;
+}
+
+const ADDS = { hash: 'HSET', zset: 'ZADD', list: 'RPUSH', set: 'SADD' } as const;
+
+/** The commands that add what an ordinary record holds to the value of `name`; strings are none of it, as below. */
+export function itemCommands(name: RedisArgument, { args, line }: BatchItem): SentCommand[] {
+  if (args === null || line.t === 'string' || line.t === 'stream') {
+    return Array.from(valueCommands(name, line), ({ command }) => command);
+  }
+  return [line.t === 'json' ? ['JSON.SET', name, '$', args] : [ADDS[line.t], name, args]];
 }
 
 /**
@@ -24,15 +35,15 @@ export function* valueCommands(key: RedisArgument, line: RecordLine, pageBytes =
       yield sized(['JSON.SET', key, '$', toArgument(line.v as Text)], 1);
       return;
     case 'hash':
-      yield* gathered(['HSET', key], pairsOf(line), pageBytes);
+      yield* gathered([ADDS.hash, key], pairsOf(line), pageBytes);
       yield* expiryCommands(key, line, pageBytes);
       return;
     case 'zset':
-      yield* gathered(['ZADD', key], scoresOf(line), pageBytes);
+      yield* gathered([ADDS.zset, key], scoresOf(line), pageBytes);
       return;
     case 'list':
     case 'set':
-      yield* gathered([line.t === 'list' ? 'RPUSH' : 'SADD', key], itemsOf(line), pageBytes);
+      yield* gathered([ADDS[line.t], key], itemsOf(line), pageBytes);
       return;
     case 'stream':
       for (const [id, fields] of (line.v as StreamValue).entries)

@@ -1,5 +1,11 @@
 import { AppError } from '../../errors.js';
-import type { RedisArgument, RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js';
+import {
+  JsonArguments,
+  type RedisArgument,
+  type RedisReply,
+  type RedisValue,
+  type SentCommand,
+} from '../../ports/redis.js';
 import { isStaged } from '../staged.js';
 import { about } from './refusal.js';
 import { errorKind } from '../../snapshot/read/batch.js';
@@ -12,12 +18,12 @@ const KEY_TOO_LARGE = /max key size exceeded/i;
 const AGAIN = 'then run the restore again: what is written already is written over.';
 
 /** The replies' values, in order. Throws `redis-command` for the first command that was refused. */
-export function valuesOf(replies: readonly RedisReply[], commands: readonly RedisCommand[]): RedisValue[] {
+export function valuesOf(replies: readonly RedisReply[], commands: readonly SentCommand[]): RedisValue[] {
   return replies.map((reply, at) => {
     if ('value' in reply) return reply.value;
     const [name = 'a command', key] = commands[at] ?? [];
     const error = commandError(name, reply.error);
-    throw key === undefined || isStagedName(key) ? error : about(key, error);
+    throw key === undefined || key instanceof JsonArguments || isStagedName(key) ? error : about(key, error);
   });
 }
 
@@ -28,7 +34,7 @@ export function commandError(name: string, text: string): AppError {
 }
 
 /** What the port threw for a whole batch, with a hint that fits a restore where there is one. */
-export function batchError(error: unknown, commands: readonly RedisCommand[]): unknown {
+export function batchError(error: unknown, commands: readonly SentCommand[]): unknown {
   if (!(error instanceof AppError) || error.code !== 'redis-command') return error;
   const name = commands.some(([command]) => command === 'JSON.SET') ? 'JSON.SET' : 'a batch';
   return commandError(name, error.message.replace(/^.*?refused the batch: /, ''));

@@ -4,7 +4,7 @@ import type { Mode, TargetRecord } from '../model.js';
 import { writeBatch, type Batch } from './batch.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 import { fieldExpiryError } from './errors.js';
-import { BATCH_BYTES, BATCH_KEYS, PAGE_BYTES } from './limits.js';
+import { BATCH_BYTES, BATCH_KEYS, COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
 import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { isEmpty, sizeOf, toArgument, wireBytes } from './size.js';
 import { writeStaged } from './staged.js';
@@ -28,7 +28,7 @@ export interface WriteOptions {
 }
 
 /**
- * Writes records, of distinct keys, each at once: a reader sees a key's old value or its new one. Ordinary records share
+ * Writes records, of distinct keys and in batches of any size, of which only the last may have a `rest`; each at once: a reader sees a key's old value or its new one. Ordinary records share
  * transactions; big ones and streams are put together under a staged name and renamed. All of it may be done twice.
  *
  * Throws what the port throws; `redis-command` when the target refuses a command (full, or does not know it);
@@ -36,7 +36,7 @@ export interface WriteOptions {
  */
 export async function writeRecords(
   redis: RedisPort,
-  records: AsyncIterable<TargetRecord>,
+  batches: AsyncIterable<readonly TargetRecord[]>,
   options: WriteOptions,
 ): Promise<WriteCounts> {
   const failed = new AbortController();
@@ -48,7 +48,7 @@ export async function writeRecords(
     counts = addCounts(counts, done);
   };
   try {
-    for await (const unit of unitsOf(records, writer.wire.pageBytes)) {
+    for await (const unit of unitsOf(batches, writer.wire.pageBytes)) {
       options.signal.throwIfAborted();
       if ('items' in unit) await lanes.start(() => count(writeBatch(writer, unit)));
       // Its lines are read from where the next record is: until it is done, there is no next.
@@ -89,7 +89,10 @@ async function probeFieldExpiry(wire: Wire, absentKey: string): Promise<void> {
 }
 
 /** Batches of ordinary records, and each big record or stream by itself. */
-async function* unitsOf(records: AsyncIterable<TargetRecord>, pageBytes: number): AsyncGenerator<Batch | TargetRecord> {
+async function* unitsOf(
+  batches: AsyncIterable<readonly TargetRecord[]>,
+  pageBytes: number,
+): AsyncGenerator<Batch | TargetRecord> {
   const batchBytes = Math.min(BATCH_BYTES, pageBytes);
   let items: BatchItem[] = [];
   let expired: Batch['expired'][number][] = [];
@@ -101,23 +104,30 @@ async function* unitsOf(records: AsyncIterable<TargetRecord>, pageBytes: number)
     wire = 0;
     return batch;
   };
-  for await (const record of records) {
-    const { first } = record;
-    const size = sizeOf(first);
-    const gone = record.expired || (record.rest === null && isEmpty(first));
-    if (!gone && (record.rest !== null || first.t === 'stream' || size.wire > pageBytes)) {
-      yield record;
-      continue;
+  for await (const records of batches) {
+    for (const record of records) {
+      const { first, stored } = record;
+      const size = stored === undefined ? sizeOf(first) : { bytes: stored.bytes, wire: stored.bytes };
+      const gone = record.expired || (record.rest === null && stored === undefined && isEmpty(first));
+      if (!gone && (record.rest !== null || first.t === 'stream' || size.wire > pageBytes)) {
+        yield record;
+        continue;
+      }
+      // Of a key that is not to be there the name alone is sent.
+      const sent = gone ? wireBytes(toArgument(first.k)) : size.wire;
+      if (wire > 0 && wire + sent > batchBytes) yield taken();
+      if (gone) expired.push(toArgument(first.k));
+      else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes, args: argsOf(stored) });
+      wire += sent;
+      if (items.length + expired.length >= BATCH_KEYS) yield taken();
     }
-    // Of a key that is not to be there the name alone is sent.
-    const sent = gone ? wireBytes(toArgument(first.k)) : size.wire;
-    if (wire > 0 && wire + sent > batchBytes) yield taken();
-    if (gone) expired.push(toArgument(first.k));
-    else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes });
-    wire += sent;
-    if (items.length + expired.length >= BATCH_KEYS) yield taken();
   }
   if (items.length + expired.length > 0) yield taken();
+}
+
+/** Null where the value is more than one command takes. */
+function argsOf(stored: TargetRecord['stored']): BatchItem['args'] {
+  return stored !== undefined && stored.elements <= COMMAND_ELEMENTS ? stored.args : null;
 }
 
 /** A bounded number of jobs at a time. */

@@ -1,11 +1,10 @@
-import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
+import type { RedisArgument, RedisCommand, RedisReply, SentCommand } from '../../ports/redis.js';
 import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
-import type { Text } from '../../snapshot/text.js';
-import { valueCommands } from './commands.js';
+import { itemCommands } from './commands.js';
 import { commandError, valuesOf } from './errors.js';
 import { NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
 import { about } from './refusal.js';
-import { toArgument } from './size.js';
+import { textOf } from './size.js';
 
 /** Writes those that are not there, and never over one that somebody creates meanwhile. */
 export async function writeMissing(writer: Writer, items: readonly BatchItem[]): Promise<WriteCounts> {
@@ -39,25 +38,26 @@ async function absentOf({ wire }: Writer, items: readonly BatchItem[]): Promise<
 }
 
 interface Plan {
-  readonly commands: RedisCommand[];
+  readonly commands: SentCommand[];
   /** Where in `commands` the one stands that gives each item its name. */
   readonly decisive: number[];
   /** The keys of staged names. */
-  readonly owners: ReadonlyMap<RedisArgument | undefined, RedisArgument>;
+  readonly owners: ReadonlyMap<SentCommand[number] | undefined, RedisArgument>;
 }
 
 function planOf(writer: Writer, items: readonly BatchItem[]): Plan {
-  const commands: RedisCommand[] = [];
-  const owners = new Map<RedisArgument | undefined, RedisArgument>();
-  const decisive = items.map(({ key, line }) => {
+  const commands: SentCommand[] = [];
+  const owners = new Map<SentCommand[number] | undefined, RedisArgument>();
+  const decisive = items.map((item) => {
+    const { key, line } = item;
     if (isSetAtOnce(line)) {
       const expiry = line.x === undefined ? [] : ['PXAT', timeArgument(line.x)];
-      return commands.push(['SET', key, toArgument(line.v as Text), 'NX', ...expiry]) - 1;
+      return commands.push(['SET', key, textOf(item), 'NX', ...expiry]) - 1;
     }
     const name = writer.stagedName();
     owners.set(name, key);
-    if (line.t === 'string') commands.push(['SET', name, toArgument(line.v as Text)]);
-    else for (const { command } of valueCommands(name, line)) commands.push(command);
+    if (line.t === 'string') commands.push(['SET', name, textOf(item)]);
+    else commands.push(...itemCommands(name, item));
     if (line.x !== undefined) commands.push(['PEXPIREAT', name, timeArgument(line.x)]);
     return commands.push(['RENAMENX', name, key]) - 1;
   });

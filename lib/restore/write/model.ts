@@ -1,4 +1,4 @@
-import type { RedisArgument } from '../../ports/redis.js';
+import type { JsonArguments, RedisArgument } from '../../ports/redis.js';
 import type { RecordLine } from '../../snapshot/record.js';
 import type { Mode } from '../model.js';
 import type { Wire } from './wire.js';
@@ -48,4 +48,6 @@ export interface BatchItem {
   readonly key: RedisArgument;
   /** Of key and value, as they are in the database. */
   readonly bytes: number;
+  /** The value as arguments of one command, as it stands in the part; null where it has to be made into commands. */
+  readonly args: JsonArguments | null;
 }

@@ -1,6 +1,7 @@
-import type { RedisArgument } from '../../ports/redis.js';
+import type { JsonArguments, RedisArgument } from '../../ports/redis.js';
 import type { RecordLine, RecordValue } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
+import type { BatchItem } from './model.js';
 
 /** Bytes as they are in the database, and about what they take in a request: what is not UTF-8 travels as hex. */
 export interface Size {
@@ -10,6 +11,11 @@ export interface Size {
 
 export function toArgument(text: Text): RedisArgument {
   return typeof text === 'string' ? text : Buffer.from(text.b, 'base64');
+}
+
+/** The value of a string. */
+export function textOf({ args, line }: BatchItem): RedisArgument | JsonArguments {
+  return args ?? toArgument(line.v as Text);
 }
 
 export function wireBytes(argument: RedisArgument): number {

@@ -1,4 +1,4 @@
-import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
+import type { RedisCommand, RedisPort, RedisReply, SentCommand } from '../../ports/redis.js';
 import { atOnce } from '../../redis/at-once.js';
 import { batchError } from './errors.js';
 
@@ -8,26 +8,29 @@ export interface Wire {
   readonly pageBytes: number;
   /** Throws the signal's reason, and sends nothing, once one of the signals is aborted. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
+  transaction(commands: readonly SentCommand[]): Promise<RedisReply[]>;
   /** Removes staged keys as far as that is possible; never throws. What it leaves expires by itself. */
   sweep(keys: readonly string[]): Promise<void>;
 }
 
 /** `signal` ends everything; `failed` is aborted when one of several writers failed, and lets them clean up. */
 export function openWire(redis: RedisPort, pageBytes: number, signal: AbortSignal, failed: AbortSignal): Wire {
-  const send = async (way: 'pipeline' | 'transaction', commands: readonly RedisCommand[]): Promise<RedisReply[]> => {
+  const send = async <C extends SentCommand>(
+    commands: readonly C[],
+    run: (commands: readonly C[]) => Promise<RedisReply[]>,
+  ): Promise<RedisReply[]> => {
     signal.throwIfAborted();
     failed.throwIfAborted();
     try {
-      return await (way === 'pipeline' ? redis.pipeline(commands) : atOnce(redis, commands));
+      return await run(commands);
     } catch (error) {
       throw batchError(error, commands);
     }
   };
   return {
     pageBytes,
-    pipeline: (commands) => send('pipeline', commands),
-    transaction: (commands) => send('transaction', commands),
+    pipeline: (commands) => send(commands, (some) => redis.pipeline(some)),
+    transaction: (commands) => send(commands, (some) => atOnce(redis, some)),
     async sweep(keys) {
       if (signal.aborted || keys.length === 0) return;
       await redis.pipeline([['UNLINK', ...keys]]).catch(() => undefined);

@@ -1,6 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.js';
-import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import {
+  decodedCommand,
+  JsonArguments,
+  type RedisArgument,
+  type RedisCommand,
+  type SentCommand,
+} from '../../ports/redis.js';
 
 /** Lua's `unpack` puts every argument on a stack of 8,000 slots (LUAI_MAXCSTACK); the rest is left to the script. */
 const MAX_BINARY_ARGUMENTS = 7_000;
@@ -44,7 +50,7 @@ export interface EncodedBatch {
 export type ReadScript = 'EVAL_RO' | 'EVAL';
 
 /** Encodes commands for `/pipeline` and `/multi-exec`. Throws `redis-reply-too-large` when a script could not take one. */
-export function encodeBatch(commands: readonly RedisCommand[], readScript: ReadScript = 'EVAL_RO'): EncodedBatch {
+export function encodeBatch(commands: readonly SentCommand[], readScript: ReadScript = 'EVAL_RO'): EncodedBatch {
   let billed = 0;
   const scripts: number[] = [];
   json.clear();
@@ -56,7 +62,7 @@ export function encodeBatch(commands: readonly RedisCommand[], readScript: ReadS
       billed += 1;
     } else {
       json.cut(before);
-      json.addStrings(wrap(command, readScript));
+      json.addStrings(wrap(decodedCommand(command), readScript));
       billed += 2;
       scripts.push(at);
     }
@@ -97,11 +103,13 @@ class JsonBuffer {
   }
 
   /** Adds a list of strings; false, with part of it written, when the bytes of one are no UTF-8. */
-  addStrings(command: readonly RedisArgument[]): boolean {
+  addStrings(command: readonly (RedisArgument | JsonArguments)[]): boolean {
     for (let at = 0; at < command.length; at++) {
       this.mark(at === 0 ? '[' : ',');
-      const argument = command[at] as RedisArgument;
-      if (typeof argument === 'object') {
+      const argument = command[at] as RedisArgument | JsonArguments;
+      if (argument instanceof JsonArguments) {
+        this.addJson(argument);
+      } else if (typeof argument === 'object') {
         if (!this.addPlain(argument) && !this.addBytes(argument)) return false;
       } else {
         this.addText(String(argument));
@@ -131,6 +139,11 @@ class JsonBuffer {
     const isText = isUtf8(bytes);
     if (isText) this.addText(view(bytes).toString('utf8'));
     return isText;
+  }
+
+  private addJson({ json, from, to }: JsonArguments): void {
+    this.reserve(to - from);
+    this.length += json.copy(this.bytes, this.length, from, to);
   }
 
   private addText(text: string): void {

@@ -1,4 +1,4 @@
-import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { decodedCommand, type RedisArgument, type SentCommand } from '../../ports/redis.js';
 
 const MAX_LENGTH = 200;
 /** Shorter arguments ("0", "EX") would blank out ordinary words, and tell nobody anything. */
@@ -12,11 +12,12 @@ const SIZE_MESSAGE = /^ERR max request size exceeded[\w .:,]*$/;
  * command's own name without its quotes. Some servers quote whole argument lists, or arguments without quotes, so both
  * quoted spans and the arguments themselves go; an argument that is an everyday word takes such a word with it.
  */
-export function plainErrorText(text: string, commands: readonly RedisCommand[]): string {
+export function plainErrorText(text: string, commands: readonly SentCommand[]): string {
   if (SIZE_MESSAGE.test(text)) return text.slice(0, MAX_LENGTH);
   const code = /^[A-Z]+(?= |$)/.exec(text)?.[0] ?? '';
   let plain = text.slice(code.length).split(', with args beginning with', 1)[0] ?? '';
-  for (const [name, ...args] of commands) {
+  for (const command of commands) {
+    const [name, ...args] = decodedCommand(command);
     plain = plain.replaceAll(`'${name}'`, name).replaceAll(`'${name.toLowerCase()}'`, name);
     for (const arg of args) plain = withoutArgument(plain, arg);
   }

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js';
-import type { RedisCommand } from '../../ports/redis.js';
+import type { SentCommand } from '../../ports/redis.js';
 import { plainErrorText } from './error-text.js';
 
 /** The plan's quota, per month today and per day on older plans (upstash.com/docs/redis/troubleshooting). */
@@ -25,7 +25,7 @@ export interface Refusal {
 }
 
 /** The AppError for a request that Upstash refused as a whole. What it says goes before what its status says. */
-export function refusalError({ status, retryAfterMs, text }: Refusal, commands: readonly RedisCommand[]): AppError {
+export function refusalError({ status, retryAfterMs, text }: Refusal, commands: readonly SentCommand[]): AppError {
   if (text !== null && isQuotaError(text)) return quotaError();
   if (status === 413 || (text !== null && TOO_LARGE.test(text))) {
     return tooLargeError('The request or its reply is over the size limit of the Upstash plan');

@@ -2,11 +2,13 @@ import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import {
   decoded,
+  decodedCommand,
   type RedisCommand,
   type RedisPort,
   type RedisReply,
   type RedisValue,
   type Reply,
+  type SentCommand,
   type WireReply,
   type WireValue,
 } from '../../ports/redis.js';
@@ -75,7 +77,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   async function exchange<V>(
     path: Path,
     batch: EncodedBatch,
-    commands: readonly RedisCommand[],
+    commands: readonly SentCommand[],
     parse: Parse<V>,
   ): Promise<Reply<V>[]> {
     usage.requests += 1;
@@ -98,7 +100,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
 
   async function run<V extends WireValue>(
     path: Path,
-    commands: readonly RedisCommand[],
+    commands: readonly SentCommand[],
     parse: Parse<V>,
   ): Promise<Reply<V>[]> {
     const batch = encodeBatch(commands, readScript);
@@ -119,12 +121,13 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   }
 
   /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
-  async function exact<V extends WireValue>(reply: Reply<V>, command: RedisCommand | undefined): Promise<Reply<V>> {
+  async function exact<V extends WireValue>(reply: Reply<V>, command: SentCommand | undefined): Promise<Reply<V>> {
     if (command === undefined || 'error' in reply) return reply;
     const value = decoded(reply.value);
     if (!isRounded(value)) return reply;
-    const path = pathOf(command);
-    const found = path === null ? null : await retried(() => exchangeOne(path, command));
+    const plain = decodedCommand(command);
+    const path = pathOf(plain);
+    const found = path === null ? null : await retried(() => exchangeOne(path, plain));
     return found !== null && 'value' in found && isNear(value, found.value) ? (found as Reply<V>) : { error: INEXACT };
   }
 
@@ -135,9 +138,9 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     return answer.status === 200 ? toReply(parseItem(answer.body), command) : { error: INEXACT };
   }
 
-  function transaction(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  function transaction(commands: readonly RedisCommand[], form: 'wire'): Promise<WireReply[]>;
-  function transaction(commands: readonly RedisCommand[], form?: 'wire'): Promise<WireReply[]> {
+  function transaction(commands: readonly SentCommand[]): Promise<RedisReply[]>;
+  function transaction(commands: readonly SentCommand[], form: 'wire'): Promise<WireReply[]>;
+  function transaction(commands: readonly SentCommand[], form?: 'wire'): Promise<WireReply[]> {
     return form === 'wire'
       ? run<WireValue>('/multi-exec', commands, parseWireBody)
       : run('/multi-exec', commands, parseBody);
@@ -153,7 +156,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
 
 type Parse<V> = (body: Buffer) => Body<V>;
 
-function toReplies<V>(answer: HttpAnswer, commands: readonly RedisCommand[], now: number, parse: Parse<V>): Reply<V>[] {
+function toReplies<V>(answer: HttpAnswer, commands: readonly SentCommand[], now: number, parse: Parse<V>): Reply<V>[] {
   const body = tryParse(answer, parse);
   if (answer.status !== 200 || 'error' in body) {
     const text = 'error' in body ? body.error : null;
@@ -177,7 +180,7 @@ function tryParse<V>(answer: HttpAnswer, parse: Parse<V>): Body<V> {
   }
 }
 
-function toReply<V>(item: Reply<V>, command: RedisCommand | undefined): Reply<V> {
+function toReply<V>(item: Reply<V>, command: SentCommand | undefined): Reply<V> {
   if ('value' in item) return item;
   if (isQuotaError(item.error)) throw quotaError();
   if (isStarting(item.error)) throw unavailableError('The database was started a moment ago and is not ready yet');

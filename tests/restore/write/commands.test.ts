@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RedisCommand, RedisPort, RedisReply } from '../../../lib/ports/redis.js';
 import { writeRecords } from '../../../lib/restore/write/index.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
-import { recordsOf } from './write-bench.js';
+import { inBatches, recordsOf } from './write-bench.js';
 
 type Reply = (command: RedisCommand) => RedisReply;
 
@@ -27,7 +27,13 @@ function scripted(reply: Reply = () => ({ value: 1 })): {
 
 function write(port: RedisPort, lines: readonly (RecordLine | readonly RecordLine[])[], mode: 'replace' | 'missing') {
   const signal = new AbortController().signal;
-  return writeRecords(port, recordsOf(...lines), { mode, staging: 's:', now: Date.now, inFlight: 2, signal });
+  return writeRecords(port, inBatches(recordsOf(...lines)), {
+    mode,
+    staging: 's:',
+    now: Date.now,
+    inFlight: 2,
+    signal,
+  });
 }
 
 describe('the commands of a restore', () => {

@@ -3,9 +3,9 @@ import { systemClock } from '../../../lib/services/clock.js';
 import { upstashRedis } from '../../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../../lib/ports/index.js';
-import type { RedisCommand, RedisReply } from '../../../lib/ports/redis.js';
+import { decodedCommand, type RedisReply, type SentCommand } from '../../../lib/ports/redis.js';
 import type { TargetRecord } from '../../../lib/restore/model.js';
-import { sourceRecords } from '../../../lib/snapshot/source-records.js';
+import { sourceBatches } from '../../../lib/snapshot/source-records.js';
 import { stagingPrefix, writeRecords, type WriteCounts, type WriteOptions } from '../../../lib/restore/write/index.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import type { Manifest } from '../../../lib/snapshot/manifest.js';
@@ -40,7 +40,7 @@ export async function openTarget(): Promise<Target> {
     port,
     write(records, { port: other = port, ...options } = {}) {
       const signal = new AbortController().signal;
-      return writeRecords(other, records, {
+      return writeRecords(other, inBatches(records), {
         mode: 'replace',
         staging: STAGING,
         now: Date.now,
@@ -102,8 +102,22 @@ export async function openWriteBench(limits: { replyBytes?: number } = {}): Prom
 async function* allRecords(source: SnapshotBench, manifest: Manifest): AsyncGenerator<TargetRecord> {
   const ports = { store: source.folder.store, encryptor: ageSealer({ recipients: [], identity: null }) };
   for (const part of manifest.parts.keys()) {
-    for await (const record of sourceRecords(ports, manifest, part)) yield { ...record, expired: false };
+    for await (const batch of sourceBatches(ports, manifest, part, 'stored')) {
+      for (const record of batch) yield { ...record, expired: false };
+    }
   }
+}
+
+/** Some records at a time; one that has a `rest` comes last. */
+export async function* inBatches(records: AsyncIterable<TargetRecord>): AsyncGenerator<TargetRecord[]> {
+  let batch: TargetRecord[] = [];
+  for await (const record of records) {
+    batch.push(record);
+    if (record.rest === null && batch.length < 7) continue;
+    yield batch;
+    batch = [];
+  }
+  yield batch;
 }
 
 /** Records made by hand. One of several lines is a list of them. */
@@ -123,16 +137,16 @@ export function expired(line: RecordLine): TargetRecord {
 }
 
 type Way = 'pipeline' | 'transaction';
-export type Send = (commands: readonly RedisCommand[]) => Promise<RedisReply[]>;
+export type Send = (commands: readonly SentCommand[]) => Promise<RedisReply[]>;
 
 /** The port with something around each of its requests. */
 export function around(
   port: RedisPort,
-  wrap: (send: Send, commands: readonly RedisCommand[], way: Way) => Promise<RedisReply[]>,
+  wrap: (send: Send, commands: readonly SentCommand[], way: Way) => Promise<RedisReply[]>,
 ): RedisPort {
   return {
     host: port.host,
-    pipeline: (commands) => wrap((all) => port.pipeline(all), commands, 'pipeline'),
+    pipeline: (commands) => wrap((all) => port.pipeline(all.map(decodedCommand)), commands, 'pipeline'),
     transaction: (commands) => wrap((all) => port.transaction(all), commands, 'transaction'),
     usage: () => port.usage(),
   };
