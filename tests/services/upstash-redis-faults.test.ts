@@ -152,13 +152,21 @@ describe('the limit of commands a second, which others share', () => {
   const refused = answer(429, { error: 'ERR too many commands per second' });
   const reply = [{ value: Buffer.from('OK') }];
 
-  it('is waited for many times, never for long', async () => {
+  it.each([
+    ['small', 'v', 50, 1200],
+    ['large', 'v'.repeat(70_000), 200, 300],
+  ])('is waited for many times, never for long: a %s request', async (_size, value, mostMs, tries) => {
     const retry = { attempts: 3, baseMs: 200, capMs: 20_000 };
-    expect(await port([...Array.from({ length: 40 }, () => refused), GOOD], { retry }).pipeline([SET])).toEqual(reply);
+    const commands: [string, string, string][] = [['SET', 'k', value]];
+    const redis = port([...Array.from({ length: 40 }, () => refused), GOOD], { retry });
+    expect(await redis.pipeline(commands)).toEqual(reply);
     expect(slept).toHaveLength(40);
-    expect(Math.max(...slept)).toBeLessThanOrEqual(200);
-    expect(await failure(port([refused], { retry }))).toMatchObject({ code: 'redis-limit', transient: true });
-    expect(slept).toHaveLength(40 + 299);
+    expect(Math.max(...slept)).toBeLessThanOrEqual(mostMs);
+    await expect(port([refused], { retry }).pipeline(commands)).rejects.toMatchObject({
+      code: 'redis-limit',
+      transient: true,
+    });
+    expect(slept).toHaveLength(40 + tries - 1);
   });
 
   it('is not waited for where commands must not be sent twice', async () => {

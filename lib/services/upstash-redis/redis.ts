@@ -45,9 +45,13 @@ const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
 /**
  * The limit of commands a second passes within a second, and a refusal has run nothing. Those who share it win it by chance, so
  * that several tasks of a restore may each be refused many times: half a minute in all. What waits long leaves unused what has
- * become free meanwhile.
+ * become free meanwhile, and what is large, as writes are, should not be sent too often to be refused.
  */
-const WHILE_LIMITED = { attempts: 300, steadyMs: 200 };
+const WHILE_LIMITED = {
+  small: { attempts: 1200, steadyMs: 50 },
+  large: { attempts: 300, steadyMs: 200 },
+};
+const SMALL_REQUEST_BYTES = 64 * 1024;
 
 type Path = '/pipeline' | '/multi-exec';
 
@@ -94,9 +98,12 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   }
 
   const retry = options.retry ?? DEFAULT_RETRY;
-  const policyFor = ({ code }: AppError): RetryPolicy =>
-    code === 'redis-limit' && retry.attempts > 1 ? { ...retry, ...WHILE_LIMITED } : retry;
-  const retried = <T>(send: () => Promise<T>): Promise<T> => withRetry(options.clock, send, policyFor);
+  const retried = <T>(bodyBytes: number, send: () => Promise<T>): Promise<T> => {
+    const limited = bodyBytes <= SMALL_REQUEST_BYTES ? WHILE_LIMITED.small : WHILE_LIMITED.large;
+    const policyFor = ({ code }: AppError): RetryPolicy =>
+      code === 'redis-limit' && retry.attempts > 1 ? { ...retry, ...limited } : retry;
+    return withRetry(options.clock, send, policyFor);
+  };
 
   async function run<V extends WireValue>(
     path: Path,
@@ -104,7 +111,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     parse: Parse<V>,
   ): Promise<Reply<V>[]> {
     const batch = encodeBatch(commands, readScript);
-    const send = (): Promise<Reply<V>[]> => retried(() => exchange(path, batch, commands, parse));
+    const send = (): Promise<Reply<V>[]> => retried(batch.body.length, () => exchange(path, batch, commands, parse));
     if (batch.scripts.length === 0) return send();
     const replies = await send().catch((error: unknown) => {
       if (readScript === 'EVAL_RO' && isDenied(error)) return null;
@@ -127,7 +134,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     if (!isRounded(value)) return reply;
     const plain = decodedCommand(command);
     const path = pathOf(plain);
-    const found = path === null ? null : await retried(() => exchangeOne(path, plain));
+    const found = path === null ? null : await retried(0, () => exchangeOne(path, plain));
     return found !== null && 'value' in found && isNear(value, found.value) ? (found as Reply<V>) : { error: INEXACT };
   }
 
