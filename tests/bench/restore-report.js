@@ -45,6 +45,7 @@ function laneTable({ inFlight, sockets, rounds, medians }, /** @type {number} */
   const table = new Table({ head: ['', 'time', 'keys/s', 'MB/s of lines', 'speed : wire'], style: PLAIN });
   table.push(
     row('wire: the same requests, replies thrown away', medians.wireMs),
+    row('floor: parts unpacked, and their values sent', medians.floorMs),
     row('restore, writing', medians.writeMs),
     row('restore, checked, planned, written, proven', medians.totalMs),
   );
@@ -52,10 +53,10 @@ function laneTable({ inFlight, sockets, rounds, medians }, /** @type {number} */
   return [
     `${inFlight} requests in flight a part, ${sockets} in all:`,
     table.toString(),
-    `writing : wire, round by round: ${shares}`,
+    `writing : wire, round by round: ${shares}; writing : floor ${medians.writeOverFloor.toFixed(2)}`,
     `phases: ${phasesOf(rounds[0]?.restore.phases ?? {})}`,
     `peak memory: ${megabytes(medians.peakBytes)} MB; processor time: ${medians.restoreCpuSeconds.toFixed(2)} s, ` +
-      `of the wire alone ${medians.wireCpuSeconds.toFixed(2)} s`,
+      `of the wire alone ${medians.wireCpuSeconds.toFixed(2)} s, of the floor ${medians.floorCpuSeconds.toFixed(2)} s`,
   ].join('\n');
 }
 

@@ -19,6 +19,7 @@ const PARTS_AT_A_TIME = 2;
  * @typedef {object} Round What one round measured; the processes ran one after the other.
  * @property {any} restore into an empty database
  * @property {any} wire the requests of its write phase, replies thrown away, into an empty database as well
+ * @property {any} floor the least that the format demands of writing, into an empty database: see programs/least-writing.js
  *
  * @typedef {object} Lane
  * @property {number} inFlight requests a part
@@ -77,11 +78,14 @@ async function measure(
 ) {
   /** @type {Partial<Round>} */
   const results = {};
-  const names = round % 2 === 0 ? ['wire', 'restore'] : ['restore', 'wire'];
-  for (const name of names) {
-    if (name === 'restore') results.restore = await restore(stage, id, inFlight);
-    else results.wire = await replay(stage, file, sockets);
-  }
+  /** @type {[keyof Round, () => Promise<any>][]} */
+  const measurements = [
+    ['restore', () => restore(stage, id, inFlight)],
+    ['floor', () => floor(stage, id, inFlight)],
+    ['wire', () => replay(stage, file, sockets)],
+  ];
+  if (round % 2 === 0) measurements.reverse();
+  for (const [name, run] of measurements) results[name] = await run();
   return /** @type {Round} */ (results);
 }
 
@@ -139,18 +143,29 @@ async function replay(/** @type {Stage} */ stage, /** @type {string} */ file, /*
   return runNode([program('replay-requests'), ...where, '--in-flight', String(sockets)]);
 }
 
+async function floor(/** @type {Stage} */ stage, /** @type {string} */ id, /** @type {number} */ inFlight) {
+  await stage.empty();
+  const how = ['--id', id, '--parts', String(PARTS_AT_A_TIME), '--in-flight', String(inFlight)];
+  return runNode([...(await productFlags()), program('least-writing'), ...how], stage.variables('store'));
+}
+
 function summarise(/** @type {readonly Round[]} */ rounds) {
   const of = (/** @type {(round: Round) => number} */ value) => median(rounds.map(value));
   const wireMs = of(({ wire }) => wire.totalMs);
+  const floorMs = of((round) => round.floor.totalMs);
   const writeMs = of(({ restore: { writeMs: each } }) => each);
   return {
     wireMs,
+    floorMs,
     writeMs,
     totalMs: of(({ restore: { totalMs: each } }) => each),
     peakBytes: of(({ restore: { peakBytes: each } }) => each),
     restoreCpuSeconds: of(({ restore: { cpuSeconds: each } }) => each),
     wireCpuSeconds: of(({ wire }) => wire.cpuSeconds),
-    /** Speed of the write phase as a share of what the wire allows. */
+    floorCpuSeconds: of((round) => round.floor.cpuSeconds),
+    /** Speeds as shares of what the wire, and what the least work, allow. */
+    floorOverWire: wireMs / floorMs,
     writeOverWire: wireMs / writeMs,
+    writeOverFloor: floorMs / writeMs,
   };
 }
