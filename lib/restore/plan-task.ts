@@ -82,6 +82,7 @@ export async function planTask(
       return finder.lacks(needs);
     });
   }
+  await lists?.end();
   const bits = context.state.targetEmpty ? null : acts.base64();
   const saved = await saver?.close();
   return { plan, acts: bits, spent: spentSince(context.redis, before), ...(saved === undefined ? {} : { saved }) };

@@ -57,6 +57,7 @@ export async function proveTask(
       proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference: compared.difference });
     }
   }
+  await lists?.end();
   return { proof, lasting: lasting.sum(), spent: spentSince(redis, before) };
 }
 

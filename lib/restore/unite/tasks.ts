@@ -43,7 +43,6 @@ async function* valuesOf(
     if (isUnited(record, context.input)) await lists?.see(record);
     else if (keys === null || !isDangling(record, keys)) yield record;
   }
-  await lists?.end();
 }
 
 /** A key of an external id whose item the snapshot itself lacks: it must not take the place of one that points to an item. */
@@ -55,7 +54,10 @@ function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
   return !keys.has(Buffer.from(buildKey('feedback', { project, item })));
 }
 
-/** The records that are written and compared as values. Mode `replace` knows no others, but for items. */
+/**
+ * The records that are written and compared as values. Mode `replace` knows no others, but for items. `lists` sees the others; to end
+ * it is the caller's, when it has gone through the values, so that what is told of both comes in one order.
+ */
 export async function* valueRecords(
   ports: RestorePorts,
   context: RestoreContext,
