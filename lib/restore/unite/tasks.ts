@@ -76,7 +76,7 @@ export async function valueFilter(
   run: string,
 ): Promise<(record: TargetRecord) => boolean> {
   if (listMode(context.input) === 'replace') return () => true;
-  const keys = await sourceKeys(ports, context, run);
+  const keys = await allSourceKeys(ports.store, run, context.manifest);
   return (record) => !isUnited(record, context.input) && !isDangling(record, keys);
 }
 
