@@ -1,4 +1,4 @@
-import { clearLine, cursorTo } from 'node:readline';
+import { SingleBar } from 'cli-progress';
 import { traitsOf } from '../../run-kinds.js';
 import { doingOf, type RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
@@ -16,8 +16,6 @@ export interface ProgressView {
 const LINE_INTERVAL_MS = 3_000;
 /** A rate over less time than this, in milliseconds, says nothing. */
 const RATE_AFTER_MS = 500;
-const DRAW_INTERVAL_MS = 100;
-const BAR_WIDTH = 24;
 
 /** A bar on a terminal; elsewhere a line every few seconds. */
 export function progressView(context: Pick<Context, 'onTerminal' | 'note'>, now: () => number): ProgressView {
@@ -25,29 +23,28 @@ export function progressView(context: Pick<Context, 'onTerminal' | 'note'>, now:
 }
 
 function bar(now: () => number): ProgressView {
-  const { stderr } = process;
+  const view = new SingleBar({
+    format: '{phase} [{bar}] {percentage}%  {text}',
+    stream: process.stderr,
+    barsize: 24,
+    barCompleteChar: '#',
+    barIncompleteChar: '.',
+    hideCursor: true,
+    clearOnComplete: true,
+    gracefulExit: false,
+  });
   const describe = describer(now);
-  let drawnAt = Number.NEGATIVE_INFINITY;
   let phase = '';
-  const clear = (): void => {
-    clearLine(stderr, 0);
-    cursorTo(stderr, 0);
-  };
   return {
     update(run) {
-      const text = describe(run);
-      if (run.phase === phase && now() - drawnAt < DRAW_INTERVAL_MS) return;
+      const total = run.progress.total ?? 0;
+      const payload = { phase: printable(paddedDoing(run)), text: printable(describe(run)) };
+      if (phase === '') view.start(Math.max(total, 1), 0, payload);
       phase = run.phase;
-      drawnAt = now();
-      const { done, total } = run.progress;
-      const share = done / Math.max(total ?? 0, done, 1);
-      const full = '#'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '.');
-      const line = printable(`${paddedDoing(run)} [${full}] ${Math.floor(share * 100)}%  ${text}`);
-      clear();
-      // A line that is wider than the terminal could not be cleared.
-      stderr.write(line.slice(0, (stderr.columns || 80) - 1));
+      view.setTotal(Math.max(total, run.progress.done, 1));
+      view.update(run.progress.done, payload);
     },
-    stop: clear,
+    stop: () => view.stop(),
   };
 }
 
