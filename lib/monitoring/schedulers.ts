@@ -1,4 +1,3 @@
-import type { Condition } from './alerts/condition.js';
 import { AHEAD_MS, CRON_SILENT_MS, SCHEDULE_SILENT_MS } from './objectives.js';
 import { CALLERS, type Caller, type Callers, type GuardState } from './state.js';
 import type { Schedule, Schedules } from '../ports/schedules.js';
@@ -9,15 +8,9 @@ export type Scheduler = Exclude<Caller, 'operator'>;
 /** How long a scheduler may be silent, in milliseconds: its interval, how late it may be, and a little. */
 const SILENT_MS: Readonly<Record<Scheduler, number>> = { cron: CRON_SILENT_MS, schedule: SCHEDULE_SILENT_MS };
 
-const WORDS: Readonly<Record<Scheduler, { readonly name: string; readonly hint: string }>> = {
-  cron: {
-    name: 'The cron of the guard',
-    hint: 'See that the cron of /api/cron/guard is on in the Vercel project (Settings, Cron Jobs) and that CRON_SECRET is set there, and its log.',
-  },
-  schedule: {
-    name: "The queue's schedule of the guard",
-    hint: 'See the schedule and its messages in the QStash console; `npx soulcaster-backup doctor --env-file .env` makes the schedule and tries the way back.',
-  },
+const NAMES: Readonly<Record<Scheduler, string>> = {
+  cron: 'The cron of the guard',
+  schedule: "The queue's schedule of the guard",
 };
 
 type Known = Pick<GuardState, 'callers' | 'lastRunAt'>;
@@ -56,23 +49,11 @@ export function noteCall(callers: Callers, caller: Caller, schedulers: readonly 
 }
 
 export function heardWords({ lastAt, scheduler, state }: Heard): string {
-  const { name } = WORDS[scheduler];
+  const name = NAMES[scheduler];
   if (lastAt === null) return `${name} has never called`;
   return state === 'unknown'
     ? `${name} called at ${lastAt}, which is in the future`
     : `${name} called last at ${lastAt}`;
-}
-
-/** An alert for each scheduler whose time is over. */
-export function silentConditions(heard: readonly Heard[]): Condition<'guard-silent'>[] {
-  return heard
-    .filter(({ state }) => state === 'silent')
-    .map((each) => ({
-      code: 'guard-silent',
-      subject: each.scheduler,
-      message: `${heardWords(each)}; it was due by ${each.dueBy ?? ''}.`,
-      hint: WORDS[each.scheduler].hint,
-    }));
 }
 
 /** Off the full hour, when everybody's crons fire, and ours. */

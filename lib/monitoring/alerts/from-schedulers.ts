@@ -1,8 +1,14 @@
 import type { Facts } from '../facts.js';
 import { CRON_SILENT_MS } from '../objectives.js';
-import { heardOf, silentConditions } from '../schedulers.js';
+import { heardOf, heardWords, type Heard, type Scheduler } from '../schedulers.js';
 import type { Condition } from './condition.js';
 import type { AlertSource, EvaluateOptions } from './source.js';
+
+const HINTS: Readonly<Record<Scheduler, string>> = {
+  cron: 'See that the cron of /api/cron/guard is on in the Vercel project (Settings, Cron Jobs) and that CRON_SECRET is set there, and its log.',
+  schedule:
+    'See the schedule and its messages in the QStash console; `npx soulcaster-backup doctor --env-file .env` makes the schedule and tries the way back.',
+};
 
 export const SCHEDULER_ALERTS: AlertSource<'guard-silent'> = { codes: { 'guard-silent': 'facts' }, find: silence };
 
@@ -15,4 +21,16 @@ function silence({ entries, now }: Facts, { guard, schedulers }: EvaluateOptions
   const hint =
     'See that the cron of /api/cron/guard is on in the Vercel project, and its log; `npx soulcaster-backup guard --env-file .env` runs it by hand.';
   return [{ code: 'guard-silent', subject: 'guard', message, hint }];
+}
+
+/** An alert for each scheduler whose time is over. */
+export function silentConditions(heard: readonly Heard[]): Condition<'guard-silent'>[] {
+  return heard
+    .filter(({ state }) => state === 'silent')
+    .map((each) => ({
+      code: 'guard-silent',
+      subject: each.scheduler,
+      message: `${heardWords(each)}; it was due by ${each.dueBy ?? ''}.`,
+      hint: HINTS[each.scheduler],
+    }));
 }

@@ -1,6 +1,7 @@
 import { isYoung } from '../../../lib/monitoring/recovery-point.js';
 import { RPO_MS } from '../../../lib/monitoring/objectives.js';
-import { heardOf, noteCall, silentConditions, type Scheduler } from '../../../lib/monitoring/schedulers.js';
+import { silentConditions } from '../../../lib/monitoring/alerts/from-schedulers.js';
+import { heardOf, noteCall, type Scheduler } from '../../../lib/monitoring/schedulers.js';
 import type { Callers } from '../../../lib/monitoring/state.js';
 import { SILENCE } from './judge.js';
 import { DAY, dueBetween, HOUR, type Daily, type Path } from './timetable.js';
