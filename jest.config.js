@@ -31,7 +31,7 @@ export default {
   globalSetup: '<rootDir>/tests/support/global-setup.js',
   globalTeardown: '<rootDir>/tests/support/global-teardown.js',
   // For what hangs, on a machine that does ten other things as well.
-  testTimeout: 300_000,
+  testTimeout: 1_800_000,
   // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
   // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),

@@ -19,7 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'init-store-'));
   gateway = await startRadosgw({ folder });
   functions = await gateway.createUser('functions');
-}, 120_000);
+});
 afterAll(async () => {
   await gateway.stop();
   await rm(folder, { recursive: true, force: true });

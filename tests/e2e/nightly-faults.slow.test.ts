@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { killer } from './killer.js';
 import { nightlyStack, SAME, type NightlyStack, type RunView } from './nightly-stack.js';
 
@@ -19,8 +19,6 @@ const MOST_REQUESTS = 12;
 let nightly: NightlyStack;
 
 afterEach(() => nightly.stack.stop());
-
-jest.setTimeout(480_000);
 
 /** Fires the cron and follows its run to the end, however it continues. */
 async function run(): Promise<RunView> {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import type { StackOptions } from '../../dev/stack/index.js';
 import type { Dump } from '../support/dumps.js';
 import { batch } from '../support/redis-calls.js';
@@ -62,8 +62,6 @@ const WATCHED = PAIRS.map(([saved, found]) => (saved ?? found)?.key ?? '');
 let bench: RestoreStack;
 
 afterEach(() => bench.stop());
-
-jest.setTimeout(480_000);
 
 /** A stack with a snapshot, and a database that has gone wrong in every way since. */
 async function harmedStack(options: Omit<StackOptions, 'root'>): Promise<{ snapshot: string; saved: Dump }> {

@@ -5,7 +5,7 @@ let bench: RestoreStack;
 
 beforeAll(async () => {
   bench = await restoreStack({ items: 30, mixed: 150 }, { s3: true, variables: { BACKUP_PART_MIB: '0.1' } });
-}, 120_000);
+});
 
 afterAll(() => bench.stop());
 

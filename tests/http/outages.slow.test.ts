@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Status } from '../../page/api/types.js';
 import { CallError } from '../../page/api/errors.js';
 import { verdictOf } from '../../page/words/verdict.js';
 import { HOUR, openOutageRig, type OutageRig, type Part } from './outage-rig.js';
-
-jest.setTimeout(240_000);
 
 let rig: OutageRig;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import getPort from 'get-port';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { serveHttp } from '../../dev/stand-in-server.js';
 import { startGitHub } from '../../dev/github/index.js';
 import { startUpstashAccount } from '../../dev/upstash-account/index.js';
@@ -11,8 +11,6 @@ import { verdictOf } from '../../page/words/verdict.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { openOutageRig, type OutageRig } from './outage-rig.js';
-
-jest.setTimeout(240_000);
 
 const MINUTE = 60_000;
 const TOKEN = 'ghp_0123456789012345678901234567890123456789';

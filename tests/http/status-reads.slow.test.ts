@@ -67,7 +67,7 @@ describe('what looking at the status costs', () => {
     });
     await changeState(store, null, (state) => ({ ...state, lastRunAt: '2026-11-20T09:30:00Z', outcome: 'ok' }));
     await refreshCatalog({ store, signer });
-  }, 120_000);
+  });
   afterAll(async () => {
     process.env = saved;
     await folder.remove();

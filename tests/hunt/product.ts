@@ -93,7 +93,7 @@ function parsed(out: string): Record<string, unknown> | null {
 
 export const realProduct: Product = { run: inProcess, spawn: inOwnProcess, queued: overQueue };
 
-const HANG_MS = 90_000;
+const HANG_MS = 600_000;
 
 /** A command that does not come to its end is a lie as well. */
 export async function limited(work: Promise<Outcome>, args: readonly string[]): Promise<Outcome> {

@@ -1,11 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { AppError } from '../../lib/errors.js';
 import { DAY, HOUR, openWorld, type World } from './world/index.js';
 import { repetitions, told, witness, type Witness } from './world/judge.js';
 
 // Each test is days of work for a database and a disk.
-jest.setTimeout(900_000);
 
 let world: World;
 let seen: Witness;

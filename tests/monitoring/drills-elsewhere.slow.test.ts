@@ -1,12 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { writeDrill } from '../../lib/restore/drill/record.js';
 import { readState } from '../../lib/monitoring/state.js';
 import { newId } from '../../lib/runs/ids.js';
 import { DAY, openWorld, type World } from './world/index.js';
 import { told } from './world/judge.js';
-
-jest.setTimeout(120_000);
 
 let world: World;
 beforeEach(async () => {

@@ -1,13 +1,11 @@
 import { join, resolve } from 'node:path';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { recentRuns } from '../../lib/runs/recent.js';
 import { DAY, HOUR, openWorld, type World } from './world/index.js';
 import { told } from './world/judge.js';
 import { live, type Fortnight, type Lived } from './world/model.js';
 import { cronsOf } from './world/timetable.js';
-
-jest.setTimeout(120_000);
 
 const CRONS = cronsOf(join(resolve(import.meta.dirname, '../..'), 'vercel.json'));
 const RUNS = 200;

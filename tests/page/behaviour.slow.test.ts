@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
 import { startBrowser, tabUntil, type Browser } from './browser.js';
@@ -18,8 +18,6 @@ const PROBLEM = {
   code: 'store-unavailable',
   hint: 'Try again in a minute.',
 };
-
-jest.setTimeout(180_000);
 
 describe('what the page does', () => {
   let host: FunctionHost;

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
@@ -111,8 +111,6 @@ const OUTSIDE = `(() => {
   }
   return found.slice(0, 3);
 })()`;
-
-jest.setTimeout(400_000);
 
 describe('how the page looks', () => {
   let host: FunctionHost;

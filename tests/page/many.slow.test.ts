@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pMap from 'p-map';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
@@ -18,8 +18,6 @@ const TOKEN = 'an-admin-token-of-32-characters-1';
 const HOUR_MS = 3_600_000;
 const [RUNS, SNAPSHOTS] = [2000, 500];
 const LINKS = "[...document.querySelectorAll('main tbody a')].map((link) => link.getAttribute('href'))";
-
-jest.setTimeout(400_000);
 
 describe('the page over 2,000 runs and 500 snapshots', () => {
   let folder: FolderStore;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Locator, Page } from 'playwright-core';
 import { changes, dumpOf, only } from '../support/dumps.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -6,8 +6,6 @@ import { signIn } from './fixture-api.js';
 import { beginOn, dialogOf, endOn, figuresUntilEnd, panelOf, pressOn, visit } from './operator.js';
 import { HOSTILE } from './fixtures.js';
 import { pageStack, type PageStack } from './stack.js';
-
-jest.setTimeout(360_000);
 
 /** Each step continues from where the one before left the stack and the page, as an operator's night does. */
 describe('the page over the real functions', () => {
@@ -18,7 +16,7 @@ describe('the page over the real functions', () => {
   beforeAll(async () => {
     [stack, browser] = await Promise.all([pageStack(), startBrowser()]);
     ({ page, complaints } = await browser.open());
-    page.setDefaultTimeout(120_000);
+    page.setDefaultTimeout(600_000);
     await page.goto(stack.url);
   });
   afterAll(async () => {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pMap from 'p-map';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
@@ -43,8 +43,6 @@ const VIEWS: readonly (readonly [path: RegExp, view: View])[] = [
   [/\/diff$/, showDiff],
   [/\/api\/snapshots\/[^/]+$/, showSnapshot],
 ];
-
-jest.setTimeout(400_000);
 
 describe('what the page costs while it is left open', () => {
   let folder: FolderStore;

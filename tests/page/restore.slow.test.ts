@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
@@ -9,8 +9,6 @@ import { NOW, snapshotList } from './fixtures.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const PROJECT = 'cm3k8x2p40001l508acme';
-
-jest.setTimeout(180_000);
 
 describe('what the page does before a restore', () => {
   let host: FunctionHost;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
 import { startBrowser, type Browser } from './browser.js';
 import { openSignedIn, TOKEN } from './fixture-api.js';
@@ -10,8 +10,6 @@ import { HOSTILE } from './fixtures.js';
 const ROOT = resolve(import.meta.dirname, '../..');
 /** Document, script and style, compressed. */
 const WEIGHT_LIMIT = 70_000;
-
-jest.setTimeout(180_000);
 
 describe('the page as it is served', () => {
   let host: FunctionHost;

@@ -40,7 +40,7 @@ beforeAll(async () => {
   await writeFile(join(folder, '.vercel/project.json'), JSON.stringify(PROJECT));
   const env = { VERCEL_TELEMETRY_DISABLED: '1', NO_UPDATE_NOTIFIER: '1' };
   await execa(CLI, ['build', '--yes', '--prod', '--global-config', join(folder, '.global')], { cwd: folder, env });
-}, 300_000);
+});
 
 afterAll(async () => {
   if (folder !== '') await rm(folder, { recursive: true, force: true });

@@ -25,7 +25,7 @@ beforeAll(async () => {
   ceph = await startRadosgw();
   client = new S3Client({ endpoint: ceph.endpoint, region: ceph.region, credentials: ceph, forcePathStyle: true });
   for (const bucket of ['versioned', 'plain', 'first', 'second', 'locked']) await ceph.createBucket(bucket);
-}, 120_000);
+});
 afterAll(async () => {
   client.destroy();
   await ceph.stop();
