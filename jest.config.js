@@ -32,10 +32,10 @@ export default {
   globalTeardown: '<rootDir>/tests/support/global-teardown.js',
   // For what hangs, on a machine that does ten other things as well.
   testTimeout: 1_800_000,
-  // Workers that are renewed: each suite leaves memory and hooks of promises behind, which make the later ones slow.
+  // A worker is renewed after each suite, which leaves memory and hooks of promises behind that make the later ones slow.
+  workerIdleMemoryLimit: '1MB',
   // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
   testSequencer: '<rootDir>/tests/support/slowest-first.js',
-  workerIdleMemoryLimit: '512MB',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-old-space-size=512 --max-semi-space-size=8 --heap-growing-percent=100 --
+#!/usr/bin/env -S node --max-old-space-size=512 --max-semi-space-size=4 --heap-growing-percent=100 --
 // A heap with a limit collects its garbage early, which keeps the process under 250 MB whatever the database's size.
 // The two dashes keep node from taking --env-file for one of its options.
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
