@@ -22,6 +22,8 @@ export const PLAN_LASTS_MS = 15 * 60_000;
 
 /** Requests to the store that a page may cost in a minute, but for the lists that it asks for now and then. */
 const MOST_READS = 9;
+/** The same beside a run that is followed: timers that fall together cost one more now and then. */
+const MOST_BESIDE_RUN = 8.5;
 /** Those of a status but for the listing of the snapshots, and what each run that is under way adds. */
 const STATUS_READS = 5;
 const RUN_READS = 4;
@@ -37,7 +39,7 @@ export function statusEvery(status: Pick<Status, 'storage' | 'runs'> | null, isF
   const { parts = 0, snapshots = 0 } = status?.storage ?? {};
   const live = status?.runs.filter(({ state }) => !isOver(state)).length ?? 0;
   const reads = STATUS_READS + pages(parts + BESIDE_PARTS * snapshots) + RUN_READS * live;
-  const most = isFollowing ? MOST_READS - MINUTE_MS / EVERY.run : MOST_READS;
+  const most = isFollowing ? MOST_BESIDE_RUN - MINUTE_MS / EVERY.run : MOST_READS;
   return EVERY.status * Math.max(1, reads / most);
 }
 
