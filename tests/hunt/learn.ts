@@ -56,7 +56,16 @@ async function readNew(world: World, watched: Watched, { id, place, scope, whose
       ? { before: await dump(world.other), after: await dump(world.other) }
       : { before: watched.before, after: watched.after };
   const isSeen = of === 'other' || (of === 'standby') === (whose === 'standby');
-  if (complete && isSeen) heldTo({ id, held, ...sides, watched, safety, atOnce: safety && isOwn });
+  if (complete && isSeen)
+    heldTo({
+      id,
+      held,
+      ...sides,
+      watched,
+      safety,
+      atOnce: safety && isOwn,
+      partial: manifest.partial === true ? scope : null,
+    });
   if (manifest.counts.keys !== held.size) {
     throw new Lie('the manifest counts the keys', `${id} says ${manifest.counts.keys} and holds ${held.size}`, outcome);
   }
@@ -102,13 +111,16 @@ interface Held {
   readonly safety: boolean;
   /** Whether it is of the moment before anything was changed. */
   readonly atOnce: boolean;
+  /** The restored project where, by its manifest, it holds that one's keys and those of none; null for a whole snapshot. */
+  readonly partial: string | null;
 }
 
-function heldTo({ id, held, before, after, watched, safety, atOnce }: Held): void {
+function heldTo({ id, held, before, after, watched, safety, atOnce, partial }: Held): void {
   const { outcome, touched, window } = watched;
   for (const [key, entry] of before) {
     const stable = atOnce || agree(entry, after.get(key), window);
     if (!stable || touched.has(key) || entry.type === 'vectorset') continue;
+    if (partial !== null && !held.has(key) && !key.split(':').includes(partial)) continue;
     if (!agree(entry, held.get(key), window)) {
       throw new Lie(
         'a complete snapshot holds every key that stood unchanged',

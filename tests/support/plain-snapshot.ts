@@ -35,6 +35,7 @@ export interface PlainManifest {
   readonly id: string;
   readonly state: string;
   readonly purpose?: string;
+  readonly partial?: boolean;
   readonly source: string;
   readonly window: { readonly from: string; readonly to: string };
   readonly dbsize: { readonly before: number; readonly after: number };
