@@ -1,7 +1,7 @@
 import { duplicateLines } from '../snapshot/duplicates.js';
 import { partIndexName } from '../snapshot/part-index.js';
 import { asFacts, type RestoreContext, type RestorePorts } from './context.js';
-import { demandIndex, keySet, readSourceIndex, type KeySet } from './key-set.js';
+import { demandIndex, keySet, sourceIndexes, type KeySet } from './key-set.js';
 import { savedManifest } from './saved-manifest.js';
 import { scopeMatcher } from './selected.js';
 import type { LiveKey } from './walk.js';
@@ -12,14 +12,7 @@ export async function extraFinder(
   { erased, input, manifest, state }: RestoreContext,
   run: string,
 ): Promise<(live: LiveKey) => boolean> {
-  const source = await keySet(
-    (async function* () {
-      for (const part of state.parts) {
-        const index = await readSourceIndex(ports.store, run, part);
-        yield { index, without: duplicateLines(manifest.doubles, part) };
-      }
-    })(),
-  );
+  const source = await keySet(sourceIndexes(ports.store, run, manifest, state.parts));
   const belongs = scopeMatcher(input.scope, asFacts(input.scope, state.liveFacts));
   return ({ key, known }) => belongs(key, known) === 'owned' && (!source.has(key) || erased.has(known));
 }

@@ -40,7 +40,7 @@ const sourceKeys = new WeakMap<ObjectStore, { readonly run: string; readonly key
 export function allSourceKeys(store: ObjectStore, run: string, manifest: Manifest): Promise<KeySet> {
   const known = sourceKeys.get(store);
   if (known?.run === run) return known.keys;
-  const keys = keySet(indexesOf(store, run, manifest));
+  const keys = keySet(sourceIndexes(store, run, manifest, manifest.parts.keys()));
   sourceKeys.set(store, { run, keys });
   // What cannot be read now may be there for the next task.
   keys.catch(() => forgetSourceKeys(store));
@@ -52,8 +52,14 @@ export function forgetSourceKeys(store: ObjectStore): void {
   sourceKeys.delete(store);
 }
 
-async function* indexesOf(store: ObjectStore, run: string, { doubles, parts }: Manifest) {
-  for (const part of parts.keys()) {
+/** What the check noted of these parts, for `keySet`. Throws `damaged` when one of them is gone. */
+export async function* sourceIndexes(
+  store: ObjectStore,
+  run: string,
+  { doubles }: Manifest,
+  parts: Iterable<number>,
+): AsyncGenerator<{ index: UnpackedIndex; without: ReadonlySet<number> }> {
+  for (const part of parts) {
     yield { index: await readSourceIndex(store, run, part), without: duplicateLines(doubles, part) };
   }
 }

@@ -56,7 +56,7 @@ function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
 
 /**
  * The records that are written and compared as values. Mode `replace` knows no others, but for items. `lists` sees the others; to end
- * it is the caller's, when it has gone through the values, so that what is told of both comes in one order.
+ * it is the caller's, after the values, so that the plan and the proof name both in one order.
  */
 export async function* valueRecords(
   ports: RestorePorts,
