@@ -23,7 +23,7 @@ import { manifestName } from './names.js';
 import { indexSection, writeKeyIndex } from './key-index.js';
 import { indexReader, partIndexPrefix } from './part-index.js';
 import { shortfall } from './shortfall.js';
-import { rateOf } from './sizes.js';
+import { rateOf, sizesOf } from './sizes.js';
 import type { MarkStores } from './unfinished-marks.js';
 import { estimatedUsd } from './price.js';
 import { sourceOf } from './source.js';
@@ -187,14 +187,14 @@ async function collectChecks(attempt: Attempt): Promise<CheckResult> {
 
 function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
   const { id, state, counts, doubts, ledger, parts, doubles, spent, seal } = manifest;
-  const bytes = (which: 'plain' | 'stored'): number => parts.reduce((sum, part) => sum + part[which].bytes, 0);
+  const sizes = sizesOf(manifest);
   const result = {
     snapshot: id,
     state,
     keys: counts.keys,
     parts: parts.length,
-    plainBytes: bytes('plain'),
-    storedBytes: bytes('stored'),
+    plainBytes: sizes.plain,
+    storedBytes: sizes.stored,
     doubles: doubles.length,
     expiredMeanwhile: ledger.expiredMeanwhile,
     changedMeanwhile: ledger.changedMeanwhile.count,
