@@ -1,4 +1,4 @@
-import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
+import { useErrorBoundary, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Api } from './api/calls.js';
 import type { CallError } from './api/errors.js';
 import { TaskDialog } from './dialogs/task-dialog.js';
@@ -33,7 +33,7 @@ export function Board({ api, refusal, onSignIn, onSignOut }: Props) {
   const main = useRef<HTMLElement>(null);
   const path = route.path.join('/');
   const known = useRef(path);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (known.current === path) return;
     known.current = path;
     // Whoever uses a keyboard or a screen reader continues in the view that was opened.

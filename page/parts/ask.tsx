@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import { asCallError } from '../state/use-feed.js';
 import { Problem } from './problem.js';
@@ -28,7 +28,8 @@ export function Ask({ open, verb, danger = false, reason, children, onDo, onDone
   const form = useRef<HTMLFormElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const wasOpen = useRef(false);
-  useEffect(() => {
+  // Before the next frame is drawn: a key that is pressed between the two would get lost.
+  useLayoutEffect(() => {
     if (isOpen) form.current?.querySelector<HTMLElement>('input, button')?.focus();
     else if (wasOpen.current) opener.current?.focus();
     wasOpen.current = isOpen;

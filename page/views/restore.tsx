@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { scopeWords } from '../../lib/restore/scope-words.js';
 import type { Mode, Scope } from '../api/types.js';
@@ -105,7 +105,7 @@ function Pinned({ scope, snapshot, target }: Pick<Planned, 'snapshot' | 'scope' 
 function Stage({ at, children }: { readonly at: number; readonly children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   // Whoever uses a keyboard or a screen reader continues at the step that was reached.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (at > 0) heading.current?.focus();
   }, [at]);
   return (
