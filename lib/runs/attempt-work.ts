@@ -136,11 +136,14 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, attempt: OpenAtt
   const missing = await missingTasks(ports.store, id, name, tasks);
   let done = tasks - missing.length;
   let reportedAt = 0;
+  // An attempt that was late from its beginning gets one task further.
+  let worked = false;
   const turn = pLimit(phase.inline);
   await pMap(
     missing,
     async (task) => {
-      if (attempt.timeIsUp() || attempt.signal.aborted) return;
+      if ((worked && attempt.timeIsUp()) || attempt.signal.aborted) return;
+      worked = true;
       await attempt.confirm();
       const result = await phase.task(attempt.run, task, attempt.signal, turn, () => attempt.confirm());
       await writeMarker(ports.store, id, name, task, result);

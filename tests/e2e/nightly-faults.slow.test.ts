@@ -68,7 +68,7 @@ describe('a snapshot over many attempts', () => {
     });
     while (!isOver()) {
       const end = await run();
-      expect(end).toMatchObject({ state: 'succeeded' });
+      expect(end).toMatchObject({ state: 'succeeded', error: null });
       expect(await nightly.compare(end.runId)).toMatchObject({ ...SAME, keys: end.result?.['keys'] });
       // Whoever died after the run's end comes again first: until then nobody else dies, and a further run would do nothing here.
       await nightly.stack.queue.idle();
@@ -79,7 +79,7 @@ describe('a snapshot over many attempts', () => {
     const faults = { twice: 'after', order: 'random', holdMs: 300, delayMs: 1500 } as const;
     nightly = await nightlyStack(SIZE, { ...CUT, queue: { faults } });
     const end = await run();
-    expect(end).toMatchObject({ state: 'succeeded' });
+    expect(end).toMatchObject({ state: 'succeeded', error: null });
     await nightly.stack.queue.idle();
     expect(nightly.stack.queue.deliveries.length).toBeGreaterThan(end.attempts);
     expect(await nightly.finished(end.runId)).toEqual(end);

@@ -12,7 +12,7 @@ const isWrite = ([name, , , key]: RedisCommand): boolean =>
   WRITES.has(name) && !(name === 'EVAL' && String(key).startsWith('cluster:lock:'));
 const isLock = ([, key]: RedisCommand): boolean => String(key).startsWith('cluster:lock:');
 
-describe('a restore that is told to stop', () => {
+describe('a restore that has to stop', () => {
   let bench: RestoreBench;
   let snapshot = '';
   const lists = Array.from({ length: LISTS }, (_, at) => `cluster:p1:c${at}:items`);
@@ -62,5 +62,14 @@ describe('a restore that is told to stop', () => {
     expect(await bench.work(id, parts)).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
     expect(stop.signal.aborted).toBe(true);
     expect(late).toEqual([]);
+  });
+
+  it('comes to its end where the time of every attempt is up before it begins', async () => {
+    await change();
+    const late = { deadline: 0, inline: 1, settings: { partBytes: 100_000 } };
+    const run = await bench.restore(snapshot, { mode: 'replace' }, late);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(run.attempts).toBeGreaterThan(20);
+    expect(await bench.compare(snapshot)).toMatchObject({ different: 0, onlyInRedis: 0, onlyInSnapshot: 0 });
   });
 });

@@ -32,6 +32,7 @@ export class ScanWork<P extends LoadedPage> {
   private readonly spentBefore;
   private readonly spentByOthers;
   private parts: readonly Part[];
+  private worked = false;
   private readonly sizes: PageSizes;
 
   constructor(
@@ -68,22 +69,29 @@ export class ScanWork<P extends LoadedPage> {
   private async work(): Promise<void> {
     const { redis } = this.ports;
     await this.workOffPaged();
-    if (this.state.cursor === null || this.attempt.timeIsUp()) return;
+    if (this.state.cursor === null || this.mustHandOver()) return;
     for await (const page of this.source.pages(this.state.cursor, this.sizes)) {
       this.stopIfLost();
       this.state = this.source.consumed(await consumePage(redis, this.sink, this.state, page, this.sizes), page);
       // Within a SCAN reply the checkpoint would name its beginning: what is saved there is read again.
       if (!page.mayStop) continue;
+      this.worked = true;
       await this.cutIfFull();
       await this.workOffPaged();
-      if (this.attempt.timeIsUp()) return;
+      if (this.mustHandOver()) return;
     }
   }
 
+  /** An attempt that was late from its beginning gets one step further before it does. */
+  private mustHandOver(): boolean {
+    return this.worked && this.attempt.timeIsUp();
+  }
+
   private async workOffPaged(): Promise<void> {
-    while (this.state.paged.length > 0 && !this.attempt.timeIsUp()) {
+    while (this.state.paged.length > 0 && !this.mustHandOver()) {
       this.stopIfLost();
       this.state = await consumePaged(this.ports.redis, this.sink, this.state);
+      this.worked = true;
       await this.cutIfFull();
     }
   }
