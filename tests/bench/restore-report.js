@@ -8,7 +8,7 @@ const PLAIN = { head: [], border: [] };
  * What was measured, for people.
  * @param {Awaited<ReturnType<typeof import('./restore.js').benchRestore>>} measured
  */
-export function reportRestore({ machine, options, snapshot, lanes, over, hottest }) {
+export function reportRestore({ machine, options, snapshot, lanes, over, smaller, hottest }) {
   const { keys, plainBytes } = snapshot;
   const first = lanes[0]?.rounds[0]?.restore;
   const perKey = {
@@ -27,7 +27,16 @@ export function reportRestore({ machine, options, snapshot, lanes, over, hottest
     `  over a full one: ${spentBy(over, keys)}`,
     `requests per key: ${(first.writing.requests / keys).toFixed(4)} to write; ${(first.spent.requests / keys).toFixed(4)} for a whole run`,
     `over the full database: ${seconds(over.totalMs)}, peak memory ${megabytes(over.peakBytes)} MB (${phasesOf(over.phases)})`,
-    reportProjection({ empty: first.spentOf, full: over.spentOf }, keys),
+    reportProjection({
+      empty: [
+        { keys: smaller.keys, spent: smaller.empty },
+        { keys, spent: first.spentOf },
+      ],
+      full: [
+        { keys: smaller.keys, spent: smaller.full },
+        { keys, spent: over.spentOf },
+      ],
+    }),
     ...(hottest ?? []).map(({ name, share }) => `${(share * 100).toFixed(1).padStart(5)} %  ${name}`),
     '',
   ].join('\n');

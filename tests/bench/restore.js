@@ -37,6 +37,7 @@ const PARTS_AT_A_TIME = 2;
 export async function benchRestore(options, announce) {
   await ensurePrograms([REDIS_SERVER], announce);
   announce('loading data');
+  const smaller = await measureSmaller(options.data, announce);
   const stage = await setStage(options.data, options.latencyMs);
   try {
     announce(`${stage.keys} keys; taking the snapshot, and recording the requests of a restore`);
@@ -58,7 +59,27 @@ export async function benchRestore(options, announce) {
     announce('over a full database');
     const over = await restoreOver(stage, snapshot.id);
     const hottest = options.profile ? await profile(stage, snapshot.id) : null;
-    return { machine: machine(), options, snapshot, lanes, over, hottest };
+    return { machine: machine(), options, snapshot, lanes, over, smaller, hottest };
+  } finally {
+    await stage.stop();
+  }
+}
+
+/**
+ * What restores of a quarter of the data spend by phase: the projection needs two sizes.
+ * @param {import('./stage.js').Data} data
+ * @param {(line: string) => void} announce
+ */
+async function measureSmaller({ items, ...amounts }, announce) {
+  const quarters = Object.entries(amounts).map(([name, amount]) => [name, Math.max(1, Math.floor(amount / 4))]);
+  const each = items === undefined ? {} : { items };
+  const stage = await setStage({ ...Object.fromEntries(quarters), ...each }, 0);
+  try {
+    announce(`${stage.keys} keys, for the projection`);
+    const { id } = await takeSnapshot(stage);
+    const { spentOf: empty } = await restore(stage, id, 4);
+    const { spentOf: full } = await restoreOver(stage, id);
+    return { keys: stage.keys, empty, full };
   } finally {
     await stage.stop();
   }
