@@ -7,12 +7,11 @@ import { chooseManifest, demandProject, demandSource, findSnapshot, type ChooseP
 import { namesOf, type RestoreNames } from './naming.js';
 import type { RestoreInput } from './model.js';
 import type { PassedOver } from '../snapshot/latest.js';
-import type { Manifest } from '../snapshot/manifest.js';
 import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { confirmationFor } from './scope-words.js';
 import { isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
-import { demandHeld, narrowedToUndo, undoesScope } from './undo-scope.js';
+import { demandHeld, demandWhole, narrowedToUndo, undoesScope } from './undo-scope.js';
 
 /** Of dry runs: two of them take turns, and nothing else waits for one. */
 const DRY_RUN_LEASE = 'dry-run';
@@ -106,20 +105,6 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
     names: namesOf(ports, manifest, target),
     passedOver,
   };
-}
-
-/** Throws `usage` for what would replace everything by what was selected of a snapshot: that would remove all the rest. */
-function demandWhole({ id, imported }: Manifest, { everything, mode, scope }: RestoreRequest): void {
-  if (imported?.selection === undefined || mode !== 'replace' || !('all' in scope) || everything === true) return;
-  const what = imported.file === undefined ? `Snapshot ${id}` : JSON.stringify(imported.file);
-  const words = imported.selection === '' ? '' : ` (${imported.selection})`;
-  throw new AppError(
-    'usage',
-    `${what} holds a selection alone${words}: to replace everything by it would remove all the rest. Nothing was written`,
-    {
-      hint: 'Bring it in with --mode merge or missing, or name what is to be replaced: --project, --key, --match or --family. To end up with nothing else: --everything.',
-    },
-  );
 }
 
 /** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */

@@ -1,11 +1,12 @@
 import { AppError } from '../errors.js';
 import type { Encryptor } from '../ports/encryptor.js';
 import { openNames } from '../snapshot/ledger.js';
-import type { LedgerKey, Manifest } from '../snapshot/manifest.js';
+import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../snapshot/text.js';
+import { holdsAllOf, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords } from './scope-words.js';
-import { isUnbounded, projectsOf, sameScope } from './selected.js';
+import { projectsOf, sameScope, selectionOf } from './selected.js';
 
 interface UndoPorts {
   readonly encryptor: Encryptor;
@@ -46,26 +47,62 @@ export async function undoesScope(
 }
 
 /**
- * Throws `usage` for a replacement beyond what a safety snapshot holds that was taken of some projects alone: it would
- * remove the rest. Named keys are no matter: one that is not in the snapshot is refused later. `scope` is normal.
+ * Throws `usage` for a replacement beyond what the snapshot holds, where it holds a part alone: it would remove the rest. Named
+ * keys are no matter: one that is not in the snapshot is refused later. `scope` is normal; everything is not asked about here
+ * but for a safety snapshot.
  */
 export async function demandHeld(
   { encryptor }: UndoPorts,
   { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
-  { id, partial, undoes }: Pick<Manifest, 'id' | 'partial' | 'undoes'>,
+  manifest: Pick<Manifest, 'id' | 'imported' | 'partial' | 'undoes'>,
 ): Promise<void> {
-  if (partial !== true || undoes === undefined || mode !== 'replace') return;
-  const undone = await undoneScope(encryptor, undoes);
-  const held = new Set(undone === null ? [] : projectsOf(undone));
-  const projects = projectsOf(scope);
-  if (projects.length > 0 ? projects.every((project) => held.has(project)) : !isUnbounded(scope)) return;
-  throw new AppError(
-    'usage',
-    `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
-    {
-      hint: `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
-    },
+  if (mode !== 'replace') return;
+  const wanted = selectionOf(scope);
+  if (wanted.projects.length === 0 && wanted.keys.length > 0) return;
+  const { id, imported, partial, undoes } = manifest;
+  if (partial === true && undoes !== undefined) {
+    const undone = await undoneScope(encryptor, undoes);
+    const held = undone === null ? null : { ...SELECT_ALL, projects: projectsOf(undone) };
+    if (held !== null && held.projects.length > 0 && holdsAllOf(held, wanted)) return;
+    throw beyond(
+      `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
+      `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
+    );
+  }
+  if (imported?.selection === undefined || 'all' in scope) return;
+  const held = await selectedIn(encryptor, imported);
+  if (held !== null && holdsAllOf(held, wanted)) return;
+  throw beyond(
+    `${selectionIn(id, imported)}: to replace ${scopeWords(scope)} by it could remove what it does not hold. Nothing was written`,
+    'Bring it in with --mode merge or missing, or name the scope that it was exported with.',
   );
+}
+
+/** Throws `usage` for what would replace everything by what was selected of a snapshot: that would remove all the rest. */
+export function demandWhole(
+  { id, imported }: Pick<Manifest, 'id' | 'imported'>,
+  { everything, mode, scope }: { readonly everything?: boolean; readonly mode: Mode; readonly scope: Scope },
+): void {
+  if (imported?.selection === undefined || mode !== 'replace' || !('all' in scope) || everything === true) return;
+  throw beyond(
+    `${selectionIn(id, imported)}: to replace everything by it would remove all the rest. Nothing was written`,
+    'Bring it in with --mode merge or missing, or name what is to be replaced: --project, --key, --match or --family. To end up with nothing else: --everything.',
+  );
+}
+
+function beyond(message: string, hint: string): AppError {
+  return new AppError('usage', message, { hint });
+}
+
+function selectionIn(id: string, { file, selection = '' }: Imported): string {
+  const what = file === undefined ? `Snapshot ${id}` : JSON.stringify(file);
+  return `${what} holds a selection alone${selection === '' ? '' : ` (${selection})`}`;
+}
+
+/** Null where it is not known, or no identity here opens it. */
+async function selectedIn(encryptor: Encryptor, { selected }: Imported): Promise<Selection | null> {
+  const text = selected === undefined ? null : await opened(encryptor, selected);
+  return text === null ? null : (JSON.parse(text) as Selection);
 }
 
 /** Null for everything. Throws `wrong-key` where no identity here opens what it was of: it would be taken for everything. */

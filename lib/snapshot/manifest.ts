@@ -89,11 +89,13 @@ const duplicateSchema = z.object({ part: z.number().int(), line: z.number().int(
 /**
  * The file that a snapshot was made of. `layers`: `age`, `gzip`, outermost first; `format`: `rdb`, `export` and so on.
  * `file`: its name, absent in an encrypted snapshot, since files are called after projects. `selection`: what an export was
- * asked for, in words, empty in an encrypted snapshot; absent where the file holds everything, or does not say.
+ * asked for, in words, empty in an encrypted snapshot; absent where the file holds everything, or does not say. `selected`:
+ * the same as JSON of a Selection; absent in older snapshots, and where the export had no words for it.
  */
 const importedSchema = z.object({
   file: z.string().optional(),
   selection: z.string().optional(),
+  selected: ledgerKeySchema.optional(),
   bytes: z.number().int(),
   sha256: z.string(),
   format: z.string(),

@@ -84,6 +84,18 @@ export function selectsAll({ projects, families, matches, keys }: Selection): bo
   return projects.length + families.length + matches.length + keys.length === 0;
 }
 
+/**
+ * Whether every key of the second is surely in the first, by their entries: of each kind the first has none, or all of the
+ * second's.
+ */
+export function holdsAllOf(first: Selection, second: Selection): boolean {
+  const text = (entry: Text): string => JSON.stringify(entry);
+  return (['projects', 'families', 'matches', 'keys'] as const).every((kind) => {
+    const [held, wanted] = [new Set(first[kind].map(text)), second[kind].map(text)];
+    return held.size === 0 || (wanted.length > 0 && wanted.every((entry) => held.has(entry)));
+  });
+}
+
 /** Whether `keyMatcher` must be given facts: a key may belong to a selected project without naming it. */
 export function needsFacts({ projects, families }: Selection): boolean {
   return projects.length > 0 && (families.length === 0 || families.some((family) => TIED.has(family)));

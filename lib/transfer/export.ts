@@ -4,7 +4,7 @@ import type { OpenSnapshot } from '../inspect/open.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { encodeLine, type RecordLine } from '../snapshot/record.js';
 import type { SourceRecord } from '../snapshot/source-records.js';
-import { selectsAll, type Selection } from '../soulcaster/selection.js';
+import { SELECT_ALL, selectsAll, type Selection } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import type { Text } from '../soulcaster/text.js';
 import type { ExportFormat } from './formats.js';
@@ -91,8 +91,7 @@ async function* jsonLines(
     ...(label === undefined ? {} : { label }),
     window,
     ...lackOf(manifest),
-    // All that a safety snapshot of some projects holds is a selection too: to replace everything by it would remove the rest.
-    selection: selectsAll(selection) && manifest.partial !== true ? null : selection,
+    selection: isPart(manifest) ? SELECT_ALL : selectsAll(selection) ? null : selection,
   };
   yield `${JSON.stringify(head)}\n`;
   for await (const { first, rest } of records) {
@@ -104,6 +103,14 @@ async function* jsonLines(
     }
   }
   yield `${JSON.stringify({ [MARK]: 'end', keys: tally.keys, lines: tally.lines })}\n`;
+}
+
+/**
+ * Whether the snapshot itself lacks what nobody selected: a safety snapshot of some projects, or the import of an export of a
+ * selection. To replace anything by an export of it could remove the rest, so that its selection names nothing.
+ */
+function isPart({ imported, partial }: Manifest): boolean {
+  return partial === true || imported?.selection !== undefined;
 }
 
 async function* respCommands(records: AsyncIterable<Chosen>): AsyncGenerator<Buffer> {

@@ -87,7 +87,9 @@ async function publish(
     counts: encryptor.suffix === '' ? body.counts : { ...body.counts, byProject: labelled(body.counts.byProject) },
     ledger: await encryptedLedger(encryptor, body.ledger),
     recipients: [...encryptor.recipients],
-    ...(body.imported === undefined || encryptor.suffix === '' ? {} : { imported: withoutNames(body.imported) }),
+    ...(body.imported === undefined || encryptor.suffix === ''
+      ? {}
+      : { imported: await withoutNames(encryptor, body.imported) }),
     readBackAt: new Date(clock.now()).toISOString(),
     previous: await previousLink(store, id),
   };
@@ -131,8 +133,18 @@ async function demandManifest(store: ObjectStore, id: string): Promise<Manifest>
 }
 
 /** Whoever reads the store must not learn from it what the file was called, nor what was selected. */
-function withoutNames({ bytes, format, layers, selection, sha256: sum }: Imported): Imported {
-  return { bytes, sha256: sum, format, layers, ...(selection === undefined ? {} : { selection: '' }) };
+async function withoutNames(
+  encryptor: Encryptor,
+  { bytes, format, layers, selected, selection, sha256: sum }: Imported,
+): Promise<Imported> {
+  return {
+    bytes,
+    sha256: sum,
+    format,
+    layers,
+    ...(selection === undefined ? {} : { selection: '' }),
+    ...(typeof selected === 'string' ? { selected: await encryptName(encryptor, Buffer.from(selected)) } : {}),
+  };
 }
 
 function labelled(projects: Readonly<Record<string, number>>): Record<string, number> {

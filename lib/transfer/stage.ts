@@ -1,4 +1,4 @@
-import { selectsAll } from '../soulcaster/selection.js';
+import { selectsAll, type Selection } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
@@ -281,9 +281,12 @@ function importedOf({ facts, format, layers, name, sha256: sum, size }: OpenFile
     sha256: sum(),
     format,
     layers: [...layers],
-    ...(selection === null ? {} : { selection: selectsAll(selection) ? OF_RESTORE : selectionWords(selection) }),
+    ...(selection === null ? {} : selectedOf(selection)),
   };
 }
 
-/** In words what an export holds of a safety snapshot of some projects: its selection names nothing. */
-const OF_RESTORE = 'what a restore of projects saved first';
+/** The selection of an export of what is but a part of a database names nothing. */
+function selectedOf(selection: Selection): Pick<Imported, 'selection' | 'selected'> {
+  if (selectsAll(selection)) return { selection: 'of a snapshot that is a part itself' };
+  return { selection: selectionWords(selection), selected: JSON.stringify(selection) };
+}

@@ -167,6 +167,10 @@ it('names neither a file nor what was selected where snapshots are encrypted', a
   }
   const refused = await cliJson(['restore', id, '--from-source', '--dry-run'], encrypted);
   expect(refused.json.error?.message).toContain(`Snapshot ${id} holds a selection alone: to replace`);
+  const replaced = async (scope: string, value: string) =>
+    (await cliJson(['restore', id, scope, value, '--mode', 'replace', '--from-source', '--dry-run'], encrypted)).json;
+  expect(await replaced('--project', project)).toMatchObject({ state: 'succeeded' });
+  expect(await replaced('--family', 'feedback')).toMatchObject({ error: { code: 'usage' } });
   expect((await cli(['list'], encrypted)).stdout).toMatch(
     /imported from a file of SHA-256 [0-9a-f]{16}, which holds a/,
   );

@@ -30,7 +30,7 @@ describe('a function in the function host', () => {
   });
 
   it('runs beside others, up to the most instances', async () => {
-    const host = await open({ maxInstances: 2 });
+    const host = await open({ maxInstances: 2, limitSeconds: 600 });
     const calls = Array.from({ length: 5 }, () => fetch(`${host.url}/api/slow?ticks=20`).then(json));
     expect(new Set((await Promise.all(calls)).map(({ pid }) => pid)).size).toBe(2);
   });

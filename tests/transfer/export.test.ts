@@ -10,14 +10,17 @@ import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { loadWorkspace } from '../../dev/data/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';
+import type { Scope } from '../../lib/restore/model.js';
 import { exportContent } from '../../lib/transfer/export.js';
 import type { ExportFormat } from '../../lib/transfer/formats.js';
+import { finishStaged } from '../../lib/transfer/publish.js';
 import { writeOutFile } from '../../lib/transfer/write/out-file.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { batch } from '../support/redis-calls.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { NOW } from '../support/restore-bench.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { openTransferBench, PLAIN, type TransferBench } from './transfer-bench.js';
 
 async function plain(bench: TransferBench) {
@@ -207,8 +210,48 @@ describe('an export', () => {
     const path = await exported(bench, { ...manifest, partial: true }, 'jsonl', { name: 'saved.jsonl' });
     await expect(bench.restoreFile(path)).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('holds a selection alone (what a restore of projects saved first)') as unknown,
+      message: expect.stringContaining('holds a selection alone (of a snapshot that is a part itself)') as unknown,
     });
+  });
+
+  it('of a selection replaces nothing beyond it', async () => {
+    const { redis } = bench.database;
+    for (const project of ['p1', 'p2'])
+      await redis.pipeline().hset(`project:${project}`, 'id', project).set(`job:${project}`, 'j').exec();
+    await redis.mset('feedback:p1:i', '1', 'feedback:p2:i', '2', 'note', '3');
+    const selection = parseSelection({ project: ['p1'], family: ['feedback', 'project'] });
+    const path = await exported(bench, await bench.snapshot(), 'jsonl', { selection });
+    const whole = await plain(bench);
+    const some = { projects: [], families: [], matches: [], keys: [] };
+    const refuse = (file: string, scope: Scope) =>
+      expect(bench.restoreFile(file, {}, { scope, settle: false })).rejects.toMatchObject({
+        code: 'usage',
+        message: expect.stringContaining('could remove what it does not hold. Nothing was written') as unknown,
+      });
+    await refuse(path, { project: 'p1' });
+    await refuse(path, { ...some, families: ['feedback'] });
+    await refuse(path, { ...some, projects: ['p1'], matches: ['feedback:*'] });
+    await refuse(path, { items: [{ project: 'p1', id: 'i' }] });
+    expect(await plain(bench)).toEqual(whole);
+
+    await redis.mset('feedback:p1:i', 'changed', 'feedback:p1:added', 'goes', 'feedback:p2:i', 'stays');
+    const scope = { ...some, projects: ['p1'], families: ['feedback'] };
+    const run = await bench.restoreFile(path, {}, { scope, settle: false });
+    expect(run).toMatchObject({ state: 'succeeded', result: { removed: 1, written: { written: 1 } } });
+    expect(await redis.mget('feedback:p1:i', 'feedback:p1:added', 'feedback:p2:i')).toEqual(['1', null, 'stays']);
+
+    // An export of the import says so as well, whatever is selected of it.
+    const brought = await bench.staged(path);
+    const manifest = await finishStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
+    const again = join(bench.files, 'again.jsonl');
+    const content = exportContent({ manifest, store: brought.store, encryptor: PLAIN }, SELECT_ALL, 'jsonl', {
+      keys: 0,
+      lines: 0,
+    });
+    await writeOutFile(again, content, { force: false, encryptor: PLAIN, signal: new AbortController().signal });
+    await brought.store.discard();
+    await refuse(again, scope);
+    await expect(bench.restoreFile(again, {}, { settle: false })).rejects.toMatchObject({ code: 'usage' });
   });
 
   it('is never written over a file, nor left half written', async () => {
