@@ -6,6 +6,7 @@ import { connect } from '../app/connect.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
+import { heldIn, type Held } from '../inspect/held.js';
 import { clockOf, liveSide } from '../inspect/live.js';
 import { openSnapshot, type OpenSnapshot } from '../inspect/open.js';
 import { pageOfKeys, type KeyPage, textBytes, textsOf } from '../inspect/list.js';
@@ -147,6 +148,8 @@ export interface DiffView {
   readonly from: string;
   readonly to: string;
   readonly selection: Selection;
+  /** The sides that hold a part of a database, and which: other keys are not compared. */
+  readonly partial: readonly { readonly snapshot: string; readonly holds: string }[];
   readonly counts: readonly DiffCount[];
   readonly changes?: readonly KeyChange[];
   readonly more?: boolean;
@@ -161,7 +164,9 @@ export async function showDiff(ports: ViewPorts, request: Request): Promise<Resp
   const selection = selectionOf(searchParams);
   const signal = AbortSignal.timeout(timeLeft());
   const before = stoppable(await openAsked(ports, request), signal);
-  const { now, side, to } = await sideOf(ports, other, selection, signal);
+  const { held, now, side, to } = await sideOf(ports, other, selection, signal);
+  const within = [await heldIn(before), held].filter((one) => one !== null);
+  const partial = within.map(({ snapshot, words }) => ({ snapshot, holds: words }));
   const changes: KeyChange[] = [];
   let differing = 0;
   const onChange = (change: KeyChange): void => {
@@ -169,9 +174,9 @@ export async function showDiff(ports: ViewPorts, request: Request): Promise<Resp
     if (changes.length < MOST_CHANGES) changes.push(change);
   };
   try {
-    const counts = await diff(before, side, { selection, depth: named ? 'keys' : 'counts', now, onChange });
+    const counts = await diff(before, side, { selection, within, depth: named ? 'keys' : 'counts', now, onChange });
     const keys = named ? { changes, more: differing > changes.length } : {};
-    const view: DiffView = { from: before.manifest.id, to, selection, counts, ...keys };
+    const view: DiffView = { from: before.manifest.id, to, selection, partial, counts, ...keys };
     return json(200, view);
   } catch (error) {
     throw signal.aborted ? tooLong() : error;
@@ -225,14 +230,15 @@ async function sideOf(
   wanted: string,
   selection: Selection,
   signal: AbortSignal,
-): Promise<{ side: Side; to: string; now: () => number }> {
+): Promise<{ side: Side; to: string; held: Held | null; now: () => number }> {
   if (wanted === 'live') {
     const { redis } = connect(environment(), ['redis']);
-    return { side: liveSide(redis, signal), to: wanted, now: await clockOf(redis, ports.clock) };
+    return { side: liveSide(redis, signal), to: wanted, held: null, now: await clockOf(redis, ports.clock) };
   }
   const snapshot = stoppable(await openWanted(ports, wanted), signal);
   const { id, window } = snapshot.manifest;
-  return { side: snapshotSide(snapshot, selection), to: id, now: () => Date.parse(window.to) };
+  const held = await heldIn(snapshot);
+  return { side: snapshotSide(snapshot, selection), to: id, held, now: () => Date.parse(window.to) };
 }
 
 /** The same snapshot, of which no part is read any more once the time is up. */

@@ -15,6 +15,7 @@ import type { Text } from '../soulcaster/text.js';
 import { diffTable, type DiffTable, type Kind, type Row } from './diff-table.js';
 import { entryOf, projectOf, type Entry } from './entry.js';
 import { fieldChanges, type FieldChange } from './field-changes.js';
+import type { Held } from './held.js';
 import type { OpenSnapshot } from './open.js';
 import { gatherFacts, partsWith, recordsOf } from './records.js';
 
@@ -54,6 +55,8 @@ export interface DiffCount {
 
 export interface DiffOptions {
   readonly selection: Selection;
+  /** What the sides can hold, where they are parts of a database: other keys are not compared. */
+  readonly within: readonly Held[];
   /** `counts`: no key is named. `keys`: each that differs. `values`: and its fields. */
   readonly depth: 'counts' | 'keys' | 'values';
   /** When the other side is of, in milliseconds since the epoch: of a live database by its own clock, once it has been read. */
@@ -78,7 +81,7 @@ interface Waiting {
  * megabytes of changed values. What belongs to a project on either side is compared on both.
  */
 export async function diff(before: OpenSnapshot, after: Side, options: DiffOptions): Promise<DiffCount[]> {
-  const matches = await matcherOf(before, after, options.selection);
+  const matches = await matcherOf(before, after, options);
   const parts = await partsWith(before, options.selection.keys);
   const { keys } = before.manifest.counts;
   const table = diffTable(selectsAll(options.selection) ? Math.min(keys, MOST_EXPECTED) : undefined);
@@ -121,9 +124,21 @@ export function snapshotSide(snapshot: OpenSnapshot, selection: Selection): Side
   };
 }
 
-async function matcherOf(before: OpenSnapshot, after: Side, selection: Selection): Promise<KeyMatcher> {
-  if (!needsFacts(selection)) return keyMatcher(selection);
-  const { projects } = selection;
+async function matcherOf(
+  before: OpenSnapshot,
+  after: Side,
+  { selection, within }: Pick<DiffOptions, 'selection' | 'within'>,
+): Promise<KeyMatcher> {
+  const selected = needsFacts(selection) ? selection.projects : [];
+  const projects = [...new Set([...selected, ...within.flatMap((held) => held.projects)])];
+  const facts = projects.length === 0 ? new Map() : await factsOfBoth(before, after, projects);
+  const matches = keyMatcher(selection, facts);
+  if (within.length === 0) return matches;
+  const matchers = within.map((held) => held.matcher(facts));
+  return (key, known) => (matchers.some((holds) => holds(key, known) === 'other') ? 'other' : matches(key, known));
+}
+
+async function factsOfBoth(before: OpenSnapshot, after: Side, projects: readonly string[]): Promise<FactsByProject> {
   const [old, now] = [await gatherFacts(projects, recordsOf(before)), await after.facts(projects)];
   const both = projects.map((project) => {
     const lists = [old.get(project), now.get(project)].flatMap((facts) =>
@@ -131,7 +146,7 @@ async function matcherOf(before: OpenSnapshot, after: Side, selection: Selection
     );
     return [project, mergeFacts(lists)] as const;
   });
-  return keyMatcher(selection, new Map(both));
+  return new Map(both);
 }
 
 /** Counts a key of the other side, once; null when it is the same, or was counted before. */

@@ -100,13 +100,16 @@ function selectionIn(id: string, { file, selection = '' }: Imported): string {
 }
 
 /** Null where it is not known, or no identity here opens it. */
-async function selectedIn(encryptor: Encryptor, { selected }: Imported): Promise<Selection | null> {
+export async function selectedIn(encryptor: Encryptor, { selected }: Imported): Promise<Selection | null> {
   const text = selected === undefined ? null : await opened(encryptor, selected);
   return text === null ? null : (JSON.parse(text) as Selection);
 }
 
 /** Null for everything. Throws `wrong-key` where no identity here opens what it was of: it would be taken for everything. */
-async function undoneScope(encryptor: Encryptor, undoes: NonNullable<Manifest['undoes']>): Promise<Scope | null> {
+export async function undoneScope(
+  encryptor: Encryptor,
+  undoes: NonNullable<Manifest['undoes']>,
+): Promise<Scope | null> {
   const { project, scope } = undoes;
   if (scope === undefined) {
     if (project === null) return null;

@@ -59,13 +59,26 @@ function Compared({ id, other, project }: { readonly id: string; readonly other:
   );
 }
 
-function Differences({ diff: { changes = [], counts, more = false } }: { readonly diff: DiffView }) {
+function Differences({ diff: { changes = [], counts, more = false, partial } }: { readonly diff: DiffView }) {
   const { projects } = useDesk();
   const differing = counts.filter(({ added, changed: other, removed }) => added + other + removed > 0);
   const same = counts.reduce((sum, one) => sum + one.same, 0);
-  if (differing.length === 0) return <p>Nothing differs: {counted(same, 'key')} are the same.</p>;
+  const parts = partial.map(({ holds, snapshot }) => (
+    <p class="meta" key={snapshot}>
+      Snapshot {snapshot} holds {holds}.
+    </p>
+  ));
+  if (differing.length === 0) {
+    return (
+      <>
+        {parts}
+        <p>Nothing differs: {counted(same, 'key')} are the same.</p>
+      </>
+    );
+  }
   return (
     <>
+      {parts}
       <Table
         caption="What came, went or changed since the snapshot"
         columns={['Family', 'Project', '#Added', '#Removed', '#Changed', '#Same']}

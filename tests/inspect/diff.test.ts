@@ -34,7 +34,7 @@ async function compare(
 ): Promise<{ changes: KeyChange[]; counts: DiffCount[] }> {
   const changes: KeyChange[] = [];
   const onChange = (change: KeyChange): void => void changes.push(change);
-  const counts = await diff(before, after, { selection, depth, now: () => bench.clock.now(), onChange });
+  const counts = await diff(before, after, { selection, within: [], depth, now: () => bench.clock.now(), onChange });
   return { changes, counts };
 }
 
@@ -47,6 +47,7 @@ it('goes by the clock of the live database where it tells what is over from what
   const wrong = { now: () => Date.now() + 2 * 86_400_000 };
   const counts = await diff(before, live(), {
     selection: SELECT_ALL,
+    within: [],
     depth: 'counts',
     now: await clockOf(bench.port, wrong),
     onChange: () => undefined,
@@ -188,6 +189,7 @@ describe('a snapshot compared', () => {
       const changes: KeyChange[] = [];
       const counts = await diff(before, side, {
         selection,
+        within: [],
         depth: 'keys',
         now: () => later,
         onChange: (change) => void changes.push(change),

@@ -126,6 +126,7 @@ function valueOf(key: string): object {
 const DIFF = {
   from: 'a',
   to: 'live',
+  partial: [],
   counts: [
     { project: 'cm3k8x2p40001l508acme', family: 'feedback', added: 3, removed: 60, expired: 0, changed: 4, same: 2343 },
   ],

@@ -1,6 +1,7 @@
 import { connect } from '../../app/connect.js';
 import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side } from '../../inspect/diff.js';
 import type { FieldChange } from '../../inspect/field-changes.js';
+import { heldIn, type Held } from '../../inspect/held.js';
 import { clockOf, liveSide } from '../../inspect/live.js';
 import type { Selection } from '../../soulcaster/selection.js';
 import { selectionWords } from '../../soulcaster/selection-words.js';
@@ -25,17 +26,19 @@ const LIVE = 'live';
 export async function diff(context: Context, first: string, second: string, options: DiffOptions): Promise<number> {
   const selection = selectionOf(options);
   const before = await openWanted(context, first, options);
-  const { now, side, words } = await sideOf(context, second, selection, options);
+  const { now, side, words, ...other } = await sideOf(context, second, selection, options);
+  const within = [await heldIn(before), other.held].filter((held) => held !== null);
   const out = lineOutput();
   const depth = options.values === true ? 'values' : options.keys === true ? 'keys' : 'counts';
   const onChange = (change: KeyChange): Promise<void> => emit(context, out, change);
-  const counts = await compare(before, side, { selection, depth, now, onChange });
+  const counts = await compare(before, side, { selection, within, depth, now, onChange });
   const from = before.manifest.id;
-  const document = { from, to: words, selection, counts };
+  const partial = within.map(({ snapshot, words: holds }) => ({ snapshot, holds }));
+  const document = { from, to: words, selection, partial, counts };
   if (depth === 'counts') context.document(document);
   else if (context.json) await out.write(JSON.stringify(document));
   await out.end();
-  context.print(view(from, words, selectionWords(selection), counts));
+  context.print(view(from, words, scopeOf(selection, within), counts));
   return 0;
 }
 
@@ -44,14 +47,21 @@ async function sideOf(
   wanted: string,
   selection: Selection,
   options: DiffOptions,
-): Promise<{ side: Side; words: string; now: () => number }> {
+): Promise<{ side: Side; words: string; held: Held | null; now: () => number }> {
   if (wanted === LIVE) {
     const { clock, redis } = connect(context.env, ['clock', 'redis'], { log: context.log });
-    return { side: liveSide(redis, context.interrupt), words: LIVE, now: await clockOf(redis, clock) };
+    return { side: liveSide(redis, context.interrupt), words: LIVE, held: null, now: await clockOf(redis, clock) };
   }
   const snapshot = await openWanted(context, wanted, { replica: options.replica });
   const { id, window } = snapshot.manifest;
-  return { side: snapshotSide(snapshot, selection), words: id, now: () => Date.parse(window.to) };
+  const held = await heldIn(snapshot);
+  return { side: snapshotSide(snapshot, selection), words: id, held, now: () => Date.parse(window.to) };
+}
+
+/** What was compared, in words. */
+function scopeOf(selection: Selection, within: readonly Held[]): string {
+  const holds = within.map(({ snapshot, words }) => `; ${snapshot} holds ${printable(words)}`);
+  return `${selectionWords(selection)}${holds.join('')}`;
 }
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;

@@ -1,0 +1,52 @@
+import { selectedIn, undoneScope } from '../restore/undo-scope.js';
+import { projectsOf } from '../restore/selected.js';
+import { classifyKey } from '../soulcaster/keys.js';
+import { keyMatcher, selectsAll, type FactsByProject, type KeyMatcher } from '../soulcaster/selection.js';
+import { listWords, selectionWords } from '../soulcaster/selection-words.js';
+import type { OpenSnapshot } from './open.js';
+
+/** What a snapshot of a part of a database can hold: that it lacks any other key says nothing of that key. */
+export interface Held {
+  /** Id of the snapshot. */
+  readonly snapshot: string;
+  /** What it holds, and that nothing else is compared. */
+  readonly words: string;
+  /** Projects whose facts `matcher` needs. */
+  readonly projects: readonly string[];
+  /** Keys that are not surely held are `other`. */
+  matcher(facts: FactsByProject): KeyMatcher;
+}
+
+/**
+ * Null for a snapshot of a whole database. What was selected for an export that was imported may not be known: then it is
+ * said, and every key matches.
+ */
+export async function heldIn({ encryptor, manifest }: OpenSnapshot): Promise<Held | null> {
+  const { id, imported, partial, undoes } = manifest;
+  if (partial === true && undoes !== undefined) {
+    const undone = await undoneScope(encryptor, undoes);
+    const projects = new Set(undone === null ? [] : projectsOf(undone));
+    const words = held(`keys of ${listWords('project', 'projects', [...projects])} and keys that name no project`);
+    const matcher = (): KeyMatcher => (key, known) => {
+      const { project } = known ?? classifyKey(key.toString('utf8'));
+      return project === null || projects.has(project) ? 'owned' : 'other';
+    };
+    return { snapshot: id, words, projects: [], matcher };
+  }
+  if (imported?.selection === undefined) return null;
+  const selected = await selectedIn(encryptor, imported);
+  if (selected === null || selectsAll(selected)) {
+    const words = 'a selection alone that is not known: a key that it lacks may be there';
+    return { snapshot: id, words, projects: [], matcher: () => () => 'owned' };
+  }
+  const matcher = (facts: FactsByProject): KeyMatcher => {
+    const matches = keyMatcher(selected, facts);
+    // Of users' lists an export has the selected projects alone.
+    return (key, known) => (matches(key, known) === 'owned' ? 'owned' : 'other');
+  };
+  return { snapshot: id, words: held(selectionWords(selected)), projects: selected.projects, matcher };
+}
+
+function held(what: string): string {
+  return `${what}, and no others are compared`;
+}
