@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { lock } from 'proper-lockfile';
+import { lockSync } from 'proper-lockfile';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import { makeFolder } from './disk.js';
@@ -34,19 +34,27 @@ export async function withNameLock<T>(
     });
   } finally {
     // A lock that is gone already is what releasing is after.
-    await release().catch(() => undefined);
+    quietly(release);
   }
 }
 
-async function acquire(path: string, clock: Clock, onCompromised: () => void): Promise<() => Promise<void>> {
+async function acquire(path: string, clock: Clock, onCompromised: () => void): Promise<() => void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await lock(path, { lockfilePath: path, realpath: false, stale: STALE_MS, onCompromised });
+      return lockSync(path, { lockfilePath: path, realpath: false, stale: STALE_MS, onCompromised });
     } catch (error) {
       if (errnoOf(error) !== 'ELOCKED') throw error;
       if (attempt >= TRIES) throw lockTrouble(path, 'is held by another process');
       await clock.sleep(5 + Math.random() * 40);
     }
+  }
+}
+
+function quietly(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // See where it is called.
   }
 }
 

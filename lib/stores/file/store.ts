@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, stat, lstat, readdir } from 'node:fs/promises';
+import { lstatSync, readdirSync, readFileSync, renameSync, statSync, type Dirent } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Dirent } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../../ports/store.js';
 import { systemClock } from '../../services/clock.js';
-import { disk } from './disk.js';
+import { disk, SMALL_BYTES } from './disk.js';
 import { errnoOf, fileError, withFileErrors } from './errors.js';
 import { withNameLock } from './lock.js';
 import { checkFolder, checkName, checkPrefix, largestObject, NOT_READ, isObjectName } from '../names.js';
@@ -14,6 +15,7 @@ import { checkFolder, checkName, checkPrefix, largestObject, NOT_READ, isObjectN
 /** `@` is not in the alphabet of names, so this folder can never hide an object nor be listed as one. */
 const WORKSHOP = '@work';
 const CREATE_TRIES = 20;
+const LISTED_PER_TURN = 1_000;
 /** A folder of that name is no object, and neither is anything below an object. */
 const NOT_THERE = ['ENOENT', 'ENOTDIR', 'EISDIR'];
 
@@ -64,7 +66,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
       if (!current.body.equals(body)) {
         if (current.etag !== etag) return null;
         confirm();
-        await rename(temporary, path);
+        renameSync(temporary, path);
       }
       await files.sync(path);
       return etagOf(body);
@@ -124,9 +126,9 @@ async function* withIterationErrors<T>(root: string, items: AsyncIterable<T>): A
 
 async function readUnless(absent: readonly string[], path: string): Promise<StoredBody | null> {
   try {
-    const { size, mtimeMs } = await stat(path);
+    const { size, mtimeMs } = statSync(path);
     if (size > largestObject(path)) return { body: NOT_READ, etag: `not-read-${size}-${mtimeMs}` };
-    const body = await readFile(path);
+    const body = size <= SMALL_BYTES ? readFileSync(path) : await readFile(path);
     return { body, etag: etagOf(body) };
   } catch (error) {
     if (absent.includes(errnoOf(error))) return null;
@@ -141,12 +143,17 @@ function etagOf(body: Uint8Array): string {
 /** The objects under `root` whose names start with `prefix`, in byte order of their full names. */
 async function* walkObjects(root: string, prefix: string): AsyncGenerator<StoredObject> {
   const cut = prefix.lastIndexOf('/') + 1;
-  yield* walkFolder(root, prefix.slice(0, cut), prefix.slice(cut));
+  let listed = 0;
+  for await (const object of walkFolder(root, prefix.slice(0, cut), prefix.slice(cut))) {
+    yield object;
+    // Nothing else waits for the disk here: a long list must not keep a lease from being renewed.
+    if (++listed % LISTED_PER_TURN === 0) await setImmediate();
+  }
 }
 
 /** The folders right under `prefix` that hold an object at any depth, ascending. */
 async function* walkFolders(root: string, prefix: string): AsyncGenerator<string> {
-  const folders = (await entriesOf(join(root, prefix))).filter((entry) => entry.isDirectory());
+  const folders = entriesOf(join(root, prefix)).filter((entry) => entry.isDirectory());
   for (const name of folders.map((entry) => entry.name).sort(byteOrder)) {
     const first = await walkFolder(root, `${prefix}${name}/`, '').next();
     if (first.done !== true) yield name;
@@ -154,7 +161,7 @@ async function* walkFolders(root: string, prefix: string): AsyncGenerator<string
 }
 
 async function* walkFolder(root: string, at: string, start: string): AsyncGenerator<StoredObject> {
-  const entries = (await entriesOf(join(root, at))).filter((entry) => entry.name.startsWith(start));
+  const entries = entriesOf(join(root, at)).filter((entry) => entry.name.startsWith(start));
   // "a-b" sorts before "a/x" but after "a": a folder takes its place with its slash.
   entries.sort((a, b) => byteOrder(sortKey(a), sortKey(b)));
   for (const entry of entries) {
@@ -162,19 +169,19 @@ async function* walkFolder(root: string, at: string, start: string): AsyncGenera
     if (entry.isDirectory()) {
       yield* walkFolder(root, `${name}/`, '');
     } else {
-      const object = await describe(root, name);
+      const object = describe(root, name);
       if (object !== null) yield object;
     }
   }
 }
 
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  const entries = await unlessGone(readdir(folder, { withFileTypes: true }));
+function entriesOf(folder: string): Dirent[] {
+  const entries = unlessGone(() => readdirSync(folder, { withFileTypes: true }));
   return (entries ?? []).filter((entry) => isObjectName(entry.name) && (entry.isDirectory() || entry.isFile()));
 }
 
-async function describe(root: string, name: string): Promise<StoredObject | null> {
-  const stats = await unlessGone(lstat(join(root, name), { bigint: true }));
+function describe(root: string, name: string): StoredObject | null {
+  const stats = unlessGone(() => lstatSync(join(root, name), { bigint: true }));
   if (stats === null) return null;
   // Who may write the folder may set the time of a file, but not when its node was last changed.
   const version = `${stats.ino}-${stats.ctimeNs}`;
@@ -182,11 +189,13 @@ async function describe(root: string, name: string): Promise<StoredObject | null
 }
 
 /** Null for what another process removed while we were looking. */
-async function unlessGone<T>(look: Promise<T>): Promise<T | null> {
-  return look.catch((error: unknown) => {
+function unlessGone<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
     throw error;
-  });
+  }
 }
 
 function sortKey(entry: Dirent): string {
