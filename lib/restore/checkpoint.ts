@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
-import type { RunFailure } from '../runs/model.js';
+import { jsonSchema, type RunFailure } from '../runs/model.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
 import { abilitiesSchema } from './abilities.js';
@@ -54,7 +54,7 @@ const restoreCheckpointSchema = z.object({
   abilities: abilitiesSchema.nullable().default(null),
   plan: planSchema.nullable(),
   /** Checkpoint of the snapshot that is taken first, from before the plan on; null before, after, and where none is begun yet. */
-  safety: z.json(),
+  safety: jsonSchema,
   /** Id of the snapshot that undoes this restore, of an empty target as well; `skipped`: told not to take one. */
   undo: z.string().nullable(),
   /** Why the first store, which guards the database, could not be marked; null when it was, or need not be. */

@@ -17,7 +17,8 @@ export interface Progress {
 /** No count of ours comes near: one that is larger was not written by us, and the next one after it would be no exact number. */
 export const MOST_FENCE = 2 ** 52;
 
-const json: z.ZodType<Json> = z.json();
+/** What was parsed from JSON text can be nothing else: to go through it again, value by value, is most of what the check of a record takes. */
+export const jsonSchema = z.custom<Json>((value) => value !== undefined);
 
 /** `runs/{id}/run.json`: everything a later attempt, or a person, needs to know of a run. */
 export const runRecordSchema = z.object({
@@ -58,16 +59,16 @@ export const runRecordSchema = z.object({
   fence: z.number().int().nonnegative().max(MOST_FENCE),
   /** Fencing number of the claim that the run was started with; null in records of older versions. */
   firstFence: z.number().int().nonnegative().max(MOST_FENCE).nullable().default(null),
-  input: json,
+  input: jsonSchema,
   /** The checkpoint: what the kind of run needs to go on. Null when it is over: it may hold names of keys. */
-  checkpoint: json,
+  checkpoint: jsonSchema,
   progress: z.object({
     done: z.number(),
     total: z.number().nullable(),
     unit: z.enum(['keys', 'parts', 'items']),
     bytes: z.number(),
   }),
-  result: json,
+  result: jsonSchema,
   error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
   /** Who or what asked for it; null where that was not written down. */
   trigger: z.string().nullable().default(null),
