@@ -47,11 +47,10 @@ export function SignIn({ refusal, onAccepted }: Props) {
         <p>
           <strong>{location.host}</strong>
         </p>
-        {deployment !== null && (
-          <p>
-            <Badge tone={STATES[deployment.state][0]}>{STATES[deployment.state][1]}</Badge>
-          </p>
-        )}
+        {/* Its place is kept until it is known: what moves under a pointer is not clicked. */}
+        <p class="state">
+          {deployment !== null && <Badge tone={STATES[deployment.state][0]}>{STATES[deployment.state][1]}</Badge>}
+        </p>
         <TokenForm refusal={refusal} onAccepted={onAccepted} />
         <p class="hint">
           <a href="/assets/runbook.html">Runbook</a>: what to do when data is lost, and without this page.

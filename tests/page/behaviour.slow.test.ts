@@ -165,6 +165,21 @@ describe('what the page does', () => {
       await headline('Not known');
     });
 
+    it('keeps the form to sign in where it is when the state of the deployment comes in', async () => {
+      let answer = (): void => undefined;
+      const asked = new Promise<void>((resolve) => (answer = resolve));
+      await page.route('**/api/status', async (route) => {
+        await asked;
+        await route.fulfill({ json: { state: 'ok', at: NOW, label: 'production' } });
+      });
+      await page.goto(host.url);
+      const button = page.getByRole('button', { name: 'Sign in' });
+      const before = await button.boundingBox();
+      answer();
+      await page.getByText('all four answers are ok').waitFor();
+      expect(await button.boundingBox()).toEqual(before);
+    });
+
     it('asks for a token that is taken when the one before is not any more, and keeps what was typed', async () => {
       await open(RESTORE);
       await page.getByLabel('Some keys').check();
