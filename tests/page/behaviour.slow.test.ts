@@ -166,16 +166,13 @@ describe('what the page does', () => {
     });
 
     it('keeps the form to sign in where it is when the state of the deployment comes in', async () => {
-      let answer = (): void => undefined;
-      const asked = new Promise<void>((resolve) => (answer = resolve));
+      const button = page.getByRole('button', { name: 'Sign in' });
+      let before: unknown = null;
       await page.route('**/api/status', async (route) => {
-        await asked;
+        before = await button.boundingBox();
         await route.fulfill({ json: { state: 'ok', at: NOW, label: 'production' } });
       });
       await page.goto(host.url);
-      const button = page.getByRole('button', { name: 'Sign in' });
-      const before = await button.boundingBox();
-      answer();
       await page.getByText('all four answers are ok').waitFor();
       expect(await button.boundingBox()).toEqual(before);
     });
