@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 
 const SLOW = '**/*.slow.test.ts';
+const isSlow = process.env.TESTS === 'slow';
 const isSlowNamed = process.argv.some((word) => word.includes('.slow.test'));
 
 /** `npm test` leaves out what is slow by nature, unless its file is named; `npm run test:slow` runs nothing else. */
 function suites() {
-  if (process.env.TESTS === 'slow') return [SLOW];
+  if (isSlow) return [SLOW];
   return isSlowNamed ? ['**/*.test.ts'] : ['**/*.test.ts', `!${SLOW}`];
 }
 
@@ -34,8 +35,8 @@ export default {
   testTimeout: 1_800_000,
   // A worker is renewed after each suite, which leaves memory and hooks of promises behind that make the later ones slow.
   workerIdleMemoryLimit: '1MB',
-  // Much of a test's time is waiting for servers and queues: half as many workers again as there are cores.
-  maxWorkers: Math.ceil(1.5 * availableParallelism()),
+  // Much of a test's time is waiting for servers and queues, most of it in the slow ones.
+  maxWorkers: Math.ceil((isSlow ? 2 : 1.5) * availableParallelism()),
   testSequencer: '<rootDir>/tests/support/slowest-first.js',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };
