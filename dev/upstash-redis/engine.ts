@@ -70,6 +70,9 @@ function runAll(connection: Redis, commands: readonly EngineCommand[]): Promise<
     const replies = new Array<RawReply>(commands.length).fill(null);
     let open = commands.length;
     if (open === 0) resolve(replies);
+    // One write for all of them: a system call each would cost more than the commands.
+    const { stream } = connection as Partial<Pick<Redis, 'stream'>>;
+    stream?.cork();
     commands.forEach(({ name, args }, index) => {
       const settle = (error: Error | null | undefined, reply: unknown): void => {
         replies[index] = error ?? (reply as RawReply);
@@ -78,6 +81,7 @@ function runAll(connection: Redis, commands: readonly EngineCommand[]): Promise<
       // ioredis flattens and rewrites arguments of commands in lower case; those in capitals go as they are.
       void connection.sendCommand(new Command(name, [...args], { replyEncoding: null }, settle));
     });
+    stream?.uncork();
   });
 }
 
