@@ -16,7 +16,7 @@ import type { Comparison } from './compare/index.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
 import type { RestoreInput } from './model.js';
 import { enter } from './phases.js';
-import { possibleMatcher, projectsOf } from './selected.js';
+import { listMode, possibleMatcher, projectsOf } from './selected.js';
 
 const PREFIX = 'safety-';
 
@@ -58,15 +58,33 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
 
 /**
  * The checkpoint of the safety snapshot before the plan is made, whose tasks save what they read (`foundSaver`). Null where
- * nothing is saved, and for an empty target.
+ * nothing is saved, and for an empty target. Throws `wrong-key` where the proof of lists would not be able to read it.
  */
 export async function beginSafety(
   ports: RestorePorts,
-  { dryRun, safety, target }: RestoreInput,
+  input: RestoreInput,
   { targetEmpty }: Pick<RestoreCheckpoint, 'targetEmpty'>,
 ): Promise<SnapshotCheckpoint | null> {
-  if (dryRun || !safety || targetEmpty) return null;
-  return beginSnapshot({ ...ports, redis: ports.redisOf(target) }, firstCheckpoint());
+  if (input.dryRun || !input.safety || targetEmpty) return null;
+  if (listMode(input) !== 'replace') await demandReadable(ports);
+  return beginSnapshot({ ...ports, redis: ports.redisOf(input.target) }, firstCheckpoint());
+}
+
+/** That no list loses a member is proven by the safety snapshot: an identity that does not open it would be found after the last write. */
+async function demandReadable({ encryptor }: Pick<RestorePorts, 'encryptor'>): Promise<void> {
+  try {
+    await encryptor.open(await encryptor.encrypt(Buffer.from('probe')), encryptor.suffix);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'wrong-key') throw error;
+    throw new AppError(
+      'wrong-key',
+      'What is in the target now would be saved encrypted, and no identity here opens it: that no list lost a member could not be proven. Nothing was written',
+      {
+        hint: `Set BACKUP_AGE_IDENTITY to the identity of one of BACKUP_AGE_RECIPIENTS, or ${WITHOUT}`,
+        cause: error,
+      },
+    );
+  }
 }
 
 /** What one task of the plan has saved. A type, not an interface: it is stored as JSON. */

@@ -110,6 +110,29 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
+  it('is not begun where the proof of lists could not read what is saved first', async () => {
+    const { recipients } = encryptor;
+    const other = ageSealer({ recipients, identity: await generateX25519Identity() });
+    const plain = (await bench.snapshot()).id;
+    await bench.database.redis.zadd(`feedback:created:${PROJECT}`, 2, 'secretitem1');
+    const before = await bench.dump();
+    const item = { items: [{ project: PROJECT, id: 'secretitem5' }] };
+    for (const blind of [ageSealer({ recipients, identity: null }), other]) {
+      for (const ask of [{ mode: 'merge' }, { mode: 'missing' }, { scope: item }] as const) {
+        const run = await bench.restore(plain, ask, { encryptor: blind });
+        expect(run).toMatchObject({ state: 'failed', error: { code: 'wrong-key' } });
+        expect(run.error?.message).toContain('Nothing was written');
+        expect(changes(before, await bench.dump())).toEqual([]);
+      }
+      expect(await bench.restore(plain, { mode: 'merge', dryRun: true }, { encryptor: blind })).toMatchObject({
+        state: 'succeeded',
+      });
+    }
+    const blind = ageSealer({ recipients, identity: null });
+    for (const ask of [{ mode: 'replace' }, { mode: 'merge', safety: false }] as const)
+      expect(await bench.restore(plain, ask, { encryptor: blind })).toMatchObject({ state: 'succeeded' });
+  });
+
   it('leaves no name behind a dry run', async () => {
     const run = await bench.restore(snapshot, { scope: { project: PROJECT }, dryRun: true }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { remove: 1 } } } });
