@@ -39,6 +39,8 @@ const openWalk = z.object({
   named: z.number().int(),
   /** The object that holds which names it has seen up to the cursor; null before the first is stored. */
   seenIn: z.string().nullable(),
+  /** Of the names that are left out, those of keys with an expiry; null where they are not asked. */
+  expiring: z.number().int().nullable().default(null),
 });
 
 /** What is known of the names of the database beyond the cursor. See docs/format.md, "Whether all keys are there". */

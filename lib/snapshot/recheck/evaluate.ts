@@ -10,7 +10,10 @@ interface WalkFigures {
   readonly found: number;
   /** Whether no pass over the names came before: then what was found had been there, and says nothing of keys that come and go. */
   readonly isFirstPass: boolean;
-  /** Names that were seen of keys which are not saved: those of them that expire are no keys whose time was over. */
+  /**
+   * Keys which are not saved and may expire, so that they are no keys whose time was over: all that were seen, or where they were
+   * asked those with an expiry.
+   */
   readonly leftOut: number;
   /** Keys that were saved and that the walk did not see: deleted, expired, or missed. */
   readonly unseen: number;

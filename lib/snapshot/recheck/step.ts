@@ -23,7 +23,7 @@ export async function recheckStep(
 ): Promise<StepOutcome> {
   let state = parseCheckpoint(attempt.run.checkpoint);
   for (;;) {
-    if (state.names.walk === null) state = await beginWalk(ports, state);
+    if (state.names.walk === null) state = await beginWalk(ports, settings, state);
     const walk = await openWalk(ports, settings, attempt, state);
     const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: state.parts.length });
     state = await new ScanWork(ports, settings, attempt, sink, state, walk.source).run();
@@ -40,10 +40,17 @@ export async function recheckStep(
 }
 
 /** What could not be read, and what no record can hold, is looked at afresh by each walk, which names it again. */
-async function beginWalk(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
+async function beginWalk(
+  ports: ScanPorts,
+  { only }: SnapshotSettings,
+  state: SnapshotCheckpoint,
+): Promise<SnapshotCheckpoint> {
   const before = ports.redis.usage();
   const mark = await markServer(ports.redis);
   const none = { count: 0, keys: [] };
+  const { expiring, unexplained } = state.names;
+  // That takes a command for each key which is left out, so only where it may explain what the walk before could not.
+  const asks = only !== undefined && unexplained > 0 && (mark.expires ?? 0) - expiring >= unexplained;
   return {
     ...state,
     cursor: '0',
@@ -52,7 +59,7 @@ async function beginWalk(ports: ScanPorts, state: SnapshotCheckpoint): Promise<S
     names: {
       ...state.names,
       types: {},
-      walk: { mark, fromPart: state.parts.length, found: 0, named: 0, seenIn: null },
+      walk: { mark, fromPart: state.parts.length, found: 0, named: 0, seenIn: null, expiring: asks ? 0 : null },
     },
   };
 }
@@ -88,7 +95,7 @@ async function endWalk(
     seen: seen.size,
     found: names.walk.found,
     isFirstPass,
-    leftOut: only === undefined ? 0 : Math.max(0, seen.others.size - names.walk.found),
+    leftOut: only === undefined ? 0 : (names.walk.expiring ?? Math.max(0, seen.others.size - names.walk.found)),
     unseen: unseen.length,
     returned: missedBefore.size - stillUnseen,
     expiring: names.expiring,

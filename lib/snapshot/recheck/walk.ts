@@ -1,5 +1,6 @@
 import { pMapIterable } from 'p-map';
 import type { RedisPort } from '../../ports/redis.js';
+import { pipelineInHalves } from '../../redis/halving.js';
 import type { Attempt } from '../../runs/model.js';
 import type { SnapshotCheckpoint } from '../checkpoint.js';
 import { savedKeys } from '../duplicates.js';
@@ -17,6 +18,8 @@ const SAVE_EVERY = 200_000;
 interface NamedPage extends LoadedPage {
   /** Distinct from `keys`: all that SCAN named, saved or not. */
   readonly names: readonly Buffer[];
+  /** Of the names that are left out, those of keys with an expiry, where they are asked for. */
+  readonly expiring: readonly Buffer[];
 }
 
 /** One walk over the names, open at the checkpoint's cursor. */
@@ -81,11 +84,13 @@ function namedPages(
   sizes: PageSizes,
 ): AsyncIterable<NamedPage> {
   const fieldExpiry = state.fieldExpiry === 'read';
+  const { inFlight, only } = settings;
+  const asks = typeof state.names.walk?.expiring === 'number';
   const load = async ({ page, names }: Chunk): Promise<NamedPage> => {
     const loaded = page.keys.length === 0 ? { ...page, outcomes: [] } : await loadPage(redis, page, fieldExpiry);
-    return { ...loaded, names };
+    const leftOut = asks && only !== undefined ? names.filter((name) => !only(name)) : [];
+    return { ...loaded, names, expiring: await withExpiry(redis, leftOut) };
   };
-  const { inFlight, only } = settings;
   const chunks = chunksOf(scanNames(redis, cursor), cursor, seen, sizes, only);
   return pMapIterable(chunks, load, { concurrency: inFlight, backpressure: inFlight * 2 });
 }
@@ -122,11 +127,27 @@ async function* chunksOf(
   }
 }
 
+/** Those of the keys that have an expiry. */
+async function withExpiry(redis: RedisPort, keys: readonly Buffer[]): Promise<Buffer[]> {
+  if (keys.length === 0) return [];
+  const replies = await pipelineInHalves(
+    redis,
+    keys.map((key) => ['PEXPIRETIME', key] as const),
+  );
+  return keys.filter((_, at) => {
+    const reply = replies[at];
+    // What is not told may have one: then it excuses nothing.
+    return reply === undefined || 'error' in reply || (reply.value !== -1 && reply.value !== -2);
+  });
+}
+
 function consumed(state: SnapshotCheckpoint, page: NamedPage, seen: SeenNames): SnapshotCheckpoint {
   const { walk } = state.names;
   if (walk === null) return state;
+  const expiring = page.expiring.filter((name) => !seen.isKnown(name)).length + (walk.expiring ?? 0);
   for (const name of page.names) seen.add(name);
   const found = page.outcomes.filter(({ kind }) => kind !== 'gone' && kind !== 'failed').length;
-  const next = { ...walk, found: walk.found + found, named: walk.named + page.names.length };
+  const counted = walk.expiring === null ? {} : { expiring };
+  const next = { ...walk, ...counted, found: walk.found + found, named: walk.named + page.names.length };
   return { ...state, names: { ...state.names, walk: next } };
 }
