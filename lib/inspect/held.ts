@@ -9,7 +9,6 @@ import type { OpenSnapshot } from './open.js';
 export interface Held {
   /** Id of the snapshot. */
   readonly snapshot: string;
-  /** What it holds, and that nothing else is compared. */
   readonly words: string;
   /** Projects whose facts `matcher` needs. */
   readonly projects: readonly string[];
@@ -26,7 +25,7 @@ export async function heldIn({ encryptor, manifest }: OpenSnapshot): Promise<Hel
   if (partial === true && undoes !== undefined) {
     const undone = await undoneScope(encryptor, undoes);
     const projects = new Set(undone === null ? [] : projectsOf(undone));
-    const words = held(`keys of ${listWords('project', 'projects', [...projects])} and keys that name no project`);
+    const words = `keys of ${listWords('project', 'projects', [...projects])} and keys that name no project`;
     const matcher = (): KeyMatcher => (key, known) => {
       const { project } = known ?? classifyKey(key.toString('utf8'));
       return project === null || projects.has(project) ? 'owned' : 'other';
@@ -44,9 +43,5 @@ export async function heldIn({ encryptor, manifest }: OpenSnapshot): Promise<Hel
     // Of users' lists an export has the selected projects alone.
     return (key, known) => (matches(key, known) === 'owned' ? 'owned' : 'other');
   };
-  return { snapshot: id, words: held(selectionWords(selected)), projects: selected.projects, matcher };
-}
-
-function held(what: string): string {
-  return `${what}, and no others are compared`;
+  return { snapshot: id, words: selectionWords(selected), projects: selected.projects, matcher };
 }

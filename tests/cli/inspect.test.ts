@@ -109,6 +109,21 @@ describe('looking into a snapshot', () => {
     const same = await cli(['diff', 'latest', 'newest'], env);
     expect(same.stdout).toContain('hold the same (everything)');
   });
+
+  it('says which part of a database it is that a restore of a project saved', async () => {
+    const { json } = await cliJson(
+      ['restore', 'latest', '--project', project, '--yes', '--local', '--no-reindex'],
+      env,
+    );
+    const saved = String(json['undo']);
+    const part = `keys of project ${project} and keys that name no project`;
+    const none = await cli(['ls', saved, '--project', 'p'], env);
+    expect([none.code, none.stdout]).toEqual([0, '']);
+    expect(none.stderr).toContain(`${saved} holds a part of a database: ${part}`);
+    const diff = await cli(['diff', saved, 'live'], env);
+    expect(diff.stdout).toContain(`${saved} holds ${part}`);
+    expect(rowOf(diff.stdout, 'p')).toEqual([]);
+  });
 });
 
 describe('a standard output that takes no more', () => {

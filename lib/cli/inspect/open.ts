@@ -1,9 +1,11 @@
 import { connect } from '../../app/connect.js';
 import { protectedDatabase } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
+import { heldIn } from '../../inspect/held.js';
 import { openSnapshot, type InspectPorts, type OpenSnapshot } from '../../inspect/open.js';
 import { parseSelection, type Selection } from '../../soulcaster/selection.js';
 import type { Context } from '../context.js';
+import { printable } from '../output/format.js';
 import { storeEnvironment } from '../store-choice.js';
 import { notePassedOver } from '../trust.js';
 
@@ -39,6 +41,8 @@ export async function openWanted(context: Context, wanted: string, options: Insp
       `warning: snapshot ${id} was found damaged when it was last verified; parts that are altered are not read`,
     );
   }
+  const held = await heldIn(snapshot);
+  if (held !== null) context.note(`${id} holds a part of a database: ${printable(held.words)}`);
   if (keyIndex === undefined && context.env['DEBUG'] === '1') context.note(`${id} has no index of its keys`);
   return snapshot;
 }
