@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ObjectStore } from '../../lib/ports/store.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { fileStore } from '../../lib/stores/file/store.js';
 import { collect } from '../contracts/object-store-listings.js';
@@ -115,4 +116,17 @@ it('is told which folder is in the place of an object that is to be written', as
     message: expect.stringContaining(path) as unknown,
     hint: expect.stringContaining(`mv '${path}' /tmp`) as unknown,
   });
+});
+
+it.each<[string, (store: ObjectStore) => Promise<unknown>]>([
+  ['read', (store) => store.read('none')],
+  ['list', (store) => collect(store.list('none/'))],
+  ['folders', (store) => collect(store.folders('none/'))],
+  ['remove', (store) => store.remove('none')],
+])('lets others have their turn, however often it is asked: %s', async (_, ask) => {
+  const store = fileStore({ folder });
+  let turns = 0;
+  setImmediate(() => (turns += 1));
+  for (let asked = 0; asked < 3; asked++) await ask(store);
+  expect(turns).toBe(1);
 });

@@ -78,9 +78,9 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
     return join(root, name);
   };
   return {
-    read: (name) => withFileErrors(root, () => readUnless(NOT_THERE, pathOf(name))),
+    read: (name) => inTurn(root, () => readUnless(NOT_THERE, pathOf(name))),
     create: (name, body) =>
-      withFileErrors(root, async () => {
+      inTurn(root, async () => {
         const path = pathOf(name);
         return files
           .withTemporary(body, (temporary) => createFrom(temporary, path, body))
@@ -89,12 +89,12 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
           });
       }),
     swap: (name, body, etag) =>
-      withFileErrors(root, async () => {
+      inTurn(root, async () => {
         const path = pathOf(name);
         return files.withTemporary(body, (temporary) => swapFrom(temporary, path, name, body, etag));
       }),
     remove: (name) =>
-      withFileErrors(root, async () => {
+      inTurn(root, async () => {
         const path = pathOf(name);
         await withNameLock(locks, name, clock, () => files.removeFile(path));
       }),
@@ -116,8 +116,15 @@ function folderInTheWay(path: string): AppError {
   });
 }
 
+/** Lets all else that waits have its turn first: most of the work below waits for nothing. */
+async function inTurn<T>(root: string, work: () => Promise<T>): Promise<T> {
+  await setImmediate();
+  return withFileErrors(root, work);
+}
+
 async function* withIterationErrors<T>(root: string, items: AsyncIterable<T>): AsyncGenerator<T> {
   try {
+    await setImmediate();
     yield* items;
   } catch (error) {
     throw fileError(root, error);
