@@ -1,3 +1,4 @@
+import type { PageSizes } from '../../snapshot/scan/page-sizes.js';
 import type { TargetRecord } from '../model.js';
 import { contentBuilder, type Content, type FieldRule } from './content.js';
 import { stopIfAborted } from './refusal.js';
@@ -16,28 +17,34 @@ export interface Candidate {
 const LEAVING_MS = 60 * 60 * 1000;
 
 /** What one reply should come to, so that few batches are cut in two. */
-const BATCH_BYTES = 256 * 1024;
+export const BATCH_BYTES = 256 * 1024;
 const BATCH_KEYS = 500;
 
-/** Puts records together into batches that are read with one request each; a big one stands alone. */
+/**
+ * Puts records together into batches that are read with one request each; a big one stands alone. What stands in the database may
+ * be much larger than the records: `shareOf` says which share of a batch a key takes by what was read of late.
+ */
 export async function* gather(
   records: AsyncIterable<TargetRecord>,
   options: Pick<CompareOptions, 'fieldExpiry' | 'signal' | 'now'>,
+  { shareOf }: Pick<PageSizes, 'shareOf'>,
 ): AsyncGenerator<readonly Candidate[]> {
   let batch: Candidate[] = [];
   let bytes = 0;
+  let live = 0;
   for await (const record of records) {
     if (record.rest !== null && batch.length > 0) {
       // What is gathered is read from the database meanwhile.
       yield batch;
-      [batch, bytes] = [[], 0];
+      [batch, bytes, live] = [[], 0, 0];
     }
     const rule = { fieldExpiry: options.fieldExpiry, horizon: options.now() + LEAVING_MS };
     batch.push({ record, big: await drain(record, rule, options.signal), rule });
     bytes += sizeOf(record);
-    if (record.rest === null && bytes < BATCH_BYTES && batch.length < BATCH_KEYS) continue;
+    live += shareOf(record.first.t);
+    if (record.rest === null && bytes < BATCH_BYTES && live < 1 && batch.length < BATCH_KEYS) continue;
     yield batch;
-    [batch, bytes] = [[], 0];
+    [batch, bytes, live] = [[], 0, 0];
   }
   if (batch.length > 0) yield batch;
 }

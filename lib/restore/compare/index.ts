@@ -1,14 +1,15 @@
 import pMap, { pMapIterable } from 'p-map';
-import type { RedisPort } from '../../ports/redis.js';
+import { isSentJson, type RedisPort, type WireValue } from '../../ports/redis.js';
 import type { TargetRecord } from '../model.js';
-import { gather, type Candidate } from './gather.js';
+import { BATCH_BYTES, gather, type Candidate } from './gather.js';
 import type { CompareOptions, Comparison, Difference } from './types.js';
 import { pipelineInHalves } from '../../redis/halving.js';
 import { parseExpiry, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
 import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
 import { readValues } from '../../snapshot/read/field-expiry.js';
-import { isRecordType, keyOf } from '../../snapshot/record.js';
-import { asBuffer } from '../../snapshot/sent-value.js';
+import { isRecordType, keyOf, type RecordType } from '../../snapshot/record.js';
+import { asBuffer, isSent } from '../../snapshot/sent-value.js';
+import { pageSizes, type PageSizes } from '../../snapshot/scan/page-sizes.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import { contentBuilder, differenceOf, isOver, type Content, type FieldRule } from './content.js';
 import { readLive, type LiveState } from './read-live.js';
@@ -33,18 +34,26 @@ export async function* compareRecords(
   options: CompareOptions,
 ): AsyncGenerator<Comparison> {
   const { inFlight } = options;
-  const examined = pMapIterable(gather(records, options), (batch) => examine(redis, batch, options), {
+  const sizes = pageSizes(BATCH_BYTES, BATCH_BYTES / FIRST_BATCH);
+  const examined = pMapIterable(gather(records, options, sizes), (batch) => examine(redis, batch, options, sizes), {
     concurrency: inFlight,
     backpressure: inFlight * 2,
   });
   for await (const comparisons of examined) yield* comparisons;
 }
 
+/** Keys of a batch before anything was read: how large the values are there is not known. */
+const FIRST_BATCH = 100;
 /** Keys of one batch that are followed up at a time: streams, big ones, and those of another type. */
 const KEYS_AT_A_TIME = 4;
 
 /** Compares the records of one batch with what stands in the database, in the same order. */
-async function examine(redis: RedisPort, batch: readonly Candidate[], options: CompareOptions): Promise<Comparison[]> {
+async function examine(
+  redis: RedisPort,
+  batch: readonly Candidate[],
+  options: CompareOptions,
+  sizes: PageSizes,
+): Promise<Comparison[]> {
   stopIfAborted(options.signal);
   const ordinary = batch.filter(isOrdinary);
   const expired = batch.filter(({ record }) => record.expired);
@@ -55,6 +64,7 @@ async function examine(redis: RedisPort, batch: readonly Candidate[], options: C
       expired.map(({ record }) => record),
     ),
   ]);
+  for (const [at, outcome] of outcomes.entries()) noteSize(sizes, ordinary[at]?.record.first.t ?? 'string', outcome);
   const read = new Map(ordinary.map((candidate, at) => [candidate, outcomes[at]]));
   const stands = new Map(expired.map((candidate, at) => [candidate, standings[at]]));
   const compare = async (candidate: Candidate): Promise<Comparison> => {
@@ -63,6 +73,19 @@ async function examine(redis: RedisPort, batch: readonly Candidate[], options: C
     return compareOne(redis, candidate, read.get(candidate) ?? BIG, options);
   };
   return pMap(batch, compare, { concurrency: KEYS_AT_A_TIME });
+}
+
+function noteSize(sizes: PageSizes, type: RecordType, outcome: ReadOutcome): void {
+  if (outcome.kind === 'big') sizes.noteWire(type, BATCH_BYTES);
+  else if (outcome.kind === 'gone') sizes.noteWire(type, 0);
+  else if (outcome.kind === 'line' && isSent(outcome.line)) sizes.noteWire(type, bytesOf(outcome.line.sent));
+}
+
+/** About what a value took on the wire. */
+function bytesOf(value: WireValue): number {
+  if (isSentJson(value)) return value.to - value.from;
+  if (Buffer.isBuffer(value)) return (value.length * 4) / 3;
+  return Array.isArray(value) ? value.reduce<number>((sum, item: WireValue) => sum + bytesOf(item), 0) : 0;
 }
 
 /** A key whose record is over: what `type` stands under it, null for nothing. */

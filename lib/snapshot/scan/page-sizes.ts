@@ -27,6 +27,8 @@ export interface PageSizes {
   readonly shareOf: (type: RecordType) => number;
   /** Notes the bytes of a line that was written. */
   note(type: RecordType, lineBytes: number): void;
+  /** Notes the bytes of a value as it came. */
+  noteWire(type: RecordType, bytes: number): void;
 }
 
 /** `bytesPerKey`: what is assumed at first. */
@@ -37,6 +39,10 @@ export function pageSizes(pageBytes: number, bytesPerKey: number): PageSizes {
   const others = mean(bytesPerKey, REMEMBERED);
   const fitting = (bytes: number, most: number): number =>
     Math.min(most, Math.max(MIN_PAGE, pageBytes / Math.max(bytes, 1)));
+  const noteWire = (type: RecordType, bytes: number): void => {
+    all.add(bytes);
+    (type === 'string' ? strings : others).add(bytes);
+  };
   return {
     get bytesPerKey() {
       return all.value;
@@ -45,11 +51,8 @@ export function pageSizes(pageBytes: number, bytesPerKey: number): PageSizes {
     // Strings share an MGET, so that each takes the command for its expiry alone.
     shareOf: (type) =>
       1 / (type === 'string' ? fitting(strings.value, MAX_COMMANDS) : fitting(others.value, MAX_COMMANDS / 2)),
-    note(type, lineBytes) {
-      const bytes = lineBytes * WIRE_FACTOR;
-      all.add(bytes);
-      (type === 'string' ? strings : others).add(bytes);
-    },
+    note: (type, lineBytes) => noteWire(type, lineBytes * WIRE_FACTOR),
+    noteWire,
   };
 }
 
