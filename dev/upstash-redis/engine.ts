@@ -10,7 +10,7 @@ const CONNECTIONS = 4;
 /** The real redis-server behind the stand-in. */
 export interface Engine {
   readonly flags: CommandFlags;
-  /** Runs the commands in order on one connection; a command that fails leaves its Error in its place. */
+  /** Runs the commands in order on one connection; a command that fails leaves its Error in its place. Rejects when the connection breaks. */
   pipeline(commands: readonly EngineCommand[]): Promise<RawReply[]>;
   /** The same as MULTI/EXEC; a single Error when the server discards the transaction as a whole. */
   transaction(commands: readonly EngineCommand[]): Promise<RawReply[] | Error>;
@@ -66,7 +66,7 @@ function bare(name: string): EngineCommand {
 
 /** One promise for the whole batch: a promise a command would cost more than the command. */
 function runAll(connection: Redis, commands: readonly EngineCommand[]): Promise<RawReply[]> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const replies = new Array<RawReply>(commands.length).fill(null);
     let open = commands.length;
     if (open === 0) resolve(replies);
@@ -75,6 +75,8 @@ function runAll(connection: Redis, commands: readonly EngineCommand[]): Promise<
     stream?.cork();
     commands.forEach(({ name, args }, index) => {
       const settle = (error: Error | null | undefined, reply: unknown): void => {
+        // A connection that broke is no command's error: the request as a whole fails.
+        if (error !== null && error !== undefined && error.name !== 'ReplyError') reject(error);
         replies[index] = error ?? (reply as RawReply);
         if (--open === 0) resolve(replies);
       };
