@@ -58,7 +58,7 @@ export function disk(root: string, temporary: string, clock: Clock, stamped: boo
     for (const entry of readdirSync(temporary)) {
       const path = join(temporary, entry);
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats !== undefined && freshMs - stats.mtimeMs > SWEEP_MS) removeQuietly(path);
+      if (stats !== undefined && freshMs - stats.mtimeMs > SWEEP_MS) quietly(() => unlinkSync(path));
     }
   }
   return {
@@ -73,7 +73,8 @@ export function disk(root: string, temporary: string, clock: Clock, stamped: boo
         if (stamped) utimesSync(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
         return await use(path);
       } finally {
-        removeQuietly(path);
+        // What stays is swept.
+        quietly(() => unlinkSync(path));
       }
     },
     linkNew,
@@ -151,11 +152,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function removeQuietly(path: string): void {
+/** For what may fail without harm: somebody else has done it, or it is tried again. */
+export function quietly(act: () => void): void {
   try {
-    unlinkSync(path);
+    act();
   } catch {
-    // The next sweep tries again.
+    // See above.
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { lockSync } from 'proper-lockfile';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
-import { makeFolder } from './disk.js';
+import { makeFolder, quietly } from './disk.js';
 import { errnoOf } from './errors.js';
 
 /** A lock whose holder has not renewed it for so long, in milliseconds, belongs to a process that died. */
@@ -47,14 +47,6 @@ async function acquire(path: string, clock: Clock, onCompromised: () => void): P
       if (attempt >= TRIES) throw lockTrouble(path, 'is held by another process');
       await clock.sleep(5 + Math.random() * 40);
     }
-  }
-}
-
-function quietly(act: () => void): void {
-  try {
-    act();
-  } catch {
-    // See where it is called.
   }
 }
 
