@@ -16,6 +16,12 @@ export interface Held {
   matcher(facts: FactsByProject): KeyMatcher;
 }
 
+/** The sides of a comparison that hold a part of a database: to compare within, and to say so. */
+export async function partsOf(before: OpenSnapshot, other: Held | null) {
+  const within = [await heldIn(before), other].filter((held) => held !== null);
+  return { within, partial: within.map(({ snapshot, words }) => ({ snapshot, holds: words })) };
+}
+
 /**
  * Null for a snapshot of a whole database. What was selected for an export that was imported may not be known: then it is
  * said, and every key matches.

@@ -1,7 +1,7 @@
 import { connect } from '../../app/connect.js';
 import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side } from '../../inspect/diff.js';
 import type { FieldChange } from '../../inspect/field-changes.js';
-import { heldIn, type Held } from '../../inspect/held.js';
+import { heldIn, partsOf, type Held } from '../../inspect/held.js';
 import { clockOf, liveSide } from '../../inspect/live.js';
 import type { Selection } from '../../soulcaster/selection.js';
 import { selectionWords } from '../../soulcaster/selection-words.js';
@@ -26,14 +26,13 @@ const LIVE = 'live';
 export async function diff(context: Context, first: string, second: string, options: DiffOptions): Promise<number> {
   const selection = selectionOf(options);
   const before = await openWanted(context, first, options);
-  const { now, side, words, ...other } = await sideOf(context, second, selection, options);
-  const within = [await heldIn(before), other.held].filter((held) => held !== null);
+  const { held, now, side, words } = await sideOf(context, second, selection, options);
+  const { partial, within } = await partsOf(before, held);
   const out = lineOutput();
   const depth = options.values === true ? 'values' : options.keys === true ? 'keys' : 'counts';
   const onChange = (change: KeyChange): Promise<void> => emit(context, out, change);
   const counts = await compare(before, side, { selection, within, depth, now, onChange });
   const from = before.manifest.id;
-  const partial = within.map(({ snapshot, words: holds }) => ({ snapshot, holds }));
   const document = { from, to: words, selection, partial, counts };
   if (depth === 'counts') context.document(document);
   else if (context.json) await out.write(JSON.stringify(document));
