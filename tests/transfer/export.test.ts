@@ -9,7 +9,8 @@ import { ageSealer } from '../../lib/crypto/age.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { loadWorkspace } from '../../dev/data/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
-import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';
+import type { Encryptor, ObjectStore } from '../../lib/ports/index.js';
+import { parseSelection, SELECT_ALL, type Selection } from '../../lib/soulcaster/selection.js';
 import type { Scope } from '../../lib/restore/model.js';
 import { exportContent } from '../../lib/transfer/export.js';
 import type { ExportFormat } from '../../lib/transfer/formats.js';
@@ -34,15 +35,29 @@ async function plain(bench: TransferBench) {
 
 let files = 0;
 
+interface ExportAsk {
+  readonly name: string;
+  readonly selection: Selection;
+  readonly encryptor: Encryptor;
+  readonly force: boolean;
+  readonly store: ObjectStore;
+}
+
 /** Exports a snapshot as the command does; returns the path. */
 async function exported(
   bench: TransferBench,
   manifest: Manifest,
   format: ExportFormat,
-  { name = `${++files}.${format}`, selection = SELECT_ALL, encryptor = PLAIN, force = false } = {},
+  {
+    name = `${++files}.${format}`,
+    selection = SELECT_ALL,
+    encryptor = PLAIN,
+    force = false,
+    store = bench.folder.store,
+  }: Partial<ExportAsk> = {},
 ): Promise<string> {
   const path = join(bench.files, name);
-  const snapshot = { manifest, store: bench.folder.store, encryptor: PLAIN };
+  const snapshot = { manifest, store, encryptor: PLAIN };
   const content = exportContent(snapshot, selection, format, { keys: 0, lines: 0 });
   await writeOutFile(path, content, { force, encryptor, signal: new AbortController().signal });
   return path;
@@ -243,12 +258,7 @@ describe('an export', () => {
     // An export of the import says so as well, whatever is selected of it.
     const brought = await bench.staged(path);
     const manifest = await finishStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
-    const again = join(bench.files, 'again.jsonl');
-    const content = exportContent({ manifest, store: brought.store, encryptor: PLAIN }, SELECT_ALL, 'jsonl', {
-      keys: 0,
-      lines: 0,
-    });
-    await writeOutFile(again, content, { force: false, encryptor: PLAIN, signal: new AbortController().signal });
+    const again = await exported(bench, manifest, 'jsonl', { store: brought.store });
     await brought.store.discard();
     await refuse(again, scope);
     await expect(bench.restoreFile(again, {}, { settle: false })).rejects.toMatchObject({ code: 'usage' });
