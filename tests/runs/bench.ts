@@ -22,8 +22,8 @@ export interface Bench {
   readonly engine: Engine;
   /** What the run did, in order. */
   readonly did: string[];
-  /** Called at each point where a fault may strike. */
-  fault: (at: string) => void;
+  /** Called at each point where a fault may strike; the run waits for it. */
+  fault: (at: string) => void | Promise<unknown>;
   start(engine?: Engine): Promise<string>;
   /** Works on a run to its end within this process. */
   drive(id: string, changes?: Partial<Budget>): Promise<RunRecord>;
@@ -44,7 +44,7 @@ export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Pro
     return createEngine(ports, [definition ?? counting(inline, did, point, shape)], TIMES, source);
   };
   const did: string[] = [];
-  const point = (at: string): void => bench.fault(at);
+  const point = async (at: string): Promise<void> => void (await bench.fault(at));
   const bench: Bench = {
     clock,
     folder,
@@ -79,30 +79,29 @@ export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Pro
 function counting(
   inline: number,
   did: string[],
-  point: (at: string) => void,
+  point: (at: string) => Promise<void>,
   shape: Partial<TaskPhase>,
 ): RunDefinition {
-  const happen = (what: string): void => {
+  const happen = (what: string): Promise<void> => {
     did.push(what);
-    point(what);
+    return point(what);
   };
   const count = async (attempt: Attempt): Promise<StepOutcome> => {
     const next = (attempt.run.checkpoint as number) + 1;
-    happen(`count ${next}`);
+    await happen(`count ${next}`);
     await attempt.save(next, { ...PROGRESS, done: next - 1 });
-    point(`saved ${next}`);
+    await point(`saved ${next}`);
     if (next < 5) return { to: 'later', checkpoint: next, progress: { ...PROGRESS, done: next } };
     return { to: 'phase', phase: 'work', tasks: TASKS, checkpoint: next, progress: PROGRESS };
   };
   const sum = async (attempt: Attempt): Promise<StepOutcome> => {
     let total = 0;
     for await (const { result } of attempt.results('work')) total += result as number;
-    happen('sum');
+    await happen('sum');
     return { to: 'end', state: 'succeeded', result: total, error: null };
   };
   const task = async (_run: unknown, at: number): Promise<Json> => {
-    await Promise.resolve();
-    happen(`task ${at}`);
+    await happen(`task ${at}`);
     return at;
   };
   const progress = (_: unknown, done: number) => ({ ...PROGRESS, done });
