@@ -23,7 +23,7 @@ export interface Bench {
   /** What the run did, in order. */
   readonly did: string[];
   /** Called at each point where a fault may strike; the run waits for it. */
-  fault: (at: string) => void | Promise<unknown>;
+  fault: (at: string) => unknown;
   start(engine?: Engine): Promise<string>;
   /** Works on a run to its end within this process. */
   drive(id: string, changes?: Partial<Budget>): Promise<RunRecord>;
@@ -44,7 +44,9 @@ export async function openBench(inline = 0, shape: Partial<TaskPhase> = {}): Pro
     return createEngine(ports, [definition ?? counting(inline, did, point, shape)], TIMES, source);
   };
   const did: string[] = [];
-  const point = async (at: string): Promise<void> => void (await bench.fault(at));
+  const point = async (at: string): Promise<void> => {
+    await bench.fault(at);
+  };
   const bench: Bench = {
     clock,
     folder,
