@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { isOfCalendar } from '../runs/ids.js';
 
 const MAX_PROJECT_LENGTH = 512;
 
@@ -23,6 +24,6 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** A time with its offset. */
 export function time(text: string): string {
-  if (TIME.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  if (TIME.test(text) && !Number.isNaN(Date.parse(text)) && isOfCalendar(text)) return text;
   throw new InvalidArgumentError('It takes a time with its offset or Z, such as 2026-11-22T02:00:00Z.');
 }

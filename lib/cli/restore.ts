@@ -25,6 +25,7 @@ import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
 import { sourceOf } from '../snapshot/source.js';
 import { notePassedOver } from './trust.js';
 import { storeEnvironment } from './store-choice.js';
+import type { FileOptions } from './read-file.js';
 import type { Replacements } from '../app/connect.js';
 import { isId } from '../runs/ids.js';
 import { SNAPSHOT_WORDS } from '../snapshot/select.js';
@@ -40,12 +41,13 @@ const NO_LOCK =
 export async function restore(
   context: Context,
   wanted: string | undefined,
-  options: RestoreOptions,
+  options: RestoreOptions & FileOptions,
   file?: FileSource,
 ): Promise<number> {
   if (file === undefined && wanted !== undefined && (await isFile(wanted))) {
     return (await import('./restore/file.js')).restoreFile(context, wanted, options);
   }
+  if (file === undefined) demandNoFileOptions(wanted, options);
   const asked = requestOf(wanted, options);
   const mayGoOn = asked.dryRun || options.yes === true;
   if (!mayGoOn && !canPrompt()) throw nobodyThere();
@@ -138,6 +140,17 @@ async function stopped(
 function publicKeyAlone(): AppError {
   return new AppError('config', 'Only a public signing key is set, so this restore could not be recorded', {
     hint: 'Set BACKUP_SIGNING_KEY. A dry run needs none; with --no-lock --no-safety it restores without a record and without a way back.',
+  });
+}
+
+/** Throws `usage` for options that say how a file is read, where there is none: `--database` chooses no target. */
+function demandNoFileOptions(wanted: string | undefined, { database, takenAt, ttlUnit }: FileOptions): void {
+  const [option] = Object.entries({ '--database': database, '--taken-at': takenAt, '--ttl-unit': ttlUnit }).flatMap(
+    ([name, value]) => (value === undefined ? [] : [name]),
+  );
+  if (option === undefined) return;
+  throw new AppError('usage', `${option} says how a file is read, and ${JSON.stringify(wanted ?? 'latest')} is none`, {
+    hint: `Leave ${option} out, or give the path of a file. Another database is named with --target.`,
   });
 }
 

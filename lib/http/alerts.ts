@@ -4,12 +4,13 @@ import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
-import { parseBody, readBody } from './body.js';
+import { demandNoBody, parseBody, readBody } from './body.js';
 import type { ViewPorts } from './entry.js';
 import { json } from './problem.js';
 
 /** POST /api/alerts/test: sends a test message for an operator, and answers with what came back: 502 unless it arrived. */
-export async function testAlert(ports: ViewPorts): Promise<Response> {
+export async function testAlert(ports: ViewPorts, request: Request): Promise<Response> {
+  await demandNoBody(request);
   const result = await sendTestAlert({ ...ports, own: ownSource(), ...connect(environment(), ['alerter']) });
   return json(result.outcome === 'delivered' ? 200 : 502, result);
 }

@@ -9,6 +9,7 @@ import { isOver, type RunRecord } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
 import { sourceOf } from '../snapshot/source.js';
 import { startSnapshot } from '../snapshot/run.js';
+import { demandNoBody } from './body.js';
 import { json } from './problem.js';
 import { runView, statusOfRun } from './run-view.js';
 import { lockedBy } from './started.js';
@@ -43,7 +44,8 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
 }
 
 /** POST /api/backup: takes a snapshot for an operator, who must know when it was not their own. */
-export async function adminBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
+export async function adminBackup(app: FullApp, request: Request, budget: Budget): Promise<Response> {
+  await demandNoBody(request);
   return snapshotNow(app, budget, 'admin', (held) => {
     throw lockedBy(held, 'in progress on the database');
   });

@@ -4,6 +4,8 @@ import { AppError } from '../errors.js';
 /** How many fields an answer names, and how much of each name: the names are the caller's words. */
 const MOST_NAMED = 8;
 const NAME_LENGTH = 40;
+/** Bytes of a body that is to say nothing: `{}`, as some clients send it. */
+const MOST_NOTHING = 1024;
 
 /**
  * The body as text, exactly as it was sent. Throws `too-large` as soon as it is known to have more than `limit` bytes,
@@ -30,8 +32,17 @@ export function parseBody<S extends z.ZodObject>(text: string, schema: S): z.out
   const fields = Object.keys(schema.shape);
   const problems = [...new Set(parsed.error.issues.flatMap((issue) => describe(issue, schema)))];
   throw new AppError('invalid', `The body is not as it must be: ${problems.slice(0, MOST_NAMED).join('; ')}`, {
-    hint: `Send a JSON object of these fields: ${fields.join(', ')}.`,
+    hint:
+      fields.length > 0
+        ? `Send a JSON object of these fields: ${fields.join(', ')}.`
+        : 'This call takes nothing: send no body.',
   });
+}
+
+/** Throws `invalid` where a call that takes no body is sent one, whose sender takes it to mean something. */
+export async function demandNoBody(request: Request): Promise<void> {
+  const text = await readBody(request, MOST_NOTHING);
+  if (text.trim() !== '') parseBody(text, z.strictObject({}));
 }
 
 async function readBytes(request: Request, limit: number): Promise<Buffer> {

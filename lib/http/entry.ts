@@ -8,6 +8,7 @@ import { tellUnusable, watchedApp } from '../app/guard-app.js';
 import type { Ports, Queue, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/attempt.js';
 import { withDeployment } from './deployment.js';
+import { demandOnly } from './parameters.js';
 import { guarded, json } from './problem.js';
 import { rememberingStore, type Memory } from './remembering-store.js';
 
@@ -49,12 +50,12 @@ export function cronCheck(): Handler {
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandAdmin, { finish: withDeployment });
+  return actionEntry(watchedApp, action, demandOperator, { finish: withDeployment });
 }
 
 /** For operators, and for runs that work on snapshots in the store alone. */
 export function adminStoreEntry(action: Action<StoreApp>): Handler {
-  return actionEntry(storeApp, action, demandAdmin, { finish: withDeployment });
+  return actionEntry(storeApp, action, demandOperator, { finish: withDeployment });
 }
 
 /** For the queue: the action checks the signature, which is over the body. */
@@ -73,7 +74,7 @@ export function webhookEntry(action: SignedAction): Handler {
 
 /** For operators, and for what needs nothing but the store. */
 export function adminView(view: View): Handler {
-  return viewEntry(view, demandAdmin, withDeployment);
+  return viewEntry(view, demandOperator, withDeployment);
 }
 
 /**
@@ -116,6 +117,12 @@ function memoryOf(env: Environment): Memory {
 export function demandAdmin(env: Environment, request: Request): void {
   demandSecret(env, 'admin', 'ADMIN_TOKEN');
   demandBearer(request, loadConfig(env, ['admin']).admin.ADMIN_TOKEN, 'Send `Authorization: Bearer <ADMIN_TOKEN>`.');
+}
+
+/** The same, and that a call that changes something is told all it is told in its body: `?dryRun=true` would not be heeded. */
+function demandOperator(env: Environment, request: Request): void {
+  demandAdmin(env, request);
+  if (request.method === 'POST') demandOnly(new URL(request.url).searchParams);
 }
 
 function demandCron(env: Environment, request: Request): void {

@@ -28,7 +28,7 @@ import {
 } from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
-import { demandOnly, numberOf, segmentAfter } from './parameters.js';
+import { demandOnly, flagOf, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { describeSnapshot, type SnapshotView } from './snapshots.js';
 
@@ -44,6 +44,7 @@ const PAGE_MS = 20_000;
 
 /** GET /api/snapshots/{id}: what is in a snapshot, by type, family and project. */
 export async function showSnapshot(ports: ViewPorts, request: Request): Promise<Response> {
+  demandOnly(new URL(request.url).searchParams);
   const trust = await connectTrust(environment(), ports);
   const { id } = await selectSnapshot(trust, segmentAfter('snapshots', request));
   const entry = await catalogEntry(ports.store, id);
@@ -79,7 +80,7 @@ export interface SnapshotKeys extends KeyPage {
 /** GET /api/snapshots/{id}/keys: a page of its keys. */
 export async function showKeys(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['prefix', 'contains', 'family', 'project', 'after', 'limit']);
+  demandOnly(searchParams, ['prefix', 'contains', 'after', 'limit'], ['family', 'project']);
   const selection = selectionOf(searchParams);
   const limit = numberOf(searchParams, 'limit', DEFAULT_KEYS, MOST_KEYS);
   const snapshot = await openAsked(ports, request);
@@ -108,8 +109,8 @@ export interface KeyValue {
 export async function showValue(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
   demandOnly(searchParams, ['key']);
-  const [name, ...others] = searchParams.getAll('key');
-  if (name === undefined || others.length > 0) {
+  const name = searchParams.get('key');
+  if (name === null) {
     throw new AppError('invalid', 'One key has to be given', {
       hint: 'Send ?key= and the whole key, percent-encoded.',
     });
@@ -158,9 +159,9 @@ export interface DiffView {
 /** GET /api/snapshots/{id}/diff?with=live|ID: counts of what differs and, with keys=true, the first keys that do. */
 export async function showDiff(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['with', 'project', 'family', 'keys']);
+  demandOnly(searchParams, ['with', 'keys'], ['project', 'family']);
   const other = searchParams.get('with') ?? 'live';
-  const named = searchParams.get('keys') === 'true';
+  const named = flagOf(searchParams, 'keys');
   const selection = selectionOf(searchParams);
   const signal = AbortSignal.timeout(timeLeft());
   const before = stoppable(await openAsked(ports, request), signal);
@@ -185,7 +186,7 @@ export async function showDiff(ports: ViewPorts, request: Request): Promise<Resp
 /** GET /api/snapshots/{id}/download: what `export --format jsonl` writes, gzipped, of all keys or a selection. Throws `not-found` for a selection without any. */
 export async function downloadSnapshot(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['project', 'family', 'prefix', 'contains']);
+  demandOnly(searchParams, ['prefix', 'contains'], ['project', 'family']);
   const selection = selectionOf(searchParams);
   const snapshot = await openAsked(ports, request);
   const until = AbortSignal.timeout(timeLeft());

@@ -10,12 +10,37 @@ export function numberOf(params: URLSearchParams, name: string, fallback: number
   });
 }
 
-/** Throws `invalid` for any other parameter: a name that is misspelt must not mean everything. */
-export function demandOnly(params: URLSearchParams, names: readonly string[]): void {
-  const unknown = [...params.keys()].find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  throw new AppError('invalid', `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}`, {
-    hint: `This address takes ${names.join(', ')}.`,
+/** What Vercel itself takes from a query, such as the way past its protection. */
+const VERCELS = /^x-vercel-/;
+
+/**
+ * Throws `invalid` for any parameter but these: a name that is misspelt must not mean everything. `once`: those that may be given one
+ * time alone, since nobody could tell which of two is meant.
+ */
+export function demandOnly(
+  params: URLSearchParams,
+  once: readonly string[] = [],
+  oftener: readonly string[] = [],
+): void {
+  const names = [...params.keys()].filter((name) => !VERCELS.test(name));
+  const known = [...once, ...oftener];
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new AppError('invalid', `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}`, {
+      hint: known.length > 0 ? `This address takes ${known.join(', ')}.` : 'This address takes no parameters.',
+    });
+  }
+  const repeated = once.find((name) => params.getAll(name).length > 1);
+  if (repeated === undefined) return;
+  throw new AppError('invalid', `The parameter ${repeated} is given more than once`, { hint: 'Give it once.' });
+}
+
+/** A parameter that is `true` or `false`; false where it is left out. Throws `invalid`. */
+export function flagOf(params: URLSearchParams, name: string): boolean {
+  const text = params.get(name) ?? 'false';
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new AppError('invalid', `${name} is neither true nor false`, {
+    hint: `Give ${name}=true, or leave it out.`,
   });
 }
 

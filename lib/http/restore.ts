@@ -7,8 +7,9 @@ import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from
 import type { Engine, Started } from '../runs/engine.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
-import { parseBody, readBody } from './body.js';
+import { demandNoBody, parseBody, readBody } from './body.js';
 import { restoreBodySchema } from './restore-body.js';
+import { demandOnly } from './parameters.js';
 import { answerStarted, lockedBy } from './started.js';
 import { startDrill } from '../restore/drill/run.js';
 import { AppError } from '../errors.js';
@@ -87,11 +88,14 @@ async function openWebhook<S extends z.ZodObject>(
 ): Promise<Webhook<z.output<S>>> {
   const text = await readBody(request, BODY_LIMIT);
   const id = verifier.verify({ body: text, headers: Object.fromEntries(request.headers) });
+  // What stands in the address is not signed, and would not be heeded.
+  demandOnly(new URL(request.url).searchParams);
   return { id, body: parseBody(text, schema) };
 }
 
 /** POST /api/drill: restores the newest verified snapshot into the scratch database, for an operator. */
-export async function adminDrill(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
+export async function adminDrill(app: FullApp, request: Request, budget: Budget): Promise<Response> {
+  await demandNoBody(request);
   const started = await startDrill(app.ports, app.engine, 'admin');
   if (!started.started) throw lockedBy(started, 'drilling');
   return answerStarted(app, started.run, budget);

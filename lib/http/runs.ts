@@ -1,12 +1,13 @@
 import { AppError } from '../errors.js';
 import { RUN_KINDS } from '../run-kinds.js';
 import { cancelRun } from '../runs/cancel.js';
-import { isId, stampOf } from '../runs/ids.js';
+import { isId, isOfCalendar, stampOf } from '../runs/ids.js';
 import { viewRun, withTasksDone } from '../runs/live.js';
 import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
 import type { RunTraits } from '../runs/traits.js';
+import { demandNoBody } from './body.js';
 import type { Action, ViewPorts } from './entry.js';
 import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
@@ -26,7 +27,7 @@ export interface RunPage {
 /** GET /api/runs: summaries of the runs there are, newest first, a page of them. */
 export async function showRuns({ store }: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['kind', 'state', 'project', 'before', 'limit']);
+  demandOnly(searchParams, ['before', 'limit'], ['kind', 'state', 'project']);
   const { next, runs } = await pageOfRuns(store, {
     kinds: wordsOf(
       searchParams,
@@ -59,7 +60,7 @@ function beforeOf(params: URLSearchParams): string | null {
   const [text, ...others] = params.getAll('before');
   if (text === undefined) return null;
   if (isId(text) && others.length === 0) return text;
-  const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) ? Date.parse(text) : Number.NaN;
+  const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && isOfCalendar(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(time) && others.length === 0) return stampOf(time);
   throw new AppError('invalid', 'before is neither the id of a run nor a time', {
     hint: 'Give the `next` of the page before, or a time such as 2026-12-01T00:00:00Z.',
@@ -68,10 +69,12 @@ function beforeOf(params: URLSearchParams): string | null {
 
 /** GET /api/runs/{id}: how far a run is, or how it ended. */
 export async function showRun(ports: ViewPorts, request: Request): Promise<Response> {
+  demandOnly(new URL(request.url).searchParams);
   return json(200, runView(await viewRun(ports.store, segmentAfter('runs', request))));
 }
 
 /** POST /api/runs/{id}/cancel: ends a run now, for an operator; one that is over stays as it is. */
 export const adminCancel: Action = async (app, request) => {
+  await demandNoBody(request);
   return json(200, runView(await cancelRun(app.engine, segmentAfter('runs', request))));
 };

@@ -13,7 +13,7 @@ import { plainLabel, shortSource } from '../snapshot/source.js';
 import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
-import { numberOf, segmentAfter } from './parameters.js';
+import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { endingApp, marksBeside, type StoreApp } from '../app/app.js';
 import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
@@ -30,8 +30,10 @@ const MOST = 500;
 
 /** GET /api/snapshots: the snapshots there are, newest first. */
 export async function showSnapshots(ports: ViewPorts, request: Request): Promise<Response> {
+  const { searchParams } = new URL(request.url);
+  demandOnly(searchParams, ['limit']);
   const trust = await connectTrust(environment(), ports);
-  const limit = numberOf(new URL(request.url).searchParams, 'limit', DEFAULT_LIMIT, MOST);
+  const limit = numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST);
   const entries = await refreshedEntries(ports);
   const pins = await readPins(ports.store);
   const forecasts = forecastOf(entries, trust, pins);

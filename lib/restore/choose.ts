@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
-import { isId } from '../runs/ids.js';
+import { isId, isOfCalendar } from '../runs/ids.js';
 import { adoptedSources } from '../snapshot/adopted-sources.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
@@ -34,14 +34,6 @@ export async function findSnapshot(
     });
   }
   return selectSnapshot(context, 'latest', time);
-}
-
-/** False for 30 February and its like, which Date.parse takes for a day in March: a later state than was meant. */
-function isOfCalendar(time: string): boolean {
-  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(time)?.map(Number) ?? [];
-  if (year === undefined || month === undefined || day === undefined) return true;
-  const date = new Date(Date.UTC(year, month - 1, day));
-  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
 /**

@@ -29,12 +29,8 @@ export const scopeSchema = z.union([
       projects: entries(projectSchema),
       families: entries(z.string().min(1).max(64)),
       matches: entries(z.string().min(1).max(1_024)),
-      keys: entries(
-        z
-          .string()
-          .min(1)
-          .max(64 * 1024),
-      ),
+      // The name of a key may be empty.
+      keys: entries(z.string().max(64 * 1024)),
     })
     .refine((kinds) => Object.values(kinds).some((kind) => kind.length > 0)),
   z.strictObject({ items: z.array(itemSchema).min(1).max(1_000) }),

@@ -1,3 +1,4 @@
+import { AppError } from '../errors.js';
 import { buildKey, type ClassifiedKey, type Family } from '../soulcaster/keys.js';
 import type { ProjectFacts } from '../soulcaster/project-scope.js';
 import {
@@ -11,7 +12,7 @@ import {
 } from '../soulcaster/selection.js';
 import { isEphemeral } from '../soulcaster/in-flight.js';
 import { fromText } from '../snapshot/text.js';
-import type { Item, Mode, RestoreInput, Scope } from './model.js';
+import { scopeSchema, type Item, type Mode, type RestoreInput, type Scope } from './model.js';
 import { itemName } from './scope-words.js';
 
 /**
@@ -64,6 +65,7 @@ export function selectionOf(scope: Scope): Selection {
  */
 export function normalScope(scope: Scope): Scope {
   selectionOf(scope);
+  demandForm(scope);
   if ('all' in scope || 'project' in scope) return scope;
   if ('items' in scope) {
     const items = new Map(scope.items.map((item) => [itemName(item), item]));
@@ -76,6 +78,14 @@ export function normalScope(scope: Scope): Scope {
   const isOne = projects.length === 1 && families.length + keys.length + matches.length === 0;
   if (isOne && project !== undefined) return { project };
   return { projects, families: inOrder(families), matches: inOrder(matches), keys: inOrder(keys) };
+}
+
+/** Throws `usage` for what a run's input does not take, before there is a run that only fails by it. */
+function demandForm(scope: Scope): void {
+  if (scopeSchema.safeParse(scope).success) return;
+  throw new AppError('usage', 'What is to be restored is named by too much, or by names that are too long', {
+    hint: 'Ids have 512 characters at most, patterns 1,024 and keys 65,536; each may be given up to 1,000 times.',
+  });
 }
 
 export function sameScope(one: Scope, other: Scope): boolean {

@@ -33,6 +33,14 @@ export function timeOfId(id: string): number {
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
+/** False for 30 February and its like, which Date.parse takes for a day in March: a later time than was meant. */
+export function isOfCalendar(time: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(time)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return true;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+}
+
 /** The beginning of an id of this time, to the second. */
 export function stampOf(time: number): string {
   return new Date(time).toISOString().replace(/[-:]|\.\d+/g, '');

@@ -35,6 +35,13 @@ describe('a restore that is refused', () => {
     ['a snapshot and a time', [unknown, '--at', '2026-11-22T02:00:00Z', '--yes'], 2, 'usage'],
     ['an empty project', ['--project', '', '--yes'], 2, 'usage'],
     ['a target that is not set', ['--target', 'elsewhere', '--yes'], 2, 'usage'],
+    ['a day that no calendar has', ['--at', '2026-02-30T00:00:00Z', '--yes'], 2, 'usage'],
+    ['a database of a file', ['latest', '--database', '3', '--yes'], 2, 'usage'],
+    ['the time of a file', ['--taken-at', '2026-11-22T02:00:00Z', '--yes'], 2, 'usage'],
+    ['a unit of a file', ['latest', '--ttl-unit', 'seconds', '--dry-run'], 2, 'usage'],
+    ['a key that is too long', ['--key', 'k'.repeat(65_537), '--yes'], 2, 'usage'],
+    ['an item with too long an id', ['--item', `p/${'i'.repeat(513)}`, '--dry-run'], 2, 'usage'],
+    ['too many items', Array.from({ length: 1_001 }, (_, at) => ['--item', `p/${at}`]).flat(), 2, 'usage'],
     ['an incomplete one for a replacement', ['--allow-incomplete', '--yes'], 2, 'usage'],
   ])('for %s ends with its code, and nothing is changed', async (_, args, exit, code) => {
     const runs = join(fileURLToPath(env['BACKUP_STORE'] ?? ''), 'runs');

@@ -98,7 +98,8 @@ describe('looking into a snapshot over HTTP', () => {
     expect(await keysOf('contains=dback:p')).toEqual(['feedback:p:1']);
     expect((await keysOf('project=p')).sort()).toEqual(['feedback:p:1', 'job:j1']);
     expect(await keysOf('project=p&family=job')).toEqual(['job:j1']);
-    for (const query of ['limit=0', 'limit=1001', 'after=x', 'famly=job', 'prefix=a&contains=b'])
+    const twice = ['prefix=filler:00&prefix=odd', 'contains=a&contains=b', 'after=0.1&after=0.2'];
+    for (const query of ['limit=0', 'limit=1001', 'after=x', 'famly=job', 'prefix=a&contains=b', ...twice])
       expect([query, (await get(`${id}/keys?${query}`)).status]).toEqual([query, 422]);
     expect((await get(`${id}/keys?family=jobs`)).status).toBe(400);
   });
@@ -116,6 +117,7 @@ describe('looking into a snapshot over HTTP', () => {
       code: 'too-large',
     });
     expect((await get(`${id}/keys/value`)).status).toBe(422);
+    expect((await get(`${id}/keys/value?key=nobody&key=nobody`)).status).toBe(422);
   });
 
   it('opens an encrypted one only where the identity is', async () => {
@@ -135,6 +137,9 @@ describe('looking into a snapshot over HTTP', () => {
     const live = await get(`${id}/diff?with=live&keys=true&project=p`);
     expect(live).toMatchObject({ to: 'live', more: false, changes: [{ change: 'changed', key: 'feedback:p:1' }] });
     await bench.database.redis.hset('feedback:p:1', 'body', 'b');
+    for (const query of ['keys=yes', 'keys=', 'keys=true&keys=false', `with=live&with=${id}`])
+      expect([query, await get(`${id}/diff?${query}`)]).toMatchObject([query, { status: 422, code: 'invalid' }]);
+    expect((await get(`${id}/diff?with=${id}&keys=false`))['changes']).toBeUndefined();
   });
 
   it('is downloaded as the export that a restore takes, key by key what the database has', async () => {

@@ -57,6 +57,62 @@ describe('an odd path or query', () => {
   );
 });
 
+describe('what a call would not heed', () => {
+  const ID = '20260101T000000Z-aaaaaa';
+
+  async function post(path: string, body: string): Promise<{ status: number; code: string; objects: string[] }> {
+    Object.assign(process.env, { UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 'unused' });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const response = await operator(new Request(`${BASE}${path}`, { method: 'POST', headers, body }));
+    const { code } = (await response.json()) as { code: string };
+    const objects: string[] = [];
+    for await (const { name } of folder.store.list('')) objects.push(name);
+    return { status: response.status, code, objects };
+  }
+
+  it.each([
+    ['snapshots', 'backup'],
+    ['snapshots', 'drill'],
+    ['runs', `runs/${ID}/cancel`],
+    ['alerts', 'alerts/test'],
+  ])('a body is refused by a call that takes none (%s: POST /api/%s)', async (_, path) => {
+    for (const body of ['{"dryRun":true}', '{"project":"p"}', '[]', 'dryRun=true', '{"a":']) {
+      const { code, objects } = await post(`/api/${path}`, body);
+      expect([body, ['invalid', 'usage'].includes(code), objects]).toEqual([body, true, []]);
+    }
+    expect((await post(`/api/${path}`, 'x'.repeat(100_000))).status).toBe(413);
+  });
+
+  it.each(['backup', 'drill', 'verify', 'restore', 'reindex', `snapshots/${ID}/pin`, 'alerts/acknowledge'])(
+    'a parameter is refused by POST /api/%s, whose orders are in its body',
+    async (path) => {
+      for (const query of ['dryRun=true', 'dryRun', 'x-vercel=1']) {
+        const refused = { status: 422, code: 'invalid', objects: [] };
+        expect(await post(`/api/${path}?${query}`, '{}')).toEqual(refused);
+      }
+    },
+  );
+
+  it('what Vercel takes from the address is not ours to refuse', async () => {
+    const { code } = await post(
+      `/api/alerts/acknowledge?x-vercel-protection-bypass=secret`,
+      '{"code":"x","reason":"y"}',
+    );
+    expect(code).toBe('not-found');
+    expect((await ask(operator, '/api/snapshots?x-vercel-protection-bypass=secret')).status).toBe(200);
+  });
+
+  it.each([
+    'snapshots?limt=1',
+    `snapshots/${ID}?x=1`,
+    `runs/${ID}?x=1`,
+    'runs?limit=1&limit=1',
+    'runs?before=&before=',
+  ])('GET /api/%s is refused', async (path) => {
+    expect(await ask(operator, `/api/${path}`)).toMatchObject({ status: 422, code: 'invalid' });
+  });
+});
+
 describe('a secret that no request can carry', () => {
   const ODD = [' '.repeat(24), `${TOKEN} `, `${TOKEN}\n`, ` ${TOKEN}`, `${TOKEN}ü`];
   it.each(ODD)('%j shuts the doors of cron and operators, whoever knocks', async (secret) => {

@@ -44,6 +44,11 @@ describe('POST /api/webhooks/restore', () => {
     }
   });
 
+  it('heeds nothing that stands in the address, which is not signed, and says so', async () => {
+    const request = new Request(`${rig.url}?dryRun=true`, { method: 'POST', body: TEXT, headers: rig.sign(TEXT) });
+    await expectRefused(await rig.handle(request), 422, 'invalid');
+  });
+
   it('keeps secrets, bodies and signatures out of the log', async () => {
     await rig.send({ ...WHOLE, confirm: 'confirm-me' }, 'msg_1');
     await rig.send({ ...WHOLE, confirm: 'confirm-me' }, 'msg_1');

@@ -54,6 +54,7 @@ const laterOf = (p: string): Made[] => [
 const FOREIGN = [
   made(null, 'other', 'SET', 'foreign:feedback:a', 'v'),
   made(null, 'other', 'RPUSH', 'foreign:list', 'x'),
+  made(null, 'other', 'SET', '', 'of a key without a name'),
   made(null, 'legacy-feedback', 'HSET', 'feedback:legacy', 'id', 'legacy'),
 ];
 const USERS = made(null, 'user-projects', 'SADD', 'user:projects:u', 'a', 'b', 'c');
@@ -118,7 +119,15 @@ const KINDS: fc.Arbitrary<Kinds> = fc
     ),
     matches: some(Object.keys(PATTERNS), 2),
     keys: some(
-      ['feedback:a:1', 'job:ja', 'cluster:a:ca:items', 'config:sentry:b:levels', 'feedback:a:later', 'foreign:list'],
+      [
+        'feedback:a:1',
+        'job:ja',
+        'cluster:a:ca:items',
+        'config:sentry:b:levels',
+        'feedback:a:later',
+        'foreign:list',
+        '',
+      ],
       3,
     ),
   })
