@@ -12,6 +12,7 @@ import { listFacts } from '../soulcaster/project-scope.js';
 import { ownedProjects, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
+import { countOf } from '../snapshot/counts.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { buildKey } from '../soulcaster/keys.js';
 
@@ -137,7 +138,7 @@ async function erasedOf(
 /** Keys of the projects in a snapshot that name them, as its manifest counts them. */
 function keysNamed({ counts, recipients }: Manifest, projects: readonly string[]): number {
   const nameOf = recipients.length > 0 ? projectLabel : (project: string): string => project;
-  return projects.reduce((sum, project) => sum + (counts.byProject[nameOf(project)] ?? 0), 0);
+  return projects.reduce((sum, project) => sum + countOf(counts.byProject, nameOf(project)), 0);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports, RedisPort, VectorIndex, Clock } from '../ports/index.js';
+import { countOf } from '../snapshot/counts.js';
 import { trustContext } from '../snapshot/trust.js';
 import { latestTrusted } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
@@ -112,9 +113,7 @@ function memo<T>(open: () => T): () => T {
 }
 
 function keysOf(manifest: Manifest | null, name: string): number {
-  if (manifest === null) return 0;
-  const { byProject } = manifest.counts;
-  return Object.hasOwn(byProject, name) ? (byProject[name] ?? 0) : 0;
+  return manifest === null ? 0 : countOf(manifest.counts.byProject, name);
 }
 
 /** Whether a namespace could be a project's: the index may hold others. */

@@ -4,6 +4,7 @@ import { isId, isOfCalendar } from '../runs/ids.js';
 import { adoptedSources } from '../snapshot/adopted-sources.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
+import { countOf } from '../snapshot/counts.js';
 import { loadManifest, sha256, type Manifest } from '../snapshot/manifest.js';
 import { manifestName, partName, suffixOf } from '../snapshot/names.js';
 import { projectLabel } from '../snapshot/project-label.js';
@@ -84,7 +85,7 @@ export async function demandSource(
 export function demandProject(manifest: Manifest, project: string): void {
   const { byProject } = manifest.counts;
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
-  if (Object.hasOwn(byProject, name) && (byProject[name] ?? 0) > 0) return;
+  if (countOf(byProject, name) > 0) return;
   throw new AppError('not-found', `Snapshot ${manifest.id} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
     hint: `Give the project's whole id; \`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`,
   });

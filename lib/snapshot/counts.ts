@@ -64,8 +64,13 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-/** A project may have any name, `__proto__` too: it must become a property like any other. */
+/** A project may have any name, `__proto__` too: what is not counted is none, and no property that every object has. */
+export function countOf(table: Readonly<Record<string, number>>, name: string): number {
+  return Object.hasOwn(table, name) ? (table[name] ?? 0) : 0;
+}
+
+/** It must become a property like any other. */
 function bump(table: Record<string, number>, name: string, times: number): void {
-  const value = (Object.hasOwn(table, name) ? (table[name] ?? 0) : 0) + times;
+  const value = countOf(table, name) + times;
   Object.defineProperty(table, name, { value, enumerable: true, configurable: true, writable: true });
 }

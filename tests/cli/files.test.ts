@@ -30,6 +30,21 @@ const DUMP = ['a', 'b'].map((key) => `${JSON.stringify({ key, type: 'string', va
 const runApart = (args: readonly string[]) => cliJson(args, { ...env, TMPDIR: scratch }, cliProcess);
 const leftovers = () => readdir(scratch);
 
+it('takes no file for one that was made at a time to come: what expires would live longer', async () => {
+  const file = join(folder, 'later.jsonl');
+  await writeFile(file, `${JSON.stringify({ key: 'a', type: 'string', value: 'v', ttl: 60 })}\n`);
+  for (const taken of [new Date(Date.now() + 86_400_000).toISOString(), '2026-02-30T00:00:00Z']) {
+    for (const args of [
+      ['import', file],
+      ['restore', file, '--from-source', '--dry-run'],
+    ])
+      expect(await cliJson([...args, '--taken-at', taken], env)).toMatchObject({
+        code: 2,
+        json: { error: { code: 'usage' } },
+      });
+  }
+});
+
 it('imports a file as a snapshot that is listed as such, is never latest, and is restored by its id', async () => {
   const before = await taken(env);
   const file = join(folder, 'dump.jsonl');

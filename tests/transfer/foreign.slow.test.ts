@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { batch } from '../support/redis-calls.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { NOW } from '../support/restore-bench.js';
+import { partName } from '../../lib/snapshot/names.js';
 import { openTransferBench, type TransferBench } from './transfer-bench.js';
 
 let bench: TransferBench;
@@ -131,6 +132,25 @@ describe('a dump of another tool', () => {
     expect([await redis.lrange('l', 0, -1), await redis.pexpiretime('l')]).toEqual([['a', 'b'], NOW + 60_000]);
     expect([await redis.get('s'), await redis.pexpiretime('s')]).toEqual(['v', NOW + 90_000]);
     expect(await redis.zrange('z', '0', '-1', 'WITHSCORES')).toEqual(['n', '1.5', 'm', 'inf']);
+  });
+
+  it('takes a field that is set again after it was to expire for one that stays', async () => {
+    const later = String(NOW + 60_000);
+    const file = await bench.file(
+      'again',
+      resp(
+        ['HSET', 'h', 'a', '1', 'b', '1', 'c', '1'],
+        ['HPEXPIREAT', 'h', later, 'FIELDS', '2', 'a', 'b'],
+        ['HSET', 'h', 'a', '2', 'd', '1'],
+      ),
+    );
+    const staged = await bench.staged(file);
+    const [part] = staged.body.parts;
+    const found = await staged.store.read(partName(staged.body.id, part?.name ?? ''));
+    const line = JSON.parse(gunzipSync(found?.body ?? '').toString()) as { v: string[][]; fx: unknown };
+    expect(Object.fromEntries(line.v)).toEqual({ a: '2', b: '1', c: '1', d: '1' });
+    expect(line.fx).toEqual([['b', NOW + 60_000]]);
+    await staged.store.discard();
   });
 });
 

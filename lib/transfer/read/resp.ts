@@ -28,6 +28,8 @@ interface OpenKey {
   elements: Element[];
   bytes: number;
   expiry: ExpiryTime | null;
+  /** Fields of a hash that expire. */
+  readonly expiring: Set<string>;
 }
 
 /**
@@ -173,7 +175,21 @@ function added(open: OpenKey, group: 1 | 2, rest: readonly Buffer[], wrong: Wron
     if (group === 1) elements.push(item(first));
     else elements.push(open.type === 'zset' ? scored(second, scoreOf(first, wrong)) : pair(first, second));
   }
+  if (open.expiring.size > 0) persistFields(open, elements);
   return [open, elements];
+}
+
+/** A field that is set again expires no more. */
+function persistFields(open: OpenKey, set: readonly Element[]): void {
+  const again = new Set(set.map(fieldName).filter((name) => open.expiring.delete(name)));
+  if (again.size === 0) return;
+  open.elements = open.elements.map((element) =>
+    again.has(fieldName(element)) ? { value: element.value, bytes: element.bytes } : element,
+  );
+}
+
+function fieldName({ value }: Element): string {
+  return JSON.stringify((value as readonly unknown[])[0]);
 }
 
 function scoreOf(bytes: Buffer, wrong: Wrong): string {
@@ -198,9 +214,15 @@ function expireFields(open: OpenKey, [time, word, count, ...fields]: readonly Bu
   if (!isWhole || open.type !== 'hash') throw wrong('HPEXPIREAT is not as it is read');
   const expiry = timeOf('PEXPIREAT', time, 0, wrong);
   const named = new Set(fields.map((field) => JSON.stringify(toText(field))));
-  open.elements = open.elements.map((element) =>
-    named.has(JSON.stringify((element.value as [unknown])[0])) ? { ...element, expiry } : element,
-  );
+  open.elements = open.elements.map((element) => {
+    if (!named.has(fieldName(element))) return element;
+    open.expiring.add(fieldName(element));
+    return { ...element, expiry };
+  });
+}
+
+function newKey(key: Buffer, type: RecordType): OpenKey {
+  return { key, type, elements: [], bytes: key.length, expiry: null, expiring: new Set() };
 }
 
 /**
@@ -215,7 +237,7 @@ class OpenKeys {
   /** The key, begun if need be. */
   of(key: Buffer, type: RecordType, wrong: Wrong): OpenKey {
     const name = key.toString('latin1');
-    const found = this.find(name, key, wrong) ?? { key, type, elements: [], bytes: key.length, expiry: null };
+    const found = this.find(name, key, wrong) ?? newKey(key, type);
     if (found.type !== type) throw wrong(`a ${found.type} gets a command for a ${type}`);
     this.open.delete(name);
     this.open.set(name, found);
