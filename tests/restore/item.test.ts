@@ -30,7 +30,7 @@ describe('an item of feedback that the application deleted', () => {
       }
     }
     whole = await bench.dump();
-    const { id, parts } = await bench.snapshot({ settings: { partBytes: 300_000 } });
+    const { id, parts } = await bench.snapshot({ settings: { partBytes: 100_000 } });
     expect(parts.length).toBeGreaterThan(2);
     snapshot = id;
     bringBack = await keep(redis);
