@@ -10,13 +10,16 @@ import { recordRequests } from './record-requests.js';
  * Takes one snapshot as the environment says, in this process, and prints what it took as one line of JSON. With the
  * path of a file, the requests to the database go there: see record-requests.js.
  */
-const SAMPLE_MS = 10;
+/** Rarely: to ask costs half a millisecond of what is measured. */
+const SAMPLE_MS = 100;
 
 /** Samples what the process spends; what it returns gives the share that falls into a time, in ms since the epoch. */
 function watchReading() {
   /** @type {{at: number, cpu: number}[]} */
   const samples = [];
-  const timer = setInterval(() => samples.push({ at: Date.now(), cpu: processorSeconds() }), SAMPLE_MS);
+  const sample = () => samples.push({ at: Date.now(), cpu: processorSeconds() });
+  sample();
+  const timer = setInterval(sample, SAMPLE_MS);
   /** @type {{at: number, ms: number}[]} */
   const pauses = [];
   const observer = new PerformanceObserver((list) => {
@@ -27,13 +30,22 @@ function watchReading() {
   observer.observe({ entryTypes: ['gc'] });
   return (/** @type {number} */ from, /** @type {number} */ to) => {
     clearInterval(timer);
-    const inside = samples.filter(({ at }) => at >= from - SAMPLE_MS && at <= to + SAMPLE_MS);
+    sample();
     const ours = pauses.filter(({ at }) => at >= from && at <= to);
     return {
-      readCpuSeconds: (inside.at(-1)?.cpu ?? 0) - (inside[0]?.cpu ?? 0),
+      readCpuSeconds: spentBy(samples, to) - spentBy(samples, from),
       readGcMs: ours.reduce((sum, { ms }) => sum + ms, 0),
     };
   };
+}
+
+/** What was spent by a moment, on the line between the samples around it. */
+function spentBy(/** @type {readonly {at: number, cpu: number}[]} */ samples, /** @type {number} */ moment) {
+  const after = samples.findIndex(({ at }) => at >= moment);
+  const [before, next] = [samples[after - 1], samples[after]];
+  if (next === undefined) return samples.at(-1)?.cpu ?? 0;
+  if (before === undefined || next.at === before.at) return next.cpu;
+  return before.cpu + ((next.cpu - before.cpu) * (moment - before.at)) / (next.at - before.at);
 }
 
 const [file] = process.argv.slice(2);
