@@ -65,8 +65,8 @@ export function selectionOf(scope: Scope): Selection {
  */
 export function normalScope(scope: Scope): Scope {
   selectionOf(scope);
-  demandForm(scope);
   if ('all' in scope || 'project' in scope) return scope;
+  demandForm(scope);
   if ('items' in scope) {
     const items = new Map(scope.items.map((item) => [itemName(item), item]));
     return { items: [...items].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item) };
