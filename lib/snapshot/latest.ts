@@ -126,7 +126,7 @@ function isBackup({ manifest }: CatalogEntry): boolean {
 }
 
 /** Throws `usage` when it cannot be told whose snapshot is meant. */
-async function demandOneSource({ store }: TrustContext): Promise<void> {
+export async function demandOneSource({ store }: TrustContext): Promise<void> {
   const entries: CatalogEntry[] = [];
   for await (const entry of catalog(store)) entries.push(entry);
   const count = countSources(entries);

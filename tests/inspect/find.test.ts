@@ -38,6 +38,42 @@ afterAll(() => bench.stop());
 const find = async (at: number, query: Query) => all(findKeys(await bench.look(ids[at] ?? ''), query));
 const text = (words: string): Query => ({ selection: SELECT_ALL, text: words });
 
+describe('a snapshot that cannot be read to its end', () => {
+  const ports = () => ({
+    clock: bench.clock,
+    encryptor: ageSealer({ recipients: [], identity: null }),
+    signer: ed25519Signer({ privateKey: null, publicKey: null }),
+    store: bench.folder.store,
+  });
+  const spoilt = (damaged: readonly (string | undefined)[]) => ({
+    ...bench.folder.store,
+    async read(name: string) {
+      const found = await bench.folder.store.read(name);
+      const isDamaged = name.includes('/part-') && damaged.some((id) => name.includes(id ?? '?'));
+      return found === null || !isDamaged ? found : { ...found, body: found.body.subarray(1) };
+    },
+  });
+  const searched = async (damaged: readonly (string | undefined)[], query: Query) => {
+    const store = spoilt(damaged);
+    const trust = await trustContext({ ...ports(), store }, sourceOf(bench.port.host));
+    return searchSnapshots((await openAll({ ...ports(), store }, trust)).opened, query, { limit: 100 });
+  };
+
+  it('is named, keeps no other from being searched, and tells of no key that it is gone', async () => {
+    const found = await searched([ids[2]], text('the words that are cut'));
+    expect(found.searched.map(({ id }) => id)).toEqual([ids[0], ids[1], ids[3]]);
+    expect(found.skipped).toMatchObject([{ id: ids[2], why: expect.stringContaining('is not as it was written') }]);
+    expect(found.keys).toMatchObject([{ key: 'long', firstIn: ids[1], lastIn: ids[3], snapshots: 2, goneSince: null }]);
+    expect((await searched([ids[3]], text('The Login fails'))).keys).toMatchObject([
+      { key: 'feedback:p1:f1', lastIn: ids[2], goneSince: null },
+    ]);
+  });
+
+  it('ends the search where no other is left', async () => {
+    await expect(searched(ids, text('the words'))).rejects.toMatchObject({ code: 'damaged' });
+  });
+});
+
 describe('find', () => {
   it('finds an item by its id and by its text, a project by its name, a log by its line', async () => {
     const byId = await find(1, text('F1'));
@@ -85,7 +121,7 @@ describe('find', () => {
     const trust = await trustContext(ports, sourceOf(bench.port.host));
     const { opened, skipped } = await openAll(ports, trust);
     expect([opened.map(({ manifest }) => manifest.id), skipped]).toEqual([ids, []]);
-    const search = (query: Query, limit = 100) => searchSnapshots(opened, query, limit);
+    const search = (query: Query, limit = 100) => searchSnapshots(opened, query, { limit });
 
     const byKey = await search({ selection: selectKey('feedback:p1:f1', {}), text: null });
     expect(byKey.searched.map(({ keys }) => keys)).toEqual([0, 1, 1, 0]);
@@ -104,9 +140,19 @@ describe('find', () => {
     const [whole, lacking] = [opened.slice(0, 3), opened.slice(3)];
     const partial = lacking.map((one) => ({ ...one, manifest: { ...one.manifest, state: 'incomplete' as const } }));
     const query = { selection: selectKey('feedback:p1:f1', {}), text: null };
-    expect((await searchSnapshots([...whole, ...partial], query, 10)).keys).toMatchObject([
+    expect((await searchSnapshots([...whole, ...partial], query, { limit: 10 })).keys).toMatchObject([
       { lastIn: ids[2], goneSince: null },
     ]);
+
+    // Nor does one that a clock wrote which was ahead: it may be of a time before.
+    const now = Date.parse(lacking[0]?.manifest.window.to ?? '');
+    for (const [behind, goneSince] of [
+      [0, { id: ids[3] }],
+      [3_600_000, null],
+    ] as const)
+      expect((await searchSnapshots(opened, query, { limit: 10, now: now - behind })).keys).toMatchObject([
+        { lastIn: ids[2], goneSince },
+      ]);
 
     const many = await search({ selection: selectKey('filler:*', {}), text: null }, 10);
     expect([many.keys.length, many.more, many.searched.map(({ keys }) => keys)]).toEqual([
@@ -118,7 +164,7 @@ describe('find', () => {
     // By name the index leads to one part of each snapshot that holds it, and to none of the others.
     const counting = countingStore(bench.folder.store);
     const counted = await openAll({ ...ports, store: counting.store }, { ...trust, store: counting.store });
-    await searchSnapshots(counted.opened, { selection: selectKey('feedback:p1:f1', {}), text: null }, 100);
+    await searchSnapshots(counted.opened, { selection: selectKey('feedback:p1:f1', {}), text: null }, { limit: 100 });
     expect([counting.parts.length, counting.indexes.length]).toEqual([2, 4]);
     expect(counted.opened[0]?.manifest.parts.length).toBeGreaterThan(3);
   });

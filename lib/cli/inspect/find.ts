@@ -23,8 +23,11 @@ export async function find(context: Context, text: string | undefined, options: 
   const query = queryOf(text, options);
   const { opened, skipped } = await snapshotsOf(context, options);
   const onSnapshot = options.all === true && context.onTerminal ? noteOf(context) : undefined;
-  const result = { ...(await searchSnapshots(opened, query, options.limit, onSnapshot)), skipped };
-  for (const { id, why } of skipped) context.note(`warning: ${id} was not searched: ${printable(why)}`);
+  const { clock } = inspectPorts(context, options.replica);
+  const found = await searchSnapshots(opened, query, { limit: options.limit, now: clock.now(), onSnapshot });
+  const result = { ...found, skipped: [...skipped, ...found.skipped] };
+  for (const { id, why } of result.skipped)
+    context.note(`warning: ${id} was not searched, or not to its end: ${printable(why)}`);
   context.document(result);
   context.print(view(result, options));
   return result.keys.length > 0 ? 0 : 10;
