@@ -3,7 +3,7 @@ import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
 import type { KeygenOptions, KeyKind } from './keygen.js';
-import type { Perform } from './context.js';
+import type { GlobalOptions, Perform } from './context.js';
 import type { RotateKeysOptions } from './rotate-keys.js';
 
 const KEYGEN_EXAMPLES = `
@@ -71,11 +71,14 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .option('--signing', 'a new BACKUP_SIGNING_KEY; the old public key stays accepted')
     .option('--recipients', 'a new age identity and recipient; the old identity stays in its file')
     .option('--secrets', 'new CRON_SECRET, ADMIN_TOKEN and RESTORE_WEBHOOK_SECRET')
-    .option('--file <file>', 'the env file', '.env')
+    .option('--file <file>', 'the env file (default: that of --env-file, else .env)')
     .option('--yes', 'do not ask')
-    .action((options: RotateKeysOptions) =>
-      perform(async (context) => (await import('./rotate-keys.js')).rotateKeys(context, options)),
-    );
+    .action((options: Omit<RotateKeysOptions, 'file'> & { file?: string }, command: Command) => {
+      // The keys of another file than the one that is named must not be changed.
+      const { envFile = '.env' } = command.optsWithGlobals<GlobalOptions>();
+      const file = options.file ?? envFile;
+      return perform(async (context) => (await import('./rotate-keys.js')).rotateKeys(context, { ...options, file }));
+    });
   program
     .command('keygen')
     .description('generate keys: an age identity, a signing key, or the secrets of those who may call')

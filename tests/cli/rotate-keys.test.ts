@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
-import { cli, cliJson, openStack, type CliStack } from './fixture.js';
+import { cli, cliJson, cliProcess, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;
 let folder: string;
@@ -84,5 +84,17 @@ describe('rotate-keys', () => {
     expect((await cli(['rotate-keys', '--file', file(), '--yes'])).code).toBe(2);
     expect((await cli(['rotate-keys', '--signing', '--file', file()])).code).toBe(2);
     expect(readFileSync(file(), 'utf8')).toBe(before);
+  });
+
+  it('changes the file that is named as --env-file, and not the one of the folder', async () => {
+    const named = join(folder, 'staging.env');
+    const ours = `${envLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
+    writeFileSync(named, ours);
+    writeFileSync(join(folder, '.env'), ours);
+    const args = ['rotate-keys', '--signing', '--yes', '--env-file', 'staging.env', '--json'];
+    const { code, stdout } = await cliProcess(args, {}, folder);
+    expect([code, (JSON.parse(stdout) as { file: string }).file]).toEqual([0, 'staging.env']);
+    expect(readFileSync(join(folder, '.env'), 'utf8')).toBe(ours);
+    expect(parseEnvFile(readFileSync(named))['BACKUP_SIGNING_PUBLIC_KEY']).toBeDefined();
   });
 });
