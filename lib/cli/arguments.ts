@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { isOfCalendar } from '../runs/ids.js';
+import { isId, isOfCalendar, stampOf } from '../runs/ids.js';
 
 const MAX_PROJECT_LENGTH = 512;
 
@@ -22,8 +22,19 @@ export function wholeNumber(text: string): number {
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
+/** What runs are listed before: the id of one, or a time, as the beginning of an id. */
+export function beforeRun(text: string): string {
+  if (isId(text)) return text;
+  if (isTime(text)) return stampOf(Date.parse(text));
+  throw new InvalidArgumentError('It takes the id of a run, or a time with its offset or Z.');
+}
+
 /** A time with its offset. */
 export function time(text: string): string {
-  if (TIME.test(text) && !Number.isNaN(Date.parse(text)) && isOfCalendar(text)) return text;
+  if (isTime(text)) return text;
   throw new InvalidArgumentError('It takes a time with its offset or Z, such as 2026-11-22T02:00:00Z.');
+}
+
+function isTime(text: string): boolean {
+  return TIME.test(text) && !Number.isNaN(Date.parse(text)) && isOfCalendar(text);
 }

@@ -2,7 +2,8 @@ import { Option, type Command } from 'commander';
 import { REINDEX_MODES } from '../reindex/model.js';
 import { RUN_KINDS } from '../run-kinds.js';
 import { RUN_STATES } from '../runs/model.js';
-import { projectId, wholeNumber } from './arguments.js';
+import { AppError } from '../errors.js';
+import { beforeRun, projectId, wholeNumber } from './arguments.js';
 import type { Perform } from './context.js';
 import type { ReindexOptions } from './reindex.js';
 import type { RunsOptions } from './run.js';
@@ -29,10 +30,8 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .addOption(
       new Option(
         '--mode <mode>',
-        'in-place: search keeps working; flush: clear first; missing: only items without a vector',
-      )
-        .choices(REINDEX_MODES)
-        .default('in-place'),
+        'in-place (the default): search keeps working; flush: clear first; missing: only items without a vector',
+      ).choices(REINDEX_MODES),
     )
     .option('--retry <run>', 'finish what this run left undone; what it embedded is not embedded again')
     .option('--into <suffix>', 'build beside, in namespaces whose names end in this; search continues in the old ones')
@@ -57,11 +56,26 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .addOption(new Option('--kind <kind>', 'list: runs of this kind').choices(RUN_KINDS.map(({ kind }) => kind)))
     .addOption(new Option('--state <state>', 'list: runs in this state').choices(RUN_STATES))
     .option('--project <id>', 'list: runs whose scope names this project', projectId)
-    .option('--before <id>', 'list: runs before this one, which the last line of a longer list names')
+    .option(
+      '--before <id>',
+      'list: runs before this one, which the last line of a longer list names, or a time',
+      beforeRun,
+    )
     .action((id: string | undefined, options: { watch?: boolean } & RunsOptions) =>
       perform(async (context) => {
         const { run, runs } = await import('./run.js');
+        demandSense(id, options);
         return id === undefined ? runs(context, options) : run(context, id, options);
       }),
     );
+}
+
+/** Throws `usage` for options of a list beside an id, and for what can only be watched of one run. */
+function demandSense(id: string | undefined, options: { watch?: boolean } & RunsOptions): void {
+  const lists = (['kind', 'state', 'project', 'before'] as const).filter((name) => options[name] !== undefined);
+  const [odd] = id === undefined ? (options.watch === true ? ['watch'] : []) : lists;
+  if (odd === undefined) return;
+  throw new AppError('usage', `--${odd} goes with ${id === undefined ? 'the id of a run' : 'no id of a run'}`, {
+    hint: id === undefined ? 'Give the id: `run` without one lists the newest.' : 'Leave out the id, or the option.',
+  });
 }

@@ -17,7 +17,7 @@ import { follow } from './follow.js';
 export interface ReindexOptions {
   readonly project?: string;
   readonly all?: boolean;
-  readonly mode: ReindexMode;
+  readonly mode?: ReindexMode;
   readonly dryRun?: boolean;
   readonly watch?: boolean;
   readonly local?: boolean;
@@ -84,17 +84,18 @@ function leave(context: Context, run: RunRecord): number {
 }
 
 async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<ReindexRequest> {
-  const { dropOld = false, dryRun = false, into, mode, next = false, retry, yesOverDays: overDays = false } = options;
+  const { dropOld = false, dryRun = false, into, next = false, retry, yesOverDays: overDays = false } = options;
   if (retry === undefined) {
     const beside =
       into === undefined && !next ? null : ({ index: next ? 'next' : 'same', suffix: into ?? '' } as const);
     if (beside !== null) besideOf(beside);
+    const { mode = 'in-place' } = options;
     return { scope: scopeOf(options), mode, dryRun, trigger: 'cli', beside, dropOld, overDays };
   }
-  const others = ['all', 'project', 'into', 'next', 'model', 'dimensions', 'dropOld'] as const;
+  const others = ['all', 'project', 'mode', 'into', 'next', 'model', 'dimensions', 'dropOld'] as const;
   if (others.some((name) => options[name] !== undefined)) {
     throw new AppError('usage', '--retry does what the run was asked to do, and nothing else', {
-      hint: 'Leave out what says which projects, and where: the run has it.',
+      hint: 'Leave out what says which projects, how, and where: the run has it.',
     });
   }
   return { ...(await retryOf(ports, retry, 'cli')), dryRun, overDays };

@@ -19,7 +19,7 @@ const reindexBodySchema = z
       .describe('{"all": true}, {"project": id}, {"projects": [id]} or {"items": [{"project": id, "id": id}]}'),
     mode: z
       .enum(REINDEX_MODES)
-      .default('in-place')
+      .optional()
       .describe(REINDEX_MODES.map((mode) => JSON.stringify(mode)).join(' or ')),
     dryRun: flag(),
     beside: besideSchema
@@ -30,10 +30,20 @@ const reindexBodySchema = z
     dimensions: z.number().int().min(128).max(3072).nullable().default(null).describe('128 to 3072, with beside'),
     dropOld: flag(),
     confirm: z.string().max(64).nullable().default(null).describe('with dropOld: the suffix, or "next" without one'),
-    retry: z.string().max(64).nullable().default(null).describe('the id of a run'),
+    retry: z
+      .string()
+      .max(64)
+      .nullable()
+      .default(null)
+      .describe('the id of a run, and goes with dryRun and yesOverDays alone: the run has the rest'),
     yesOverDays: flag(),
   })
   .refine(({ retry, scope }) => (retry === null) !== (scope === undefined), { path: ['scope'] })
+  .refine(
+    ({ beside, dimensions, dropOld, mode, model, retry }) =>
+      retry === null || (mode === undefined && !dropOld && [beside, dimensions, model].every((each) => each === null)),
+    { path: ['retry'] },
+  )
   .refine(({ beside }) => beside === null || beside.index === 'next' || beside.suffix !== '', { path: ['beside'] });
 type Body = z.infer<typeof reindexBodySchema>;
 /** What `POST /api/reindex` is sent. */
@@ -58,7 +68,7 @@ export async function adminReindex(app: Runner, request: Request, budget: Budget
 }
 
 async function requestOf(ports: ReindexPorts, body: Body): Promise<ReindexRequest> {
-  const { beside, dropOld, dryRun, mode, retry, scope, yesOverDays: overDays } = body;
+  const { beside, dropOld, dryRun, mode = 'in-place', retry, scope, yesOverDays: overDays } = body;
   if (retry !== null) return { ...(await retryOf(ports, retry, 'admin')), dryRun, overDays };
   return { scope: scope ?? { all: true }, mode, dryRun, trigger: 'admin', beside, dropOld, overDays };
 }

@@ -93,6 +93,7 @@ describe('reindex', () => {
     [['--project', 'unknown'], 10, 'not-found'],
     [['--project', '*'], 10, 'not-found'],
     [['--all', '--mode', 'flush'], 2, 'usage'],
+    [['--retry', '20200101T000000Z-aaaaaa', '--mode', 'flush'], 2, 'usage'],
   ])('%j ends with %i %s and touches nothing', async (args, exit, code) => {
     const before = stack.vector.requestCount('upsert') + stack.vector.requestCount('reset');
     const result = await cliJson(['reindex', ...args], await stack.alone());
