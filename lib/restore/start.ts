@@ -2,6 +2,7 @@ import { AppError } from '../errors.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
+import { DRILL_LEASE, DRILL_TARGET } from './drill/record.js';
 import { firstRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest, demandProject, demandSource, findSnapshot, type ChoosePorts } from './choose.js';
 import { namesOf, type RestoreNames } from './naming.js';
@@ -118,14 +119,16 @@ export function startRestore(engine: Engine, { input, keys, now }: Prepared): Pr
   });
 }
 
+/** One for each database: a drill would wipe what is restored into its own, and names may be written in several ways. */
 function leaseFor({ dryRun, target }: RestoreInput): string {
   if (dryRun) return DRY_RUN_LEASE;
-  return target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${target.toLowerCase()}`;
+  if (target === DRILL_TARGET) return DRILL_LEASE;
+  return target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${target.toLowerCase().replaceAll('-', '_')}`;
 }
 
 /** Whether a restore may hold a lease of this name. */
 export function isRestoreLease(lease: string): boolean {
-  return lease === DRY_RUN_LEASE || lease === DATABASE_LEASE || lease.startsWith(`${DATABASE_LEASE}-`);
+  return [DRY_RUN_LEASE, DATABASE_LEASE, DRILL_LEASE].includes(lease) || lease.startsWith(`${DATABASE_LEASE}-`);
 }
 
 function checkTarget({ redisOf }: StartPorts, target: string | null): void {

@@ -1,11 +1,13 @@
 import { cp } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { intercept } from '../snapshot/intercept.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { startDrill } from '../../lib/restore/drill/run.js';
 import { openRestoreBench, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';
 import { latestIn } from '../support/trust.js';
 
@@ -63,5 +65,35 @@ describe('a snapshot beside a restore from the second store', () => {
     const next = await backup(1, () => Promise.resolve());
     expect(next).toMatchObject({ state: 'succeeded', error: null });
     expect(await latest()).toBe(next.id);
+  });
+});
+
+describe('two restores into one database', () => {
+  const other = (): RedisPort => ({ ...bench.port, host: 'other.example' });
+
+  it.each([
+    ['stand-by', 'stand_by'],
+    ['Standby', 'standby'],
+  ])('exclude each other, though its name is written %s and %s', async (one, same) => {
+    const { id } = await bench.snapshot();
+    const parts = { targets: { [one]: other(), [same]: other() } };
+    const first = await bench.start(id, { target: one }, parts);
+    expect(first).toMatchObject({ started: true });
+    const holder = first.started ? first.run.id : '';
+    expect(await bench.start(id, { target: same }, parts)).toMatchObject({ started: false, holder });
+  });
+
+  it('exclude each other where one is a drill, which wipes what is there', async () => {
+    const { id } = await bench.snapshot();
+    const parts = { targets: { drill: other() } };
+    const first = await bench.start(id, { target: 'drill' }, parts);
+    expect(first).toMatchObject({ started: true });
+    const ports = {
+      clock: bench.clock,
+      redisOf: (target: string | null) => (target === null ? bench.port : other()),
+      signer: ed25519Signer({ privateKey: null, publicKey: null }),
+      store: bench.folder.store,
+    };
+    expect(await startDrill(ports, bench.engine(parts))).toMatchObject({ started: false });
   });
 });

@@ -8,6 +8,8 @@ import { isId } from '../../runs/ids.js';
 
 /** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
 export const DRILL_TARGET = 'drill';
+/** Of whatever writes into the scratch database. */
+export const DRILL_LEASE = 'drill';
 
 const DRILLS = 'drills/';
 

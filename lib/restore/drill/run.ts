@@ -13,7 +13,7 @@ import type { RestoreInput } from '../model.js';
 import { DRILL } from '../kinds.js';
 import { enter } from '../phases.js';
 import { restoreRun } from '../run.js';
-import { DRILL_TARGET, drillSchema, writeDrill, type Drill } from './record.js';
+import { DRILL_LEASE, DRILL_TARGET, drillSchema, writeDrill, type Drill } from './record.js';
 import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
 
 const FULL = 'the scratch database has no room: it is empty and refuses to take anything (see its maxmemory)';
@@ -35,7 +35,7 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   const drilled = Object.entries(phases).map(([name, phase]) => [name, inScratch(ports, phase)]);
   return {
     ...DRILL,
-    lease: 'drill',
+    lease: DRILL_LEASE,
     // The time that it measures would mean nothing.
     mayResume: () => false,
     ...(letGo === undefined ? {} : { letGo }),
