@@ -72,10 +72,13 @@ export function addIndexCommands(program: Command, perform: Perform): void {
 
 /** Throws `usage` for options of a list beside an id, and for what can only be watched of one run. */
 function demandSense(id: string | undefined, options: { watch?: boolean } & RunsOptions): void {
-  const lists = (['kind', 'state', 'project', 'before'] as const).filter((name) => options[name] !== undefined);
-  const [odd] = id === undefined ? (options.watch === true ? ['watch'] : []) : lists;
-  if (odd === undefined) return;
-  throw new AppError('usage', `--${odd} goes with ${id === undefined ? 'the id of a run' : 'no id of a run'}`, {
-    hint: id === undefined ? 'Give the id: `run` without one lists the newest.' : 'Leave out the id, or the option.',
-  });
+  const list = (['kind', 'state', 'project', 'before'] as const).find((name) => options[name] !== undefined);
+  if (id !== undefined && list !== undefined) {
+    throw new AppError('usage', `--${list} goes with no id of a run`, { hint: 'Leave out the id, or the option.' });
+  }
+  if (id === undefined && options.watch === true) {
+    throw new AppError('usage', '--watch goes with the id of a run', {
+      hint: 'Give the id: `npx soulcaster-backup run --env-file .env` lists the newest.',
+    });
+  }
 }

@@ -3,6 +3,7 @@ import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
 import type { KeygenOptions, KeyKind } from './keygen.js';
+import { AppError } from '../errors.js';
 import type { GlobalOptions, Perform } from './context.js';
 import type { RotateKeysOptions } from './rotate-keys.js';
 
@@ -45,8 +46,9 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .option('--team-slug <name>', 'with --store: the team, as it stands in the addresses of Vercel')
     .option('--out <folder>', 'with --store: where the policies are written', 'deploy')
     .addHelpText('after', INIT_EXAMPLES)
-    .action((options: InitOptions & StoreOptions & { store?: boolean; acl?: boolean }) =>
+    .action((options: InitOptions & StoreOptions & { store?: boolean; acl?: boolean }, command: Command) =>
       perform(async (context) => {
+        demandOneKind(command, options);
         if (options.acl === true) return (await import('./init/store.js')).initAcl(context);
         if (options.store === true) return (await import('./init/store.js')).initStore(context, options);
         return (await import('./init.js')).init(context, options);
@@ -88,6 +90,22 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .action((kind: KeyKind, options: KeygenOptions) =>
       perform(async (context) => (await import('./keygen.js')).keygen(context, kind, options)),
     );
+}
+
+/** Throws `usage` for options of a bucket where none is set up: they would not be heeded. */
+function demandOneKind(command: Command, { acl, store }: { store?: boolean; acl?: boolean }): void {
+  if (acl === true && store === true) throw notTogether('--acl goes without --store');
+  const given = Object.entries({
+    versioning: '--versioning',
+    objectLock: '--object-lock',
+    teamSlug: '--team-slug',
+    out: '--out',
+  }).find(([name]) => command.getOptionValueSource(name) === 'cli');
+  if (store !== true && given !== undefined) throw notTogether(`${given[1]} goes with --store alone`);
+}
+
+function notTogether(message: string): AppError {
+  return new AppError('usage', message, { hint: 'See `npx soulcaster-backup init --help`. Nothing was changed.' });
 }
 
 function days(text: string): number {
