@@ -36,6 +36,7 @@ beforeAll(async () => {
     await cp(join(ROOT, file), join(folder, file));
   }
   await execa('cp', ['-a', '--reflink=auto', join(ROOT, 'node_modules'), folder]);
+  await leaveTypesUnchecked(join(folder, 'tsconfig.json'));
   await mkdir(join(folder, '.vercel'));
   await writeFile(join(folder, '.vercel/project.json'), JSON.stringify(PROJECT));
   const env = { VERCEL_TELEMETRY_DISABLED: '1', NO_UPDATE_NOTIFIER: '1' };
@@ -45,6 +46,12 @@ beforeAll(async () => {
 afterAll(async () => {
   if (folder !== '') await rm(folder, { recursive: true, force: true });
 });
+
+/** Vercel checks the types of each function by itself, six times what `npm run typecheck` does once: two minutes. */
+async function leaveTypesUnchecked(path: string): Promise<void> {
+  const config = JSON.parse(await readFile(path, 'utf8')) as { compilerOptions: Record<string, unknown> };
+  await writeFile(path, JSON.stringify({ ...config, compilerOptions: { ...config.compilerOptions, noCheck: true } }));
+}
 
 async function readJson(path: string): Promise<Record<string, unknown>> {
   return JSON.parse(await readFile(join(output, path), 'utf8')) as Record<string, unknown>;
