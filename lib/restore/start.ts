@@ -122,8 +122,9 @@ export function startRestore(engine: Engine, { input, keys, now }: Prepared): Pr
 /** One for each database: a drill would wipe what is restored into its own, and names may be written in several ways. */
 function leaseFor({ dryRun, target }: RestoreInput): string {
   if (dryRun) return DRY_RUN_LEASE;
-  if (target === DRILL_TARGET) return DRILL_LEASE;
-  return target === null ? DATABASE_LEASE : `${DATABASE_LEASE}-${target.toLowerCase().replaceAll('-', '_')}`;
+  if (target === null) return DATABASE_LEASE;
+  const name = target.toLowerCase().replaceAll('-', '_');
+  return name === DRILL_TARGET ? DRILL_LEASE : `${DATABASE_LEASE}-${name}`;
 }
 
 /** Whether a restore may hold a lease of this name. */

@@ -83,10 +83,10 @@ describe('two restores into one database', () => {
     expect(await bench.start(id, { target: same }, parts)).toMatchObject({ started: false, holder });
   });
 
-  it('exclude each other where one is a drill, which wipes what is there', async () => {
+  it.each(['drill', 'Drill'])('exclude each other where one is a drill, which wipes what is there: %s', async (name) => {
     const { id } = await bench.snapshot();
-    const parts = { targets: { drill: other() } };
-    const first = await bench.start(id, { target: 'drill' }, parts);
+    const parts = { targets: { [name]: other() } };
+    const first = await bench.start(id, { target: name }, parts);
     expect(first).toMatchObject({ started: true });
     const ports = {
       clock: bench.clock,
