@@ -11,7 +11,7 @@ export function numberOf(params: URLSearchParams, name: string, fallback: number
 }
 
 /** What Vercel itself takes from a query, such as the way past its protection. */
-const VERCELS = /^x-vercel-/;
+const VERCELS = /^(?:x-vercel-|_vercel_)/;
 
 /**
  * Throws `invalid` for any parameter but these: a name that is misspelt must not mean everything. `once`: those that may be given one

@@ -79,6 +79,13 @@ describe('what Vercel builds of this project', () => {
     ]);
   });
 
+  it('hands calls of operators on as they are: a parameter that were added would be refused', async () => {
+    const { routes } = (await readJson('config.json')) as { routes: { dest?: string }[] };
+    expect(routes.filter(({ dest }) => dest?.includes('operator') === true)).toEqual([
+      expect.objectContaining({ dest: '/api/operator' }) as unknown,
+    ]);
+  });
+
   it('publishes the page and nothing of the program', async () => {
     const files = await readdir(join(output, 'static'), { recursive: true });
     const icons = ['icon-bad.svg', 'icon-good.svg', 'icon-warn.svg', 'icon.svg'];
