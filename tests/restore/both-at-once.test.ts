@@ -83,17 +83,20 @@ describe('two restores into one database', () => {
     expect(await bench.start(id, { target: same }, parts)).toMatchObject({ started: false, holder });
   });
 
-  it.each(['drill', 'Drill'])('exclude each other where one is a drill, which wipes what is there: %s', async (name) => {
-    const { id } = await bench.snapshot();
-    const parts = { targets: { [name]: other() } };
-    const first = await bench.start(id, { target: name }, parts);
-    expect(first).toMatchObject({ started: true });
-    const ports = {
-      clock: bench.clock,
-      redisOf: (target: string | null) => (target === null ? bench.port : other()),
-      signer: ed25519Signer({ privateKey: null, publicKey: null }),
-      store: bench.folder.store,
-    };
-    expect(await startDrill(ports, bench.engine(parts))).toMatchObject({ started: false });
-  });
+  it.each(['drill', 'Drill'])(
+    'exclude each other where one is a drill, which wipes what is there: %s',
+    async (name) => {
+      const { id } = await bench.snapshot();
+      const parts = { targets: { [name]: other() } };
+      const first = await bench.start(id, { target: name }, parts);
+      expect(first).toMatchObject({ started: true });
+      const ports = {
+        clock: bench.clock,
+        redisOf: (target: string | null) => (target === null ? bench.port : other()),
+        signer: ed25519Signer({ privateKey: null, publicKey: null }),
+        store: bench.folder.store,
+      };
+      expect(await startDrill(ports, bench.engine(parts))).toMatchObject({ started: false });
+    },
+  );
 });
