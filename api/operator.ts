@@ -1,5 +1,1 @@
-import { operator } from '../lib/http/operator.js';
-
-/** All requests of operators; vercel.json leads every path under /api here that has no function. */
-export const GET = operator;
-export const POST = operator;
+export { GET, POST } from '../dist/bundle/functions/operator.js';

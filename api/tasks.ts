@@ -1,4 +1,1 @@
-import { queueEntry } from '../lib/http/entry.js';
-import { runTask } from '../lib/http/tasks.js';
-
-export const POST = queueEntry(runTask);
+export { POST } from '../dist/bundle/functions/tasks.js';

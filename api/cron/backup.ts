@@ -1,4 +1,1 @@
-import { cronBackup } from '../../lib/http/backup.js';
-import { cronEntry } from '../../lib/http/entry.js';
-
-export const GET = cronEntry(cronBackup);
+export { GET } from '../../dist/bundle/functions/cron/backup.js';

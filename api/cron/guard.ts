@@ -1,4 +1,1 @@
-import { cronEntry } from '../../lib/http/entry.js';
-import { cronGuard } from '../../lib/http/guard.js';
-
-export const GET = cronEntry(cronGuard);
+export { GET } from '../../dist/bundle/functions/cron/guard.js';

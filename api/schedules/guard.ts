@@ -1,4 +1,1 @@
-import { scheduleEntry } from '../../lib/http/entry.js';
-import { isOfSchedule, scheduledGuard } from '../../lib/http/guard.js';
-
-export const POST = scheduleEntry(scheduledGuard, isOfSchedule);
+export { POST } from '../../dist/bundle/functions/schedules/guard.js';

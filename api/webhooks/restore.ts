@@ -1,4 +1,1 @@
-import { webhookEntry } from '../../lib/http/entry.js';
-import { webhookRestore } from '../../lib/http/restore.js';
-
-export const POST = webhookEntry(webhookRestore);
+export { POST } from '../../dist/bundle/functions/webhooks/restore.js';

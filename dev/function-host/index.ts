@@ -9,7 +9,7 @@ import { limitsOf, readVercelConfig } from './vercel-config.js';
 import type { VercelConfig } from './vercel-config.js';
 
 export interface FunctionHostOptions {
-  /** Folder of the project: functions are in its dist/bundle/api, static files in its public, beside its vercel.json. */
+  /** Folder of the project: functions are in its dist/bundle/functions, static files in its public, beside its vercel.json. */
   readonly root: string;
   /** All that functions see of the environment, beside PATH, HOME and TZ=UTC. */
   readonly env: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface FunctionHostOptions {
   readonly vercelJson?: string;
   /** Limit of every function, in seconds; default: maxDuration of vercel.json, else 300. */
   readonly limitSeconds?: number;
-  /** Default `dist/bundle/api`, relative to `root`. */
+  /** Default `dist/bundle/functions`, relative to `root`. */
   readonly functionsDir?: string;
   /** Invocations at a time, each in a separate instance; more of them wait. Default 4. */
   readonly maxInstances?: number;
@@ -83,7 +83,7 @@ export async function startFunctionHost(options: FunctionHostOptions): Promise<F
 
 function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): HostConfig {
   return {
-    functionsDir: join(options.root, options.functionsDir ?? 'dist/bundle/api'),
+    functionsDir: join(options.root, options.functionsDir ?? 'dist/bundle/functions'),
     publicDir: join(options.root, 'public'),
     env: options.env,
     port: options.port ?? 0,

@@ -2,7 +2,7 @@ import type { VercelConfig } from './vercel-config.js';
 
 /** What the host process is started with. */
 export interface HostConfig {
-  /** Folder of the built functions: `{root}/dist/bundle/api` by default. */
+  /** Folder of the built functions: `{root}/dist/bundle/functions` by default. */
   readonly functionsDir: string;
   /** Folder of the static files. */
   readonly publicDir: string;

@@ -19,7 +19,7 @@ import { envFileText, variablesOf, type StackParts } from './variables.js';
 export { envFileText, newSecrets, type Rehearsal, type StackSecrets };
 
 export interface StackOptions {
-  /** Folder of the project whose built functions are served (dist/bundle/api, public, vercel.json). */
+  /** Folder of the project whose built functions are served (dist/bundle/functions, public, vercel.json). */
   readonly root: string;
   /** Where data is kept. Default: a temporary folder that goes with the stack, and a database that keeps nothing. */
   readonly folder?: string;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { GET as cronBackup } from '../../api/cron/backup.js';
-import { GET as operator } from '../../api/operator.js';
+import { GET as cronBackup } from '../../lib/http/functions/cron/backup.js';
+import { GET as operator } from '../../lib/http/functions/operator.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
 const TOKEN = 'an-admin-token-of-32-characters-x';

@@ -216,11 +216,11 @@ async function startDeployment() {
     answered: (path: string): number => counts.get(path) ?? 0,
     async open(): Promise<Handler> {
       // One after another: side by side the test runner loses modules that two of them need.
-      const backup = await import('../../api/cron/backup.js');
-      const guard = await import('../../api/cron/guard.js');
-      const schedule = await import('../../api/schedules/guard.js');
-      const tasks = await import('../../api/tasks.js');
-      const operator = await import('../../api/operator.js');
+      const backup = await import('../../lib/http/functions/cron/backup.js');
+      const guard = await import('../../lib/http/functions/cron/guard.js');
+      const schedule = await import('../../lib/http/functions/schedules/guard.js');
+      const tasks = await import('../../lib/http/functions/tasks.js');
+      const operator = await import('../../lib/http/functions/operator.js');
       const functions: Readonly<Record<string, Handler>> = {
         '/api/cron/backup': backup.GET,
         '/api/cron/guard': guard.GET,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { GET as backup } from '../../api/cron/backup.js';
-import { GET as guard } from '../../api/cron/guard.js';
-import { POST as scheduled } from '../../api/schedules/guard.js';
+import { GET as backup } from '../../lib/http/functions/cron/backup.js';
+import { GET as guard } from '../../lib/http/functions/cron/guard.js';
+import { POST as scheduled } from '../../lib/http/functions/schedules/guard.js';
 import { signDelivery } from '../../dev/qstash/signing.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { operator } from '../../lib/http/operator.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
-import { POST } from '../../api/webhooks/restore.js';
+import { POST } from '../../lib/http/functions/webhooks/restore.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
 const NAME = 'RESTORE_WEBHOOK_SECRET';

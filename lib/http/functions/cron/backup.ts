@@ -1,0 +1,4 @@
+import { cronBackup } from '../../backup.js';
+import { cronEntry } from '../../entry.js';
+
+export const GET = cronEntry(cronBackup);
