@@ -89,6 +89,11 @@ async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<
     const beside =
       into === undefined && !next ? null : ({ index: next ? 'next' : 'same', suffix: into ?? '' } as const);
     if (beside !== null) besideOf(beside);
+    if (dropOld && options.mode !== undefined) {
+      throw new AppError('usage', '--drop-old embeds nothing, so that --mode says nothing', {
+        hint: 'Build the new vectors first, with --mode and without --drop-old; then remove the old ones without --mode.',
+      });
+    }
     const { mode = 'in-place' } = options;
     return { scope: scopeOf(options), mode, dryRun, trigger: 'cli', beside, dropOld, overDays };
   }

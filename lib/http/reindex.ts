@@ -28,7 +28,7 @@ const reindexBodySchema = z
       .describe(`{"index": "same" or "next", "suffix": text}; the suffix ${SUFFIX_WORDS}`),
     model: z.string().min(1).max(128).nullable().default(null).describe('the name of a model, with beside'),
     dimensions: z.number().int().min(128).max(3072).nullable().default(null).describe('128 to 3072, with beside'),
-    dropOld: flag(),
+    dropOld: flag().describe('true or false, and goes without mode: nothing is embedded'),
     confirm: z.string().max(64).nullable().default(null).describe('with dropOld: the suffix, or "next" without one'),
     retry: z
       .string()
@@ -44,6 +44,8 @@ const reindexBodySchema = z
       retry === null || (mode === undefined && !dropOld && [beside, dimensions, model].every((each) => each === null)),
     { path: ['retry'] },
   )
+  .refine(({ dropOld, mode }) => !dropOld || mode === undefined, { path: ['dropOld'] })
+  .refine(({ confirm, dropOld }) => dropOld || confirm === null, { path: ['confirm'] })
   .refine(({ beside }) => beside === null || beside.index === 'next' || beside.suffix !== '', { path: ['beside'] });
 type Body = z.infer<typeof reindexBodySchema>;
 /** What `POST /api/reindex` is sent. */

@@ -1,11 +1,18 @@
 import type { Json } from '../json.js';
-import type { StepOutcome } from '../runs/model.js';
-import { withFindings, withProject, type ProjectPlan, type ReindexCheckpoint } from './checkpoint.js';
+import type { RunFailure, StepOutcome } from '../runs/model.js';
+import {
+  withFindings,
+  withProject,
+  type ProjectPlan,
+  type ProjectState,
+  type ReindexCheckpoint,
+} from './checkpoint.js';
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { forecast, estimate } from './forecast.js';
 import { readItems } from './items.js';
 import { addSpent, MOST_NAMED, type ReindexInput, type Skipped } from './model.js';
 import { pages } from './namespace.js';
+import { closedWords } from './report-step.js';
 
 /** Reads the items of a project as a run would, to count what cannot be embedded and how much text there is. */
 export async function weighProject(
@@ -49,7 +56,7 @@ export function endDryRun(
   const result = {
     ...input,
     projects: projects.map(
-      ({ project, items, planned, unchanged, present, strays, conflicts: several, odd: skips }) => ({
+      ({ project, items, planned, unchanged, present, strays, conflicts: several, odd: skips, refused }) => ({
         project,
         items,
         toEmbed: planned,
@@ -58,6 +65,7 @@ export function endDryRun(
         strays: input.mode === 'missing' ? 0 : strays,
         conflicts: several,
         skipped: skips,
+        refused,
       }),
     ),
     items: total('items'),
@@ -74,5 +82,20 @@ export function endDryRun(
     ),
     milliseconds: ports.clock.now() - startedAt,
   };
-  return { to: 'end', state: 'succeeded', result: result as unknown as Json, error: null };
+  const closed = projects.filter(({ refused }) => refused !== null);
+  return {
+    to: 'end',
+    state: closed.length === 0 ? 'succeeded' : 'incomplete',
+    result: result as unknown as Json,
+    error: closed.length === 0 ? null : notPlanned(closed),
+  };
+}
+
+/** What the index does not even show cannot be planned, nor would it be re-indexed. */
+function notPlanned(closed: readonly ProjectState[]): RunFailure {
+  return {
+    code: 'incomplete',
+    message: `All else is planned, but ${closedWords(closed)}`,
+    hint: 'A re-index would do all else. Mend what keeps the index from that namespace (its token, its name), and plan again.',
+  };
 }

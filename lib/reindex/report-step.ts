@@ -184,14 +184,18 @@ function mixture(projects: readonly ProjectState[], retry: string): RunFailure |
   };
 }
 
-/** Every vector is as it should be, and queries do not see all of them yet: nothing has to be embedded again. */
+/**
+ * Every vector is as it should be, and queries do not see all of them yet: nothing has to be embedded again. That the sample is
+ * found says nothing of what is pending.
+ */
 function notIndexed({ sampled, sampleFound, pending }: Outcome, retry: string): RunFailure | null {
-  if (sampled === sampleFound) return null;
+  if (sampled === sampleFound && pending === 0) return null;
   const missed = `${sampled - sampleFound} of ${sampled} vectors do not find themselves`;
   if (pending > 0) {
+    const what = sampled === sampleFound ? 'queries may not see all of them yet' : missed;
     return {
       code: 'incomplete',
-      message: `Every vector is stored as it should be, but ${missed}: the index has ${pending} writes pending`,
+      message: `Every vector is stored as it should be, but ${what}: the index has ${pending} writes pending`,
       hint: `Nothing has to be embedded again. When nothing is pending in the Upstash console, prove it: ${retry}.`,
     };
   }
@@ -211,9 +215,7 @@ function refusals({ skipped }: Result, projects: readonly ProjectState[], retry:
   );
   if (closed.length === 0 && items === 0) return null;
   const parts = [
-    ...(closed.length === 0
-      ? []
-      : [`the index refuses the namespace of ${named(closed)} (${closed[0]?.refused ?? ''})`]),
+    ...(closed.length === 0 ? [] : [closedWords(closed)]),
     ...(items === 0 ? [] : [`${items} items were refused by the embedder or the index`]),
   ];
   return {
@@ -221,6 +223,11 @@ function refusals({ skipped }: Result, projects: readonly ProjectState[], retry:
     message: `All else is re-indexed, but ${parts.join('; ')}`,
     hint: `The result names each with the reason. When that is mended, do the rest: ${retry}.`,
   };
+}
+
+/** Which namespaces the index refuses, and why the first one. */
+export function closedWords(closed: readonly ProjectState[]): string {
+  return `the index refuses the namespace of ${named(closed)} (${closed[0]?.refused ?? ''})`;
 }
 
 const NAMED_PROJECTS = 5;

@@ -51,6 +51,12 @@ describe('POST /api/reindex', () => {
       [{ ...ALL, beside: { index: 'same', suffix: 'a b' } }, 422, 'invalid'],
       [{ ...ALL, beside: { index: 'next', suffix: '' } }, 500, 'config'],
       [{ ...ALL, beside: { index: 'same', suffix: ':g2' }, dropOld: true }, 428, 'not-confirmed'],
+      [
+        { ...ALL, beside: { index: 'same', suffix: ':g2' }, dropOld: true, confirm: ':g2', mode: 'flush' },
+        422,
+        'invalid',
+      ],
+      [{ ...ALL, confirm: ':g2' }, 422, 'invalid'],
       [{ ...ALL, model: 'gemini-embedding-2' }, 400, 'usage'],
       [{ scope: { project: 'unknown' } }, 404, 'not-found'],
     ];

@@ -135,6 +135,19 @@ describe('an index that is slow, or forgets', () => {
     expect(reportOf(run).proof).toMatchObject({ pending: 150, sampleFound: 0, missing: 0 });
   });
 
+  it('that still indexes, though the sample is found, is not proven', async () => {
+    const { vectors } = bench.ports;
+    const pending = async () => {
+      const info = await vectors.info();
+      const spaces = Object.entries(info.namespaces).map(([name, one]) => [name, { ...one, pending: 40 }]);
+      return { ...info, namespaces: Object.fromEntries(spaces) as typeof info.namespaces };
+    };
+    const run = await bench.run(FLUSH, { vectors: { ...vectors, info: pending } });
+    expect(reportOf(run).proof).toMatchObject({ pending: 40, sampled: 10, sampleFound: 10 });
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(run.error?.message).toContain('40 writes pending');
+  });
+
   it('that lost or changed vectors is written again', async () => {
     let upserts = 0;
     const vectors = {

@@ -32,6 +32,12 @@ describe('what a run has left', () => {
       let refusing = true;
       bench.gemini.setFaults({ refuse: (text) => refusing && text === bad });
       bench.index.setFaults({ reject: { status, hits: ({ namespace }) => refusing && namespace === 'p2' } });
+      const dry = await bench.run({ dryRun: true });
+      expect(dry).toMatchObject({
+        state: 'incomplete',
+        error: { code: 'incomplete', message: expect.stringContaining('p2') },
+        result: { items: 180, toEmbed: 120, projects: [{ refused: null }, { refused: expect.any(String) }, {}] },
+      });
       const run = await bench.run();
       expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
       expect(run.error?.hint).toContain(`npx soulcaster-backup reindex --retry ${run.id} --env-file .env`);
