@@ -87,7 +87,9 @@ function onInterrupt(note: (text: string) => void): Interruption {
   const controller = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(exitCodeOf('interrupted'));
-    note(`Stopping on ${signal}: the run ends as failed and frees its lease. Once more ends at once.`);
+    note(
+      `Stopping on ${signal}: what reads ends, and a run in this process ends as failed and frees its lease. Once more ends at once.`,
+    );
     controller.abort(
       new AppError('interrupted', `The command was interrupted by ${signal}`, {
         hint: 'Start it again; nothing half-done counts.',

@@ -1,4 +1,5 @@
-import type { OpenSnapshot } from '../inspect/open.js';
+import type { AppError } from '../errors.js';
+import { isOfOneSnapshot, type OpenSnapshot } from '../inspect/open.js';
 import { partsWith, recordsOf, type KeyRecord } from '../inspect/records.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { buildKey } from '../soulcaster/keys.js';
@@ -12,6 +13,25 @@ export interface OwnedProjects {
   readonly own: readonly string[];
   /** Projects that the user's list or a project's record ties to the user, and that stay. */
   readonly others: readonly { readonly project: string; readonly why: Stays }[];
+}
+
+/** One snapshot cannot be read; others may do. */
+export class UnreadableSnapshot extends Error {
+  constructor(
+    readonly id: string,
+    override readonly cause: AppError,
+  ) {
+    super(cause.message, { cause });
+  }
+}
+
+/** Does what reads one snapshot, and throws `UnreadableSnapshot` for what is wrong with that one alone. */
+export async function ofSnapshot<T>({ manifest }: OpenSnapshot, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isOfOneSnapshot(error) ? new UnreadableSnapshot(manifest.id, error) : error;
+  }
 }
 
 /**
@@ -33,22 +53,28 @@ export async function ownedProjects(
   };
   const lists: { readonly owner: string; readonly members: readonly string[] }[] = [];
   if (newest !== null) {
-    for await (const record of recordsOf(newest)) {
-      const { family, project, user: owner } = record.known;
-      if (family === 'project' && project !== null) noteOwner(project, await ownerIn(record));
-      if (family === 'user-projects' && owner !== undefined) lists.push({ owner, members: await membersIn(record) });
-    }
+    await ofSnapshot(newest, async () => {
+      for await (const record of recordsOf(newest)) {
+        const { family, project, user: owner } = record.known;
+        if (family === 'project' && project !== null) noteOwner(project, await ownerIn(record));
+        if (family === 'user-projects' && owner !== undefined) lists.push({ owner, members: await membersIn(record) });
+      }
+    });
   }
   for (const snapshot of snapshots) {
-    for await (const record of recordsNamed(snapshot, [list])) {
-      for (const member of await membersIn(record)) candidates.add(member);
-    }
+    await ofSnapshot(snapshot, async () => {
+      for await (const record of recordsNamed(snapshot, [list])) {
+        for (const member of await membersIn(record)) candidates.add(member);
+      }
+    });
   }
   const hashes = [...candidates].map((project) => buildKey('project', { project }));
   for (const snapshot of hashes.length === 0 ? [] : snapshots) {
-    for await (const record of recordsNamed(snapshot, hashes)) {
-      if (record.known.project !== null) noteOwner(record.known.project, await ownerIn(record));
-    }
+    await ofSnapshot(snapshot, async () => {
+      for await (const record of recordsNamed(snapshot, hashes)) {
+        if (record.known.project !== null) noteOwner(record.known.project, await ownerIn(record));
+      }
+    });
   }
   for (const { owner, members } of lists) if (owner !== user) for (const each of members) listedElsewhere.add(each);
   const whyStays = (project: string): Stays | null => {

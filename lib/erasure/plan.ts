@@ -9,7 +9,7 @@ import { saveErasure, type Erasure } from '../snapshot/erasures.js';
 import { readPins } from '../snapshot/pins.js';
 import { assess, isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import { listFacts } from '../soulcaster/project-scope.js';
-import { ownedProjects, type OwnedProjects } from './owned-projects.js';
+import { ofSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { countOf } from '../snapshot/counts.js';
@@ -55,6 +55,33 @@ export async function planErasure(
   subject: Subject,
 ): Promise<ErasurePlan> {
   const { entries, opened, skipped } = await openEvery(ports);
+  for (let left = opened; ;) {
+    try {
+      const plan = await planBy(left, { entries, ports, trust, policy, subject });
+      return { ...plan, skipped };
+    } catch (error) {
+      // Without the one that cannot be read another is the newest holder.
+      if (!(error instanceof UnreadableSnapshot)) throw error;
+      skipped.push({ id: error.id, why: error.cause.message });
+      left = left.filter(({ manifest }) => manifest.id !== error.id);
+      if (left.length === 0) throw error.cause;
+    }
+  }
+}
+
+interface Asked {
+  readonly entries: readonly FullEntry[];
+  readonly ports: InspectPorts;
+  readonly trust: TrustContext;
+  readonly policy: Policy;
+  readonly subject: Subject;
+}
+
+/** Throws `UnreadableSnapshot` for the first that cannot be read. */
+async function planBy(
+  opened: readonly OpenSnapshot[],
+  { entries, policy, ports, subject, trust }: Asked,
+): Promise<Omit<ErasurePlan, 'skipped'>> {
   const newest = await newestHolder(opened, subject);
   const owned: OwnedProjects =
     subject.kind === 'project' ? { own: [subject.id], others: [] } : await ownedProjects(subject.id, opened, newest);
@@ -69,7 +96,7 @@ export async function planErasure(
   const holders: Holder[] = [];
   for (const snapshot of opened) {
     const { id, window } = snapshot.manifest;
-    const keys = await countHeld(snapshot, erased);
+    const keys = await ofSnapshot(snapshot, () => countHeld(snapshot, erased));
     const entry = entries.find((each) => each.id === id);
     if (keys === 0 || entry === undefined) continue;
     const { goesAt = null, kept = [] } = until.get(id) ?? {};
@@ -84,7 +111,6 @@ export async function planErasure(
     others: owned.others,
     holders,
     searched: opened.length,
-    skipped,
     readWhole: newest?.manifest.id ?? null,
   };
 }
@@ -115,7 +141,10 @@ async function openEvery(ports: InspectPorts) {
 
 async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subject): Promise<OpenSnapshot | null> {
   for (const snapshot of opened) {
-    const holds = kind === 'project' ? keysNamed(snapshot.manifest, [id]) > 0 : await mayHold(snapshot, userKeys(id));
+    const holds =
+      kind === 'project'
+        ? keysNamed(snapshot.manifest, [id]) > 0
+        : await ofSnapshot(snapshot, () => mayHold(snapshot, userKeys(id)));
     if (holds) return snapshot;
   }
   return null;
@@ -128,7 +157,8 @@ async function erasedOf(
 ): Promise<Erased> {
   const users = kind === 'user' ? [id] : [];
   if (newest === null || projects.length === 0) return { users, projects, facts: [] };
-  const facts = [...(await gatherFacts(projects, recordsOf(newest)))].map(([project, told]) => {
+  const all = await ofSnapshot(newest, () => gatherFacts(projects, recordsOf(newest)));
+  const facts = [...all].map(([project, told]) => {
     const { clusters, jobs } = listFacts(told);
     return { project, jobs: [...jobs], clusters: [...clusters], users: [], externals: [] };
   });

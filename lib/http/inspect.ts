@@ -8,7 +8,7 @@ import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
 import { heldIn, partsOf, type Held } from '../inspect/held.js';
 import { clockOf, liveSide } from '../inspect/live.js';
-import { openSnapshot, type OpenSnapshot } from '../inspect/open.js';
+import { openSnapshot, stoppableStore, type OpenSnapshot } from '../inspect/open.js';
 import { pageOfKeys, type KeyPage, textBytes, textsOf } from '../inspect/list.js';
 import { chooseRecords, findKey, gatherFacts, recordsOf } from '../inspect/records.js';
 import { catalogEntry } from '../snapshot/catalog.js';
@@ -243,9 +243,7 @@ async function sideOf(
 
 /** The same snapshot, of which no part is read any more once the time is up. */
 function stoppable(snapshot: OpenSnapshot, signal: AbortSignal): OpenSnapshot {
-  const { store } = snapshot;
-  const read: typeof store.read = (name) => (signal.aborted ? Promise.reject(tooLong()) : store.read(name));
-  return { ...snapshot, store: { ...store, read } };
+  return { ...snapshot, store: stoppableStore(snapshot.store, signal, tooLong) };
 }
 
 function timeLeft(): number {

@@ -1,4 +1,3 @@
-import { AppError, type ErrorCode } from '../errors.js';
 import { demandOneSource } from '../snapshot/latest.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
@@ -6,7 +5,7 @@ import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import type { Text } from '../soulcaster/text.js';
 import { findKeys, type FoundKey, type Query } from './find.js';
-import { openEach, type InspectPorts, type OpenedMany, type OpenSnapshot } from './open.js';
+import { isOfOneSnapshot, openEach, type InspectPorts, type OpenedMany, type OpenSnapshot } from './open.js';
 
 interface SearchedSnapshot {
   readonly id: string;
@@ -56,9 +55,6 @@ export interface SearchOptions {
   readonly onSnapshot?: ((searched: SearchedSnapshot) => void) | undefined;
 }
 
-/** What is wrong with a snapshot by itself, and with no other. */
-const ITS_OWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['damaged', 'store-denied', 'wrong-key']);
-
 /**
  * Searches some snapshots, oldest first. Names the first `limit` keys that are found and counts all. A key counts as gone
  * from the first complete snapshot on that no longer answers the query, whatever the query is of: its name, or what is in it.
@@ -86,7 +82,7 @@ export async function searchSnapshots(
         else seen.set(name, seenIn(before, found, id, timeline.length));
       }
     } catch (error) {
-      if (!(error instanceof AppError) || !ITS_OWN.has(error.code)) throw error;
+      if (!isOfOneSnapshot(error)) throw error;
       skipped.push({ id, why: error.message });
       if (skipped.length === snapshots.length) throw error;
       timeline.push({ searched: null, tells: false });

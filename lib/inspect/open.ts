@@ -1,4 +1,4 @@
-import { AppError } from '../errors.js';
+import { AppError, type ErrorCode } from '../errors.js';
 import type { ObjectStore, Ports, Encryptor } from '../ports/index.js';
 import { demandIdentity, assertSignature, findSnapshot } from '../restore/choose.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
@@ -63,6 +63,19 @@ export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'st
   assertSignature(ports, manifest, entry);
   demandIdentity(ports.encryptor, manifest);
   return { manifest, store: ports.store, encryptor: ports.encryptor };
+}
+
+/** The same store, which gives out no object any more once the signal is aborted: a read then throws what `why` gives. */
+export function stoppableStore(store: ObjectStore, signal: AbortSignal, why: () => AppError): ObjectStore {
+  return { ...store, read: (name) => (signal.aborted ? Promise.reject(why()) : store.read(name)) };
+}
+
+/** What is wrong with a snapshot by itself, and with no other. */
+const ITS_OWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['damaged', 'store-denied', 'wrong-key']);
+
+/** Whether an error says of one snapshot that it cannot be read, so that another may do. */
+export function isOfOneSnapshot(error: unknown): error is AppError {
+  return error instanceof AppError && ITS_OWN.has(error.code);
 }
 
 export interface OpenedMany {

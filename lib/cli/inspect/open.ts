@@ -1,8 +1,8 @@
 import { connect } from '../../app/connect.js';
 import { protectedDatabase } from '../../app/connect/database.js';
-import { AppError } from '../../errors.js';
+import { AppError, toAppError } from '../../errors.js';
 import { heldIn } from '../../inspect/held.js';
-import { openSnapshot, type InspectPorts, type OpenSnapshot } from '../../inspect/open.js';
+import { openSnapshot, stoppableStore, type InspectPorts, type OpenSnapshot } from '../../inspect/open.js';
 import { parseSelection, type Selection } from '../../soulcaster/selection.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
@@ -21,7 +21,9 @@ export interface InspectOptions {
 
 export function inspectPorts(context: Context, replica: boolean | undefined): InspectPorts {
   const env = storeEnvironment(context.env, replica);
-  return connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
+  const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
+  const { interrupt } = context;
+  return { ...ports, store: stoppableStore(ports.store, interrupt, () => toAppError(interrupt.reason)) };
 }
 
 /** Opens the snapshot that is meant; what is to be known of it goes to the standard error. */

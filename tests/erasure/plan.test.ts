@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ageSealer } from '../../lib/crypto/age.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
+import { retentionSettings } from '../../lib/app/settings.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { trustContext } from '../../lib/snapshot/trust.js';
+import { openInspectBench, PARTS, type InspectBench } from '../inspect/bench.js';
+
+let bench: InspectBench;
+const ids: string[] = [];
+beforeAll(async () => {
+  bench = await openInspectBench();
+  const { redis } = bench.database;
+  await redis.mset(Array.from({ length: 100 }, (_, at) => [`filler:${at}`, 'nothing of interest '.repeat(3)]).flat());
+  await redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
+  await redis.sadd('user:projects:u1', 'p1');
+  await redis.hset('job:j1', { id: 'j1', project_id: 'p1' });
+  for (let taken = 0; taken < 3; taken++) ids.push((await bench.takeWhole({ settings: PARTS })).id);
+});
+afterAll(() => bench.stop());
+
+const spoilt = (damaged: readonly (string | undefined)[]) => ({
+  ...bench.folder.store,
+  async read(name: string) {
+    const found = await bench.folder.store.read(name);
+    const isDamaged = name.includes('/part-') && damaged.some((id) => name.includes(id ?? '?'));
+    return found === null || !isDamaged ? found : { ...found, body: found.body.subarray(1) };
+  },
+});
+
+const planned = async (subject: Subject, damaged: readonly (string | undefined)[]): Promise<ErasurePlan> => {
+  const ports = {
+    clock: bench.clock,
+    encryptor: ageSealer({ recipients: [], identity: null }),
+    signer: ed25519Signer({ privateKey: null, publicKey: null }),
+    store: spoilt(damaged),
+  };
+  return planErasure(ports, await trustContext(ports, sourceOf(bench.port.host)), retentionSettings({}), subject);
+};
+
+describe.each([
+  { kind: 'project', id: 'p1' },
+  { kind: 'user', id: 'u1' },
+] satisfies Subject[])('the erasure of a $kind', (subject) => {
+  it('goes by an older snapshot where the newest cannot be read, and names that one', async () => {
+    const plan = await planned(subject, [ids[2]]);
+    expect(plan).toMatchObject({ projects: ['p1'], readWhole: ids[1], searched: 2 });
+    expect(plan.holders.map(({ id }) => id)).toEqual([ids[1], ids[0]]);
+    expect(plan.skipped).toMatchObject([{ id: ids[2] }]);
+    expect((await planned(subject, [])).holders.map(({ id }) => id)).toEqual([...ids].reverse());
+  });
+
+  it('ends with what is wrong where none can be read', async () => {
+    await expect(planned(subject, ids)).rejects.toMatchObject({ code: 'damaged' });
+  });
+});
