@@ -1,4 +1,12 @@
-import { loadConfig, problemOfSection, wantsReplica, wantsTarget, type Config, type Environment } from './config.js';
+import {
+  loadConfig,
+  problemOfSection,
+  targetNames,
+  wantsReplica,
+  wantsTarget,
+  type Config,
+  type Environment,
+} from './config.js';
 import { protectedDatabase } from './connect/database.js';
 import { connect, connectReplica, connectTargets, paced, type Replacements } from './connect.js';
 import { connectElsewhere } from './connect/indexes.js';
@@ -79,6 +87,7 @@ export function fullApp(
   const ports = {
     ...connected,
     redisOf: connectTargets(env, connected.redis),
+    targetNames: () => [...(wantsTarget(env, DRILL_TARGET) ? [DRILL_TARGET] : []), ...targetNames(env)],
     label: protectedDatabase(env).label,
     ...otherStores(env, replacements, connected.log),
     ...(replacements.words === undefined ? {} : { snapshotWords: replacements.words }),

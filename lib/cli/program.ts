@@ -248,7 +248,7 @@ function addMachineCommands(program: Command, perform: Perform): void {
   program
     .command('doctor')
     .description('try every configured service, and say what is wrong and what to do')
-    .option('--offline', "leave the providers' status pages out")
+    .addOption(new Option('--offline', "leave the providers' status pages out").conflicts('deployment'))
     .option('--deployment [url]', 'instead: try a deployment from outside; without an address, the one at PUBLIC_URL')
     .action((options: { offline?: boolean; deployment?: string | true }) =>
       perform(async (context) => (await import('./doctor.js')).doctor(context, options)),

@@ -43,11 +43,14 @@ export interface StartPorts extends ChoosePorts, MarkStores {
   readonly label?: string | null;
   /** The database that is meant by a target's name; null: the one that is backed up. Throws `config` for an unknown one. */
   readonly redisOf: (target: string | null) => RedisPort;
+  /** Names of all targets that are configured, the scratch database's among them; two of them may be of one database. */
+  readonly targetNames: () => readonly string[];
 }
 
 /** A restore that may begin: nothing has been changed yet. */
 export interface Prepared {
   readonly input: RestoreInput;
+  readonly lease: string;
   readonly createdAt: string;
   readonly keys: number;
   readonly now: number;
@@ -100,6 +103,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   };
   return {
     input,
+    lease: leaseFor(ports, input),
     createdAt: manifest.createdAt,
     keys: manifest.counts.keys,
     now: ports.clock.now(),
@@ -109,22 +113,36 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
 }
 
 /** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */
-export function startRestore(engine: Engine, { input, keys, now }: Prepared): Promise<Started> {
+export function startRestore(engine: Engine, { input, keys, lease, now }: Prepared): Promise<Started> {
   return engine.start({
     kind: 'restore',
-    lease: leaseFor(input),
+    lease,
     input,
     checkpoint: firstRestoreCheckpoint(now),
     progress: { done: 0, total: keys, unit: 'keys', bytes: 0 },
   });
 }
 
-/** One for each database: a drill would wipe what is restored into its own, and names may be written in several ways. */
-function leaseFor({ dryRun, target }: RestoreInput): string {
+/**
+ * One for each database: a drill would wipe what is restored into its own. A name may be written in several ways, and several
+ * names may have one address: the scratch database's counts before others, else the first of them.
+ */
+function leaseFor(ports: Pick<StartPorts, 'redisOf' | 'targetNames'>, { dryRun, target }: RestoreInput): string {
   if (dryRun) return DRY_RUN_LEASE;
   if (target === null) return DATABASE_LEASE;
-  const name = target.toLowerCase().replaceAll('-', '_');
-  return name === DRILL_TARGET ? DRILL_LEASE : `${DATABASE_LEASE}-${name}`;
+  const { host } = ports.redisOf(target);
+  const given = [target, ...ports.targetNames().filter((name) => hostOf(ports, name) === host)];
+  const names = given.map((name) => name.toLowerCase().replaceAll('-', '_')).sort();
+  return names.includes(DRILL_TARGET) ? DRILL_LEASE : `${DATABASE_LEASE}-${names[0] ?? ''}`;
+}
+
+/** Null where a target is not configured as it must be: nothing can be restored into it. */
+function hostOf({ redisOf }: Pick<StartPorts, 'redisOf'>, target: string): string | null {
+  try {
+    return redisOf(target).host;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether a restore may hold a lease of this name. */

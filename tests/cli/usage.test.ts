@@ -42,6 +42,10 @@ describe('wrong usage', () => {
     [['run', '--watch'], /--watch goes with the id/],
     [['run', '20260101T000000Z-aaaaaa', '--state', 'failed'], /--state goes with no id/],
     [['dev', '--port', '70000'], /port number/],
+    [
+      ['doctor', '--deployment', 'https://b.example.com', '--offline'],
+      /'--offline' cannot be used with option '--deployment/,
+    ],
     [['list', '--env-file'], /argument missing/],
     [[], /No command/],
   ])('%j ends with 2, one line and a hint', async (args, message) => {

@@ -83,6 +83,20 @@ describe('two restores into one database', () => {
     expect(await bench.start(id, { target: same }, parts)).toMatchObject({ started: false, holder });
   });
 
+  it('exclude each other though two names have one address, the scratch database’s among them', async () => {
+    const { id } = await bench.snapshot();
+    const one = { ...bench.port, host: 'one.example' };
+    const parts = { targets: { b: other(), away: one, a: other(), drill: other() } };
+    const first = await bench.start(id, { target: 'b' }, parts);
+    expect(first).toMatchObject({ started: true, run: { lease: 'drill' } });
+    const holder = first.started ? first.run.id : '';
+    expect(await bench.start(id, { target: 'a' }, parts)).toMatchObject({ started: false, holder });
+    expect(await bench.start(id, { target: 'away' }, parts)).toMatchObject({ started: true });
+    const named = { targets: { y: one, x: one } };
+    expect(await bench.start(id, { target: 'y' }, named)).toMatchObject({ started: true });
+    expect(await bench.start(id, { target: 'x' }, named)).toMatchObject({ started: false });
+  });
+
   it.each(['drill', 'Drill'])(
     'exclude each other where one is a drill, which wipes what is there: %s',
     async (name) => {

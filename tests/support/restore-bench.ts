@@ -111,7 +111,8 @@ export async function openRestoreBench(limits: BenchLimits = {}): Promise<Restor
     const queue = inProcessQueue();
     const redis = parts.redis ?? port;
     const redisOf = (target: string | null): RedisPort => (target === null ? redis : targetOf(parts, target));
-    const own = { reindex: noReindex, redis, redisOf, clock, log: silentLog(), queue };
+    const targetNames = (): string[] => Object.keys(parts.targets ?? {});
+    const own = { reindex: noReindex, redis, redisOf, targetNames, clock, log: silentLog(), queue };
     const ports = { ...defaults(folder.store), ...parts, ...own };
     const safety = { ...DEFAULT_SNAPSHOT_SETTINGS, tool: 'test', ...parts.settings };
     const settings = { inFlight: 3, inline: parts.inline ?? 2, parallelism: 4 };

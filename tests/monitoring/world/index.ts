@@ -156,6 +156,7 @@ export async function openWorld({
     const ports: FullApp['ports'] = {
       ...{ clock, queue, store, log: silentLog(), redis: own },
       redisOf: (target) => (target === null ? own : scratchRedis),
+      targetNames: () => [],
       encryptor: ageSealer({ recipients: recipient === undefined ? [] : [recipient], identity: null }),
       signer: ed25519Signer({ privateKey: null, publicKey: null }),
       backend: soulcasterBackend({ url: null, clock }),
