@@ -38,6 +38,9 @@ describe('an alert that was acknowledged', () => {
     await writeFile(join(folderOf(env), 'leases/odd.json'), '[]');
     expect((await cliJson(['guard'], env)).json).toMatchObject({ outcome: 'alerts' });
     const ack = ['alerts', 'ack', 'lease-unreadable', '--reason', 'an old test'];
+    const over = await cliJson([...ack, '--until', '2020-01-01T00:00:00Z'], env);
+    expect([over.code, over.json.error?.code]).toEqual([2, 'usage']);
+    expect((await stateOf(env)).acknowledged).toEqual([]);
     expect((await cli(ack, env)).code).toBe(0);
     expect((await cliJson(['guard'], env)).json).toMatchObject({ outcome: 'ok', alerts: [] });
     const { json } = await cliJson(['status'], env);

@@ -62,12 +62,14 @@ export interface Word {
   readonly until: string | null;
 }
 
-/** Writes down an operator's word on open alerts. Throws `not-found` when none of them is open. */
+/** Writes down an operator's word on open alerts. Throws `not-found` when none of them is open, and `usage` for an end that is over. */
 export async function acknowledgeByHand(
   { clock, own, store }: Pick<Ports, 'clock' | 'store'> & { readonly own: string | null },
   { code, reason, subject, until }: Word,
 ): Promise<Acknowledgement[]> {
-  const at = new Date(clock.now()).toISOString();
+  const now = clock.now();
+  if (until !== null && !(Date.parse(until) > now)) throw isOver(until);
+  const at = new Date(now).toISOString();
   let given: Acknowledgement[] = [];
   await changeState(store, own, (state) => {
     const meant = state.alerts.filter(
@@ -88,6 +90,13 @@ export async function acknowledgeByHand(
     };
   });
   return given;
+}
+
+/** Such a word would close the alert, and the next guard open it as a new one. */
+function isOver(until: string): AppError {
+  return new AppError('usage', `The acknowledgement would be over already: ${until} is not in the future`, {
+    hint: 'Give a later time with --until, or leave it out. Nothing was changed.',
+  });
 }
 
 function notOpen(alerts: readonly Alert[], code: string): AppError {
