@@ -1,10 +1,12 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Attempt, RunDefinition, StepOutcome } from '../../lib/runs/model.js';
 import { drive } from '../../lib/app/in-process.js';
 import { claimLease } from '../../lib/runs/lease.js';
-import { loadRun, saveRun } from '../../lib/runs/records.js';
-import { openBench, SUM, TIMES, type Bench } from './bench.js';
+import { missingTasks } from '../../lib/runs/markers.js';
+import { loadRun, runName, saveRun } from '../../lib/runs/records.js';
+import { openBench, SUM, TASKS, TIMES, type Bench } from './bench.js';
 
 const REQUEST = {
   kind: 'drill',
@@ -211,4 +213,29 @@ describe('a lease that ran out', () => {
     expect(started.started).toBe(true);
     if (started.started) expect(await bench.load(started.run.id)).toMatchObject({ state: 'running' });
   });
+});
+
+it('a task that its attempt has left behind does not get in the way of the next attempt', async () => {
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const begun: number[] = [];
+  await bench.folder.remove();
+  bench = await openBench(2, {
+    async task(_run, at) {
+      const isFirst = !begun.includes(at);
+      begun.push(at);
+      if (at === 0 && isFirst) throw new AppError('redis-unavailable', 'down', { hint: '', transient: true });
+      if (at === 1 && isFirst) await gate;
+      return at;
+    },
+  });
+  const { store } = bench.folder;
+  const id = await bench.start();
+  await expect(bench.drive(id)).rejects.toMatchObject({ code: 'redis-unavailable' });
+  const left = await store.read(runName(id));
+  release();
+  while ((await missingTasks(store, id, 'work', TASKS)).includes(1)) await turn();
+  for (let at = 0; at < 100; at++) await turn();
+  expect((await store.read(runName(id)))?.etag).toBe(left?.etag);
+  expect(await bench.drive(id)).toMatchObject({ state: 'succeeded', result: SUM });
 });
