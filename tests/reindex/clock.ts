@@ -10,21 +10,19 @@ export interface SleepyClock extends Clock {
   readonly slept: number[];
 }
 
-/** A lease is renewed within a few milliseconds; one whose attempt has ended does not come back. */
-const RENEWAL_TURNS = 100;
+/** A lease is renewed within a few milliseconds, on a busy machine seconds; one that another attempt has taken is not. */
+const RENEWAL_TURNS = 10_000;
 
 export function sleepyClock(): SleepyClock {
   let now = Date.parse('2026-11-22T02:00:00Z');
-  let heartbeats = 0;
   const slept: number[] = [];
-  const waiting = new Set<{ readonly due: number; readonly wake: () => void }>();
+  const waiting = new Set<{ readonly due: number; readonly signal: AbortSignal; readonly wake: () => void }>();
 
   /** The heartbeat of a lease: wakes when the work has slept so long, or with a signal that ends it. */
   const heartbeat = (ms: number, signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
-      const one = { due: now + ms, wake: resolve };
+      const one = { due: now + ms, signal, wake: resolve };
       waiting.add(one);
-      heartbeats += 1;
       signal.addEventListener('abort', () => {
         waiting.delete(one);
         resolve();
@@ -34,12 +32,14 @@ export function sleepyClock(): SleepyClock {
   /** Lets the leases whose time has come be renewed before the work sees the new time. */
   async function beat(): Promise<void> {
     const due = [...waiting].filter((one) => one.due <= now);
-    const before = heartbeats;
     for (const one of due) {
       waiting.delete(one);
       one.wake();
     }
-    for (let turn = 0; turn < RENEWAL_TURNS && heartbeats < before + due.length; turn++) {
+    // Whose attempt has ended does not come back.
+    const isDue = ({ signal }: (typeof due)[number]): boolean =>
+      !signal.aborted && ![...waiting].some((other) => other.signal === signal);
+    for (let turn = 0; turn < RENEWAL_TURNS && due.some(isDue); turn++) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
