@@ -1,5 +1,6 @@
-import { AppError } from '../../errors.js';
+import { connect } from '../../app/connect.js';
 import { protectedDatabase } from '../../app/connect/database.js';
+import { AppError } from '../../errors.js';
 import { selectKey, type Query } from '../../inspect/find.js';
 import { openAll, searchSnapshots, type History, type KeyHistory } from '../../inspect/history.js';
 import type { OpenSnapshot } from '../../inspect/open.js';
@@ -23,7 +24,7 @@ export async function find(context: Context, text: string | undefined, options: 
   const query = queryOf(text, options);
   const { opened, skipped } = await snapshotsOf(context, options);
   const onSnapshot = options.all === true && context.onTerminal ? noteOf(context) : undefined;
-  const { clock } = inspectPorts(context, options.replica);
+  const { clock } = connect(context.env, ['clock']);
   const found = await searchSnapshots(opened, query, { limit: options.limit, now: clock.now(), onSnapshot });
   const result = { ...found, skipped: [...skipped, ...found.skipped] };
   for (const { id, why } of result.skipped)
