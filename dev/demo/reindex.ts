@@ -10,10 +10,10 @@ import { reindex } from '../../lib/cli/reindex.js';
 
 type Step = (text: string) => void;
 
-const ITEMS = 150;
-const SEED = 42;
-const DAMAGED = 50;
-const STRAYS = 20;
+const ITEMS = 60;
+const SEED = 171;
+const DAMAGED = 25;
+const STRAYS = 10;
 const NEAREST = 3;
 
 /** What somebody might ask, and words that the title of what they mean holds. */

@@ -14,10 +14,10 @@ import { counted, duration } from './output/format.js';
 import { verify } from './verify.js';
 
 const PROJECTS = 2;
-const ITEMS = 1_500;
+const ITEMS = 700;
 const SEED = 20;
 /** Smaller than usual, so that the snapshot has several parts. */
-const PART_MIB = '2';
+const PART_MIB = '1';
 
 /** `demo`: a night in the life of the backup and the disasters after it, on a separate stack in a temporary folder, from nothing to proof. */
 export async function demo(context: Context): Promise<number> {

@@ -1,17 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { closeHosts, fixtures, gone, json, open } from './fixtures/hosts.js';
 
-let folder: string;
-beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), 'function-host-'))));
 afterEach(closeHosts);
-afterAll(() => rm(folder, { recursive: true }));
+
+/** The process of the instance that answers; on a busy machine an instance may be out of time before it does. */
+async function answeringPid(url: string): Promise<number> {
+  for (;;) {
+    const response = await fetch(`${url}/api/env`);
+    if (response.status === 200) return (await json(response)).pid as number;
+    await response.arrayBuffer();
+  }
+}
 
 describe('a function in the function host', () => {
   it('sees the given environment and nothing else of ours', async () => {
@@ -58,20 +62,14 @@ describe('a function in the function host', () => {
     expect((await fetch(`${host.url}/api/env`)).status).toBe(200);
   });
 
-  it.each(['', '&busy'])('is killed at its limit and really stops (ticks=1000%s)', async (more) => {
-    const file = join(folder, `dots${more}`);
-    await writeFile(file, '');
+  it.each(['ticks=1000', 'busy'])('is killed at its limit and really stops (%s)', async (work) => {
     const host = await open({ limitSeconds: 0.5 });
-    const ticks = more === '' ? 1000 : 3;
-    const response = await fetch(`${host.url}/api/slow?ticks=${ticks}&file=${encodeURIComponent(file)}${more}`);
+    const pid = await answeringPid(host.url);
+    const response = await fetch(`${host.url}/api/slow?${work}`);
     expect(response.status).toBe(504);
     expect(await response.text()).toContain('FUNCTION_INVOCATION_TIMEOUT');
-    await pause(50);
-    const { length } = await readFile(file);
-    await pause(100);
-    expect(await readFile(file)).toHaveLength(length);
-    expect(length).toBeGreaterThan(0);
-    expect((await fetch(`${host.url}/api/env`)).status).toBe(200);
+    await gone(pid);
+    expect(await answeringPid(host.url)).not.toBe(pid);
   });
 
   it('has the limit that vercel.json sets for it', async () => {

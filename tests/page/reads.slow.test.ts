@@ -30,6 +30,7 @@ const TOKEN = 'an-admin-token-of-32-characters-1';
 const MOST_A_MINUTE = 10;
 /** As long as it takes for every call to be made again. */
 const MINUTES = 30;
+/** How often a run that is under way gets further. */
 const STEP_MS = 10_000;
 const TASKS = 40;
 
@@ -173,10 +174,11 @@ describe('what the page costs while it is left open', () => {
   ])('is at most ten reads of the store a minute: %s', async (_what, prepare) => {
     const page = await open(await prepare());
     counted.reads();
-    for (let ms = 0; ms < MINUTES * MINUTE; ms += STEP_MS) {
-      now += STEP_MS;
+    const step = live.length > 0 ? STEP_MS : MINUTE;
+    for (let ms = 0; ms < MINUTES * MINUTE; ms += step) {
+      now += step;
       await getFurther();
-      await page.clock.runFor(STEP_MS);
+      await page.clock.fastForward(step);
       await quiet(page);
     }
     for (const run of live)
