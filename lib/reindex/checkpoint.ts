@@ -4,6 +4,7 @@ import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
 import type { RunRecord, StepOutcome } from '../runs/model.js';
 import {
   conflictSchema,
+  isRefusal,
   MOST_NAMED,
   NOTHING_SPENT,
   reindexInputSchema,
@@ -211,6 +212,12 @@ export function withFindings(state: ReindexCheckpoint, { conflicts, odd }: Proje
   return {
     ...state,
     conflicts: [...state.conflicts, ...conflicts].slice(0, MOST_NAMED),
-    odd: [...state.odd, ...odd].slice(0, MOST_NAMED),
+    odd: mostTelling([...state.odd, ...odd]),
   };
+}
+
+/** Those that there is room to name: first what a service refused, for which the run ends as incomplete. */
+export function mostTelling(odd: readonly Skipped[]): Skipped[] {
+  const refused = odd.filter(({ reason }) => isRefusal(reason));
+  return [...refused, ...odd.filter(({ reason }) => !isRefusal(reason))].slice(0, MOST_NAMED);
 }

@@ -5,6 +5,7 @@ import {
   enter,
   inputOf,
   later,
+  mostTelling,
   newProject,
   stateOf,
   withProject,
@@ -17,7 +18,7 @@ import { lockedProjects } from './embed-task.js';
 import { loadFound, of, type FoundProject } from './find/found.js';
 import { withListed } from './find/listed.js';
 import { embedMissing, goneOf, removeStrays, type MendWork } from './mend.js';
-import { addSpent, isRefusal, itemsOnly, MOST_NAMED, type Skipped, type SkipReason } from './model.js';
+import { addSpent, isRefusal, itemsOnly, type Skipped, type SkipReason } from './model.js';
 import { idsIn } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { skippedBy } from './results.js';
@@ -126,7 +127,7 @@ async function proveProject(
   }
   const proof = await proofOf(work, project, standing, skipped);
   const next = withProject(before, { ...entry, items: standing.items.size, odd: odd.length, proof });
-  return { ...next, spent, odd: [...next.odd, ...odd].slice(0, MOST_NAMED) };
+  return { ...next, spent, odd: mostTelling([...next.odd, ...odd]) };
 }
 
 /** How the namespace stands to the items, of which those that are gone are taken out. */

@@ -11,6 +11,9 @@ type Needs = Pick<Ports, 'clock' | 'queue' | 'store'>;
 /** What a run sits out rather than fails on, since it passes by itself, though not soon. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(['embedder-quota', 'vector-quota', 'vector-pending']);
 const DEFAULT_WAIT_MS = 60 * 60 * 1000;
+/** Then a run looks again, however long a service says that it has to wait. */
+const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
+const SKEW_MS = 60 * 60 * 1000;
 
 /** Whether a run sleeps over an error. Only a queue can wake it again. */
 export function mayWait(error: AppError, budget: Budget | null): boolean {
@@ -19,7 +22,12 @@ export function mayWait(error: AppError, budget: Budget | null): boolean {
 
 /** Whether a run sleeps and is not to be woken yet. */
 export function isAsleep(run: RunRecord, now: number): boolean {
-  return run.state === 'waiting' && now < resumeTime(run);
+  return run.state === 'waiting' && now < resumeTime(run) && !isBeyondWaiting(run, now);
+}
+
+/** Whether the time at which a run is to be woken is further off than any wait: a clock that was ahead set it. */
+export function isBeyondWaiting(run: Pick<RunRecord, 'resumeAt'>, now: number): boolean {
+  return resumeTime(run) - now > LONGEST_WAIT_MS + SKEW_MS;
 }
 
 /** What changes in the record of a run that goes to sleep. */
@@ -27,7 +35,8 @@ export function asleep(
   now: number,
   error: AppError,
 ): Pick<RunRecord, 'error' | 'lastError' | 'nextAttemptAt' | 'resumeAt' | 'state'> {
-  const resumeAt = new Date(now + (error.retryAfterMs ?? DEFAULT_WAIT_MS)).toISOString();
+  const waitMs = Math.min(error.retryAfterMs ?? DEFAULT_WAIT_MS, LONGEST_WAIT_MS);
+  const resumeAt = new Date(now + waitMs).toISOString();
   const lastError = { code: error.code, message: error.message, at: new Date(now).toISOString() };
   return { state: 'waiting', resumeAt, nextAttemptAt: resumeAt, error: failureOf(error), lastError };
 }
@@ -46,6 +55,6 @@ export async function callLater(ports: Needs, run: RunRecord): Promise<void> {
   await ports.queue.publish([attemptMessage(run.id, run.leg, Math.ceil(waitMs / 1000), `-wake-${run.fence}`)]);
 }
 
-function resumeTime(run: RunRecord): number {
+function resumeTime(run: Pick<RunRecord, 'resumeAt'>): number {
   return Date.parse(run.resumeAt ?? '') || 0;
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mostTelling } from '../../lib/reindex/checkpoint.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
@@ -95,5 +96,14 @@ describe('items that cannot be embedded', () => {
     await putProject(bench.database.redis, 'p1', { ...ALL, ...Object.fromEntries(hollow) });
     const { skipped } = reportOf(await bench.run(SCOPE));
     expect([skipped.count, skipped.named.length, skipped.byReason]).toEqual([130, 100, { empty: 130 }]);
+  });
+
+  it('are named with the refused ones first, since for those the run ends as incomplete', () => {
+    const odd = Array.from(
+      { length: 130 },
+      (_, at) => ({ project: 'p1', id: `odd-${at}`, reason: 'not-a-hash' }) as const,
+    );
+    const late = { project: 'p1', id: 'late', reason: 'refused' } as const;
+    expect(mostTelling([...odd, late])).toEqual([late, ...odd.slice(0, 99)]);
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import { openBench, SUM, type Bench } from './bench.js';
+import { stuckAmong } from '../../lib/monitoring/guard/stuck.js';
+import { openBench, SUM, TIMES, type Bench } from './bench.js';
 
 const HOUR = 3_600_000;
 
@@ -73,6 +74,21 @@ describe('a run that meets a quota', () => {
   it('waits an hour when it is not told for how long', async () => {
     const id = await startTired('task 2', quota());
     expect(Date.parse((await bench.load(id)).resumeAt ?? '') - bench.clock.now()).toBe(HOUR);
+  });
+
+  it('waits a day at most, and then looks again', async () => {
+    const id = await startTired('task 2', quota(40 * HOUR));
+    expect(Date.parse((await bench.load(id)).resumeAt ?? '') - bench.clock.now()).toBe(24 * HOUR);
+  });
+
+  it('goes on in time, and is called stuck until then, when a clock that was ahead put it to sleep', async () => {
+    const id = await startTired('task 2', quota(5 * HOUR));
+    await bench.clock.advance(-40 * HOUR);
+    const asleep = await bench.load(id);
+    const stuck = await stuckAmong({ clock: bench.clock, store: bench.folder.store }, [asleep], TIMES);
+    expect(stuck).toMatchObject([{ run: { id } }]);
+    await deliverAll([JSON.stringify({ run: id, leg: asleep.leg })]);
+    expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
   });
 
   it('ends when there is nobody to wake it', async () => {
