@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ObjectStore } from '../../lib/ports/index.js';
 import { missingTasks } from '../../lib/runs/markers.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
@@ -30,6 +31,28 @@ async function workOff(engine: ReturnType<ReindexBench['engine']>, id: string): 
 
 function never(): Promise<never> {
   return new Promise(() => undefined);
+}
+
+/** A store that writes nothing more once its process is dead; `die` waits for what is being written by then. */
+function mortalStore(real: ObjectStore) {
+  let isDead = false;
+  const writes: Promise<unknown>[] = [];
+  const unlessDead = <T>(write: () => Promise<T>): Promise<T> => {
+    if (isDead) return never();
+    const written = write();
+    writes.push(written.catch(() => undefined));
+    return written;
+  };
+  const store: ObjectStore = {
+    ...real,
+    create: (...args) => unlessDead(() => real.create(...args)),
+    swap: (...args) => unlessDead(() => real.swap(...args)),
+  };
+  const die = async (): Promise<void> => {
+    isDead = true;
+    await Promise.all(writes);
+  };
+  return { store, die };
 }
 
 describe('re-indexing over a queue', () => {
@@ -149,14 +172,15 @@ describe('re-indexing over a queue', () => {
     await leaveVector(bench, 'p1', 'stray');
     let calls = 0;
     const embedder = wrapEmbedder(bench.ports.embedder, (texts) => (isItems(texts) && calls++ === 2 ? never() : null));
-    const first = bench.engine({ settings: { inline: 1 }, embedder });
+    const { store, die } = mortalStore(bench.ports.store);
+    const first = bench.engine({ settings: { inline: 1 }, embedder, store });
     const id = await bench.start(first, { ...SCOPE, mode: 'flush' });
     void first.work(id, bench.budget());
-    // The two batches before the one that hangs are written, and noted in the record, while it does.
-    const isQuiet = async (): Promise<boolean> =>
+    const isUnderWay = async (): Promise<boolean> =>
       (await missingTasks(bench.ports.store, id, 'embed', 5)).length === 3 && (await bench.load(id)).progress.done > 0;
-    while (calls < 3 || !(await isQuiet())) await new Promise((wake) => setTimeout(wake, 5));
+    while (calls < 3 || !(await isUnderWay())) await new Promise((wake) => setTimeout(wake, 5));
     expect(bench.index.requestCount('reset')).toBe(1);
+    await die();
     // By then the dead attempt's lease has run out.
     bench.clock.advance(120_000);
     const run = await bench.engine({ settings: { inline: 1 } }).work(id, bench.budget());
