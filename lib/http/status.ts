@@ -23,8 +23,11 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   const { searchParams } = new URL(request.url);
   demandKnown(searchParams, 'view', 'projects');
   demandKnown(searchParams, 'format', 'prometheus');
-  if (searchParams.get('view') === 'projects') return showProjects(ports, environment(), request);
   const isMetrics = searchParams.get('format') === 'prometheus';
+  if (searchParams.get('view') === 'projects') {
+    if (isMetrics) throw new AppError('invalid', 'The view of the projects has no metrics', { hint: ONE_OF_BOTH });
+    return showProjects(ports, environment(), request);
+  }
   const own = protectedDatabase(environment()).source;
   const all = () => drills(ports.store, own);
   const rules = alertRules(environment());
@@ -40,6 +43,8 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });
 }
+
+const ONE_OF_BOTH = 'Give view=projects or format=prometheus, not both.';
 
 /** What anybody is told where not even that much can be found out. */
 export function statusUnknown(): Response {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from '@jest/globals';
-import fc, { anyCharacter } from '../support/fast-check.js';
+import fc, { anyCharacter, cases } from '../support/fast-check.js';
 import { hashVectors, modelVectors } from '../../dev/gemini/vectors.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/dev/gemini/main.js');
@@ -72,7 +72,7 @@ describe('the vectors of hashes', () => {
         expect(Math.hypot(...(first ?? []))).toBeCloseTo(dimensions === 3072 ? 1 : 0.65, 4);
         expect(Math.abs(cosine(first, second))).toBeLessThan(dimensions < 768 ? 0.6 : 0.3);
       }),
-      { numRuns: 50 },
+      { numRuns: cases(50) },
     );
   });
 });

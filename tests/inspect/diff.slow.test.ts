@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import {
   diff,
   snapshotSide,
@@ -97,7 +97,7 @@ describe('a snapshot compared', () => {
         same += sum(counts, 'same');
       }
     });
-    await fc.assert(property, { numRuns: 15 });
+    await fc.assert(property, { numRuns: cases(15) });
     expect(same).toBeGreaterThan(0);
     expect(changed).toBeGreaterThan(0);
     plain.disconnect();

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { recentRuns } from '../../lib/runs/recent.js';
 import { DAY, HOUR, openWorld, type World } from './world/index.js';
 import { told } from './world/judge.js';
@@ -16,7 +16,7 @@ function everyFortnight(given: Partial<Fortnight>, check: (lived: Lived) => void
     fc.property(fc.integer(), (seed) =>
       check(live({ crons: CRONS, random: randomOf(seed), missed: 0.5, lost: 0.05, ...given })),
     ),
-    { numRuns: RUNS },
+    { numRuns: cases(RUNS) },
   );
 }
 

@@ -1,6 +1,6 @@
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
@@ -94,7 +94,7 @@ describe('the protected database', () => {
         expect(run.result).toMatchObject({ outcome: mayBe ? 'passed' : 'inconclusive' });
         if (!mayBe && otherKeys === 'some') expect(await other.redis.get('somebodys')).toBe('data');
       }),
-      { numRuns: 60 },
+      { numRuns: cases(60) },
     );
   });
 

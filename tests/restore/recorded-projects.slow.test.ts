@@ -8,7 +8,7 @@ import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { sourceRecords, type SourceRecord } from '../../lib/snapshot/source-records.js';
 import { RULES, type FullReport, type Rule } from '../../lib/soulcaster/invariants.js';
 import { classifyKey, type ClassifiedKey } from '../../lib/soulcaster/keys.js';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { batch, type Command } from '../support/redis-calls.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
@@ -71,7 +71,7 @@ it('records say of projects what the database says, however broken they are', as
       const live = await inspectProjects(ALL, bench.port, pageOf(await keysNow()), names);
       expect(told.map(plain)).toEqual(live.map(plain));
     }),
-    { numRuns: 12 },
+    { numRuns: cases(12) },
   );
 });
 

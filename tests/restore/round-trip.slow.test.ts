@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { changes } from '../support/dumps.js';
 import { describeEngines } from '../support/describe-engines.js';
@@ -40,7 +40,7 @@ await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
           expect(changes(before, await bench.dump())).toEqual([]);
         }
       }),
-      { numRuns: 10 },
+      { numRuns: cases(10) },
     );
   });
 

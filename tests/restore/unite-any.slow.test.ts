@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { loadWorkspace } from '../../dev/data/index.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
@@ -124,6 +124,6 @@ describe('a project after a restore that adds', () => {
     const property = fc.asyncProperty(mode, since, async (chosen, happened) => {
       await holds(40, chosen, happened);
     });
-    await fc.assert(property, { numRuns: 5 });
+    await fc.assert(property, { numRuns: cases(5) });
   });
 });

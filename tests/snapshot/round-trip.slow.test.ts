@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { batch, type Command } from '../support/redis-calls.js';
@@ -64,7 +64,7 @@ await describeEngines('a snapshot of a database that nobody writes to', ({ field
         expect(manifest.counts.keys).toBe(keys.length);
         expect(manifest.ledger).toMatchObject({ saved: keys.length, expiredMeanwhile: 0, failed: { count: 0 } });
       }),
-      { numRuns: 12 },
+      { numRuns: cases(12) },
     );
   });
 

@@ -7,6 +7,13 @@ export const SEED = 20_261_126;
 
 fc.configureGlobal({ seed: SEED });
 
+const SHARE = Number(process.env['RANDOM_SHARE'] ?? 1);
+
+/** How many random cases a slow test tries: so many, or of those the share that is asked for. */
+export function cases(all: number): number {
+  return Math.ceil(all * SHARE);
+}
+
 const SURROGATES = { from: 0xd800, count: 0x800 };
 
 /** What `unit: 'binary'` draws from, without its map of all million characters, which takes two seconds in each suite. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { ageSealer } from '../../lib/crypto/age.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { loadWorkspace } from '../../dev/data/index.js';
@@ -104,7 +104,7 @@ await describeEngines('an export of any database', ({ fieldExpiry, program }) =>
           expect(await plain(bench)).toEqual(before);
         }
       }),
-      { numRuns: 8 },
+      { numRuns: cases(8) },
     );
   });
 });
@@ -136,7 +136,7 @@ describe('an export', () => {
           }
           expect(await plain(bench)).toEqual(before);
         }),
-        { numRuns: 6 },
+        { numRuns: cases(6) },
       );
     } finally {
       await server.stop();

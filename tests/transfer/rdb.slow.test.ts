@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
+import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { describeEngines } from '../support/describe-engines.js';
@@ -41,7 +41,7 @@ await describeEngines('an RDB file of a server', ({ fieldExpiry, program }) => {
         expect(changes(before, await bench.dump())).toEqual([]);
         expect(await plain()).toEqual(whole);
       }),
-      { numRuns: 8 },
+      { numRuns: cases(8) },
     );
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from '../../support/fast-check.js';
+import fc, { cases } from '../../support/fast-check.js';
 import { loadMixed } from '../../../dev/data/index.js';
 import { fromText } from '../../../lib/snapshot/text.js';
 import { intercept } from '../../snapshot/intercept.js';
@@ -33,7 +33,7 @@ describe('a database against the snapshot that was taken of it', () => {
           records.map(([first]) => ({ key: JSON.stringify(first?.k), live: 'equal', difference: null })),
         );
       }),
-      { numRuns: 8 },
+      { numRuns: cases(8) },
     );
   });
 
@@ -54,7 +54,7 @@ describe('a database against the snapshot that was taken of it', () => {
         }
         expect(unequal(await compared(bench.port, records))).toEqual(expected);
       }),
-      { numRuns: 15 },
+      { numRuns: cases(15) },
     );
   });
 

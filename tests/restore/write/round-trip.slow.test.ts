@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from '../../support/fast-check.js';
+import fc, { cases } from '../../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../../dev/data/index.js';
 import type { Command } from '../../support/redis-calls.js';
 import { anyBytes, anyScore, someBytes } from '../any-database.js';
@@ -73,7 +73,7 @@ describe('what is written to an empty database', () => {
         expect(await compare()).toEqual({ keys, ...NOTHING_WRONG });
         expect(counts).toMatchObject({ written: keys, kept: 0, removed: 0, expired: 0 });
       }),
-      { numRuns: 12 },
+      { numRuns: cases(12) },
     );
   });
 
@@ -89,7 +89,7 @@ describe('what is written to an empty database', () => {
         expect(await compare()).toMatchObject({ keys: manifest.counts.keys, onlyInSnapshot: 0, different: 0 });
         expect(await bench.target.staged()).toEqual([]);
       }),
-      { numRuns: 12 },
+      { numRuns: cases(12) },
     );
   });
 
