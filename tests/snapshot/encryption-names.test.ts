@@ -71,10 +71,12 @@ describe('names in an encrypted snapshot', () => {
     const key = join(bench.folder.folder, '..', `${manifest.id}.names.key`);
     await writeFile(key, identity, { mode: 0o600 });
     const pipe = 'jq -r "$1" "$2" | while read -r name; do echo "$name" | base64 -d | age -d -i "$3"; done';
-    const { stdout } = await run('bash', ['-o', 'pipefail', '-ec', pipe, 'bash', names, home, key]).finally(() =>
-      rm(key),
-    );
-    expect(stdout).toBe(UNSUPPORTED);
+    try {
+      const { stdout } = await run('bash', ['-o', 'pipefail', '-ec', pipe, 'bash', names, home, key]);
+      expect(stdout).toBe(UNSUPPORTED);
+    } finally {
+      await rm(key);
+    }
   });
 
   it('of projects are labels, which a shell can compute', async () => {

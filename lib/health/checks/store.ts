@@ -52,9 +52,7 @@ export function apartCheck(
       () => false,
     );
     if (first !== null && isWritten === true) {
-      const seen = await openReplica()
-        .read(name)
-        .finally(() => first.remove(name));
+      const seen = await readAndRemove(openReplica(), first, name);
       if (seen !== null)
         return fail('it is the same place as BACKUP_STORE, by another name: all copies are in one place', ELSEWHERE);
     }
@@ -119,4 +117,13 @@ function evaluate(modifiedAt: number, from: number, to: number): Observation {
   const text = `its clock and ours are ${Math.floor(skew / 1000)} s apart`;
   if (skew <= SKEW_MS) return ok(text);
   return warn(text, "Set this machine's clock with NTP: leases and the age of snapshots go by it.");
+}
+
+/** What one store shows of an object of the other, which is then removed from there. */
+async function readAndRemove(from: ObjectStore, other: ObjectStore, name: string) {
+  try {
+    return await from.read(name);
+  } finally {
+    await other.remove(name);
+  }
 }

@@ -63,7 +63,7 @@ export function credentialsOf(
 function vercelToken(): string | null {
   try {
     // The other one renews a token over the network with the login of Vercel's own command line.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    // oxlint-disable-next-line typescript/no-deprecated
     return getVercelOidcTokenSync();
   } catch {
     // It throws where there is none.
