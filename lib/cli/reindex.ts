@@ -95,6 +95,11 @@ async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<
       });
     }
     const { mode = 'in-place' } = options;
+    if (overDays && mode !== 'flush') {
+      throw new AppError('usage', `--yes-over-days says nothing for mode ${mode}, which clears nothing first`, {
+        hint: 'Leave it out, or give --mode flush.',
+      });
+    }
     return { scope: scopeOf(options), mode, dryRun, trigger: 'cli', beside, dropOld, overDays };
   }
   const others = ['all', 'project', 'mode', 'into', 'next', 'model', 'dimensions', 'dropOld'] as const;

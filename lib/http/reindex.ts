@@ -36,7 +36,7 @@ const reindexBodySchema = z
       .nullable()
       .default(null)
       .describe('the id of a run, and goes with dryRun and yesOverDays alone: the run has the rest'),
-    yesOverDays: flag(),
+    yesOverDays: flag().describe('true or false, and goes with mode "flush" or a run that is done again'),
   })
   .refine(({ retry, scope }) => (retry === null) !== (scope === undefined), { path: ['scope'] })
   .refine(
@@ -45,6 +45,9 @@ const reindexBodySchema = z
     { path: ['retry'] },
   )
   .refine(({ dropOld, mode }) => !dropOld || mode === undefined, { path: ['dropOld'] })
+  .refine(({ mode, retry, yesOverDays }) => !yesOverDays || mode === 'flush' || retry !== null, {
+    path: ['yesOverDays'],
+  })
   .refine(({ confirm, dropOld }) => dropOld || confirm === null, { path: ['confirm'] })
   .refine(({ beside }) => beside === null || beside.index === 'next' || beside.suffix !== '', { path: ['beside'] });
 type Body = z.infer<typeof reindexBodySchema>;

@@ -95,6 +95,7 @@ describe('reindex', () => {
     [['--all', '--mode', 'flush'], 2, 'usage'],
     [['--retry', '20200101T000000Z-aaaaaa', '--mode', 'flush'], 2, 'usage'],
     [['--all', '--into', ':g2', '--drop-old', '--yes', '--mode', 'flush'], 2, 'usage'],
+    [['--all', '--yes-over-days'], 2, 'usage'],
   ])('%j ends with %i %s and touches nothing', async (args, exit, code) => {
     const before = stack.vector.requestCount('upsert') + stack.vector.requestCount('reset');
     const result = await cliJson(['reindex', ...args], await stack.alone());

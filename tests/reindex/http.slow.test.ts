@@ -57,6 +57,8 @@ describe('POST /api/reindex', () => {
         'invalid',
       ],
       [{ ...ALL, confirm: ':g2' }, 422, 'invalid'],
+      [{ ...ALL, yesOverDays: true }, 422, 'invalid'],
+      [{ ...ALL, mode: 'missing', yesOverDays: true }, 422, 'invalid'],
       [{ ...ALL, model: 'gemini-embedding-2' }, 400, 'usage'],
       [{ scope: { project: 'unknown' } }, 404, 'not-found'],
     ];
