@@ -35,8 +35,8 @@ export default {
   testTimeout: 1_800_000,
   // A worker is renewed after each suite, which leaves memory and hooks of promises behind that make the later ones slow.
   workerIdleMemoryLimit: '1MB',
-  // Much of a test's time is waiting for servers and queues, most of it in the slow ones.
-  maxWorkers: Math.ceil((isSlow ? 2 : 1.5) * availableParallelism()),
+  // Much of a test's time is waiting for servers and queues. Each of the slow ones starts many processes.
+  maxWorkers: Math.ceil((isSlow ? 2 : 2.5) * availableParallelism()),
   testSequencer: '<rootDir>/tests/support/slowest-first.js',
   testEnvironmentOptions: { globalsCleanup: 'off' },
 };
