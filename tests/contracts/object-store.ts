@@ -9,8 +9,8 @@ const MB = 1024 * 1024;
 
 const bytes = (text: string) => Buffer.from(text);
 
-/** What lib/ports/store.ts promises, against a real store. `open` yields an empty one each time it is called. */
-export function objectStoreContract(name: string, open: () => Promise<ObjectStore>): void {
+/** What lib/ports/store.ts promises, against a real store. `open` yields an empty one each time it is called; `many` is more than a page of S3 (1,000). */
+export function objectStoreContract(name: string, open: () => Promise<ObjectStore>, many = 2500): void {
   describe(`${name}: the contract of an object store`, () => {
     let store: ObjectStore;
     beforeEach(async () => {
@@ -18,7 +18,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
     });
     singleObjects(() => store);
     writers(() => store);
-    listings(() => store);
+    listings(() => store, many);
     names(() => store);
   });
 }

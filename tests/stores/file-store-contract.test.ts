@@ -20,4 +20,4 @@ afterAll(async () => {
 const open = () => Promise.resolve(fileStore({ folder: join(folder, `store-${opened++}`) }));
 
 objectStoreContract('fileStore', open);
-objectStoreContract('fileStore with retries', async () => retryingStore(await open(), systemClock()));
+objectStoreContract('fileStore with retries', async () => retryingStore(await open(), systemClock()), 1100);

@@ -20,4 +20,4 @@ const open = () =>
   Promise.resolve(s3Store({ ...ceph, credentials: ceph, bucket: 'backup', prefix: `deep/prefix-${opened++}/` }));
 
 objectStoreContract('s3Store over radosgw', open);
-objectStoreContract('s3Store over radosgw with retries', async () => retryingStore(await open(), systemClock()));
+objectStoreContract('s3Store over radosgw with retries', async () => retryingStore(await open(), systemClock()), 1100);
