@@ -13,10 +13,7 @@ export interface DebianProgram {
 export const REDIS_SERVER: DebianProgram = { binary: 'redis-server', packages: ['redis-server'] };
 export const AGE: DebianProgram = { binary: 'age', packages: ['age'] };
 export const JQ: DebianProgram = { binary: 'jq', packages: ['jq'] };
-export const CHROMIUM: DebianProgram = {
-  binary: 'chromium-headless-shell',
-  packages: ['chromium-headless-shell'],
-};
+export const CHROMIUM: DebianProgram = { binary: 'chromium-headless-shell', packages: ['chromium-headless-shell'] };
 export const RADOSGW: DebianProgram = {
   binary: 'radosgw',
   packages: ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-mgr', 'ceph-base', 'ceph-common'],

@@ -25,7 +25,11 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   demandKnown(searchParams, 'format', 'prometheus');
   const isMetrics = searchParams.get('format') === 'prometheus';
   if (searchParams.get('view') === 'projects') {
-    if (isMetrics) throw new AppError('invalid', 'The view of the projects has no metrics', { hint: ONE_OF_BOTH });
+    if (isMetrics) {
+      throw new AppError('invalid', 'The view of the projects has no metrics', {
+        hint: 'Give view=projects or format=prometheus, not both.',
+      });
+    }
     return showProjects(ports, environment(), request);
   }
   const own = protectedDatabase(environment()).source;
@@ -43,8 +47,6 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return new Response(exposition(metricsOf(status)), { headers });
 }
-
-const ONE_OF_BOTH = 'Give view=projects or format=prometheus, not both.';
 
 /** What anybody is told where not even that much can be found out. */
 export function statusUnknown(): Response {

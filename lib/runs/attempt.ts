@@ -67,11 +67,10 @@ export function openAttempt(
     held = await saveRun(ports.store, held, next);
     confirmations.at(since);
   };
-  let closed = false;
   // One write at a time: each swap needs the etag of the one before. A task that its attempt has left behind writes nothing
   // any more: the next attempt would take that for another one beside it.
   const update = (changes: Partial<RunRecord>): Promise<void> => {
-    const turn = closed ? Promise.reject(takenOver(lease.name)) : writing.then(() => write(changes));
+    const turn = stop.signal.aborted ? Promise.reject(takenOver(lease.name)) : writing.then(() => write(changes));
     writing = turn.catch(() => undefined);
     return turn;
   };
@@ -94,7 +93,6 @@ export function openAttempt(
     update,
     confirm: confirmations.ask,
     async close(how) {
-      closed = true;
       stop.abort();
       await writing;
       latest ??= await beating;

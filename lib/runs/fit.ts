@@ -4,6 +4,7 @@ import { leaseObject, readLease } from './lease-document.js';
 import type { RunDefinition, RunRecord } from './model.js';
 import { recentRuns } from './recent.js';
 import { ageOf } from './store-time.js';
+import { resumeTime } from './waiting.js';
 
 /** A run of which nothing was heard for so long, in milliseconds, is never resumed: an old record put back starts nothing. */
 const FORGOTTEN_MS = 24 * 3_600_000;
@@ -16,7 +17,7 @@ const RUNS_READ = 50;
  * A run that waits counts from the time when it is to be woken.
  */
 async function isForgotten({ clock, store }: Pick<Ports, 'clock' | 'store'>, run: RunRecord): Promise<boolean> {
-  const sign = Math.max(Date.parse(run.updatedAt), Date.parse(run.resumeAt ?? '') || 0);
+  const sign = Math.max(Date.parse(run.updatedAt), resumeTime(run));
   if (clock.now() - sign < FORGOTTEN_MS) return false;
   const { document } = await readLease(store, run.lease);
   if (document?.holder !== run.id) return true;

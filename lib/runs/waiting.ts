@@ -55,6 +55,7 @@ export async function callLater(ports: Needs, run: RunRecord): Promise<void> {
   await ports.queue.publish([attemptMessage(run.id, run.leg, Math.ceil(waitMs / 1000), `-wake-${run.fence}`)]);
 }
 
-function resumeTime(run: Pick<RunRecord, 'resumeAt'>): number {
+/** When a run is to be woken, in milliseconds since the epoch; 0 for one that does not wait, or that does not say. */
+export function resumeTime(run: Pick<RunRecord, 'resumeAt'>): number {
   return Date.parse(run.resumeAt ?? '') || 0;
 }

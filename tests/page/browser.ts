@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { CHROMIUM } from '../../dev/packages.js';
 import { chromium, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const FLAGS = [
@@ -32,7 +33,7 @@ export interface Browser {
 export async function startBrowser(): Promise<Browser> {
   const folder = await mkdtemp(join(tmpdir(), 'page-browser-'));
   const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium-headless-shell',
+    executablePath: `/usr/bin/${CHROMIUM.binary}`,
     args: FLAGS,
     env: { ...process.env, HOME: folder },
   });
