@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ObjectStore } from '../../lib/ports/index.js';
 import { missingTasks } from '../../lib/runs/markers.js';
+import { mortalStore, newLife } from '../monitoring/world/process.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
 import { reportOf } from './outcome.js';
@@ -31,28 +31,6 @@ async function workOff(engine: ReturnType<ReindexBench['engine']>, id: string): 
 
 function never(): Promise<never> {
   return new Promise(() => undefined);
-}
-
-/** A store that writes nothing more once its process is dead; `die` waits for what is being written by then. */
-function mortalStore(real: ObjectStore) {
-  let isDead = false;
-  const writes: Promise<unknown>[] = [];
-  const unlessDead = <T>(write: () => Promise<T>): Promise<T> => {
-    if (isDead) return never();
-    const written = write();
-    writes.push(written.catch(() => undefined));
-    return written;
-  };
-  const store: ObjectStore = {
-    ...real,
-    create: (...args) => unlessDead(() => real.create(...args)),
-    swap: (...args) => unlessDead(() => real.swap(...args)),
-  };
-  const die = async (): Promise<void> => {
-    isDead = true;
-    await Promise.all(writes);
-  };
-  return { store, die };
 }
 
 describe('re-indexing over a queue', () => {
@@ -172,7 +150,20 @@ describe('re-indexing over a queue', () => {
     await leaveVector(bench, 'p1', 'stray');
     let calls = 0;
     const embedder = wrapEmbedder(bench.ports.embedder, (texts) => (isItems(texts) && calls++ === 2 ? never() : null));
-    const { store, die } = mortalStore(bench.ports.store);
+    const [real, life] = [bench.ports.store, newLife()];
+    const writes: Promise<unknown>[] = [];
+    const noted = <T>(write: Promise<T>): Promise<T> => {
+      writes.push(write.catch(() => undefined));
+      return write;
+    };
+    const store = mortalStore(
+      {
+        ...real,
+        create: (...args) => noted(real.create(...args)),
+        swap: (...args) => noted(real.swap(...args)),
+      },
+      life,
+    );
     const first = bench.engine({ settings: { inline: 1 }, embedder, store });
     const id = await bench.start(first, { ...SCOPE, mode: 'flush' });
     void first.work(id, bench.budget());
@@ -180,7 +171,8 @@ describe('re-indexing over a queue', () => {
       (await missingTasks(bench.ports.store, id, 'embed', 5)).length === 3 && (await bench.load(id)).progress.done > 0;
     while (calls < 3 || !(await isUnderWay())) await new Promise((wake) => setTimeout(wake, 5));
     expect(bench.index.requestCount('reset')).toBe(1);
-    await die();
+    life.die();
+    await Promise.all(writes);
     // By then the dead attempt's lease has run out.
     bench.clock.advance(120_000);
     const run = await bench.engine({ settings: { inline: 1 } }).work(id, bench.budget());
