@@ -28,6 +28,7 @@ import type { Budget } from '../runs/attempt.js';
 import type { RunDefinition, RunRecord } from '../runs/model.js';
 import { commandsPerSecond, configuredIndex, reindexSettings, restoreSettings, snapshotSettings } from './settings.js';
 import { snapshotRun } from '../snapshot/run.js';
+import type { OtherErasures } from '../snapshot/erasures.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { verifyRun } from '../snapshot/verify.js';
 import type { Clock } from '../ports/clock.js';
@@ -133,15 +134,20 @@ export function endingApp(env: Environment, replacements: Replacements = {}): St
 /** Where a restore marks the database, and reads whose data are erased, besides the store that it works on. */
 function otherStores(env: Environment, { firstStore, inMemory }: Replacements, log: Ports['log']): OtherStores {
   if (firstStore === undefined) {
-    const second = (): ObjectStore | null => secondStore(env, log);
     const onUnread = (why: string): void => log.warn('erasure-list-of-second-store-not-read', { why });
-    return { marksElsewhere: second, otherErasures: { store: second, isFirst: false, onUnread } };
+    const otherErasures = secondErasures(env, log, onUnread);
+    return { marksElsewhere: otherErasures.store, otherErasures };
   }
   const { env: firstEnv, onErasuresUnread, onNotMarked } = firstStore;
   const first = (): ObjectStore => connect(firstEnv, ['store'], { log }).store;
   const otherErasures = { store: first, isFirst: true, onUnread: onErasuresUnread };
   if (inMemory === true) return { otherErasures };
   return { marksElsewhere: () => firstOrNull(first), firstStore: first, onNotMarked, otherErasures };
+}
+
+/** The erasure list of the second store, for work on the first. */
+export function secondErasures(env: Environment, log: Ports['log'], onUnread: (why: string) => void): OtherErasures {
+  return { store: () => secondStore(env, log), isFirst: false, onUnread };
 }
 
 /** The other store that may hold marks, for who works on the first store or, with `replica`, on the second. */

@@ -1,3 +1,4 @@
+import { secondErasures } from '../app/app.js';
 import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { retentionSettings } from '../app/settings.js';
@@ -11,7 +12,7 @@ import { count, counted, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { userName } from './snapshots.js';
 import { storeEnvironment } from './store-choice.js';
-import { loadErasures, withdrawErasure, type Erasure } from '../snapshot/erasures.js';
+import { loadErasures, withdrawErasure, type Erasure, type OtherErasures } from '../snapshot/erasures.js';
 
 export interface ForgetSubjectOptions {
   readonly reason?: string | undefined;
@@ -124,10 +125,16 @@ function endWords({ holders, kind }: ErasurePlan, isEntered: boolean): string {
 /** `erasures list`. */
 export async function listErasures(context: Context): Promise<number> {
   const ports = connect(context.env, ['encryptor', 'store'], { log: context.log });
-  const erasures = await loadErasures(ports);
+  const erasures = await loadErasures(ports, secondList(context));
   context.document({ erasures, deployment: deploymentOf(context.env) });
   context.print(erasures.length === 0 ? 'The erasure list is empty: restores leave nothing out.' : view(erasures));
   return 0;
+}
+
+function secondList(context: Context): OtherErasures {
+  return secondErasures(context.env, context.log, (why) =>
+    context.note(`warning: the erasure list of the second store was not read: ${printable(why)}`),
+  );
 }
 
 function view(erasures: readonly Erasure[]): string {
@@ -151,7 +158,7 @@ export async function withdraw(
 ): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
   const word = { reason: demandReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
-  const entry = await withdrawErasure(ports, subject, word);
+  const entry = await withdrawErasure(ports, subject, word, secondList(context));
   if (entry === null) {
     throw new AppError(
       'not-found',

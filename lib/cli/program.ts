@@ -12,7 +12,7 @@ import { addIndexCommands } from './program-index.js';
 import { addTransferCommands, fileOptions } from './program-transfer.js';
 import { addUpstashCommands } from './program-upstash.js';
 import { projectId, several, time } from './arguments.js';
-import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions } from './snapshots.js';
+import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions, UnpinOptions } from './snapshots.js';
 import { SHELLS, type Shell } from './shell/scripts.js';
 import type { RestoreOptions } from './restore/request.js';
 
@@ -166,6 +166,7 @@ function addPins(group: Command, perform: Perform): void {
     .description('keep a snapshot whatever the retention policy says')
     .argument('<id>', 'id of the snapshot or the beginning of one, or `latest`')
     .requiredOption('--reason <text>', 'why; kept with it')
+    .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
     .action((id: string, options: PinOptions) =>
       perform(async (context) => (await import('./snapshots.js')).pin(context, id, options)),
     );
@@ -173,13 +174,16 @@ function addPins(group: Command, perform: Perform): void {
     .command('unpin')
     .description('let the retention policy decide over a snapshot again')
     .argument('<id>', 'id of the snapshot or the beginning of one, or `latest`')
-    .action((id: string) => perform(async (context) => (await import('./snapshots.js')).unpin(context, id)));
+    .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
+    .action((id: string, options: UnpinOptions) =>
+      perform(async (context) => (await import('./snapshots.js')).unpin(context, id, options)),
+    );
   group
     .command('forget')
     .description('remove one snapshot now; a signed tombstone explains the gap')
     .argument('<id>', 'whole id of the snapshot')
     .requiredOption('--reason <text>', 'why; kept')
-    .option('--force', 'even if it is the last trusted one')
+    .option('--force', 'even if it is the last trusted one, or of another database')
     .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
     .action((id: string, options: ForgetOptions) =>
       perform(async (context) => (await import('./snapshots.js')).forget(context, id, options)),

@@ -161,26 +161,32 @@ function view(rows: readonly Row[]): string {
   return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} read back in full and believed from now on.`;
 }
 
-export interface PinOptions {
+export interface UnpinOptions {
+  readonly replica?: boolean;
+}
+
+export interface PinOptions extends UnpinOptions {
   readonly reason: string;
 }
 
 /** `snapshots pin`: no prune removes it until it is unpinned. */
-export async function pin(context: Context, wanted: string, { reason }: PinOptions): Promise<number> {
-  const trust = await connectedTrust(context);
+export async function pin(context: Context, wanted: string, { reason, replica }: PinOptions): Promise<number> {
+  const env = storeEnvironment(context.env, replica);
+  const trust = await connectedTrust(context, env);
   const { id } = await selectSnapshot(trust, wanted);
   const word = await pinSnapshot(trust, id, { by: userName(), reason });
-  context.document({ ...word, pinned: true, deployment: deploymentOf(context.env) });
+  context.document({ ...word, pinned: true, deployment: deploymentOf(env) });
   context.print(`Snapshot ${id} is pinned: ${printable(word.reason)}. No prune removes it.`);
   return 0;
 }
 
 /** `snapshots unpin`: the policy decides again. */
-export async function unpin(context: Context, wanted: string): Promise<number> {
-  const trust = await connectedTrust(context);
+export async function unpin(context: Context, wanted: string, { replica }: UnpinOptions): Promise<number> {
+  const env = storeEnvironment(context.env, replica);
+  const trust = await connectedTrust(context, env);
   const { id } = await selectSnapshot(trust, wanted);
   const changed = await unpinSnapshot(trust, id);
-  context.document({ id, pinned: false, changed, deployment: deploymentOf(context.env) });
+  context.document({ id, pinned: false, changed, deployment: deploymentOf(env) });
   context.print(changed ? `Snapshot ${id} is no longer pinned.` : `Nothing to do: snapshot ${id} is not pinned.`);
   return 0;
 }
@@ -198,7 +204,10 @@ export async function forget(context: Context, id: string, options: ForgetOption
     ...connect(env, ['clock', 'log', 'signer', 'store'], { log: context.log }),
     own: protectedDatabase(env).source,
   };
-  const said = { by: userName(), reason: options.reason, force: options.force === true };
+  const said = {
+    ...{ by: userName(), reason: options.reason },
+    ...{ force: options.force === true, isReplica: options.replica === true },
+  };
   const { bytes: freed, objects, wasSnapshot, word } = await forgetSnapshot(ports, id, said);
   context.document({ ...word, objects, bytes: freed, wasSnapshot, deployment: deploymentOf(env) });
   const what = wasSnapshot ? `Snapshot ${id} is removed` : `What was left of ${id}, which has no manifest, is removed`;

@@ -94,9 +94,8 @@ export async function adoptDatabase(
   }
   if (!withdraw) await demandNotEmptier(context, found.source);
   const at = new Date(clock.now()).toISOString();
-  const changed = withdraw
-    ? await disownSource(store, own, found.source)
-    : await adoptSource(store, own, { source: found.source, reason: demandReason(reason), at });
+  const statement = { source: found.source, reason: demandReason(reason), at };
+  const changed = await (withdraw ? disownSource : adoptSource)(store, own, statement);
   return { ...found, changed };
 }
 

@@ -1,11 +1,17 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { updateObject } from '../control/object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
-/** `guard/sources.json`: by the source of a database, which earlier ones it replaced. */
+/**
+ * `guard/sources.json`: by the source of a database, which earlier ones it replaced; by `withdrawn:` and that source, which
+ * adoptions were withdrawn, so that a copy of the list that still has them does not bring them back.
+ */
 export const SOURCES_NAME = 'guard/sources.json';
+
+const WITHDRAWN = 'withdrawn:';
 
 const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
 const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
@@ -31,13 +37,47 @@ export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSou
   });
 }
 
-/** Takes that back; false when it was not written down. */
-export function disownSource(store: ObjectStore, own: string, source: string): Promise<boolean> {
+/** Withdraws the adoption of `withdrawn.source`; false when there is none. */
+export function disownSource(store: ObjectStore, own: string, withdrawn: AdoptedSource): Promise<boolean> {
   return change(store, (all) => {
     const list = all[own] ?? [];
-    const left = list.filter((each) => each.source !== source);
-    return left.length === list.length ? null : { ...all, [own]: left };
+    const left = list.filter(({ source }) => source !== withdrawn.source);
+    if (left.length === list.length) return null;
+    const key = WITHDRAWN + own;
+    return { ...all, [own]: left, [key]: newestOf([...(all[key] ?? []), withdrawn]) };
   });
+}
+
+/**
+ * Adds the adoptions in `from` to those in `to`. One counts unless it was withdrawn later in either store. False when
+ * nothing was written: there is no list, it cannot be read, or it adds nothing.
+ */
+export async function uniteSources(from: ObjectStore, to: ObjectStore): Promise<boolean> {
+  const found = await from.read(SOURCES_NAME);
+  const added = parse(found?.body);
+  if (found === null || added === NOBODY) return false;
+  return updateObject(to, SOURCES_NAME, 'The list of adopted sources', (there) => {
+    const before = parse(there?.body);
+    const united = unite(before, added);
+    return there !== null && before !== NOBODY && isDeepStrictEqual(before, united) ? null : encodeJson(united);
+  });
+}
+
+function unite(one: Sources, other: Sources): Sources {
+  const owners = new Set([...Object.keys(one), ...Object.keys(other)]);
+  const listOf = (owner: string): AdoptedSource[] => newestOf([...(one[owner] ?? []), ...(other[owner] ?? [])]);
+  const lists = [...owners].map((owner): [string, AdoptedSource[]] => {
+    const withdrawn = new Map(listOf(WITHDRAWN + owner).map(({ source, at }) => [source, at]));
+    return [owner, listOf(owner).filter(({ source, at }) => (withdrawn.get(source) ?? '') < at)];
+  });
+  return Object.fromEntries(lists);
+}
+
+/** Of each source the newest statement. */
+function newestOf(list: readonly AdoptedSource[]): AdoptedSource[] {
+  const newest = new Map<string, AdoptedSource>();
+  for (const each of list) if ((newest.get(each.source)?.at ?? '') <= each.at) newest.set(each.source, each);
+  return [...newest.values()];
 }
 
 function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {

@@ -1,13 +1,16 @@
 import { z } from 'zod';
 import { ignoredObjectsIn } from '../control/authenticated-store.js';
-import { updateObject } from '../control/object.js';
+import { overwriteObject, updateObject } from '../control/object.js';
 import { AppError, toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { Encryptor } from '../ports/encryptor.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
+import { sha256 } from './manifest.js';
 
 /** `guard/erasures.json`: users and projects whose data no restore brings back, with the reasons. */
 export const ERASURES_NAME = 'guard/erasures.json';
+/** Beside it in a second store: lists that a replication replaced, each under the hash of its content. */
+const REPLACED_PREFIX = 'guard/erasures-';
 const VERSION = 1;
 /** Of entries that count; a restore takes no more projects at a time. */
 const MOST_ERASED = 1_000;
@@ -35,23 +38,56 @@ interface ErasurePorts {
 /** Whose data a restore leaves out. A type, not an interface: it is stored as JSON. */
 export type ErasedIds = { readonly users: readonly string[]; readonly projects: readonly string[] };
 
-/** Every entry, the oldest first. Throws `wrong-key` or `damaged` for a list that is there and cannot be read: it must not count as none. */
-export async function loadErasures(ports: ErasurePorts): Promise<readonly Erasure[]> {
-  return entriesOf(ports, await ports.store.read(ERASURES_NAME));
+/**
+ * Every entry in the lists of both stores, the oldest first: a replication copies an entry only when it runs next. An
+ * entry that is withdrawn in one list is withdrawn. Throws `wrong-key` or `damaged` for a list of the first store that
+ * exists and cannot be read: it must not count as empty. A store that cannot be reached, and a list of the second store
+ * that cannot be read, are passed over.
+ */
+export async function loadErasures(
+  ports: ErasurePorts,
+  other: OtherErasures | null = null,
+): Promise<readonly Erasure[]> {
+  const own = await loadLists(ports);
+  return unite([...own, ...(other === null ? [] : await loadOther(ports, other))]);
+}
+
+/** The ids in the entries that count. Throws as `loadErasures` does. */
+export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
+  const entries = (await loadErasures(ports, other)).filter(({ withdrawn }) => withdrawn === null);
+  const users = entries.filter(({ kind }) => kind === 'user').map(({ id }) => id);
+  return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
+}
+
+/** The list of one store and, in a second store, those that a replication replaced. */
+async function loadLists(ports: ErasurePorts): Promise<Erasure[]> {
+  const names: string[] = [];
+  for await (const { name } of ports.store.list(REPLACED_PREFIX)) names.push(name);
+  const lists: (readonly Erasure[])[] = [];
+  for (const name of [...names, ERASURES_NAME]) lists.push(await entriesOf(ports, name, await ports.store.read(name)));
+  return lists.flat();
+}
+
+/** Each entry once, withdrawn if one of its copies is, the oldest first. */
+function unite(entries: readonly Erasure[]): Erasure[] {
+  const byName = new Map<string, Erasure>();
+  for (const entry of entries) {
+    const name = nameOf(entry);
+    if ((byName.get(name)?.withdrawn ?? null) === null) byName.set(name, entry);
+  }
+  return [...byName.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 
 /**
- * The ids of the entries that count, by the lists of both stores: a replication brings an entry over only when it comes round.
- * Withdrawn in one is withdrawn. Throws as `loadErasures` does, for the first store's list as well; a store that cannot be
- * reached, and a list of the second that cannot be read, are passed over.
+ * Copies the list of `from` to `to`. A list that is there and has another content is kept beside it, since it may have
+ * entries that the new one lacks, and since lists can be encrypted so that this process cannot read them.
  */
-export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
-  const own = await loadErasures(ports);
-  const theirs = other === null ? [] : await loadOther(ports, other);
-  const ended = new Set([...own, ...theirs].filter(({ withdrawn }) => withdrawn !== null).map(nameOf));
-  const entries = [...own, ...theirs].filter((entry) => !ended.has(nameOf(entry)));
-  const users = entries.filter(({ kind }) => kind === 'user').map(({ id }) => id);
-  return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
+export async function copyErasures(from: ObjectStore, to: ObjectStore): Promise<void> {
+  const found = await from.read(ERASURES_NAME);
+  const there = await to.read(ERASURES_NAME);
+  if (found === null || there?.body.equals(found.body) === true) return;
+  if (there !== null) await to.create(`${REPLACED_PREFIX}${sha256(there.body).slice(0, 16)}.json`, there.body);
+  await overwriteObject(to, ERASURES_NAME, found.body);
 }
 
 /** The store that may have another list: of the first the second, and the other way round. */
@@ -67,7 +103,7 @@ export interface OtherErasures {
 async function loadOther({ encryptor }: ErasurePorts, other: OtherErasures): Promise<readonly Erasure[]> {
   try {
     const store = other.store();
-    return store === null ? [] : await loadErasures({ store, encryptor });
+    return store === null ? [] : await loadLists({ store, encryptor });
   } catch (cause) {
     const { code, message } = toAppError(cause);
     // A list that is there and cannot be read must not count as none where entries are made.
@@ -78,16 +114,21 @@ async function loadOther({ encryptor }: ErasurePorts, other: OtherErasures): Pro
 }
 
 /** Tells an entry from a later one of the same user or project. */
-function nameOf({ at, id, kind }: Erasure): string {
+function nameOf({ at, id, kind }: Pick<Erasure, 'at' | 'id' | 'kind'>): string {
   return JSON.stringify([kind, id, at]);
 }
 
-/** Adds an entry; one of the same user or project that counts is replaced. Throws `usage` when the list is full. */
+const REPLACED = 'replaced by a later entry';
+
+/** Adds an entry; one of the same user or project that counts is withdrawn. Throws `usage` when the list is full. */
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
   const added = { ...entry, withdrawn: null };
+  const withdrawn = { reason: REPLACED, at: entry.at, by: entry.by };
   await change(ports, (entries) => {
-    const kept = entries.filter((each) => !isOf(each, entry));
-    const ids = [...kept.filter(({ withdrawn }) => withdrawn === null), added].flatMap(({ projects }) => projects);
+    const kept = entries
+      .filter((each) => nameOf(each) !== nameOf(entry))
+      .map((each) => (isOf(each, entry) ? { ...each, withdrawn } : each));
+    const ids = [...kept.filter((each) => each.withdrawn === null), added].flatMap(({ projects }) => projects);
     if (distinct(ids).length <= MOST_ERASED) return [...kept, added];
     throw new AppError('usage', `The erasure list would have more than ${MOST_ERASED} projects`, {
       hint: 'Withdraw entries whose data no snapshot holds any more: `npx soulcaster-backup erasures list --env-file .env`.',
@@ -96,19 +137,24 @@ export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'wit
   return added;
 }
 
-/** Ends an entry, which stays in the list with the reason; null when there is none that counts. */
+/**
+ * Withdraws what counts of a user or project in the lists of both stores. The entries stay in this store's list with the
+ * reason. The newest of them; null when none counts. Throws as `loadErasures` does.
+ */
 export async function withdrawErasure(
   ports: ErasurePorts,
   subject: Pick<Erasure, 'kind' | 'id'>,
-  word: NonNullable<Erasure['withdrawn']>,
+  withdrawn: NonNullable<Erasure['withdrawn']>,
+  other: OtherErasures | null = null,
 ): Promise<Erasure | null> {
-  let ended: Erasure | null = null;
+  const known = await loadErasures(ports, other);
+  let ended: Erasure[] = [];
   await change(ports, (entries) => {
-    const found = entries.find((each) => isOf(each, subject));
-    ended = found === undefined ? null : { ...found, withdrawn: word };
-    return ended === null ? null : entries.map((each) => (each === found && ended !== null ? ended : each));
+    const counting = unite([...entries, ...known]).filter((each) => isOf(each, subject));
+    ended = counting.map((each) => ({ ...each, withdrawn }));
+    return ended.length === 0 ? null : unite([...ended, ...entries]);
   });
-  return ended;
+  return ended.at(-1) ?? null;
 }
 
 function isOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
@@ -120,16 +166,16 @@ async function change(
   edit: (entries: readonly Erasure[]) => readonly Erasure[] | null,
 ): Promise<void> {
   await updateObject(ports.store, ERASURES_NAME, 'The erasure list', async (found) => {
-    const next = edit(await entriesOf(ports, found));
+    const next = edit(await entriesOf(ports, ERASURES_NAME, found));
     return next === null ? null : encode(ports, next);
   });
 }
 
-async function entriesOf(ports: ErasurePorts, found: StoredBody | null): Promise<readonly Erasure[]> {
-  if (found !== null) return decode(ports, found);
-  const ignored = ignoredObjectsIn(ports.store).find(({ object }) => object === ERASURES_NAME);
+async function entriesOf(ports: ErasurePorts, name: string, found: StoredBody | null): Promise<readonly Erasure[]> {
+  if (found !== null) return decode(ports, name, found);
+  const ignored = ignoredObjectsIn(ports.store).find(({ object }) => object === name);
   if (ignored === undefined) return [];
-  throw new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, cannot be relied on: it is ${ignored.why}`, {
+  throw new AppError('wrong-key', `The erasure list, ${name}, cannot be relied on: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'
         ? 'If it is from before a signing key was set: `erasures list` without that key shows it. Remove the object from the store and enter its users and projects again.'
@@ -144,29 +190,31 @@ async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]):
   return encodeJson({ version: VERSION, age: Buffer.from(await encryptor.encrypt(plain)).toString('base64') });
 }
 
-async function decode({ encryptor }: ErasurePorts, { body }: StoredBody): Promise<readonly Erasure[]> {
+async function decode({ encryptor }: ErasurePorts, name: string, { body }: StoredBody): Promise<readonly Erasure[]> {
   const stored = decodeJson(body) as { readonly age?: unknown };
-  if (typeof stored.age === 'string' && !encryptor.canOpen) throw unopened();
+  if (typeof stored.age === 'string' && !encryptor.canOpen) throw unopened(name);
   const plain =
-    typeof stored.age === 'string' ? decodeJson(await open(encryptor, Buffer.from(stored.age, 'base64'))) : stored;
+    typeof stored.age === 'string'
+      ? decodeJson(await open(encryptor, name, Buffer.from(stored.age, 'base64')))
+      : stored;
   const parsed = listSchema.safeParse(plain);
   if (parsed.success) return parsed.data.entries;
-  throw new AppError('damaged', `The erasure list, ${ERASURES_NAME}, has a form that this version does not know`, {
+  throw new AppError('damaged', `The erasure list, ${name}, has a form that this version does not know`, {
     hint: 'Use the version of soulcaster-backup that wrote it, or a newer one, or bring an older version of the object back.',
   });
 }
 
-async function open(encryptor: Encryptor, body: Uint8Array): Promise<Uint8Array> {
+async function open(encryptor: Encryptor, name: string, body: Uint8Array): Promise<Uint8Array> {
   try {
     return await encryptor.open(body, '.age');
   } catch (error) {
-    if (error instanceof AppError && error.code === 'wrong-key') throw unopened();
+    if (error instanceof AppError && error.code === 'wrong-key') throw unopened(name);
     throw error;
   }
 }
 
-function unopened(): AppError {
-  return new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, is encrypted, and no identity here opens it`, {
+function unopened(name: string): AppError {
+  return new AppError('wrong-key', `The erasure list, ${name}, is encrypted, and no identity here opens it`, {
     hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To go without the list: remove the object from the store.',
   });
 }

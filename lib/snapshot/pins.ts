@@ -7,17 +7,22 @@ import type { ObjectStore } from '../ports/store.js';
 
 /** `guard/pins.json`: which snapshots stay whatever the policy says, and which were forgotten on purpose, with the reasons. */
 export const PINS_NAME = 'guard/pins.json';
-/** Of forgotten ones, the newest; their tombstones stay. */
-const MOST_FORGOTTEN = 200;
+/** Of forgotten and unpinned snapshots, the newest are kept; the tombstones of forgotten ones stay. */
+const MOST_ENDED = 200;
 
 const wordSchema = z.object({ id: z.string(), reason: z.string(), at: z.string(), by: z.string() });
 /** What an operator said of a snapshot, when, and who: the user name of the process. */
 export type Word = z.infer<typeof wordSchema>;
 
-const pinsSchema = z.object({ pinned: z.array(wordSchema), forgotten: z.array(wordSchema) });
+const pinsSchema = z.object({
+  pinned: z.array(wordSchema),
+  forgotten: z.array(wordSchema),
+  /** When pins were ended, so that a copy of the list that still has them does not bring them back. */
+  unpinned: z.array(wordSchema.pick({ id: true, at: true })).default([]),
+});
 type Pins = z.infer<typeof pinsSchema>;
 
-const NONE: Pins = { pinned: [], forgotten: [] };
+const NONE: Pins = { pinned: [], forgotten: [], unpinned: [] };
 
 /** The snapshots that are pinned, by id, for who shows them: none where the list cannot be read. */
 export async function readPins(store: ObjectStore): Promise<ReadonlyMap<string, Word>> {
@@ -49,19 +54,49 @@ export async function writePin(store: ObjectStore, word: Word): Promise<void> {
   await change(store, (pins) => ({ ...pins, pinned: [...pins.pinned.filter(({ id }) => id !== word.id), word] }));
 }
 
-/** False when it was not pinned. */
-export function removePin(store: ObjectStore, wanted: string): Promise<boolean> {
+/** Ends a pin. `at`: ISO 8601. False when the snapshot was not pinned. */
+export function removePin(store: ObjectStore, wanted: string, at: string): Promise<boolean> {
   return change(store, (pins) => {
     const pinned = pins.pinned.filter(({ id }) => id !== wanted);
-    return pinned.length === pins.pinned.length ? null : { ...pins, pinned };
+    if (pinned.length === pins.pinned.length) return null;
+    return { ...pins, pinned, unpinned: withNewest(pins.unpinned, [{ id: wanted, at }]).slice(-MOST_ENDED) };
   });
+}
+
+/**
+ * Adds the pins of `from` to those of `to`, which may hold snapshots that `from` lacks. A pin counts unless it was ended
+ * later in either store. False when nothing was written: there is no list, it cannot be read, or it adds nothing.
+ */
+export async function unitePins(from: ObjectStore, to: ObjectStore): Promise<boolean> {
+  const found = await from.read(PINS_NAME);
+  const added = found === null ? null : parse(found.body);
+  if (added === null) return false;
+  return updateObject(to, PINS_NAME, 'The list of pinned snapshots', (there) => {
+    const before = parse(there?.body ?? null);
+    const united = encodeJson(unite(before ?? NONE, added));
+    return before !== null && united.equals(encodeJson(before)) ? null : united;
+  });
+}
+
+function unite(one: Pins, other: Pins): Pins {
+  const unpinned = withNewest(one.unpinned, other.unpinned).slice(-MOST_ENDED);
+  const endedAt = new Map(unpinned.map(({ id, at }) => [id, at]));
+  const pinned = withNewest(one.pinned, other.pinned).filter(({ id, at }) => (endedAt.get(id) ?? '') < at);
+  return { pinned, forgotten: withNewest(one.forgotten, other.forgotten).slice(-MOST_ENDED), unpinned };
+}
+
+/** Of each snapshot the newest statement, the oldest first. */
+function withNewest<T extends Pick<Word, 'id' | 'at'>>(before: readonly T[], added: readonly T[]): T[] {
+  const newest = new Map<string, T>();
+  for (const each of [...before, ...added]) if ((newest.get(each.id)?.at ?? '') <= each.at) newest.set(each.id, each);
+  return [...newest.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 
 /** Keeps the reason for which a snapshot is removed. */
 export async function writeForgotten(store: ObjectStore, word: Word): Promise<void> {
   await change(store, (pins) => ({
     ...pins,
-    forgotten: [...pins.forgotten.filter(({ id }) => id !== word.id), word].slice(-MOST_FORGOTTEN),
+    forgotten: [...pins.forgotten.filter(({ id }) => id !== word.id), word].slice(-MOST_ENDED),
   }));
 }
 

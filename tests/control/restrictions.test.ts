@@ -48,7 +48,7 @@ describe('pins from before a signing key was set', () => {
     expect(await listed(store)).toEqual(ids.slice(0, 4));
     const ports = { clock: noon(), log: silentLog(), own: null, signer, store };
     await expect(forgetSnapshot(ports, third, { ...said, force: true })).rejects.toMatchObject({ code: 'locked' });
-    expect(await unpinSnapshot({ store }, third)).toBe(true);
+    expect(await unpinSnapshot({ clock: noon(), store }, third)).toBe(true);
     expect([...(await readPins(withKey(signer))).keys()]).toEqual([fourth]);
   });
 });

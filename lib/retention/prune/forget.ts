@@ -3,11 +3,13 @@ import { demandReason } from '../../snapshot/accept.js';
 import { refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { demandPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
+import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
-import { trustContext } from '../../snapshot/trust.js';
+import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
 import type { PrunePorts } from './prune.js';
+import { isOurs } from '../policy.js';
 import { missingSnapshots } from './obsolete.js';
 import { removeSnapshots } from './remove.js';
 import { loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
@@ -31,8 +33,8 @@ export async function pinSnapshot(ports: WordPorts & Pick<PrunePorts, 'store'>, 
 }
 
 /** False when it was not pinned. */
-export function unpinSnapshot({ store }: Pick<PrunePorts, 'store'>, id: string): Promise<boolean> {
-  return removePin(store, id);
+export function unpinSnapshot({ clock, store }: WordPorts & Pick<PrunePorts, 'store'>, id: string): Promise<boolean> {
+  return removePin(store, id, new Date(clock.now()).toISOString());
 }
 
 interface Forgotten {
@@ -43,16 +45,22 @@ interface Forgotten {
   readonly wasSnapshot: boolean;
 }
 
+interface ForgetOptions {
+  readonly force: boolean;
+  /** Whether `store` is the second store, which has pins of its own. */
+  readonly isReplica?: boolean;
+}
+
 /**
  * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. What a backup or an import
  * that broke off left under an id goes as well, without a tombstone, since it never was a snapshot. Throws `not-found`,
  * `locked` for one that is pinned or that a run works with, and while a prune is active, `not-confirmed` without `force` for the last
- * trusted one, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
+ * trusted one and for one of another database, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
  */
 export async function forgetSnapshot(
   ports: PrunePorts,
   id: string,
-  { force, ...said }: Said & { readonly force: boolean },
+  { force, isReplica = false, ...said }: Said & ForgetOptions,
 ): Promise<Forgotten> {
   if (!canSign(ports.signer)) {
     throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
@@ -63,15 +71,17 @@ export async function forgetSnapshot(
   const sweeper = await openSweeper(ports, { dryRun: false, timeIsUp: () => false });
   try {
     const runs = await loadRunSummaries(ports.store);
-    const stored = await loadSnapshots(await trustContext(ports, ports.own));
+    const trust = await trustContext(ports, ports.own);
+    const stored = await loadSnapshots(trust);
     if (isUnfinished(stored, runs, id)) {
       await sweeper.removeAll(await objectsOf(ports.store, id));
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
     const snapshot = demandListed(stored, id);
     const pin = (await demandPins(ports.store)).get(id);
-    if (pin !== undefined) throw pinned(pin);
+    if (pin !== undefined) throw pinned(pin, isReplica);
     if (snapshotsInUse(runs).has(id)) throw inUse(id);
+    if (!force) demandOwn(snapshot, trust);
     if (!force) demandAnother(stored, snapshot);
     const room = { store: ports.store, stored: stored, runs, sweeper };
     if (!(await withRoom(() => writeForgotten(ports.store, word), spareFor(room, id), room))) throw noRoom(id);
@@ -112,6 +122,14 @@ function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
   });
 }
 
+/** Only the deployment of the other database knows what a snapshot of it is worth. */
+function demandOwn({ id, manifest }: ListedSnapshot, { own, sources }: TrustContext): void {
+  if (manifest === null || isOurs({ manifest }, { own, sources })) return;
+  throw new AppError('not-confirmed', `Snapshot ${id} is of another database: ${sourceWords(manifest, own)}`, {
+    hint: 'Remove it with the environment file of that database, or add --force.',
+  });
+}
+
 /** The last trusted snapshot of a database is all that there is to restore it from. */
 function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: ListedSnapshot): void {
   if (state !== 'trusted') return;
@@ -123,9 +141,10 @@ function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: Lis
   });
 }
 
-function pinned({ at, by, id, reason }: Word): AppError {
+function pinned({ at, by, id, reason }: Word, isReplica: boolean): AppError {
+  const option = isReplica ? ' --replica' : '';
   return new AppError('locked', `Snapshot ${id} is pinned since ${at} by ${by}: ${reason}`, {
-    hint: `If it is to go all the same: \`npx soulcaster-backup snapshots unpin ${id} --env-file .env\`, then forget it.`,
+    hint: `To remove it all the same: \`npx soulcaster-backup snapshots unpin ${id}${option} --env-file .env\`, then forget it.`,
   });
 }
 

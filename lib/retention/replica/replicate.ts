@@ -8,9 +8,9 @@ import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../pru
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
-import { SOURCES_NAME } from '../../snapshot/adopted-sources.js';
-import { ERASURES_NAME } from '../../snapshot/erasures.js';
-import { PINS_NAME } from '../../snapshot/pins.js';
+import { uniteSources } from '../../snapshot/adopted-sources.js';
+import { copyErasures } from '../../snapshot/erasures.js';
+import { unitePins } from '../../snapshot/pins.js';
 import { acceptedName, adoptedName, manifestName } from '../../snapshot/names.js';
 import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
 import { canSign, readTombstones, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
@@ -179,9 +179,11 @@ async function copyWords(stores: Stores, source: StoredSnapshots, lease: Removal
     if (accepted !== null) await copyOver(stores, acceptedName(id), lease);
     if (adopted !== null) await copyOver(stores, adoptedName(id), lease);
   }
-  await copyOver(stores, SOURCES_NAME, lease);
-  await copyOver(stores, PINS_NAME, lease);
-  await copyOver(stores, ERASURES_NAME, lease);
+  // The second store may outlive the first, and then holds what the new first one never heard of: nothing there is lost.
+  await lease.keep();
+  await uniteSources(stores.store, stores.replica);
+  await unitePins(stores.store, stores.replica);
+  await copyErasures(stores.store, stores.replica);
 }
 
 async function copyOver({ replica, store }: Stores, name: string, lease: RemovalLease): Promise<void> {

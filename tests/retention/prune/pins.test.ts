@@ -4,7 +4,8 @@ import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retenti
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { ageSealer } from '../../../lib/crypto/age.js';
-import { loadErasures, saveErasure } from '../../../lib/snapshot/erasures.js';
+import { adoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
+import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { checkChain } from '../../../lib/snapshot/chain.js';
@@ -35,8 +36,8 @@ describe('a pinned snapshot', () => {
     expect(decisions.find(({ id }) => id === old)).toEqual({ id: old, keep: true, reasons: ['pinned'] });
     expect(await listed(store())).toEqual([ids[0], ids[1], old]);
     expect(await checkChain({ store: store(), signer: UNSIGNED })).toEqual([]);
-    expect(await unpinSnapshot({ store: store() }, old)).toBe(true);
-    expect(await unpinSnapshot({ store: store() }, old)).toBe(false);
+    expect(await unpinSnapshot({ clock: noon(), store: store() }, old)).toBe(true);
+    expect(await unpinSnapshot({ clock: noon(), store: store() }, old)).toBe(false);
     await pruneIn({ store: store() });
     expect(await listed(store())).toEqual(ids.slice(0, 2));
   });
@@ -67,6 +68,56 @@ describe('a pinned snapshot', () => {
     await replicate({ ...ports, store: store(), replica: second.store }, { dryRun: false });
     expect((await readPins(second.store)).get(ids[2] ?? '')).toMatchObject(said);
     expect(await loadErasures({ store: second.store, encryptor })).toMatchObject([{ id: 'p1', withdrawn: null }]);
+    await second.remove();
+  });
+
+  it('keeps what only the second store knows when the first one is new: pins, adopted sources, erasures', async () => {
+    const [second, next] = [await folderStore(), await folderStore()];
+    const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, replica: second.store };
+    const encryptor = ageSealer({ recipients: [], identity: null });
+    const erasure = (id: string, at: string) => ({ ...said, kind: 'project' as const, id, projects: [id], at });
+    const ids = await days(store(), 3);
+    await pin(ids[2] ?? '');
+    await pin(ids[1] ?? '');
+    await adoptSource(store(), 'new', { source: 'old', reason: said.reason, at: '2026-11-20T00:00:00.000Z' });
+    await adoptSource(store(), 'new', { source: 'wrong', reason: said.reason, at: '2026-11-20T00:00:00.000Z' });
+    await saveErasure({ store: store(), encryptor }, erasure('p1', '2026-11-20T00:00:00.000Z'));
+    await saveErasure({ store: store(), encryptor }, erasure('p2', '2026-11-20T00:00:00.000Z'));
+    await replicate({ ...ports, store: store() }, { dryRun: false });
+
+    await days(next.store, 1);
+    await pin('20261101T000000Z-aaaaaa', next.store);
+    await adoptSource(next.store, 'new', { source: 'other', reason: said.reason, at: '2026-11-21T00:00:00.000Z' });
+    await adoptSource(next.store, 'new', { source: 'wrong', reason: said.reason, at: '2026-11-21T00:00:00.000Z' });
+    await disownSource(next.store, 'new', { source: 'wrong', reason: 'slip', at: '2026-11-21T01:00:00.000Z' });
+    await saveErasure({ store: next.store, encryptor }, erasure('p9', '2026-11-21T00:00:00.000Z'));
+    const other = { store: () => second.store, isFirst: false };
+    const withdrawn = { ...said, at: '2026-11-21T02:00:00.000Z' };
+    await withdrawErasure({ store: next.store, encryptor }, { kind: 'project', id: 'p2' }, withdrawn, other);
+    for (let times = 0; times < 2; times++) {
+      await replicate({ ...ports, store: next.store }, { dryRun: false });
+      expect([...(await readPins(second.store)).keys()].sort()).toEqual([
+        '20261101T000000Z-aaaaaa',
+        ...[ids[2], ids[1]].sort(),
+      ]);
+      expect([...(await adoptedSources(second.store, 'new'))].sort()).toEqual(['new', 'old', 'other']);
+      expect((await loadErasedIds({ store: second.store, encryptor })).projects).toEqual(['p1', 'p9']);
+    }
+    expect(await unpinSnapshot({ clock: noon(), store: second.store }, ids[1] ?? '')).toBe(true);
+    await replicate({ ...ports, store: next.store }, { dryRun: false });
+    expect((await readPins(second.store)).has(ids[1] ?? '')).toBe(false);
+    await Promise.all([second.remove(), next.remove()]);
+  });
+
+  it('is unpinned in the second store too, once it was replicated', async () => {
+    const second = await folderStore();
+    const ids = await days(store(), 2);
+    const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, replica: second.store };
+    await pin(ids[1] ?? '');
+    await replicate({ ...ports, store: store() }, { dryRun: false });
+    await unpinSnapshot({ clock: noon(), store: store() }, ids[1] ?? '');
+    await replicate({ ...ports, store: store() }, { dryRun: false });
+    expect((await readPins(second.store)).size).toBe(0);
     await second.remove();
   });
 
@@ -102,7 +153,11 @@ describe('a snapshot that is forgotten', () => {
     const [newest = '', old = ''] = ids;
     await pin(old);
     await expect(forget(old)).rejects.toMatchObject({ code: 'locked', message: expect.stringContaining(said.reason) });
-    await unpinSnapshot({ store: store() }, old);
+    const there = { ...{ clock: noon(), log: silentLog(), signer: UNSIGNED, store: store() }, own: null };
+    await expect(forgetSnapshot(there, old, { ...said, force: true, isReplica: true })).rejects.toMatchObject({
+      hint: expect.stringContaining(`unpin ${old} --replica --env-file .env`) as unknown,
+    });
+    await unpinSnapshot({ clock: noon(), store: store() }, old);
     await writeRun(store(), { kind: 'restore', state: 'running', input: { snapshot: old } });
     await expect(forget(old)).rejects.toMatchObject({ code: 'locked' });
     await forget(newest);
@@ -121,6 +176,18 @@ describe('a snapshot that is forgotten', () => {
     expect(await namesIn(store(), 'pruned/')).toEqual([]);
     await expect(forget(run)).rejects.toMatchObject({ code: 'not-found' });
     expect(await listed(store())).toEqual([only]);
+  });
+
+  it('is one of another database with --force alone', async () => {
+    const [newest = '', other = ''] = await days(store(), 2);
+    const own = { ...{ clock: noon(), log: silentLog(), signer: UNSIGNED, store: store() }, own: 'f'.repeat(64) };
+    await expect(forgetSnapshot(own, other, { ...said, force: false })).rejects.toMatchObject({
+      code: 'not-confirmed',
+      message: expect.stringContaining('another database') as unknown,
+    });
+    expect(await listed(store())).toEqual([newest, other]);
+    await forgetSnapshot(own, other, { ...said, force: true });
+    expect(await listed(store())).toEqual([newest]);
   });
 
   it('is the last trusted one with --force alone', async () => {
