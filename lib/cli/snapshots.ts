@@ -70,7 +70,7 @@ export async function adopt(context: Context, source: string | undefined, option
   const trust = await connectedTrust(context, env);
   const withdraw = options.withdraw === true;
   const adopted = await adoptDatabase(trust, source, {
-    reason: options.reason ?? (withdraw ? 'withdrawn' : ''),
+    reason: options.reason ?? '',
     withdraw,
   });
   context.document({ ...adopted, withdrawn: withdraw, deployment: deploymentOf(env) });

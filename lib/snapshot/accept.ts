@@ -25,8 +25,8 @@ export interface AcceptWords extends Pick<MarkStores, 'marksElsewhere'> {
 }
 
 /**
- * Writes down that an operator knows why a doubtful snapshot is as it is: from now on it counts as trusted. One whose
- * database was the target of an unfinished restore ends that state. Throws `not-found` and `usage`.
+ * Records that an operator knows why a doubtful snapshot is as it is: it counts as trusted from now on, and is what later
+ * ones are compared with. One whose database was the target of an unfinished restore ends that state. Throws `not-found` and `usage`.
  */
 export async function acceptSnapshot(
   context: TrustContext,
@@ -94,7 +94,7 @@ export async function adoptDatabase(
   }
   if (!withdraw) await demandNotEmptier(context, found.source);
   const at = new Date(clock.now()).toISOString();
-  const statement = { source: found.source, reason: demandReason(reason), at };
+  const statement = { source: found.source, reason: demandReason(withdraw ? reason || 'withdrawn' : reason), at };
   const changed = await (withdraw ? disownSource : adoptSource)(store, own, statement);
   return { ...found, changed };
 }

@@ -197,8 +197,22 @@ describe('the recovery point', () => {
   it('is suspicious as long as more than half of the keys of the week are gone', () => {
     const shrunk = [snapshot(1, { keys: 49 }), snapshot(13, { keys: 49 }), snapshot(25)];
     expect(codes({ entries: shrunk })).toEqual(['snapshot-doubtful']);
+    const messageOf = (entries: CatalogEntry[]) => find({ entries }).conditions.map(({ message }) => message);
+    expect(messageOf(shrunk)).toEqual(messageOf(shrunk.slice(1)));
     expect(codes({ entries: [snapshot(1, { keys: 50 }), snapshot(13)] })).toEqual([]);
     expect(codes({ entries: [snapshot(1, { keys: 49 }), snapshot(8 * 24)] })).toEqual([]);
+  });
+
+  it('is not suspicious any more once a snapshot with few keys was accepted, until more than half of those are gone', () => {
+    const few = snapshot(13, { keys: 49 });
+    const accepted = {
+      ...{ snapshot: few.id, manifestSha256: few.sha256 },
+      ...{ reason: 'meant', at: few.id, by: 'ops' },
+    };
+    const before = [{ ...few, accepted }, snapshot(25)];
+    expect(codes({ entries: before })).toEqual([]);
+    expect(codes({ entries: [snapshot(1, { keys: 49 }), ...before] })).toEqual([]);
+    expect(codes({ entries: [snapshot(1, { keys: 24 }), ...before] })).toEqual(['snapshot-doubtful']);
   });
 });
 

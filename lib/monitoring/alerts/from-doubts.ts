@@ -41,18 +41,22 @@ function shrinking(facts: Facts): Condition<Code>[] {
   const { entries, now, trust } = facts;
   const { passedOver } = recoveryPointOf(facts);
   const trusted = (entry: CatalogEntry): boolean => assessBeside(entry, passedOver, trust).state === 'trusted';
-  const [newest, ...earlier] = entries.filter(trusted);
-  if (newest === undefined || newest.accepted !== null) return [];
-  const keys = newest.manifest?.counts.keys ?? 0;
+  const known = entries.filter(trusted);
+  // An accepted snapshot is as it should be: what was there before it is no measure any more.
+  const acceptedAt = known.findIndex(({ accepted, sha256 }) => accepted?.manifestSha256 === sha256);
+  const [newest, ...earlier] = acceptedAt < 0 ? known : known.slice(0, acceptedAt + 1);
+  if (newest === undefined) return [];
   const recent = earlier.filter(({ manifest }) => now - Date.parse(manifest?.window.from ?? '') <= WEEK_MS);
-  const most = Math.max(0, ...recent.map(({ manifest }) => manifest?.counts.keys ?? 0));
-  if (keys >= most / 2) return [];
+  const keysOf = ({ manifest }: CatalogEntry): number => manifest?.counts.keys ?? 0;
+  const [largest] = recent.sort((a, b) => keysOf(b) - keysOf(a));
+  if (largest === undefined || keysOf(newest) >= keysOf(largest) / 2) return [];
   return [
     {
       code: 'snapshot-doubtful',
       subject: 'week',
-      message: `Snapshot ${newest.id} has ${keys} keys; there were ${most} within the week before.`,
-      hint: 'If data was lost, stop what deletes it and restore. `npx soulcaster-backup snapshots list --env-file .env` shows the counts.',
+      // It names nothing that the next snapshot changes: an acknowledgement holds as long as the message stays the same.
+      message: `The newest snapshot has less than half of the ${keysOf(largest)} keys that snapshot ${largest.id} had within the week before.`,
+      hint: `\`npx soulcaster-backup snapshots list --env-file .env\` shows the counts. If data was lost, stop what deletes it and restore. If the database is meant to be so: \`npx soulcaster-backup alerts ack snapshot-doubtful --reason TEXT --env-file .env\`.`,
     },
   ];
 }

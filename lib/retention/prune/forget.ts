@@ -47,7 +47,7 @@ interface Forgotten {
 
 interface ForgetOptions {
   readonly force: boolean;
-  /** Whether `store` is the second store, which has pins of its own. */
+  /** Whether `store` is the second store, whose pins differ from those of the first. */
   readonly isReplica?: boolean;
 }
 
