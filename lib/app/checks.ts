@@ -12,7 +12,7 @@ import { connectNextIndex } from './connect/indexes.js';
 import { protectedDatabase } from './connect/database.js';
 import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
-import { indexConditions } from '../monitoring/alerts/from-index.js';
+import { loadIndexCondition } from '../monitoring/alerts/from-index.js';
 import { publicUrlChecks, secretChecks, encryptionChecks, signatureChecks } from '../health/checks/keys.js';
 import {
   operatorDrillCheck,
@@ -56,7 +56,6 @@ import type { Clock, Log, RedisPort } from '../ports/index.js';
 import { PROVIDERS, type Provider } from '../ports/provider-status.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';
-import { loadIndexModels } from '../soulcaster/index-models.js';
 
 /** A check itself says what the log would. */
 const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -237,8 +236,7 @@ async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillVi
 /** Null where the store cannot be asked: that is told by its own check. */
 async function otherModel(env: Environment): Promise<Condition | null> {
   try {
-    const models = await loadIndexModels(connect(env, ['store']).store);
-    return indexConditions({ models }, configuredIndex(env))[0] ?? null;
+    return await loadIndexCondition(connect(env, ['store']).store, configuredIndex(env));
   } catch {
     return null;
   }

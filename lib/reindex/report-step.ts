@@ -4,9 +4,9 @@ import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts } from './context.js';
 import { retryCommand } from './commands.js';
-import { labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
+import { forgetNamespaces, labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
-import { addSpent, isRefusal, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
+import { addSpent, isRefusal, MOST_NAMED, type ReindexInput, type ReindexMode, type Skipped } from './model.js';
 import { estimate } from './forecast.js';
 import { embeddingSpent, reconciled } from './results.js';
 
@@ -263,6 +263,19 @@ async function noteProven(
     return isWhole || before === 'recorded' ? [{ ...facts, project: labelOf(project) }] : [];
   });
   await noteModels(ports.store, news);
+  await forgetNamespaces(ports.store, ports.vectors.place, emptyNamespaces(inputOf(attempt.run), projects));
+}
+
+/** By the label of its project, whether a namespace is known to hold no vector: proven so, or not there in a run of all. */
+function emptyNamespaces(
+  { retry, scope }: Pick<ReindexInput, 'retry' | 'scope'>,
+  projects: readonly ProjectState[],
+): (label: string) => boolean {
+  const found = new Set(projects.map(({ project }) => labelOf(project)));
+  const isEmpty = ({ proof }: ProjectState): boolean => proof !== null && proof.vectors + proof.missing === 0;
+  const empty = new Set(projects.filter(isEmpty).map(({ project }) => labelOf(project)));
+  const isWhole = 'all' in scope && retry === null;
+  return (label) => empty.has(label) || (isWhole && !found.has(label));
 }
 
 /** How long each phase took, in milliseconds. */

@@ -98,6 +98,20 @@ export async function noteModels(store: ObjectStore, news: readonly NamespaceMod
   }));
 }
 
+/** Forgets what is known of namespaces that have no vectors any more, by the labels of their projects. */
+export async function forgetNamespaces(
+  store: ObjectStore,
+  place: IndexPlace,
+  isEmpty: (label: string) => boolean,
+): Promise<void> {
+  const isGone = (one: NamespaceModel): boolean => isAt(one, place) && isEmpty(one.project);
+  if (!(await loadIndexModels(store)).namespaces.some(isGone)) return;
+  await change(store, ({ besides, namespaces }) => ({
+    besides,
+    namespaces: namespaces.filter((one) => !isGone(one)),
+  }));
+}
+
 export async function noteBeside(store: ObjectStore, beside: Beside): Promise<void> {
   await change(store, ({ besides, namespaces }) => ({
     namespaces,

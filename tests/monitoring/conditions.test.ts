@@ -133,7 +133,17 @@ describe('vectors of another model than is configured', () => {
       expect(told([made('a'), made('b')], other)).toEqual([expect.stringContaining('2 of 2 namespaces')]);
       expect(told([made('a'), made('b', other)])).toEqual([expect.stringContaining('1 of 2 namespaces')]);
     }
-    expect(told([made('a', { mixed: true })])).toEqual([expect.stringContaining('may be of two models')]);
+    const mixed = made('a', { mixed: true });
+    expect(told([mixed])).toEqual([expect.stringContaining('may be of two models')]);
+    const during = (state: RunRecord['state']) => {
+      const index = { place, recipe };
+      const runs = [run('reindex', state, { id: mixed.run })];
+      return find({ models: { namespaces: [mixed], besides: [] }, runs }, { index }).conditions.map(({ hint }) => hint);
+    };
+    expect(during('waiting')).toEqual([
+      expect.stringContaining(`\`npx soulcaster-backup run ${mixed.run} --env-file .env\``),
+    ]);
+    expect(during('failed')).toContainEqual(expect.stringContaining(`reindex --retry ${mixed.run} --env-file .env`));
     // What is built beside, or stands in another index, is not searched by the application.
     expect(told([made('a', { suffix: '-2', model: 'gemini-embedding-2' })])).toEqual([]);
     expect(told([made('a', { index: 'b'.repeat(16), model: 'gemini-embedding-2' })])).toEqual([]);

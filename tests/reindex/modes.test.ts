@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
+import { labelOf, loadIndexModels } from '../../lib/soulcaster/index-models.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, without } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
@@ -167,6 +168,20 @@ describe('the other modes', () => {
     await bench.ports.vectors.remove('p1', ['item-000']);
     const missing = await bench.run({ scope: { project: 'p1' }, mode: 'missing', dryRun: true });
     expect(missing.result).toMatchObject({ toEmbed: 250, projects: [{ unchanged: 0 }] });
+  });
+
+  it('forgets what the vectors of a project were made with once it has none', async () => {
+    const recorded = async () => (await loadIndexModels(bench.ports.store)).namespaces.map(({ project }) => project);
+    const { redis } = bench.database;
+    for (const project of ['p1', 'p2', 'p3']) await putProject(redis, project, someItems(3));
+    await bench.run();
+    expect((await recorded()).sort()).toEqual(['p1', 'p2', 'p3'].map(labelOf).sort());
+    for (const project of ['p2', 'p3']) await redis.del(...(await redis.keys(`*${project}*`)));
+    await bench.ports.vectors.remove('p2', 'all');
+    await bench.run({ scope: { project: 'p1' } });
+    expect(await recorded()).toHaveLength(3);
+    await bench.run();
+    expect(await recorded()).toEqual([labelOf('p1')]);
   });
 
   it('an empty project is done at once', async () => {

@@ -1,4 +1,7 @@
-import { isSameRecipe, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
+import type { ObjectStore } from '../../ports/store.js';
+import { runsOf } from '../../runs/recent.js';
+import { isSameRecipe, loadIndexModels, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
+import { isOver } from '../../runs/ending.js';
 import type { Facts } from '../facts.js';
 import type { Condition } from './condition.js';
 import type { AlertSource, ConfiguredIndex } from './source.js';
@@ -10,7 +13,7 @@ export const INDEX_ALERTS: AlertSource<'index-model-differs'> = {
 
 /** Vectors of two models cannot be compared, and an index does not say what its own were made with. */
 export function indexConditions(
-  { models }: Pick<Facts, 'models'>,
+  { models, runs }: Pick<Facts, 'models' | 'runs'>,
   configured: ConfiguredIndex | null,
 ): Condition<'index-model-differs'>[] {
   if (configured === null) return [];
@@ -18,17 +21,31 @@ export function indexConditions(
   const others = known.filter((one) => one.mixed || !isSameRecipe(one, configured.recipe));
   const [first] = others;
   if (first === undefined) return [];
+  const isOpen = first.mixed && runs.some((run) => run.id === first.run && !isOver(run));
   const are = first.mixed
-    ? `may be of two models: run ${first.run}, which writes over them with ${recipeWords(first)}, has not ended well`
+    ? `may be of two models: run ${first.run}, which writes over them with ${recipeWords(first)}, ${isOpen ? 'is not over yet' : 'has not ended well'}`
     : `were made with ${recipeWords(first)}, and ${recipeWords(configured.recipe)} is configured`;
   return [
     {
       code: 'index-model-differs',
       subject: 'index',
       message: `The vectors of ${others.length} of ${known.length} namespaces ${are}: mode missing is refused there, and search finds the wrong neighbours.`,
-      hint: first.mixed
-        ? `Do the rest of the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
-        : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`.',
+      hint: isOpen
+        ? `Wait for it: \`npx soulcaster-backup run ${first.run} --env-file .env\` shows how far it is.`
+        : first.mixed
+          ? `Do the rest of the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
+          : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`.',
     },
   ];
+}
+
+/** The same for who has no facts: reads the record of the index, and the runs that write into it. */
+export async function loadIndexCondition(
+  store: ObjectStore,
+  configured: ConfiguredIndex | null,
+): Promise<Condition | null> {
+  const models = await loadIndexModels(store);
+  const writing = models.namespaces.filter(({ mixed }) => mixed).map(({ run }) => run);
+  const runs = await runsOf(store, [...new Set(writing)]);
+  return indexConditions({ models, runs }, configured)[0] ?? null;
 }
