@@ -28,6 +28,7 @@ const CODES = {
   busy: { status: 503, exit: 11 },
   interrupted: { status: 503, exit: 130 },
   cancelled: { status: 409, exit: 130 },
+  abandoned: { status: 503, exit: 1 },
   'redis-denied': { status: 502, exit: 1 },
   'redis-limit': { status: 502, exit: 1 },
   'redis-unavailable': { status: 503, exit: 1 },

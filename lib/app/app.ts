@@ -33,6 +33,7 @@ import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { verifyRun } from '../snapshot/verify.js';
 import type { Clock } from '../ports/clock.js';
 import { isOver } from '../runs/ending.js';
+import { handOver } from '../runs/hand-over.js';
 
 /** A run that the queue will pick up again keeps its lease so long: twice the wait of an attempt's watch, and some. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;
@@ -207,7 +208,7 @@ async function reindexLater(app: FullApp, scope: VectorScope): Promise<Afterward
   });
   const started = await startReindex(app.engine, { input, now: app.ports.clock.now() });
   if (!started.started) return { state: 'busy', run: started.holder };
-  await app.engine.enqueue(started.run.id);
+  await handOver(app.engine, started.run.id);
   return { state: 'started', run: started.run.id };
 }
 

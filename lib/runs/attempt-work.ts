@@ -225,6 +225,8 @@ async function handBack(ports: EnginePorts, attempt: OpenAttempt, error: AppErro
 
 function throwIfStopped(attempt: OpenAttempt, budget: Budget): void {
   if (budget.interrupt.aborted) {
+    const reason: unknown = budget.interrupt.reason;
+    if (reason instanceof AppError && reason.code !== 'interrupted') throw reason;
     throw new AppError('interrupted', 'The run was interrupted', { hint: 'Start it again; nothing half-done counts.' });
   }
   throwIfLost(attempt);
@@ -232,7 +234,7 @@ function throwIfStopped(attempt: OpenAttempt, budget: Budget): void {
 
 function throwIfStalled(attempt: OpenAttempt): void {
   if (attempt.run.stalls <= MAX_STALLS) return;
-  throw new AppError('interrupted', `${MAX_STALLS} attempts in a row ended without getting any further`, {
+  throw new AppError('abandoned', `${MAX_STALLS} attempts in a row ended without getting any further`, {
     hint: 'Look at the log for what ended them (time limit, memory, a service that is down), mend it and start again.',
   });
 }

@@ -191,7 +191,7 @@ export function createEngine(
   }
 
   function abandon(id: string, by: string): Promise<RunRecord> {
-    const error = new AppError('interrupted', `Run ${id} was not heard of for too long and run ${by} took its place`, {
+    const error = new AppError('abandoned', `Run ${id} was not heard of for too long and run ${by} took its place`, {
       hint: 'Nothing to do if the later run succeeded; else start it again.',
     });
     return end(id, error);

@@ -57,13 +57,13 @@ async function stillHolds({ store }: Pick<Ports, 'store'>, run: RunRecord): Prom
 }
 
 function replaced({ id, lease }: RunRecord): AppError {
-  return new AppError('interrupted', `Run ${id} no longer has its lease ${lease}: it was ended, or is another run's`, {
+  return new AppError('abandoned', `Run ${id} no longer has its lease ${lease}: it was ended, or is another run's`, {
     hint: 'It is not resumed, since what it found then may no longer be so. Start it again if its work is still wanted.',
   });
 }
 
 function ofAnother({ id }: RunRecord): AppError {
-  return new AppError('interrupted', `Run ${id} was started for another database than the one that is protected here`, {
+  return new AppError('abandoned', `Run ${id} was started for another database than the one that is protected here`, {
     hint: 'It is not resumed here. Resume or cancel it where UPSTASH_REDIS_REST_URL names its database, or start it again.',
   });
 }
@@ -79,7 +79,7 @@ function unreadable({ id }: RunRecord): AppError {
 }
 
 function forgotten({ id, updatedAt }: RunRecord): AppError {
-  return new AppError('interrupted', `Run ${id} was last heard of at ${updatedAt}, more than a day ago`, {
+  return new AppError('abandoned', `Run ${id} was last heard of at ${updatedAt}, more than a day ago`, {
     hint: 'It is not resumed, since what it found then may no longer be so. Start it again.',
   });
 }

@@ -13,7 +13,7 @@ export async function handOver(engine: Engine, id: string): Promise<void> {
   }
 }
 
-/** Ends a run that nobody works on. Where somebody does, the queue had taken it and only its answer was lost. */
+/** Ends a run that nobody works on, with the queue's error. Where somebody does, the queue had taken it and only its answer was lost. */
 async function isAtWork(engine: Engine, id: string, cause: unknown): Promise<boolean> {
   const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(cause)) };
   try {

@@ -46,7 +46,7 @@ describe('a restore over the queue', () => {
     const { run } = await rig.read(usedName('msg_1'));
     expect(await rig.read(`runs/${String(run)}/run.json`)).toMatchObject({
       state: 'failed',
-      error: { code: 'interrupted' },
+      error: { code: 'queue-unavailable' },
     });
     onPublish = () => undefined;
     await runIdOf(await rig.send(WHOLE, 'msg_2'));

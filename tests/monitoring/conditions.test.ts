@@ -228,12 +228,18 @@ describe('the recovery point', () => {
 
 describe('runs', () => {
   const stopped = { error: { code: 'interrupted', message: '', hint: '' }, input: { trigger: 'cli' } };
+  const died = { ...stopped, error: { ...stopped.error, code: 'abandoned' } };
   it.each<[string, RunRecord[], string[]]>([
     ['failed', [run('snapshot', 'failed')], ['backup-failed']],
     ['incomplete', [run('snapshot', 'incomplete')], ['backup-failed']],
     ['failed, and one under way', [run('snapshot', 'running'), run('snapshot', 'failed')], ['backup-failed']],
     ['failed before a good one', [run('snapshot', 'succeeded'), run('snapshot', 'failed')], []],
     ['stopped on a terminal', [run('snapshot', 'failed', stopped), run('snapshot', 'succeeded')], []],
+    [
+      'died, although a terminal started it',
+      [run('snapshot', 'failed', died), run('snapshot', 'succeeded')],
+      ['backup-failed'],
+    ],
     ['a restore that failed', [run('restore', 'failed')], ['restore-failed']],
     ['a dry run that failed', [run('restore', 'failed', { input: { dryRun: true } })], []],
   ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));

@@ -96,6 +96,19 @@ describe('days', () => {
     expectRecovered();
   });
 
+  it('without the queue keep the objective: the guard takes the snapshot by itself', async () => {
+    world.queue.refusing = true;
+    world.calls = (path) => (path === NIGHT ? 0 : 1);
+    await world.pass(3 * DAY);
+    expect(seen.breached).toBeLessThanOrEqual(3);
+    expect((await world.kinds())['snapshot']).toBeGreaterThanOrEqual(5);
+    expect(told(world, 'opened')).not.toContain('backup-failed');
+    world.queue.refusing = false;
+    world.calls = () => 1;
+    await world.pass(DAY);
+    expectRecovered();
+  });
+
   it('with a drill that dies tell of it, and drill again the day after', async () => {
     await world.pass(6 * DAY);
     world.calls = (path) => {

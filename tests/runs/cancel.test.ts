@@ -93,7 +93,7 @@ it('a run whose lease is ended while it works is over, and is not resumed', asyn
   bench.fault = async (at) => {
     if (at === 'count 2') ended.push(await endLease({ clock: bench.clock, store: bench.folder.store }, 'drill'));
   };
-  expect(await bench.drive(id)).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+  expect(await bench.drive(id)).toMatchObject({ state: 'failed', error: { code: 'abandoned' } });
   expect(ended).toEqual([true]);
   expect(bench.did).not.toContain('sum');
   expect(await leaseHolders(bench.folder.store)).toEqual([]);
@@ -121,7 +121,7 @@ describe('a run that stood still', () => {
       const did = [...bench.did];
       expect(await bench.engine.work(id, bench.budget())).toMatchObject({
         state: 'failed',
-        error: { code: 'interrupted' },
+        error: { code: 'abandoned' },
       });
       expect(bench.did).toEqual(did);
     },
@@ -143,7 +143,7 @@ describe('a run that stood still', () => {
     await bench.clock.advance(700_000);
     await bench.start(b);
     expect((await bench.load(id)).state).toBe('running');
-    expect(await a?.work(id, bench.budget())).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    expect(await a?.work(id, bench.budget())).toMatchObject({ state: 'failed', error: { code: 'abandoned' } });
   });
 });
 
@@ -161,7 +161,7 @@ it('a run of which nothing was heard for more than a day is ended, never resumed
   await bench.clock.advance(25 * 3_600_000);
   for (const body of late) await bench.engine.deliver(body, bench.budget());
   expect(bench.did).toEqual(did);
-  expect(await bench.load(id)).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+  expect(await bench.load(id)).toMatchObject({ state: 'failed', error: { code: 'abandoned' } });
 });
 
 it.each([

@@ -109,7 +109,7 @@ describe('a run that gets no further', () => {
     let run = await engine.work(id, bench.budget());
     for (let attempts = 1; run.state === 'running' && attempts < 50; attempts++)
       run = await engine.work(id, bench.budget());
-    expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'abandoned' } });
     expect(run.leg).toBeGreaterThan(5);
   });
 });
@@ -139,7 +139,7 @@ describe('two runs of one lease', () => {
     const second = await bench.start();
     expect(await bench.load(first)).toMatchObject({
       state: 'failed',
-      error: { code: 'interrupted' },
+      error: { code: 'abandoned' },
     });
     await engine.work(first, bench.budget());
     expect(bench.did).toEqual([]);

@@ -29,7 +29,7 @@ export async function resumeStuck(parts: GuardParts, budget: Budget): Promise<Re
 }
 
 async function end({ engine }: GuardParts, { run }: Stuck): Promise<boolean> {
-  const error = new AppError('interrupted', `Run ${run.id} was not heard of for too long, and the guard ended it`, {
+  const error = new AppError('abandoned', `Run ${run.id} was not heard of for too long, and the guard ended it`, {
     hint: 'Look at the log for what ended its last attempt (time limit, memory, a service that is down), and start it again.',
   });
   await engine.end(run.id, error);

@@ -1,4 +1,4 @@
-import { toAppError } from '../../errors.js';
+import { AppError, toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Budget } from '../../runs/attempt.js';
 import { acknowledge } from '../alerts/acknowledge.js';
@@ -14,7 +14,6 @@ import type { GuardParts, Summary } from './parts.js';
 import { resumeStuck } from './resume.js';
 import { by, shareOf } from './time.js';
 import { ensureSchedule } from '../schedulers.js';
-import { handOver } from '../../runs/hand-over.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { isYoung, mayBeOlder, recoveryPoint } from '../recovery-point.js';
@@ -186,10 +185,22 @@ async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary>
   const started = await startSnapshot(engine, 'guard');
   if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
   const { id } = started.run;
-  if (queued) {
-    await handOver(engine, id);
-    return { state: 'started', ageHours, run: id };
+  if (queued && (await isEnqueued(parts, id))) return { state: 'started', ageHours, run: id };
+  const run = await work(id, shareOf(budget, ports.clock, 3 / 4)).catch((error: unknown) => {
+    // The queue had taken the run, and only its answer was lost.
+    if (queued && error instanceof AppError && error.code === 'busy') return null;
+    throw error;
+  });
+  return { state: run?.state ?? 'started', ageHours, run: id };
+}
+
+/** Hands a run to the queue. A queue that does not take it must not keep the guard from doing the work itself. */
+async function isEnqueued({ engine, ports }: GuardParts, id: string): Promise<boolean> {
+  try {
+    await engine.enqueue(id);
+    return true;
+  } catch (error) {
+    ports.log.warn('guard-works-without-queue', { run: id, code: toAppError(error).code });
+    return false;
   }
-  const run = await work(id, shareOf(budget, ports.clock, 3 / 4));
-  return { state: run.state, ageHours, run: id };
 }

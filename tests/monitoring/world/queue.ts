@@ -1,3 +1,4 @@
+import { AppError } from '../../../lib/errors.js';
 import type { Queue } from '../../../lib/ports/queue.js';
 import type { WorldClock } from './clock.js';
 
@@ -15,6 +16,8 @@ interface Waiting {
 export interface WorldQueue extends Queue {
   /** Everything that is published or waits from now on is lost. */
   losing: boolean;
+  /** Nothing can be published. */
+  refusing: boolean;
   /** When the next message is due; null for none. */
   nextAt(): number | null;
   /** Hands over what is due; a delivery that returns false comes again later, three times. */
@@ -26,7 +29,13 @@ export function worldQueue(clock: WorldClock): WorldQueue {
   const seen = new Map<string, number>();
   const queue: WorldQueue = {
     losing: false,
+    refusing: false,
     publish(messages) {
+      if (queue.refusing) {
+        return Promise.reject(
+          new AppError('queue-unavailable', 'The queue is down', { hint: 'Wait.', transient: true }),
+        );
+      }
       const now = clock.true();
       for (const { body, deduplicationId, delaySeconds } of messages) {
         const double = now - (seen.get(deduplicationId) ?? Number.NEGATIVE_INFINITY) < WINDOW_MS;
