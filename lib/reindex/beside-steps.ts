@@ -1,14 +1,18 @@
+import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { VectorIndex } from '../ports/vector-index.js';
 import type { StepOutcome, Attempt } from '../runs/model.js';
-import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, suffixesBeside } from '../soulcaster/index-models.js';
+import { runsOf } from '../runs/recent.js';
+import { fieldsOf } from '../runs/traits.js';
+import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, olderSuffixes } from '../soulcaster/index-models.js';
 import { inputOf, stateOf, enter, later, type Comparison, type ProjectState } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
 import { loadFound, of } from './find/found.js';
 import { withListed } from './find/listed.js';
 import { readItems } from './items.js';
 import type { MendWork } from './mend.js';
+import { isRefusal, SKIP_REASONS } from './model.js';
 import { pages, idsOf } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { compareWithItems } from './prove-step.js';
@@ -27,19 +31,20 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
   const found = await loadFound(ports.store, state.chunks);
+  const olds = await oldPlaces(work, searched);
   const faults: string[] = [];
   let items = 0;
   for (const project of await projectsOf(ports, found, input)) {
     throwIfAborted(attempt.signal);
     const now = await withListed(ports.redis, project, of(found, project));
     items += now.items.size;
-    const fault = await faultOf(work, project, now.items);
+    const fault = await faultOf(work, olds, project, now.items);
     if (fault !== null) faults.push(`${project === '' ? '(none)' : project}: ${fault}`);
     attempt.report(() => ({ done: items, total: null, unit: 'items', bytes: 0 }));
   }
   if (faults.length > 0) throw notProven(faults);
   const removed: { namespace: string; vectors: number }[] = [];
-  for (const old of await oldPlaces(work, searched)) {
+  for (const old of olds) {
     const { namespaces } = await old.info();
     for (const project of await projectsOf({ store: ports.store, vectors: old }, new Map(), input)) {
       const { pending = 0, vectors = 0 } = namespaces[project] ?? {};
@@ -59,24 +64,27 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
 }
 
 /**
- * What the application searched before: what it searches by the configuration, or, once that names the new vectors, all
- * else that is known of the index.
+ * What the application searched before: what it searches by the configuration or, once that names the new vectors, all
+ * places in the index that were built before them.
  */
 async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<VectorIndex[]> {
   const { place } = ports.vectors;
   const isSwitched = searched.place.index === place.index && searched.place.suffix === place.suffix;
   if (!isSwitched) return [searched];
-  const others = new Set(['', ...suffixesBeside(await loadIndexModels(ports.store), place)]);
-  return [...others]
-    .filter((suffix) => suffix !== place.suffix)
-    .map((suffix) => ports.elsewhere.indexOf({ index: 'same', suffix }));
+  const older = olderSuffixes(await loadIndexModels(ports.store), place);
+  return older.map((suffix) => ports.elsewhere.indexOf({ index: 'same', suffix }));
 }
 
 /** Why the new vectors of a project cannot take the place of the old ones; null when they can. */
-async function faultOf(work: MendWork, project: string, items: Set<string>): Promise<string | null> {
+async function faultOf(
+  work: MendWork,
+  olds: readonly VectorIndex[],
+  project: string,
+  items: Set<string>,
+): Promise<string | null> {
   const { ports, settings } = work;
   const { ids, missing } = await compareWithItems(work, project, items, new Map());
-  let without = 0;
+  const without: string[] = [];
   for (const page of pages(missing, PAGE)) {
     const read = await readItems(
       ports.redis,
@@ -84,21 +92,55 @@ async function faultOf(work: MendWork, project: string, items: Set<string>): Pro
       page.map((id) => [id, '']),
       settings.cutCodePoints,
     );
-    without += read.filter((item) => item !== 'gone' && !('skip' in item)).length;
+    const readable = page.filter((_, at) => {
+      const item = read[at];
+      return item !== undefined && item !== 'gone' && !('skip' in item);
+    });
+    without.push(...readable);
   }
-  if (without > 0) return `${without} items have no new vector`;
-  if (ids.size === 0) return null;
   const known = modelOf(await loadIndexModels(ports.store), ports.vectors.place, project);
+  const excused = known === null ? new Set() : await refusedFor(ports, known.run, olds, project);
+  const losing = without.filter((id) => !excused.has(id)).sort();
+  if (losing.length > 0) {
+    const more = losing.length > NAMED ? ` and ${losing.length - NAMED} more` : '';
+    return `${losing.length} items have no new vector (${losing.slice(0, NAMED).join(', ')}${more})`;
+  }
+  if (ids.size === 0) return null;
   if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it is proven';
   if (!isSameRecipe(known, ports.recipe)) return `its new vectors are of ${known.model}`;
   const { sampled, sampleFound } = await searchSample(ports.vectors, project, [...ids]);
   return sampleFound < sampled ? `${sampled - sampleFound} of ${sampled} new vectors do not find themselves` : null;
 }
 
+/** Items that were refused when the new vectors were made, and have no old vector either: they lose nothing. */
+async function refusedFor(
+  { store }: Pick<ReindexPorts, 'store'>,
+  run: string,
+  olds: readonly VectorIndex[],
+  project: string,
+): Promise<ReadonlySet<string>> {
+  const [record] = await runsOf(store, [run]);
+  const refused = new Set(
+    refusedSchema
+      .catch([])
+      .parse(fieldsOf(fieldsOf(record?.result)['skipped'])['named'])
+      .filter((skip) => skip.project === project && isRefusal(skip.reason))
+      .map(({ id }) => id),
+  );
+  const ids = [...refused];
+  for (const old of olds) {
+    const vectors = await old.fetch(project, ids);
+    for (const [at, id] of ids.entries()) if (vectors[at] != null) refused.delete(id);
+  }
+  return refused;
+}
+
+const refusedSchema = z.array(z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) }));
+
 function notProven(faults: readonly string[]): AppError {
   const more = faults.length > NAMED ? `; and ${faults.length - NAMED} more` : '';
   return new AppError('not-proven', `Nothing was removed: ${faults.slice(0, NAMED).join('; ')}${more}`, {
-    hint: 'Bring the new vectors up to date with mode missing, in the same place, and drop the old ones then.',
+    hint: 'Bring the new vectors up to date with mode missing, in the same place, and drop the old ones then. Items that the embedder refuses: change their text or delete them first.',
   });
 }
 

@@ -1,4 +1,4 @@
-import { projectsIn, type ReindexScope } from './model.js';
+import { projectsIn, type Beside, type ReindexScope } from './model.js';
 
 const PLAIN_WORD = /^[\w.:@-]+$/;
 
@@ -10,6 +10,11 @@ export function reindexCommand(scope: ReindexScope, ...options: readonly string[
   const projects = projectsIn(scope);
   if (projects === null) return command('--all', ...options);
   return projects.map((id) => command(`--project ${PLAIN_WORD.test(id) ? id : 'ID'}`, ...options)).join(' && ');
+}
+
+/** The options that name where vectors are built beside those that the application searches, and with which model. */
+export function placeOptions({ index, suffix }: Beside, model: string): string {
+  return `${index === 'next' ? '--next' : `--into ${suffix}`} --model ${model}`;
 }
 
 /** The command that does what a run has left. */

@@ -4,7 +4,8 @@ import { recipeWords, type NamespaceModel, type Recipe } from '../soulcaster/ind
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { isTooMany, openEmbedding, type Embedded, type Embedding } from './embed/vectors.js';
 import { readItems } from './items.js';
-import { reindexCommand } from './commands.js';
+import { placeOptions, reindexCommand } from './commands.js';
+import type { Beside } from './model.js';
 
 type Settings = Pick<ReindexSettings, 'cutCodePoints' | 'dimensions' | 'patience'>;
 
@@ -71,21 +72,37 @@ async function embedSome(embedding: Embedding, pairs: readonly { readonly text: 
 }
 
 /** Mode `missing` would put vectors of another model, or of other texts, beside those that are there. */
-export function refuseUntold(project: string): AppError {
+export function refuseUntold(project: string, recipe: Recipe, beside: Beside | null): AppError {
   const message =
     'It cannot be told which model made the vectors that are there: no record names it, and no item is as it was when it was embedded';
-  return mixtureError(project, message, 'Mode in-place keeps search going.');
+  return mixtureError(message, reindexInFull(project, recipe, beside), 'Mode in-place keeps search going.');
 }
 
 /** The same where the model is known, or known to be another one. */
-export function refuseMixture(project: string, known: NamespaceModel | null, recipe: Recipe): AppError {
+export function refuseMixture(
+  project: string,
+  known: NamespaceModel | null,
+  recipe: Recipe,
+  beside: Beside | null,
+): AppError {
   const are = known === null ? 'another model' : recipeWords(known);
-  const message = `The vectors that are there were made with ${are}, and ${recipeWords(recipe)} is configured`;
-  return mixtureError(project, message, 'Or set EMBEDDING_MODEL back.');
+  const message = `The vectors that are there were made with ${are}, and ${recipeWords(recipe)} is ${beside === null ? 'configured' : 'asked for'}`;
+  const inFull = reindexInFull(project, recipe, beside);
+  if (beside === null) return mixtureError(message, inFull, 'Or set EMBEDDING_MODEL back.');
+  const asBefore =
+    known === null
+      ? 'Or name the model that they were made with: --model.'
+      : `Or continue with theirs: \`${reindexCommand({ all: true }, placeOptions(beside, known.model), '--mode missing')}\`.`;
+  return mixtureError(message, inFull, asBefore);
 }
 
-function mixtureError(project: string, message: string, otherwise: string): AppError {
-  const command = reindexCommand(project === '' ? { all: true } : { project });
+/** What is built beside holds all projects. */
+function reindexInFull(project: string, { model }: Recipe, beside: Beside | null): string {
+  if (beside !== null) return reindexCommand({ all: true }, placeOptions(beside, model));
+  return reindexCommand(project === '' ? { all: true } : { project });
+}
+
+function mixtureError(message: string, command: string, otherwise: string): AppError {
   return new AppError('vector-mismatch', message, {
     hint: `Vectors of two models cannot be compared, and nothing was changed. Re-index in full: \`${command}\`. ${otherwise}`,
   });

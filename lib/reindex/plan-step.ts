@@ -64,7 +64,8 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, a
     worked = true;
   }
   if (input.dryRun) return endDryRun(ports, settings, input, state);
-  if (input.mode === 'flush') demandInOneDay(input, forecastOf(ports, settings, state));
+  // What is built beside is not searched yet: to clear it takes nothing away.
+  if (input.mode === 'flush' && input.beside === null) demandInOneDay(input, forecastOf(ports, settings, state));
   if (input.beside !== null) {
     const startedAt = new Date(state.startedAt).toISOString();
     await noteBeside(ports.store, { ...ports.vectors.place, ...ports.recipe, startedAt, run: attempt.run.id });
@@ -192,7 +193,7 @@ async function staleOf(
  * they are not: the new ones would stand beside them.
  */
 async function modelBefore(
-  { input: { mode }, attempt, models, ports, settings }: Planning,
+  { input: { beside, mode }, attempt, models, ports, settings }: Planning,
   project: string,
   items: ReadonlySet<string>,
   present: ReadonlySet<string>,
@@ -206,8 +207,8 @@ async function modelBefore(
       : isSameRecipe(known, ports.recipe) && !known.mixed
         ? 'recorded'
         : 'other';
-  if (mode === 'missing' && before === 'other') throw refuseMixture(project, known, ports.recipe);
-  if (mode === 'missing' && before === 'unknown' && both.length > 0) throw refuseUntold(project);
+  if (mode === 'missing' && before === 'other') throw refuseMixture(project, known, ports.recipe, beside);
+  if (mode === 'missing' && before === 'unknown' && both.length > 0) throw refuseUntold(project, ports.recipe, beside);
   return before;
 }
 
@@ -216,7 +217,7 @@ async function modelBefore(
  * `vector-mismatch` when those are known, or seen, to be of another model.
  */
 async function modelOfOthers(
-  { attempt, models, ports, settings }: Planning,
+  { input: { beside }, attempt, models, ports, settings }: Planning,
   project: string,
   only: ReadonlySet<string>,
 ): Promise<ProjectState['before']> {
@@ -226,7 +227,7 @@ async function modelOfOthers(
   const { vectors } = known === null ? await ports.vectors.range(project, null, PAGE) : { vectors: [] };
   const others = vectors.map(({ id }) => id).filter((id) => !only.has(id));
   const before = isOther ? 'other' : await sampleModel(ports, settings, project, others, attempt.signal);
-  if (before === 'other') throw refuseMixture(project, known, ports.recipe);
+  if (before === 'other') throw refuseMixture(project, known, ports.recipe, beside);
   return before;
 }
 

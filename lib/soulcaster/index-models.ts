@@ -112,11 +112,23 @@ export async function forgetNamespaces(
   }));
 }
 
+/** Records that a place is built. One that is brought up to date with the same recipe keeps the time of its first run. */
 export async function noteBeside(store: ObjectStore, beside: Beside): Promise<void> {
-  await change(store, ({ besides, namespaces }) => ({
-    namespaces,
-    besides: [...besides.filter((one) => !isAt(one, beside)), beside],
-  }));
+  await change(store, ({ besides, namespaces }) => {
+    const before = besides.find((one) => isAt(one, beside) && isSameRecipe(one, beside));
+    const { startedAt } = before ?? beside;
+    return { namespaces, besides: [...besides.filter((one) => !isAt(one, beside)), { ...beside, startedAt }] };
+  });
+}
+
+/** The suffixes in the index of a place whose vectors are older than those of the place: '' and those built before it. */
+export function olderSuffixes({ besides, namespaces }: IndexModels, place: IndexPlace): string[] {
+  const startedAt = (one: IndexPlace): string => besides.find((beside) => isAt(beside, one))?.startedAt ?? '';
+  const others = [{ ...place, suffix: '' }, ...besides, ...namespaces].filter(
+    (one) => one.index === place.index && one.suffix !== place.suffix,
+  );
+  const older = others.filter((one) => one.suffix === '' || startedAt(one) < startedAt(place));
+  return [...new Set(older.map(({ suffix }) => suffix))];
 }
 
 /** Forgets a place whose vectors were removed. */

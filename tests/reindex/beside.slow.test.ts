@@ -61,7 +61,7 @@ describe.each([
     const early = await bench.run(dropping, {}, { model: SECOND });
     expect(early).toMatchObject({
       state: 'failed',
-      error: { message: expect.stringContaining('p1: 3 items have no new vector') },
+      error: { message: expect.stringContaining('p1: 3 items have no new vector (item-900, item-901, item-902)') },
     });
     expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(60);
     await bench.database.redis.smove('cluster:p1:c:items', 'cluster:p1:d:items', 'item-001');
@@ -108,5 +108,48 @@ describe('what is built beside', () => {
     await expect(bench.run(BESIDE, {}, { dimensions: 512 })).rejects.toMatchObject({ code: 'vector-mismatch' });
     const { namespaces } = await bench.ports.vectors.info();
     expect(Object.keys(namespaces).sort()).toEqual(['', 'p1', 'p2']);
+  });
+
+  const at = (suffix: string) => ({ beside: { index: 'same', suffix } }) as const;
+  const other = { model: SECOND };
+  const sizeOf = async (suffix: string) =>
+    (await storedIn(bench.ports.elsewhere.indexOf({ index: 'same', suffix }), 'p1')).size;
+
+  it('is not dropped as old where it was built after what the application searches', async () => {
+    await bench.run(at(':g2'), {}, other);
+    const switched = {
+      vectors: bench.ports.elsewhere.indexOf({ index: 'same', suffix: ':g2' }),
+      embedder: bench.ports.elsewhere.embedderOf({ ...bench.ports.recipe, ...other }),
+    };
+    await bench.run(at(':g3'), switched, { model: 'gemini-embedding-001' });
+    // To bring vectors up to date does not make them younger.
+    await bench.run({ ...at(':g2'), mode: 'missing' }, {}, other);
+    expect(await bench.run({ ...at(':g2'), dropOld: true }, switched)).toMatchObject({ state: 'succeeded' });
+    expect([await sizeOf(''), await sizeOf(':g2'), await sizeOf(':g3')]).toEqual([0, 60, 60]);
+  });
+
+  it('takes the place of the old vectors although the embedder refuses an item, which has no vector there either', async () => {
+    await bench.database.redis.hset('feedback:p1:item-003', 'title', 'refused here');
+    bench.gemini.setFaults({ refuse: (text) => text.includes('refused here') });
+    expect(await bench.run(at(':g2'), {}, other)).toMatchObject({ state: 'incomplete' });
+    const dropping = { ...at(':g2'), dropOld: true };
+    expect((await bench.run(dropping, {}, other)).error?.message).toContain('1 items have no new vector (item-003)');
+    await bench.ports.vectors.remove('p1', ['item-003']);
+    expect(await bench.run(dropping, {}, other)).toMatchObject({ state: 'succeeded' });
+    expect([await sizeOf(''), await sizeOf(':g2')]).toEqual([0, 59]);
+  });
+
+  it('is cleared without a question, and its refusals name its place', async () => {
+    const limits = { settings: { updatesPerDay: 50 } };
+    const flushed = await bench.run({ ...at(':g2'), mode: 'flush' }, limits, other);
+    expect(flushed.error?.code).not.toBe('not-confirmed');
+    await bench.run(at(':g2'), {}, other);
+    const mixed = await bench.run({ ...at(':g2'), mode: 'missing' });
+    expect(mixed.error).toMatchObject({
+      code: 'vector-mismatch',
+      hint: expect.stringContaining(
+        '`npx soulcaster-backup reindex --all --into :g2 --model gemini-embedding-2 --mode missing --env-file .env`',
+      ) as unknown,
+    });
   });
 });
