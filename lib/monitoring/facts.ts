@@ -4,7 +4,7 @@ import { timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { isOver } from '../runs/ending.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
-import { recentOf, runIds } from '../runs/recent.js';
+import { recentOf, runIds, runsOf } from '../runs/recent.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { runsOfEntries, type OrderedRun } from '../snapshot/order.js';
@@ -28,7 +28,7 @@ export interface Facts extends DrillHistory {
   readonly now: number;
   /** All snapshots, newest first. */
   readonly entries: readonly CatalogEntry[];
-  /** Of the last week, newest first; those of other databases that are saved in the same store are not among them. */
+  /** Of the last week, newest first, and older ones that are not over; those of other databases that are saved in the same store are not among them. */
   readonly runs: readonly RunRecord[];
   /** Whether there were more runs in the week than `runs` holds: then earlier ones are not among them. */
   readonly hasMoreRuns: boolean;
@@ -57,16 +57,24 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
   const now = clock.now();
   const since = now - WINDOW_MS;
   const listed = runIds(store);
-  const [entries, ids, recent, history, unfinished, leases, models] = await Promise.all([
+  const [entries, ids, latest, history, unfinished, leases, models] = await Promise.all([
     listEntries(context),
     listed,
     listed.then((all) => recentOf(store, all, { since, limit: MOST_RUNS })),
     drillHistory(drills, DRILLS),
     own === null ? [] : unfinishedOf(store, own),
-    unreadableLeases(store),
+    listLeases(store),
     loadIndexModels(store),
   ]);
   const trust = context;
+  // A run that is not over may be older than the window: it has its lease.
+  const known = new Set(latest.map(({ id }) => id));
+  const holders = leases.flatMap(({ document }) => (document?.holder == null ? [] : [document.holder]));
+  const older = await runsOf(
+    store,
+    holders.filter((id) => !known.has(id)),
+  );
+  const recent = [...latest, ...older.filter((run) => !isOver(run))];
   const runs = recent.filter(({ source }) => source === null || (context.sources?.has(source) ?? true));
   const restoring = await underWay(context, runs, unfinished);
   return {
@@ -78,7 +86,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     trust,
     unfinished,
     restoring,
-    unreadableLeases: leases,
+    unreadableLeases: leases.filter(({ document }) => document === null).map(({ name }) => name),
     models,
     ignored: ignoredBesideLeases(store),
     ...history,
@@ -91,10 +99,6 @@ export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'
   const isOwn = ({ manifest }: CatalogEntry): boolean =>
     manifest !== null && purposeOf(manifest) === 'backup' && (trust.sources?.has(manifest.source) ?? true);
   return entries.find(isOwn)?.manifest ?? null;
-}
-
-export async function unreadableLeases(store: Ports['store']): Promise<string[]> {
-  return (await listLeases(store)).filter(({ document }) => document === null).map(({ name }) => name);
 }
 
 /** Those of leases have their own alert. */

@@ -19,6 +19,8 @@ export const REINDEX: RunTraits = {
     drop: 'removing the old vectors',
     report: 'finishing',
   },
+  evaluated: true,
+  alert: { code: 'reindex-failed', states: ['failed'], place: ({ beside }) => JSON.stringify(beside ?? null) },
   figures: ({ embedded, milliseconds, proof, skipped, swept, unchanged }) => [
     ...figure.count('Embedded', embedded),
     ...figure.some('Had a vector already', unchanged),

@@ -32,7 +32,7 @@ export const RESTORE: RunTraits = {
     report: 'finishing',
   },
   evaluated: true,
-  alert: { code: 'restore-failed', states: ['failed'] },
+  alert: { code: 'restore-failed', states: ['failed'], place: ({ target }) => JSON.stringify(target ?? null) },
   figures({ extras, milliseconds, mode, proof, removed, scope: stored, written }) {
     const scope = scopeOf(stored);
     const { different, equal, missing } = fieldsOf(fieldsOf(proof)['total']);

@@ -34,7 +34,12 @@ export interface RunTraits {
   /** Whether its progress counts bytes; else, the default, it counts tasks. */
   readonly countsBytes?: boolean;
   /** The alert that the last run of the kind opens where it ended in one of these states. Left out: none. */
-  readonly alert?: { readonly code: string; readonly states: readonly ('failed' | 'incomplete')[] };
+  readonly alert?: {
+    readonly code: string;
+    readonly states: readonly ('failed' | 'incomplete')[];
+    /** What a run writes into, by its input: a later run ends the alert only if it wrote into the same place. Left out: all are one. */
+    readonly place?: (input: Fields) => string;
+  };
   /** What one came to. */
   readonly figures: (result: Fields) => readonly Figure[];
   /** The end of one that succeeded, in a sentence. Null, or left out: `Done`. */

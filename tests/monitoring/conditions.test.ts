@@ -228,6 +228,10 @@ describe('the recovery point', () => {
 
 describe('runs', () => {
   const stopped = { error: { code: 'interrupted', message: '', hint: '' }, input: { trigger: 'cli' } };
+  const ahead = (state: RunRecord['state']) => run('snapshot', state, { id: newId(NOW + 3 * DAY) });
+  const aside = (state: RunRecord['state']) => run('restore', state, { input: { target: 'standby' } });
+  const beside = (state: RunRecord['state']) =>
+    run('reindex', state, { input: { beside: { index: 'next', suffix: '' } } });
   const died = { ...stopped, error: { ...stopped.error, code: 'abandoned' } };
   it.each<[string, RunRecord[], string[]]>([
     ['failed', [run('snapshot', 'failed')], ['backup-failed']],
@@ -242,6 +246,29 @@ describe('runs', () => {
     ],
     ['a restore that failed', [run('restore', 'failed')], ['restore-failed']],
     ['a dry run that failed', [run('restore', 'failed', { input: { dryRun: true } })], []],
+    [
+      'dated ahead as good by a wrong clock, and failed since',
+      [ahead('succeeded'), run('snapshot', 'failed')],
+      ['backup-failed'],
+    ],
+    ['dated ahead as failed, and good since', [ahead('failed'), run('snapshot', 'succeeded')], []],
+    [
+      'a restore that failed, and one into another database since',
+      [aside('succeeded'), run('restore', 'failed')],
+      ['restore-failed'],
+    ],
+    [
+      'a restore into another database that failed, and a good one',
+      [run('restore', 'succeeded'), aside('failed')],
+      ['restore-failed'],
+    ],
+    ['a re-index that failed', [run('reindex', 'failed')], ['reindex-failed']],
+    [
+      'a re-index that failed, and one beside it since',
+      [beside('succeeded'), run('reindex', 'failed')],
+      ['reindex-failed'],
+    ],
+    ['old vectors that could not be dropped', [run('reindex', 'failed', { input: { dropOld: true } })], []],
   ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
 
   it('of which more were begun than are read end no alert of one that is out of sight', () => {
@@ -268,6 +295,12 @@ describe('drills', () => {
     ['passed long ago, and the scratch database is gone', passed(9), false, ['drill-overdue']],
     ['failed', { drills: [drill(1, 'failed', { reason: 'x' })] }, true, ['drill-failed']],
     ['broke off', { drills: [broken] }, true, ['drill-failed']],
+    [
+      'failed, and passed in the future of a clock that was ahead',
+      { drills: [drill(-3, 'passed'), drill(1, 'failed')] },
+      true,
+      ['drill-failed'],
+    ],
     ['inconclusive since', { drills: [drill(1, 'inconclusive'), ...passed(10).drills] }, true, ['drill-overdue']],
     ['too slow', passed(1, { milliseconds: 4 * HOUR + 1 }), true, ['rto-breached']],
     ['dated in the future', { entries: [snapshot(1), snapshot(10 * 24)], ...passed(-30) }, true, ['drill-overdue']],

@@ -163,7 +163,11 @@ describe('a kind of run that is registered, and named nowhere else', () => {
     end = { to: 'end', state: 'failed', result: null, error };
     const id = await started();
     await engine.work(id, bench.budget());
-    const facts = { runs: [await bench.load(id)], hasMoreRuns: false } as unknown as Facts;
+    const facts = {
+      now: Date.parse('2026-11-22T12:00:00Z'),
+      runs: [await bench.load(id)],
+      hasMoreRuns: false,
+    } as unknown as Facts;
     const source = ALERT_SOURCES.find(({ codes }) => Object.hasOwn(codes, 'compact-failed'));
     expect(alertCodes()).toContain('compact-failed');
     expect(source?.find(facts, {} as never)).toEqual([

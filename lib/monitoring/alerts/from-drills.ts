@@ -1,6 +1,6 @@
 import type { Facts } from '../facts.js';
 import { DRILL_COMMAND, DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, lastVerdict, timeOf } from '../drill-view.js';
-import { DRILL_OVERDUE_MS } from '../objectives.js';
+import { AHEAD_MS, DRILL_OVERDUE_MS } from '../objectives.js';
 import { recoveryPointOf } from '../recovery-point.js';
 import { recoveryTimeOf } from '../recovery-time.js';
 import type { Condition } from './condition.js';
@@ -16,8 +16,10 @@ export const DRILL_ALERTS: AlertSource<Code> = {
 
 const DAY_MS = 24 * 3_600_000;
 
-function failure({ drills }: Facts): Condition<Code>[] {
-  const last = drills.find(({ outcome }) => outcome === 'passed' || outcome === 'failed');
+function failure({ drills, now }: Facts): Condition<Code>[] {
+  const last = drills.find(
+    (drill) => (drill.outcome === 'passed' || drill.outcome === 'failed') && timeOf(drill) <= now + AHEAD_MS,
+  );
   if (last?.outcome !== 'failed') return [];
   const message = `Drill ${last.id} of snapshot ${last.snapshot ?? 'none'} failed: ${last.reason ?? 'no reason was noted'}`;
   const hint = `See \`npx soulcaster-backup run ${last.id} --env-file .env\`; when it is mended, drill again: \`${DRILL_COMMAND}\`.`;

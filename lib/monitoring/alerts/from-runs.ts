@@ -1,7 +1,10 @@
 import { RUN_KINDS } from '../../run-kinds.js';
 import { isOver } from '../../runs/ending.js';
+import { timeOfId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { fieldsOf, type RunTraits } from '../../runs/traits.js';
+import type { Facts } from '../facts.js';
+import { AHEAD_MS } from '../objectives.js';
 import type { Condition } from './condition.js';
 import type { AlertSource } from './source.js';
 
@@ -10,31 +13,47 @@ export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, ki
   alert === undefined ? [] : [endOf(kind, alert)],
 );
 
-function endOf(kind: string, { code, states }: NonNullable<RunTraits['alert']>): AlertSource {
+function endOf(kind: string, { code, place = () => '', states }: NonNullable<RunTraits['alert']>): AlertSource {
   const identity = { code, subject: kind };
   return {
     codes: { [code]: 'facts' },
-    find({ runs }) {
-      const last = lastEnded(runs, kind);
-      const isBad = last !== undefined && states.some((state) => state === last.state);
-      return isBad ? [{ ...identity, ...ofRun(last) }] : [];
+    find(facts) {
+      const last = new Map<string, RunRecord>();
+      for (const run of ended(facts, kind)) {
+        const where = place(fieldsOf(run.input));
+        if (!last.has(where)) last.set(where, run);
+      }
+      const bad = [...last.values()].find((run) => states.some((state) => state === run.state));
+      return bad === undefined ? [] : [{ ...identity, ...ofRun(bad) }];
     },
     // It may be one of those that were not read.
-    undecided: ({ hasMoreRuns, runs }) => (hasMoreRuns && lastEnded(runs, kind) === undefined ? [identity] : []),
+    undecided: (facts) => (facts.hasMoreRuns && ended(facts, kind).length === 0 ? [identity] : []),
   };
 }
 
-/** The last run of a kind that came to an end. What was stopped on a terminal is known to whoever stopped it. */
-function lastEnded(runs: readonly RunRecord[], kind: RunRecord['kind']): RunRecord | undefined {
-  return runs.find((run) => run.kind === kind && isOver(run) && !wasStopped(run) && !isDryRun(run));
+/**
+ * The runs of a kind that ended, newest first. What was stopped on a terminal is known to whoever stopped it. A run that a
+ * clock that was ahead dated in the future says nothing: it would hide those that came after it.
+ */
+function ended({ now, runs }: Pick<Facts, 'now' | 'runs'>, kind: RunRecord['kind']): RunRecord[] {
+  return runs.filter(
+    (run) =>
+      run.kind === kind &&
+      isOver(run) &&
+      !wasStopped(run) &&
+      !changesNothing(run) &&
+      timeOfId(run.id) <= now + AHEAD_MS,
+  );
 }
 
 function wasStopped({ error, input }: RunRecord): boolean {
   return error?.code === 'cancelled' || (error?.code === 'interrupted' && fieldsOf(input)['trigger'] === 'cli');
 }
 
-function isDryRun({ input }: RunRecord): boolean {
-  return fieldsOf(input)['dryRun'] === true;
+/** A dry run, and a re-index that only removes old vectors: whoever started it sees why it did not. */
+function changesNothing({ input }: RunRecord): boolean {
+  const { dropOld, dryRun } = fieldsOf(input);
+  return dryRun === true || dropOld === true;
 }
 
 function ofRun({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {

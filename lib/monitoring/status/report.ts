@@ -18,7 +18,9 @@ import { evaluateFacts } from '../alerts/sources.js';
 import { afterEvaluation } from '../alerts/ledger.js';
 import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';
+import { isOver } from '../../runs/ending.js';
 import { isOfSource } from '../../runs/fit.js';
+import type { RunRecord } from '../../runs/model.js';
 import { indexFigures, type IndexFigures } from './index-figures.js';
 import { readState, type Acknowledgement, type GuardState } from '../state.js';
 import {
@@ -155,9 +157,7 @@ export async function statusReport(
       rules.index ?? null,
       rules.index == null ? null : await wholeManifest(context, point.newest),
     ),
-    runs: (await Promise.all(facts.runs.slice(0, MOST_RUNS).map((run) => withTasksDone(context.store, run)))).map(
-      runSummary,
-    ),
+    runs: (await Promise.all(shownRuns(facts.runs).map((run) => withTasksDone(context.store, run)))).map(runSummary),
     spent: spentBy(facts.runs),
     drills: facts.drills.map(drillFigures),
     alerts,
@@ -233,6 +233,11 @@ function knownWords({
   subject,
 }: Acknowledgement): Pick<Condition, 'message' | 'subject'> & { readonly code: string } {
   return { code, subject, message: `${code} ${subject} is acknowledged, and not over: ${reason}` };
+}
+
+/** The newest runs, and older ones that are not over. */
+function shownRuns(runs: readonly RunRecord[]): RunRecord[] {
+  return runs.filter((run, at) => at < MOST_RUNS || !isOver(run));
 }
 
 /** A store that takes no writes does not tell its time, so that nothing is known of how long a run has been silent. */
