@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js';
+import { timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { catalog, type CatalogEntry } from '../snapshot/catalog.js';
 import { isFromFuture, type OrderedRun } from '../snapshot/order.js';
@@ -53,7 +54,21 @@ export function isYoung({ ageMs }: Pick<RecoveryPoint, 'ageMs'>): boolean {
   return ageMs !== null && ageMs < SNAPSHOT_AFTER_MS;
 }
 
-/** The same of what was read before. */
+/** Turns of the guard are not punctual. */
+const SLACK_MS = 10 * 60_000;
+
+/**
+ * Whether the guard should wait before it takes another snapshot, since the newest ones are doubtful or incomplete and the
+ * next would most likely be the same: an hour after one such snapshot, two after two, up to the usual 8 hours.
+ */
+export function isRepetition({ passedOver }: Pick<RecoveryPoint, 'passedOver'>, now: number): boolean {
+  const other = passedOver.findIndex(({ state }) => state !== 'doubtful' && state !== 'incomplete');
+  const streak = other < 0 ? passedOver.length : other;
+  const ageMs = now - timeOfId(passedOver[0]?.id ?? '');
+  return streak > 0 && ageMs >= 0 && ageMs < Math.min(streak * HOUR_MS, SNAPSHOT_AFTER_MS) - SLACK_MS;
+}
+
+/** `recoveryPoint` from what was read before. */
 export function recoveryPointOf({ entries, runs, told, trust }: Evidence): RecoveryPoint {
   return pointOf(pickLatest(entries, [...runs, ...told], trust), trust.clock.now());
 }

@@ -109,6 +109,22 @@ describe('days', () => {
     expectRecovered();
   });
 
+  it('with a database that lost most of its keys take no snapshot of it in every turn', async () => {
+    const { redis } = world.database;
+    const keys = await redis.keys('*');
+    await redis.del(...keys.slice(0, Math.ceil(keys.length * 0.8)));
+    const before = (await world.kinds())['snapshot'] ?? 0;
+    for (let hour = 0; hour < 36; hour++) {
+      await world.pass(HOUR);
+      await world.fire(GUARD);
+    }
+    expect(told(world, 'opened')).toContain('snapshot-doubtful');
+    // One after 8 hours, then after 1, 2, 3 ... and 8 hours, and those of the nights: a snapshot an hour would be 28.
+    const taken = ((await world.kinds())['snapshot'] ?? 0) - before;
+    expect(taken).toBeGreaterThanOrEqual(4);
+    expect(taken).toBeLessThanOrEqual(11);
+  });
+
   it('with a drill that dies tell of it, and drill again the day after', async () => {
     await world.pass(6 * DAY);
     world.calls = (path) => {

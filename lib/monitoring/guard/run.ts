@@ -16,7 +16,7 @@ import { by, shareOf } from './time.js';
 import { ensureSchedule } from '../schedulers.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { startSnapshot } from '../../snapshot/run.js';
-import { isYoung, mayBeOlder, recoveryPoint } from '../recovery-point.js';
+import { isRepetition, isYoung, mayBeOlder, recoveryPoint } from '../recovery-point.js';
 
 /** What a guard's turn came to. */
 export interface GuardReport {
@@ -179,9 +179,10 @@ async function scheduleStep({ schedule }: Pick<GuardParts, 'schedule'>): Promise
 async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, work } = parts;
   const context = await trustContext(ports, ports.own);
-  const { ageHours, ageMs, newest } = await recoveryPoint(context);
+  const { ageHours, ageMs, newest, passedOver } = await recoveryPoint(context);
   if (newest !== null && isYoung({ ageMs }) && !(await mayBeOlder(context, newest)))
     return { state: 'young', ageHours };
+  if (isRepetition({ passedOver }, ports.clock.now())) return { state: 'not-repeated', ageHours };
   const started = await startSnapshot(engine, 'guard');
   if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
   const { id } = started.run;
