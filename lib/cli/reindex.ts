@@ -70,7 +70,7 @@ function report(context: Context, run: RunRecord): number {
   const done = reportOf(run.result);
   const dropped = droppedOf(run.result);
   if (dropped !== null) context.print(droppedText(dropped));
-  else if (done !== null) context.print(reportText(done));
+  else if (done !== null) context.print(reportText(done, run.state));
   else if (plan !== null) context.print(planText(plan));
   return finish(context, run, errorOfRun(run));
 }

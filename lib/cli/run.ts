@@ -80,7 +80,7 @@ function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): str
   const planned = dryRunResult(result);
   if (planned?.dryRun === true) return [planView(planned)];
   const reindexed = reportOf(result);
-  if (reindexed !== null) return [reportText(reindexed)];
+  if (reindexed !== null) return [reportText(reindexed, state)];
   const toReindex = planOf(result);
   if (toReindex !== null) return [planText(toReindex)];
   const drill = drillSchema.safeParse(result).data;

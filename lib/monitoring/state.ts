@@ -22,6 +22,8 @@ const alertSchema = z.object({
   lastSentAt: z.string().nullable(),
   /** When it was found to be over; it stays until that was told. Null while it lasts. */
   resolvedAt: z.string().nullable(),
+  /** Why an operator ended it although it lasts; absent where it is over by itself. */
+  reason: z.string().optional(),
   /** Who is about to tell of it, and until when nobody else does. */
   claim: z
     .object({

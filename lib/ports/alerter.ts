@@ -8,6 +8,8 @@ export interface AlertNotice {
   readonly hint: string;
   /** When it opened (ISO 8601). */
   readonly since: string;
+  /** Of `recovered`: why an operator ended the alert although what it is about lasts. Left out: it is over. */
+  readonly acknowledged?: string;
   /** Where the runbook says what to do: a path of the repository with an anchor. */
   readonly runbook: string;
 }

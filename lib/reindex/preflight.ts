@@ -4,7 +4,7 @@ import { runOne } from '../redis/run-one.js';
 import { answerOf } from './run-commands.js';
 import { enter, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { openEmbedding, TRIAL } from './embed/vectors.js';
+import { isTooMany, openEmbedding, TRIAL } from './embed/vectors.js';
 import { canBeProject } from './keys.js';
 import { projectsIn, type ReindexScope } from './model.js';
 
@@ -21,10 +21,20 @@ export async function preflightStep(
   attempt: Attempt,
 ): Promise<StepOutcome> {
   await demandFit(ports, settings.dimensions);
-  await demandScope(ports, inputOf(attempt.run).scope);
+  const { dropOld, dryRun, scope } = inputOf(attempt.run);
+  await demandScope(ports, scope);
   const embedding = openEmbedding(ports, settings, attempt.signal, alone);
-  const [vector] = await embedding.embed([TRIAL]);
-  if (vector === undefined || typeof vector === 'string') throw unusable(ports, settings, vector ?? 'bad-embedding');
+  // To remove old vectors takes no embedder.
+  if (!dropOld) {
+    try {
+      const [vector] = await embedding.embed([TRIAL]);
+      if (vector === undefined || typeof vector === 'string')
+        throw unusable(ports, settings, vector ?? 'bad-embedding');
+    } catch (error) {
+      // An embedder that refuses by its limits answers, which is all that a dry run needs.
+      if (!dryRun || !isTooMany(error)) throw error;
+    }
+  }
   const state = stateOf(attempt.run);
   return enter('scan', { ...state, spent: embedding.spent() }, 0, ports.clock.now());
 }
@@ -43,8 +53,14 @@ export async function demandFit({ vectors }: Pick<ReindexPorts, 'vectors'>, want
   });
 }
 
-/** Throws `not-found` for a project that is not in the database; asks the database something in any case. */
-export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope: ReindexScope): Promise<void> {
+/**
+ * Throws `not-found` for a project that is neither in the database nor in the index, which may still hold vectors of one
+ * that was deleted; asks the database something in any case.
+ */
+export async function demandScope(
+  { redis, vectors }: Pick<ReindexPorts, 'redis' | 'vectors'>,
+  scope: ReindexScope,
+): Promise<void> {
   const projects = projectsIn(scope);
   if (projects === null) {
     answerOf('DBSIZE', await runOne(redis, (sdk) => sdk.dbsize()));
@@ -53,12 +69,14 @@ export async function demandScope({ redis }: Pick<ReindexPorts, 'redis'>, scope:
   for (const project of projects) {
     if (!canBeProject(project)) throw noProject(project);
     const keys = [`project:${project}`, `feedback:created:${project}`, `clusters:${project}:all`];
-    if (answerOf('EXISTS', await runOne(redis, (sdk) => sdk.exists(...keys))) === 0) throw noProject(project);
+    if (answerOf('EXISTS', await runOne(redis, (sdk) => sdk.exists(...keys))) !== 0) continue;
+    const { pending = 0, vectors: stored = 0 } = (await vectors.info()).namespaces[project] ?? {};
+    if (stored + pending === 0) throw noProject(project);
   }
 }
 
 function noProject(project: string): AppError {
-  return new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database`, {
+  return new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database, and no vector of it in the index`, {
     hint: 'Check the id: it is what stands after `project:` in the key of the project.',
   });
 }

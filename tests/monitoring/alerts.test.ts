@@ -191,6 +191,8 @@ describe('an acknowledgement', () => {
       await notify(ports(), finding(broken('a is gone')));
     }
     expect(events()).toEqual(['opened chain-broken', 'recovered chain-broken']);
+    expect(alertText(sent)).toContain('ACKNOWLEDGED chain-broken (chain): known. It is not over');
+    expect(alertText(sent)).not.toContain('RECOVERED');
     await notify(ports(), finding(broken('a and b are gone')));
     expect(events().slice(2)).toEqual(['opened chain-broken']);
   });

@@ -184,6 +184,22 @@ describe('the other modes', () => {
     expect(await recorded()).toEqual([labelOf('p1')]);
   });
 
+  it('a project that is gone from the database is swept from the index by its id', async () => {
+    await leaveVector(bench, 'p1', 'left');
+    expect(await bench.run({ scope: { project: 'p1' } })).toMatchObject({ state: 'succeeded', result: { swept: 1 } });
+    expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(0);
+    await expect(bench.run({ scope: { project: 'p1' } })).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('a dry run does not wait for the quota of the day', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(3));
+    bench.gemini.setFaults({ call: () => 'daily-quota' });
+    expect(await bench.run({ scope: { project: 'p1' }, dryRun: true })).toMatchObject({
+      state: 'succeeded',
+      result: { toEmbed: 3 },
+    });
+  });
+
   it('an empty project is done at once', async () => {
     await putProject(bench.database.redis, 'p1', {});
     const run = await bench.run({ scope: { project: 'p1' } });

@@ -42,7 +42,7 @@ export async function reindexRestored(
 
 function ofRun(context: Context, run: RunRecord, scope: ReindexScope): Reindexed {
   const report = reportOf(run.result);
-  if (report !== null) context.print(reportText(report));
+  if (report !== null) context.print(reportText(report, run.state));
   const error = errorOfRun(run);
   const told = error === null ? { error, document: { error } } : ofError(context, error, scope);
   return {

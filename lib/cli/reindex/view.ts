@@ -2,6 +2,7 @@ import { count, counted, dollars, duration, printable } from '../output/format.j
 import { facts, table } from '../output/table.js';
 import type { Recipe } from '../../soulcaster/index-models.js';
 import { recipeWords } from '../../soulcaster/index-models.js';
+import type { RunRecord } from '../../runs/model.js';
 import type { Dropped, ReindexPlan, ReindexReport } from './result.js';
 
 /** This many skipped items and conflicts are shown; --json names more. */
@@ -29,8 +30,8 @@ export function planText(plan: ReindexPlan): string {
   ].join('\n\n');
 }
 
-/** How a re-index went. */
-export function reportText(report: ReindexReport): string {
+/** How a re-index went. Only one that succeeded is followed by how to switch to what it built. */
+export function reportText(report: ReindexReport, state: RunRecord['state']): string {
   const rows = report.projects.map(({ project, items, embedded, unchanged, swept, skipped, conflicts }) => [
     projectName(project),
     ...[items, embedded, unchanged, swept, skipped, conflicts].map(count),
@@ -50,7 +51,7 @@ export function reportText(report: ReindexReport): string {
       ['time', duration(report.milliseconds)],
     ]),
     ...remarks(report),
-    ...switchWords(report),
+    ...(state === 'succeeded' ? switchWords(report) : []),
   ].join('\n\n');
 }
 
@@ -105,8 +106,8 @@ function comparedRows({ compared }: ReindexReport): [string, string][] {
 }
 
 /** How the application is switched to what was built beside. */
-function switchWords({ beside, dropOld, dryRun, proof, recipe }: ReindexReport): string[] {
-  if (beside === null || recipe === null || dryRun || dropOld || proof.missing + proof.wrong > 0) return [];
+function switchWords({ beside, dropOld, dryRun, recipe }: ReindexReport): string[] {
+  if (beside === null || recipe === null || dryRun || dropOld) return [];
   const { index, suffix } = beside;
   const where = [
     ...(index === 'next' ? ['the index of UPSTASH_VECTOR_NEXT_REST_URL'] : []),

@@ -85,7 +85,7 @@ export async function acknowledgeByHand(
     const keys = new Set(given.map(keyOf));
     return {
       ...state,
-      alerts: state.alerts.map((alert) => (keys.has(keyOf(alert)) ? { ...alert, resolvedAt: at } : alert)),
+      alerts: state.alerts.map((alert) => (keys.has(keyOf(alert)) ? { ...alert, reason, resolvedAt: at } : alert)),
       acknowledged: [...state.acknowledged.filter((word) => !keys.has(keyOf(word))), ...given],
     };
   });
@@ -101,7 +101,7 @@ function isOver(until: string): AppError {
 
 function notOpen(alerts: readonly Alert[], code: string): AppError {
   const open = alerts.filter(({ resolvedAt }) => resolvedAt === null).map((alert) => keyOf(alert));
-  return new AppError('not-found', `No alert ${JSON.stringify(code.slice(0, 60))} is open`, {
-    hint: open.length === 0 ? 'No alert is open at all.' : `Open are: ${open.slice(0, 10).join('; ')}.`,
+  return new AppError('not-found', `No alert ${JSON.stringify(code.slice(0, 60))} is on record as open`, {
+    hint: `${open.length === 0 ? 'No alert is on record as open.' : `On record as open are: ${open.slice(0, 10).join('; ')}.`} What \`alerts\` shows as not told yet is put on record by a turn of the guard: \`npx soulcaster-backup guard --env-file .env\`.`,
   });
 }

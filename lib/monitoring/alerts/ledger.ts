@@ -20,7 +20,7 @@ export function afterEvaluation(alerts: readonly Alert[], finding: Finding, now:
   const kept = alerts.map((alert): Alert => {
     const condition = found.get(keyOf(alert));
     found.delete(keyOf(alert));
-    if (condition !== undefined) return { ...alert, ...wordsOf(condition), resolvedAt: null };
+    if (condition !== undefined) return { ...withoutReason(alert), ...wordsOf(condition), resolvedAt: null };
     return isOverIn(finding, alert) ? { ...alert, resolvedAt: alert.resolvedAt ?? at } : alert;
   });
   const opened = [...found.values()].map((condition): Alert => ({
@@ -37,6 +37,10 @@ export function afterEvaluation(alerts: readonly Alert[], finding: Finding, now:
 
 function wordsOf({ code, hint, message }: Condition): Pick<Alert, 'digest' | 'hint' | 'message'> {
   return { message, hint, ...(namesOneEvent({ code }) ? { digest: digestOf(message) } : {}) };
+}
+
+function withoutReason({ reason: _, ...alert }: Alert): Alert {
+  return alert;
 }
 
 /** Of an alert; a test is of none. */
@@ -78,11 +82,21 @@ export interface Message {
 /** The messages of what `by` took on: one of what is new, and one each of what may have been sent before. */
 export function messagesOf(alerts: readonly Alert[], by: string): Message[] {
   const messages = new Map<string, AlertNotice[]>();
-  for (const { claim, code, subject, message, hint, since } of alerts) {
+  for (const { claim, code, subject, message, hint, reason, since } of alerts) {
     if (claim?.by !== by) continue;
     const key = claim.key ?? by;
     const notices = messages.get(key) ?? [];
-    notices.push({ event: claim.event, code, subject, message, hint, since, runbook: runbookOf(code) });
+    const acknowledged = claim.event === 'recovered' && reason !== undefined ? { acknowledged: reason } : {};
+    notices.push({
+      event: claim.event,
+      code,
+      subject,
+      message,
+      hint,
+      since,
+      runbook: runbookOf(code),
+      ...acknowledged,
+    });
     messages.set(key, notices);
   }
   return [...messages].map(([key, notices]) => ({ key, notices }));

@@ -54,7 +54,10 @@ export function alertText(notices: readonly AlertNotice[]): string {
   return ['soulcaster-backup', ...lines, ...rest].join('\n');
 }
 
-function line({ event, code, subject, message, hint, runbook, since }: AlertNotice): string {
+function line({ acknowledged, event, code, subject, message, hint, runbook, since }: AlertNotice): string {
+  if (acknowledged !== undefined) {
+    return `ACKNOWLEDGED ${code} (${subject}): ${acknowledged.slice(0, LONGEST)}. It is not over, and was open since ${since}.`;
+  }
   const head = `${WORDS[event]} ${code} (${subject})`;
   if (event === 'recovered') return `${head}: it was open since ${since}.`;
   return `${head}: ${message.slice(0, LONGEST)}\n  -> ${hint.slice(0, LONGEST)}${event === 'reminder' ? ` Open since ${since}.` : ''}\n  -> ${runbook}`;
