@@ -20,7 +20,7 @@ export function afterEvaluation(alerts: readonly Alert[], finding: Finding, now:
   const kept = alerts.map((alert): Alert => {
     const condition = found.get(keyOf(alert));
     found.delete(keyOf(alert));
-    if (condition !== undefined) return { ...withoutReason(alert), ...wordsOf(condition), resolvedAt: null };
+    if (condition !== undefined) return { ...alert, ...wordsOf(condition), reason: undefined, resolvedAt: null };
     return isOverIn(finding, alert) ? { ...alert, resolvedAt: alert.resolvedAt ?? at } : alert;
   });
   const opened = [...found.values()].map((condition): Alert => ({
@@ -37,10 +37,6 @@ export function afterEvaluation(alerts: readonly Alert[], finding: Finding, now:
 
 function wordsOf({ code, hint, message }: Condition): Pick<Alert, 'digest' | 'hint' | 'message'> {
   return { message, hint, ...(namesOneEvent({ code }) ? { digest: digestOf(message) } : {}) };
-}
-
-function withoutReason({ reason: _, ...alert }: Alert): Alert {
-  return alert;
 }
 
 /** Of an alert; a test is of none. */
