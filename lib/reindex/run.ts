@@ -63,7 +63,7 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     ...REINDEX,
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
-    letGo: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
+    releaseResources: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
     firstPhase: 'preflight',
     phases: {
       preflight: serial((placed, attempt) => preflightStep(placed.ports, placed.settings, attempt)),
