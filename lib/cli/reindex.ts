@@ -2,7 +2,7 @@ import { indexApp } from '../app/app.js';
 import { AppError } from '../errors.js';
 import type { ReindexPorts } from '../reindex/context.js';
 import { besideSchema, SUFFIX_WORDS, type Beside, type ReindexMode, type ReindexScope } from '../reindex/model.js';
-import { prepareReindex, retryOf, startReindex, type ReindexRequest } from '../reindex/start.js';
+import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import { handOver } from '../runs/hand-over.js';
 import { leaseHeldError } from '../runs/held.js';
 import type { RunRecord } from '../runs/model.js';
@@ -108,7 +108,7 @@ async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<
       hint: 'Leave out what says which projects, how, and where: the run has it.',
     });
   }
-  return { ...(await retryOf(ports, retry, 'cli')), dryRun, overDays };
+  return { ...(await retryInput(ports, retry, 'cli')), dryRun, overDays };
 }
 
 /** Throws `usage` for a suffix that is none. */

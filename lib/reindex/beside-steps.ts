@@ -3,26 +3,26 @@ import type { Json } from '../json.js';
 import type { VectorIndex } from '../ports/vector-index.js';
 import type { StepOutcome, Attempt } from '../runs/model.js';
 import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, suffixesBeside } from '../soulcaster/index-models.js';
-import { inputOf, stateOf, enter, later, type Comparison, type ProjectState } from './checkpoint.js';
+import { inputOf, stateOf, enterPhase, continueLater, type Comparison, type ProjectState } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
-import { loadFound, of } from './find/found.js';
+import { loadFound, entryOf } from './find/found.js';
 import { withListed } from './find/listed.js';
 import { readItems } from './items.js';
-import type { MendWork } from './mend.js';
-import { pages, idsOf } from './namespace.js';
+import type { RepairContext } from './repair.js';
+import { pages, listIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { compareWithItems } from './prove-step.js';
 import { searchSample } from './sample.js';
 
-/** Items that are read with one request. */
+/** Items per request. */
 const PAGE = 100;
 const NAMED = 5;
 
 /**
- * Removes the old vectors of every project, once the new ones are looked at again and every item has one: whole or not
- * at all, since nothing is removed before all have been looked at. What is cut off by a death is done again.
+ * Removes the old vectors of all projects, after a check that every item has a new one. All projects are checked before
+ * anything is removed. If an attempt dies, the next one repeats the step.
  */
-export async function dropStep(work: MendWork, searched: VectorIndex): Promise<StepOutcome> {
+export async function dropStep(work: RepairContext, searched: VectorIndex): Promise<StepOutcome> {
   const { attempt, ports } = work;
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
@@ -31,15 +31,15 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
   let items = 0;
   for (const project of await projectsOf(ports, found, input)) {
     throwIfAborted(attempt.signal);
-    const now = await withListed(ports.redis, project, of(found, project));
+    const now = await withListed(ports.redis, project, entryOf(found, project));
     items += now.items.size;
-    const fault = await faultOf(work, project, now.items);
+    const fault = await findFault(work, project, now.items);
     if (fault !== null) faults.push(`${project === '' ? '(none)' : project}: ${fault}`);
     attempt.report(() => ({ done: items, total: null, unit: 'items', bytes: 0 }));
   }
   if (faults.length > 0) throw notProven(faults);
   const removed: { namespace: string; vectors: number }[] = [];
-  for (const old of await oldPlaces(work, searched)) {
+  for (const old of await listOldIndexes(work, searched)) {
     const { namespaces } = await old.info();
     for (const project of await projectsOf({ store: ports.store, vectors: old }, new Map(), input)) {
       const { pending = 0, vectors = 0 } = namespaces[project] ?? {};
@@ -59,10 +59,10 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
 }
 
 /**
- * What the application searched before: what it searches by the configuration, or, once that names the new vectors, all
- * else that is known of the index.
+ * The vectors that the application searched before: those of the configuration or, once it names the new vectors, all other
+ * known namespaces of the index.
  */
-async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<VectorIndex[]> {
+async function listOldIndexes({ ports }: RepairContext, searched: VectorIndex): Promise<VectorIndex[]> {
   const { place } = ports.vectors;
   const isSwitched = searched.place.index === place.index && searched.place.suffix === place.suffix;
   if (!isSwitched) return [searched];
@@ -72,8 +72,8 @@ async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<Ve
     .map((suffix) => ports.elsewhere.indexOf({ index: 'same', suffix }));
 }
 
-/** Why the new vectors of a project cannot take the place of the old ones; null when they can. */
-async function faultOf(work: MendWork, project: string, items: Set<string>): Promise<string | null> {
+/** Why the new vectors of a project cannot replace the old ones; null if they can. */
+async function findFault(work: RepairContext, project: string, items: Set<string>): Promise<string | null> {
   const { ports, settings } = work;
   const { ids, missing } = await compareWithItems(work, project, items, new Map());
   let without = 0;
@@ -89,8 +89,8 @@ async function faultOf(work: MendWork, project: string, items: Set<string>): Pro
   if (without > 0) return `${without} items have no new vector`;
   if (ids.size === 0) return null;
   const known = modelOf(await loadIndexModels(ports.store), ports.vectors.place, project);
-  if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it is proven';
-  if (!isSameRecipe(known, ports.recipe)) return `its new vectors are of ${known.model}`;
+  if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it has been proven';
+  if (!isSameRecipe(known, ports.recipe)) return `its new vectors were made with ${known.model}`;
   const { sampled, sampleFound } = await searchSample(ports.vectors, project, [...ids]);
   return sampleFound < sampled ? `${sampled - sampleFound} of ${sampled} new vectors do not find themselves` : null;
 }
@@ -98,17 +98,17 @@ async function faultOf(work: MendWork, project: string, items: Set<string>): Pro
 function notProven(faults: readonly string[]): AppError {
   const more = faults.length > NAMED ? `; and ${faults.length - NAMED} more` : '';
   return new AppError('not-proven', `Nothing was removed: ${faults.slice(0, NAMED).join('; ')}${more}`, {
-    hint: 'Bring the new vectors up to date with mode missing, in the same place, and drop the old ones then.',
+    hint: 'Bring the new vectors up to date with --mode missing and the same --into or --next, then drop the old ones.',
   });
 }
 
-/** Items of a project that are searched for. */
+/** Sample queries per project. */
 const QUERIES = 20;
 const NEAREST = 10;
 
 /**
- * Asks the old and the new vectors of a project for the nearest to some of its items, and counts what both name. It says
- * how much search will change, not which of the two is right.
+ * Queries the old and the new vectors of a project for the nearest neighbours of some items, and counts the common ones.
+ * Shows how much search will change, not which of the two is right.
  */
 export async function compareStep(ports: ReindexPorts, old: VectorIndex, attempt: Attempt): Promise<StepOutcome> {
   let state = stateOf(attempt.run);
@@ -116,18 +116,18 @@ export async function compareStep(ports: ReindexPorts, old: VectorIndex, attempt
   const isDue = ({ project, proof }: ProjectState): boolean => !done.has(project) && (proof?.vectors ?? 0) > 0;
   let worked = false;
   for (const { project } of state.projects.filter(isDue)) {
-    if (worked && attempt.timeIsUp()) return later(state, state.compared.length);
+    if (worked && attempt.timeIsUp()) return continueLater(state, state.compared.length);
     throwIfAborted(attempt.signal);
     const compared = await compareProject(old, ports.vectors, project);
     state = { ...state, compared: [...state.compared, compared] };
     await attempt.save(state, { done: state.compared.length, total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
-  return enter('report', state, 0, ports.clock.now());
+  return enterPhase('report', state, 0, ports.clock.now());
 }
 
 async function compareProject(old: VectorIndex, now: VectorIndex, project: string): Promise<Comparison> {
-  const [before, after] = await Promise.all([idsOf(old, project), idsOf(now, project)]);
+  const [before, after] = await Promise.all([listIds(old, project), listIds(now, project)]);
   const both = [...before].filter((id) => after.has(id));
   const step = Math.max(1, Math.floor(both.length / QUERIES));
   const chosen = both.filter((_, at) => at % step === 0).slice(0, QUERIES);
@@ -145,7 +145,7 @@ async function compareProject(old: VectorIndex, now: VectorIndex, project: strin
   };
 }
 
-/** Of each item the ids of its nearest, itself left out; null for one without a vector. */
+/** The ids of the nearest neighbours of each item, without the item itself; null for an item without a vector. */
 async function nearestTo(index: VectorIndex, project: string, ids: readonly string[]): Promise<(string[] | null)[]> {
   const vectors = await index.fetch(project, ids);
   return Promise.all(
