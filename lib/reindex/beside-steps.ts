@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { VectorIndex } from '../ports/vector-index.js';
 import type { StepOutcome, Attempt } from '../runs/model.js';
-import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, suffixesBeside } from '../soulcaster/index-models.js';
+import { removePlace, isSameRecipe, loadIndexModels, modelOf, suffixesBeside } from '../soulcaster/index-models.js';
 import { inputOf, stateOf, enterPhase, continueLater, type Comparison, type ProjectState } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
 import { loadFound, entryOf } from './find/found.js';
@@ -51,7 +51,7 @@ export async function dropStep(work: RepairContext, searched: VectorIndex): Prom
       }
       removed.push({ namespace: `${project}${old.place.suffix}`, vectors: vectors + pending });
     }
-    if (!input.dryRun) await forgetPlace(ports.store, old.place);
+    if (!input.dryRun) await removePlace(ports.store, old.place);
   }
   const dropped = removed.reduce((sum, { vectors }) => sum + vectors, 0);
   const result = { ...input, items, dropped, removed, milliseconds: ports.clock.now() - state.startedAt };

@@ -1,7 +1,7 @@
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import { enterPhase, inputOf, stateOf, withProject, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
-import { labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
+import { labelOf, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { unlessRefused } from './refusal.js';
 
 /**
@@ -47,5 +47,5 @@ async function saveStartedModels(
     const mixed = !cleared.has(project) && (before === 'other' || before === 'unknown');
     return [{ ...facts, project: labelOf(project), mixed }];
   });
-  await noteModels(ports.store, models);
+  await saveModels(ports.store, models);
 }

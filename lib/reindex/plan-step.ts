@@ -5,7 +5,7 @@ import {
   isSameRecipe,
   loadIndexModels,
   modelOf,
-  noteBeside,
+  saveBeside,
   suffixesBeside,
   type IndexModels,
 } from '../soulcaster/index-models.js';
@@ -67,7 +67,7 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, a
   if (input.mode === 'flush') assertWithinOneDay(input, forecastOf(ports, settings, state));
   if (input.beside !== null) {
     const startedAt = new Date(state.startedAt).toISOString();
-    await noteBeside(ports.store, { ...ports.vectors.place, ...ports.recipe, startedAt, run: attempt.run.id });
+    await saveBeside(ports.store, { ...ports.vectors.place, ...ports.recipe, startedAt, run: attempt.run.id });
   }
   const locksTaken = await takeLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
   return enterPhase('flush', { ...state, locksTaken }, 0, ports.clock.now());

@@ -4,7 +4,7 @@ import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts } from './context.js';
 import { retryCommand } from './commands.js';
-import { labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
+import { labelOf, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
 import { addSpent, isRefusal, MOST_NAMED, type ReindexMode, type Skipped } from './model.js';
 import { estimateCost } from './forecast.js';
@@ -262,7 +262,7 @@ async function saveProvenModels(
     const isWhole = mode === 'missing' ? before === 'none' || before === 'recorded' : proof.left === 0;
     return isWhole || before === 'recorded' ? [{ ...facts, project: labelOf(project) }] : [];
   });
-  await noteModels(ports.store, models);
+  await saveModels(ports.store, models);
 }
 
 /** How long each phase took, in milliseconds. */

@@ -41,7 +41,7 @@ describe('the keys of one project', () => {
     return family === 'project' && project !== null ? [project] : [];
   });
 
-  it('are those that the workspace made for it, and no other', () => {
+  it('are exactly those that the workspace made for it', () => {
     expect(projects).toHaveLength(5);
     for (const project of projects) {
       const known = mergeFacts(factsIn(project, writes));
@@ -62,7 +62,7 @@ describe('the keys of one project', () => {
     }
   });
 
-  it('come out the same whatever the order and the parts, and through JSON', () => {
+  it('are the same in any order, in pieces, and after JSON', () => {
     const [project = ''] = projects;
     const whole = listFacts(mergeFacts(factsIn(project, writes)));
     const telling = factsIn(project, writes).filter(({ jobs, clusters, users }) => [jobs, clusters, users].flat()[0]);
@@ -76,7 +76,7 @@ describe('the keys of one project', () => {
     );
   });
 
-  it('holds facts of no other project', () => {
+  it('have facts of no other project', () => {
     const [first = '', second = ''] = projects;
     const one = mergeFacts(factsIn(first, writes));
     const other = mergeFacts(factsIn(second, writes));
@@ -123,7 +123,7 @@ describe('factsOf', () => {
     expect(of('user:u2', [['user_id', 'u2']])).toEqual(none);
   });
 
-  it('needs no more of a value than it says', () => {
+  it('reads no more of a value than `factsNeed` returns', () => {
     const needs = (key: string) => factsNeed('p1', classifyKey(key));
     expect(['job:j1', 'project:p1', 'user:projects:u1'].map(needs)).toEqual(['fields', 'fields', 'members']);
     expect(['job:j1:logs', 'project:p2', 'cluster:p1:c1', 'feedback:p1:f'].map(needs)).toEqual(
@@ -174,7 +174,7 @@ describe('belongs', () => {
     expect(of(key)).toBe(expected);
   });
 
-  it('takes a project of the same id as its user for what it is', () => {
+  it('distinguishes a project from its user with the same id', () => {
     const same = facts({ users: ['x'] });
     expect(belongs('x', same, classifyKey('project:x'))).toBe('owned');
     expect(belongs('x', same, classifyKey('user:projects:x'))).toBe('shared');
