@@ -13,7 +13,7 @@ import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } fr
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
 const PROGRESS_INTERVAL_MS = 1000;
-/** With the delay of the watch message, a service may be down for about an hour before a run fails. */
+/** With the delay of the message that `scheduleNextAttempt` publishes, a service may be down for about an hour before a run fails. */
 const MAX_STALLS = 12;
 
 /** How an attempt was called. */

@@ -20,7 +20,7 @@ export function changesOnFailedAttempt(
   now: number,
 ): Pick<RunRecord, 'lastError' | 'nextAttemptAt'> {
   const lastError = { code, message, at: new Date(now).toISOString() };
-  // The queue waits for as long as the response asks (Retry-After).
+  // The queue obeys the Retry-After of the response.
   const retryAt = retryAfterMs === undefined ? null : new Date(now + retryAfterMs).toISOString();
   return { lastError, nextAttemptAt: nextAttemptAt === null ? null : (retryAt ?? nextAttemptAt) };
 }

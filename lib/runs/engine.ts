@@ -220,8 +220,8 @@ export function createEngine(
     },
     enqueue: (id) => ports.queue.publish([attemptMessage(id, 0, 0)]),
     async resume(id) {
-      const { leg } = (await loadRun(ports.store, id)).record;
-      await ports.queue.publish([attemptMessage(id, leg, 0, `-resume-${ports.clock.now()}`)]);
+      const { leg: attempt } = (await loadRun(ports.store, id)).record;
+      await ports.queue.publish([attemptMessage(id, attempt, 0, `-resume-${ports.clock.now()}`)]);
     },
   };
 }

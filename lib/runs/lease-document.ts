@@ -87,6 +87,6 @@ function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocu
 }
 
 function formerOf(json: unknown): Pick<LeaseDocument, 'holder' | 'leg' | 'fence'> {
-  const { holder, leg, fence } = formerSchema.parse(json);
-  return { holder, leg, fence };
+  const { holder, leg: attempt, fence } = formerSchema.parse(json);
+  return { holder, leg: attempt, fence };
 }

@@ -48,7 +48,7 @@ const RUNS_READ = 50;
 
 /**
  * Takes a lease for an attempt of run `holder`. It is granted when it is free, when the same run holds it and no attempt
- * is alive, and when its holder has not renewed it for as long as the holder asked for. Ages are measured by the store's
+ * is alive, and when its holder has not renewed it for as long as its document allows. Ages are measured by the store's
  * clock alone: the clocks of two machines are never compared. Every grant has a higher fencing number than all before
  * (Kleppmann, "How to do distributed locking", 2016). `displaced` names the run whose lease expired.
  *

@@ -14,7 +14,7 @@ const messageSchema = z.union([
   }),
 ]);
 
-/** What one queue message asks for: the next attempt of a run, or some of its tasks. */
+/** The work that one queue message triggers: the next attempt of a run, or some of its tasks. */
 export type RunMessage = z.infer<typeof messageSchema>;
 
 /** Throws `usage` for any other message. */
@@ -49,10 +49,10 @@ export function taskMessage(
   flow: QueueFlow,
   { delaySeconds = 0, nonce = '' } = {},
 ): QueueMessage {
-  const { id, leg, phase } = run;
+  const { id, leg: attempt, phase } = run;
   return {
     body: JSON.stringify({ run: id, phase, task: first, count } satisfies RunMessage),
-    deduplicationId: `${id}.${phase}-${first}.${leg}${nonce}`,
+    deduplicationId: `${id}.${phase}-${first}.${attempt}${nonce}`,
     delaySeconds,
     flow,
   };

@@ -44,10 +44,10 @@ export function runSummary(run: RunRecord): RunSummary {
   const { aim, ifCancelled, title } = traitsOf(kind);
   const fields = fieldsOf(input);
   const words = { runId, kind, title, state, phase, doing: doingOf(run) };
-  const asked = { input, asked: describeRequest(input), aim: aim?.(fields) ?? null, trigger, attempts };
+  const request = { input, asked: describeRequest(input), aim: aim?.(fields) ?? null, trigger, attempts };
   return {
     ...words,
-    ...asked,
+    ...request,
     ifCancelled: isOver(run) ? null : (ifCancelled?.(fields) ?? null),
     progress,
     phaseAt: run.phases.at(-1)?.at ?? null,

@@ -11,7 +11,7 @@ type Needs = Pick<Ports, 'clock' | 'queue' | 'store'>;
 /** Errors on which a run waits instead of failing: the cause disappears without intervention, but not soon. */
 const WAIT_CODES: ReadonlySet<ErrorCode> = new Set(['embedder-quota', 'vector-quota', 'vector-pending']);
 const DEFAULT_WAIT_MS = 60 * 60 * 1000;
-/** The run tries again after this time, even if the service asks for a longer wait. */
+/** The run tries again after this time, even if the service names a longer wait. */
 const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
 const SKEW_MS = 60 * 60 * 1000;
 
