@@ -17,7 +17,7 @@ function textProblem(text: string): string | null {
   return null;
 }
 
-function plain(message: (text: string) => string | null) {
+function strictText(message: (text: string) => string | null) {
   return z.string().superRefine((text, context) => {
     const problem = message(text);
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });
@@ -25,28 +25,30 @@ function plain(message: (text: string) => string | null) {
 }
 
 /** A secret, token, id or name: printable ASCII without blanks. */
-export const secret = plain(textProblem);
+export const secret = strictText(textProblem);
 
 /** A secret that callers send in a header; at least `least` characters. */
 export const accessSecret = (least: number) =>
-  plain((text) => textProblem(text) ?? (text.length < least ? `must have at least ${least} characters` : null));
+  strictText((text) => textProblem(text) ?? (text.length < least ? `must have at least ${least} characters` : null));
 
 /** One secret, or several separated by blanks or commas, as during a rotation. */
-export const secretList = plain((text) => (/[^\x20-\x7e]|^ | $/.test(text) ? textProblem(text) : itemsProblem(text)));
+export const secretList = strictText((text) =>
+  /[^\x20-\x7e]|^ | $/.test(text) ? textProblem(text) : itemsProblem(text),
+);
 
 /** A key in base64, or in PEM, which has line ends. */
-export const keyText = plain((text) =>
+export const keyText = strictText((text) =>
   /^-----BEGIN [A-Z ]+-----\n[\x20-\x7e\r\n]+$/.test(text) ? null : textProblem(text),
 );
 
 /** An address that is requested exactly as given, including its query. */
-export const fullUrl = plain(urlProblem);
+export const fullUrl = strictText(urlProblem);
 
 /** An address that paths are appended to. */
-export const baseUrl = plain((text) => urlProblem(text) ?? (/[?#]/.test(text) ? 'must not contain ? or #' : null));
+export const baseUrl = strictText((text) => urlProblem(text) ?? (/[?#]/.test(text) ? 'must not contain ? or #' : null));
 
 /** The address of a deployment: only scheme and host. */
-export const originUrl = plain((text) => {
+export const originUrl = strictText((text) => {
   const problem = urlProblem(text);
   if (problem !== null) return problem;
   const { pathname, search } = new URL(text);
@@ -84,7 +86,7 @@ export function number({ least, most, decimals = false }: NumberForm) {
 }
 
 /** Items separated by commas, blanks or line ends. A text without any item is refused. */
-export const list = plain(itemsProblem).transform(itemsOf).default([]);
+export const list = strictText(itemsProblem).transform(itemsOf).default([]);
 
 function itemsProblem(text: string): string | null {
   const items = itemsOf(text);

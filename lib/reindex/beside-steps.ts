@@ -37,7 +37,7 @@ export async function dropStep(work: RepairContext, searched: VectorIndex): Prom
     if (fault !== null) faults.push(`${project === '' ? '(none)' : project}: ${fault}`);
     attempt.report(() => ({ done: items, total: null, unit: 'items', bytes: 0 }));
   }
-  if (faults.length > 0) throw notProven(faults);
+  if (faults.length > 0) throw notProvenError(faults);
   const removed: { namespace: string; vectors: number }[] = [];
   for (const old of await listOldIndexes(work, searched)) {
     const { namespaces } = await old.info();
@@ -95,7 +95,7 @@ async function findFault(work: RepairContext, project: string, items: Set<string
   return sampleFound < sampled ? `${sampled - sampleFound} of ${sampled} new vectors do not find themselves` : null;
 }
 
-function notProven(faults: readonly string[]): AppError {
+function notProvenError(faults: readonly string[]): AppError {
   const more = faults.length > NAMED ? `; and ${faults.length - NAMED} more` : '';
   return new AppError('not-proven', `Nothing was removed: ${faults.slice(0, NAMED).join('; ')}${more}`, {
     hint: 'Bring the new vectors up to date with --mode missing and the same --into or --next, then drop the old ones.',

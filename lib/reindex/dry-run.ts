@@ -87,12 +87,12 @@ export function endDryRun(
     to: 'end',
     state: refusedProjects.length === 0 ? 'succeeded' : 'incomplete',
     result: result as unknown as Json,
-    error: refusedProjects.length === 0 ? null : incompletePlan(refusedProjects),
+    error: refusedProjects.length === 0 ? null : incompletePlanFailure(refusedProjects),
   };
 }
 
 /** A namespace that the index refuses to list cannot be planned, and a run could not re-index it. */
-function incompletePlan(refusedProjects: readonly ProjectState[]): RunFailure {
+function incompletePlanFailure(refusedProjects: readonly ProjectState[]): RunFailure {
   return {
     code: 'incomplete',
     message: `Everything else is planned, but ${describeRefusedNamespaces(refusedProjects)}`,

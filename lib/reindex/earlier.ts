@@ -4,7 +4,7 @@ import { loadRun } from '../runs/records.js';
 import { z } from 'zod';
 import { listBatches, loadBatch } from './batches.js';
 import { type EmbedResult, loadPartial } from './embed-task.js';
-import type { Fingerprint } from './embed/prints.js';
+import type { Fingerprint } from './embed/fingerprints.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 
 /** Fingerprints of the vectors that an earlier run wrote, by project and item. */

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import { alone } from '../runs/model.js';
+import { runDirectly } from '../runs/model.js';
 import { recipeWords, type NamespaceModel, type Recipe } from '../soulcaster/index-models.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { isLimitError, openEmbedding, type Embedded, type Embedding } from './embed/vectors.js';
@@ -45,7 +45,7 @@ export async function sampleModel(
     return isEdited ? [] : [{ text: item.text, values: vector.values }];
   });
   if (pairs.length === 0) return 'unknown';
-  const vectors = await embedSample(openEmbedding(ports, settings, signal, alone), pairs);
+  const vectors = await embedSample(openEmbedding(ports, settings, signal, runDirectly), pairs);
   const compared = vectors.flatMap((vector, at) =>
     typeof vector === 'string' ? [] : [cosine(vector, pairs[at]?.values ?? new Float32Array()) >= LEAST_COSINE],
   );

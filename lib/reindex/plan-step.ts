@@ -27,7 +27,7 @@ import { batchSize, estimateTextTokens, throwIfAborted, type ReindexPorts, type 
 import { endDryRun, measureProject } from './dry-run.js';
 import { loadEarlierPrints, findUnfinishedProjects, type EarlierPrints } from './earlier.js';
 import { lockedProjects, savePartial } from './embed-task.js';
-import { hasMetadata } from './embed/prints.js';
+import { hasMetadata } from './embed/fingerprints.js';
 import { readClusters } from './find/clusters.js';
 import { loadFound, entryOf, type Found, type FoundProject } from './find/found.js';
 import { assertWithinOneDay, forecast } from './forecast.js';

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import { alone, type Attempt, type StepOutcome } from '../runs/model.js';
+import { runDirectly, type Attempt, type StepOutcome } from '../runs/model.js';
 import { runOne } from '../redis/run-one.js';
 import { answerOf } from './run-commands.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
@@ -22,10 +22,10 @@ export async function preflightStep(
 ): Promise<StepOutcome> {
   await assertIndexFits(ports, settings.dimensions);
   await assertScopeExists(ports, inputOf(attempt.run).scope);
-  const embedding = openEmbedding(ports, settings, attempt.signal, alone);
+  const embedding = openEmbedding(ports, settings, attempt.signal, runDirectly);
   const [vector] = await embedding.embed([PROBE_TEXT]);
   if (vector === undefined || typeof vector === 'string')
-    throw unusableEmbedder(ports, settings, vector ?? 'bad-embedding');
+    throw unusableEmbedderError(ports, settings, vector ?? 'bad-embedding');
   const state = stateOf(attempt.run);
   return enterPhase('scan', { ...state, spent: embedding.spent() }, 0, ports.clock.now());
 }
@@ -56,19 +56,20 @@ export async function assertScopeExists({ redis }: Pick<ReindexPorts, 'redis'>, 
     return;
   }
   for (const project of projects) {
-    if (!canBeProject(project)) throw projectNotFound(project);
+    if (!canBeProject(project)) throw projectNotFoundError(project);
     const keys = [`project:${project}`, `feedback:created:${project}`, `clusters:${project}:all`];
-    if (answerOf('EXISTS', await runOne(redis, (sdk) => sdk.exists(...keys))) === 0) throw projectNotFound(project);
+    if (answerOf('EXISTS', await runOne(redis, (sdk) => sdk.exists(...keys))) === 0)
+      throw projectNotFoundError(project);
   }
 }
 
-function projectNotFound(project: string): AppError {
+function projectNotFoundError(project: string): AppError {
   return new AppError('not-found', `There is no project ${JSON.stringify(project.slice(0, 64))} in the database`, {
     hint: 'Check the id: it is the part after `project:` in the key of the project.',
   });
 }
 
-function unusableEmbedder(ports: ReindexPorts, { dimensions }: ReindexSettings, why: string): AppError {
+function unusableEmbedderError(ports: ReindexPorts, { dimensions }: ReindexSettings, why: string): AppError {
   const what =
     why === 'refused' ? 'refuses every text' : `returns no usable vector of ${dimensions} dimensions for a plain text`;
   return new AppError('embedder-refused', `The embedder with model ${ports.embedder.model} ${what}`, {

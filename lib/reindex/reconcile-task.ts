@@ -5,8 +5,8 @@ import type { RunRecord, Turn } from '../runs/model.js';
 import { originOf, loadReconcileBatch } from './batches.js';
 import { stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { embedItems } from './embed/place.js';
-import { hashOf, isAsWritten, type Fingerprint } from './embed/prints.js';
+import { embedItems } from './embed/embed-items.js';
+import { hashOf, isAsWritten, type Fingerprint } from './embed/fingerprints.js';
 import { renewLocksPeriodically, type EmbedResult } from './embed-task.js';
 import { readItems, type ReadItem } from './items.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
@@ -59,11 +59,11 @@ export async function reconcileTask(
   const reconciled = await unlessRefused(ports.vectors, () =>
     reconcileItems({ ports, settings, project, signal, turn }, refs, (result as unknown as EmbedResult).prints),
   );
-  return 'done' in reconciled ? reconciled.done : allRefused(project, refs);
+  return 'done' in reconciled ? reconciled.done : allRefusedResult(project, refs);
 }
 
 /** Items whose vectors the index refuses to return are reported like those whose vectors it refuses to store. */
-function allRefused(project: string, refs: readonly ItemRef[]): ReconcileResult {
+function allRefusedResult(project: string, refs: readonly ItemRef[]): ReconcileResult {
   const skipped = refs.map(([id]) => [id, 'index-refused'] as const);
   return { project, embedded: 0, again: 0, gone: 0, skipped, wrong: [], spent: NOTHING_SPENT };
 }

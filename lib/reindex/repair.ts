@@ -1,8 +1,8 @@
 import type { RedisPort } from '../ports/redis.js';
-import { alone, type Attempt } from '../runs/model.js';
+import { runDirectly, type Attempt } from '../runs/model.js';
 import { runCommands, textOf } from './run-commands.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
-import { embedItems } from './embed/place.js';
+import { embedItems } from './embed/embed-items.js';
 import { readClusters } from './find/clusters.js';
 import type { FoundProject } from './find/found.js';
 import { itemKey } from './keys.js';
@@ -34,10 +34,10 @@ export async function embedMissing(
   if (ids.length === 0) return { ...repaired, spent: NOTHING_SPENT };
   const { clusterOf } = await readClusters(ports.redis, project, clusters, items);
   let spent = NOTHING_SPENT;
-  const refs = await withoutVector(ports, project, ids);
+  const refs = await findWithoutVector(ports, project, ids);
   for (const page of pages(refs, batchSize(ports.embedder, settings))) {
     const batch = page.map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
-    const work = { ports, settings, project, signal: attempt.signal, turn: alone };
+    const work = { ports, settings, project, signal: attempt.signal, turn: runDirectly };
     const { prints, embedding } = await embedItems(work, batch);
     spent = addSpent(spent, embedding.spent());
     for (const [at, id] of page.entries()) {
@@ -51,7 +51,11 @@ export async function embedMissing(
 }
 
 /** A walk during concurrent writes may have missed existing vectors. */
-async function withoutVector({ vectors }: ReindexPorts, project: string, ids: readonly string[]): Promise<string[]> {
+async function findWithoutVector(
+  { vectors }: ReindexPorts,
+  project: string,
+  ids: readonly string[],
+): Promise<string[]> {
   const missing: string[] = [];
   for (const page of pages(ids, 100)) {
     const stored = await vectors.fetch(project, page);

@@ -18,7 +18,7 @@ import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';
 import { REINDEX } from './kind.js';
 import { lateStep } from './late-step.js';
-import { contextOfRun, type RunContext } from './place.js';
+import { contextOfRun, type RunContext } from './run-context.js';
 import { planStep } from './plan-step.js';
 import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';

@@ -8,7 +8,7 @@ import { firstCheckpoint, inputOf } from './checkpoint.js';
 import { reindexCommand } from './commands.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { reindexInputSchema, type ReindexInput } from './model.js';
-import { contextFor } from './place.js';
+import { contextFor } from './run-context.js';
 import { assertIndexFits, assertScopeExists } from './preflight.js';
 
 /** The lease of dry runs, which need not wait for a re-index. */
@@ -38,14 +38,14 @@ export async function prepareReindex(
   request: ReindexRequest,
   { dimensions, model }: Wanted = {},
 ): Promise<PreparedReindex> {
-  const parsed = reindexInputSchema.parse(request);
-  assertConsistent(parsed, model != null || dimensions != null);
+  const checked = reindexInputSchema.parse(request);
+  assertConsistent(checked, model != null || dimensions != null);
   const wanted = { ...(model == null ? {} : { model }), ...(dimensions == null ? {} : { dimensions }) };
-  const recipe = parsed.recipe ?? { ...ports.recipe, ...wanted };
-  if (parsed.beside === null && !isSameRecipe(recipe, ports.recipe)) throw recipeChanged(recipe, ports.recipe);
-  const input = { ...parsed, recipe };
+  const recipe = checked.recipe ?? { ...ports.recipe, ...wanted };
+  if (checked.beside === null && !isSameRecipe(recipe, ports.recipe)) throw recipeChangedError(recipe, ports.recipe);
+  const input = { ...checked, recipe };
   const place = contextFor(ports, UNUSED_SETTINGS, input);
-  if (isSamePlace(place.ports, ports) && input.beside !== null && !input.dropOld) throw samePlace();
+  if (isSamePlace(place.ports, ports) && input.beside !== null && !input.dropOld) throw samePlaceError();
   await assertScopeExists(ports, input.scope);
   await assertIndexFits(place.ports, place.settings.dimensions);
   return { input, now: ports.clock.now() };
@@ -58,11 +58,11 @@ export async function retryInput(
   trigger: ReindexInput['trigger'],
 ): Promise<ReindexInput> {
   const { record } = await loadRun(store, id);
-  if (record.kind !== 'reindex') throw cannotRetry(`Run ${id} is not a re-index but a ${record.kind} run`);
-  if (!isOver(record)) throw cannotRetry(`Run ${id} is not over yet`);
-  if (record.state === 'succeeded') throw cannotRetry(`Run ${id} succeeded, so there is nothing to retry`);
+  if (record.kind !== 'reindex') throw cannotRetryError(`Run ${id} is not a re-index but a ${record.kind} run`);
+  if (!isOver(record)) throw cannotRetryError(`Run ${id} is not over yet`);
+  if (record.state === 'succeeded') throw cannotRetryError(`Run ${id} succeeded, so there is nothing to retry`);
   const before = inputOf(record);
-  if (before.dryRun || before.dropOld) throw cannotRetry(`Run ${id} embedded nothing`);
+  if (before.dryRun || before.dropOld) throw cannotRetryError(`Run ${id} embedded nothing`);
   // Not `flush` again: it would clear what the run has embedded.
   return { ...before, mode: before.mode === 'flush' ? 'in-place' : before.mode, retry: id, trigger };
 }
@@ -123,13 +123,13 @@ function assertConsistent({ beside, dropOld, mode, scope }: ReindexInput, hasOwn
   }
 }
 
-function samePlace(): AppError {
+function samePlaceError(): AppError {
   return new AppError('usage', 'The new vectors would be built where the application searches', {
     hint: 'Choose another suffix than VECTOR_NAMESPACE_SUFFIX, or set UPSTASH_VECTOR_NEXT_REST_URL to another index.',
   });
 }
 
-function recipeChanged(then: Recipe, now: Recipe): AppError {
+function recipeChangedError(then: Recipe, now: Recipe): AppError {
   return new AppError(
     'vector-mismatch',
     `The run made vectors with ${recipeWords(then)}, but ${recipeWords(now)} is configured now`,
@@ -139,6 +139,6 @@ function recipeChanged(then: Recipe, now: Recipe): AppError {
   );
 }
 
-function cannotRetry(message: string): AppError {
+function cannotRetryError(message: string): AppError {
   return new AppError('usage', message, { hint: 'Give the id of a re-index that failed or was incomplete.' });
 }

@@ -204,7 +204,7 @@ async function closeOnError(
     return;
   }
   try {
-    if (willBeRetried(error, budget)) await handBack(ports, attempt, error);
+    if (willBeRetried(error, budget)) await failAttempt(ports, attempt, error);
     else if (canWait(error, budget)) await pauseAttempt(ports, attempt, error);
     else
       await endAttempt(ports, definition, attempt, {
@@ -222,7 +222,7 @@ async function closeOnError(
 }
 
 /** Records the error of this attempt and leaves the run to the next one. */
-async function handBack(ports: EnginePorts, attempt: OpenAttempt, error: AppError): Promise<void> {
+async function failAttempt(ports: EnginePorts, attempt: OpenAttempt, error: AppError): Promise<void> {
   // The lease is handed over even if the store is down and the error cannot be recorded.
   await attempt.update(changesOnFailedAttempt(attempt.run, error, ports.clock.now())).catch(() => undefined);
   await attempt.close('hand-over');

@@ -76,7 +76,7 @@ export async function claimLease(
       return { granted: true, lease: { name, document, etag }, displaced: before === holder ? null : before };
     }
   }
-  throw tooManyChanges(name);
+  throw tooManyChangesError(name);
 }
 
 /** Renews the lease. Throws `fenced` when it has been taken over. */
@@ -101,7 +101,7 @@ export async function handOverLease(ports: Needs, lease: Lease, times: LeaseTime
 
 /** Frees a lease, unless it has been taken over in the meantime. */
 export async function releaseLease({ store }: Needs, lease: Lease): Promise<void> {
-  await write(store, lease.name, freed(lease.document), lease.etag);
+  await write(store, lease.name, freedDocument(lease.document), lease.etag);
 }
 
 /** Frees a run's lease, whichever attempt holds it: a run that is over must not keep others waiting. */
@@ -109,7 +109,7 @@ export async function freeLease({ store }: Needs, name: string, holder: string):
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const { document, etag } = await readLease(store, name);
     if (document?.holder !== holder) return;
-    if ((await write(store, name, freed(document), etag)) !== null) return;
+    if ((await write(store, name, freedDocument(document), etag)) !== null) return;
   }
 }
 
@@ -122,7 +122,7 @@ export async function endLease({ store }: Needs, name: string): Promise<boolean>
     const free = { holder: null, leg: null, fence, ...renewalFields({ attemptTtlMs: 0, holdMs: 0 }) };
     if ((await write(store, name, free, etag)) !== null) return true;
   }
-  throw tooManyChanges(name);
+  throw tooManyChangesError(name);
 }
 
 /** When this process last renewed a lease, by store and name: saves needless renewals. */
@@ -153,7 +153,7 @@ function renewalFields({ attemptTtlMs, holdMs }: LeaseTimes): Pick<LeaseDocument
   return { legTtlMs: attemptTtlMs, holdMs, beat: randomUUID() };
 }
 
-function freed(document: LeaseDocument): LeaseDocument {
+function freedDocument(document: LeaseDocument): LeaseDocument {
   return { ...document, holder: null, leg: null, beat: randomUUID() };
 }
 
@@ -170,7 +170,7 @@ async function checkClaim(
     const age = await ageOf(store, leaseObject(name));
     if (age === null) return 'changed';
     if (age >= patienceMs) return null;
-    throw unreadable(name, patienceMs - age);
+    throw unreadableLeaseError(name, patienceMs - age);
   }
   const { holder, leg: attempt } = document;
   const ownRun = holder === claimant;
@@ -201,7 +201,7 @@ export function unlockCommand(name: string): string {
   return `npx soulcaster-backup unlock ${name} --yes --env-file .env`;
 }
 
-function unreadable(name: string, waitMs: number): AppError {
+function unreadableLeaseError(name: string, waitMs: number): AppError {
   const seconds = Math.ceil(waitMs / 1000);
   return new AppError('locked', `The lease ${leaseObject(name)} cannot be read, so it is not known who holds it`, {
     hint: `If nothing is running, end it: \`${unlockCommand(name)}\`. Otherwise wait: if it is not changed, it can be taken in ${seconds} s.`,
@@ -209,7 +209,7 @@ function unreadable(name: string, waitMs: number): AppError {
   });
 }
 
-function tooManyChanges(name: string): AppError {
+function tooManyChangesError(name: string): AppError {
   return new AppError('busy', `The lease ${name} was changed ${ATTEMPTS} times while it was being written`, {
     hint: 'Try again.',
     transient: true,

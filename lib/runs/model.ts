@@ -155,7 +155,7 @@ export interface SerialPhase {
 export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** For work without concurrent tasks. */
-export const alone: Turn = (work) => work();
+export const runDirectly: Turn = (work) => work();
 
 /** At most this many deliveries in a period, shared by all runs with the same key. */
 export interface Rate {

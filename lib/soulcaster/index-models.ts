@@ -94,7 +94,7 @@ export async function saveModels(store: ObjectStore, models: readonly NamespaceM
   if (models.length === 0) return;
   await updateModels(store, ({ besides, namespaces }) => ({
     besides,
-    namespaces: [...namespaces.filter((one) => !models.some((other) => isSameSpace(one, other))), ...models],
+    namespaces: [...namespaces.filter((one) => !models.some((other) => isSameNamespace(one, other))), ...models],
   }));
 }
 
@@ -122,7 +122,7 @@ function isAt(one: IndexPlace, { index, suffix }: IndexPlace): boolean {
   return one.index === index && one.suffix === suffix;
 }
 
-function isSameSpace(a: NamespaceModel, b: NamespaceModel): boolean {
+function isSameNamespace(a: NamespaceModel, b: NamespaceModel): boolean {
   return isAt(a, b) && a.project === b.project;
 }
 

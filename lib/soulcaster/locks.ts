@@ -27,7 +27,7 @@ export async function keepLocks(redis: RedisPort, projects: readonly string[], r
   const [first] = projects;
   if (first === undefined) return;
   const left = await runOne(redis, (sdk) => sdk.pttl(lockKey(first)));
-  if ('error' in left) throw lockRefused();
+  if ('error' in left) throw lockRefusedError();
   if (left.value < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
 }
 
@@ -46,7 +46,7 @@ async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]):
   const values: RedisValue[] = [];
   for (let at = 0; at < commands.length; at += PER_REQUEST) {
     for (const reply of await redis.pipeline(commands.slice(at, at + PER_REQUEST))) {
-      if ('error' in reply && !isFull(reply.error)) throw lockRefused();
+      if ('error' in reply && !isFull(reply.error)) throw lockRefusedError();
       values.push('error' in reply ? null : reply.value);
     }
   }
@@ -57,7 +57,7 @@ function isFull(error: string): boolean {
   return /^OOM\b/.test(error);
 }
 
-function lockRefused(): AppError {
+function lockRefusedError(): AppError {
   return new AppError('redis-command', "Redis refused to set, check or release a project's lock", {
     hint: 'The token needs SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target database.',
   });

@@ -81,7 +81,7 @@ export function listFacts({ jobs, clusters, users }: ProjectFacts): FactList {
  * Whether a key belongs to a project, given the complete facts of the project. Keys from before there were projects, users'
  * hashes and locks are `other`.
  */
-export function belongs(project: string, facts: ProjectFacts, key: ClassifiedKey): Belonging {
+export function belongingOf(project: string, facts: ProjectFacts, key: ClassifiedKey): Belonging {
   const { family } = key;
   if (family === 'cluster-lock') return 'other';
   if (family === 'job' || family === 'job-logs') return ownedIf(facts.jobs, key.job);

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.js';
 import { matchesGlob } from './glob.js';
 import { classifyKey, FAMILIES, type ClassifiedKey, type Family } from './keys.js';
-import { belongs, type Belonging, type ProjectFacts } from './project-scope.js';
+import { belongingOf, type Belonging, type ProjectFacts } from './project-scope.js';
 import type { Text } from './text.js';
 
 /**
@@ -150,7 +150,7 @@ function belongsToAny(
 ): Belonging {
   let best: Belonging = 'other';
   for (const { project, facts } of projects) {
-    const belonging = belongs(project, facts, known);
+    const belonging = belongingOf(project, facts, known);
     if (belonging === 'owned') return belonging;
     if (belonging === 'shared') best = belonging;
   }

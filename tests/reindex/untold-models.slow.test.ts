@@ -46,7 +46,7 @@ describe('vectors whose model is not recorded', () => {
     const { embedder } = await geminis.of({}, SECOND);
     const run = await bench.run({ ...P1, mode: 'missing' }, { embedder });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
-    expect(run.error?.message).toContain('cannot be told');
+    expect(run.error?.message).toContain('It is not known which model');
     expect(await vectorsOf('p1')).toBe(before);
   });
 

@@ -39,7 +39,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
   const pace = paceOf(ports.embedder);
   let spent = NOTHING_SPENT;
 
-  async function call(texts: readonly string[]): Promise<Float32Array[]> {
+  async function callEmbedder(texts: readonly string[]): Promise<Float32Array[]> {
     throwIfAborted(signal);
     spent = addSpent(spent, { calls: 1, texts: 0, characters: 0 });
     try {
@@ -56,7 +56,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
 
   async function embedIsolating(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
     try {
-      return await call(texts);
+      return await callEmbedder(texts);
     } catch (error) {
       if (isCode(error, 'embedder-refused')) return texts.length === 1 ? ['refused'] : embedHalves(texts);
       if (!isCode(error, 'embedder-unavailable') || texts[0] === PROBE_TEXT || !(await isWorking())) throw error;
@@ -72,7 +72,7 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
 
   /** Whether the embedder accepts another text: then the fault is in the texts of the call; otherwise it is down. */
   async function isWorking(): Promise<boolean> {
-    return call([PROBE_TEXT]).then(
+    return callEmbedder([PROBE_TEXT]).then(
       () => true,
       () => false,
     );

@@ -3,7 +3,7 @@ import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
 import { readItems, type ReadyItem } from '../items.js';
 import type { ItemRef } from '../model.js';
-import { hashOf, fingerprintOf, type Fingerprint } from './prints.js';
+import { hashOf, fingerprintOf, type Fingerprint } from './fingerprints.js';
 import { openEmbedding, isCode, isLimitError, type Embedded, type Embedding } from './vectors.js';
 import { isIndexRefusal } from '../refusal.js';
 
