@@ -69,7 +69,8 @@ async function renewed(ports: { readonly clock: Clock; readonly store: ObjectSto
   try {
     return await renewLease(ports, lease, REMOVAL_TIMES);
   } catch (error) {
-    if (error instanceof AppError && error.code === 'store-full' && (await isLeaseUnchanged(ports, lease))) return lease;
+    if (error instanceof AppError && error.code === 'store-full' && (await isLeaseUnchanged(ports, lease)))
+      return lease;
     throw error;
   }
 }

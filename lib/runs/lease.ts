@@ -142,8 +142,8 @@ export async function keepLease(ports: Needs, name: string, holder: string, time
   const renewals = lastRenewals.get(store) ?? new Map<string, { beat: string; at: number }>();
   lastRenewals.set(store, renewals);
   const last = renewals.get(name);
-  const lasts = document.holdMs >= times.holdMs;
-  if (lasts && last?.beat === document.beat && Math.abs(clock.now() - last.at) < times.holdMs / 4) return true;
+  const isLongEnough = document.holdMs >= times.holdMs;
+  if (isLongEnough && last?.beat === document.beat && Math.abs(clock.now() - last.at) < times.holdMs / 4) return true;
   const next = { ...document, ...renewalFields(times) };
   if ((await write(store, name, next, etag)) !== null) renewals.set(name, { beat: next.beat, at: clock.now() });
   return true;
