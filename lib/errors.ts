@@ -1,6 +1,5 @@
 /**
- * Everything that can go wrong in a way an operator can act on. One closed list: each code is mapped once to an
- * HTTP status and once to an exit code, here.
+ * All errors that an operator can act on, in one closed list: each code is mapped here to an HTTP status and an exit code.
  */
 const CODES = {
   usage: { status: 400, exit: 2 },
@@ -81,11 +80,11 @@ const CODES = {
 export type ErrorCode = keyof typeof CODES;
 
 interface AppErrorOptions {
-  /** What the operator should do next: one sentence, no secret and no stored value in it. */
+  /** What the operator should do next: no secret and no stored value in it. */
   hint: string;
-  /** Whether the same call may succeed if it is made again a little later. Default false. */
+  /** Whether the same call may succeed a little later. Default false. */
   transient?: boolean;
-  /** How long the other side asked us to wait before the next try, in milliseconds. */
+  /** How long the service wants us to wait before the next try, in milliseconds. */
   retryAfterMs?: number | undefined;
   cause?: unknown;
 }
@@ -112,19 +111,19 @@ export class AppError extends Error {
   }
 }
 
-/** The HTTP status that answers an error of this code. */
+/** The HTTP status for an error with this code. */
 export function statusOf(code: ErrorCode): number {
   return CODES[code].status;
 }
 
-/** The exit code with which the command line ends on an error of this code. */
+/** The exit code of the command line for an error with this code. */
 export function exitCodeOf(code: ErrorCode): number {
   return CODES[code].exit;
 }
 
 /**
- * Wraps what is not an AppError as `internal`. The foreign message is kept as the cause and not shown: vendor errors
- * are known to quote whole commands, values included.
+ * Wraps any other error as `internal`. Its message is kept as the cause and not shown: vendor errors are known to quote
+ * whole commands, including values.
  */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;

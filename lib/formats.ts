@@ -1,4 +1,4 @@
-// Figures in words, for the command line and the page: nothing here may need Node.
+// Formats figures for the command line and the page: nothing here may depend on Node.
 
 const KIB = 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -18,7 +18,7 @@ export function counted(value: number, noun: string): string {
 export function bytes(value: number): string {
   let unit = 0;
   let size = value;
-  // What would be written as 1024.0 is one of the next unit.
+  // A size that would be printed as 1024.0 is printed in the next unit.
   while (size >= KIB - 0.05 && unit < UNITS.length - 1) {
     size /= KIB;
     unit += 1;
@@ -26,7 +26,7 @@ export function bytes(value: number): string {
   return `${unit === 0 ? String(Math.round(size)) : size.toFixed(1)} ${UNITS[unit] ?? ''}`;
 }
 
-/** 93,000 ms as `1 min 33 s`; two units at most, rounded down. What is no time is `unknown`. */
+/** 93,000 ms as `1 min 33 s`; at most two units, rounded down. Not a finite number: `unknown`. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return 'unknown';
   const time = Math.max(0, ms);
@@ -37,7 +37,7 @@ export function duration(ms: number): string {
   return `${Math.floor(time / DAY)} d ${Math.floor((time % DAY) / HOUR)} h`;
 }
 
-/** A price in US dollars, with as many places as a small one needs. */
+/** A price in US dollars, with four decimal places below one dollar. */
 export function dollars(usd: number): string {
   return `$${usd > 0 && usd < 1 ? usd.toFixed(4) : usd.toFixed(2)}`;
 }

@@ -1,19 +1,19 @@
 import { isAscii } from 'node:buffer';
 
-/** What JSON text can hold. */
+/** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** JSON as it lies in the store: readable, one final newline. */
+/** JSON as stored: indented, with a final newline. */
 export function encodeJson(value: unknown): Buffer {
   return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Far deeper than anything that is written here, and far below what checks of a shape, which call themselves, can take. */
+/** Far deeper than anything this program writes, and far below the limit of recursive schema checks. */
 const DEEPEST = 100;
 
 /**
- * Throws `SyntaxError` for what is no JSON, or is nested deeper than anything of ours. What is all ASCII is text as it is: to
- * decode a megabyte of numbers as UTF-8 takes as long as to parse it.
+ * Throws `SyntaxError` for invalid JSON, and for JSON nested deeper than `DEEPEST`. ASCII is read as latin1, because decoding
+ * a megabyte of numbers as UTF-8 takes as long as parsing it.
  */
 export function decodeJson(body: Uint8Array): unknown {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -21,7 +21,7 @@ export function decodeJson(body: Uint8Array): unknown {
   return JSON.parse(bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8'));
 }
 
-/** Whether more brackets are open at a time than `DEEPEST`, those in strings aside. */
+/** Whether more than `DEEPEST` brackets are open at a time, not counting those in strings. */
 function isDeep(bytes: Buffer): boolean {
   let [depth, at] = [0, 0];
   for (; at < bytes.length; at++) {
@@ -34,7 +34,7 @@ function isDeep(bytes: Buffer): boolean {
   return false;
 }
 
-/** Where the string that begins at `from` ends; the end of the text for one that does not. */
+/** The end of the string that begins at `from`; the end of the text if the string does not end. */
 function endOfString(bytes: Buffer, from: number): number {
   for (let end = bytes.indexOf(0x22, from + 1); end >= 0; end = bytes.indexOf(0x22, end + 1)) {
     let escapes = 0;

@@ -1,3 +1,3 @@
-/** Name and version of this program, as manifests and user agents give it. Held equal to package.json by a test. */
+/** Version of this program, as in manifests and user agents. A test keeps it equal to package.json. */
 export const VERSION = '0.1.0';
 export const TOOL = `soulcaster-backup/${VERSION}`;

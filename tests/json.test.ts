@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import fc from './support/fast-check.js';
 import { decodeJson, encodeJson } from '../lib/json.js';
 
-it('gives back what was encoded, brackets and quotes in strings among it', () => {
+it('decodes what was encoded, including brackets and quotes in strings', () => {
   const text = fc.string({ unit: fc.constantFrom('[', '{', '"', '\\', ']', '}', 'é', 'a') });
   const value = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 5 }, text, fc.integer(), fc.array(tie('value')), fc.dictionary(text, tie('value'))),

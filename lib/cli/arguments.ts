@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { isId, isOfCalendar, stampOf } from '../runs/ids.js';
+import { isId, isCalendarDate, stampOf } from '../runs/ids.js';
 
 const MAX_PROJECT_LENGTH = 512;
 
@@ -36,5 +36,5 @@ export function time(text: string): string {
 }
 
 function isTime(text: string): boolean {
-  return TIME.test(text) && !Number.isNaN(Date.parse(text)) && isOfCalendar(text);
+  return TIME.test(text) && !Number.isNaN(Date.parse(text)) && isCalendarDate(text);
 }

@@ -4,7 +4,7 @@ import { AppError, type ErrorCode } from '../errors.js';
 import { isOver } from '../runs/ending.js';
 import type { Started } from '../runs/engine.js';
 import { handOver } from '../runs/hand-over.js';
-import { heldError } from '../runs/held.js';
+import { leaseHeldError } from '../runs/held.js';
 import type { RunRecord } from '../runs/model.js';
 import { viewRun } from '../runs/live.js';
 import { loadRun } from '../runs/records.js';
@@ -30,7 +30,7 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw await heldError(app.ports.store, started);
+  if (!started.started) throw await leaseHeldError(app.ports.store, started);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);

@@ -2,9 +2,9 @@ import { indexApp } from '../app/app.js';
 import { AppError } from '../errors.js';
 import type { ReindexPorts } from '../reindex/context.js';
 import { besideSchema, SUFFIX_WORDS, type Beside, type ReindexMode, type ReindexScope } from '../reindex/model.js';
-import { prepareReindex, retryOf, startReindex, type ReindexRequest } from '../reindex/start.js';
+import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import { handOver } from '../runs/hand-over.js';
-import { heldError } from '../runs/held.js';
+import { leaseHeldError } from '../runs/held.js';
 import type { RunRecord } from '../runs/model.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
@@ -47,7 +47,7 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   if (question !== null) await demandYes(context, question);
   const started = await startReindex(app.engine, prepared);
   if (!app.queued) return report(context, await carryOut(context, app, started));
-  if (!started.started) throw await heldError(app.ports.store, started);
+  if (!started.started) throw await leaseHeldError(app.ports.store, started);
   await handOver(app.engine, started.run.id);
   const follows = input.dryRun || options.watch === true || context.onTerminal;
   if (!follows) return leave(context, started.run);
@@ -108,7 +108,7 @@ async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<
       hint: 'Leave out what says which projects, how, and where: the run has it.',
     });
   }
-  return { ...(await retryOf(ports, retry, 'cli')), dryRun, overDays };
+  return { ...(await retryInput(ports, retry, 'cli')), dryRun, overDays };
 }
 
 /** Throws `usage` for a suffix that is none. */

@@ -4,7 +4,7 @@ import { environment, loadConfig } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { ReindexPorts } from '../reindex/context.js';
 import { besideSchema, REINDEX_MODES, reindexScopeSchema, SUFFIX_WORDS, type ReindexInput } from '../reindex/model.js';
-import { prepareReindex, retryOf, startReindex, type ReindexRequest } from '../reindex/start.js';
+import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import type { Budget } from '../runs/attempt.js';
 import { parseBody, readBody } from './body.js';
 import { answerStarted, lockedBy } from './started.js';
@@ -74,7 +74,7 @@ export async function adminReindex(app: Runner, request: Request, budget: Budget
 
 async function requestOf(ports: ReindexPorts, body: Body): Promise<ReindexRequest> {
   const { beside, dropOld, dryRun, mode = 'in-place', retry, scope, yesOverDays: overDays } = body;
-  if (retry !== null) return { ...(await retryOf(ports, retry, 'admin')), dryRun, overDays };
+  if (retry !== null) return { ...(await retryInput(ports, retry, 'admin')), dryRun, overDays };
   return { scope: scope ?? { all: true }, mode, dryRun, trigger: 'admin', beside, dropOld, overDays };
 }
 

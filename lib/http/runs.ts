@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import { RUN_KINDS } from '../run-kinds.js';
 import { cancelRun } from '../runs/cancel.js';
-import { isId, isOfCalendar, stampOf } from '../runs/ids.js';
+import { isId, isCalendarDate, stampOf } from '../runs/ids.js';
 import { viewRun, withTasksDone } from '../runs/live.js';
 import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
@@ -60,7 +60,7 @@ function beforeOf(params: URLSearchParams): string | null {
   const [text, ...others] = params.getAll('before');
   if (text === undefined) return null;
   if (isId(text) && others.length === 0) return text;
-  const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && isOfCalendar(text) ? Date.parse(text) : Number.NaN;
+  const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && isCalendarDate(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(time) && others.length === 0) return stampOf(time);
   throw new AppError('invalid', 'before is neither the id of a run nor a time', {
     hint: 'Give the `next` of the page before, or a time such as 2026-12-01T00:00:00Z.',

@@ -1,40 +1,40 @@
-/** What is told of one alert: that it is open, that it still is, or that it is over. Nothing in it is secret. */
+/** A notice that an alert opened, is still open, or is over. Contains no secrets. */
 export interface AlertNotice {
   readonly event: 'opened' | 'reminder' | 'recovered' | 'test';
   readonly code: string;
-  /** What it is about: an id, or the name of a check or step. */
+  /** The subject of the alert: an id, or the name of a check or step. */
   readonly subject: string;
   readonly message: string;
   readonly hint: string;
-  /** When it opened (ISO 8601). */
+  /** When the alert opened (ISO 8601). */
   readonly since: string;
-  /** Of `recovered`: why an operator ended the alert although what it is about lasts. Left out: it is over. */
+  /** Of `recovered`: why an operator ended the alert although its cause lasts. Left out: the cause is gone. */
   readonly acknowledged?: string;
-  /** Where the runbook says what to do: a path of the repository with an anchor. */
+  /** The runbook entry: a path in the repository with an anchor. */
   readonly runbook: string;
 }
 
 /**
- * What became of a message. `unknown`: it was handed over, and no answer came in time or the connection broke; it may have
- * arrived, so that a copy is sent after a long pause alone.
+ * The outcome of a message. `unknown`: it was sent, but no response came in time or the connection broke. It may have
+ * arrived, so a copy is sent only after a long pause.
  */
 export type Delivery = 'delivered' | 'unknown';
 
 /**
- * Where alerts go. One call is one message, with all that there is to tell, and one request of it that may arrive. Throws
- * AppError `alert-unavailable` when it has certainly not arrived: then it is to be sent again.
+ * Sends alerts. One call sends one message with all notices, in one request that may arrive. Throws AppError
+ * `alert-unavailable` if the message has certainly not arrived and must be sent again.
  */
 export interface Alerter {
-  /** Whether there is anywhere to send to. */
+  /** Whether an address is configured. */
   readonly configured: boolean;
-  /** Another one for another address, and nothing of it; null where there is none. */
+  /** Identifies the address without revealing it; null if there is none. */
   readonly address: string | null;
-  /** `key` is the same for a message and its copies: receivers that know `Idempotency-Key` drop the second. */
+  /** `key` is the same for a message and its copies: receivers that support `Idempotency-Key` drop the second. */
   send(text: string, notices: readonly AlertNotice[], key: string): Promise<Delivery>;
 }
 
-/** Whether an address can be connected to, without a request that its receiver would take for a message. */
+/** Tests whether an address accepts connections, without a request that its receiver would take for a message. */
 export interface Reachable {
-  /** Throws AppError `alert-unavailable` when there is nobody: no such host, no connection, a bad certificate, no answer. */
+  /** Throws AppError `alert-unavailable`: no such host, no connection, a bad certificate, no response. */
   reach(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** What the application's backend says of one project. */
+/** Statistics of one project from the application's backend. */
 export interface BackendStats {
   readonly feedback: number;
   readonly clusters: number;
@@ -7,9 +7,9 @@ export interface BackendStats {
 
 /** A running backend of Soulcaster. Failures are AppErrors `backend-unavailable` (transient). */
 export interface Backend {
-  /** Whether there is one to ask at all. */
+  /** Whether a backend is configured. */
   readonly configured: boolean;
-  /** Whether GET /health answers that all is well. */
+  /** Whether GET /health reports a healthy backend. */
   healthy(): Promise<boolean>;
   /** GET /stats of a project. */
   stats(project: string): Promise<BackendStats>;

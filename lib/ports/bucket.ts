@@ -1,25 +1,23 @@
 /** A protection that a bucket may have. */
 export type Protection = 'versioning' | 'public-access' | 'encryption' | 'lifecycle' | 'object-lock';
 
-/** What credentials are tried for that they must not have. Nothing that is there is read, changed or removed by it. */
+/** Permissions that credentials must not have. Testing them reads, changes and removes nothing that exists. */
 export type Forbidden = 'write-outside' | 'remove-kept' | 'remove-version' | 'read-policy';
 
-/**
- * A bucket as its owner sees it. Errors are AppErrors of the store's codes: `store-denied`, `store-unavailable`, `store-unsafe`.
- */
+/** A bucket, with the credentials of its owner. Failures are AppErrors: `store-denied`, `store-unavailable`, `store-unsafe`. */
 export interface Bucket {
   exists(): Promise<boolean>;
-  /** `objectLock`: only a bucket that is made with it can have it, on most services. */
+  /** `objectLock`: most services allow the lock only for a bucket that is created with it. */
   create(options: { readonly objectLock: boolean }): Promise<void>;
-  /** `unsupported`: the service does not know it. */
+  /** `unsupported`: the service does not have this protection. */
   state(protection: Protection): Promise<'on' | 'off' | 'unsupported'>;
   /**
-   * Turns it on. `days`: of the lifecycle, after which old versions go; of the lock, how long objects stay. `unsupported`: the
-   * service does not take it in this form.
+   * Turns a protection on. `days`: for the lifecycle, after how many days old versions are removed; for the lock, how long
+   * objects are kept. `unsupported`: the service does not accept the protection in this form.
    */
   enable(protection: Protection, days: number): Promise<'done' | 'unsupported'>;
-  /** Turns off what `enable` has just turned on. */
+  /** Turns off a protection that `enable` has just turned on. */
   disable(protection: Protection): Promise<void>;
-  /** Tries what must be refused; what was allowed after all is undone. */
+  /** Tries a call that must be refused, and undoes it if it was allowed. */
   attempt(what: Forbidden): Promise<'refused' | 'allowed'>;
 }

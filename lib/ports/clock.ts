@@ -1,10 +1,10 @@
-/** Time as the use cases see it, so that tests can turn it. */
+/** The clock of the use cases, which tests can replace. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   /**
-   * Milliseconds from some moment on that no setting of the clock moves, and that go on while the machine sleeps; where
-   * it is left out, `now` stands for it.
+   * Milliseconds from an arbitrary start; unaffected by changes of the system clock, and includes sleep of the machine.
+   * Default: `now`.
    */
   uptime?(): number;
   /** Resolves after `ms` milliseconds, or at once when `signal` is aborted (without throwing). */

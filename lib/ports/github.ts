@@ -1,4 +1,4 @@
-/** How much of the hourly limit is left, by the headers of an answer. */
+/** How much of the hourly limit is left, by the headers of a response. */
 export interface GitHubRate {
   readonly limit: number;
   readonly remaining: number;
@@ -6,29 +6,28 @@ export interface GitHubRate {
   readonly resetsAt: number;
 }
 
-/** Who a token is. */
+/** The account and permissions of a token. */
 export interface GitHubIdentity {
   readonly login: string;
-  /** Scopes of a classic token; null for a fine-grained one, whose permissions GitHub does not tell. */
+  /** Scopes of a classic token; null for a fine-grained one, whose permissions GitHub does not report. */
   readonly scopes: readonly string[] | null;
-  /** When the token ends, in milliseconds since the epoch; null when it never does, or GitHub does not say. */
+  /** When the token expires, in milliseconds since the epoch; null if it never does, or GitHub does not report it. */
   readonly expiresAt: number | null;
   readonly rate: GitHubRate | null;
 }
 
-/** What a token sees of a repository. `hidden`: there is none of that name, or the token may not see it. */
+/** The access of a token to a repository. `hidden`: the repository does not exist, or the token may not see it. */
 type RepositoryAccess = 'write' | 'read' | 'moved' | 'hidden';
 
 /**
- * GitHub's REST API, as far as its credentials can be tried by it. Nothing is changed there. Failures are AppErrors:
- * - `github-denied`: GitHub does not know the token or the pair of client id and secret (any more), as it answers also
- *   for an expired token;
+ * The part of GitHub's REST API that tests credentials. Changes nothing there. Failures are AppErrors:
+ * - `github-denied`: GitHub does not know the token, or the pair of client id and secret, or the token has expired;
  * - `github-scope`: the token is known, but may not do this;
- * - `github-sso`: an organization wants the token to be authorised for its single sign-on;
+ * - `github-sso`: an organization requires the token to be authorised for its single sign-on;
  * - `github-suspended`: the account or the app is suspended;
- * - `github-exhausted`: the rate limit of the credential itself, which is accepted, is used up; `retryAfterMs`;
- * - `github-limit`: another rate limit, which says nothing about the credential (`retryAfterMs` when GitHub tells);
- * - `github-unavailable`: no answer, 5xx, or not GitHub's answer (transient): nothing can be told.
+ * - `github-exhausted`: the credential is accepted, but its rate limit is used up; `retryAfterMs`;
+ * - `github-limit`: another rate limit, which does not concern the credential (`retryAfterMs` when GitHub names it);
+ * - `github-unavailable`: no response, 5xx, or a response that is not GitHub's (transient): the credential is not tested.
  */
 export interface GitHub {
   whoIs(token: string): Promise<GitHubIdentity>;

@@ -1,9 +1,9 @@
-/** `start`: work began. `success`: all is well. `fail`: it is not. `log`: no sign of life, only whether one would be taken. */
+/** `start`: work began. `success`: it succeeded. `fail`: it failed. `log`: no sign of life, only a test of the address. */
 export type HeartbeatSignal = 'start' | 'success' | 'fail' | 'log';
 
 /**
- * A watchdog outside that raises the alarm when it hears nothing. Throws AppError `alert-unavailable`; where none is
- * configured a signal goes nowhere.
+ * An external monitor that raises an alarm when no signal arrives. Throws AppError `alert-unavailable`. If none is
+ * configured, signals are dropped.
  */
 export interface Heartbeat {
   readonly configured: boolean;

@@ -1,20 +1,20 @@
-/** A variable of a project, as its production environment has it. */
+/** A variable of a project in its production environment. */
 export interface HostedVariable {
   readonly id: string;
   readonly name: string;
-  /** Whether the host gives its value out again. */
+  /** Whether the host returns the value. */
   readonly readable: boolean;
-  /** All environments that have this very value, `production` among them. */
+  /** All environments with this value, including `production`. */
   readonly environments: readonly string[];
-  /** The remark that stands with it; empty for none. */
+  /** The comment of the variable; empty if there is none. */
   readonly comment: string;
-  /** Milliseconds since the epoch; null where it is not told. */
+  /** Milliseconds since the epoch; null if the host does not report it. */
   readonly updatedAt: number | null;
 }
 
-/** What is said of a variable beside its value. */
+/** Properties of a variable other than its value. */
 interface VariableForm {
-  /** The host gives its value out to nobody. Default false. */
+  /** Whether the host never returns the value. Default false. */
   readonly sensitive?: boolean;
   readonly comment?: string;
 }
@@ -25,43 +25,43 @@ export interface Deployment {
   readonly id: string;
   readonly name: string;
   readonly state: DeploymentState;
-  /** Milliseconds since the epoch; null where it is not told. */
+  /** Milliseconds since the epoch; null if the host does not report it. */
   readonly createdAt: number | null;
 }
 
 /**
  * The variables of hosted projects, in production. A project is named by its id or name. Failures are AppErrors:
  * - `hosting-denied`: the token is wrong, has expired, or may not do this;
- * - `hosting-refused`: the host knows no such project or variable, or refuses the change;
+ * - `hosting-refused`: there is no such project or variable, or the host refuses the change;
  * - `hosting-limit`: a rate limit (transient, `retryAfterMs`);
- * - `hosting-unavailable`: no answer or 5xx (transient); after it a change may or may not have been made.
+ * - `hosting-unavailable`: no response or 5xx (transient); a change may or may not have been made.
  *
- * All changes may be made twice.
+ * All changes are idempotent.
  */
 export interface HostedVariables {
   list(project: string): Promise<HostedVariable[]>;
-  /** The value of a readable variable; null when the host does not give it out after all. */
+  /** The value of a readable variable; null if the host does not return it after all. */
   read(project: string, id: string): Promise<string | null>;
-  /** Sets the value, and the comment where one is given; whether it is sensitive stays. */
+  /** Sets the value, and the comment if one is given; does not change whether the variable is sensitive. */
   write(project: string, id: string, value: string, form?: Pick<VariableForm, 'comment'>): Promise<void>;
-  /** Makes a variable for production alone, or sets the one there is. */
+  /** Creates a variable for production only, or sets the existing one. */
   create(project: string, name: string, value: string, form?: VariableForm): Promise<void>;
   remove(project: string, id: string): Promise<void>;
 }
 
-/** Production deployments of hosted projects; errors as those of HostedVariables. */
+/** Production deployments of hosted projects. Failures as for HostedVariables. */
 export interface Deployments {
-  /** The newest that is ready; null when there is none. */
+  /** The newest ready deployment; null if there is none. */
   newest(project: string): Promise<Deployment | null>;
-  /** The deployment that was begun with this marker, if it is not long ago; null when there is none. */
+  /** The recent deployment that was started with this marker; null if there is none. */
   begun(project: string, marker: string): Promise<Deployment | null>;
   /**
-   * Rebuilds a deployment, with the variables of now. `marker` is written on it: with one that was used before, the
-   * deployment that was made then is returned and no other is begun, so that a lost answer does no harm.
+   * Rebuilds a deployment with the current variables. `marker` makes the call idempotent: if a deployment was started with
+   * the same marker before, it is returned and no other is started, so that a lost response does no harm.
    */
   redeploy(project: string, from: Deployment, marker: string): Promise<Deployment>;
   state(id: string): Promise<DeploymentState>;
-  /** Stops one that is being built; `hosting-refused` when there is nothing to stop. */
+  /** Stops a deployment that is being built; `hosting-refused` if there is nothing to stop. */
   cancel(id: string): Promise<void>;
 }
 
@@ -71,15 +71,15 @@ export interface HostedName {
   readonly name: string;
 }
 
-/** What a token reaches; errors as those of HostedVariables. */
+/** The teams and projects that a token can access. Failures as for HostedVariables. */
 export interface HostedProjects {
   /** Teams that the token belongs to, whichever is configured. */
   teams(): Promise<HostedName[]>;
   /** Projects of the configured team, or of the account. */
   list(): Promise<HostedName[]>;
   /**
-   * Hosts under which production answers by itself: verified, without a redirect, of no branch. A domain of one's own comes
-   * before those of the host.
+   * Domains that serve production directly: verified, without a redirect, not of a branch. Custom domains come before those
+   * of the host.
    */
   domains(project: string): Promise<string[]>;
 }

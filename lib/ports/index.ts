@@ -16,7 +16,7 @@ import type { UpstashAccount } from './upstash-account.js';
 import type { VectorIndex } from './vector-index.js';
 import type { WebhookVerifier } from './webhook-verifier.js';
 
-/** Everything a use case may ask for; each takes a `Pick` of what it needs. */
+/** All ports; each use case takes a `Pick` of those that it needs. */
 export interface Ports {
   readonly clock: Clock;
   readonly log: Log;
@@ -54,7 +54,7 @@ export type {
   ProviderStatus,
   Queue,
   RedisPort,
-  Encryptor as Encryptor,
+  Encryptor,
   Signer,
   UpstashAccount,
   VectorIndex,

@@ -1,4 +1,4 @@
-/** Facts that may be logged: names, counts, durations. Never a secret, never a value from the database. */
+/** Fields that may be logged: names, counts, durations. Never a secret, never a value from the database. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Structured log: one event name in kebab-case and its fields. Implementations never throw. */

@@ -1,20 +1,20 @@
-/** Services of others that this program stands on. */
+/** External services that this program depends on. */
 export const PROVIDERS = ['upstash', 'vercel', 'github', 'aws', 'google'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
 export interface ProviderReport {
   readonly state: 'operational' | 'maintenance' | 'degraded' | 'outage';
-  /** A few words of the provider's, of printable characters. */
+  /** A short text by the provider, in printable characters. */
   readonly summary: string;
 }
 
-/** What providers say of themselves in public. */
+/** The public status pages of providers. */
 export interface ProviderStatus {
-  /** Where a provider is asked; null when it is not to be. */
+  /** The address of a provider's status page; null if the provider is not checked. */
   address(provider: Provider): string | null;
   /**
-   * `region` narrows what AWS says to S3 there. Throws AppError `provider-unreadable` when there is no answer, or none
-   * that can be read: then nothing is known.
+   * `region` limits the status of AWS to S3 in that region. Throws AppError `provider-unreadable` when there is no readable
+   * response, so that the status is not known.
    */
   read(provider: Provider, region: string | null): Promise<ProviderReport>;
 }

@@ -1,13 +1,13 @@
 /**
- * One argument of a command. Text goes as UTF-8; bytes go as they are, whether they are valid UTF-8 or not; numbers
- * go as decimal text.
+ * One argument of a command. Text is sent as UTF-8; bytes are sent unchanged, valid UTF-8 or not; numbers are sent as
+ * decimal text.
  */
 export type RedisArgument = string | number | Uint8Array;
 
-/** A command as Redis reads it, its name in capitals first: `['HGETALL', key]`. */
+/** A command with its name in capitals first: `['HGETALL', key]`. */
 export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
 
-/** Several arguments that are JSON strings already, with commas between them: the bytes `from` to `to` (exclusive), valid UTF-8. */
+/** Several arguments, already encoded as JSON strings separated by commas: the bytes `from` to `to` (exclusive), valid UTF-8. */
 export class JsonArguments {
   constructor(
     readonly json: Buffer,
@@ -20,10 +20,10 @@ export class JsonArguments {
   }
 }
 
-/** A command that passes on what was read as JSON, and need not be made into strings in between. */
+/** A command that forwards arguments as JSON, without decoding them in between. */
 export type SentCommand = readonly [name: string, ...args: (RedisArgument | JsonArguments)[]];
 
-/** The same command with all of its arguments one by one. */
+/** The same command with all arguments decoded. */
 export function decodedCommand([name, ...args]: SentCommand): RedisCommand {
   return [name, ...args.flatMap((arg) => (arg instanceof JsonArguments ? arg.decode() : [arg]))];
 }
@@ -35,37 +35,37 @@ export function decodedCommand([name, ...args]: SentCommand): RedisCommand {
 export type RedisValue = Buffer | number | bigint | null | RedisValue[];
 
 /**
- * A bulk string, or a list of them, that is still JSON with its strings in base64: the bytes `from` to `to` (exclusive) of a
- * reply's body. Not checked: it may turn out to be something else.
+ * A bulk string, or a list of them, still encoded as JSON with base64 strings: the bytes `from` to `to` (exclusive) of a
+ * reply's body. Not validated: the bytes may hold something else.
  */
 export interface SentJson {
   readonly json: Buffer;
   readonly from: number;
   readonly to: number;
-  /** Throws `redis-unavailable` (transient) for what the protocol does not have, as `elements` does. */
+  /** Like `elements`, throws `redis-unavailable` (transient) for bytes that are not valid in the protocol. */
   decode(): RedisValue;
-  /** Of a list; also throws where it is none. */
+  /** The elements of a list; also throws if the value is not a list. */
   elements(): WireValue[];
 }
 
-/** A reply that may still be as it was sent: whoever only passes it on need not make a value of each of its strings. */
+/** A value that may still be encoded, so that a caller that only forwards it need not decode its strings. */
 export type WireValue = RedisValue | SentJson;
 
 export function isSentJson(value: WireValue | undefined): value is SentJson {
   return typeof value === 'object' && value !== null && 'json' in value;
 }
 
-/** The value itself. Throws as `decode` does. */
+/** The decoded value. Throws like `decode`. */
 export function decoded(value: WireValue): RedisValue {
   return isSentJson(value) ? value.decode() : value;
 }
 
-/** What one command came to. An `error` is Redis's own text without the command that caused it. */
+/** The reply to one command. `error` is Redis's text without the command that caused it. */
 export type Reply<Value> = { readonly value: Value } | { readonly error: string };
 export type RedisReply = Reply<RedisValue>;
 export type WireReply = Reply<WireValue>;
 
-/** What was spent since the port was made. Commands are counted as Upstash bills them, those of a batch one by one. */
+/** Use since the port was created. Commands are counted as Upstash bills them: each command of a batch. */
 export interface RedisUsage {
   readonly requests: number;
   readonly commands: number;
@@ -74,26 +74,26 @@ export interface RedisUsage {
 }
 
 /**
- * A Redis database, as far as a request/reply protocol reaches (no WATCH, no blocking commands, no subscriptions).
+ * A Redis database over a request/reply protocol (no WATCH, no blocking commands, no subscriptions).
  *
- * Both calls take 1 or more commands, send them in one request and return exactly one reply a command, in order. A
- * command that Redis refuses yields `{error}` in its place and leaves the others alone. When the request as a whole
- * fails, they throw an AppError:
+ * Both calls take 1 or more commands, send them in one request and return exactly one reply per command, in order. A
+ * command that Redis refuses yields `{error}` in its place and does not affect the others. If the request as a whole fails,
+ * they throw an AppError:
  * - `redis-denied`: the token is wrong, or may not run one of the commands;
  * - `redis-limit`: the plan's quota is used up (permanent), or the rate limit was hit (transient, `retryAfterMs`);
- * - `redis-reply-too-large`: the reply, or the request, is over the size limit; ask for less at a time;
- * - `redis-unavailable`: unreachable, timed out, 5xx, or an answer that is not the protocol's (transient);
- *   after it, a write may or may not have been applied.
+ * - `redis-reply-too-large`: the reply, or the request, exceeds the size limit; request less at a time;
+ * - `redis-unavailable`: unreachable, timed out, 5xx, or a response that breaks the protocol (transient); a write may or may
+ *   not have been applied.
  */
 export interface RedisPort {
   /**
-   * Host of the database with its port, and the path where its address has one; without credentials: for records and for
-   * telling two databases apart.
+   * Host and port of the database, and the path if its address has one, without credentials: for records and for
+   * distinguishing databases.
    */
   readonly host: string;
-  /** Runs the commands in order; others' commands may run in between. */
+  /** Runs the commands in order; commands of other clients may run in between. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
-  /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may leave values as they were sent. */
+  /** Runs the commands as one MULTI/EXEC: nothing runs in between. With `wire` a port may return values still encoded. */
   transaction(commands: readonly SentCommand[]): Promise<RedisReply[]>;
   transaction(commands: readonly SentCommand[], form: 'wire' | undefined): Promise<WireReply[]>;
   usage(): RedisUsage;

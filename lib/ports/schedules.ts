@@ -1,20 +1,20 @@
-/** A standing order of the queue: a signed POST, again and again. */
+/** A signed POST that the queue sends at fixed times. */
 export interface Schedule {
-  /** `[A-Za-z0-9_.-]+`; another schedule of the same id gives way to it. */
+  /** `[A-Za-z0-9_.-]+`; replaces another schedule with the same id. */
   readonly id: string;
-  /** Full address that is called. */
+  /** The full address to call. */
   readonly destination: string;
   /** Five fields, in UTC. */
   readonly cron: string;
 }
 
 /**
- * The schedules of a queue's service. Failures are AppErrors: `queue-denied` (token), `queue-unavailable` (transient, or a
+ * The schedules of a queue service. Failures are AppErrors: `queue-denied` (token), `queue-unavailable` (transient, or a
  * limit of the plan).
  */
 export interface Schedules {
-  /** Null when there is none of that id. `paused`: somebody has halted it. */
+  /** Null if there is no schedule with this id. `paused`: an operator has paused it. */
   find(id: string): Promise<(Schedule & { readonly paused: boolean }) | null>;
-  /** Makes it, over whatever has its id. */
+  /** Creates the schedule, or replaces the one with its id. */
   put(schedule: Schedule): Promise<void>;
 }

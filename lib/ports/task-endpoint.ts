@@ -1,25 +1,25 @@
-/** What came back from a request to a deployment of ours. */
+/** The outcome of a request to one of our deployments. */
 export type Knock =
   | {
       readonly kind: 'answer';
       readonly status: number;
-      /** `code` and `detail` of a problem document of ours; null where the body is something else. */
+      /** `code` and `detail` of our problem document; null if the body is something else. */
       readonly problem: { readonly code: string; readonly detail: string } | null;
       /** Whether the body is an HTML page. */
       readonly isPage: boolean;
-      /** The host's own word for what is wrong, such as `DEPLOYMENT_NOT_FOUND`; null when it said none. */
+      /** The host's error code, such as `DEPLOYMENT_NOT_FOUND`; null if there is none. */
       readonly hostError: string | null;
-      /** Scheme and host that a redirect leads to; null when it is none. */
+      /** Scheme and host of the target of a redirect; null for other responses. */
       readonly redirectsTo: string | null;
-      /** By their names in lower case. */
+      /** By lower-case name. */
       readonly headers: Readonly<Record<string, string>>;
-      /** The body, where it is JSON; else undefined. */
+      /** The parsed body, if it is JSON; else undefined. */
       readonly json: unknown;
     }
-  /** `timeout`, or the system's or TLS's code, such as `ENOTFOUND`. */
+  /** `timeout`, or the code of a system or TLS error, such as `ENOTFOUND`. */
   | { readonly kind: 'failed'; readonly code: string };
 
-/** The way from the queue back to us. */
+/** The endpoint that the queue delivers to. */
 export interface TaskEndpoint {
   /** Sends a message without a signature. Throws nothing. */
   knock(): Promise<Knock>;
@@ -31,8 +31,8 @@ interface DoorRequest {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A deployment, as anybody outside sees it. */
+/** A deployment as seen from outside. */
 export interface DeploymentDoor {
-  /** GET or, with a body, POST. `bearer`: a secret to send along. Redirects are not followed. Throws nothing. */
+  /** GET or, with a body, POST. `bearer`: a secret for the Authorization header. Redirects are not followed. Throws nothing. */
   ask(path: string, request?: DoorRequest): Promise<Knock>;
 }

@@ -6,12 +6,12 @@ import type { RunRecord } from '../runs/model.js';
 import type { Ranges, ReindexCheckpoint } from './checkpoint.js';
 import { batchSchema, type Batch, type ItemRef } from './model.js';
 
-/** Objects of the store that are written or read beside each other. */
+/** Objects of the store that are written or read concurrently. */
 export const OBJECTS_AT_ONCE = 12;
 
 type BatchPhase = 'embed' | 'late' | 'settle';
 
-/** Items of one cluster stand together, so that a batch asks few sets whether its items are in them. */
+/** Items are ordered by cluster, so that a batch needs few sets to check membership. */
 export function cutBatches(project: string, items: readonly ItemRef[], size: number): Batch[] {
   const ordered = [...items].sort(([a, inA], [b, inB]) => compare(inA, inB) || compare(a, b));
   const batches: Batch[] = [];
@@ -21,7 +21,7 @@ export function cutBatches(project: string, items: readonly ItemRef[], size: num
   return batches;
 }
 
-/** Writes batches down under numbers from `first` on. `fence`: two attempts never write the same object. */
+/** Stores numbered batches. `fence` keeps two attempts from writing the same object. */
 export async function storeBatches(
   store: ObjectStore,
   run: string,
@@ -37,7 +37,7 @@ export async function storeBatches(
   );
 }
 
-/** The ranges with batches of this attempt from `first` on. */
+/** The ranges, extended by the batches of this attempt from number `first` on. */
 export function withRange(ranges: Ranges, first: number, fence: number): Ranges {
   return ranges.at(-1)?.[1] === fence ? ranges : [...ranges, [first, fence]];
 }
@@ -51,26 +51,26 @@ export async function readBatch(
 ): Promise<Batch> {
   const ranges = kind === 'embed' ? state.ranges : state.lateRanges;
   const fence = ranges.findLast(([first]) => first <= number)?.[1] ?? 0;
-  return load(store, batchName(run.id, kind, fence, number));
+  return loadBatch(store, batchName(run.id, kind, fence, number));
 }
 
 /**
- * The batch that a task of the reconciling is for: those of the plan come first, then the late ones. Its items stand in the
- * order in which they were embedded.
+ * The batch of a reconcile task: batches of the plan come first, then the late ones. Its items are in the order in which
+ * they were embedded.
  */
-export async function readReconciled(
+export async function loadReconcileBatch(
   store: ObjectStore,
   run: Pick<RunRecord, 'id'>,
   state: ReindexCheckpoint,
   task: number,
 ): Promise<Batch> {
   const fence = state.recast.find(([number]) => number === task)?.[1];
-  if (fence !== undefined) return load(store, batchName(run.id, 'settle', fence, task));
+  if (fence !== undefined) return loadBatch(store, batchName(run.id, 'settle', fence, task));
   const { kind, number } = originOf(state, task);
   return readBatch(store, run, state, kind, number);
 }
 
-/** Where the batch of a task of the reconciling comes from. */
+/** The phase and number of the batch of a reconcile task. */
 export function originOf({ batches }: Pick<ReindexCheckpoint, 'batches'>, task: number) {
   return task < batches
     ? ({ kind: 'embed', number: task } as const)
@@ -79,8 +79,8 @@ export function originOf({ batches }: Pick<ReindexCheckpoint, 'batches'>, task: 
 
 const BATCH = /(\d+)-(\d{6})\.json$/;
 
-/** The newest object of each number of a run's batches: where an attempt died, a later one wrote its number again. */
-export async function batchNumbers(
+/** The newest object of each batch number: after a dead attempt, a later one has written the same number again. */
+export async function listBatches(
   store: ObjectStore,
   run: string,
   kind: 'embed' | 'late',
@@ -95,20 +95,16 @@ export async function batchNumbers(
   return new Map([...newest].map(([number, [, name]]) => [number, name]));
 }
 
-/** Throws `damaged` when the object is gone. */
-export function loadNumbered(store: ObjectStore, name: string): Promise<Batch> {
-  return load(store, name);
-}
-
 function batchName(run: string, kind: BatchPhase, fence: number, number: number): string {
   return `runs/${run}/batches/${kind}-${fence}-${String(number).padStart(6, '0')}.json`;
 }
 
-async function load(store: ObjectStore, name: string): Promise<Batch> {
+/** Throws `damaged` if the object is missing or cannot be read. */
+export async function loadBatch(store: ObjectStore, name: string): Promise<Batch> {
   const batch = await readKnown(store, name, batchSchema);
   if (batch !== null) return batch;
-  throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
-    hint: 'Something removes objects under runs/ while a run is in progress. Stop it and start the re-index again.',
+  throw new AppError('damaged', `${name} is missing from the store, or cannot be read`, {
+    hint: 'Something removes objects under runs/ while a run is in progress. Find and stop it, then start the re-index again.',
   });
 }
 

@@ -5,44 +5,44 @@ import type { VectorIndex } from '../ports/vector-index.js';
 import type { StepOutcome, Attempt } from '../runs/model.js';
 import { runsOf } from '../runs/recent.js';
 import { fieldsOf } from '../runs/traits.js';
-import { forgetPlace, isSameRecipe, loadIndexModels, modelOf, olderSuffixes } from '../soulcaster/index-models.js';
-import { inputOf, stateOf, enter, later, type Comparison, type ProjectState } from './checkpoint.js';
+import { removePlace, isSameRecipe, loadIndexModels, modelOf, olderSuffixes } from '../soulcaster/index-models.js';
+import { inputOf, stateOf, enterPhase, continueLater, type Comparison, type ProjectState } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
-import { loadFound, of } from './find/found.js';
+import { loadFound, entryOf } from './find/found.js';
 import { withListed } from './find/listed.js';
 import { readItems } from './items.js';
-import type { MendWork } from './mend.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
-import { pages, idsOf } from './namespace.js';
+import type { RepairContext } from './repair.js';
+import { pages, listIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { compareWithItems } from './prove-step.js';
 import { searchSample } from './sample.js';
 
-/** Items that are read with one request. */
+/** Items per request. */
 const PAGE = 100;
 const NAMED = 5;
 
 /**
- * Removes the old vectors of every project, once the new ones are looked at again and every item has one: whole or not
- * at all, since nothing is removed before all have been looked at. What is cut off by a death is done again.
+ * Removes the old vectors of all projects, after a check that every item has a new one. All projects are checked before
+ * anything is removed. If an attempt dies, the next one repeats the step.
  */
-export async function dropStep(work: MendWork, searched: VectorIndex): Promise<StepOutcome> {
+export async function dropStep(work: RepairContext, searched: VectorIndex): Promise<StepOutcome> {
   const { attempt, ports } = work;
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
   const found = await loadFound(ports.store, state.chunks);
-  const olds = await oldPlaces(work, searched);
+  const olds = await listOldIndexes(work, searched);
   const faults: string[] = [];
   let items = 0;
   for (const project of await projectsOf(ports, found, input)) {
     throwIfAborted(attempt.signal);
-    const now = await withListed(ports.redis, project, of(found, project));
+    const now = await withListed(ports.redis, project, entryOf(found, project));
     items += now.items.size;
-    const fault = await faultOf(work, olds, project, now.items);
+    const fault = await findFault(work, olds, project, now.items);
     if (fault !== null) faults.push(`${project === '' ? '(none)' : project}: ${fault}`);
     attempt.report(() => ({ done: items, total: null, unit: 'items', bytes: 0 }));
   }
-  if (faults.length > 0) throw notProven(faults);
+  if (faults.length > 0) throw notProvenError(faults);
   const removed: { namespace: string; vectors: number }[] = [];
   for (const old of olds) {
     const { namespaces } = await old.info();
@@ -56,7 +56,7 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
       }
       removed.push({ namespace: `${project}${old.place.suffix}`, vectors: vectors + pending });
     }
-    if (!input.dryRun) await forgetPlace(ports.store, old.place);
+    if (!input.dryRun) await removePlace(ports.store, old.place);
   }
   const dropped = removed.reduce((sum, { vectors }) => sum + vectors, 0);
   const result = { ...input, items, dropped, removed, milliseconds: ports.clock.now() - state.startedAt };
@@ -64,10 +64,10 @@ export async function dropStep(work: MendWork, searched: VectorIndex): Promise<S
 }
 
 /**
- * What the application searched before: what it searches by the configuration or, once that names the new vectors, all
- * places in the index that were built before them.
+ * The vectors that the application searched before: those of the configuration or, once it names the new vectors, all
+ * namespaces of the index that were built before them.
  */
-async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<VectorIndex[]> {
+async function listOldIndexes({ ports }: RepairContext, searched: VectorIndex): Promise<VectorIndex[]> {
   const { place } = ports.vectors;
   const isSwitched = searched.place.index === place.index && searched.place.suffix === place.suffix;
   if (!isSwitched) return [searched];
@@ -75,9 +75,9 @@ async function oldPlaces({ ports }: MendWork, searched: VectorIndex): Promise<Ve
   return older.map((suffix) => ports.elsewhere.indexOf({ index: 'same', suffix }));
 }
 
-/** Why the new vectors of a project cannot take the place of the old ones; null when they can. */
-async function faultOf(
-  work: MendWork,
+/** Why the new vectors of a project cannot replace the old ones; null if they can. */
+async function findFault(
+  work: RepairContext,
   olds: readonly VectorIndex[],
   project: string,
   items: Set<string>,
@@ -99,21 +99,21 @@ async function faultOf(
     without.push(...readable);
   }
   const known = modelOf(await loadIndexModels(ports.store), ports.vectors.place, project);
-  const excused = known === null ? new Set() : await refusedFor(ports, known.run, olds, project);
+  const excused = known === null ? new Set() : await findRefused(ports, known.run, olds, project);
   const losing = without.filter((id) => !excused.has(id)).sort();
   if (losing.length > 0) {
     const more = losing.length > NAMED ? ` and ${losing.length - NAMED} more` : '';
     return `${losing.length} items have no new vector (${losing.slice(0, NAMED).join(', ')}${more})`;
   }
   if (ids.size === 0) return null;
-  if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it is proven';
-  if (!isSameRecipe(known, ports.recipe)) return `its new vectors are of ${known.model}`;
+  if (known === null || known.provenAt === null || known.mixed) return 'no re-index of it has been proven';
+  if (!isSameRecipe(known, ports.recipe)) return `its new vectors were made with ${known.model}`;
   const { sampled, sampleFound } = await searchSample(ports.vectors, project, [...ids]);
   return sampleFound < sampled ? `${sampled - sampleFound} of ${sampled} new vectors do not find themselves` : null;
 }
 
-/** Items that were refused when the new vectors were made, and have no old vector either: they lose nothing. */
-async function refusedFor(
+/** Items that were refused when the new vectors were made, and that have no old vector to lose. */
+async function findRefused(
   { store }: Pick<ReindexPorts, 'store'>,
   run: string,
   olds: readonly VectorIndex[],
@@ -137,20 +137,20 @@ async function refusedFor(
 
 const refusedSchema = z.array(z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) }));
 
-function notProven(faults: readonly string[]): AppError {
+function notProvenError(faults: readonly string[]): AppError {
   const more = faults.length > NAMED ? `; and ${faults.length - NAMED} more` : '';
   return new AppError('not-proven', `Nothing was removed: ${faults.slice(0, NAMED).join('; ')}${more}`, {
-    hint: 'Bring the new vectors up to date with mode missing, in the same place, and drop the old ones then. Items that the embedder refuses: change their text or delete them first.',
+    hint: 'Bring the new vectors up to date with --mode missing and the same --into or --next, then drop the old ones. Change the text of items that the embedder refuses, or delete them, first.',
   });
 }
 
-/** Items of a project that are searched for. */
+/** Sample queries per project. */
 const QUERIES = 20;
 const NEAREST = 10;
 
 /**
- * Asks the old and the new vectors of a project for the nearest to some of its items, and counts what both name. It says
- * how much search will change, not which of the two is right.
+ * Queries the old and the new vectors of a project for the nearest neighbours of some items, and counts the common ones.
+ * Shows how much search will change, not which of the two is right.
  */
 export async function compareStep(ports: ReindexPorts, old: VectorIndex, attempt: Attempt): Promise<StepOutcome> {
   let state = stateOf(attempt.run);
@@ -158,18 +158,18 @@ export async function compareStep(ports: ReindexPorts, old: VectorIndex, attempt
   const isDue = ({ project, proof }: ProjectState): boolean => !done.has(project) && (proof?.vectors ?? 0) > 0;
   let worked = false;
   for (const { project } of state.projects.filter(isDue)) {
-    if (worked && attempt.timeIsUp()) return later(state, state.compared.length);
+    if (worked && attempt.timeIsUp()) return continueLater(state, state.compared.length);
     throwIfAborted(attempt.signal);
     const compared = await compareProject(old, ports.vectors, project);
     state = { ...state, compared: [...state.compared, compared] };
     await attempt.save(state, { done: state.compared.length, total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
-  return enter('report', state, 0, ports.clock.now());
+  return enterPhase('report', state, 0, ports.clock.now());
 }
 
 async function compareProject(old: VectorIndex, now: VectorIndex, project: string): Promise<Comparison> {
-  const [before, after] = await Promise.all([idsOf(old, project), idsOf(now, project)]);
+  const [before, after] = await Promise.all([listIds(old, project), listIds(now, project)]);
   const both = [...before].filter((id) => after.has(id));
   const step = Math.max(1, Math.floor(both.length / QUERIES));
   const chosen = both.filter((_, at) => at % step === 0).slice(0, QUERIES);
@@ -187,7 +187,7 @@ async function compareProject(old: VectorIndex, now: VectorIndex, project: strin
   };
 }
 
-/** Of each item the ids of its nearest, itself left out; null for one without a vector. */
+/** The ids of the nearest neighbours of each item, without the item itself; null for an item without a vector. */
 async function nearestTo(index: VectorIndex, project: string, ids: readonly string[]): Promise<(string[] | null)[]> {
   const vectors = await index.fetch(project, ids);
   return Promise.all(

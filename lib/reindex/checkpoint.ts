@@ -20,22 +20,22 @@ const proofSchema = z.object({
   items: z.number(),
   /** Vectors in the namespace. */
   vectors: z.number(),
-  /** Items that lack a vector, and vectors that lack an item. */
+  /** Items without a vector (`missing`), and vectors without an item (`strays`). */
   missing: z.number(),
   strays: z.number(),
-  /** Vectors of items that could not be embedded this time, left as they were. */
+  /** Vectors left unchanged because their items could not be embedded this time. */
   left: z.number(),
-  /** Vectors that searched for themselves, and those of them that were found. */
+  /** Vectors that were searched for with themselves, and how many were found. */
   sampled: z.number(),
   sampleFound: z.number(),
-  /** Writes that were not indexed yet when the waiting ended. */
+  /** Writes that were not indexed yet at the end of the wait. */
   pending: z.number(),
 });
 
 const comparisonSchema = z.object({
   project: z.string(),
   queries: z.number(),
-  /** Of the ten nearest to each, on average, the share that old and new have in common: 0 to 1. */
+  /** Average share of the ten nearest neighbours that old and new vectors have in common: 0 to 1. */
   overlap: z.number(),
 });
 export type Comparison = z.infer<typeof comparisonSchema>;
@@ -43,68 +43,68 @@ export type Comparison = z.infer<typeof comparisonSchema>;
 const projectSchema = z.object({
   project: z.string(),
   items: z.number(),
-  /** Items of the plan that are to be embedded, in `batches` batches from number `first` on. */
+  /** Items that the plan embeds, in `batches` batches from number `first` on. */
   planned: z.number(),
   first: z.number(),
   batches: z.number(),
-  /** The same for what came up during the run. */
+  /** The same for items created during the run. */
   late: z.number(),
   lateFirst: z.number(),
   lateBatches: z.number(),
   lateDone: z.boolean(),
   unchanged: z.number(),
-  /** Keys where an item should be that cannot be one, by the latest look. */
+  /** Item keys whose value cannot be an item, by the latest check. */
   odd: z.number(),
   conflicts: z.number(),
-  /** Vectors without an item, at the plan; told by a dry run. */
+  /** Vectors without an item when the plan was made; reported by a dry run. */
   strays: z.number(),
   present: z.number(),
   swept: z.number(),
   /** Items that the proof found without a vector and embedded. */
   topUp: z.number(),
   proof: proofSchema.nullable(),
-  /** Why the index refuses the project's namespace; null when it does not. Nothing more is tried with it then. */
+  /** Why the index refuses the project's namespace; then the project is skipped. Null if it does not. */
   refused: z.string().nullable().default(null),
-  /** Whether the vectors that were there before are of the model that embeds now: by its record, or by a sample. */
+  /** Whether the earlier vectors are of the current model, by the record or by a sample. */
   before: z.enum(['none', 'recorded', 'same', 'other', 'unknown']).default('unknown'),
 });
 export type ProjectState = z.infer<typeof projectSchema>;
 
-/** A number of a batch and the fencing number in its name, which holds until the next entry. */
+/** Pairs of a batch number and the fencing number in the object names from that number to the next entry. */
 const rangesSchema = z.array(z.tuple([z.number(), z.number()]));
 export type Ranges = z.infer<typeof rangesSchema>;
 
 const skippedSchema = z.object({ project: z.string(), id: z.string(), reason: z.enum(SKIP_REASONS) });
 
-/** What later attempts and tasks of a re-index need. Bounded by the number of projects and attempts, not of items. */
+/** What later attempts and tasks of a re-index need. Its size grows with projects and attempts, not with items. */
 const checkpointSchema = z.object({
   startedAt: z.number(),
-  /** Where SCAN, or a walk through a namespace, continues; null at its beginning. */
+  /** Where SCAN, or a walk through a namespace, continues; null at the start. */
   cursor: z.string().nullable(),
-  /** Keys that SCAN has seen. */
+  /** Keys that SCAN has returned. */
   seen: z.number(),
-  /** How it is known that SCAN named all keys. */
+  /** The evidence that SCAN returned all keys. */
   walk: walkStateSchema.default(NEW_WALK),
-  /** Objects that hold what SCAN found. */
+  /** Objects that hold the findings of SCAN. */
   chunks: z.array(z.string()),
   projects: z.array(projectSchema),
   batches: z.number(),
   ranges: rangesSchema,
   lateBatches: z.number(),
   lateRanges: rangesSchema,
-  /** Batches whose clusters were not the same at the second look, and the fencing number in the new object's name. */
+  /** Batches whose clusters had changed at the second check, with the fencing number in the new object's name. */
   recast: z.array(z.tuple([z.number(), z.number()])),
   /** Projects whose namespace was cleared. */
   flushed: z.array(z.string()),
   conflicts: z.array(conflictSchema),
-  /** The first keys where an item should be that cannot be one. */
+  /** The first item keys whose value cannot be an item. */
   odd: z.array(skippedSchema),
   spent: z.object({ calls: z.number(), texts: z.number(), characters: z.number() }),
-  /** Since when the index shows no more of what was written, in milliseconds since the epoch; null when it does. */
+  /** Since when the number of pending writes has not fallen, in milliseconds since the epoch; null if it falls. */
   pendingSince: z.number().nullable().default(null),
-  /** By project: sample queries to the old and the new vectors, and how many of the nearest both name. */
+  /** By project: sample queries to the old and the new vectors, and the overlap of their results. */
   compared: z.array(comparisonSchema).default([]),
-  /** Locks that somebody else held when they were taken. */
+  /** Locks that were taken although another process held them. */
   locksTaken: z.number(),
   /** When each phase was entered, in milliseconds since the epoch. */
   times: z.array(z.tuple([z.string(), z.number()])),
@@ -168,15 +168,15 @@ export function newProject(project: string, changes: Partial<ProjectState> = {})
   };
 }
 
-/** The same with one project's entry in the place of the one before, or added. */
+/** The state with one project's entry replaced or added. */
 export function withProject(state: ReindexCheckpoint, entry: ProjectState): ReindexCheckpoint {
   const at = state.projects.findIndex(({ project }) => project === entry.project);
   const projects = at < 0 ? [...state.projects, entry] : state.projects.with(at, entry);
   return { ...state, projects };
 }
 
-/** Continues with another phase, noting when. `tasks` is 0 for a serial one. */
-export function enter(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
+/** Enters another phase and records when. `tasks` is 0 for a serial phase. */
+export function enterPhase(phase: string, state: ReindexCheckpoint, tasks: number, now: number): StepOutcome {
   const checkpoint = {
     ...state,
     cursor: null,
@@ -193,31 +193,31 @@ export function enter(phase: string, state: ReindexCheckpoint, tasks: number, no
   };
 }
 
-/** Hands a serial phase that is not at its end on to the next attempt. */
-export function later(state: ReindexCheckpoint, done: number): StepOutcome {
+/** Hands an unfinished serial phase over to the next attempt. */
+export function continueLater(state: ReindexCheckpoint, done: number): StepOutcome {
   return { to: 'later', checkpoint: state, progress: { done, total: null, unit: 'items', bytes: 0 } };
 }
 
-/** What is to be done with one project. */
+/** The plan for one project. */
 export interface ProjectPlan {
   readonly entry: ProjectState;
-  /** Every item that is to be embedded. */
+  /** Items to embed. */
   readonly items: readonly ItemRef[];
   readonly conflicts: readonly Conflict[];
   readonly odd: readonly Skipped[];
 }
 
-/** A checkpoint that names what is odd about a project, as far as there is room. */
+/** The state with the conflicts and odd keys of a project added, up to `MOST_NAMED` of each. */
 export function withFindings(state: ReindexCheckpoint, { conflicts, odd }: ProjectPlan): ReindexCheckpoint {
   return {
     ...state,
     conflicts: [...state.conflicts, ...conflicts].slice(0, MOST_NAMED),
-    odd: mostTelling([...state.odd, ...odd]),
+    odd: refusedFirst([...state.odd, ...odd]),
   };
 }
 
-/** Those that there is room to name: first what a service refused, for which the run ends as incomplete. */
-export function mostTelling(odd: readonly Skipped[]): Skipped[] {
+/** At most `MOST_NAMED`; first those that a service refused, because they make the run end as incomplete. */
+export function refusedFirst(odd: readonly Skipped[]): Skipped[] {
   const refused = odd.filter(({ reason }) => isRefusal(reason));
   return [...refused, ...odd.filter(({ reason }) => !isRefusal(reason))].slice(0, MOST_NAMED);
 }

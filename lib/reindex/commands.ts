@@ -3,8 +3,8 @@ import { projectsIn, type Beside, type ReindexScope } from './model.js';
 const PLAIN_WORD = /^[\w.:@-]+$/;
 
 /**
- * The command that re-indexes a scope, with these options; `ID` stands for an id that a shell would not take as it is.
- * Items have none: it is that of their project.
+ * The command that re-indexes a scope, with these options; `ID` replaces an id that would need quoting in a shell.
+ * For items it is the command of their project: items have no option.
  */
 export function reindexCommand(scope: ReindexScope, ...options: readonly string[]): string {
   const projects = projectsIn(scope);
@@ -17,7 +17,7 @@ export function placeOptions({ index, suffix }: Beside, model: string): string {
   return `${index === 'next' ? '--next' : `--into ${suffix}`} --model ${model}`;
 }
 
-/** The command that does what a run has left. */
+/** The command that finishes the work of an incomplete run. */
 export function retryCommand(run: string): string {
   return command(`--retry ${run}`);
 }

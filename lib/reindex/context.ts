@@ -10,66 +10,67 @@ export interface ReindexPorts {
   readonly store: ObjectStore;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
-  /** What vectors are made with, unless a run says otherwise. */
+  /** Model, dimension and text rule of new vectors, unless a run has another recipe. */
   readonly recipe: Recipe;
   readonly elsewhere: Elsewhere;
 }
 
-/** Other indexes and models than those that are configured for the application. Each is connected once. */
+/** Indexes and models other than those configured for the application. Each is connected once. */
 export interface Elsewhere {
-  /** Throws `config` where there is no such index. */
+  /** Throws `config` if there is no such index. */
   indexOf(beside: Beside): VectorIndex;
   embedderOf(recipe: Recipe): Embedder;
 }
 
 export interface ReindexSettings {
-  /** Of the index and of every vector. By the run's recipe, as the cut is. */
+  /** Of the index and of every vector; by the run's recipe, like `cutCodePoints`. */
   readonly dimensions: number;
-  /** Code points of a body that are embedded; 0: all of them. */
+  /** How many code points of a body are embedded; 0: all. */
   readonly cutCodePoints: number;
-  /** How many batches one attempt works on at a time itself; 0 sends all over the queue. */
+  /** How many batches one attempt does at a time itself; 0 publishes all to the queue. */
   readonly inline: number;
   /** How many batches the queue may deliver at a time. */
   readonly parallelism: number;
-  /** Vectors that the index takes in a day; null: not known. Infinity: no limit. */
+  /** Vectors that the index accepts per day; null: not known. Infinity: no limit. */
   readonly updatesPerDay: number | null;
-  /** Whether a rate limit is slept over here, rather than answered so that the queue comes again. */
+  /** Whether the process waits for a rate limit itself, rather than leaving the retry to the queue. */
   readonly patience: boolean;
 }
 
-/** Items of a batch: all that a call takes, unless a rate limit or a day's quota is below that. */
+/** Items per batch: as many as a call accepts, or fewer if a rate limit or the daily quota is lower. */
 export function batchSize({ limits, maxBatch, ...embedder }: Embedder, settings: Cut): number {
   const { textsPerDay, textsPerMinute, tokensPerMinute } = limits;
   const texts = Math.min(textsPerMinute ?? maxBatch, textsPerDay ?? maxBatch);
-  const byTokens = tokensPerMinute === null ? maxBatch : Math.floor(tokensPerMinute / textTokens(embedder, settings));
+  const byTokens =
+    tokensPerMinute === null ? maxBatch : Math.floor(tokensPerMinute / estimateTextTokens(embedder, settings));
   return Math.max(1, Math.min(maxBatch, texts, byTokens));
 }
 
-/** Batches that may begin within a minute; null where no rate limit is known. */
+/** Batches that may begin per minute; null if no rate limit is known. */
 export function batchesPerMinute(embedder: Embedder, settings: Cut): number | null {
   const { textsPerMinute, tokensPerMinute } = embedder.limits;
   if (textsPerMinute === null && tokensPerMinute === null) return null;
   const size = batchSize(embedder, settings);
-  const byTokens = (tokensPerMinute ?? Infinity) / (size * textTokens(embedder, settings));
+  const byTokens = (tokensPerMinute ?? Infinity) / (size * estimateTextTokens(embedder, settings));
   return Math.max(1, Math.floor(Math.min((textsPerMinute ?? Infinity) / size, byTokens)));
 }
 
-/** What Google counts on for English (ai.google.dev/gemini-api/docs/tokens). */
-export const CHARACTERS_A_TOKEN = 4;
-/** A title has about this many characters. */
+/** Google's estimate for English (ai.google.dev/gemini-api/docs/tokens). */
+export const CHARACTERS_PER_TOKEN = 4;
+/** Typical characters of a title. */
 const TITLE = 100;
-/** Of a body that is not cut; a longer one is met by smaller calls. */
+/** Typical characters of a body that is not cut; longer bodies lead to smaller calls. */
 const USUAL_BODY = 1_900;
 
 type Cut = Pick<ReindexSettings, 'cutCodePoints'>;
 
-/** Tokens of a long text, by which calls are cut and time is reckoned before a text has been read. */
-export function textTokens({ maxTextTokens }: Pick<Embedder, 'maxTextTokens'>, { cutCodePoints }: Cut): number {
+/** Estimated tokens of a long text: sizes batches and forecasts before any text has been read. */
+export function estimateTextTokens({ maxTextTokens }: Pick<Embedder, 'maxTextTokens'>, { cutCodePoints }: Cut): number {
   const body = cutCodePoints === 0 ? USUAL_BODY : cutCodePoints;
-  return Math.min(maxTextTokens, Math.ceil((TITLE + body) / CHARACTERS_A_TOKEN));
+  return Math.min(maxTextTokens, Math.ceil((TITLE + body) / CHARACTERS_PER_TOKEN));
 }
 
-/** Throws what the signal was aborted with: nothing may be written any more. */
+/** Throws the reason of an aborted signal: nothing may be written any more. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw toAppError(signal.reason);
 }

@@ -8,14 +8,14 @@ import {
   type ReindexCheckpoint,
 } from './checkpoint.js';
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
-import { forecast, estimate } from './forecast.js';
+import { forecast, estimateCost } from './forecast.js';
 import { readItems } from './items.js';
 import { addSpent, MOST_NAMED, type ReindexInput, type Skipped } from './model.js';
 import { pages } from './namespace.js';
-import { closedWords } from './report-step.js';
+import { describeRefusedNamespaces } from './report-step.js';
 
-/** Reads the items of a project as a run would, to count what cannot be embedded and how much text there is. */
-export async function weighProject(
+/** Reads the items of a project as a run would, to count items that cannot be embedded and the amount of text. */
+export async function measureProject(
   ports: ReindexPorts,
   settings: ReindexSettings,
   state: ReindexCheckpoint,
@@ -37,12 +37,12 @@ export async function weighProject(
     }
     spent = addSpent(spent, { calls: texts > 0 ? 1 : 0, texts, characters });
   }
-  const weighed = { ...entry, planned: spent.texts, odd: skipped.length };
-  const next = withFindings(withProject(state, weighed), { ...plan, odd: skipped });
+  const measured = { ...entry, planned: spent.texts, odd: skipped.length };
+  const next = withFindings(withProject(state, measured), { ...plan, odd: skipped });
   return { ...next, spent: addSpent(state.spent, spent) };
 }
 
-/** What a run would do; nothing was changed. */
+/** Ends a dry run with a report of what a run would do. */
 export function endDryRun(
   ports: ReindexPorts,
   settings: ReindexSettings,
@@ -52,7 +52,7 @@ export function endDryRun(
   const { projects, conflicts, odd, spent, startedAt } = state;
   const total = (field: 'items' | 'planned' | 'present' | 'strays' | 'conflicts' | 'odd'): number =>
     projects.reduce((sum, entry) => sum + entry[field], 0);
-  const price = estimate(ports.embedder, spent.characters);
+  const price = estimateCost(ports.embedder, spent.characters);
   const result = {
     ...input,
     projects: projects.map(
@@ -82,20 +82,20 @@ export function endDryRun(
     ),
     milliseconds: ports.clock.now() - startedAt,
   };
-  const closed = projects.filter(({ refused }) => refused !== null);
+  const refusedProjects = projects.filter(({ refused }) => refused !== null);
   return {
     to: 'end',
-    state: closed.length === 0 ? 'succeeded' : 'incomplete',
+    state: refusedProjects.length === 0 ? 'succeeded' : 'incomplete',
     result: result as unknown as Json,
-    error: closed.length === 0 ? null : notPlanned(closed),
+    error: refusedProjects.length === 0 ? null : incompletePlanFailure(refusedProjects),
   };
 }
 
-/** What the index does not even show cannot be planned, nor would it be re-indexed. */
-function notPlanned(closed: readonly ProjectState[]): RunFailure {
+/** A namespace that the index refuses to list cannot be planned, and a run could not re-index it. */
+function incompletePlanFailure(refusedProjects: readonly ProjectState[]): RunFailure {
   return {
     code: 'incomplete',
-    message: `All else is planned, but ${closedWords(closed)}`,
-    hint: 'A re-index would do all else. Mend what keeps the index from that namespace (its token, its name), and plan again.',
+    message: `Everything else is planned, but ${describeRefusedNamespaces(refusedProjects)}`,
+    hint: 'A re-index would do everything else. Fix the cause of the refusal (the token, or the name of the namespace) and plan again.',
   };
 }

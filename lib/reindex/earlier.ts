@@ -2,13 +2,13 @@ import type { ObjectStore } from '../ports/store.js';
 import { taskResults } from '../runs/markers.js';
 import { loadRun } from '../runs/records.js';
 import { z } from 'zod';
-import { batchNumbers, loadNumbered } from './batches.js';
+import { listBatches, loadBatch } from './batches.js';
 import { type EmbedResult, loadPartial } from './embed-task.js';
-import type { Print } from './embed/prints.js';
+import type { Fingerprint } from './embed/fingerprints.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 
-/** What an earlier run embedded, by project and item. */
-export type Earlier = ReadonlyMap<string, ReadonlyMap<string, Print>>;
+/** Fingerprints of the vectors that an earlier run wrote, by project and item. */
+export type EarlierPrints = ReadonlyMap<string, ReadonlyMap<string, Fingerprint>>;
 
 const leftSchema = z.object({
   projects: z.array(
@@ -34,13 +34,13 @@ const leftSchema = z.object({
   }),
 });
 
-/** The projects with which an earlier run did not come to its end; null when it did with none, or has no report. */
-export async function projectsLeft(store: ObjectStore, run: string): Promise<ReadonlySet<string> | null> {
+/** The projects that an earlier run left unfinished; null if there are none, or if the run has no report. */
+export async function findUnfinishedProjects(store: ObjectStore, run: string): Promise<ReadonlySet<string> | null> {
   const { record } = await loadRun(store, run);
   const report = leftSchema.safeParse(record.result).data;
   if (report === undefined) return null;
   const refusedIn = new Set(report.skipped.named.filter(({ reason }) => isRefusal(reason)).map((one) => one.project));
-  // Beyond those that are named, a project with any skipped item may be one of them.
+  // If not every refused item is named, any project with a skipped item may have one.
   const isNamedAll = Object.values(report.skipped.byReason).reduce((a, b) => a + b, 0) <= report.skipped.named.length;
   const left = report.projects.filter(({ project, proof, refused, skipped, wrong }) => {
     if (refused !== null || proof === null || refusedIn.has(project) || (!isNamedAll && skipped > 0)) return true;
@@ -50,21 +50,21 @@ export async function projectsLeft(store: ObjectStore, run: string): Promise<Rea
 }
 
 /**
- * What an earlier run embedded and wrote, whether it came to its end or not: each is checked against the item and its
- * vector again, and not embedded again if both are as they were. What was refused is not among it.
+ * What an earlier run embedded and wrote, whether it finished or not. Each entry is checked against the item and its vector
+ * again, and not embedded again if both are unchanged. Refused items are left out.
  */
-export async function embeddedBy(store: ObjectStore, run: string): Promise<Earlier> {
-  const found = new Map<string, Map<string, Print>>();
+export async function loadEarlierPrints(store: ObjectStore, run: string): Promise<EarlierPrints> {
+  const found = new Map<string, Map<string, Fingerprint>>();
   for (const kind of ['embed', 'late'] as const) {
-    const results = new Map<number, readonly Print[]>();
+    const results = new Map<number, readonly Fingerprint[]>();
     for await (const { task, result } of taskResults(store, run, kind, null)) {
       results.set(task, (result as unknown as EmbedResult).prints);
     }
-    for (const [number, name] of await batchNumbers(store, run, kind)) {
+    for (const [number, name] of await listBatches(store, run, kind)) {
       const prints = results.get(number) ?? (await loadPartial(store, run, kind, number));
       if (prints.length === 0) continue;
-      const { items, project } = await loadNumbered(store, name);
-      const known = found.get(project) ?? new Map<string, Print>();
+      const { items, project } = await loadBatch(store, name);
+      const known = found.get(project) ?? new Map<string, Fingerprint>();
       for (const [at, [id]] of items.entries()) {
         const print = prints[at] ?? null;
         if (typeof print === 'string') known.set(id, print);

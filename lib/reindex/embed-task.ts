@@ -5,16 +5,16 @@ import { keepLocks } from '../soulcaster/locks.js';
 import { readBatch } from './batches.js';
 import { inputOf, stateOf, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { placeItems } from './embed/place.js';
-import type { Print } from './embed/prints.js';
+import { embedItems } from './embed/embed-items.js';
+import type { Fingerprint } from './embed/fingerprints.js';
 import { NOTHING_SPENT, type ReindexInput, type Spent, SKIP_REASONS } from './model.js';
 import { unlessRefused } from './refusal.js';
 import type { ObjectStore } from '../ports/store.js';
 
 /** A type, not an interface: it is stored as JSON. */
-export type EmbedResult = { readonly prints: readonly Print[]; readonly spent: Spent };
+export type EmbedResult = { readonly prints: readonly Fingerprint[]; readonly spent: Spent };
 
-/** Embeds one batch. Done twice, it has the same effect: nothing is taken for fresh that it did not write itself. */
+/** Embeds one batch. Idempotent: only items recorded by an earlier try of this task are skipped. */
 export async function embedTask(
   ports: ReindexPorts,
   settings: ReindexSettings,
@@ -30,9 +30,9 @@ export async function embedTask(
   const before = await loadPartial(ports.store, run.id, kind, task);
   const [outcome] = await Promise.all([
     unlessRefused(ports.vectors, () =>
-      placeItems(work, batch.items, before, (prints) => savePartial(ports.store, run.id, kind, task, prints)),
+      embedItems(work, batch.items, before, (prints) => savePartial(ports.store, run.id, kind, task, prints)),
     ),
-    holdLocks(ports, state, run, task),
+    renewLocksPeriodically(ports, state, run, task),
   ]);
   if ('refused' in outcome) {
     return {
@@ -44,21 +44,21 @@ export async function embedTask(
   return { prints, spent: embedding.spent() } satisfies EmbedResult;
 }
 
-/** A look at the locks costs a request: one in this many tasks is often enough, since they last for minutes. */
-const TASKS_PER_TURN = 5;
+/** Checking the locks costs a request. They last for minutes, so one task in this many is often enough. */
+const TASKS_PER_RENEWAL = 5;
 
-export async function holdLocks(
+export async function renewLocksPeriodically(
   ports: Pick<ReindexPorts, 'redis'>,
   state: ReindexCheckpoint,
   run: RunRecord,
   task: number,
 ): Promise<void> {
-  if (task % TASKS_PER_TURN === 0) await keepLocks(ports.redis, lockedProjects(inputOf(run), state), run.id);
+  if (task % TASKS_PER_RENEWAL === 0) await keepLocks(ports.redis, lockedProjects(inputOf(run), state), run.id);
 }
 
 /**
- * What is from before there were projects has no lock; and what is built beside keeps the application from nothing: it
- * may take days, and is looked at again in the end.
+ * Data from before there were projects has no lock. Building beside takes no locks: it may take days, and its vectors are
+ * checked again at the end.
  */
 export function lockedProjects({ beside }: ReindexInput, { projects }: ReindexCheckpoint): string[] {
   if (beside !== null) return [];
@@ -70,15 +70,15 @@ const partialSchema = z.object({
 });
 
 /**
- * What a batch came to before a rate limit ended its try: the next try embeds the rest alone. Otherwise a batch that is
- * larger than the limit of a whole minute would never come to its end.
+ * What an earlier try of a batch did before a limit ended it: the next try embeds only the rest. Otherwise a batch larger
+ * than the limit of a whole minute would never finish.
  */
 export async function loadPartial(
   store: ObjectStore,
   run: string,
   kind: 'embed' | 'late',
   task: number,
-): Promise<readonly Print[]> {
+): Promise<readonly Fingerprint[]> {
   const found = await store.read(partialName(run, kind, task));
   return found === null ? [] : (partialSchema.safeParse(decodeJson(found.body)).data?.prints ?? []);
 }
@@ -88,12 +88,12 @@ export async function savePartial(
   run: string,
   kind: 'embed' | 'late',
   task: number,
-  prints: readonly Print[],
+  prints: readonly Fingerprint[],
 ): Promise<void> {
   const name = partialName(run, kind, task);
   const body = encodeJson({ prints });
   const found = await store.read(name);
-  // Whoever loses to another try of the same task loses only the texts that both have embedded.
+  // Losing to a concurrent try of the same task only means that some texts are embedded again.
   await (found === null ? store.create(name, body) : store.swap(name, body, found.etag));
 }
 

@@ -2,38 +2,38 @@ import { AppError } from '../errors.js';
 import type { EmbedderLimits, Embedder } from '../ports/embedder.js';
 import { reindexCommand } from './commands.js';
 import type { ReindexInput } from './model.js';
-import { CHARACTERS_A_TOKEN } from './context.js';
+import { CHARACTERS_PER_TOKEN } from './context.js';
 
-/** What the embedder and the index allow. */
+/** The limits of the embedder and the index. */
 export interface Limits extends EmbedderLimits {
   readonly updatesPerDay: number | null;
 }
 type LimitName = keyof Limits;
 
-/** What a run needs of them. */
+/** How much of the limits a run needs. */
 export interface Need {
   readonly texts: number;
   readonly tokens: number;
   readonly updates: number;
 }
 
-/** How long the limits let a run take at the least. A type, not an interface: it is stored as JSON. */
+/** How long a run takes at least, by the limits. A type, not an interface: it is stored as JSON. */
 export type Forecast = {
-  /** Whole days, the begun one included. 1: all is done in one go. */
+  /** Days, rounded up. 1: everything is done without a pause. */
   readonly days: number;
-  /** By the limits of a minute, in minutes. */
+  /** Minutes, by the limits per minute. */
   readonly minutes: number;
-  /** Those that were reckoned with; null: no limit. */
+  /** The limits used for the forecast; null: no limit. */
   readonly limits: Readonly<Record<LimitName, number | null>>;
-  /** Those that are not set, and were taken from the free plans. */
+  /** Limits that are not set and were taken from the free plans. */
   readonly assumed: readonly LimitName[];
-  /** The one that takes longest. */
+  /** The limit that takes longest. */
   readonly slowest: LimitName;
 };
 
 /**
- * Of a key of Gemini's free tier (ai.google.dev/gemini-api/docs/rate-limits) and of Upstash Vector's free plan
- * (upstash.com/docs/vector/overall/pricing), November 2026. Where a plan is not known, the smallest is what must do.
+ * Limits of Gemini's free tier (ai.google.dev/gemini-api/docs/rate-limits) and of Upstash Vector's free plan
+ * (upstash.com/docs/vector/overall/pricing), November 2026. Used when the plan is not known.
  */
 const FREE: Readonly<Record<LimitName, number>> = {
   textsPerMinute: 100,
@@ -48,38 +48,41 @@ const VARIABLES: Readonly<Record<LimitName, string>> = {
   textsPerDay: 'EMBEDDING_TEXTS_PER_DAY',
   updatesPerDay: 'VECTOR_UPDATES_PER_DAY',
 };
-const MINUTES_A_DAY = 1_440;
+const MINUTES_PER_DAY = 1_440;
 
-/** How long a run takes by the limits alone, when nothing else uses them and the day's are not used yet. */
+/** How long a run takes by the limits alone, if nothing else uses them and none of the daily ones is used yet. */
 export function forecast({ texts, tokens, updates }: Need, given: Limits): Forecast {
   const names = Object.keys(FREE) as LimitName[];
   const limit = (name: LimitName): number => given[name] ?? FREE[name];
   const days: readonly (readonly [LimitName, number])[] = [
     ['textsPerDay', texts / limit('textsPerDay')],
     ['updatesPerDay', updates / limit('updatesPerDay')],
-    ['textsPerMinute', texts / limit('textsPerMinute') / MINUTES_A_DAY],
-    ['tokensPerMinute', tokens / limit('tokensPerMinute') / MINUTES_A_DAY],
+    ['textsPerMinute', texts / limit('textsPerMinute') / MINUTES_PER_DAY],
+    ['tokensPerMinute', tokens / limit('tokensPerMinute') / MINUTES_PER_DAY],
   ];
   const [slowest, most] = [...days].sort(([, a], [, b]) => b - a)[0] ?? ['textsPerDay', 0];
   return {
     days: Math.max(1, Math.ceil(most)),
     minutes: Math.ceil(Math.max(texts / limit('textsPerMinute'), tokens / limit('tokensPerMinute'))),
-    limits: Object.fromEntries(names.map((name) => [name, finite(limit(name))])) as Forecast['limits'],
+    limits: Object.fromEntries(names.map((name) => [name, finiteOrNull(limit(name))])) as Forecast['limits'],
     assumed: names.filter((name) => given[name] === null),
     slowest,
   };
 }
 
-/** Throws `not-confirmed` when search would go without vectors for longer than a day, unless that is meant. */
-export function demandInOneDay({ overDays, scope }: ReindexInput, { assumed, days, limits, slowest }: Forecast): void {
+/** Throws `not-confirmed` when search would lack vectors for longer than a day, unless the input allows that. */
+export function assertWithinOneDay(
+  { overDays, scope }: ReindexInput,
+  { assumed, days, limits, slowest }: Forecast,
+): void {
   if (overDays || days <= 1) return;
   const source = assumed.includes(slowest) ? ' of the free plan' : '';
   const known = `If the plan allows more, set ${VARIABLES[slowest]} (0: no limit).`;
   throw new AppError(
     'not-confirmed',
-    `Mode flush would leave search without most vectors for about ${days} days: ${limitWords(slowest, limits[slowest])}${source}. Nothing was changed`,
+    `Mode flush would leave search without most vectors for about ${days} days: ${formatLimit(slowest, limits[slowest])}${source}. Nothing was changed`,
     {
-      hint: `Mode in-place keeps search going: \`${reindexCommand(scope)}\`. ${known} To clear all the same: \`${reindexCommand(scope, '--mode flush', '--yes-over-days')}\`.`,
+      hint: `Mode in-place keeps search working: \`${reindexCommand(scope)}\`. ${known} To clear anyway: \`${reindexCommand(scope, '--mode flush', '--yes-over-days')}\`.`,
     },
   );
 }
@@ -91,23 +94,26 @@ const WORDS: Readonly<Record<LimitName, string>> = {
   updatesPerDay: 'vectors a day into the index',
 };
 
-function limitWords(name: LimitName, limit: number | null): string {
+function formatLimit(name: LimitName, limit: number | null): string {
   return limit === null ? `no limit of ${WORDS[name]}` : `${limit} ${WORDS[name]}`;
 }
 
-function finite(value: number): number | null {
+function finiteOrNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
 interface Estimate {
   readonly tokens: number;
-  /** Null where the price of the model is not known. */
+  /** Null if the price of the model is not known. */
   readonly estimatedUsd: number | null;
 }
 
-/** What embedding this many characters takes; an estimate, since the service does not say what it counted. */
-export function estimate({ usdPerMillionTokens }: Pick<Embedder, 'usdPerMillionTokens'>, characters: number): Estimate {
-  const tokens = Math.ceil(characters / CHARACTERS_A_TOKEN);
+/** The cost of embedding this many characters; an estimate, because the service does not report what it counted. */
+export function estimateCost(
+  { usdPerMillionTokens }: Pick<Embedder, 'usdPerMillionTokens'>,
+  characters: number,
+): Estimate {
+  const tokens = Math.ceil(characters / CHARACTERS_PER_TOKEN);
   if (usdPerMillionTokens === null) return { tokens, estimatedUsd: null };
   return { tokens, estimatedUsd: Number(((tokens * usdPerMillionTokens) / 1_000_000).toFixed(6)) };
 }

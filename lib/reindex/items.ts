@@ -7,7 +7,7 @@ import type { ItemRef, SkipReason } from './model.js';
 
 const hasher = await xxhash();
 
-/** Exactly what the application reads back: it builds a dataclass from it, and knows no other field. */
+/** Exactly the fields that the application reads: it builds a dataclass from them, which has no other field. */
 export type ItemMetadata = Readonly<Record<'title' | 'source' | 'cluster_id' | 'created_at', string>>;
 
 export interface ReadyItem {
@@ -17,14 +17,14 @@ export interface ReadyItem {
   readonly hash: string;
 }
 
-/** An item as it is in Redis now: gone, not to be embedded, or ready. */
+/** The current state of an item in Redis: gone, not embeddable, or ready. */
 export type ReadItem = 'gone' | { readonly skip: SkipReason } | ReadyItem;
 
 const FIELDS = ['id', 'title', 'body', 'raw_text', 'source', 'created_at'] as const;
-/** Upstash takes no more metadata with a vector (upstash.com/docs/vector/help/faq). */
+/** Upstash's limit for the metadata of a vector (upstash.com/docs/vector/help/faq). */
 const MOST_METADATA_BYTES = 48 * 1024;
 
-/** Reads items and whether they are still in their clusters, with one request as a rule. */
+/** Reads items and whether they are still in their clusters, usually with one request. */
 export async function readItems(
   redis: RedisPort,
   project: string,
@@ -32,14 +32,14 @@ export async function readItems(
   cutCodePoints: number,
 ): Promise<ReadItem[]> {
   if (refs.length === 0) return [];
-  const groups = byCluster(refs);
+  const groups = groupByCluster(refs);
   const answers = await runCommands(redis, [
     ...refs.map(([id]): RedisCommand => ['HMGET', itemKey(project, id), ...FIELDS]),
     ...groups.map(({ cluster, ids }): RedisCommand => ['SMISMEMBER', clusterItemsKey(project, cluster), ...ids]),
   ]);
   const members = new Set(groups.flatMap(({ ids }, at) => membersOf(ids, answers[refs.length + at])));
-  const items = refs.map(([id, cluster], at) => itemOf(answers[at], members.has(id) ? cluster : '', cutCodePoints));
-  return decideNothing(redis, project, refs, items);
+  const items = refs.map(([id, cluster], at) => parseItem(answers[at], members.has(id) ? cluster : '', cutCodePoints));
+  return resolveNothing(redis, project, refs, items);
 }
 
 interface Group {
@@ -47,7 +47,7 @@ interface Group {
   readonly ids: string[];
 }
 
-function byCluster(refs: readonly ItemRef[]): Group[] {
+function groupByCluster(refs: readonly ItemRef[]): Group[] {
   const groups = new Map<string, Group>();
   for (const [id, cluster] of refs) {
     if (cluster === '') continue;
@@ -63,8 +63,8 @@ function membersOf(ids: readonly string[], answer: Answer | undefined): string[]
   return ids.filter((_, at) => flags[at] === 1);
 }
 
-/** `nothing`: none of the fields is there, which an empty key and a hash of other fields have in common. */
-function itemOf(answer: Answer | undefined, cluster: string, cutCodePoints: number): ReadItem | 'nothing' {
+/** `nothing`: none of the fields exists, as with a missing key or a hash with other fields. */
+function parseItem(answer: Answer | undefined, cluster: string, cutCodePoints: number): ReadItem | 'nothing' {
   if (answer === WRONG_TYPE) return { skip: 'not-a-hash' };
   if (answer === TOO_LARGE) return { skip: 'too-large' };
   const values = FIELDS.map((_, at) => listOf(answer)[at] ?? null);
@@ -77,7 +77,7 @@ function itemOf(answer: Answer | undefined, cluster: string, cutCodePoints: numb
   if (title === null && body === null && rawText === null) return { skip: 'no-text' };
   const text = itemText({ title, body, rawText }, cutCodePoints);
   if (text === '') return { skip: 'empty' };
-  return readyItem(text, {
+  return buildItem(text, {
     title: title ?? '',
     source: source ?? '',
     cluster_id: cluster,
@@ -85,7 +85,7 @@ function itemOf(answer: Answer | undefined, cluster: string, cutCodePoints: numb
   });
 }
 
-function readyItem(text: string, metadata: ItemMetadata): ReadItem {
+function buildItem(text: string, metadata: ItemMetadata): ReadItem {
   const described = JSON.stringify(metadata);
   if (described.length * 3 > MOST_METADATA_BYTES && Buffer.byteLength(described) > MOST_METADATA_BYTES) {
     return { skip: 'too-large' };
@@ -93,8 +93,8 @@ function readyItem(text: string, metadata: ItemMetadata): ReadItem {
   return { text, metadata, hash: hasher.h64ToString(`${described}\n${text}`) };
 }
 
-/** Asks which of the items with nothing to read are gone. */
-async function decideNothing(
+/** Finds which of the items without any field are gone. */
+async function resolveNothing(
   redis: RedisPort,
   project: string,
   refs: readonly ItemRef[],
@@ -112,7 +112,7 @@ async function decideNothing(
   });
 }
 
-/** An item's fields as Redis has them; null for what is not there. */
+/** An item's fields as stored in Redis; null for a missing field. */
 interface TextFields {
   readonly title: string | null;
   readonly body: string | null;
@@ -120,18 +120,18 @@ interface TextFields {
 }
 
 /**
- * What Python's `str.strip()` takes off (`str.isspace`, Python documentation). Not what `trim` does: that one leaves the
- * separators U+001C to U+001F and U+0085, and takes off U+FEFF.
+ * What Python's `str.strip()` removes (`str.isspace`, Python documentation). `trim` differs: it keeps the separators U+001C
+ * to U+001F and U+0085, and removes U+FEFF.
  */
 const SPACE = '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]';
 const IS_SPACE = new RegExp(SPACE, 'u');
-/** Half of a code point over U+FFFF; without one, UTF-16 units are code points. */
+/** Half of a code point above U+FFFF; a text without any has one UTF-16 unit per code point. */
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * The text that Soulcaster embeds for an item: title and body with a blank line between, or the one that is there.
- * `raw_text` stands in for a body that is empty or absent, as Python's `or` has it: a body of blanks is a body.
- * `cutCodePoints` limits the body; 0 leaves it whole. Empty when there is nothing to embed.
+ * The text that Soulcaster embeds for an item: title and body with a blank line between, or the one that exists.
+ * `raw_text` replaces an empty or missing body, like Python's `or`: a body of blanks is not empty. `cutCodePoints` limits
+ * the body; 0 leaves it whole. Empty if there is nothing to embed.
  */
 export function itemText({ title, body, rawText }: TextFields, cutCodePoints: number): string {
   const head = strip(title ?? '');
@@ -149,7 +149,7 @@ export function strip(text: string): string {
   return text.slice(from, to);
 }
 
-/** Python counts code points, JavaScript's strings UTF-16 units. */
+/** Python counts code points; JavaScript strings count UTF-16 units. */
 export function firstCodePoints(text: string, count: number): string {
   if (text.length <= count) return text;
   const head = text.slice(0, count);

@@ -3,9 +3,9 @@ import type { Attempt, StepOutcome } from '../runs/model.js';
 import { keepLocks, takeLocks } from '../soulcaster/locks.js';
 import { cutBatches, OBJECTS_AT_ONCE, readBatch, storeBatches, withRange } from './batches.js';
 import {
-  enter,
+  enterPhase,
   inputOf,
-  later,
+  continueLater,
   newProject,
   stateOf,
   withProject,
@@ -15,16 +15,16 @@ import {
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { lockedProjects } from './embed-task.js';
 import { readClusters } from './find/clusters.js';
-import { loadFound, of, type FoundProject } from './find/found.js';
+import { loadFound, entryOf, type FoundProject } from './find/found.js';
 import { withListed } from './find/listed.js';
 import { itemsOnly, type Batch, type ItemRef } from './model.js';
-import { idsIn } from './namespace.js';
+import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { unlessRefused } from './refusal.js';
 
 /**
- * Looks at every project again when the plan has been embedded: items that came up meanwhile get batches of their own,
- * and batches whose items have changed clusters are written again to be reconciled.
+ * Checks every project again after the plan has been embedded: items created in the meantime get additional batches, and
+ * batches whose items have changed clusters are stored again to be reconciled.
  */
 export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, attempt: Attempt): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
@@ -34,39 +34,40 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, a
   let worked = false;
   for (const project of await projectsOf(ports, found, input)) {
     const known = state.projects.find((entry) => entry.project === project);
-    // What is left of an earlier run is of the projects of the plan.
+    // A retry is limited to the projects of its plan.
     if (known === undefined && input.retry !== null) continue;
     if (known?.lateDone === true || (known?.refused ?? null) !== null) continue;
-    if (worked && attempt.timeIsUp()) return later(state, state.projects.filter(({ lateDone }) => lateDone).length);
+    if (worked && attempt.timeIsUp())
+      return continueLater(state, state.projects.filter(({ lateDone }) => lateDone).length);
     throwIfAborted(attempt.signal);
     const entry = known ?? newProject(project);
     if (known === undefined) {
       state = withProject(state, entry);
-      // Noted before they are taken: whatever ends the run gives them back.
+      // Saved before the locks are taken, so that the end of the run releases them in any case.
       await attempt.save(state, { done: 0, total: null, unit: 'items', bytes: 0 });
       await takeLocks(ports.redis, lockedProjects(input, { ...state, projects: [entry] }), attempt.run.id);
     }
     const before = state;
-    const looked = await unlessRefused(ports.vectors, async () =>
+    const outcome = await unlessRefused(ports.vectors, async () =>
       findLate(ports, settings, attempt, before, {
         entry,
-        found: await withListed(ports.redis, project, of(found, project), itemsOnly(input.scope, project)),
-        mayBePresent: input.mode === 'missing',
+        found: await withListed(ports.redis, project, entryOf(found, project), itemsOnly(input.scope, project)),
+        skipPresent: input.mode === 'missing',
       }),
     );
-    state = 'refused' in looked ? withProject(state, { ...entry, refused: looked.refused }) : looked.done;
+    state = 'refused' in outcome ? withProject(state, { ...entry, refused: outcome.refused }) : outcome.done;
     const done = state.projects.filter(({ lateDone }) => lateDone).length;
     await attempt.save(state, { done, total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
-  return enter('late', state, state.lateBatches, ports.clock.now());
+  return enterPhase('late', state, state.lateBatches, ports.clock.now());
 }
 
 interface LateContext {
   readonly entry: ProjectState;
   readonly found: FoundProject;
-  /** Whether items that have a vector are not to be embedded. */
-  readonly mayBePresent: boolean;
+  /** Whether items that already have a vector are skipped. */
+  readonly skipPresent: boolean;
 }
 
 async function findLate(
@@ -74,20 +75,20 @@ async function findLate(
   settings: ReindexSettings,
   attempt: Attempt,
   state: ReindexCheckpoint,
-  { entry, found, mayBePresent }: LateContext,
+  { entry, found, skipPresent }: LateContext,
 ): Promise<ReindexCheckpoint> {
   const { project } = entry;
   const { clusterOf } = await readClusters(ports.redis, project, found.clusters, found.items);
   const known = new Set<string>();
   const recast: (readonly [number, Batch])[] = [];
-  await eachPlanned(ports, attempt, state, entry, (number, batch) => {
+  await forEachPlannedBatch(ports, attempt, state, entry, (number, batch) => {
     for (const [id] of batch.items) known.add(id);
     const items = batch.items.map(([id]): [string, string] => [id, clusterOf.get(id) ?? '']);
     if (items.some(([, cluster], at) => cluster !== batch.items[at]?.[1])) recast.push([number, { project, items }]);
   });
-  if (mayBePresent) {
+  if (skipPresent) {
     const only = itemsOnly(inputOf(attempt.run).scope, project);
-    for (const id of await idsIn(ports.vectors, project, only)) known.add(id);
+    for (const id of await findIds(ports.vectors, project, only)) known.add(id);
   }
   const late = [...found.items].filter((id) => !known.has(id)).map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
   const first = state.lateBatches;
@@ -104,15 +105,15 @@ async function findLate(
   };
 }
 
-async function eachPlanned(
+async function forEachPlannedBatch(
   { store }: ReindexPorts,
   attempt: Attempt,
   state: ReindexCheckpoint,
   { first, batches }: ProjectState,
-  see: (number: number, batch: Batch) => void,
+  onBatch: (number: number, batch: Batch) => void,
 ): Promise<void> {
   const numbers = Array.from({ length: batches }, (_, at) => first + at);
-  await pMap(numbers, async (number) => see(number, await readBatch(store, attempt.run, state, 'embed', number)), {
+  await pMap(numbers, async (number) => onBatch(number, await readBatch(store, attempt.run, state, 'embed', number)), {
     concurrency: OBJECTS_AT_ONCE,
   });
 }

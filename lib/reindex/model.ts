@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
 /**
- * `in-place`: everything is written over, then vectors without an item are removed: search never goes empty. `flush`:
- * cleared first. `missing`: only items without a vector; nothing is removed.
+ * `in-place`: every vector is overwritten, then vectors without an item are removed, so that search keeps working. `flush`:
+ * the index is cleared first. `missing`: only items without a vector are embedded; nothing is removed.
  */
 export const REINDEX_MODES = ['in-place', 'flush', 'missing'] as const;
 export type ReindexMode = (typeof REINDEX_MODES)[number];
 
 const id = z.string().min(1).max(512);
 
-/** Everything, a project, several, or items of theirs: then no other vector is looked at. A restore alone asks for the last two. */
+/** Everything, one project, several, or some items, without touching other vectors. Only a restore uses the last two. */
 export const reindexScopeSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
   z.strictObject({ project: id }),
@@ -30,7 +30,7 @@ export function itemsOnly(scope: ReindexScope, project: string): ReadonlySet<str
   if (!('items' in scope)) return null;
   return new Set(scope.items.filter((item) => item.project === project).map((item) => item.id));
 }
-/** What the names of namespaces end in after the project's id. */
+/** The suffix of a namespace, after the project's id. */
 const SUFFIX = /^[\w.:@~+-]{1,64}$/;
 export const SUFFIX_WORDS = 'must be 1 to 64 letters, digits or any of . : @ ~ + _ -';
 
@@ -39,7 +39,7 @@ export const besideSchema = z.strictObject({
   index: z.enum(['same', 'next']),
   suffix: z.union([z.literal(''), z.string().regex(SUFFIX, { error: SUFFIX_WORDS })]),
 });
-/** Where vectors are built beside those that the application searches. */
+/** Where vectors are built without touching those that the application searches. */
 export type Beside = z.infer<typeof besideSchema>;
 
 const recipeSchema = z.object({
@@ -49,7 +49,7 @@ const recipeSchema = z.object({
   textRule: z.number(),
 });
 
-/** What a re-index run was asked to do; its `input`. */
+/** The `input` of a re-index run. */
 export const reindexInputSchema = z.object({
   scope: reindexScopeSchema,
   mode: z.enum(REINDEX_MODES),
@@ -57,21 +57,21 @@ export const reindexInputSchema = z.object({
   trigger: z.enum(['admin', 'cli', 'restore']),
   /** Null: the vectors that the application searches. */
   beside: besideSchema.nullable().default(null),
-  /** What the vectors are made with; null in runs of earlier versions: what is configured. */
+  /** Null in runs of earlier versions, which use the configured one. */
   recipe: recipeSchema.nullable().default(null),
-  /** Whether mode `flush` may clear although the limits do not let all be embedded within a day. */
+  /** Whether mode `flush` may clear even if the limits do not allow embedding everything within a day. */
   overDays: z.boolean().default(false),
-  /** The run whose rest this one does; what that one embedded is not embedded again. */
+  /** The run that this one finishes; items that it embedded are not embedded again. */
   retry: z.string().nullable().default(null),
-  /** Whether nothing is embedded: once what is beside is proven, what the application searched before is removed. */
+  /** Embeds nothing: checks the vectors built beside, then removes those that the application searched before. */
   dropOld: z.boolean().default(false),
 });
 export type ReindexInput = z.infer<typeof reindexInputSchema>;
 
 /**
- * Why an item has no new vector. `not-a-hash`, `not-utf8`, `no-text`, `empty` and `too-large` are the item's own fault,
- * and a vector of it is removed. The others are refusals of a service: the embedder refuses the text, fails over it while
- * it embeds others, or gives no usable vector; the index refuses to take it. They may pass, and leave the vector there was.
+ * Why an item has no new vector. `not-a-hash`, `not-utf8`, `no-text`, `empty` and `too-large` are faults of the item, and
+ * its vector is removed. The others are refusals of a service: the embedder refuses the text, fails on it while it embeds
+ * others, or returns no usable vector; or the index refuses the vector. They may be temporary, so the old vector is kept.
  */
 export const SKIP_REASONS = [
   'not-a-hash',
@@ -93,12 +93,12 @@ const REFUSALS: ReadonlySet<SkipReason> = new Set<SkipReason>([
   'index-refused',
 ]);
 
-/** Whether a service refused the item, which says nothing against the item itself. */
+/** Whether a service refused the item, so that the item itself may be fine. */
 export function isRefusal(reason: SkipReason): boolean {
   return REFUSALS.has(reason);
 }
 
-/** An item and the cluster that it is in; '' for none. A type, not an interface: it is stored as JSON. */
+/** An item and its cluster; '' for none. A type, not an interface: it is stored as JSON. */
 export type ItemRef = readonly [id: string, cluster: string];
 
 /** Items of one project that are embedded with one call. */
@@ -108,7 +108,7 @@ export const batchSchema = z.object({
 });
 export type Batch = z.infer<typeof batchSchema>;
 
-/** An item that stands in more than one cluster. A type, not an interface: it is stored as JSON. */
+/** An item in more than one cluster. */
 export const conflictSchema = z.object({
   project: z.string(),
   id: z.string(),
@@ -117,10 +117,10 @@ export const conflictSchema = z.object({
 });
 export type Conflict = z.infer<typeof conflictSchema>;
 
-/** An item that got no vector. A type, not an interface: it is stored as JSON. */
+/** An item without a new vector. A type, not an interface: it is stored as JSON. */
 export type Skipped = { readonly project: string; readonly id: string; readonly reason: SkipReason };
 
-/** What was asked of the embedder; a type, not an interface: it is stored as JSON. */
+/** Use of the embedder. A type, not an interface: it is stored as JSON. */
 export type Spent = { readonly calls: number; readonly texts: number; readonly characters: number };
 export const NOTHING_SPENT: Spent = { calls: 0, texts: 0, characters: 0 };
 
@@ -128,5 +128,5 @@ export function addSpent(a: Spent, b: Spent): Spent {
   return { calls: a.calls + b.calls, texts: a.texts + b.texts, characters: a.characters + b.characters };
 }
 
-/** How many of anything a report names; the counts are of all of them. */
+/** How many entries a list in a report has at most; counts include all. */
 export const MOST_NAMED = 100;

@@ -2,16 +2,16 @@ import type { VectorIndex } from '../ports/vector-index.js';
 import { canBeProject } from './keys.js';
 import { projectsIn, type ReindexScope } from './model.js';
 
-/** Vectors that are listed, or removed, with one request. */
+/** Vectors listed or removed per request. */
 const PAGE = 1000;
 
-/** Ids of a namespace, or those of some that are in it. */
-export async function idsIn(
+/** The ids of a namespace, or those ids of `only` that it contains. */
+export async function findIds(
   index: VectorIndex,
   namespace: string,
   only: ReadonlySet<string> | null,
 ): Promise<Set<string>> {
-  if (only === null) return idsOf(index, namespace);
+  if (only === null) return listIds(index, namespace);
   const ids = new Set<string>();
   for (const page of pages([...only])) {
     for (const found of await index.fetch(namespace, page)) if (found !== null) ids.add(found.id);
@@ -20,10 +20,10 @@ export async function idsIn(
 }
 
 /**
- * Ids of a namespace. A walk goes by offset (upstash.com/docs/vector/api/endpoints/range): whoever removes vectors in
- * the middle of it makes it miss others, so that it reaches its end first.
+ * All ids of a namespace. A walk goes by offset (upstash.com/docs/vector/api/endpoints/range), so that removing vectors
+ * during the walk would make it miss others: callers remove only after it has finished.
  */
-export async function idsOf(index: VectorIndex, namespace: string): Promise<Set<string>> {
+export async function listIds(index: VectorIndex, namespace: string): Promise<Set<string>> {
   const ids = new Set<string>();
   let cursor: string | null = null;
   do {
@@ -43,9 +43,8 @@ export function* pages<T>(items: readonly T[], size = PAGE): Generator<T[]> {
 }
 
 /**
- * The namespaces that are to be dealt with although the database may know nothing of them: that of the project, or all
- * with anything in them that could be a project's, whose items may all be gone. `beside`: what names of namespaces end
- * in that are built beside these.
+ * The namespaces to process even if the database has no items for them: those of the scope's projects, or all non-empty
+ * ones that could be a project's. `beside`: suffixes of namespaces that are built beside these.
  */
 export async function namespacesOf(
   index: VectorIndex,

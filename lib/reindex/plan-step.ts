@@ -5,16 +5,16 @@ import {
   isSameRecipe,
   loadIndexModels,
   modelOf,
-  noteBeside,
+  saveBeside,
   suffixesBeside,
   type IndexModels,
 } from '../soulcaster/index-models.js';
 import { takeLocks } from '../soulcaster/locks.js';
 import { cutBatches, storeBatches, withRange } from './batches.js';
 import {
-  enter,
+  enterPhase,
   inputOf,
-  later,
+  continueLater,
   newProject,
   stateOf,
   withFindings,
@@ -23,21 +23,21 @@ import {
   type ProjectState,
   type ReindexCheckpoint,
 } from './checkpoint.js';
-import { batchSize, textTokens, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
-import { endDryRun, weighProject } from './dry-run.js';
-import { embeddedBy, projectsLeft, type Earlier } from './earlier.js';
+import { batchSize, estimateTextTokens, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { endDryRun, measureProject } from './dry-run.js';
+import { loadEarlierPrints, findUnfinishedProjects, type EarlierPrints } from './earlier.js';
 import { lockedProjects, savePartial } from './embed-task.js';
-import { hasMetadata } from './embed/prints.js';
+import { hasMetadata } from './embed/fingerprints.js';
 import { readClusters } from './find/clusters.js';
-import { loadFound, of, type Found, type FoundProject } from './find/found.js';
-import { demandInOneDay, forecast } from './forecast.js';
+import { loadFound, entryOf, type Found, type FoundProject } from './find/found.js';
+import { assertWithinOneDay, forecast } from './forecast.js';
 import { readItems } from './items.js';
 import { itemsOnly, type ItemRef, type ReindexInput } from './model.js';
-import { refuseMixture, refuseUntold, sampleModel } from './index-model.js';
-import { idsIn, namespacesOf } from './namespace.js';
+import { otherModelError, unknownModelError, sampleModel } from './index-model.js';
+import { findIds, namespacesOf } from './namespace.js';
 import { unlessRefused } from './refusal.js';
 
-/** Cuts the items of each project into batches, one project after the other; a dry run only counts and ends here. */
+/** Cuts the items of each project into batches, one project after the other; a dry run only counts them and ends here. */
 export async function planStep(ports: ReindexPorts, settings: ReindexSettings, attempt: Attempt): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   let state = stateOf(attempt.run);
@@ -45,33 +45,33 @@ export async function planStep(ports: ReindexPorts, settings: ReindexSettings, a
   const found = await loadFound(ports.store, state.chunks);
   const planned = new Set(state.projects.map(({ project }) => project));
   const projects = await projectsOf(ports, found, input);
-  refuseTaken(projects, input, ports.vectors.place.suffix);
+  assertSuffixFree(projects, input, ports.vectors.place.suffix);
   let worked = false;
   for (const project of projects) {
     if (planned.has(project) || !planning.isDue(project)) continue;
-    if (worked && attempt.timeIsUp()) return later(state, itemsIn(state));
+    if (worked && attempt.timeIsUp()) return continueLater(state, countItems(state));
     throwIfAborted(attempt.signal);
-    const ofProject = of(found, project);
+    const ofProject = entryOf(found, project);
     const outcome = await unlessRefused(ports.vectors, () => planProject(planning, project, ofProject));
     if ('refused' in outcome) {
       state = withProject(state, newProject(project, { items: ofProject.items.size, refused: outcome.refused }));
     } else {
       state = input.dryRun
-        ? await weighProject(ports, settings, state, outcome.done, attempt.signal)
+        ? await measureProject(ports, settings, state, outcome.done, attempt.signal)
         : await writePlan(planning, state, outcome.done);
     }
-    await attempt.save(state, { done: itemsIn(state), total: null, unit: 'items', bytes: 0 });
+    await attempt.save(state, { done: countItems(state), total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
   if (input.dryRun) return endDryRun(ports, settings, input, state);
-  // What is built beside is not searched yet: to clear it takes nothing away.
-  if (input.mode === 'flush' && input.beside === null) demandInOneDay(input, forecastOf(ports, settings, state));
+  // Vectors that are built beside the index are not searched yet: clearing them takes nothing away.
+  if (input.mode === 'flush' && input.beside === null) assertWithinOneDay(input, forecastOf(ports, settings, state));
   if (input.beside !== null) {
     const startedAt = new Date(state.startedAt).toISOString();
-    await noteBeside(ports.store, { ...ports.vectors.place, ...ports.recipe, startedAt, run: attempt.run.id });
+    await saveBeside(ports.store, { ...ports.vectors.place, ...ports.recipe, startedAt, run: attempt.run.id });
   }
   const locksTaken = await takeLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
-  return enter('flush', { ...state, locksTaken }, 0, ports.clock.now());
+  return enterPhase('flush', { ...state, locksTaken }, 0, ports.clock.now());
 }
 
 interface Planning {
@@ -80,8 +80,8 @@ interface Planning {
   readonly attempt: Attempt;
   readonly input: ReindexInput;
   readonly models: IndexModels;
-  /** What the run before embedded, if this one does its rest. */
-  readonly earlier: Earlier;
+  /** What the earlier run embedded, if this run is its retry. */
+  readonly earlier: EarlierPrints;
   readonly isDue: (project: string) => boolean;
 }
 
@@ -92,19 +92,19 @@ async function openPlanning(
   input: ReindexInput,
 ): Promise<Planning> {
   const { retry } = input;
-  const left = retry === null ? null : await projectsLeft(ports.store, retry);
+  const left = retry === null ? null : await findUnfinishedProjects(ports.store, retry);
   return {
     ports,
     settings,
     attempt,
     input,
     models: await loadIndexModels(ports.store),
-    earlier: retry === null ? new Map() : await embeddedBy(ports.store, retry),
+    earlier: retry === null ? new Map() : await loadEarlierPrints(ports.store, retry),
     isDue: (project) => left === null || left.has(project),
   };
 }
 
-/** Projects in order: those of the database and, since their items may all be gone, those of the index. */
+/** Projects in order: those of the database, and those of the index, whose items may all be deleted. */
 export async function projectsOf(
   { store, vectors }: Pick<ReindexPorts, 'store' | 'vectors'>,
   found: Found,
@@ -114,13 +114,13 @@ export async function projectsOf(
   return [...new Set([...found.keys(), ...(await namespacesOf(vectors, scope, beside))])].sort();
 }
 
-/** A project whose id ends in the suffix has the namespace that would be another one's. */
-function refuseTaken(projects: readonly string[], { beside }: ReindexInput, suffix: string): void {
+/** Throws if the namespace of a project would be that of another project with the suffix. */
+function assertSuffixFree(projects: readonly string[], { beside }: ReindexInput, suffix: string): void {
   const known = new Set(projects);
   const taken = projects.filter((project) => project.endsWith(suffix) && known.has(project.slice(0, -suffix.length)));
   if (beside === null || suffix === '' || taken.length === 0) return;
-  throw new AppError('usage', `There is a project whose namespace is another one's with the suffix ${suffix}`, {
-    hint: 'Give another suffix, such as one with a colon in it, which no project id has. Nothing was changed.',
+  throw new AppError('usage', `With the suffix ${suffix}, the namespace of one project would be that of another`, {
+    hint: 'Choose another suffix, for example one with a colon, which no project id contains. Nothing was changed.',
   });
 }
 
@@ -132,11 +132,11 @@ async function planProject(
   const { input, ports } = planning;
   const { clusterOf, conflicts } = await readClusters(ports.redis, project, clusters, items);
   const only = itemsOnly(input.scope, project);
-  const present = await idsIn(ports.vectors, project, only);
+  const present = await findIds(ports.vectors, project, only);
   const before =
     only === null ? await modelBefore(planning, project, items, present) : await modelOfOthers(planning, project, only);
   const stale =
-    input.mode === 'missing' && input.beside !== null ? await staleOf(planning, project, items, clusterOf) : NONE;
+    input.mode === 'missing' && input.beside !== null ? await findStale(planning, project, items, clusterOf) : NONE;
   const isDue = (id: string): boolean => input.mode !== 'missing' || !present.has(id) || stale.has(id);
   const due = [...items].filter(isDue);
   const entry = newProject(project, {
@@ -158,14 +158,14 @@ async function planProject(
 }
 
 const NONE: ReadonlySet<string> = new Set();
-/** Items that are read with one request. */
+/** Items per request. */
 const PAGE = 100;
 
 /**
- * The items whose vector, built beside, has the title, the date or the cluster of another time: nobody else brings those
- * up to date before the application searches them. That a body alone was changed is not to be seen there.
+ * The items whose vector, built beside, has an outdated title, date or cluster: the application does not update vectors that
+ * it does not search yet. A change of the body alone cannot be detected.
  */
-async function staleOf(
+async function findStale(
   { attempt, ports, settings }: Planning,
   project: string,
   items: ReadonlySet<string>,
@@ -189,8 +189,8 @@ async function staleOf(
 }
 
 /**
- * Whether the vectors that are there are of the model that embeds now. Throws `vector-mismatch` in mode `missing` when
- * they are not: the new ones would stand beside them.
+ * Whether the existing vectors are of the current model. Throws `vector-mismatch` in mode `missing` if they are not: the new
+ * vectors would be mixed with them.
  */
 async function modelBefore(
   { input: { beside, mode }, attempt, models, ports, settings }: Planning,
@@ -207,14 +207,15 @@ async function modelBefore(
       : isSameRecipe(known, ports.recipe) && !known.mixed
         ? 'recorded'
         : 'other';
-  if (mode === 'missing' && before === 'other') throw refuseMixture(project, known, ports.recipe, beside);
-  if (mode === 'missing' && before === 'unknown' && both.length > 0) throw refuseUntold(project, ports.recipe, beside);
+  if (mode === 'missing' && before === 'other') throw otherModelError(project, known, ports.recipe, beside);
+  if (mode === 'missing' && before === 'unknown' && both.length > 0)
+    throw unknownModelError(project, ports.recipe, beside);
   return before;
 }
 
 /**
- * The same for some items, whose new vectors stand among all others of the project, of which the first are looked at. Throws
- * `vector-mismatch` when those are known, or seen, to be of another model.
+ * Like `modelBefore` for a scope of items, whose new vectors join the others of the project; the first of those are sampled.
+ * Throws `vector-mismatch` if they are of another model, by the record or by the sample.
  */
 async function modelOfOthers(
   { input: { beside }, attempt, models, ports, settings }: Planning,
@@ -227,14 +228,14 @@ async function modelOfOthers(
   const { vectors } = known === null ? await ports.vectors.range(project, null, PAGE) : { vectors: [] };
   const others = vectors.map(({ id }) => id).filter((id) => !only.has(id));
   const before = isOther ? 'other' : await sampleModel(ports, settings, project, others, attempt.signal);
-  if (before === 'other') throw refuseMixture(project, known, ports.recipe, beside);
+  if (before === 'other') throw otherModelError(project, known, ports.recipe, beside);
   return before;
 }
 
-/** By the limits; what texts are long is known when they have been read, so that as many tokens as can be are reckoned. */
+/** By the limits. Texts have not been read yet, so the maximum of tokens per text is assumed. */
 function forecastOf(ports: ReindexPorts, settings: ReindexSettings, { projects }: ReindexCheckpoint) {
   const texts = projects.reduce((sum, { planned }) => sum + planned, 0);
-  const need = { texts, tokens: texts * textTokens(ports.embedder, settings), updates: texts };
+  const need = { texts, tokens: texts * estimateTextTokens(ports.embedder, settings), updates: texts };
   return forecast(need, { ...ports.embedder.limits, updatesPerDay: settings.updatesPerDay });
 }
 
@@ -258,6 +259,6 @@ async function writePlan(
   return { ...next, batches: first + batches.length, ranges: withRange(state.ranges, first, attempt.fence) };
 }
 
-function itemsIn({ projects }: ReindexCheckpoint): number {
+function countItems({ projects }: ReindexCheckpoint): number {
   return projects.reduce((sum, { items }) => sum + items + 1, 0);
 }

@@ -2,10 +2,10 @@ import { AppError } from '../errors.js';
 import type { StepOutcome } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import {
-  enter,
+  enterPhase,
   inputOf,
-  later,
-  mostTelling,
+  continueLater,
+  refusedFirst,
   newProject,
   stateOf,
   withProject,
@@ -15,81 +15,84 @@ import {
 import { throwIfAborted } from './context.js';
 import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
-import { loadFound, of, type FoundProject } from './find/found.js';
+import { loadFound, entryOf, type FoundProject } from './find/found.js';
 import { withListed } from './find/listed.js';
-import { embedMissing, goneOf, removeStrays, type MendWork } from './mend.js';
+import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
 import { addSpent, isRefusal, itemsOnly, type Skipped, type SkipReason } from './model.js';
-import { idsIn } from './namespace.js';
+import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
-import { skippedBy } from './results.js';
+import { loadSkippedItems } from './results.js';
 import { searchSample } from './sample.js';
 
-/** How often what came up or went away meanwhile is put right before it counts against the proof. */
+/** How often items created or deleted in the meantime are repaired before they fail the proof. */
 const ROUNDS = 3;
-/** The number of pending writes may stay the same for this many looks before it is no longer waited for. */
+/** After this many polls without a fall in the number of pending writes, the wait ends. */
 const PENDING_POLLS = 60;
 const PENDING_MS = 1_000;
 
 /** Compares each namespace with the items of the walk and of the project's lists, removes vectors without an item, and searches it with its own vectors. */
-export async function proveStep(work: MendWork): Promise<StepOutcome> {
+export async function proveStep(work: RepairContext): Promise<StepOutcome> {
   const { ports, attempt } = work;
   const input = inputOf(attempt.run);
   let state = stateOf(attempt.run);
-  if (provenIn(state) === 0) state = { ...state, odd: [] };
+  if (countProven(state) === 0) state = { ...state, odd: [] };
   await keepLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
   const found = await loadFound(ports.store, state.chunks);
-  const skipped = await skippedBy(attempt);
+  const skipped = await loadSkippedItems(attempt);
   let worked = false;
   for (const project of await projectsOf(ports, found, input)) {
     const known = state.projects.find((one) => one.project === project);
     if (known === undefined && input.retry !== null) continue;
     const entry = known ?? newProject(project);
     if (entry.proof !== null || entry.refused !== null) continue;
-    if (worked && attempt.timeIsUp()) return later(state, provenIn(state));
+    if (worked && attempt.timeIsUp()) return continueLater(state, countProven(state));
     throwIfAborted(attempt.signal);
     const waited = await waitForIndex(work, project, () => attempt.timeIsUp());
-    state = { ...state, seen: state.seen + waited.looks };
-    // Each look is progress: the index works, and the next attempt waits on.
-    if (waited.isFalling) return later({ ...state, pendingSince: null }, provenIn(state) + state.seen);
-    if (waited.pending > 0) await sleepOverPending(work, state, waited);
+    state = { ...state, seen: state.seen + waited.polls };
+    // Each poll counts as progress: the index works, and the next attempt continues the wait.
+    if (waited.isFalling) return continueLater({ ...state, pendingSince: null }, countProven(state) + state.seen);
+    if (waited.pending > 0) await pauseWhilePending(work, state, waited);
     state = { ...state, pendingSince: null };
     const before = state;
     const proving = await unlessRefused(ports.vectors, async () => {
-      const now = await withListed(ports.redis, project, of(found, project), itemsOnly(input.scope, project));
+      const now = await withListed(ports.redis, project, entryOf(found, project), itemsOnly(input.scope, project));
       return proveProject(work, before, entry, now, new Map(skipped.get(project)));
     });
     state = 'done' in proving ? proving.done : withProject(state, { ...entry, refused: proving.refused });
-    await attempt.save(state, { done: provenIn(state), total: null, unit: 'items', bytes: 0 });
+    await attempt.save(state, { done: countProven(state), total: null, unit: 'items', bytes: 0 });
     worked = true;
   }
-  return enter(input.beside === null ? 'report' : 'compare', state, 0, ports.clock.now());
+  return enterPhase(input.beside === null ? 'report' : 'compare', state, 0, ports.clock.now());
 }
 
-/** An index that shows nothing more for so long is given up. */
+/** After this long without a fall in the number of pending writes, the wait ends for good. */
 const MOST_PENDING_MS = 24 * 3_600_000;
 const SLEEP_MS = 10 * 60_000;
 
 /**
- * Has the run wait, as for a daily limit, when the index shows nothing more of what was written: the queue wakes it, or
- * the guard does. Within one process nobody would, and an index that stays so for a day is what it is: then it is proven
- * as far as can be.
+ * Makes the run wait, as for a daily limit, when the number of pending writes does not fall: the queue or the guard wakes
+ * it. Not within one process, where nothing would wake it, and not after a day: then the proof covers what it can.
  */
-async function sleepOverPending({ attempt, ports, settings }: MendWork, state: ReindexCheckpoint, { pending }: Waited) {
+async function pauseWhilePending(
+  { attempt, ports, settings }: RepairContext,
+  state: ReindexCheckpoint,
+  { pending }: Waited,
+) {
   const now = ports.clock.now();
   const since = state.pendingSince ?? now;
   if (settings.patience || now - since >= MOST_PENDING_MS) return;
   await attempt.save(
     { ...state, pendingSince: since },
-    { done: provenIn(state), total: null, unit: 'items', bytes: 0 },
+    { done: countProven(state), total: null, unit: 'items', bytes: 0 },
   );
   throw new AppError('vector-pending', `The index has ${pending} writes pending, and the number does not fall`, {
-    hint: 'Nothing to do: all is stored, and the proof is made when the index shows it. See its state in the Upstash console.',
+    hint: 'Nothing to do: everything is stored, and the proof runs once it is indexed. The Upstash console shows the state of the index.',
     retryAfterMs: SLEEP_MS,
   });
 }
 
 interface NamespaceState {
-  /** Ids of the namespace whose key is not there. */
+  /** Ids of the namespace whose key does not exist. */
   readonly gone: ReadonlySet<string>;
   readonly items: Set<string>;
   readonly ids: ReadonlySet<string>;
@@ -98,7 +101,7 @@ interface NamespaceState {
 }
 
 async function proveProject(
-  work: MendWork,
+  work: RepairContext,
   before: ReindexCheckpoint,
   first: ProjectState,
   found: FoundProject,
@@ -110,36 +113,36 @@ async function proveProject(
   const odd: Skipped[] = [...found.odd]
     .filter(([id]) => !skipped.has(id))
     .map(([id, reason]) => ({ project, id, reason }));
-  let [entry, spent, standing] = [first, before.spent, await compareWithItems(work, project, found.items, skipped)];
-  for (let round = 0; round < ROUNDS && standing.missing.length + standing.strays.length > 0; round++) {
-    const mended = await embedMissing(work, project, standing.missing, found);
-    const { strays, born } = await removeStrays(ports, project, standing.strays, standing.gone, mayRemove);
-    for (const id of mended.gone) found.items.delete(id);
-    for (const id of born) found.items.add(id);
-    for (const [id, reason] of mended.skipped) {
+  let [entry, spent, comparison] = [first, before.spent, await compareWithItems(work, project, found.items, skipped)];
+  for (let round = 0; round < ROUNDS && comparison.missing.length + comparison.strays.length > 0; round++) {
+    const repaired = await embedMissing(work, project, comparison.missing, found);
+    const { strays, created } = await removeStrays(ports, project, comparison.strays, comparison.gone, mayRemove);
+    for (const id of repaired.gone) found.items.delete(id);
+    for (const id of created) found.items.add(id);
+    for (const [id, reason] of repaired.skipped) {
       skipped.set(id, reason);
       odd.push({ project, id, reason });
     }
-    spent = addSpent(spent, mended.spent);
+    spent = addSpent(spent, repaired.spent);
     const swept = entry.swept + (mayRemove ? strays.length : 0);
-    entry = { ...entry, topUp: entry.topUp + mended.embedded.length, swept };
-    standing = await compareWithItems(work, project, found.items, skipped);
+    entry = { ...entry, topUp: entry.topUp + repaired.embedded.length, swept };
+    comparison = await compareWithItems(work, project, found.items, skipped);
   }
-  const proof = await proofOf(work, project, standing, skipped);
-  const next = withProject(before, { ...entry, items: standing.items.size, odd: odd.length, proof });
-  return { ...next, spent, odd: mostTelling([...next.odd, ...odd]) };
+  const proof = await proofOf(work, project, comparison, skipped);
+  const next = withProject(before, { ...entry, items: comparison.items.size, odd: odd.length, proof });
+  return { ...next, spent, odd: refusedFirst([...next.odd, ...odd]) };
 }
 
-/** How the namespace stands to the items, of which those that are gone are taken out. */
+/** Compares the namespace with the items, and removes deleted items from `items`. */
 export async function compareWithItems(
-  { attempt, ports }: Pick<MendWork, 'attempt' | 'ports'>,
+  { attempt, ports }: Pick<RepairContext, 'attempt' | 'ports'>,
   project: string,
   items: Set<string>,
   skipped: ReadonlyMap<string, SkipReason>,
 ): Promise<NamespaceState> {
-  const ids = await idsIn(ports.vectors, project, itemsOnly(inputOf(attempt.run).scope, project));
-  // Deleted since the walk: it costs one command to see that, as a rule.
-  const gone = new Set(await goneOf(ports.redis, project, [...ids]));
+  const ids = await findIds(ports.vectors, project, itemsOnly(inputOf(attempt.run).scope, project));
+  // Items deleted since the walk; usually one command suffices to find them.
+  const gone = new Set(await findGone(ports.redis, project, [...ids]));
   for (const id of gone) items.delete(id);
   return {
     gone,
@@ -151,12 +154,12 @@ export async function compareWithItems(
 }
 
 async function proofOf(
-  { ports, attempt }: MendWork,
+  { ports, attempt }: RepairContext,
   project: string,
   { items, ids, missing, strays }: NamespaceState,
   skipped: ReadonlyMap<string, SkipReason>,
 ): Promise<NonNullable<ProjectState['proof']>> {
-  // What was put right just now is a handful of writes.
+  // The repairs above are only a few writes.
   const { pending } = await waitForIndex({ ports, attempt }, project, () => attempt.timeIsUp());
   const unable = [...skipped].filter(([id, reason]) => items.has(id) && !(isRefusal(reason) && ids.has(id)));
   return {
@@ -171,33 +174,33 @@ async function proofOf(
 }
 
 interface Waited {
-  /** Writes that queries do not see yet. */
+  /** Writes that queries cannot see yet. */
   readonly pending: number;
-  readonly looks: number;
-  /** Whether the waiting was broken off by `isOver` while the number was still falling. */
+  readonly polls: number;
+  /** Whether `isOver` ended the wait while the number was still falling. */
   readonly isFalling: boolean;
 }
 
-/** Waits until queries see every write, as long as the number of those that they do not see falls. */
+/** Waits until queries can see every write, as long as the number of pending writes falls. */
 async function waitForIndex(
-  { ports, attempt }: Pick<MendWork, 'ports' | 'attempt'>,
+  { ports, attempt }: Pick<RepairContext, 'ports' | 'attempt'>,
   project: string,
   isOver: () => boolean,
 ): Promise<Waited> {
   let lowest = Number.POSITIVE_INFINITY;
   let since = 0;
-  for (let looks = 1; ; looks++) {
+  for (let polls = 1; ; polls++) {
     const { namespaces } = await ports.vectors.info();
     const pending = namespaces[project]?.pending ?? 0;
     since = pending < lowest ? 0 : since + 1;
     lowest = Math.min(lowest, pending);
-    if (pending === 0 || since >= PENDING_POLLS) return { pending, looks, isFalling: false };
-    if (isOver()) return { pending, looks, isFalling: true };
+    if (pending === 0 || since >= PENDING_POLLS) return { pending, polls, isFalling: false };
+    if (isOver()) return { pending, polls, isFalling: true };
     await ports.clock.sleep(PENDING_MS, attempt.signal);
     throwIfAborted(attempt.signal);
   }
 }
 
-function provenIn({ projects }: ReindexCheckpoint): number {
+function countProven({ projects }: ReindexCheckpoint): number {
   return projects.filter(({ proof }) => proof !== null).length;
 }

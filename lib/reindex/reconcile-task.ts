@@ -2,12 +2,12 @@ import type { Json } from '../json.js';
 import { taskResult } from '../runs/markers.js';
 import type { StoredVector } from '../ports/vector-index.js';
 import type { RunRecord, Turn } from '../runs/model.js';
-import { originOf, readReconciled } from './batches.js';
+import { originOf, loadReconcileBatch } from './batches.js';
 import { stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { placeItems } from './embed/place.js';
-import { hashOf, isAsWritten, type Print } from './embed/prints.js';
-import { holdLocks, type EmbedResult } from './embed-task.js';
+import { embedItems } from './embed/embed-items.js';
+import { hashOf, isAsWritten, type Fingerprint } from './embed/fingerprints.js';
+import { renewLocksPeriodically, type EmbedResult } from './embed-task.js';
 import { readItems, type ReadItem } from './items.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
 import { unlessRefused } from './refusal.js';
@@ -15,31 +15,31 @@ import { unlessRefused } from './refusal.js';
 /** A type, not an interface: it is stored as JSON. */
 export type ReconcileResult = {
   readonly project: string;
-  /** Items whose vector is as it should be. */
+  /** Items whose vector is correct. */
   readonly embedded: number;
-  /** Items embedded a second time, since they or their vectors were not as they were written. */
+  /** Items embedded again because they or their vectors had changed. */
   readonly again: number;
   readonly gone: number;
   readonly skipped: readonly (readonly [id: string, reason: SkipReason])[];
-  /** Ids whose vector is not as it was written, over and over. */
+  /** Ids whose vector still differs from what was written after all tries. */
   readonly wrong: readonly string[];
   readonly spent: Spent;
 };
 
-/** How often a vector that is not as it was written is written again. */
+/** How often a vector that differs from what was written is written again. */
 const TRIES = 3;
 const READ_AGAIN_MS = 500;
 
 interface StoredItem {
   readonly ref: ItemRef;
-  readonly print: Print;
+  readonly print: Fingerprint;
   readonly item: ReadItem;
   readonly stored: StoredVector | null;
 }
 
 /**
- * Looks at the items of one batch and at their vectors, when everything has been embedded: what was edited since is
- * embedded again, what was deleted has its vector removed, and a vector that is not as it was written is made again.
+ * Checks the items of one batch and their vectors after everything has been embedded: edited items are embedded again, the
+ * vectors of deleted items are removed, and a vector that differs from what was written is made again.
  */
 export async function reconcileTask(
   ports: ReindexPorts,
@@ -52,26 +52,26 @@ export async function reconcileTask(
   const state = stateOf(run);
   const { kind, number } = originOf(state, task);
   const [{ project, items: refs }, result] = await Promise.all([
-    readReconciled(ports.store, run, state, task),
+    loadReconcileBatch(ports.store, run, state, task),
     taskResult(ports.store, run.id, kind, number),
-    holdLocks(ports, state, run, task),
+    renewLocksPeriodically(ports, state, run, task),
   ]);
   const reconciled = await unlessRefused(ports.vectors, () =>
     reconcileItems({ ports, settings, project, signal, turn }, refs, (result as unknown as EmbedResult).prints),
   );
-  return 'done' in reconciled ? reconciled.done : refusedAll(project, refs);
+  return 'done' in reconciled ? reconciled.done : allRefusedResult(project, refs);
 }
 
-/** What the index refuses to show is named, as what it refuses to take is. */
-function refusedAll(project: string, refs: readonly ItemRef[]): ReconcileResult {
+/** Items whose vectors the index refuses to return are reported like those whose vectors it refuses to store. */
+function allRefusedResult(project: string, refs: readonly ItemRef[]): ReconcileResult {
   const skipped = refs.map(([id]) => [id, 'index-refused'] as const);
   return { project, embedded: 0, again: 0, gone: 0, skipped, wrong: [], spent: NOTHING_SPENT };
 }
 
 async function reconcileItems(
-  work: Parameters<typeof placeItems>[0] & { readonly ports: ReindexPorts },
+  work: Parameters<typeof embedItems>[0] & { readonly ports: ReindexPorts },
   refs: readonly ItemRef[],
-  first: readonly Print[],
+  first: readonly Fingerprint[],
 ): Promise<ReconcileResult> {
   const { ports, settings, project, signal } = work;
   const all = new Map<string, StoredItem>();
@@ -81,15 +81,15 @@ async function reconcileItems(
   for (let tries = 0; ; tries++) {
     const stored = await loadStoredItems(ports, settings, project, due, prints);
     for (const one of stored) all.set(one.ref[0], one);
-    await removeDead(ports, project, stored);
+    await removeInvalid(ports, project, stored);
     const wrong = stored.filter((one) => isWrong(one, settings.dimensions));
     if (wrong.length === 0 || tries >= TRIES) {
-      return { ...tally(project, [...all.values()], wrong), again: again.size, spent };
+      return { ...countResults(project, [...all.values()], wrong), again: again.size, spent };
     }
     if (tries > 0) await ports.clock.sleep(READ_AGAIN_MS, signal);
-    // Only what was wrong is looked at again.
+    // Only wrong vectors are checked again.
     due = wrong.map(({ ref }) => ref);
-    const placed = await placeItems(work, due);
+    const placed = await embedItems(work, due);
     for (const [id] of due) again.add(id);
     prints = placed.prints;
     spent = addSpent(spent, placed.embedding.spent());
@@ -101,7 +101,7 @@ async function loadStoredItems(
   { cutCodePoints }: ReindexSettings,
   project: string,
   refs: readonly ItemRef[],
-  prints: readonly Print[],
+  prints: readonly Fingerprint[],
 ): Promise<StoredItem[]> {
   const ids = refs.map(([id]) => id);
   const [items, stored] = await Promise.all([
@@ -116,24 +116,24 @@ async function loadStoredItems(
   }));
 }
 
-/** Removes the vectors of items that are gone, or cannot have one. */
-async function removeDead({ vectors }: ReindexPorts, project: string, stored: readonly StoredItem[]): Promise<void> {
-  const dead = stored.filter(({ item, stored }) => stored !== null && (item === 'gone' || 'skip' in item));
-  if (dead.length === 0) return;
+/** Removes the vectors of items that are deleted or cannot have one. */
+async function removeInvalid({ vectors }: ReindexPorts, project: string, stored: readonly StoredItem[]): Promise<void> {
+  const invalid = stored.filter(({ item, stored }) => stored !== null && (item === 'gone' || 'skip' in item));
+  if (invalid.length === 0) return;
   await vectors.remove(
     project,
-    dead.map(({ ref: [id] }) => id),
+    invalid.map(({ ref: [id] }) => id),
   );
 }
 
-/** Whether an item is to be embedded again. What the embedder would not take before is not asked for again. */
+/** Whether an item must be embedded again. A text that the embedder refused before is not sent again. */
 function isWrong({ item, print, stored }: StoredItem, dimensions: number): boolean {
   if (item === 'gone' || 'skip' in item) return false;
   if (hashOf(print) !== item.hash) return true;
   return typeof print === 'string' && !isAsWritten(stored, print, item.metadata, dimensions);
 }
 
-function tally(project: string, stored: readonly StoredItem[], wrong: readonly StoredItem[]) {
+function countResults(project: string, stored: readonly StoredItem[], wrong: readonly StoredItem[]) {
   const skipped = stored.flatMap(({ ref: [id], item, print }): [string, SkipReason][] => {
     if (item !== 'gone' && 'skip' in item) return [[id, item.skip]];
     return item !== 'gone' && print !== null && typeof print !== 'string' ? [[id, print[1]]] : [];

@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { VectorIndex } from '../ports/vector-index.js';
 
-/** Refusals of the index that another try, or waiting, does not change: a namespace, an id or a vector is not taken. */
+/** Permanent refusals of the index: it does not accept a namespace, an id or a vector. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['vector-refused', 'invalid']);
 
 export function isIndexRefusal(error: unknown): error is AppError {
@@ -12,13 +12,13 @@ function hasCode(error: unknown, code: ErrorCode): error is AppError {
   return error instanceof AppError && error.code === code;
 }
 
-/** No item has it. */
-const NOBODY = 'soulcaster-backup:nobody';
+/** No item has this id. */
+const PROBE_ID = 'soulcaster-backup:nobody';
 
 /**
- * Does the work of one namespace; when the index refuses the namespace, returns the reason instead, so that the others
- * are not held up by it. Such a refusal is also a token that is not accepted there alone, and a failure that stays
- * there while the rest of the index works. The work must be fit to be done twice.
+ * Does the work of one namespace; if the index refuses the namespace, returns the reason instead, so that the others are not
+ * affected. A token that is refused only there, and a failure that persists only there, count as refusals too. The work must
+ * be idempotent.
  */
 export async function unlessRefused<T>(
   vectors: Pick<VectorIndex, 'remove'>,
@@ -29,24 +29,24 @@ export async function unlessRefused<T>(
     try {
       return { done: await work() };
     } catch (error) {
-      if (isIndexRefusal(error)) return refusedBy(error);
+      if (isIndexRefusal(error)) return refusedResult(error);
       const isUnavailable = hasCode(error, 'vector-unavailable');
       if (!isUnavailable && !hasCode(error, 'vector-denied')) throw error;
-      if (!(await mayWriteElsewhere(vectors))) throw error;
-      // The index may have come back between the failure and the trial elsewhere: the namespace has a second chance.
-      if (!isUnavailable || hasFailed) return refusedBy(error);
+      if (!(await canWriteDefaultNamespace(vectors))) throw error;
+      // The index may have recovered between the failure and the probe: the namespace is tried a second time.
+      if (!isUnavailable || hasFailed) return refusedResult(error);
       hasFailed = true;
     }
   }
 }
 
-function refusedBy({ message, hint }: AppError): { refused: string } {
+function refusedResult({ message, hint }: AppError): { refused: string } {
   return { refused: `${message}. ${hint}` };
 }
 
-/** Whether the index takes writes in the default namespace. */
-function mayWriteElsewhere(vectors: Pick<VectorIndex, 'remove'>): Promise<boolean> {
-  return vectors.remove('', [NOBODY]).then(
+/** Whether the index accepts writes in the default namespace. */
+function canWriteDefaultNamespace(vectors: Pick<VectorIndex, 'remove'>): Promise<boolean> {
+  return vectors.remove('', [PROBE_ID]).then(
     () => true,
     () => false,
   );

@@ -4,11 +4,11 @@ import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts } from './context.js';
 import { retryCommand } from './commands.js';
-import { forgetNamespaces, labelOf, noteModels, type NamespaceModel } from '../soulcaster/index-models.js';
+import { labelOf, removeNamespaces, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
 import { addSpent, isRefusal, MOST_NAMED, type ReindexInput, type ReindexMode, type Skipped } from './model.js';
-import { estimate } from './forecast.js';
-import { embeddingSpent, reconciled } from './results.js';
+import { estimateCost } from './forecast.js';
+import { embeddingSpent, reconcileResults } from './results.js';
 
 interface Totals {
   embedded: number;
@@ -17,13 +17,13 @@ interface Totals {
   wrong: number;
 }
 
-/** Ends a re-index: lets go of the locks and says how it went. */
+/** Ends a re-index: releases the locks and reports the result. */
 export async function reportStep(ports: ReindexPorts, attempt: Attempt): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
   await releaseLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
-  const { byProject, spent } = await collect(attempt, state);
-  const projects = state.projects.map((entry) => viewOf(entry, byProject.get(entry.project) ?? noTotals()));
+  const { byProject, spent } = await collectTotals(attempt, state);
+  const projects = state.projects.map((entry) => projectResult(entry, byProject.get(entry.project) ?? noTotals()));
   const sum = (field: 'embedded' | 'again' | 'unchanged' | 'swept' | 'skipped' | 'wrong'): number =>
     projects.reduce((total, project) => total + project[field], 0);
   const skipped = [...[...byProject.values()].flatMap((totals) => totals.skipped), ...state.odd];
@@ -34,7 +34,7 @@ export async function reportStep(ports: ReindexPorts, attempt: Attempt): Promise
     unchanged: sum('unchanged'),
     swept: sum('swept'),
     again: sum('again'),
-    skipped: { count: sum('skipped'), byReason: reasons(skipped), named: skipped.slice(0, MOST_NAMED) },
+    skipped: { count: sum('skipped'), byReason: countReasons(skipped), named: skipped.slice(0, MOST_NAMED) },
     conflicts: {
       count: state.projects.reduce((total, { conflicts }) => total + conflicts, 0),
       named: state.conflicts,
@@ -43,21 +43,21 @@ export async function reportStep(ports: ReindexPorts, attempt: Attempt): Promise
     compared: comparedOf(state),
     calls: spent.calls,
     texts: spent.texts,
-    ...estimate(ports.embedder, spent.characters),
+    ...estimateCost(ports.embedder, spent.characters),
     proof: proofOf(state.projects, sum('wrong')),
     milliseconds: ports.clock.now() - state.startedAt,
     phases: phaseTimes(state, ports.clock.now()),
   };
   const error = failureOf(attempt.run.id, input.mode, result, state.projects);
-  await noteProven(ports, attempt, state, projects);
+  await saveProvenModels(ports, attempt, state, projects);
   const end = error === null ? 'succeeded' : error.code === 'incomplete' ? 'incomplete' : 'failed';
   return { to: 'end', state: end, result: result as unknown as Json, error };
 }
 
-async function collect(attempt: Attempt, state: ReindexCheckpoint) {
+async function collectTotals(attempt: Attempt, state: ReindexCheckpoint) {
   const byProject = new Map<string, Totals>();
   let spent = addSpent(state.spent, await embeddingSpent(attempt));
-  for await (const { project, embedded, again, skipped, wrong, spent: some } of reconciled(attempt)) {
+  for await (const { project, embedded, again, skipped, wrong, spent: some } of reconcileResults(attempt)) {
     const totals = byProject.get(project) ?? noTotals();
     totals.embedded += embedded;
     totals.again += again;
@@ -69,20 +69,20 @@ async function collect(attempt: Attempt, state: ReindexCheckpoint) {
   return { byProject, spent };
 }
 
-/** Null where nothing was built beside other vectors. */
+/** Null if nothing was built beside other vectors. */
 function comparedOf({ compared }: ReindexCheckpoint) {
-  const asked = compared.filter(({ queries }) => queries > 0);
-  if (asked.length === 0) return null;
-  const queries = asked.reduce((sum, one) => sum + one.queries, 0);
-  const shared = asked.reduce((sum, one) => sum + one.overlap * one.queries, 0);
-  return { queries, overlap: Number((shared / queries).toFixed(3)), projects: asked.slice(0, MOST_NAMED) };
+  const queried = compared.filter(({ queries }) => queries > 0);
+  if (queried.length === 0) return null;
+  const queries = queried.reduce((sum, one) => sum + one.queries, 0);
+  const shared = queried.reduce((sum, one) => sum + one.overlap * one.queries, 0);
+  return { queries, overlap: Number((shared / queries).toFixed(3)), projects: queried.slice(0, MOST_NAMED) };
 }
 
 function noTotals(): Totals {
   return { embedded: 0, again: 0, skipped: [], wrong: 0 };
 }
 
-function viewOf(entry: ProjectState, { embedded, again, skipped, wrong }: Totals) {
+function projectResult(entry: ProjectState, { embedded, again, skipped, wrong }: Totals) {
   const { project, items, unchanged, swept, odd, conflicts, topUp, proof, refused, before } = entry;
   const skips = skipped.length + odd;
   return {
@@ -101,8 +101,8 @@ function viewOf(entry: ProjectState, { embedded, again, skipped, wrong }: Totals
   };
 }
 
-/** Reasons of those that are named one by one in the tasks' results; what the proof found is in the projects' counts. */
-function reasons(skipped: readonly Skipped[]): Record<string, number> {
+/** Counts by reason. */
+function countReasons(skipped: readonly Skipped[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { reason } of skipped) counts[reason] = (counts[reason] ?? 0) + 1;
   return counts;
@@ -134,7 +134,7 @@ interface Result {
   readonly proof: Outcome;
 }
 
-/** What is wrong with the index; null when nothing is. The worst comes first. */
+/** The worst fault of the index; null if there is none. */
 function failureOf(
   run: string,
   mode: ReindexMode,
@@ -143,14 +143,14 @@ function failureOf(
 ): RunFailure | null {
   const retry = `\`${retryCommand(run)}\``;
   return (
-    disproof(mode, result, retry) ??
-    mixture(projects, retry) ??
-    notIndexed(result.proof, retry) ??
-    refusals(result, projects, retry)
+    proofFailure(mode, result, retry) ??
+    mixtureFailure(projects, retry) ??
+    notIndexedFailure(result.proof, retry) ??
+    refusalFailure(result, projects, retry)
   );
 }
 
-function disproof(
+function proofFailure(
   mode: ReindexMode,
   { embedded, unchanged, skipped, proof }: Result,
   retry: string,
@@ -161,92 +161,92 @@ function disproof(
     return {
       code: 'not-proven',
       message: `None of ${skipped.count} items could be embedded`,
-      hint: 'The result names them with the reason for each. Vectors of items that are still there were left as they were.',
+      hint: 'The result lists them with their reasons. Vectors of existing items were left unchanged.',
     };
   }
   if (missing + strays + wrong === 0) return null;
   return {
     code: 'not-proven',
-    message: `The proof failed: ${missing} items have no vector, ${strays} vectors no item, ${wrong} vectors are not as they were written`,
-    hint: `Was the application writing a great deal? Do the rest: ${retry}.`,
+    message: `The proof failed: ${missing} items have no vector, ${strays} vectors have no item, ${wrong} vectors differ from what was written`,
+    hint: `Many writes by the application during the re-index can cause this. To finish the rest: ${retry}.`,
   };
 }
 
-/** Vectors that could not be renewed are of the model that embedded before: beside the new ones they are wrong answers. */
-function mixture(projects: readonly ProjectState[], retry: string): RunFailure | null {
+/** Vectors that could not be renewed are of the earlier model: mixed with the new ones they give wrong search results. */
+function mixtureFailure(projects: readonly ProjectState[], retry: string): RunFailure | null {
   const mixed = projects.filter(({ before, proof }) => before === 'other' && (proof?.left ?? 0) > 0);
   if (mixed.length === 0) return null;
   const left = mixed.reduce((sum, { proof }) => sum + (proof?.left ?? 0), 0);
   return {
     code: 'not-proven',
-    message: `${left} vectors of another model are left in ${named(mixed)}: their items were refused`,
-    hint: `The result names the items. Change or delete their text and do the rest: ${retry}.`,
+    message: `${left} vectors of another model are left in ${projectNames(mixed)}: their items were refused`,
+    hint: `The result lists the items. Change or delete their text, then finish the rest: ${retry}.`,
   };
 }
 
 /**
- * Every vector is as it should be, and queries do not see all of them yet: nothing has to be embedded again. That the sample is
- * found says nothing of what is pending.
+ * Every vector is correct, but queries cannot see all of them yet, so nothing has to be embedded again. A sample that is
+ * found does not prove that nothing is pending.
  */
-function notIndexed({ sampled, sampleFound, pending }: Outcome, retry: string): RunFailure | null {
+function notIndexedFailure({ sampled, sampleFound, pending }: Outcome, retry: string): RunFailure | null {
   if (sampled === sampleFound && pending === 0) return null;
   const missed = `${sampled - sampleFound} of ${sampled} vectors do not find themselves`;
   if (pending > 0) {
     const what = sampled === sampleFound ? 'queries may not see all of them yet' : missed;
     return {
       code: 'incomplete',
-      message: `Every vector is stored as it should be, but ${what}: the index has ${pending} writes pending`,
-      hint: `Nothing has to be embedded again. When nothing is pending in the Upstash console, prove it: ${retry}.`,
+      message: `Every vector is stored correctly, but ${what}: the index has ${pending} writes pending`,
+      hint: `Nothing has to be embedded again. When the Upstash console shows no pending writes, repeat the proof: ${retry}.`,
     };
   }
   return {
     code: 'not-proven',
     message: `The proof failed: ${missed}, though no write is pending`,
-    hint: `See the state of the index in the Upstash console, then prove it again: ${retry}.`,
+    hint: `Check the state of the index in the Upstash console, then repeat the proof: ${retry}.`,
   };
 }
 
-/** What a service refused has no new vector; the rest has. */
-function refusals({ skipped }: Result, projects: readonly ProjectState[], retry: string): RunFailure | null {
-  const closed = projects.filter(({ refused }) => refused !== null);
+/** Items and namespaces that a service refused have no new vectors; everything else has. */
+function refusalFailure({ skipped }: Result, projects: readonly ProjectState[], retry: string): RunFailure | null {
+  const refusedProjects = projects.filter(({ refused }) => refused !== null);
   const items = Object.entries(skipped.byReason).reduce(
     (sum, [reason, count]) => sum + (isRefusal(reason as Skipped['reason']) ? count : 0),
     0,
   );
-  if (closed.length === 0 && items === 0) return null;
+  if (refusedProjects.length === 0 && items === 0) return null;
   const parts = [
-    ...(closed.length === 0 ? [] : [closedWords(closed)]),
+    ...(refusedProjects.length === 0 ? [] : [describeRefusedNamespaces(refusedProjects)]),
     ...(items === 0 ? [] : [`${items} items were refused by the embedder or the index`]),
   ];
   return {
     code: 'incomplete',
-    message: `All else is re-indexed, but ${parts.join('; ')}`,
-    hint: `The result names each with the reason. When that is mended, do the rest: ${retry}.`,
+    message: `Everything else is re-indexed, but ${parts.join('; ')}`,
+    hint: `The result lists each with its reason. Fix the cause, then finish the rest: ${retry}.`,
   };
 }
 
-/** Which namespaces the index refuses, and why the first one. */
-export function closedWords(closed: readonly ProjectState[]): string {
-  return `the index refuses the namespace of ${named(closed)} (${closed[0]?.refused ?? ''})`;
+/** The namespaces that the index refuses, with the reason for the first. */
+export function describeRefusedNamespaces(refusedProjects: readonly ProjectState[]): string {
+  return `the index refuses the namespace of ${projectNames(refusedProjects)} (${refusedProjects[0]?.refused ?? ''})`;
 }
 
 const NAMED_PROJECTS = 5;
 
-function named(projects: readonly ProjectState[]): string {
+function projectNames(projects: readonly ProjectState[]): string {
   const names = projects.slice(0, NAMED_PROJECTS).map(({ project }) => (project === '' ? '(none)' : project));
   const more = projects.length - names.length;
   return `${projects.length === 1 ? 'project' : 'projects'} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-/** Notes what the vectors of each namespace were made with, where all of them were made by this run and are proven. */
-async function noteProven(
+/** Records the recipe of each namespace whose vectors are all proven to be of that recipe. */
+async function saveProvenModels(
   ports: ReindexPorts,
   attempt: Attempt,
   { projects }: ReindexCheckpoint,
-  views: readonly ReturnType<typeof viewOf>[],
+  views: readonly ReturnType<typeof projectResult>[],
 ): Promise<void> {
   const { mode, scope } = inputOf(attempt.run);
-  // A few items say nothing of the rest of their namespace.
+  // A few items do not show the recipe of the rest of their namespace.
   if ('items' in scope) return;
   const facts = {
     ...ports.vectors.place,
@@ -255,18 +255,18 @@ async function noteProven(
     provenAt: new Date(ports.clock.now()).toISOString(),
     run: attempt.run.id,
   };
-  const news = projects.flatMap(({ project, proof, before }, at): NamespaceModel[] => {
+  const models = projects.flatMap(({ project, proof, before }, at): NamespaceModel[] => {
     if (proof === null || proof.vectors === 0 || proof.sampleFound < proof.sampled) return [];
     if (proof.missing + proof.strays + (views[at]?.wrong ?? 0) > 0) return [];
-    // What this run did not write is known by an earlier record, or there was nothing.
+    // Vectors that this run did not write are covered by an earlier record, or there were none.
     const isWhole = mode === 'missing' ? before === 'none' || before === 'recorded' : proof.left === 0;
     return isWhole || before === 'recorded' ? [{ ...facts, project: labelOf(project) }] : [];
   });
-  await noteModels(ports.store, news);
-  await forgetNamespaces(ports.store, ports.vectors.place, emptyNamespaces(inputOf(attempt.run), projects));
+  await saveModels(ports.store, models);
+  await removeNamespaces(ports.store, ports.vectors.place, emptyNamespaces(inputOf(attempt.run), projects));
 }
 
-/** By the label of its project, whether a namespace is known to hold no vector: proven so, or not there in a run of all. */
+/** Whether a namespace, by the label of its project, holds no vector: proven empty, or not found by a run over all projects. */
 function emptyNamespaces(
   { retry, scope }: Pick<ReindexInput, 'retry' | 'scope'>,
   projects: readonly ProjectState[],

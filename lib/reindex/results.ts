@@ -3,12 +3,12 @@ import type { EmbedResult } from './embed-task.js';
 import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
 import type { ReconcileResult } from './reconcile-task.js';
 
-/** By project and id, the items that the reconciling left without a new vector, and why. */
+/** By project and id, the items that reconciling left without a new vector, and why. */
 type SkippedItems = ReadonlyMap<string, ReadonlyMap<string, SkipReason>>;
 
-export async function skippedBy(attempt: Attempt): Promise<SkippedItems> {
+export async function loadSkippedItems(attempt: Attempt): Promise<SkippedItems> {
   const skipped = new Map<string, Map<string, SkipReason>>();
-  for await (const { project, skipped: some } of reconciled(attempt)) {
+  for await (const { project, skipped: some } of reconcileResults(attempt)) {
     const known = skipped.get(project) ?? new Map<string, SkipReason>();
     for (const [id, reason] of some) known.set(id, reason);
     skipped.set(project, known);
@@ -16,12 +16,12 @@ export async function skippedBy(attempt: Attempt): Promise<SkippedItems> {
   return skipped;
 }
 
-/** What reconciling found of every batch, by ascending number. */
-export async function* reconciled(attempt: Attempt): AsyncGenerator<ReconcileResult> {
+/** The results of reconciling each batch, by ascending number. */
+export async function* reconcileResults(attempt: Attempt): AsyncGenerator<ReconcileResult> {
   for await (const { result } of attempt.results('settle')) yield result as unknown as ReconcileResult;
 }
 
-/** What embedding took before it. */
+/** Use of the embedder before reconciling. */
 export async function embeddingSpent(attempt: Attempt): Promise<Spent> {
   let spent = NOTHING_SPENT;
   for (const phase of ['embed', 'late']) {

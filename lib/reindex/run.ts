@@ -10,7 +10,7 @@ import type {
   TaskPhase,
 } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
-import { enter, inputOf, stateOf } from './checkpoint.js';
+import { enterPhase, inputOf, stateOf } from './checkpoint.js';
 import { compareStep, dropStep } from './beside-steps.js';
 import { batchesPerMinute, type ReindexPorts, type ReindexSettings } from './context.js';
 import { embedTask, lockedProjects } from './embed-task.js';
@@ -18,7 +18,7 @@ import { scanStep } from './find/step.js';
 import { flushStep } from './flush-step.js';
 import { REINDEX } from './kind.js';
 import { lateStep } from './late-step.js';
-import { placeOf, type Placed } from './place.js';
+import { contextOfRun, type RunContext } from './run-context.js';
 import { planStep } from './plan-step.js';
 import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';
@@ -32,30 +32,30 @@ const REINDEX_LEASE = 'reindex';
 const MINUTE_SECONDS = 60;
 
 /**
- * The run that rebuilds the vector index from Redis: see that everything is there, find the items, plan, clear (mode
- * `flush` alone), embed, look for what came up meanwhile and embed that, reconcile, remove vectors without an item and
- * prove, compare with what is searched now (for what is built beside it), report.
+ * The run that rebuilds the vector index from Redis: check the services, find the items, plan, clear (only in mode `flush`),
+ * embed, find new items and embed them, reconcile, remove vectors without an item and prove, compare with the vectors that
+ * are searched now (if built beside them), report.
  */
 export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunDefinition {
   const now = (): number => ports.clock.now();
   const { limits } = ports.embedder;
   const isLimited = limits.textsPerMinute !== null || limits.tokensPerMinute !== null;
   const side = { inline: settings.inline, parallelism: settings.parallelism, ...sharesOf(isLimited) };
-  const serial = (step: (placed: Placed, attempt: Attempt) => Promise<StepOutcome>): SerialPhase => ({
+  const serial = (step: (context: RunContext, attempt: Attempt) => Promise<StepOutcome>): SerialPhase => ({
     type: 'serial',
-    step: async (attempt) => step(placeOf(ports, settings, attempt.run), attempt),
+    step: async (attempt) => step(contextOfRun(ports, settings, attempt.run), attempt),
   });
   const embedding = (next: string, kind: 'embed' | 'late'): TaskPhase => ({
     type: 'tasks',
     next,
     ...side,
     rate: (run) => {
-      const placed = placeOf(ports, settings, run);
-      return rateOf(placed.ports.embedder, placed.settings);
+      const context = contextOfRun(ports, settings, run);
+      return rateOf(context.ports.embedder, context.settings);
     },
     task: async (run, task, signal, turn) => {
-      const placed = placeOf(ports, settings, run);
-      return embedTask(placed.ports, placed.settings, kind, run, task, signal, turn);
+      const context = contextOfRun(ports, settings, run);
+      return embedTask(context.ports, context.settings, kind, run, task, signal, turn);
     },
     progress: batchesDone,
   });
@@ -63,53 +63,53 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     ...REINDEX,
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
-    letGo: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
+    releaseResources: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
     firstPhase: 'preflight',
     phases: {
-      preflight: serial((placed, attempt) => preflightStep(placed.ports, placed.settings, attempt)),
-      scan: serial((placed, attempt) =>
-        scanStep(placed.ports, attempt, 'scan', (state) =>
-          enter(inputOf(attempt.run).dropOld ? 'drop' : 'plan', state, 0, now()),
+      preflight: serial((context, attempt) => preflightStep(context.ports, context.settings, attempt)),
+      scan: serial((context, attempt) =>
+        scanStep(context.ports, attempt, 'scan', (state) =>
+          enterPhase(inputOf(attempt.run).dropOld ? 'drop' : 'plan', state, 0, now()),
         ),
       ),
-      plan: serial((placed, attempt) => planStep(placed.ports, placed.settings, attempt)),
-      flush: serial((placed, attempt) => flushStep(placed.ports, attempt)),
+      plan: serial((context, attempt) => planStep(context.ports, context.settings, attempt)),
+      flush: serial((context, attempt) => flushStep(context.ports, attempt)),
       embed: embedding('look', 'embed'),
-      look: serial((placed, attempt) => lateStep(placed.ports, placed.settings, attempt)),
+      look: serial((context, attempt) => lateStep(context.ports, context.settings, attempt)),
       late: embedding('settling', 'late'),
       settling: serial((_, attempt) => {
         const state = stateOf(attempt.run);
-        return Promise.resolve(enter('settle', state, state.batches + state.lateBatches, now()));
+        return Promise.resolve(enterPhase('settle', state, state.batches + state.lateBatches, now()));
       }),
       settle: {
         type: 'tasks',
         next: 'prove',
         ...side,
         task: async (run, task, signal, turn) => {
-          const placed = placeOf(ports, settings, run);
-          return reconcileTask(placed.ports, placed.settings, run, task, signal, turn);
+          const context = contextOfRun(ports, settings, run);
+          return reconcileTask(context.ports, context.settings, run, task, signal, turn);
         },
         progress: batchesDone,
       },
-      prove: serial((placed, attempt) => proveStep({ ...placed, attempt })),
-      compare: serial((placed, attempt) => compareStep(placed.ports, ports.vectors, attempt)),
-      drop: serial((placed, attempt) => dropStep({ ...placed, attempt }, ports.vectors)),
-      report: serial((placed, attempt) => reportStep(placed.ports, attempt)),
+      prove: serial((context, attempt) => proveStep({ ...context, attempt })),
+      compare: serial((context, attempt) => compareStep(context.ports, ports.vectors, attempt)),
+      drop: serial((context, attempt) => dropStep({ ...context, attempt }, ports.vectors)),
+      report: serial((context, attempt) => reportStep(context.ports, attempt)),
     },
   };
 }
 
-/** Batches in one message: at a second each, well within a function's time. */
+/** Batches per message: at a second each, well within the time limit of a function. */
 const MOST_BATCHES = 25;
-/** One is read and one is written while one is embedded. */
+/** One batch is read and one is written while one is embedded. */
 const AHEAD = 3;
 
-/** The queue counts messages: where it has to keep to a rate of texts, a message is one batch. */
+/** The queue limits messages per period: to limit texts, each message must be one batch. */
 function sharesOf(isLimited: boolean): Pick<TaskPhase, 'group' | 'ahead'> {
   return { group: isLimited ? 1 : MOST_BATCHES, ahead: AHEAD };
 }
 
-/** Batches that the queue may begin within a minute. */
+/** Batches that the queue may deliver per minute. */
 function rateOf(embedder: Embedder, settings: ReindexSettings): Rate | undefined {
   const count = batchesPerMinute(embedder, settings);
   return count === null ? undefined : { key: embedder.quotaKey, count, periodSeconds: MINUTE_SECONDS };

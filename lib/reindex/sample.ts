@@ -1,9 +1,9 @@
 import type { VectorIndex } from '../ports/vector-index.js';
 
 const SAMPLE = 10;
-/** A vector that finds itself scores 1; an approximate index with shortened numbers comes close. */
+/** A vector that finds itself scores 1; an approximate index with shortened numbers, slightly less. */
 const LEAST_SCORE = 0.999;
-/** Items of the same text have the same vector: this many of them may stand before the one that is looked for. */
+/** Items with the same text have the same vector: up to this many may rank before the one searched for. */
 const NEIGHBOURS = 50;
 
 interface SampleResult {
@@ -12,8 +12,8 @@ interface SampleResult {
 }
 
 /**
- * Searches a namespace with a sample of the vectors in it, spread over the list, and counts those that were found. One
- * that is listed and cannot be fetched is not found either.
+ * Searches a namespace with a sample of its vectors, spread over the list, and counts those that find themselves. A vector
+ * that is listed but cannot be fetched counts as not found.
  */
 export async function searchSample(
   index: VectorIndex,

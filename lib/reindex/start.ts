@@ -8,66 +8,66 @@ import { firstCheckpoint, inputOf } from './checkpoint.js';
 import { reindexCommand } from './commands.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import { reindexInputSchema, type ReindexInput } from './model.js';
-import { placeFor } from './place.js';
-import { demandFit, demandScope } from './preflight.js';
+import { contextFor } from './run-context.js';
+import { assertIndexFits, assertScopeExists } from './preflight.js';
 
-/** Of dry runs, which need not wait for a re-index. */
+/** The lease of dry runs, which need not wait for a re-index. */
 export const REINDEX_DRY_RUN_LEASE = 'reindex-dry-run';
 
-/** A re-index as it is asked for: what is left out is as the schema has it. */
+/** A request for a re-index; omitted fields get the defaults of the schema. */
 export type ReindexRequest = z.input<typeof reindexInputSchema>;
 
-/** What takes the place of what is configured, for vectors that are built beside. */
+/** Overrides of the configured model, for vectors that are built beside. */
 export interface Wanted {
   readonly model?: string | null;
   readonly dimensions?: number | null;
 }
 
-/** A re-index that may begin: nothing has been changed yet. */
+/** A checked request; nothing has been changed yet. */
 interface PreparedReindex {
   readonly input: ReindexInput;
   readonly now: number;
 }
 
 /**
- * Checks what can be checked at once. Throws `not-found` for a project that is not in the database, `vector-mismatch`
- * for an index of another dimension or metric, `usage` for what does not go together, and what the ports throw.
+ * Checks what can be checked before the run. Throws `not-found` for a project that is not in the database, `vector-mismatch`
+ * for an index of another dimension or metric, `usage` for contradictory options, and the errors of the ports.
  */
 export async function prepareReindex(
   ports: ReindexPorts,
   request: ReindexRequest,
   { dimensions, model }: Wanted = {},
 ): Promise<PreparedReindex> {
-  const asked = reindexInputSchema.parse(request);
-  demandSense(asked, model != null || dimensions != null);
+  const checked = reindexInputSchema.parse(request);
+  assertConsistent(checked, model != null || dimensions != null);
   const wanted = { ...(model == null ? {} : { model }), ...(dimensions == null ? {} : { dimensions }) };
-  const recipe = asked.recipe ?? { ...ports.recipe, ...wanted };
-  if (asked.beside === null && !isSameRecipe(recipe, ports.recipe)) throw changedSince(recipe, ports.recipe);
-  const input = { ...asked, recipe };
-  const place = placeFor(ports, NOT_USED, input);
-  if (isSamePlace(place.ports, ports) && input.beside !== null && !input.dropOld) throw sameplace();
-  await demandScope(ports, input.scope);
-  await demandFit(place.ports, place.settings.dimensions);
+  const recipe = checked.recipe ?? { ...ports.recipe, ...wanted };
+  if (checked.beside === null && !isSameRecipe(recipe, ports.recipe)) throw recipeChangedError(recipe, ports.recipe);
+  const input = { ...checked, recipe };
+  const place = contextFor(ports, UNUSED_SETTINGS, input);
+  if (isSamePlace(place.ports, ports) && input.beside !== null && !input.dropOld) throw samePlaceError();
+  await assertScopeExists(ports, input.scope);
+  await assertIndexFits(place.ports, place.settings.dimensions);
   return { input, now: ports.clock.now() };
 }
 
-/** The input of a run that does what another one has left. Throws `not-found`, and `usage` for one that is not over. */
-export async function retryOf(
+/** The input of a run that finishes another one. Throws `not-found`, and `usage` if there is nothing to retry. */
+export async function retryInput(
   { store }: Pick<ReindexPorts, 'store'>,
   id: string,
   trigger: ReindexInput['trigger'],
 ): Promise<ReindexInput> {
   const { record } = await loadRun(store, id);
-  if (record.kind !== 'reindex') throw noRetry(`Run ${id} is a ${record.kind}, and no re-index`);
-  if (!isOver(record)) throw noRetry(`Run ${id} is not over yet`);
-  if (record.state === 'succeeded') throw noRetry(`Run ${id} has left nothing to do`);
+  if (record.kind !== 'reindex') throw cannotRetryError(`Run ${id} is not a re-index but a ${record.kind} run`);
+  if (!isOver(record)) throw cannotRetryError(`Run ${id} is not over yet`);
+  if (record.state === 'succeeded') throw cannotRetryError(`Run ${id} succeeded, so there is nothing to retry`);
   const before = inputOf(record);
-  if (before.dryRun || before.dropOld) throw noRetry(`Run ${id} embedded nothing`);
-  // What was cleared stays cleared: what has been embedded since is not to go.
+  if (before.dryRun || before.dropOld) throw cannotRetryError(`Run ${id} embedded nothing`);
+  // Not `flush` again: it would clear what the run has embedded.
   return { ...before, mode: before.mode === 'flush' ? 'in-place' : before.mode, retry: id, trigger };
 }
 
-/** A dry run changes nothing, so that it need not wait for anybody, nor anybody for it. */
+/** A dry run changes nothing, so it neither waits for other runs nor makes them wait. */
 export function startReindex(engine: Engine, { input, now }: PreparedReindex): Promise<Started> {
   return engine.start({
     kind: 'reindex',
@@ -78,8 +78,8 @@ export function startReindex(engine: Engine, { input, now }: PreparedReindex): P
   });
 }
 
-/** Only what a run's recipe says is read of the settings before it begins. */
-const NOT_USED: ReindexSettings = {
+/** Placeholder: before the run only the settings that its recipe overrides are used. */
+const UNUSED_SETTINGS: ReindexSettings = {
   dimensions: 0,
   cutCodePoints: 0,
   inline: 0,
@@ -92,43 +92,53 @@ function isSamePlace({ vectors: a }: ReindexPorts, { vectors: b }: ReindexPorts)
   return a.place.index === b.place.index && a.place.suffix === b.place.suffix;
 }
 
-function demandSense({ beside, dropOld, mode, scope }: ReindexInput, hasOwnModel: boolean): void {
+function assertConsistent({ beside, dropOld, mode, scope }: ReindexInput, hasOwnModel: boolean): void {
   if ('items' in scope && mode === 'flush') {
-    throw new AppError('usage', 'Mode flush clears all vectors of a project, and items alone would be embedded', {
-      hint: 'Re-index the items in mode in-place, or the whole project in mode flush.',
-    });
+    throw new AppError(
+      'usage',
+      'Mode flush clears all vectors of a project, but only some items would be embedded again',
+      {
+        hint: 'Re-index the items in mode in-place, or the whole project in mode flush.',
+      },
+    );
   }
   if (beside !== null && !('all' in scope)) {
-    throw new AppError('usage', 'What is built beside the index holds all projects', { hint: 'Give --all with it.' });
-  }
-  if (hasOwnModel && beside === null) {
-    throw new AppError('usage', 'Another model than the configured one is only for what is built beside the index', {
-      hint: 'Give --into SUFFIX or --next with it; for the index itself EMBEDDING_MODEL says the model.',
+    throw new AppError('usage', 'An index that is built beside the current one must hold all projects', {
+      hint: 'Add --all.',
     });
   }
+  if (hasOwnModel && beside === null) {
+    throw new AppError(
+      'usage',
+      'Only vectors that are built beside the current ones can have another model than the configured one',
+      {
+        hint: 'Add --into SUFFIX or --next. The model of the current vectors is set by EMBEDDING_MODEL.',
+      },
+    );
+  }
   if (dropOld && beside === null) {
-    throw new AppError('usage', 'It is not clear what takes the place of the old vectors', {
-      hint: 'Name it as it was built: --into SUFFIX, or --next.',
+    throw new AppError('usage', 'It is not clear which vectors replace the old ones', {
+      hint: 'Name them as they were built: --into SUFFIX, or --next.',
     });
   }
 }
 
-function sameplace(): AppError {
-  return new AppError('usage', 'What is to be built beside the index is where the application searches', {
-    hint: 'Give another suffix than VECTOR_NAMESPACE_SUFFIX, or another index in UPSTASH_VECTOR_NEXT_REST_URL.',
+function samePlaceError(): AppError {
+  return new AppError('usage', 'The new vectors would be built where the application searches', {
+    hint: 'Choose another suffix than VECTOR_NAMESPACE_SUFFIX, or set UPSTASH_VECTOR_NEXT_REST_URL to another index.',
   });
 }
 
-function changedSince(then: Recipe, now: Recipe): AppError {
+function recipeChangedError(then: Recipe, now: Recipe): AppError {
   return new AppError(
     'vector-mismatch',
-    `The run made vectors with ${recipeWords(then)}, and ${recipeWords(now)} is configured now`,
+    `The run made vectors with ${recipeWords(then)}, but ${recipeWords(now)} is configured now`,
     {
-      hint: `Set the variables back to do the rest, or re-index in full: \`${reindexCommand({ all: true })}\`.`,
+      hint: `Restore the earlier settings to finish the rest, or re-index in full: \`${reindexCommand({ all: true })}\`.`,
     },
   );
 }
 
-function noRetry(message: string): AppError {
+function cannotRetryError(message: string): AppError {
   return new AppError('usage', message, { hint: 'Give the id of a re-index that failed or was incomplete.' });
 }

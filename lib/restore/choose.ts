@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
-import { isId, isOfCalendar } from '../runs/ids.js';
+import { isId, isCalendarDate } from '../runs/ids.js';
 import { adoptedSources } from '../snapshot/adopted-sources.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
@@ -29,7 +29,7 @@ export async function findSnapshot(
   const context = await trustContext(ports, own);
   if (at === null) return selectSnapshot(context, wanted);
   const time = Date.parse(at);
-  if (Number.isNaN(time) || !isOfCalendar(at)) {
+  if (Number.isNaN(time) || !isCalendarDate(at)) {
     throw new AppError('usage', `${JSON.stringify(at.slice(0, 40))} is no time`, {
       hint: 'Give it as 2026-11-22T02:00:00Z, with the offset or Z.',
     });

@@ -47,7 +47,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     ...RESTORE,
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
-    letGo: (run) => letGo(ports, run),
+    releaseResources: (run) => releaseResources(ports, run),
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
@@ -86,7 +86,7 @@ function telling<T>({ encryptor }: RestorePorts, work: Promise<T>): Promise<T> {
 }
 
 /** The application need not wait for a restore that has ended, however it ended. */
-async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
+async function releaseResources(ports: RestorePorts, run: RunRecord): Promise<void> {
   const { projects, times } = parseRestoreCheckpoint(run.checkpoint);
   // One that ended before took none, and has written nothing.
   if (!times.some(([phase]) => phase === 'fence')) return;

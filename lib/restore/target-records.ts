@@ -1,6 +1,6 @@
 import { buildKey, classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { memberListOf } from '../soulcaster/member-lists.js';
-import { failInFlight, maySayInFlight } from '../soulcaster/in-flight.js';
+import { failInFlight, canBeInFlight } from '../soulcaster/in-flight.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import type { Text } from '../snapshot/text.js';
 import type { RestoreContext } from './context.js';
@@ -110,7 +110,7 @@ async function* mapped(
 }
 
 function withFailedJobs(key: ClassifiedKey, line: RecordLine): RecordLine {
-  if (line.t !== 'hash' || !maySayInFlight(key)) return line;
+  if (line.t !== 'hash' || !canBeInFlight(key)) return line;
   const fields = failInFlight(key, line.v as readonly (readonly [Text, Text])[]);
   return fields === null ? line : { ...line, v: fields };
 }

@@ -3,7 +3,7 @@ import type { Encryptor } from '../ports/encryptor.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../snapshot/text.js';
-import { holdsAllOf, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
+import { coversSelection, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords } from './scope-words.js';
 import { projectsOf, sameScope, selectionOf } from './selected.js';
@@ -63,7 +63,7 @@ export async function demandHeld(
   if (partial === true && undoes !== undefined) {
     const undone = await undoneScope(encryptor, undoes);
     const held = undone === null ? null : { ...SELECT_ALL, projects: projectsOf(undone) };
-    if (held !== null && held.projects.length > 0 && holdsAllOf(held, wanted)) return;
+    if (held !== null && held.projects.length > 0 && coversSelection(held, wanted)) return;
     throw beyond(
       `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
       `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
@@ -71,7 +71,7 @@ export async function demandHeld(
   }
   if (imported?.selection === undefined || 'all' in scope) return;
   const held = await selectedIn(encryptor, imported);
-  if (held !== null && holdsAllOf(held, wanted)) return;
+  if (held !== null && coversSelection(held, wanted)) return;
   throw beyond(
     `${selectionIn(id, imported)}: to replace ${scopeWords(scope)} by it could remove what it does not hold. Nothing was written`,
     'Bring it in with --mode merge or missing, or name the scope that it was exported with.',

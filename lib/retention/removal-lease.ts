@@ -3,14 +3,14 @@ import type { Clock, ObjectStore } from '../ports/index.js';
 import { newId } from '../runs/ids.js';
 import {
   claimLease,
-  holdsLease,
+  isLeaseUnchanged,
   releaseLease,
   renewLease,
   unlockCommand,
   type Lease,
   type LeaseTimes,
 } from '../runs/lease.js';
-import { elapsed } from '../runs/lifeline.js';
+import { monotonicNow } from '../runs/lease-watchdog.js';
 import { PRUNE_LEASE } from '../snapshot/being-removed.js';
 
 /** Two prunes exclude each other, and a run that needs a snapshot takes the lease away from one that hangs. */
@@ -41,10 +41,10 @@ export async function takeRemovalLease(ports: {
     });
   }
   let lease = claim.lease;
-  let renewedAt = elapsed(ports.clock);
+  let renewedAt = monotonicNow(ports.clock);
   let renewing: Promise<void> = Promise.resolve();
   const renew = async (): Promise<void> => {
-    const now = elapsed(ports.clock);
+    const now = monotonicNow(ports.clock);
     lease = await renewed(ports, lease);
     renewedAt = now;
   };
@@ -56,7 +56,7 @@ export async function takeRemovalLease(ports: {
   };
   return {
     confirm,
-    keep: () => (elapsed(ports.clock) - renewedAt > RENEW_MS ? confirm() : Promise.resolve()),
+    keep: () => (monotonicNow(ports.clock) - renewedAt > RENEW_MS ? confirm() : Promise.resolve()),
     async close() {
       await renewing;
       await releaseLease(ports, lease).catch(() => undefined);
@@ -69,7 +69,8 @@ async function renewed(ports: { readonly clock: Clock; readonly store: ObjectSto
   try {
     return await renewLease(ports, lease, REMOVAL_TIMES);
   } catch (error) {
-    if (error instanceof AppError && error.code === 'store-full' && (await holdsLease(ports, lease))) return lease;
+    if (error instanceof AppError && error.code === 'store-full' && (await isLeaseUnchanged(ports, lease)))
+      return lease;
     throw error;
   }
 }

@@ -2,10 +2,10 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { failedAttempt, failureOf, lettingGo, overAt, willBeRetried } from './ending.js';
-import { handOut } from './hand-out.js';
-import { asleep, awake, callLater, mayWait } from './waiting.js';
-import { goesBeyond, type Budget, type OpenAttempt } from './attempt.js';
+import { changesOnFailedAttempt, failureOf, releaseOrWarn, changesOnEnd, willBeRetried } from './ending.js';
+import { publishTasks } from './hand-out.js';
+import { changesOnWait, changesOnWake, scheduleWake, canWait } from './waiting.js';
+import { hasAdvanced, type Budget, type OpenAttempt } from './attempt.js';
 import { missingTasks, writeMarker } from './markers.js';
 import { attemptMessage } from './messages.js';
 import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
@@ -13,22 +13,22 @@ import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } fr
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 
 const PROGRESS_INTERVAL_MS = 1000;
-/** With the time a watch waits, a service may be down for about an hour before a run gives up. */
+/** With the delay of the message that `scheduleNextAttempt` publishes, a service may be down for about an hour before a run fails. */
 const MAX_STALLS = 12;
 
 /** How an attempt was called. */
 export interface Call {
-  /** Whether the run is taken for stalled when many such attempts get nowhere. */
+  /** Whether this attempt counts towards `MAX_STALLS` if it makes no progress. */
   readonly counts: boolean;
-  /** When the queue calls the next one, if this one does not end the run. */
+  /** When the queue starts the next attempt if this one does not end the run. */
   readonly nextAttemptAt: string | null;
 }
 
-/** Whether the attempt continues with the record's present phase, or has given the run out of its hands. */
-type Next = 'go-on' | 'done';
+/** Whether the attempt continues with the record's current phase, or has ended or handed over the run. */
+type Next = 'continue' | 'done';
 
 /**
- * Works off phase after phase until the run ends or time is up. Closes the attempt in every case.
+ * Works on phase after phase until the run ends or time is up. Closes the attempt in every case.
  */
 export async function workPhases(
   ports: EnginePorts,
@@ -38,17 +38,17 @@ export async function workPhases(
   { counts, nextAttemptAt }: Call,
 ): Promise<RunRecord> {
   try {
-    // The first write of an attempt: from here on, whoever worked on the run before is fenced off.
+    // The first write of an attempt: from here on, earlier attempts of the run are fenced off.
     const { attempts, stalls } = attempt.run;
     await attempt.update({
-      ...awake(attempt.run),
+      ...changesOnWake(attempt.run),
       stalls: stalls + (counts ? 1 : 0),
       attempts: attempts + 1,
       nextAttemptAt,
     });
     throwIfStalled(attempt);
-    let next: Next = 'go-on';
-    while (next === 'go-on') {
+    let next: Next = 'continue';
+    while (next === 'continue') {
       throwIfStopped(attempt, budget);
       const phase = phaseOf(definition, attempt.run.phase);
       next =
@@ -71,21 +71,21 @@ async function workSerial(
   const outcome = await phase.step(attempt);
   if (outcome.to === 'end') return endAttempt(ports, definition, attempt, outcome);
   const { checkpoint, progress } = outcome;
-  // An attempt that hands on without having got any further must not go on for ever, from one message to the next.
-  const moved = outcome.to === 'phase' || goesBeyond(progress, attempt.run.progress);
-  const advanced = { checkpoint, progress, leg: attempt.run.leg + 1, stalls: moved ? 0 : attempt.run.stalls };
+  // `stalls` is kept when there is no progress, so that a run cannot hand over from message to message for ever.
+  const advanced = outcome.to === 'phase' || hasAdvanced(progress, attempt.run.progress);
+  const changes = { checkpoint, progress, leg: attempt.run.leg + 1, stalls: advanced ? 0 : attempt.run.stalls };
   if (outcome.to === 'phase') {
     const entered = {
       ...attempt.run,
-      ...advanced,
-      ...entering(ports, definition, attempt.run, outcome.phase),
+      ...changes,
+      ...changesOnPhase(ports, definition, attempt.run, outcome.phase),
       tasks: outcome.tasks,
     };
     const next = phaseOf(definition, outcome.phase);
     await attempt.update({ ...entered, progress: next.type === 'tasks' ? next.progress(entered, 0) : progress });
-    if (!attempt.timeIsUp()) return 'go-on';
+    if (!attempt.timeIsUp()) return 'continue';
   } else {
-    await attempt.update(advanced);
+    await attempt.update(changes);
   }
   await attempt.close('hand-over');
   await ports.queue.publish([attemptMessage(attempt.run.id, attempt.run.leg, 0)]);
@@ -104,30 +104,34 @@ async function workTasks(
   if (missing.length === 0) {
     const progress = phase.progress(attempt.run, tasks);
     const finished = { ...attempt.run.finished, [name]: tasks };
-    const entered = { ...entering(ports, definition, attempt.run, phase.next), tasks: 0, leg: attempt.run.leg + 1 };
+    const entered = {
+      ...changesOnPhase(ports, definition, attempt.run, phase.next),
+      tasks: 0,
+      leg: attempt.run.leg + 1,
+    };
     await attempt.update({ ...entered, finished, progress, stalls: 0 });
-    return 'go-on';
+    return 'continue';
   }
   const done = tasks - missing.length;
   const { handedOut } = attempt.run;
-  await attempt.update({ ...forward(phase, attempt.run, done), handedOut: done });
+  await attempt.update({ ...changesOnProgress(phase, attempt.run, done), handedOut: done });
   await attempt.close('hand-over');
-  // What the queue is at it has: to publish it again would only have it done twice.
-  if (handedOut === null || done <= handedOut) await handOut(ports, phase, attempt.run, new Set(missing));
+  // Tasks already in the queue are not published again: they would run twice.
+  if (handedOut === null || done <= handedOut) await publishTasks(ports, phase, attempt.run, new Set(missing));
   return 'done';
 }
 
-/** This many phases are kept in a record with the time at which they began. */
-const MOST_PHASES = 60;
+/** How many phases a record keeps with the time at which each began. */
+const MAX_PHASES = 60;
 
-/** What changes in the record of a run that begins with a phase. */
-function entering(
+/** Changes to the record of a run that enters a phase. */
+function changesOnPhase(
   { clock }: Pick<EnginePorts, 'clock'>,
   { words }: RunDefinition,
   run: Pick<RunRecord, 'phases'>,
   phase: string,
 ): Pick<RunRecord, 'doing' | 'handedOut' | 'phase' | 'phases'> {
-  const phases = [...run.phases, { phase, at: new Date(clock.now()).toISOString() }].slice(-MOST_PHASES);
+  const phases = [...run.phases, { phase, at: new Date(clock.now()).toISOString() }].slice(-MAX_PHASES);
   return { phase, phases, doing: words[phase] ?? '', handedOut: null };
 }
 
@@ -136,7 +140,7 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, attempt: OpenAtt
   const missing = await missingTasks(ports.store, id, name, tasks);
   let done = tasks - missing.length;
   let reportedAt = 0;
-  // An attempt that was late from its beginning gets one task further.
+  // An attempt that starts after its deadline still does one task.
   let worked = false;
   const turn = pLimit(phase.inline);
   await pMap(
@@ -150,7 +154,7 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, attempt: OpenAtt
       done += 1;
       if (ports.clock.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
       reportedAt = ports.clock.now();
-      const changes = forward(phase, attempt.run, done);
+      const changes = changesOnProgress(phase, attempt.run, done);
       if (Object.keys(changes).length > 0) await attempt.update(changes);
     },
     { concurrency: phase.inline * (phase.ahead ?? 1) },
@@ -158,8 +162,8 @@ async function workInline(ports: EnginePorts, phase: TaskPhase, attempt: OpenAtt
   throwIfLost(attempt);
 }
 
-/** What changes in the record of a run with this many tasks done: it goes forward if there are more than last time. */
-function forward(phase: TaskPhase, run: RunRecord, done: number): Partial<RunRecord> {
+/** Changes to the record of a run with this many tasks done; none when no more tasks are done than last time. */
+function changesOnProgress(phase: TaskPhase, run: RunRecord, done: number): Partial<RunRecord> {
   return done > run.progress.done ? { progress: phase.progress(run, done), stalls: 0 } : {};
 }
 
@@ -172,17 +176,18 @@ async function endAttempt(
   const { state, result, error } = outcome;
   const before = attempt.run;
   const finishedAt = new Date(ports.clock.now()).toISOString();
-  await attempt.update({ state, result, error, ...overAt(finishedAt, attempt.run, error) });
+  await attempt.update({ state, result, error, ...changesOnEnd(finishedAt, attempt.run, error) });
   ports.log.info('run-ended', { run: attempt.run.id, kind: attempt.run.kind, state });
   await attempt.close('release');
-  if (state !== 'succeeded' && definition.letGo !== undefined) await lettingGo(ports, before, definition.letGo);
+  if (state !== 'succeeded' && definition.releaseResources !== undefined)
+    await releaseOrWarn(ports, before, definition.releaseResources);
   return 'done';
 }
 
 async function pauseAttempt(ports: EnginePorts, attempt: OpenAttempt, error: AppError): Promise<void> {
-  await attempt.update(asleep(ports.clock.now(), error));
+  await attempt.update(changesOnWait(ports.clock.now(), error));
   await attempt.close('hand-over');
-  await callLater(ports, attempt.run);
+  await scheduleWake(ports, attempt.run);
 }
 
 async function closeOnError(
@@ -194,13 +199,13 @@ async function closeOnError(
 ): Promise<void> {
   const error = toAppError(cause);
   if (error.code === 'fenced') {
-    // A process that only stood still has its lease yet, if nobody took it over: the run's next attempt may have it at once.
+    // A suspended process may still hold its lease; handing it over lets the next attempt start at once.
     await attempt.close('hand-over').catch(() => attempt.close('lost'));
     return;
   }
   try {
-    if (willBeRetried(error, budget)) await handBack(ports, attempt, error);
-    else if (mayWait(error, budget)) await pauseAttempt(ports, attempt, error);
+    if (willBeRetried(error, budget)) await failAttempt(ports, attempt, error);
+    else if (canWait(error, budget)) await pauseAttempt(ports, attempt, error);
     else
       await endAttempt(ports, definition, attempt, {
         to: 'end',
@@ -209,17 +214,17 @@ async function closeOnError(
         error: failureOf(error),
       });
   } catch {
-    // What went wrong first is what the operator must see; the lease runs out by itself.
+    // The operator must see the first error; the lease expires without being released.
     await attempt.close('lost');
     throw error;
   }
   if (willBeRetried(error, budget)) throw error;
 }
 
-/** Leaves the run to its next attempt, and writes down what came in the way of this one. */
-async function handBack(ports: EnginePorts, attempt: OpenAttempt, error: AppError): Promise<void> {
-  // What cannot be written down, in a store that is down, must not keep the lease.
-  await attempt.update(failedAttempt(attempt.run, error, ports.clock.now())).catch(() => undefined);
+/** Records the error of this attempt and leaves the run to the next one. */
+async function failAttempt(ports: EnginePorts, attempt: OpenAttempt, error: AppError): Promise<void> {
+  // The lease is handed over even if the store is down and the error cannot be recorded.
+  await attempt.update(changesOnFailedAttempt(attempt.run, error, ports.clock.now())).catch(() => undefined);
   await attempt.close('hand-over');
 }
 
@@ -227,15 +232,17 @@ function throwIfStopped(attempt: OpenAttempt, budget: Budget): void {
   if (budget.interrupt.aborted) {
     const reason: unknown = budget.interrupt.reason;
     if (reason instanceof AppError && reason.code !== 'interrupted') throw reason;
-    throw new AppError('interrupted', 'The run was interrupted', { hint: 'Start it again; nothing half-done counts.' });
+    throw new AppError('interrupted', 'The run was interrupted', {
+      hint: 'Start it again; unfinished work is discarded.',
+    });
   }
   throwIfLost(attempt);
 }
 
 function throwIfStalled(attempt: OpenAttempt): void {
   if (attempt.run.stalls <= MAX_STALLS) return;
-  throw new AppError('abandoned', `${MAX_STALLS} attempts in a row ended without getting any further`, {
-    hint: 'Look at the log for what ended them (time limit, memory, a service that is down), mend it and start again.',
+  throw new AppError('abandoned', `${MAX_STALLS} attempts in a row made no progress`, {
+    hint: 'The log shows what ended them (time limit, memory, a service that is down). Fix the cause and start the run again.',
   });
 }
 

@@ -6,17 +6,17 @@ import { isOver, type RunRecord } from './model.js';
 import { runsOf } from './recent.js';
 
 /**
- * Ends a run now, whoever works on it: its lease and its locks on the application are freed, messages that arrive later
- * change nothing, and an attempt that works stops at its next write. One that is over stays as it is. Throws `not-found`.
+ * Ends a run now, even while an attempt works on it: its lease and its locks on the application are freed, later messages
+ * change nothing, and the attempt stops at its next write. A run that is over is left unchanged. Throws `not-found`.
  */
 export function cancelRun(engine: Engine, id: string): Promise<RunRecord> {
   const error = new AppError('cancelled', `Run ${id} was cancelled`, {
-    hint: `What it had written stays. To see how far it came: \`npx soulcaster-backup run ${id} --env-file .env\`.`,
+    hint: `Everything it had written remains. To see how far it got: \`npx soulcaster-backup run ${id} --env-file .env\`.`,
   });
   return engine.end(id, error);
 }
 
-/** The same of what may be a run, and may be over: whether it was ended. What has no record, such as Upstash's own restore, is passed over. */
+/** Cancels the run if it has a record and is not over, and returns whether it did. Upstash's own restore, for one, has no record. */
 export async function cancelIfOpen(engine: Engine, store: ObjectStore, id: string): Promise<boolean> {
   const [record] = isId(id) ? await runsOf(store, [id]) : [];
   if (record === undefined || isOver(record)) return false;

@@ -13,20 +13,20 @@ export function failureOf(error: AppError): RunFailure {
   return { code: error.code, message: error.message, hint: error.hint };
 }
 
-/** What changes in the record of a run whose attempt failed and will be made again. */
-export function failedAttempt(
+/** Changes to the record of a run whose attempt failed and will be retried. */
+export function changesOnFailedAttempt(
   { nextAttemptAt }: Pick<RunRecord, 'nextAttemptAt'>,
   { code, message, retryAfterMs }: AppError,
   now: number,
 ): Pick<RunRecord, 'lastError' | 'nextAttemptAt'> {
   const lastError = { code, message, at: new Date(now).toISOString() };
-  // The queue keeps to what the answer says it is to wait.
-  const asked = retryAfterMs === undefined ? null : new Date(now + retryAfterMs).toISOString();
-  return { lastError, nextAttemptAt: nextAttemptAt === null ? null : (asked ?? nextAttemptAt) };
+  // The queue obeys the Retry-After of the response.
+  const retryAt = retryAfterMs === undefined ? null : new Date(now + retryAfterMs).toISOString();
+  return { lastError, nextAttemptAt: nextAttemptAt === null ? null : (retryAt ?? nextAttemptAt) };
 }
 
-/** What changes in the record of every run that ends. */
-export function overAt(
+/** Changes to the record of every run that ends. */
+export function changesOnEnd(
   at: string,
   { lastError }: Pick<RunRecord, 'lastError'>,
   error: RunFailure | null,
@@ -35,40 +35,40 @@ export function overAt(
   return { checkpoint: null, finishedAt: at, lastError: last, nextAttemptAt: null };
 }
 
-/** Failures of the same kind are written down no more often than this, however many tasks meet them at a time. */
-const NOTED_MS = 20_000;
+/** Failures with the same code are recorded at most once in this time, however many tasks fail at once. */
+const FAILURE_INTERVAL_MS = 20_000;
 
 /**
- * Writes down what came in the way of tasks that the queue will bring again. An attempt that works on the record itself is
- * not to be disturbed, nor are two that fail at once: then what the other wrote will do.
+ * Records the failure of tasks that the queue will deliver again. Skipped while an attempt works on the record itself, and
+ * when another writer changes the record at the same time: one recorded failure is enough.
  */
-export async function noteFailure({ clock, store }: Needs, id: string, error: AppError): Promise<void> {
+export async function recordTaskFailure({ clock, store }: Needs, id: string, error: AppError): Promise<void> {
   try {
     const held = await loadRun(store, id);
     const { handedOut, lastError, state } = held.record;
-    const isNoted = lastError?.code === error.code && clock.now() - Date.parse(lastError.at) < NOTED_MS;
+    const isNoted = lastError?.code === error.code && clock.now() - Date.parse(lastError.at) < FAILURE_INTERVAL_MS;
     if (state !== 'running' || handedOut === null || isNoted) return;
-    await saveRun(store, held, { ...held.record, ...failedAttempt(held.record, error, clock.now()) });
+    await saveRun(store, held, { ...held.record, ...changesOnFailedAttempt(held.record, error, clock.now()) });
   } catch {
-    // The failure itself is what the queue is told.
+    // Best effort: the caller reports the failure itself to the queue.
   }
 }
 
-/** Whether the caller should let the error pass, because the same work will be tried again. */
+/** Whether the caller should rethrow the error because the same work will be retried. */
 export function willBeRetried(error: AppError, budget: Budget | null): boolean {
   return error.transient && budget !== null && !budget.lastAttempt && !budget.interrupt.aborted;
 }
 
 /**
- * Ends a run as failed, unless it is over already or the error is one that a retry may get past: that one is thrown.
- * Somebody else's write in between only means to look again. `letGo`: see `RunDefinition`.
+ * Ends a run as failed, unless it is over already. An error that will be retried is rethrown instead.
+ * A concurrent write of the record is retried. `releaseResources`: see `RunDefinition`.
  */
 export async function endRun(
   ports: Needs,
   id: string,
   cause: unknown,
   budget: Budget | null,
-  letGo: LetGo = () => Promise.resolve(),
+  releaseResources: ReleaseResources = () => Promise.resolve(),
 ): Promise<RunRecord> {
   const error = toAppError(cause);
   if (willBeRetried(error, budget)) throw error;
@@ -81,12 +81,12 @@ export async function endRun(
         ...held.record,
         state: 'failed',
         error: failureOf(error),
-        ...overAt(at, held.record, failureOf(error)),
+        ...changesOnEnd(at, held.record, failureOf(error)),
         updatedAt: at,
       } as const;
       const saved = await saveRun(ports.store, held, failed);
       await freeLease(ports, failed.lease, id);
-      await lettingGo(ports, held.record, letGo);
+      await releaseOrWarn(ports, held.record, releaseResources);
       ports.log.error('run-failed', { run: id, code: error.code, message: error.message });
       return saved.record;
     } catch (conflict) {
@@ -95,18 +95,22 @@ export async function endRun(
   }
 }
 
-type LetGo = (run: RunRecord) => Promise<void>;
+type ReleaseResources = (run: RunRecord) => Promise<void>;
 
-/** What cannot be given back runs out by itself: the end of the run stands either way. */
-export async function lettingGo(ports: Pick<Ports, 'log'>, run: RunRecord, letGo: LetGo): Promise<void> {
+/** A failure is only logged: the run has ended either way, and the locks expire without being released. */
+export async function releaseOrWarn(
+  ports: Pick<Ports, 'log'>,
+  run: RunRecord,
+  releaseResources: ReleaseResources,
+): Promise<void> {
   const warn = (message: string): void =>
     ports.log.warn('locks-not-released', { run: run.id, message, hint: LOCKS_END });
   if (run.hidden === true) {
-    warn('What it locked is encrypted with another key or database token than the one set here');
+    warn('The list of its locks is encrypted with another key or database token than the one set here');
     return;
   }
   try {
-    await letGo(run);
+    await releaseResources(run);
   } catch (error) {
     const { code, message } = toAppError(error);
     warn(`${message} (${code})`);
@@ -114,4 +118,4 @@ export async function lettingGo(ports: Pick<Ports, 'log'>, run: RunRecord, letGo
 }
 
 const LOCKS_END =
-  'Its locks (cluster:lock:PROJECT) end by themselves within 15 minutes. To end one now: DEL cluster:lock:PROJECT in the database.';
+  'Its locks (cluster:lock:PROJECT) expire within 15 minutes. To end one now: DEL cluster:lock:PROJECT in the database.';

@@ -4,24 +4,24 @@ import { AppError } from '../errors.js';
 import { tasksOf, type TaskGroup } from './groups.js';
 import { keepLease, type LeaseTimes } from './lease.js';
 import { CONFIRM_MS, type Budget } from './attempt.js';
-import { elapsed, lifeline } from './lifeline.js';
+import { monotonicNow, createLeaseWatchdog } from './lease-watchdog.js';
 import type { EnginePorts } from './attempt-work.js';
 import { hasMarker, writeMarker } from './markers.js';
 import type { RunRecord, TaskPhase } from './model.js';
 
-/** What became of the tasks of one message. */
+/** The outcome of the tasks of one message. */
 interface GroupOutcome {
-  /** Tasks that were done here. */
+  /** How many tasks were done by this call. */
   readonly done: number;
-  /** Tasks that nobody has done yet, ascending. */
+  /** Tasks that are not done yet, ascending. */
   readonly left: readonly number[];
-  /** The first thing that came in a task's way; null when nothing did, and time alone was too short. */
+  /** The first error of a task; null if none failed, so that tasks are left only for lack of time. */
   readonly error: unknown;
 }
 
 /**
  * Does the tasks of a group that are not done yet, `phase.ahead` at a time. After a failure, or when time is up, no
- * further one is begun; those under way are seen to their end.
+ * further task begins; tasks in progress are completed.
  */
 export async function workGroup(
   ports: EnginePorts,
@@ -35,7 +35,7 @@ export async function workGroup(
   const due = tasksOf(group).filter((task) => task < run.tasks);
   const left = new Set(due);
   const turn = pLimit(1);
-  const life = lifeline(clock, times.holdMs, [budget.interrupt], () => taken(run));
+  const life = createLeaseWatchdog(clock, times.holdMs, [budget.interrupt], () => leaseLostError(run));
   let begun = 0;
   let done = 0;
   let keptAt = Number.NEGATIVE_INFINITY;
@@ -44,8 +44,8 @@ export async function workGroup(
 
   const renew = async (): Promise<void> => {
     const at = clock.now();
-    const since = elapsed(clock);
-    if (!(await keepLease(ports, run.lease, run.id, times))) throw taken(run);
+    const since = monotonicNow(clock);
+    if (!(await keepLease(ports, run.lease, run.id, times))) throw leaseLostError(run);
     keptAt = at;
     life.confirmed(since);
   };
@@ -75,7 +75,7 @@ export async function workGroup(
         await doTask(task);
         left.delete(task);
       } catch (cause) {
-        // The same task may have been delivered twice: then it is done, whatever came in this one's way.
+        // The same task may have been delivered twice: if the other delivery has done it, this error does not matter.
         if (await hasMarker(store, run.id, run.phase, task)) left.delete(task);
         else error ??= cause;
       }
@@ -85,8 +85,8 @@ export async function workGroup(
   return { done, left: [...left], error };
 }
 
-function taken({ id, lease }: RunRecord): AppError {
+function leaseLostError({ id, lease }: RunRecord): AppError {
   return new AppError('fenced', `Run ${id} no longer has its lease ${lease}`, {
-    hint: 'It was cancelled, or another run took its place: see `npx soulcaster-backup run` for how it ended.',
+    hint: `It was cancelled, or another run replaced it. To see how it ended: \`npx soulcaster-backup run ${id} --env-file .env\`.`,
   });
 }

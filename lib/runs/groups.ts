@@ -1,12 +1,12 @@
-/** Consecutive tasks that one message brings. */
+/** Consecutive tasks that one message delivers. */
 export interface TaskGroup {
   readonly first: number;
   readonly count: number;
 }
 
 /**
- * Cuts tasks 0 .. `tasks` - 1 into groups of at most `most`: large ones first and smaller ones toward the end, so that
- * `workers` of them, worked off side by side, come to their end at about the same time (guided self-scheduling:
+ * Cuts tasks 0 .. `tasks` - 1 into groups of at most `most`: large groups first and smaller ones toward the end, so that
+ * `workers` parallel workers finish at about the same time (guided self-scheduling:
  * Polychronopoulos and Kuck, IEEE Transactions on Computers 36/12, 1987). The same numbers give the same groups.
  */
 export function cutGroups(tasks: number, workers: number, most: number): TaskGroup[] {

@@ -6,8 +6,13 @@ import type { RunRecord, TaskPhase } from './model.js';
 
 type Needs = Pick<Ports, 'queue'>;
 
-/** Publishes the groups in which a task is missing; the same groups each time, so that a double is known as one. */
-export function handOut(ports: Needs, phase: TaskPhase, run: RunRecord, missing: ReadonlySet<number>): Promise<void> {
+/** Publishes the groups in which a task is missing; the same groups each time, so that the queue drops duplicates. */
+export function publishTasks(
+  ports: Needs,
+  phase: TaskPhase,
+  run: RunRecord,
+  missing: ReadonlySet<number>,
+): Promise<void> {
   const groups = cutGroups(run.tasks, phase.parallelism, phase.group ?? 1);
   const due = groups.filter((group) => tasksOf(group).some((task) => missing.has(task)));
   const flow = flowOf(phase, run);
@@ -15,10 +20,10 @@ export function handOut(ports: Needs, phase: TaskPhase, run: RunRecord, missing:
 }
 
 /**
- * Publishes what is left of a group as a separate message, which has all its tries before it. Each time there is less
- * left: a message that came twice publishes the same rest.
+ * Publishes the rest of a group as a separate message, with the full number of retries. The rest gets smaller each time,
+ * and a message that is delivered twice publishes the same rest.
  */
-export function handOutRest(
+export function publishRest(
   ports: Needs,
   phase: TaskPhase,
   run: RunRecord,

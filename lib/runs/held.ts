@@ -4,18 +4,18 @@ import { unlockCommand } from './lease.js';
 import { traitsOf } from '../run-kinds.js';
 import { runsOf } from './recent.js';
 
-/** Why a run was not started: who holds the lease that it needs. Times in milliseconds, by the store's clock. */
+/** Why a run was not started: another run holds the lease that it needs. Times in milliseconds, by the store's clock. */
 export interface Held {
   readonly holder: string;
   readonly lease: string;
-  /** How long ago the holder last showed that it is alive. */
+  /** How long ago the holder last renewed the lease. */
   readonly ageMs: number;
-  /** When the lease can be taken, unless the holder shows that it is alive. */
+  /** In how long the lease can be taken, unless the holder renews it. */
   readonly waitMs: number;
 }
 
-/** Says who holds the lease and what it does, since when nothing was heard of it, when it can be had, and how to end it. */
-export async function heldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
+/** Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it. */
+export async function leaseHeldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
   const { holder, lease, ageMs, waitMs } = held;
   const [run] = await runsOf(store, [holder]).catch(() => []);
   const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title} (${run.phase})`;
@@ -24,7 +24,7 @@ export async function heldError(store: ObjectStore, held: Held, then = 'start ag
       ? `\`${unlockCommand(lease)}\``
       : `\`npx soulcaster-backup cancel ${holder} --env-file .env\`, or \`${unlockCommand(lease)}\` if nothing works on it`;
   return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
-    hint: `Wait until it is over, then ${then}; if it is not renewed it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
+    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
     retryAfterMs: waitMs,
   });
 }

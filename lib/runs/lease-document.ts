@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { decodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
-import { MOST_FENCE } from './model.js';
+import { MAX_FENCE } from './model.js';
 import { modifiedAt } from './store-time.js';
 
 const LEASES = 'leases/';
@@ -11,36 +11,36 @@ const SUFFIX = '.json';
 const common = {
   /** The run that has the lease; null when it is free. */
   holder: z.string().nullable(),
-  /** Token of the attempt that works; null while the run waits for its next one. */
+  /** Token of the attempt in progress; null while the run waits for its next one. */
   leg: z.string().nullable(),
-  fence: z.number().int().nonnegative().max(MOST_FENCE),
+  fence: z.number().int().nonnegative().max(MAX_FENCE),
 };
 
-/** `leases/{name}.json`. Durations are in milliseconds; how old it is, the store's clock says. */
+/** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */
 const leaseSchema = z.object({
   ...common,
-  /** After so long without a renewal another attempt of the same run may take over. */
+  /** After this long without a renewal another attempt of the same run may take over. */
   legTtlMs: z.number().nonnegative(),
-  /** After so long without a renewal any run may have it. */
+  /** After this long without a renewal any run may take the lease. */
   holdMs: z.number().nonnegative(),
-  /** Changes with every renewal, so that the object is written again and its time moves. */
+  /** Changes with every renewal, so that the object is rewritten and its modification time changes. */
   beat: z.string(),
 });
 export type LeaseDocument = z.infer<typeof leaseSchema>;
 
-/** As earlier versions wrote it, with the times of the writer's clock, which are not gone by. */
+/** As earlier versions wrote it; their times are by the writer's clock and are ignored. */
 const formerSchema = z.object({ ...common, legUntil: z.number(), expiresAt: z.number() });
 const FORMER_TIMES = { legTtlMs: 60_000, holdMs: 15 * 60_000, beat: '' };
 
 export interface ReadLease {
   readonly exists: boolean;
-  /** Null when there is none, or none that can be read (and, where a key is set, is signed with it). */
+  /** Null when there is none, or when it cannot be read or (if a key is set) is not signed with it. */
   readonly document: LeaseDocument | null;
-  /** Null when there is nothing to swap: what does not authenticate is replaced by creating it. */
+  /** Null when there is no object to swap; an object that does not authenticate is replaced by creating it. */
   readonly etag: string | null;
 }
 
-/** A lease as a listing finds it. */
+/** A lease as found by a listing. */
 export interface ListedLease {
   readonly name: string;
   readonly document: LeaseDocument | null;
@@ -55,11 +55,11 @@ export function leaseObject(name: string): string {
 export async function readLease(store: ObjectStore, name: string): Promise<ReadLease> {
   const found = await store.read(leaseObject(name));
   if (found !== null) return { exists: true, document: parse(store, leaseObject(name), found), etag: found.etag };
-  // What the store does not take for ours reads as if it were not there; it may still be what is left of a live holder's.
+  // An object that does not authenticate reads as missing; it may still be the altered lease of a live holder.
   return { exists: (await modifiedAt(store, leaseObject(name))) !== null, document: null, etag: null };
 }
 
-/** All leases there are, readable or not, in the order of their names. */
+/** All leases, readable or not, in the order of their names. */
 export async function listLeases(store: ObjectStore): Promise<ListedLease[]> {
   const leases: ListedLease[] = [];
   for await (const { name: object, modifiedAt: at } of store.list(LEASES)) {

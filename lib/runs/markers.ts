@@ -4,9 +4,8 @@ import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
 const DIGITS = 6;
-/** Markers read at a time. */
-const SIDE_BY_SIDE = 16;
-/** Others may replace or remove a marker at the moment when it is written, but hardly this many times in a row. */
+const READ_CONCURRENCY = 16;
+/** Other writers may replace or remove a marker while it is written, but hardly this many times in a row. */
 const WRITE_TRIES = 8;
 
 /**
@@ -21,12 +20,12 @@ function markerName(run: string, phase: string, task: number): string {
   return `${markerPrefix(run, phase)}${String(task).padStart(DIGITS, '0')}.json`;
 }
 
-/** Whether the task's work is done. A marker that cannot be read, or is of another task, says nothing. */
+/** Whether the task is done. A marker that cannot be read, or is of another task, does not count. */
 export async function hasMarker(store: ObjectStore, run: string, phase: string, task: number): Promise<boolean> {
   return (await readMarker(store, run, phase, task)) !== null;
 }
 
-/** Writes down that a task is done, with its result. The first one that can be read counts. */
+/** Records that a task is done, with its result. The first readable marker counts. */
 export async function writeMarker(
   store: ObjectStore,
   run: string,
@@ -42,19 +41,19 @@ export async function writeMarker(
     if (found === null) continue;
     if (parseMarker(found.body, task) !== null || (await store.swap(name, body, found.etag)) !== null) return;
   }
-  throw new AppError('store-unavailable', `${name} is changed by others while it is written`, {
+  throw new AppError('store-unavailable', `${name} is being changed by another writer`, {
     hint: 'Find out what else writes under runs/ in the store; the task is tried again.',
     transient: true,
   });
 }
 
-/** This many tasks after a finished one are looked at before all markers are listed. */
+/** How many tasks after a finished one are checked before all markers are listed. */
 const NEIGHBOURS = 3;
 
 /**
- * Whether all of a phase's tasks seem to be done, asked by one that has just finished. Most find one of the next tasks
- * unfinished, which spares the list: with that, a thousand tasks would read a million names. Who continues from here
- * reads the markers (`missingTasks`).
+ * Whether all tasks of a phase seem to be done, once `task` is. Most calls find one of the next tasks unfinished, which
+ * saves the listing: a thousand tasks would otherwise read a million names. `missingTasks` then reads the markers
+ * themselves.
  */
 export async function isLastTask(
   store: ObjectStore,
@@ -71,31 +70,31 @@ export async function isLastTask(
 }
 
 /**
- * The numbers below `count` that have no marker yet, ascending. Names are enough to say that some are missing; that none
- * is missing takes a look into every marker, since one that cannot be read, or is not ours, is none.
+ * The numbers below `count` that have no marker yet, ascending. Names suffice to show that some are missing; to show that
+ * none is missing, every marker is read, because an unreadable or foreign marker does not count.
  */
 export async function missingTasks(store: ObjectStore, run: string, phase: string, count: number): Promise<number[]> {
   const marked = await markedTasks(store, run, phase);
   const unmarked = numbersBelow(count).filter((task) => !marked.has(task));
   if (unmarked.length > 0) return unmarked;
   const done = await pMap(numbersBelow(count), (task) => hasMarker(store, run, phase, task), {
-    concurrency: SIDE_BY_SIDE,
+    concurrency: READ_CONCURRENCY,
   });
   return numbersBelow(count).filter((task) => done[task] !== true);
 }
 
-/** The result of one finished task. Throws `damaged` when there is none that counts: something removed or altered it. */
+/** The result of one finished task. Throws `damaged` when its marker was removed or altered. */
 export async function taskResult(store: ObjectStore, run: string, phase: string, task: number): Promise<Json> {
   const marker = await readMarker(store, run, phase, task);
   if (marker !== null) return marker.result;
-  throw new AppError('damaged', `${markerName(run, phase, task)} is gone from the store, or was altered`, {
+  throw new AppError('damaged', `${markerName(run, phase, task)} is missing from the store, or was altered`, {
     hint: 'Find out what else writes under runs/ in the store, stop it and start the run again.',
   });
 }
 
 /**
- * The results of a phase's finished tasks, by ascending number, one in memory at a time. `count`: how many there are;
- * one that is missing then throws `damaged`. Null where that is not known: then those there are.
+ * The results of a phase's finished tasks, by ascending number, one in memory at a time. `count`: how many there must be
+ * (a missing one throws `damaged`), or null if that is not known.
  */
 export async function* taskResults(
   store: ObjectStore,
@@ -113,8 +112,8 @@ export async function* taskResults(
   }
 }
 
-/** The same, with when the newest was written, by the store's clock in milliseconds since the epoch; 0 without any. */
-export async function seenMarkers(
+/** Counts markers, and when the newest was written, by the store's clock in milliseconds since the epoch; 0 without any. */
+export async function countMarkers(
   store: ObjectStore,
   run: string,
   phase: string,

@@ -14,22 +14,22 @@ const messageSchema = z.union([
   }),
 ]);
 
-/** One queue message's worth of a run: its next attempt, or some of its tasks. */
+/** The work that one queue message triggers: the next attempt of a run, or some of its tasks. */
 export type RunMessage = z.infer<typeof messageSchema>;
 
-/** Throws `usage` for anything that is not a message of ours. */
+/** Throws `usage` for any other message. */
 export function parseMessage(body: string): RunMessage {
   try {
     return messageSchema.parse(JSON.parse(body));
   } catch (cause) {
-    throw new AppError('usage', 'The message is not one of a run', {
-      hint: 'Only messages published by soulcaster-backup itself are understood here.',
+    throw new AppError('usage', 'The message is not about a run', {
+      hint: 'Only messages that soulcaster-backup itself published are accepted here.',
       cause,
     });
   }
 }
 
-/** `nonce` keeps a message apart from an earlier one of the same kind that the queue would take for its double. */
+/** `nonce` keeps the queue from dropping the message as a duplicate of an earlier one. */
 export function attemptMessage(run: string, attempt: number, delaySeconds: number, nonce = ''): QueueMessage {
   return {
     body: JSON.stringify({ run, leg: attempt } satisfies RunMessage),
@@ -40,8 +40,8 @@ export function attemptMessage(run: string, attempt: number, delaySeconds: numbe
 }
 
 /**
- * Within one attempt the message of a group of tasks is the same; a later attempt that publishes it again means it, and so does
- * `nonce`.
+ * Within one attempt the message of a group is always the same, so that the queue drops duplicates. A later attempt, or
+ * `nonce`, makes it a new message.
  */
 export function taskMessage(
   run: { id: string; leg: number; phase: string },
@@ -49,10 +49,10 @@ export function taskMessage(
   flow: QueueFlow,
   { delaySeconds = 0, nonce = '' } = {},
 ): QueueMessage {
-  const { id, leg, phase } = run;
+  const { id, leg: attempt, phase } = run;
   return {
     body: JSON.stringify({ run: id, phase, task: first, count } satisfies RunMessage),
-    deduplicationId: `${id}.${phase}-${first}.${leg}${nonce}`,
+    deduplicationId: `${id}.${phase}-${first}.${attempt}${nonce}`,
     delaySeconds,
     flow,
   };

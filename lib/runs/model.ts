@@ -5,7 +5,7 @@ import type { RunTraits } from './traits.js';
 
 export const RUN_STATES = ['running', 'waiting', 'succeeded', 'incomplete', 'failed'] as const;
 
-/** How far a run has come, for people: `done` of `total` (null: not known) in `unit`. */
+/** How far a run is, for display: `done` of `total` (null: not known) in `unit`. */
 export interface Progress {
   readonly done: number;
   readonly total: number | null;
@@ -14,21 +14,21 @@ export interface Progress {
   readonly bytes: number;
 }
 
-/** No count of ours comes near: one that is larger was not written by us, and the next one after it would be no exact number. */
-export const MOST_FENCE = 2 ** 52;
+/** No real count comes near. A larger number was written by something else, and its successor might not be exact. */
+export const MAX_FENCE = 2 ** 52;
 
-/** What was parsed from JSON text can be nothing else: to go through it again, value by value, is most of what the check of a record takes. */
+/** Parsed JSON text is always `Json`. Validating it value by value would take most of the time of the check of a record. */
 export const jsonSchema = z.custom<Json>((value) => value !== undefined);
 
-/** `runs/{id}/run.json`: everything a later attempt, or a person, needs to know of a run. */
+/** `runs/{id}/run.json`: everything a later attempt, or an operator, needs to know about a run. */
 export const runRecordSchema = z.object({
   version: z.literal(1),
   id: z.string(),
-  /** One that is not known here, as of a newer version, is kept and shown, and left to who knows it. */
+  /** A run of an unknown kind, as of a newer version, is kept and shown, and left to a version that knows the kind. */
   kind: z.string(),
   /**
-   * `waiting` until `resumeAt`, when the queue wakes it. `incomplete` is an end too: the work was done, but something
-   * could not be done.
+   * `waiting` until `resumeAt`, when the queue wakes the run. `incomplete` is a final state: the work was done, except for
+   * a part that could not be done.
    */
   state: z.enum(RUN_STATES),
   resumeAt: z.string().nullable().default(null),
@@ -40,27 +40,27 @@ export const runRecordSchema = z.object({
   /** Name of the lease that the run holds while it is running. */
   lease: z.string(),
   phase: z.string(),
-  /** How many tasks the present phase has; 0 when it has none. */
+  /** How many tasks the current phase has; 0 when it has none. */
   tasks: z.number().int().nonnegative(),
-  /** How many tasks each phase had that is over: this many results there must be. */
+  /** How many tasks each completed phase had, which is how many results there must be. */
   finished: z.record(z.string(), z.number().int().nonnegative()).default({}),
   /**
-   * How many tasks of the phase were done when the others were last given to the queue; null when they have not been.
-   * As long as the number grows, the queue is at it.
+   * How many tasks of the phase were done when the others were last published; null when they have not been. As long as
+   * the number grows, the queue is delivering them.
    */
   handedOut: z.number().int().nullable().default(null),
   /** Counts the attempts; a message that names an older attempt is out of date. */
-  leg: z.number().int().nonnegative().max(MOST_FENCE),
-  /** Attempts begun since the run last saved progress: what keeps dying must come to an end. */
-  stalls: z.number().int().nonnegative().max(MOST_FENCE),
-  /** Whether input, checkpoint, result and the words of the error are encrypted with a key that is not set here. */
+  leg: z.number().int().nonnegative().max(MAX_FENCE),
+  /** Attempts begun since the run last saved progress; too many end the run. */
+  stalls: z.number().int().nonnegative().max(MAX_FENCE),
+  /** Whether input, checkpoint, result and the error's message are encrypted with a key that is not set here. */
   hidden: z.boolean().optional(),
-  /** Fencing number of the attempt that wrote this record last. */
-  fence: z.number().int().nonnegative().max(MOST_FENCE),
+  /** Fencing number of the attempt that last wrote this record. */
+  fence: z.number().int().nonnegative().max(MAX_FENCE),
   /** Fencing number of the claim that the run was started with; null in records of older versions. */
-  firstFence: z.number().int().nonnegative().max(MOST_FENCE).nullable().default(null),
+  firstFence: z.number().int().nonnegative().max(MAX_FENCE).nullable().default(null),
   input: jsonSchema,
-  /** The checkpoint: what the kind of run needs to go on. Null when it is over: it may hold names of keys. */
+  /** What the kind of run needs to continue. Null when the run is over, because it may hold names of keys. */
   checkpoint: jsonSchema,
   progress: z.object({
     done: z.number(),
@@ -70,19 +70,19 @@ export const runRecordSchema = z.object({
   }),
   result: jsonSchema,
   error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
-  /** Who or what asked for it; null where that was not written down. */
+  /** Who or what started the run; null if not recorded. */
   trigger: z.string().nullable().default(null),
-  /** What it does in its phase, in words of its definition; empty in records of older versions. */
+  /** What the run does in its phase, in words of its definition; empty in records of older versions. */
   doing: z.string().default(''),
-  /** When each phase began, in order; of a run with a great many, the last. Empty in records of older versions. */
+  /** When each phase began, in order; only the last phases of a run with many. Empty in records of older versions. */
   phases: z.array(z.object({ phase: z.string(), at: z.string() })).default([]),
-  /** How many attempts began to work on it. */
-  attempts: z.number().int().nonnegative().max(MOST_FENCE).default(0),
-  /** When it last got further. */
+  /** How many attempts have begun. */
+  attempts: z.number().int().nonnegative().max(MAX_FENCE).default(0),
+  /** When the run last made progress. */
   progressedAt: z.string().nullable().default(null),
-  /** What came in the way of an attempt last, whether another one followed or not. */
+  /** The last error of an attempt, whether another attempt followed or not. */
   lastError: z.object({ code: z.string(), message: z.string(), at: z.string() }).nullable().default(null),
-  /** When the queue begins another attempt at the latest, if the present one does not get on; null: never by itself. */
+  /** When the queue begins another attempt at the latest; null if it begins none. */
   nextAttemptAt: z.string().nullable().default(null),
   createdAt: z.string(),
   updatedAt: z.string(),
@@ -103,7 +103,7 @@ export interface RunFailure {
   readonly hint: string;
 }
 
-/** What a step decided: continue in a later attempt, enter another phase, or end the run. */
+/** What happens after a step: continue in a later attempt, enter another phase, or end the run. */
 export type StepOutcome =
   | { readonly to: 'later'; readonly checkpoint: Json; readonly progress: Progress }
   | {
@@ -120,44 +120,44 @@ export type StepOutcome =
       readonly error: RunFailure | null;
     };
 
-/** What a step or a task may know and do while it works. */
+/** What a step can read and do during an attempt. */
 export interface Attempt {
   readonly run: RunRecord;
-  /** Grows with every attempt; goes into the names of what an attempt writes, so that two attempts never write the same object. */
+  /** Grows with every attempt. Part of the names of objects that an attempt writes, so that two attempts never write the same one. */
   readonly fence: number;
-  /** Aborted when the lease is lost or the process is told to stop: nothing may be written any more. */
+  /** Aborted when the lease is lost or the process must stop: nothing may be written any more. */
   readonly signal: AbortSignal;
   /**
-   * To call before a write outside of the store: throws `fenced` when the run was ended or its lease is another's. Reads
-   * the store at most once a second, and not at all while writes of the record or renewals say the same.
+   * To call before a write outside of the store: throws `fenced` when the run was ended or its lease was taken over. Reads
+   * the store at most once a second, and not at all while record writes or renewals confirm the lease.
    */
   confirm(): Promise<void>;
   /** Whether it is time to save and hand over. */
   timeIsUp(): boolean;
   /** Saves a checkpoint. Throws `fenced` when another attempt has taken over. */
   save(checkpoint: Json, progress: Progress): Promise<void>;
-  /** Tells people how far the work is, at most once in two seconds; nothing depends on it. */
+  /** Saves progress for display only, at most once in two seconds. */
   report(progress: () => Progress): void;
-  /** Results of the tasks of a phase, by ascending task number: all once it is over, else it throws `damaged`. */
+  /** Results of the tasks of a phase, by ascending task number. Throws `damaged` if the phase is over and one is missing. */
   results(phase: string): AsyncIterable<{ readonly task: number; readonly result: Json }>;
 }
 
-/** A phase worked off in order, by one attempt at a time. */
+/** A phase that one attempt at a time works on, step by step. */
 export interface SerialPhase {
   readonly type: 'serial';
   step(attempt: Attempt): Promise<StepOutcome>;
 }
 
 /**
- * Does what tasks of one worker may not do at the same time, such as calling a service whose load is counted by workers:
- * one after the other over a queue, `inline` at a time within a process.
+ * Limits work that the tasks of one worker may not do at the same time, such as calling a service whose load is counted by
+ * workers: one at a time over a queue, `inline` at a time within a process.
  */
 export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** For work that has nobody beside it. */
-export const alone: Turn = (work) => work();
+/** For work without concurrent tasks. */
+export const runDirectly: Turn = (work) => work();
 
-/** This many deliveries in a period, of all runs that name the same key. */
+/** At most this many deliveries in a period, shared by all runs with the same key. */
 export interface Rate {
   readonly key: string;
   readonly count: number;
@@ -165,45 +165,45 @@ export interface Rate {
 }
 
 /**
- * A phase of independent tasks 0 .. n-1. A task may run twice, at the same time or late; its result is what the first
- * to finish wrote down. When all are done, the run continues with phase `next`.
+ * A phase of independent tasks 0 .. n-1. A task may run twice, concurrently or late; the result of the first to finish
+ * counts. When all are done, the run continues with phase `next`.
  */
 export interface TaskPhase {
   readonly type: 'tasks';
   readonly next: string;
-  /** How many tasks one attempt works on at a time before the rest goes over the queue; 0 sends all over the queue. */
+  /** How many tasks an attempt does at a time itself before it publishes the rest; 0 publishes all. */
   readonly inline: number;
   /** How many messages of tasks the queue may deliver at a time. */
   readonly parallelism: number;
-  /** How many tasks one message may bring, where there are many; default 1. */
+  /** How many tasks one message may deliver at most; default 1. */
   readonly group?: number;
-  /** How many tasks are begun for each one that may have the turn, so that others read and write meanwhile; default 1. */
+  /** How many tasks are begun per `Turn` slot, so that others read and write in the meantime; default 1. */
   readonly ahead?: number;
-  /** A limit that is shared with other runs, such as a service's rate: deliveries per period under one key. */
+  /** A limit shared with other runs, such as the rate limit of a service. */
   readonly rate?: (run: RunRecord) => Rate | undefined;
   /** `turn`: see `Turn`; `confirm`: see `Attempt`. */
   task(run: RunRecord, task: number, signal: AbortSignal, turn: Turn, confirm: () => Promise<void>): Promise<Json>;
   progress(run: RunRecord, done: number): Progress;
 }
 
-/** One kind of work that outlives a function: how it is done, with what is said of it. */
+/** How one kind of long-running work is done, with the names of its phases for display. */
 export interface RunDefinition extends Pick<RunTraits, 'kind' | 'words'> {
   /** Runs that name the same lease exclude each other. */
   readonly lease: string;
-  /** Whether a run of this kind may hold another lease than that, such as that of another database. */
+  /** Whether a run of this kind may hold this lease instead, such as the lease of another database. */
   readonly takesLease?: (lease: string) => boolean;
-  /** Whether the guard may resume a run that stands still; default true. */
+  /** Whether the guard may resume a stuck run; default true. */
   readonly mayResume?: (run: RunRecord, now: number) => boolean;
   /**
-   * Gives back what a run holds outside of the store, such as locks in a database, when it ends in any other way than
-   * by its own last step. Is given the record as it was before its end.
+   * Releases what a run holds outside of the store, such as locks in a database, when the run does not end in success by
+   * its own last step. Receives the record as it was before the end.
    */
-  readonly letGo?: (run: RunRecord) => Promise<void>;
+  readonly releaseResources?: (run: RunRecord) => Promise<void>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
 }
 
-/** What a run does in its phase; in a record of an older version the phase's name says it. */
+/** What a run does in its phase; the phase's name for a record of an older version. */
 export function doingOf({ doing, phase }: Pick<RunRecord, 'doing' | 'phase'>): string {
   return doing === '' ? phase : doing;
 }

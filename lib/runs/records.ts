@@ -5,21 +5,21 @@ import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
 import { runRecordSchema, type Progress, type RunDefinition, type RunRecord } from './model.js';
 
-/** A run record and the etag to swap it by. */
+/** A run record and the etag to swap it with. */
 export interface HeldRecord {
   readonly record: RunRecord;
   readonly etag: string;
 }
 
-/** Who or what asks for a run. */
+/** Who or what starts a run. */
 export type Trigger = 'admin' | 'cli' | 'cron' | 'guard';
 
 export interface StartRequest {
   readonly kind: string;
-  /** Default: the lease that runs of this kind take. */
+  /** Default: the lease of the kind. */
   readonly lease?: string;
   readonly input: Json;
-  /** Who or what asked for it; where it is left out the input may say. */
+  /** Default: the `trigger` of the input, if it has one. */
   readonly trigger?: Trigger;
   readonly checkpoint: Json;
   readonly progress: Progress;
@@ -53,7 +53,7 @@ export async function loadRun(store: ObjectStore, id: string): Promise<HeldRecor
   }
 }
 
-/** Throws `fenced` when somebody else has written the record in the meantime. */
+/** Throws `fenced` when another attempt has written the record in the meantime. */
 export async function saveRun(store: ObjectStore, held: HeldRecord, next: RunRecord): Promise<HeldRecord> {
   const etag = await store.swap(runName(next.id), encodeJson(next), held.etag);
   if (etag === null) {
@@ -71,7 +71,7 @@ function parseRecord(id: string, body: Uint8Array): RunRecord {
     return record;
   } catch (cause) {
     throw new AppError('damaged', `The record of run ${id} cannot be read`, {
-      hint: `Look at ${runName(id)} in the store; if it was written by a newer version, use that version.`,
+      hint: `Check ${runName(id)} in the store; if a newer version wrote it, use that version.`,
       cause,
     });
   }
@@ -122,6 +122,6 @@ export function newRecord(
 }
 
 function triggerIn(input: Json): string | null {
-  const isTold = typeof input === 'object' && input !== null && 'trigger' in input;
-  return isTold && typeof input.trigger === 'string' ? input.trigger : null;
+  const hasTrigger = typeof input === 'object' && input !== null && 'trigger' in input;
+  return hasTrigger && typeof input.trigger === 'string' ? input.trigger : null;
 }

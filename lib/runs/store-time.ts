@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 
-/** When an object was last written, by the store's clock, in milliseconds since the epoch; null when it is not there. */
+/** When an object was last written, by the store's clock, in milliseconds since the epoch; null if it does not exist. */
 export async function modifiedAt(store: ObjectStore, name: string): Promise<number | null> {
   for await (const object of store.list(name)) if (object.name === name) return object.modifiedAt;
   return null;
 }
 
 /**
- * What the store's clock shows now: the time it gives an object that is written and removed again. Two machines' clocks
- * can differ by any amount; two times of one store cannot. Throws what the store throws when it takes no writes.
+ * The current time by the store's clock: the modification time of an object that is written and then removed. Clocks of two
+ * machines can differ by any amount; two times of one store cannot. Throws the store's error if it accepts no writes.
  */
 export async function storeNow(store: ObjectStore): Promise<number> {
   const name = `probe/${randomUUID()}`;
@@ -27,7 +27,7 @@ export async function storeNow(store: ObjectStore): Promise<number> {
   });
 }
 
-/** How long ago an object was last written, by the store's clock, in milliseconds; null when it is not there. */
+/** How long ago an object was last written, by the store's clock, in milliseconds; null if it does not exist. */
 export async function ageOf(store: ObjectStore, name: string): Promise<number | null> {
   const written = await modifiedAt(store, name);
   return written === null ? null : Math.max(0, (await storeNow(store)) - written);

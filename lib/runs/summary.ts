@@ -3,7 +3,7 @@ import { traitsOf } from '../run-kinds.js';
 import { doingOf, isOver, type RunRecord } from './model.js';
 import { fieldsOf } from './traits.js';
 
-/** What every view of a run shows, all of it from its record. Times in ISO 8601. */
+/** What every view of a run shows, taken from its record. Times in ISO 8601. */
 export interface RunSummary extends Pick<
   RunRecord,
   | 'kind'
@@ -21,19 +21,19 @@ export interface RunSummary extends Pick<
 > {
   readonly runId: string;
   readonly title: string;
-  /** What was asked for, in words: snapshot, scope, mode, target, dry run. Empty where nothing is to be told. */
+  /** The request in words: snapshot, scope, mode, target, dry run. May be empty. */
   readonly asked: string;
-  /** Whether it writes, and into what: `LIVE`, `DRY RUN`, `into STAGING`; null where that needs no words. */
+  /** Whether the run writes, and into what: `LIVE`, `DRY RUN`, `into STAGING`; null if the kind has none. */
   readonly aim: string | null;
-  /** What it leaves if it is ended before its time; null where that is nothing that matters. */
+  /** What the run leaves behind if it is cancelled; null if nothing that matters, or if the run is over. */
   readonly ifCancelled: string | null;
-  /** What it does now, or did last, in words. */
+  /** What the run does now, or did last, in words. */
   readonly doing: string;
-  /** When it came to its phase; null in records of older versions. */
+  /** When the current phase began; null in records of older versions. */
   readonly phaseAt: string | null;
-  /** When it last got further; null as long as it has not. */
+  /** When the run last made progress; null before the first. */
   readonly progressedAt: string | null;
-  /** When the queue begins the next attempt at the latest; null when it is over, or nobody begins one by itself. */
+  /** When the queue begins the next attempt at the latest; null if the run is over or the queue begins none. */
   readonly nextAttemptAt: string | null;
 }
 
@@ -44,10 +44,10 @@ export function runSummary(run: RunRecord): RunSummary {
   const { aim, ifCancelled, title } = traitsOf(kind);
   const fields = fieldsOf(input);
   const words = { runId, kind, title, state, phase, doing: doingOf(run) };
-  const asked = { input, asked: askedWords(input), aim: aim?.(fields) ?? null, trigger, attempts };
+  const request = { input, asked: describeRequest(input), aim: aim?.(fields) ?? null, trigger, attempts };
   return {
     ...words,
-    ...asked,
+    ...request,
     ifCancelled: isOver(run) ? null : (ifCancelled?.(fields) ?? null),
     progress,
     phaseAt: run.phases.at(-1)?.at ?? null,
@@ -61,7 +61,7 @@ export function runSummary(run: RunRecord): RunSummary {
   };
 }
 
-function askedWords(input: Json): string {
+function describeRequest(input: Json): string {
   const fields = fieldsOf(input);
   const text = (name: string): string | null => {
     const value = fields[name];
@@ -70,7 +70,7 @@ function askedWords(input: Json): string {
   const [snapshot, mode, target] = [text('snapshot'), text('mode'), text('target')];
   const words = [
     snapshot === null ? null : `snapshot ${snapshot}`,
-    fields['scope'] === undefined ? null : scopeWords(fields['scope']),
+    fields['scope'] === undefined ? null : describeScope(fields['scope']),
     mode === null ? null : `mode ${mode}`,
     target === null ? null : `into ${target}`,
     fields['dryRun'] === true ? 'dry run' : null,
@@ -78,8 +78,8 @@ function askedWords(input: Json): string {
   return words.filter((word) => word !== null).join(', ');
 }
 
-/** Each of its fields by name, so that a scope of another version is told as well. */
-function scopeWords(scope: unknown): string | null {
+/** Lists every field by name, so that a scope of another version can be shown as well. */
+function describeScope(scope: unknown): string | null {
   if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) return null;
   if ('all' in scope) return 'everything';
   const fields = Object.entries(scope);

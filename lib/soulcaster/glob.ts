@@ -6,12 +6,12 @@ const CARET = 0x5e;
 const ESCAPE = 0x5c;
 const DASH = 0x2d;
 
-/** Where a pattern may match: anywhere from here on, or nowhere, however far an earlier `*` reaches. */
+/** `nowhere`: the pattern does not match, however far an earlier `*` reaches. */
 type Outcome = 'match' | 'no-match' | 'nowhere';
 
 /**
- * Whether bytes match a pattern as Redis matches them in KEYS and SCAN: `*`, `?` (one byte), `[a-z]`, `[^x]` and `\` before a
- * byte that is meant as it is. `*` alone matches everything. Takes time in proportion to the product of both lengths at most.
+ * Whether bytes match a pattern by the rules of KEYS and SCAN: `*`, `?` (one byte), `[a-z]`, `[^x]` and `\` before a literal
+ * byte. `*` alone matches everything. The time is at most proportional to the product of both lengths.
  */
 export function matchesGlob(pattern: Uint8Array, bytes: Uint8Array): boolean {
   if (pattern.length === 1 && pattern[0] === STAR) return true;
@@ -38,7 +38,7 @@ function match(pattern: Uint8Array, patternFrom: number, bytes: Uint8Array, byte
   return p === pattern.length && at === bytes.length ? 'match' : 'no-match';
 }
 
-/** What follows a `*` that matches nowhere makes it useless to try an earlier `*` further on. */
+/** If the rest after this `*` matches nowhere, extending an earlier `*` cannot help either. */
 function matchStar(pattern: Uint8Array, star: number, bytes: Uint8Array, from: number): Outcome {
   let p = star;
   while (pattern[p + 1] === STAR) p++;
@@ -50,7 +50,7 @@ function matchStar(pattern: Uint8Array, star: number, bytes: Uint8Array, from: n
   return 'nowhere';
 }
 
-/** `end`: the closing bracket, or the pattern's last byte where it has none. */
+/** `end`: the closing bracket, or the last byte of the pattern if there is none. */
 function matchClass(pattern: Uint8Array, open: number, byte: number): { end: number; matches: boolean } {
   let p = open + 1;
   const negated = pattern[p] === CARET;

@@ -9,16 +9,16 @@ import { newTally, type Rule, type Violation } from './invariants/rules.js';
 export { findUnlisted, type Unlisted } from './invariants/unlisted.js';
 export { RULES, type Rule, type Violation } from './invariants/rules.js';
 
-/** Ids that a snapshot or an earlier look told of, and that the project's own lists may lack. ProjectFacts is one. */
+/** Ids known from a snapshot or an earlier check, which the project's lists may lack. ProjectFacts fits this type. */
 interface KnownIds {
   readonly clusters: Iterable<string>;
   readonly jobs?: Iterable<string>;
   readonly users?: Iterable<string>;
-  /** What `findUnlisted` found broken beside the project's lists. */
+  /** Violations that `findUnlisted` found. */
   readonly broken?: Iterable<readonly [rule: Rule, id: string]>;
 }
 
-/** A report with all ids that break rules, which it names the first few of. */
+/** A report, which lists only the first ids that break each rule, with all of those ids. */
 export interface FullReport {
   readonly report: ProjectReport;
   readonly idsOf: (rule: Rule) => ReadonlySet<string>;
@@ -33,19 +33,19 @@ export interface ProjectReport {
   /** `feedback` by source; sources without items are left out. */
   readonly bySource: Readonly<Record<string, number>>;
   /**
-   * Whether the dashboard has what it needs: the project is there and its user lists it; there are as many hashes of
-   * items as entries by time and by source, and as many hashes of clusters as entries of their list, which can be read.
+   * Whether the dashboard loads: the project exists and its user lists it; there are as many item hashes as entries by time
+   * and by source, and as many cluster hashes as entries in their list, which is readable.
    */
   readonly loads: boolean;
-  /** What does not hold, each rule once; empty when the data are whole. */
+  /** Broken rules, each once; empty if the data are consistent. */
   readonly violations: readonly Violation[];
 }
 
 /**
- * Checks the data of one project in a live database against what the application takes for granted. Nothing is written
- * and the database is not scanned: all is reached from the project's own lists, so a hash that no list names is only
- * found when `known` does. In memory are the ids of this one project and a page of values, never bodies. About three
- * commands an item and four a cluster. Throws the port's errors, and `redis-command` when Redis refuses to read.
+ * Checks the data of one project in a live database against the application's assumptions. Nothing is written and the
+ * database is not scanned: everything is reached from the project's lists, so a hash that no list names is found only if
+ * `known` names it. Keeps in memory the ids of this project and a page of values, never bodies. Takes about three commands
+ * per item and four per cluster. Throws the port's errors, and `redis-command` when Redis refuses to read.
  */
 export async function checkProject(
   redis: RedisPort,
@@ -55,7 +55,7 @@ export async function checkProject(
   return (await inspectProject(redis, project, known)).report;
 }
 
-/** The same, with every id. */
+/** Like `checkProject`, with all ids. */
 export async function inspectProject(redis: RedisPort, project: string, known: KnownIds): Promise<FullReport> {
   const tally = newTally();
   const context: CheckContext = { redis, project, tally };
@@ -65,15 +65,15 @@ export async function inspectProject(redis: RedisPort, project: string, known: K
   await checkJobs(context, clusters.ids, known.jobs ?? []);
   await checkRepos(context, feedback.repos);
   for (const [rule, id] of known.broken ?? []) tally.add(rule, id);
-  const isFeedbackWhole =
+  const isFeedbackConsistent =
     feedback.created.size === feedback.present && feedback.created.size === feedback.listedBySource;
-  const areClustersWhole = clusters.listed === clusters.present && !tally.has('cluster-breaks-list');
+  const areClustersConsistent = clusters.listed === clusters.present && !tally.has('cluster-breaks-list');
   const report = {
     project,
     feedback: feedback.readable,
     clusters: clusters.readable,
     bySource: Object.fromEntries(feedback.bySource),
-    loads: isFound && isFeedbackWhole && areClustersWhole,
+    loads: isFound && isFeedbackConsistent && areClustersConsistent,
     violations: tally.result(),
   };
   return { report, idsOf: tally.ids };

@@ -1,12 +1,12 @@
 /**
- * The key grammar of Soulcaster's Redis data, told in patterns: `{name}` stands for one segment that is not empty,
- * `{name*}` for the whole rest of the key, colons included. Taken from the application's source (naga-k/soulcaster).
+ * The key grammar of Soulcaster's Redis data, in patterns: `{name}` stands for one segment that is not empty, `{name*}` for
+ * the whole rest of the key, including colons. Taken from the application's source (naga-k/soulcaster).
  *
- * Two rules decide what the patterns leave open:
- * - A word of the grammar is never an id. Where some pattern has a word as its second segment (`created`, `source`,
+ * Two rules resolve ambiguities of the patterns:
+ * - A word of the grammar is never an id. If some pattern has a word as its second segment (`created`, `source`,
  *   `external` and `unclustered` after `feedback`; `jobs`, `lock` and `items` after `cluster`), that word is not read as
- *   a project's or an item's id. Ids are UUIDs and CUIDs, so this takes nothing away from real data, and
- *   `feedback:created:{project}` could not be read otherwise.
+ *   a project's or an item's id. Ids are UUIDs and CUIDs, so this excludes no real data, and `feedback:created:{project}`
+ *   would be ambiguous otherwise.
  * - Only `{name*}` may hold a colon. A key with a segment too many, too few or empty is `other`.
  *
  * The `legacy-` families are from before there were projects: global, and still read by the application as fallbacks.
@@ -51,17 +51,17 @@ const GRAMMAR = {
   'legacy-github-repo': ['github:repo:{repo}'],
 } as const satisfies Record<string, readonly string[]>;
 
-/** What a key is for, in short kebab-case; `other` is every key that is not Soulcaster's. */
+/** The purpose of a key; `other` is every key that is not Soulcaster's. */
 export type Family = keyof typeof GRAMMAR | 'other';
 
-/** Every family, in the order of the grammar, `other` last. */
+/** All families, in the order of the grammar, `other` last. */
 export const FAMILIES: readonly Family[] = [...(Object.keys(GRAMMAR) as (keyof typeof GRAMMAR)[]), 'other'];
 
 /** The ids that a key can name besides its project. */
 interface KeyParts {
   readonly item?: string;
   readonly source?: string;
-  /** Id of the item in its source; may hold colons. */
+  /** Id of the item in its source; may contain colons. */
   readonly external?: string;
   readonly cluster?: string;
   readonly job?: string;
@@ -74,7 +74,7 @@ interface KeyParts {
 
 export interface ClassifiedKey extends KeyParts {
   readonly family: Family;
-  /** The project that the key itself names; null where it names none, even if its content belongs to one. */
+  /** The project that the key itself names; null if it names none, even if its content belongs to one. */
   readonly project: string | null;
 }
 
@@ -90,14 +90,14 @@ interface Rule {
 
 interface Head {
   readonly rules: readonly Rule[];
-  /** Words that stand second in some pattern of this head. */
+  /** Words in second place in some pattern of this head. */
   readonly words: ReadonlySet<string>;
 }
 
 const HEADS: ReadonlyMap<string, Head> = compile();
 
 /**
- * Says what a key is by its name alone. Total: any string has an answer, and what the grammar does not know is
+ * Classifies a key by its name alone. Accepts any string: a key that matches no pattern is
  * `{family: 'other', project: null}`.
  */
 export function classifyKey(key: string): ClassifiedKey {
@@ -111,7 +111,7 @@ export function classifyKey(key: string): ClassifiedKey {
   return { family: 'other', project: null };
 }
 
-/** The key of a family's first pattern with these parts in it. A part that is not given is empty. */
+/** Builds a key from the first pattern of a family. A part that is not given is empty. */
 export function buildKey(
   family: Exclude<Family, 'other'>,
   parts: KeyParts & { readonly project?: string | null },
@@ -131,7 +131,7 @@ function matches(rule: Rule, segments: readonly string[], words: ReadonlySet<str
     } else if (index === 1 && words.has(found)) {
       return false;
     } else if (found === '' && !(rule.greedy && index === wanted - 1 && segments.length > wanted)) {
-      // A rest such as ":a" splits into an empty segment and more, and is not empty.
+      // A rest such as ":a" begins with an empty segment but is not empty.
       return false;
     }
   }

@@ -2,51 +2,51 @@ import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisValue } from '../ports/redis.js';
 import { runOne } from '../redis/run-one.js';
 
-/** The application's own lock is held for so long at a time; a restore that dies lets go of it by itself. */
+/** Time to live of the application's lock, so that the lock of a dead restore expires. */
 const LOCK_MS = 15 * 60 * 1000;
 const RENEW_BELOW_MS = LOCK_MS / 2;
 const PER_REQUEST = 500;
-/** Compare and delete in one: the lock may have run out and be another's by now. */
+/** Compares and deletes atomically: the lock may have expired and been taken by another process. */
 const RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /**
- * Takes the clustering lock of each project, so that the application does not cluster what is half restored or half indexed. Whoever
- * holds one loses it: the run it belongs to ended, as far as the restored data goes. Returns how many were held. A database
- * that is full gives a lock to nobody, the application included: `keepLocks` takes it once there is room.
+ * Takes the clustering lock of each project, so that the application does not cluster half restored or half indexed data.
+ * A current holder loses the lock: its clustering run is obsolete for the restored data. Returns how many locks were held. A
+ * full database grants no locks, not even to the application: `keepLocks` takes them once there is room.
  */
 export async function takeLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<number> {
-  const replies = await send(
+  const replies = await runCommands(
     redis,
-    projects.map((project) => ['SET', lockOf(project), run, 'PX', LOCK_MS, 'GET']),
+    projects.map((project) => ['SET', lockKey(project), run, 'PX', LOCK_MS, 'GET']),
   );
   return replies.filter((reply) => Buffer.isBuffer(reply) && reply.toString('utf8') !== run).length;
 }
 
-/** Puts the end of the locks off, if it is near. Costs one command as a rule: they were all taken at one time. */
+/** Renews the locks if they expire soon. Usually one command, because all were taken at the same time. */
 export async function keepLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<void> {
   const [first] = projects;
   if (first === undefined) return;
-  const left = await runOne(redis, (sdk) => sdk.pttl(lockOf(first)));
-  if ('error' in left) throw refused();
+  const left = await runOne(redis, (sdk) => sdk.pttl(lockKey(first)));
+  if ('error' in left) throw lockRefusedError();
   if (left.value < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
 }
 
 export async function releaseLocks(redis: RedisPort, projects: readonly string[], run: string): Promise<void> {
-  await send(
+  await runCommands(
     redis,
-    projects.map((project) => ['EVAL', RELEASE, 1, lockOf(project), run]),
+    projects.map((project) => ['EVAL', RELEASE, 1, lockKey(project), run]),
   );
 }
 
-function lockOf(project: string): string {
+function lockKey(project: string): string {
   return `cluster:lock:${project}`;
 }
 
-async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisValue[]> {
+async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisValue[]> {
   const values: RedisValue[] = [];
   for (let at = 0; at < commands.length; at += PER_REQUEST) {
     for (const reply of await redis.pipeline(commands.slice(at, at + PER_REQUEST))) {
-      if ('error' in reply && !isFull(reply.error)) throw refused();
+      if ('error' in reply && !isFull(reply.error)) throw lockRefusedError();
       values.push('error' in reply ? null : reply.value);
     }
   }
@@ -57,8 +57,8 @@ function isFull(error: string): boolean {
   return /^OOM\b/.test(error);
 }
 
-function refused(): AppError {
-  return new AppError('redis-command', "A project's lock could not be taken", {
-    hint: 'The token must be allowed SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target.',
+function lockRefusedError(): AppError {
+  return new AppError('redis-command', "Redis refused to set, check or release a project's lock", {
+    hint: 'The token needs SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target database.',
   });
 }

@@ -2,38 +2,38 @@ import { SOURCES } from './invariants/readable.js';
 import { buildKey, type ClassifiedKey, type Family } from './keys.js';
 
 /**
- * A family of keys whose value is a list of members: ids of what has its own key. Two such values are united member
- * by member; every other value, a list of log lines or a JSON array of settings included, is one value, and the
- * snapshot's takes the place of what is there (as the application has them: naga-k/soulcaster, January 2026).
+ * A family of keys whose value is a list of members: ids of objects with separate keys. A restore unites such values member
+ * by member. Every other value, including a list of log lines or a JSON array of settings, is replaced as a whole by the
+ * snapshot's value (by the application's source: naga-k/soulcaster, January 2026).
  */
 export interface MemberList {
   readonly type: 'set' | 'zset';
-  /** The key that a member stands for: a member whose key is nowhere is not added by `missing`. */
+  /** The key of a member's object: `missing` does not add a member whose key does not exist. */
   readonly keyOf: (list: ClassifiedKey, member: string) => string;
   /**
-   * Lists of one group and project hold a member once between them. Where both sides place it, `missing` goes by the live
-   * database and `merge` by the snapshot. Null: a member may be in any number of lists.
+   * The lists of one group and project contain a member at most once. If both sides contain it, `missing` follows the live
+   * database and `merge` the snapshot. Null: a member may be in any number of lists.
    */
   readonly group: 'clustering' | 'source' | 'owner' | null;
-  /** Sorted sets that hold the same members with the same scores; null when there are none. */
+  /** Sorted sets that contain the same members with the same scores; null if there are none. */
   readonly twin: ((list: ClassifiedKey) => readonly string[]) | null;
 }
 
-const item = ({ project }: ClassifiedKey, id: string): string => buildKey('feedback', { project, item: id });
-const cluster = ({ project }: ClassifiedKey, id: string): string => buildKey('cluster', { project, cluster: id });
-const legacyItem = (_: ClassifiedKey, id: string): string => buildKey('legacy-feedback', { item: id });
+const itemKey = ({ project }: ClassifiedKey, id: string): string => buildKey('feedback', { project, item: id });
+const clusterKey = ({ project }: ClassifiedKey, id: string): string => buildKey('cluster', { project, cluster: id });
+const legacyItemKey = (_: ClassifiedKey, id: string): string => buildKey('legacy-feedback', { item: id });
 
-const byTime = ({ project }: ClassifiedKey): string[] => [buildKey('feedback-created', { project })];
-const bySource = ({ project }: ClassifiedKey): string[] =>
+const timeList = ({ project }: ClassifiedKey): string[] => [buildKey('feedback-created', { project })];
+const sourceLists = ({ project }: ClassifiedKey): string[] =>
   SOURCES.map((source) => buildKey('feedback-source', { project, source }));
 
 /** Every family that is a list of members. `config` (subreddits: a JSON array in a string) and `job-logs` are values. */
 const MEMBER_LISTS: Partial<Record<Family, MemberList>> = {
-  'feedback-created': { type: 'zset', keyOf: item, group: null, twin: bySource },
-  'feedback-source': { type: 'zset', keyOf: item, group: 'source', twin: byTime },
-  'feedback-unclustered': { type: 'set', keyOf: item, group: 'clustering', twin: null },
-  'cluster-items': { type: 'set', keyOf: item, group: 'clustering', twin: null },
-  'clusters-all': { type: 'zset', keyOf: cluster, group: null, twin: null },
+  'feedback-created': { type: 'zset', keyOf: itemKey, group: null, twin: sourceLists },
+  'feedback-source': { type: 'zset', keyOf: itemKey, group: 'source', twin: timeList },
+  'feedback-unclustered': { type: 'set', keyOf: itemKey, group: 'clustering', twin: null },
+  'cluster-items': { type: 'set', keyOf: itemKey, group: 'clustering', twin: null },
+  'clusters-all': { type: 'zset', keyOf: clusterKey, group: null, twin: null },
   'cluster-jobs-recent': {
     type: 'zset',
     keyOf: ({ project }, id) => buildKey('cluster-job', { project, job: id }),
@@ -48,9 +48,9 @@ const MEMBER_LISTS: Partial<Record<Family, MemberList>> = {
     twin: null,
   },
   'user-projects': { type: 'set', keyOf: (_, id) => buildKey('project', { project: id }), group: 'owner', twin: null },
-  'legacy-feedback-created': { type: 'zset', keyOf: legacyItem, group: null, twin: null },
-  'legacy-feedback-unclustered': { type: 'set', keyOf: legacyItem, group: 'clustering', twin: null },
-  'legacy-cluster-items': { type: 'set', keyOf: legacyItem, group: 'clustering', twin: null },
+  'legacy-feedback-created': { type: 'zset', keyOf: legacyItemKey, group: null, twin: null },
+  'legacy-feedback-unclustered': { type: 'set', keyOf: legacyItemKey, group: 'clustering', twin: null },
+  'legacy-cluster-items': { type: 'set', keyOf: legacyItemKey, group: 'clustering', twin: null },
   'legacy-clusters-all': {
     type: 'zset',
     keyOf: (_, id) => buildKey('legacy-cluster', { cluster: id }),
@@ -65,7 +65,7 @@ const MEMBER_LISTS: Partial<Record<Family, MemberList>> = {
   },
 };
 
-/** Null when the key's value is no list of members. */
+/** Null if the key's value is no list of members. */
 export function memberListOf({ family }: ClassifiedKey): MemberList | null {
   return MEMBER_LISTS[family] ?? null;
 }

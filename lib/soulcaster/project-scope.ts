@@ -1,44 +1,44 @@
 import type { ClassifiedKey, Family } from './keys.js';
 import { fieldOf, type Fields, type Text } from './text.js';
 
-/** Ids that are tied to one project; what belongs to it without naming it is told by them. */
+/** Ids tied to one project. They identify keys that belong to the project without naming it. */
 export interface ProjectFacts {
   readonly jobs: ReadonlySet<string>;
   readonly clusters: ReadonlySet<string>;
   readonly users: ReadonlySet<string>;
 }
 
-/** The same as JSON can hold it: of one key, of a part or of everything. */
+/** Facts as JSON: of one key, of a part or of everything. */
 export interface FactList {
   readonly jobs: readonly string[];
   readonly clusters: readonly string[];
   readonly users: readonly string[];
 }
 
-/** `owned`: the project's alone. `shared`: its user's, for all of the user's projects. */
+/** `owned`: belongs to the project alone. `shared`: belongs to its user, for all of the user's projects. */
 export type Belonging = 'owned' | 'shared' | 'other';
 
-const NOTHING: FactList = { jobs: [], clusters: [], users: [] };
+const NO_FACTS: FactList = { jobs: [], clusters: [], users: [] };
 const WANTED_FIELDS: ReadonlySet<Text> = new Set(['project_id', 'cluster_id', 'user_id']);
 
 const NAMES_CLUSTER: ReadonlySet<Family> = new Set<Family>(['cluster', 'cluster-items', 'coding-plan']);
 
-/** What of a key's value `factsOf` looks at: a caller need not read the rest of it. */
+/** The part of a key's value that `factsOf` reads; a caller need not read the rest. */
 export function factsNeed(project: string, key: ClassifiedKey): 'fields' | 'members' | 'nothing' {
   if (key.family === 'user-projects') return 'members';
   if (key.family === 'job' || (key.family === 'project' && key.project === project)) return 'fields';
   return 'nothing';
 }
 
-/** The few fields that `factsOf` looks at, for hashes that come in pieces: together they are all it needs. */
+/** The few fields that `factsOf` reads, to be collected from a hash that is read in pieces. */
 export function factFields(fields: Fields): Fields {
   return fields.filter(([field]) => WANTED_FIELDS.has(field));
 }
 
 /**
- * What one key tells about a project, to be merged with what the others tell, in any order. `fields` are those of the
- * whole hash (see `factFields`), or null for a key of another type. `members` are those of a set; a set that comes in
- * pieces may be given piece by piece.
+ * The facts about a project from one key, to be merged with those of the others in any order. `fields`: the fields of the
+ * whole hash (see `factFields`), or null for a key of another type. `members`: the members of a set, which may be passed in
+ * pieces.
  */
 export function factsOf(
   project: string,
@@ -47,21 +47,21 @@ export function factsOf(
   members: Iterable<Text> | null = null,
 ): FactList {
   if (NAMES_CLUSTER.has(key.family)) {
-    return key.project === project ? { ...NOTHING, clusters: some(key.cluster) } : NOTHING;
+    return key.project === project ? { ...NO_FACTS, clusters: toList(key.cluster) } : NO_FACTS;
   }
   if (key.family === 'project') {
-    return key.project === project ? { ...NOTHING, users: some(fieldOf(fields ?? [], 'user_id')) } : NOTHING;
+    return key.project === project ? { ...NO_FACTS, users: toList(fieldOf(fields ?? [], 'user_id')) } : NO_FACTS;
   }
   if (key.family === 'job' && fieldOf(fields ?? [], 'project_id') === project) {
-    return { ...NOTHING, jobs: some(key.job), clusters: some(fieldOf(fields ?? [], 'cluster_id')) };
+    return { ...NO_FACTS, jobs: toList(key.job), clusters: toList(fieldOf(fields ?? [], 'cluster_id')) };
   }
   if (key.family === 'user-projects') {
-    for (const member of members ?? []) if (member === project) return { ...NOTHING, users: some(key.user) };
+    for (const member of members ?? []) if (member === project) return { ...NO_FACTS, users: toList(key.user) };
   }
-  return NOTHING;
+  return NO_FACTS;
 }
 
-/** All facts together; the same id may come more than once. */
+/** Merges facts; the same id may occur more than once. */
 export function mergeFacts(lists: Iterable<FactList>): ProjectFacts {
   const facts = { jobs: new Set<string>(), clusters: new Set<string>(), users: new Set<string>() };
   for (const { jobs, clusters, users } of lists) {
@@ -72,28 +72,28 @@ export function mergeFacts(lists: Iterable<FactList>): ProjectFacts {
   return facts;
 }
 
-/** Facts as JSON can hold them, each list in order: the same facts give the same text. */
+/** Facts as JSON, each list sorted, so that equal facts give equal text. */
 export function listFacts({ jobs, clusters, users }: ProjectFacts): FactList {
   return { jobs: [...jobs].sort(), clusters: [...clusters].sort(), users: [...users].sort() };
 }
 
 /**
- * Whose a key is, seen from one project whose facts are complete. Keys from before there were projects, users' own
+ * Whether a key belongs to a project, given the complete facts of the project. Keys from before there were projects, users'
  * hashes and locks are `other`.
  */
-export function belongs(project: string, facts: ProjectFacts, key: ClassifiedKey): Belonging {
+export function belongingOf(project: string, facts: ProjectFacts, key: ClassifiedKey): Belonging {
   const { family } = key;
   if (family === 'cluster-lock') return 'other';
-  if (family === 'job' || family === 'job-logs') return owned(facts.jobs, key.job);
-  if (family === 'cluster-jobs') return owned(facts.clusters, key.cluster);
+  if (family === 'job' || family === 'job-logs') return ownedIf(facts.jobs, key.job);
+  if (family === 'cluster-jobs') return ownedIf(facts.clusters, key.cluster);
   if (family === 'user-projects') return key.user !== undefined && facts.users.has(key.user) ? 'shared' : 'other';
   return key.project === project ? 'owned' : 'other';
 }
 
-function owned(ids: ReadonlySet<string>, id: string | undefined): Belonging {
+function ownedIf(ids: ReadonlySet<string>, id: string | undefined): Belonging {
   return id !== undefined && ids.has(id) ? 'owned' : 'other';
 }
 
-function some(id: string | null | undefined): readonly string[] {
+function toList(id: string | null | undefined): readonly string[] {
   return id === null || id === undefined || id === '' ? [] : [id];
 }

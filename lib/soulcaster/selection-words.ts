@@ -1,6 +1,6 @@
 import type { Text } from './text.js';
 
-/** Entries of a selection of keys, as it was written or as it was read. Empty: not selected by. */
+/** Entries of a selection of keys, as stored or as given. An empty list restricts nothing. */
 interface Entries {
   readonly projects: readonly string[];
   readonly families: readonly string[];
@@ -23,7 +23,7 @@ export function selectionWords({ projects, families, matches, keys }: Entries): 
   return kinds.filter((kind) => kind !== '').join(', ') || 'everything';
 }
 
-/** The first three of a list: `project p`, `keys a, b, c and 2 more`; nothing for none. */
+/** The first three entries: `project p`, `keys a, b, c and 2 more`; empty for an empty list. */
 export function listWords(one: string, many: string, entries: readonly string[]): string {
   if (entries.length === 0) return '';
   const named = entries.slice(0, 3);

@@ -75,7 +75,7 @@ describe('a secret', () => {
 
   it('of a target is refused in the same way', () => {
     const env = { DRILL_REDIS_REST_URL: 'https://db.example', DRILL_REDIS_REST_TOKEN: `${GOOD}\n` };
-    expect(refusal(() => loadTarget(env, 'drill')).message).toContain('DRILL_REDIS_REST_TOKEN holds a line end');
+    expect(refusal(() => loadTarget(env, 'drill')).message).toContain('DRILL_REDIS_REST_TOKEN contains a line end');
   });
 });
 

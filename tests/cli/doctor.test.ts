@@ -132,7 +132,7 @@ describe('doctor fails', () => {
     [
       'a secret with a line end',
       'cron-secret',
-      /CRON_SECRET holds a line end/,
+      /CRON_SECRET contains a line end/,
       () => ({ CRON_SECRET: `${'s'.repeat(24)}\n` }),
     ],
     ['a webhook secret that is none', 'webhook-secret', /not whsec_/, () => ({ RESTORE_WEBHOOK_SECRET: 'abc' })],

@@ -20,7 +20,7 @@ const UNICODE = [
   'two\nlines\twith "quotes" and \\ backslashes\u2028',
 ];
 
-/** What every Embedder has to do, whatever is behind it. `open` is called once; about 120 texts are embedded. */
+/** The contract of every Embedder. `open` is called once; about 120 texts are embedded. */
 export function embedderContract(name: string, open: () => Promise<OpenEmbedder>): void {
   describe(`Embedder: ${name}`, () => {
     let opened: OpenEmbedder;
@@ -31,7 +31,7 @@ export function embedderContract(name: string, open: () => Promise<OpenEmbedder>
     });
     afterAll(() => opened.close());
 
-    it('gives one text one vector of the dimension asked for', async () => {
+    it('returns one vector of the requested dimension for one text', async () => {
       const vectors = await embed(LOGIN);
       expect(vectors.map(({ length }) => length)).toEqual([opened.embedder.dimensions]);
       expect(vectors[0]).toBeInstanceOf(Float32Array);
@@ -45,7 +45,7 @@ export function embedderContract(name: string, open: () => Promise<OpenEmbedder>
       expect(cosine(wish, invoices)).toBeGreaterThan(unrelated);
     });
 
-    it('keeps the order of the texts, and repeats what is repeated', async () => {
+    it('keeps the order of the texts, including repeated ones', async () => {
       const [login, wish, again] = await embed(LOGIN, EXPORT, LOGIN);
       const [wishFirst, loginLast] = await embed(EXPORT, LOGIN);
       expect(cosine(login, again)).toBeGreaterThan(0.999);
@@ -54,18 +54,18 @@ export function embedderContract(name: string, open: () => Promise<OpenEmbedder>
       expect(cosine(login, wish)).toBeLessThan(0.99);
     });
 
-    it('takes any text of Unicode', async () => {
+    it('accepts any Unicode text', async () => {
       const vectors = await embed(...UNICODE);
       expect(vectors.map(lengthOf).every((length) => length > 0 && Number.isFinite(length))).toBe(true);
       expect(new Set(vectors.map(String)).size).toBe(UNICODE.length);
     });
 
-    it('takes a text that is longer than the model reads', async () => {
+    it('accepts a text that is longer than the model reads', async () => {
       const [long] = await embed(`${LOGIN}. `.repeat(400));
       expect(long?.length).toBe(opened.embedder.dimensions);
     });
 
-    it('takes 100 texts, and not one more', async () => {
+    it('accepts at most 100 texts', async () => {
       const texts = Array.from({ length: 100 }, (_, index) => `Report ${index} of a crash`);
       const vectors = await embed(...texts);
       expect(vectors.map(({ length }) => length)).toEqual(texts.map(() => opened.embedder.dimensions));
@@ -73,11 +73,11 @@ export function embedderContract(name: string, open: () => Promise<OpenEmbedder>
       await expect(embed(...texts, 'one more')).rejects.toMatchObject({ code: 'internal' });
     });
 
-    it('takes no call without a text', async () => {
+    it('refuses a call without a text', async () => {
       await expect(embed()).rejects.toMatchObject({ code: 'internal' });
     });
 
-    it('refuses an empty text, and with it the call', async () => {
+    it('refuses a call with an empty text', async () => {
       await expect(embed(LOGIN, '')).rejects.toMatchObject({ code: 'embedder-refused', transient: false });
     });
   });

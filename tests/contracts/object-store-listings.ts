@@ -17,7 +17,7 @@ async function put(store: ObjectStore, ...names: string[]): Promise<void> {
   await pMap(names, (name) => store.create(name, bytes(`body of ${name}`)), { concurrency: 16 });
 }
 
-/** The part of the contract that speaks of `list` and `folders`. */
+/** The part of the contract about `list` and `folders`. */
 export function listings(store: () => ObjectStore, many: number): void {
   it('lists by prefix where names are prefixes of other names', async () => {
     await put(store(), 'run/1', 'run/10/a', 'run/1-b', 'run/1.c', 'run/2', 'runs/1', 'run-x/1', 'ru');
@@ -41,7 +41,7 @@ export function listings(store: () => ObjectStore, many: number): void {
     expect(first?.name).toBe(all.find((name) => name >= 'many/001'));
   });
 
-  it('orders any names by their bytes', async () => {
+  it('orders all names by their bytes', async () => {
     const segment = fc.string({
       unit: fc.constantFrom('A', 'a', 'z', '0', '9', '.', '_', '-'),
       minLength: 1,

@@ -9,7 +9,7 @@ const MB = 1024 * 1024;
 
 const bytes = (text: string) => Buffer.from(text);
 
-/** What lib/ports/store.ts promises, against a real store. `open` yields an empty one each time it is called; `many` is more than a page of S3 (1,000). */
+/** The contract of lib/ports/store.ts, against a real store. `open` yields an empty one each time it is called; `many` is more than a page of S3 (1,000). */
 export function objectStoreContract(name: string, open: () => Promise<ObjectStore>, many = 2500): void {
   describe(`${name}: the contract of an object store`, () => {
     let store: ObjectStore;
@@ -24,7 +24,7 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
 }
 
 function singleObjects(store: () => ObjectStore): void {
-  it.each([0, 1, 4097, 8 * MB])('gives back %i bytes exactly', async (size) => {
+  it.each([0, 1, 4097, 8 * MB])('returns %i bytes exactly', async (size) => {
     const body = Buffer.alloc(size, Buffer.from(Array.from({ length: 251 }, (_, at) => at)));
     const made = await store().create('a/odd', body);
     const read = await store().read('a/odd');
@@ -40,7 +40,7 @@ function singleObjects(store: () => ObjectStore): void {
     ]);
   });
 
-  it('knows of no object before there is one', async () => {
+  it('finds no object before one is created', async () => {
     expect(await store().read('a/b')).toBeNull();
     expect(await store().swap('a/b', bytes('x'), 'etag')).toBeNull();
     await store().remove('a/b');
@@ -67,14 +67,14 @@ function singleObjects(store: () => ObjectStore): void {
     expect(new Set(versions).size).toBe(3);
   });
 
-  it('never creates over another object, and calls a repeated create of the same bytes a success', async () => {
+  it('never overwrites another object by a create, and reports a repeated create of the same bytes as a success', async () => {
     const made = await store().create('once', bytes('mine'));
     expect(await store().create('once', bytes('other'))).toEqual({ created: false });
     expect(await store().create('once', bytes('mine'))).toEqual(made);
     expect((await store().read('once'))?.body.toString()).toBe('mine');
   });
 
-  it('swaps by the right etag alone, and calls a repeated swap to the same bytes a success', async () => {
+  it('swaps only with the right etag, and reports a repeated swap to the same bytes as a success', async () => {
     const made = await store().create('run.json', bytes('one'));
     if (!made.created) throw new Error('not created');
     const second = await store().swap('run.json', bytes('two'), made.etag);
@@ -84,7 +84,7 @@ function singleObjects(store: () => ObjectStore): void {
     expect(await store().read('run.json')).toEqual({ body: bytes('two'), etag: second });
   });
 
-  it('removes, and lets the name be taken again', async () => {
+  it('removes objects, and frees their names', async () => {
     const made = await store().create('a/b/c', bytes('one'));
     if (!made.created) throw new Error('not created');
     await store().remove('a/b/c');
@@ -95,14 +95,14 @@ function singleObjects(store: () => ObjectStore): void {
     expect((await store().create('a/b/c', bytes('two'))).created).toBe(true);
   });
 
-  it('passes the probe of conditional writes and keeps nothing of it', async () => {
+  it('passes the probe of conditional writes, which leaves no objects', async () => {
     await probeConditionalWrites(store(), systemClock());
     expect(await collect(store().list(''))).toEqual([]);
   });
 }
 
 function writers(store: () => ObjectStore): void {
-  it('lets exactly one of 20 creators win', async () => {
+  it('lets exactly one of 20 concurrent creates succeed', async () => {
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, at) => store().create('runs/1/run.json', bytes(`writer ${at}`))),
     );
@@ -118,7 +118,7 @@ function writers(store: () => ObjectStore): void {
     expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, at) => at));
   });
 
-  it('keeps creating and removing apart when they come at once', async () => {
+  it('keeps concurrent creates and removes apart', async () => {
     const results = await Promise.all(
       Array.from({ length: 30 }, async (_, at) => {
         const result = await store().create(`x/y/${at % 3}`, bytes(`writer ${at}`));
@@ -142,7 +142,7 @@ async function append(store: ObjectStore, name: string, item: number): Promise<v
   }
 }
 
-/** Under contention a store may say "not now"; whether it wrote all the same, only reading tells. */
+/** Under contention a store may refuse temporarily; only a read shows whether it wrote anyway. */
 function unlessTransient(error: unknown): null {
   if (error instanceof AppError && error.transient) return null;
   throw error;
@@ -179,7 +179,7 @@ function names(store: () => ObjectStore): void {
     await expect(async () => collect(store().folders(prefix))).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('asks for whole segments to list folders of', async () => {
+  it('requires whole segments for the listing of folders', async () => {
     await expect(async () => collect(store().folders('a'))).rejects.toMatchObject({ code: 'usage' });
   });
 }

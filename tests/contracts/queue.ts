@@ -7,14 +7,14 @@ import type { Answer, Received } from '../dev/fixtures/receiver.js';
 /** A queue with a task endpoint behind it. Its waits may be shortened, all by the same factor. */
 export interface QueueRig {
   readonly queue: Queue;
-  /** What arrived at the task endpoint, in order of arrival. */
+  /** Deliveries at the task endpoint, in order of arrival. */
   readonly received: readonly Received[];
   answer(decide: (received: Received) => Answer | Promise<Answer>): void;
-  /** The signature that came with a delivery. */
+  /** The signature of a delivery. */
   signature(received: Received): string | null;
-  /** The answer by which an endpoint says that no retry will help. */
+  /** The response by which an endpoint refuses a message permanently. */
   readonly final: Answer;
-  /** Resolves when every message was delivered or given up. */
+  /** Resolves when every message has been delivered or given up. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ export function message(body: string, more: Partial<QueueMessage> = {}): QueueMe
   return { body, deduplicationId: `m-${process.pid}-${++counter}`, delaySeconds: 0, flow: null, ...more };
 }
 
-/** What every Queue has to do, whoever the vendor is. */
+/** The contract of every Queue, independent of the vendor. */
 export function queueContract(name: string, open: () => Promise<QueueRig>): void {
   describe(`${name} as a Queue`, () => {
     let rig: QueueRig;
@@ -45,7 +45,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       });
     };
 
-    it('publishes nothing when there is nothing', async () => {
+    it('publishes nothing for an empty list', async () => {
       await rig.queue.publish([]);
       await rig.settled();
       expect(rig.received).toEqual([]);
@@ -62,7 +62,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       expect(rig.received.every(({ headers }) => headers['content-type'] === 'application/json')).toBe(true);
     });
 
-    it('delivers more messages than one request of the vendor takes', async () => {
+    it('delivers more messages than the vendor accepts in one request', async () => {
       const all = Array.from({ length: 250 }, (_, n) => `{"n":${n}}`);
       await rig.queue.publish(all.map((text) => message(text)));
       await rig.settled();
@@ -76,7 +76,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       expect(new Set(bodies())).toEqual(new Set(all));
     });
 
-    it.each([500, 503, 404, 302])('delivers again after an answer of %i', async (status) => {
+    it.each([500, 503, 404, 302])('delivers again after a response of %i', async (status) => {
       failFirst(() => ({ status }));
       await rig.queue.publish([message('"again"')]);
       await rig.settled();
@@ -90,22 +90,22 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       expect(bodies()).toEqual(Array(4).fill('"never"'));
     });
 
-    it('waits as long as Retry-After asks', async () => {
-      // The backoff before a first retry is 12 s: what asks for ten minutes would come first by it.
+    it('waits as long as Retry-After says', async () => {
+      // The backoff before a first retry is 12 s, so by backoff alone the message with ten minutes would come first.
       failFirst((body) => ({ status: 503, headers: { 'retry-after': body === '"late"' ? '600' : '1' } }));
       await rig.queue.publish(['"late"', '"soon"'].map((text) => message(text)));
       await rig.settled();
       expect(bodies().slice(2)).toEqual(['"soon"', '"late"']);
     });
 
-    it('does not deliver again what the endpoint refused for good', async () => {
+    it('does not deliver a message again that the endpoint refused permanently', async () => {
       rig.answer(() => rig.final);
       await rig.queue.publish([message('"no"')]);
       await rig.settled();
       expect(bodies()).toEqual(['"no"']);
     });
 
-    it('delivers messages of the same id once', async () => {
+    it('delivers messages with the same id once', async () => {
       const same = message('"once"');
       await rig.queue.publish([same, same]);
       await rig.queue.publish([same, message('"other"')]);
@@ -136,7 +136,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       expect(most).toBe(2);
     });
 
-    it('knows its own signature', async () => {
+    it('accepts its signature', async () => {
       const text = '{"text":"é😀"}';
       await rig.queue.publish([message(text)]);
       await rig.settled();
@@ -147,7 +147,7 @@ export function queueContract(name: string, open: () => Promise<QueueRig>): void
       expect(await rig.queue.verify({ body: '', signature })).toBe(false);
     });
 
-    it('knows no signature that is missing, garbled or another message’s', async () => {
+    it('rejects a signature that is missing, garbled or of another message', async () => {
       await rig.queue.publish([message('1'), message('2')]);
       await rig.settled();
       const delivery = rig.received.find(({ body }) => body.toString() === '1');

@@ -5,7 +5,7 @@ import { byteTests, propertyTests, valueTests } from './redis-port/values.js';
 
 export type { OpenRedis } from './redis-port/fixture.js';
 
-/** What every RedisPort has to do, whatever is behind it. `open` is called once; only keys of the suite's own are touched. */
+/** The contract of every RedisPort. `open` is called once; only keys of the suite are changed. */
 export function redisPortContract(name: string, open: () => Promise<OpenRedis>): void {
   describe(`RedisPort: ${name}`, () => {
     let fixture: Fixture;

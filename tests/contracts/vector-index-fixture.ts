@@ -5,14 +5,14 @@ import type { StoredVector, VectorIndex } from '../../lib/ports/vector-index.js'
 
 export interface OpenVectorIndex {
   readonly index: VectorIndex;
-  /** Takes away the namespaces that the suite made, as far as `remove` leaves anything of them. */
+  /** Removes the namespaces that the suite created, if `remove` leaves anything of them. */
   readonly close: (namespaces: readonly string[]) => Promise<void>;
 }
 
 export interface Fixture {
   readonly index: VectorIndex;
   readonly dimensions: number;
-  /** The name of a namespace that nobody else uses, with `suffix` at its end. */
+  /** A unique name of a namespace that ends in `suffix`. */
   readonly namespace: (suffix?: string) => string;
   readonly close: () => Promise<void>;
 }
@@ -64,7 +64,7 @@ export async function indexed(index: VectorIndex, namespace: string, count: numb
   throw new Error(`The namespace never came to ${count} indexed vectors`);
 }
 
-/** Every id that a walk in pages of `limit` meets, in its order. */
+/** All ids that a walk in pages of `limit` returns, in order. */
 export async function walk(index: VectorIndex, namespace: string, limit: number): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | null = null;

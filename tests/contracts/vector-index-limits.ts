@@ -4,7 +4,7 @@ import { failure, fan, indexed, towards, vector, walk } from './vector-index-fix
 import type { Define } from './vector-index.js';
 
 export function limitTests(test: Define): void {
-  test('takes 1,000 vectors at a time', async ({ index, dimensions, namespace }) => {
+  test('accepts 1,000 vectors at a time', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     const written = Array.from({ length: 1_000 }, (_, n) =>
       vector(
@@ -24,7 +24,11 @@ export function limitTests(test: Define): void {
     expect(await walk(index, ns, 1_000)).toEqual([]);
   });
 
-  test('blames the caller for more than that, or for no page at all', async ({ index, dimensions, namespace }) => {
+  test('refuses more than that, and a page of none, as a fault of the caller', async ({
+    index,
+    dimensions,
+    namespace,
+  }) => {
     const ns = namespace();
     const ids = Array.from({ length: 1_001 }, (_, n) => `v-${n}`);
     const values = towards(0, dimensions);
@@ -65,7 +69,7 @@ export function limitTests(test: Define): void {
 }
 
 export function nameTests(test: Define): void {
-  test('takes namespaces and ids of any characters', async ({ index, dimensions, namespace }) => {
+  test('accepts namespaces and ids of any characters', async ({ index, dimensions, namespace }) => {
     const names = [' a b', '/c/d', '?e=f&g#h', '%2F%', 'Grüße 日本 👋', '..', '"\\', '+;:@,'].map((end) =>
       namespace(end),
     );

@@ -5,16 +5,16 @@ import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import { failure } from './vector-index-fixture.js';
 
 export const NOW = Date.parse('2026-11-20T02:00:00Z');
-/** What the tests of faults send, and no error may show. */
+/** Values that the tests of faults send and no error may contain. */
 export const SECRETS = ['secret-token', 'secret-title', 'secret-id', 'secret-project'];
 
 export interface Rig {
   readonly index: VectorIndex;
-  /** How long it would have slept, each time, in milliseconds. */
+  /** The requested sleeps, in milliseconds. */
   readonly slept: readonly number[];
 }
 
-/** The adapter with the token `secret-token`, three tries, and a clock that stands still and notes how long it would sleep. */
+/** The adapter with the token `secret-token`, three tries, and a stopped clock that records requested sleeps. */
 export function vectorRig(url: string, options: Partial<UpstashVectorOptions> = {}): Rig {
   const slept: number[] = [];
   const sleep = (ms: number): Promise<void> => Promise.resolve(void slept.push(ms));
@@ -23,7 +23,7 @@ export function vectorRig(url: string, options: Partial<UpstashVectorOptions> = 
   return { index, slept };
 }
 
-/** The failure of a call, which tells nothing that it must not. */
+/** The failure of a call, checked to contain no secret. */
 export async function discreet(call: Promise<unknown>): Promise<AppError> {
   const error = await failure(call);
   const told = `${error.message} ${error.hint} ${String(error.cause)} ${JSON.stringify(error)} ${error.stack ?? ''}`;

@@ -3,7 +3,7 @@ import { fan, indexed, towards, vector, walk } from './vector-index-fixture.js';
 import type { Define } from './vector-index.js';
 
 export function walkTests(test: Define): void {
-  test('walks through each vector once, whatever the size of a page', async ({ index, dimensions, namespace }) => {
+  test('returns each vector of a walk once, for any page size', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     const written = fan(23, dimensions);
     await index.upsert(ns, written);
@@ -11,7 +11,7 @@ export function walkTests(test: Define): void {
     for (const limit of [1, 5, 22, 23, 24, 1_000]) expect((await walk(index, ns, limit)).sort()).toEqual(ids);
   });
 
-  test('gives metadata with each vector of a walk', async ({ index, dimensions, namespace }) => {
+  test('returns metadata with each vector of a walk', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     await index.upsert(ns, [vector('v', towards(0, dimensions), { title: 'T', cluster_id: '' })]);
     expect(await index.range(ns, null, 10)).toEqual({
@@ -56,7 +56,7 @@ export function queryTests(test: Define): void {
     for (const [at, score] of [1, 0.75, 0.5, 0].entries()) expect(scores[at]).toBeCloseTo(score, 2);
   });
 
-  test('gives as many as are asked for, or as there are', async ({ index, dimensions, namespace }) => {
+  test('returns as many as requested, or as many as exist', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     await index.upsert(ns, fan(9, dimensions));
     await indexed(index, ns, 9);

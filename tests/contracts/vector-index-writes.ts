@@ -17,7 +17,7 @@ const TEXTS = [
 ];
 
 export function writeTests(test: Define): void {
-  test('gives back what was written: values and metadata, exactly', async ({ index, dimensions, namespace }) => {
+  test('returns exactly the values and metadata that were written', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     const values = Float32Array.from({ length: dimensions }, (_, n) => Math.sin(n + 1) / 10);
     const written = TEXTS.map((text, n) => vector(`v-${n}`, values, { title: text, source: 'reddit' }));
@@ -26,7 +26,7 @@ export function writeTests(test: Define): void {
     expect(await index.fetch(ns, ids)).toEqual(written);
   });
 
-  test('gives any text back as metadata, and any 32-bit values', async ({ index, dimensions, namespace }) => {
+  test('returns any text in metadata, and any 32-bit values', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     const text = fc.string({ unit: 'grapheme', maxLength: 40 });
     const value = fc.float({ min: -1e6, max: 1e6, noNaN: true }).map((number) => (number === 0 ? 1 : number));
@@ -45,14 +45,18 @@ export function writeTests(test: Define): void {
     );
   });
 
-  test('answers in the order of the ids, with null for what is not there', async ({ index, dimensions, namespace }) => {
+  test('returns vectors in the order of the ids, with null for missing ones', async ({
+    index,
+    dimensions,
+    namespace,
+  }) => {
     const ns = namespace();
     const [a, b] = fan(2, dimensions);
     await index.upsert(ns, fan(2, dimensions));
     expect(await index.fetch(ns, ['v-1', 'absent', 'v-0'])).toEqual([b, null, a]);
   });
 
-  test('writes over the same id, leaving nothing of what was there', async ({ index, dimensions, namespace }) => {
+  test('replaces a vector with the same id completely', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     await index.upsert(ns, [vector('v', towards(0, dimensions), { title: 'old', source: 'github' })]);
     const fresh = vector('v', towards(90, dimensions), { title: 'new' });
@@ -74,7 +78,7 @@ export function writeTests(test: Define): void {
     expect(await index.fetch(other, ['v'])).toEqual([theirs]);
   });
 
-  test('counts by namespace what queries see', async ({ index, dimensions, namespace }) => {
+  test('counts the vectors that queries see, by namespace', async ({ index, dimensions, namespace }) => {
     const ns = namespace();
     await index.upsert(ns, fan(7, dimensions));
     await indexed(index, ns, 7);
@@ -117,7 +121,7 @@ export function removalTests(test: Define): void {
     expect((await index.query(ns, towards(0, dimensions), 5)).map(({ id }) => id)).toEqual(['v-0']);
   });
 
-  test('takes it calmly that there is nothing to remove', async ({ index, namespace }) => {
+  test('does not fail if there is nothing to remove', async ({ index, namespace }) => {
     const ns = namespace('-never-written');
     await index.remove(ns, ['absent']);
     await index.remove(ns, 'all');

@@ -7,8 +7,7 @@ import { removalTests, writeTests } from './vector-index-writes.js';
 export type Define = (title: string, run: (fixture: Fixture) => Promise<void>) => void;
 
 /**
- * What every VectorIndex has to do, whatever is behind it. `open` is called once; only namespaces of the suite's own
- * are touched.
+ * The contract of every VectorIndex. `open` is called once; only namespaces of the suite are changed.
  */
 export function vectorIndexContract(name: string, open: () => Promise<OpenVectorIndex>): void {
   describe(`VectorIndex: ${name}`, () => {

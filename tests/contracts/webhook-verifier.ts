@@ -3,19 +3,19 @@ import fc, { anyCharacter } from '../support/fast-check.js';
 import type { WebhookRequest, WebhookVerifier } from '../../lib/ports/webhook-verifier.js';
 import type { ManualClock } from '../support/manual-clock.js';
 
-/** A verifier, its clock, and somebody who knows its secret. */
+/** A verifier, its clock, and signers with its secret and with another one. */
 export interface WebhookRig {
   readonly verifier: WebhookVerifier;
   readonly clock: ManualClock;
   /** The value of `webhook-signature`, for a time in seconds since the epoch. */
   sign(id: string, seconds: number, body: string): string;
-  /** The same by somebody with another secret. */
+  /** The same with another secret. */
   forge(id: string, seconds: number, body: string): string;
 }
 
 const HEADERS = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 
-/** What every WebhookVerifier has to do. */
+/** The contract of every WebhookVerifier. */
 export function webhookVerifierContract(name: string, open: () => WebhookRig): void {
   describe(`${name} as a WebhookVerifier`, () => {
     let rig: WebhookRig;
@@ -34,7 +34,7 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
     };
     const refusal = (code: string): object => expect.objectContaining({ code, name: 'AppError' });
 
-    it('gives the id of whatever is signed, whatever else the headers hold', () => {
+    it('returns the id of any signed request, whatever else the headers contain', () => {
       const ids = fc.stringMatching(/^[A-Za-z0-9_:/+-]{1,80}$/);
       fc.assert(
         fc.property(ids, fc.string({ unit: anyCharacter }), (id, body) => {
@@ -44,13 +44,13 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
       );
     });
 
-    it('takes a body as it is, not as what it says', () => {
+    it('verifies the bytes of a body, not its meaning', () => {
       const { headers } = signed('{"a":1}');
       expect(() => rig.verifier.verify({ headers, body: '{"a": 1}' })).toThrow(refusal('signature-wrong'));
       expect(() => rig.verifier.verify({ headers, body: '' })).toThrow(refusal('signature-wrong'));
     });
 
-    it('refuses what another secret signed', () => {
+    it('refuses a request signed with another secret', () => {
       const forged = rig.forge('msg_1', seconds(), '{}');
       expect(() => rig.verifier.verify(changed({ 'webhook-signature': forged }))).toThrow(refusal('signature-wrong'));
     });
@@ -81,7 +81,7 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
       expect(() => rig.verifier.verify(signed('{}', 'a.1763776800'))).toThrow(refusal('signature-missing'));
     });
 
-    it('finds the right one among several signatures', () => {
+    it('finds the valid one among several signatures', () => {
       const at = seconds();
       const good = rig.sign('msg_1', at, '{}');
       const bad = rig.forge('msg_1', at, '{}');
@@ -90,7 +90,7 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
       }
     });
 
-    it('takes a signature for five minutes, by its own clock, and as much ahead of time', async () => {
+    it('accepts a signature up to five minutes old, or five minutes ahead, by its clock', async () => {
       const request = signed('{}');
       await rig.clock.advance(300_000);
       expect(rig.verifier.verify(request)).toBe('msg_1');
@@ -100,7 +100,7 @@ export function webhookVerifierContract(name: string, open: () => WebhookRig): v
       expect(() => rig.verifier.verify(signed('{}', 'msg_1', seconds() + 301))).toThrow(refusal('signature-stale'));
     });
 
-    it('calls an old request wrong, not stale, when it was not signed with the secret', () => {
+    it('reports an old request as wrong, not stale, when it was not signed with the secret', () => {
       const at = seconds() - 1_000;
       const headers = { 'webhook-timestamp': String(at), 'webhook-signature': rig.forge('msg_1', at, '{}') };
       expect(() => rig.verifier.verify(changed(headers))).toThrow(refusal('signature-wrong'));

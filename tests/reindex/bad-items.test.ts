@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mostTelling } from '../../lib/reindex/checkpoint.js';
+import { refusedFirst } from '../../lib/reindex/checkpoint.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
@@ -49,7 +49,7 @@ async function putBad(): Promise<void> {
 }
 
 describe('items that cannot be embedded', () => {
-  it('are named one by one and cost their batch nothing', async () => {
+  it('are reported one by one and do not affect the rest of their batch', async () => {
     await putBad();
     const run = await bench.run(SCOPE);
     // What a service refused is left to be done.
@@ -61,7 +61,7 @@ describe('items that cannot be embedded', () => {
     await expectIndex(bench, 'p1', GOOD);
   });
 
-  it('lose the vectors that they cannot have, and keep those that the embedder may only have failed to renew', async () => {
+  it('lose vectors that they cannot have, and keep vectors that the embedder failed to renew', async () => {
     await putBad();
     for (const id of Object.keys(BAD)) await leaveVector(bench, 'p1', id);
     const run = await bench.run(SCOPE);
@@ -71,7 +71,7 @@ describe('items that cannot be embedded', () => {
     expect(reportOf(run).proof).toMatchObject({ items: 95, vectors: 95, left: 4, missing: 0, strays: 0 });
   });
 
-  it('make the run fail when they are all there is, and nothing is taken away', async () => {
+  it('make the run fail when there are no others, and no vector is removed', async () => {
     await putProject(bench.database.redis, 'p1', someItems(3));
     await leaveVector(bench, 'p1', 'item-001');
     bench.gemini.setFaults({ vector: (text) => (text.startsWith('Title') ? 'zero' : null) });
@@ -81,7 +81,7 @@ describe('items that cannot be embedded', () => {
     expect([...(await storedIn(bench.ports.vectors, 'p1')).keys()]).toEqual(['item-001']);
   });
 
-  it('are embedded when they were only unlucky', async () => {
+  it('are embedded later if the fault was temporary', async () => {
     await putProject(bench.database.redis, 'p1', ALL);
     const unlucky = new Set(Object.values(ALL).slice(0, 3).map(textOf));
     bench.gemini.setFaults({ vector: (text) => (unlucky.delete(text) ? 'nan' : null) });
@@ -98,12 +98,12 @@ describe('items that cannot be embedded', () => {
     expect([skipped.count, skipped.named.length, skipped.byReason]).toEqual([130, 100, { empty: 130 }]);
   });
 
-  it('are named with the refused ones first, since for those the run ends as incomplete', () => {
+  it('are listed with refused ones first, because those make the run incomplete', () => {
     const odd = Array.from(
       { length: 130 },
       (_, at) => ({ project: 'p1', id: `odd-${at}`, reason: 'not-a-hash' }) as const,
     );
     const late = { project: 'p1', id: 'late', reason: 'refused' } as const;
-    expect(mostTelling([...odd, late])).toEqual([late, ...odd.slice(0, 99)]);
+    expect(refusedFirst([...odd, late])).toEqual([late, ...odd.slice(0, 99)]);
   });
 });

@@ -13,7 +13,7 @@ import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import type { Embedder } from '../../lib/ports/embedder.js';
 import type { ReindexPorts, ReindexSettings } from '../../lib/reindex/context.js';
 import { reindexRun } from '../../lib/reindex/run.js';
-import { prepareReindex, retryOf, startReindex, type ReindexRequest, type Wanted } from '../../lib/reindex/start.js';
+import { prepareReindex, retryInput, startReindex, type ReindexRequest, type Wanted } from '../../lib/reindex/start.js';
 import { isOver } from '../../lib/runs/ending.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { Budget } from '../../lib/runs/attempt.js';
@@ -28,18 +28,18 @@ import { startTestDatabase, type TestDatabase } from '../support/test-database.j
 const RETRY_SOON = { attempts: 2, baseMs: 1, capMs: 5 };
 const ENOUGH_STEPS = 2000;
 
-/** What a run may be given in place of what the bench has. */
+/** Replacements for parts of the bench. */
 export interface Parts {
   readonly redis: RedisPort;
   readonly store: ObjectStore;
   readonly vectors: VectorIndex;
   readonly embedder: Embedder;
   readonly settings: Partial<ReindexSettings>;
-  /** Milliseconds of the bench's clock that an attempt may take; then each request to Redis takes one. */
+  /** Time limit of an attempt in milliseconds of the bench's clock; each request to Redis then takes one. */
   readonly attemptMs: number;
 }
 
-/** A real database, stand-ins for the index and the embedder, and re-indexing over them. */
+/** A real database, stand-ins for the index and the embedder, and re-indexes that use them. */
 export interface ReindexBench {
   readonly database: TestDatabase;
   readonly folder: FolderStore;
@@ -49,12 +49,12 @@ export interface ReindexBench {
   readonly clock: SleepyClock;
   readonly queue: ReturnType<typeof inProcessQueue>;
   engine(parts?: Partial<Parts>): Engine;
-  /** A second index, for what is built beside the first. */
+  /** A second index, for vectors that are built beside the first. */
   readonly next: UpstashVectorStandIn;
   start(engine: Engine, input?: Partial<ReindexRequest>, parts?: Partial<Parts>, wanted?: Wanted): Promise<string>;
-  /** Re-indexes to the end within this process, in as many attempts as it takes. */
+  /** Re-indexes to the end within this process, in as many attempts as necessary. */
   run(input?: Partial<ReindexRequest>, parts?: Partial<Parts>, wanted?: Wanted): Promise<RunRecord>;
-  /** Does what a run has left. */
+  /** Finishes the work of an incomplete run. */
   retry(id: string, parts?: Partial<Parts>): Promise<RunRecord>;
   /** The same over the queue: every message that is published is delivered, in the order that `next` picks. */
   runQueued(input: Partial<ReindexRequest>, parts?: Partial<Parts>, next?: Pick): Promise<RunRecord>;
@@ -65,7 +65,7 @@ export interface ReindexBench {
   stop(): Promise<void>;
 }
 
-/** Takes one or more messages out of those that wait, to be delivered now. */
+/** Picks one or more of the waiting messages for delivery. */
 export type Pick = (waiting: string[]) => string[];
 
 export const SETTINGS: ReindexSettings = {
@@ -149,7 +149,7 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
     twin,
     next,
     async retry(id, parts = {}) {
-      return bench.run(await retryOf(ports, id, 'cli'), parts);
+      return bench.run(await retryInput(ports, id, 'cli'), parts);
     },
     async run(input, parts = {}, wanted = {}) {
       const worker = engine(parts);
@@ -191,7 +191,7 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
   return bench;
 }
 
-/** What the queue makes of an error: it comes again later, or gives the message up. */
+/** When the queue delivers the message again after an error, or that it gives up. */
 function retryAfter(error: unknown): number {
   if (error instanceof AppError && error.transient) return error.retryAfterMs ?? 1000;
   throw error;

@@ -31,7 +31,7 @@ const modelIn = async (index: VectorIndex, project: string) =>
 describe.each([
   ['in namespaces of the same index', BESIDE],
   ['in a second index', NEXT],
-] as const)('another model, %s', (_, where) => {
+] as const)('an index of another model, %s', (_, where) => {
   it('is built beside, proven and compared; the old vectors stay until they are dropped', async () => {
     const index = bench.ports.elsewhere.indexOf(where.beside);
     const before = await snapshotOf(bench.ports.vectors, 'p1');
@@ -50,13 +50,13 @@ describe.each([
     expect(await modelIn(index, 'p1')).toMatchObject({ model: SECOND, mixed: false, provenAt: expect.any(String) });
     expect(await modelIn(bench.ports.vectors, 'p1')).toMatchObject({ model: 'gemini-embedding-001' });
 
-    // Neither an ordinary re-index nor its sweep touches what is built beside.
+    // An ordinary re-index changes and removes nothing that is built beside.
     await leaveVector(bench, 'p1', 'stray');
     expect(await bench.run()).toMatchObject({ state: 'succeeded', result: { swept: 1 } });
     expect((await storedIn(index, 'p1')).size).toBe(60);
     await expectIndex(bench, 'p1', ITEMS, { 'item-001': 'c' });
 
-    // What came up since has no new vector: nothing is dropped before it has.
+    // Items created since have no new vector: nothing is dropped before they have.
     await putProject(bench.database.redis, 'p1', someItems(3, 900));
     const early = await bench.run(dropping, {}, { model: SECOND });
     expect(early).toMatchObject({
@@ -85,8 +85,8 @@ describe.each([
   });
 });
 
-describe('what is built beside', () => {
-  it('is refused where it would be another project, one project alone, or where the application searches', async () => {
+describe('building beside', () => {
+  it('is refused if the namespace is another project, for one project alone, and where the application searches', async () => {
     await putProject(bench.database.redis, 'p1-g2', someItems(3));
     const run = await bench.run(BESIDE, {}, { model: SECOND });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'usage' } });

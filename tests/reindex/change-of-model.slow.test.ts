@@ -9,7 +9,7 @@ import { putProject, someItems } from './data.js';
 import { storedIn } from './outcome.js';
 import { isItems, wrapEmbedder } from './wrap.js';
 
-/** `CHANGE_ITEMS=10000` makes it as large as a workspace may become. */
+/** `CHANGE_ITEMS=10000` gives the largest expected workspace. */
 const COUNT = Number(process.env['CHANGE_ITEMS'] ?? 900);
 const SECOND = 'gemini-embedding-2';
 const WHERE = { beside: { index: 'same', suffix: ':g2' } } as const;
@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-/** Works a run off over the queue, with functions that die now and then, and days that pass when it waits for one. */
+/** Completes a run over the queue, with functions that die now and then, and days that pass while it waits. */
 async function workOff(id: string, wake: () => void): Promise<{ run: RunRecord; kills: number; days: number }> {
   const queued = { settings: { inline: 0, patience: false } } as const;
   const engine = bench.engine(queued);
@@ -63,7 +63,7 @@ async function workOff(id: string, wake: () => void): Promise<{ run: RunRecord; 
   throw new Error('the run does not end');
 }
 
-/** A function that is killed while it embeds: it neither answers nor writes anything any more. */
+/** A function that is killed while it embeds: it sends no response and writes nothing more. */
 async function dieOver(body: string): Promise<void> {
   let reached = (): void => undefined;
   const dying = new Promise<void>((resolve) => (reached = resolve));
@@ -78,7 +78,7 @@ async function dieOver(body: string): Promise<void> {
   bench.clock.advance(120_000);
 }
 
-it('changes the model of a whole index without a gap in search, whatever happens meanwhile', async () => {
+it('changes the model of a whole index without a gap in search, despite kills and limits', async () => {
   const items = someItems(COUNT);
   await putProject(bench.database.redis, 'p1', items, { c: ['item-001'] });
   expect(await bench.run()).toMatchObject({ state: 'succeeded' });
@@ -123,7 +123,7 @@ it('changes the model of a whole index without a gap in search, whatever happens
 
   expect(run).toMatchObject({ state: 'succeeded', error: null });
   expect([kills, days]).toEqual([KILLS, 2]);
-  // No query of the old index found fewer, or others, at any moment.
+  // Every query of the old index found the same vectors throughout.
   expect(found.length).toBeGreaterThan(10);
   expect(new Set(found.map((ids) => ids.join())).size).toBe(1);
   expect(found[0]).toHaveLength(Math.min(COUNT, MOST_NEAREST));

@@ -17,7 +17,7 @@ const ITEMS = someItems(150);
 const CLUSTERS = { c1: ['item-000', 'item-001'], c2: ['item-002'] };
 const CLUSTER_OF = { 'item-000': 'c1', 'item-001': 'c1', 'item-002': 'c2' };
 
-/** What happens to the data, and what there must be in the end. */
+/** Changes the data, and returns the expected items and clusters. */
 async function change(): Promise<{ items: typeof ITEMS; clusterOf: Record<string, string> }> {
   const { redis } = bench.database;
   const edited = { title: 'Title edited', body: 'Other words', source: 'manual', created_at: '' };
@@ -61,7 +61,7 @@ describe('an application that continues writing', () => {
     const redis = wrapRedis(bench.ports.redis, async () => {
       if (id === '' || (await bench.load(id)).phase !== phase) return;
       id = '';
-      // After the last look at edits, only what comes and goes is seen.
+      // After the last check for edits, only created and deleted items are found.
       after = await change();
     });
     const engine = bench.engine({ redis });
@@ -74,7 +74,7 @@ describe('an application that continues writing', () => {
     expect([...stored.keys()].sort()).toEqual(Object.keys(after.items).sort());
   });
 
-  it('embeds an item that never stands still a bounded number of times', async () => {
+  it('embeds an item that changes all the time a bounded number of times', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS);
     let edits = 0;
     const embedder = wrapEmbedder(bench.ports.embedder, async (texts) => {
@@ -87,7 +87,7 @@ describe('an application that continues writing', () => {
     expect(reportOf(run).proof).toMatchObject({ wrong: 1, missing: 0 });
   });
 
-  it('shows a client who searches all the time no fewer vectors than before', async () => {
+  it('never shows fewer vectors than before to a client that searches throughout', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
     await bench.run(SCOPE);
     await bench.database.redis.hset('feedback:p1:item-010', 'body', 'Other words');

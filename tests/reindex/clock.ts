@@ -3,7 +3,7 @@ import { CHECK_MS } from '../../lib/runs/attempt.js';
 
 export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 
-/** Moves when it is slept on, and only then or when a test moves it. */
+/** Advances only by sleeps and when a test advances it. */
 export interface SleepyClock extends Clock {
   advance(ms: number): void;
   /** Every sleep of the work itself, in milliseconds. */
@@ -36,7 +36,7 @@ export function sleepyClock(): SleepyClock {
       waiting.delete(one);
       one.wake();
     }
-    // Whose attempt has ended does not come back.
+    // Leases of ended attempts are not renewed.
     const isDue = ({ signal }: (typeof due)[number]): boolean =>
       !signal.aborted && ![...waiting].some((other) => other.signal === signal);
     for (let turn = 0; turn < RENEWAL_TURNS && due.some(isDue); turn++) {
@@ -52,7 +52,7 @@ export function sleepyClock(): SleepyClock {
       if (signal !== undefined && ms === CHECK_MS) return heartbeat(ms, signal);
       slept.push(ms);
       const due = now + ms;
-      // Those who begin to sleep at the same time wake at the same time.
+      // Sleeps that begin at the same time end at the same time.
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (now < due) {
         now = due;

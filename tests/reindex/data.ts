@@ -45,14 +45,14 @@ export async function putProject(
   await pipeline.exec();
 }
 
-/** A vector that an earlier life of the index left behind. */
+/** A leftover vector of an earlier re-index. */
 export async function leaveVector(bench: ReindexBench, project: string, id: string, title = 'old'): Promise<void> {
   const values = Float32Array.from({ length: 768 }, (_, at) => (at === 0 ? 1 : 0));
   const metadata = { title, source: 'manual', cluster_id: 'gone', created_at: '' };
   await bench.ports.vectors.upsert(project, [{ id, values, metadata }]);
 }
 
-/** What the text of such items reaches; they have no blanks at their ends and are not cut. */
+/** The embedded text of such items, which have no blanks at their ends and are not cut. */
 export function textOf({ title = '', body = '', raw_text = '' }: Item): string {
   return [title, body === '' ? raw_text : body].filter((part) => part !== '').join('\n\n');
 }
@@ -80,7 +80,7 @@ export async function expectIndex(
   }
 }
 
-/** Embeddings of unit length, asked of the stand-in without the product's own code and without being counted. */
+/** Embeddings of unit length, requested from the stand-in without the product's code and not counted. */
 async function embeddings(bench: ReindexBench, texts: readonly string[]): Promise<number[][]> {
   const { twin } = bench;
   const vectors: number[][] = [];

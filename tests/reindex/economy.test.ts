@@ -12,8 +12,8 @@ beforeEach(async () => {
 
 afterEach(() => bench.stop());
 
-describe('what a re-index asks of the database', () => {
-  it('is one walk for all projects, and each item twice: to embed it, and to reconcile', async () => {
+describe('the commands of a re-index', () => {
+  it('walk the database once for all projects and read each item twice: to embed and to reconcile', async () => {
     const projects = ['p1', 'p2', 'p3'];
     for (const project of projects)
       await putProject(bench.database.redis, project, someItems(120), { c: ['item-000'] });

@@ -6,7 +6,7 @@ import { startGemini, type Gemini, type GeminiOptions } from '../../dev/gemini/i
 export const FIRST = 'gemini-embedding-001';
 export const SECOND = 'gemini-embedding-2';
 
-/** The real adapter before a Gemini of its own for each that is asked for; `stop` ends all of them. */
+/** The real adapter with a separate Gemini stand-in for each embedder; `stop` ends all of them. */
 export function embedders() {
   const started: Gemini[] = [];
   return {

@@ -9,7 +9,7 @@ import { storedIn } from './outcome.js';
 const NONE = { textsPerMinute: Infinity, tokensPerMinute: Infinity, textsPerDay: Infinity, updatesPerDay: Infinity };
 const UNKNOWN = { textsPerMinute: null, tokensPerMinute: null, textsPerDay: null, updatesPerDay: null };
 
-describe('what the limits let it take', () => {
+describe('the forecast by limits', () => {
   it.each([
     [{ texts: 2_500 }, { textsPerDay: 1_000 }, 3, 'textsPerDay'],
     [{ updates: 20_001 }, { updatesPerDay: 10_000 }, 3, 'updatesPerDay'],
@@ -17,22 +17,22 @@ describe('what the limits let it take', () => {
     [{ texts: 100 * 1_440 * 4 }, { textsPerMinute: 100 }, 4, 'textsPerMinute'],
     [{ texts: 1_000_000, tokens: 1e9, updates: 1_000_000 }, {}, 1, expect.anything()],
   ])('%j with %j is %i days, by %s', (need, limits, days, slowest) => {
-    const told = forecast({ texts: 0, tokens: 0, updates: 0, ...need }, { ...NONE, ...limits });
-    expect(told).toMatchObject({ days, assumed: [] });
-    if (days > 1) expect(told.slowest).toBe(slowest);
+    const result = forecast({ texts: 0, tokens: 0, updates: 0, ...need }, { ...NONE, ...limits });
+    expect(result).toMatchObject({ days, assumed: [] });
+    if (days > 1) expect(result.slowest).toBe(slowest);
   });
 
-  it('is reckoned with the free plans where a limit is not known', () => {
-    const told = forecast({ texts: 1_001, tokens: 1, updates: 1_001 }, UNKNOWN);
-    expect(told).toMatchObject({
+  it('uses the free plans if a limit is not known', () => {
+    const result = forecast({ texts: 1_001, tokens: 1, updates: 1_001 }, UNKNOWN);
+    expect(result).toMatchObject({
       days: 2,
       slowest: 'textsPerDay',
       limits: { textsPerDay: 1_000, updatesPerDay: 10_000 },
     });
-    expect(told.assumed).toHaveLength(4);
+    expect(result.assumed).toHaveLength(4);
   });
 
-  it('cuts calls by the tokens of a minute, and says how many may begin in one', () => {
+  it('limits batches by tokens per minute, and computes batches per minute', () => {
     const embedder = (limits: object) =>
       ({
         maxBatch: 100,
@@ -66,7 +66,7 @@ describe('a flush that would take days', () => {
     ['the embedder', { textsPerDay: 20 }, null],
     ['the index', {}, 20],
   ])(
-    'by the limit of %s is refused before anything is cleared, unless it is meant',
+    'by the limit of %s is refused before anything is cleared, unless it is confirmed',
     async (_, limits, updatesPerDay) => {
       const embedder = { ...bench.ports.embedder, limits: { ...bench.ports.embedder.limits, ...limits } };
       const parts = { embedder, settings: { updatesPerDay: updatesPerDay ?? Infinity } };

@@ -12,7 +12,7 @@ afterEach(() => nightly.stack.stop());
 const QUIET = { onLog: () => undefined };
 const NONE = { items: 0, mixed: 0 };
 const ALL = { scope: { all: true } };
-/** Two projects' items and the two from before there were projects. */
+/** The items of two projects, and two items from before there were projects. */
 const ITEMS = 2 * 230 + 2;
 /** This many functions die, each at one of the first requests to Redis. */
 const KILLS = 6;
@@ -33,7 +33,7 @@ async function storedObjects(): Promise<string[]> {
 }
 
 describe('POST /api/reindex', () => {
-  it('refuses what it should, and touches nothing', async () => {
+  it('refuses invalid requests and changes nothing', async () => {
     nightly = await nightlyStack({ items: 10, mixed: 0 }, { gemini: { vectors: 'hash' }, functions: QUIET });
     const refusals: [unknown, number, string][] = [
       ['not json', 400, 'usage'],
@@ -73,7 +73,7 @@ describe('POST /api/reindex', () => {
     expect(nightly.stack.gemini.calls()).toBe(0);
   });
 
-  it('says at once that the index is of another dimension', async () => {
+  it('reports at once that the index has another dimension', async () => {
     nightly = await nightlyStack(
       { items: 10, mixed: 0 },
       { variables: { EMBEDDING_DIMENSIONS: '512' }, functions: QUIET },
@@ -83,7 +83,7 @@ describe('POST /api/reindex', () => {
     expect(await storedObjects()).toEqual([]);
   });
 
-  it('starts a run that the queue works off, one at a time', async () => {
+  it('starts a run that the queue completes, one at a time', async () => {
     nightly = await nightlyStack(
       { items: 230, mixed: 50 },
       { gemini: { vectors: 'hash', delayMs: 50 }, functions: QUIET },
@@ -104,7 +104,7 @@ describe('POST /api/reindex', () => {
   });
 
   it('has the same result when messages come twice, in disorder and late, and functions are killed', async () => {
-    // Whoever starts it may live: killed, it has no answer.
+    // The function that starts the run is not killed: it must send its response.
     let runId = '';
     const mayDie = (): boolean => runId !== '' && killing.deaths().length < KILLS;
     const killing = killer({

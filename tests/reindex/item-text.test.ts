@@ -20,11 +20,11 @@ const table = JSON.parse(readFileSync(join(import.meta.dirname, 'python-texts.js
 };
 
 describe('the text of an item', () => {
-  it.each(table.cases)('is what Python makes of it: $name', ({ title, body, rawText, limit, expected }) => {
+  it.each(table.cases)('is the same as in Python: $name', ({ title, body, rawText, limit, expected }) => {
     expect(itemText({ title, body, rawText }, limit)).toBe(expected);
   });
 
-  it('strips what Python calls space, of all code points there are', () => {
+  it('strips the same code points as Python, of all code points', () => {
     const spaces: number[] = [];
     for (let point = 0; point < 0x110000; point++) {
       const isSurrogate = point >= 0xd800 && point <= 0xdfff;

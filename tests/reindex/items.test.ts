@@ -25,7 +25,7 @@ describe('re-indexing some items', () => {
     const run = await bench.run({ scope: itemsOf('item-000') });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(reportOf(run)).toMatchObject({ embedded: 1, swept: 0, proof: { items: 1, vectors: 1, sampleFound: 1 } });
-    // One is the trial that is embedded before anything is begun.
+    // One is the probe text that is embedded first.
     expect(bench.gemini.textsEmbedded()).toBe(before + 2);
     await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
 
@@ -38,7 +38,7 @@ describe('re-indexing some items', () => {
     for (const [id, vector] of others) expect([id, left.get(id)]).toEqual([id, vector]);
   });
 
-  it('is refused where the other vectors are of another model: two beside each other answer wrongly', async () => {
+  it('is refused if the other vectors are of another model, because a mixture gives wrong results', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
     await bench.run({ scope: { project: 'p1' } });
     const stored = await storedIn(bench.ports.vectors, 'p1');
@@ -50,7 +50,7 @@ describe('re-indexing some items', () => {
     expect(await storedIn(bench.ports.vectors, 'p1')).toEqual(stored);
   });
 
-  it('takes several projects as it takes one', async () => {
+  it('accepts items of several projects', async () => {
     for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, ITEMS);
     const run = await bench.run({ scope: { projects: ['p1', 'p3'] } });
     expect(reportOf(run)).toMatchObject({ embedded: 60 });

@@ -28,7 +28,7 @@ const vectorsOf = async (project: string): Promise<string> => {
   return JSON.stringify([...stored].map(([id, { values }]) => [id, [...values.slice(0, 4)]]));
 };
 
-describe('another model than the one that the index was made with', () => {
+describe('a change of the model', () => {
   const ITEMS = someItems(150);
 
   beforeEach(async () => {
@@ -37,7 +37,7 @@ describe('another model than the one that the index was made with', () => {
     await putProject(bench.database.redis, 'p1', someItems(50, 150));
   });
 
-  it.each([true, false])('is refused by mode missing before anything is touched (recorded: %s)', async (recorded) => {
+  it.each([true, false])('is refused by mode missing before anything is changed (recorded: %s)', async (recorded) => {
     if (!recorded) for await (const { name } of bench.ports.store.list('guard/')) await bench.ports.store.remove(name);
     const before = await vectorsOf('p1');
     const { embedder } = await geminis.of({}, SECOND);
@@ -50,12 +50,12 @@ describe('another model than the one that the index was made with', () => {
     expect(await bench.run({ ...P1, mode: 'missing' })).toMatchObject({ state: 'succeeded', error: null });
   });
 
-  it('is told by other texts as well: another limit of the body is another rule', async () => {
+  it('includes a change of the texts, such as another limit of the body', async () => {
     const run = await bench.run({ ...P1, mode: 'missing' }, { settings: { cutCodePoints: 7 } });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
   });
 
-  it('replaces all vectors in place, and one that is left of the old model fails the run by name', async () => {
+  it('replaces all vectors in place, and the run fails and names vectors left of the old model', async () => {
     const { embedder, gemini } = await geminis.of({}, SECOND);
     const bad = [textOf(ITEMS['item-003'] ?? {}), textOf(ITEMS['item-140'] ?? {})];
     gemini.setFaults({ refuse: (text) => bad.includes(text) });
@@ -76,7 +76,7 @@ describe('another model than the one that the index was made with', () => {
     gemini.setFaults({ refuse: () => false });
     const before = gemini.textsEmbedded();
     expect(await bench.retry(run.id, { embedder })).toMatchObject({ state: 'succeeded', error: null });
-    // The trial text and the two that were left.
+    // The probe text and the two that were left.
     expect(gemini.textsEmbedded() - before).toBe(3);
     expect(await known('p1')).toMatchObject({ model: SECOND, dimensions: 768, mixed: false, run: expect.any(String) });
     expect(await loadIndexModels(bench.ports.store)).toMatchObject({
@@ -94,7 +94,7 @@ describe('a quota that one call exceeds', () => {
     ]),
   );
 
-  it.each(['within a process', 'over a queue'])('is met by smaller calls: %s', async (where) => {
+  it.each(['within a process', 'over a queue'])('leads to smaller calls: %s', async (where) => {
     await putProject(bench.database.redis, 'p1', LONG);
     // 100 of these texts are 26,000 tokens.
     const { embedder, gemini } = await geminis.of({ tokensPerMinute: 9_000, speed: 6_000 });
@@ -104,7 +104,7 @@ describe('a quota that one call exceeds', () => {
     for (const item of Object.values(LONG)) expect(gemini.timesEmbedded(textOf(item))).toBe(1);
   });
 
-  it('continues over a queue where a limit ended the try before, although a whole batch is more than a minute takes', async () => {
+  it('continues over a queue from where a limit ended the last try, even if a batch exceeds the limit of a minute', async () => {
     await putProject(bench.database.redis, 'p1', LONG);
     let open = 7;
     bench.gemini.setFaults({
@@ -120,8 +120,8 @@ describe('a quota that one call exceeds', () => {
   });
 });
 
-describe('what one service refuses', () => {
-  it('for a day is waited for, as the embedder is', async () => {
+describe('a refusal of a service', () => {
+  it('by the daily quota of the index makes the run wait, as the quota of the embedder does', async () => {
     await putProject(bench.database.redis, 'p1', someItems(350));
     let upserts = 0;
     const body = '{"error":"Exceeded daily write limit: 10000","status":429}';
@@ -147,7 +147,7 @@ describe('what one service refuses', () => {
   });
 
   it.each(['in-place', 'flush', 'missing'] as const)(
-    'is a namespace: the others are done, and it is named (%s)',
+    'of one namespace is reported, and the others are re-indexed (%s)',
     async (mode) => {
       for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120));
       bench.index.setFaults({ refuseNamespace: (namespace) => namespace === 'p2' });
@@ -161,7 +161,7 @@ describe('what one service refuses', () => {
   );
 
   it.each(['flush', 'in-place'] as const)(
-    'is a namespace that the token is not good for: it is named, and a token that is good for none fails (%s)',
+    'by denying the token for one namespace is reported, and denying it for all fails the run (%s)',
     async (mode) => {
       for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(20));
       const deny = (isMet: (namespace: string) => boolean): void =>
@@ -178,7 +178,7 @@ describe('what one service refuses', () => {
     },
   );
 
-  it('is one vector: the rest of its batch is written, and it is named', async () => {
+  it('of one vector is reported, and the rest of the batch is written', async () => {
     await putProject(bench.database.redis, 'p1', someItems(120));
     const isBad = (body: unknown): boolean => JSON.stringify(body).includes('"item-007"');
     bench.index.setFaults({
@@ -190,22 +190,19 @@ describe('what one service refuses', () => {
     expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(119);
   });
 
-  it.each([500, 503] as const)(
-    'is one text, over which the embedder fails with %s while it takes others',
-    async (status) => {
-      await putProject(bench.database.redis, 'p1', someItems(120));
-      const bad = textOf(someItems(120)['item-050'] ?? {});
-      bench.gemini.setFaults({ call: ({ texts }) => (texts.includes(bad) ? status : null) });
-      const run = await bench.run(P1);
-      expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
-      expect(reportOf(run).skipped.named).toEqual([{ project: 'p1', id: 'item-050', reason: 'embedder-failed' }]);
-      expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(119);
-    },
-  );
+  it.each([500, 503] as const)('of one text by the embedder, with status %s, is reported', async (status) => {
+    await putProject(bench.database.redis, 'p1', someItems(120));
+    const bad = textOf(someItems(120)['item-050'] ?? {});
+    bench.gemini.setFaults({ call: ({ texts }) => (texts.includes(bad) ? status : null) });
+    const run = await bench.run(P1);
+    expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
+    expect(reportOf(run).skipped.named).toEqual([{ project: 'p1', id: 'item-050', reason: 'embedder-failed' }]);
+    expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(119);
+  });
 });
 
 describe('an index that takes minutes to show its writes', () => {
-  /** One write becomes visible from one look to the next: 200 looks, more than three minutes. */
+  /** One write becomes visible per poll: 200 polls, more than three minutes. */
   function slowIndex(): VectorIndex {
     const { index, ports } = bench;
     index.setIndexAtOnce(0);
@@ -226,7 +223,7 @@ describe('an index that takes minutes to show its writes', () => {
     expect(reportOf(run).proof).toMatchObject({ pending: 0, sampleFound: 10 });
   });
 
-  it('over a queue, in as many attempts as it takes', async () => {
+  it('is waited for over a queue, in as many attempts as necessary', async () => {
     await putProject(bench.database.redis, 'p1', someItems(200));
     const vectors = slowIndex();
     const run = await bench.runQueued(P1, { vectors, attemptMs: 30_000 });
@@ -234,7 +231,7 @@ describe('an index that takes minutes to show its writes', () => {
     expect(bench.gemini.textsEmbedded()).toBe(201);
   });
 
-  it('over a queue, and shows nothing more for hours: the run waits, and is proven when it does', async () => {
+  it('and then makes no progress for hours makes the run wait, and is proven later', async () => {
     await putProject(bench.database.redis, 'p1', someItems(30));
     bench.index.setIndexDelayMs(Infinity);
     const engine = bench.engine({ settings: { inline: 0, patience: false } });
@@ -253,7 +250,7 @@ describe('an index that takes minutes to show its writes', () => {
     expect(await known('p1')).toMatchObject({ provenAt: null, mixed: false });
     bench.index.setIndexDelayMs(0);
     bench.clock.advance(11 * 60_000);
-    // As the guard does with a run whose message was lost.
+    // The guard does the same for a run whose message was lost.
     await engine.resume(id);
     await workOff();
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', error: null });
@@ -261,7 +258,7 @@ describe('an index that takes minutes to show its writes', () => {
     expect(bench.gemini.textsEmbedded()).toBe(31);
   });
 
-  it('that shows nothing more has not lost anything: nothing is to be embedded again', async () => {
+  it('and makes no progress has lost nothing: nothing has to be embedded again', async () => {
     await putProject(bench.database.redis, 'p1', someItems(30));
     bench.index.setIndexDelayMs(Infinity);
     const run = await bench.run(P1);
@@ -271,7 +268,7 @@ describe('an index that takes minutes to show its writes', () => {
     const before = bench.gemini.textsEmbedded();
     expect(await known('p1')).toMatchObject({ provenAt: null });
     expect(await bench.retry(run.id)).toMatchObject({ state: 'succeeded' });
-    // The trial text alone.
+    // Only the probe text.
     expect(bench.gemini.textsEmbedded() - before).toBe(1);
     expect(await known('p1')).toMatchObject({ provenAt: expect.any(String) });
   });

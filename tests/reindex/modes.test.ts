@@ -33,7 +33,7 @@ describe('re-indexing in place', () => {
     expect(await bench.database.redis.exists('cluster:lock:p1')).toBe(0);
   });
 
-  it('proves nothing by vectors that the index lists and does not give', async () => {
+  it('fails the proof if the index lists vectors that it does not return', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS);
     let isSearched = false;
     const { vectors } = bench.ports;
@@ -51,7 +51,7 @@ describe('re-indexing in place', () => {
     expect(run.error?.message).toContain('10 of 10 vectors do not find themselves');
   });
 
-  it('does the same in as many attempts as it takes', async () => {
+  it('does the same in many attempts', async () => {
     for (const project of ['p1', 'p2', 'p3']) await putProject(bench.database.redis, project, someItems(120), CLUSTERS);
     await leaveVector(bench, 'p3', 'stray');
     const whole = await bench.run({ mode: 'missing' });
@@ -65,7 +65,7 @@ describe('re-indexing in place', () => {
     }
   });
 
-  it('takes every project of a workspace, what is from before there were projects, and namespaces left behind', async () => {
+  it('covers every project of a workspace, data from before there were projects, and leftover namespaces', async () => {
     await loadWorkspace({ redisUrl: bench.database.url, projects: 3, items: 60, seed: 3, locked: false });
     await leaveVector(bench, 'deleted-project', 'left-behind');
     await leaveVector(bench, 'not:ours', 'of-another');
@@ -82,14 +82,14 @@ describe('re-indexing in place', () => {
     expect(clustered.filter((cluster) => cluster !== '')).toHaveLength(1);
   });
 
-  it('gives an item in two clusters to the newer one, and says so', async () => {
+  it('assigns an item in two clusters to the newer one, and reports the conflict', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, {
       newest: ['item-000'],
       older: ['item-000'],
       old: ['item-001'],
     });
     await bench.database.redis.zadd('clusters:p1:all', 1_900_000_000, 'newest');
-    // Without a score its own time of birth decides.
+    // Without a score, the cluster's `created_at` decides.
     await bench.database.redis.zrem('clusters:p1:all', 'older');
     const run = await bench.run({ scope: { project: 'p1' } });
     expect(reportOf(run).conflicts).toEqual({
@@ -100,7 +100,7 @@ describe('re-indexing in place', () => {
   });
 });
 
-/** Gives a vector the title of another time. */
+/** Gives a vector an outdated title. */
 async function rename(id: string): Promise<void> {
   const [vector] = await bench.ports.vectors.fetch('p1', [id]);
   if (vector == null) throw new Error('there is no such vector');
@@ -120,11 +120,11 @@ describe('the other modes', () => {
     expect(bench.index.requestCount('reset')).toBe(1);
   });
 
-  it('missing embeds what has no vector and leaves everything else', async () => {
+  it('missing embeds items without a vector and changes nothing else', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS, CLUSTERS);
     const some = ['item-000', 'item-007', 'item-100'].map((id) => ({ project: 'p1', id }));
     expect(await bench.run({ scope: { items: some } })).toMatchObject({ state: 'succeeded' });
-    // Edited since: what its vector was made with, the others tell.
+    // An edited item does not show the model of its vector; the others do.
     await rename('item-007');
     await leaveVector(bench, 'p1', 'stray-1');
     const embedded = bench.gemini.textsEmbedded();
@@ -134,14 +134,14 @@ describe('the other modes', () => {
     const stored = await storedIn(bench.ports.vectors, 'p1');
     expect(stored.size).toBe(251);
     expect(stored.get('item-007')?.metadata).toMatchObject({ title: 'old' });
-    // The trial, the two that tell the model, and what was missing.
+    // The probe text, the two samples for the model, and the missing items.
     expect(bench.gemini.textsEmbedded() - embedded).toBe(1 + 2 + 247);
     const again = await bench.run({ scope: { project: 'p1' }, mode: 'missing' });
     expect(reportOf(again)).toMatchObject({ embedded: 0, unchanged: 250 });
     expect(again.state).toBe('succeeded');
   });
 
-  it('a dry run counts and touches nothing', async () => {
+  it('a dry run counts and changes nothing', async () => {
     await putProject(
       bench.database.redis,
       'p1',
@@ -200,7 +200,7 @@ describe('the other modes', () => {
     });
   });
 
-  it('an empty project is done at once', async () => {
+  it('an empty project is completed at once', async () => {
     await putProject(bench.database.redis, 'p1', {});
     const run = await bench.run({ scope: { project: 'p1' } });
     expect(run.state).toBe('succeeded');

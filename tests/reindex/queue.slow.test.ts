@@ -21,7 +21,7 @@ const CLUSTERS = { c1: ['item-000', 'item-001'], c2: ['item-002'] };
 const CLUSTER_OF = { 'item-000': 'c1', 'item-001': 'c1', 'item-002': 'c2' };
 const QUEUED = { settings: { inline: 0, patience: false } } as const;
 
-/** Works a started run off, message by message; messages that must come again do. */
+/** Completes a started run, message by message; failed messages are delivered again. */
 async function workOff(engine: ReturnType<ReindexBench['engine']>, id: string): Promise<void> {
   await engine.enqueue(id);
   for (let body = bench.queue.take(); body !== null; body = bench.queue.take()) {
@@ -42,12 +42,12 @@ describe('re-indexing over a queue', () => {
     expect([bench.gemini.textsEmbedded(), bench.gemini.distinctTexts()]).toEqual([421, 421]);
   });
 
-  it('does not mind messages that come twice, in disorder and late', async () => {
+  it('tolerates messages that are delivered twice, in disorder and late', async () => {
     const seen: string[] = [];
     const run = await bench.runQueued(SCOPE, {}, (waiting) => {
       const [body = ''] = waiting.splice(Math.floor(Math.random() * waiting.length), 1);
       seen.push(body);
-      // Every message comes again at once, and one of before once more.
+      // Every message is delivered twice, and an earlier one once more.
       return [body, body, seen[Math.floor(Math.random() * seen.length)] ?? body];
     });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
@@ -56,7 +56,7 @@ describe('re-indexing over a queue', () => {
     expect(bench.gemini.timesEmbedded(textOf(ITEMS['item-100'] ?? {}))).toBe(1);
   });
 
-  it('continues after a function that died before its vectors were written, and after one that died behind them', async () => {
+  it('continues after functions that died before or after their vectors were written', async () => {
     let deaths = 0;
     const dyingEmbedder = wrapEmbedder(bench.ports.embedder, (texts) =>
       isItems(texts) && deaths++ === 0 ? never() : null,
@@ -93,7 +93,7 @@ describe('re-indexing over a queue', () => {
     expect(bench.gemini.textsEmbedded()).toBe(1 + 420 + 100);
   });
 
-  it('relays a rate limit with the time that the service asked for', async () => {
+  it('passes a rate limit on with the wait that the service asked for', async () => {
     bench.gemini.setFaults({ call: ({ index }) => (index >= 2 ? 'rate-limit' : null) });
     const engine = bench.engine(QUEUED);
     const id = await bench.start(engine, SCOPE);
@@ -115,7 +115,7 @@ describe('re-indexing over a queue', () => {
     },
   );
 
-  it('gets past an index that is down for a while, and past lost replies', async () => {
+  it('survives an outage of the index, and lost replies', async () => {
     let requests = 0;
     bench.index.setFaults({
       reject: { status: 503, hits: ({ endpoint }) => endpoint === 'upsert' && requests++ < 6 },
@@ -146,7 +146,7 @@ describe('re-indexing over a queue', () => {
     expect(bench.gemini.textsEmbedded()).toBe(421);
   });
 
-  it('clears once, although its function dies in the middle of what follows', async () => {
+  it('clears only once, even if its function dies afterwards', async () => {
     await leaveVector(bench, 'p1', 'stray');
     let calls = 0;
     const embedder = wrapEmbedder(bench.ports.embedder, (texts) => (isItems(texts) && calls++ === 2 ? never() : null));
@@ -173,7 +173,7 @@ describe('re-indexing over a queue', () => {
     expect(bench.index.requestCount('reset')).toBe(1);
     life.die();
     await Promise.all(writes);
-    // By then the dead attempt's lease has run out.
+    // By then the lease of the dead attempt has expired.
     bench.clock.advance(120_000);
     const run = await bench.engine({ settings: { inline: 1 } }).work(id, bench.budget());
     expect(run).toMatchObject({ state: 'succeeded', error: null });

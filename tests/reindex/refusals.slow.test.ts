@@ -27,7 +27,7 @@ async function expectUntouched(): Promise<void> {
   expect(bench.index.requestCount('reset')).toBe(0);
 }
 
-describe('what is found out before anything is cleared', () => {
+describe('before anything is cleared, the run finds', () => {
   it.each(['p2', 'p1:x', 'created', '*'])('that there is no project %s', async (project) => {
     const request = { ...REQUEST, scope: { project } };
     await expect(prepareReindex(bench.ports, request)).rejects.toMatchObject({ code: 'not-found' });
@@ -37,7 +37,7 @@ describe('what is found out before anything is cleared', () => {
   it.each([
     { dimensions: 512, metric: 'COSINE' },
     { dimensions: 768, metric: 'EUCLIDEAN' },
-  ] as const)('that the index is another: %o', async (options) => {
+  ] as const)('that the index has another dimension or metric: %o', async (options) => {
     const other = await startUpstashVector(options);
     try {
       const vectors = upstashVector({ url: other.url, token: other.token, clock: systemClock() });
@@ -52,13 +52,13 @@ describe('what is found out before anything is cleared', () => {
     }
   });
 
-  it.each(['nan', 'zero', 'short'] as const)('that the embedder gives no good vectors: %s', async (fault) => {
+  it.each(['nan', 'zero', 'short'] as const)('that the embedder returns no usable vectors: %s', async (fault) => {
     bench.gemini.setFaults({ vector: () => fault });
     expect(await bench.run(FLUSH)).toMatchObject({ state: 'failed', error: { code: 'embedder-refused' } });
     await expectUntouched();
   });
 
-  it('that the embedder lets nobody in', async () => {
+  it('that the embedder denies access', async () => {
     bench.gemini.setFaults({ call: () => 'denied' });
     expect(await bench.run(FLUSH)).toMatchObject({ state: 'failed', error: { code: 'embedder-denied' } });
     await expectUntouched();
@@ -78,16 +78,16 @@ describe('an embedder within one process', () => {
     ['rate-limit', 17_000],
     ['rate-limit-bare', 5_000],
   ] as const)('that limits the rate is waited for: %s', async (fault, ms) => {
-    // A call is halved down to one text before anything is waited for.
+    // A call is halved down to one text before any wait.
     bench.gemini.setFaults({ call: ({ index }) => (index >= 1 && bench.clock.slept.length === 0 ? fault : null) });
-    // Few tasks at a time: the clock adds up the waits of those that wait side by side, and a lease lasts a minute.
+    // One task at a time: the clock adds up concurrent waits, and a lease lasts a minute.
     const run = await bench.run(FLUSH, { settings: { inline: 1 } });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(bench.clock.slept).toContain(ms);
     await expectIndex(bench, 'p1', ITEMS);
   });
 
-  it('whose daily quota is used up ends the run, which lets go of its locks', async () => {
+  it('whose daily quota is used up ends the run, which releases its locks', async () => {
     const held: Promise<number>[] = [];
     const locks = (): Promise<number> => bench.database.redis.exists('cluster:lock:p1');
     bench.gemini.setFaults({
@@ -105,7 +105,7 @@ describe('an embedder within one process', () => {
     expect(await bench.start(engine, FLUSH)).not.toBe(id);
   });
 
-  it('that answers short, whatever it is asked, is asked again by whoever calls again', async () => {
+  it('that returns too few vectors fails the attempt, and the next attempt succeeds', async () => {
     let short = 2;
     const embedder = wrapEmbedder(bench.ports.embedder, (_, call) => (call > 0 && short-- > 0 ? [] : null));
     const engine = bench.engine({ embedder, settings: { inline: 1 } });
@@ -120,7 +120,7 @@ describe('an embedder within one process', () => {
   });
 });
 
-describe('an index that is slow, or forgets', () => {
+describe('an index that is slow, or loses vectors', () => {
   it('is waited for until nothing is pending', async () => {
     bench.index.setIndexDelayMs(60);
     const run = await bench.run(FLUSH);
@@ -128,14 +128,14 @@ describe('an index that is slow, or forgets', () => {
     expect(reportOf(run).proof).toMatchObject({ pending: 0, sampled: 10, sampleFound: 10 });
   });
 
-  it('that never indexes anything is not proven', async () => {
+  it('that never indexes anything fails the proof', async () => {
     bench.index.setIndexDelayMs(Infinity);
     const run = await bench.run(FLUSH);
     expect(run).toMatchObject({ state: 'incomplete', error: { code: 'incomplete' } });
     expect(reportOf(run).proof).toMatchObject({ pending: 150, sampleFound: 0, missing: 0 });
   });
 
-  it('that still indexes, though the sample is found, is not proven', async () => {
+  it('that still has pending writes is not proven, even if the sample is found', async () => {
     const { vectors } = bench.ports;
     const pending = async () => {
       const info = await vectors.info();
@@ -165,7 +165,7 @@ describe('an index that is slow, or forgets', () => {
     await expectIndex(bench, 'p1', ITEMS);
   });
 
-  it('that never keeps one vector fails the proof and names how many', async () => {
+  it('that never keeps one vector fails the proof with the number of such vectors', async () => {
     const vectors = {
       ...bench.ports.vectors,
       upsert: (...[namespace, items]: Parameters<typeof bench.ports.vectors.upsert>) =>

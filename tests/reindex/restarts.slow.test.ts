@@ -4,14 +4,14 @@ import { openReindexBench, type ReindexBench } from './bench.js';
 import { putProject, someItems } from './data.js';
 import { storedIn } from './outcome.js';
 
-describe('a re-index of a database whose server is started again while the items are searched for', () => {
+describe('a re-index of a database whose server restarts during the walk', () => {
   let bench: ReindexBench;
   beforeAll(async () => {
     bench = await openReindexBench();
   });
   afterAll(() => bench.stop());
 
-  it.each([true, false])('finds every item (run_id told: %s)', async (tells) => {
+  it.each([true, false])('finds every item (run_id reported: %s)', async (tells) => {
     const items = someItems(300);
     await putProject(bench.database.redis, 'p1', items);
     const batch = bench.database.redis.pipeline();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { retryOf, type ReindexRequest } from '../../lib/reindex/start.js';
+import { retryInput, type ReindexRequest } from '../../lib/reindex/start.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, putProject, someItems, textOf } from './data.js';
 import { storedIn } from './outcome.js';
@@ -16,13 +16,13 @@ afterEach(() => bench.stop());
 const P1 = { scope: { project: 'p1' } } as const;
 const ITEMS = someItems(250);
 
-/** A run that nobody wakes: what it would sit out over a queue ends it. */
+/** A run within one process: an error on which it would wait over a queue ends it. */
 async function failing(input: Partial<ReindexRequest>): Promise<RunRecord> {
   const engine = bench.engine({ settings: { inline: 1 } });
   return engine.work(await bench.start(engine, input), bench.budget(Infinity, true));
 }
 
-describe('what a run has left', () => {
+describe('the retry of an incomplete run', () => {
   // Refused, or a namespace that the index cannot serve while it serves the others.
   it.each([400, 500, 503])(
     'is done by another one: the namespace (HTTP %i) and the items that were refused',
@@ -47,10 +47,10 @@ describe('what a run has left', () => {
       const rest = await bench.retry(run.id);
       expect(rest).toMatchObject({ state: 'succeeded', error: null, input: { retry: run.id } });
       for (const project of ['p1', 'p2', 'p3']) await expectIndex(bench, project, someItems(60));
-      // The trial text, the whole of p2, and one item each of p1 and p3.
+      // The probe text, all of p2, and one item each of p1 and p3.
       expect(bench.gemini.textsEmbedded() - before).toBe(1 + 60 + 2);
       expect(bench.index.requestCount('upsert') - upserts).toBe(3);
-      await expect(retryOf(bench.ports, rest.id, 'cli')).rejects.toMatchObject({ code: 'usage' });
+      await expect(retryInput(bench.ports, rest.id, 'cli')).rejects.toMatchObject({ code: 'usage' });
     },
   );
 
@@ -62,7 +62,7 @@ describe('what a run has left', () => {
       bench.gemini.setFaults({ call: () => (calls++ >= 3 ? 'daily-quota' : null) });
       const run = await failing({ ...P1, mode });
       expect(run).toMatchObject({ state: 'failed', error: { code: 'embedder-quota' } });
-      // Three calls were let through: that of the trial, and two of the batches of 100, 100 and 50.
+      // Three calls succeeded: the probe text, and two of the batches of 100, 100 and 50.
       const [id = '', ...others] = (await storedIn(bench.ports.vectors, 'p1')).keys();
       expect([150, 200]).toContain(1 + others.length);
       bench.gemini.setFaults({ call: () => null });
@@ -76,7 +76,7 @@ describe('what a run has left', () => {
     },
   );
 
-  it('is not done with another model than the run began with', async () => {
+  it('is refused with another model than the run began with', async () => {
     await putProject(bench.database.redis, 'p1', ITEMS);
     bench.gemini.setFaults({ call: ({ index }) => (index > 0 ? 'daily-quota' : null) });
     const run = await failing(P1);
@@ -84,6 +84,8 @@ describe('what a run has left', () => {
     bench.gemini.setFaults({ call: () => null });
     const other = bench.ports.elsewhere.embedderOf({ ...bench.ports.recipe, model: 'gemini-embedding-2' });
     await expect(bench.retry(run.id, { embedder: other })).rejects.toMatchObject({ code: 'vector-mismatch' });
-    await expect(retryOf(bench.ports, '20200101T000000Z-aaaaaa', 'cli')).rejects.toMatchObject({ code: 'not-found' });
+    await expect(retryInput(bench.ports, '20200101T000000Z-aaaaaa', 'cli')).rejects.toMatchObject({
+      code: 'not-found',
+    });
   });
 });

@@ -26,19 +26,19 @@ const vectorsOf = async (project: string): Promise<string> => {
   return JSON.stringify([...stored].map(([id, { values }]) => [id, [...values.slice(0, 4)]]));
 };
 
-/** What makes the vectors of a namespace is no longer recorded. */
+/** Removes the records of the models of all namespaces. */
 async function forgetModels(): Promise<void> {
   for await (const { name } of bench.ports.store.list('guard/')) await bench.ports.store.remove(name);
 }
 
-describe('vectors of which nothing says what made them', () => {
+describe('vectors whose model is not recorded', () => {
   beforeEach(async () => {
     await putProject(bench.database.redis, 'p1', someItems(12));
     await bench.run(P1);
     await forgetModels();
   });
 
-  it('get none of another model beside them by mode missing, though each item was edited since', async () => {
+  it('are not mixed with those of another model by mode missing, even if each item was edited since', async () => {
     const edited = Object.entries(someItems(12)).map(([id, item]) => [id, { ...item, title: `New ${id}` }] as const);
     await putProject(bench.database.redis, 'p1', Object.fromEntries(edited));
     await putProject(bench.database.redis, 'p1', someItems(3, 12));
@@ -46,11 +46,11 @@ describe('vectors of which nothing says what made them', () => {
     const { embedder } = await geminis.of({}, SECOND);
     const run = await bench.run({ ...P1, mode: 'missing' }, { embedder });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'vector-mismatch' } });
-    expect(run.error?.message).toContain('cannot be told');
+    expect(run.error?.message).toContain('It is not known which model');
     expect(await vectorsOf('p1')).toBe(before);
   });
 
-  it('get none beside them for a single item either', async () => {
+  it('are not mixed with the vector of a single item either', async () => {
     await putProject(bench.database.redis, 'p1', someItems(1, 12));
     const before = await vectorsOf('p1');
     const { embedder } = await geminis.of({}, SECOND);
@@ -61,7 +61,7 @@ describe('vectors of which nothing says what made them', () => {
     expect(await bench.run({ scope })).toMatchObject({ state: 'succeeded', error: null });
   });
 
-  it('are told by fewer of them where a call of ten exceeds the rate limit', async () => {
+  it('are recognised from a smaller sample if a call of ten exceeds the rate limit', async () => {
     await putProject(bench.database.redis, 'p1', someItems(1, 12));
     // Each text has 9 tokens.
     const { embedder } = await geminis.of({ tokensPerMinute: 20, speed: 6_000 });
@@ -70,10 +70,10 @@ describe('vectors of which nothing says what made them', () => {
   });
 });
 
-describe('a quota of a day that one call exceeds', () => {
+describe('a daily quota that one call exceeds', () => {
   const ITEMS = someItems(6);
 
-  /** Works a run off over the queue; gives how often it waited for the next day. */
+  /** Completes a run over the queue; returns how often it waited for the next day. */
   async function overDays(input: Partial<ReindexRequest>, embedder: Embedder, gemini: Gemini) {
     const parts = { embedder, settings: { inline: 0, patience: false } };
     const engine = bench.engine(parts);
@@ -98,7 +98,7 @@ describe('a quota of a day that one call exceeds', () => {
     const { embedder, gemini } = await geminis.of({ textsPerDay });
     const { days, run } = await overDays(P1, embedder, gemini);
     expect(run).toMatchObject({ state: 'succeeded', error: null });
-    // One text is the trial.
+    // One text is the probe.
     expect(days).toBe(expected);
     await expectIndex(bench, 'p1', ITEMS);
     for (const item of Object.values(ITEMS)) expect(gemini.timesEmbedded(textOf(item))).toBe(1);
@@ -107,7 +107,7 @@ describe('a quota of a day that one call exceeds', () => {
   it.each([
     [FIRST, 'succeeded'],
     [SECOND, 'failed'],
-  ])('lets as many vectors as it allows tell which model made them: %s', async (model, state) => {
+  ])('limits the sample that recognises the model: %s', async (model, state) => {
     await putProject(bench.database.redis, 'p1', ITEMS);
     await bench.run(P1);
     await forgetModels();

@@ -1,7 +1,7 @@
 import type { Embedder } from '../../lib/ports/embedder.js';
 import type { RedisCommand, RedisPort } from '../../lib/ports/redis.js';
 
-/** An embedder that lets a test act before, or in place of, each call; calls count from 0. */
+/** An embedder with a hook before, or instead of, each call; calls count from 0. */
 export function wrapEmbedder(
   embedder: Embedder,
   act: (texts: readonly string[], call: number) => Promise<Float32Array[] | null> | Float32Array[] | null,
@@ -13,7 +13,7 @@ export function wrapEmbedder(
   };
 }
 
-/** A database that lets a test act before each request. */
+/** A database with a hook before each request. */
 export function wrapRedis(redis: RedisPort, act: (commands: readonly RedisCommand[]) => Promise<void>): RedisPort {
   return {
     ...redis,
@@ -24,7 +24,7 @@ export function wrapRedis(redis: RedisPort, act: (commands: readonly RedisComman
   };
 }
 
-/** Whether a text is embedded for an item, rather than to see that texts can be. */
+/** Whether the texts are of items, rather than the probe text. */
 export function isItems(texts: readonly string[]): boolean {
   return texts.some((text) => text.startsWith('Title '));
 }

@@ -10,7 +10,7 @@ import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
 export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 export const TASKS = 7;
-/** 0 + 1 + ... + 6: what a run reaches that did each task once. */
+/** 0 + 1 + ... + 6: the result of a run that did each task once. */
 export const SUM = 21;
 
 const PROGRESS = { done: 0, total: null, unit: 'items', bytes: 0 } as const;
@@ -22,14 +22,14 @@ export interface Bench {
   readonly engine: Engine;
   /** What the run did, in order. */
   readonly did: string[];
-  /** Called at each point where a fault may strike; the run waits for it. */
+  /** Called at each point where a fault can be injected; the run waits for it. */
   fault: (at: string) => unknown;
   start(engine?: Engine): Promise<string>;
   /** Works on a run to its end within this process. */
   drive(id: string, changes?: Partial<Budget>): Promise<RunRecord>;
   budget(changes?: Partial<Budget>): Budget;
   load(id: string): Promise<RunRecord>;
-  /** Takes all messages that wait. */
+  /** Takes all waiting messages. */
   takeAll(): string[];
   /** Another engine over the same store, for runs of another definition (null: the same), or of another database. */
   engineOf(definition: RunDefinition | null, source?: string): Engine;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { AppError } from '../../lib/errors.js';
 import { cancelRun } from '../../lib/runs/cancel.js';
 import { encodeJson } from '../../lib/json.js';
-import { lettingGo } from '../../lib/runs/ending.js';
+import { releaseOrWarn } from '../../lib/runs/ending.js';
 import { endLease } from '../../lib/runs/lease.js';
 import { leaseHolders } from '../../lib/runs/lease-document.js';
 import { CONFIRM_MS } from '../../lib/runs/attempt.js';
@@ -32,7 +32,7 @@ it('ends a run at once, frees its lease, and later messages change nothing', asy
   expect((await bench.drive(await bench.start())).state).toBe('succeeded');
 });
 
-it('stops an attempt that works at its next write', async () => {
+it('stops the attempt in progress at its next write', async () => {
   const id = await bench.start();
   const saved: string[] = [];
   bench.fault = (at) => {
@@ -48,7 +48,7 @@ it('stops an attempt that works at its next write', async () => {
 describe.each([
   ['within a process', 2, {}],
   ['over a queue', 0, { group: TASKS, ahead: 2 }],
-])('an attempt that works off tasks %s', (_, inline, shape) => {
+])('an attempt that does tasks %s', (_, inline, shape) => {
   const begun: number[] = [];
   let atTask: (task: number) => Promise<void>;
   beforeEach(async () => {
@@ -62,7 +62,7 @@ describe.each([
     bench = await openBench(inline, { ...shape, task });
   });
 
-  it('begins none after the cancel', async () => {
+  it('begins no task after the cancel', async () => {
     const id = await bench.start();
     let cancelled: Promise<unknown> | null = null;
     atTask = async (): Promise<void> => {
@@ -74,7 +74,7 @@ describe.each([
   });
 });
 
-it('tasks that take no time cost no read of the lease each', async () => {
+it('does not read the lease for each of many short tasks', async () => {
   await bench.folder.remove();
   bench = await openBench(2);
   const read = jest.spyOn(bench.folder.store, 'read');
@@ -87,7 +87,7 @@ it('tasks that take no time cost no read of the lease each', async () => {
   expect((await bench.drive(await bench.start())).state).toBe('succeeded');
 });
 
-it('a run whose lease is ended while it works is over, and is not resumed', async () => {
+it('ends a run whose lease is ended while it works, and does not resume it', async () => {
   const id = await bench.start();
   const ended: boolean[] = [];
   bench.fault = async (at) => {
@@ -99,7 +99,7 @@ it('a run whose lease is ended while it works is over, and is not resumed', asyn
   expect(await leaseHolders(bench.folder.store)).toEqual([]);
 });
 
-describe('a run that stood still', () => {
+describe('a stuck run', () => {
   const halfDone = async (): Promise<string> => {
     const id = await bench.start();
     await bench.engine.work(id, bench.budget({ deadline: 0 }));
@@ -127,13 +127,13 @@ describe('a run that stood still', () => {
     },
   );
 
-  it('is resumed where nobody else was, also when its lease cannot be found', async () => {
+  it('is resumed if no other run held its lease, even if the lease is missing', async () => {
     const id = await halfDone();
     await bench.folder.store.remove('leases/drill.json');
     expect((await bench.drive(id)).state).toBe('succeeded');
   });
 
-  it('is not resumed where another database is protected, and not ended by a run there', async () => {
+  it('is neither resumed nor ended by a deployment that protects another database', async () => {
     const [a, b] = ['a'.repeat(64), 'b'.repeat(64)].map((source) => bench.engineOf(null, source));
     const id = await bench.start(a);
     await a?.work(id, bench.budget({ deadline: 0 }));
@@ -153,7 +153,7 @@ it('leaves a run that is over as it is', async () => {
   expect(await cancelRun(bench.engine, id)).toMatchObject({ state: 'succeeded' });
 });
 
-it('a run of which nothing was heard for more than a day is ended, never resumed', async () => {
+it('ends a run without a sign of life for more than a day instead of resuming it', async () => {
   const id = await bench.start();
   await bench.engine.work(id, bench.budget());
   const did = [...bench.did];
@@ -177,7 +177,7 @@ it.each([
   expect(await bench.load(id)).toMatchObject({ state: 'failed', error: { code } });
 });
 
-it('a record under the id of another run is no record', async () => {
+it('ignores a record stored under the id of another run', async () => {
   const id = await bench.start();
   const other = newId(bench.clock.now() + 1000);
   const found = await bench.folder.store.read(runName(id));
@@ -185,13 +185,13 @@ it('a record under the id of another run is no record', async () => {
   await expect(bench.engine.work(other, bench.budget())).rejects.toMatchObject({ code: 'damaged' });
 });
 
-it('says of locks that it cannot free why, and when they end', async () => {
+it('logs why locks cannot be released, and when they expire', async () => {
   const told: unknown[] = [];
   const log = { info: () => undefined, error: () => undefined, warn: (...line: unknown[]) => void told.push(line) };
   const refuse = (): Promise<never> =>
     Promise.reject(new AppError('redis-unavailable', 'Upstash does not answer', { hint: 'Wait.' }));
-  await lettingGo({ log }, { id: 'run', hidden: true } as RunRecord, refuse);
-  await lettingGo({ log }, { id: 'run' } as RunRecord, refuse);
+  await releaseOrWarn({ log }, { id: 'run', hidden: true } as RunRecord, refuse);
+  await releaseOrWarn({ log }, { id: 'run' } as RunRecord, refuse);
   const line = (message: string): unknown => [
     'locks-not-released',
     {

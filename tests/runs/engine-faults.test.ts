@@ -15,7 +15,7 @@ const REQUEST = {
   progress: { done: 0, total: null, unit: 'items', bytes: 0 },
 } as const;
 
-/** A run that is not there. */
+/** A run that does not exist. */
 const GONE = '20200101T000000Z-00abcd';
 
 let bench: Bench;
@@ -50,10 +50,10 @@ describe('an attempt that dies', () => {
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
   });
 
-  it('without a word keeps others waiting until its lease has run out', async () => {
+  it('silently keeps others waiting until its lease has expired', async () => {
     const { engine } = bench;
     const id = await bench.start();
-    const stuck = bench.engineOf(hanging());
+    const stuck = bench.engineOf(hangingDefinition());
     void stuck.work(id, bench.budget()).catch(() => undefined);
     await bench.clock.advance(0);
     await expect(engine.work(id, bench.budget())).rejects.toMatchObject({
@@ -63,7 +63,7 @@ describe('an attempt that dies', () => {
     });
   });
 
-  it('ends the run when nobody will call again', async () => {
+  it('ends the run when no other attempt follows', async () => {
     const { engine } = bench;
     const id = await bench.start();
     bench.fault = () => {
@@ -83,7 +83,7 @@ describe('an attempt that dies', () => {
     expect(await engine.work(id, bench.budget())).toMatchObject({ state: 'failed', error: { code: 'redis-denied' } });
   });
 
-  it('says nothing of a foreign error but its name', async () => {
+  it('reports only the name of an unknown error', async () => {
     const { engine } = bench;
     const id = await bench.start();
     bench.fault = () => {
@@ -95,16 +95,16 @@ describe('an attempt that dies', () => {
   });
 });
 
-/** Hands on from attempt to attempt and never gets any further. */
-function treading(): RunDefinition {
+/** Hands over from attempt to attempt without any progress. */
+function stalledDefinition(): RunDefinition {
   const step = (attempt: Attempt): Promise<StepOutcome> =>
     Promise.resolve({ to: 'later', checkpoint: attempt.run.checkpoint, progress: attempt.run.progress });
   return { kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases: { count: { type: 'serial', step } } };
 }
 
-describe('a run that gets no further', () => {
+describe('a run without progress', () => {
   it('is ended after a number of attempts', async () => {
-    const engine = bench.engineOf(treading());
+    const engine = bench.engineOf(stalledDefinition());
     const id = await bench.start(engine);
     let run = await engine.work(id, bench.budget());
     for (let attempts = 1; run.state === 'running' && attempts < 50; attempts++)
@@ -114,7 +114,7 @@ describe('a run that gets no further', () => {
   });
 });
 
-function hanging(): RunDefinition {
+function hangingDefinition(): RunDefinition {
   const step = (): Promise<StepOutcome> => new Promise<StepOutcome>(() => undefined);
   return { kind: 'drill', lease: 'drill', firstPhase: 'count', words: {}, phases: { count: { type: 'serial', step } } };
 }
@@ -125,14 +125,14 @@ describe('two runs of one lease', () => {
     expect(await bench.engine.start(REQUEST)).toMatchObject({ started: false, holder: id, lease: 'drill' });
   });
 
-  it('do not wait for one whose process died after its end, before it freed the lease', async () => {
+  it('do not wait for a run whose process died between the end of the run and the release of the lease', async () => {
     const first = await bench.start();
     const { record, etag } = await loadRun(bench.folder.store, first);
     await saveRun(bench.folder.store, { record, etag }, { ...record, state: 'succeeded' });
     expect(await bench.start()).not.toBe(first);
   });
 
-  it('give way when the first has not been heard of for too long, and it cannot come back', async () => {
+  it('let the second run replace the first after too long a silence, and the first cannot come back', async () => {
     const { engine } = bench;
     const first = await bench.start();
     await bench.clock.advance(TIMES.holdMs);
@@ -178,11 +178,11 @@ describe('an interrupted process', () => {
   });
 });
 
-describe('a process that stood still for longer than its lease lasts', () => {
-  it('continues with its run when no other took over', async () => {
+describe('a process that was suspended for longer than its lease lasts', () => {
+  it('continues with its run if no other attempt took over', async () => {
     let attempts = 0;
     const step = (attempt: Attempt): Promise<StepOutcome> => {
-      // As when a suspended process wakes: what it does next comes before its timers.
+      // A suspended process that wakes continues before its timers run.
       if (++attempts === 1) void bench.clock.advance(TIMES.attemptTtlMs + 1);
       attempt.signal.throwIfAborted();
       return Promise.resolve({ to: 'end', state: 'succeeded', result: attempts, error: null });
@@ -203,8 +203,8 @@ describe('a process that stood still for longer than its lease lasts', () => {
   });
 });
 
-describe('a lease that ran out', () => {
-  it('of a holder that never had a record, or is no run, is taken over', async () => {
+describe('an expired lease', () => {
+  it('is taken over when its holder never had a record, or is no run', async () => {
     const { clock, engine, folder } = bench;
     expect(await claimLease({ clock, store: folder.store }, 'drill', GONE, TIMES)).toMatchObject({ granted: true });
     expect(await engine.start(REQUEST)).toMatchObject({ started: false, holder: GONE });
@@ -215,7 +215,7 @@ describe('a lease that ran out', () => {
   });
 });
 
-it('a task that its attempt has left behind does not get in the way of the next attempt', async () => {
+it('a task that outlives its attempt does not disturb the next attempt', async () => {
   let release = (): void => undefined;
   const gate = new Promise<void>((resolve) => (release = resolve));
   const begun: number[] = [];

@@ -57,7 +57,7 @@ describe.each([0, 2])('a run whose tasks are done inline by %d', (inline) => {
   });
 });
 
-describe('messages that are none of ours', () => {
+describe('foreign messages', () => {
   it.each(['', '{}', 'null', '{"run":1}', '{"run":"x","leg":-1}', '{"run":"x","leg":0,"more":1}'])(
     'are refused: %s',
     async (body) => {
@@ -73,7 +73,7 @@ describe('messages that are none of ours', () => {
   });
 });
 
-it('a kind says which of its runs are worth to be resumed, and one that is not known here is left to others', async () => {
+it('resumes a run if its kind allows it; every run of an unknown kind may be resumed', async () => {
   const run = await bench.load(await bench.start());
   const step = () => Promise.reject(new Error('never called'));
   const phases = { count: { type: 'serial', step } } as const;

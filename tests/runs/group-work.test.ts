@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
-import { handOutRest } from '../../lib/runs/hand-out.js';
+import { publishRest } from '../../lib/runs/hand-out.js';
 import { parseMessage, type RunMessage } from '../../lib/runs/messages.js';
 import type { TaskPhase } from '../../lib/runs/model.js';
 import { openBench, SUM, type Bench } from './bench.js';
@@ -24,7 +24,7 @@ function waitingTasks(): TaskMessage[] {
 }
 
 /** Works on a new run until its tasks are published. */
-async function published(): Promise<{ id: string; messages: TaskMessage[] }> {
+async function publishRun(): Promise<{ id: string; messages: TaskMessage[] }> {
   const id = await bench.start();
   for (let run = await bench.load(id); run.phase !== 'work';) run = await bench.engine.work(id, bench.budget());
   return { id, messages: waitingTasks() };
@@ -42,8 +42,8 @@ function failAt(point: string): void {
 const tasksDone = (): string[] => bench.did.filter((what) => what.startsWith('task'));
 
 describe('tasks that come in groups', () => {
-  it('are done by a message each group, and the run continues with the last', async () => {
-    const { id, messages } = await published();
+  it('are done group by group, one message each, and the run continues after the last', async () => {
+    const { id, messages } = await publishRun();
     expect(messages.map(({ task, count }) => [task, count])).toEqual([
       [0, 4],
       [4, 2],
@@ -54,8 +54,8 @@ describe('tasks that come in groups', () => {
     expect(tasksDone()).toHaveLength(7);
   });
 
-  it('go on behind a failure with a message of their own', async () => {
-    const { id, messages } = await published();
+  it('continue after a failure in a separate message', async () => {
+    const { id, messages } = await publishRun();
     const [first] = messages;
     if (first === undefined) throw new Error('nothing was published');
     failAt('task 2');
@@ -68,23 +68,23 @@ describe('tasks that come in groups', () => {
     expect(tasksDone().sort()).toEqual([0, 1, 2, 2, 3, 4, 5, 6].map((task) => `task ${task}`));
   });
 
-  it('leave it to the queue to come again when the first of them fails', async () => {
-    const { messages } = await published();
+  it('leave the retry to the queue when the first task fails', async () => {
+    const { messages } = await publishRun();
     failAt('task 0');
     await expect(deliver(messages[0] as TaskMessage)).rejects.toMatchObject({ code: 'redis-unavailable' });
     expect(waitingTasks()).toEqual([]);
     expect(tasksDone()).toEqual(['task 0']);
   });
 
-  it('are handed on when the time is up, but for one that is always done', async () => {
-    const { id, messages } = await published();
+  it('are published again when time is up, after at least one was done', async () => {
+    const { id, messages } = await publishRun();
     await deliver(messages[0] as TaskMessage, bench.clock.now());
     expect(tasksDone()).toEqual(['task 0']);
     expect(waitingTasks()).toEqual([{ run: id, phase: 'work', task: 1, count: 3 }]);
   });
 
-  it('are done once when their message comes twice', async () => {
-    const { id, messages } = await published();
+  it('are done once when their message is delivered twice', async () => {
+    const { id, messages } = await publishRun();
     for (const message of [...messages, ...messages]) await deliver(message);
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
     expect(tasksDone()).toHaveLength(7);
@@ -92,14 +92,14 @@ describe('tasks that come in groups', () => {
 });
 
 describe('the rest of a group', () => {
-  it('comes no sooner than a service asked for, and has a separate name each time', async () => {
+  it('is delayed as a service asked for, with a new deduplication id each time', async () => {
     const sent: QueueMessage[] = [];
     const queue = { publish: (messages: readonly QueueMessage[]) => Promise.resolve(void sent.push(...messages)) };
-    const { id } = await published();
+    const { id } = await publishRun();
     const phase = { parallelism: 1 } as TaskPhase;
     const run = await bench.load(id);
-    await handOutRest({ queue: queue as Queue }, phase, run, [2, 5], 1500);
-    await handOutRest({ queue: queue as Queue }, phase, run, [2], 0);
+    await publishRest({ queue: queue as Queue }, phase, run, [2, 5], 1500);
+    await publishRest({ queue: queue as Queue }, phase, run, [2], 0);
     expect(sent.map(({ delaySeconds }) => delaySeconds)).toEqual([2, 0]);
     expect(sent.map(({ body }) => JSON.parse(body) as object)).toMatchObject([
       { task: 2, count: 4 },
@@ -109,9 +109,9 @@ describe('the rest of a group', () => {
   });
 });
 
-describe('an attempt that looks after tasks', () => {
-  it('publishes the same groups again only when the queue got nowhere since the last look', async () => {
-    const { id, messages } = await published();
+describe('an attempt in a phase of tasks', () => {
+  it('publishes the same groups again only when no task was done since the last attempt', async () => {
+    const { id, messages } = await publishRun();
     await deliver(messages[1] as TaskMessage);
     await bench.engine.work(id, bench.budget());
     expect(waitingTasks()).toEqual([]);

@@ -5,7 +5,7 @@ import { cutGroups, tasksOf } from '../../lib/runs/groups.js';
 const cases = fc.tuple(fc.nat({ max: 3000 }), fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 40 }));
 
 describe('groups of tasks', () => {
-  it('hold every task once, in order, and none is over the limit', () => {
+  it('hold every task once, in order, and never exceed the limit', () => {
     fc.assert(
       fc.property(cases, ([tasks, workers, most]) => {
         const groups = cutGroups(tasks, workers, most);
@@ -25,7 +25,7 @@ describe('groups of tasks', () => {
     );
   });
 
-  it('leave no worker idle while others have much to do', () => {
+  it('leave no worker idle while others have many tasks left', () => {
     expect(cutGroups(20, 10, 25).every(({ count }) => count === 1)).toBe(true);
     expect(cutGroups(1000, 10, 25).length).toBeLessThan(120);
   });

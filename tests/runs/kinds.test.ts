@@ -62,8 +62,8 @@ async function started(): Promise<string> {
   return outcome.run.id;
 }
 
-/** As a version that does not have the kind would have found it. */
-async function ofAnotherKind(id: string): Promise<void> {
+/** Changes the record to a kind that this version does not know. */
+async function setUnknownKind(id: string): Promise<void> {
   const held = await loadRun(bench.folder.store, id);
   await saveRun(bench.folder.store, held, { ...held.record, kind: 'condense' });
 }
@@ -93,8 +93,8 @@ async function resumed() {
   return resumeStuck(parts, bench.budget());
 }
 
-describe('a kind of run that is registered, and named nowhere else', () => {
-  it('is worked on, listed, selected and shown by the API in its words', async () => {
+describe('a registered kind of run that no other code names', () => {
+  it('is worked on, listed, filtered and shown by the API in its words', async () => {
     const id = await started();
     expect(await shown(id)).toMatchObject({
       title: 'compaction',
@@ -132,7 +132,7 @@ describe('a kind of run that is registered, and named nowhere else', () => {
     expect(one.stdout).toContain(`${id}, a compaction`);
   });
 
-  it('is called by its name on the page, which has it from the API', async () => {
+  it('has its title on the page, which reads it from the API', async () => {
     const run = runSummary((await loadRun(bench.folder.store, await started())).record);
     const words = runWords(
       run,
@@ -142,7 +142,7 @@ describe('a kind of run that is registered, and named nowhere else', () => {
     expect(words).toBe('Compaction · LIVE');
   });
 
-  it('is counted in the metrics while it is open', async () => {
+  it('is counted in the metrics while it runs', async () => {
     const run = runSummary((await loadRun(bench.folder.store, await started())).record);
     const open = metricsOf(status({ runs: [run] })).find(({ name }) => name === 'runs_open');
     expect(open?.samples).toContainEqual({ labels: { kind: 'compact' }, value: 1 });
@@ -158,7 +158,7 @@ describe('a kind of run that is registered, and named nowhere else', () => {
     expect((await bench.load(id)).state).toBe('succeeded');
   });
 
-  it('opens the alert that it names when it fails', async () => {
+  it('opens its alert when it fails', async () => {
     const error = { code: 'internal', message: 'It did not fit', hint: 'Try less.' } as const;
     end = { to: 'end', state: 'failed', result: null, error };
     const id = await started();
@@ -182,18 +182,18 @@ describe('a kind of run that is registered, and named nowhere else', () => {
 });
 
 describe('a kind of run that this version does not know', () => {
-  it('is listed and shown by its name, and with what its record says', async () => {
+  it('is listed and shown with its name and the content of its record', async () => {
     const id = await started();
-    await ofAnotherKind(id);
+    await setUnknownKind(id);
     expect(await shown(id)).toMatchObject({ kind: 'condense', title: 'condense', doing: 'gathering what is to go' });
     expect((await listed('')).runs).toMatchObject([{ runId: id, title: 'condense' }]);
     const { code, stdout } = await command('run', id);
     expect([code, stdout]).toEqual([0, expect.stringContaining(`${id}, a condense`)]);
   });
 
-  it('is left by the guard to the version that started it', async () => {
+  it('is left alone by the guard, for the version that started it', async () => {
     const id = await started();
-    await ofAnotherKind(id);
+    await setUnknownKind(id);
     await bench.clock.advance(3 * TIMES.holdMs);
     const before = await bench.load(id);
     expect((await resumed()).summary).toEqual({ stuck: 0, resumed: 0, ended: 0 });
@@ -209,7 +209,7 @@ describe('the words for kinds of runs', () => {
   const folders = ['lib/runs', 'page/words'];
   const files = ['lib/http/run-view.ts', 'lib/http/runs.ts', 'page/views/runs.tsx', 'page/parts/live-run.tsx'];
 
-  it('stand with the kinds alone: what shows any run asks for none of them', () => {
+  it('appear only with the kinds, never in code that shows any run', () => {
     const inFolders = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
     const naming = [...inFolders, ...files].filter((path) => linesOf(path).some((line) => byKind.test(line)));
     expect(naming).toEqual([]);

@@ -14,7 +14,7 @@ let bench: Bench;
 beforeEach(async () => (bench = await openBench()));
 afterEach(() => bench.folder.remove());
 
-/** A machine whose clock is off by so much; the store's is the bench's. */
+/** A machine whose clock is off by `skew`; the store uses the clock of the bench. */
 const machine = (skew: number) => ({
   clock: { ...bench.clock, now: () => bench.clock.now() + skew },
   store: bench.folder.store,
@@ -39,7 +39,7 @@ describe.each(SKEWS)('a clock that is off by %d ms', (skew) => {
     }
   });
 
-  it('blocks others no longer than the times of the holder', async () => {
+  it('blocks others no longer than the holder asked for', async () => {
     granted(await claimLease(machine(skew), 'database', 'a', TIMES));
     await bench.clock.advance(TIMES.holdMs - 1);
     expect(await claimLease(machine(0), 'database', 'b', TIMES)).toMatchObject({ granted: false, waitMs: 1 });
@@ -48,10 +48,10 @@ describe.each(SKEWS)('a clock that is off by %d ms', (skew) => {
   });
 });
 
-describe('a lease of a former version', () => {
+describe('a lease of an earlier version', () => {
   const former = { leg: 'x', fence: 7, legUntil: 0, expiresAt: 0 };
 
-  it.each([0, Date.parse('2099-01-01')])('counts by its age, not by its dates (%d)', async (expiresAt) => {
+  it.each([0, Date.parse('2099-01-01')])('expires by its age, not by its dates (%d)', async (expiresAt) => {
     await put(encodeJson({ ...former, holder: 'a', legUntil: expiresAt, expiresAt }));
     expect(await claimLease(machine(0), 'database', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
     await bench.clock.advance(60_000);
@@ -67,15 +67,15 @@ describe('a lease of a former version', () => {
   });
 });
 
-describe('a lease with times that nobody needs', () => {
-  it('of a holder without a record is over after a quarter of an hour', async () => {
+describe('a lease with a far too long hold time', () => {
+  it('expires after a quarter of an hour if its holder has no record', async () => {
     const lease = { holder: 'nobody', leg: null, fence: 1, legTtlMs: 1e15, holdMs: 1e15, beat: 'x' };
     await put(encodeJson(lease));
     await bench.clock.advance(15 * 60_000);
     granted(await claimLease(machine(0), 'database', 'b', TIMES));
   });
 
-  it('of a run that is over is free at once', async () => {
+  it('is free at once if its run is over', async () => {
     const id = await bench.start();
     expect((await bench.drive(id)).state).toBe('succeeded');
     await put(encodeJson({ holder: id, leg: null, fence: 1, legTtlMs: 1e15, holdMs: 1e15, beat: 'x' }));
@@ -99,7 +99,7 @@ describe.each([
       : { clock: bench.clock, store: bench.folder.store };
 
   it.each([false, true])(
-    'is named with its remedy, and can be taken once it stood for its time (keys: %s)',
+    'is reported with its remedy, and can be taken after the hold time (keys: %s)',
     async (keys) => {
       await put(body);
       const claim = (): Promise<Claim> => claimLease(wrapped(keys), 'database', 'b', TIMES);
@@ -121,7 +121,7 @@ describe.each([
   });
 });
 
-it('a lease that is gone continues with a higher fencing number than any run had', async () => {
+it('grants a missing lease with a higher fencing number than any run had', async () => {
   const id = await bench.start();
   await bench.drive(id);
   const { fence } = await bench.load(id);

@@ -35,7 +35,7 @@ function granted(claim: Claim): Lease {
 }
 
 describe('a lease', () => {
-  it('goes to one holder, and says who that is', async () => {
+  it('goes to one holder and names the holder to others', async () => {
     granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toEqual({
       granted: false,
@@ -46,7 +46,7 @@ describe('a lease', () => {
     });
   });
 
-  it('is granted to one of many that ask at the same moment', async () => {
+  it('is granted to exactly one of many concurrent claims', async () => {
     const claims = await Promise.all(
       Array.from({ length: 12 }, (_, at) => claimLease(ports, 'snapshot', `run-${at}`, TIMES)),
     );
@@ -58,7 +58,7 @@ describe('a lease', () => {
     expect(await claimLease(ports, 'snapshot', 'a', TIMES)).toMatchObject({ granted: false, ownRun: true });
   });
 
-  it('goes to the next attempt of the same run after a hand-over, and to nobody else', async () => {
+  it('goes only to the next attempt of the same run after a hand-over', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await handOverLease(ports, lease, TIMES);
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
@@ -66,7 +66,7 @@ describe('a lease', () => {
     expect(next.document.fence).toBeGreaterThan(lease.document.fence);
   });
 
-  it('is free again when it has been released, and its fencing number still grows', async () => {
+  it('is free after a release, and its fencing number still grows', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await releaseLease(ports, lease);
     const next = granted(await claimLease(ports, 'snapshot', 'b', TIMES));
@@ -81,7 +81,7 @@ describe('a lease', () => {
     await expect(renewLease(ports, dead, TIMES)).rejects.toMatchObject({ code: 'fenced' });
   });
 
-  it('can be taken when its time is up, and then the old holder can do nothing with it', async () => {
+  it('can be taken when it has expired, and is then useless to the old holder', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await clock.advance(HOLD);
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: true, displaced: 'a' });
@@ -99,7 +99,7 @@ describe('a lease', () => {
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
   });
 
-  it('is kept from running out while its run has tasks in progress, by that run alone', async () => {
+  it('is renewed while its run has tasks in progress, only by that run', async () => {
     const lease = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     await handOverLease(ports, lease, TIMES);
     await clock.advance(HOLD * 0.75);

@@ -36,7 +36,7 @@ describe.each([
   ['null', 'null'],
   ['unsigned', encodeJson({ task: 1, result: { findings: [] } })],
 ])('a marker that is %s', (_, body) => {
-  it('leaves its task to be done, and its result is the one that was written then', async () => {
+  it('leaves its task to be done, and is then replaced by the new result', async () => {
     for (const task of [0, 1, 2]) await writeMarker(store, RUN, 'check', task, `result ${task}`);
     await put(1, body);
     expect(await hasMarker(store, RUN, 'check', 1)).toBe(false);
@@ -53,7 +53,7 @@ describe.each([
   });
 });
 
-it('a marker of another task, under a separate name, is none', async () => {
+it('ignores a marker that holds another task', async () => {
   await writeMarker(store, RUN, 'check', 0, 'first');
   await put(1, (await folder.store.read(nameOf(0)))?.body ?? Buffer.from(''));
   expect(await missingTasks(store, RUN, 'check', 2)).toEqual([1]);

@@ -72,12 +72,12 @@ async function start(): Promise<string> {
   if (!started.started) throw new Error('held');
   return started.run.id;
 }
-const see = async (id: string): Promise<RunSummary> => runSummary(await viewRun(bench.folder.store, id));
+const loadSummary = async (id: string): Promise<RunSummary> => runSummary(await viewRun(bench.folder.store, id));
 const now = (): string => new Date(bench.clock.now()).toISOString();
 
-describe('what a run says of itself', () => {
-  it('begins with what was asked for, by whom, and that no attempt was made', async () => {
-    expect(await see(await start())).toMatchObject({
+describe('the summary of a run', () => {
+  it('has the request, the trigger and no attempt at the start', async () => {
+    expect(await loadSummary(await start())).toMatchObject({
       kind: 'verify',
       title: 'verification',
       asked: 'snapshot S, project acme, mode replace, dry run',
@@ -90,7 +90,7 @@ describe('what a run says of itself', () => {
     });
   });
 
-  it('has the error of an attempt that is made again, and when that is at the latest', async () => {
+  it('has the error of an attempt that is retried, and the latest time of the retry', async () => {
     const id = await start();
     bench.fault = () => {
       throw down();
@@ -99,7 +99,7 @@ describe('what a run says of itself', () => {
     const budgetMs = 100_000;
     const latest = new Date(bench.clock.now() + budgetMs + 2 * TIMES.attemptTtlMs).toISOString();
     const lastError = { code: 'redis-unavailable', message: 'Redis does not answer', at: now() };
-    expect(await see(id)).toMatchObject({
+    expect(await loadSummary(id)).toMatchObject({
       state: 'running',
       error: null,
       attempts: 1,
@@ -112,33 +112,40 @@ describe('what a run says of itself', () => {
     };
     await expect(engine.work(id, bench.budget())).rejects.toMatchObject({ code: 'redis-unavailable' });
     const asked = new Date(bench.clock.now() + 7000).toISOString();
-    expect(await see(id)).toMatchObject({ attempts: 2, nextAttemptAt: asked });
+    expect(await loadSummary(id)).toMatchObject({ attempts: 2, nextAttemptAt: asked });
   });
 
-  it('has the words of its phase, its last progress, and what came in the way of a task over the queue', async () => {
+  it('has the words of its phase, its last progress, and the error of a task delivered by the queue', async () => {
     const id = await start();
     await bench.clock.advance(5000);
     await engine.work(id, bench.budget());
-    expect(await see(id)).toMatchObject({ doing: 'reading every page', progressedAt: now(), attempts: 1 });
+    expect(await loadSummary(id)).toMatchObject({ doing: 'reading every page', progressedAt: now(), attempts: 1 });
     await bench.clock.advance(60_000);
     bench.fault = (at) => {
       if (at === 'task 2') throw down();
     };
     await engine.deliver(JSON.stringify({ run: id, phase: 'work', task: 1 }), bench.budget());
-    expect(await see(id)).toMatchObject({ progress: { done: 1, total: 3 }, progressedAt: now(), lastError: null });
+    expect(await loadSummary(id)).toMatchObject({
+      progress: { done: 1, total: 3 },
+      progressedAt: now(),
+      lastError: null,
+    });
     const failing = engine.deliver(JSON.stringify({ run: id, phase: 'work', task: 2 }), bench.budget());
     await expect(failing).rejects.toMatchObject({ code: 'redis-unavailable' });
-    expect(await see(id)).toMatchObject({ state: 'running', lastError: { code: 'redis-unavailable', at: now() } });
+    expect(await loadSummary(id)).toMatchObject({
+      state: 'running',
+      lastError: { code: 'redis-unavailable', at: now() },
+    });
   });
 
-  it('keeps its last error when it ends, and waits for nothing', async () => {
+  it('keeps the last error when the run ends, and has no next attempt', async () => {
     const id = await start();
     bench.fault = () => {
       throw down();
     };
     await engine.work(id, bench.budget({ lastAttempt: true }));
     const error = { code: 'redis-unavailable', message: 'Redis does not answer' };
-    expect(await see(id)).toMatchObject({
+    expect(await loadSummary(id)).toMatchObject({
       state: 'failed',
       error,
       lastError: { ...error, at: now() },

@@ -18,7 +18,7 @@ function quota(retryAfterMs?: number): AppError {
   return new AppError('embedder-quota', "the day's quota is used up", { hint: 'wait', ...after });
 }
 
-/** Delivers what waits in the queue until nothing does. */
+/** Delivers messages until the queue is empty. */
 async function deliverAll(first: readonly string[] = []): Promise<void> {
   const waiting = [...first, ...bench.takeAll()];
   for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) {
@@ -28,7 +28,7 @@ async function deliverAll(first: readonly string[] = []): Promise<void> {
 }
 
 /** Starts a run whose first try of a task meets a quota. */
-async function startTired(at: string, error: AppError): Promise<string> {
+async function startWaiting(at: string, error: AppError): Promise<string> {
   const id = await bench.start();
   let armed = true;
   bench.fault = (point) => {
@@ -44,7 +44,7 @@ describe('a run that meets a quota', () => {
   it.each(['task 2', 'count 3'])(
     'at "%s" waits, does nothing until its time, and then continues to the end',
     async (at) => {
-      const id = await startTired(at, quota(5 * HOUR));
+      const id = await startWaiting(at, quota(5 * HOUR));
       const asleep = await bench.load(id);
       expect(asleep).toMatchObject({ state: 'waiting', error: { code: 'embedder-quota' }, finishedAt: null });
       expect(Date.parse(asleep.resumeAt ?? '') - bench.clock.now()).toBe(5 * HOUR);
@@ -65,24 +65,24 @@ describe('a run that meets a quota', () => {
   );
 
   it('keeps its lease while it waits', async () => {
-    const id = await startTired('task 2', quota(5 * HOUR));
+    const id = await startWaiting('task 2', quota(5 * HOUR));
     await bench.clock.advance(4 * HOUR);
     const other = { kind: 'drill', input: null, checkpoint: 0, progress: (await bench.load(id)).progress } as const;
     expect(await bench.engine.start(other)).toMatchObject({ started: false, holder: id });
   });
 
-  it('waits an hour when it is not told for how long', async () => {
-    const id = await startTired('task 2', quota());
+  it('waits an hour when the service names no time', async () => {
+    const id = await startWaiting('task 2', quota());
     expect(Date.parse((await bench.load(id)).resumeAt ?? '') - bench.clock.now()).toBe(HOUR);
   });
 
-  it('waits a day at most, and then looks again', async () => {
-    const id = await startTired('task 2', quota(40 * HOUR));
+  it('waits a day at most, and then tries again', async () => {
+    const id = await startWaiting('task 2', quota(40 * HOUR));
     expect(Date.parse((await bench.load(id)).resumeAt ?? '') - bench.clock.now()).toBe(24 * HOUR);
   });
 
-  it('goes on in time, and is called stuck until then, when a clock that was ahead put it to sleep', async () => {
-    const id = await startTired('task 2', quota(5 * HOUR));
+  it('continues in time, and counts as stuck until then, when its resume time was set by a clock that was ahead', async () => {
+    const id = await startWaiting('task 2', quota(5 * HOUR));
     await bench.clock.advance(-40 * HOUR);
     const asleep = await bench.load(id);
     const stuck = await stuckAmong({ clock: bench.clock, store: bench.folder.store }, [asleep], TIMES);
@@ -91,7 +91,7 @@ describe('a run that meets a quota', () => {
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
   });
 
-  it('ends when there is nobody to wake it', async () => {
+  it('ends when no queue can wake it', async () => {
     const id = await bench.start();
     bench.fault = (at) => {
       if (at === 'task 2') throw quota(HOUR);

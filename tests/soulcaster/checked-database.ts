@@ -7,11 +7,11 @@ import type { RedisPort } from '../../lib/ports/redis.js';
 
 export interface Checked {
   readonly redisUrl: string;
-  /** For making and breaking the data. */
+  /** For writing and breaking the data. */
   readonly redis: Redis;
-  /** As the product reads it. */
+  /** The port through which the product reads. */
   readonly port: RedisPort;
-  /** Another client, whose replies may be no larger than this many bytes. */
+  /** Another client with a limit in bytes for its replies. */
   narrow(maxReplyBytes: number): RedisPort;
   stop(): Promise<void>;
 }

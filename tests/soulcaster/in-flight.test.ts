@@ -41,7 +41,7 @@ describe('failInFlight', () => {
     expect(failInFlight(classifyKey(key), hash(status))).toBeNull();
   });
 
-  it('changes no more than the status, whatever else is in the hash, and nothing the second time', () => {
+  it('changes only the status, whatever else is in the hash, and nothing when repeated', () => {
     const text = fc.oneof(fc.string(), fc.constantFrom('status', 'running'), fc.record({ b: fc.base64String() }));
     const key = classifyKey('job:j1');
     fc.assert(
@@ -58,7 +58,7 @@ describe('failInFlight', () => {
 });
 
 describe('isEphemeral', () => {
-  it('is true of locks alone', () => {
+  it('is true only for locks', () => {
     expect(isEphemeral(classifyKey('cluster:lock:p1'))).toBe(true);
     for (const key of ['cluster:lock', 'cluster:p1:lock', 'job:j1:logs', 'feedback:created:p1', 'other']) {
       expect(isEphemeral(classifyKey(key))).toBe(false);

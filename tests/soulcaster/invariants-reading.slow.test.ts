@@ -18,19 +18,19 @@ beforeAll(async () => {
 });
 afterAll(() => checked.stop());
 
-/** The port with a look at what goes through it. */
-function watched(redis: RedisPort, see: (batch: readonly RedisCommand[]) => void): RedisPort {
+/** A port that reports each batch of commands. */
+function observed(redis: RedisPort, onBatch: (batch: readonly RedisCommand[]) => void): RedisPort {
   return {
     ...redis,
     pipeline(commands) {
-      see(commands);
+      onBatch(commands);
       return redis.pipeline(commands);
     },
   };
 }
 
 describe('how checkProject reads', () => {
-  it('goes through collections of many pages', async () => {
+  it('reads collections of many pages', async () => {
     const { redis } = checked;
     expect(await redis.scard(`feedback:unclustered:${project}`)).toBeGreaterThan(1000);
     const report = await checkProject(checked.port, project);
@@ -45,16 +45,16 @@ describe('how checkProject reads', () => {
     ]);
   });
 
-  it('asks for the same in smaller pieces when a reply is too large', async () => {
+  it('requests smaller pieces when a reply is too large', async () => {
     const whole = await checkProject(checked.port, project);
     for (const bytes of [100_000, 2_000]) expect(await checkProject(checked.narrow(bytes), project)).toEqual(whole);
     await expect(checkProject(checked.narrow(120), project)).rejects.toMatchObject({ code: 'redis-reply-too-large' });
   });
 
-  it('sends 500 commands at most in one request, writes nothing, and scans no database', async () => {
+  it('sends at most 500 commands per request, writes nothing, and does not scan the database', async () => {
     const names = new Set<string>();
     let most = 0;
-    const seen = watched(checked.port, (batch) => {
+    const seen = observed(checked.port, (batch) => {
       most = Math.max(most, batch.length);
       for (const [name] of batch) names.add(name);
     });
@@ -64,7 +64,7 @@ describe('how checkProject reads', () => {
     expect([...names].filter((name) => !reads.includes(name))).toEqual([]);
   });
 
-  it('spends three commands an item and four a cluster at most', async () => {
+  it('takes at most three commands per item and four per cluster', async () => {
     const before = checked.port.usage().commands;
     const { clusters } = await checkProject(checked.port, project);
     const spent = checked.port.usage().commands - before;
@@ -72,7 +72,7 @@ describe('how checkProject reads', () => {
     expect(spent).toBeLessThan(3 * ITEMS + 4 * clusters + jobs + 100);
   });
 
-  it('throws when Redis refuses a command, without what Redis says of it', async () => {
+  it("throws when Redis refuses a command, without quoting Redis's message", async () => {
     const refusing: RedisPort = {
       ...checked.port,
       pipeline: (commands) => Promise.resolve(commands.map(() => ({ error: 'NOPERM secret value' }))),

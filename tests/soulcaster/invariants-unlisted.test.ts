@@ -26,17 +26,17 @@ async function brokenBy(port: RedisPort): Promise<string[]> {
   return (found.get(project)?.broken ?? []).map(([rule, id]) => `${rule} ${id}`).sort();
 }
 
-describe('what no list names', () => {
-  it('is found with a command for many names', async () => {
+describe('keys that no list names', () => {
+  it('are found with one command for many names', async () => {
     const { port, redis } = checked;
     const jobs = (await redis.keys('job:*')).filter((key) => key.split(':').length === 2).length;
     const before = port.usage().commands;
     expect(await brokenBy(port)).toEqual([]);
-    // Of the jobs each is read.
+    // Each job is read.
     expect(port.usage().commands - before - jobs).toBeLessThan(10);
   });
 
-  it('is found also where they have to be asked about one by one', async () => {
+  it('are also found if they have to be queried one by one', async () => {
     const { redis, port } = checked;
     const [first = '', second = ''] = await redis.zrange(`feedback:created:${project}`, '0', '1');
     await redis.zrem(`feedback:created:${project}`, first);

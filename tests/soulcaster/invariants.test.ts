@@ -21,7 +21,7 @@ const breaches = [...itemBreaches, ...otherBreaches];
 const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((all, count) => all + count, 0);
 
 describe('checkProject', () => {
-  it('finds nothing in whole data, and counts it', async () => {
+  it('finds no violation in consistent data, and counts the data', async () => {
     for (const id of [workspace.project, workspace.other]) {
       const report = await checkProject(checked.port, id);
       expect(report).toMatchObject({ project: id, feedback: ITEMS, loads: true, violations: [] });
@@ -49,7 +49,7 @@ describe('checkProject', () => {
     expect(other).toMatchObject({ feedback: ITEMS, loads: true, violations: [] });
   });
 
-  it('counts as the application does: what it cannot read is left out', async () => {
+  it('counts like the application, without items that it cannot read', async () => {
     const { redis, project, ids, clusters } = workspace;
     await redis.hset(`feedback:${project}:${ids[0] ?? ''}`, 'status', 'merged');
     await redis.del(`feedback:${project}:${ids[1] ?? ''}`);
@@ -59,7 +59,7 @@ describe('checkProject', () => {
     expect(sum(report.bySource)).toBe(ITEMS - 2);
   });
 
-  it('finds by known ids what no list names', async () => {
+  it('finds data that no list names by known ids', async () => {
     const { redis, project, owner, clusters, worked } = workspace;
     const unlisted = clusters.find((id) => id !== worked.cluster) ?? '';
     await redis.zrem(`clusters:${project}:all`, unlisted);
@@ -88,7 +88,7 @@ describe('checkProject', () => {
     });
   });
 
-  it('finds what no list names by the names of all keys', async () => {
+  it('finds data that no list names by the names of all keys', async () => {
     const { redis, project, ids, clusters, worked } = workspace;
     await redis.zrem(`feedback:created:${project}`, ids[0] ?? '');
     await redis.hset(`cluster_job:${project}:${LOST}`, 'status', 'succeeded');

@@ -4,7 +4,7 @@ const hashOf = ({ project }: Workspace, id: string) => `feedback:${project}:${id
 const sourceList = async (w: Workspace, id: string) =>
   `feedback:source:${w.project}:${(await w.field(id, 'source')) ?? ''}`;
 
-/** An item with an external id, and the key of it. */
+/** An item with an external id, and its key. */
 async function external(w: Workspace): Promise<{ id: string; key: string }> {
   for (const id of w.ids) {
     const name = await w.field(id, 'external_id');
@@ -14,7 +14,7 @@ async function external(w: Workspace): Promise<{ id: string; key: string }> {
   throw new Error('no item has an external id');
 }
 
-/** Each breaks a rule that speaks of items and their lists. */
+/** Each breaks a rule about items and their lists. */
 export const itemBreaches: readonly Breach[] = [
   {
     rule: 'created-without-hash',
@@ -43,7 +43,7 @@ export const itemBreaches: readonly Breach[] = [
     },
   },
   {
-    // The list of a source that nobody knows is found by the item that names it.
+    // The list of an unknown source is found through the item that names it.
     rule: 'source-repeated',
     loads: false,
     async commit(w) {

@@ -90,20 +90,20 @@ const foreign = [
 ];
 
 describe('classifyKey', () => {
-  it.each(known)('knows %s', (key, expected) => {
+  it.each(known)('classifies %s', (key, expected) => {
     expect(classifyKey(key)).toEqual(expected);
   });
 
-  it.each(foreign)('leaves %j alone', (key) => {
+  it.each(foreign)('classifies %j as other', (key) => {
     expect(classifyKey(key)).toEqual({ family: 'other', project: null });
   });
 
-  it('has an example here for every family', () => {
+  it('is tested for every family', () => {
     const seen = new Set(known.map(([, { family }]) => family));
     expect(FAMILIES.filter((family) => !seen.has(family))).toEqual(['other']);
   });
 
-  it('tells a project from a user of the same id', () => {
+  it('distinguishes a project from a user with the same id', () => {
     expect(classifyKey(`project:${PID}`).project).toBe(PID);
     expect(classifyKey(`user:${PID}`).project).toBeNull();
   });
@@ -147,7 +147,7 @@ const word = fc.constantFrom(
 const segment = fc.oneof(word, fc.constant(''), fc.string({ unit: anyCharacter, maxLength: 6 }));
 
 describe('classifyKey on any string', () => {
-  it('answers with a known family and only parts that stand in the key', () => {
+  it('returns a known family and only parts that occur in the key', () => {
     fc.assert(
       fc.property(fc.array(segment, { maxLength: 7 }), (segments) => {
         const key = segments.join(':');
@@ -160,7 +160,7 @@ describe('classifyKey on any string', () => {
     );
   });
 
-  it('gives back an external id with whatever colons it has', () => {
+  it('returns an external id with all its colons', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (external) => {
         const found = classifyKey(`feedback:external:${PID}:sentry:${external}`);
@@ -169,7 +169,7 @@ describe('classifyKey on any string', () => {
     );
   });
 
-  it('gives back project and item for every id without a colon that is no word of the grammar', () => {
+  it('returns project and item for every id without a colon that is no word of the grammar', () => {
     const id = fc.string({ minLength: 1 }).filter((text) => !text.includes(':'));
     const free = id.filter((text) => !['created', 'source', 'external', 'unclustered'].includes(text));
     fc.assert(

@@ -1,6 +1,6 @@
 import { LOST, type Breach } from './whole-workspace.js';
 
-/** Each breaks a rule that speaks of the project, its clusters, jobs or repositories. */
+/** Each breaks a rule about the project, its clusters, jobs or repositories. */
 export const otherBreaches: readonly Breach[] = [
   {
     rule: 'project-missing',

@@ -3,7 +3,7 @@ import fc from '../support/fast-check.js';
 import { generateWorkspace, type Write } from '../../dev/data/index.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import {
-  belongs,
+  belongingOf,
   factFields,
   factsNeed,
   factsOf,
@@ -41,7 +41,7 @@ describe('the keys of one project', () => {
     return family === 'project' && project !== null ? [project] : [];
   });
 
-  it('are those that the workspace made for it, and no other', () => {
+  it('are exactly those that the workspace made for it', () => {
     expect(projects).toHaveLength(5);
     for (const project of projects) {
       const known = mergeFacts(factsIn(project, writes));
@@ -50,7 +50,7 @@ describe('the keys of one project', () => {
         const key = classifyKey(String(write.key));
         const isOwn = write.project === project && key.family !== 'cluster-lock';
         const isOwner = key.family === 'user-projects' && known.users.has(key.user ?? '');
-        expect([write.key, belongs(project, known, key)]).toEqual([
+        expect([write.key, belongingOf(project, known, key)]).toEqual([
           write.key,
           isOwn ? 'owned' : isOwner ? 'shared' : 'other',
         ]);
@@ -62,7 +62,7 @@ describe('the keys of one project', () => {
     }
   });
 
-  it('come out the same whatever the order and the parts, and through JSON', () => {
+  it('are the same in any order, in pieces, and after JSON', () => {
     const [project = ''] = projects;
     const whole = listFacts(mergeFacts(factsIn(project, writes)));
     const telling = factsIn(project, writes).filter(({ jobs, clusters, users }) => [jobs, clusters, users].flat()[0]);
@@ -76,7 +76,7 @@ describe('the keys of one project', () => {
     );
   });
 
-  it('holds facts of no other project', () => {
+  it('have facts of no other project', () => {
     const [first = '', second = ''] = projects;
     const one = mergeFacts(factsIn(first, writes));
     const other = mergeFacts(factsIn(second, writes));
@@ -123,7 +123,7 @@ describe('factsOf', () => {
     expect(of('user:u2', [['user_id', 'u2']])).toEqual(none);
   });
 
-  it('needs no more of a value than it says', () => {
+  it('reads no more of a value than `factsNeed` returns', () => {
     const needs = (key: string) => factsNeed('p1', classifyKey(key));
     expect(['job:j1', 'project:p1', 'user:projects:u1'].map(needs)).toEqual(['fields', 'fields', 'members']);
     expect(['job:j1:logs', 'project:p2', 'cluster:p1:c1', 'feedback:p1:f'].map(needs)).toEqual(
@@ -140,9 +140,9 @@ describe('factsOf', () => {
   });
 });
 
-describe('belongs', () => {
+describe('belongingOf', () => {
   const tied = facts({ jobs: ['j1'], clusters: ['c1'], users: ['u1'] });
-  const of = (key: string) => belongs('p1', tied, classifyKey(key));
+  const of = (key: string) => belongingOf('p1', tied, classifyKey(key));
 
   it.each([
     ['project:p1', 'owned'],
@@ -174,11 +174,11 @@ describe('belongs', () => {
     expect(of(key)).toBe(expected);
   });
 
-  it('takes a project of the same id as its user for what it is', () => {
+  it('distinguishes a project from its user with the same id', () => {
     const same = facts({ users: ['x'] });
-    expect(belongs('x', same, classifyKey('project:x'))).toBe('owned');
-    expect(belongs('x', same, classifyKey('user:projects:x'))).toBe('shared');
-    expect(belongs('x', same, classifyKey('user:x'))).toBe('other');
+    expect(belongingOf('x', same, classifyKey('project:x'))).toBe('owned');
+    expect(belongingOf('x', same, classifyKey('user:projects:x'))).toBe('shared');
+    expect(belongingOf('x', same, classifyKey('user:x'))).toBe('other');
   });
 
   it.each(['*', '[a-z]', '?', 'p', '__proto__', 'constructor', 'created', 'lock', 'all', 'p1*'])(
@@ -186,11 +186,11 @@ describe('belongs', () => {
     (id) => {
       const none = mergeFacts([factsOf(id, classifyKey('job:j1'), [['project_id', 'p1']])]);
       for (const key of ['feedback:p1:f', 'feedback:created:p1', 'project:p1', 'job:j1', 'cluster:lock:p1']) {
-        expect(belongs(id, none, classifyKey(key))).toBe('other');
+        expect(belongingOf(id, none, classifyKey(key))).toBe('other');
       }
-      expect(belongs(id, none, classifyKey(`project:${id}`))).toBe('owned');
+      expect(belongingOf(id, none, classifyKey(`project:${id}`))).toBe('owned');
       const own = mergeFacts([factsOf(id, classifyKey(`job:${id}`), [['project_id', id]])]);
-      expect(belongs(id, own, classifyKey(`job:${id}:logs`))).toBe('owned');
+      expect(belongingOf(id, own, classifyKey(`job:${id}:logs`))).toBe('owned');
       expect(JSON.parse(JSON.stringify(listFacts(own)))).toEqual({ jobs: [id], clusters: [], users: [] });
     },
   );

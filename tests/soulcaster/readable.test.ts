@@ -33,7 +33,7 @@ const cluster: ClusterFields = {
 };
 
 describe('isReadableItem', () => {
-  it('takes every known source, and texts that are empty', () => {
+  it('accepts every known source, and empty texts', () => {
     for (const source of SOURCES) expect(isReadableItem({ ...item, source })).toBe(true);
     expect(isReadableItem({ ...item, github_issue_number: null, status: null })).toBe(true);
   });
@@ -59,7 +59,7 @@ describe('isReadableItem', () => {
     expect(isReadableItem({ ...item, ...wrong })).toBe(false);
   });
 
-  it('takes every date that is written as the application writes it', () => {
+  it('accepts every date in the format of the application', () => {
     const date = fc.date({ min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true });
     fc.assert(
       fc.property(date, fc.nat(999), fc.constantFrom('+00:00', '-08:00', 'Z', ''), (time, micros, zone) => {
@@ -80,7 +80,7 @@ describe('clusters', () => {
     expect(breaksList({ ...cluster, [field]: null })).toBe(false);
   });
 
-  it.each(['created_at', 'updated_at'])('break the list with a %s that is no date', (field) => {
+  it.each(['created_at', 'updated_at'])('break the list if %s is not a date', (field) => {
     expect(breaksList(cluster)).toBe(false);
     expect(breaksList({ ...cluster, [field]: 'soon' })).toBe(true);
     expect(isReadableCluster({ ...cluster, [field]: 'soon' })).toBe(false);

@@ -7,7 +7,7 @@ import { keyMatcher, keyText, needsFacts, parseSelection, possibleKeyMatcher } f
 import { selectionWords } from '../../lib/soulcaster/selection-words.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
-/** Few letters, so that patterns do match; 0x80 and above, since keys are bytes. */
+/** Few letters, so that patterns match; 0x80 and above, because keys are bytes. */
 const byte = fc.constantFrom(...Buffer.from('aabc-]^*'), 0x00, 0xc3, 0xa9, 0xff);
 const keyBytes = fc.array(byte, { minLength: 0, maxLength: 6 }).map((bytes) => Buffer.from(bytes));
 
@@ -35,7 +35,7 @@ describe('a pattern', () => {
   });
   afterAll(() => database.stop());
 
-  it('matches what KEYS of a real Redis gives', async () => {
+  it('matches the same keys as KEYS of a real Redis', async () => {
     let matched = 0;
     let refused = 0;
     const property = fc.asyncProperty(
@@ -59,7 +59,7 @@ describe('a pattern', () => {
     expect(refused).toBeGreaterThan(1_000);
   });
 
-  it('of many stars takes no time that grows with their number', () => {
+  it('with many stars takes no longer than with few', () => {
     const began = process.cpuUsage().user;
     expect(matchesGlob(Buffer.from(`${'*a'.repeat(40)}b`), Buffer.from('a'.repeat(2_000)))).toBe(false);
     expect(process.cpuUsage().user - began).toBeLessThan(1_000_000);
@@ -92,11 +92,11 @@ describe('a selection', () => {
     });
   };
 
-  it('of nothing is everything', () => {
+  it('without entries selects everything', () => {
     expect(select({})).toEqual(all);
   });
 
-  it('takes any entry within a kind, and every kind', () => {
+  it('matches any entry of a list, and every list', () => {
     expect(select({ project: ['p1'] })).toEqual([
       'feedback:p1:f1',
       'job:j1',
@@ -109,7 +109,7 @@ describe('a selection', () => {
     expect(select({ family: ['cluster-lock', 'other'] })).toEqual(['cluster:lock:p1', 'elsewhere']);
   });
 
-  it('demands facts where only they tell, and can do without at first', () => {
+  it('requires facts for keys that need them, and can do without at first', () => {
     const jobs = parseSelection({ project: ['p1'], family: ['job', 'feedback'] });
     expect(needsFacts(jobs)).toBe(true);
     expect(() => keyMatcher(jobs)).toThrow('facts');
@@ -120,7 +120,7 @@ describe('a selection', () => {
     expect(keyMatcher(items)(Buffer.from('feedback:p3:f3'))).toBe('owned');
   });
 
-  it('takes keys that are no text', () => {
+  it('accepts keys that are not text', () => {
     const key = Buffer.from([0x6b, 0xff]);
     const matcher = keyMatcher(parseSelection({ key: [`base64:${key.toString('base64')}`] }));
     expect([matcher(key), matcher(Buffer.from('k'))]).toEqual(['owned', 'other']);
@@ -129,7 +129,7 @@ describe('a selection', () => {
     expect(keyMatcher(parseSelection({ key: [''] }))(Buffer.alloc(0))).toBe('owned');
   });
 
-  it('refuses what selects nothing, with one clear error', () => {
+  it('refuses entries that can select nothing, with one clear error', () => {
     expect(() => parseSelection({ family: ['feedbacks'] })).toThrow('There is no family "feedbacks"');
     try {
       parseSelection({ family: ['feedbacks'] });
@@ -142,7 +142,7 @@ describe('a selection', () => {
     expect(() => parseSelection({ key: Array<string>(1_001).fill('a') })).toThrow('--key is given 1001 times');
   });
 
-  it('says in words what it is', () => {
+  it('is described in words', () => {
     expect(selectionWords(parseSelection({}))).toBe('everything');
     expect(
       selectionWords(parseSelection({ project: ['p1', 'p1'], family: ['job', 'user'], key: ['a', 'b', 'c', 'd'] })),

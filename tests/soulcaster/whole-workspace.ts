@@ -4,10 +4,10 @@ import type { Rule } from '../../lib/soulcaster/invariants.js';
 
 export const ITEMS = 60;
 
-/** An id that nothing has. */
+/** An id that does not exist. */
 export const LOST = 'c0ffee00-0000-4000-8000-000000000000';
 
-/** Two whole projects of one user; all but `other` is of the first. */
+/** Two consistent projects of one user; everything but `other` belongs to the first. */
 export interface Workspace {
   readonly redis: Redis;
   readonly project: string;
@@ -22,7 +22,7 @@ export interface Workspace {
   field(id: string, name: string): Promise<string | null>;
 }
 
-/** What a breach leads to: the ids that are to be found, by rule. */
+/** The expected result of a breach: the ids to be found, by rule. */
 export type Found = Partial<Record<Rule, readonly string[]>>;
 
 export interface Breach {

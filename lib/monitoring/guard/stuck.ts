@@ -6,7 +6,7 @@ import type { LeaseTimes } from '../../runs/lease.js';
 import type { RunRecord } from '../../runs/model.js';
 import { recentRuns, runsOf } from '../../runs/recent.js';
 import { ageOf } from '../../runs/store-time.js';
-import { isBeyondWaiting, resumeTime } from '../../runs/waiting.js';
+import { isResumeTimeImplausible, resumeTime } from '../../runs/waiting.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const MOST = 200;
@@ -45,7 +45,7 @@ export async function stuckAmong(ports: Needs, runs: readonly RunRecord[], times
 }
 
 function overslept(run: RunRecord, now: number): Stuck | null {
-  return now > resumeTime(run) + OVERSLEEP_MS || isBeyondWaiting(run, now) ? { run } : null;
+  return now > resumeTime(run) + OVERSLEEP_MS || isResumeTimeImplausible(run, now) ? { run } : null;
 }
 
 /**

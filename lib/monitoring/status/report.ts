@@ -19,7 +19,7 @@ import { afterEvaluation } from '../alerts/ledger.js';
 import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';
 import { isOver } from '../../runs/ending.js';
-import { isOfSource } from '../../runs/fit.js';
+import { isFromSource } from '../../runs/fit.js';
 import type { RunRecord } from '../../runs/model.js';
 import { indexFigures, type IndexFigures } from './index-figures.js';
 import { readState, type Acknowledgement, type GuardState } from '../state.js';
@@ -242,7 +242,7 @@ function shownRuns(runs: readonly RunRecord[]): RunRecord[] {
 
 /** A store that takes no writes does not tell its time, so that nothing is known of how long a run has been silent. */
 async function stuckNow(context: TrustContext, { runs }: Facts): Promise<Finding> {
-  const own = runs.filter((run) => isOfSource(run, context.own));
+  const own = runs.filter((run) => isFromSource(run, context.own));
   const stuck = await stuckAmong(context, own, STUCK_TIMES).catch(() => null);
   if (stuck === null) return { conditions: [], evaluated: new Set() };
   return {

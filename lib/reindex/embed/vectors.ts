@@ -11,15 +11,15 @@ type Refusal = Extract<SkipReason, 'refused' | 'embedder-failed' | 'bad-embeddin
 /** A vector of length 1, or why there is none. */
 export type Embedded = Float32Array | Refusal;
 
-/** What asks the embedder, and counts what that takes. */
+/** Calls the embedder and counts its use. */
 export interface Embedding {
-  /** Most texts that the next call may bring. */
-  room(): number;
+  /** How many texts the next call may have. */
+  maxTexts(): number;
   /**
-   * One for each text, in order. A text that the embedder refuses, or fails over while it embeds others, is named and
-   * costs the others nothing. Throws `embedder-limit` or `embedder-quota` when `texts` are too many for the rate limit, or
-   * for what is left of the day's quota: then `room` is smaller, and fewer are to be given; a single text is waited for where
-   * the rate is limited, with `patience`. Throws what else the embedder throws.
+   * One result for each text, in order. A text that the embedder refuses, or fails on while it embeds others, does not
+   * affect the others. Throws `embedder-limit` or `embedder-quota` when `texts` exceed the rate limit, or the rest of the
+   * daily quota: then `maxTexts` is smaller, and the caller must pass fewer. With `patience`, a single text waits for the
+   * rate limit. Other errors of the embedder are thrown.
    */
   embed(texts: readonly string[]): Promise<Embedded[]>;
   spent(): Spent;
@@ -30,84 +30,86 @@ type Limits = Pick<ReindexSettings, 'dimensions' | 'patience'>;
 
 const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 60_000;
-/** With the waits above, an hour: whatever limits the rate for longer is no rate limit. */
+/** About an hour with the waits above; a longer limit is not a rate limit. */
 const MOST_WAITS = 60;
-/** Shows whether the embedder works at all. */
-export const TRIAL = 'A short text to see whether texts can be embedded.';
+/** Embedded to test whether the embedder works at all. */
+export const PROBE_TEXT = 'A short text to see whether texts can be embedded.';
 
 export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal, turn: Turn): Embedding {
   const pace = paceOf(ports.embedder);
   let spent = NOTHING_SPENT;
 
-  async function call(texts: readonly string[]): Promise<Float32Array[]> {
+  async function callEmbedder(texts: readonly string[]): Promise<Float32Array[]> {
     throwIfAborted(signal);
     spent = addSpent(spent, { calls: 1, texts: 0, characters: 0 });
     try {
-      const vectors = counted(await turn(() => ports.embedder.embed(texts)), texts.length);
+      const vectors = assertCount(await turn(() => ports.embedder.embed(texts)), texts.length);
       const characters = texts.reduce((sum, { length }) => sum + length, 0);
       spent = addSpent(spent, { calls: 0, texts: texts.length, characters });
       pace.accepted(texts.length);
       return vectors;
     } catch (error) {
-      if (isTooMany(error)) pace.limited(texts.length);
+      if (isLimitError(error)) pace.limited(texts.length);
       throw error;
     }
   }
 
-  async function isolating(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
+  async function embedIsolating(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
     try {
-      return await call(texts);
+      return await callEmbedder(texts);
     } catch (error) {
-      if (isCode(error, 'embedder-refused')) return texts.length === 1 ? ['refused'] : apart(texts);
-      if (!isCode(error, 'embedder-unavailable') || texts[0] === TRIAL || !(await works())) throw error;
-      return texts.length === 1 ? ['embedder-failed'] : apart(texts);
+      if (isCode(error, 'embedder-refused')) return texts.length === 1 ? ['refused'] : embedHalves(texts);
+      if (!isCode(error, 'embedder-unavailable') || texts[0] === PROBE_TEXT || !(await isWorking())) throw error;
+      return texts.length === 1 ? ['embedder-failed'] : embedHalves(texts);
     }
   }
 
-  /** One text that is refused sinks its whole call: halves of halves show which it is. */
-  async function apart(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
+  /** One refused text fails the whole call; halving isolates it. */
+  async function embedHalves(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
     const middle = Math.ceil(texts.length / 2);
-    return [...(await patiently(texts.slice(0, middle))), ...(await patiently(texts.slice(middle)))];
+    return [...(await embedWithWaits(texts.slice(0, middle))), ...(await embedWithWaits(texts.slice(middle)))];
   }
 
-  /** Whether the embedder takes other texts: then what failed is to be looked for in the call, else it is down. */
-  async function works(): Promise<boolean> {
-    return call([TRIAL]).then(
+  /** Whether the embedder accepts another text: then the fault is in the texts of the call; otherwise it is down. */
+  async function isWorking(): Promise<boolean> {
+    return callEmbedder([PROBE_TEXT]).then(
       () => true,
       () => false,
     );
   }
 
-  const patiently = (texts: readonly string[]): Promise<(Float32Array | Refusal)[]> =>
-    limits.patience && texts.length === 1 ? wait(ports, signal, pace, () => isolating(texts)) : isolating(texts);
+  const embedWithWaits = (texts: readonly string[]): Promise<(Float32Array | Refusal)[]> =>
+    limits.patience && texts.length === 1
+      ? retryAfterWaits(ports, signal, pace, () => embedIsolating(texts))
+      : embedIsolating(texts);
 
-  /** The same for texts that need not fit into one call. */
-  async function inPieces(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
+  /** Like `embedWithWaits`, for texts that may not fit into one call. */
+  async function embedInPieces(texts: readonly string[]): Promise<(Float32Array | Refusal)[]> {
     const vectors: (Float32Array | Refusal)[] = [];
     while (vectors.length < texts.length) {
-      const piece = texts.slice(vectors.length, vectors.length + pace.room());
+      const piece = texts.slice(vectors.length, vectors.length + pace.maxTexts());
       try {
-        vectors.push(...(await patiently(piece)));
+        vectors.push(...(await embedWithWaits(piece)));
       } catch (error) {
-        if (piece.length === 1 || !isTooMany(error)) throw error;
+        if (piece.length === 1 || !isLimitError(error)) throw error;
       }
     }
     return vectors;
   }
 
   return {
-    room: () => pace.room(),
+    maxTexts: () => pace.maxTexts(),
     async embed(texts) {
       if (texts.length === 0) return [];
-      const vectors: Embedded[] = await patiently(texts);
-      // The call that comes next in turn is sent off before these numbers are worked on, which holds the thread.
+      const vectors: Embedded[] = await embedWithWaits(texts);
+      // Lets the next call be sent before the work on these vectors blocks the thread.
       await nextTurn();
-      const bad = vectors.flatMap((vector, at) => (isGood(vector, limits.dimensions) ? [] : [at]));
+      const bad = vectors.flatMap((vector, at) => (isValid(vector, limits.dimensions) ? [] : [at]));
       if (bad.length > 0) {
-        const again = await inPieces(bad.map((at) => texts[at] ?? ''));
+        const again = await embedInPieces(bad.map((at) => texts[at] ?? ''));
         for (const [index, at] of bad.entries()) {
           const vector = again[index] ?? 'refused';
-          vectors[at] = isGood(vector, limits.dimensions) ? vector : 'bad-embedding';
+          vectors[at] = isValid(vector, limits.dimensions) ? vector : 'bad-embedding';
         }
       }
       for (const vector of vectors) if (typeof vector !== 'string') normalise(vector);
@@ -117,8 +119,8 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
   };
 }
 
-/** Whether fewer texts at once may be taken: a limit refuses a call as a whole, although there is room for a part of it. */
-export function isTooMany(error: unknown): boolean {
+/** Whether a call with fewer texts may succeed: a limit refuses a whole call even if a part of it would fit. */
+export function isLimitError(error: unknown): boolean {
   return isCode(error, 'embedder-limit') || isCode(error, 'embedder-quota');
 }
 
@@ -126,8 +128,8 @@ export function isCode(error: unknown, code: AppError['code']): error is AppErro
   return error instanceof AppError && error.code === code;
 }
 
-/** Sleeps over a rate limit, as long as the service says, or longer each time. */
-async function wait<T>(
+/** Waits for a rate limit, for as long as the service says or longer each time, and retries. */
+async function retryAfterWaits<T>(
   ports: Needs,
   signal: AbortSignal,
   pace: ReturnType<typeof paceOf>,
@@ -147,21 +149,21 @@ async function wait<T>(
   }
 }
 
-function counted(vectors: Float32Array[], wanted: number): Float32Array[] {
+function assertCount(vectors: Float32Array[], wanted: number): Float32Array[] {
   if (vectors.length === wanted) return vectors;
   throw new AppError('embedder-unavailable', `The embedder gave ${vectors.length} vectors for ${wanted} texts`, {
-    hint: 'Try again; if it keeps happening, something between here and the embedder changes its answers.',
+    hint: 'Try again; if it keeps happening, a proxy on the way to the embedder alters its responses.',
     transient: true,
   });
 }
 
-function isGood(vector: Embedded, dimensions: number): boolean {
+function isValid(vector: Embedded, dimensions: number): boolean {
   if (typeof vector === 'string') return true;
   const length = lengthOf(vector);
   return vector.length === dimensions && Number.isFinite(length) && length > 0;
 }
 
-/** NaN or Infinity when any of its values is. */
+/** NaN or Infinity if any component is. */
 export function lengthOf(vector: Float32Array): number {
   let sum = 0;
   for (const value of vector) sum += value * value;
@@ -173,24 +175,23 @@ function normalise(vector: Float32Array): void {
   for (let at = 0; at < vector.length; at++) vector[at] = (vector[at] ?? 0) / length;
 }
 
-/** How many texts a call of one embedder may bring at this moment; shared by all tasks of a process. */
+/** How many texts a call of one embedder may have at this moment; shared by all tasks of a process. */
 interface Pace {
-  /** 1 to the most that the embedder takes. */
-  room(): number;
+  /** From 1 to the maximum of the embedder. */
+  maxTexts(): number;
   /** A call of `count` texts was accepted. */
   accepted(count: number): void;
-  /** A call of `count` texts met the rate limit, or the end of the day's quota: the next one brings half. */
+  /** A call of `count` texts hit the rate limit or the daily quota: the next one has half as many. */
   limited(count: number): void;
-  /** The limit's period is over: calls of the size that was accepted last may be made again. */
+  /** The period of the limit is over: calls as large as the largest accepted one may be made again. */
   renewed(): void;
 }
 
 const paces = new WeakMap<Embedder, Pace>();
 
 /**
- * A rate limit can be below what one call brings, when tokens are counted: then no waiting helps and a smaller call
- * does. So a refused call is halved, down to one text, before anything is waited for; what is accepted lets the next
- * call be twice as large.
+ * A rate limit that counts tokens can be lower than one call needs: then waiting does not help, but a smaller call does. So
+ * a refused call is halved, down to one text, before any wait; an accepted call lets the next one be twice as large.
  */
 function paceOf(embedder: Embedder): Pace {
   const known = paces.get(embedder) ?? newPace(embedder.maxBatch);
@@ -202,10 +203,10 @@ function newPace(most: number): Pace {
   let room = most;
   let largest = 1;
   return {
-    room: () => room,
+    maxTexts: () => room,
     accepted(count) {
       largest = Math.max(largest, count);
-      // A last, short call says nothing about larger ones.
+      // A short last call does not show that larger ones are accepted.
       if (count >= room) room = Math.min(most, 2 * room);
     },
     limited(count) {

@@ -3,20 +3,19 @@ import { runCommands, listOf, textOf } from '../run-commands.js';
 import { clusterItemsKey, clusterKey, clustersKey } from '../keys.js';
 import type { Conflict } from '../model.js';
 
-/** The cluster of each item that is in one. */
+/** The cluster of each clustered item. */
 export interface Membership {
   readonly clusterOf: ReadonlyMap<string, string>;
   readonly conflicts: readonly Conflict[];
 }
 
 const MEMBERS = 500;
-/** Sets that are read beside each other. */
+/** Sets read concurrently. */
 const AT_ONCE = 100;
 
 /**
- * Which of the items is in which cluster. The sets of the clusters' members are the only record of it. An item in
- * several goes to the newest: the one with the highest score among the project's clusters, or by its own `created_at`
- * where it has no score.
+ * Finds the cluster of each item; the clusters' member sets are the only record. An item in several clusters belongs to the
+ * newest: the one with the highest score among the project's clusters, or by its `created_at` if it has no score.
  */
 export async function readClusters(
   redis: RedisPort,
@@ -26,7 +25,7 @@ export async function readClusters(
 ): Promise<Membership> {
   const clusterOf = new Map<string, string>();
   const several = new Map<string, Set<string>>();
-  await eachMember(redis, project, [...clusters], (cluster, id) => {
+  await forEachMember(redis, project, [...clusters], (cluster, id) => {
     if (!items.has(id)) return;
     const other = clusterOf.get(id);
     if (other !== undefined && other !== cluster) {
@@ -34,7 +33,7 @@ export async function readClusters(
     }
     clusterOf.set(id, cluster);
   });
-  const isOlder = await byAge(redis, project, new Set([...several.values()].flatMap((ids) => [...ids])));
+  const isOlder = await compareByAge(redis, project, new Set([...several.values()].flatMap((ids) => [...ids])));
   const conflicts = [...several].map(([id, ids]): Conflict => {
     const ordered = [...ids].sort(isOlder);
     const chosen = ordered.at(-1) ?? '';
@@ -44,11 +43,11 @@ export async function readClusters(
   return { clusterOf, conflicts };
 }
 
-async function eachMember(
+async function forEachMember(
   redis: RedisPort,
   project: string,
   clusters: readonly string[],
-  see: (cluster: string, id: string) => void,
+  onMember: (cluster: string, id: string) => void,
 ): Promise<void> {
   let open = clusters.map((cluster) => ({ cluster, cursor: '0' }));
   while (open.length > 0) {
@@ -59,7 +58,7 @@ async function eachMember(
     );
     const unfinished = turn.flatMap(({ cluster }, at) => {
       const [next, members] = listOf(answers[at]);
-      for (const member of listOf(members)) see(cluster, textOf(member) ?? '');
+      for (const member of listOf(members)) onMember(cluster, textOf(member) ?? '');
       const cursor = textOf(next) ?? '0';
       return cursor === '0' ? [] : [{ cluster, cursor }];
     });
@@ -69,8 +68,8 @@ async function eachMember(
 
 type Compare = (a: string, b: string) => number;
 
-/** Orders clusters by age, the newest last; what is of the same age by id, so that every pass gives the same. */
-async function byAge(redis: RedisPort, project: string, clusters: ReadonlySet<string>): Promise<Compare> {
+/** Orders clusters by age, the newest last; clusters of the same age by id, so that the order is always the same. */
+async function compareByAge(redis: RedisPort, project: string, clusters: ReadonlySet<string>): Promise<Compare> {
   const ids = [...clusters];
   const answers = await runCommands(
     redis,
@@ -79,7 +78,9 @@ async function byAge(redis: RedisPort, project: string, clusters: ReadonlySet<st
       ['HGET', clusterKey(project, id), 'created_at'],
     ]),
   );
-  const seconds = new Map(ids.map((id, at) => [id, ageOf(textOf(answers[2 * at]), textOf(answers[2 * at + 1]))]));
+  const seconds = new Map(
+    ids.map((id, at) => [id, createdSeconds(textOf(answers[2 * at]), textOf(answers[2 * at + 1]))]),
+  );
   return (a, b) => {
     const [left = -Infinity, right = -Infinity] = [seconds.get(a), seconds.get(b)];
     if (left !== right) return left < right ? -1 : 1;
@@ -87,7 +88,7 @@ async function byAge(redis: RedisPort, project: string, clusters: ReadonlySet<st
   };
 }
 
-function ageOf(score: string | null, createdAt: string | null): number {
+function createdSeconds(score: string | null, createdAt: string | null): number {
   const scored = Number(score ?? Number.NaN);
   if (!Number.isNaN(scored)) return scored;
   const parsed = Date.parse(createdAt ?? '') / 1000;

@@ -8,55 +8,55 @@ import { itemsOnly, projectsIn, type ReindexScope, type SkipReason } from '../mo
 import type { RedisPort, RedisValue } from '../../ports/redis.js';
 import { scanReplies } from '../../redis/scan.js';
 
-/** What SCAN found of one project. */
+/** What SCAN found for one project. */
 export interface FoundProject {
   readonly items: Set<string>;
-  /** Keys where an item should be that cannot be one. */
+  /** Item keys whose value cannot be an item. */
   readonly odd: Map<string, SkipReason>;
   readonly clusters: Set<string>;
 }
 
-/** By project; '' holds what is from before there were projects. */
+/** By project; '' holds data from before there were projects. */
 export type Found = Map<string, FoundProject>;
 
 type StoredProject = [project: string, items: string[], odd: [string, SkipReason][], clusters: string[]];
 
-/** Notes a key if it is of the scope; returns how many ids that added, at most. */
-export function noteKey(found: Found, scope: ReindexScope, { key, type }: TypedKey): number {
+/** Adds a key if it is in the scope; returns at most how many ids were added. */
+export function addKey(found: Found, scope: ReindexScope, { key, type }: TypedKey): number {
   const known = classifyKey(key.toString('utf8'));
   const project = known.project ?? '';
   if (projectsIn(scope)?.includes(project) === false) return 0;
   const { family } = known;
   if (family === 'feedback' || family === 'legacy-feedback') {
     if (itemsOnly(scope, project)?.has(known.item ?? '') === false) return 0;
-    noteItem(of(found, project), known.item ?? '', isUtf8(key) ? type : null);
+    addItem(entryOf(found, project), known.item ?? '', isUtf8(key) ? type : null);
     return 1;
   }
   if (!isUtf8(key)) return 0;
   if (family === 'cluster-items' || family === 'legacy-cluster-items') {
-    if (type === 'set') of(found, project).clusters.add(known.cluster ?? '');
+    if (type === 'set') entryOf(found, project).clusters.add(known.cluster ?? '');
     return 1;
   }
-  // A project without items has a namespace all the same, which may hold what was left behind.
+  // A project without items also has a namespace, which may hold leftover vectors.
   if (family !== 'project' || !canBeProject(project)) return 0;
-  of(found, project);
+  entryOf(found, project);
   return 1;
 }
 
-/** `type` is null for a key that is not UTF-8: no vector could have its name. */
-function noteItem(project: FoundProject, id: string, type: string | null): void {
+/** `type` is null for a key that is not UTF-8: no vector id could name it. */
+function addItem(project: FoundProject, id: string, type: string | null): void {
   if (type === 'hash') project.items.add(id);
   else project.odd.set(id, type === null ? 'not-utf8' : 'not-a-hash');
 }
 
-/** The entry of a project, made if there is none. */
-export function of(found: Found, project: string): FoundProject {
+/** The entry of a project, created if there is none. */
+export function entryOf(found: Found, project: string): FoundProject {
   const known = found.get(project) ?? { items: new Set(), odd: new Map(), clusters: new Set() };
   found.set(project, known);
   return known;
 }
 
-/** Writes down what was found, for another attempt or the next phase. */
+/** Stores the findings for another attempt or the next phase. */
 export async function storeFound(store: ObjectStore, name: string, found: Found): Promise<void> {
   const stored = [...found].map(([project, { items, odd, clusters }]): StoredProject => [
     project,
@@ -67,53 +67,54 @@ export async function storeFound(store: ObjectStore, name: string, found: Found)
   await store.create(name, Buffer.from(JSON.stringify({ projects: stored })));
 }
 
-/** What all the named objects hold together: an id that SCAN named more than once is there once. */
+/** Merges the findings of all named objects; an id that SCAN returned more than once counts once. */
 export async function loadFound(store: ObjectStore, names: readonly string[]): Promise<Found> {
   const found: Found = new Map();
   for (const name of names) {
-    for (const [project, items, odd, clusters] of await stored(store, name)) {
-      const known = of(found, project);
+    for (const [project, items, odd, clusters] of await loadChunk(store, name)) {
+      const known = entryOf(found, project);
       for (const id of items) known.items.add(id);
       for (const [id, reason] of odd) known.odd.set(id, reason);
       for (const id of clusters) known.clusters.add(id);
     }
   }
-  // What changed its type between two sightings is read, and judged by what it is then.
+  // A key that changed its type during the walk counts as an item; it is checked again when it is read.
   for (const { items, odd } of found.values()) for (const id of items) odd.delete(id);
   return found;
 }
 
-async function stored(store: ObjectStore, name: string): Promise<StoredProject[]> {
+async function loadChunk(store: ObjectStore, name: string): Promise<StoredProject[]> {
   const object = await store.read(name);
   if (object !== null) return (decodeJson(object.body) as { projects: StoredProject[] }).projects;
-  throw new AppError('damaged', `${name} is gone from the store`, {
-    hint: 'Something removes objects under runs/ while a run is in progress. Stop it and start the re-index again.',
+  throw new AppError('damaged', `${name} is missing from the store`, {
+    hint: 'Something removes objects under runs/ while a run is in progress. Find and stop it, then start the re-index again.',
   });
 }
 
 interface TypedKey {
   readonly key: Buffer;
-  /** As TYPE says it. */
+  /** As returned by TYPE. */
   readonly type: string;
 }
 
 export interface KeyPage {
   readonly keys: readonly TypedKey[];
-  /** Where to go on; null at the end. */
+  /** The cursor to continue from; null at the end. */
   readonly next: string | null;
 }
 
 const COUNT = 1000;
 
 /**
- * Every key of the database with its type, from a cursor on. A key may come twice, and pages may be empty; only cursor 0
- * is the end (Redis documentation, SCAN guarantees).
+ * Every key of the database with its type, from a cursor on. A key may be returned twice, and pages may be empty; only
+ * cursor 0 is the end (Redis documentation, SCAN guarantees).
  */
 export async function* scanKeys(redis: RedisPort, cursor: string): AsyncGenerator<KeyPage> {
-  for await (const { next, items } of scanReplies(redis, cursor, () => COUNT)) yield { keys: [...pairs(items)], next };
+  for await (const { next, items } of scanReplies(redis, cursor, () => COUNT))
+    yield { keys: [...typedKeys(items)], next };
 }
 
-function* pairs(flat: readonly RedisValue[]): Generator<TypedKey> {
+function* typedKeys(flat: readonly RedisValue[]): Generator<TypedKey> {
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const [key, type] = [flat[at], flat[at + 1]];
     if (Buffer.isBuffer(key) && Buffer.isBuffer(type)) yield { key, type: type.toString('latin1') };

@@ -1,15 +1,15 @@
 import type { Attempt, StepOutcome } from '../../runs/model.js';
-import { inputOf, later, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
+import { inputOf, continueLater, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from '../context.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
-import { noteKey, storeFound, type Found, scanKeys } from './found.js';
+import { addKey, storeFound, type Found, scanKeys } from './found.js';
 
 /** Ids in one stored object: about a megabyte. */
-const IDS_A_CHUNK = 20_000;
+const IDS_PER_CHUNK = 20_000;
 
 /**
- * Goes through the whole database once and writes down what there is of the scope; then `next`. A pattern would not
- * spare anything: SCAN looks at every key all the same, and an id may have characters that a pattern takes for its own.
+ * Walks the whole database once and stores what it finds of the scope; then `next`. A pattern would save nothing: SCAN
+ * visits every key anyway, and an id may contain characters that are special in patterns.
  */
 export async function scanStep(
   ports: ReindexPorts,
@@ -34,21 +34,21 @@ export async function scanStep(
   for (;;) {
     for await (const page of scanKeys(ports.redis, state.cursor ?? '0')) {
       throwIfAborted(attempt.signal);
-      for (const key of page.keys) ids += noteKey(found, scope, key);
+      for (const key of page.keys) ids += addKey(found, scope, key);
       state = { ...state, seen: state.seen + count(page.keys.map(({ key }) => key)) };
       const isTime = attempt.timeIsUp() && page.next !== null;
-      if (isTime || page.next === null || ids >= IDS_A_CHUNK) await keep(page.next);
-      if (isTime) return later(state, state.seen);
+      if (isTime || page.next === null || ids >= IDS_PER_CHUNK) await keep(page.next);
+      if (isTime) return continueLater(state, state.seen);
       if (ids === 0 && page.next !== null && state.cursor === page.next) await attempt.save(state, progressOf(state));
       attempt.report(() => progressOf(state));
     }
     const again = await walkAgain(ports.redis, state.walk, state.seen);
     if (again === null) return next({ ...state, cursor: null, walk: NEW_WALK });
-    // What the broken walk found stays: it was there, and what is named again counts once.
+    // The findings of the broken walk are kept: they existed, and a key that is returned again counts once.
     state = { ...state, cursor: '0', seen: 0, walk: again };
     count = nameCounter(again);
     await attempt.save(state, progressOf(state));
-    if (attempt.timeIsUp()) return later(state, state.seen);
+    if (attempt.timeIsUp()) return continueLater(state, state.seen);
   }
 }
 

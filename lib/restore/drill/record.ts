@@ -3,7 +3,7 @@ import { passOver } from '../../control/authenticated-store.js';
 import { overwriteObject } from '../../control/object.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
-import { isOfSource } from '../../runs/fit.js';
+import { isFromSource } from '../../runs/fit.js';
 import { isId } from '../../runs/ids.js';
 
 /** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
@@ -55,7 +55,7 @@ export async function* drills(store: ObjectStore, own: string | null): AsyncGene
     if (found === null) continue;
     const parsed = drillSchema.safeParse(readable(found.body));
     if (!parsed.success) passOver(store, name, found);
-    else if (isOfSource(parsed.data, own)) yield parsed.data;
+    else if (isFromSource(parsed.data, own)) yield parsed.data;
   }
 }
 

@@ -31,14 +31,14 @@ interface DrillPorts extends RestorePorts {
  * database, which is wiped before and after.
  */
 export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefinition {
-  const { letGo, phases } = restoreRun(ports, settings);
+  const { releaseResources, phases } = restoreRun(ports, settings);
   const drilled = Object.entries(phases).map(([name, phase]) => [name, inScratch(ports, phase)]);
   return {
     ...DRILL,
     lease: DRILL_LEASE,
     // The time that it measures would mean nothing.
     mayResume: () => false,
-    ...(letGo === undefined ? {} : { letGo }),
+    ...(releaseResources === undefined ? {} : { releaseResources }),
     firstPhase: 'prepare',
     phases: {
       ...(Object.fromEntries(drilled) as RunDefinition['phases']),

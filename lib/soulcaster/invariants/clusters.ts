@@ -1,13 +1,13 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { runCommands, chosen, groups, type CheckContext } from './context.js';
+import { runCommands, parseFields, groups, type CheckContext } from './context.js';
 import { setPages, sortedSetPages } from './pages.js';
 import { breaksList, CLUSTER_FIELDS, isReadableCluster } from './readable.js';
 
-/** Clusters that are looked at in one go. */
+/** Clusters per group of commands. */
 const CLUSTERS = 200;
 
 export interface ClusterFacts {
-  /** Ids that are listed or known, each once. */
+  /** Listed or known ids. */
   readonly ids: ReadonlySet<string>;
   /** Entries of `clusters:{project}:all`. */
   readonly listed: number;
@@ -18,7 +18,7 @@ export interface ClusterFacts {
 }
 
 /**
- * Checks the clusters that are listed and those that the caller knows of besides, their items and their plans.
+ * Checks the listed clusters and those that the caller knows (`known`), with their items and their plans.
  * `created` holds the ids of the project's items, `unclustered` those that are in no cluster yet.
  */
 export async function checkClusters(
@@ -49,7 +49,7 @@ async function checkHashes(
   const replies = await runCommands(context, ids.map(read));
   const missing: string[] = [];
   for (const [index, id] of ids.entries()) {
-    const cluster = chosen(CLUSTER_FIELDS, replies[index]);
+    const cluster = parseFields(CLUSTER_FIELDS, replies[index]);
     if (cluster === null) {
       if (listed.has(id)) tally.add('cluster-without-hash', id);
       missing.push(id);

@@ -3,19 +3,19 @@ import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../port
 import { pipelineInHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
 import type { Tally } from './rules.js';
 
-/** What every check of one project works with. */
+/** What every check of one project needs. */
 export interface CheckContext {
   readonly redis: RedisPort;
   readonly project: string;
   readonly tally: Tally;
 }
 
-/** Commands in one request, at most. */
+/** Commands per request, at most. */
 const COMMANDS = 500;
 
 /**
- * Runs commands of any number, the key the first argument of each. A key of the wrong type is tallied and its reply is
- * null, as if it were not there. Throws the port's errors, and `redis-command` when Redis refuses a command otherwise.
+ * Runs any number of commands whose first argument is the key. A key of the wrong type is tallied and its reply is null, as
+ * if it did not exist. Throws the port's errors, and `redis-command` when Redis refuses a command for another reason.
  */
 export async function runCommands(context: CheckContext, commands: readonly RedisCommand[]): Promise<RedisValue[]> {
   const values: RedisValue[] = [];
@@ -30,7 +30,7 @@ export async function runCommands(context: CheckContext, commands: readonly Redi
   return values;
 }
 
-/** What one command came to: see `ask`. */
+/** The value of one reply; see `runCommands`. */
 export function valueOf({ tally }: CheckContext, command: RedisCommand | undefined, reply: RedisReply): RedisValue {
   if ('value' in reply) return reply.value;
   const [name = '', key = ''] = command ?? [];
@@ -40,7 +40,7 @@ export function valueOf({ tally }: CheckContext, command: RedisCommand | undefin
   }
   const word = reply.error.split(' ', 1)[0] ?? '';
   throw new AppError('redis-command', `Redis refused ${name}: ${word}`, {
-    hint: 'Check that the token may read the whole database, then check the project again.',
+    hint: 'Check that the token may read the whole database, then repeat the check.',
   });
 }
 
@@ -48,19 +48,22 @@ export function textOf(value: RedisValue | undefined): string | null {
   return Buffer.isBuffer(value) ? value.toString('utf8') : null;
 }
 
-/** The texts of an array; what is not there is null. */
+/** The texts of an array; null for missing values. */
 export function textsOf(value: RedisValue | undefined): (string | null)[] {
   return Array.isArray(value) ? value.map(textOf) : [];
 }
 
-/** Chosen fields of a hash, null where one is not there. */
-export type Chosen<F extends string> = Readonly<Record<F, string | null>>;
+/** Some fields of a hash; null for a missing one. */
+export type FieldValues<F extends string> = Readonly<Record<F, string | null>>;
 
-/** The reply of an HMGET by the names of its fields; null when the hash has none of them. */
-export function chosen<F extends string>(fields: readonly F[], value: RedisValue | undefined): Chosen<F> | null {
+/** The reply of an HMGET by field name; null if the hash has none of the fields. */
+export function parseFields<F extends string>(
+  fields: readonly F[],
+  value: RedisValue | undefined,
+): FieldValues<F> | null {
   const texts = textsOf(value);
   if (texts.every((text) => text === null)) return null;
-  return Object.fromEntries(fields.map((field, index) => [field, texts[index] ?? null])) as Chosen<F>;
+  return Object.fromEntries(fields.map((field, index) => [field, texts[index] ?? null])) as FieldValues<F>;
 }
 
 /** Items in groups of `size`. */

@@ -1,17 +1,17 @@
 import type { RedisCommand } from '../../ports/redis.js';
 import { byBytes, inHalves } from '../../redis/halving.js';
-import { runCommands, chosen, groups, textsOf, type CheckContext } from './context.js';
+import { runCommands, parseFields, groups, textsOf, type CheckContext } from './context.js';
 import { setPages, sortedSetPages } from './pages.js';
 import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readable.js';
 
-/** Items whose hashes are read in one go; each takes two commands. */
+/** Items per group of commands; each takes two. */
 const ITEMS = 200;
 
-/** What the lists and hashes of a project's items come to. */
+/** Facts from the lists and hashes of a project's items. */
 interface FeedbackFacts {
   /** Ids of `feedback:created` with their scores. */
   readonly created: ReadonlyMap<string, string>;
-  /** Those of them that have a hash. */
+  /** How many ids of `created` have a hash. */
   readonly present: number;
   readonly readable: number;
   /** Readable items by source; sources without any are left out. */
@@ -24,8 +24,8 @@ interface FeedbackFacts {
   readonly repos: ReadonlySet<string>;
 }
 
-/** What is gathered while hashes are read, a group at a time; bodies are never fetched. */
-interface Gathered {
+/** Totals over the item hashes, which are read in groups; bodies are never fetched. */
+interface Totals {
   present: number;
   readable: number;
   readonly bySource: Map<string, number>;
@@ -40,9 +40,9 @@ export async function checkFeedback(context: CheckContext): Promise<FeedbackFact
   for await (const { elements } of sortedSetPages(context, [`feedback:created:${context.project}`])) {
     for (const [id, score] of elements) created.set(id, score);
   }
-  const gathered: Gathered = { present: 0, readable: 0, bySource: new Map(), sourceOf: new Map(), repos: new Set() };
-  for (const ids of groups(created.keys(), ITEMS)) await checkItems(context, ids, gathered);
-  const listedBySource = await checkSources(context, created, gathered.sourceOf);
+  const totals: Totals = { present: 0, readable: 0, bySource: new Map(), sourceOf: new Map(), repos: new Set() };
+  for (const ids of groups(created.keys(), ITEMS)) await checkItems(context, ids, totals);
+  const listedBySource = await checkSources(context, created, totals.sourceOf);
   const unclustered = new Set<string>();
   for await (const { elements } of setPages(context, [`feedback:unclustered:${context.project}`])) {
     for (const id of elements) {
@@ -50,11 +50,11 @@ export async function checkFeedback(context: CheckContext): Promise<FeedbackFact
       if (!created.has(id)) context.tally.add('unclustered-without-created', id);
     }
   }
-  const { present, readable, bySource, repos } = gathered;
+  const { present, readable, bySource, repos } = totals;
   return { created, present, readable, bySource, listedBySource, repos, unclustered };
 }
 
-async function checkItems(context: CheckContext, ids: readonly string[], gathered: Gathered): Promise<void> {
+async function checkItems(context: CheckContext, ids: readonly string[], totals: Totals): Promise<void> {
   const commands = ids.flatMap((id): RedisCommand[] => {
     const key = `feedback:${context.project}:${id}`;
     return [
@@ -66,13 +66,13 @@ async function checkItems(context: CheckContext, ids: readonly string[], gathere
   const externals: External[] = [];
   for (const [index, id] of ids.entries()) {
     const hasBody = replies[2 * index + 1] === 1;
-    const fields = chosen(ITEM_FIELDS, replies[2 * index]);
+    const fields = parseFields(ITEM_FIELDS, replies[2 * index]);
     if (fields === null && !hasBody) {
       context.tally.add('created-without-hash', id);
       continue;
     }
-    gathered.present++;
-    gather(context, id, fields === null ? null : { ...fields, hasBody }, gathered);
+    totals.present++;
+    countItem(context, id, fields === null ? null : { ...fields, hasBody }, totals);
     if (fields?.source != null && fields.external_id != null && fields.external_id !== '') {
       externals.push({ id, key: `feedback:external:${context.project}:${fields.source}:${fields.external_id}` });
     }
@@ -80,15 +80,15 @@ async function checkItems(context: CheckContext, ids: readonly string[], gathere
   await checkExternals(context, externals);
 }
 
-function gather({ tally }: CheckContext, id: string, item: ItemFields | null, gathered: Gathered): void {
+function countItem({ tally }: CheckContext, id: string, item: ItemFields | null, totals: Totals): void {
   if (item === null || !isReadableItem(item)) tally.add('feedback-unreadable', id);
   const source = item?.source ?? null;
   if (item === null || source === null) return;
-  gathered.sourceOf.set(id, source);
-  if (item.repo !== null && item.repo !== '') gathered.repos.add(item.repo);
+  totals.sourceOf.set(id, source);
+  if (item.repo !== null && item.repo !== '') totals.repos.add(item.repo);
   if (!isReadableItem(item)) return;
-  gathered.readable++;
-  gathered.bySource.set(source, (gathered.bySource.get(source) ?? 0) + 1);
+  totals.readable++;
+  totals.bySource.set(source, (totals.bySource.get(source) ?? 0) + 1);
 }
 
 interface External {
@@ -97,7 +97,7 @@ interface External {
 }
 
 async function checkExternals(context: CheckContext, externals: readonly External[]): Promise<void> {
-  // Each value is an id, as long as the item's own.
+  // Each value is an id, as long as the item's id.
   const sizeOf = ({ id, key }: External): number => id.length + key.length;
   for (const group of byBytes(externals, sizeOf)) {
     const read = async (some: readonly External[]): Promise<(string | null)[]> => {
@@ -114,7 +114,7 @@ async function checkExternals(context: CheckContext, externals: readonly Externa
   }
 }
 
-/** Goes through the lists of all sources that are known or named by an item; returns the number of their entries. */
+/** Checks the lists of all sources that are known or that an item names; returns the number of their entries. */
 async function checkSources(
   context: CheckContext,
   created: ReadonlyMap<string, string>,
@@ -141,7 +141,7 @@ async function checkSources(
   return entries;
 }
 
-/** Servers print one number in different ways. */
+/** Servers print the same number in different ways. */
 function isSameScore(one: string, other: string): boolean {
   return one === other || Number(one) === Number(other);
 }

@@ -1,17 +1,17 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { runCommands, chosen, groups, type CheckContext } from './context.js';
+import { runCommands, parseFields, groups, type CheckContext } from './context.js';
 import { sortedSetPages } from './pages.js';
 
 const JOB_FIELDS = ['id', 'project_id', 'cluster_id', 'status'] as const;
 const JOBS = 500;
 
-/** A job as the jobs of a cluster name it. */
+/** An entry in the list of jobs of a cluster. */
 interface Listed {
   readonly job: string;
   readonly cluster: string;
 }
 
-/** Checks the jobs that the project's clusters list, and those that the caller knows of besides. */
+/** Checks the jobs that the project's clusters list, and those that the caller knows (`known`). */
 export async function checkJobs(
   context: CheckContext,
   clusters: ReadonlySet<string>,
@@ -26,7 +26,7 @@ export async function checkJobs(
       listed.add(job);
       waiting.push({ job, cluster: ids[index] ?? '' });
     }
-    // Most clusters have a job or two: those of many are read together.
+    // Most clusters have a job or two, so the jobs of many clusters are read together.
     if (waiting.length < JOBS) continue;
     await checkListed(context, waiting);
     waiting = [];
@@ -45,7 +45,7 @@ async function readJobs(context: CheckContext, jobs: readonly string[]) {
     context,
     jobs.map((job): RedisCommand => ['HMGET', `job:${job}`, ...JOB_FIELDS]),
   );
-  return jobs.map((id, index) => ({ id, fields: chosen(JOB_FIELDS, replies[index]) }));
+  return jobs.map((id, index) => ({ id, fields: parseFields(JOB_FIELDS, replies[index]) }));
 }
 
 async function checkListed(context: CheckContext, listed: readonly Listed[]): Promise<void> {
@@ -63,7 +63,7 @@ async function checkListed(context: CheckContext, listed: readonly Listed[]): Pr
   }
 }
 
-/** A known job that is gone, or another project's by now, is no fault of this project's. */
+/** A known job that is gone, or belongs to another project by now, is not a fault of this project. */
 async function checkUnlisted(context: CheckContext, jobs: readonly string[]): Promise<void> {
   const own = (await readJobs(context, jobs)).filter(({ fields }) => fields?.project_id === context.project);
   const scores = await runCommands(

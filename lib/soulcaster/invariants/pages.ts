@@ -4,10 +4,10 @@ import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
 import { textOf, textsOf, valueOf, type CheckContext } from './context.js';
 
 const ELEMENTS = 1000;
-/** Collections that are read beside each other; a page of each is in memory at a time. */
+/** Collections read concurrently; a page of each is in memory at a time. */
 const AT_ONCE = 50;
 
-/** A page of the collection that stands at `index` of those asked for. */
+/** A page of the collection whose key is at `index`. */
 export interface Page<T> {
   readonly index: number;
   readonly elements: readonly T[];
@@ -15,7 +15,7 @@ export interface Page<T> {
 
 interface Kind<T> {
   command(key: string, position: string, count: number): RedisCommand;
-  /** The elements, and where the next page begins; null after the last. */
+  /** The elements, and the position of the next page; null after the last. */
   parse(value: RedisValue, position: string, count: number): { elements: T[]; next: string | null };
 }
 
@@ -41,7 +41,7 @@ const SORTED_SET: Kind<readonly [id: string, score: string]> = {
   },
 };
 
-/** The members of sets; a member may come twice, as SSCAN has it. */
+/** The members of sets; SSCAN may return a member twice. */
 export function setPages(context: CheckContext, keys: readonly string[]): AsyncGenerator<Page<string>> {
   return pages(context, keys, SET);
 }
@@ -54,48 +54,48 @@ export function sortedSetPages(
   return pages(context, keys, SORTED_SET);
 }
 
-interface Open {
+interface PageRequest {
   readonly key: string;
   readonly index: number;
   readonly position: string;
-  /** Elements that are asked for: fewer where a page is over the size limit. */
+  /** Elements to request; reduced when a page exceeds the size limit. */
   readonly count: number;
 }
 
 async function* pages<T>(context: CheckContext, keys: readonly string[], kind: Kind<T>): AsyncGenerator<Page<T>> {
-  let open = keys.map((key, index): Open => ({ key, index, position: '0', count: ELEMENTS }));
+  let open = keys.map((key, index): PageRequest => ({ key, index, position: '0', count: ELEMENTS }));
   while (open.length > 0) {
     const rest = open.slice(AT_ONCE);
-    const unfinished: Open[] = [];
-    for (const { asked, value } of await readAll(context, open.slice(0, AT_ONCE), kind)) {
-      const { elements, next } = kind.parse(value, asked.position, asked.count);
-      if (elements.length > 0) yield { index: asked.index, elements };
-      if (next !== null) unfinished.push({ ...asked, position: next });
+    const unfinished: PageRequest[] = [];
+    for (const { request, value } of await readAll(context, open.slice(0, AT_ONCE), kind)) {
+      const { elements, next } = kind.parse(value, request.position, request.count);
+      if (elements.length > 0) yield { index: request.index, elements };
+      if (next !== null) unfinished.push({ ...request, position: next });
     }
     open = [...unfinished, ...rest];
   }
 }
 
-interface Read {
-  readonly asked: Open;
+interface PageReply {
+  readonly request: PageRequest;
   readonly value: RedisValue;
 }
 
-/** A page of each collection; of one whose page is over the size limit a smaller one. */
-function readAll<T>(context: CheckContext, turn: readonly Open[], kind: Kind<T>): Promise<Read[]> {
-  const run = async (some: readonly Open[]): Promise<Read[]> => {
+/** Reads a page of each collection; a smaller one if a page exceeds the size limit. */
+function readAll<T>(context: CheckContext, turn: readonly PageRequest[], kind: Kind<T>): Promise<PageReply[]> {
+  const run = async (some: readonly PageRequest[]): Promise<PageReply[]> => {
     const commands = some.map(({ key, position, count }) => kind.command(key, position, count));
     const replies = await context.redis.pipeline(commands);
     if (replies.some(saysTooLarge)) throw tooLarge();
-    return some.map((asked, at) => ({
-      asked,
+    return some.map((request, at) => ({
+      request,
       value: valueOf(context, commands[at], replies[at] ?? { error: 'no reply' }),
     }));
   };
-  const smaller = async (asked: Open, error: AppError): Promise<Read> => {
-    if (asked.count === 1) throw error;
-    const [read] = await inHalves([{ ...asked, count: Math.floor(asked.count / 2) }], run, smaller);
-    return read as Read;
+  const smaller = async (request: PageRequest, error: AppError): Promise<PageReply> => {
+    if (request.count === 1) throw error;
+    const [read] = await inHalves([{ ...request, count: Math.floor(request.count / 2) }], run, smaller);
+    return read as PageReply;
   };
   return inHalves(turn, run, smaller);
 }

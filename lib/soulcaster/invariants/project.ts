@@ -1,18 +1,18 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { runCommands, chosen, groups, type CheckContext } from './context.js';
+import { runCommands, parseFields, groups, type CheckContext } from './context.js';
 import { setPages } from './pages.js';
 
 const PROJECT_FIELDS = ['id', 'user_id', 'name', 'created_at'] as const;
 const REPOS = 500;
 
 /**
- * Checks that the project's hash and its user's list of projects agree. `known` are users who may list it as well.
+ * Checks that the project's hash and its user's list of projects agree. `known`: other users who may list the project.
  * Returns whether the dashboard finds the project.
  */
 export async function checkOwner(context: CheckContext, known: Iterable<string>): Promise<boolean> {
   const { project, tally } = context;
   const [reply] = await runCommands(context, [['HMGET', `project:${project}`, ...PROJECT_FIELDS]]);
-  const fields = chosen(PROJECT_FIELDS, reply);
+  const fields = parseFields(PROJECT_FIELDS, reply);
   const owner = fields?.user_id ?? null;
   if (fields === null) tally.add('project-missing', project);
   else if (owner === null) tally.add('project-without-owner', project);
@@ -32,7 +32,7 @@ export async function checkOwner(context: CheckContext, known: Iterable<string>)
   return isFound;
 }
 
-/** Checks that `github:repos` and the hashes agree. `named` are repositories that items come from. */
+/** Checks that `github:repos` and the hashes agree. `named`: repositories that items name. */
 export async function checkRepos(context: CheckContext, named: ReadonlySet<string>): Promise<void> {
   const { project, tally } = context;
   const listed = new Set<string>();
@@ -45,9 +45,9 @@ export async function checkRepos(context: CheckContext, named: ReadonlySet<strin
       repos.map((repo): RedisCommand => ['EXISTS', `github:repo:${project}:${repo}`]),
     );
     for (const [index, repo] of repos.entries()) {
-      const isThere = replies[index] === 1;
-      if (!isThere && listed.has(repo)) tally.add('repo-without-hash', repo);
-      if (isThere && !listed.has(repo)) tally.add('repo-not-listed', repo);
+      const hasHash = replies[index] === 1;
+      if (!hasHash && listed.has(repo)) tally.add('repo-without-hash', repo);
+      if (hasHash && !listed.has(repo)) tally.add('repo-not-listed', repo);
     }
   }
 }

@@ -1,6 +1,6 @@
-import type { Chosen } from './context.js';
+import type { FieldValues } from './context.js';
 
-/** Where feedback comes from, as the application's model of an item has it. */
+/** The sources of feedback that the application's item model accepts. */
 export const SOURCES = ['reddit', 'sentry', 'manual', 'github', 'splunk', 'posthog', 'datadog'] as const;
 
 const KNOWN_SOURCES: ReadonlySet<string> = new Set(SOURCES);
@@ -22,13 +22,13 @@ export const ITEM_FIELDS = [
   'status',
 ] as const;
 
-/** What is read of an item's hash, null where a field is not there; of the body only whether it is. */
-export type ItemFields = Chosen<(typeof ITEM_FIELDS)[number]> & { readonly hasBody: boolean };
+/** Fields of an item's hash, null for a missing one; of the body only whether it exists. */
+export type ItemFields = FieldValues<(typeof ITEM_FIELDS)[number]> & { readonly hasBody: boolean };
 
 /**
- * Whether the application can read an item: it leaves out, in its lists and in its counts, what its model refuses. The
- * model asks for a UUID as the id, a known source, a title and a body (which may be empty), a project and a date.
- * Metadata are not looked at: they may be as long as a body, and the application writes nothing but objects there.
+ * Whether the application can read an item: its lists and counts leave out items that its model rejects. The model requires
+ * a UUID as the id, a known source, a title and a body (which may be empty), a project and a date. Metadata are not
+ * checked: they may be as long as a body, and the application writes only objects there.
  */
 export function isReadableItem(item: ItemFields): boolean {
   const { id, source, created_at: createdAt, github_issue_number: issue, status } = item;
@@ -49,19 +49,19 @@ export function isReadableItem(item: ItemFields): boolean {
 
 export const CLUSTER_FIELDS = ['id', 'project_id', 'title', 'summary', 'status', 'created_at', 'updated_at'] as const;
 
-export type ClusterFields = Chosen<(typeof CLUSTER_FIELDS)[number]>;
+export type ClusterFields = FieldValues<(typeof CLUSTER_FIELDS)[number]>;
 
-/** Whether the application can read a cluster; one that it cannot is left out of its list. */
+/** Whether the application can read a cluster; otherwise its list leaves the cluster out. */
 export function isReadableCluster(cluster: ClusterFields): boolean {
   return CLUSTER_FIELDS.every((field) => cluster[field] !== null) && !breaksList(cluster);
 }
 
-/** Whether the application fails on the whole list over this cluster: it reads dates before it sorts out the bad. */
+/** Whether this cluster makes the application's whole list fail: it parses dates before it leaves out bad clusters. */
 export function breaksList({ created_at: created, updated_at: updated }: ClusterFields): boolean {
   return [created, updated].some((date) => date !== null && !isDate(date));
 }
 
-/** A date, or a date and time, as Python's `datetime.fromisoformat` takes it. */
+/** A date, or a date and time, as accepted by Python's `datetime.fromisoformat`. */
 function isDate(text: string): boolean {
   const day = ISO.exec(text)?.[1];
   if (day === undefined) return false;

@@ -1,13 +1,13 @@
-/** What has to hold in the data of one project, by the name of what breaks it. */
+/** The rules for the data of one project, each named after its violation, with a description of the violation. */
 export const RULES = {
-  /** The project's own hash is not there: the dashboard does not know the project. */
+  /** The project has no hash: the dashboard does not know the project. */
   'project-missing': 'the project has no hash',
   /** The project's hash names no user. */
   'project-without-owner': 'the project names no user',
-  /** `user:projects` of the project's user does not hold the project. */
+  /** `user:projects` of the project's user lacks the project. */
   'owner-without-project': "the user's list of projects lacks the project",
-  /** `user:projects` of a user other than the project's own holds the project. */
-  'project-of-another-user': 'another user lists the project as well',
+  /** `user:projects` of another user contains the project. */
+  'project-of-another-user': 'another user also lists the project',
   /** An id of `feedback:created` has no hash. */
   'created-without-hash': 'items listed by time have no hash',
   /** An id of `feedback:created` is in no `feedback:source`. */
@@ -16,16 +16,16 @@ export const RULES = {
   'source-without-created': 'items listed under a source are not listed by time',
   /** An id is in more than one `feedback:source`. */
   'source-repeated': 'items are listed under two sources',
-  /** An id is listed under another source than its hash says. */
-  'source-differs': 'items are listed under a source that is not theirs',
+  /** An id is listed under another source than its hash names. */
+  'source-differs': 'items are listed under the wrong source',
   /** The scores of an id in `feedback:created` and in its `feedback:source` are not equal. */
   'score-differs': 'items have different times in their two lists',
-  /** The hash of an item lacks a field, or holds one, so that the application leaves the item out. */
+  /** A field of an item's hash is missing or invalid, so that the application leaves the item out. */
   'feedback-unreadable': 'the application cannot read these items',
-  /** An item has an external id, and there is no key for it: it would be taken in again. */
+  /** An item has an external id without a key: it would be ingested again. */
   'external-missing': 'external ids have no key',
-  /** The key of an item's external id points at another item. */
-  'external-elsewhere': "external ids' keys point at other items",
+  /** The key of an item's external id points to another item. */
+  'external-elsewhere': 'keys of external ids point to other items',
   /** An id of `feedback:unclustered` is not in `feedback:created`. */
   'unclustered-without-created': 'items to be clustered are not listed by time',
   /** An id of a cluster's items is not in `feedback:created`. */
@@ -33,36 +33,36 @@ export const RULES = {
   /** An id is in the items of more than one cluster. */
   'item-in-two-clusters': 'items are in two clusters',
   /** An id is in the items of a cluster and in `feedback:unclustered`. */
-  'item-clustered-and-unclustered': 'items are in a cluster and to be clustered as well',
-  /** The hash of an item is there, and `feedback:created` lacks its id. */
+  'item-clustered-and-unclustered': 'items are in a cluster and also listed as unclustered',
+  /** An item has a hash, but `feedback:created` lacks its id. */
   'item-not-listed': 'items are in no list',
-  /** The hash of a clustering job is there, and `cluster_jobs:{project}:recent` lacks its id. */
+  /** A clustering job has a hash, but `cluster_jobs:{project}:recent` lacks its id. */
   'cluster-job-not-listed': 'clustering jobs are in no list',
-  /** The key of an external id points to an item that is not there; the example is the source and the external id. */
+  /** The key of an external id points to a missing item; the example is the source and the external id. */
   'external-dangling': 'keys of external ids point to no item',
   /** An id of `clusters:{project}:all` has no hash. */
   'cluster-without-hash': 'listed clusters have no hash',
-  /** The hash of a cluster is there, and `clusters:{project}:all` lacks its id. */
+  /** A cluster has a hash, but `clusters:{project}:all` lacks its id. */
   'cluster-not-listed': 'clusters are not listed',
   /** The hash of a cluster lacks a field, so that the application leaves the cluster out. */
   'cluster-unreadable': 'the application cannot read these clusters',
-  /** A date of a cluster's hash is none, so that the application fails on the whole list of clusters. */
-  'cluster-breaks-list': 'the application cannot list the clusters because of these',
-  /** A coding plan is there, and its cluster is not. */
+  /** A cluster's hash has an invalid date, so that the application's whole list of clusters fails. */
+  'cluster-breaks-list': 'clusters with an invalid date keep the application from listing any cluster',
+  /** A coding plan exists, but its cluster does not. */
   'plan-without-cluster': 'coding plans have no cluster',
   /** An id of `cluster:jobs` has no hash. */
   'job-without-hash': 'listed jobs have no hash',
   /** A job of one of the project's clusters names another project. */
   'job-of-another-project': 'jobs of the clusters name another project',
-  /** A job is listed under another cluster than its hash says. */
-  'job-of-another-cluster': 'jobs are listed under a cluster that is not theirs',
+  /** A job is listed under another cluster than its hash names. */
+  'job-of-another-cluster': 'jobs are listed under the wrong cluster',
   /** `cluster:jobs` of a job's cluster lacks the job. */
   'job-not-listed': 'jobs are not listed under their cluster',
   /** A member of `github:repos` has no hash. */
   'repo-without-hash': 'listed repositories have no hash',
-  /** The hash of a repository that items come from is there, and `github:repos` lacks it. */
+  /** A repository that items name has a hash, but `github:repos` lacks it. */
   'repo-not-listed': 'repositories are not listed',
-  /** A key is not of the type that the application uses it as; the example is the key. */
+  /** A key has another type than the application expects; the example is the key. */
   'wrong-type': 'keys are of another type than the application expects',
 } as const;
 
@@ -70,21 +70,21 @@ export type Rule = keyof typeof RULES;
 
 export interface Violation {
   readonly rule: Rule;
-  /** Distinct ids that break the rule. */
+  /** How many distinct ids break the rule. */
   readonly count: number;
-  /** The first few of them in order: ids alone, no values. */
+  /** The first few ids, sorted; never values. */
   readonly examples: readonly string[];
 }
 
 const EXAMPLES = 5;
 
-/** Ids by the rule they break; the same id counts once a rule. */
+/** Ids by the rule that they break; an id counts once per rule. */
 export interface Tally {
   add(rule: Rule, id: string): void;
   has(rule: Rule): boolean;
-  /** All ids that break a rule; none when it holds. */
+  /** All ids that break a rule; empty if none does. */
   readonly ids: (rule: Rule) => ReadonlySet<string>;
-  /** In the order of RULES, those that were broken. */
+  /** The broken rules, in the order of RULES. */
   result(): Violation[];
 }
 

@@ -4,10 +4,10 @@ import { buildKey, type ClassifiedKey } from '../keys.js';
 import { textOf } from './context.js';
 import type { Rule } from './rules.js';
 
-/** Commands in one request. */
+/** Commands per request, at most. */
 const COMMANDS = 500;
 
-/** What the keys of one project tell that its own lists do not: ids alone. */
+/** Ids found by the keys of one project that its lists may lack. */
 export interface Unlisted {
   /** Ids that break a rule, each with the rule. */
   readonly broken: (readonly [rule: Rule, id: string])[];
@@ -18,9 +18,9 @@ export interface Unlisted {
 }
 
 /**
- * Goes by the names of all keys of a database, a page at a time, and finds for some projects what no list names: hashes of
- * items and of clustering jobs, keys of external ids that point to no item, and ids of clusters and jobs for `checkProject`
- * to look at. In memory are those ids and a page.
+ * Goes through the names of all keys of a database, a page at a time, and finds for some projects what no list names: hashes
+ * of items and of clustering jobs, keys of external ids that point to no item, and ids of clusters and jobs for
+ * `checkProject` to check. Keeps in memory those ids and a page.
  */
 export async function findUnlisted(
   redis: RedisPort,
@@ -50,7 +50,7 @@ async function findJobs(
   page: readonly ClassifiedKey[],
 ): Promise<void> {
   const jobs = page.flatMap(({ family, job }) => (family === 'job' && job !== undefined ? [job] : []));
-  const replies = await send(
+  const replies = await runCommands(
     redis,
     jobs.map((job) => ['HGET', buildKey('job', { job }), 'project_id']),
   );
@@ -60,20 +60,20 @@ async function findJobs(
   }
 }
 
-interface Asked {
+interface ListCheck {
   readonly rule: Rule;
   readonly project: string | null;
   readonly id: string;
   readonly list: string;
 }
 
-/** Hashes of items and of clustering jobs that their list by time lacks. */
+/** Finds hashes of items and of clustering jobs that their list by time lacks. */
 async function findUnnamed(
   redis: RedisPort,
   found: ReadonlyMap<string, Unlisted>,
   own: readonly ClassifiedKey[],
 ): Promise<void> {
-  const asked = own.flatMap(({ family, project, item, job }): Asked[] => {
+  const checks = own.flatMap(({ family, project, item, job }): ListCheck[] => {
     if (family === 'feedback' && item !== undefined) {
       return [{ rule: 'item-not-listed', project, id: item, list: buildKey('feedback-created', { project }) }];
     }
@@ -81,21 +81,21 @@ async function findUnnamed(
     const list = buildKey('cluster-jobs-recent', { project });
     return [{ rule: 'cluster-job-not-listed', project, id: job, list }];
   });
-  const lists = new Map<string, Asked[]>();
-  for (const each of asked) {
+  const lists = new Map<string, ListCheck[]>();
+  for (const each of checks) {
     const list = lists.get(each.list);
     if (list === undefined) lists.set(each.list, [each]);
     else list.push(each);
   }
-  const scores = await askTogether(redis, [...lists.values()], {
+  const scores = await queryInGroups(redis, [...lists.values()], {
     all: (group) => ['ZMSCORE', group[0]?.list ?? '', ...group.map(({ id }) => id)],
     one: ({ list, id }) => ['ZSCORE', list, id],
     sizeOf: ({ id }) => id.length,
     parse: (value) => (Array.isArray(value) ? value : null),
   });
-  for (const each of asked) {
+  for (const each of checks) {
     const reply = scores.get(each);
-    // A list of another type names nothing, and is told of by its own rule.
+    // A list of another type names nothing, and is reported by a separate rule.
     const isListed = reply !== undefined && 'value' in reply && reply.value !== null;
     if (!isListed) found.get(each.project ?? '')?.broken.push([each.rule, each.id]);
   }
@@ -109,10 +109,10 @@ async function findDangling(
   const keys = own
     .filter(({ family }) => family === 'feedback-external')
     .map((known) => ({ ...known, key: buildKey('feedback-external', known) }));
-  const items = await askTogether(redis, [keys], {
+  const items = await queryInGroups(redis, [keys], {
     all: (group) => ['MGET', ...group.map(({ key }) => key)],
     one: ({ key }) => ['GET', key],
-    // Each value is an id, as long as the item's own.
+    // Each value is an id, as long as the item's id.
     sizeOf: ({ key }) => 2 * key.length,
     parse: (value) => (Array.isArray(value) ? value : null),
   });
@@ -123,11 +123,11 @@ async function findDangling(
     if (item === null) return [];
     return [{ project, id: `${source ?? ''}:${external ?? ''}`, key: buildKey('feedback', { project, item }) }];
   });
-  const there = await askTogether(redis, [named], {
+  const there = await queryInGroups(redis, [named], {
     all: (group) => ['EXISTS', ...group.map(({ key }) => key)],
     one: ({ key }) => ['EXISTS', key],
     sizeOf: ({ key }) => key.length,
-    // A count says of each that it is there only where it is the count of all.
+    // The count shows that each key exists only if it is the count of all.
     parse: (value, group) => (value === group.length ? group.map(() => 1) : null),
   });
   for (const each of named) {
@@ -137,39 +137,39 @@ async function findDangling(
   }
 }
 
-interface Question<T> {
+interface GroupQuery<T> {
   /** One command for a group. */
   readonly all: (group: readonly T[]) => RedisCommand;
   readonly one: (item: T) => RedisCommand;
-  /** About what an item adds to the command, or to its reply. */
+  /** Approximate bytes that an item adds to the command, or to its reply. */
   readonly sizeOf: (item: T) => number;
-  /** What a reply to `all` says of each; null where it does not. */
+  /** The reply of each item from the reply to `all`; null if it does not show that. */
   readonly parse: (value: RedisValue, group: readonly T[]) => readonly RedisValue[] | null;
 }
 
 /**
- * The reply of each item, by one command for a group: commands are what is billed and throttled. Where that is refused, or does not
- * say it of each, its items are asked about one by one.
+ * The reply for each item, with one command per group, because commands are billed and throttled. If the command is
+ * refused, or its reply does not show each item, the items of the group are queried one by one.
  */
-async function askTogether<T>(
+async function queryInGroups<T>(
   redis: RedisPort,
   lists: readonly (readonly T[])[],
-  { all, one, parse, sizeOf }: Question<T>,
+  { all, one, parse, sizeOf }: GroupQuery<T>,
 ): Promise<ReadonlyMap<T, RedisReply>> {
   const groups = lists.flatMap((list) => [...byBytes(list, sizeOf)]);
   const found = new Map<T, RedisReply>();
   const alone: T[] = [];
-  for (const [at, reply] of (await send(redis, groups.map(all))).entries()) {
+  for (const [at, reply] of (await runCommands(redis, groups.map(all))).entries()) {
     const group = groups[at] ?? [];
     const values = 'value' in reply ? parse(reply.value, group) : null;
     if (values === null) alone.push(...group);
     else for (const [index, item] of group.entries()) found.set(item, { value: values[index] ?? null });
   }
-  for (const [at, reply] of (await send(redis, alone.map(one))).entries()) found.set(alone[at] as T, reply);
+  for (const [at, reply] of (await runCommands(redis, alone.map(one))).entries()) found.set(alone[at] as T, reply);
   return found;
 }
 
-async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
+async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
   const replies: RedisReply[] = [];
   for (let at = 0; at < commands.length; at += COMMANDS) {
     replies.push(...(await pipelineInHalves(redis, commands.slice(at, at + COMMANDS))));

@@ -11,13 +11,13 @@ export function batchTests(test: Define): void {
     expect(types).toEqual(new Map(expected));
   });
 
-  test('answers a thousand commands in their order', async ({ redis }) => {
+  test('returns the replies of a thousand commands in order', async ({ redis }) => {
     const commands = Array.from({ length: 1_000 }, (_, index): RedisCommand => ['ECHO', `n${index}`]);
     const replies = await redis.pipeline(commands);
     expect(replies.map(plain)).toEqual(commands.map(([, text]) => text));
   });
 
-  test('a refused command leaves the others alone, and its error does not quote it', async ({ redis, key }) => {
+  test('a refused command does not affect the others, and its error does not quote it', async ({ redis, key }) => {
     const list = key('refused');
     const replies = await redis.pipeline([
       ['RPUSH', list, 'a'],

@@ -6,7 +6,7 @@ export interface OpenRedis {
   readonly close: () => Promise<void>;
 }
 
-/** A port under test, with keys of its own: the suite may run against a database that others use. */
+/** A port under test, with unique keys: the suite may run against a database that is in use. */
 export interface Fixture extends OpenRedis {
   readonly prefix: string;
   readonly key: (suffix: string) => string;
@@ -16,7 +16,7 @@ export interface Fixture extends OpenRedis {
 /** Defines one test of the suite, which gets the fixture. */
 export type Define = (title: string, run: (fixture: Fixture) => Promise<void>) => void;
 
-/** Bytes that UTF-8 does not know, with a NUL, both quotes and a line end among them. */
+/** Bytes that are not valid UTF-8, including a NUL, both quotes and a line end. */
 export const NOT_UTF8 = Buffer.from([0xff, 0x00, 0xfe, 0x27, 0x22, 0x0d, 0x0a, 0xc3, 0x28]);
 
 export function toFixture(opened: OpenRedis): Fixture {
@@ -61,7 +61,7 @@ export function valueOf(reply: RedisReply | undefined): RedisValue {
 
 type Plain = string | number | bigint | null | Plain[];
 
-/** The value with its bytes as text, which reads well in an assertion. */
+/** The value with its bytes as text, for readable assertions. */
 export function plain(reply: RedisReply | undefined): Plain {
   const toPlain = (value: RedisValue): Plain => {
     if (Buffer.isBuffer(value)) return value.toString('utf8');

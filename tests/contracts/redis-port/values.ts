@@ -6,7 +6,7 @@ import { hex, NOT_UTF8, plain, valueOf, type Define } from './fixture.js';
 const BYTES = fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes));
 
 export function valueTests(test: Define): void {
-  test('returns the values of every type in the order they have', async ({ redis, key }) => {
+  test('returns the values of every type in order', async ({ redis, key }) => {
     const [text, hash, list, set, zset] = ['text', 'hash', 'list', 'set', 'zset'].map(key) as [string, ...string[]];
     const replies = await redis.pipeline([
       ['SET', text, 'wörld', 'PXAT', 4102444800000],
@@ -30,7 +30,7 @@ export function valueTests(test: Define): void {
     ]);
   });
 
-  test('returns nested lists as they are', async ({ redis, key }) => {
+  test('returns nested lists unchanged', async ({ redis, key }) => {
     const stream = key('stream');
     const replies = await redis.pipeline([
       ['XADD', stream, '1-1', 'f', 'v', 'g', ''],
@@ -84,7 +84,7 @@ export function byteTests(test: Define): void {
     expect(plain(replies[1])).toBe('OK');
   });
 
-  test('takes keys, fields and values that are not UTF-8, alone and among text', async ({ redis, binaryKey }) => {
+  test('accepts keys, fields and values that are not UTF-8, alone and among text', async ({ redis, binaryKey }) => {
     const [string, hash] = [binaryKey(), binaryKey()];
     const replies = await redis.pipeline([
       ['SET', string, NOT_UTF8],
@@ -105,7 +105,7 @@ export function byteTests(test: Define): void {
     expect(replies[6]).toEqual({ error: expect.stringMatching(/^WRONGTYPE [A-Za-z ]+$/) });
   });
 
-  test('takes thousands of binary members in one command', async ({ redis, binaryKey }) => {
+  test('accepts thousands of binary members in one command', async ({ redis, binaryKey }) => {
     const key = binaryKey();
     const members = Array.from({ length: 6_990 }, (_, index) => Buffer.from([0xff, index >> 8, index & 255]));
     const replies = await redis.transaction([

@@ -1,32 +1,32 @@
 import type { Clock } from '../ports/clock.js';
 
-/** Time that no clock setting moves, in milliseconds from some moment on; sleep of the machine counts. */
-export function elapsed(clock: Clock): number {
+/** Milliseconds from an arbitrary start; unaffected by changes of the system clock, and includes sleep of the machine. */
+export function monotonicNow(clock: Clock): number {
   return clock.uptime?.() ?? clock.now();
 }
 
-interface Lifeline {
+interface LeaseWatchdog {
   /**
-   * Aborted when `lost` is, or as soon as anybody looks at it after nothing was heard of the lease for too long: a
-   * process that was suspended does not write on when it wakes, even before its timers run.
+   * Aborted when a source is. Also checks the time since the last confirmation whenever it is read: a process that was
+   * suspended must not write when it wakes, even before its timers run.
    */
   readonly signal: AbortSignal;
-  /** Says that the lease was ours at `elapsed` time `since`. */
+  /** Records that the lease was still held at the `monotonicNow` time `since`. */
   confirmed(since: number): void;
 }
 
-/** `limitMs`: how long after the last confirmation the lease may be somebody else's. `reason` is what it is aborted with. */
-export function lifeline(
+/** `limitMs`: how long after the last confirmation another holder may have the lease. `reason`: the reason of the abort. */
+export function createLeaseWatchdog(
   clock: Clock,
   limitMs: number,
   sources: readonly AbortSignal[],
   reason: () => Error,
-): Lifeline {
+): LeaseWatchdog {
   const own = new AbortController();
   const signal = AbortSignal.any([...sources, own.signal]);
-  let last = elapsed(clock);
+  let last = monotonicNow(clock);
   const check = (): void => {
-    if (!own.signal.aborted && elapsed(clock) - last >= limitMs) own.abort(reason());
+    if (!own.signal.aborted && monotonicNow(clock) - last >= limitMs) own.abort(reason());
   };
   Object.defineProperties(signal, {
     aborted: {

@@ -4,33 +4,33 @@ import type { SkipReason } from '../model.js';
 import { lengthOf } from './vectors.js';
 
 /**
- * What became of an item: null when it was gone; the hash of what was embedded with the beginning of the vector in
- * base64; or the hash (empty when there was nothing to hash) and why it was skipped.
+ * The outcome of an item: null if it was gone; the hash of the embedded content followed by the beginning of the vector in
+ * base64; or the hash (empty if there was nothing to hash) and why it was skipped.
  */
-export type Print = null | string | readonly [hash: string, reason: SkipReason];
+export type Fingerprint = null | string | readonly [hash: string, reason: SkipReason];
 
 const HASH_DIGITS = 16;
-/** This many components tell the vectors of two texts apart. */
+/** This many components distinguish the vectors of two texts. */
 const COMPONENTS = 4;
-/** A component that went through JSON, or through an index that stores less than 32 bits, is off by less. */
+/** Upper bound for the error of a component after JSON, or after an index that stores fewer than 32 bits. */
 const TOLERANCE = 2e-3;
 const LENGTH_TOLERANCE = 1e-2;
 
-export function printOf({ hash }: ReadyItem, vector: Float32Array): Print {
+export function fingerprintOf({ hash }: ReadyItem, vector: Float32Array): Fingerprint {
   const head = Buffer.alloc(COMPONENTS * 4);
   for (let at = 0; at < COMPONENTS; at++) head.writeFloatLE(vector[at] ?? 0, at * 4);
   return hash + head.toString('base64');
 }
 
-export function hashOf(print: Print): string {
+export function hashOf(print: Fingerprint): string {
   if (print === null) return '';
   return typeof print === 'string' ? print.slice(0, HASH_DIGITS) : print[0];
 }
 
-/** Whether a vector in the index is the one that was written, with the metadata that the item should have now. */
+/** Whether a vector in the index is the one that was written, with the metadata of the current item. */
 export function isAsWritten(
   stored: StoredVector | null,
-  print: Print,
+  print: Fingerprint,
   metadata: ItemMetadata,
   dimensions: number,
 ): boolean {
@@ -47,7 +47,7 @@ function hasVector(values: Float32Array, print: string, dimensions: number): boo
   return true;
 }
 
-/** Whether a vector's metadata are those that its item should have. */
+/** Whether a vector has exactly the wanted metadata. */
 export function hasMetadata(stored: Readonly<Record<string, string>>, wanted: ItemMetadata): boolean {
   const fields = Object.entries(wanted);
   return Object.keys(stored).length === fields.length && fields.every(([name, value]) => stored[name] === value);

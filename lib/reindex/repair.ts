@@ -1,21 +1,21 @@
 import type { RedisPort } from '../ports/redis.js';
-import { alone, type Attempt } from '../runs/model.js';
+import { runDirectly, type Attempt } from '../runs/model.js';
 import { runCommands, textOf } from './run-commands.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
-import { placeItems } from './embed/place.js';
+import { embedItems } from './embed/embed-items.js';
 import { readClusters } from './find/clusters.js';
 import type { FoundProject } from './find/found.js';
 import { itemKey } from './keys.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
 import { pages, removeIds } from './namespace.js';
 
-export interface MendWork {
+export interface RepairContext {
   readonly ports: ReindexPorts;
   readonly settings: ReindexSettings;
   readonly attempt: Attempt;
 }
 
-export interface Mended {
+export interface RepairResult {
   /** Items that have a vector now. */
   readonly embedded: readonly string[];
   readonly gone: readonly string[];
@@ -23,35 +23,39 @@ export interface Mended {
   readonly spent: Spent;
 }
 
-/** Embeds items that the proof found without a vector: they came up after the last look. */
+/** Embeds items that the proof found without a vector: they were created after the last check. */
 export async function embedMissing(
-  { ports, settings, attempt }: MendWork,
+  { ports, settings, attempt }: RepairContext,
   project: string,
   ids: readonly string[],
   { clusters, items }: FoundProject,
-): Promise<Mended> {
-  const mended = { embedded: [] as string[], gone: [] as string[], skipped: [] as [string, SkipReason][] };
-  if (ids.length === 0) return { ...mended, spent: NOTHING_SPENT };
+): Promise<RepairResult> {
+  const repaired = { embedded: [] as string[], gone: [] as string[], skipped: [] as [string, SkipReason][] };
+  if (ids.length === 0) return { ...repaired, spent: NOTHING_SPENT };
   const { clusterOf } = await readClusters(ports.redis, project, clusters, items);
   let spent = NOTHING_SPENT;
-  const refs = await withoutVector(ports, project, ids);
+  const refs = await findWithoutVector(ports, project, ids);
   for (const page of pages(refs, batchSize(ports.embedder, settings))) {
     const batch = page.map((id): ItemRef => [id, clusterOf.get(id) ?? '']);
-    const work = { ports, settings, project, signal: attempt.signal, turn: alone };
-    const { prints, embedding } = await placeItems(work, batch);
+    const work = { ports, settings, project, signal: attempt.signal, turn: runDirectly };
+    const { prints, embedding } = await embedItems(work, batch);
     spent = addSpent(spent, embedding.spent());
     for (const [at, id] of page.entries()) {
       const print = prints[at] ?? null;
-      if (print === null) mended.gone.push(id);
-      else if (typeof print === 'string') mended.embedded.push(id);
-      else mended.skipped.push([id, print[1]]);
+      if (print === null) repaired.gone.push(id);
+      else if (typeof print === 'string') repaired.embedded.push(id);
+      else repaired.skipped.push([id, print[1]]);
     }
   }
-  return { ...mended, spent };
+  return { ...repaired, spent };
 }
 
-/** A walk that others wrote into may have passed over vectors that are there. */
-async function withoutVector({ vectors }: ReindexPorts, project: string, ids: readonly string[]): Promise<string[]> {
+/** A walk during concurrent writes may have missed existing vectors. */
+async function findWithoutVector(
+  { vectors }: ReindexPorts,
+  project: string,
+  ids: readonly string[],
+): Promise<string[]> {
   const missing: string[] = [];
   for (const page of pages(ids, 100)) {
     const stored = await vectors.fetch(project, page);
@@ -61,8 +65,8 @@ async function withoutVector({ vectors }: ReindexPorts, project: string, ids: re
 }
 
 /**
- * Removes those of the ids that are no items in the database at this moment, and tells them from those that have come
- * up since the last look. `gone`: those whose key is known not to be there.
+ * Removes the vectors of ids that are not items in the database now (`strays`). Ids of items created since the last check
+ * are returned as `created`. `gone`: ids whose key is known to be missing.
  */
 export async function removeStrays(
   { redis, vectors }: ReindexPorts,
@@ -70,24 +74,24 @@ export async function removeStrays(
   ids: readonly string[],
   gone: ReadonlySet<string>,
   mayRemove: boolean,
-): Promise<{ readonly strays: readonly string[]; readonly born: readonly string[] }> {
+): Promise<{ readonly strays: readonly string[]; readonly created: readonly string[] }> {
   const unclear = ids.filter((id) => !gone.has(id));
   const types = await runCommands(
     redis,
     unclear.map((id) => ['TYPE', itemKey(project, id)]),
   );
-  const born = new Set(unclear.filter((_, at) => textOf(types[at]) === 'hash'));
-  const strays = ids.filter((id) => !born.has(id));
+  const created = new Set(unclear.filter((_, at) => textOf(types[at]) === 'hash'));
+  const strays = ids.filter((id) => !created.has(id));
   if (mayRemove) await removeIds(vectors, project, strays);
-  return { strays, born: [...born] };
+  return { strays, created: [...created] };
 }
 
-/** Those of the ids whose key is not in the database at this moment. */
-export async function goneOf(redis: RedisPort, project: string, ids: readonly string[]): Promise<string[]> {
+/** The ids whose key does not exist in the database now. */
+export async function findGone(redis: RedisPort, project: string, ids: readonly string[]): Promise<string[]> {
   const gone: string[] = [];
   for (const page of pages(ids)) {
     const keys = page.map((id) => itemKey(project, id));
-    // As a rule none are gone, which one command says of all of them.
+    // Usually none is gone, which one command shows for all of them.
     const [there] = await runCommands(redis, [['EXISTS', ...keys]]);
     if (there === keys.length) continue;
     const each = await runCommands(

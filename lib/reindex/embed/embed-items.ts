@@ -1,10 +1,10 @@
 import type { StoredVector, VectorIndex } from '../../ports/vector-index.js';
 import type { Turn } from '../../runs/model.js';
 import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
-import { readItems, type ReadItem, type ReadyItem } from '../items.js';
+import { readItems, type ReadyItem } from '../items.js';
 import type { ItemRef } from '../model.js';
-import { hashOf, printOf, type Print } from './prints.js';
-import { openEmbedding, isCode, isTooMany, type Embedded, type Embedding } from './vectors.js';
+import { hashOf, fingerprintOf, type Fingerprint } from './fingerprints.js';
+import { openEmbedding, isCode, isLimitError, type Embedded, type Embedding } from './vectors.js';
 import { isIndexRefusal } from '../refusal.js';
 
 interface Work {
@@ -12,51 +12,55 @@ interface Work {
   readonly settings: ReindexSettings;
   readonly project: string;
   readonly signal: AbortSignal;
-  /** Calls of the embedder wait for it. */
+  /** Limits concurrent calls of the embedder. */
   readonly turn: Turn;
 }
 
-/** What became of each item, in order, and what was asked of the embedder. */
-export interface Placed {
-  readonly prints: readonly Print[];
+/** The outcome of each item, in order, and the use of the embedder. */
+export interface EmbeddedItems {
+  readonly prints: readonly Fingerprint[];
   readonly embedding: Embedding;
 }
 
-interface ReadyPlace {
+interface DueItem {
   readonly at: number;
   readonly ref: ItemRef;
   readonly item: ReadyItem;
 }
 
 /**
- * Reads items of one project, embeds them and writes their vectors. May be done twice: each vector is written whole, from
- * the item as it is; what changes meanwhile is seen when items and vectors are reconciled. `before`: what an earlier try
- * came to, whose items are not embedded again unless they have changed. `onLimit` is given what was done so far when a
- * limit ends this try.
+ * Reads items of one project, embeds them and writes their vectors. Idempotent: each vector is written whole from the
+ * current item; later changes are found when items and vectors are reconciled. `before`: the outcome of an earlier try,
+ * whose items are not embedded again unless they have changed. `onLimit` receives the outcome so far if a limit ends this
+ * try.
  */
-export async function placeItems(
+export async function embedItems(
   work: Work,
   refs: readonly ItemRef[],
-  before: readonly Print[] = [],
-  onLimit: (prints: readonly Print[]) => Promise<void> = () => Promise.resolve(),
-): Promise<Placed> {
+  before: readonly Fingerprint[] = [],
+  onLimit: (prints: readonly Fingerprint[]) => Promise<void> = () => Promise.resolve(),
+): Promise<EmbeddedItems> {
   const { ports, project, settings, signal, turn } = work;
   const embedding = openEmbedding(ports, settings, signal, turn);
-  const prints: Print[] = refs.map((_, at) => before[at] ?? null);
+  const prints: Fingerprint[] = refs.map((_, at) => before[at] ?? null);
   const items = await readItems(ports.redis, project, refs, settings.cutCodePoints);
-  const due = refs.flatMap((ref, at): ReadyPlace[] => {
+  const due = refs.flatMap((ref, at): DueItem[] => {
     const item = items[at] ?? 'gone';
-    return noteAndIsDue(prints, at, item) ? [{ at, ref, item }] : [];
+    if (item === 'gone' || 'skip' in item) {
+      prints[at] = item === 'gone' ? null : ['', item.skip];
+      return [];
+    }
+    return hashOf(prints[at] ?? null) === item.hash ? [] : [{ at, ref, item }];
   });
   try {
     for (let at = 0; at < due.length;) {
-      const some = due.slice(at, at + embedding.room());
+      const some = due.slice(at, at + embedding.maxTexts());
       try {
-        await placeSome(work, embedding, prints, some);
+        await embedTogether(work, embedding, prints, some);
         at += some.length;
       } catch (error) {
-        // The next call brings fewer; a single text has been waited for, as far as it is waited here.
-        if (some.length === 1 || !isTooMany(error)) throw error;
+        // The next call has fewer texts. For a single text, `embed` has already waited if it waits at all.
+        if (some.length === 1 || !isLimitError(error)) throw error;
       }
     }
   } catch (error) {
@@ -68,24 +72,24 @@ export async function placeItems(
 
 const LIMITS = ['embedder-limit', 'embedder-quota', 'vector-quota'] as const;
 
-/** Embeds the items with one call and writes what came of it. */
-async function placeSome(
+/** Embeds the items with one call and writes their vectors. */
+async function embedTogether(
   { ports, project, signal }: Work,
   embedding: Embedding,
-  prints: Print[],
-  places: readonly ReadyPlace[],
+  prints: Fingerprint[],
+  places: readonly DueItem[],
 ): Promise<void> {
   const vectors = await embedding.embed(places.map(({ item }) => item.text));
   throwIfAborted(signal);
   const written: StoredVector[] = [];
-  const embedded: (readonly [place: ReadyPlace, print: Print])[] = [];
+  const embedded: (readonly [place: DueItem, print: Fingerprint])[] = [];
   for (const [index, place] of places.entries()) {
     const values: Embedded = vectors[index] ?? 'bad-embedding';
     if (typeof values === 'string') {
       prints[place.at] = [place.item.hash, values];
       continue;
     }
-    embedded.push([place, printOf(place.item, values)]);
+    embedded.push([place, fingerprintOf(place.item, values)]);
     written.push({ id: place.ref[0], values, metadata: place.item.metadata });
   }
   if (written.length === 0) return;
@@ -95,17 +99,10 @@ async function placeSome(
   }
 }
 
-/** Notes what is final about an item; whether it is yet to be embedded as it is now. */
-function noteAndIsDue(prints: Print[], at: number, item: ReadItem): item is ReadyItem {
-  if (item !== 'gone' && !('skip' in item)) return hashOf(prints[at] ?? null) !== item.hash;
-  prints[at] = item === 'gone' ? null : ['', item.skip];
-  return false;
-}
-
 /**
- * Writes vectors; returns the ids of those that the index refuses to take. A batch that is refused as a whole is halved
- * until the vectors that are to blame stand alone, unless its first and its last are both refused: then the namespace is
- * what the index refuses, and all of them are.
+ * Writes vectors; returns the ids of those that the index refuses. A refused batch is halved until the offending vectors
+ * are isolated, unless its first and its last vector are both refused: then the index refuses the namespace, and thus all
+ * of them.
  */
 async function upsertIsolating(
   index: VectorIndex,
