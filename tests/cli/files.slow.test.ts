@@ -181,7 +181,7 @@ it('names neither a file nor what was selected where snapshots are encrypted', a
     expect([name, text.includes('ZQname'), text.includes(project)]).toEqual([name, false, false]);
   }
   const refused = await cliJson(['restore', id, '--from-source', '--dry-run'], encrypted);
-  expect(refused.json.error?.message).toContain(`Snapshot ${id} holds a selection alone: to replace`);
+  expect(refused.json.error?.message).toContain(`Snapshot ${id} holds only a selection: replacing`);
   const replaced = async (scope: string, value: string) =>
     (await cliJson(['restore', id, scope, value, '--mode', 'replace', '--from-source', '--dry-run'], encrypted)).json;
   expect(await replaced('--project', project)).toMatchObject({ state: 'succeeded' });

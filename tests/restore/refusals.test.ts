@@ -64,7 +64,7 @@ describe('a restore is refused before anything is begun', () => {
       const alias = upstashRedis({ url: other.url, token: 'same', clock: systemClock() });
       const run = await bench.restore(snapshot, { target: 'standby' }, { targets: { standby: alias } });
       expect(run).toMatchObject({ state: 'failed', error: { code: 'usage' } });
-      expect(run.error?.message).toContain('the very database that is backed up, by another name');
+      expect(run.error?.message).toContain('the protected database under another name');
       expect(changes(before, await bench.dump())).toEqual([]);
     } finally {
       await other.stop();

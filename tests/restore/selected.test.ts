@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { requestOf } from '../../lib/cli/restore/request.js';
 import { scopeSchema } from '../../lib/restore/model.js';
 import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
-import { isUnbounded, normalScope, sameScope } from '../../lib/restore/selected.js';
+import { isUnbounded, normalizeScope, sameScope } from '../../lib/restore/selected.js';
 import { restoreCommand } from '../../lib/restore/undo-command.js';
 
 const NONE = { projects: [], families: [], matches: [], keys: [] };
@@ -11,7 +11,7 @@ const request = (options: object) => requestOf('latest', { ...DEFAULTS, ...optio
 
 describe('the scope of a restore', () => {
   it('is one, however it is written', () => {
-    expect(normalScope({ ...NONE, projects: ['a', 'a'] })).toEqual({ project: 'a' });
+    expect(normalizeScope({ ...NONE, projects: ['a', 'a'] })).toEqual({ project: 'a' });
     expect(sameScope({ ...NONE, keys: ['b', 'a'] }, { ...NONE, keys: ['a', 'b', 'a'] })).toBe(true);
     expect(sameScope({ ...NONE, keys: ['a'] }, { ...NONE, matches: ['a'] })).toBe(false);
     expect(request({ project: ['a'] }).scope).toEqual({ project: 'a' });

@@ -241,7 +241,7 @@ describe('an export', () => {
     const refuse = (file: string, scope: Scope) =>
       expect(bench.restoreFile(file, {}, { scope, settle: false })).rejects.toMatchObject({
         code: 'usage',
-        message: expect.stringContaining('could remove what it does not hold. Nothing was written') as unknown,
+        message: expect.stringContaining('could remove keys that it does not hold. Nothing was written') as unknown,
       });
     await refuse(path, { project: 'p1' });
     await refuse(path, { ...some, families: ['feedback'] });

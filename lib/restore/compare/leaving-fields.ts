@@ -18,8 +18,8 @@ export interface LeavingField {
 export type LeavingFields = ReadonlyMap<bigint, LeavingField>;
 
 /**
- * Takes the fields out of a hash's line that expire before `horizon`, and notes them in `into`. Such a field may go
- * while record and database are compared, so each is held against its own record, not the hash as a whole.
+ * Moves the fields of a hash's line that expire before `horizon` into `into`. Such a field may vanish during the
+ * comparison, so each is compared with its own record, not as part of the hash.
  */
 export function withoutLeaving(line: RecordLine, horizon: number, into: Map<bigint, LeavingField>): RecordLine {
   const soon = new Map<string, ExpiryTime>();
@@ -40,7 +40,7 @@ function leaving([field, value]: readonly [Text, Text], time: ExpiryTime): [bigi
   return [hasher.h64Raw(name, SEED_NAME), { value: hasher.h64Raw(framed, SEED_VALUE), time }];
 }
 
-/** Null when every field that is there is as wanted, and every one that is not has expired by `now`. */
+/** Null when every present field is equal, and every absent one has expired by `now`. */
 export function leavingDifference(
   wanted: LeavingFields,
   live: LeavingFields,
@@ -55,7 +55,7 @@ export function leavingDifference(
   return null;
 }
 
-export function allOver(fields: LeavingFields, now: number): boolean {
+export function allExpired(fields: LeavingFields, now: number): boolean {
   for (const { time } of fields.values()) if (!isDue(time, now)) return false;
   return true;
 }
