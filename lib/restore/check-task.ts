@@ -30,8 +30,8 @@ export async function checkTask(ports: RestorePorts, run: RunRecord, task: numbe
   const { input, manifest, state } = await openContext(ports, run, signal);
   const without = duplicateLines(manifest.doubles, task);
   const observer = scopeObserver(input.scope, without, { usersByListAlone: input.undoes });
-  const gone = erasedScope(state.erased);
-  const erased = gone === null ? null : scopeObserver(gone, without);
+  const erasedProjects = erasedScope(state.erased);
+  const erased = erasedProjects === null ? null : scopeObserver(erasedProjects, without);
   const result = () => ({
     scope: observer.findings(),
     ...(erased === null ? {} : { erased: erased.findings() }),
@@ -76,8 +76,8 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
   if (found.length > 0) return enterPhase('condemn', { ...state, findings: found }, 0, ports.clock.now());
   const { scope, undoes } = inputOf(attempt.run);
   const { facts, found: entries, projects, vectors } = mergeFindings(scope, scopes, { usersByListAlone: undoes });
-  const gone = erasedScope(state.erased);
-  const erasedFacts = gone === null ? [] : mergeFindings(gone, erasedScopes).facts;
+  const erasedProjects = erasedScope(state.erased);
+  const erasedFacts = erasedProjects === null ? [] : mergeFindings(erasedProjects, erasedScopes).facts;
   const isKept = (project: string): boolean => !state.erased.projects.includes(project);
   const erased = { ...state.erased, facts: erasedFacts };
   const [keptProjects, keptVectors] = [projects.filter(isKept), vectors.filter(isKept)];

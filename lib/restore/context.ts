@@ -79,7 +79,7 @@ export async function openContext(ports: RestorePorts, run: RunRecord, signal: A
     input,
     state,
     manifest: loaded.manifest,
-    redis: metered(target, signal),
+    redis: meterRedis(target, signal),
     now,
     facts,
     belongs: scopeMatcher(input.scope, facts),
@@ -134,7 +134,7 @@ export function addSpent(a: Spent, b: Spent): Spent {
  * after a fault counts once. Requests and commands are counted here; bytes are those of the port. Once `signal` is
  * aborted nothing is sent and its reason is thrown: a run that lost its lease, or was cancelled, must not write.
  */
-function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
+function meterRedis(redis: RedisPort, signal: AbortSignal): RedisPort {
   let requests = 0;
   let commands = 0;
   const count = (batch: readonly SentCommand[]): void => {

@@ -7,7 +7,7 @@ import { addSpent, openContext, spentSince, type RestorePorts } from './context.
 import { enterPhase } from './phases.js';
 import { mergeStored, type StoredFacts, projectFacts } from './facts.js';
 import { itemsOf, selectionOf } from './selected.js';
-import { usersListing } from './user-projects.js';
+import { usersWithProject } from './user-projects.js';
 import { continueLater, walk, type LiveKey } from './walk.js';
 import { pipelineInHalves } from '../redis/halving.js';
 import { buildKey } from '../soulcaster/keys.js';
@@ -69,7 +69,7 @@ async function withUsers(
 ): Promise<StoredFacts> {
   const facts = await liveFactsOf(redis, projects, keys);
   for (const project of projects) {
-    const users = await usersListing(redis, project, keys);
+    const users = await usersWithProject(redis, project, keys);
     facts.push({ project, jobs: [], clusters: [], users: [...users], externals: [] });
   }
   return facts;

@@ -80,7 +80,7 @@ export type RestoreInput = z.infer<typeof restoreInputSchema>;
 export interface TargetRecord extends SourceRecord {
   readonly expired: boolean;
   /** The first line with its work still in flight; absent when there is none, or more than one line. */
-  readonly unsettled?: RecordLine;
+  readonly stillInFlight?: RecordLine;
   /** Whether in-flight work in the record was failed; known once its `rest` has been read. */
   readonly failsWork?: () => boolean;
 }

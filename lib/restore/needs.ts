@@ -20,7 +20,7 @@ export interface Needs {
 /** Measures what records need while another reader consumes them. */
 interface NeedsMeter {
   /** The same records, whose lines are measured as they are read. */
-  watch(records: AsyncIterable<TargetRecord>): AsyncGenerator<TargetRecord>;
+  measureAll(records: AsyncIterable<TargetRecord>): AsyncGenerator<TargetRecord>;
   /** Complete once the record's `rest` was read. */
   needsOf(record: TargetRecord): Needs;
 }
@@ -34,7 +34,7 @@ interface Measured {
 export function needsMeter(): NeedsMeter {
   const measured = new WeakMap<TargetRecord, Measured>();
   return {
-    async *watch(records) {
+    async *measureAll(records) {
       for await (const record of records) {
         const sum: Measured = {
           fieldExpiry: null,
@@ -42,9 +42,9 @@ export function needsMeter(): NeedsMeter {
           bytes: fromText(record.first.k).length,
         };
         measure(sum, record.first);
-        const watched = record.rest === null ? record : { ...record, rest: measureLines(record.rest, sum) };
-        measured.set(watched, sum);
-        yield watched;
+        const metered = record.rest === null ? record : { ...record, rest: measureLines(record.rest, sum) };
+        measured.set(metered, sum);
+        yield metered;
       }
     },
     needsOf(record) {

@@ -69,7 +69,7 @@ export async function planTask(
     listMode(context.input) === 'replace' ? null : await planLists(ports, context, run.id, task, plan, finder);
   const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
   const found = read(ports, context, task, ({ family }) => countErased(plan, family));
-  const records = meter.watch(valueRecords(ports, context, run.id, found, lists));
+  const records = meter.measureAll(valueRecords(ports, context, run.id, found, lists));
   const saver = context.state.safety === null ? null : foundSaver(ports, settings.safety, run, task);
   for await (const compared of comparisons(settings, context, records, signal)) {
     const action = actionOf(compared, context.input);

@@ -67,19 +67,19 @@ export interface Prepared {
  * Chooses the snapshot and checks everything that needs no database. Throws, besides what `chooseManifest` throws,
  * `usage`, `config` and `not-confirmed`.
  */
-export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): Promise<Prepared> {
-  if (asked.allowIncomplete && asked.mode === 'replace') {
+export async function prepareRestore(ports: StartPorts, requested: RestoreRequest): Promise<Prepared> {
+  if (requested.allowIncomplete && requested.mode === 'replace') {
     throw new AppError('usage', 'Mode replace would remove the keys that an incomplete snapshot lacks', {
       hint: 'Allow an incomplete snapshot with mode merge or missing only. A snapshot that lacks only keys of types that no snapshot can hold need not be allowed.',
     });
   }
-  checkTarget(ports, asked.target);
-  normalizeScope(asked.scope);
+  checkTarget(ports, requested.target);
+  normalizeScope(requested.scope);
   const own = sourceOf(ports.redisOf(null).host);
-  const { id, passedOver } = await findSnapshot(ports, own, asked.snapshot, asked.at);
-  const manifest = await chooseManifest(ports, id, asked.allowIncomplete);
-  assertMayReplaceAll(manifest, asked);
-  const request = await narrowToUndo(ports, asked, manifest);
+  const { id, passedOver } = await findSnapshot(ports, own, requested.snapshot, requested.at);
+  const manifest = await chooseManifest(ports, id, requested.allowIncomplete);
+  assertMayReplaceAll(manifest, requested);
+  const request = await narrowToUndo(ports, requested, manifest);
   checkTarget(ports, request.target);
   const { fromSource = false } = request;
   await assertSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
@@ -88,7 +88,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   const undoes = await undoesScope(ports, scope, manifest);
   if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project);
   await assertScopeHeld(ports, { mode, scope }, manifest);
-  assertConfirmed({ ...asked, scope: normalizeScope(asked.scope) }, id);
+  assertConfirmed({ ...requested, scope: normalizeScope(requested.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {
     snapshot: id,

@@ -71,9 +71,9 @@ function targetRecord(
   }
   const isEmpty = rest === null && hasNoElements(shaped) && (shaped.t === 'hash' || record !== stored);
   const expired = isExpired(first, expiry) || isEmpty;
-  const unsettled = work.hasFailed && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
+  const stillInFlight = work.hasFailed && rest === null ? { stillInFlight: withExpiry(first, expiry) } : {};
   const lines = rest === null ? null : mapLines(rest, shape);
-  return { first: shaped, rest: lines, expired, ...unsettled, failsWork };
+  return { first: shaped, rest: lines, expired, ...stillInFlight, failsWork };
 }
 
 /** Keeps only the scope's items of a list. Items of a cluster that is gone are put into the unclustered list. */

@@ -125,9 +125,9 @@ export async function undoneScope(
   return scopeSchema.parse(JSON.parse(text));
 }
 
-async function openText(encryptor: Encryptor, sealed: LedgerKey): Promise<string | null> {
-  const [name] = await openNames(encryptor, [{ key: sealed, reason: '' }]);
-  const key = name?.key ?? sealed;
+async function openText(encryptor: Encryptor, encrypted: LedgerKey): Promise<string | null> {
+  const [name] = await openNames(encryptor, [{ key: encrypted, reason: '' }]);
+  const key = name?.key ?? encrypted;
   return typeof key === 'object' && 'age' in key ? null : fromText(key).toString('utf8');
 }
 

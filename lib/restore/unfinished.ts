@@ -34,8 +34,8 @@ export async function markUnfinished(
   // An incomplete snapshot was allowed, or the restore would not have begun.
   const settle = isUndo ? null : input.settle;
   const snapshot = ports.snapshotWords ?? input.snapshot;
-  const asked = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
-  const command = sameRestore(asked, ports.firstStore !== undefined);
+  const request = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
+  const command = sameRestore(request, ports.firstStore !== undefined);
   const mark: Unfinished = {
     run,
     scope: legacyScope(scope),

@@ -28,7 +28,7 @@ export async function updateUserProjects(context: Context): Promise<void> {
 }
 
 /** The users among these keys whose set has the project; a key of another type lists nothing. */
-export async function usersListing(
+export async function usersWithProject(
   redis: RedisPort,
   project: string,
   keys: readonly LiveKey[],

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-it('where members are is noted in objects that are read again, however many there are', async () => {
+it('placements of any number of members are stored in objects and read back', async () => {
   const places = placementWriter();
   const [known, key] = [classifyKey(LIST), Buffer.from(LIST)];
   for (let at = 0; at < MEMBERS; at++) places.add(known, key, Buffer.from(`item-${at}`));

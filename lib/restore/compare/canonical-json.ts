@@ -9,7 +9,7 @@ export function sameJson(a: string, b: string): boolean {
 }
 
 function canonical(text: string): string {
-  return JSON.stringify(sorted(JSON.parse(withMarkedNumbers(text))));
+  return JSON.stringify(sortKeys(JSON.parse(withMarkedNumbers(text))));
 }
 
 /**
@@ -52,9 +52,9 @@ function canonicalNumber(text: string): string {
   return Number.isInteger(value) ? String(BigInt(value)) : String(value);
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== 'object' || value === null) return value;
-  const pairs = Object.entries(value).map(([name, inner]) => [name, sorted(inner)] as const);
+  const pairs = Object.entries(value).map(([name, inner]) => [name, sortKeys(inner)] as const);
   return { pairs: pairs.sort(([a], [b]) => (a < b ? -1 : 1)) };
 }

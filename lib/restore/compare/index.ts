@@ -144,9 +144,9 @@ async function compareOne(
 }
 
 /** Whether the key equals the record as it was before in-flight work was failed. */
-function isStillInFlight({ unsettled }: TargetRecord, live: Present, rule: FieldRule, now: number): boolean {
-  if (unsettled === undefined) return false;
-  return differenceFrom(contentBuilder(unsettled, rule).finish(), live, now) === null;
+function isStillInFlight({ stillInFlight }: TargetRecord, live: Present, rule: FieldRule, now: number): boolean {
+  if (stillInFlight === undefined) return false;
+  return differenceFrom(contentBuilder(stillInFlight, rule).finish(), live, now) === null;
 }
 
 type Present = Exclude<LiveState, { kind: 'absent' }>;

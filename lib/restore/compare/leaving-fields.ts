@@ -29,12 +29,12 @@ export function withoutLeaving(line: RecordLine, horizon: number, into: Map<bigi
   for (const pair of line.v as readonly (readonly [Text, Text])[]) {
     const time = soon.get(nameOf(pair[0]));
     if (time === undefined) v.push(pair);
-    else into.set(...leaving(pair, time));
+    else into.set(...leavingEntry(pair, time));
   }
   return { ...line, v, fx: (line.fx ?? []).filter(([field]) => !soon.has(nameOf(field))) };
 }
 
-function leaving([field, value]: readonly [Text, Text], time: ExpiryTime): [bigint, LeavingField] {
+function leavingEntry([field, value]: readonly [Text, Text], time: ExpiryTime): [bigint, LeavingField] {
   const name = fromText(field);
   const framed = frame([name, fromText(value)]);
   return [hasher.h64Raw(name, SEED_NAME), { value: hasher.h64Raw(framed, SEED_VALUE), time }];

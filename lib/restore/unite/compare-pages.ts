@@ -143,8 +143,8 @@ async function withTwinScores(
   let next = 0;
   return pages.map((_, at) => {
     const members = adds[at] ?? [];
-    const asked = members.length === 0 ? 0 : (twins[at] ?? []).length;
-    const scores = replies.slice(next, (next += asked));
+    const queried = members.length === 0 ? 0 : (twins[at] ?? []).length;
+    const scores = replies.slice(next, (next += queried));
     return members.map((member, n) => {
       const found = scores.map((reply) => ('value' in reply && Array.isArray(reply.value) ? reply.value[n] : null));
       const score = found.find((value) => value !== null && value !== undefined);

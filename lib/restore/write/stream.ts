@@ -8,28 +8,32 @@ import { sendGroups } from './stream-groups.js';
 
 /** Writes a whole stream under a staged name. Returns the expected number of entries. */
 export async function loadStream(writer: Writer, name: string, lines: AsyncIterable<RecordLine>): Promise<number> {
-  const seen: Seen = { lastEntry: null, state: null };
-  const adds = await sendEntries(writer, name, entriesOf(name, lines, seen));
-  if (seen.state !== null) {
-    await sendLastId(writer, name, seen.lastEntry, seen.state);
-    await sendGroups(writer, name, seen.state.groups ?? []);
+  const tail: StreamTail = { lastEntry: null, state: null };
+  const adds = await sendEntries(writer, name, entriesOf(name, lines, tail));
+  if (tail.state !== null) {
+    await sendLastId(writer, name, tail.lastEntry, tail.state);
+    await sendGroups(writer, name, tail.state.groups ?? []);
   }
   await checkLength(writer, name, adds);
   return adds.sent;
 }
 
-interface Seen {
+interface StreamTail {
   lastEntry: string | null;
   /** State that only the last line has. */
   state: StreamValue | null;
 }
 
-async function* entriesOf(name: string, lines: AsyncIterable<RecordLine>, seen: Seen): AsyncGenerator<ValueCommand> {
+async function* entriesOf(
+  name: string,
+  lines: AsyncIterable<RecordLine>,
+  tail: StreamTail,
+): AsyncGenerator<ValueCommand> {
   for await (const line of lines) {
     yield* valueCommands(name, line);
     const value = line.v as StreamValue;
-    seen.lastEntry = value.entries.at(-1)?.[0] ?? seen.lastEntry;
-    if (value.lastId !== undefined) seen.state = value;
+    tail.lastEntry = value.entries.at(-1)?.[0] ?? tail.lastEntry;
+    if (value.lastId !== undefined) tail.state = value;
   }
 }
 
