@@ -131,7 +131,7 @@ function absentFailure(
 
 /**
  * The error for projects or keys that the scope names and that are on the erasure list. The whole restore is refused:
- * leaving them out would, in mode `replace`, remove them from the target, which nobody asked for.
+ * leaving them out would, in mode `replace`, remove them from the target without a request to do so.
  */
 function erasedFailure(scope: Scope, erased: Erased): RunFailure | null {
   const keys = erasedKeys(erased);

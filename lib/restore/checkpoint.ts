@@ -65,7 +65,7 @@ const restoreCheckpointSchema = z.object({
   plan: planSchema.nullable(),
   /** Checkpoint of the safety snapshot, from before the plan on; null before, after, and when none has begun. */
   safety: jsonSchema,
-  /** Id of the snapshot that undoes this restore, also for an empty target; `skipped`: the request asked for none. */
+  /** Id of the snapshot that undoes this restore, also for an empty target; `skipped`: none was requested. */
   undo: z.string().nullable(),
   /** Why the first store, which protects the database, could not be marked; null when it was marked or need not be. */
   notMarked: z.string().nullable().default(null),

@@ -26,7 +26,7 @@ export async function liveStep(ports: RestorePorts, attempt: Attempt): Promise<S
   const { input, state, redis } = await openContext(ports, attempt.run, attempt.signal);
   const isEarly = needsLiveFactsEarly(input) && !state.times.some(([phase]) => phase === 'place');
   const done = (next: RestoreCheckpoint): StepOutcome => {
-    const facts = isEarly ? withTies(next.facts, next.liveFacts) : next.facts;
+    const facts = isEarly ? addLiveFacts(next.facts, next.liveFacts) : next.facts;
     return enterPhase(isEarly ? 'place' : 'weigh', { ...next, facts, walked: 0 }, 0, ports.clock.now());
   };
   const selection = selectionOf(input.scope);
@@ -54,8 +54,8 @@ export function needsLiveFactsEarly({ mode, undoes }: Pick<RestoreInput, 'mode' 
   return undoes && mode === 'replace';
 }
 
-/** Users aside: a project goes from the sets of those that the snapshot does not name. */
-function withTies(facts: StoredFacts, live: StoredFacts): StoredFacts {
+/** Adds the live facts without users: a project leaves the sets of users that the snapshot does not name. */
+function addLiveFacts(facts: StoredFacts, live: StoredFacts): StoredFacts {
   return mergeStored([...facts, ...live.map((entry) => ({ ...entry, users: [] }))]);
 }
 

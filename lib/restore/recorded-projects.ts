@@ -223,6 +223,6 @@ function membersReply(name: string, value: Value | undefined, args: readonly str
       return { value: page.flatMap(([member, score]) => [memberOf(member), Buffer.from(score)]) };
     }
     default:
-      throw new TypeError(`invariants do not ask ${name}`);
+      throw new TypeError(`invariants do not send ${name}`);
   }
 }

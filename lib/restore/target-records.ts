@@ -46,7 +46,7 @@ function targetRecord(
   const key = classifyKey(name.toString('utf8'));
   const isList = memberListOf(key)?.type === stored.first.t;
   const found = belongs(name, key);
-  // A key of another type than a list of items holds no item. Undoing a restore of items brings such a key back whole.
+  // A key of another type than a list of items holds no item; undoing a restore of items restores it whole.
   const part = found === 'partial' && !isList && input.undoes ? 'owned' : found;
   if (part !== 'owned' && part !== 'partial') return null;
   if (erased.has(key)) {

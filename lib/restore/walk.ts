@@ -21,7 +21,7 @@ interface Walked {
   readonly walk: WalkState;
 }
 
-/** The visitor of a walk: a function, or an object that is also told when the walk starts over. */
+/** The visitor of a walk: a function, or an object that is also notified when the walk starts over. */
 export interface KeyVisitor {
   readonly visit: (keys: readonly LiveKey[]) => Promise<void>;
   /** Discards what was collected: the walk starts over, since the server was restarted during it. */

@@ -225,7 +225,7 @@ describe('an export', () => {
     const path = await exported(bench, { ...manifest, partial: true }, 'jsonl', { name: 'saved.jsonl' });
     await expect(bench.restoreFile(path)).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('holds a selection alone (of a snapshot that is a part itself)') as unknown,
+      message: expect.stringContaining('holds only a selection (of a snapshot that is a part itself)') as unknown,
     });
   });
 

@@ -18,7 +18,7 @@ export const drillSchema = z.object({
   id: z.string(),
   /** The source of the protected database; null in records of older versions. */
   source: z.string().nullable().default(null),
-  /** `started` until the drill is over; a drill that died stays so, and its run tells why. */
+  /** `started` until the drill is over; a drill that died stays so, and its run says why. */
   outcome: z.enum(['started', 'passed', 'failed', 'inconclusive']),
   /** Why the drill failed or is inconclusive; null when it passed. */
   reason: z.string().nullable(),

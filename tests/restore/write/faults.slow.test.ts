@@ -132,7 +132,7 @@ describe('a restore with faults', () => {
     for (const records of [recordsOf(hash), recordsOf(lines)]) {
       const error = (await bench.target.write(records).catch((cause: unknown) => cause)) as AppError;
       expect(error).toMatchObject({ code: 'redis-command' });
-      expect(error.hint).toContain('expiry rule drop');
+      expect(error.hint).toContain('--ttl drop');
       expect(await bench.target.database.redis.dbsize()).toBe(0);
     }
   });
