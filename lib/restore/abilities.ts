@@ -96,10 +96,7 @@ async function allowsScripts(redis: RedisPort): Promise<boolean> {
   }
 }
 
-/**
- * Whether the target accepts an expiry time; every server accepts up to 2^46 ms. Probes with a key that does not exist,
- * which changes nothing.
- */
+/** Whether the target accepts a time; all servers accept up to 2^46 ms. Probes an absent key, so nothing is changed. */
 function expiryRangeProbe(
   redis: RedisPort,
   command: (time: ExpiryTime) => [name: string, ...args: (string | number)[]],

@@ -23,9 +23,7 @@ interface CheckResult {
   readonly erased?: ScopeFindings;
 }
 
-/**
- * Reads one whole part of the snapshot before anything is written, and records which keys of the scope are in the part.
- */
+/** Reads one whole part of the snapshot before anything is written, and records which keys of the scope are in the part. */
 export async function checkTask(ports: RestorePorts, run: RunRecord, task: number, signal: AbortSignal): Promise<Json> {
   const { input, manifest, state } = await openContext(ports, run, signal);
   const without = duplicateLines(manifest.doubles, task);
@@ -56,10 +54,7 @@ function withPartName(error: unknown, name: string): unknown {
   return new AppError(code, `${name}: ${message}. Nothing was written.`, { hint, cause: error });
 }
 
-/**
- * Refuses the snapshot if any part is damaged: nothing has been written yet. Otherwise lists the parts that hold keys
- * of the scope.
- */
+/** Refuses a damaged snapshot: nothing has been written yet. Otherwise lists the parts that hold keys of the scope. */
 export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const state = parseRestoreCheckpoint(attempt.run.checkpoint);
   const found: Finding[] = [];
@@ -87,10 +82,7 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
   return enterPhase('abilities', next, 0, ports.clock.now());
 }
 
-/**
- * Fails the run because the snapshot is damaged or lacks the requested keys. A separate phase: the results of the check
- * tasks are removed with their markers.
- */
+/** Fails the run. A separate phase, because the results of the check tasks are removed with their markers. */
 export async function refuseStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { findings, lacking } = parseRestoreCheckpoint(attempt.run.checkpoint);
   await tidyUpPlan(ports.store, attempt.run.id);

@@ -17,10 +17,7 @@ const factsSchema = z.union([
   idsSchema.transform((ids) => [{ ...ids, project: UNNAMED_PROJECT, externals: [] as string[] }]),
 ]);
 
-/**
- * State that later attempts and tasks of a restore need. Its size is bounded by the size of one project and the number
- * of projects.
- */
+/** State for later attempts and tasks. Bounded by the size of one project and the number of projects. */
 const restoreCheckpointSchema = z.object({
   /** When the run began, in milliseconds since the epoch: the expiry rules are relative to this time. */
   startedAt: z.number(),
@@ -34,23 +31,16 @@ const restoreCheckpointSchema = z.object({
   parts: z.array(z.number()),
   /** Damage in the snapshot's parts: if there is any, nothing is written. */
   findings: z.array(z.custom<Finding>()).default([]),
-  /**
-   * The error of a restore that cannot start, such as a requested key that the snapshot lacks: then nothing is written.
-   */
+  /** The error of a restore that cannot start, such as a requested key that the snapshot lacks: then nothing is written. */
   lacking: z
     .object({ code: z.custom<RunFailure['code']>(), message: z.string(), hint: z.string() })
     .nullable()
     .default(null),
   /** Ids that the snapshot ties to the restored projects; empty when the scope names no project. */
   facts: factsSchema,
-  /**
-   * The same, plus the ids tied to them in the database before anything was written: they select the keys to remove.
-   */
+  /** The same, plus the ids tied to them in the database before anything was written: they select the keys to remove. */
   liveFacts: factsSchema,
-  /**
-   * The erasure list as of the run's start, and the ids that the snapshot ties to the erased projects: their data are
-   * left out.
-   */
+  /** The erasure list at the run's start, with the ids that the snapshot ties to it: their data are left out. */
   erased: z
     .object({ users: z.array(z.string()), projects: z.array(z.string()), facts: factsSchema })
     .default({ users: [], projects: [], facts: [] }),

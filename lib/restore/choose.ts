@@ -58,10 +58,7 @@ export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomp
   return loaded.manifest;
 }
 
-/**
- * Throws `not-confirmed` when the snapshot is of another database than the target and the request does not confirm
- * this. Naming a target confirms it.
- */
+/** Throws `not-confirmed` for a snapshot of another database, unless the request confirms it or names a target. */
 export async function assertSource(
   { store }: Pick<Ports, 'store'>,
   manifest: Manifest,

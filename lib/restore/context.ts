@@ -88,10 +88,7 @@ export async function openContext(ports: RestorePorts, run: RunRecord, signal: A
   };
 }
 
-/**
- * The snapshot of a file is in no store: it ends with the process that read the file. Such a restore always has
- * `fromSource`.
- */
+/** A file's snapshot is in no store and ends with its process. Such a restore always has `fromSource`. */
 function snapshotGoneError({ fromSource, snapshot }: RestoreInput): AppError {
   const removed =
     'see `npx soulcaster-backup snapshots list --env-file .env`, and find out what removes objects from the store';

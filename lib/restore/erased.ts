@@ -21,10 +21,7 @@ export interface ErasedKeys {
   without(line: RecordLine): RecordLine;
 }
 
-/**
- * The erased projects as a scope: the keys tied to them are found as for a restore of these projects. Null when there
- * are none.
- */
+/** The erased projects as a scope: their keys are found as for a restore of them. Null when there are none. */
 export function erasedScope({ projects }: ErasedIds): Scope | null {
   return projects.length === 0 ? null : { projects: [...projects], families: [], matches: [], keys: [] };
 }
@@ -54,10 +51,7 @@ export function erasedKeys({ facts, projects, users }: Erased): ErasedKeys {
   };
 }
 
-/**
- * The record without the erased projects; the same object when it has none. Whether a `rest` names any is known only
- * once it is read.
- */
+/** The record without the erased projects; the same object if it names none. A `rest` is checked as it is read. */
 export function withoutErased(record: SourceRecord, erased: ErasedKeys): SourceRecord {
   const { first, rest } = record;
   const kept = erased.without(first);

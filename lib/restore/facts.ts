@@ -26,10 +26,7 @@ export type Piece = {
   readonly isEnd: boolean;
 };
 
-/**
- * `usersByListAlone`: a user belongs to a project only if the user's list has it, not because the project's hash names
- * the user.
- */
+/** `usersByListAlone`: users belong to a project by their own lists only, not by the project's hash. */
 export interface ScopeOptions {
   readonly usersByListAlone: boolean;
 }

@@ -25,14 +25,9 @@ export type InspectedProject = Omit<ProjectReport, 'violations'> & {
 };
 export type InspectResult = { readonly projects: readonly InspectedProject[]; readonly spent: Spent };
 
-/**
- * Projects that one task inspects. Tasks that read the database take at least `least`, since each walks over all names.
- */
+/** Projects that one task inspects. Tasks that read the database take at least `least`, since each walks over all names. */
 const PROJECTS = { least: 10, most: 100 };
-/**
- * Keys that a task holds in memory, 550 bytes each; a task that would hold more than `most` reads the database instead,
- * a page at a time.
- */
+/** Keys that a task holds in memory, 550 bytes each; beyond `most` it reads the database, a page at a time. */
 const KEYS = { wanted: 150_000, most: 250_000 };
 /** Bytes of lines that each task can read in a fraction of a function's time. */
 const LINES = 2_000_000_000;

@@ -25,9 +25,7 @@ export async function writeIndex(store: ObjectStore, name: string, index: PartIn
   if ((await readIndex(store, name)) === null) await overwriteObject(store, name, body);
 }
 
-/**
- * The keys of the run that this process works on: read by each task, the indexes would be read parts times parts times.
- */
+/** The keys of the run that this process works on: read by each task, the indexes would be read parts times parts times. */
 const sourceKeys = new WeakMap<ObjectStore, { readonly run: string; readonly keys: Promise<KeySet> }>();
 
 /** All keys that the check phase stored. Throws `damaged` when the index of a part is gone. */

@@ -48,9 +48,7 @@ export function addLasting(a: Lasting | undefined, b: Lasting | undefined): Last
 
 const NONE: Lasting = { ever: 0, day: 0, from: Number.MAX_SAFE_INTEGER };
 
-/**
- * Compares the size of the database with the proven keys: it may have been emptied since, or another server answers.
- */
+/** Compares the size of the database with the proven keys: it may have been emptied since, or another server answers. */
 export async function findGone(redis: RedisPort, { day, ever, from }: Lasting, now: number): Promise<Gone | null> {
   const proven = ever + (now - from < DAY_MS ? day : 0);
   const there = await sizeOf(redis);

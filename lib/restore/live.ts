@@ -59,9 +59,7 @@ function addLiveFacts(facts: StoredFacts, live: StoredFacts): StoredFacts {
   return mergeStored([...facts, ...live.map((entry) => ({ ...entry, users: [] }))]);
 }
 
-/**
- * Also finds the users whose list has the project: an undo takes each project off the lists that the restore put it on.
- */
+/** Also finds the users whose list has the project: an undo takes each project off the lists that the restore put it on. */
 async function withUsers(
   redis: RedisPort,
   projects: readonly string[],

@@ -35,10 +35,7 @@ type Value =
 
 const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' };
 
-/**
- * Some projects as a snapshot's records have them, behind the interface of a database; it answers only the commands of
- * the invariants.
- */
+/** Some projects of a snapshot behind the interface of a database; answers only the commands of the invariants. */
 interface RecordedProjects {
   readonly redis: RedisPort;
   readonly pages: () => AsyncIterable<readonly ClassifiedKey[]>;
@@ -49,9 +46,7 @@ interface RecordedProjects {
 interface RecordedOptions {
   /** Names of further keys, each of a type that no record can hold. */
   readonly unsaved?: readonly string[];
-  /**
-   * The database that answers for keys of other projects, whose records are not kept; default: such keys do not exist.
-   */
+  /** The database that answers for keys of other projects, whose records are not kept; default: such keys do not exist. */
   readonly beyond?: RedisPort;
   /** The most keys to keep. With `most`, reading stops at the first record beyond it or with an expiry. */
   readonly most?: number;
@@ -121,10 +116,7 @@ function keysOf([name, ...args]: RedisCommand): readonly string[] {
   return named.map(String);
 }
 
-/**
- * Names of the keys that the snapshot could not hold; `all` is false when the ledger does not name each of them, or
- * some names are encrypted.
- */
+/** Keys that the snapshot could not hold; `all` is false when the ledger does not name all, or encrypts some names. */
 export async function unsavedKeys(
   encryptor: Encryptor,
   { ledger: { unsupported } }: Manifest,

@@ -27,9 +27,7 @@ import { failureOf, stateOf } from './verdict.js';
 import { continueLater, walk } from './walk.js';
 import type { WriteResult } from './write-task.js';
 
-/**
- * Counts keys of the scope that the snapshot lacks: written during the restore, or of types that no snapshot can hold.
- */
+/** Counts keys of the scope that the snapshot lacks: written during the restore, or of types that no snapshot can hold. */
 export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
@@ -138,10 +136,7 @@ function summary(ports: RestorePorts, { input, manifest, state }: RestoreContext
   };
 }
 
-/**
- * When all data were written, so that the application can use them again, and when they were proven; null if not
- * reached.
- */
+/** When all data were written, so that the application can use them again, and when they were proven; null if not reached. */
 function milestones({ startedAt, times }: RestoreContext['state'], proven: number | null): object {
   const restored = times.find(([phase]) => phase === 'prove')?.[1] ?? null;
   const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());

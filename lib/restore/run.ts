@@ -110,10 +110,7 @@ async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOut
   return enterPhase('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
 }
 
-/**
- * Lists of members are united once all keys that they name are written; in mode `replace` lists are values, except for
- * items.
- */
+/** Lists are united once all keys that they name are written; in mode `replace` they are values, except for items. */
 async function writtenStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { input, state } = await openContext(ports, attempt.run, attempt.signal);
   const now = ports.clock.now();

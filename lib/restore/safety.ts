@@ -70,10 +70,7 @@ export async function beginSafety(
   return beginSnapshot({ ...ports, redis: ports.redisOf(input.target) }, firstCheckpoint());
 }
 
-/**
- * The safety snapshot proves that no list loses a member: an identity that cannot open it would be noticed only after
- * the last write.
- */
+/** The proof of lists reads the safety snapshot: without an identity it would fail only after the last write. */
 async function assertCanOpen({ encryptor }: Pick<RestorePorts, 'encryptor'>): Promise<void> {
   try {
     await encryptor.open(await encryptor.encrypt(Buffer.from('probe')), encryptor.suffix);
@@ -96,9 +93,7 @@ export type Saved = {
   readonly expiring: number;
 };
 
-/**
- * Writes what the plan's comparison read into parts of the safety snapshot, so that one read of the target serves both.
- */
+/** Writes what the plan's comparison read into parts of the safety snapshot, so that one read of the target serves both. */
 export interface FoundSaver {
   save(compared: Comparison): Promise<void>;
   /** Stores the rest. Only parts named in a task's result count: a task that runs again writes others. */
@@ -154,10 +149,7 @@ export function enterSafety(state: RestoreCheckpoint, run: string, saved: readon
   return enterPhase('safety-recheck', { ...state, undo: run, safety }, 0, now);
 }
 
-/**
- * The manifest's `undoes`: the restore that the safety snapshot undoes; nothing for everything in the protected
- * database.
- */
+/** The manifest's `undoes`: the restore that the safety snapshot undoes; nothing for everything in the protected database. */
 function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undoes'> {
   if ('all' in scope) return target === null ? {} : { undoes: { project: null, target } };
   if ('project' in scope) return { undoes: { project: scope.project, target } };

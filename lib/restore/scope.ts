@@ -38,10 +38,7 @@ interface ScopeObserver {
   findings(): ScopeFindings;
 }
 
-/**
- * Collects from the lines of a part the facts that decide which keys belong to the scope. `without`: first lines of
- * records that are skipped.
- */
+/** Collects the facts in a part that tie keys to the scope. `without`: first lines of records to skip. */
 export function scopeObserver(
   scope: Scope,
   without: ReadonlySet<number>,

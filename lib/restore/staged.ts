@@ -15,10 +15,7 @@ export function stagingPrefix(run: string): string {
   return `${STAGED}${run}:`;
 }
 
-/**
- * Whether a restore that died left the key: it expires, and belongs to nobody. A key with the prefix and no run id
- * behind it is a client's.
- */
+/** Whether a dead restore left the key, which expires. Keys with the prefix but without a run id are a client's. */
 export function isStaged(key: Buffer): boolean {
   if (key.length > LONGEST || key[0] !== STAGED.charCodeAt(0)) return false;
   const name = key.toString('latin1');

@@ -30,8 +30,8 @@ export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' 
   /** Must equal `confirmationFor` of the scope where a confirmation is required. */
   readonly confirm: string | null;
   /**
-   * What requires a confirmation, except for dry runs: a replacement that names no project, key or item (the default),
-   * or any restore.
+   * What requires a confirmation: `any` restore, or (the default) a replacement that names no project, key or item.
+   * Never a dry run.
    */
   readonly confirmFor?: 'replacing-all' | 'any';
   /** Default false: a safety snapshot restores only the scope and target of the restore that it undoes. */

@@ -3,10 +3,7 @@ import { quoted, scopeOptions } from './scope-words.js';
 
 type Where = Pick<RestoreInput, 'scope' | 'target'>;
 
-/**
- * A command, to paste into a shell, that restores a snapshot into the same scope and target; `replica`: from the second
- * store.
- */
+/** A shell command that restores a snapshot into the same scope and target; `replica`: from the second store. */
 export function restoreCommand(snapshot: string, { scope, target }: Where, replica = false): string {
   const into = [...(target === null ? [] : ['--target', quoted(target)]), ...(replica ? ['--replica'] : [])];
   return ['npx soulcaster-backup restore', snapshot, ...scopeOptions(scope), ...into, '--env-file .env'].join(' ');

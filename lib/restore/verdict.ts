@@ -55,10 +55,7 @@ export function failureOf(
   };
 }
 
-/**
- * Invariants that the data break now, and broke neither in the snapshot nor before the restore; null when there are
- * none.
- */
+/** Invariants that the data break now, and broke neither in the snapshot nor before the restore; null when there are none. */
 function newlyBroken(projects: readonly InspectedProject[], { safety }: RestoreInput): string | null {
   const sums = new Map<Rule, number>();
   let unknown = 0;

@@ -45,9 +45,7 @@ export async function evaluatePlanStep(ports: RestorePorts, attempt: Attempt): P
   return enterSafety(state, attempt.run.id, await collectSaved(attempt), now);
 }
 
-/**
- * Whether the target is searched for keys to remove or members to move: not for an empty target, nor in mode `missing`.
- */
+/** Whether the target is searched for keys to remove or members to move: not for an empty target, nor in mode `missing`. */
 function needsWalk({ input, state }: RestoreContext): boolean {
   return input.mode !== 'missing' && !state.targetEmpty;
 }

@@ -12,10 +12,7 @@ function canonical(text: string): string {
   return JSON.stringify(sortKeys(JSON.parse(withMarkedNumbers(text))));
 }
 
-/**
- * Turns numbers into strings, marked by their first letter: JSON.parse would round integers beyond 2^53, which a server
- * keeps.
- */
+/** Turns numbers into marked strings: JSON.parse would round integers beyond 2^53, which a server keeps. */
 function withMarkedNumbers(text: string): string {
   let result = '';
   for (let at = 0; at < text.length;) {

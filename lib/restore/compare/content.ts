@@ -29,8 +29,7 @@ export interface Content {
   /** A stream's state beside its entries; null for all other types. */
   readonly stream: StreamState | null;
   /**
-   * A collection without elements other than those that expire soon: Redis has no empty collections, so the key does
-   * not exist.
+   * Whether no elements remain but those that expire soon: Redis has no empty collections, so the key does not exist.
    */
   readonly empty: boolean;
 }

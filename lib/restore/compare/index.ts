@@ -49,10 +49,7 @@ export async function* compareRecords(
 
 /** Keys of a batch before the sizes of the values there are known. */
 const FIRST_BATCH = 100;
-/**
- * Keys of one batch that need further requests and are read concurrently: streams, big values, and keys of another
- * type.
- */
+/** Keys of one batch that need further requests and are read concurrently: streams, big values, and keys of another type. */
 const KEYS_AT_A_TIME = 4;
 
 /** Compares the records of one batch with the database, in the same order. */

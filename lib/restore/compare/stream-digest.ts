@@ -29,9 +29,7 @@ export function sameState(a: StreamState | null, b: StreamState | null): boolean
   return a.deliveredAt.every((time, at) => Math.abs(time - (b.deliveredAt[at] ?? 0)) <= DELIVERY_TOLERANCE_MS);
 }
 
-/**
- * Entries in order go into a SHA-256; their ids are kept (16 bytes each), to find which pending entries still exist.
- */
+/** Entries in order go into a SHA-256; their ids are kept (16 bytes each), to find which pending entries still exist. */
 export function streamDigest(): StreamDigest {
   const sum = createHash('sha256');
   const ids = entryIds();

@@ -19,10 +19,7 @@ export interface Comparison {
   readonly unsavable: boolean;
   /** Whether the key equals the record as it was before in-flight work was failed. */
   readonly inFlight: boolean;
-  /**
-   * The key as a snapshot would hold it. Null for an absent key, and for a value that took more than one reply or kept
-   * changing.
-   */
+  /** The key as a snapshot would hold it. Null if absent, larger than one reply, or still changing. */
   readonly found: FreshLine | null;
 }
 

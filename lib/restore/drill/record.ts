@@ -28,9 +28,7 @@ export const drillSchema = z.object({
   finishedAt: z.string().nullable(),
   /** From the start of the restore to the end of its proof; null when it did not get there. */
   milliseconds: z.number().nullable(),
-  /**
-   * From the start of the restore until all data were written: the time to service. Null in records of older versions.
-   */
+  /** From the start of the restore until all data were written: the time to service. Null in records of older versions. */
   restoredMilliseconds: z.number().nullable().default(null),
   /** When all data were written, and when they were proven. */
   restoredAt: z.string().nullable().default(null),
@@ -43,10 +41,7 @@ export function writeDrill(store: ObjectStore, drill: z.input<typeof drillSchema
   return overwriteObject(store, `${DRILLS}${drill.id}.json`, encodeJson(drill));
 }
 
-/**
- * The drills of the protected database, newest first; unreadable records are skipped. `own`: its source; null for the
- * drills of all.
- */
+/** Drills, newest first; unreadable records are skipped. `own`: the source whose drills are wanted; null for all. */
 export async function* drills(store: ObjectStore, own: string | null): AsyncGenerator<Drill> {
   const names: string[] = [];
   for await (const { name } of store.list(DRILLS)) {

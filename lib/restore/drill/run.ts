@@ -48,8 +48,7 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
 }
 
 /**
- * A phase of the restore, which runs only while its target is a scratch database. The end of the restore is not yet the
- * end of the drill.
+ * A phase of the restore, run only while the target is a scratch database. The end of the restore is not the drill's.
  */
 function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPhase | TaskPhase {
   const assertTarget = (): Promise<void> => assertScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));

@@ -57,10 +57,7 @@ export async function wipeAndMark(scratch: RedisPort): Promise<boolean> {
   return false;
 }
 
-/**
- * Removes the mark before a restore: a later drill must not wipe restored data because of a mark that a dead drill
- * left.
- */
+/** Removes the mark before a restore: a later drill must not wipe restored data because of a mark that a dead drill left. */
 export async function removeMark(redis: RedisPort): Promise<void> {
   if (!(await isMarked(redis))) return;
   if ('value' in (await runOne(redis, (sdk) => sdk.unlink(SCRATCH_MARK)))) return;

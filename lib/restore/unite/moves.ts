@@ -91,10 +91,7 @@ export async function removeMisplaced({ redis }: RestoreContext, misplaced: Asyn
   }
 }
 
-/**
- * The members of live lists whose members are in one list of the group only; for a scope of items, its items in every
- * list.
- */
+/** The members of live lists whose members are in one list of the group only; for a scope of items, its items in every list. */
 async function* relevantMembers(
   { belongs, input, redis }: RestoreContext,
   keys: readonly LiveKey[],

@@ -23,10 +23,7 @@ import { allLines, runCommands, memberPages, membersOf, NAME_BYTES, type Member 
 import { placementPrefix, placementWriter, readPlacements, type Placements, type PlacementWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
 
-/**
- * Object name prefixes for the members of grouped lists: in the live database before the first write, and in the
- * snapshot.
- */
+/** Object name prefixes for the members of grouped lists: in the live database before the first write, and in the snapshot. */
 export const livePlacements = (run: string): string => `${placementPrefix(run)}live-`;
 export const sourcePlacements = (run: string): string => `${placementPrefix(run)}source-`;
 
@@ -48,10 +45,7 @@ async function* valuesOnly(
   }
 }
 
-/**
- * Whether the record is the key of an external id whose item the snapshot lacks: it must not replace one that points to
- * an existing item.
- */
+/** Whether the key of an external id points to an item that the snapshot lacks: it must not replace a valid one. */
 function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
   if (expired || first.t !== 'string') return false;
   const { family, project } = classifyKey(keyOf(first).toString('utf8'));
@@ -199,10 +193,7 @@ function withPlacements(record: TargetRecord, places: PlacementWriter): TargetRe
   };
 }
 
-/**
- * Adds the missing members of one part's lists. Runs after all other keys: a member is added only when its own key
- * exists.
- */
+/** Adds the missing members of one part's lists. Runs after all other keys: a member is added only when its own key exists. */
 export async function uniteTask(
   ports: RestorePorts,
   run: RunRecord,

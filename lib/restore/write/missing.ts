@@ -84,10 +84,7 @@ function mayExpire({ x, fx, v }: BatchItem['line']): boolean {
   return x !== undefined || (fx !== undefined && fx.length === (v as readonly unknown[]).length);
 }
 
-/**
- * Whether one SET writes the value and its expiry. Otherwise it is staged like collections: the key must never exist
- * without its expiry.
- */
+/** Whether one SET writes value and expiry. Otherwise it is staged: a key must never exist without its expiry. */
 function isSetAtOnce({ t, x }: BatchItem['line']): boolean {
   return t === 'string' && (x === undefined || fitsSet(x));
 }

@@ -3,9 +3,7 @@ import { valuesOf } from './errors.js';
 import { PAGE_BYTES, STAGED_TTL_MS } from './limits.js';
 import type { Wire } from './wire.js';
 
-/**
- * Cuts bytes into pieces of `size` (4 or more) without splitting characters: a split one would have to be sent as hex.
- */
+/** Cuts bytes into pieces of `size` (4 or more) without splitting characters: a split one would have to be sent as hex. */
 export function* piecesOf(bytes: Buffer, size: number = PAGE_BYTES): Generator<Buffer> {
   for (let from = 0; from < bytes.length;) {
     const end = from + size >= bytes.length ? bytes.length : characterStart(bytes, from + size);

@@ -4,9 +4,7 @@ import type { Encryptor } from '../../ports/encryptor.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { shownName } from '../shown-name.js';
 
-/**
- * An error of the target, with its key. The key's name must be encrypted before it is shown where names are encrypted.
- */
+/** An error of the target, with its key. The key's name must be encrypted before it is shown where names are encrypted. */
 class WriteRefusal extends AppError {
   constructor(
     error: AppError,

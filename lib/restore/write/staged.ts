@@ -36,10 +36,7 @@ export async function writeStaged(writer: Writer, record: TargetRecord): Promise
   }
 }
 
-/**
- * Types whose elements can be counted: of a hash, set or zset a snapshot may hold an element twice, since HSCAN and the
- * like may repeat elements.
- */
+/** Whether elements can be counted. Not in a hash, set or zset, where HSCAN and the like may repeat elements. */
 function isCounted(type: RecordType): boolean {
   return type === 'string' || type === 'list' || type === 'stream';
 }

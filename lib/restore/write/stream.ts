@@ -70,9 +70,7 @@ async function checkLength({ wire }: Writer, name: string, adds: Adds): Promise<
 const NOTHING_YET = '0-0';
 const TEMPORARY_GROUP = 'soulcaster-backup';
 
-/**
- * Sets the stream's last id: by adding and deleting an entry, or by creating a group if the stream never had an entry.
- */
+/** Sets the stream's last id: by adding and deleting an entry, or by creating a group if the stream never had an entry. */
 async function sendLastId(writer: Writer, name: string, lastEntry: string | null, state: StreamValue): Promise<void> {
   const commands = lastIdCommands(name, lastEntry, state);
   if (commands.length > 0) await sendTolerant(writer, name, commands);
