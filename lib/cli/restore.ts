@@ -7,7 +7,7 @@ import { mayWrite, refusesWrites } from './in-memory.js';
 import { AppError } from '../errors.js';
 import { findSnapshot } from '../restore/choose.js';
 import { loadManifest } from '../snapshot/manifest.js';
-import { narrowedToUndo } from '../restore/undo-scope.js';
+import { narrowToUndo } from '../restore/undo-scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
 import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
@@ -76,7 +76,7 @@ export async function restore(
   notePassedOver(context, id, passedOver);
   const found = { ...asked, snapshot: id, at: null, confirm: id };
   const manifest = (await loadManifest(app.ports.store, id))?.manifest;
-  const request = manifest === undefined ? found : await narrowedToUndo(app.ports, found, manifest);
+  const request = manifest === undefined ? found : await narrowToUndo(app.ports, found, manifest);
   if (request.dryRun) return showPlan(context, open, request);
   if (noLock) context.note(NO_LOCK);
   try {

@@ -5,7 +5,7 @@ import type { RedisPort } from '../ports/redis.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../redis/whole-walk.js';
 import { contentBuilder } from '../restore/compare/content.js';
 import { readLive } from '../restore/compare/read-live.js';
-import { aheadOf } from '../restore/target-clock.js';
+import { clockAheadOf } from '../restore/target-clock.js';
 import type { PagedKey } from '../snapshot/checkpoint.js';
 import type { ReadOutcome, TypedKey } from '../snapshot/read/batch.js';
 import { probeFieldExpiry } from '../snapshot/read/field-expiry.js';
@@ -44,7 +44,7 @@ export function liveSide(redis: RedisPort, signal: AbortSignal): LiveSide {
 
 /** What time it is by the database's own clock, in milliseconds since the epoch: expiry goes by that. */
 export async function clockOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Promise<() => number> {
-  const aheadMs = await aheadOf(redis, clock);
+  const aheadMs = await clockAheadOf(redis, clock);
   return () => clock.now() + aheadMs;
 }
 

@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { ObjectStore, Ports, Encryptor } from '../ports/index.js';
-import { demandIdentity, assertSignature, findSnapshot } from '../restore/choose.js';
+import { assertIdentity, assertSignature, findSnapshot } from '../restore/choose.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { PassedOver } from '../snapshot/latest.js';
@@ -61,7 +61,7 @@ export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'st
     );
   }
   assertSignature(ports, manifest, entry);
-  demandIdentity(ports.encryptor, manifest);
+  assertIdentity(ports.encryptor, manifest);
   return { manifest, store: ports.store, encryptor: ports.encryptor };
 }
 

@@ -8,29 +8,29 @@ import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '..
 import type { LackCode } from './lacks.js';
 import type { Needs } from './needs.js';
 
-/** What the target of a restore can do, found out once and by reading alone. */
+/** What the target of a restore can do, found out once and with read commands only. */
 export const abilitiesSchema = z.object({
   json: z.boolean(),
   fieldExpiry: z.boolean(),
-  /** Whether it refuses to take anything more, as Redis does at its limit of memory without eviction. */
+  /** Whether the target refuses writes, as Redis does at its memory limit without eviction. */
   full: z.boolean(),
-  /** In bytes; null when it does not say, or has no limit. `evicts`: it throws keys away when it is full. */
+  /** In bytes; null when the target does not report it or has no limit. `evicts`: a full target evicts keys. */
   memory: z.object({ used: z.number(), limit: z.number(), evicts: z.boolean() }).nullable(),
 });
 type Abilities = z.infer<typeof abilitiesSchema>;
 
 export async function probeAbilities(redis: RedisPort): Promise<Abilities> {
-  const nobody = absentKey();
+  const key = absentKey();
   const [json, fields, info] = await redis.pipeline([
-    ['JSON.TYPE', nobody],
-    ['HPEXPIRETIME', nobody, 'FIELDS', 1, 'f'],
+    ['JSON.TYPE', key],
+    ['HPEXPIRETIME', key, 'FIELDS', 1, 'f'],
     ['INFO', 'memory'],
   ]);
   const memory = memoryOf(info);
-  return { json: answers(json), fieldExpiry: answers(fields), full: await refusesMulti(redis), memory };
+  return { json: hasValue(json), fieldExpiry: hasValue(fields), full: await refusesMulti(redis), memory };
 }
 
-/** Redis refuses MULTI itself, whatever is in it, once its memory is full and it may not evict. */
+/** Redis refuses MULTI itself, whatever it contains, once memory is full and eviction is off. */
 async function refusesMulti(redis: RedisPort): Promise<boolean> {
   try {
     await redis.transaction([['EXISTS', absentKey()]]);
@@ -41,7 +41,7 @@ async function refusesMulti(redis: RedisPort): Promise<boolean> {
   }
 }
 
-function answers(reply: RedisReply | undefined): boolean {
+function hasValue(reply: RedisReply | undefined): boolean {
   return reply !== undefined && 'value' in reply;
 }
 
@@ -54,23 +54,30 @@ function memoryOf(reply: RedisReply | undefined): Abilities['memory'] {
   return { used, limit, evicts: !/^maxmemory_policy:noeviction/m.test(text) };
 }
 
-/** What a target lacks for records, one by one. What is out of the ordinary it is asked, and remembered. */
+/** Finds what the target lacks for a record. Unusual abilities are probed on demand and remembered. */
 export interface LackFinder {
-  lacks(needs: Needs): Promise<LackCode[]>;
+  find(needs: Needs): Promise<LackCode[]>;
 }
 
 export function lackFinder(redis: RedisPort, abilities: Abilities): LackFinder {
   let scripts: Promise<boolean> | null = null;
-  const takesExpiry = rangeOf(redis, (time) => ['PEXPIREAT', absentKey(), toArgument(time)]);
-  const takesFieldExpiry = rangeOf(redis, (time) => ['HPEXPIREAT', absentKey(), toArgument(time), 'FIELDS', 1, 'f']);
+  const acceptsExpiry = expiryRangeProbe(redis, (time) => ['PEXPIREAT', absentKey(), toArgument(time)]);
+  const acceptsFieldExpiry = expiryRangeProbe(redis, (time) => [
+    'HPEXPIREAT',
+    absentKey(),
+    toArgument(time),
+    'FIELDS',
+    1,
+    'f',
+  ]);
   return {
-    async lacks({ json, binary, fieldExpiry, expiry }) {
+    async find({ json, binary, fieldExpiry, expiry }) {
       const found: LackCode[] = [];
       if (json && !abilities.json) found.push('json');
       if (binary && !(await (scripts ??= allowsScripts(redis)))) found.push('binary');
-      if (expiry !== null && !(await takesExpiry(expiry))) found.push('expiry-range');
+      if (expiry !== null && !(await acceptsExpiry(expiry))) found.push('expiry-range');
       if (fieldExpiry !== null && !abilities.fieldExpiry) found.push('field-expiry');
-      else if (fieldExpiry !== null && !(await takesFieldExpiry(fieldExpiry))) found.push('field-expiry-range');
+      else if (fieldExpiry !== null && !(await acceptsFieldExpiry(fieldExpiry))) found.push('field-expiry-range');
       return found;
     },
   };
@@ -78,7 +85,7 @@ export function lackFinder(redis: RedisPort, abilities: Abilities): LackFinder {
 
 const DENIED = /^NOPERM|unknown command|not available/i;
 
-/** An ACL user may be kept from scripts, which no other command tells. */
+/** An ACL may deny scripts to a user; only running a script shows this. */
 async function allowsScripts(redis: RedisPort): Promise<boolean> {
   try {
     const reply = await runOne(redis, (sdk) => sdk.eval('#!lua flags=no-writes\nreturn 1', [], []));
@@ -89,22 +96,22 @@ async function allowsScripts(redis: RedisPort): Promise<boolean> {
   }
 }
 
-/** Whether the target takes a time; up to 2^46 ms every server does. It is asked with a key that is not there, which changes nothing. */
-function rangeOf(
+/** Whether the target accepts a time; all servers accept up to 2^46 ms. Probes an absent key, so nothing is changed. */
+function expiryRangeProbe(
   redis: RedisPort,
   command: (time: ExpiryTime) => [name: string, ...args: (string | number)[]],
 ): (time: ExpiryTime) => Promise<boolean> {
-  let taken: ExpiryTime = MAX_FIELD_EXPIRY;
+  let accepted: ExpiryTime = MAX_FIELD_EXPIRY;
   let refused: ExpiryTime | null = null;
   return async (time) => {
-    if (compareExpiry(time, taken) <= 0) return true;
+    if (compareExpiry(time, accepted) <= 0) return true;
     if (refused !== null && compareExpiry(time, refused) >= 0) return false;
-    // The typed methods take no time that JavaScript would round.
+    // The SDK's typed methods round times beyond JavaScript's safe integers.
     const reply = await runOne(redis, (sdk) => sdk.exec(command(time)));
-    // Who may not write here is told so then.
+    // NOPERM is reported when the first write fails.
     const isRefused = 'error' in reply && !/^NOPERM/.test(reply.error);
     if (isRefused) refused = time;
-    else taken = time;
+    else accepted = time;
     return !isRefused;
   };
 }

@@ -1,4 +1,4 @@
-/** One bit for each of a sequence, as base64: bit n of the whole is bit n % 8 of byte n / 8. */
+/** A sequence of bits as base64: bit n of the sequence is bit n % 8 of byte n / 8. */
 interface BitWriter {
   push(bit: boolean): void;
   base64(): string;
@@ -17,7 +17,7 @@ export function bitWriter(): BitWriter {
   };
 }
 
-/** Reads bit n of what a BitWriter wrote; bits beyond its end are 0. */
+/** Reads bit n of a BitWriter's output; bits beyond its end are 0. */
 export function bitReader(base64: string): (at: number) => boolean {
   const bytes = Buffer.from(base64, 'base64');
   return (at) => ((bytes[at >>> 3] ?? 0) & (1 << (at % 8))) !== 0;

@@ -10,7 +10,7 @@ import { asFacts, openContext, type RestorePorts } from './context.js';
 import { sourceIndexName, writeIndex } from './key-set.js';
 import { erasedKeys, erasedScope, type Erased } from './erased.js';
 import type { RestoreInput, Scope } from './model.js';
-import { enter } from './phases.js';
+import { enterPhase } from './phases.js';
 import { itemName, scopeWords } from './scope-words.js';
 import { itemsOf, namedKeys, projectsOf, scopeMatcher, selectionOf } from './selected.js';
 import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
@@ -19,17 +19,17 @@ import { tidyUpPlan } from './tidy.js';
 interface CheckResult {
   readonly findings: readonly Finding[];
   readonly scope: ScopeFindings;
-  /** The same of the erased projects; left out where there are none, and in results of older versions. */
+  /** The same for the erased projects; absent when there are none, and in results of older versions. */
   readonly erased?: ScopeFindings;
 }
 
-/** Reads one part of the snapshot whole, before anything is written, and notes what it holds of the scope. */
+/** Reads one whole part of the snapshot before anything is written, and records which keys of the scope are in the part. */
 export async function checkTask(ports: RestorePorts, run: RunRecord, task: number, signal: AbortSignal): Promise<Json> {
   const { input, manifest, state } = await openContext(ports, run, signal);
   const without = duplicateLines(manifest.doubles, task);
   const observer = scopeObserver(input.scope, without, { usersByListAlone: input.undoes });
-  const gone = erasedScope(state.erased);
-  const erased = gone === null ? null : scopeObserver(gone, without);
+  const erasedProjects = erasedScope(state.erased);
+  const erased = erasedProjects === null ? null : scopeObserver(erasedProjects, without);
   const result = () => ({
     scope: observer.findings(),
     ...(erased === null ? {} : { erased: erased.findings() }),
@@ -37,24 +37,24 @@ export async function checkTask(ports: RestorePorts, run: RunRecord, task: numbe
   const part = manifest.parts[task];
   if (part === undefined) return { findings: [], ...result() };
   const checked = checkPart(ports, manifest.id, part, manifest.parts, (line, number) => {
-    observer.see(line, number);
-    erased?.see(line, number);
+    observer.observe(line, number);
+    erased?.observe(line, number);
   });
   const { findings, index } = await checked.catch((error: unknown) => {
-    throw unopened(error, partName(manifest.id, part.name));
+    throw withPartName(error, partName(manifest.id, part.name));
   });
   if (index !== null) await writeIndex(ports.store, sourceIndexName(run.id, task), index);
   return { findings, ...result() };
 }
 
-/** What opens parts does not know their names. */
-function unopened(error: unknown, name: string): unknown {
+/** Adds the part's name to an error of the decryption, which does not know the name. */
+function withPartName(error: unknown, name: string): unknown {
   if (!(error instanceof AppError) || (error.code !== 'wrong-key' && error.code !== 'damaged')) return error;
   const { code, message, hint } = error;
   return new AppError(code, `${name}: ${message}. Nothing was written.`, { hint, cause: error });
 }
 
-/** Condemns the snapshot if any part is damaged: nothing has been written yet. Else names the parts that matter. */
+/** Refuses a damaged snapshot: nothing has been written yet. Otherwise lists the parts that hold keys of the scope. */
 export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const state = parseRestoreCheckpoint(attempt.run.checkpoint);
   const found: Finding[] = [];
@@ -68,85 +68,85 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
     if (erased !== undefined) erasedScopes.push(erased);
     if (scope.touched) parts.push(task);
   }
-  if (found.length > 0) return enter('condemn', { ...state, findings: found }, 0, ports.clock.now());
+  if (found.length > 0) return enterPhase('condemn', { ...state, findings: found }, 0, ports.clock.now());
   const { scope, undoes } = inputOf(attempt.run);
   const { facts, found: entries, projects, vectors } = mergeFindings(scope, scopes, { usersByListAlone: undoes });
-  const gone = erasedScope(state.erased);
-  const erasedFacts = gone === null ? [] : mergeFindings(gone, erasedScopes).facts;
-  const isLeft = (project: string): boolean => !state.erased.projects.includes(project);
+  const erasedProjects = erasedScope(state.erased);
+  const erasedFacts = erasedProjects === null ? [] : mergeFindings(erasedProjects, erasedScopes).facts;
+  const isKept = (project: string): boolean => !state.erased.projects.includes(project);
   const erased = { ...state.erased, facts: erasedFacts };
-  const [left, leftVectors] = [projects.filter(isLeft), vectors.filter(isLeft)];
-  const next = { ...state, parts, facts, erased, projects: left, vectors: leftVectors };
-  const lacking = erasedOf(scope, erased) ?? (undoes ? null : lackingOf(inputOf(attempt.run), next, entries));
-  if (lacking !== null) return enter('condemn', { ...next, lacking }, 0, ports.clock.now());
-  return enter('abilities', next, 0, ports.clock.now());
+  const [keptProjects, keptVectors] = [projects.filter(isKept), vectors.filter(isKept)];
+  const next = { ...state, parts, facts, erased, projects: keptProjects, vectors: keptVectors };
+  const lacking = erasedFailure(scope, erased) ?? (undoes ? null : absentFailure(inputOf(attempt.run), next, entries));
+  if (lacking !== null) return enterPhase('condemn', { ...next, lacking }, 0, ports.clock.now());
+  return enterPhase('abilities', next, 0, ports.clock.now());
 }
 
-/** Ends the run over a snapshot that is damaged, or that lacks what was asked for. A separate phase: what the parts' tasks found is removed with their notes. */
-export async function condemnStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+/** Fails the run. A separate phase, because the results of the check tasks are removed with their markers. */
+export async function refuseStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { findings, lacking } = parseRestoreCheckpoint(attempt.run.checkpoint);
   await tidyUpPlan(ports.store, attempt.run.id);
   if (lacking !== null) return { to: 'end', state: 'failed', result: null, error: lacking };
-  return damaged(inputOf(attempt.run).snapshot, findings);
+  return damagedOutcome(inputOf(attempt.run).snapshot, findings);
 }
 
 /**
- * What the scope names one by one and the snapshot does not hold: to restore it would only remove what is there. Null when
- * it holds everything that is named, and anything at all.
+ * The error for keys, items or patterns that the scope names and the snapshot lacks: restoring them would only remove
+ * what is there. Null when the snapshot holds everything named, and at least one key.
  */
-function lackingOf(
+function absentFailure(
   { scope, snapshot }: RestoreInput,
   { facts, parts }: Pick<RestoreCheckpoint, 'facts' | 'parts'>,
   { keys, matches }: ScopeFindings['found'],
 ): RunFailure | null {
   if ('all' in scope || 'project' in scope) return null;
   const belongs = scopeMatcher(scope, asFacts(scope, facts));
-  const isThere = (key: Buffer, at: number): boolean =>
+  const isInSnapshot = (key: Buffer, at: number): boolean =>
     keys.includes(at) && belongs(key, classifyKey(key.toString('utf8'))) !== 'other';
   const names = itemsOf(scope)?.map(itemName) ?? ('keys' in scope ? scope.keys : []);
-  const there = namedKeys(scope).map(isThere);
-  const absent = names.filter((_, at) => there[at] !== true);
+  const present = namedKeys(scope).map(isInSnapshot);
+  const absent = names.filter((_, at) => present[at] !== true);
   const patterns = selectionOf(scope).matches.filter((_, at) => !matches.includes(at));
   const what = itemsOf(scope) === null ? 'key' : 'item';
   const words = [
-    ...(absent.length === 0 ? [] : [listed(what, absent)]),
-    ...(patterns.length === 0 ? [] : [listed('key that matches', patterns)]),
+    ...(absent.length === 0 ? [] : [quotedNames(what, absent)]),
+    ...(patterns.length === 0 ? [] : [quotedNames('key that matches', patterns)]),
   ];
   if (words.length === 0 && parts.length > 0) return null;
   const missing = words.length === 0 ? scopeWords(scope) : words.join(', and no ');
   return {
     code: 'not-found',
     message: `Snapshot ${snapshot} holds no ${words.length === 0 ? `key of ${missing}` : missing}. Nothing was written.`,
-    hint: `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it. A key must fit every kind that is given (--project, --family, --match, --key); locks are never restored.`,
+    hint: `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it. A key must match every kind of selector given (--project, --family, --match, --key); locks are never restored.`,
   };
 }
 
 /**
- * What the scope names one by one and the erasure list has. Refused as a whole: to leave it out would, in mode `replace`, remove
- * what is there of it, which nobody asked for.
+ * The error for projects or keys that the scope names and that are on the erasure list. The whole restore is refused:
+ * leaving them out would, in mode `replace`, remove them from the target without a request to do so.
  */
-function erasedOf(scope: Scope, erased: Erased): RunFailure | null {
+function erasedFailure(scope: Scope, erased: Erased): RunFailure | null {
   const keys = erasedKeys(erased);
   const projects = projectsOf(scope).filter((project) => erased.projects.includes(project));
   const names = namedKeys(scope).filter((key) => keys.has(classifyKey(key.toString('utf8'))));
   if (projects.length + names.length === 0) return null;
   const what =
     projects.length > 0
-      ? listed('project', projects)
-      : listed(
+      ? quotedNames('project', projects)
+      : quotedNames(
           'key',
           names.map((key) => key.toString('utf8')),
         );
   return {
     code: 'not-restorable',
-    message: `On the erasure list, so that no restore brings it back: ${what}. Nothing was written.`,
+    message: `On the erasure list, so no restore brings it back: ${what}. Nothing was written.`,
     hint: '`npx soulcaster-backup erasures list --env-file .env` says why and since when; `erasures withdraw` takes an entry back.',
   };
 }
 
 const LISTED = 3;
 
-function listed(what: string, names: readonly string[]): string {
+function quotedNames(what: string, names: readonly string[]): string {
   const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
   return `${what} ${names
     .slice(0, LISTED)
@@ -154,7 +154,7 @@ function listed(what: string, names: readonly string[]): string {
     .join(', ')}${more}`;
 }
 
-function damaged(snapshot: string, findings: readonly Finding[]): StepOutcome {
+function damagedOutcome(snapshot: string, findings: readonly Finding[]): StepOutcome {
   const named = findings.map(({ code, subject }) => `${code} ${subject}`).join('; ');
   const message = `Snapshot ${snapshot} is damaged: ${named}. Nothing was written.`;
   const hint =

@@ -9,7 +9,7 @@ import { planSchema } from './plan-counts.js';
 
 const idsSchema = z.object({ jobs: z.array(z.string()), clusters: z.array(z.string()), users: z.array(z.string()) });
 
-/** Of the one project that a run of an older version restores. */
+/** The project of the facts in runs of older versions, which restore one project and do not name it. */
 export const UNNAMED_PROJECT = '';
 
 const factsSchema = z.union([
@@ -17,64 +17,64 @@ const factsSchema = z.union([
   idsSchema.transform((ids) => [{ ...ids, project: UNNAMED_PROJECT, externals: [] as string[] }]),
 ]);
 
-/** What later attempts and tasks of a restore need. Bounded by the size of one project and the number of projects. */
+/** State for later attempts and tasks. Bounded by the size of one project and the number of projects. */
 const restoreCheckpointSchema = z.object({
-  /** When the run began to work, in milliseconds since the epoch: what the expiry rules reckon from. */
+  /** When the run began, in milliseconds since the epoch: the expiry rules are relative to this time. */
   startedAt: z.number(),
   /** What rule `shift` adds to each expiry, in milliseconds. */
   shiftMs: z.number(),
-  /** SHA-256 of the manifest that the run began with; null in runs of older versions. */
+  /** SHA-256 of the manifest when the run began; null in runs of older versions. */
   manifestSha256: z.string().nullable().default(null),
-  /** Whether the target held nothing when the run began: then nothing has to be read before it is written. */
+  /** Whether the target was empty when the run began: then nothing has to be read before writing. */
   targetEmpty: z.boolean(),
-  /** Numbers of the parts that may hold keys of the scope: task n works on the n-th of these. */
+  /** Numbers of the parts that may hold keys of the scope: task n works on the n-th entry. */
   parts: z.array(z.number()),
-  /** What is wrong with the snapshot's parts: then nothing is written. */
+  /** Damage in the snapshot's parts: if there is any, nothing is written. */
   findings: z.array(z.custom<Finding>()).default([]),
-  /** What was asked for and is not in the snapshot: then nothing is written. */
+  /** The error of a restore that cannot start, such as a requested key that the snapshot lacks: then nothing is written. */
   lacking: z
     .object({ code: z.custom<RunFailure['code']>(), message: z.string(), hint: z.string() })
     .nullable()
     .default(null),
-  /** Ids tied to the projects that are restored, in the snapshot; empty where none is named. */
+  /** Ids that the snapshot ties to the restored projects; empty when the scope names no project. */
   facts: factsSchema,
-  /** The same with those tied to them in the database before anything was written: what is removed is selected by these. */
+  /** The same, plus the ids tied to them in the database before anything was written: they select the keys to remove. */
   liveFacts: factsSchema,
-  /** Whose data are left out, as the erasure list had it when the run began, and what the snapshot ties to them. */
+  /** The erasure list at the run's start, with the ids that the snapshot ties to it: their data are left out. */
   erased: z
     .object({ users: z.array(z.string()), projects: z.array(z.string()), facts: factsSchema })
     .default({ users: [], projects: [], facts: [] }),
-  /** Projects whose lock is held while the scope is written. */
+  /** Projects that are locked while the scope is written. */
   projects: z.array(z.string()),
-  /** Projects of which keys are restored or removed that go into vectors; null for a scope that says so itself. */
+  /** Projects with restored or removed keys that go into vectors; null when the scope itself says which. */
   vectors: z.array(z.string()).nullable().default(null),
-  /** Clusters of the snapshot that an item was in and that are gone: it is put as unclustered. */
+  /** Clusters that the snapshot has an item in and that no longer exist: the item is restored as unclustered. */
   goneClusters: z.array(z.object({ project: z.string(), cluster: z.string() })).default([]),
-  /** What the target can do; null until it was asked. */
+  /** What the target can do; null until probed. */
   abilities: abilitiesSchema.nullable().default(null),
   plan: planSchema.nullable(),
-  /** Checkpoint of the snapshot that is taken first, from before the plan on; null before, after, and where none is begun yet. */
+  /** Checkpoint of the safety snapshot, from before the plan on; null before, after, and when none has begun. */
   safety: jsonSchema,
-  /** Id of the snapshot that undoes this restore, of an empty target as well; `skipped`: told not to take one. */
+  /** Id of the snapshot that undoes this restore, also for an empty target; `skipped`: none was requested. */
   undo: z.string().nullable(),
-  /** Why the first store, which guards the database, could not be marked; null when it was, or need not be. */
+  /** Why the first store, which protects the database, could not be marked; null when it was marked or need not be. */
   notMarked: z.string().nullable().default(null),
-  /** Locks that somebody else held when they were taken. */
+  /** Locks that another process held when this restore took them. */
   locksTaken: z.number(),
   removed: z.number(),
-  /** Keys of the scope that were not in the snapshot at the end. */
+  /** Keys of the scope that are in the target at the end and not in the snapshot. */
   extras: z.number(),
-  /** Whether the target was proven to hold what the records of the snapshot say and nothing else: see `isMirror`. */
+  /** Whether the target was proven to hold exactly the records of the snapshot: see `isMirror`. */
   mirror: z.boolean().default(false),
-  /** Projects that each task of the inspection has; in runs of older versions ten. */
+  /** Projects per task of the inspection; ten in runs of older versions. */
   projectsATask: z.number().default(10),
-  /** Where a walk through the database continues; null at its beginning. */
+  /** Where a walk over the database continues; null at its start. */
   cursor: z.string().nullable(),
-  /** Keys that the walk has seen. */
+  /** Keys that the walk has visited. */
   walked: z.number(),
-  /** How it is known that the walk saw all keys. */
+  /** State that shows whether the walk visited all keys. */
   walk: walkStateSchema.default(NEW_WALK),
-  /** Commands and requests that serial phases spent; tasks tell theirs in their results. */
+  /** Commands and requests of the serial phases; tasks report theirs in their results. */
   spent: z.object({ commands: z.number(), requests: z.number() }),
   /** When each phase was entered, in milliseconds since the epoch. */
   times: z.array(z.tuple([z.string(), z.number()])),

@@ -17,8 +17,8 @@ import type { RestoreInput } from './model.js';
 export type ChoosePorts = Pick<Ports, 'encryptor' | 'signer' | 'store'>;
 
 /**
- * The snapshot that is meant: an id, `latest`, `newest`, or what was `latest` at a time (ISO 8601), with the newer ones
- * that were passed over. `own` is the source of the database that is protected; null where none is configured.
+ * Finds the snapshot: an id, `latest`, `newest`, or the `latest` of a given time (ISO 8601), with the newer snapshots
+ * that were passed over. `own` is the source of the protected database; null when none is configured.
  */
 export async function findSnapshot(
   ports: ChoosePorts & Pick<Ports, 'clock'>,
@@ -30,8 +30,8 @@ export async function findSnapshot(
   if (at === null) return selectSnapshot(context, wanted);
   const time = Date.parse(at);
   if (Number.isNaN(time) || !isCalendarDate(at)) {
-    throw new AppError('usage', `${JSON.stringify(at.slice(0, 40))} is no time`, {
-      hint: 'Give it as 2026-11-22T02:00:00Z, with the offset or Z.',
+    throw new AppError('usage', `${JSON.stringify(at.slice(0, 40))} is not a time`, {
+      hint: 'Give an ISO 8601 time with an offset or Z, such as 2026-11-22T02:00:00Z.',
     });
   }
   return selectSnapshot(context, 'latest', time);
@@ -39,8 +39,8 @@ export async function findSnapshot(
 
 /**
  * The manifest of a snapshot that may be restored. Throws `not-found`, `newer-format`, `damaged` (altered), `wrong-key`
- * (not signed with a key that is set here, or no identity opens its parts) and `not-restorable` (found damaged when it
- * was last verified, or incomplete for want of keys that it could hold).
+ * (not signed with a configured key, or no identity opens its parts) and `not-restorable` (found damaged by its last
+ * verification, or incomplete because it lacks keys that it could hold).
  */
 export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomplete: boolean): Promise<Manifest> {
   const loaded = isId(id) ? await loadManifest(ports.store, id) : null;
@@ -58,11 +58,8 @@ export async function chooseManifest(ports: ChoosePorts, id: string, allowIncomp
   return loaded.manifest;
 }
 
-/**
- * Throws `not-confirmed` when the snapshot is of another database than the one that it would be restored into, and
- * nobody said that this is meant. A target by name is such a word.
- */
-export async function demandSource(
+/** Throws `not-confirmed` for a snapshot of another database, unless the request confirms it or names a target. */
+export async function assertSource(
   { store }: Pick<Ports, 'store'>,
   manifest: Manifest,
   redis: Pick<RedisPort, 'host'>,
@@ -76,13 +73,13 @@ export async function demandSource(
     'not-confirmed',
     `Snapshot ${manifest.id} is of another database: ${whose}. It would be restored into ${redis.host}, source ${shortSource(own)}`,
     {
-      hint: `If that is meant, say so: --from-source on the command line, "fromSource": true in a request. If ${redis.host} is that database under a new host: \`npx soulcaster-backup snapshots adopt ${shortSource(manifest.source)} --reason TEXT --env-file .env\`.`,
+      hint: `To restore it anyway, confirm with --from-source on the command line or "fromSource": true in a request. If ${redis.host} is that database under a new host: \`npx soulcaster-backup snapshots adopt ${shortSource(manifest.source)} --reason TEXT --env-file .env\`.`,
     },
   );
 }
 
-/** Throws `not-found` when the snapshot holds nothing of the project: to restore it would only remove what is there. */
-export function demandProject(manifest: Manifest, project: string): void {
+/** Throws `not-found` when the snapshot has no key of the project: restoring it would only remove keys. */
+export function assertHoldsProject(manifest: Manifest, project: string): void {
   const { byProject } = manifest.counts;
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
@@ -91,7 +88,7 @@ export function demandProject(manifest: Manifest, project: string): void {
   });
 }
 
-/** Throws `damaged` when a manifest was altered, and `wrong-key` when it is not signed with a key that is set here. */
+/** Throws `damaged` when the manifest was altered, and `wrong-key` when it is not signed with a configured key. */
 export function assertSignature({ signer }: Pick<Ports, 'signer'>, { id, seal }: Manifest, entry: FullEntry): void {
   const objection = objectionToSignature(entry, signer);
   if (objection === null) return;
@@ -100,12 +97,16 @@ export function assertSignature({ signer }: Pick<Ports, 'signer'>, { id, seal }:
       hint: 'Restore from another snapshot, or bring the older version of the object back.',
     });
   }
-  throw new AppError('wrong-key', `The manifest of snapshot ${id} is not signed with our key: ${objection}`, {
-    hint:
-      seal.signature === null
-        ? 'If it is from before the key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Else somebody wrote it: restore from another one.'
-        : 'If the key was changed since, put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one. Else somebody altered it: restore from another one.',
-  });
+  throw new AppError(
+    'wrong-key',
+    `The manifest of snapshot ${id} is not signed with a key that is configured here: ${objection}`,
+    {
+      hint:
+        seal.signature === null
+          ? 'If it is from before the key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Otherwise someone else wrote it: restore another snapshot.'
+          : 'If the key was changed since, add the old public key to BACKUP_SIGNING_PUBLIC_KEY beside the current one. Otherwise someone altered the manifest: restore another snapshot.',
+    },
+  );
 }
 
 function checkWhole(manifest: Manifest, entry: FullEntry, allowIncomplete: boolean): void {
@@ -125,11 +126,11 @@ function checkWhole(manifest: Manifest, entry: FullEntry, allowIncomplete: boole
     });
   }
   throw new AppError('not-restorable', `Snapshot ${id} was found damaged when it was last verified`, {
-    hint: `Restore from another one. If it has been mended, \`npx soulcaster-backup verify ${id} --env-file .env\` says so and it may be used.`,
+    hint: `Restore another snapshot. If this one was repaired, run \`npx soulcaster-backup verify ${id} --env-file .env\`: it can be restored once verified.`,
   });
 }
 
-/** What is wrong elsewhere in the chain must not keep anybody from restoring; an altered manifest must. */
+/** Faults elsewhere in the chain must not block a restore; an altered manifest of this snapshot must. */
 async function checkLinks(ports: ChoosePorts, id: string): Promise<void> {
   const own = (await checkChain(ports)).find(({ subject }) => subject === manifestName(id) || subject === id);
   if (own === undefined) return;
@@ -138,26 +139,26 @@ async function checkLinks(ports: ChoosePorts, id: string): Promise<void> {
   });
 }
 
-/** False when a snapshot is encrypted and there is nothing here that could open it. */
+/** False when the snapshot is encrypted and no identity is configured to open it. */
 export function hasIdentity(encryptor: Ports['encryptor'], { parts }: Pick<Manifest, 'parts'>): boolean {
   return encryptor.canOpen || parts.every(({ name }) => suffixOf(name) === '');
 }
 
-/** Throws `wrong-key` when a snapshot is encrypted and there is nothing here that could open it. */
-export function demandIdentity(encryptor: Ports['encryptor'], manifest: Manifest): void {
+/** Throws `wrong-key` when the snapshot is encrypted and no identity is configured to open it. */
+export function assertIdentity(encryptor: Ports['encryptor'], manifest: Manifest): void {
   if (hasIdentity(encryptor, manifest)) return;
   throw new AppError('wrong-key', `Snapshot ${manifest.id} is encrypted and there is no identity here to open it`, {
     hint: `Set BACKUP_AGE_IDENTITY to the identity of one of: ${manifest.recipients.join(', ')}.`,
   });
 }
 
-/** Opens the smallest part, so that a wrong identity is known before anything is begun. */
+/** Opens the smallest part, so that a wrong identity is found before the restore begins. */
 async function checkKey({ encryptor, store }: ChoosePorts, manifest: Manifest): Promise<void> {
   const [smallest] = [...manifest.parts].sort((a, b) => a.stored.bytes - b.stored.bytes);
   if (smallest === undefined || suffixOf(smallest.name) === '') return;
-  demandIdentity(encryptor, manifest);
+  assertIdentity(encryptor, manifest);
   const found = await store.read(partName(manifest.id, smallest.name));
-  // A part that is gone or altered is told of, with all others, when the parts are checked.
+  // A missing or altered part is reported with all others when the parts are checked.
   if (found === null || sha256(found.body) !== smallest.stored.sha256) return;
   await encryptor.open(found.body, suffixOf(smallest.name));
 }

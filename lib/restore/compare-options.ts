@@ -5,9 +5,9 @@ import type { CompareOptions } from './compare/index.js';
 import type { RestoreContext, RestoreSettings } from './context.js';
 
 /**
- * The expiry of fields counts wherever the target knows of it, whatever the snapshot holds: a field that was made to
- * expire since would vanish from what was called equal. A target that does not know of it can hold none. Throws `redis-denied`
- * where it knows and does not say.
+ * Field expiry is compared whenever the target supports it, whatever the snapshot holds: a field that was given an
+ * expiry since would vanish from a hash reported as equal. A target without support holds none. Throws `redis-denied`
+ * when the target supports it and denies reading it.
  */
 export async function compareOptions(
   { now, redis }: RestoreContext,

@@ -11,22 +11,23 @@ import { erasedKeys, type ErasedKeys } from './erased.js';
 import type { ExpiryPlan } from './expiry.js';
 import type { RestoreInput, Scope, VectorScope } from './model.js';
 import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
-import { aheadOf } from './target-clock.js';
+import { clockAheadOf } from './target-clock.js';
 import type { StartPorts } from './start.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
   readonly backend: Backend;
-  /** Absent: there is but one store. */
+  /** Absent when there is only one store. */
   readonly otherErasures?: OtherErasures;
-  /** Has the vectors of what was restored rebuilt. */
+  /** Starts the rebuild of the vectors of the restored data. */
   readonly reindex: (scope: VectorScope) => Promise<Afterwards>;
 }
 
 /**
- * What becomes of the vectors: a run was `started`, another one is at it (`busy`), it is `to-do` for whoever started the
- * restore, there is no index here (`not-configured`), it `failed` to start, or nobody wanted it (`skipped`).
+ * What happens to the vectors: a run was `started`; another run is active (`busy`); the caller of the restore has to
+ * rebuild them (`to-do`); there is no index (`not-configured`); the run `failed` to start; or none was requested
+ * (`skipped`).
  */
 export type Afterwards = {
   readonly state: 'started' | 'busy' | 'to-do' | 'not-configured' | 'failed' | 'skipped';
@@ -34,51 +35,51 @@ export type Afterwards = {
 };
 
 export interface RestoreSettings {
-  /** Requests to Redis under way at a time, in one task. */
+  /** Concurrent requests to Redis in one task. */
   readonly inFlight: number;
-  /** How many tasks one attempt works on at a time itself; 0 sends all over the queue. */
+  /** How many tasks one attempt runs concurrently itself; 0 sends all to the queue. */
   readonly inline: number;
-  /** How many tasks the queue may deliver at a time. */
+  /** How many tasks the queue may deliver concurrently. */
   readonly parallelism: number;
-  /** Of the snapshot that is taken first. */
+  /** Settings of the safety snapshot. */
   readonly safety: SnapshotSettings;
 }
 
-/** What every step and task of a restore begins with. */
+/** What every step and task of a restore needs. */
 export interface RestoreContext {
   readonly input: RestoreInput;
   readonly state: RestoreCheckpoint;
   readonly manifest: Manifest;
-  /** The target; counts what goes through this context alone. */
+  /** The target; its usage counts the commands of this context only. */
   readonly redis: RedisPort;
-  /** By the target's clock, in milliseconds since the epoch: what has expired by then is over. */
+  /** The target's clock, in milliseconds since the epoch: it decides what has expired. */
   readonly now: () => number;
-  /** What the snapshot ties to the scope. */
+  /** Ids that the snapshot ties to the scope. */
   readonly facts: ScopeFacts;
-  /** Whose a key is, by what the snapshot tells. */
+  /** Whether a key belongs to the scope, by the facts in the snapshot. */
   readonly belongs: ScopeMatcher;
-  /** What of it is left out, since it was erased. */
+  /** Keys of the scope that are left out because they were erased. */
   readonly erased: ErasedKeys;
   readonly expiry: ExpiryPlan;
 }
 
-/** Of an attempt or a task; its `redis` sends nothing once `signal` is aborted. */
+/** Opens the context of an attempt or a task; its `redis` sends nothing once `signal` is aborted. */
 export async function openContext(ports: RestorePorts, run: RunRecord, signal: AbortSignal): Promise<RestoreContext> {
   const input = inputOf(run);
   const state = parseRestoreCheckpoint(run.checkpoint);
   const loaded = await boundManifest(ports, input.snapshot, state.manifestSha256);
   if (loaded === null) {
-    throw gone(input);
+    throw snapshotGoneError(input);
   }
   const facts = asFacts(input.scope, state.facts);
   const target = ports.redisOf(input.target);
-  const aheadMs = await aheadOf(target, ports.clock);
+  const aheadMs = await clockAheadOf(target, ports.clock);
   const now = (): number => ports.clock.now() + aheadMs;
   return {
     input,
     state,
     manifest: loaded.manifest,
-    redis: metered(target, signal),
+    redis: meterRedis(target, signal),
     now,
     facts,
     belongs: scopeMatcher(input.scope, facts),
@@ -87,17 +88,18 @@ export async function openContext(ports: RestorePorts, run: RunRecord, signal: A
   };
 }
 
-/** A file's snapshot is in no store: it ends with the process that read the file. Such a restore always has `fromSource`. */
-function gone({ fromSource, snapshot }: RestoreInput): AppError {
-  const removed = 'see `npx soulcaster-backup snapshots list --env-file .env`, and who removes objects from the store';
-  return new AppError('not-found', `Snapshot ${snapshot}, with which the restore began, is not in the store`, {
+/** A file's snapshot is in no store and ends with its process. Such a restore always has `fromSource`. */
+function snapshotGoneError({ fromSource, snapshot }: RestoreInput): AppError {
+  const removed =
+    'see `npx soulcaster-backup snapshots list --env-file .env`, and find out what removes objects from the store';
+  return new AppError('not-found', `Snapshot ${snapshot}, which this restore began with, is no longer in the store`, {
     hint: fromSource
-      ? `If it was made of a file (\`restore FILE\`), the process that held it was ended: start the same command again. If it was in the store: ${removed}.`
+      ? `If it was read from a file (\`restore FILE\`), the process that held it has ended: start the same command again. If it was in the store: ${removed}.`
       : `It was there when the restore began: ${removed}.`,
   });
 }
 
-/** Facts of every project of the scope; those of a project of which nothing is known are empty. */
+/** Facts of every project of the scope; empty for a project of which nothing is known. */
 export function asFacts(scope: Scope, stored: RestoreCheckpoint['facts']): ScopeFacts {
   const projects = projectsOf(scope);
   const byProject = new Map(stored.map((entry) => [entry.project, entry]));
@@ -111,7 +113,7 @@ export function asFacts(scope: Scope, stored: RestoreCheckpoint['facts']): Scope
   );
 }
 
-/** What was spent since `before`, as it goes into records. */
+/** What was spent since `before`, as stored in records. */
 export function spentSince(redis: RedisPort, before: { commands: number; requests: number }): Spent {
   const now = redis.usage();
   return { commands: now.commands - before.commands, requests: now.requests - before.requests };
@@ -125,12 +127,11 @@ export function addSpent(a: Spent, b: Spent): Spent {
 }
 
 /**
- * The same database with a separate count: the port's counts all that the tasks beside this one send as well. What is
- * sent again after a fault counts once. `usage` has its own requests and commands; its bytes are those of the port.
- * Once `signal` is aborted nothing is sent any more, and its reason is thrown: whoever lost the lease, or was cancelled,
- * must not write, whatever it is at.
+ * The same database with its own usage count: the port's count includes concurrent tasks. A command that is sent again
+ * after a fault counts once. Requests and commands are counted here; bytes are those of the port. Once `signal` is
+ * aborted nothing is sent and its reason is thrown: a run that lost its lease, or was cancelled, must not write.
  */
-function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
+function meterRedis(redis: RedisPort, signal: AbortSignal): RedisPort {
   let requests = 0;
   let commands = 0;
   const count = (batch: readonly SentCommand[]): void => {
@@ -152,7 +153,7 @@ function metered(redis: RedisPort, signal: AbortSignal): RedisPort {
   };
 }
 
-/** Such a command goes as a script with the command inside, and both are billed. */
+/** A command with such an argument is sent as a script that contains the command, and both are billed. */
 function isBinary(argument: SentCommand[number]): boolean {
   return argument instanceof Uint8Array && !isUtf8(argument);
 }

@@ -6,49 +6,52 @@ import type { Text } from '../snapshot/text.js';
 import type { StoredFacts } from './facts.js';
 import type { Scope } from './model.js';
 
-/** Whose data a restore leaves out, and what the snapshot ties to them. A type, not an interface: it is stored as JSON. */
+/**
+ * Users and projects whose data a restore leaves out, and the ids that the snapshot ties to them. A type, not an
+ * interface: it is stored as JSON.
+ */
 export type Erased = ErasedIds & { readonly facts: StoredFacts };
 
-/** Which keys of the snapshot are left out, and what of the others. */
+/** Which keys of the snapshot are left out, and which members of the other keys. */
 export interface ErasedKeys {
   has(known: ClassifiedKey): boolean;
-  /** Whether a key is a list that may hold projects that are left out. */
+  /** Whether the key is a list that may name erased projects. */
   mayList(known: ClassifiedKey): boolean;
-  /** A line of such a list without them. */
+  /** The line of such a list without the erased projects. */
   without(line: RecordLine): RecordLine;
 }
 
-/** The projects as a scope: what is tied to them is found as for a restore of them. Null when there are none. */
+/** The erased projects as a scope: their keys are found as for a restore of them. Null when there are none. */
 export function erasedScope({ projects }: ErasedIds): Scope | null {
   return projects.length === 0 ? null : { projects: [...projects], families: [], matches: [], keys: [] };
 }
 
 /**
- * Of a user: `user:{id}` and `user:projects:{id}`. Of a project: what a restore of it would bring back, and its place in the
- * lists of users, which lose nothing else.
+ * For a user: `user:{id}` and `user:projects:{id}`. For a project: all keys that a restore of the project would write,
+ * and its entry in the lists of users, which lose nothing else.
  */
 export function erasedKeys({ facts, projects, users }: Erased): ErasedKeys {
-  const [gone, goneUsers] = [new Set<Text>(projects), new Set(users)];
+  const [erasedProjects, erasedUsers] = [new Set<Text>(projects), new Set(users)];
   const jobs = new Set(facts.flatMap((entry) => entry.jobs));
   const clusters = new Set(facts.flatMap((entry) => entry.clusters));
   return {
     has({ cluster = '', family, job = '', project, user = '' }) {
-      if (family === 'user' || family === 'user-projects') return goneUsers.has(user);
+      if (family === 'user' || family === 'user-projects') return erasedUsers.has(user);
       if (family === 'job' || family === 'job-logs') return jobs.has(job);
       if (family === 'cluster-jobs') return clusters.has(cluster);
-      return project !== null && gone.has(project);
+      return project !== null && erasedProjects.has(project);
     },
-    mayList: ({ family }) => family === 'user-projects' && gone.size > 0,
+    mayList: ({ family }) => family === 'user-projects' && erasedProjects.size > 0,
     without(line) {
       if (line.t !== 'set') return line;
       const members = line.v as readonly Text[];
-      const left = members.filter((member) => !gone.has(member));
+      const left = members.filter((member) => !erasedProjects.has(member));
       return left.length === members.length ? line : { ...line, v: left };
     },
   };
 }
 
-/** A record without the erased projects in it; the same object where it has none. Whether one of a `rest` has any is not known before it is read. */
+/** The record without the erased projects; the same object if it names none. A `rest` is checked as it is read. */
 export function withoutErased(record: SourceRecord, erased: ErasedKeys): SourceRecord {
   const { first, rest } = record;
   const kept = erased.without(first);

@@ -1,12 +1,12 @@
 import { duplicateLines } from '../snapshot/duplicates.js';
 import { partIndexName } from '../snapshot/part-index.js';
 import { asFacts, type RestoreContext, type RestorePorts } from './context.js';
-import { demandIndex, keySet, sourceIndexes, type KeySet } from './key-set.js';
-import { savedManifest } from './saved-manifest.js';
+import { loadIndex, keySet, sourceIndexes, type KeySet } from './key-set.js';
+import { loadSafetyManifest } from './saved-manifest.js';
 import { scopeMatcher } from './selected.js';
 import type { LiveKey } from './walk.js';
 
-/** Tells which keys of the target belong to the scope and are not in the snapshot, or are left out of it as erased. */
+/** Finds keys of the target that belong to the scope and are not in the snapshot, or are left out as erased. */
 export async function extraFinder(
   ports: RestorePorts,
   { erased, input, manifest, state }: RestoreContext,
@@ -18,8 +18,8 @@ export async function extraFinder(
 }
 
 /**
- * Tells which of these may be removed: what the safety snapshot holds, so that it can be brought back; without one,
- * what a snapshot could hold. What came up since, and what no snapshot can save, stays.
+ * Finds which of these may be removed: keys that the safety snapshot holds, so that they can be brought back; without
+ * one, keys of types that a snapshot can hold. Newer keys, and keys that no snapshot can hold, stay.
  */
 export async function removableFinder(
   ports: RestorePorts,
@@ -32,11 +32,11 @@ export async function removableFinder(
 }
 
 async function savedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
-  const { doubles, parts } = await savedManifest(ports.store, run);
+  const { doubles, parts } = await loadSafetyManifest(ports.store, run);
   return keySet(
     (async function* () {
       for (const [number, { name }] of parts.entries()) {
-        const index = await demandIndex(ports.store, partIndexName(run, name));
+        const index = await loadIndex(ports.store, partIndexName(run, name));
         yield { index, without: duplicateLines(doubles, number) };
       }
     })(),

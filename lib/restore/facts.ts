@@ -6,41 +6,41 @@ import { endsRecord, keyOf, type RecordLine } from '../snapshot/record.js';
 import type { Scope } from './model.js';
 import { itemsIn, projectsOf, selectionOf } from './selected.js';
 
-/** Ids that are tied to one project, or to its items that are restored. A type, not an interface: it is stored as JSON. */
+/** Ids tied to one project, or to its restored items. A type, not an interface: it is stored as JSON. */
 export type StoredFacts = {
   project: string;
   jobs: string[];
   clusters: string[];
   users: string[];
-  /** Names of keys `feedback:external:...`; of a scope of items alone. */
+  /** Names of keys `feedback:external:...`; only for a scope of items. */
   externals: string[];
 }[];
 
-/** What lines of one record tell that decides which keys belong to a project. */
+/** The content of one record's lines that decides which keys belong to a project. */
 export type Piece = {
   readonly key: string;
-  /** Those that name a project, a cluster or a user. */
+  /** Fields that name a project, a cluster or a user. */
   readonly fields: Fields;
-  /** Members of a set that the scope names: projects, or items. */
+  /** Members of a set that the scope names: projects or items. */
   readonly members: readonly string[];
   readonly isEnd: boolean;
 };
 
-/** `usersByListAlone`: a user counts whose list has the project, and not the one that the project's hash names. */
+/** `usersByListAlone`: users belong to a project by their own lists only, not by the project's hash. */
 export interface ScopeOptions {
   readonly usersByListAlone: boolean;
 }
 
-/** Reads from records what ties keys to the scope. */
+/** Reads the ids that tie keys to the scope from records. */
 export interface FactReader {
   pieceOf(key: ClassifiedKey, line: RecordLine): Piece;
   factsIn(piece: Piece): StoredFacts;
-  /** Null for a piece that has nothing to tell: its name is not noted. */
-  telling(piece: Piece | null): Piece | null;
+  /** Null for a piece without facts, so that its name is not stored. */
+  withFacts(piece: Piece | null): Piece | null;
 }
 
 export function factReader(scope: Scope, { usersByListAlone }: ScopeOptions): FactReader {
-  const wanted = 'items' in scope ? itemNeed(scope) : projectNeed(scope);
+  const wanted = 'items' in scope ? wantedOfItems(scope) : wantedOfProjects(scope);
   const factsIn = 'items' in scope ? itemFacts : projectFacts(projectsOf(scope), usersByListAlone);
   return {
     pieceOf(key, line) {
@@ -54,7 +54,7 @@ export function factReader(scope: Scope, { usersByListAlone }: ScopeOptions): Fa
       };
     },
     factsIn: ({ key, fields, members }) => factsIn(classifyKey(key), key, fields, members),
-    telling: (piece) => (piece === null || wanted(classifyKey(piece.key)).need === 'nothing' ? null : piece),
+    withFacts: (piece) => (piece === null || wanted(classifyKey(piece.key)).need === 'nothing' ? null : piece),
   };
 }
 
@@ -64,26 +64,26 @@ interface Wanted {
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
-const UNWANTED: Wanted = { need: 'nothing', names: NO_NAMES };
+const UNNEEDED: Wanted = { need: 'nothing', names: NO_NAMES };
 
-function projectNeed(scope: Scope): (key: ClassifiedKey) => Wanted {
-  if (!needsFacts(selectionOf(scope))) return () => UNWANTED;
+function wantedOfProjects(scope: Scope): (key: ClassifiedKey) => Wanted {
+  if (!needsFacts(selectionOf(scope))) return () => UNNEEDED;
   const projects = new Set(projectsOf(scope));
   return (key) => {
     const need = factsNeed(key.project ?? '', key);
-    const isOurs = key.project === null || projects.has(key.project);
-    if (need !== 'nothing') return isOurs ? { need, names: projects } : UNWANTED;
-    return key.project !== null && isOurs ? { need: 'name', names: NO_NAMES } : UNWANTED;
+    const isOfScope = key.project === null || projects.has(key.project);
+    if (need !== 'nothing') return isOfScope ? { need, names: projects } : UNNEEDED;
+    return key.project !== null && isOfScope ? { need: 'name', names: NO_NAMES } : UNNEEDED;
   };
 }
 
-function itemNeed(scope: Scope): (key: ClassifiedKey) => Wanted {
+function wantedOfItems(scope: Scope): (key: ClassifiedKey) => Wanted {
   const items = new Map(projectsOf(scope).map((project) => [project, itemsIn(scope, project)]));
   return ({ family, project }) => {
     const names = project === null ? undefined : items.get(project);
-    if (names === undefined) return UNWANTED;
+    if (names === undefined) return UNNEEDED;
     if (family === 'cluster-items') return { need: 'members', names };
-    return family === 'feedback-external' ? { need: 'text', names } : UNWANTED;
+    return family === 'feedback-external' ? { need: 'text', names } : UNNEEDED;
   };
 }
 
@@ -95,29 +95,29 @@ function membersAmong(line: RecordLine, need: Wanted['need'], names: ReadonlySet
   return (line.v as readonly Text[]).filter((member) => typeof member === 'string' && names.has(member)) as string[];
 }
 
-export function joined(before: Piece | null, next: Piece): Piece {
+export function joinPieces(before: Piece | null, next: Piece): Piece {
   if (before === null) return next;
   return { ...next, fields: [...before.fields, ...next.fields], members: [...before.members, ...next.members] };
 }
 
 type FactsIn = (key: ClassifiedKey, name: string, fields: Fields, members: readonly string[]) => StoredFacts;
 
-/** A key names its project, or a field of it does, or it lists projects. */
+/** A key belongs to a project by its name, by a field, or as a list of projects. */
 export function projectFacts(names: readonly string[], usersByListAlone: boolean): FactsIn {
   const projects = new Set(names);
   return (key, _, fields, members) => {
-    const told = usersByListAlone && key.family === 'project' ? [] : fields;
-    const named = key.project ?? told.find(([field]) => field === 'project_id')?.[1];
+    const linking = usersByListAlone && key.family === 'project' ? [] : fields;
+    const named = key.project ?? linking.find(([field]) => field === 'project_id')?.[1];
     return [...members, named].flatMap((project) => {
       if (typeof project !== 'string' || !projects.has(project)) return [];
-      const { jobs, clusters, users } = factsOf(project, key, told, members);
+      const { jobs, clusters, users } = factsOf(project, key, linking, members);
       if (jobs.length + clusters.length + users.length === 0) return [];
       return [{ project, jobs: [...jobs], clusters: [...clusters], users: [...users], externals: [] }];
     });
   };
 }
 
-/** The clusters that an item is in, and the names of its external id. */
+/** The clusters that hold an item, and the names of its external id's key. */
 const itemFacts: FactsIn = ({ cluster, family, project }, name, _, members) => {
   if (members.length === 0 || project === null) return [];
   const none = { project, jobs: [], clusters: [], users: [], externals: [] };
@@ -125,7 +125,7 @@ const itemFacts: FactsIn = ({ cluster, family, project }, name, _, members) => {
   return cluster === undefined ? [] : [{ ...none, clusters: [cluster] }];
 };
 
-/** The same facts, once for each project and in order. */
+/** The same facts, merged by project and sorted. */
 export function mergeStored(facts: StoredFacts): StoredFacts {
   const byProject = new Map<string, StoredFacts>();
   for (const entry of facts) byProject.set(entry.project, [...(byProject.get(entry.project) ?? []), entry]);

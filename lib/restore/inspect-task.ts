@@ -15,7 +15,7 @@ import { sizesOf } from '../snapshot/sizes.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
-/** What the running backend says: as Redis has it, otherwise, no answer, or nobody asked. */
+/** What the running backend reports: the same counts as Redis, other counts, no answer; or it was not asked. */
 type BackendVerdict = 'agrees' | 'differs' | 'no-answer' | 'not-asked';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -25,20 +25,23 @@ export type InspectedProject = Omit<ProjectReport, 'violations'> & {
 };
 export type InspectResult = { readonly projects: readonly InspectedProject[]; readonly spent: Spent };
 
-/** Projects that one task inspects; the least is that of tasks that read the database, each of which goes by all names. */
+/** Projects that one task inspects. Tasks that read the database take at least `least`, since each walks over all names. */
 const PROJECTS = { least: 10, most: 100 };
-/** Keys that a task is to hold in memory, 550 bytes each; one that would hold more than `most` reads the database, a page at a time. */
+/** Keys that a task holds in memory, 550 bytes each; beyond `most` it reads the database, a page at a time. */
 const KEYS = { wanted: 150_000, most: 250_000 };
-/** Bytes of lines that each task can go by: a fraction of the time that a function has. */
+/** Bytes of lines that each task can read in a fraction of a function's time. */
 const LINES = 2_000_000_000;
 
-/** More of them where they are small, since each task goes by all names, or all records. */
+/** Projects per task: more where they are small, since each task walks over all names or all records. */
 export function projectsATask({ manifest, state }: RestoreContext, mirror: boolean): number {
   const fitting = Math.floor((KEYS.wanted * state.projects.length) / Math.max(1, manifest.counts.keys));
   return Math.min(PROJECTS.most, Math.max(mirror ? 1 : PROJECTS.least, fitting));
 }
 
-/** Checks that what the application expects of its projects holds, in the records where these tell what is there, and asks its backend, if there is one. */
+/**
+ * Checks the application's invariants of some projects, in the records where these equal the target, and compares with
+ * the backend, if there is one.
+ */
 export async function inspectTask(
   ports: RestorePorts,
   run: RunRecord,
@@ -48,32 +51,33 @@ export async function inspectTask(
   const context = await openContext(ports, run, signal);
   const before = context.redis.usage();
   const projects: InspectedProject[] = [];
-  const { mirror, projectsATask: most } = context.state;
-  const names = context.state.projects.slice(task * most, (task + 1) * most);
+  const { mirror, projectsATask: size } = context.state;
+  const names = context.state.projects.slice(task * size, (task + 1) * size);
   const recorded = mirror ? await inspectRecords(ports, context, names, signal) : null;
   const reports = recorded ?? (await inspectProjects(context, context.redis, namesIn(context.redis), names));
-  const traced = recorded === null ? await traceViolations(ports, context, reports) : recorded.map(inSnapshot);
+  const traced =
+    recorded === null ? await traceViolations(ports, context, reports) : recorded.map(violationsInSnapshot);
   for (const [at, { report }] of reports.entries()) {
-    const backend = await loadDashboard(ports, context, report);
+    const backend = await checkBackend(ports, context, report);
     const inspected = { ...report, violations: traced[at] ?? [], backend };
-    projects.push(ports.encryptor.suffix === '' ? inspected : unnamed(inspected));
+    projects.push(ports.encryptor.suffix === '' ? inspected : withoutIds(inspected));
   }
   return { projects, spent: spentSince(context.redis, before) } as unknown as Json;
 }
 
 /**
- * Whether the records tell what is in the target, so that the invariants hold of the one if they hold of the other. They do
- * where everything is replaced, each record was found equal, and the walk that came after found no other key, of whatever
- * type. Equal is type, value and expiry, all of them read; so what the proof cannot say is left to what reads the target:
+ * Whether the records equal the target, so that invariants can be checked in the records instead. They do when
+ * everything is replaced, each record was found equal, and the walk afterwards found no other key of any type. Equal
+ * means type, value and expiry, all of them read. Where the proof cannot show this, the target itself is read:
  *
- * - a record that was not found equal: it differs, is missing, was kept or blocked;
- * - what the proof lets be absent, since its time is over: a record or a field of the projects that has an expiry (see
- *   `inspectRecords`); those of other keys, such as a job's logs, are nothing that invariants read;
- * - a snapshot that lacks keys it could not hold: whether a fault is the target's or was there before, its records cannot tell;
- * - a scope that is not everything: invariants read jobs and users' lists that belong to no project of it;
- * - more lines than a task can go by.
+ * - a record was not found equal: it differs, is missing, was kept or blocked;
+ * - the proof allows an absence because of expiry: a record or a field of the projects has one (see `inspectRecords`);
+ *   invariants do not read other keys with an expiry, such as a job's logs;
+ * - the snapshot lacks keys that it could not hold: its records cannot show whether a fault is new or was there before;
+ * - the scope is not everything: invariants read jobs and users' lists that belong to no project of the scope;
+ * - there are more lines than a task can read.
  *
- * As in the proof, what is written after a key was compared is not seen.
+ * As in the proof, writes after a key was compared are not seen.
  */
 export function isMirror({ input, manifest }: RestoreContext, { total }: Proof, extras: number): boolean {
   const isReplaced = input.mode === 'replace' && 'all' in input.scope;
@@ -84,8 +88,9 @@ export function isMirror({ input, manifest }: RestoreContext, { total }: Proof, 
 }
 
 /**
- * Inspects projects in the very records that the proof compared, without a command but for keys of projects whose names
- * are words of the grammar. Null where a key or a field that invariants may read has an expiry, or they are too many.
+ * Inspects projects in the records that the proof compared, without commands except for keys of projects whose names
+ * are words of the grammar. Null when a key or field that invariants may read has an expiry, or when there are too many
+ * keys.
  */
 async function inspectRecords(
   ports: RestorePorts,
@@ -112,8 +117,8 @@ async function* provenRecords(
   }
 }
 
-/** Of faults in the records themselves. */
-function inSnapshot({ report }: FullReport): TracedViolation[] {
+/** Violations in the records themselves: all are in the snapshot. */
+function violationsInSnapshot({ report }: FullReport): TracedViolation[] {
   return report.violations.map((each) => ({ ...each, inSnapshot: each.count, before: 0, fresh: 0, unknown: 0 }));
 }
 
@@ -123,14 +128,14 @@ async function* namesIn(redis: RedisPort): AsyncGenerator<ClassifiedKey[]> {
   }
 }
 
-/** As it may stand beside encrypted parts: the project under its label, and none of its ids. */
-function unnamed({ project, violations, ...rest }: InspectedProject): InspectedProject {
+/** The report as it may be stored beside encrypted parts: the project's label, and no ids. */
+function withoutIds({ project, violations, ...rest }: InspectedProject): InspectedProject {
   const counted = violations.map((violation) => ({ ...violation, examples: [] }));
   return { ...rest, project: projectLabel(project), violations: counted };
 }
 
-/** The backend reads the database that is backed up, so that it says nothing of another target. */
-async function loadDashboard(
+/** The backend reads the protected database, so it is not asked about another target. */
+async function checkBackend(
   { backend }: RestorePorts,
   { input }: RestoreContext,
   report: ProjectReport,
@@ -139,15 +144,15 @@ async function loadDashboard(
   try {
     if (!(await backend.healthy())) return 'no-answer';
     const stats = await backend.stats(report.project);
-    return agrees(stats, report) ? 'agrees' : 'differs';
+    return isSameCount(stats, report) ? 'agrees' : 'differs';
   } catch (error) {
     if (error instanceof AppError && error.code === 'backend-unavailable') return 'no-answer';
     throw error;
   }
 }
 
-/** The backend names some of the sources only. */
-function agrees(stats: BackendStats, report: ProjectReport): boolean {
+/** The backend reports some of the sources only. */
+function isSameCount(stats: BackendStats, report: ProjectReport): boolean {
   const sources = Object.entries(stats.bySource).every(([source, count]) => (report.bySource[source] ?? 0) === count);
   return stats.feedback === report.feedback && stats.clusters === report.clusters && sources;
 }

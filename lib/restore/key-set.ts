@@ -9,7 +9,7 @@ import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from
 
 export { keySet, type KeySet } from '../snapshot/key-set.js';
 
-/** Where a restore notes the keys of a part of its source until it is over. */
+/** Where a restore stores the key hashes of one part of its source while it runs. */
 export function sourceIndexName(run: string, part: number): string {
   return `${sourceIndexPrefix(run)}${String(part).padStart(6, '0')}.json`;
 }
@@ -21,38 +21,33 @@ export function sourceIndexPrefix(run: string): string {
 export async function writeIndex(store: ObjectStore, name: string, index: PartIndex): Promise<void> {
   const body = encodeJson(index);
   if ((await store.create(name, body)).created) return;
-  // Another attempt at the same task has written the same; anything else must not stand for it.
+  // Another attempt at the same task wrote the same index; anything else is overwritten.
   if ((await readIndex(store, name)) === null) await overwriteObject(store, name, body);
 }
 
-/**
- * The keys that the check noted of a part. Throws `damaged` when they are gone: taken for none, they would be removed
- * from the database as what the snapshot does not hold.
- */
-export function readSourceIndex(store: ObjectStore, run: string, part: number): Promise<UnpackedIndex> {
-  return demandIndex(store, sourceIndexName(run, part));
-}
-
-/** Those of the run that this process works on: read by each task, the indexes would be read parts times parts times. */
+/** The keys of the run that this process works on: read by each task, the indexes would be read parts times parts times. */
 const sourceKeys = new WeakMap<ObjectStore, { readonly run: string; readonly keys: Promise<KeySet> }>();
 
-/** All keys that the check noted. Throws `damaged` when those of a part are gone. */
+/** All keys that the check phase stored. Throws `damaged` when the index of a part is gone. */
 export function allSourceKeys(store: ObjectStore, run: string, manifest: Manifest): Promise<KeySet> {
   const known = sourceKeys.get(store);
   if (known?.run === run) return known.keys;
   const keys = keySet(sourceIndexes(store, run, manifest, manifest.parts.keys()));
   sourceKeys.set(store, { run, keys });
-  // What cannot be read now may be there for the next task.
+  // A failed read is not cached: the next task tries again.
   keys.catch(() => forgetSourceKeys(store));
   return keys;
 }
 
-/** A large set stays in memory no longer than the run lasts. */
+/** Frees the memory of a large set when the run is over. */
 export function forgetSourceKeys(store: ObjectStore): void {
   sourceKeys.delete(store);
 }
 
-/** What the check noted of these parts, for `keySet`. Throws `damaged` when one of them is gone. */
+/**
+ * The indexes of these parts, for `keySet`. Throws `damaged` when one is gone: taken as empty, the part's keys would be
+ * removed from the database as keys that the snapshot lacks.
+ */
 export async function* sourceIndexes(
   store: ObjectStore,
   run: string,
@@ -60,20 +55,20 @@ export async function* sourceIndexes(
   parts: Iterable<number>,
 ): AsyncGenerator<{ index: UnpackedIndex; without: ReadonlySet<number> }> {
   for (const part of parts) {
-    yield { index: await readSourceIndex(store, run, part), without: duplicateLines(doubles, part) };
+    yield { index: await loadIndex(store, sourceIndexName(run, part)), without: duplicateLines(doubles, part) };
   }
 }
 
-/** Throws `damaged` when there is none of that name, or none that can be read. */
-export async function demandIndex(store: ObjectStore, name: string): Promise<UnpackedIndex> {
+/** Loads an index. Throws `damaged` when it is missing or cannot be read. */
+export async function loadIndex(store: ObjectStore, name: string): Promise<UnpackedIndex> {
   const index = await readIndex(store, name);
   if (index !== null) return index;
   throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
-    hint: 'Find out what else writes under runs/ in the store, stop it and start the restore again.',
+    hint: 'Find out what else writes to runs/ in the store, stop it, and start the restore again.',
   });
 }
 
-/** Null when there is none of that name, or none that can be read. */
+/** Null when the index is missing or cannot be read. */
 async function readIndex(store: ObjectStore, name: string): Promise<UnpackedIndex | null> {
   const index = await readKnown(store, name, partIndexSchema);
   return index === null ? null : unpackIndex(index);

@@ -11,23 +11,23 @@ export const RESTORE: RunTraits = {
     check: 'checking the snapshot',
     survey: 'checking the snapshot',
     abilities: 'checking what the target can do',
-    plan: 'comparing with what is there',
-    live: 'finding what is newer',
+    plan: 'comparing with the current data',
+    live: 'finding newer keys',
     weigh: 'making the plan',
     conclude: 'finishing',
     condemn: 'finishing',
-    'safety-scan': 'saving what is there',
-    'safety-recheck': 'going through the names again',
-    'safety-check': 'checking what was saved',
-    'safety-seal': 'finalizing what was saved',
+    'safety-scan': 'saving the current data',
+    'safety-recheck': 'reading the key names again',
+    'safety-check': 'checking the safety snapshot',
+    'safety-seal': 'finalizing the safety snapshot',
     fence: 'locking the projects',
     write: 'writing',
     place: 'finding the lists of each member',
     written: 'preparing the lists',
     unite: 'uniting lists',
-    remove: 'removing what is newer',
+    remove: 'removing newer keys',
     prove: 'proving every key',
-    extras: 'finding what is left over',
+    extras: 'counting left-over keys',
     inspect: 'checking the projects',
     report: 'finishing',
   },
@@ -58,7 +58,7 @@ export const RESTORE: RunTraits = {
   ifCancelled: ({ dryRun }) =>
     dryRun === true
       ? null
-      : 'What it has written stays, and the database counts as unfinished until a restore of the same scope ends well.',
+      : 'What it has written stays, and the database is marked as unfinished until a restore of the same scope succeeds.',
 };
 
 /** All phases of a restore, into a scratch database. */

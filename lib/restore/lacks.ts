@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
- * What a target can lack: `json`, JSON documents; `binary`, scripts, as which commands with bytes that are no text, elements larger
- * than a page and lists of more than one go; `field-expiry`, the expiry of single hash fields; `expiry-range`, a
- * key's expiry as late as this; `field-expiry-range`, a field's.
+ * What a target can lack: `json`, JSON documents; `binary`, scripts, which write bytes that are not text, elements
+ * larger than a page, and lists of more than one page; `field-expiry`, expiry of single hash fields; `expiry-range`, a
+ * key's expiry as late as the record's; `field-expiry-range`, a field's.
  */
 const LACKS = ['json', 'binary', 'field-expiry', 'expiry-range', 'field-expiry-range'] as const;
 export type LackCode = (typeof LACKS)[number];
 
-/** How many of the keys that would be written need it, and the first names. */
+/** How many of the keys to write need the ability, and the first names. */
 export const lackSchema = z.object({
   code: z.enum(LACKS),
   count: z.number(),
@@ -20,7 +20,7 @@ type Lack = z.infer<typeof lackSchema>;
 const WORDS: Record<LackCode, { readonly what: string; readonly drops: boolean }> = {
   json: { what: 'JSON documents (JSON.SET)', drops: false },
   binary: {
-    what: 'or allow scripts (EVAL), as which what is no text, or is too large for a request, is written',
+    what: 'or allow scripts (EVAL), which write values that are not text or are too large for a request',
     drops: false,
   },
   'field-expiry': { what: 'hash fields that expire by themselves (HPEXPIREAT)', drops: true },
@@ -28,7 +28,7 @@ const WORDS: Record<LackCode, { readonly what: string; readonly drops: boolean }
   'field-expiry-range': { what: 'an expiry as late as that of some hash fields (HPEXPIREAT)', drops: true },
 };
 
-/** What is lacking, how many keys need it and which; `name` shows a key. */
+/** Names the missing ability, how many keys need it and the first of them; `name` renders a key. */
 export function lackWords({ code, count, names }: Lack, name: (key: Lack['names'][number]) => string): string {
   const first = names.slice(0, SHOWN).map(name).join(', ');
   const more = count > Math.min(SHOWN, names.length) ? ', ...' : '';
@@ -37,15 +37,15 @@ export function lackWords({ code, count, names }: Lack, name: (key: Lack['names'
 
 const SHOWN = 3;
 
-/** Which option helps against all of them. */
+/** The hint for all of the lacks together. */
 export function lackHint(lacks: readonly Lack[], isDrill: boolean): string {
   if (isDrill) return SCRATCH_HINT;
   const elsewhere = 'Restore to a server that has it: set RESTORE_TARGET_<NAME>_REST_URL and _TOKEN, and give --target';
   return lacks.every(({ code }) => WORDS[code].drops)
-    ? `Give --ttl drop: then nothing that is restored expires. Or: ${elsewhere}.`
+    ? `Use --ttl drop: then restored keys do not expire. Or: ${elsewhere}.`
     : `${elsewhere}.`;
 }
 
-/** A drill has no options: its scratch database has to take what the protected one holds. */
+/** A drill has no options: its scratch database must take whatever the protected one holds. */
 export const SCRATCH_HINT =
   'Set DRILL_REDIS_REST_URL and DRILL_REDIS_REST_TOKEN to a database of the same kind and size as the protected one, and drill again.';

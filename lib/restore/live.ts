@@ -4,33 +4,33 @@ import { needsFacts } from '../soulcaster/selection.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 import type { RestoreInput, Item } from './model.js';
 import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
-import { enter } from './phases.js';
+import { enterPhase } from './phases.js';
 import { mergeStored, type StoredFacts, projectFacts } from './facts.js';
 import { itemsOf, selectionOf } from './selected.js';
-import { usersListing } from './user-projects.js';
-import { goOnLater, walk, type LiveKey } from './walk.js';
+import { usersWithProject } from './user-projects.js';
+import { continueLater, walk, type LiveKey } from './walk.js';
 import { pipelineInHalves } from '../redis/halving.js';
 import { buildKey } from '../soulcaster/keys.js';
 import type { Fields } from '../soulcaster/text.js';
-import { refused } from './compare/refusal.js';
+import { readRefusedError } from './compare/refusal.js';
 import { cutByBytes } from './write/cut-by-bytes.js';
 import { BATCH_BYTES } from './write/limits.js';
 import { wireBytes } from './write/size.js';
 
 /**
- * Finds what is tied to the projects in the target as it is now: jobs and clusters that came up after the snapshot name
- * no project in their keys. Done before anything is written, since what ties them may be written over. An undo does it
- * before it plans: what its restore tied to a project goes back to what it was, whosever that was.
+ * Finds the ids that the target ties to the projects now: jobs and clusters newer than the snapshot name no project in
+ * their keys. Runs before anything is written, since the linking fields may be overwritten. An undo runs it before the
+ * plan: keys that its restore tied to a project are restored to their old state, whichever project that was.
  */
 export async function liveStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { input, state, redis } = await openContext(ports, attempt.run, attempt.signal);
-  const isEarly = isKnownEarly(input) && !state.times.some(([phase]) => phase === 'place');
+  const isEarly = needsLiveFactsEarly(input) && !state.times.some(([phase]) => phase === 'place');
   const done = (next: RestoreCheckpoint): StepOutcome => {
-    const facts = isEarly ? withTies(next.facts, next.liveFacts) : next.facts;
-    return enter(isEarly ? 'place' : 'weigh', { ...next, facts, walked: 0 }, 0, ports.clock.now());
+    const facts = isEarly ? addLiveFacts(next.facts, next.liveFacts) : next.facts;
+    return enterPhase(isEarly ? 'place' : 'weigh', { ...next, facts, walked: 0 }, 0, ports.clock.now());
   };
   const selection = selectionOf(input.scope);
-  if (isKnownEarly(input) && !isEarly) return done(state);
+  if (needsLiveFactsEarly(input) && !isEarly) return done(state);
   if (input.mode !== 'replace' || state.targetEmpty || !needsFacts(selection)) return done(state);
   const before = redis.usage();
   let facts = mergeStored([...state.liveFacts, ...state.facts]);
@@ -46,20 +46,20 @@ export async function liveStep(ports: RestorePorts, attempt: Attempt): Promise<S
   });
   const spent = addSpent(state.spent, spentSince(redis, before));
   const next = { ...state, liveFacts: facts, spent };
-  return walked.cursor === null ? done(next) : goOnLater(next, walked);
+  return walked.cursor === null ? done(next) : continueLater(next, walked);
 }
 
-/** Whether what is tied in the target decides which keys of the snapshot are restored. */
-export function isKnownEarly({ mode, undoes }: Pick<RestoreInput, 'mode' | 'undoes'>): boolean {
+/** Whether the target's own ties decide which keys of the snapshot are restored. */
+export function needsLiveFactsEarly({ mode, undoes }: Pick<RestoreInput, 'mode' | 'undoes'>): boolean {
   return undoes && mode === 'replace';
 }
 
-/** Users aside: a project goes from the sets of those that the snapshot does not name. */
-function withTies(facts: StoredFacts, live: StoredFacts): StoredFacts {
+/** Adds the live facts without users: a project leaves the sets of users that the snapshot does not name. */
+function addLiveFacts(facts: StoredFacts, live: StoredFacts): StoredFacts {
   return mergeStored([...facts, ...live.map((entry) => ({ ...entry, users: [] }))]);
 }
 
-/** An undo also takes each project off the lists that the restore put it on. */
+/** Also finds the users whose list has the project: an undo takes each project off the lists that the restore put it on. */
 async function withUsers(
   redis: RedisPort,
   projects: readonly string[],
@@ -67,13 +67,13 @@ async function withUsers(
 ): Promise<StoredFacts> {
   const facts = await liveFactsOf(redis, projects, keys);
   for (const project of projects) {
-    const users = await usersListing(redis, project, keys);
+    const users = await usersWithProject(redis, project, keys);
     facts.push({ project, jobs: [], clusters: [], users: [...users], externals: [] });
   }
   return facts;
 }
 
-/** What is tied to the projects in the database: jobs name theirs in a field, which takes a command each. */
+/** The ids that the database ties to the projects; jobs name theirs in a field, which takes a command each. */
 async function liveFactsOf(
   redis: RedisPort,
   projects: readonly string[],
@@ -91,9 +91,9 @@ async function liveFactsOf(
   return mergeStored([...found, ...tied]);
 }
 
-/** A key `job:...` that is no hash ties nothing to anybody. */
+/** A key `job:...` that is not a hash ties nothing. */
 function jobFields(reply: RedisReply | undefined): Fields {
-  if (reply !== undefined && 'error' in reply && !reply.error.startsWith('WRONGTYPE')) throw refused('HMGET');
+  if (reply !== undefined && 'error' in reply && !reply.error.startsWith('WRONGTYPE')) throw readRefusedError('HMGET');
   if (reply === undefined || 'error' in reply || !Array.isArray(reply.value)) return [];
   const [project, cluster] = reply.value.map((value) => (Buffer.isBuffer(value) ? value.toString('utf8') : ''));
   return [
@@ -102,7 +102,7 @@ function jobFields(reply: RedisReply | undefined): Fields {
   ];
 }
 
-/** The keys of external ids that the live items' own fields name, where they lead to the items. */
+/** The keys of external ids that the live items name in their own fields, if these keys point to the items. */
 async function liveExternals(redis: RedisPort, items: readonly Item[]): Promise<StoredFacts> {
   const found: StoredFacts = [];
   for (const { project, id } of items) {
@@ -112,10 +112,13 @@ async function liveExternals(redis: RedisPort, items: readonly Item[]): Promise<
     const [source, external] = fields.value.map((value) => (Buffer.isBuffer(value) ? value.toString('utf8') : ''));
     if (source === undefined || external === undefined || source === '' || external === '') continue;
     const name = buildKey('feedback-external', { project, source, external });
-    const [leads] = await redis.pipeline([['GET', name]]);
-    const isOurs =
-      leads !== undefined && 'value' in leads && Buffer.isBuffer(leads.value) && leads.value.toString('utf8') === id;
-    if (isOurs) found.push({ project, jobs: [], clusters: [], users: [], externals: [name] });
+    const [target] = await redis.pipeline([['GET', name]]);
+    const pointsToItem =
+      target !== undefined &&
+      'value' in target &&
+      Buffer.isBuffer(target.value) &&
+      target.value.toString('utf8') === id;
+    if (pointsToItem) found.push({ project, jobs: [], clusters: [], users: [], externals: [name] });
   }
   return mergeStored(found);
 }

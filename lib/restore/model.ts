@@ -18,8 +18,8 @@ const itemSchema = z.strictObject({ project: projectSchema, id: z.string().min(1
 export type Item = z.infer<typeof itemSchema>;
 
 /**
- * What is restored: everything; one project; the keys that fit every kind that is given, by any entry of it (see
- * `Selection`; keys and patterns as an operator writes them); or items of feedback, each with its place in every list.
+ * What is restored: everything; one project; keys that match every kind of selector given, by any of its entries (see
+ * `Selection`; keys and patterns as an operator writes them); or items of feedback, each with its entry in every list.
  */
 export const scopeSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
@@ -37,7 +37,7 @@ export const scopeSchema = z.union([
 ]);
 export type Scope = z.infer<typeof scopeSchema>;
 
-/** Whose vectors are rebuilt: everybody's, those of some projects, or of some items. */
+/** Whose vectors are rebuilt: all, those of some projects, or of some items. */
 export const vectorScopeSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
   z.strictObject({ project: z.string() }),
@@ -46,7 +46,7 @@ export const vectorScopeSchema = z.union([
 ]);
 export type VectorScope = z.infer<typeof vectorScopeSchema>;
 
-/** What a restore run was asked to do; its `input`. */
+/** The request of a restore run; its `input`. */
 export const restoreInputSchema = z.object({
   /** Id of the snapshot. */
   snapshot: z.string(),
@@ -54,30 +54,33 @@ export const restoreInputSchema = z.object({
   mode: z.enum(MODES),
   expiry: z.enum(EXPIRY_RULES),
   dryRun: z.boolean(),
-  /** Name of the target database; null for the one that is backed up. */
+  /** Name of the target database; null for the protected one. */
   target: z.string().nullable(),
-  /** Whether what is there now is saved first, so that the restore can be undone. */
+  /** Whether the target's data are saved first, so that the restore can be undone. */
   safety: z.boolean(),
-  /** Whether jobs and clusters that were in flight when the snapshot was taken end up as failed. */
+  /** Whether jobs and clusters that were in flight in the snapshot are restored as failed. */
   settle: z.boolean(),
-  /** Whether the vectors of what was restored are rebuilt. */
+  /** Whether the vectors of the restored data are rebuilt. */
   reindex: z.boolean().default(true),
-  /** Whether it undoes a restore of the same scope: then the snapshot need not hold it, and users' lists lose projects that it lacks. */
+  /**
+   * Whether this undoes a restore of the same scope: then the snapshot need not hold the scope, and users' lists lose
+   * projects that they lack in the snapshot.
+   */
   undoes: z.boolean().default(false),
-  /** Whether the snapshot may be of another database than the one it is restored into. */
+  /** Whether the snapshot may be of another database than the target. */
   fromSource: z.boolean().default(false),
   trigger: z.enum(['webhook', 'admin', 'cli', 'drill']),
 });
 export type RestoreInput = z.infer<typeof restoreInputSchema>;
 
 /**
- * A record as it is to stand in the target: of the scope, settled, with its expiry as the rule has it (fields that have
- * expired are left out of `v` and `fx`). `expired`: its time is over, so it is not to be there at all.
+ * A record as it must be in the target: in-flight jobs failed, and its expiry as the rule gives it (expired fields are
+ * left out of `v` and `fx`). `expired`: the key must not be there.
  */
 export interface TargetRecord extends SourceRecord {
   readonly expired: boolean;
-  /** The first line with its work still in flight; left out when there is none, or more than one line. */
-  readonly unsettled?: RecordLine;
-  /** Whether work in flight was made failed in it; known when its `rest` has been read. */
+  /** The first line with its work still in flight; absent when there is none, or more than one line. */
+  readonly stillInFlight?: RecordLine;
+  /** Whether in-flight work in the record was failed; known once its `rest` has been read. */
   readonly failsWork?: () => boolean;
 }

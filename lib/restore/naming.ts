@@ -4,20 +4,20 @@ import { unsavedWords } from '../snapshot/shortfall.js';
 import { doubtsOf, plainLabel, shortSource, sourceOf } from '../snapshot/source.js';
 
 /**
- * What a restore is of and what it goes into, for people. Sources by their first digits. No host: it is stored with the
- * run. A type, not an interface: it is JSON.
+ * The snapshot and the database of a restore, for people. Sources by their first digits. No host: this is stored with
+ * the run. A type, not an interface: it is JSON.
  */
 export type RestoreNames = {
   readonly database: { readonly source: string; readonly label: string | null };
   readonly snapshot: {
     readonly source: string;
     readonly label: string | null;
-    /** Whether it is of the database that it goes into. */
+    /** Whether the snapshot is of the database that it is restored into. */
     readonly own: boolean;
     readonly createdAt: string;
-    /** Why it may not show its database whole. */
+    /** Why the snapshot may not show its whole database. */
     readonly doubts: readonly string[];
-    /** Keys of that database that are not in it, in words; null when it says of none. */
+    /** Keys of its database that the snapshot lacks, in words; null when the manifest reports none. */
     readonly unsaved: string | null;
   };
 };

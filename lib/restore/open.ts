@@ -6,27 +6,27 @@ import { boundManifest } from '../snapshot/bound-manifest.js';
 import { loadErasedIds } from '../snapshot/erasures.js';
 import { assertNotBeingRemoved } from '../snapshot/being-removed.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
-import { chooseManifest, demandSource } from './choose.js';
+import { chooseManifest, assertSource } from './choose.js';
 import type { RestorePorts } from './context.js';
 import { SCRATCH_MARK } from './staged.js';
-import { aheadOf } from './target-clock.js';
+import { clockAheadOf } from './target-clock.js';
 
-/** Looks at the snapshot and at the target before anything is begun. */
+/** Checks the snapshot and the target before the restore begins. */
 export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   const state = parseRestoreCheckpoint(attempt.run.checkpoint);
   await assertNotBeingRemoved(ports, attempt.run.id, input.snapshot);
-  // Whether an incomplete one will do was decided when the run was asked for.
+  // Whether an incomplete snapshot is allowed was decided when the run was requested.
   const manifest = await chooseManifest(ports, input.snapshot, true);
   const bound = await boundManifest(ports, input.snapshot, null);
-  await demandSource(ports, manifest, ports.redisOf(input.target), input);
+  await assertSource(ports, manifest, ports.redisOf(input.target), input);
   const target = ports.redisOf(input.target);
-  const startedAt = state.startedAt + (await aheadOf(target, ports.clock));
+  const startedAt = state.startedAt + (await clockAheadOf(target, ports.clock));
   const checkpoint = {
     ...state,
     manifestSha256: bound?.sha256 ?? null,
     shiftMs: Math.max(0, startedAt - Date.parse(manifest.window.to)),
-    erased: await erasedNow(ports),
+    erased: await loadErased(ports),
     targetEmpty: await isEmpty(target),
     times: [...state.times, ['check', ports.clock.now()] as [string, number]],
   };
@@ -40,24 +40,24 @@ export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<S
   };
 }
 
-async function erasedNow(ports: RestorePorts): Promise<RestoreCheckpoint['erased']> {
+async function loadErased(ports: RestorePorts): Promise<RestoreCheckpoint['erased']> {
   const { projects, users } = await loadErasedIds(ports, ports.otherErasures ?? null);
   return { users: [...users], projects: [...projects], facts: [] };
 }
 
-/** The mark of a scratch database is no data. */
+/** The mark of a scratch database does not count as data. */
 async function isEmpty(redis: RedisPort): Promise<boolean> {
   const marks = (await isMarked(redis)) ? 1 : 0;
   return (await sizeOf(redis)) === marks;
 }
 
-/** Whether a database bears the mark of a scratch database. */
+/** Whether the database has the mark of a scratch database. */
 export async function isMarked(redis: RedisPort): Promise<boolean> {
   const found = await runOne(redis, (sdk) => sdk.exists(SCRATCH_MARK));
   return 'value' in found && found.value === 1;
 }
 
-/** Keys in a database. Throws `redis-denied` when it does not say. */
+/** Number of keys in the database. Throws `redis-denied` when DBSIZE is denied. */
 export async function sizeOf(redis: RedisPort): Promise<number> {
   const size = await runOne(redis, (sdk) => sdk.dbsize());
   if ('value' in size) return size.value;

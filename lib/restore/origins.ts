@@ -10,15 +10,15 @@ import type { RestoreContext, RestorePorts } from './context.js';
 import { isWhole } from './selected.js';
 import { recordedProjects, unsavedKeys } from './recorded-projects.js';
 
-/** Of the ids that break a rule now, how many did so where; they add up to `count`. */
+/** How many of the ids that break a rule now also broke it elsewhere; the numbers add up to `count`. */
 export interface Origin {
-  /** In the snapshot that was restored. */
+  /** Broke it in the restored snapshot. */
   readonly inSnapshot: number;
-  /** Not there, but in the database before the restore. */
+  /** Broke it in the database before the restore, but not in the snapshot. */
   readonly before: number;
-  /** In neither: the restore brought it about, or somebody who wrote meanwhile. */
+  /** Broke it in neither: caused by the restore or by concurrent writes. */
   readonly fresh: number;
-  /** Not in the snapshot, and what was there before was not saved, or not all of it. */
+  /** Not in the snapshot, and the earlier state was not saved, or not completely. */
   readonly unknown: number;
 }
 
@@ -28,8 +28,8 @@ export type TracedViolation = Violation & Origin;
 type IdsOf = FullReport['idsOf'];
 
 /**
- * Says where the violations of some projects come from, by the ids that break each rule in the snapshot itself and in what
- * the safety snapshot holds. Each is read only when there is something to ask it.
+ * Finds where the violations of some projects come from, by the ids that break each rule in the snapshot and in the
+ * safety snapshot. Each is read only when needed.
  */
 export async function traceViolations(
   ports: RestorePorts,
@@ -39,20 +39,22 @@ export async function traceViolations(
   const faulty = reports.filter(({ report }) => report.violations.length > 0);
   if (faulty.length === 0) return reports.map(() => []);
   const names = faulty.map(({ report }) => report.project);
-  const inSnapshot = await idsIn(ports, context, context.manifest, names, context.erased);
+  const inSnapshot = await violatingIdsIn(ports, context, context.manifest, names, context.erased);
   const isExplained = ({ report, idsOf }: FullReport): boolean =>
-    report.violations.every(({ rule }) => [...idsOf(rule)].every((id) => has(inSnapshot, report.project, rule, id)));
-  const saved = faulty.every(isExplained) ? null : await savedState(ports, context);
-  const before = saved === null ? null : await idsIn(ports, context, saved, names, null);
-  // What was there and could not be saved is left as it was: a fault that it makes is not known to be new.
+    report.violations.every(({ rule }) =>
+      [...idsOf(rule)].every((id) => breaksRule(inSnapshot, report.project, rule, id)),
+    );
+  const saved = faulty.every(isExplained) ? null : await loadSafetyManifest(ports, context);
+  const before = saved === null ? null : await violatingIdsIn(ports, context, saved, names, null);
+  // Keys that could not be saved were left as they were: a violation that they cause is not known to be new.
   const isAll = saved === null || (await unsavedKeys(ports.encryptor, saved)).all;
   const isKnown = isAll && (saved !== null || context.state.targetEmpty || isReplaced(context.input));
   return reports.map(({ report, idsOf }) =>
     report.violations.map((violation) => {
       const origin = { inSnapshot: 0, before: 0, fresh: 0, unknown: 0 };
       for (const id of idsOf(violation.rule)) {
-        if (has(inSnapshot, report.project, violation.rule, id)) origin.inSnapshot += 1;
-        else if (before !== null && has(before, report.project, violation.rule, id)) origin.before += 1;
+        if (breaksRule(inSnapshot, report.project, violation.rule, id)) origin.inSnapshot += 1;
+        else if (before !== null && breaksRule(before, report.project, violation.rule, id)) origin.before += 1;
         else if (isKnown) origin.fresh += 1;
         else origin.unknown += 1;
       }
@@ -61,11 +63,11 @@ export async function traceViolations(
   );
 }
 
-function has(ids: ReadonlyMap<string, IdsOf>, project: string, rule: Rule, id: string): boolean {
+function breaksRule(ids: ReadonlyMap<string, IdsOf>, project: string, rule: Rule, id: string): boolean {
   return ids.get(project)?.(rule).has(id) === true;
 }
 
-async function idsIn(
+async function violatingIdsIn(
   ports: RestorePorts,
   context: RestoreContext,
   manifest: Manifest,
@@ -79,7 +81,7 @@ async function idsIn(
   return new Map(reports.map(({ report, idsOf }) => [report.project, idsOf]));
 }
 
-/** What a snapshot holds, without what a restore leaves out of it. */
+/** The records of a snapshot, without the erased data. */
 async function* savedRecords(
   ports: RestorePorts,
   manifest: Manifest,
@@ -95,9 +97,9 @@ async function* savedRecords(
 }
 
 /**
- * Inspects projects in a database, or in what a snapshot holds of them: one walk over the names finds what no list names.
- * A restore of projects knows ids of them that their own lists may lack; the same are asked about everywhere, or what broke
- * a rule all along would look new.
+ * Inspects projects in a database, or in the records of a snapshot; one walk over the names finds clusters and jobs
+ * that no list names. A restore of projects knows ids that their own lists may lack; they are checked in every source,
+ * or old violations would look new.
  */
 export async function inspectProjects(
   { facts, input }: Pick<RestoreContext, 'facts' | 'input'>,
@@ -118,12 +120,12 @@ export async function inspectProjects(
   return reports;
 }
 
-/** Whether what is there of a project after the restore is what the snapshot has, and nothing that was there before. */
+/** Whether the restore leaves of each project exactly what the snapshot has. */
 function isReplaced({ mode, scope }: RestoreContext['input']): boolean {
   return mode === 'replace' && isWhole(scope);
 }
 
-async function savedState(ports: RestorePorts, { state }: RestoreContext): Promise<Manifest | null> {
+async function loadSafetyManifest(ports: RestorePorts, { state }: RestoreContext): Promise<Manifest | null> {
   if (state.undo === null || !isId(state.undo)) return null;
   return (await loadManifest(ports.store, state.undo))?.manifest ?? null;
 }

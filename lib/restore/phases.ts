@@ -2,8 +2,8 @@ import { NEW_WALK } from '../redis/whole-walk.js';
 import type { StepOutcome } from '../runs/model.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 
-/** Continues with another phase, noting when. `tasks` is 0 for a serial one. */
-export function enter(phase: string, state: RestoreCheckpoint, tasks: number, now: number): StepOutcome {
+/** Continues with another phase and records the time. `tasks` is 0 for a serial phase. */
+export function enterPhase(phase: string, state: RestoreCheckpoint, tasks: number, now: number): StepOutcome {
   const checkpoint = {
     ...state,
     cursor: null,

@@ -3,16 +3,16 @@ import { ledgerKeySchema, type LedgerKey } from '../snapshot/manifest.js';
 import { lackSchema, type LackCode } from './lacks.js';
 
 /**
- * What becomes of a key: `write`, it is absent; `overwrite`, it differs; `unite`, it is a list that gets members,
- * or the snapshot's expiry, and loses none; `fail`, it is equal but for work that was in flight, which becomes failed; `same`, it is equal already, or
- * a list that has all of the snapshot's members; `keep`, it differs and the mode leaves it; `blocked`, it would be
- * overwritten or removed, but is left, since no snapshot can hold what is there; `expired`, its time is over; `remove`,
- * it is there and not to be there.
+ * What the restore does with a key: `write`, the key is absent; `overwrite`, it differs; `unite`, it is a list that
+ * gains members or the snapshot's expiry and loses none; `fail`, it is equal except for in-flight work, which becomes
+ * failed; `same`, it is equal already, or a list with all of the snapshot's members; `keep`, it differs and the mode
+ * keeps it; `blocked`, it would be overwritten or removed, but no snapshot can hold its current value; `expired`, the
+ * record has expired; `remove`, the key exists and must not.
  */
 export const ACTIONS = ['write', 'overwrite', 'unite', 'fail', 'same', 'keep', 'blocked', 'expired', 'remove'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** What an overwritten key differs in first. */
+/** The first difference of an overwritten key. */
 export const REASONS = ['type', 'expiry', 'field-expiry', 'value'] as const;
 export type Reason = (typeof REASONS)[number];
 
@@ -35,21 +35,21 @@ const reasonsSchema = z.object({ type: count, expiry: count, 'field-expiry': cou
 export const planSchema = z.object({
   total: tallySchema,
   byFamily: z.record(z.string(), tallySchema),
-  /** By family, what its overwritten keys differ in first. */
+  /** First differences of the overwritten keys, by family. */
   reasons: z.record(z.string(), reasonsSchema).default({}),
-  /** By family, keys whose work was in flight and becomes failed: those that are written, overwritten or `fail`. */
+  /** Keys whose in-flight work becomes failed, by family: those that are written, overwritten or `fail`. */
   failsWork: z.record(z.string(), z.number()).default({}),
-  /** By type, keys that are written, lists that get members among them. */
+  /** Written keys by type, including lists that gain members. */
   types: z.record(z.string(), z.number()).default({}),
-  /** The first names of keys that are overwritten, made failed, kept, blocked or removed. */
+  /** The first names of keys that are overwritten, failed, kept, blocked or removed. */
   examples: z.array(z.object({ action: z.enum(ACTIONS), key: ledgerKeySchema })),
-  /** Sets of users that get the project as a member; they lose none. */
+  /** Users' sets that gain the project; they lose none. */
   usersJoined: z.number(),
-  /** Sets of users that lose the project: only when the restore of a project is undone. */
+  /** Users' sets that lose the project: only when the restore of a project is undone. */
   usersLeft: z.number().default(0),
   /**
-   * Lists of members: how many get in (or get another score), how many lists hold another type, how many members move, how
-   * many lists that are there get the snapshot's expiry.
+   * Lists of members: members added or given another score, lists of another type, members moved, and existing lists
+   * that get the snapshot's expiry.
    */
   lists: z
     .object({
@@ -59,22 +59,22 @@ export const planSchema = z.object({
       expiry: count,
       /** The first names of lists that lose members: to another list, or because the snapshot lacks an item there. */
       losing: z.array(ledgerKeySchema).default([]),
-      /** The first names of lists that hold another type. */
+      /** The first names of lists that are of another type. */
       wrong: z.array(ledgerKeySchema).default([]),
     })
     .default({ added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] }),
-  /** By family, keys of the snapshot that are left out, since their user or project is on the erasure list. */
+  /** Keys of the snapshot that are left out because their user or project is on the erasure list, by family. */
   erased: z.record(z.string(), z.number()).default({}),
-  /** Clusters that items were in and that are gone: the items are put as unclustered. */
+  /** Clusters that items were in and that no longer exist: the items are restored as unclustered. */
   goneClusters: count,
-  /** What the target lacks for keys that would be written: then nothing is. */
+  /** What the target lacks for the keys to write: if anything, nothing is written. */
   lacks: z.array(lackSchema).default([]),
-  /** Bytes of the names and values that would be written, at least: in all, and of keys that are absent. */
+  /** The least bytes of the names and values to write: in all, and of absent keys. */
   bytes: z.object({ all: z.number(), absent: z.number() }).default({ all: 0, absent: 0 }),
 });
 export type Plan = z.infer<typeof planSchema>;
 
-/** This many names of each action are kept. */
+/** How many names are kept of each action. */
 export const EXAMPLES = 20;
 
 function noTally(): Tally {
@@ -99,38 +99,36 @@ export function noPlan(): Plan {
   };
 }
 
-/** Whether an action writes a record as a value; lists are united by a phase of their own. */
-export function writes(action: Action): boolean {
+/** Whether an action writes the record as a value; lists are united by a separate phase. */
+export function isWrite(action: Action): boolean {
   return action === 'write' || action === 'overwrite' || action === 'fail';
 }
 
-/** Counts a key in place: it is called for every key. */
+/** Counts in place, since it is called for every key. */
 export function countAction(plan: Plan, family: string, action: Action): void {
   plan.total[action] += 1;
   (plan.byFamily[family] ??= noTally())[action] += 1;
 }
 
-/** Counts why a key is overwritten. */
 export function countReason(plan: Plan, family: string, reason: Reason): void {
   (plan.reasons[family] ??= noReasons())[reason] += 1;
 }
 
-/** Counts a key that is written with its work made failed. */
+/** Counts a written key whose work becomes failed. */
 export function countFailed(plan: Plan, family: string): void {
   plan.failsWork[family] = (plan.failsWork[family] ?? 0) + 1;
 }
 
-/** Counts a key that is written by its type. */
+/** Counts a written key by its type. */
 export function countType(plan: Plan, type: string): void {
   plan.types[type] = (plan.types[type] ?? 0) + 1;
 }
 
-/** Counts a key that is left out as erased. */
 export function countErased(plan: Plan, family: string): void {
   plan.erased[family] = (plan.erased[family] ?? 0) + 1;
 }
 
-/** Adds one plan to another, in place. */
+/** Adds one plan to another in place. */
 export function addPlan(to: Plan, from: Plan): void {
   for (const action of ACTIONS) to.total[action] += from.total[action];
   for (const [family, tally] of Object.entries(from.byFamily)) {
@@ -148,7 +146,7 @@ export function addPlan(to: Plan, from: Plan): void {
   for (const [family, erased] of Object.entries(from.erased)) {
     to.erased[family] = (to.erased[family] ?? 0) + erased;
   }
-  for (const example of from.examples) if (wantsExample(to, example.action)) to.examples.push(example);
+  for (const example of from.examples) if (needsExample(to, example.action)) to.examples.push(example);
   to.usersJoined += from.usersJoined;
   to.usersLeft += from.usersLeft;
   for (const name of ['added', 'wrongType', 'moved', 'expiry'] as const) to.lists[name] += from.lists[name];
@@ -158,11 +156,11 @@ export function addPlan(to: Plan, from: Plan): void {
   to.bytes.absent += from.bytes.absent;
 }
 
-export function wantsExample(plan: Plan, action: Action): boolean {
+export function needsExample(plan: Plan, action: Action): boolean {
   return plan.examples.filter((example) => example.action === action).length < EXAMPLES;
 }
 
-/** Counts a key for which the target lacks something; `name` seals its name. */
+/** Counts a key for which the target lacks something; `name` encrypts the key's name where names are encrypted. */
 export async function countLack(plan: Plan, code: LackCode, name: () => Promise<LedgerKey>): Promise<void> {
   const known = plan.lacks.find((lack) => lack.code === code);
   const lack = known ?? { code, count: 0, names: [] };

@@ -29,8 +29,8 @@ import {
   countReason,
   countType,
   noPlan,
-  wantsExample,
-  writes,
+  isWrite,
+  needsExample,
   type Action,
   type Plan,
 } from './plan-counts.js';
@@ -42,16 +42,16 @@ import { planLists, valueRecords } from './unite/tasks.js';
 /** A type, not an interface: it is stored as JSON. */
 export type PlanResult = {
   readonly plan: Plan;
-  /** One bit for each record of the scope in this part, in order: whether anything is to be done. Null: for all. */
+  /** One bit for each record of the scope in this part, in order: whether to write or remove it. Null: write all. */
   readonly acts: string | null;
   readonly spent: Spent;
-  /** Absent where the plan saves nothing, and in results of older versions. */
+  /** Absent when the plan saves nothing, and in results of older versions. */
   readonly saved?: Saved;
 };
 
 const NAMED: readonly Action[] = ['overwrite', 'unite', 'fail', 'keep', 'blocked', 'remove'];
 
-/** Finds what a restore would do with the keys of one part, and what the target lacks for it; saves what it read of them. */
+/** Plans what to do with the keys of one part, finds what the target lacks, and saves what was read of the target. */
 export async function planTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -69,26 +69,26 @@ export async function planTask(
     listMode(context.input) === 'replace' ? null : await planLists(ports, context, run.id, task, plan, finder);
   const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
   const found = read(ports, context, task, ({ family }) => countErased(plan, family));
-  const records = meter.watch(valueRecords(ports, context, run.id, found, lists));
+  const records = meter.measureAll(valueRecords(ports, context, run.id, found, lists));
   const saver = context.state.safety === null ? null : foundSaver(ports, settings.safety, run, task);
   for await (const compared of comparisons(settings, context, records, signal)) {
     const action = actionOf(compared, context.input);
-    acts.push(writes(action) || action === 'remove');
+    acts.push(isWrite(action) || action === 'remove');
     await saver?.save(compared);
-    await note(ports, context.input, plan, compared, action, async () => {
-      const needs = meter.of(compared.record);
+    await countComparison(ports, context.input, plan, compared, action, async () => {
+      const needs = meter.needsOf(compared.record);
       plan.bytes.all += needs.bytes;
       if (action === 'write') plan.bytes.absent += needs.bytes;
-      return finder.lacks(needs);
+      return finder.find(needs);
     });
   }
-  await lists?.end();
+  await lists?.finish();
   const bits = context.state.targetEmpty ? null : acts.base64();
   const saved = await saver?.close();
   return { plan, acts: bits, spent: spentSince(context.redis, before), ...(saved === undefined ? {} : { saved }) };
 }
 
-async function note(
+async function countComparison(
   { encryptor }: RestorePorts,
   { scope }: Pick<RestoreInput, 'scope'>,
   plan: Plan,
@@ -100,18 +100,18 @@ async function note(
   const { family } = classifyKey(key.toString('utf8'));
   countAction(plan, family, action);
   if (action === 'overwrite' && difference !== null) countReason(plan, family, difference);
-  // Of items every key is named: there are a handful.
+  // Every written key of an item is named: there are only a few.
   const isNamed = NAMED.includes(action) || (action === 'write' && 'items' in scope);
-  if (isNamed && wantsExample(plan, action)) {
+  if (isNamed && needsExample(plan, action)) {
     plan.examples.push({ action, key: await encryptName(encryptor, key) });
   }
-  if (!writes(action)) return;
+  if (!isWrite(action)) return;
   countType(plan, record.first.t);
   if (record.failsWork?.() === true) countFailed(plan, family);
   for (const code of await lacks()) await countLack(plan, code, () => encryptName(encryptor, key));
 }
 
-/** The records of the scope that begin in the part that a task is for. `onErased`: see `targetRecords`. */
+/** The records of the scope that begin in the task's part. `onErased`: see `targetRecords`. */
 export function recordsOf(
   ports: RestorePorts,
   context: RestoreContext,
@@ -123,7 +123,7 @@ export function recordsOf(
   return targetRecords(sourceRecords(ports, manifest, part), context, onErased);
 }
 
-/** The same with fields whose time is over: to compare them, since they may be there still or be gone. */
+/** The same records with expired fields, for comparison: the target may still have them. */
 export function comparedRecordsOf(
   ports: RestorePorts,
   context: RestoreContext,
@@ -155,7 +155,7 @@ async function* comparisons(
   }
 }
 
-/** What becomes of a key that was compared with its record. */
+/** What to do with a key, by its comparison with the record. */
 function actionOf(
   { record, live, over, unsavable, inFlight }: Comparison,
   { mode, safety }: Pick<RestoreInput, 'mode' | 'safety'>,
@@ -165,7 +165,7 @@ function actionOf(
   if (live === 'absent') return isOver ? 'expired' : 'write';
   if (isOver && mode !== 'replace') return 'expired';
   if (mode === 'missing') return 'keep';
-  // What cannot be saved first cannot be brought back: only who wants no way back loses it.
+  // A value that cannot be saved could not be restored: it is replaced only if the request skips the safety snapshot.
   if (unsavable && safety) return 'blocked';
   if (isOver) return 'remove';
   return inFlight ? 'fail' : 'overwrite';

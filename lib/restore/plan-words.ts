@@ -4,7 +4,7 @@ import { lackWords } from './lacks.js';
 import { REASONS, type Plan } from './plan-counts.js';
 import type { DryRunResult } from './result.js';
 
-/** What work in flight of a family is called, for one and for several. */
+/** What in-flight work of a family is called: one and several. */
 const WORK: Readonly<Record<string, readonly [one: string, several: string]>> = {
   job: ['job that was running becomes', 'jobs that were running become'],
   'cluster-job': ['clustering job that was running becomes', 'clustering jobs that were running become'],
@@ -12,7 +12,7 @@ const WORK: Readonly<Record<string, readonly [one: string, several: string]>> = 
   'legacy-cluster': ['old cluster that was being fixed becomes', 'old clusters that were being fixed become'],
 };
 
-/** What becomes of work that was in flight: `7 jobs that were running become failed`. Null when there was none. */
+/** What happens to in-flight work: `7 jobs that were running become failed`. Null when there is none. */
 export function workWords({ failsWork }: Plan): string | null {
   const families = Object.entries(failsWork).sort(([a], [b]) => (a < b ? -1 : 1));
   if (families.length === 0) return null;
@@ -20,7 +20,7 @@ export function workWords({ failsWork }: Plan): string | null {
     const [one, several] = WORK[family] ?? ['record in flight becomes', 'records in flight become'];
     return `${count(failed)} ${failed === 1 ? one : several} failed`;
   });
-  return `${each.join(', ')}: nothing works on them any more (--no-settle leaves them as they were).`;
+  return `${each.join(', ')}: no worker runs them any more (--no-settle keeps them as they were).`;
 }
 
 const REASON_WORDS = {
@@ -30,7 +30,7 @@ const REASON_WORDS = {
   value: 'another value',
 } as const;
 
-/** What is left out as erased; null when nothing is. */
+/** Which keys are left out as erased; null when none are. */
 export function erasedWords({ erased }: Plan): string | null {
   const families = Object.entries(erased).sort(([a], [b]) => (a < b ? -1 : 1));
   if (families.length === 0) return null;
@@ -58,7 +58,7 @@ export function lacksWords({ lacks }: Plan): string | null {
   return ['The target lacks:', ...lacks.map((lack) => `  ${lackWords(lack, keyName)}`)].join('\n');
 }
 
-/** A doubtful snapshot can be restored by its id; whoever does must know. */
+/** Warnings about the snapshot: a doubtful one can be restored by its id, and the operator must know. */
 export function doubtWords({ names, snapshot, staysMarked }: DryRunResult): string[] {
   const { doubts, unsaved } = names.snapshot;
   return [
@@ -68,20 +68,22 @@ export function doubtWords({ names, snapshot, staysMarked }: DryRunResult): stri
   ];
 }
 
-/** What becomes of lists of members. `losing`: lines that name those which lose some. */
+/** What happens to lists of members. `losing`: lines that name the lists that lose some. */
 export function listWords(plan: Plan, scope: DryRunResult['scope'], losing: readonly string[] = []): string[] {
   const { goneClusters } = plan;
   const { added, expiry, moved, wrongType } = plan.lists;
   const isItems = 'items' in scope;
   return [
-    ...(added === 0 ? [] : [`Members that lists get, or that get the snapshot's score: ${count(added)}.`]),
-    ...(expiry === 0 ? [] : [`Lists that get the snapshot's expiry, or lose theirs as it has none: ${count(expiry)}.`]),
+    ...(added === 0 ? [] : [`Members added to lists, or given the snapshot's score: ${count(added)}.`]),
+    ...(expiry === 0
+      ? []
+      : [`Lists that get the snapshot's expiry, or lose theirs because it has none: ${count(expiry)}.`]),
     ...(moved === 0
       ? []
       : [
           isItems
-            ? `Entries of the items that lists lose, since the snapshot has none there: ${count(moved)}.`
-            : `Members that move to the list where the snapshot has them: ${count(moved)}.`,
+            ? `Entries of the items removed from lists, since the snapshot has none there: ${count(moved)}.`
+            : `Members moved to the list where the snapshot has them: ${count(moved)}.`,
           ...losing,
         ]),
     ...(goneClusters === 0 ? [] : [goneWords(goneClusters)]),
@@ -96,7 +98,7 @@ export function userWords({ usersJoined, usersLeft }: Plan): string[] {
   ];
 }
 
-/** What a plan says beside the numbers of its keys, a sentence each; what must be known first comes first. */
+/** The notes of a plan beside its numbers, a sentence each, the most important first. */
 export function planNotes(result: DryRunResult): string[] {
   const { plan, scope } = result;
   return [
@@ -107,13 +109,14 @@ export function planNotes(result: DryRunResult): string[] {
   ];
 }
 
-/** Of a snapshot that was taken in the middle of a restore: what it brings back is partly old and partly restored. */
+/** The warning of a snapshot that was taken during a restore: its data are partly old and partly restored. */
 export function markedWords(snapshot: string): string {
-  return `Snapshot ${snapshot} shows an unfinished restore, so that its database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` says that the data are right.`;
+  return `Snapshot ${snapshot} was taken during an unfinished restore, so the database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` confirms the data.`;
 }
 
-/** Of items whose clusters are gone from the target. */
+/** The note for items whose clusters no longer exist in the target. */
 export function goneWords(clusters: number): string {
-  const which = clusters === 1 ? 'The cluster is' : `${clusters} clusters are`;
-  return `${which} gone that the snapshot has the item in: there it is put as unclustered.`;
+  return clusters === 1
+    ? 'The cluster that the snapshot has the item in no longer exists: the item is put as unclustered.'
+    : `${clusters} clusters that the snapshot has items in no longer exist: the items are put as unclustered.`;
 }

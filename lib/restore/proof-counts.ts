@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
- * What became of a record: `equal`, the key is as the record has it; `expired`, its time is over and it is not there;
- * `kept`, the mode leaves what was there; `blocked`, what was there could not be saved first and was left; `missing` and `different` speak for themselves, and fail the proof.
+ * The result of comparing a record: `equal`, the key equals the record; `expired`, the record has expired and the key
+ * is absent; `kept`, the mode keeps what was there; `blocked`, the old value could not be saved and was left; `missing`
+ * and `different` fail the proof.
  */
 const VERDICTS = ['equal', 'expired', 'kept', 'blocked', 'missing', 'different'] as const;
 export type Verdict = (typeof VERDICTS)[number];
@@ -20,7 +21,7 @@ const tallySchema = z.object({
 export const proofSchema = z.object({
   total: tallySchema,
   byFamily: z.record(z.string(), tallySchema),
-  /** The first names of keys that fail the proof, and what differs first. */
+  /** The first names of keys that fail the proof, and their first difference. */
   examples: z.array(z.object({ verdict: z.enum(VERDICTS), key: ledgerKeySchema, difference: z.string().nullable() })),
 });
 export type Proof = z.infer<typeof proofSchema>;
@@ -32,30 +33,30 @@ export function noProof(): Proof {
   return { total: none(), byFamily: {}, examples: [] };
 }
 
-/** Counts a key in place: it is called for every key. */
+/** Counts in place, since it is called for every key. */
 export function countProof(proof: Proof, family: string, verdict: Verdict): void {
   proof.total[verdict] += 1;
   (proof.byFamily[family] ??= none())[verdict] += 1;
 }
 
-/** Adds one proof to another, in place. */
+/** Adds one proof to another in place. */
 export function addProof(to: Proof, from: Proof): void {
   for (const verdict of VERDICTS) to.total[verdict] += from.total[verdict];
   for (const [family, tally] of Object.entries(from.byFamily)) {
     const sum = (to.byFamily[family] ??= none());
     for (const verdict of VERDICTS) sum[verdict] += tally[verdict];
   }
-  for (const example of from.examples) if (wantsProof(to, example.verdict)) to.examples.push(example);
+  for (const example of from.examples) if (needsProofExample(to, example.verdict)) to.examples.push(example);
 }
 
-/** Whether a key of this verdict is to be named. */
-export function wantsProof(proof: Proof, verdict: Verdict): boolean {
+/** Whether the proof names one more key of this verdict. */
+export function needsProofExample(proof: Proof, verdict: Verdict): boolean {
   const named = verdict === 'blocked' || verdict === 'missing' || verdict === 'different';
   return named && proof.examples.length < EXAMPLES;
 }
 
-/** Whether every record is accounted for. */
-export function holds(proof: Proof): boolean {
+/** Whether no record is missing or different. */
+export function isProven(proof: Proof): boolean {
   return proof.total.missing === 0 && proof.total.different === 0;
 }
 

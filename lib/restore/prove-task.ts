@@ -20,12 +20,12 @@ import { comparedRecordsOf, recordsOf } from './plan-task.js';
 import { listMode } from './selected.js';
 import { proveKept, savedLists } from './unite/prove-kept.js';
 import { proveLists, valueRecords } from './unite/tasks.js';
-import { countProof, noProof, wantsProof, type Proof, type Verdict } from './proof-counts.js';
+import { countProof, noProof, needsProofExample, type Proof, type Verdict } from './proof-counts.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type ProofResult = { readonly proof: Proof; readonly lasting?: Lasting; readonly spent: Spent };
 
-/** Compares every key of one part with its record. Tasks beyond the parts hold lists against the safety snapshot. */
+/** Compares every key of one part with its record. Tasks beyond the parts compare lists with the safety snapshot. */
 export async function proveTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -49,16 +49,16 @@ export async function proveTask(
   const records = valueRecords(ports, context, run.id, comparedRecordsOf(ports, context, task), lists);
   const lasting = lastingCounter(context);
   for await (const compared of compareRecords(redis, records, options)) {
-    lasting.see(compared);
+    lasting.add(compared);
     const verdict = verdictOf(compared, input);
     const key = keyOf(compared.record.first);
     countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
-    if (wantsProof(proof, verdict)) {
+    if (needsProofExample(proof, verdict)) {
       proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference: compared.difference });
     }
   }
-  await lists?.end();
-  return { proof, lasting: lasting.sum(), spent: spentSince(redis, before) };
+  await lists?.finish();
+  return { proof, lasting: lasting.total(), spent: spentSince(redis, before) };
 }
 
 async function* allRecords(ports: RestorePorts, context: RestoreContext): AsyncGenerator<TargetRecord> {
@@ -69,7 +69,7 @@ function verdictOf(
   { record, live, over, unsavable }: Comparison,
   { mode, safety }: Pick<RestoreInput, 'mode' | 'safety'>,
 ): Verdict {
-  // Its time may have come since it was decided that it had not.
+  // The record may have expired since the plan.
   const isOver = record.expired || over;
   if (live === 'equal') return 'equal';
   if (live === 'absent') return isOver ? 'expired' : 'missing';

@@ -8,9 +8,9 @@ import { fromText, type Text } from '../snapshot/text.js';
 import { classifyKey, type ClassifiedKey, type Family } from '../soulcaster/keys.js';
 import { CLUSTER_FIELDS, ITEM_FIELDS } from '../soulcaster/invariants/readable.js';
 import type { SourceRecord } from '../snapshot/source-records.js';
-import { joined } from './unite/tasks.js';
+import { allLines } from './unite/members.js';
 
-/** Fields that invariants read; of those of any length only that they are there. */
+/** Fields that invariants read. */
 const FIELDS: ReadonlySet<string> = new Set([
   ...ITEM_FIELDS,
   ...CLUSTER_FIELDS,
@@ -19,41 +19,42 @@ const FIELDS: ReadonlySet<string> = new Set([
   'cluster_id',
   'body',
 ]);
+/** Fields of any length, of which only the presence counts. */
 const UNREAD: ReadonlySet<string> = new Set(['title', 'summary', 'name', 'body']);
 const TIED: ReadonlySet<string> = new Set(['job', 'cluster-jobs', 'user-projects']);
-/** Names in a page, as of a walk over a database. */
+/** Names in a page, as in a walk over a database. */
 const PAGE = 1000;
 
 type Value =
-  /** An object, which takes a third of a map's memory: there is one for each item. */
+  /** An object takes a third of a map's memory: there is one for each item. */
   | { readonly type: 'hash'; readonly fields: Record<string, string> }
-  /** By the bytes of the member, as latin1; so is a string's text. */
+  /** Keyed by the bytes of the member as latin1; a string's text is latin1 too. */
   | { readonly type: 'members'; readonly as: 'set' | 'zset'; readonly scores: Map<string, string> }
   | { readonly type: 'string'; text: string }
   | { readonly type: 'other' };
 
 const WRONG_TYPE: RedisReply = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' };
 
-/** Some projects as records have them, to be asked like a database; only what invariants ask. */
+/** Some projects of a snapshot behind the interface of a database; answers only the commands of the invariants. */
 interface RecordedProjects {
   readonly redis: RedisPort;
   readonly pages: () => AsyncIterable<readonly ClassifiedKey[]>;
-  /** Whether it is all of it, and for good: nothing of it, not even a field, has a time at which it is over. */
+  /** Whether all records were kept and none of them, nor any field, has an expiry. */
   readonly lasts: boolean;
 }
 
 interface RecordedOptions {
-  /** Names of keys that were there besides, each of a type that no record can hold. */
+  /** Names of further keys, each of a type that no record can hold. */
   readonly unsaved?: readonly string[];
-  /** What is asked about keys of which records were not kept, since they name another project; default: they are not there. */
+  /** The database that answers for keys of other projects, whose records are not kept; default: such keys do not exist. */
   readonly beyond?: RedisPort;
-  /** Keys that are kept: where there are more, or what is kept does not last, the records are not read to their end. */
+  /** The most keys to keep. With `most`, reading stops at the first record beyond it or with an expiry. */
   readonly most?: number;
 }
 
 /**
- * Reads from records what the invariants of some projects look at: ids, times and a few fields, no bodies. In memory is
- * that of these projects, and of all jobs and users' lists.
+ * Reads from records what the invariants of some projects need: ids, times and a few fields, no bodies. In memory are
+ * these projects, all jobs and all users' lists.
  */
 export async function recordedProjects(
   records: AsyncIterable<SourceRecord & { readonly expired?: boolean }>,
@@ -75,25 +76,25 @@ export async function recordedProjects(
     const key = bytes.toString('utf8');
     const known = classifyKey(key);
     if (!isKept(known)) continue;
-    const value = emptyOf(first);
+    const value = emptyValue(first);
     let [elements, ends] = [0, expired === true || first.x !== undefined];
-    for await (const line of joined(first, rest)) {
-      take(value, known.family, line);
+    for await (const line of allLines(first, rest)) {
+      addLine(value, known.family, line);
       ends ||= line.fx !== undefined;
       elements += Array.isArray(line.v) ? line.v.length : 1;
     }
-    // Such as a list of erased projects alone: whatever its time, it is not there.
+    // A list of erased projects only, for example: whatever its expiry, it is not restored.
     if (elements === 0) continue;
     lasts &&= !ends && (most === undefined || names.length < most);
     if (!lasts && most !== undefined) break;
     names.push(key);
-    // Invariants ask for keys that are text, which this is not.
+    // Invariants only read keys that are text.
     if (isUtf8(bytes)) values.set(key, value);
   }
   const run = (commands: readonly RedisCommand[]): Promise<RedisReply[]> => {
     const isBeyond =
       beyond !== undefined && !commands.every((command) => keysOf(command).every((key) => isKept(classifyKey(key))));
-    return isBeyond ? beyond.pipeline(commands) : Promise.resolve(commands.map((command) => answer(values, command)));
+    return isBeyond ? beyond.pipeline(commands) : Promise.resolve(commands.map((command) => replyTo(values, command)));
   };
   const usage = () => ({ requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 });
   return {
@@ -109,13 +110,13 @@ async function* pagesOf(names: readonly string[]): AsyncGenerator<readonly Class
   }
 }
 
-/** The keys that a command of the invariants names. */
+/** The keys of a command of the invariants. */
 function keysOf([name, ...args]: RedisCommand): readonly string[] {
   const named = name === 'EXISTS' || name === 'MGET' ? args : args.slice(0, 1);
   return named.map(String);
 }
 
-/** Names of the keys that a snapshot could not hold; `all` is false where it does not tell each of them, or they are encrypted. */
+/** Keys that the snapshot could not hold; `all` is false when the ledger does not name all, or encrypts some names. */
 export async function unsavedKeys(
   encryptor: Encryptor,
   { ledger: { unsupported } }: Manifest,
@@ -125,13 +126,13 @@ export async function unsavedKeys(
   return { keys, all: keys.length === unsupported.count };
 }
 
-function emptyOf({ t }: RecordLine): Value {
+function emptyValue({ t }: RecordLine): Value {
   if (t === 'hash') return { type: 'hash', fields: {} };
   if (t === 'set' || t === 'zset') return { type: 'members', as: t, scores: new Map() };
   return t === 'string' ? { type: 'string', text: '' } : { type: 'other' };
 }
 
-function take(value: Value, family: Family, { v }: RecordLine): void {
+function addLine(value: Value, family: Family, { v }: RecordLine): void {
   if (value.type === 'hash') {
     for (const [field, text] of v as readonly (readonly [Text, Text])[]) {
       const name = textOf(field);
@@ -157,7 +158,7 @@ function textOf(text: Text): string {
 
 const bulk = (text: string | undefined): RedisValue => (text === undefined ? null : Buffer.from(text));
 
-function answer(values: ReadonlyMap<string, Value>, [name, ...args]: RedisCommand): RedisReply {
+function replyTo(values: ReadonlyMap<string, Value>, [name, ...args]: RedisCommand): RedisReply {
   const [key = '', ...rest] = args.map(String);
   if (name === 'EXISTS') return { value: [key, ...rest].filter((each) => values.has(each)).length };
   if (name === 'MGET') {
@@ -209,11 +210,11 @@ function membersReply(name: string, value: Value | undefined, args: readonly str
     case 'SSCAN':
       return { value: [Buffer.from('0'), [...scores.keys()].map(memberOf)] };
     case 'ZRANGE': {
-      // All of it with the first page: to cut it once a page would copy it as often.
+      // The first page returns everything: cutting pages would copy it once for each page.
       const page = first === '0' ? [...scores] : [];
       return { value: page.flatMap(([member, score]) => [memberOf(member), Buffer.from(score)]) };
     }
     default:
-      throw new TypeError(`invariants do not ask ${name}`);
+      throw new TypeError(`invariants do not send ${name}`);
   }
 }

@@ -16,18 +16,18 @@ import type { InspectResult, InspectedProject } from './inspect-task.js';
 import { isMirror, projectsATask } from './inspect-task.js';
 import { addLasting, findGone, type Lasting } from './lasting.js';
 import type { VectorScope } from './model.js';
-import { enter } from './phases.js';
-import { addProof, holds, noProof } from './proof-counts.js';
+import { enterPhase } from './phases.js';
+import { addProof, isProven, noProof } from './proof-counts.js';
 import type { ProofResult } from './prove-task.js';
-import { isOurs } from './staged.js';
+import { isOwnKey } from './staged.js';
 import { clearUnfinished, staysMarked } from './unfinished.js';
 import { namesOf } from './naming.js';
 import { tidyUp } from './tidy.js';
 import { failureOf, stateOf } from './verdict.js';
-import { goOnLater, walk } from './walk.js';
+import { continueLater, walk } from './walk.js';
 import type { WriteResult } from './write-task.js';
 
-/** Counts what is in the scope and was not in the snapshot: it came up during the restore, or no snapshot can hold it. */
+/** Counts keys of the scope that the snapshot lacks: written during the restore, or of types that no snapshot can hold. */
 export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
@@ -35,27 +35,27 @@ export async function countExtrasStep(ports: RestorePorts, attempt: Attempt): Pr
     const mirror = isMirror(context, (await collectProof(attempt)).proof, extras);
     const atOnce = projectsATask(context, mirror);
     const after = { ...state, extras, mirror, projectsATask: atOnce, spent, walked: 0 };
-    return enter('inspect', after, Math.ceil(state.projects.length / atOnce), ports.clock.now());
+    return enterPhase('inspect', after, Math.ceil(state.projects.length / atOnce), ports.clock.now());
   };
   if (input.mode !== 'replace') return next(0, state.spent);
   const before = redis.usage();
   const isExtra = await extraFinder(ports, context, attempt.run.id);
   let { extras } = state;
   const walked = await walk(redis, attempt, state, {
-    see(keys) {
-      extras += keys.filter((live) => !isOurs(live.key) && isExtra(live)).length;
+    visit(keys) {
+      extras += keys.filter((live) => !isOwnKey(live.key) && isExtra(live)).length;
       return Promise.resolve();
     },
-    again() {
+    restart() {
       extras = 0;
       return Promise.resolve();
     },
   });
   const spent = addSpent(state.spent, spentSince(redis, before));
-  return walked.cursor === null ? next(extras, spent) : goOnLater({ ...state, extras, spent }, walked);
+  return walked.cursor === null ? next(extras, spent) : continueLater({ ...state, extras, spent }, walked);
 }
 
-/** Ends a restore: lets go of the locks, tidies up, and says how it went. */
+/** Ends a restore: releases the locks, removes working objects, and reports the result. */
 export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const began = ports.clock.now();
   const context = await openContext(ports, attempt.run, attempt.signal);
@@ -68,7 +68,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
   const gone = await findGone(context.redis, lasting, context.now());
   const marked = await staysMarked(ports.store, context);
-  if (holds(proof) && gone === null && !marked)
+  if (isProven(proof) && gone === null && !marked)
     await clearUnfinished(ports, attempt.run.id, context.redis, context.input);
   await tidyUp(ports.store, attempt.run.id);
   const error = failureOf(context, { proof, gone, replica: ports.firstStore !== undefined }, projects);
@@ -76,7 +76,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
   const vectors = error?.code === 'not-proven' ? SKIPPED : await reindexAfter(ports, context, vectorScope);
   const result = {
     ...summary(ports, context),
-    ...milestones(context.state, holds(proof) && gone === null ? began : null),
+    ...milestones(context.state, isProven(proof) && gone === null ? began : null),
     written: counts,
     united,
     proof,
@@ -93,7 +93,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
 
 const SKIPPED: Afterwards = { state: 'skipped', run: null };
 
-/** The index belongs to the database that is backed up. That it cannot be rebuilt now does not make the restore fail. */
+/** The index belongs to the protected database. A restore does not fail because the index cannot be rebuilt now. */
 async function reindexAfter(
   ports: RestorePorts,
   { input }: RestoreContext,
@@ -108,12 +108,12 @@ async function reindexAfter(
   }
 }
 
-/** Whose vectors may not be right any more: those of the scope; null when it holds nothing that goes into them. */
+/** Whose vectors may be outdated: those of the scope; null when nothing of it goes into vectors. */
 function vectorScopeOf({ input: { scope }, state: { vectors } }: RestoreContext): VectorScope | null {
   if ('all' in scope || 'project' in scope || 'items' in scope) return scope;
   const [project] = vectors ?? [];
   if (vectors === null || project === undefined) return null;
-  // Those from before there were projects have no scope of their own.
+  // Vectors from before there were projects have no scope.
   if (vectors.includes('')) return { all: true };
   return vectors.length === 1 ? { project } : { projects: vectors };
 }
@@ -136,10 +136,7 @@ function summary(ports: RestorePorts, { input, manifest, state }: RestoreContext
   };
 }
 
-/**
- * When all data were written, so that the application could be let on them again, and when they were proven; null for what
- * did not come about.
- */
+/** When all data were written, so that the application can use them again, and when they were proven; null if not reached. */
 function milestones({ startedAt, times }: RestoreContext['state'], proven: number | null): object {
   const restored = times.find(([phase]) => phase === 'prove')?.[1] ?? null;
   const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
@@ -191,7 +188,7 @@ async function collectWrites(attempt: Attempt): Promise<WriteResult> {
   return { counts, spent };
 }
 
-/** Lists that got members, and how many those were. */
+/** How many lists gained members, and how many members were added. */
 async function collectUnited(attempt: Attempt): Promise<{ united: { lists: number; members: number }; spent: Spent }> {
   const united = { lists: 0, members: 0 };
   let spent: Spent = { commands: 0, requests: 0 };

@@ -7,7 +7,7 @@ import { proofSchema } from './proof-counts.js';
 const spent = z.object({ commands: z.number(), requests: z.number() });
 
 const namesSchema = z.object({
-  /** The host is added where a result is shown: it is not stored. */
+  /** The host is added when a result is shown; it is not stored. */
   database: z.object({
     source: z.string(),
     label: z.string().nullable(),
@@ -23,21 +23,21 @@ const namesSchema = z.object({
   }),
 });
 
-/** Of runs of versions that did not write it down. */
+/** Names of runs of older versions, which did not store them. */
 const UNNAMED: z.input<typeof namesSchema> = {
   database: { source: 'unknown', label: null },
   snapshot: { source: 'unknown', label: null, own: true, createdAt: '', doubts: [] },
 };
 
-/** What a dry run ends with. */
+/** The result of a dry run. */
 const dryRunSchema = restoreInputSchema.extend({
   names: namesSchema.prefault(UNNAMED),
-  /** Whether the database stays marked: the snapshot shows it in the middle of a restore. */
+  /** Whether the database stays marked as unfinished: the snapshot was taken during a restore. */
   staysMarked: z.boolean().default(false),
   plan: planSchema,
   spent,
   milliseconds: z.number(),
-  /** Until all data were written; null in results of older versions and of what wrote nothing. */
+  /** Time until all data were written; null in results of older versions and of runs that wrote nothing. */
   restoredMilliseconds: z.number().nullable().default(null),
 });
 export type DryRunResult = z.infer<typeof dryRunSchema>;
@@ -62,7 +62,7 @@ const projectSchema = z.object({
 });
 export type RestoredProject = z.infer<typeof projectSchema>;
 
-/** What a restore ends with that came as far as its report. */
+/** The result of a restore that reached its report. */
 const restoredSchema = dryRunSchema.extend({
   undo: z.string(),
   locksTaken: z.number(),
@@ -83,9 +83,9 @@ const restoredSchema = dryRunSchema.extend({
     state: z.enum(['started', 'busy', 'to-do', 'not-configured', 'failed', 'skipped']),
     run: z.string().nullable(),
   }),
-  /** Whose vectors are to be rebuilt; runs of older versions do not say: those of the scope. Null: nobody's. */
+  /** Whose vectors have to be rebuilt; null: nobody's. Absent in runs of older versions: those of the scope. */
   vectorScope: vectorScopeSchema.nullable().optional(),
-  /** Why the first store could not be marked, of a restore from the second one. */
+  /** Why a restore from the second store could not mark the first one. */
   notMarked: z.string().nullable().default(null),
 });
 export type RestoredResult = z.infer<typeof restoredSchema>;
@@ -102,7 +102,7 @@ export function restoredResult(result: Json): RestoredResult | null {
 
 const fieldsSchema = z.record(z.string(), z.json());
 
-/** The fields of a result, whatever it is; none when it is no object. */
+/** The fields of a result; none when it is not an object. */
 export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
   return fieldsSchema.safeParse(result).data ?? {};
 }

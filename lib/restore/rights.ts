@@ -6,8 +6,8 @@ import type { RunFailure } from '../runs/model.js';
 import type { Plan } from './plan-counts.js';
 
 /**
- * Tries what writes a key of each type (ARGV), on a key that nobody has and that is removed again, all at once. Gives the commands
- * that the user may not run. JSON documents are asked for with what the target can do.
+ * Tries the write commands of each type (ARGV) on a key that nobody has and that is removed again, all in one script.
+ * Returns the commands that the user may not run. JSON is covered by the probe of abilities.
  */
 const TRY = `local writes = {
   string = {{'set', 'v'}, {'mset', 'v'}},
@@ -37,10 +37,10 @@ end
 return refused`;
 
 /**
- * Whether the token may write and remove what the plan says: a user of a database may be allowed some commands alone, and a restore
- * must not find that out when half is written. Null when it may, or when the database does not tell.
+ * The error if the token may not write and remove what the plan says: an ACL may allow some commands only, and the
+ * restore must not find this out half-way. Null when it may, or when this cannot be determined.
  */
-export async function refusedWrites(redis: RedisPort, plan: Plan): Promise<RunFailure | null> {
+export async function findRefusedWrites(redis: RedisPort, plan: Plan): Promise<RunFailure | null> {
   const types = Object.keys(plan.types).filter((type) => (plan.types[type] ?? 0) > 0);
   if (types.length + plan.total.remove === 0) return null;
   const refused = await tryWrites(redis, types.sort());
@@ -57,7 +57,7 @@ async function tryWrites(redis: RedisPort, types: readonly string[]): Promise<st
     const refused = await runOne(redis, (sdk) => sdk.eval<string[], string[]>(TRY, [absentKey()], [...types]));
     return 'value' in refused && Array.isArray(refused.value) ? refused.value : [];
   } catch (error) {
-    // Scripts are not allowed, or the database is full: then the first write tells.
+    // Scripts are denied, or the database is full: then the first write reports it.
     if (error instanceof AppError && !error.transient) return [];
     throw error;
   }

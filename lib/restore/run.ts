@@ -1,15 +1,15 @@
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
-import { checkTask, condemnStep, surveyStep } from './check-task.js';
+import { checkTask, refuseStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
 import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import { inspectTask } from './inspect-task.js';
 import { RESTORE } from './kinds.js';
-import { liveStep, isKnownEarly } from './live.js';
+import { liveStep, needsLiveFactsEarly } from './live.js';
 import { openStep } from './open.js';
 import { removeMark } from './drill/scratch.js';
-import { enter } from './phases.js';
+import { enterPhase } from './phases.js';
 import { planTask, recordsOf } from './plan-task.js';
 import { proveTask } from './prove-task.js';
 import { removeStep } from './remove.js';
@@ -18,11 +18,11 @@ import { listMode } from './selected.js';
 import { isRestoreLease } from './start.js';
 import { beginSafety, safetyPhases } from './safety.js';
 import { markUnfinished } from './unfinished.js';
-import { concludeStep, weighStep } from './weigh.js';
-import { placeStep } from './unite/moves.js';
+import { concludeStep, evaluatePlanStep } from './weigh.js';
+import { recordPlacementsStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
 import { writeTask } from './write-task.js';
-import { named } from './write/refusal.js';
+import { showKeyName } from './write/refusal.js';
 import { probeAbilities } from './abilities.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 import { AppError } from '../errors.js';
@@ -31,8 +31,8 @@ import { runOne } from '../redis/run-one.js';
 import type { RestoreInput } from './model.js';
 
 /**
- * The run that restores: check every part, plan, save what is there, lock, write, remove, prove, report. Nothing is
- * written before all parts were read and found whole, and what is there was saved.
+ * The run that restores: check every part, plan, save the current data, lock, write, remove, prove, report. Nothing is
+ * written before all parts were found intact and the current data were saved.
  */
 export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunDefinition {
   const tasks = (next: string, task: TaskPhase['task']): TaskPhase => ({
@@ -40,55 +40,58 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     next,
     inline: settings.inline,
     parallelism: settings.parallelism,
-    task: (...at) => telling(ports, task(...at)),
+    task: (...at) => withKeyNames(ports, task(...at)),
     progress: partsDone,
   });
   return {
     ...RESTORE,
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
-    releaseResources: (run) => releaseResources(ports, run),
+    releaseResources: (run) => releaseRestoreLocks(ports, run),
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
       check: tasks('survey', (run, task, signal) => checkTask(ports, run, task, signal)),
       survey: { type: 'serial', step: (attempt) => surveyStep(ports, attempt) },
-      condemn: { type: 'serial', step: (attempt) => condemnStep(ports, attempt) },
-      place: { type: 'serial', step: (attempt) => telling(ports, placeStep(ports, attempt)) },
+      condemn: { type: 'serial', step: (attempt) => refuseStep(ports, attempt) },
+      place: { type: 'serial', step: (attempt) => withKeyNames(ports, recordPlacementsStep(ports, attempt)) },
       abilities: { type: 'serial', step: (attempt) => abilitiesStep(ports, attempt) },
       plan: tasks('live', (run, task, signal) => planTask(ports, settings, run, task, signal)),
       live: { type: 'serial', step: (attempt) => liveStep(ports, attempt) },
-      weigh: { type: 'serial', step: (attempt) => telling(ports, weighStep(ports, attempt)) },
+      weigh: { type: 'serial', step: (attempt) => withKeyNames(ports, evaluatePlanStep(ports, attempt)) },
       conclude: { type: 'serial', step: (attempt) => concludeStep(ports, attempt) },
       ...safetyPhases(ports, settings),
-      fence: { type: 'serial', step: (attempt) => fenceStep(whileOurs(ports, attempt), attempt) },
+      fence: { type: 'serial', step: (attempt) => fenceStep(whileLeaseHeld(ports, attempt), attempt) },
       write: tasks('written', (run, task, signal, _, confirm) =>
-        writeTask(whileOurs(ports, { confirm }), settings, run, task, signal),
+        writeTask(whileLeaseHeld(ports, { confirm }), settings, run, task, signal),
       ),
       written: { type: 'serial', step: (attempt) => writtenStep(ports, attempt) },
       unite: tasks('remove', (run, task, signal, _, confirm) =>
-        uniteTask(whileOurs(ports, { confirm }), run, (context) => recordsOf(ports, context, task), signal),
+        uniteTask(whileLeaseHeld(ports, { confirm }), run, (context) => recordsOf(ports, context, task), signal),
       ),
-      remove: { type: 'serial', step: (attempt) => telling(ports, removeStep(whileOurs(ports, attempt), attempt)) },
+      remove: {
+        type: 'serial',
+        step: (attempt) => withKeyNames(ports, removeStep(whileLeaseHeld(ports, attempt), attempt)),
+      },
       prove: tasks('extras', (run, task, signal) => proveTask(ports, settings, run, task, signal)),
       extras: { type: 'serial', step: (attempt) => countExtrasStep(ports, attempt) },
       inspect: tasks('report', (run, task, signal) => inspectTask(ports, run, task, signal)),
-      report: { type: 'serial', step: (attempt) => reportStep(whileOurs(ports, attempt), attempt) },
+      report: { type: 'serial', step: (attempt) => reportStep(whileLeaseHeld(ports, attempt), attempt) },
     },
   };
 }
 
-/** What fails about one key names it, as far as its name may be shown. */
-function telling<T>({ encryptor }: RestorePorts, work: Promise<T>): Promise<T> {
+/** Adds the key's name to an error about one key, encrypted where names are. */
+function withKeyNames<T>({ encryptor }: RestorePorts, work: Promise<T>): Promise<T> {
   return work.catch(async (error: unknown) => {
-    throw await named(encryptor, error);
+    throw await showKeyName(encryptor, error);
   });
 }
 
-/** The application need not wait for a restore that has ended, however it ended. */
-async function releaseResources(ports: RestorePorts, run: RunRecord): Promise<void> {
+/** Releases the application's locks once a restore has ended, however it ended. */
+async function releaseRestoreLocks(ports: RestorePorts, run: RunRecord): Promise<void> {
   const { projects, times } = parseRestoreCheckpoint(run.checkpoint);
-  // One that ended before took none, and has written nothing.
+  // A run that ended before the fence took no locks and wrote nothing.
   if (!times.some(([phase]) => phase === 'fence')) return;
   await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
 }
@@ -97,48 +100,48 @@ async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOut
   const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
   if (attempt.signal.aborted) throw attempt.signal.reason;
-  await demandAnother(ports, input);
-  // A scratch database is filled to be wiped.
+  await assertNotProtected(ports, input);
+  // A scratch database is not marked: it is filled to be wiped.
   const notMarked = input.trigger === 'drill' ? null : await markUnfinished(ports, attempt.run.id, context);
   const before = redis.usage();
   if (input.trigger !== 'drill') await removeMark(redis);
   const locksTaken = await takeLocks(redis, state.projects, attempt.run.id);
   const spent = addSpent(state.spent, spentSince(redis, before));
-  return enter('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
+  return enterPhase('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
 }
 
-/** Lists of members are united when all that they name has been written; in mode `replace` they are values, but for items. */
+/** Lists are united once all keys that they name are written; in mode `replace` they are values, except for items. */
 async function writtenStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { input, state } = await openContext(ports, attempt.run, attempt.signal);
   const now = ports.clock.now();
   return listMode(input) === 'replace'
-    ? enter('remove', state, 0, now)
-    : enter('unite', state, state.parts.length, now);
+    ? enterPhase('remove', state, 0, now)
+    : enterPhase('unite', state, state.parts.length, now);
 }
 
 function partsDone(run: RunRecord, done: number): Progress {
   return { done, total: run.tasks, unit: 'parts', bytes: 0 };
 }
 
-/** Asks the target before the plan is made, so that the plan can say what cannot be written. */
+/** Probes the target before the plan, so that the plan can say what cannot be written. */
 async function abilitiesStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const { input, redis, state } = await openContext(ports, attempt.run, attempt.signal);
   const before = redis.usage();
   const abilities = await probeAbilities(redis);
   const spent = addSpent(state.spent, spentSince(redis, before));
   const next = { ...state, abilities, spent, safety: await beginSafety(ports, input, state) };
-  return enter(isKnownEarly(input) ? 'live' : 'place', next, 0, ports.clock.now());
+  return enterPhase(needsLiveFactsEarly(input) ? 'live' : 'place', next, 0, ports.clock.now());
 }
 
 /**
- * The same ports, whose databases are asked and written only while the run is known to be ours (`Attempt.confirm`). A process
- * that stood still, or whose run was ended elsewhere, would otherwise write on into what another restore has proven since.
+ * Ports whose databases are used only while the run confirms its lease (`Attempt.confirm`). Otherwise a process that
+ * was suspended, or whose run was ended elsewhere, would overwrite what another restore has proven since.
  */
-function whileOurs<P extends { redisOf(target: string | null): RedisPort }>(
+function whileLeaseHeld<P extends { redisOf(target: string | null): RedisPort }>(
   ports: P,
   { confirm }: Pick<Attempt, 'confirm'>,
 ): P {
-  const held = (redis: RedisPort): RedisPort => ({
+  const guarded = (redis: RedisPort): RedisPort => ({
     host: redis.host,
     pipeline: (commands) => confirm().then(() => redis.pipeline(commands)),
     async transaction(commands: readonly SentCommand[], form?: 'wire') {
@@ -147,31 +150,31 @@ function whileOurs<P extends { redisOf(target: string | null): RedisPort }>(
     },
     usage: () => redis.usage(),
   });
-  return { ...ports, redisOf: (target: string | null) => held(ports.redisOf(target)) };
+  return { ...ports, redisOf: (target: string | null) => guarded(ports.redisOf(target)) };
 }
 
-/** For how long the key may stay that a restore which died has tried its target with, in milliseconds. */
+/** Expiry of the probe key if the restore dies before removing it, in milliseconds. */
 const PROBE_MS = 60_000;
 
 /**
- * Throws `usage` for a target that is the protected database by another name: what is set in the one is there in the other. Where
- * the protected one does not answer, which is what targets are for, it cannot be told.
+ * Throws `usage` for a target that is the protected database by another name: a key that is set in one appears in the
+ * other. When the protected database does not answer, as in the outages that targets are for, this cannot be checked.
  */
-async function demandAnother(ports: RestorePorts, { target, trigger }: RestoreInput): Promise<void> {
+async function assertNotProtected(ports: RestorePorts, { target, trigger }: RestoreInput): Promise<void> {
   if (target === null || trigger === 'drill') return;
   const [there, own] = [ports.redisOf(target), ports.redisOf(null)];
   const key = absentKey();
-  // A target that takes no writes says so later, in the words of what was to be written; so does what fails here.
-  const quietly = () => undefined;
-  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(quietly);
+  // A target that refuses writes is reported by the first real write; so are other failures here.
+  const ignore = () => undefined;
+  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(ignore);
   const isSame = await holdsKey(own, key);
-  await runOne(there, (sdk) => sdk.del(key)).catch(quietly);
+  await runOne(there, (sdk) => sdk.del(key)).catch(ignore);
   if (!isSame) return;
   throw new AppError(
     'usage',
-    `Target ${target} is the very database that is backed up, by another name: ${there.host}. Nothing was written`,
+    `Target ${target} is the protected database under another name: ${there.host}. Nothing was written`,
     {
-      hint: 'Leave the target out to restore into it, or set the variables of the target to another database.',
+      hint: 'To restore into it, leave --target out. Otherwise set the variables of the target to another database.',
     },
   );
 }

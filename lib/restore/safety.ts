@@ -15,27 +15,27 @@ import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './check
 import type { Comparison } from './compare/index.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
 import type { RestoreInput } from './model.js';
-import { enter } from './phases.js';
+import { enterPhase } from './phases.js';
 import { listMode, possibleMatcher, projectsOf } from './selected.js';
 
 const PREFIX = 'safety-';
 
 /**
- * The phases that take the safety snapshot: those of an ordinary snapshot of the target, within the restore's run. So
- * it has the restore's id, and all that makes a snapshot survive holds for it as well.
+ * The phases of the safety snapshot: those of an ordinary snapshot of the target, within the restore's run. So the
+ * snapshot has the restore's id, and resumes and retries as any snapshot does.
  */
 export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Record<string, SerialPhase | TaskPhase> {
   const definitionFor = (run: RunRecord): RunDefinition =>
     snapshotRun(
       { ...ports, redis: ports.redisOf(inputOf(run).target) },
-      { ...settings.safety, ...undoesOf(inputOf(run)), ...touched(inputOf(run)) },
+      { ...settings.safety, ...undoesOf(inputOf(run)), ...limitsOf(inputOf(run)) },
     );
   const serial = (name: 'scan' | 'recheck' | 'seal'): SerialPhase => ({
     type: 'serial',
     step: async (attempt) => {
       const phase = definitionFor(attempt.run).phases[name] as SerialPhase;
-      const outcome = await phase.step(inward(attempt)).catch(rethrow);
-      return outward(ports, parseRestoreCheckpoint(attempt.run.checkpoint), outcome);
+      const outcome = await phase.step(innerAttempt(attempt)).catch(rethrowStoreError);
+      return outerOutcome(ports, parseRestoreCheckpoint(attempt.run.checkpoint), outcome);
     },
   });
   return {
@@ -57,8 +57,8 @@ export function safetyPhases(ports: RestorePorts, settings: RestoreSettings): Re
 }
 
 /**
- * The checkpoint of the safety snapshot before the plan is made, whose tasks save what they read (`foundSaver`). Null where
- * nothing is saved, and for an empty target. Throws `wrong-key` where the proof of lists would not be able to read it.
+ * The checkpoint of the safety snapshot before the plan, whose tasks save what they read (`foundSaver`). Null when
+ * nothing is saved, and for an empty target. Throws `wrong-key` when the proof of lists could not read the snapshot.
  */
 export async function beginSafety(
   ports: RestorePorts,
@@ -66,38 +66,37 @@ export async function beginSafety(
   { targetEmpty }: Pick<RestoreCheckpoint, 'targetEmpty'>,
 ): Promise<SnapshotCheckpoint | null> {
   if (input.dryRun || !input.safety || targetEmpty) return null;
-  if (listMode(input) !== 'replace') await demandReadable(ports);
+  if (listMode(input) !== 'replace') await assertCanOpen(ports);
   return beginSnapshot({ ...ports, redis: ports.redisOf(input.target) }, firstCheckpoint());
 }
 
-/** That no list loses a member is proven by the safety snapshot: an identity that does not open it would be found after the last write. */
-async function demandReadable({ encryptor }: Pick<RestorePorts, 'encryptor'>): Promise<void> {
+/** The proof of lists reads the safety snapshot: without an identity it would fail only after the last write. */
+async function assertCanOpen({ encryptor }: Pick<RestorePorts, 'encryptor'>): Promise<void> {
   try {
     await encryptor.open(await encryptor.encrypt(Buffer.from('probe')), encryptor.suffix);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'wrong-key') throw error;
     throw new AppError(
       'wrong-key',
-      'What is in the target now would be saved encrypted, and no identity here opens it: that no list lost a member could not be proven. Nothing was written',
+      'The safety snapshot would be encrypted and no identity here opens it, so the proof that no list lost a member would fail. Nothing was written',
       {
-        hint: `Set BACKUP_AGE_IDENTITY to the identity of one of BACKUP_AGE_RECIPIENTS, or ${WITHOUT}`,
+        hint: `Set BACKUP_AGE_IDENTITY to the identity of one of BACKUP_AGE_RECIPIENTS, or ${NO_SAFETY_HINT}`,
         cause: error,
       },
     );
   }
 }
 
-/** What one task of the plan has saved. A type, not an interface: it is stored as JSON. */
+/** What one task of the plan saved. A type, not an interface: it is stored as JSON. */
 export type Saved = {
   readonly parts: readonly Part[];
-  /** Records with an expiry. */
   readonly expiring: number;
 };
 
-/** Writes what the plan's comparison read into parts of the safety snapshot, so that the target is read once for both. */
+/** Writes what the plan's comparison read into parts of the safety snapshot, so that one read of the target serves both. */
 export interface FoundSaver {
   save(compared: Comparison): Promise<void>;
-  /** Stores what is left. Only parts that a task's result names count: a task that is done again writes others. */
+  /** Stores the rest. Only parts named in a task's result count: a task that runs again writes others. */
   close(): Promise<Saved>;
 }
 
@@ -121,22 +120,23 @@ export function foundSaver(
       if (found === null) return;
       if (hasExpiry(found)) expiring += 1;
       await sink.write(found, { begins: keyOf(first), type: first.t });
-      if (sink.openBytes >= partBytes) await cut().catch(rethrow);
+      if (sink.openBytes >= partBytes) await cut().catch(rethrowStoreError);
     },
     async close() {
-      if (sink.openBytes > 0) await cut().catch(rethrow);
-      await sink.flush().catch(rethrow);
+      if (sink.openBytes > 0) await cut().catch(rethrowStoreError);
+      await sink.flush().catch(rethrowStoreError);
       return { parts, expiring };
     },
   };
 }
 
 /**
- * Begins the safety snapshot's phases. Where the plan's tasks have saved what they read, its scan is over, and the walk over all
- * names reads what no record of the restore is for; else, as for an empty target, everything is read.
+ * Begins the phases of the safety snapshot. If the plan's tasks saved what they read, the scan is done and the recheck
+ * reads the keys without a record in the restore; otherwise, as for an empty target, everything is read.
  */
 export function enterSafety(state: RestoreCheckpoint, run: string, saved: readonly Saved[], now: number): StepOutcome {
-  if (state.safety === null) return enter('safety-scan', { ...state, undo: run, safety: firstCheckpoint() }, 0, now);
+  if (state.safety === null)
+    return enterPhase('safety-scan', { ...state, undo: run, safety: firstCheckpoint() }, 0, now);
   const begun = parseCheckpoint(state.safety);
   const expiring = saved.reduce((sum, task) => sum + task.expiring, 0);
   const safety = {
@@ -146,10 +146,10 @@ export function enterSafety(state: RestoreCheckpoint, run: string, saved: readon
     names: { ...begun.names, expiring, scanned: false },
     window: { ...begun.window, to: new Date(now).toISOString() },
   };
-  return enter('safety-recheck', { ...state, undo: run, safety }, 0, now);
+  return enterPhase('safety-recheck', { ...state, undo: run, safety }, 0, now);
 }
 
-/** What the safety snapshot says of the restore that it undoes; nothing for everything in the database that is backed up. */
+/** The manifest's `undoes`: the restore that the safety snapshot undoes; nothing for everything in the protected database. */
 function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undoes'> {
   if ('all' in scope) return target === null ? {} : { undoes: { project: null, target } };
   if ('project' in scope) return { undoes: { project: scope.project, target } };
@@ -157,10 +157,10 @@ function undoesOf({ scope, target }: RestoreInput): Pick<SnapshotSettings, 'undo
 }
 
 /**
- * Of a restore that names projects, what it may touch: their keys, and keys that name no project. To read those of all other projects
- * first would make the restore of one wait for the whole database.
+ * Limits the safety snapshot of a restore that names projects to the keys it may change: those of these projects, and
+ * keys that name none. Reading all other projects first would make the restore of one wait for the whole database.
  */
-function touched({ scope }: RestoreInput): Pick<SnapshotSettings, 'only'> {
+function limitsOf({ scope }: RestoreInput): Pick<SnapshotSettings, 'only'> {
   const projects = new Set(projectsOf(scope));
   if (projects.size === 0) return {};
   const matches = possibleMatcher(scope);
@@ -176,9 +176,9 @@ function innerRun(run: RunRecord): RunRecord {
   return { ...run, checkpoint: parseRestoreCheckpoint(run.checkpoint).safety };
 }
 
-/** The attempt as the snapshot's phases see it: with their own checkpoint, and their own names of phases. */
-function inward(attempt: Attempt): Attempt {
-  const around = (safety: Json): Json => ({ ...parseRestoreCheckpoint(attempt.run.checkpoint), safety });
+/** The attempt for the snapshot's phases, with their own checkpoint and phase names. */
+function innerAttempt(attempt: Attempt): Attempt {
+  const withSafety = (safety: Json): Json => ({ ...parseRestoreCheckpoint(attempt.run.checkpoint), safety });
   return {
     get run() {
       return innerRun(attempt.run);
@@ -187,26 +187,30 @@ function inward(attempt: Attempt): Attempt {
     signal: attempt.signal,
     confirm: () => attempt.confirm(),
     timeIsUp: () => attempt.timeIsUp(),
-    save: (checkpoint, progress) => attempt.save(around(checkpoint), progress),
+    save: (checkpoint, progress) => attempt.save(withSafety(checkpoint), progress),
     report: (progress) => attempt.report(progress),
     results: (phase) => attempt.results(`${PREFIX}${phase}`),
   };
 }
 
-function outward(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome): StepOutcome {
-  if (outcome.to === 'end') return ended(ports, state, outcome);
+function outerOutcome(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome): StepOutcome {
+  if (outcome.to === 'end') return endedOutcome(ports, state, outcome);
   const checkpoint = { ...state, safety: outcome.checkpoint };
   return outcome.to === 'later'
     ? { ...outcome, checkpoint }
     : { ...outcome, phase: `${PREFIX}${outcome.phase}`, checkpoint };
 }
 
-/** A restore that cannot be undone does not begin, unless it was told to. */
-function ended(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutcome & { to: 'end' }): StepOutcome {
-  if (outcome.state === 'succeeded') return enter('fence', { ...state, safety: null }, 0, ports.clock.now());
+/** A restore that could not be undone does not begin, unless it was requested without a safety snapshot. */
+function endedOutcome(
+  ports: RestorePorts,
+  state: RestoreCheckpoint,
+  outcome: StepOutcome & { to: 'end' },
+): StepOutcome {
+  if (outcome.state === 'succeeded') return enterPhase('fence', { ...state, safety: null }, 0, ports.clock.now());
   const { error, result } = outcome;
-  const message = notSaved(error?.message ?? 'no reason given');
-  const hint = `Mend that and start again, or ${WITHOUT}`;
+  const message = notSavedMessage(error?.message ?? 'no reason given');
+  const hint = `Fix this and start again, or ${NO_SAFETY_HINT}`;
   return {
     to: 'end',
     state: 'failed',
@@ -215,15 +219,15 @@ function ended(ports: RestorePorts, state: RestoreCheckpoint, outcome: StepOutco
   };
 }
 
-const WITHOUT = 'restore without the safety snapshot (--no-safety): then there is no way back.';
+const NO_SAFETY_HINT = 'restore without the safety snapshot (--no-safety): then the restore cannot be undone.';
 
-function notSaved(reason: string): string {
-  return `What is in the target now could not be saved first: ${reason}. Nothing was written.`;
+function notSavedMessage(reason: string): string {
+  return `The current data of the target could not be saved first: ${reason}. Nothing was written.`;
 }
 
-/** A store that does not take the snapshot for good ends the restore too, and who reads of it must know where it stands. */
-function rethrow(error: unknown): never {
+/** A permanent store error while saving fails the restore; its message says that nothing was written. */
+function rethrowStoreError(error: unknown): never {
   if (!(error instanceof AppError) || error.transient || !error.code.startsWith('store-')) throw error;
-  const hint = `${error.hint} Then start again, or ${WITHOUT}`;
-  throw new AppError(error.code, notSaved(error.message), { hint, cause: error });
+  const hint = `${error.hint} Then start again, or ${NO_SAFETY_HINT}`;
+  throw new AppError(error.code, notSavedMessage(error.message), { hint, cause: error });
 }

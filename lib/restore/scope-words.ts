@@ -1,7 +1,7 @@
 import { listWords, selectionWords } from '../soulcaster/selection-words.js';
 import type { Item, Scope } from './model.js';
 
-// The page runs this as well: nothing here may need Node.
+// The page uses this file too: it must not need Node.
 
 const PLAIN_WORD = /^[\w.:@/][\w.:@/-]*$/;
 
@@ -28,7 +28,7 @@ export function confirmationFor(scope: Scope, snapshot: string): string {
   return item !== undefined && more.length === 0 ? itemName(item) : snapshot;
 }
 
-/** The options of a command that mean the scope. */
+/** The options of a command that select the scope. */
 export function scopeOptions(scope: Scope): string[] {
   const given = (option: string, entries: readonly string[]): string[] =>
     entries.flatMap((entry) => [option, quoted(entry)]);
@@ -43,7 +43,7 @@ export function scopeOptions(scope: Scope): string[] {
   ];
 }
 
-/** A text as one word of a shell; control characters, which no real id has, are written as bash takes them. */
+/** Quotes a text as one word of a shell; control characters, which no real id has, are written as bash escapes. */
 export function quoted(word: string): string {
   if (PLAIN_WORD.test(word)) return word;
   if (!/\p{C}/u.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
@@ -51,7 +51,7 @@ export function quoted(word: string): string {
   return `$'${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}'`;
 }
 
-/** A scope as a run's record has it; null for what is no scope, or is hidden here. */
+/** A scope from a run's record; null when it is not a scope, or is hidden here. */
 export function scopeOf(value: unknown): Scope | null {
   if (typeof value !== 'object' || value === null) return null;
   if ('all' in value) return { all: true };
@@ -59,7 +59,7 @@ export function scopeOf(value: unknown): Scope | null {
   return isSelected(value) ? value : null;
 }
 
-/** What is hidden is no list. */
+/** A hidden selector is not a list. */
 function isSelected(scope: object): scope is Exclude<Scope, { all: true } | { project: string }> {
   const lists = 'items' in scope ? [scope.items] : SELECTORS.map((name) => (scope as Partial<SelectedKeys>)[name]);
   return lists.every((list) => Array.isArray(list));

@@ -4,7 +4,7 @@ import type { LineObserver } from '../snapshot/check-part.js';
 import { keyOf, startsRecord } from '../snapshot/record.js';
 import {
   factReader,
-  joined,
+  joinPieces,
   mergeStored,
   type FactReader,
   type Piece,
@@ -19,14 +19,14 @@ export type ScopeFindings = {
   /** Whether the part may hold any key of the scope. */
   readonly touched: boolean;
   readonly facts: StoredFacts;
-  /** Projects to lock and to inspect: those that are restored, or whose keys are. */
+  /** Projects to lock and to inspect: restored projects, and projects of restored keys. */
   readonly projects: readonly string[];
-  /** Projects of which keys are restored that go into vectors; `''` for keys from before there were projects. */
+  /** Projects with restored keys that go into vectors; `''` for keys from before there were projects. */
   readonly vectors: readonly string[];
   readonly found: Found;
-  /** What the part holds of a record that an earlier one began, if that may tie anything to a project. */
+  /** The beginning of the part, if it continues a record of an earlier part that may hold facts. */
   readonly head: Piece | null;
-  /** The same of a record that begins in the part and continues in the next. */
+  /** The end of the part, if its last record continues in the next part and may hold facts. */
   readonly tail: Piece | null;
 };
 
@@ -34,11 +34,11 @@ export type ScopeFindings = {
 export type Found = { readonly keys: readonly number[]; readonly matches: readonly number[] };
 
 interface ScopeObserver {
-  readonly see: LineObserver;
+  readonly observe: LineObserver;
   findings(): ScopeFindings;
 }
 
-/** Gathers from the lines of a part what decides which keys belong to the scope. `without`: first lines passed over. */
+/** Collects the facts in a part that tie keys to the scope. `without`: first lines of records to skip. */
 export function scopeObserver(
   scope: Scope,
   without: ReadonlySet<number>,
@@ -50,7 +50,7 @@ export function scopeObserver(
 function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
   const projects = new Set<string>();
   return {
-    see(line, number) {
+    observe(line, number) {
       if (!startsRecord(line) || without.has(number)) return;
       const key = classifyKey(keyOf(line).toString('utf8'));
       if (key.family === 'project' && key.project !== null) projects.add(key.project);
@@ -77,25 +77,25 @@ function selectionObserver(scope: Scope, without: ReadonlySet<number>, options: 
   let touched = false;
   let head: Piece | null = null;
   let open: Piece | null = null;
-  // At a part's beginning, and until a record begins in it, lines are an earlier part's record's.
+  // Until a record begins in the part, lines belong to a record of an earlier part.
   let isHead = true;
-  let isPassedOver = false;
+  let isSkipped = false;
 
   return {
-    see(line, number) {
+    observe(line, number) {
       if (startsRecord(line)) {
-        [open, isHead, isPassedOver] = [null, false, without.has(number)];
+        [open, isHead, isSkipped] = [null, false, without.has(number)];
       }
-      if (isPassedOver) return;
+      if (isSkipped) return;
       const bytes = keyOf(line);
       const key = classifyKey(bytes.toString('utf8'));
       if (!isHead && startsRecord(line) && isPossible(bytes, key) !== 'other') {
         touched = true;
-        entries.see(bytes);
+        entries.add(bytes);
         if (key.project !== null) projects.add(key.project);
         if (isInVectors(key)) vectors.add(key.project ?? '');
       }
-      open = joined(open, reader.pieceOf(key, line));
+      open = joinPieces(open, reader.pieceOf(key, line));
       if (isHead) head = open;
       else if (open.isEnd) facts.push(...reader.factsIn(open));
     },
@@ -105,19 +105,19 @@ function selectionObserver(scope: Scope, without: ReadonlySet<number>, options: 
       projects: [...projects],
       vectors: [...vectors],
       found: entries.found(),
-      head: reader.telling(head),
-      tail: isHead || open === null || open.isEnd ? null : reader.telling(open),
+      head: reader.withFacts(head),
+      tail: isHead || open === null || open.isEnd ? null : reader.withFacts(open),
     }),
   };
 }
 
-/** Notes which of the keys and patterns that the scope names there are. */
-function entryFinder(scope: Scope): { readonly see: (key: Buffer) => void; readonly found: () => Found } {
+/** Records which keys and patterns of the scope the snapshot holds. */
+function entryFinder(scope: Scope): { readonly add: (key: Buffer) => void; readonly found: () => Found } {
   const numbers = new Map(namedKeys(scope).map((key, at) => [key.toString('latin1'), at]));
   const patterns = selectionOf(scope).matches.map((pattern) => Buffer.from(pattern));
   const [keys, matches] = [new Set<number>(), new Set<number>()];
   return {
-    see(key) {
+    add(key) {
       const number = numbers.size === 0 ? undefined : numbers.get(key.toString('latin1'));
       if (number !== undefined) keys.add(number);
       for (const [at, pattern] of patterns.entries())
@@ -127,17 +127,17 @@ function entryFinder(scope: Scope): { readonly see: (key: Buffer) => void; reado
   };
 }
 
-/** Puts records together that go on from part to part. Those whose beginning is passed over have no tail to begin with. */
+/** Joins records that continue across parts. A record whose beginning was skipped has no tail to start from. */
 function* factsAcross(reader: FactReader, findings: readonly ScopeFindings[]): Generator<StoredFacts> {
   let open: Piece | null = null;
   for (const { head, tail } of findings) {
-    open = open === null || head === null ? null : joined(open, head);
+    open = open === null || head === null ? null : joinPieces(open, head);
     if (open?.isEnd === true) yield reader.factsIn(open);
     if (open?.isEnd === true || tail !== null) open = tail;
   }
 }
 
-/** What all parts together hold; `findings` are those of every part, in order. */
+/** Merges the findings of all parts, which are in order. */
 export function mergeFindings(
   scope: Scope,
   findings: readonly ScopeFindings[],

@@ -16,20 +16,20 @@ import { scopeSchema, type Item, type Mode, type RestoreInput, type Scope } from
 import { itemName } from './scope-words.js';
 
 /**
- * Whose a key is, seen from a scope. `owned`: all of it is restored. `shared`: a list of all of a user's projects, to
- * which a project is added. `partial`: a list of items, of which the scope's items alone are restored. `other`: nothing.
+ * How a key belongs to a scope. `owned`: the whole key is restored. `shared`: the list of a user's projects, to which a
+ * project is added. `partial`: a list of items, of which only the scope's items are restored. `other`: not at all.
  */
 export type Part = 'owned' | 'shared' | 'partial' | 'other';
 export type ScopeMatcher = (key: Buffer, known: ClassifiedKey) => Part;
 
-/** What is tied to a project of the scope, and for an item the keys of its ids elsewhere. */
+/** The ids tied to each project of the scope, and for items the keys of their external ids. */
 export interface ScopeFacts {
   readonly byProject: FactsByProject;
   /** Names of keys `feedback:external:...` that lead to an item of the scope. */
   readonly externals: ReadonlySet<string>;
 }
 
-/** Lists in which an item stands. */
+/** Lists that hold items. */
 const ITEM_LISTS: ReadonlySet<Family> = new Set<Family>([
   'feedback-created',
   'feedback-source',
@@ -37,7 +37,7 @@ const ITEM_LISTS: ReadonlySet<Family> = new Set<Family>([
   'cluster-items',
 ]);
 
-/** What decides the text or the cluster of a vector. */
+/** Families that decide the text or the cluster of a vector. */
 const IN_VECTORS: ReadonlySet<Family> = new Set<Family>([
   'feedback',
   'cluster-items',
@@ -45,12 +45,12 @@ const IN_VECTORS: ReadonlySet<Family> = new Set<Family>([
   'legacy-cluster-items',
 ]);
 
-/** Null for a scope of whole keys. */
+/** The items of the scope; null for a scope of whole keys. */
 export function itemsOf(scope: Scope): readonly Item[] | null {
   return 'items' in scope ? scope.items : null;
 }
 
-/** The scope as a selection of keys; that of items has their projects alone. */
+/** The scope as a selection of keys; a scope of items becomes their projects. */
 export function selectionOf(scope: Scope): Selection {
   if ('all' in scope) return SELECT_ALL;
   if ('project' in scope) return { ...SELECT_ALL, projects: [scope.project] };
@@ -60,13 +60,13 @@ export function selectionOf(scope: Scope): Selection {
 }
 
 /**
- * The scope in one form, however it was written: entries in order and once, one project alone as `project`. Throws
- * `usage` for an entry that can select nothing.
+ * The scope in its normal form: entries sorted and unique, a single project as `project`. Throws `usage` for an entry
+ * that can select nothing.
  */
-export function normalScope(scope: Scope): Scope {
+export function normalizeScope(scope: Scope): Scope {
   selectionOf(scope);
   if ('all' in scope || 'project' in scope) return scope;
-  demandForm(scope);
+  assertScopeSize(scope);
   if ('items' in scope) {
     const items = new Map(scope.items.map((item) => [itemName(item), item]));
     return { items: [...items].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item) };
@@ -80,31 +80,31 @@ export function normalScope(scope: Scope): Scope {
   return { projects, families: inOrder(families), matches: inOrder(matches), keys: inOrder(keys) };
 }
 
-/** Throws `usage` for what a run's input does not take, before there is a run that only fails by it. */
-function demandForm(scope: Scope): void {
+/** Throws `usage` for a scope that a run's input cannot hold, rather than start a run that fails. */
+function assertScopeSize(scope: Scope): void {
   if (scopeSchema.safeParse(scope).success) return;
-  throw new AppError('usage', 'What is to be restored is named by too much, or by names that are too long', {
+  throw new AppError('usage', 'The scope has too many entries, or entries that are too long', {
     hint: 'Ids have 512 characters at most, patterns 1,024 and keys 65,536; each may be given up to 1,000 times.',
   });
 }
 
 export function sameScope(one: Scope, other: Scope): boolean {
-  return JSON.stringify(normalScope(one)) === JSON.stringify(normalScope(other));
+  return JSON.stringify(normalizeScope(one)) === JSON.stringify(normalizeScope(other));
 }
 
-/** Projects that are restored, or that an item is in; empty where no project is named. */
+/** Projects that are restored, or that hold a restored item; empty when the scope names none. */
 export function projectsOf(scope: Scope): readonly string[] {
   return selectionOf(scope).projects;
 }
 
-/** Whose each key is. Locks are nobody's: who held one is gone. */
+/** Decides how each key belongs to the scope. Locks never do: their holders are gone. */
 export function scopeMatcher(scope: Scope, facts: ScopeFacts): ScopeMatcher {
   return withoutLocks(
     'items' in scope ? itemMatcher(scope.items, facts.externals) : keyMatcher(selectionOf(scope), facts.byProject),
   );
 }
 
-/** The same before the facts are known: a key that only they tell of is `owned`. */
+/** The same before the facts are known: a key that only facts decide counts as `owned`. */
 export function possibleMatcher(scope: Scope): ScopeMatcher {
   if (!('items' in scope)) return withoutLocks(possibleKeyMatcher(selectionOf(scope)));
   const projects = new Set(projectsOf(scope));
@@ -131,13 +131,13 @@ function itemMatcher(items: readonly Item[], externals: ReadonlySet<string> | nu
   };
 }
 
-/** Whether all of each project is restored that is restored at all. */
+/** Whether the scope restores whole projects: no items, families, keys or patterns. */
 export function isWhole(scope: Scope): boolean {
   const { families, keys, matches } = selectionOf(scope);
   return !('items' in scope) && families.length + keys.length + matches.length === 0;
 }
 
-/** Whether lists of members are restored member by member in this mode: an item is added to lists that stay. */
+/** The mode for lists of members: items are merged into lists that stay. */
 export function listMode({ mode, scope }: Pick<RestoreInput, 'mode' | 'scope'>): Mode {
   return mode === 'replace' && 'items' in scope ? 'merge' : mode;
 }
@@ -148,18 +148,18 @@ export function itemsIn(scope: Scope, project: string | null): ReadonlySet<strin
   return new Set(items.filter((item) => item.project === project).map(({ id }) => id));
 }
 
-/** Whether what a key holds goes into a vector. */
+/** Whether the key's value goes into a vector. */
 export function isInVectors({ family }: ClassifiedKey): boolean {
   return IN_VECTORS.has(family);
 }
 
-/** Whether a replacement by this scope may remove anything in the database: it names no project, key or item. */
+/** Whether a replacement of this scope may remove anything in the database: it names no project, key or item. */
 export function isUnbounded(scope: Scope): boolean {
   const { projects, keys } = selectionOf(scope);
   return projects.length + keys.length === 0;
 }
 
-/** Keys that are named one by one. */
+/** Keys that the scope names one by one. */
 export function namedKeys(scope: Scope): readonly Buffer[] {
   if ('items' in scope)
     return scope.items.map(({ project, id }) => Buffer.from(buildKey('feedback', { project, item: id })));

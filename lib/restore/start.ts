@@ -4,36 +4,39 @@ import type { Engine, Started } from '../runs/engine.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import { DRILL_LEASE, DRILL_TARGET } from './drill/record.js';
 import { firstRestoreCheckpoint } from './checkpoint.js';
-import { chooseManifest, demandProject, demandSource, findSnapshot, type ChoosePorts } from './choose.js';
+import { chooseManifest, assertHoldsProject, assertSource, findSnapshot, type ChoosePorts } from './choose.js';
 import { namesOf, type RestoreNames } from './naming.js';
 import type { RestoreInput } from './model.js';
 import type { PassedOver } from '../snapshot/latest.js';
 import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { confirmationFor } from './scope-words.js';
-import { isUnbounded, itemsOf, normalScope, projectsOf } from './selected.js';
-import { demandHeld, demandWhole, narrowedToUndo, undoesScope } from './undo-scope.js';
+import { isUnbounded, itemsOf, normalizeScope, projectsOf } from './selected.js';
+import { assertScopeHeld, assertMayReplaceAll, narrowToUndo, undoesScope } from './undo-scope.js';
 
-/** Of dry runs: two of them take turns, and nothing else waits for one. */
+/** The lease of dry runs: they take turns, and nothing else waits for them. */
 const DRY_RUN_LEASE = 'dry-run';
 
-/** What somebody asks for, before it is known whether it can be done. */
+/** The request for a restore, before it is validated. */
 export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' | 'undoes' | 'fromSource'> {
   /** Default false: see RestoreInput. */
   readonly fromSource?: boolean;
-  /** Instead of `snapshot`: the newest verified one finished at this time (ISO 8601). */
+  /** Instead of `snapshot`: the newest verified snapshot finished at this time (ISO 8601). */
   readonly at: string | null;
-  /** Null: as fits the snapshot. What a restore saved before it began comes back as it was, running jobs included. */
+  /** Null: decided by the snapshot. A safety snapshot is restored as it was, running jobs included. */
   readonly settle: boolean | null;
   /** Default true. */
   readonly reindex?: boolean;
-  /** What `confirmationFor` says of the scope: must be it where a confirmation is demanded. */
+  /** Must equal `confirmationFor` of the scope where a confirmation is required. */
   readonly confirm: string | null;
-  /** What takes a confirmation, dry runs aside: a replacement that names no project, key or item (the default), or any restore. */
+  /**
+   * What requires a confirmation: `any` restore, or (the default) a replacement that names no project, key or item.
+   * Never a dry run.
+   */
   readonly confirmFor?: 'replacing-all' | 'any';
-  /** Default false: a safety snapshot undoes what its restore did, in its scope and target, and no more. */
+  /** Default false: a safety snapshot restores only the scope and target of the restore that it undoes. */
   readonly everything?: boolean;
-  /** Whether a snapshot will do that lacks keys which it could hold; never with mode `replace`, which would remove them. */
+  /** Whether a snapshot may lack keys that it could hold; never with mode `replace`, which would remove them. */
   readonly allowIncomplete: boolean;
 }
 
@@ -41,51 +44,51 @@ export interface StartPorts extends ChoosePorts, MarkStores {
   readonly clock: Clock;
   /** BACKUP_LABEL of this deployment. */
   readonly label?: string | null;
-  /** The database that is meant by a target's name; null: the one that is backed up. Throws `config` for an unknown one. */
+  /** The database of a target's name; null: the protected one. Throws `config` for an unknown name. */
   readonly redisOf: (target: string | null) => RedisPort;
-  /** Names of all targets that are configured, the scratch database's among them; two of them may be of one database. */
+  /** Names of all configured targets, including the scratch database; two names may mean one database. */
   readonly targetNames: () => readonly string[];
 }
 
-/** A restore that may begin: nothing has been changed yet. */
+/** A restore that may begin; nothing has been changed yet. */
 export interface Prepared {
   readonly input: RestoreInput;
   readonly lease: string;
   readonly createdAt: string;
   readonly keys: number;
   readonly now: number;
-  /** What the snapshot is of and what it goes into, for people. */
+  /** The snapshot and the database, for people. */
   readonly names: RestoreNames;
-  /** Newer snapshots that `latest` did not take, and why. */
+  /** Newer snapshots that `latest` passed over, and why. */
   readonly passedOver: readonly PassedOver[];
 }
 
 /**
- * Chooses the snapshot and checks everything that can be checked without the database. Throws, besides what
- * `chooseManifest` throws, `usage`, `config` and `not-confirmed`.
+ * Chooses the snapshot and checks everything that needs no database. Throws, besides what `chooseManifest` throws,
+ * `usage`, `config` and `not-confirmed`.
  */
-export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): Promise<Prepared> {
-  if (asked.allowIncomplete && asked.mode === 'replace') {
+export async function prepareRestore(ports: StartPorts, requested: RestoreRequest): Promise<Prepared> {
+  if (requested.allowIncomplete && requested.mode === 'replace') {
     throw new AppError('usage', 'Mode replace would remove the keys that an incomplete snapshot lacks', {
-      hint: 'Allow an incomplete snapshot with mode merge or missing only. One that lacks nothing but keys of types that no snapshot can hold need not be allowed.',
+      hint: 'Allow an incomplete snapshot with mode merge or missing only. A snapshot that lacks only keys of types that no snapshot can hold need not be allowed.',
     });
   }
-  checkTarget(ports, asked.target);
-  normalScope(asked.scope);
+  checkTarget(ports, requested.target);
+  normalizeScope(requested.scope);
   const own = sourceOf(ports.redisOf(null).host);
-  const { id, passedOver } = await findSnapshot(ports, own, asked.snapshot, asked.at);
-  const manifest = await chooseManifest(ports, id, asked.allowIncomplete);
-  demandWhole(manifest, asked);
-  const request = await narrowedToUndo(ports, asked, manifest);
+  const { id, passedOver } = await findSnapshot(ports, own, requested.snapshot, requested.at);
+  const manifest = await chooseManifest(ports, id, requested.allowIncomplete);
+  assertMayReplaceAll(manifest, requested);
+  const request = await narrowToUndo(ports, requested, manifest);
   checkTarget(ports, request.target);
   const { fromSource = false } = request;
-  await demandSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
+  await assertSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
   const { mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
-  const scope = normalScope(request.scope);
+  const scope = normalizeScope(request.scope);
   const undoes = await undoesScope(ports, scope, manifest);
-  if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project);
-  await demandHeld(ports, { mode, scope }, manifest);
-  demandConfirmation({ ...asked, scope: normalScope(asked.scope) }, id);
+  if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project);
+  await assertScopeHeld(ports, { mode, scope }, manifest);
+  assertConfirmed({ ...requested, scope: normalizeScope(requested.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {
     snapshot: id,
@@ -112,7 +115,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   };
 }
 
-/** A dry run changes nothing, so that it need not wait for a restore, nor a restore for it; two of them take turns. */
+/** Starts the run. A dry run changes nothing, so it neither waits for a restore nor blocks one; dry runs take turns. */
 export function startRestore(engine: Engine, { input, keys, lease, now }: Prepared): Promise<Started> {
   return engine.start({
     kind: 'restore',
@@ -124,20 +127,21 @@ export function startRestore(engine: Engine, { input, keys, lease, now }: Prepar
 }
 
 /**
- * One for each database: a drill would wipe what is restored into its own. A name may be written in several ways, and several
- * names may have one address: the scratch database's counts before others, else the first of them.
+ * The lease: one per database, since a drill would wipe data restored into the scratch database. A name has several
+ * spellings, and several names may have one address: the scratch database's name counts first, otherwise the first in
+ * order.
  */
 function leaseFor(ports: Pick<StartPorts, 'redisOf' | 'targetNames'>, { dryRun, target }: RestoreInput): string {
   if (dryRun) return DRY_RUN_LEASE;
   if (target === null) return DATABASE_LEASE;
   const { host } = ports.redisOf(target);
-  const given = [target, ...ports.targetNames().filter((name) => hostOf(ports, name) === host)];
+  const given = [target, ...ports.targetNames().filter((name) => targetHost(ports, name) === host)];
   const names = given.map((name) => name.toLowerCase().replaceAll('-', '_')).sort();
   return names.includes(DRILL_TARGET) ? DRILL_LEASE : `${DATABASE_LEASE}-${names[0] ?? ''}`;
 }
 
-/** Null where a target is not configured as it must be: nothing can be restored into it. */
-function hostOf({ redisOf }: Pick<StartPorts, 'redisOf'>, target: string): string | null {
+/** The host of a target; null when the target is not configured correctly, so nothing can be restored into it. */
+function targetHost({ redisOf }: Pick<StartPorts, 'redisOf'>, target: string): string | null {
   try {
     return redisOf(target).host;
   } catch {
@@ -152,12 +156,12 @@ export function isRestoreLease(lease: string): boolean {
 
 function checkTarget({ redisOf }: StartPorts, target: string | null): void {
   if (target === null || redisOf(target).host !== redisOf(null).host) return;
-  throw new AppError('usage', `Target ${target} is the very database that is backed up`, {
-    hint: 'Leave the target out to restore into it, or set the variables of the target to another database.',
+  throw new AppError('usage', `Target ${target} is the protected database`, {
+    hint: 'To restore into it, leave --target out. Otherwise set the variables of the target to another database.',
   });
 }
 
-function demandConfirmation({ scope, mode, dryRun, confirm, confirmFor }: RestoreRequest, snapshot: string): void {
+function assertConfirmed({ scope, mode, dryRun, confirm, confirmFor }: RestoreRequest, snapshot: string): void {
   if (dryRun || (confirmFor !== 'any' && (!isUnbounded(scope) || mode !== 'replace'))) return;
   const word = confirmationFor(scope, snapshot);
   if (confirm === word) return;
@@ -170,14 +174,14 @@ function demandConfirmation({ scope, mode, dryRun, confirm, confirmFor }: Restor
         : itemsOf(scope) !== null
           ? 'restore items'
           : `${verb} the keys that are selected`;
-  // The id of a project or an item is the caller's to know: who sends one should have read it, not copied it from here.
-  const told =
+  // The id of a project or an item is not quoted: the caller should know it, not copy it from the error.
+  const expected =
     word === snapshot
       ? `the snapshot's id, ${snapshot}`
       : 'project' in scope
         ? "the project's id"
         : 'PROJECT/ID of the item';
-  throw new AppError('not-confirmed', `To ${what} takes a confirmation`, {
-    hint: `Look at a dry run first. Then send the request again with \`confirm\` set to ${told}.`,
+  throw new AppError('not-confirmed', `A confirmation is required to ${what}`, {
+    hint: `Check a dry run first. Then send the request again with \`confirm\` set to ${expected}.`,
   });
 }

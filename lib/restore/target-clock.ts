@@ -2,15 +2,15 @@ import type { Clock } from '../ports/clock.js';
 import type { RedisPort } from '../ports/redis.js';
 import { runOne } from '../redis/run-one.js';
 
-/** What was measured stays so for so long: clocks drift slowly, and jump seldom. */
+/** How long a measurement is valid: clocks drift slowly and rarely jump. */
 const VALID_MS = 60_000;
 const measured = new WeakMap<RedisPort, { readonly at: number; readonly aheadMs: number }>();
 
 /**
- * How far ahead of our clock the target's is, in milliseconds. Expiry goes by the target's alone: what is over by a clock of ours
- * that is wrong is alive there. 0 where the target does not tell its time. Costs a command a minute.
+ * How far the target's clock is ahead of ours, in milliseconds. The target alone decides what has expired: a key that
+ * is expired by our clock may be alive there. 0 when the target does not report its time. Costs a command a minute.
  */
-export async function aheadOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Promise<number> {
+export async function clockAheadOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Promise<number> {
   const now = clock.now();
   const known = measured.get(redis);
   if (known !== undefined && Math.abs(now - known.at) < VALID_MS) return known.aheadMs;
@@ -19,13 +19,13 @@ export async function aheadOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Prom
     sent = clock.now();
     return sdk.time();
   });
-  // In the middle of the request.
-  const aheadMs = Math.round(timeIn('value' in time ? time.value : null, (sent + clock.now()) / 2));
+  // The target's time is taken as of the middle of the request.
+  const aheadMs = Math.round(aheadAt('value' in time ? time.value : null, (sent + clock.now()) / 2));
   measured.set(redis, { at: now, aheadMs });
   return aheadMs;
 }
 
-function timeIn(value: unknown, here: number): number {
+function aheadAt(value: unknown, here: number): number {
   const [seconds, micros] = Array.isArray(value) ? value.map(Number) : [];
   const at = (seconds ?? Number.NaN) * 1000 + Math.floor((micros ?? Number.NaN) / 1000);
   return Number.isFinite(at) ? at - here : 0;

@@ -13,7 +13,7 @@ import { isStaged } from './staged.js';
 
 type Context = Pick<RestoreContext, 'belongs' | 'erased' | 'expiry' | 'input' | 'state'>;
 
-/** The records of the scope as they are to stand in the target. `onErased` is called with each that is left out as erased. */
+/** The records of the scope as they must be in the target. `onErased` is called for each that is left out as erased. */
 export async function* targetRecords(
   records: AsyncIterable<SourceRecord>,
   context: Context,
@@ -25,7 +25,7 @@ export async function* targetRecords(
   }
 }
 
-/** The same of records in batches. */
+/** The same for batches of records. */
 export async function* targetBatches(
   batches: AsyncIterable<readonly SourceRecord[]>,
   context: Context,
@@ -41,12 +41,12 @@ function targetRecord(
   onErased: (key: ClassifiedKey) => void = () => undefined,
 ): TargetRecord | null {
   const name = keyOf(stored.first);
-  // What a restore that died left staged is in snapshots that were taken meanwhile, and is nobody's.
+  // Staged keys of a restore that died are in snapshots taken meanwhile; they belong to nobody.
   if (isStaged(name)) return null;
   const key = classifyKey(name.toString('utf8'));
   const isList = memberListOf(key)?.type === stored.first.t;
   const found = belongs(name, key);
-  // No item stands in what should be a list of items and is none. What a restore of items wrote over comes back whole.
+  // A key of another type than a list of items holds no item; undoing a restore of items restores it whole.
   const part = found === 'partial' && !isList && input.undoes ? 'owned' : found;
   if (part !== 'owned' && part !== 'partial') return null;
   if (erased.has(key)) {
@@ -55,29 +55,29 @@ function targetRecord(
   }
   const record = erased.mayList(key) ? withoutErased(stored, erased) : stored;
   if (part === 'partial' && !isList) return null;
-  const { first, rest } = part === 'owned' ? record : ofItems(record, key, input.scope, state.goneClusters);
-  if (part === 'partial' && (isExpired(first, expiry) || (rest === null && isEmptied(first)))) return null;
-  const seen = { failsWork: false };
+  const { first, rest } = part === 'owned' ? record : keepItems(record, key, input.scope, state.goneClusters);
+  if (part === 'partial' && (isExpired(first, expiry) || (rest === null && hasNoElements(first)))) return null;
+  const work = { hasFailed: false };
   const shape = (line: RecordLine): RecordLine => {
-    const over = input.settle ? withFailedJobs(key, line) : line;
-    seen.failsWork ||= over !== line;
-    return withExpiry(over, expiry);
+    const restored = input.settle ? withFailedWork(key, line) : line;
+    work.hasFailed ||= restored !== line;
+    return withExpiry(restored, expiry);
   };
   const shaped = shape(first);
-  const failsWork = (): boolean => seen.failsWork;
-  // Of a stored value nothing but the expiry can have changed, and it is not empty.
-  if (stored.stored !== undefined && first === stored.first && !seen.failsWork) {
+  const failsWork = (): boolean => work.hasFailed;
+  // Only the expiry of a stored value can have changed, and the value is not empty.
+  if (stored.stored !== undefined && first === stored.first && !work.hasFailed) {
     return { first: shaped, rest: null, expired: isExpired(first, expiry), stored: stored.stored, failsWork };
   }
-  const isEmpty = rest === null && isEmptied(shaped) && (shaped.t === 'hash' || record !== stored);
+  const isEmpty = rest === null && hasNoElements(shaped) && (shaped.t === 'hash' || record !== stored);
   const expired = isExpired(first, expiry) || isEmpty;
-  const unsettled = seen.failsWork && rest === null ? { unsettled: withExpiry(first, expiry) } : {};
-  const lines = rest === null ? null : mapped(rest, shape);
-  return { first: shaped, rest: lines, expired, ...unsettled, failsWork };
+  const stillInFlight = work.hasFailed && rest === null ? { stillInFlight: withExpiry(first, expiry) } : {};
+  const lines = rest === null ? null : mapLines(rest, shape);
+  return { first: shaped, rest: lines, expired, ...stillInFlight, failsWork };
 }
 
-/** Of a list of items the scope's alone. Those of a cluster that is gone are put as unclustered. */
-function ofItems(
+/** Keeps only the scope's items of a list. Items of a cluster that is gone are put into the unclustered list. */
+function keepItems(
   { first, rest }: SourceRecord,
   key: ClassifiedKey,
   scope: RestoreInput['scope'],
@@ -87,7 +87,7 @@ function ofItems(
   const isGone = goneClusters.some(({ project, cluster }) => project === key.project && cluster === key.cluster);
   const k = isGone ? buildKey('feedback-unclustered', { project: key.project }) : first.k;
   const shape = (line: RecordLine): RecordLine => ({ ...line, k, v: membersAmong(line, items) });
-  return { first: shape(first), rest: rest === null ? null : mapped(rest, shape) };
+  return { first: shape(first), rest: rest === null ? null : mapLines(rest, shape) };
 }
 
 function membersAmong({ t, v }: RecordLine, items: ReadonlySet<string>): RecordLine['v'] {
@@ -97,19 +97,19 @@ function membersAmong({ t, v }: RecordLine, items: ReadonlySet<string>): RecordL
   );
 }
 
-/** A collection without members is not there, nor a hash all of whose fields have expired. */
-function isEmptied(line: RecordLine): boolean {
+/** Whether a collection has no members left, or a hash no unexpired fields: such a key does not exist. */
+function hasNoElements(line: RecordLine): boolean {
   return Array.isArray(line.v) && line.v.length === 0;
 }
 
-async function* mapped(
+async function* mapLines(
   lines: AsyncIterable<RecordLine>,
   shape: (line: RecordLine) => RecordLine,
 ): AsyncGenerator<RecordLine> {
   for await (const line of lines) yield shape(line);
 }
 
-function withFailedJobs(key: ClassifiedKey, line: RecordLine): RecordLine {
+function withFailedWork(key: ClassifiedKey, line: RecordLine): RecordLine {
   if (line.t !== 'hash' || !canBeInFlight(key)) return line;
   const fields = failInFlight(key, line.v as readonly (readonly [Text, Text])[]);
   return fields === null ? line : { ...line, v: fields };

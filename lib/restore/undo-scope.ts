@@ -19,12 +19,12 @@ interface Narrowable {
 }
 
 /**
- * The request with the scope and target of the restore that the snapshot undoes, as far as it names none itself: the
- * safety snapshot of a restore of one project, or of some keys, holds more than what that restore changed, and to undo it is no
- * reason to touch anything else. Other snapshots leave the request as it is, and so does `everything`. Throws `wrong-key`
- * where no identity here opens what the restore was of.
+ * Fills in the scope and target of the restore that the snapshot undoes, unless the request names its own. The safety
+ * snapshot of a restore of one project, or of some keys, holds more than that restore changed, and undoing it must not
+ * touch the rest. Requests with other snapshots, or with `everything`, are returned unchanged. Throws `wrong-key` when
+ * no identity here opens the scope.
  */
-export async function narrowedToUndo<R extends Narrowable>(
+export async function narrowToUndo<R extends Narrowable>(
   { encryptor }: UndoPorts,
   request: R,
   { undoes }: Pick<Manifest, 'undoes'>,
@@ -35,7 +35,7 @@ export async function narrowedToUndo<R extends Narrowable>(
   return { ...request, scope, target: request.target ?? undoes.target };
 }
 
-/** Whether the snapshot undoes the restore of just this scope: then it may hold nothing of it. */
+/** Whether the snapshot undoes a restore of exactly this scope: then it may hold no key of the scope. */
 export async function undoesScope(
   { encryptor }: UndoPorts,
   scope: Scope,
@@ -47,11 +47,11 @@ export async function undoesScope(
 }
 
 /**
- * Throws `usage` for a replacement beyond what the snapshot holds, where it holds a part alone: it would remove the rest. Named
- * keys are no matter: one that is not in the snapshot is refused later. `scope` is normal; everything is not asked about here
- * but for a safety snapshot.
+ * Throws `usage` for a replacement of more than a partial snapshot holds: it would remove the rest. Named keys are
+ * allowed here: one that is not in the snapshot is refused later. `scope` is normalized; everything is checked here
+ * only for a safety snapshot.
  */
-export async function demandHeld(
+export async function assertScopeHeld(
   { encryptor }: UndoPorts,
   { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
   manifest: Pick<Manifest, 'id' | 'imported' | 'partial' | 'undoes'>,
@@ -64,48 +64,51 @@ export async function demandHeld(
     const undone = await undoneScope(encryptor, undoes);
     const held = undone === null ? null : { ...SELECT_ALL, projects: projectsOf(undone) };
     if (held !== null && held.projects.length > 0 && coversSelection(held, wanted)) return;
-    throw beyond(
-      `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
-      `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
+    throw usageError(
+      `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: replacing them by it would remove them. Nothing was written`,
+      `To undo that restore, give no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
     );
   }
   if (imported?.selection === undefined || 'all' in scope) return;
   const held = await selectedIn(encryptor, imported);
   if (held !== null && coversSelection(held, wanted)) return;
-  throw beyond(
-    `${selectionIn(id, imported)}: to replace ${scopeWords(scope)} by it could remove what it does not hold. Nothing was written`,
-    'Bring it in with --mode merge or missing, or name the scope that it was exported with.',
+  throw usageError(
+    `${selectionNote(id, imported)}: replacing ${scopeWords(scope)} by it could remove keys that it does not hold. Nothing was written`,
+    'Restore it with --mode merge or missing, or give the scope that it was exported with.',
   );
 }
 
-/** Throws `usage` for what would replace everything by what was selected of a snapshot: that would remove all the rest. */
-export function demandWhole(
+/** Throws `usage` for a replacement of everything by a selection of a snapshot: it would remove the rest. */
+export function assertMayReplaceAll(
   { id, imported }: Pick<Manifest, 'id' | 'imported'>,
   { everything, mode, scope }: { readonly everything?: boolean; readonly mode: Mode; readonly scope: Scope },
 ): void {
   if (imported?.selection === undefined || mode !== 'replace' || !('all' in scope) || everything === true) return;
-  throw beyond(
-    `${selectionIn(id, imported)}: to replace everything by it would remove all the rest. Nothing was written`,
-    'Bring it in with --mode merge or missing, or name what is to be replaced: --project, --key, --match or --family. To end up with nothing else: --everything.',
+  throw usageError(
+    `${selectionNote(id, imported)}: replacing everything by it would remove all other keys. Nothing was written`,
+    'Restore it with --mode merge or missing, or name the keys to replace: --project, --key, --match or --family. To remove all other keys on purpose: --everything.',
   );
 }
 
-function beyond(message: string, hint: string): AppError {
+function usageError(message: string, hint: string): AppError {
   return new AppError('usage', message, { hint });
 }
 
-function selectionIn(id: string, { file, selection = '' }: Imported): string {
+function selectionNote(id: string, { file, selection = '' }: Imported): string {
   const what = file === undefined ? `Snapshot ${id}` : JSON.stringify(file);
-  return `${what} holds a selection alone${selection === '' ? '' : ` (${selection})`}`;
+  return `${what} holds only a selection${selection === '' ? '' : ` (${selection})`}`;
 }
 
-/** Null where it is not known, or no identity here opens it. */
+/** The selection that was exported; null when it is not known, or no identity here opens it. */
 export async function selectedIn(encryptor: Encryptor, { selected }: Imported): Promise<Selection | null> {
-  const text = selected === undefined ? null : await opened(encryptor, selected);
+  const text = selected === undefined ? null : await openText(encryptor, selected);
   return text === null ? null : (JSON.parse(text) as Selection);
 }
 
-/** Null for everything. Throws `wrong-key` where no identity here opens what it was of: it would be taken for everything. */
+/**
+ * The scope of the undone restore; null for everything. Throws `wrong-key` when no identity here opens it, since it
+ * would be taken for everything.
+ */
 export async function undoneScope(
   encryptor: Encryptor,
   undoes: NonNullable<Manifest['undoes']>,
@@ -113,23 +116,27 @@ export async function undoneScope(
   const { project, scope } = undoes;
   if (scope === undefined) {
     if (project === null) return null;
-    const name = await opened(encryptor, project);
-    if (name === null) throw unopened();
+    const name = await openText(encryptor, project);
+    if (name === null) throw cannotOpenScopeError();
     return { project: name };
   }
-  const text = await opened(encryptor, scope);
-  if (text === null) throw unopened();
+  const text = await openText(encryptor, scope);
+  if (text === null) throw cannotOpenScopeError();
   return scopeSchema.parse(JSON.parse(text));
 }
 
-async function opened(encryptor: Encryptor, sealed: LedgerKey): Promise<string | null> {
-  const [name] = await openNames(encryptor, [{ key: sealed, reason: '' }]);
-  const key = name?.key ?? sealed;
+async function openText(encryptor: Encryptor, encrypted: LedgerKey): Promise<string | null> {
+  const [name] = await openNames(encryptor, [{ key: encrypted, reason: '' }]);
+  const key = name?.key ?? encrypted;
   return typeof key === 'object' && 'age' in key ? null : fromText(key).toString('utf8');
 }
 
-function unopened(): AppError {
-  return new AppError('wrong-key', 'What the snapshot undoes is encrypted, and no identity here opens it', {
-    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens its parts, or say what is to be restored: a scope (--project, --key, --match, --family, --item), or --everything.',
-  });
+function cannotOpenScopeError(): AppError {
+  return new AppError(
+    'wrong-key',
+    'The scope of the restore that this snapshot undoes is encrypted, and no identity here opens it',
+    {
+      hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens its parts, or name a scope yourself (--project, --key, --match, --family, --item, or --everything).',
+    },
+  );
 }

@@ -6,7 +6,7 @@ import { lacksSavableKeys } from '../snapshot/shortfall.js';
 import { doubtsOf, isOfHalfRestored, sourceOf } from '../snapshot/source.js';
 import { addMark, endMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
-import type { Mode, RestoreInput, Scope } from './model.js';
+import type { RestoreInput, Scope } from './model.js';
 import { itemName } from './scope-words.js';
 import { itemsOf, projectsOf } from './selected.js';
 import { sameRestore } from './undo-command.js';
@@ -19,10 +19,10 @@ interface MarkPorts extends MarkStores {
 type What = Pick<RestoreInput, 'mode' | 'scope' | 'snapshot'>;
 
 /**
- * Marks a database before the first write of a restore: until a proof or an operator ends that, what it holds may be
- * partly old and partly restored, and no snapshot of it is `latest`. The mark is of the database and not of the name it
- * is reached under, so that it holds for a standby that the application is switched to as well. A restore from the second
- * store marks it in the first one too, which status and guard read. Returns why that could not be, or null.
+ * Marks a database before the first write of a restore: until a proof or an operator ends the mark, its data may be
+ * partly old and partly restored, and no snapshot of it is `latest`. The mark belongs to the database, not to its
+ * target name, so it also holds for a standby that the application is switched to. A restore from the second store also
+ * marks the first one, which status and guard read. Returns why the first store could not be marked, or null.
  */
 export async function markUnfinished(
   ports: MarkPorts,
@@ -31,15 +31,15 @@ export async function markUnfinished(
 ): Promise<string | null> {
   const { mode, scope } = input;
   const isUndo = manifest.purpose === 'safety';
-  // What is incomplete was allowed to be, or the restore would not have begun.
+  // An incomplete snapshot was allowed, or the restore would not have begun.
   const settle = isUndo ? null : input.settle;
   const snapshot = ports.snapshotWords ?? input.snapshot;
-  const asked = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
-  const command = sameRestore(asked, ports.firstStore !== undefined);
+  const request = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
+  const command = sameRestore(request, ports.firstStore !== undefined);
   const mark: Unfinished = {
     run,
-    scope: hidden(scope),
-    ...('all' in scope || 'project' in scope ? {} : { kinds: labelled(scope) }),
+    scope: legacyScope(scope),
+    ...('all' in scope || 'project' in scope ? {} : { kinds: hashedKinds(scope) }),
     mode,
     snapshot: input.snapshot,
     since: new Date(ports.clock.now()).toISOString(),
@@ -61,9 +61,9 @@ export async function markUnfinished(
 }
 
 /**
- * Ends the marks that a restore which was proven makes meaningless: its own, and those of earlier ones that it brought to
- * what they were to bring. A replacement of everything ends all; one of a project, those of the project and of parts of it;
- * another mode, those of the same that brought the same snapshot: what another one left half written stays where it is.
+ * Ends the marks that a proven restore makes obsolete: its own, and those of earlier restores that it completes.
+ * Replacing everything ends all; replacing a project ends those of the project and of parts of it; another mode ends
+ * those of the same mode and snapshot: data that another restore left half-written are still there.
  */
 export async function clearUnfinished(
   ports: MarkStores,
@@ -75,13 +75,13 @@ export async function clearUnfinished(
   const isOver = (mark: Unfinished): boolean => mark.run === run || covers(what, mark);
   await endMarks(ports.store, source, isOver);
   const other = ports.marksElsewhere?.() ?? null;
-  // The other store may be gone: that is what there are two for. Its marks are then ended by an operator.
+  // The other store may be lost, which is why there are two. An operator then ends its marks.
   if (other !== null) await endMarks(other, source, isOver).catch(() => undefined);
 }
 
 /**
- * Whether a restore ends no mark, though it is proven: its snapshot shows a database that was the target of an unfinished
- * restore, and nobody has accepted it. What it brings back is partly old and partly restored.
+ * Whether the database stays marked although the restore is proven: the snapshot was taken during an unfinished restore
+ * and nobody accepted it, so its data are partly old and partly restored.
  */
 export async function staysMarked(
   store: ObjectStore,
@@ -94,24 +94,20 @@ export async function staysMarked(
 
 function covers({ mode, scope, snapshot }: What, mark: Unfinished): boolean {
   const isSame = mark.mode === mode && (mark.snapshot === undefined || mark.snapshot === snapshot);
-  if (!isReplace(mode) && !isSame) return false;
+  if (mode !== 'replace' && !isSame) return false;
   if ('all' in scope) return true;
   const inner = mark.kinds ?? ('project' in mark.scope ? { projects: [mark.scope.project] } : {});
-  return Object.entries(labelled(scope)).every(([kind, entries]) => {
+  return Object.entries(hashedKinds(scope)).every(([kind, entries]) => {
     const some = inner[kind as Kind] ?? [];
     return some.length > 0 && some.every((entry) => entries.includes(entry));
   });
 }
 
-function isReplace(mode: Mode): boolean {
-  return mode === 'replace';
-}
-
 type Kind = 'projects' | 'families' | 'matches' | 'keys' | 'items';
 type Kinds = Partial<Record<Kind, string[]>>;
 
-/** Ids, keys and patterns are not for whoever can read the store: only whether two are the same matters. */
-function labelled(scope: Scope): Kinds {
+/** Ids, keys and patterns are hashed, since readers of the store must not see them: only equality matters. */
+function hashedKinds(scope: Scope): Kinds {
   const { families = [], keys = [], matches = [] } = 'families' in scope ? scope : {};
   const items = (itemsOf(scope) ?? []).map(itemName);
   const named = { projects: projectsOf(scope), families, matches, keys, items };
@@ -121,8 +117,8 @@ function labelled(scope: Scope): Kinds {
   );
 }
 
-/** What versions that know of no other scopes take it for: all of one project, or everything. */
-function hidden(scope: Scope): Unfinished['scope'] {
+/** The scope for versions that know only these two: all of one project, or everything. */
+function legacyScope(scope: Scope): Unfinished['scope'] {
   const [project, ...more] = projectsOf(scope);
   return project === undefined || more.length > 0 ? { all: true } : { project: projectLabel(project) };
 }

@@ -7,7 +7,7 @@ import { asFacts, type RestoreContext } from './context.js';
 import { selectionOf, type ScopeFacts } from './selected.js';
 import type { LiveKey } from './walk.js';
 
-/** A project, and the set of the projects of one of its users. */
+/** A project, and a user on whose list it is. */
 interface Membership {
   readonly project: string;
   readonly user: string;
@@ -15,20 +15,20 @@ interface Membership {
 
 type Context = Pick<RestoreContext, 'erased' | 'facts' | 'input' | 'redis' | 'state'>;
 
-/** How many projects are lacking from the sets of their users now. */
+/** How many projects the sets of their users lack now. */
 export async function countJoins(context: Context): Promise<number> {
-  return (await lackingFrom(context)).length;
+  return (await missingMemberships(context)).length;
 }
 
-/** Adds the projects to their users' sets, which hold other projects as well and so are never written over. */
-export async function joinUsers(context: Context): Promise<void> {
-  // To add what is there needs room all the same, and a database that is full has none.
-  await each(context.redis, await lackingFrom(context), (key, project) => ['SADD', key, project]);
-  await each(context.redis, membershipsLeft(context), (key, project) => ['SREM', key, project]);
+/** Adds the projects to their users' sets. The sets hold other projects as well, so they are never overwritten. */
+export async function updateUserProjects(context: Context): Promise<void> {
+  // SADD of a present member also needs memory, and a full database has none: only missing ones are added.
+  await runForEach(context.redis, await missingMemberships(context), (key, project) => ['SADD', key, project]);
+  await runForEach(context.redis, membershipsToRemove(context), (key, project) => ['SREM', key, project]);
 }
 
-/** Of the keys given, the users whose set of projects has the project; a key of another type lists nothing. */
-export async function usersListing(
+/** The users among these keys whose set has the project; a key of another type lists nothing. */
+export async function usersWithProject(
   redis: RedisPort,
   project: string,
   keys: readonly LiveKey[],
@@ -42,27 +42,27 @@ export async function usersListing(
   });
 }
 
-/** How many projects are taken from the sets of their users: only an undo does that. */
+/** How many projects are removed from the sets of their users: only by an undo. */
 export function countLeaves(context: Context): number {
-  return membershipsLeft(context).length;
+  return membershipsToRemove(context).length;
 }
 
-/** Those that the restore made which is now undone. */
-function membershipsLeft(context: Context): Membership[] {
+/** The memberships that the restore added and its undo removes. */
+function membershipsToRemove(context: Context): Membership[] {
   const { facts, input, state } = context;
   if (!input.undoes || input.mode !== 'replace') return [];
   const live = memberships(context, asFacts(input.scope, state.liveFacts));
   return live.filter(({ project, user }) => facts.byProject.get(project)?.users.has(user) !== true);
 }
 
-async function lackingFrom(context: Context): Promise<Membership[]> {
+async function missingMemberships(context: Context): Promise<Membership[]> {
   const { facts, redis } = context;
   const wanted = memberships(context, facts);
-  const members = await each(redis, wanted, (key, project) => ['SISMEMBER', key, project]);
+  const members = await runForEach(redis, wanted, (key, project) => ['SISMEMBER', key, project]);
   return wanted.filter((_, at) => members[at] === 0);
 }
 
-/** Those that facts tell of, in sets that the scope's families, keys and patterns leave in. */
+/** The memberships in the facts, of sets that match the scope's families, keys and patterns. */
 function memberships(
   { input: { scope }, erased }: Pick<RestoreContext, 'input' | 'erased'>,
   { byProject }: ScopeFacts,
@@ -70,12 +70,12 @@ function memberships(
   const fits = keyMatcher({ ...selectionOf(scope), projects: [] });
   return [...byProject].flatMap(([project, { users }]) =>
     [...users]
-      .filter((user) => fits(Buffer.from(setOf(user))) !== 'other' && !erased.has(classifyKey(setOf(user))))
+      .filter((user) => fits(Buffer.from(listKeyOf(user))) !== 'other' && !erased.has(classifyKey(listKeyOf(user))))
       .map((user) => ({ project, user })),
   );
 }
 
-async function each(
+async function runForEach(
   redis: RedisPort,
   memberships: readonly Membership[],
   command: (key: string, project: string) => RedisCommand,
@@ -83,16 +83,16 @@ async function each(
   if (memberships.length === 0) return [];
   const replies = await pipelineInHalves(
     redis,
-    memberships.map(({ project, user }) => command(setOf(user), project)),
+    memberships.map(({ project, user }) => command(listKeyOf(user), project)),
   );
   return replies.map((reply) => {
     if ('value' in reply) return reply.value;
     throw new AppError('redis-command', "A user's set of projects is not a set in the target", {
-      hint: 'Look at the keys user:projects:* of the target; remove or rename the one that is of another type.',
+      hint: 'Check the keys user:projects:* of the target, and remove or rename the one that is of another type.',
     });
   });
 }
 
-function setOf(user: string): string {
+function listKeyOf(user: string): string {
   return buildKey('user-projects', { user });
 }

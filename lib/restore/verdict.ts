@@ -5,39 +5,39 @@ import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
 import type { Gone } from './lasting.js';
 import type { RestoreInput } from './model.js';
-import { holds, type Proof } from './proof-counts.js';
+import { isProven, type Proof } from './proof-counts.js';
 import { restoreCommand } from './undo-command.js';
 import { shownName } from './shown-name.js';
 
-/** What is wrong with a restore that came to its end; null when all is as it should be. */
+/** Why a restore that reached its end failed; null when it succeeded. */
 export function failureOf(
   { input, state }: RestoreContext,
   { gone, proof, replica }: { readonly proof: Proof; readonly gone: Gone | null; readonly replica: boolean },
   projects: readonly InspectedProject[],
 ): RunFailure | null {
   const undoHint = undoHintOf(state.undo, input, replica);
-  if (!holds(proof)) {
+  if (!isProven(proof)) {
     const { missing, different } = proof.total;
     const message = `The proof failed: ${missing} keys are missing and ${different} differ from their records`;
     const hint = `Was the application writing? Stop it and start the restore again.${undoHint}`;
     return { code: 'not-proven', message, hint };
   }
   if (gone !== null) {
-    const message = `The database lost keys after they were proven: it holds ${gone.there}, and at least ${gone.proven} were there to stay`;
+    const message = `The database lost keys after they were proven: it holds ${gone.there}, and at least ${gone.proven} of them cannot have expired`;
     const hint = `Was it emptied, did it fail over to another server, or was the application deleting? Find out, then start the restore again.${undoHint}`;
     return { code: 'not-proven', message, hint };
   }
   const blocked = blockedFailure(input, state);
   const broken = newlyBroken(projects, input);
-  // What was left as it was explains faults that are not known to be new, and is told in their place.
+  // Blocked keys explain faults that are not known to be new, and are reported instead of them.
   const isNew = projects.some(({ violations }) => violations.some(({ fresh }) => fresh > 0));
   if (broken !== null && (isNew || blocked === null)) {
-    const hint = `Was the application writing? The report names the ids; mend or re-import them.${undoHint}`;
+    const hint = `Was the application writing? The report names the ids: fix or re-import them.${undoHint}`;
     return { code: 'incomplete', message: broken, hint };
   }
   const differing = projects.filter(({ backend }) => backend === 'differs').length;
   if (differing > 0) {
-    const message = `Redis is as the snapshot has it, but the backend counts otherwise in ${differing} projects`;
+    const message = `Redis matches the snapshot, but the backend counts otherwise in ${differing} projects`;
     return {
       code: 'not-proven',
       message,
@@ -45,17 +45,17 @@ export function failureOf(
     };
   }
   if (blocked !== null) return blocked;
-  const silent = projects.filter(({ backend }) => backend === 'no-answer').length;
-  if (silent === 0) return null;
-  const message = `Redis is as the snapshot has it, but the backend did not answer for ${silent} projects`;
+  const unanswered = projects.filter(({ backend }) => backend === 'no-answer').length;
+  if (unanswered === 0) return null;
+  const message = `Redis matches the snapshot, but the backend did not answer for ${unanswered} projects`;
   return {
     code: 'incomplete',
     message,
-    hint: 'See whether the backend at BACKEND_URL runs; nothing has to be restored again.',
+    hint: 'Check that the backend at BACKEND_URL runs. Nothing has to be restored again.',
   };
 }
 
-/** What holds no longer in the data, and did in the snapshot and before the restore; null when there is nothing. */
+/** Invariants that the data break now, and broke neither in the snapshot nor before the restore; null when there are none. */
 function newlyBroken(projects: readonly InspectedProject[], { safety }: RestoreInput): string | null {
   const sums = new Map<Rule, number>();
   let unknown = 0;
@@ -68,12 +68,12 @@ function newlyBroken(projects: readonly InspectedProject[], { safety }: RestoreI
   const what = [...sums].map(([rule, count]) => `${RULES[rule]} (${count})`).join('; ');
   const where =
     unknown > 0
-      ? `were not so in the snapshot, and what was there before ${safety ? 'could not all be saved' : 'was not saved (--no-safety)'}`
-      : 'were so neither in the snapshot nor in the database before the restore';
-  return `Every key is proven, but the data of the application have faults that ${where}: ${what}`;
+      ? `not found in the snapshot; the earlier data ${safety ? 'could not all be saved' : 'were not saved (--no-safety)'}`
+      : 'found neither in the snapshot nor in the database before the restore';
+  return `Every key is proven, but the application's data have faults (${where}): ${what}`;
 }
 
-/** Keys that were left because no snapshot can hold what they are now; null when there are none. */
+/** Keys that were left because no snapshot can hold their current values; null when there are none. */
 export function blockedFailure(
   { dryRun }: Pick<RestoreInput, 'dryRun'>,
   { plan }: Pick<RestoreContext['state'], 'plan'>,
@@ -87,16 +87,16 @@ export function blockedFailure(
   return {
     code: 'incomplete',
     message: `${keys} could not be saved first and ${left}: no snapshot can hold what they are now (${shown})`,
-    hint: 'Rename or remove these keys and restore again, or give --no-safety: then they are written over, and there is no way back.',
+    hint: 'Rename or remove these keys and restore again, or use --no-safety: then they are overwritten, and the restore cannot be undone.',
   };
 }
 
-/** The backend's silence says nothing about the data. */
+/** An error that leaves the data proven ends the run as incomplete, not as failed. */
 export function stateOf(error: RunFailure): 'incomplete' | 'failed' {
   return error.code === 'incomplete' ? 'incomplete' : 'failed';
 }
 
-/** The command that brings back what was there, for the same scope and target. */
+/** The hint with the command that undoes the restore, for the same scope and target. */
 function undoHintOf(undo: string | null, input: RestoreInput, replica: boolean): string {
   if (undo === null || !isId(undo)) return '';
   return ` \`${restoreCommand(undo, input, replica)}\` undoes it.`;

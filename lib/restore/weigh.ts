@@ -4,11 +4,11 @@ import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js'
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
 import { hashSet } from '../snapshot/hash-set.js';
-import { refusedWrites } from './rights.js';
-import { isOurs } from './staged.js';
+import { findRefusedWrites } from './rights.js';
+import { isOwnKey } from './staged.js';
 import { namesOf } from './naming.js';
-import { enter } from './phases.js';
-import { addPlan, countAction, EXAMPLES, noPlan, wantsExample, type Plan } from './plan-counts.js';
+import { enterPhase } from './phases.js';
+import { addPlan, countAction, EXAMPLES, noPlan, needsExample, type Plan } from './plan-counts.js';
 import type { PlanResult } from './plan-task.js';
 import { isInVectors, projectsOf } from './selected.js';
 import { enterSafety, type Saved } from './safety.js';
@@ -17,36 +17,36 @@ import { staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
 import { blockedFailure, stateOf } from './verdict.js';
-import { goOnLater, walk, type Seer } from './walk.js';
+import { continueLater, walk, type KeyVisitor } from './walk.js';
 import { lackHint, lackWords, SCRATCH_HINT } from './lacks.js';
 import type { RestoreInput } from './model.js';
 import { shownName } from './shown-name.js';
 
-/** Adds up the plan, with what has to be removed. */
-export async function weighStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+/** Evaluates the plan: adds up the tasks' plans and the keys to remove, then refuses, concludes or continues. */
+export async function evaluatePlanStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const context = await openContext(ports, attempt.run, attempt.signal);
   const before = context.redis.usage();
   const first = context.state.cursor === null;
   const plan = first ? await collectPlans(attempt, context) : (context.state.plan ?? noPlan());
-  const touched = { projects: new Set(context.state.projects), vectors: new Set(context.state.vectors) };
-  const walked = searchesExtras(context)
-    ? await walk(context.redis, attempt, context.state, await extraCounter(ports, attempt, context, plan, touched))
+  const affected = { projects: new Set(context.state.projects), vectors: new Set(context.state.vectors) };
+  const walked = needsWalk(context)
+    ? await walk(context.redis, attempt, context.state, await extraCounter(ports, attempt, context, plan, affected))
     : null;
   const spent = addSpent(context.state.spent, spentSince(context.redis, before));
-  const { projects, vectors } = touched;
+  const { projects, vectors } = affected;
   const state = { ...context.state, plan, spent, projects: [...projects].sort(), vectors: [...vectors].sort() };
-  if (walked !== null && walked.cursor !== null) return goOnLater(state, walked);
+  if (walked !== null && walked.cursor !== null) return continueLater(state, walked);
   const isOver = context.input.dryRun || objectionTo(context.input, state) !== null;
-  if (isOver) return enter('conclude', state, 0, ports.clock.now());
-  const lacking = await refusedWrites(context.redis, plan);
-  if (lacking !== null) return enter('condemn', { ...state, lacking }, 0, ports.clock.now());
+  if (isOver) return enterPhase('conclude', state, 0, ports.clock.now());
+  const lacking = await findRefusedWrites(context.redis, plan);
+  if (lacking !== null) return enterPhase('condemn', { ...state, lacking }, 0, ports.clock.now());
   const now = ports.clock.now();
-  if (!context.input.safety) return enter('fence', { ...state, undo: 'skipped' }, 0, now);
+  if (!context.input.safety) return enterPhase('fence', { ...state, undo: 'skipped' }, 0, now);
   return enterSafety(state, attempt.run.id, await collectSaved(attempt), now);
 }
 
-/** Nothing is to be removed from an empty target; `merge` moves members of lists; `missing` does neither. */
-function searchesExtras({ input, state }: RestoreContext): boolean {
+/** Whether the target is searched for keys to remove or members to move: not for an empty target, nor in mode `missing`. */
+function needsWalk({ input, state }: RestoreContext): boolean {
   return input.mode !== 'missing' && !state.targetEmpty;
 }
 
@@ -59,29 +59,29 @@ async function collectPlans(attempt: Attempt, context: RestoreContext): Promise<
   return plan;
 }
 
-/** Projects that a restore touches, and those of which it touches what goes into vectors. */
-interface Touched {
+/** Projects of the restore, and those with changes that go into vectors. */
+interface AffectedProjects {
   readonly projects: Set<string>;
   readonly vectors: Set<string>;
 }
 
-/** Counts what is removed, and members of lists that are. What is removed may be of projects that the snapshot lacks. */
+/** Counts keys and list members to remove. Removed keys may be of projects that the snapshot lacks. */
 async function extraCounter(
   ports: RestorePorts,
   attempt: Attempt,
   context: RestoreContext,
   plan: Plan,
-  touched: Touched,
-): Promise<Seer> {
-  const restart = async (): Promise<void> => void Object.assign(plan, await collectPlans(attempt, context));
+  affected: AffectedProjects,
+): Promise<KeyVisitor> {
+  const collectAgain = async (): Promise<void> => void Object.assign(plan, await collectPlans(attempt, context));
   const misplaced = await misplacedFinder(ports, context, attempt.run.id);
   const isReplaced = context.input.mode === 'replace';
   const namesProjects = !('all' in context.input.scope) && projectsOf(context.input.scope).length === 0;
   const isExtra = await extraFinder(ports, context, attempt.run.id);
-  // SCAN may name a key twice; within one attempt it is counted once.
+  // SCAN may return a key twice; within one attempt it is counted once.
   let seen = hashSet();
   return {
-    async see(keys) {
+    async visit(keys) {
       if (misplaced !== null) {
         for await (const { live, names } of misplaced(keys)) {
           plan.lists.moved += names.length;
@@ -90,19 +90,19 @@ async function extraCounter(
       }
       if (!isReplaced) return;
       for (const live of keys) {
-        if (!live.supported || isOurs(live.key) || !isExtra(live) || !seen.add(live.key)) continue;
+        if (!live.supported || isOwnKey(live.key) || !isExtra(live) || !seen.add(live.key)) continue;
         countAction(plan, live.known.family, 'remove');
         const { project } = live.known;
-        if (namesProjects && project !== null) touched.projects.add(project);
-        if (isInVectors(live.known)) touched.vectors.add(project ?? '');
-        if (wantsExample(plan, 'remove')) {
+        if (namesProjects && project !== null) affected.projects.add(project);
+        if (isInVectors(live.known)) affected.vectors.add(project ?? '');
+        if (needsExample(plan, 'remove')) {
           plan.examples.push({ action: 'remove', key: await encryptName(ports.encryptor, live.key) });
         }
       }
     },
-    async again() {
+    async restart() {
       seen = hashSet();
-      await restart();
+      await collectAgain();
     },
   };
 }
@@ -116,7 +116,10 @@ async function collectSaved(attempt: Attempt): Promise<Saved[]> {
   return saved;
 }
 
-/** Ends a dry run, and a restore that the target cannot take. A separate phase: what tells keys apart is removed, and the plan must not be made again without it. */
+/**
+ * Ends a dry run, and a restore that the target cannot take. A separate phase: the key hashes are removed, and the plan
+ * must not be made again without them.
+ */
 export async function concludeStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const state = parseRestoreCheckpoint(attempt.run.checkpoint);
   const context = await openContext(ports, attempt.run, attempt.signal);
@@ -135,55 +138,55 @@ export async function concludeStep(ports: RestorePorts, attempt: Attempt): Promi
 
 const NAMED = 5;
 
-/** Why a restore by this plan must not begin: the target could not take all of it. Null when it could. */
+/** Why a restore by this plan must not begin: the target cannot take all of it. Null when it can. */
 function objectionTo(input: RestoreInput, state: RestoreCheckpoint): RunFailure | null {
-  return lacking(input, state) ?? listsInTheWay(input, state) ?? noRoom(input, state);
+  return lackFailure(input, state) ?? wrongTypeFailure(input, state) ?? noRoomFailure(input, state);
 }
 
-function lacking({ trigger }: RestoreInput, { plan }: RestoreCheckpoint): RunFailure | null {
+function lackFailure({ trigger }: RestoreInput, { plan }: RestoreCheckpoint): RunFailure | null {
   if (plan === null || plan.lacks.length === 0) return null;
   const named = plan.lacks.map((lack) => lackWords(lack, shownName)).join('; ');
   const message = `The target does not know ${named}. Nothing was written.`;
   return { code: 'not-restorable', message, hint: lackHint(plan.lacks, trigger === 'drill') };
 }
 
-/** Mode `missing` leaves a list that is of another type now: items that come back would be in none. */
-function listsInTheWay({ mode }: RestoreInput, { plan }: RestoreCheckpoint): RunFailure | null {
+/** Mode `missing` leaves a key of another type in a list's place: restored items would be in no list. */
+function wrongTypeFailure({ mode }: RestoreInput, { plan }: RestoreCheckpoint): RunFailure | null {
   if (plan === null || mode !== 'missing' || plan.lists.wrongType === 0) return null;
   const { wrong, wrongType } = plan.lists;
   const names = wrong.slice(0, NAMED).map(shownName).join(', ');
   const more = wrongType > NAMED ? ` and ${wrongType - NAMED} more` : '';
   return {
     code: 'not-restorable',
-    message: `What stands where lists of the snapshot were is of another type, and mode missing leaves it, so that what is restored would be in no list: ${names}${more}. Nothing was written.`,
+    message: `Keys that are lists in the snapshot are of another type in the target. Mode missing leaves them, so restored items would be in no list: ${names}${more}. Nothing was written.`,
     hint: 'Rename or delete these keys, or restore with --mode merge, which saves and overwrites them.',
   };
 }
 
-/** Whether it does anything but remove, and set expiries. */
+/** Whether the plan writes data, rather than only removing keys and setting expiries. */
 function needsRoom({ bytes, lists, total, usersJoined }: Plan): boolean {
   return bytes.all + lists.added + total.fail + usersJoined > 0;
 }
 
 /**
- * A target that is full, or would be: then the first keys would be written and the rest refused, or others thrown out.
- * What would be written takes more in memory than the bytes that are counted, never less.
+ * The error for a target that is full or would be: the first keys would be written and the rest refused, or others
+ * evicted. The data take more memory than the bytes counted here, never less.
  */
-function noRoom({ target, trigger }: RestoreInput, { plan, abilities }: RestoreCheckpoint): RunFailure | null {
+function noRoomFailure({ target, trigger }: RestoreInput, { plan, abilities }: RestoreCheckpoint): RunFailure | null {
   if (plan === null || abilities === null || !needsRoom(plan)) return null;
   const { full, memory } = abilities;
   const free = memory === null ? null : memory.limit - memory.used;
   if (!full && (free === null || plan.bytes.absent <= free)) return null;
   const where = target === null ? 'The database' : `Target ${target}`;
-  const told = memory === null ? '' : ` It uses ${memory.used} of ${memory.limit} bytes.`;
-  const evicts = memory?.evicts === true ? ' It would evict other keys, and restored ones.' : '';
+  const usage = memory === null ? '' : ` It uses ${memory.used} of ${memory.limit} bytes.`;
+  const evicts = memory?.evicts === true ? ' It would evict other keys, restored ones included.' : '';
   const needed =
     plan.bytes.all === 0
       ? 'this restore adds members to lists'
       : `this restore writes at least ${plan.bytes.all} bytes, ${plan.bytes.absent} of them of keys that are absent`;
   return {
     code: 'not-restorable',
-    message: `${where} has no room: ${needed}.${told}${evicts} Nothing was written.`,
+    message: `${where} has no room: ${needed}.${usage}${evicts} Nothing was written.`,
     hint:
       trigger === 'drill'
         ? SCRATCH_HINT

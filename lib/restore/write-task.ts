@@ -26,7 +26,7 @@ import { PAGE_BYTES } from './write/limits.js';
 /** A type, not an interface: it is stored as JSON. */
 export type WriteResult = { readonly counts: WriteCounts; readonly spent: Spent };
 
-/** Writes what the plan says of one part. May be done twice: each key is written whole, and the same again. */
+/** Writes the planned keys of one part. May run twice: each key is written whole, and the same again. */
 export async function writeTask(
   ports: RestorePorts,
   settings: RestoreSettings,
@@ -41,7 +41,7 @@ export async function writeTask(
   await keepLocks(redis, state.projects, run.id);
   const isValue = await valueFilter(ports, context, run.id);
   const write = (pageBytes: number): Promise<WriteCounts> =>
-    writeRecords(redis, chosen(storedBatches(ports, context, task), isValue, acts), {
+    writeRecords(redis, plannedRecords(storedBatches(ports, context, task), isValue, acts), {
       mode: input.mode,
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
@@ -58,7 +58,7 @@ async function plannedActs(store: ObjectStore, run: RunRecord, task: number): Pr
   return acts === null ? () => true : bitReader(acts);
 }
 
-/** The records of the scope that begin in the part that a task is for. */
+/** The records of the scope that begin in the task's part. */
 function storedBatches(
   ports: RestorePorts,
   context: RestoreContext,
@@ -69,7 +69,7 @@ function storedBatches(
   return targetBatches(sourceBatches(ports, manifest, part, 'stored'), context);
 }
 
-async function* chosen(
+async function* plannedRecords(
   batches: AsyncIterable<readonly TargetRecord[]>,
   isValue: (record: TargetRecord) => boolean,
   acts: (at: number) => boolean,
@@ -78,25 +78,25 @@ async function* chosen(
   for await (const batch of batches) yield batch.filter((record) => isValue(record) && acts(at++));
 }
 
-/** What a page took that a target accepted at last, by its host: it is found out once a process. */
-const accepted = new Map<string, number>();
-/** Below this it is not the page's size that is refused. */
+/** The page size that each target accepted, by host: found out once per process. */
+const acceptedBytes = new Map<string, number>();
+/** A refusal of smaller pages is not about their size. */
 const LEAST_BYTES = 16 * 1024;
 
 /**
- * Does work with pages that the target accepts: it is done again with half the size when a request is over the limit of
- * the target's plan (from 1 MB on, and JSON makes some texts longer), so it must be work that may be done twice.
+ * Runs work with a page size that the target accepts: when a request exceeds the limit of the target's plan (1 MB or
+ * more, and JSON lengthens some texts), the work runs again with half the size. It must be safe to run twice.
  */
 async function withFittingPages<T>(host: string, work: (pageBytes: number) => Promise<T>): Promise<T> {
   for (;;) {
-    const pageBytes = accepted.get(host) ?? PAGE_BYTES;
+    const pageBytes = acceptedBytes.get(host) ?? PAGE_BYTES;
     try {
       return await work(pageBytes);
     } catch (error) {
       const tooLarge = error instanceof AppError && error.code === 'redis-reply-too-large';
       if (!tooLarge || pageBytes <= LEAST_BYTES) throw error;
-      // Another task may have halved it meanwhile.
-      accepted.set(host, Math.min(accepted.get(host) ?? PAGE_BYTES, pageBytes / 2));
+      // Another task may have halved the size meanwhile.
+      acceptedBytes.set(host, Math.min(acceptedBytes.get(host) ?? PAGE_BYTES, pageBytes / 2));
     }
   }
 }

@@ -150,10 +150,10 @@ it('exports a snapshot to a file and to a pipe, and says on the standard error w
   const part = join(folder, 'p.jsonl');
   await cli(['export', id, part, '--project', await anyProject(url)], env);
   const whole = await cliJson(['restore', part, '--from-source', '--dry-run'], env);
-  expect(whole.json.error?.message).toContain('holds a selection alone (project ');
+  expect(whole.json.error?.message).toContain('holds only a selection (project ');
   const brought = (await cliJson(['import', part], env)).json['snapshot'] as string;
   const all = ['restore', brought, '--from-source', '--dry-run'];
-  const message = expect.stringContaining('"p.jsonl" holds a selection alone (project ');
+  const message = expect.stringContaining('"p.jsonl" holds only a selection (project ');
   expect((await cliJson(all, env)).json.error).toMatchObject({ code: 'usage', message });
   expect((await cliJson([...all, '--mode', 'merge'], env)).json).toMatchObject({ state: 'succeeded' });
   expect((await cliJson([...all, '--everything'], env)).json).toMatchObject({ state: 'succeeded' });
@@ -181,7 +181,7 @@ it('names neither a file nor what was selected where snapshots are encrypted', a
     expect([name, text.includes('ZQname'), text.includes(project)]).toEqual([name, false, false]);
   }
   const refused = await cliJson(['restore', id, '--from-source', '--dry-run'], encrypted);
-  expect(refused.json.error?.message).toContain(`Snapshot ${id} holds a selection alone: to replace`);
+  expect(refused.json.error?.message).toContain(`Snapshot ${id} holds only a selection: replacing`);
   const replaced = async (scope: string, value: string) =>
     (await cliJson(['restore', id, scope, value, '--mode', 'replace', '--from-source', '--dry-run'], encrypted)).json;
   expect(await replaced('--project', project)).toMatchObject({ state: 'succeeded' });

@@ -128,7 +128,7 @@ describe('a report', () => {
       /commands +100,000 in 200 requests, 50,000 more to save what was there, at most \$0\.3000/,
       /restored +in 0\.6 s, within the objective of 4 h/,
       /time +1\.0 s with the proof/,
-      /saving what is there +1 min 0 s/,
+      /saving the current data +1 min 0 s/,
     ])
       expect(text).toMatch(line);
     expect(text).not.toMatch(/newer|kept|expired|locks|Next:/);
@@ -158,7 +158,7 @@ describe('a report', () => {
   });
 
   it('and a plan say that a snapshot of an unfinished restore leaves the database marked', () => {
-    const sentence = `Snapshot ${ID} shows an unfinished restore, so that its database stays marked`;
+    const sentence = `Snapshot ${ID} was taken during an unfinished restore, so the database stays marked`;
     expect(reportView(restored({ staysMarked: true }), UNDO)).toContain(sentence);
     expect(planView({ ...DRY, staysMarked: true })).toContain(sentence);
     expect(planView(DRY)).not.toContain(sentence);

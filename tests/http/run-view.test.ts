@@ -47,9 +47,9 @@ describe('a plan as the API shows it', () => {
     expect(notes).toEqual([
       expect.stringMatching(/on the erasure list: 4 keys of the snapshot \(feedback 3, job 1\)/),
       expect.stringContaining('2 jobs that were running become failed'),
-      expect.stringContaining('Members that lists get'),
-      expect.stringContaining('Members that move'),
-      expect.stringContaining('The cluster is gone'),
+      expect.stringContaining('Members added to lists'),
+      expect.stringContaining('Members moved'),
+      expect.stringContaining('no longer exists'),
       'The project is put on the list of 1 user.',
     ]);
   });

@@ -299,7 +299,7 @@ describe('what the page does', () => {
       await page.getByRole('heading', { name: /Restore/ }).waitFor();
       await tabTo('Cancel this run');
       await press('Enter');
-      await page.getByText('counts as unfinished').waitFor();
+      await page.getByText('is marked as unfinished').waitFor();
       expect(cancelled).toBe(0);
       expect(await page.evaluate('document.activeElement.textContent')).toBe('End it now');
       await press('Enter');

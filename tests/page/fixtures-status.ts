@@ -67,7 +67,7 @@ export function drill(changes: Partial<Status['drills'][number]> = {}): Status['
 const LOST = drill({
   id: idAt(10 * DAY, 'd8r2l8'),
   outcome: 'inconclusive',
-  reason: 'the scratch database holds 12 keys and was not marked as one: empty it first',
+  reason: 'the scratch database holds 12 keys and is not marked as a scratch database: empty it first',
   keys: 0,
   startedAt: at(10 * DAY),
   finishedAt: at(10 * DAY),

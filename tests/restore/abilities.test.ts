@@ -46,7 +46,7 @@ describe('a target that lacks what the snapshot needs', () => {
   }
 
   it.each([false, true])(
-    'is told before the first write, for one field that expires (target in use: %s)',
+    'is refused before the first write, for one field that expires (target in use: %s)',
     async (used) => {
       if (used) await bench.database.redis.mset('other:1', 'x', 'stranger', 'y');
       const [dry, run] = await refused([...others, expiring]);
@@ -65,16 +65,19 @@ describe('a target that lacks what the snapshot needs', () => {
     expect(await bench.database.redis.hgetall('expiring')).toEqual({ f: '1' });
   });
 
-  it.each([false, true])('is told before the first write, for one JSON document (target in use: %s)', async (used) => {
-    if (used) await bench.database.redis.mset('other:1', 'x', 'document', 'no JSON');
-    const [, run] = await refused([...others, document]);
-    expect(run.error).toMatchObject({
-      code: 'not-restorable',
-      message: expect.stringMatching(/JSON.*1 key.*"document"/),
-    });
-    expect(run.error?.hint).not.toContain('--ttl');
-    expect(run.error?.hint).toContain('--target');
-  });
+  it.each([false, true])(
+    'is refused before the first write, for one JSON document (target in use: %s)',
+    async (used) => {
+      if (used) await bench.database.redis.mset('other:1', 'x', 'document', 'no JSON');
+      const [, run] = await refused([...others, document]);
+      expect(run.error).toMatchObject({
+        code: 'not-restorable',
+        message: expect.stringMatching(/JSON.*1 key.*"document"/),
+      });
+      expect(run.error?.hint).not.toContain('--ttl');
+      expect(run.error?.hint).toContain('--target');
+    },
+  );
 
   it('makes a drill inconclusive, with a hint that fits one', async () => {
     const id = await handMade([...others, expiring]);
@@ -100,12 +103,12 @@ describe('a target that lacks what the snapshot needs', () => {
     }
   });
 
-  it('names all that is lacking', async () => {
+  it('names everything that is lacking', async () => {
     const [, run] = await refused([expiring, document]);
     expect(run.error?.message).toMatch(/JSON.*HPEXPIREAT|HPEXPIREAT.*JSON/);
   });
 
-  it('is not needed for what is not written', async () => {
+  it('is accepted when no key to write needs the ability', async () => {
     const id = await handMade([...others, document]);
     await bench.database.redis.set('document', 'kept');
     expect(await bench.restore(id, { mode: 'missing' })).toMatchObject({ state: 'succeeded', error: null });
@@ -115,7 +118,7 @@ describe('a target that lacks what the snapshot needs', () => {
 
 const vectorSets = (await presentEngines()).filter(({ name }) => name === 'redis 8');
 
-describe.each(vectorSets)('what is there now and no snapshot can hold, $name', ({ program }) => {
+describe.each(vectorSets)('a key in the target that no snapshot can hold, $name', ({ program }) => {
   let bench: RestoreBench;
   let snapshot = '';
   beforeAll(async () => {
@@ -133,7 +136,7 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     await redis.set('newer', 'x');
   });
 
-  it('is left, by name, in the plan and by the restore, which ends incomplete', async () => {
+  it('is named in the plan and left by the restore, which ends incomplete', async () => {
     const { redis } = bench.database;
     bench.clock.advance(2 * 3_600_000);
     const dry = await bench.restore(snapshot, { dryRun: true });
@@ -162,14 +165,14 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     expect(await redis.type('a')).toBe('vectorset');
   });
 
-  it('is kept by mode missing, which has nothing to save of it', async () => {
+  it('is kept by mode missing, which need not save it', async () => {
     expect(await bench.restore(snapshot, { mode: 'missing' })).toMatchObject({
       state: 'succeeded',
       result: { plan: { total: { blocked: 0, keep: 2, write: 1 } } },
     });
   });
 
-  it('is left by mode merge as well, be it a value or a list of members', async () => {
+  it('is left by mode merge too, in place of a value or of a list of members', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.zadd('feedback:created:p', 1, 'item');
@@ -212,7 +215,7 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     expect(found.filter(({ fresh }) => fresh > 0)).toEqual([]);
   });
 
-  it.each([true, false])('makes no snapshot unfit to replace by, and stays (safety: %s)', async (safety) => {
+  it.each([true, false])('does not make a snapshot unfit for mode replace, and stays (safety: %s)', async (safety) => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.mset('a', '1', 'b', '2');
@@ -237,7 +240,7 @@ describe.each(vectorSets)('what is there now and no snapshot can hold, $name', (
     expect((await redis.keys('*')).sort()).toEqual(['a', 'b', 'newer vectors', 'vectors']);
   });
 
-  it('is written over where nobody wants a way back', async () => {
+  it('is overwritten without a safety snapshot', async () => {
     const run = await bench.restore(snapshot, { safety: false });
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { blocked: 0, overwrite: 2 } } } });
     expect(await bench.database.redis.mget('a', 'b', 'c')).toEqual(['1', '2', '3']);

@@ -7,7 +7,7 @@ import { folderStore } from '../support/folder-store.js';
 import { openRestoreBench } from '../support/restore-bench.js';
 import { trustIn } from '../support/trust.js';
 
-it('the marks that an accepted snapshot ends are ended in both stores, or the next one would be doubtful again', async () => {
+it('accepting a snapshot ends its marks in both stores, so that the next snapshot is not doubtful', async () => {
   const bench = await openRestoreBench();
   const second = await folderStore(bench.clock);
   try {

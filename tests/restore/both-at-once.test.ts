@@ -47,7 +47,7 @@ async function backup(at: number, act: () => Promise<unknown>) {
 const latest = () => latestIn(bench.folder.store, { own: sourceOf(bench.port.host) });
 
 describe('a snapshot beside a restore from the second store', () => {
-  it('is doubtful, though the restore ended well before it', async () => {
+  it('is doubtful, though the restore succeeded before it ended', async () => {
     const good = await bench.snapshot();
     await cp(bench.folder.folder, second.folder, { recursive: true });
     await bench.database.redis.del('key:1', 'key:2');
@@ -97,20 +97,17 @@ describe('two restores into one database', () => {
     expect(await bench.start(id, { target: 'x' }, named)).toMatchObject({ started: false });
   });
 
-  it.each(['drill', 'Drill'])(
-    'exclude each other where one is a drill, which wipes what is there: %s',
-    async (name) => {
-      const { id } = await bench.snapshot();
-      const parts = { targets: { [name]: other() } };
-      const first = await bench.start(id, { target: name }, parts);
-      expect(first).toMatchObject({ started: true });
-      const ports = {
-        clock: bench.clock,
-        redisOf: (target: string | null) => (target === null ? bench.port : other()),
-        signer: ed25519Signer({ privateKey: null, publicKey: null }),
-        store: bench.folder.store,
-      };
-      expect(await startDrill(ports, bench.engine(parts))).toMatchObject({ started: false });
-    },
-  );
+  it.each(['drill', 'Drill'])('exclude each other if one is a drill, which wipes the database: %s', async (name) => {
+    const { id } = await bench.snapshot();
+    const parts = { targets: { [name]: other() } };
+    const first = await bench.start(id, { target: name }, parts);
+    expect(first).toMatchObject({ started: true });
+    const ports = {
+      clock: bench.clock,
+      redisOf: (target: string | null) => (target === null ? bench.port : other()),
+      signer: ed25519Signer({ privateKey: null, publicKey: null }),
+      store: bench.folder.store,
+    };
+    expect(await startDrill(ports, bench.engine(parts))).toMatchObject({ started: false });
+  });
 });

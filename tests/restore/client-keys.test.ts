@@ -8,10 +8,10 @@ beforeAll(async () => {
 });
 afterAll(() => bench.stop());
 
-describe("a client's key that begins as ours do", () => {
+describe("a client's key with the prefix of our own keys", () => {
   const NAMES = ['soulcaster-backup:restore:notes', 'soulcaster-backup:restore:a:b', 'soulcaster-backup:mine'];
 
-  it('is saved, restored, removed and brought back by an undo as any other', async () => {
+  it('is saved, restored, removed and restored by an undo like any other', async () => {
     const { redis } = bench.database;
     for (const name of NAMES) await redis.set(name, 'v');
     const { id } = await bench.snapshot();

@@ -9,7 +9,7 @@ import { changes } from '../support/dumps.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
-describe('a part that is not as it was written', () => {
+describe('a part that was altered', () => {
   let bench: RestoreBench;
   let manifest: Manifest;
   beforeAll(async () => {
@@ -61,7 +61,7 @@ describe('a part that is not as it was written', () => {
     return bench.restore(manifest.id, ask, { store: listed });
   }
 
-  it.each(DAMAGES)('ends the restore before its first write, and is named: %s', async (code, damage) => {
+  it.each(DAMAGES)('fails the restore before its first write, and is named: %s', async (code, damage) => {
     const last = manifest.parts.length - 1;
     const whole = await readFile(pathOf(last));
     const [before, writes] = [await bench.dump(), bench.writes()];
@@ -81,7 +81,7 @@ describe('a part that is not as it was written', () => {
     expect(left.filter((name) => name.endsWith('/manifest.json')).at(-1)).toContain(manifest.id);
   });
 
-  it('names every one of them', async () => {
+  it('names every damaged part', async () => {
     const run = await damagedMeanwhile({}, async () => {
       await rm(pathOf(1));
       await rm(pathOf(2));
@@ -89,13 +89,13 @@ describe('a part that is not as it was written', () => {
     expect((run.result as { findings: unknown[] }).findings).toHaveLength(2);
   });
 
-  it('is refused at once where the listing shows it', async () => {
+  it('is refused at once when the listing shows it', async () => {
     await rm(pathOf(1));
     const refusal = { code: 'not-restorable', message: expect.stringContaining('1 of the ') };
     await expect(bench.restore(manifest.id)).rejects.toMatchObject(refusal);
   });
 
-  it('ends it in the middle of the writing as well, when it is altered after it was checked', async () => {
+  it('fails the restore during the write too, when it is altered after the check', async () => {
     let reads = 0;
     const { store } = bench.folder;
     const name = `snapshots/${manifest.id}/${manifest.parts[1]?.name ?? ''}`;
@@ -116,7 +116,7 @@ describe('a part that is not as it was written', () => {
   });
 
   it.each(['plan', 'write'])(
-    'ends it when the whole manifest is another, well sealed, once phase %s is entered',
+    'fails the restore when the manifest is replaced by another valid one after phase %s began',
     async (phase) => {
       const { store } = bench.folder;
       const { seal, ...body } = manifest;
@@ -144,7 +144,7 @@ describe('a part that is not as it was written', () => {
   );
 });
 
-describe('two at a time', () => {
+describe('two runs at the same time', () => {
   let bench: RestoreBench;
   let snapshot = '';
   let running = '';
@@ -158,16 +158,16 @@ describe('two at a time', () => {
   });
   afterAll(() => bench.stop());
 
-  it('are not restored: the second is told who is at it', async () => {
+  it('are not two restores: the second is refused and names the holder', async () => {
     const asks = [{}, { scope: { project: 'p' } }, { mode: 'missing' as const }];
     for (const ask of asks) expect(await bench.start(snapshot, ask)).toMatchObject({ started: false, holder: running });
   });
 
-  it('are not a restore and a snapshot either', async () => {
+  it('are not a restore and a snapshot', async () => {
     expect(await startSnapshot(bench.engine(), 'cli')).toMatchObject({ started: false, holder: running });
   });
 
-  it('are a restore and a dry run, or a restore into another database', async () => {
+  it('may be a restore and a dry run, or a restore into another database', async () => {
     expect(await bench.restore(snapshot, { dryRun: true })).toMatchObject({ state: 'succeeded' });
     const other = await openRestoreBench();
     try {
@@ -178,7 +178,7 @@ describe('two at a time', () => {
     }
   });
 
-  it('may follow one another', async () => {
+  it('may run one after the other', async () => {
     expect(await bench.work(running)).toMatchObject({ state: 'succeeded' });
     expect(await bench.restore(snapshot)).toMatchObject({ state: 'succeeded' });
   });

@@ -98,7 +98,7 @@ describe('the protected database', () => {
     );
   });
 
-  it('is not written to when the variables lead to it from some phase of a drill on', async () => {
+  it('is not written to when the variables point to it from any phase of a drill on', async () => {
     let outcome = '';
     for (let phases = 1; outcome !== 'passed'; phases++) {
       await bench.database.redis.mset({ a: '1', b: '2' });
@@ -113,7 +113,7 @@ describe('the protected database', () => {
     }
   });
 
-  it('is told apart also when it is written to or emptied between two looks', async () => {
+  it('is recognized even when it is written to or emptied between two reads', async () => {
     for (const meddle of [() => bench.database.redis.set('new', '1'), () => bench.database.redis.flushall()]) {
       await bench.database.redis.flushall();
       await (meddle.length === 0 ? bench.database.redis.set('old', '1') : Promise.resolve());

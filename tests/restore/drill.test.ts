@@ -103,7 +103,7 @@ await describeEngines('a drill', ({ program }) => {
     expect(await lastRecord()).toMatchObject({ outcome: 'inconclusive', milliseconds: null });
   });
 
-  it('never writes to the protected database, by whatever name it is given', async () => {
+  it('never writes to the protected database, under any name', async () => {
     await bench.snapshot();
     const other = await startUpstashRedis({ redisUrl: bench.database.url, token: 'same' });
     const alias = upstashRedis({ url: other.url, token: 'same', clock: systemClock() });
@@ -122,7 +122,7 @@ await describeEngines('a drill', ({ program }) => {
     }
   });
 
-  it('leaves a database alone that holds data of unknown origin, and clears up after a drill that died', async () => {
+  it('leaves a database with data of unknown origin alone, and cleans up after a drill that died', async () => {
     await bench.snapshot();
     await scratch.redis.set('somebodys', 'data');
     expect((await drill()).result).toMatchObject({
@@ -135,7 +135,7 @@ await describeEngines('a drill', ({ program }) => {
     expect(await dumpOf(scratch.url)).toEqual({});
   });
 
-  it('never wipes what was restored, not even into a database that a drill which died has left', async () => {
+  it('never wipes restored data, even in a database that a dead drill left marked', async () => {
     const { id } = await bench.snapshot();
     await scratch.redis.set(SCRATCH_MARK, '1');
     const restored = await bench.restore(id, { target: 'drill', safety: false }, { targets: { drill: port } });
@@ -159,7 +159,7 @@ await describeEngines('a drill', ({ program }) => {
     expect(await dumpOf(scratch.url)).toEqual({});
   });
 
-  it('is of an earlier snapshot where the newest lacks a part: the listing shows that it is damaged', async () => {
+  it('uses an earlier snapshot when the listing shows that the newest lacks a part', async () => {
     const before = await bench.snapshot();
     const { id, parts } = await bench.snapshot();
     await bench.folder.store.remove(partName(id, parts[0]?.name ?? ''));

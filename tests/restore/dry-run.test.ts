@@ -59,7 +59,7 @@ describe('a dry run', () => {
     expect(planOf(dry).usersJoined).toBe(which === 'project' ? 1 : 0);
   });
 
-  it('names keys that it would write over or remove', async () => {
+  it('names keys that it would overwrite or remove', async () => {
     const dry = await bench.restore(snapshot, { scope: { project: data.project }, dryRun: true });
     const { examples } = planOf(dry);
     const named = (action: string) => examples.flatMap((each) => (each.action === action ? [each.key] : []));
@@ -76,7 +76,7 @@ describe('a dry run', () => {
     expect(await bench.folder.store.read(`snapshots/${dry.id}/manifest.json`)).toBeNull();
   });
 
-  it('needs no confirmation, and neither waits for a restore nor keeps one waiting', async () => {
+  it('needs no confirmation, and neither waits for a restore nor blocks one', async () => {
     const started = await bench.start(snapshot);
     if (!started.started) throw new Error(started.holder);
     expect(await bench.restore(snapshot, { dryRun: true, confirm: null })).toMatchObject({ state: 'succeeded' });

@@ -64,7 +64,7 @@ describe('an encrypted snapshot', () => {
     }
   }
 
-  it('is restored whole, and the store tells no name before or after', async () => {
+  it('is restored whole, and no object in the store contains a name before or after', async () => {
     const run = await bench.restore(snapshot, {}, { encryptor });
     expect(run).toMatchObject({
       state: 'succeeded',
@@ -74,7 +74,7 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
-  it('is restored for one project, and only the request names it', async () => {
+  it('is restored for one project, and only the request contains its id', async () => {
     const run = await bench.restore(snapshot, { scope: { project: PROJECT } }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', input: { scope: { project: PROJECT } } });
     expect(changes(whole, await bench.dump())).toEqual(['coding_plan:cmbluelantern02:secretcluster9']);
@@ -87,7 +87,7 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
-  it('is restored for keys and for an item, and undone, and only the request names them', async () => {
+  it('is restored for keys and for an item, and undone, and only the request contains their names', async () => {
     const { redis } = bench.database;
     await redis.del(`feedback:${PROJECT}:secretitem5`);
     const before = await bench.dump();
@@ -110,7 +110,7 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
-  it('is not begun where the proof of lists could not read what is saved first', async () => {
+  it('is not restored when the proof of lists could not read the safety snapshot', async () => {
     const { recipients } = encryptor;
     const other = ageSealer({ recipients, identity: await generateX25519Identity() });
     const plain = (await bench.snapshot()).id;
@@ -133,14 +133,14 @@ describe('an encrypted snapshot', () => {
       expect(await bench.restore(plain, ask, { encryptor: blind })).toMatchObject({ state: 'succeeded' });
   });
 
-  it('leaves no name behind a dry run', async () => {
+  it('leaves no name in the store after a dry run', async () => {
     const run = await bench.restore(snapshot, { scope: { project: PROJECT }, dryRun: true }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', result: { plan: { total: { remove: 1 } } } });
     await forgetInputs();
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
-  it('seals the names of keys that fail the proof', async () => {
+  it('encrypts the names of keys that fail the proof', async () => {
     const redis = intercept(bench.port, {
       after: async (commands, replies) => {
         if (commands.some(([name]) => name === 'UNLINK')) await bench.database.redis.del('job:secretjob1');
@@ -155,7 +155,7 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
-  it('names everything where nothing is encrypted: the search finds what there is', async () => {
+  it('contains all names when nothing is encrypted, so the search for names works', async () => {
     await load();
     const { id } = await bench.snapshot();
     await bench.restore(id, { scope: { project: PROJECT } });

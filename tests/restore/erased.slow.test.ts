@@ -51,7 +51,7 @@ describe('data on the erasure list', () => {
     await bench.database.redis.flushall();
   });
 
-  it('does not come back with everything, and is reported and not missed by the proof', async () => {
+  it('is left out of a restore of everything, reported, and not missing in the proof', async () => {
     await forgetProject();
     const run = await restore();
     expect(run).toMatchObject({ state: 'succeeded', error: null });
@@ -71,7 +71,7 @@ describe('data on the erasure list', () => {
     expect(run.result).toMatchObject({ extras: 0, projects: data.others.map((project) => ({ project })).sort(byName) });
   });
 
-  it('is told of by a dry run, which writes nothing', async () => {
+  it('is reported by a dry run, which writes nothing', async () => {
     await forgetProject();
     const run = await restore({ dryRun: true });
     expect(run.state).toBe('succeeded');
@@ -79,7 +79,7 @@ describe('data on the erasure list', () => {
     expect(await bench.dump()).toEqual({});
   });
 
-  it('is removed by a replacement where it is still there; the undo does not bring it back, unless the entry is withdrawn', async () => {
+  it('is removed by mode replace if still present; the undo does not restore it unless the entry is withdrawn', async () => {
     await restore();
     await ruin(bench.database.redis, data);
     const before = await bench.dump();
@@ -104,7 +104,7 @@ describe('data on the erasure list', () => {
     ],
     ['a pattern', { projects: [], families: [], matches: ['*'], keys: [] }],
   ];
-  it.each(['merge', 'missing', 'replace'] as const)('stays away in mode %s, whatever the scope', async (mode) => {
+  it.each(['merge', 'missing', 'replace'] as const)('is not restored in mode %s, whatever the scope', async (mode) => {
     await forgetProject();
     for (const [name, scope] of mode === 'replace' ? scopes() : scopes().slice(0, 1)) {
       await bench.database.redis.flushall();
@@ -118,7 +118,7 @@ describe('data on the erasure list', () => {
     }
   });
 
-  it('is left as it is in the database by what removes nothing', async () => {
+  it('stays in the database in modes that remove nothing', async () => {
     await restore();
     await ruin(bench.database.redis, data);
     const before = await bench.dump();
@@ -129,7 +129,7 @@ describe('data on the erasure list', () => {
     }
   });
 
-  it('is refused where it is asked for by name, and what is there stays', async () => {
+  it('is refused when it is requested by name, and the current data stay', async () => {
     await restore();
     await forgetProject();
     const keys = (...names: string[]): Scope => ({ projects: [], families: [], matches: [], keys: names });
@@ -148,7 +148,7 @@ describe('data on the erasure list', () => {
     expect(changes(whole, await bench.dump())).toEqual([]);
   });
 
-  it('leaves other projects and their users alone when one of them is restored', async () => {
+  it('does not affect other projects and their users when one of them is restored', async () => {
     await forgetProject();
     const [project = ''] = data.others;
     const run = await restore({ scope: { project } });
@@ -156,7 +156,7 @@ describe('data on the erasure list', () => {
     expect(await bench.database.redis.smembers(list)).toEqual([project]);
   });
 
-  it('may be a user: the record and the list go, and of the projects those that the entry names', async () => {
+  it('may be of a user: the record, the list and the projects named in the entry are left out', async () => {
     await saveErasure(ports(), { ...WORD, kind: 'user', id: data.user, projects: [data.project] });
     const run = await restore();
     expect(run).toMatchObject({ state: 'succeeded', error: null });
@@ -195,7 +195,7 @@ describe('data on the erasure list', () => {
     }
   });
 
-  describe('by the list of the other store', () => {
+  describe('on the list of the other store', () => {
     let other: FolderStore;
     beforeAll(async () => {
       other = await folderStore(bench.clock);
@@ -206,7 +206,7 @@ describe('data on the erasure list', () => {
     const elsewhere = (isFirst: boolean) => ({ otherErasures: { store: () => other.store, isFirst } });
 
     it.each([true, false])(
-      'is left out as well (it is the first: %s), until it is withdrawn in one',
+      'is left out too (other store is the first: %s), until the entry is withdrawn in one',
       async (isFirst) => {
         await saveErasure({ store: other.store, encryptor: PLAIN }, entry());
         const dry = await bench.restore(snapshot, { dryRun: true }, elsewhere(isFirst));
@@ -224,7 +224,7 @@ describe('data on the erasure list', () => {
       },
     );
 
-    it('is told of where the first cannot be reached, and fails where its list cannot be read', async () => {
+    it('restores with a warning when the first store is unreachable, and fails when its list cannot be read', async () => {
       await other.store.create(ERASURES_NAME, Buffer.from('{"version":9}'));
       const garbled = await bench.restore(snapshot, {}, elsewhere(true));
       expect(garbled).toMatchObject({ state: 'failed', error: { code: 'damaged' } });
@@ -237,7 +237,7 @@ describe('data on the erasure list', () => {
     });
   });
 
-  it('has a list whose entries are replaced, and withdrawn with a reason that stays', async () => {
+  it('has entries that can be replaced, and withdrawn with a reason that is kept', async () => {
     await forgetProject();
     await saveErasure(ports(), {
       ...WORD,
@@ -266,7 +266,7 @@ describe('an erasure list that is encrypted and signed', () => {
   });
   afterAll(() => bench.stop());
 
-  it('holds no id in plain text, and restores fail where it cannot be read or relied on', async () => {
+  it('contains no id in plain text, and restores fail when it cannot be read or verified', async () => {
     const identity = await generateX25519Identity();
     const recipients = [await identityToRecipient(identity)];
     const { privateKey, publicKey } = generateSigningKey();

@@ -48,7 +48,7 @@ describe('keys that expire', () => {
     return run;
   }
 
-  it('keep: expire when they would have, and what is over by now is not brought back', async () => {
+  it('keep: expire when they would have, and expired ones are not restored', async () => {
     await bench.database.redis.flushall();
     const run = await later({ expiry: 'keep' });
     expect(await expiries()).toEqual({ stays: null, 'in ten hours': 10 * HOUR, 'stream in ten hours': 10 * HOUR });
@@ -69,7 +69,7 @@ describe('keys that expire', () => {
     });
   });
 
-  it('drop: come back and stay, those whose time is over as well', async () => {
+  it('drop: are restored without expiry, including expired ones', async () => {
     await bench.database.redis.flushall();
     const dry = await later({ expiry: 'drop', dryRun: true });
     expect(dry.result).toMatchObject({ plan: { total: { write: 4, expired: 0 } } });
@@ -90,7 +90,7 @@ describe('keys that expire', () => {
     expect(await bench.dump()).toEqual(before);
   });
 
-  it.each(['keep', 'shift', 'drop'] as const)('%s: replaces the expiry of keys that are there', async (expiry) => {
+  it.each(['keep', 'shift', 'drop'] as const)('%s: replaces the expiry of existing keys', async (expiry) => {
     const { redis } = bench.database;
     await redis.pexpireat('stays', taken + 5 * HOUR);
     await redis.persist('in ten hours');
@@ -104,7 +104,7 @@ describe('keys that expire', () => {
     ['replace', false],
     ['merge', true],
     ['missing', true],
-  ])('%s: whether a key stays whose record is over: %s', async (mode, stays) => {
+  ])('%s: whether a key with an expired record stays: %s', async (mode, stays) => {
     const { redis } = bench.database;
     await redis.set('in an hour', 'written again since');
     const run = await later({ mode });
@@ -117,7 +117,7 @@ describe('keys that expire', () => {
     });
   });
 
-  it('are no fault of the proof when their time comes between plan and proof', async () => {
+  it('do not fail the proof when they expire between plan and proof', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     // Redis goes by the machine's clock: it is told to forget the key when the bench's clock gets there.
@@ -142,7 +142,7 @@ describe('keys that expire', () => {
     expect(run.result).toMatchObject({ plan: { total: { write: 4, expired: 0 } } });
   });
 
-  it('go on with the time of the first attempt when a later one takes over', async () => {
+  it('keep the start time of the first attempt when a later one takes over', async () => {
     await bench.database.redis.flushall();
     bench.clock.advance(2 * HOUR - 1000);
     const started = await bench.start(snapshot, { expiry: 'shift' });
@@ -162,7 +162,7 @@ describe('keys that expire', () => {
     expect(await expiries()).toMatchObject({ 'in an hour': 3 * HOUR, 'in ten hours': 12 * HOUR });
   });
 
-  it.each([-4, 4])('go by the clock of the target, ours being wrong by %d minutes', async (minutes) => {
+  it.each([-4, 4])("expire by the target's clock when ours is wrong by %d minutes", async (minutes) => {
     const { redis } = bench.database;
     const target = atTimeOf({ now: () => bench.clock.now() - minutes * 60_000 }, bench.port);
     // By our clock an hour and two minutes later, or an hour less two.

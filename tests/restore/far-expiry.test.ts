@@ -40,7 +40,7 @@ describe('an expiry beyond 2^53', () => {
     return reply !== undefined && 'value' in reply ? String(reply.value) : 'none';
   }
 
-  it.each(['replace', 'missing'] as const)('comes back to the last digit: %s', async (mode) => {
+  it.each(['replace', 'missing'] as const)('is restored exactly: %s', async (mode) => {
     await fill([MAX, BEYOND]);
     const before = await times();
     expect(before).toContain(`string0 ${MAX}`);
@@ -53,7 +53,7 @@ describe('an expiry beyond 2^53', () => {
     expect(await times()).toEqual(before);
   });
 
-  it('that differs by a millisecond is different', async () => {
+  it('is different when it differs by a millisecond', async () => {
     await fill([BEYOND]);
     const { id } = await bench.snapshot();
     await bench.database.redis.call('PEXPIREAT', 'string0', '9007199254740994');

@@ -45,7 +45,7 @@ function suite({ program }: TestEngine): void {
     if (left < 0) expect(run.result).toMatchObject({ proof: { total: { equal: 4, different: 0 } } });
   });
 
-  it('compares what was made to stay since the snapshot, and an expiry of the whole key', async () => {
+  it('compares fields that lost their expiry since the snapshot, and an expiry of the whole key', async () => {
     const then = at(10 * HOUR);
     await expire('h1', then, 'a');
     const { id } = await bench.snapshot();
@@ -98,7 +98,7 @@ function suite({ program }: TestEngine): void {
   });
 
   it.each(['replace', 'merge', 'missing'] as const)(
-    'takes what expires while it is written for expired (%s)',
+    'counts fields that expire during the write as expired (%s)',
     async (mode) => {
       const { redis } = bench.database;
       // Redis goes by the machine's clock, for which a time of the bench's past is over.
@@ -130,7 +130,7 @@ function suite({ program }: TestEngine): void {
     },
   );
 
-  it('drop brings back fields whose time is over, and keep does not', async () => {
+  it('drop restores expired fields, and keep does not', async () => {
     const { redis } = bench.database;
     await expire('h1', at(HOUR), 'a');
     await expire('h2', at(HOUR), 'a', 'b');

@@ -52,7 +52,7 @@ describe('a server that is full and evicts nothing', () => {
     expect([state, result]).toMatchObject(['succeeded', { plan: { total: { same: KEYS, write: 0, remove: 0 } } }]);
   });
 
-  it('is named by doctor as full, which keeps nobody from a backup', async () => {
+  it('is reported as full by doctor, which does not block a backup', async () => {
     const results: CheckResult[] = [];
     for await (const result of examine(systemClock(), [redisChecks(() => bench.port, systemClock())]))
       results.push(result);
@@ -63,7 +63,7 @@ describe('a server that is full and evicts nothing', () => {
     });
   });
 
-  it('is told to have no room before anything is written, in the dry run as well', async () => {
+  it('is refused for lack of room before anything is written, in a dry run too', async () => {
     await bench.database.redis.del('feedback:p1:1', 'feedback:p1:2');
     const writes = bench.writes();
     for (const dryRun of [true, false]) {
@@ -102,7 +102,7 @@ describe('a server that is full and evicts nothing', () => {
       await redis.del(...later, Buffer.from([0xfe]));
     });
 
-    it('takes one that removes keys whose time is over', async () => {
+    it('takes a restore that removes expired keys', async () => {
       await roomy(bench);
       const { redis } = bench.database;
       await redis.mset('brief', 'x', 'brief as well', 'y');
@@ -120,7 +120,7 @@ describe('a server that is full and evicts nothing', () => {
       expect(await redis.dbsize()).toBe(FEW);
     });
 
-    it('takes the same of one project', async () => {
+    it('takes the same restore of one project', async () => {
       await roomy(bench);
       const { redis } = bench.database;
       await redis.hset('feedback:p1:later', 'id', 'later');
@@ -137,7 +137,7 @@ describe('a server that is full and evicts nothing', () => {
     it.each([
       ['a member of a list', 'feedback:created:p1', (key: string) => bench.database.redis.zrem(key, '1')],
       ['a project of a user', 'user:projects:u1', (key: string) => bench.database.redis.srem(key, 'p1')],
-    ])('is told to have no room for %s alone', async (_, key, remove) => {
+    ])('is refused for lack of room for %s alone', async (_, key, remove) => {
       const { redis } = bench.database;
       await roomy(bench);
       if (key.startsWith('user')) await redis.sadd(key, 'another');
@@ -153,7 +153,7 @@ describe('a server that is full and evicts nothing', () => {
       if (key.startsWith('user')) await redis.srem(key, 'another');
     });
 
-    it('is drilled with, and as scratch database makes the drill inconclusive before anything is written', async () => {
+    it('can be drilled from, and as scratch database makes the drill inconclusive before anything is written', async () => {
       expect((await drill()).state).toBe('succeeded');
       await full(scratch);
       const tried = await drill();

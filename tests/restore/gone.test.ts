@@ -50,7 +50,7 @@ describe('a database that loses its keys between their proof and the end of the 
     ['everything, mode missing', { mode: 'missing' }],
     ['everything, without a safety snapshot', { safety: false }],
     ['a target', { target: 'standby' }],
-  ])('is not called restored, and stays marked: %s', async (_what, ask) => {
+  ])('is not reported as restored, and stays marked: %s', async (_what, ask) => {
     const redis = afterProof(() => bench.database.redis.flushall());
     const standby = { ...redis, host: 'standby.example' };
     const main = ask.target === undefined ? redis : unreachable(bench.port);
@@ -61,13 +61,13 @@ describe('a database that loses its keys between their proof and the end of the 
     expect(await marks(ask.target === 'standby' ? standby.host : bench.port.host)).toContain(run.id);
   });
 
-  it('may lose those whose time comes soon', async () => {
+  it('may lose keys that expire soon', async () => {
     const redis = afterProof(() => bench.database.redis.del('brief'));
     const run = await bench.restore(snapshot, {}, { redis });
     expect(run).toMatchObject({ state: 'succeeded', error: null, result: { gone: null } });
   });
 
-  it('is found out where every key has an expiry that is not near', async () => {
+  it('is detected when every key has a distant expiry', async () => {
     await bench.database.redis.set('session', 'v', 'PXAT', NOW + 240 * HOUR);
     const sessions = (await bench.snapshot()).id;
     await bench.database.redis.flushall();

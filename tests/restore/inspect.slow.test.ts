@@ -83,7 +83,7 @@ describe('the projects of a restored database', () => {
   });
   afterAll(() => bench.stop());
 
-  it('are inspected in what was proven: a restore into an empty database takes little more than two commands a key', async () => {
+  it('are inspected in the proven records: a restore into an empty database takes little more than two commands a key', async () => {
     await bench.database.redis.flushall();
     const { run, commands, isRead } = await restoreCounting(bench, snapshot);
     expect(run).toMatchObject({ state: 'succeeded', error: null, result: { proof: { total: { equal: keys } } } });
@@ -105,11 +105,11 @@ describe('the projects of a restored database', () => {
     expect(isRead).toBe(true);
   });
 
-  it('are read from the database where only one of them is restored', async () => {
+  it('are read from the database when only one of them is restored', async () => {
     expect((await restoreCounting(bench, snapshot, { scope: { project } })).isRead).toBe(true);
   });
 
-  it('are read from the database when a key came up that the snapshot lacks', async () => {
+  it('are read from the database when it has a key that the snapshot lacks', async () => {
     const { redis } = bench.database;
     const name = `feedback:${project}:new`;
     const meddle = () => redis.hset(name, 'id', 'new');
@@ -136,7 +136,7 @@ describe('the projects of a restored database', () => {
     expect(isRead).toBe(read);
   });
 
-  it('are not for the expiry of what no rule reads', async () => {
+  it('are not read from the database because of an expiry that no rule reads', async () => {
     const { redis } = bench.database;
     expect(await bench.restore(snapshot)).toMatchObject({ state: 'succeeded' });
     await redis.set('session', 'x', 'PXAT', NOW + 1e10);
@@ -146,7 +146,7 @@ describe('the projects of a restored database', () => {
   });
 });
 
-it('each project is inspected once when another version began the inspection, with other tasks', async () => {
+it('are each inspected once when another version began the inspection with other tasks', async () => {
   const bench = await openRestoreBench();
   try {
     const { redis } = bench.database;
@@ -191,7 +191,7 @@ describe('a target mirrors the records', () => {
     expect(isMirror(context, proofOf(verdict), 0)).toBe(false);
   });
 
-  it('and not when it holds more, or the snapshot less than there was, or less was restored', () => {
+  it('and not when it has more keys, the snapshot is incomplete, or less was restored', () => {
     expect(isMirror(context, proofOf('equal'), 1)).toBe(false);
     const lacking = { ...manifest, ledger: { unsupported: { count: 1, keys: [] } } };
     const large = { ...manifest, parts: Array(4).fill(partOf(600_000_000)) };
@@ -205,7 +205,7 @@ describe('a target mirrors the records', () => {
   });
 });
 
-it('records of broken data say of it what the database says', async () => {
+it('records of broken data give the same inspection as the database', async () => {
   const bench = await openRestoreBench();
   const { redis, url } = bench.database;
   try {
@@ -284,7 +284,7 @@ describe('records of projects', () => {
     return (await recordedProjects(records, new Set(projects), most === undefined ? {} : { most })).lasts;
   };
 
-  it('are read no further than they may be held in memory', async () => {
+  it('are read only as far as they fit in memory', async () => {
     expect(await lasts({ first: hash }, ['p'], 10)).toBe(true);
     expect(await lasts({ first: hash }, ['q'], 3)).toBe(true);
     expect(await lasts({ first: hash }, ['p'], 3)).toBe(false);
@@ -301,7 +301,7 @@ describe('records of projects', () => {
     expect(await lasts({ first: hash }, ['p'])).toBe(true);
   });
 
-  it('last when one of them has lost all its members to the erasure list', async () => {
+  it('are usable when one of them has lost all its members to the erasure list', async () => {
     expect(await lasts({ first: { k: 'user:projects:u', t: 'set', v: [] }, expired: true }, ['p'])).toBe(true);
   });
 });

@@ -54,7 +54,7 @@ describe('an item of feedback that the application deleted', () => {
   }
 
   it.each<Mode>(['replace', 'merge', 'missing'])(
-    'is back in every list, and all else is as it was: mode %s',
+    'is in every list again, and everything else is unchanged: mode %s',
     async (mode) => {
       const { redis } = bench.database;
       const counted = await checkProject(bench.port, data.project);
@@ -94,7 +94,7 @@ describe('an item of feedback that the application deleted', () => {
     },
   );
 
-  it('is put as unclustered where its cluster is gone, which the plan says, and the undo takes exactly that back', async () => {
+  it('is restored as unclustered when its cluster is gone, which the plan reports, and the undo reverts exactly this', async () => {
     const { redis } = bench.database;
     const { project } = data;
     await deleteItem();
@@ -110,7 +110,7 @@ describe('an item of feedback that the application deleted', () => {
     expect(changes(before, noLocks(await bench.dump()))).toEqual([]);
   });
 
-  it('moves back to its cluster and has its fields back where it was only changed; mode missing leaves it', async () => {
+  it('moves back to its cluster and gets its fields back when it was only changed; mode missing leaves it', async () => {
     const { redis } = bench.database;
     const { project, clusters } = data;
     const other = clusters.find((id) => id !== cluster) ?? '';
@@ -128,7 +128,7 @@ describe('an item of feedback that the application deleted', () => {
   });
 
   it.each<Mode>(['replace', 'merge'])(
-    'is undone together with what stood in the place of a list: mode %s',
+    'is undone together with a key that was in the place of a list: mode %s',
     async (mode) => {
       const { redis } = bench.database;
       await redis.del(`feedback:created:${data.project}`);
@@ -154,7 +154,7 @@ describe('an item of feedback that the application deleted', () => {
     expect(await bench.database.redis.dbsize()).toBe(0);
   });
 
-  it('is refused where the snapshot does not have it, with nothing written', async () => {
+  it('is refused with nothing written when the snapshot does not have it', async () => {
     const before = await bench.dump();
     const run = await bench.restore(snapshot, { scope: { items: [{ project: data.project, id: 'no-such-item' }] } });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'not-found' } });

@@ -44,7 +44,7 @@ describe('a restore into a target with limits', () => {
     expect(await dumpOf(other.url)).toEqual(await bench.dump());
   });
 
-  it('is told before the first write when the target is full, and when it would be', async () => {
+  it('is refused before the first write when the target is full or would be', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     for (let at = 0; at < 300; at++) await redis.set(`feedback:${at}`, `${at} ${'v'.repeat(20_000)}`);
@@ -69,7 +69,7 @@ describe('a restore into a target with limits', () => {
     }
   });
 
-  it('names the key that the target refuses half way', async () => {
+  it('names the key that the target refuses during the write', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.mset('one', '1', 'two', '2');
@@ -94,28 +94,31 @@ describe('a restore into a target with limits', () => {
   });
 });
 
-describe('expiries out of the ordinary', () => {
+describe('unusual expiries', () => {
   let bench: RestoreBench;
   beforeAll(async () => {
     bench = await openRestoreBench();
   });
   afterAll(() => bench.stop());
 
-  it.each(['replace', 'merge', 'missing'] as const)('come back where they were taken from (%s)', async (mode) => {
-    const { redis } = bench.database;
-    await redis.flushall();
-    await redis.set('s', '1');
-    await redis.rpush('l', '1');
-    await redis.call('PEXPIREAT', 's', '9223372036854775807');
-    await redis.call('PEXPIREAT', 'l', '9223372036854775806');
-    const { id } = await bench.snapshot();
-    const before = await bench.dump();
-    await redis.flushall();
-    expect(await bench.restore(id, { mode })).toMatchObject({ state: 'succeeded', error: null });
-    expect(await bench.dump()).toEqual(before);
-  });
+  it.each(['replace', 'merge', 'missing'] as const)(
+    'are restored to the server that they came from (%s)',
+    async (mode) => {
+      const { redis } = bench.database;
+      await redis.flushall();
+      await redis.set('s', '1');
+      await redis.rpush('l', '1');
+      await redis.call('PEXPIREAT', 's', '9223372036854775807');
+      await redis.call('PEXPIREAT', 'l', '9223372036854775806');
+      const { id } = await bench.snapshot();
+      const before = await bench.dump();
+      await redis.flushall();
+      expect(await bench.restore(id, { mode })).toMatchObject({ state: 'succeeded', error: null });
+      expect(await bench.dump()).toEqual(before);
+    },
+  );
 
-  it('that the target does not take are found in the plan, by key', async () => {
+  it('that the target refuses are found in the plan, by key', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.mset('a', '1', 'b', '2', 'late', '3');

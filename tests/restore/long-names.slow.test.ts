@@ -16,7 +16,7 @@ await describeEngines('names that are larger than a reply together', ({ fieldExp
   });
   afterAll(() => bench.stop());
 
-  it('are saved, walked, removed and brought back', async () => {
+  it('are saved, walked, removed and restored', async () => {
     const manifest = await bench.snapshot();
     expect(manifest).toMatchObject({ state: 'complete', counts: { keys: 1201 } });
     await bench.database.redis.flushall();

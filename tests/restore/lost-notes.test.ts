@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-it('a restore that cannot tell any more which keys it may remove does not succeed with them left', async () => {
+it('a restore that lost the index of removable keys fails instead of leaving them', async () => {
   const { redis } = bench.database;
   await redis.set('a', '1');
   const { id } = await bench.snapshot();

@@ -48,7 +48,7 @@ await describeEngines('a mode', ({ program }) => {
     return LATER.includes(key) ? rule.later : 'old';
   };
 
-  it.each(RULES)('%s says what becomes of each key of everything', async (mode, rule) => {
+  it.each(RULES)('%s reports what happens to each key in a restore of everything', async (mode, rule) => {
     const now = await bench.dump();
     const run = await bench.restore(snapshot, { mode, confirm: mode === 'replace' ? snapshot : null });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
@@ -65,7 +65,7 @@ await describeEngines('a mode', ({ program }) => {
     });
   });
 
-  it.each(RULES)('%s says the same of one project and leaves the rest as it is', async (mode, rule) => {
+  it.each(RULES)('%s reports the same for one project and leaves the rest unchanged', async (mode, rule) => {
     const now = await bench.dump();
     const run = await bench.restore(snapshot, { mode, scope: { project: PROJECT }, confirm: null });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
@@ -76,7 +76,7 @@ await describeEngines('a mode', ({ program }) => {
     expect(await bench.database.redis.smembers('user:projects:u')).toEqual([PROJECT]);
   });
 
-  it('missing never writes over a key that comes up after the plan', async () => {
+  it('missing never overwrites a key that is created after the plan', async () => {
     let came = false;
     const redis = {
       ...bench.port,

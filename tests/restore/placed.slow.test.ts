@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { placedPrefix, placedWriter, readPlaced } from '../../lib/restore/unite/placed.js';
+import { placementPrefix, placementWriter, readPlacements } from '../../lib/restore/unite/placed.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
@@ -14,19 +14,19 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-it('where members are is noted in objects that are read again, however many there are', async () => {
-  const places = placedWriter();
+it('placements of any number of members are stored in objects and read back', async () => {
+  const places = placementWriter();
   const [known, key] = [classifyKey(LIST), Buffer.from(LIST)];
   for (let at = 0; at < MEMBERS; at++) places.add(known, key, Buffer.from(`item-${at}`));
-  await places.save(folder.store, `${placedPrefix('run')}live-000000000000-1`);
+  await places.save(folder.store, `${placementPrefix('run')}live-000000000000-1`);
   const sizes: number[] = [];
-  for await (const { size } of folder.store.list(placedPrefix('run'))) sizes.push(size);
+  for await (const { size } of folder.store.list(placementPrefix('run'))) sizes.push(size);
   expect(sizes).toHaveLength(2);
   expect(Math.max(...sizes)).toBeLessThan(MOST_BYTES);
-  const placed = await readPlaced(folder.store, `${placedPrefix('run')}live-`);
+  const placed = await readPlacements(folder.store, `${placementPrefix('run')}live-`);
   for (const at of [0, MEMBERS / 2, MEMBERS - 1]) {
-    expect(placed.here(known, key, Buffer.from(`item-${at}`))).toBe(true);
-    expect(placed.anywhere(classifyKey('cluster:p1:c1:items'), Buffer.from(`item-${at}`))).toBe(true);
+    expect(placed.isInList(known, key, Buffer.from(`item-${at}`))).toBe(true);
+    expect(placed.isInGroup(classifyKey('cluster:p1:c1:items'), Buffer.from(`item-${at}`))).toBe(true);
   }
-  expect(placed.anywhere(known, Buffer.from('item'))).toBe(false);
+  expect(placed.isInGroup(known, Buffer.from('item'))).toBe(false);
 });

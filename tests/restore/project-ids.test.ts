@@ -36,7 +36,7 @@ describe('a project with an odd id', () => {
     return (key: string): boolean => tied.includes(key) || key.split(':').slice(1).includes(latin1(id));
   };
 
-  it.each(ODD)('%s comes back alone', async (id) => {
+  it.each(ODD)('%s is restored alone', async (id) => {
     const { redis } = bench.database;
     const whole = await bench.dump();
     for (const [at, other] of ODD.entries()) {
@@ -54,7 +54,7 @@ describe('a project with an odd id', () => {
   });
 
   it.each(['', 'unknown', 'P', 'p3', 'created', 'jobs', 'p:item', 'u', ' p', 'toString', '%70'])(
-    '%j, which the snapshot does not hold, is not found and nothing is written',
+    '%j, which the snapshot lacks, is not found and nothing is written',
     async (project) => {
       const [before, writes] = [await bench.dump(), bench.writes()];
       const runs = await foldersOf(bench, 'runs/');

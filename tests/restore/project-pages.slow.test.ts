@@ -6,14 +6,14 @@ const FILLER = Object.fromEntries(
   Array.from({ length: 600 }, (_, at) => [`note ${at}`, `${at} ${'x'.repeat(100)}`] as const),
 );
 
-describe('keys that tie others to a project and go on over several parts', () => {
+describe('keys that tie others to a project and span several parts', () => {
   let bench: RestoreBench;
   beforeAll(async () => {
     bench = await openRestoreBench({ snapshotReplyBytes: 20_000 });
   });
   afterAll(() => bench.stop());
 
-  it('tie them wherever in the value the project is named', async () => {
+  it('tie them wherever the value names the project', async () => {
     const { redis } = bench.database;
     await redis.hset('project:p', { id: 'p', name: 'P' });
     for (let at = 0; at < 4; at++) {

@@ -24,7 +24,7 @@ describe('one project, restored', () => {
 
   const restore = (ask = {}) => bench.restore(snapshot, { scope: { project: data.project }, ...ask });
 
-  it('is as it was, key for key, and everything else as it is now', async () => {
+  it('equals the snapshot, key for key, and everything else is unchanged', async () => {
     const { redis } = bench.database;
     await ruin(redis, data);
     const [other = ''] = data.others;
@@ -56,7 +56,7 @@ describe('one project, restored', () => {
     expect(result).toMatchObject({ projects: [{ project: data.project, loads: true, violations: [] }] });
   });
 
-  it('loses what came up later, also what names it in a field alone', async () => {
+  it('loses newer keys, including those that name it only in a field', async () => {
     await ruin(bench.database.redis, data);
     await restore();
     const left = Object.keys(await bench.dump()).filter((key) => key.includes('later-'));
@@ -66,7 +66,7 @@ describe('one project, restored', () => {
     expect(await bench.database.redis.exists(`job:${LATER.job}:logs`)).toBe(0);
   });
 
-  it('comes back when it is gone altogether, its jobs too', async () => {
+  it('is restored with its jobs when it was deleted entirely', async () => {
     const { redis } = bench.database;
     await redis.del(...Object.keys(whole).filter(data.owns));
     await redis.srem(`user:projects:${data.user}`, data.project);
@@ -74,7 +74,7 @@ describe('one project, restored', () => {
     expect(changes(whole, await bench.dump())).toEqual([]);
   });
 
-  it('comes back alone into an empty database', async () => {
+  it('is restored alone into an empty database', async () => {
     await bench.database.redis.flushall();
     const run = await restore();
     expect(run).toMatchObject({ state: 'succeeded', result: { undo: run.id, targetEmpty: true } });
@@ -84,7 +84,7 @@ describe('one project, restored', () => {
     expect(await bench.database.redis.smembers(shared)).toEqual([data.project]);
   });
 
-  it('lets nobody take another member away from its user', async () => {
+  it("removes no other project from its user's list", async () => {
     const { redis } = bench.database;
     await redis.del(`user:projects:${data.user}`);
     await redis.sadd(`user:projects:${data.user}`, 'only this one');
@@ -101,7 +101,7 @@ describe('work in flight', () => {
   });
   afterAll(() => bench.stop());
 
-  it.each([{ all: true } as const, 'project' as const])('is over when %j is restored', async (which) => {
+  it.each([{ all: true } as const, 'project' as const])('is failed when %j is restored', async (which) => {
     const { redis } = bench.database;
     const data = await loadProjects(bench, { locked: true });
     const { project } = data;
@@ -124,7 +124,7 @@ describe('work in flight', () => {
     expect(await redis.hget(`cluster:${project}:${other}`, 'status')).toBe('new');
   });
 
-  it('has its lock taken away while the project is written, and given back at the end', async () => {
+  it('loses its lock while the project is written, and the lock is released at the end', async () => {
     const { redis } = bench.database;
     const { project, others } = await loadProjects(bench);
     const { id } = await bench.snapshot();

@@ -67,7 +67,7 @@ describe('the proof of a restore', () => {
     expect(await bench.database.redis.keys('cluster:lock:*')).toEqual([]);
   });
 
-  it('says how to undo what could not be proven', async () => {
+  it('gives the undo command for a restore that could not be proven', async () => {
     await bench.database.redis.set('was there', '1');
     const redis = meddling(() => bench.database.redis.del('text'));
     const run = await bench.restore(snapshot, {}, { redis });
@@ -76,7 +76,7 @@ describe('the proof of a restore', () => {
     expect(await bench.database.redis.keys('*')).toEqual(['was there']);
   });
 
-  it('counts keys that were added meanwhile, and does not fail for them', async () => {
+  it('counts keys that were added meanwhile, and does not fail because of them', async () => {
     const redis = meddling(() => bench.database.redis.mset('new', '1', 'newer', '2'));
     const run = await bench.restore(snapshot, {}, { redis });
     expect(run).toMatchObject({ state: 'succeeded', result: { extras: 2, proof: { total: { equal: 4 } } } });
@@ -117,14 +117,14 @@ describe('a backend', () => {
   const restore = () => bench.restore(snapshot, { scope: { project: data.project } }, { backend: backend() });
   const says = (verdict: string) => ({ projects: [{ project: data.project, backend: verdict }] });
 
-  it('that counts the same is part of the proof', async () => {
+  it('with the same counts passes the proof', async () => {
     expect(await restore()).toMatchObject({ state: 'succeeded', error: null, result: says('agrees') });
     const run = await bench.restore(snapshot, {}, { backend: backend() });
     const { projects } = run.result as unknown as { projects: { backend: string }[] };
     expect(projects.map((each) => each.backend)).toEqual(['agrees', 'agrees', 'agrees']);
   });
 
-  it('that counts otherwise fails it', async () => {
+  it('with other counts fails the proof', async () => {
     surplus = 1;
     expect(await restore()).toMatchObject({
       state: 'failed',

@@ -50,7 +50,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.stop());
 
-it('records say of projects what the database says, however broken they are', async () => {
+it('records give the same inspection of projects as the database, however broken they are', async () => {
   const { redis, url } = bench.database;
   const keysNow = async (): Promise<Buffer[]> => (await redis.keysBuffer('*')).sort((a, b) => a.compare(b));
   await fc.assert(

@@ -14,7 +14,7 @@ import { intercept } from '../snapshot/intercept.js';
 import { changes, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type Ask, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';
 
-describe('a restore is refused before anything is begun', () => {
+describe('a restore is refused before it begins', () => {
   let bench: RestoreBench;
   let snapshot = '';
   let before: Dump = {};
@@ -40,7 +40,7 @@ describe('a restore is refused before anything is begun', () => {
     await refused('not-found', id, { confirm: id });
   });
 
-  it('without the confirmation that everything is to be replaced', async () => {
+  it('without confirmation of replacing everything', async () => {
     for (const confirm of [null, '', 'yes', snapshot.slice(0, -1), `${snapshot} `]) {
       await refused('not-confirmed', snapshot, { confirm });
     }
@@ -58,20 +58,20 @@ describe('a restore is refused before anything is begun', () => {
     await refused(code, snapshot, ask, { targets: { same: bench.port } });
   });
 
-  it('into the database itself by another name, as soon as something would be written', async () => {
+  it('into the protected database under another name, before the first write', async () => {
     const other = await startUpstashRedis({ redisUrl: bench.database.url, token: 'same' });
     try {
       const alias = upstashRedis({ url: other.url, token: 'same', clock: systemClock() });
       const run = await bench.restore(snapshot, { target: 'standby' }, { targets: { standby: alias } });
       expect(run).toMatchObject({ state: 'failed', error: { code: 'usage' } });
-      expect(run.error?.message).toContain('the very database that is backed up, by another name');
+      expect(run.error?.message).toContain('the protected database under another name');
       expect(changes(before, await bench.dump())).toEqual([]);
     } finally {
       await other.stop();
     }
   });
 
-  it('for an incomplete snapshot, but where nothing is removed and it is allowed', async () => {
+  it('for an incomplete snapshot, unless it is allowed and nothing is removed', async () => {
     bench.clock.advance(1000);
     const redis = intercept(bench.port, {
       after: (commands, replies) =>
@@ -87,7 +87,7 @@ describe('a restore is refused before anything is begun', () => {
     expect(run.state).toBe('succeeded');
   });
 
-  it('for one that was found damaged, until it is found whole', async () => {
+  it('for a snapshot found damaged, until it is verified again', async () => {
     const { id } = await bench.snapshot();
     const damage = { code: 'part-altered', subject: 'a part', detail: 'somehow' };
     const at = new Date(bench.clock.now()).toISOString();
@@ -113,7 +113,7 @@ describe('a restore is refused before anything is begun', () => {
     await bench.folder.store.remove(manifestName(id));
   });
 
-  it('for a manifest that was replaced, seal and all, after another snapshot had followed it', async () => {
+  it('for a manifest that was replaced, with its signature, after the next snapshot', async () => {
     const [first, second] = [await bench.snapshot(), await bench.snapshot()];
     const found = await bench.folder.store.read(manifestName(first.id));
     const forged = Buffer.from(found?.body.toString().replace(/\n?$/, ' ') ?? '');
@@ -122,7 +122,7 @@ describe('a restore is refused before anything is begun', () => {
     expect((await bench.restore(second.id, { dryRun: true })).state).toBe('succeeded');
   });
 
-  it('for one that is signed with another key, or with none', async () => {
+  it('for a snapshot signed with another key, or unsigned', async () => {
     const [own, other] = [signer(), signer()];
     const signed = await bench.snapshot({ signer: own });
     expect((await bench.restore(signed.id, { dryRun: true }, { signer: own })).state).toBe('succeeded');
@@ -130,7 +130,7 @@ describe('a restore is refused before anything is begun', () => {
     await refused('wrong-key', snapshot, {}, { signer: own });
   });
 
-  it('for an encrypted one without its identity', async () => {
+  it('for an encrypted snapshot without its identity', async () => {
     const [identity, stranger] = [await generateX25519Identity(), await generateX25519Identity()];
     const recipients = [await identityToRecipient(identity)];
     const { id } = await bench.snapshot({ encryptor: ageSealer({ recipients, identity: null }) });

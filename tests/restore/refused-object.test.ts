@@ -45,7 +45,7 @@ describe('a store that refuses one manifest', () => {
   });
   const ports = () => ({ ...parts, clock: bench.clock, log: silentLog(), signer: UNSIGNED, own });
 
-  it('gives out the others, and names the one', async () => {
+  it('serves the other snapshots, and names the refused one', async () => {
     // The catalogue still tells what was read of it before.
     await bench.folder.store.remove('catalog.json');
     const entries = await listEntries({ ...parts, signer: UNSIGNED });
@@ -58,7 +58,7 @@ describe('a store that refuses one manifest', () => {
     expect(findings).toHaveLength(1);
   });
 
-  it.each([0, 2])('does not keep snapshot %i from being restored, verified and rehearsed', async (at) => {
+  it.each([0, 2])('does not block snapshot %i from being restored, verified and rehearsed', async (at) => {
     await bench.database.redis.set('a', 'other');
     const id = ids[at] ?? '';
     expect(await bench.restore(id, { dryRun: true }, parts)).toMatchObject({ state: 'succeeded' });
@@ -66,11 +66,11 @@ describe('a store that refuses one manifest', () => {
     expect(await bench.verify(id, parts)).toMatchObject({ state: 'failed', error: { code: 'chain-broken' } });
   });
 
-  it('says of the one why it is not restored', async () => {
+  it('reports why the refused one cannot be restored', async () => {
     await expect(bench.start(ids[1] ?? '', {}, parts)).rejects.toMatchObject({ code: 'store-denied' });
   });
 
-  it('takes another snapshot, a prune and a replication, which leave the one alone', async () => {
+  it('allows a snapshot, a prune and a replication, which leave the refused one alone', async () => {
     bench.clock.advance(1000);
     const started = await startSnapshot(bench.engine(parts), 'cli');
     if (!started.started) throw new Error('held');

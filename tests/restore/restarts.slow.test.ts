@@ -5,7 +5,7 @@ import { fill, inEveryOtherWalk, restarting } from '../snapshot/restarts.js';
 const KEYS = 3_000;
 const SAME = { keys: KEYS, onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
 
-describe('a restore into a database whose server is started again under its walks', () => {
+describe('a restore into a database whose server restarts during its walks', () => {
   let bench: RestoreBench;
   let snapshot = '';
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe('a restore into a database whose server is started again under its walk
     await batch.exec();
   });
 
-  it.each([true, false])('removes every key that is not in the snapshot (run_id told: %s)', async (tells) => {
+  it.each([true, false])('removes every key that is not in the snapshot (run_id reported: %s)', async (tells) => {
     const redis = restarting(bench, { when: inEveryOtherWalk(3), tells });
     const run = await bench.restore(snapshot, {}, { redis });
     expect(run).toMatchObject({ state: 'succeeded', error: null });

@@ -11,7 +11,7 @@ import { intercept } from '../snapshot/intercept.js';
 import { changes } from '../support/dumps.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
-describe('a target that lacks what lists of members need', () => {
+describe('a target that cannot hold lists of members', () => {
   let bench: RestoreBench;
   beforeAll(async () => {
     bench = await openRestoreBench({ snapshotReplyBytes: 60_000 });
@@ -41,7 +41,7 @@ describe('a target that lacks what lists of members need', () => {
     ],
     ['a late expiry', 'expiry-range', noLateExpiry, (redis) => redis.pexpireat(KEY, 2 ** 47)],
   ];
-  it.each(CASES)('is told before the first write: %s', async (_case, code, redis, make) => {
+  it.each(CASES)('is refused before the first write: %s', async (_case, code, redis, make) => {
     const { redis: database } = bench.database;
     await database.hset('project:p1', 'id', 'p1');
     await database.sadd(KEY, 'a', 'b');
@@ -63,7 +63,7 @@ describe('a target that lacks what lists of members need', () => {
     expect(await bench.restore(id, { mode: 'merge', dryRun: true })).toMatchObject({ result: { plan: { lacks: [] } } });
   });
 
-  it('is told of an element that is larger than a request', async () => {
+  it('is refused for an element that is larger than a request', async () => {
     const { redis } = bench.database;
     await redis.hset('large', 'f', 'x'.repeat(1_500_000));
     const { id } = await bench.snapshot({ redis: bench.port });
@@ -99,7 +99,7 @@ describe('a token that may run some commands only', () => {
     ['reads alone', '+@read +ping +info +time +eval +eval_ro +multi +exec', /UNLINK/],
     ['writes no hash and no sorted set', '+@all -hset -zadd', /HSET, ZADD/],
     ['removes nothing', '+@all -unlink', /UNLINK/],
-  ])('is told before anything is written, and leaves nothing saved and no mark: %s', async (_case, rights, names) => {
+  ])('is refused before anything is written, and leaves no snapshot and no mark: %s', async (_case, rights, names) => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.set('string', 'v');
@@ -120,7 +120,7 @@ describe('a token that may run some commands only', () => {
     }
   });
 
-  it('is no obstacle to what takes none of the others', async () => {
+  it('does not block a restore that needs only these commands', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.set('string', 'v');

@@ -18,7 +18,7 @@ await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
   afterAll(() => bench.stop());
   beforeEach(() => bench.database.redis.flushall());
 
-  it('is any database as it was, into an empty one and over any other', async () => {
+  it('restores any database exactly, into an empty one and over any other', async () => {
     const anyDatabase = anyDatabaseOf({ fieldExpiry });
     await fc.assert(
       fc.asyncProperty(anyDatabase, anyDatabase, async ({ keys, commands }, other) => {
@@ -44,7 +44,7 @@ await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
     );
   });
 
-  it('is nothing at all for an empty snapshot', async () => {
+  it('leaves an empty database for an empty snapshot', async () => {
     const { id } = await bench.snapshot();
     const nothing = await bench.restore(id);
     expect(nothing).toMatchObject({ state: 'succeeded', result: { undo: nothing.id, targetEmpty: true } });
@@ -54,7 +54,7 @@ await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
     expect(await bench.dump()).toEqual({});
   });
 
-  it.each([0, 1])('is a workspace, with %i tasks in one attempt at a time', async (inline) => {
+  it.each([0, 1])('restores a workspace, with %i tasks in one attempt at a time', async (inline) => {
     const { url, redis } = bench.database;
     const { keys } = await loadWorkspace({ redisUrl: url, projects: 2, items: 30, seed: 9, now: NOW, locked: false });
     const { id, parts } = await bench.snapshot({ settings: { partBytes: 40_000 } });
@@ -70,7 +70,7 @@ await describeEngines('everything, restored', ({ fieldExpiry, program }) => {
     expect(await bench.compare(id)).toEqual({ keys, ...NOTHING_WRONG });
   });
 
-  it('writes only what is not so already', async () => {
+  it('writes only keys that differ', async () => {
     const { url, redis } = bench.database;
     const { keys } = await loadMixed({ redisUrl: url, keys: 200, seed: 3 });
     const { id } = await bench.snapshot();
@@ -95,7 +95,7 @@ describe('values that take many lines and parts', () => {
   });
   afterAll(() => bench.stop());
 
-  it('come back whole, over what has changed in them since', async () => {
+  it('are restored whole, over later changes', async () => {
     const { redis, url } = bench.database;
     const mixed = await loadMixed({ redisUrl: url, keys: 40, seed: 8 });
     await redis.set('big:text', 'né€👋'.repeat(6000));

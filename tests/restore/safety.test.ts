@@ -13,7 +13,7 @@ const TRIED = 1;
 
 const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
 
-describe('the snapshot that a restore takes first', () => {
+describe('the safety snapshot of a restore', () => {
   let bench: RestoreBench;
   let data: Workspace;
   let snapshot = '';
@@ -29,7 +29,7 @@ describe('the snapshot that a restore takes first', () => {
     await bench.database.redis.set('later', 'a stranger');
   });
 
-  it('brings everything back as it was before the restore, work in flight included', async () => {
+  it('restores everything as it was before the restore, including in-flight work', async () => {
     const before = await bench.dump();
     const run = await bench.restore(snapshot, { settle: null });
     expect(run).toMatchObject({ state: 'succeeded', result: { undo: run.id } });
@@ -42,7 +42,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(await bench.database.redis.exists('later')).toBe(0);
   });
 
-  it('brings one project back, and what else has changed meanwhile stays', async () => {
+  it('restores one project, and other changes stay', async () => {
     const { redis } = bench.database;
     const before = await bench.dump();
     const run = await bench.restore(snapshot, { scope: { project: data.project } });
@@ -52,7 +52,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(changes(noLocks(before), noLocks(after))).toEqual(['meanwhile']);
   });
 
-  it('is never the latest, nor what counts as the newest', async () => {
+  it('is never `latest` or `newest`', async () => {
     const run = await bench.restore(snapshot);
     const { store } = bench.folder;
     expect((await loadManifest(store, run.id))?.manifest).toMatchObject({ purpose: 'safety', state: 'complete' });
@@ -63,7 +63,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(await bench.restore('latest', { dryRun: true, at })).toMatchObject({ input: { snapshot } });
   });
 
-  it('says what may be removed: keys that came up after it stay', async () => {
+  it('limits what may be removed: newer keys stay', async () => {
     const { redis } = bench.database;
     let came = false;
     const port = intercept(bench.port, {
@@ -82,7 +82,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(await redis.exists('later', 'job:later-job')).toBe(0);
   });
 
-  it('holds what the plan read: before it writes, a restore reads no key twice', async () => {
+  it('holds what the plan read: a restore reads no key twice before it writes', async () => {
     const reads = new Map<string, number>();
     let isWritten = false;
     const redis = intercept(bench.port, {
@@ -107,7 +107,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(saved?.parts.map(({ name }) => name.includes('.t'))).toContain(true);
   });
 
-  it('holds once what a task of the plan saved that was worked on again', async () => {
+  it('holds each key once when a task of the plan runs again', async () => {
     let died = 0;
     const store: ObjectStore = {
       ...bench.folder.store,
@@ -132,7 +132,7 @@ describe('the snapshot that a restore takes first', () => {
     expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
   });
 
-  it('is left out when it is told to be, and then all that is in the way goes', async () => {
+  it('is skipped on request, and then everything in the way is removed', async () => {
     const run = await bench.restore(snapshot, { safety: false });
     expect(run).toMatchObject({ state: 'succeeded', result: { undo: 'skipped', extras: 0 } });
     expect(await bench.folder.store.read(`snapshots/${run.id}/manifest.json`)).toBeNull();

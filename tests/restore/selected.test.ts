@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { requestOf } from '../../lib/cli/restore/request.js';
 import { scopeSchema } from '../../lib/restore/model.js';
 import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
-import { isUnbounded, normalScope, sameScope } from '../../lib/restore/selected.js';
+import { isUnbounded, normalizeScope, sameScope } from '../../lib/restore/selected.js';
 import { restoreCommand } from '../../lib/restore/undo-command.js';
 
 const NONE = { projects: [], families: [], matches: [], keys: [] };
@@ -10,8 +10,8 @@ const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true, rei
 const request = (options: object) => requestOf('latest', { ...DEFAULTS, ...options });
 
 describe('the scope of a restore', () => {
-  it('is one, however it is written', () => {
-    expect(normalScope({ ...NONE, projects: ['a', 'a'] })).toEqual({ project: 'a' });
+  it('has one normal form, however it is written', () => {
+    expect(normalizeScope({ ...NONE, projects: ['a', 'a'] })).toEqual({ project: 'a' });
     expect(sameScope({ ...NONE, keys: ['b', 'a'] }, { ...NONE, keys: ['a', 'b', 'a'] })).toBe(true);
     expect(sameScope({ ...NONE, keys: ['a'] }, { ...NONE, matches: ['a'] })).toBe(false);
     expect(request({ project: ['a'] }).scope).toEqual({ project: 'a' });
@@ -25,7 +25,7 @@ describe('the scope of a restore', () => {
     });
   });
 
-  it('is named in words, confirmed by its id, and read back from its command', () => {
+  it('has words, a confirmation text, and options that parse back to it', () => {
     const items = (...ids: string[]) => ({ items: ids.map((id) => ({ project: 'p', id })) });
     const cases = [
       [{ all: true } as const, 'everything', 's', ''],
@@ -48,7 +48,7 @@ describe('the scope of a restore', () => {
     }
   });
 
-  it('may take anything away only where it names no project, key or item', () => {
+  it('may remove anything only if it names no project, key or item', () => {
     expect(isUnbounded({ all: true })).toBe(true);
     expect(isUnbounded({ ...NONE, matches: ['*'] })).toBe(true);
     expect(isUnbounded({ ...NONE, families: ['job'] })).toBe(true);

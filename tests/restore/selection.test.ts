@@ -182,7 +182,7 @@ describe('a restore of a selection', () => {
 
   const modes = fc.constantFrom<Mode>('replace', 'merge', 'missing');
 
-  it('brings back what is selected and leaves all else byte for byte, in every mode, and is undone', async () => {
+  it('restores the selection and leaves everything else byte for byte, in every mode, and can be undone', async () => {
     await fc.assert(
       fc.asyncProperty(KINDS, modes, fc.nat(4), async (kinds, mode, seed) => {
         await load();

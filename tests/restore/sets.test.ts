@@ -7,8 +7,8 @@ import { indexBuilder, unpackIndex } from '../../lib/snapshot/part-index.js';
 
 const key = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes));
 
-describe('the sets that tell keys apart', () => {
-  it('a hash set says of each key whether it is new, as a Set does, over many doublings', () => {
+describe('the sets of key hashes', () => {
+  it('a hash set reports whether each key is new, like a Set, over many doublings', () => {
     const seen = hashSet();
     const expected = new Set<string>();
     for (let round = 0; round < 2; round++) {
@@ -20,7 +20,7 @@ describe('the sets that tell keys apart', () => {
     }
   });
 
-  it('a key set holds exactly the keys of the lines that count', async () => {
+  it('a key set holds exactly the keys of the lines that are not superseded', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(key, { selector: (each) => each.toString('hex') }), async (keys) => {
         const builder = indexBuilder();
@@ -39,7 +39,7 @@ describe('the sets that tell keys apart', () => {
     );
   });
 
-  it('bits come back as they were written, and none behind them', () => {
+  it('bits are read back as written, and 0 beyond the end', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (bits) => {
         const writer = bitWriter();

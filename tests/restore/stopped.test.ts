@@ -12,7 +12,7 @@ const isWrite = ([name, , , key]: RedisCommand): boolean =>
   WRITES.has(name) && !(name === 'EVAL' && String(key).startsWith('cluster:lock:'));
 const isLock = ([, key]: RedisCommand): boolean => String(key).startsWith('cluster:lock:');
 
-describe('a restore that has to stop', () => {
+describe('a restore that is stopped', () => {
   let bench: RestoreBench;
   let snapshot = '';
   const lists = Array.from({ length: LISTS }, (_, at) => `cluster:p1:c${at}:items`);
@@ -64,7 +64,7 @@ describe('a restore that has to stop', () => {
     expect(late).toEqual([]);
   });
 
-  it('comes to its end where the time of every attempt is up before it begins', async () => {
+  it('completes when the time of every attempt is up before it begins', async () => {
     await change();
     const late = { deadline: 0, inline: 1, settings: { partBytes: 100_000 } };
     const run = await bench.restore(snapshot, { mode: 'replace' }, late);

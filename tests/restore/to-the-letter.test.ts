@@ -13,7 +13,7 @@ import { anyDatabaseOf } from './any-database.js';
 
 const anyDatabase = anyDatabaseOf({ fieldExpiry: false });
 
-describe('a restore does what its dry run said', () => {
+describe('a restore does what its dry run reported', () => {
   let bench: RestoreBench;
   beforeAll(async () => {
     bench = await openRestoreBench();
@@ -22,7 +22,7 @@ describe('a restore does what its dry run said', () => {
 
   const planOf = (run: RunRecord): Plan => (run.result as unknown as DryRunResult).plan;
 
-  it('to the letter, for any two databases, modes and rules', async () => {
+  it('exactly, for any two databases, modes and rules', async () => {
     const ask = fc.record({
       mode: fc.constantFrom(...MODES),
       settle: fc.boolean(),
@@ -62,7 +62,7 @@ describe('a restore does what its dry run said', () => {
     );
   });
 
-  it('gives the reason, and counts work that becomes failed apart', async () => {
+  it('gives the reason, and counts failed work separately', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await redis.hset('project:p', 'id', 'p', 'name', 'P');

@@ -22,7 +22,7 @@ async function removeProject(bench: RestoreBench, data: Workspace): Promise<void
   await redis.srem(`user:projects:${data.user}`, data.project);
 }
 
-describe('the restore of one project, undone', () => {
+describe('undoing the restore of one project', () => {
   let bench: RestoreBench;
   let data: Workspace;
   let snapshot = '';
@@ -37,7 +37,7 @@ describe('the restore of one project, undone', () => {
 
   const modes = ['replace', 'merge', 'missing'] as const;
   it.each(STANDING.flatMap(([name, make]) => modes.map((mode) => [mode, name, make] as const)))(
-    'leaves what was there before, key for key: mode %s over %s',
+    'restores the earlier state, key for key: mode %s over %s',
     async (mode, _name, make) => {
       await make(bench, data);
       // What is of another type where a list was is refused in this mode.
@@ -57,7 +57,7 @@ describe('the restore of one project, undone', () => {
     },
   );
 
-  it('by its id alone touches nothing outside the project', async () => {
+  it('by id alone changes nothing outside the project', async () => {
     await removeProject(bench, data);
     const run = await bench.restore(snapshot, { scope: { project: data.project } });
     const { redis } = bench.database;
@@ -83,7 +83,7 @@ describe('the restore of one project, undone', () => {
     expect(changes(noLocks(whole), noLocks(await bench.dump()))).toEqual([]);
   });
 
-  it('has the keys of that project and of none, and never replaces those of others', async () => {
+  it('has the keys of the project and keys of no project, and never replaces those of others', async () => {
     await removeProject(bench, data);
     const outside = only(await bench.dump(), (key) => data.others.some((project) => key.split(':').includes(project)));
     const read = new Set<string>();
@@ -115,7 +115,7 @@ describe('the restore of one project, undone', () => {
     expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
   });
 
-  it('brings back everything in the snapshot of a restore of some keys, where that is asked for', async () => {
+  it('restores everything in the safety snapshot of a restore of some keys, on request', async () => {
     const scope = { projects: [], families: ['project'], matches: [], keys: [] };
     await removeProject(bench, data);
     const before = await bench.dump();
@@ -134,7 +134,7 @@ describe('the restore of one project, undone', () => {
     await expect(other).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('goes to the target that was restored into', async () => {
+  it('uses the target of the undone restore', async () => {
     const other = await openRestoreBench();
     try {
       const parts = { targets: { staging: other.port } };
@@ -152,7 +152,7 @@ describe('the restore of one project, undone', () => {
     }
   });
 
-  it('knows its project when snapshots are encrypted, and does not tell it', async () => {
+  it('finds its project when snapshots are encrypted, and does not reveal it', async () => {
     const identity = await generateIdentity();
     const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
     await removeProject(bench, data);

@@ -62,8 +62,8 @@ const locks = (): Promise<string[]> => bench.database.redis.keys('cluster:lock:*
 const marks = async (source = own): Promise<string[]> =>
   (await unfinishedOf(bench.folder.store, source)).map(({ run }) => run);
 
-describe('a restore that broke off while it wrote', () => {
-  it('leaves a mark, and the snapshot that is taken then is doubtful until the restore is done', async () => {
+describe('a restore that broke off during the write', () => {
+  it('leaves a mark, and snapshots taken then are doubtful until a restore succeeds', async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1', 'key:2', 'key:3');
     const broken = await bench.restore(good.id, {}, { redis: refusing() });
@@ -86,7 +86,7 @@ describe('a restore that broke off while it wrote', () => {
   });
 
   it.each(['displaced by a backup', 'cancelled'] as const)(
-    'since its function was killed over the queue, %s, leaves the same',
+    'leaves the same mark when its queued function was killed, %s',
     async (how) => {
       const good = await bench.snapshot();
       await bench.database.redis.del('key:1', 'key:2', 'key:3');
@@ -110,7 +110,7 @@ describe('a restore that broke off while it wrote', () => {
     },
   );
 
-  it('is ended by an operator who accepts a snapshot of what there is', async () => {
+  it('is ended when an operator accepts a snapshot of the current data', async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1');
     const broken = await bench.restore(good.id, {}, { redis: refusing() });
@@ -135,7 +135,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks()).toEqual([]);
   });
 
-  it('of one project is not ended by one of another, nor by one that only adds what is missing', async () => {
+  it('of one project is not ended by one of another, nor in mode missing', async () => {
     await bench.database.redis.hset('project:p2', { id: 'p2', user_id: 'u1' });
     const good = await bench.snapshot();
     await bench.database.redis.hset('project:p1', { id: 'other' });
@@ -148,7 +148,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks()).toEqual([]);
   });
 
-  it('is shown by what the next restore saved: to undo that does not make the database trusted', async () => {
+  it("is recorded in the next restore's safety snapshot: undoing that restore does not make the database trusted", async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1');
     const broken = await bench.restore(good.id, {}, { redis: refusing() });
@@ -172,7 +172,7 @@ describe('a restore that broke off while it wrote', () => {
     expect((await backup()).error).toBeNull();
   });
 
-  it('is not ended by a restore of the doubtful snapshot that was taken then, unless that was accepted', async () => {
+  it('is not ended by restoring the doubtful snapshot taken then, unless it was accepted', async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1');
     const broken = await bench.restore(good.id, {}, { redis: refusing() });
@@ -187,7 +187,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks()).toEqual([]);
   });
 
-  it('into another database marks that one, whatever name it is reached under', async () => {
+  it('into another database marks that database, under any target name', async () => {
     const good = await bench.snapshot();
     const elsewhere = { ...refusing(), host: 'standby.example' };
     const redis = unreachable(bench.port);
@@ -201,7 +201,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks(sourceOf('standby.example'))).toEqual([]);
   });
 
-  it('says which command finishes it, and whether it is an undo', async () => {
+  it('gives the command that finishes it, and whether it is an undo', async () => {
     const good = await bench.snapshot();
     const { redis } = bench.database;
     await redis.hset('project:p1', { id: 'other' });
@@ -238,7 +238,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(mark?.hint).toBe(`\`npx soulcaster-backup restore dump.rdb ${options}\``);
   });
 
-  it('of a selection is ended by one of the same or of more, and by none of less or of other keys', async () => {
+  it('of a selection is ended by one of the same or more keys, and not by one of fewer or other keys', async () => {
     await bench.database.redis.hset('project:p2', { id: 'p2', user_id: 'u1' });
     const good = await bench.snapshot();
     await bench.database.redis.hset('project:p1', { id: 'other' });
@@ -257,7 +257,7 @@ describe('a restore that broke off while it wrote', () => {
     expect(await marks()).toEqual([]);
   });
 
-  it('from the second store is marked in the first as well, or says that it could not be', async () => {
+  it('from the second store is marked in the first too, or reports that it could not be', async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1');
     const first = await folderStore(bench.clock);
@@ -283,7 +283,7 @@ describe('a restore that broke off while it wrote', () => {
     }
   });
 
-  it('is not what a dry run, or a restore that is done, leaves', async () => {
+  it('is not left by a dry run or a completed restore', async () => {
     const good = await bench.snapshot();
     await bench.database.redis.del('key:1');
     await bench.restore(good.id, { dryRun: true });
@@ -307,7 +307,7 @@ describe('a database that lost its keys', () => {
 });
 
 describe('a snapshot of another database', () => {
-  it('is never latest, and is restored only when somebody says that it is meant', async () => {
+  it('is never latest, and is restored only with a confirmation', async () => {
     const good = await bench.snapshot();
     const staging = { ...bench.port, host: 'staging.example' };
     const foreign = await bench.snapshot({ redis: staging });
@@ -323,26 +323,23 @@ describe('a snapshot of another database', () => {
   });
 });
 
-describe('what a restore that died left staged, in a snapshot that was taken then', () => {
-  it.each(['replace', 'merge', 'missing'] as const)(
-    'is not brought back, and fails no proof: mode %s',
-    async (mode) => {
-      const { redis } = bench.database;
-      await redis.hset('soulcaster-backup:restore:20260101T000000Z-aaaaaa:1', { f: 'v' });
-      const { id, counts } = await bench.snapshot();
-      expect(counts.keys).toBe(KEYS + 2);
-      await redis.del('key:1');
-      for (const dryRun of [true, false]) {
-        expect(await bench.restore(id, { mode, dryRun })).toMatchObject({
-          state: 'succeeded',
-          result: { plan: { total: { write: 1, same: KEYS } } },
-        });
-      }
-      expect(await redis.keys('soulcaster-backup:*')).toEqual([]);
-      expect(await redis.dbsize()).toBe(KEYS + 1);
-      await redis.flushall();
-      expect(await bench.restore(id, { mode })).toMatchObject({ state: 'succeeded', error: null });
-      expect(await redis.dbsize()).toBe(KEYS + 1);
-    },
-  );
+describe('staged keys of a dead restore, in a snapshot taken then', () => {
+  it.each(['replace', 'merge', 'missing'] as const)('are not restored, and fail no proof: mode %s', async (mode) => {
+    const { redis } = bench.database;
+    await redis.hset('soulcaster-backup:restore:20260101T000000Z-aaaaaa:1', { f: 'v' });
+    const { id, counts } = await bench.snapshot();
+    expect(counts.keys).toBe(KEYS + 2);
+    await redis.del('key:1');
+    for (const dryRun of [true, false]) {
+      expect(await bench.restore(id, { mode, dryRun })).toMatchObject({
+        state: 'succeeded',
+        result: { plan: { total: { write: 1, same: KEYS } } },
+      });
+    }
+    expect(await redis.keys('soulcaster-backup:*')).toEqual([]);
+    expect(await redis.dbsize()).toBe(KEYS + 1);
+    await redis.flushall();
+    expect(await bench.restore(id, { mode })).toMatchObject({ state: 'succeeded', error: null });
+    expect(await redis.dbsize()).toBe(KEYS + 1);
+  });
 });

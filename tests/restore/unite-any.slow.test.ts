@@ -108,16 +108,16 @@ async function holds(items: number, mode: 'merge' | 'missing', since: Since): Pr
   return after.size;
 }
 
-describe('a project after a restore that adds', () => {
+describe('a project after a restore in mode merge or missing', () => {
   it('keeps its 10 newer items in its lists: 500 and 10', async () => {
     expect(await holds(500, 'merge', { ...NOTHING, newer: 10 })).toBe(510);
   });
 
-  it('has the 250 items that were deleted again, every one of them listed', async () => {
+  it('has the 250 deleted items again, all of them listed', async () => {
     expect(await holds(500, 'missing', { ...NOTHING, removed: upTo(250) })).toBe(500);
   });
 
-  it('names every item once in each kind of list, whatever happened since', async () => {
+  it('lists every item once in each kind of list, whatever changed since', async () => {
     const some = fc.array(fc.nat(39), { maxLength: 25 });
     const since = fc.record({ removed: some, newer: fc.nat(6), moved: some, unlisted: some });
     const mode = fc.constantFrom('merge' as const, 'missing' as const);

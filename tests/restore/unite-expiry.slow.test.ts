@@ -32,7 +32,7 @@ describe('lists of members that have another expiry', () => {
     await redis.pexpireat(created, NOW + 1e9);
   };
 
-  it.each([false, true])('get the snapshot’s in merge (members lack: %s)', async (lack) => {
+  it.each([false, true])('get the snapshot’s expiry in mode merge (members missing: %s)', async (lack) => {
     const { redis } = bench.database;
     await change();
     if (lack) await redis.zrem(created, data.items[0] ?? '');
@@ -49,7 +49,7 @@ describe('lists of members that have another expiry', () => {
     expect(again.result).toMatchObject({ plan: { total: { unite: 0, overwrite: 0 }, lists: { expiry: 0 } } });
   });
 
-  it('keep it in missing, which says so', async () => {
+  it('keep theirs in mode missing, which reports it', async () => {
     await change();
     const dry = await bench.restore(snapshot, { mode: 'missing', dryRun: true });
     const run = await bench.restore(snapshot, { mode: 'missing' });
@@ -59,7 +59,7 @@ describe('lists of members that have another expiry', () => {
     expect([await expiryOf(created), await expiryOf(unclustered)]).toEqual([NOW + 1e9, -1]);
   });
 
-  it('come back whole when they expire while they are united', async () => {
+  it('are restored whole when they expire during the uniting', async () => {
     const { redis } = bench.database;
     await change();
     await redis.zrem(created, data.items[0] ?? '');
@@ -86,7 +86,7 @@ describe('lists of members that have another expiry', () => {
     expect(run.result).toMatchObject({ proof: { examples: [{ key: created, difference: 'expiry' }] } });
   });
 
-  it('leave a list that single items are put back into as it is', async () => {
+  it('keep theirs when single items are restored into them', async () => {
     await change();
     const { redis } = bench.database;
     const [id = ''] = data.items;
@@ -100,29 +100,32 @@ describe('lists of members that have another expiry', () => {
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect([await redis.zcard(created), await expiryOf(created)]).toEqual([data.items.length, NOW + 1e9]);
   });
-  it.each(['theirs', 'the snapshot’s'])('may expire while the proof holds them against what was: %s', async (whose) => {
-    const { redis } = bench.database;
-    const own = `cluster:${data.project}:later:items`;
-    const key = whose === 'theirs' ? own : unclustered;
-    if (whose === 'theirs') await redis.hset(`cluster:${data.project}:later`, 'id', 'later');
-    else await redis.pexpireat(unclustered, bench.clock.now() + SOON);
-    snapshot = (await bench.snapshot()).id;
-    if (whose === 'theirs') await redis.sadd(own, 'later item');
-    if (whose === 'theirs') await redis.pexpireat(own, bench.clock.now() + SOON);
-    else await redis.persist(unclustered);
-    let proving = false;
-    const port = intercept(bench.port, {
-      before: async (commands) => {
-        proving ||= commands.some(([name]) => name === 'HPEXPIRETIME') && (await isUnited());
-        if (!proving || !commands.some((command) => isAbout(command, 'SMISMEMBER', key))) return null;
-        if ((await redis.del(key)) === 1) bench.clock.advance(SOON);
-        return null;
-      },
-    });
-    const isUnited = async (): Promise<boolean> => (await redis.exists(`cluster:lock:${data.project}`)) === 1;
-    const run = await bench.restore(snapshot, { mode: 'merge', reindex: false }, { redis: port, inline: 1 });
-    expect(run.error).toBeNull();
-    expect(proving).toBe(true);
-    expect(await redis.exists(key)).toBe(0);
-  });
+  it.each(['theirs', 'the snapshot’s'])(
+    'may expire during the proof against the safety snapshot: %s',
+    async (whose) => {
+      const { redis } = bench.database;
+      const own = `cluster:${data.project}:later:items`;
+      const key = whose === 'theirs' ? own : unclustered;
+      if (whose === 'theirs') await redis.hset(`cluster:${data.project}:later`, 'id', 'later');
+      else await redis.pexpireat(unclustered, bench.clock.now() + SOON);
+      snapshot = (await bench.snapshot()).id;
+      if (whose === 'theirs') await redis.sadd(own, 'later item');
+      if (whose === 'theirs') await redis.pexpireat(own, bench.clock.now() + SOON);
+      else await redis.persist(unclustered);
+      let proving = false;
+      const port = intercept(bench.port, {
+        before: async (commands) => {
+          proving ||= commands.some(([name]) => name === 'HPEXPIRETIME') && (await isUnited());
+          if (!proving || !commands.some((command) => isAbout(command, 'SMISMEMBER', key))) return null;
+          if ((await redis.del(key)) === 1) bench.clock.advance(SOON);
+          return null;
+        },
+      });
+      const isUnited = async (): Promise<boolean> => (await redis.exists(`cluster:lock:${data.project}`)) === 1;
+      const run = await bench.restore(snapshot, { mode: 'merge', reindex: false }, { redis: port, inline: 1 });
+      expect(run.error).toBeNull();
+      expect(proving).toBe(true);
+      expect(await redis.exists(key)).toBe(0);
+    },
+  );
 });

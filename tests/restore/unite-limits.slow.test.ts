@@ -40,7 +40,7 @@ describe('lists of members at the size limit of a plan', () => {
   });
 });
 
-it('removes keys whose names are together over the size limit of a request', async () => {
+it('removes keys whose names together exceed the size limit of a request', async () => {
   const bench = await openRestoreBench({ requestLimitBytes: 200 * 1024 });
   try {
     const { redis } = bench.database;
@@ -58,7 +58,7 @@ it('removes keys whose names are together over the size limit of a request', asy
   }
 });
 
-it('names a list whose member fits into no request before anything is written', async () => {
+it('names a list with a member that fits into no request, before anything is written', async () => {
   const bench = await openRestoreBench({ requestLimitBytes: 512 * 1024 });
   try {
     const { redis } = bench.database;

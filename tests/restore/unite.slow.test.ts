@@ -85,7 +85,7 @@ describe('lists of members', () => {
       expect(changes(noLocks(before), noLocks(await bench.dump()))).toEqual([]);
     });
 
-    it(`name again what mode missing brings back, and change nothing else (${scope})`, async () => {
+    it(`get back the members that mode missing restores, and nothing else (${scope})`, async () => {
       const { redis } = bench.database;
       const whole = await bench.dump();
       const listed = await scores(created);
@@ -110,7 +110,7 @@ describe('lists of members', () => {
     });
   }
 
-  it('hold an item in one place: the snapshot decides in merge, the database in missing', async () => {
+  it('have an item in one place: the snapshot decides in mode merge, the database in mode missing', async () => {
     const { redis } = bench.database;
     const [one = '', two = ''] = data.clusters;
     const moved = (await redis.smembers(itemsOf(one)))[0] ?? '';
@@ -129,7 +129,7 @@ describe('lists of members', () => {
     expect(await redis.sismember(unclustered, waiting)).toBe(1);
   });
 
-  it('of another type are overwritten in merge, and refuse missing, which would leave items in no list', async () => {
+  it('of another type are overwritten in mode merge, and refused in mode missing, which would leave items in no list', async () => {
     const { redis } = bench.database;
     await redis.del(created);
     await redis.set(created, 'a string');
@@ -167,7 +167,7 @@ describe('lists of members', () => {
 });
 
 describe('a list of many members', () => {
-  it.each(['merge', 'missing'] as const)('is united at once, however large: %s', async (mode) => {
+  it.each(['merge', 'missing'] as const)('is united in one step, however large: %s', async (mode) => {
     const bench = await openRestoreBench({ snapshotReplyBytes: 60_000 });
     try {
       const { redis } = bench.database;
@@ -201,7 +201,7 @@ describe('a list of many members', () => {
   });
 });
 
-describe('what does not hold after a restore', () => {
+describe('a violation after a restore', () => {
   let bench: RestoreBench;
   let data: Workspace;
   beforeAll(async () => {
@@ -222,7 +222,7 @@ describe('what does not hold after a restore', () => {
       ({ project }) => project === data.project,
     )?.violations;
 
-  it('is inherited when the snapshot has it so, also in an empty database', async () => {
+  it('is inherited when the snapshot has it, also in an empty database', async () => {
     await addStray();
     await dangle();
     const { id } = await bench.snapshot();
@@ -235,7 +235,7 @@ describe('what does not hold after a restore', () => {
     ]);
   });
 
-  it('was there before, or that is not known when nothing was saved', async () => {
+  it('is old, or of unknown age when nothing was saved', async () => {
     const { id } = await bench.snapshot();
     await addStray();
     const run = await bench.restore(id, { mode: 'merge' });
@@ -247,7 +247,7 @@ describe('what does not hold after a restore', () => {
     expect(found(unsaved)).toMatchObject([{ rule: 'item-not-listed', unknown: 1 }]);
   });
 
-  it('is new, and the run is incomplete, when neither has it so', async () => {
+  it('is new, and the run is incomplete, when neither has it', async () => {
     const { id } = await bench.snapshot();
     let came = false;
     const redis = intercept(bench.port, {

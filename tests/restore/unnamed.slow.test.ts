@@ -37,7 +37,7 @@ describe('the count of keys before a restore', () => {
     await redis.set('feedback:p:hidden', 'v');
   });
 
-  it('does not take keys of other projects that expire for those that are not named', async () => {
+  it('does not count expiring keys of other projects as keys that SCAN misses', async () => {
     const redis = hiding(bench.port, /hidden/);
     const run = await bench.restore(snapshot, { scope }, { redis });
     const saved = (await loadManifest(bench.folder.store, run.id))?.manifest;
@@ -45,7 +45,7 @@ describe('the count of keys before a restore', () => {
     expect(run.state).toBe('failed');
   });
 
-  it('excuses keys whose time is over, which a server counts and does not name', async () => {
+  it('excuses expired keys, which a server counts but SCAN does not return', async () => {
     const { redis } = bench.database;
     await redis.del('feedback:p:hidden');
     for (let at = 0; at < 50; at++) await redis.persist(`feedback:q:${at}`);
@@ -63,7 +63,7 @@ describe('the count of keys before a restore', () => {
     expect(asked - (bench.commands() - whole)).toBeGreaterThanOrEqual(100);
   });
 
-  it('does not take keys that the plan did not save for those that are not named', async () => {
+  it('does not count keys that the plan did not save as keys that SCAN misses', async () => {
     const { redis } = bench.database;
     const batch = redis.pipeline();
     for (let at = 0; at < 100; at++) batch.persist(`feedback:q:${at}`);
@@ -74,7 +74,7 @@ describe('the count of keys before a restore', () => {
     expect(run.state).toBe('failed');
   });
 
-  it('counts as added what came up, not what the plan did not save', async () => {
+  it('counts new keys as added, not keys that the plan did not save', async () => {
     const run = await bench.restore(snapshot, { scope });
     const saved = (await loadManifest(bench.folder.store, run.id))?.manifest;
     expect(saved).toMatchObject({ state: 'complete', names: { walks: 1, added: 0, unexplained: 0 } });

@@ -23,7 +23,7 @@ it.each<[string, number, Mode, RegExp]>([
   ['writes keys', 200, 'replace', /^MSET$/],
   ['removes keys', 5000, 'replace', /^UNLINK$/],
   ['unites lists', 1500, 'merge', /^SADD$/],
-])('a restore that %s sends nothing more once its run was ended by somebody else', async (what, count, mode, at) => {
+])('a restore that %s sends nothing more once another process has ended its run', async (what, count, mode, at) => {
   const { redis } = bench.database;
   const all = async (change: (pipeline: ReturnType<typeof redis.pipeline>, n: number) => unknown): Promise<void> => {
     const pipeline = redis.pipeline();

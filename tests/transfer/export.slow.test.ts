@@ -225,7 +225,7 @@ describe('an export', () => {
     const path = await exported(bench, { ...manifest, partial: true }, 'jsonl', { name: 'saved.jsonl' });
     await expect(bench.restoreFile(path)).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('holds a selection alone (of a snapshot that is a part itself)') as unknown,
+      message: expect.stringContaining('holds only a selection (of a snapshot that is a part itself)') as unknown,
     });
   });
 
@@ -241,7 +241,7 @@ describe('an export', () => {
     const refuse = (file: string, scope: Scope) =>
       expect(bench.restoreFile(file, {}, { scope, settle: false })).rejects.toMatchObject({
         code: 'usage',
-        message: expect.stringContaining('could remove what it does not hold. Nothing was written') as unknown,
+        message: expect.stringContaining('could remove keys that it does not hold. Nothing was written') as unknown,
       });
     await refuse(path, { project: 'p1' });
     await refuse(path, { ...some, families: ['feedback'] });

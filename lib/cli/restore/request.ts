@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import { scopeSchema, type ExpiryRule, type Item, type Mode } from '../../restore/model.js';
-import { normalScope } from '../../restore/selected.js';
+import { normalizeScope } from '../../restore/selected.js';
 import type { RestoreRequest } from '../../restore/start.js';
 
 /** What the command line says; `safety`, `settle` and `reindex` are false when their `--no-` is given. */
@@ -75,7 +75,7 @@ function scopeOf({
 }: Pick<RestoreOptions, 'family' | 'item' | 'key' | 'match' | 'project'>): RestoreRequest['scope'] {
   const isSelected = projects.length + families.length + matches.length + keys.length > 0;
   if (items.length > 0) {
-    if (!isSelected) return normalScope({ items: items.map(itemOf) });
+    if (!isSelected) return normalizeScope({ items: items.map(itemOf) });
     throw new AppError('usage', '--item goes with no --project, --family, --match or --key', {
       hint: 'An item is restored with its place in every list, and with nothing else. Give --item alone.',
     });
@@ -84,7 +84,7 @@ function scopeOf({
   const given = { projects, families, matches, keys };
   const parsed = scopeSchema.safeParse(given);
   // What is too long or too much is told in the words of the selection, which checks the same.
-  return normalScope(parsed.success ? parsed.data : (given as unknown as RestoreRequest['scope']));
+  return normalizeScope(parsed.success ? parsed.data : (given as unknown as RestoreRequest['scope']));
 }
 
 /** No id of a project has a slash. */

@@ -5,29 +5,36 @@ import { fromText, type Text } from '../../snapshot/text.js';
 import { sameJson } from './canonical-json.js';
 import { elementBag, type ElementBag } from './element-bag.js';
 import { frame } from './frame.js';
-import { allOver, leavingDifference, withoutLeaving, type LeavingField, type LeavingFields } from './leaving-fields.js';
+import {
+  allExpired,
+  leavingDifference,
+  withoutLeaving,
+  type LeavingField,
+  type LeavingFields,
+} from './leaving-fields.js';
 import { sameState, streamDigest, type StreamState } from './stream-digest.js';
 import type { Difference } from './types.js';
 
-/** What a key holds, as far as two of a kind have to agree. */
+/** The content of a key that two equal keys must share. */
 export interface Content {
   readonly type: RecordType;
   /** Undefined when the key does not expire. */
   readonly expiry: ExpiryTime | undefined;
-  /** Digest of the expiry of single fields, but for those that leave soon. */
+  /** Digest of the expiry of single fields, without those that expire soon. */
   readonly fields: string;
-  /** Fields that expire before the horizon: they are no part of `fields` and `value`. */
+  /** Fields that expire before the horizon: they are not in `fields` and `value`. */
   readonly leaving: LeavingFields;
-  /** Digest of the value; of a JSON document its text. */
+  /** Digest of the value; the text of a JSON document. */
   readonly value: string;
-  /** What a stream has beside its entries; null for all other types. */
+  /** A stream's state beside its entries; null for all other types. */
   readonly stream: StreamState | null;
-  /** A collection without elements, but for those that leave soon: Redis has none, so such a key is not there. */
+  /**
+   * Whether no elements remain but those that expire soon: Redis has no empty collections, so the key does not exist.
+   */
   readonly empty: boolean;
 }
 
 export interface ContentBuilder {
-  /** The next line of the record. */
   add(line: RecordLine): void;
   finish(): Content;
 }
@@ -37,14 +44,14 @@ interface ValueDigest {
   finish(): Pick<Content, 'value' | 'stream' | 'empty'>;
 }
 
-/** How the expiry of single hash fields is taken in. */
+/** How the expiry of single hash fields is compared. */
 export interface FieldRule {
   readonly fieldExpiry: boolean;
-  /** Fields that expire before this time (milliseconds since the epoch) are held apart. */
+  /** Fields that expire before this time (milliseconds since the epoch) are compared separately. */
   readonly horizon: number;
 }
 
-/** Takes in a record line by line, of which `first` is the first. It bears the expiry of the whole record. */
+/** Builds the content of a record line by line, beginning with `first`, which has the expiry of the whole record. */
 export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: FieldRule): ContentBuilder {
   const value = valueDigest(first.t);
   const fields = elementBag({ named: true });
@@ -62,12 +69,12 @@ export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: Fiel
   };
 }
 
-/** Whether nothing of it is left at `now`. */
+/** Whether the whole content has expired at `now`. */
 export function isOver({ empty, leaving, expiry }: Content, now: number): boolean {
-  return (expiry !== undefined && isDue(expiry, now)) || (empty && allOver(leaving, now));
+  return (expiry !== undefined && isDue(expiry, now)) || (empty && allExpired(leaving, now));
 }
 
-/** Null when both hold the same, but for fields that have expired by `now`. */
+/** The first difference; null when both are equal, except for fields that have expired by `now`. */
 export function differenceOf(wanted: Content, live: Content, now: number): Difference | null {
   if (wanted.type !== live.type) return 'type';
   if (!sameExpiry(wanted.expiry, live.expiry)) return 'expiry';
@@ -103,14 +110,14 @@ function valueDigest(type: RecordType): ValueDigest {
         }
       });
     case 'stream':
-      return ofStream();
+      return streamValueDigest();
   }
 }
 
 function stringDigest(): ValueDigest {
   const sum = createHash('sha256');
   return {
-    // Pieces of a string may end anywhere: they are joined, not framed.
+    // Pieces of a string may end anywhere, so they are concatenated, not framed.
     add: ({ v }) => void sum.update(fromText(v as Text)),
     finish: () => ({ value: sum.digest('hex'), stream: null, empty: false }),
   };
@@ -145,7 +152,7 @@ function bagDigest(bag: ElementBag, add: (bag: ElementBag, line: RecordLine) => 
   };
 }
 
-function ofStream(): ValueDigest {
+function streamValueDigest(): ValueDigest {
   const digest = streamDigest();
   return {
     add: ({ v }) => digest.add(v as StreamValue),
@@ -158,7 +165,7 @@ function scoreBytes(score: string): Buffer {
   const infinite = /^([+-]?)inf/i.exec(score);
   const value = infinite === null ? Number(score) : infinite[1] === '-' ? -Infinity : Infinity;
   const bytes = Buffer.allocUnsafe(8);
-  // Redis takes -0 and 0 for the same score; the sum turns the one into the other.
+  // Redis treats -0 and 0 as equal; adding 0 turns -0 into 0.
   bytes.writeDoubleLE(value + 0);
   return bytes;
 }

@@ -5,10 +5,10 @@ import { numbers, type Numbers } from './numbers.js';
 
 /** The elements of an unordered collection, as hashes. */
 export interface ElementBag {
-  /** A member, or a name and what it stands for. */
+  /** A member, or a name and its value. */
   add(...pieces: [name: Buffer] | [name: Buffer, value: Buffer]): void;
   isEmpty(): boolean;
-  /** SHA-256 of what is in the bag, in hex; the same for any order and however often an element came. Ends the bag. */
+  /** SHA-256 of the elements, in hex; independent of their order and of repetitions. Ends the bag. */
   digest(): string;
 }
 
@@ -18,9 +18,9 @@ const SEED_B = 1n;
 const SEED_NAME = 2n;
 
 /**
- * Keeps two independent 64-bit hashes (XXH64) of each element. Each column of hashes is sorted by itself: two bags
- * that differ in an element would have to collide in both. `named` bags keep a third hash, of the name alone: when a
- * page comes twice, the later value of a name counts, as it does when both are written.
+ * Keeps two independent 64-bit hashes (XXH64) of each element. Each column of hashes is sorted separately: two bags
+ * that differ in an element would have to collide in both. `named` bags keep a third hash, of the name only: when a
+ * page is read twice, the later value of a name counts, as it does when both are written.
  */
 export function elementBag({ named }: { readonly named: boolean }): ElementBag {
   const columns = [numbers(), numbers()] as const;
@@ -47,7 +47,7 @@ export function elementBag({ named }: { readonly named: boolean }): ElementBag {
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** Positions of the elements whose name comes again later. */
+/** Positions of the elements whose name occurs again later. */
 function earlierOfEachName(names: Numbers): ReadonlySet<number> {
   const repeated = repeats(names.values().slice().sort());
   if (repeated.size === 0) return NONE;

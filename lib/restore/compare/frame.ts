@@ -1,4 +1,4 @@
-/** Puts number and lengths before the pieces, so that no two lists of pieces give the same bytes. */
+/** Prefixes the pieces with their number and lengths, so that different lists of pieces never give the same bytes. */
 export function frame(pieces: readonly Buffer[]): Buffer {
   const framed = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + 4 + piece.length, 4));
   let at = framed.writeUInt32LE(pieces.length);

@@ -7,22 +7,22 @@ import type { CompareOptions } from './types.js';
 /** A record whose `rest` has been read. */
 export interface Candidate {
   readonly record: TargetRecord;
-  /** What a record of several lines came to; null for one that stands on its first line or has expired. */
+  /** The content of a record of several lines; null for a record of one line, and for an expired one. */
   readonly big: Content | null;
-  /** How both sides take in the expiry of fields. */
+  /** How both sides compare the expiry of fields. */
   readonly rule: FieldRule;
 }
 
-/** Longer than any batch takes: fields that expire by then may go while it is compared. */
+/** Longer than any batch takes: fields that expire within this time may vanish during the comparison. */
 const LEAVING_MS = 60 * 60 * 1000;
 
-/** What one reply should come to, so that few batches are cut in two. */
+/** The intended size of a reply, so that few batches have to be cut in two. */
 export const BATCH_BYTES = 256 * 1024;
 const BATCH_KEYS = 500;
 
 /**
- * Puts records together into batches that are read with one request each; a big one stands alone. What stands in the database may
- * be much larger than the records: `shareOf` says which share of a batch a key takes by what was read of late.
+ * Gathers records into batches that are read with one request each; a big record is a batch alone. Values in the
+ * database may be much larger than the records: `shareOf` estimates a key's share of a batch from recent reads.
  */
 export async function* gather(
   records: AsyncIterable<TargetRecord>,
@@ -34,7 +34,7 @@ export async function* gather(
   let live = 0;
   for await (const record of records) {
     if (record.rest !== null && batch.length > 0) {
-      // What is gathered is read from the database meanwhile.
+      // The gathered batch is read from the database while this record is drained.
       yield batch;
       [batch, bytes, live] = [[], 0, 0];
     }
@@ -64,7 +64,7 @@ async function drain(
   return content?.finish() ?? null;
 }
 
-/** The name goes with the request, the value comes with its reply. */
+/** The name is in the request, the value in its reply. */
 function sizeOf({ first }: TargetRecord): number {
   return JSON.stringify(first.v).length + JSON.stringify(first.k).length;
 }

@@ -18,8 +18,8 @@ export interface LeavingField {
 export type LeavingFields = ReadonlyMap<bigint, LeavingField>;
 
 /**
- * Takes the fields out of a hash's line that expire before `horizon`, and notes them in `into`. Such a field may go
- * while record and database are compared, so each is held against its own record, not the hash as a whole.
+ * Moves the fields of a hash's line that expire before `horizon` into `into`. Such a field may vanish during the
+ * comparison, so each is compared with its own record, not as part of the hash.
  */
 export function withoutLeaving(line: RecordLine, horizon: number, into: Map<bigint, LeavingField>): RecordLine {
   const soon = new Map<string, ExpiryTime>();
@@ -29,18 +29,18 @@ export function withoutLeaving(line: RecordLine, horizon: number, into: Map<bigi
   for (const pair of line.v as readonly (readonly [Text, Text])[]) {
     const time = soon.get(nameOf(pair[0]));
     if (time === undefined) v.push(pair);
-    else into.set(...leaving(pair, time));
+    else into.set(...leavingEntry(pair, time));
   }
   return { ...line, v, fx: (line.fx ?? []).filter(([field]) => !soon.has(nameOf(field))) };
 }
 
-function leaving([field, value]: readonly [Text, Text], time: ExpiryTime): [bigint, LeavingField] {
+function leavingEntry([field, value]: readonly [Text, Text], time: ExpiryTime): [bigint, LeavingField] {
   const name = fromText(field);
   const framed = frame([name, fromText(value)]);
   return [hasher.h64Raw(name, SEED_NAME), { value: hasher.h64Raw(framed, SEED_VALUE), time }];
 }
 
-/** Null when every field that is there is as wanted, and every one that is not has expired by `now`. */
+/** Null when every present field is equal, and every absent one has expired by `now`. */
 export function leavingDifference(
   wanted: LeavingFields,
   live: LeavingFields,
@@ -55,7 +55,7 @@ export function leavingDifference(
   return null;
 }
 
-export function allOver(fields: LeavingFields, now: number): boolean {
+export function allExpired(fields: LeavingFields, now: number): boolean {
   for (const { time } of fields.values()) if (!isDue(time, now)) return false;
   return true;
 }

@@ -7,15 +7,15 @@ import type { RecordLine } from '../../snapshot/record.js';
 import { asBuffer, recordOf } from '../../snapshot/sent-value.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import { contentBuilder, type Content, type ContentBuilder, type FieldRule } from './content.js';
-import { refused, stopIfAborted } from './refusal.js';
+import { readRefusedError, stopIfAborted } from './refusal.js';
 import type { CompareOptions } from './types.js';
 
-/** What stands under a key. */
+/** The state of a key in the database. */
 export type LiveState =
   | { readonly kind: 'content'; readonly content: Content }
   | { readonly kind: 'absent' }
   | { readonly kind: 'other-type'; readonly type: string }
-  /** Of the type that was asked for, but with an element that no reply can hold. */
+  /** Of the expected type, but with an element that no reply can hold. */
   | { readonly kind: 'too-large' };
 
 type Found = Extract<LiveState, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
@@ -24,7 +24,7 @@ type ReadOptions = Pick<CompareOptions, 'signal'> & { readonly rule: FieldRule }
 
 const ATTEMPTS = 3;
 
-/** Follows up what reading a batch came to for one key. `big` reads it page by page. */
+/** Completes the result of a batch read for one key. A `big` value is read page by page. */
 export async function readLive(
   redis: RedisPort,
   wanted: TypedKey,
@@ -33,19 +33,19 @@ export async function readLive(
 ): Promise<LiveState> {
   let read = outcome;
   for (let attempt = 1; ; attempt++) {
-    const found = await follow(redis, wanted, read, options);
+    const found = await resolve(redis, wanted, read, options);
     if (found.kind === 'content') return found;
     const type = found.kind === 'gone' ? 'none' : await typeOf(redis, wanted.key);
     if (type === 'none') return { kind: 'absent' };
     if (type !== wanted.type) return { kind: 'other-type', type };
     if (found.kind === 'failed') return unreadable(wanted, found.reason);
-    // It was of another type a moment ago, and is of the right one again.
+    // The type changed and changed back between two reads.
     if (attempt === ATTEMPTS) return { kind: 'other-type', type };
     read = await readAgain(redis, wanted, options.rule.fieldExpiry);
   }
 }
 
-async function follow(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
+async function resolve(redis: RedisPort, wanted: TypedKey, outcome: ReadOutcome, options: ReadOptions): Promise<Found> {
   if (outcome.kind === 'big') return readPages(redis, wanted, options);
   if (outcome.kind !== 'line') return outcome;
   return { kind: 'content', content: contentBuilder(recordOf(outcome.line), options.rule).finish() };
@@ -57,13 +57,13 @@ async function readPages(redis: RedisPort, { key, type }: TypedKey, { rule, sign
     stopIfAborted(signal);
     const { line, next, note } = await readPage(redis, state, rule.fieldExpiry);
     if (note !== null && note.kind !== 'changed') return note;
-    if (line !== null) builder = taken(builder, line, rule);
+    if (line !== null) builder = addLine(builder, line, rule);
     state = next;
   }
   return builder === null ? { kind: 'gone' } : { kind: 'content', content: builder.finish() };
 }
 
-function taken(builder: ContentBuilder | null, line: RecordLine, rule: FieldRule): ContentBuilder | null {
+function addLine(builder: ContentBuilder | null, line: RecordLine, rule: FieldRule): ContentBuilder | null {
   if (line.void === true) return null;
   if (builder === null) return contentBuilder(line, rule);
   builder.add(line);
@@ -78,12 +78,12 @@ async function readAgain(redis: RedisPort, wanted: TypedKey, fieldExpiry: boolea
 
 async function typeOf(redis: RedisPort, key: Buffer): Promise<string> {
   const [reply] = await redis.pipeline([['TYPE', key]]);
-  if (reply === undefined || 'error' in reply) throw refused('TYPE');
+  if (reply === undefined || 'error' in reply) throw readRefusedError('TYPE');
   return normalType(asBuffer(reply.value).toString('latin1'));
 }
 
 function unreadable({ type }: TypedKey, reason: string): LiveState {
-  // The record could be read once, so what cannot is not what it was.
+  // The record was read once, so a value that is too large now is a different one.
   if (reason.includes('too large')) return { kind: 'too-large' };
-  throw refused(`a value of type ${type} (${reason})`);
+  throw readRefusedError(`a value of type ${type} (${reason})`);
 }

@@ -1,9 +1,9 @@
 import { AppError, toAppError } from '../../errors.js';
 
-/** `what` is a command, or a description without any name or value from the database. */
-export function refused(what: string): AppError {
+/** `what` is a command, or a description without names or values from the database. */
+export function readRefusedError(what: string): AppError {
   return new AppError('redis-command', `The database refuses to show ${what}`, {
-    hint: 'Use the standard REST token, or allow an ACL user to read: see docs/operations.md.',
+    hint: 'Use the standard REST token, or let the ACL user read: see docs/operations.md.',
   });
 }
 

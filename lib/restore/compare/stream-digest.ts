@@ -4,9 +4,9 @@ import { fromText, type Text } from '../../snapshot/text.js';
 import { frame } from './frame.js';
 import { numbers } from './numbers.js';
 
-/** What a stream has beside its entries, in its own order. */
+/** A stream's state beside its entries, in a fixed order. */
 export interface StreamState {
-  /** Last id and groups with all that is exact in them, as text to be compared. */
+  /** The last id and the groups with everything that must be equal, as text. */
   readonly exact: string;
   /** When each pending entry was delivered, in milliseconds since the epoch, in the order of `exact`. */
   readonly deliveredAt: readonly number[];
@@ -18,8 +18,8 @@ interface StreamDigest {
 }
 
 /**
- * XPENDING tells the time since a delivery, one request or more after the clock was read: the time itself comes out
- * earlier than it was by as much as these requests took.
+ * XPENDING reports the time since a delivery, a request or more after the clock was read: the computed delivery time is
+ * too early by the duration of these requests.
  */
 const DELIVERY_TOLERANCE_MS = 60_000;
 
@@ -29,7 +29,7 @@ export function sameState(a: StreamState | null, b: StreamState | null): boolean
   return a.deliveredAt.every((time, at) => Math.abs(time - (b.deliveredAt[at] ?? 0)) <= DELIVERY_TOLERANCE_MS);
 }
 
-/** Entries in order go into a SHA-256; their ids are kept (16 bytes each), to tell which pending entries are left. */
+/** Entries in order go into a SHA-256; their ids are kept (16 bytes each), to find which pending entries still exist. */
 export function streamDigest(): StreamDigest {
   const sum = createHash('sha256');
   const ids = entryIds();
@@ -74,7 +74,7 @@ function hex(text: Text): string {
 }
 
 interface EntryIds {
-  /** Ids come in ascending order, as a stream has them. */
+  /** Ids must be added in ascending order, as a stream has them. */
   add(id: string): void;
   has(id: string): boolean;
 }

@@ -3,32 +3,32 @@ import type { TargetRecord } from '../model.js';
 
 export type Live = 'equal' | 'different' | 'absent';
 
-/** What differs first, in this order. */
+/** The first difference, in this order. */
 export type Difference = 'type' | 'expiry' | 'field-expiry' | 'value';
 
 export interface Comparison {
   /** Its `rest` has been read. */
   readonly record: TargetRecord;
-  /** For an expired record `absent` or `different`: something is there. */
+  /** For an expired record `absent`, or `different` when the key exists. */
   readonly live: Live;
-  /** Null unless `live` is `different`, and for an expired record, which was not looked at any closer. */
+  /** Null unless `live` is `different`, and for an expired record, which is not compared further. */
   readonly difference: Difference | null;
-  /** Whether all that the record holds has expired by now: its key may be there or not. */
+  /** Whether everything in the record has expired by now: its key may exist or not. */
   readonly over: boolean;
-  /** Whether what is there is of a type, or has an element, that no snapshot can hold. */
+  /** Whether the key has a type, or an element, that no snapshot can hold. */
   readonly unsavable: boolean;
-  /** Whether what is there is the record as it was before work in flight was made failed. */
+  /** Whether the key equals the record as it was before in-flight work was failed. */
   readonly inFlight: boolean;
-  /** What is there, as a snapshot would hold it. Null for nothing, and for what took more than one reply or kept changing. */
+  /** The key as a snapshot would hold it. Null if absent, larger than one reply, or still changing. */
   readonly found: FreshLine | null;
 }
 
 export interface CompareOptions {
-  /** Batches of records that are read from the database at a time. */
+  /** Batches of records read from the database concurrently. */
   readonly inFlight: number;
-  /** Whether the expiry of single hash fields counts. */
+  /** Whether the expiry of single hash fields is compared. */
   readonly fieldExpiry: boolean;
   readonly signal: AbortSignal;
-  /** Milliseconds since the epoch: what has expired by then need not be there. */
+  /** Milliseconds since the epoch: data that have expired by then may be absent. */
   readonly now: () => number;
 }

@@ -6,45 +6,42 @@ import type { ObjectStore } from '../../ports/store.js';
 import { isFromSource } from '../../runs/fit.js';
 import { isId } from '../../runs/ids.js';
 
-/** Name of the target that drills restore into: DRILL_REDIS_REST_URL and _TOKEN. */
+/** Name of the target of drills: DRILL_REDIS_REST_URL and _TOKEN. */
 export const DRILL_TARGET = 'drill';
-/** Of whatever writes into the scratch database. */
+/** The lease of every run that writes into the scratch database. */
 export const DRILL_LEASE = 'drill';
 
 const DRILLS = 'drills/';
 
-/** `drills/{id}.json`: what a drill came to. */
+/** `drills/{id}.json`: the result of a drill. */
 export const drillSchema = z.object({
   id: z.string(),
-  /** Of the database that was protected where it was made; null in records of older versions. */
+  /** The source of the protected database; null in records of older versions. */
   source: z.string().nullable().default(null),
-  /** `started` until it is over: a drill that broke off stays so, and its run tells why. */
+  /** `started` until the drill is over; a drill that died stays so, and its run says why. */
   outcome: z.enum(['started', 'passed', 'failed', 'inconclusive']),
-  /** Why it failed or is inconclusive; null when it passed. */
+  /** Why the drill failed or is inconclusive; null when it passed. */
   reason: z.string().nullable(),
   snapshot: z.string().nullable(),
   keys: z.number(),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),
-  /** From the beginning of the restore to the end of its proof; null when it did not get there. */
+  /** From the start of the restore to the end of its proof; null when it did not get there. */
   milliseconds: z.number().nullable(),
-  /** From the beginning of the restore until all data were written: the time to service. Null in records of older versions. */
+  /** From the start of the restore until all data were written: the time to service. Null in records of older versions. */
   restoredMilliseconds: z.number().nullable().default(null),
-  /** When that was; and when the proof held. */
+  /** When all data were written, and when they were proven. */
   restoredAt: z.string().nullable().default(null),
   provenAt: z.string().nullable().default(null),
 });
 export type Drill = z.infer<typeof drillSchema>;
 
-/** Writes a drill's record over what it said before. */
+/** Writes a drill's record, replacing an earlier one. */
 export function writeDrill(store: ObjectStore, drill: z.input<typeof drillSchema>): Promise<void> {
   return overwriteObject(store, `${DRILLS}${drill.id}.json`, encodeJson(drill));
 }
 
-/**
- * The drills of the database that is protected here, newest first; those that cannot be read are passed over. `own`: its source;
- * null for those of all.
- */
+/** Drills, newest first; unreadable records are skipped. `own`: the source whose drills are wanted; null for all. */
 export async function* drills(store: ObjectStore, own: string | null): AsyncGenerator<Drill> {
   const names: string[] = [];
   for await (const { name } of store.list(DRILLS)) {
@@ -53,13 +50,13 @@ export async function* drills(store: ObjectStore, own: string | null): AsyncGene
   for (const name of names.reverse()) {
     const found = await store.read(name);
     if (found === null) continue;
-    const parsed = drillSchema.safeParse(readable(found.body));
+    const parsed = drillSchema.safeParse(parseOrNull(found.body));
     if (!parsed.success) passOver(store, name, found);
     else if (isFromSource(parsed.data, own)) yield parsed.data;
   }
 }
 
-function readable(body: Buffer): unknown {
+function parseOrNull(body: Buffer): unknown {
   try {
     return decodeJson(body);
   } catch {

@@ -11,18 +11,18 @@ import { firstRestoreCheckpoint, inputOf, parseRestoreCheckpoint } from '../chec
 import type { RestorePorts, RestoreSettings } from '../context.js';
 import type { RestoreInput } from '../model.js';
 import { DRILL } from '../kinds.js';
-import { enter } from '../phases.js';
+import { enterPhase } from '../phases.js';
 import { restoreRun } from '../run.js';
 import { DRILL_LEASE, DRILL_TARGET, drillSchema, writeDrill, type Drill } from './record.js';
-import { demandScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
+import { assertScratch, objectionTo, wipe, wipeAndMark } from './scratch.js';
 
-const FULL = 'the scratch database has no room: it is empty and refuses to take anything (see its maxmemory)';
+const FULL = 'the scratch database has no room: it is empty and refuses writes (check its maxmemory)';
 
-/** What the report of the restore says of its time. */
+/** The times in the report of the restore. */
 const writtenSchema = drillSchema.pick({ restoredMilliseconds: true, restoredAt: true, provenAt: true });
 
 interface DrillPorts extends RestorePorts {
-  /** Whether there is a database to drill in at all. */
+  /** Whether a scratch database is configured. */
   readonly hasScratch: boolean;
 }
 
@@ -36,7 +36,7 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   return {
     ...DRILL,
     lease: DRILL_LEASE,
-    // The time that it measures would mean nothing.
+    // A resumed drill would measure a meaningless time.
     mayResume: () => false,
     ...(releaseResources === undefined ? {} : { releaseResources }),
     firstPhase: 'prepare',
@@ -47,14 +47,16 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
   };
 }
 
-/** A phase of the restore, which touches nothing but a scratch database. Its end is not yet the end of the drill. */
+/**
+ * A phase of the restore, run only while the target is a scratch database. The end of the restore is not the drill's.
+ */
 function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPhase | TaskPhase {
-  const demand = (): Promise<void> => demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
+  const assertTarget = (): Promise<void> => assertScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
   if (phase.type === 'tasks') {
     return {
       ...phase,
       task: async (run, task, signal, turn, confirm) => {
-        await demand();
+        await assertTarget();
         return phase.task(run, task, signal, turn, confirm);
       },
     };
@@ -62,15 +64,15 @@ function inScratch(ports: DrillPorts, phase: SerialPhase | TaskPhase): SerialPha
   return {
     type: 'serial',
     step: async (attempt) => {
-      await demand();
-      return conclude(ports, attempt, await phase.step(attempt));
+      await assertTarget();
+      return endDrill(ports, attempt, await phase.step(attempt));
     },
   };
 }
 
 type TrustingPorts = Pick<DrillPorts, 'clock' | 'redisOf' | 'signer' | 'store'>;
 
-/** Starts a drill with `latest`. `trigger`: who or what asked for it. */
+/** Starts a drill with `latest`. `trigger`: what requested the drill. */
 export async function startDrill(ports: TrustingPorts, engine: Engine, trigger?: Trigger): Promise<Started> {
   const newest = await latestTrusted(await trustContext(ports, sourceOf(ports.redisOf(null).host)));
   const input: RestoreInput = {
@@ -96,7 +98,7 @@ export async function startDrill(ports: TrustingPorts, engine: Engine, trigger?:
   });
 }
 
-/** Sees that there is something to restore and somewhere to restore it. What cannot be drilled is not passed. */
+/** Checks that there are a snapshot and a scratch database. A drill without them is inconclusive, not passed. */
 async function prepareStep(ports: DrillPorts, attempt: Attempt): Promise<StepOutcome> {
   const { snapshot } = inputOf(attempt.run);
   const objection = await objectionToDrill(ports, snapshot);
@@ -104,7 +106,7 @@ async function prepareStep(ports: DrillPorts, attempt: Attempt): Promise<StepOut
   if (!(await wipeAndMark(ports.redisOf(DRILL_TARGET)))) return inconclusive(ports, attempt, FULL);
   await writeDrill(ports.store, await recordOf(ports, attempt, { outcome: 'started' }));
   const state = { ...parseRestoreCheckpoint(attempt.run.checkpoint), startedAt: ports.clock.now() };
-  return enter('open', state, 0, ports.clock.now());
+  return enterPhase('open', state, 0, ports.clock.now());
 }
 
 async function objectionToDrill(ports: DrillPorts, snapshot: string): Promise<string | null> {
@@ -112,30 +114,30 @@ async function objectionToDrill(ports: DrillPorts, snapshot: string): Promise<st
   if (!ports.hasScratch) return 'there is no scratch database: set DRILL_REDIS_REST_URL and DRILL_REDIS_REST_TOKEN';
   const manifest = (await loadManifest(ports.store, snapshot))?.manifest;
   if (manifest !== undefined && !hasIdentity(ports.encryptor, manifest)) {
-    return `snapshot ${snapshot} is encrypted and there is no age identity here to open it; drill on a machine that has it: npx soulcaster-backup drill --local --env-file .env`;
+    return `snapshot ${snapshot} is encrypted and no age identity here opens it; drill on a machine that has the identity: npx soulcaster-backup drill --local --env-file .env`;
   }
-  if (manifest?.counts.keys === 0) return `snapshot ${snapshot} holds no key, so that to restore it proves nothing`;
+  if (manifest?.counts.keys === 0) return `snapshot ${snapshot} holds no keys, so restoring it proves nothing`;
   return objectionTo(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
 }
 
 async function inconclusive(ports: DrillPorts, attempt: Attempt, reason: string): Promise<StepOutcome> {
-  const drill = await recordOf(ports, attempt, { outcome: 'inconclusive', reason, finishedAt: timeOf(ports) });
+  const drill = await recordOf(ports, attempt, { outcome: 'inconclusive', reason, finishedAt: isoNow(ports) });
   await writeDrill(ports.store, drill);
   const error = {
     code: 'incomplete',
     message: `The drill is inconclusive: ${reason}`,
-    hint: 'Nothing was tried, so nothing is proven. Mend what is named and drill again.',
+    hint: 'Nothing was restored, so nothing is proven. Fix this and drill again.',
   } as const;
   return { to: 'end', state: 'incomplete', result: drill, error };
 }
 
-/** Wipes what was filled, and writes the record. */
-async function conclude(ports: DrillPorts, attempt: Attempt, outcome: StepOutcome): Promise<StepOutcome> {
+/** Wipes the scratch database and writes the drill's record. */
+async function endDrill(ports: DrillPorts, attempt: Attempt, outcome: StepOutcome): Promise<StepOutcome> {
   if (outcome.to !== 'end') return outcome;
   const { startedAt } = parseRestoreCheckpoint(attempt.run.checkpoint);
-  await demandScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
+  await assertScratch(ports.redisOf(DRILL_TARGET), ports.redisOf(null));
   await wipe(ports.redisOf(DRILL_TARGET));
-  // What the scratch database cannot take says nothing of the snapshot.
+  // A snapshot that the scratch database cannot hold is not at fault.
   if (outcome.error?.code === 'not-restorable') {
     const { hint, message } = outcome.error;
     return inconclusive(ports, attempt, `${message.replace('The target', 'The scratch database')} ${hint}`);
@@ -147,7 +149,7 @@ async function conclude(ports: DrillPorts, attempt: Attempt, outcome: StepOutcom
   const drill = await recordOf(ports, attempt, {
     outcome: passed ? 'passed' : 'failed',
     reason: outcome.error?.message ?? null,
-    finishedAt: timeOf(ports),
+    finishedAt: isoNow(ports),
     milliseconds: passed ? ports.clock.now() - startedAt : null,
     ...(passed ? written : {}),
   });
@@ -183,6 +185,6 @@ async function recordOf(
   };
 }
 
-function timeOf({ clock }: DrillPorts): string {
+function isoNow({ clock }: DrillPorts): string {
   return new Date(clock.now()).toISOString();
 }

@@ -12,47 +12,48 @@ import {
   type LivePage,
   type Member,
 } from './members.js';
-import type { Placed } from './placed.js';
+import type { Placements } from './placed.js';
 
-/** What decides which members of the snapshot's lists belong into the target's. */
+/** What decides which members of the snapshot's lists belong in the target's lists. */
 export interface ComparisonContext {
   readonly redis: RedisPort;
-  /** Never `replace`: there lists are values. */
+  /** Never `replace`, in which lists are values. */
   readonly mode: Mode;
-  /** Whether single items are restored: then a list that is there stays what it is, its expiry included. */
+  /** Whether single items are restored: then existing lists keep everything else, including their expiry. */
   readonly isItems: boolean;
-  /** Whether what is there is saved first: then a list is left that is now of a type no snapshot can hold. */
+  /** Whether the target is saved first: then a key is left that is now of a type no snapshot can hold. */
   readonly safety: boolean;
-  /** Mode `missing`: where the members of grouped lists were before anything was written; null in an empty target. */
-  readonly placed: Placed | null;
-  /** Mode `missing`: keys that are absent and will be written; null once they have been. */
+  /** Mode `missing`: the lists of all grouped members before anything was written; null for an empty target. */
+  readonly placed: Placements | null;
+  /** Mode `missing`: absent keys that will be written; null once they have been. */
   readonly coming: ((key: Buffer) => boolean) | null;
 }
 
 export interface ComparedPage {
   readonly page: ListPage;
   readonly live: LivePage;
-  /** What is to be written: members that lack, and in `merge` those of another score, with the score that they get. */
+  /** Members to write: absent ones and, in `merge`, those with another score, each with its new score. */
   readonly add: readonly Member[];
-  /** Members that are there with another score, which `missing` leaves. */
+  /** Members present with another score, which `missing` keeps. */
   readonly differ: number;
-  /** Whether the list is there with another expiry: `merge` gives it the snapshot's, `missing` leaves it. */
+  /** Whether the list exists with another expiry: `merge` sets the snapshot's, `missing` keeps it. */
   readonly expiry: boolean;
 }
 
 /**
- * Compares pages of the snapshot's lists with the target, with few requests for all of them. The same question is
- * the plan (what would be added), the write (add it) and the proof (nothing is left to add), so that a task may run twice.
+ * Compares pages of the snapshot's lists with the target, with few requests for all of them. The plan (what would be
+ * added), the write (add it) and the proof (nothing is left to add) use the same comparison, so that a task may run
+ * twice.
  */
 export async function comparePages(comparison: ComparisonContext, pages: readonly ListPage[]): Promise<ComparedPage[]> {
   const { redis, mode, safety } = comparison;
   const read = await readLivePages(redis, pages);
   const live = read.map((page): LivePage => (page.type !== 'unsavable' || safety ? page : { ...page, type: 'other' }));
-  const expiry = pages.map((page, at) => !comparison.isItems && expiresElse(page, live[at] as LivePage));
+  const expiry = pages.map((page, at) => !comparison.isItems && hasOtherExpiry(page, live[at] as LivePage));
   if (mode === 'merge') {
-    return pages.map((page, at) => ({ ...merged(page, live[at] as LivePage), expiry: expiry[at] === true }));
+    return pages.map((page, at) => ({ ...compareForMerge(page, live[at] as LivePage), expiry: expiry[at] === true }));
   }
-  const lacking = pages.map((page, at) => lackingOf(comparison, page, live[at] as LivePage));
+  const lacking = pages.map((page, at) => missingMembers(comparison, page, live[at] as LivePage));
   const known = await whichExist(comparison, pages, lacking);
   const scored = await withTwinScores(
     redis,
@@ -63,17 +64,17 @@ export async function comparePages(comparison: ComparisonContext, pages: readonl
     page,
     live: live[at] as LivePage,
     add: live[at]?.type === 'other' || live[at]?.type === 'unsavable' ? [] : (scored[at] ?? []),
-    differ: page.members.filter(({ score }, n) => !isEqual(live[at]?.scores[n] ?? null, score)).length,
+    differ: page.members.filter(({ score }, n) => !isAbsentOrEqual(live[at]?.scores[n] ?? null, score)).length,
     expiry: expiry[at] === true,
   }));
 }
 
-function expiresElse(page: ListPage, live: LivePage): boolean {
+function hasOtherExpiry(page: ListPage, live: LivePage): boolean {
   return live.type === 'list' && !sameExpiry(live.expiresAt, page.expiresAt);
 }
 
 /** The snapshot's members and scores win. */
-function merged(page: ListPage, live: LivePage): Omit<ComparedPage, 'expiry'> {
+function compareForMerge(page: ListPage, live: LivePage): Omit<ComparedPage, 'expiry'> {
   if (live.type === 'unsavable') return { page, live, add: [], differ: 0 };
   const add = page.members.filter(({ score }, at) => {
     const found = live.scores[at] ?? null;
@@ -82,19 +83,19 @@ function merged(page: ListPage, live: LivePage): Omit<ComparedPage, 'expiry'> {
   return { page, live, add, differ: 0 };
 }
 
-function isEqual(found: string | null, score: string | null): boolean {
+function isAbsentOrEqual(found: string | null, score: string | null): boolean {
   return found === null || score === null || sameScore(found, score);
 }
 
-/** Members that the live list lacks, and that no other list of its group had. */
-function lackingOf({ placed }: ComparisonContext, { known, list, members }: ListPage, live: LivePage): Member[] {
+/** Members that the live list lacks and that no other list of its group had. */
+function missingMembers({ placed }: ComparisonContext, { known, list, members }: ListPage, live: LivePage): Member[] {
   return members.filter(({ name }, at) => {
     if ((live.scores[at] ?? null) !== null) return false;
-    return list.group === null || placed === null || !placed.anywhere(known, name);
+    return list.group === null || placed === null || !placed.isInGroup(known, name);
   });
 }
 
-/** Whether the keys that members stand for are there, or will be. */
+/** Whether the keys that members refer to exist or will be written. */
 async function whichExist(
   { redis, coming }: ComparisonContext,
   pages: readonly ListPage[],
@@ -105,12 +106,12 @@ async function whichExist(
     return members.map(({ name }) => Buffer.from(list.keyOf(known, name.toString('utf8'))));
   });
   const wanted = keys.flat().filter((key) => coming?.(key) !== true);
-  const found = await existing(redis, wanted);
+  const found = await findExisting(redis, wanted);
   return keys.map((some) => some.map((key) => coming?.(key) === true || found.has(key.toString('utf8'))));
 }
 
-/** One EXISTS counts many: only where some are there and some are not, each is asked for. */
-async function existing(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
+/** One EXISTS counts many keys; keys are queried singly only when some exist and some do not. */
+async function findExisting(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
   const groups = [...byBytes(keys, bytesOfArgument, NAME_BYTES)];
   const counts = await runCommands(
     redis,
@@ -127,7 +128,7 @@ async function existing(redis: RedisPort, keys: readonly Buffer[]): Promise<Read
   return new Set([...whole, ...single].map((key) => key.toString('utf8')));
 }
 
-/** An item has one time: where the other of its two lists still has it, the live score is taken. */
+/** An item has one time: if its other list still has it, the live score is used. */
 async function withTwinScores(
   redis: RedisPort,
   pages: readonly ListPage[],
@@ -142,8 +143,8 @@ async function withTwinScores(
   let next = 0;
   return pages.map((_, at) => {
     const members = adds[at] ?? [];
-    const asked = members.length === 0 ? 0 : (twins[at] ?? []).length;
-    const scores = replies.slice(next, (next += asked));
+    const queried = members.length === 0 ? 0 : (twins[at] ?? []).length;
+    const scores = replies.slice(next, (next += queried));
     return members.map((member, n) => {
       const found = scores.map((reply) => ('value' in reply && Array.isArray(reply.value) ? reply.value[n] : null));
       const score = found.find((value) => value !== null && value !== undefined);

@@ -7,52 +7,58 @@ import { normalType } from '../../snapshot/scan/pages.js';
 import { fromText, type Text } from '../../snapshot/text.js';
 import type { ClassifiedKey } from '../../soulcaster/keys.js';
 import type { MemberList } from '../../soulcaster/member-lists.js';
-import { about } from '../write/refusal.js';
+import { attachKey } from '../write/refusal.js';
 
-/** `score` is null in a set. */
 export interface Member {
   readonly name: Buffer;
+  /** Null in a set. */
   readonly score: string | null;
 }
 
-/** A list of the snapshot, or a page of its members: at most what `memberPages` makes one. */
+/** A list of the snapshot, or a page of its members of at most the size that `memberPages` cuts. */
 export interface ListPage {
   readonly key: Buffer;
   readonly known: ClassifiedKey;
   readonly list: MemberList;
   readonly members: readonly Member[];
-  /** When the list is to expire; undefined: never. */
+  /** When the list must expire; undefined: never. */
   readonly expiresAt: ExpiryTime | undefined;
 }
 
-/** What stands in the target under the key of a page. */
+/** The target's key of a page. */
 export interface LivePage {
   /** `unsavable`: of a type that no snapshot can hold. */
   readonly type: 'none' | 'list' | 'other' | 'unsavable';
-  /** For each member of the page: its score (`''` in a set), or null when it is not in the list. */
+  /** The score of each member of the page (`''` in a set), or null when it is not in the list. */
   readonly scores: readonly (string | null)[];
-  /** When the key expires; undefined: never, or it is not there. */
+  /** When the key expires; undefined: never, or it does not exist. */
   readonly expiresAt: ExpiryTime | undefined;
 }
 
 export const PAGE = 1000;
-/** Names in one command take no more than this: it fits into a request of every plan, also where each byte is escaped. */
+/** The most bytes of names in one command: they fit into a request of every plan, even with each byte escaped. */
 export const NAME_BYTES = 128 * 1024;
 
-/** Cuts members, or names, so that those of one piece fit into one command; one that is larger stands alone. */
+/** Cuts members, or names, so that each piece fits into one command; one that is larger is a piece alone. */
 export function* memberPages<T>(items: readonly T[], nameOf: (item: T) => Buffer): Generator<T[]> {
   for (const some of byBytes(items, (item) => nameOf(item).length + 3, NAME_BYTES)) {
     for (let at = 0; at < some.length; at += PAGE) yield some.slice(at, at + PAGE);
   }
 }
 
-/** The members that a line of a set or sorted set holds. */
+/** The members in a line of a set or sorted set. */
 export function membersOf({ t, v }: RecordLine): Member[] {
   if (t === 'set') return (v as readonly Text[]).map((name) => ({ name: fromText(name), score: null }));
   return (v as readonly (readonly [Text, string])[]).map(([name, score]) => ({ name: fromText(name), score }));
 }
 
-/** Reads what stands under the keys of these pages, with one request if it fits. */
+/** The lines of a record, the first included. */
+export async function* allLines<T>(first: T, rest: AsyncIterable<T> | null): AsyncGenerator<T> {
+  yield first;
+  yield* rest ?? [];
+}
+
+/** Reads the target's keys of these pages, in one request if it fits. */
 export async function readLivePages(redis: RedisPort, pages: readonly ListPage[]): Promise<LivePage[]> {
   const commands = pages.flatMap(({ key, list, members }): RedisCommand[] => {
     const names = members.map(({ name }) => name);
@@ -78,8 +84,8 @@ export async function readLivePages(redis: RedisPort, pages: readonly ListPage[]
 }
 
 /**
- * Commands about lists, the key the first argument of each, in as many requests as their size demands. Throws
- * `redis-reply-too-large` with the key when one of them fits into none.
+ * Runs commands on lists, each with the key as first argument, in as many requests as their size requires. Throws
+ * `redis-reply-too-large` with the key when a command fits into none.
  */
 export async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
   const replies = await pipelineInHalves(redis, commands);
@@ -88,7 +94,7 @@ export async function runCommands(redis: RedisPort, commands: readonly RedisComm
   return replies;
 }
 
-/** A member of this list does not fit into a request alone. */
+/** The error for a list with a member that does not fit into a request alone. */
 export function memberTooLarge(key: RedisArgument): unknown {
   const error = new AppError(
     'redis-reply-too-large',
@@ -97,7 +103,7 @@ export function memberTooLarge(key: RedisArgument): unknown {
       hint: 'Raise the plan of the target, or restore to another database with --target.',
     },
   );
-  return about(key, error);
+  return attachKey(key, error);
 }
 
 function scoreOf({ type }: MemberList, value: RedisValue): string | null {

@@ -2,12 +2,12 @@ import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
 import { buildKey } from '../../soulcaster/keys.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { enter } from '../phases.js';
+import { enterPhase } from '../phases.js';
 import { itemsIn, listMode } from '../selected.js';
-import { goOnLater, walk, type LiveKey } from '../walk.js';
+import { continueLater, walk, type LiveKey } from '../walk.js';
 import { runCommands, memberPages, valueOf, memberTooLarge, PAGE } from './members.js';
-import { placedWriter, readPlaced } from './placed.js';
-import { livePlaces, sourcePlaces } from './tasks.js';
+import { placementWriter, readPlacements } from './placed.js';
+import { livePlacements, sourcePlacements } from './tasks.js';
 import { listOf } from './unite.js';
 import { send } from './write.js';
 import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
@@ -16,34 +16,35 @@ import { hashSet } from '../../snapshot/hash-set.js';
 import { memberListOf } from '../../soulcaster/member-lists.js';
 
 /**
- * Notes, before anything is planned, which members the live database has in lists of which a member is in one only: mode
+ * Records, before the plan, the members of those live lists whose members are in one list of the group only: mode
  * `missing` leaves them there. Costs a command for each such list.
  */
-export async function placeStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+export async function recordPlacementsStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
   const context = await openContext(ports, attempt.run, attempt.signal);
   const { input, redis, state } = context;
-  const goneClusters = state.cursor === null ? await clustersGone(context) : state.goneClusters;
+  const goneClusters = state.cursor === null ? await findGoneClusters(context) : state.goneClusters;
   const done = (next: typeof state): StepOutcome =>
-    enter('plan', { ...next, goneClusters, walked: 0 }, state.parts.length, ports.clock.now());
+    enterPhase('plan', { ...next, goneClusters, walked: 0 }, state.parts.length, ports.clock.now());
   if (input.mode !== 'missing' || state.targetEmpty) return done(state);
   const before = redis.usage();
-  const places = placedWriter();
+  const places = placementWriter();
   const walked = await walk(redis, attempt, state, async (keys) => {
-    for await (const { live, names } of membersIn(context, keys)) {
+    for await (const { live, names } of relevantMembers(context, keys)) {
       for (const name of names) places.add(live.known, live.key, name);
     }
   });
-  // With its fencing number: an attempt that died here may have come less far than the one that began again at the same key.
+  // The name has the fencing number: an attempt that died here may have recorded less than the one that started again
+  // at the same key.
   await places.save(
     ports.store,
-    `${livePlaces(attempt.run.id)}${String(state.walked).padStart(12, '0')}-${attempt.fence}`,
+    `${livePlacements(attempt.run.id)}${String(state.walked).padStart(12, '0')}-${attempt.fence}`,
   );
   const next = { ...state, goneClusters, spent: addSpent(state.spent, spentSince(redis, before)) };
-  return walked.cursor === null ? done(next) : goOnLater(next, walked);
+  return walked.cursor === null ? done(next) : continueLater(next, walked);
 }
 
-/** Clusters that items were in and that are gone. What an undo brings back is as it was, whatever that was. */
-async function clustersGone({ input, redis, state }: RestoreContext): Promise<typeof state.goneClusters> {
+/** Clusters of restored items that no longer exist. An undo restores the old state, whatever it was. */
+async function findGoneClusters({ input, redis, state }: RestoreContext): Promise<typeof state.goneClusters> {
   if (!('items' in input.scope) || input.undoes) return [];
   const clusters = state.facts.flatMap(({ project, clusters: ids }) => ids.map((cluster) => ({ project, cluster })));
   if (clusters.length === 0) return [];
@@ -52,15 +53,15 @@ async function clustersGone({ input, redis, state }: RestoreContext): Promise<ty
   return clusters.filter((_, at) => valueOf(replies[at]) === 0);
 }
 
-/** Members of one live list that the snapshot has in another list of the group, and not in this one. */
+/** Members of one live list that the snapshot has in another list of the group and not in this one. */
 interface Misplaced {
   readonly live: LiveKey;
   readonly names: readonly Buffer[];
 }
 
 /**
- * Finds what mode `merge` moves: where both sides place a member, the snapshot's place counts. Items that are replaced stand
- * where the snapshot has them and nowhere else. Null in other modes.
+ * Finds the members that mode `merge` moves: if both sides have a member, the snapshot's list counts. Replaced items
+ * are only in the lists where the snapshot has them. Null in other modes.
  */
 export async function misplacedFinder(
   ports: RestorePorts,
@@ -68,20 +69,20 @@ export async function misplacedFinder(
   run: string,
 ): Promise<((keys: readonly LiveKey[]) => AsyncGenerator<Misplaced>) | null> {
   if (listMode(context.input) !== 'merge' || context.state.targetEmpty) return null;
-  const placed = await readPlaced(ports.store, sourcePlaces(run));
+  const placed = await readPlacements(ports.store, sourcePlacements(run));
   const isExact = context.input.mode === 'replace';
   return async function* (keys) {
-    for await (const { live, names } of membersIn(context, keys)) {
+    for await (const { live, names } of relevantMembers(context, keys)) {
       const elsewhere = names.filter(
-        (name) => (isExact || placed.anywhere(live.known, name)) && !placed.here(live.known, live.key, name),
+        (name) => (isExact || placed.isInGroup(live.known, name)) && !placed.isInList(live.known, live.key, name),
       );
       if (elsewhere.length > 0) yield { live, names: elsewhere };
     }
   };
 }
 
-/** Takes misplaced members out of the lists where they no longer belong; they have been added where they do. */
-export async function moveOut({ redis }: RestoreContext, misplaced: AsyncIterable<Misplaced>): Promise<void> {
+/** Removes misplaced members from their lists; they were added to the right ones before. */
+export async function removeMisplaced({ redis }: RestoreContext, misplaced: AsyncIterable<Misplaced>): Promise<void> {
   for await (const { live, names } of misplaced) {
     const remove = listOf(live.key, 'merge')?.list.type === 'zset' ? 'ZREM' : 'SREM';
     for (const some of memberPages(names, (name) => name)) {
@@ -90,28 +91,30 @@ export async function moveOut({ redis }: RestoreContext, misplaced: AsyncIterabl
   }
 }
 
-/** The members of live lists of which a member is in one only; of a scope of items, they alone, in every list. */
-async function* membersIn(
+/** The members of live lists whose members are in one list of the group only; for a scope of items, its items in every list. */
+async function* relevantMembers(
   { belongs, input, redis }: RestoreContext,
   keys: readonly LiveKey[],
-): AsyncGenerator<{ readonly live: LiveKey; readonly names: readonly Buffer[] }> {
+): AsyncGenerator<Names> {
   const lists = keys.filter(({ key }) => {
     const found = listOf(key, listMode(input));
     return found !== null && (found.list.group !== null || input.mode === 'replace');
   });
   const all = lists.filter(({ key, known }) => belongs(key, known) === 'owned');
-  yield* liveMembers(redis, all);
+  yield* allMembers(redis, all);
   const some = lists.filter(({ key, known }) => belongs(key, known) === 'partial');
-  yield* liveAmong(redis, some, ({ known }) => [...itemsIn(input.scope, known.project)].map((id) => Buffer.from(id)));
+  yield* membersAmong(redis, some, ({ known }) =>
+    [...itemsIn(input.scope, known.project)].map((id) => Buffer.from(id)),
+  );
 }
 
-/** Lists that are read beside each other. */
+/** Lists that are read in one request. */
 const AT_ONCE = 50;
 
 interface Open {
   readonly live: LiveKey;
   readonly cursor: string;
-  /** What SCAN is asked for: less where a page is over the size limit. */
+  /** COUNT of the scan: less when a page is over the size limit. */
   readonly count: number;
 }
 
@@ -121,17 +124,17 @@ interface Names {
 }
 
 /**
- * The members of live lists, page by page; a member may come twice. What is not of its family's type, or has gone away
- * meanwhile, has none. Lists of more than a page are read again where the server was started under them. Throws
- * `redis-unavailable` (transient) when that happens time after time.
+ * The members of live lists, page by page; a member may be returned twice. A key of another type, or one that was
+ * removed meanwhile, has none. Lists of more than a page are read again when the server restarts during the read.
+ * Throws `redis-unavailable` (transient) when this happens repeatedly.
  */
-async function* liveMembers(redis: RedisPort, keys: readonly LiveKey[]): AsyncGenerator<Names> {
+async function* allMembers(redis: RedisPort, keys: readonly LiveKey[]): AsyncGenerator<Names> {
   const long: LiveKey[] = [];
-  yield* membersFrom(redis, keys, (live) => void long.push(live));
+  yield* scanMembers(redis, keys, (live) => void long.push(live));
   if (long.length === 0) return;
   for (let walked = await beginWalk(redis, NEW_WALK); ;) {
     const seen = new Map(long.map((live) => [live, hashSet()]));
-    for await (const found of membersFrom(redis, long)) {
+    for await (const found of scanMembers(redis, long)) {
       for (const name of found.names) seen.get(found.live)?.add(name);
       yield found;
     }
@@ -150,8 +153,8 @@ function sizeOf({ key, known }: LiveKey): RedisCommand {
   return [memberListOf(known)?.type === 'zset' ? 'ZCARD' : 'SCARD', key];
 }
 
-/** With `onLong` those alone that are one page; it is called with the others. */
-async function* membersFrom(
+/** Scans lists. With `onLong`, returns only lists of one page and calls it with the others. */
+async function* scanMembers(
   redis: RedisPort,
   keys: readonly LiveKey[],
   onLong?: (live: LiveKey) => void,
@@ -180,12 +183,12 @@ async function* membersFrom(
   }
 }
 
-/** Which of some names are members of live lists; `namesOf` says which are asked for. */
-async function* liveAmong(
+/** Finds which names are members of live lists; `namesOf` returns the names to look up. */
+async function* membersAmong(
   redis: RedisPort,
   keys: readonly LiveKey[],
   namesOf: (live: LiveKey) => readonly Buffer[],
-): AsyncGenerator<{ readonly live: LiveKey; readonly names: readonly Buffer[] }> {
+): AsyncGenerator<Names> {
   for (let at = 0; at < keys.length; at += AT_ONCE) {
     const turn = keys
       .slice(at, at + AT_ONCE)
@@ -209,7 +212,7 @@ interface Scanned {
   readonly reply: RedisReply;
 }
 
-/** A page of each list; of one whose page is over the size limit a smaller one. */
+/** Scans a page of each list; a smaller one when the page is over the size limit. */
 function scanAll(redis: RedisPort, turn: readonly Open[]): Promise<Scanned[]> {
   const run = async (some: readonly Open[]): Promise<Scanned[]> => {
     const replies = await redis.pipeline(some.map(scan));

@@ -8,30 +8,30 @@ import { memberListOf } from '../../soulcaster/member-lists.js';
 const hasher = await xxhash();
 
 /**
- * Which lists hold which members, as pairs of 64-bit hashes: 16 bytes a membership, and no ids in the store. A pair that
- * is not there is taken for one once in 2^64 / size.
+ * Which lists hold which members, as pairs of 64-bit hashes: 16 bytes a membership, and no ids in the store. An absent
+ * pair is taken for a present one once in 2^64 / size.
  */
-export interface Placed {
-  /** Whether any list of the group of this one holds the member. */
-  anywhere(list: ClassifiedKey, member: Buffer): boolean;
-  /** Whether this very list does. */
-  here(list: ClassifiedKey, key: Buffer, member: Buffer): boolean;
+export interface Placements {
+  /** Whether any list of this list's group holds the member. */
+  isInGroup(list: ClassifiedKey, member: Buffer): boolean;
+  /** Whether this list holds the member. */
+  isInList(list: ClassifiedKey, key: Buffer, member: Buffer): boolean;
 }
 
-export interface PlacedWriter {
+export interface PlacementWriter {
   add(list: ClassifiedKey, key: Buffer, member: Buffer): void;
-  /** Writes all of it under names that begin so. */
+  /** Stores all pairs under names that begin with `name`. */
   save(store: ObjectStore, name: string): Promise<void>;
 }
 
-export function placedPrefix(run: string): string {
+export function placementPrefix(run: string): string {
   return `runs/${run}/placed/`;
 }
 
-/** Control objects of more than 64 MiB are not read. An even number: of two hashes each. */
+/** Hashes per object, since control objects of more than 64 MiB are not read. Even: pairs are not split. */
 const PER_OBJECT = 2 ** 20;
 
-export function placedWriter(): PlacedWriter {
+export function placementWriter(): PlacementWriter {
   const hashes: bigint[] = [];
   return {
     add(list, key, member) {
@@ -46,15 +46,15 @@ export function placedWriter(): PlacedWriter {
   };
 }
 
-/** All memberships noted under the prefix. */
-export async function readPlaced(store: ObjectStore, prefix: string): Promise<Placed> {
+/** All memberships stored under the prefix. */
+export async function readPlacements(store: ObjectStore, prefix: string): Promise<Placements> {
   const names: string[] = [];
   for await (const { name } of store.list(prefix)) names.push(name);
   const chunks: BigUint64Array[] = [];
   for (const name of names) {
     const found = await store.read(name);
-    // Taken for none, members would be put into a second list, or taken out of the right one.
-    if (found === null) throw gone(name);
+    // Taken as empty, members would be added to a second list, or removed from the right one.
+    if (found === null) throw goneError(name);
     const { hashes } = decodeJson(found.body) as { hashes: string };
     const bytes = Uint8Array.from(Buffer.from(hashes, 'base64'));
     chunks.push(new BigUint64Array(bytes.buffer));
@@ -67,12 +67,12 @@ export async function readPlaced(store: ObjectStore, prefix: string): Promise<Pl
   };
   const [members, pairs] = [column(0), column(1)];
   return {
-    anywhere: (list, member) => contains(members, memberHash(list, member)),
-    here: (_, key, member) => contains(pairs, pairHash(key, member)),
+    isInGroup: (list, member) => contains(members, memberHash(list, member)),
+    isInList: (_, key, member) => contains(pairs, pairHash(key, member)),
   };
 }
 
-/** A list that stands alone is a group. */
+/** A list without a group is a group by itself. */
 function memberHash(list: ClassifiedKey, member: Buffer): bigint {
   const group = memberListOf(list)?.group ?? list.family;
   return hashOf(Buffer.from(`${group}\n${group === 'owner' ? '' : (list.project ?? '')}`), member);
@@ -88,9 +88,9 @@ function hashOf(first: Buffer, second: Buffer): bigint {
   return hasher.h64Raw(Buffer.concat([length, first, second]));
 }
 
-function gone(name: string): AppError {
+function goneError(name: string): AppError {
   return new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
-    hint: 'Find out what else writes under runs/ in the store, stop it and start the restore again.',
+    hint: 'Find out what else writes to runs/ in the store, stop it, and start the restore again.',
   });
 }
 

@@ -6,33 +6,33 @@ import { sourceRecords } from '../../snapshot/source-records.js';
 import type { RestoreContext, RestorePorts } from '../context.js';
 import type { TargetRecord } from '../model.js';
 import type { Proof } from '../proof-counts.js';
-import { savedManifest } from '../saved-manifest.js';
+import { loadSafetyManifest } from '../saved-manifest.js';
 import { itemsIn, listMode } from '../selected.js';
-import { memberPages, membersOf, NAME_BYTES, readLivePages, sameScore, type ListPage } from './members.js';
-import { readPlaced, type Placed } from './placed.js';
-import { count, joined, sourcePlaces } from './tasks.js';
+import { allLines, memberPages, membersOf, NAME_BYTES, readLivePages, sameScore, type ListPage } from './members.js';
+import { readPlacements, type Placements } from './placed.js';
+import { countList, sourcePlacements } from './tasks.js';
 import { listOf } from './unite.js';
 
-/** Of the safety snapshot's lists, what is read with one request at most, and is in memory. */
+/** The most pages and bytes of the safety snapshot's lists in one request, and in memory. */
 const PAGES = 50;
 const BYTES = 2 * NAME_BYTES;
 
 const IN_SCOPE: ReadonlySet<string> = new Set(['owned', 'partial']);
 
-/** The safety snapshot, as far as lists are held against it; null where nothing was there, or nothing was saved. */
+/** The safety snapshot that lists are compared with; null when the target was empty or nothing was saved. */
 export async function savedLists(
   ports: RestorePorts,
   { input, state }: Pick<RestoreContext, 'input' | 'state'>,
 ): Promise<Manifest | null> {
   if (listMode(input) === 'replace' || state.targetEmpty || state.undo === null || !isId(state.undo)) return null;
-  return savedManifest(ports.store, state.undo);
+  return loadSafetyManifest(ports.store, state.undo);
 }
 
 /**
- * Proves that no list lost a member which was there before anything was written, by one part of the safety snapshot. In
- * mode `merge` a member is also where it belongs when the snapshot has it in another list of the group, and its score
- * may be the snapshot's; when items are replaced, they alone may have gone. A list that has expired is excused: by its own
- * expiry, or by that of the snapshot, whose `records` are read only when a list has lost members.
+ * Proves with one part of the safety snapshot that no list lost a member that it had before the first write. In mode
+ * `merge` a member may also have moved to the list of the group where the snapshot has it, and have the snapshot's
+ * score; when items are replaced, these items may be gone. An expired list is excused, by its own expiry or the
+ * snapshot's; the `records` are read for this only when a list has lost members.
  */
 export async function proveKept(
   ports: RestorePorts,
@@ -45,7 +45,7 @@ export async function proveKept(
 ): Promise<void> {
   const { belongs, input, redis } = context;
   const mode = listMode(input);
-  const placed = mode === 'merge' ? await readPlaced(ports.store, sourcePlaces(run)) : null;
+  const placed = mode === 'merge' ? await readPlacements(ports.store, sourcePlacements(run)) : null;
   let batch: ListPage[] = [];
   let bytes = 0;
   const lost = new Map<string, ListPage>();
@@ -55,9 +55,10 @@ export async function proveKept(
     const live = await readLivePages(redis, pages);
     const now = context.now();
     for (const [at, page] of pages.entries()) {
-      // It may have gone while it was read.
+      // The list may have expired while it was read.
       if (page.expiresAt !== undefined && isDue(page.expiresAt, now)) continue;
-      // Of another type means that it was replaced on purpose, or by somebody else; the list's own proof tells.
+      // A key of another type was replaced by the restore or by another client; the proof of the list itself reports
+      // this.
       if (live[at]?.type === 'other' || live[at]?.type === 'unsavable') continue;
       const isLost = page.members.some(
         ({ name, score }, n) =>
@@ -71,7 +72,7 @@ export async function proveKept(
     if (found === null || first.t !== found.list.type) continue;
     if (!IN_SCOPE.has(belongs(keyOf(first), found.known))) continue;
     if (first.x !== undefined && isDue(first.x, context.now())) continue;
-    for await (const line of joined(first, rest)) {
+    for await (const line of allLines(first, rest)) {
       for (const members of memberPages(membersOf(line), ({ name }) => name)) {
         batch.push({ key: keyOf(first), ...found, members, expiresAt: first.x });
         bytes += members.reduce((sum, { name }) => sum + name.length, 0);
@@ -81,7 +82,8 @@ export async function proveKept(
   }
   if (batch.length > 0) await flush();
   if (lost.size > 0) await excuseExpired(context, lost, records);
-  for (const { key, known } of lost.values()) await count(ports, proof, key, known.family, 'different', 'members-lost');
+  for (const { key, known } of lost.values())
+    await countList(ports, proof, key, known.family, 'different', 'members-lost');
 }
 
 async function excuseExpired(
@@ -101,20 +103,20 @@ function isKept(
   name: Buffer,
   score: string | null,
   live: string | null,
-  placed: Placed | null,
+  placed: Placements | null,
 ): boolean {
-  const isSnapshots = placed?.here(known, key, name) === true;
-  if (live === null) return list.group !== null && !isSnapshots && placed?.anywhere(known, name) === true;
+  const isSnapshots = placed?.isInList(known, key, name) === true;
+  if (live === null) return list.group !== null && !isSnapshots && placed?.isInGroup(known, name) === true;
   return isSnapshots || score === null || sameScore(live, score);
 }
 
-/** Whether a member is an item that is replaced, and that the snapshot does not have in the list. */
+/** Whether the member is a replaced item that the snapshot does not have in this list. */
 function mayGo(
   { mode, scope }: RestoreContext['input'],
   { key, known }: ListPage,
   name: Buffer,
-  placed: Placed | null,
+  placed: Placements | null,
 ): boolean {
   if (mode !== 'replace' || !itemsIn(scope, known.project).has(name.toString('utf8'))) return false;
-  return placed?.here(known, key, name) !== true;
+  return placed?.isInList(known, key, name) !== true;
 }

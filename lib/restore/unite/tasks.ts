@@ -14,38 +14,38 @@ import { openContext, spentSince, type RestoreContext, type RestorePorts } from 
 import { allSourceKeys, type KeySet } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
 import type { Needs } from '../needs.js';
-import { countAction, countLack, countType, EXAMPLES, wantsExample, type Plan } from '../plan-counts.js';
-import { countProof, wantsProof, type Proof, type Verdict } from '../proof-counts.js';
+import { countAction, countLack, countType, EXAMPLES, needsExample, type Plan } from '../plan-counts.js';
+import { countProof, needsProofExample, type Proof, type Verdict } from '../proof-counts.js';
 import { stagingPrefix } from '../staged.js';
 import { listMode } from '../selected.js';
 import type { ComparisonContext } from './compare-pages.js';
-import { runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
-import { placedPrefix, placedWriter, readPlaced, type Placed, type PlacedWriter } from './placed.js';
+import { allLines, runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
+import { placementPrefix, placementWriter, readPlacements, type Placements, type PlacementWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
 
-/** Where the members of the live database's grouped lists were before the first write, and where the snapshot has them. */
-export const livePlaces = (run: string): string => `${placedPrefix(run)}live-`;
-export const sourcePlaces = (run: string): string => `${placedPrefix(run)}source-`;
+/** Object name prefixes for the members of grouped lists: in the live database before the first write, and in the snapshot. */
+export const livePlacements = (run: string): string => `${placementPrefix(run)}live-`;
+export const sourcePlacements = (run: string): string => `${placementPrefix(run)}source-`;
 
-/** Passes over a list that has expired, as other keys are. */
-function isUnited(record: TargetRecord, input: RestoreContext['input']): boolean {
+/** Whether the record is a list to unite; expired lists are handled as values, like other keys. */
+function isListToUnite(record: TargetRecord, input: RestoreContext['input']): boolean {
   const found = record.expired ? null : listOf(keyOf(record.first), listMode(input));
   return found !== null && record.first.t === found.list.type;
 }
 
-async function* valuesOf(
+async function* valuesOnly(
   context: RestoreContext,
   keys: KeySet | null,
   records: AsyncIterable<TargetRecord>,
   lists: Uniter | null,
 ): AsyncGenerator<TargetRecord> {
   for await (const record of records) {
-    if (isUnited(record, context.input)) await lists?.see(record);
+    if (isListToUnite(record, context.input)) await lists?.add(record);
     else if (keys === null || !isDangling(record, keys)) yield record;
   }
 }
 
-/** A key of an external id whose item the snapshot itself lacks: it must not take the place of one that points to an item. */
+/** Whether the key of an external id points to an item that the snapshot lacks: it must not replace a valid one. */
 function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
   if (expired || first.t !== 'string') return false;
   const { family, project } = classifyKey(keyOf(first).toString('utf8'));
@@ -55,8 +55,8 @@ function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
 }
 
 /**
- * The records that are written and compared as values. Mode `replace` knows no others, but for items. `lists` sees the others; to end
- * it is the caller's, after the values, so that the plan and the proof name both in one order.
+ * The records that are written and compared as values: all in mode `replace`, except for items. `lists` receives the
+ * others; the caller finishes it after the values, so that the plan and the proof name both in one order.
  */
 export async function* valueRecords(
   ports: RestorePorts,
@@ -66,10 +66,10 @@ export async function* valueRecords(
   lists: Uniter | null = null,
 ): AsyncGenerator<TargetRecord> {
   if (listMode(context.input) === 'replace') yield* records;
-  else yield* valuesOf(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
+  else yield* valuesOnly(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
 }
 
-/** Which records are written as values; see `valueRecords`. */
+/** Selects the records that are written as values; see `valueRecords`. */
 export async function valueFilter(
   ports: RestorePorts,
   context: RestoreContext,
@@ -77,10 +77,10 @@ export async function valueFilter(
 ): Promise<(record: TargetRecord) => boolean> {
   if (listMode(context.input) === 'replace') return () => true;
   const keys = await allSourceKeys(ports.store, run, context.manifest);
-  return (record) => !isUnited(record, context.input) && !isDangling(record, keys);
+  return (record) => !isListToUnite(record, context.input) && !isDangling(record, keys);
 }
 
-/** Counts lists into a plan, and in mode `merge` notes where the snapshot has their members. */
+/** Counts lists into a plan, and in mode `merge` records where the snapshot has their members. */
 export async function planLists(
   ports: RestorePorts,
   context: RestoreContext,
@@ -91,24 +91,24 @@ export async function planLists(
 ): Promise<Uniter> {
   const { input, redis, state } = context;
   const mode = listMode(input);
-  // All of the snapshot's: an item may be in it that a scope of lists alone leaves out.
+  // All keys of the snapshot: it may hold an item that a scope of lists leaves out.
   const keys = await allSourceKeys(ports.store, run, context.manifest);
-  const places = mode === 'merge' ? placedWriter() : null;
+  const places = mode === 'merge' ? placementWriter() : null;
   const isItems = 'items' in input.scope;
-  const tell = async (outcome: ListOutcome): Promise<void> => {
+  const report = async (outcome: ListOutcome): Promise<void> => {
     const action = listAction(outcome, mode);
     countAction(plan, outcome.known.family, action);
     if (outcome.expiry && mode === 'merge') plan.lists.expiry += 1;
     if (outcome.lacking > 0 && (action === 'write' || action === 'unite' || action === 'overwrite'))
       countType(plan, outcome.record.first.t);
-    for (const code of await finder.lacks(needsOf(outcome, comparison)))
+    for (const code of await finder.find(needsOf(outcome, comparison)))
       await countLack(plan, code, () => encryptName(ports.encryptor, outcome.key));
     if (outcome.live !== 'other' && outcome.live !== 'unsavable') plan.lists.added += outcome.lacking;
     else {
       plan.lists.wrongType += 1;
       if (plan.lists.wrong.length < EXAMPLES) plan.lists.wrong.push(await encryptName(ports.encryptor, outcome.key));
     }
-    if ((isItems || action !== 'write') && action !== 'same' && wantsExample(plan, action)) {
+    if ((isItems || action !== 'write') && action !== 'same' && needsExample(plan, action)) {
       plan.examples.push({ action, key: await encryptName(ports.encryptor, outcome.key) });
     }
   };
@@ -117,34 +117,34 @@ export async function planLists(
     mode,
     isItems,
     safety: input.safety,
-    placed: await livePlaced(ports, context, run),
-    // What the snapshot holds beside the scope stays there.
+    placed: await loadLivePlacements(ports, context, run),
+    // Keys of the snapshot outside the scope are not written.
     coming: (key) => keys.has(key) && context.belongs(key, classifyKey(key.toString('utf8'))) === 'owned',
   };
-  const lists = state.targetEmpty ? countingUniter(redis, tell) : uniter(comparison, tell, null);
+  const lists = state.targetEmpty ? countingUniter(redis, report) : uniter(comparison, report, null);
   return {
-    async see(record) {
-      await lists.see(places === null ? record : noting(record, places));
+    async add(record) {
+      await lists.add(places === null ? record : withPlacements(record, places));
     },
-    async end() {
-      await lists.end();
-      await places?.save(ports.store, `${sourcePlaces(run)}${String(task).padStart(6, '0')}`);
+    async finish() {
+      await lists.finish();
+      await places?.save(ports.store, `${sourcePlacements(run)}${String(task).padStart(6, '0')}`);
     },
   };
 }
 
 /**
- * Nothing has to be read of an empty target, but for members that may be larger than a request to it: they are asked for,
- * since what it cannot take must be found before anything is written.
+ * Counts lists for an empty target. Nothing has to be read, except that members larger than a request are sent to the
+ * target: what it cannot take must be found before anything is written.
  */
-function countingUniter(redis: RedisPort, tell: (outcome: ListOutcome) => Promise<void>): Uniter {
+function countingUniter(redis: RedisPort, report: (outcome: ListOutcome) => Promise<void>): Uniter {
   return {
-    async see(record) {
+    async add(record) {
       const key = keyOf(record.first);
       const known = classifyKey(key.toString('utf8'));
       let lacking = 0;
       let scripts = record.rest !== null;
-      for await (const line of joined(record.first, record.rest)) {
+      for await (const line of allLines(record.first, record.rest)) {
         const members = membersOf(line);
         lacking += members.length;
         scripts ||= members.some(({ name }) => !isUtf8(name)) || [...memberPages(members, nameOf)].length > 1;
@@ -152,13 +152,13 @@ function countingUniter(redis: RedisPort, tell: (outcome: ListOutcome) => Promis
         for (const { name } of large) await runCommands(redis, [['SMISMEMBER', key, name]]);
       }
       if (lacking === 0) return;
-      await tell({ record, key, known, live: 'none', lacking, differ: 0, expiry: false, scripts });
+      await report({ record, key, known, live: 'none', lacking, differ: 0, expiry: false, scripts });
     },
-    end: () => Promise.resolve(),
+    finish: () => Promise.resolve(),
   };
 }
 
-/** What it takes to bring a list to what the plan says. Its members are no bytes that count as room: most are there. */
+/** What uniting a list as planned requires. Its members do not count as memory: most are already there. */
 function needsOf({ expiry, lacking, live, record, scripts }: ListOutcome, { isItems, mode }: ComparisonContext): Needs {
   const isMerge = mode === 'merge';
   const isLeft = live === 'unsavable' || (live === 'other' && !isMerge);
@@ -173,27 +173,27 @@ function needsOf({ expiry, lacking, live, record, scripts }: ListOutcome, { isIt
   };
 }
 
-function noting(record: TargetRecord, places: PlacedWriter): TargetRecord {
+function withPlacements(record: TargetRecord, places: PlacementWriter): TargetRecord {
   const key = keyOf(record.first);
   const known = classifyKey(key.toString('utf8'));
-  const note = (line: TargetRecord['first']): void => {
+  const recordLine = (line: TargetRecord['first']): void => {
     for (const { name } of membersOf(line)) places.add(known, key, name);
   };
-  note(record.first);
+  recordLine(record.first);
   const { rest } = record;
   if (rest === null) return record;
   return {
     ...record,
     rest: (async function* () {
       for await (const line of rest) {
-        note(line);
+        recordLine(line);
         yield line;
       }
     })(),
   };
 }
 
-/** Writes what the lists of one part lack. Comes after all other keys: members are added whose own keys are there. */
+/** Adds the missing members of one part's lists. Runs after all other keys: a member is added only when its own key exists. */
 export async function uniteTask(
   ports: RestorePorts,
   run: RunRecord,
@@ -205,15 +205,15 @@ export async function uniteTask(
   const before = redis.usage();
   await keepLocks(redis, state.projects, run.id);
   const counts = { lists: 0, members: 0 };
-  const tell = (outcome: ListOutcome): void => {
+  const report = (outcome: ListOutcome): void => {
     if (outcome.lacking === 0) return;
     counts.lists += 1;
     counts.members += outcome.lacking;
   };
   const comparison = await comparisonContextOf(ports, context, run.id);
-  const lists = uniter(comparison, tell, () => `${stagingPrefix(run.id)}${randomUUID()}`);
-  for await (const record of records(context)) if (isUnited(record, input)) await lists.see(record);
-  await lists.end();
+  const lists = uniter(comparison, report, () => `${stagingPrefix(run.id)}${randomUUID()}`);
+  for await (const record of records(context)) if (isListToUnite(record, input)) await lists.add(record);
+  await lists.finish();
   return { ...counts, spent: spentSince(redis, before) };
 }
 
@@ -223,11 +223,11 @@ async function comparisonContextOf(
   run: string,
 ): Promise<ComparisonContext> {
   const { input, redis } = context;
-  const placed = await livePlaced(ports, context, run);
+  const placed = await loadLivePlacements(ports, context, run);
   return { redis, mode: listMode(input), isItems: 'items' in input.scope, safety: input.safety, placed, coming: null };
 }
 
-/** Proves the lists of one part: nothing of them may be lacking. */
+/** Proves the lists of one part: no member of the snapshot may be missing. */
 export async function proveLists(
   ports: RestorePorts,
   context: RestoreContext,
@@ -235,13 +235,13 @@ export async function proveLists(
   proof: Proof,
 ): Promise<Uniter> {
   const mode = listMode(context.input);
-  const tell = async (outcome: ListOutcome): Promise<void> => {
+  const report = async (outcome: ListOutcome): Promise<void> => {
     const { key, known, lacking, live, record } = outcome;
     const isOver = record.first.x !== undefined && isDue(record.first.x, context.now());
     const verdict = isOver && live === 'none' ? 'expired' : verdictOf(outcome, mode);
-    await count(ports, proof, key, known.family, verdict, lacking > 0 ? 'members' : 'expiry');
+    await countList(ports, proof, key, known.family, verdict, lacking > 0 ? 'members' : 'expiry');
   };
-  return uniter(await comparisonContextOf(ports, context, run), tell, null);
+  return uniter(await comparisonContextOf(ports, context, run), report, null);
 }
 
 function verdictOf({ differ, expiry, lacking, live }: ListOutcome, mode: string): Verdict {
@@ -252,8 +252,8 @@ function verdictOf({ differ, expiry, lacking, live }: ListOutcome, mode: string)
   return live === 'none' || differ > 0 || expiry ? 'kept' : 'equal';
 }
 
-/** Counts a list into a proof, by name if it fails it. */
-export async function count(
+/** Counts a list in a proof, and names a list that fails the proof. */
+export async function countList(
   ports: RestorePorts,
   proof: Proof,
   key: Buffer,
@@ -262,19 +262,18 @@ export async function count(
   difference: string,
 ): Promise<void> {
   countProof(proof, family, verdict);
-  if (!wantsProof(proof, verdict)) return;
+  if (!needsProofExample(proof, verdict)) return;
   proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference });
 }
 
-export async function* joined<T>(first: T, rest: AsyncIterable<T> | null): AsyncGenerator<T> {
-  yield first;
-  yield* rest ?? [];
-}
-
-/** Where live members were; only mode `missing` goes by it. */
-async function livePlaced(ports: RestorePorts, { input, state }: RestoreContext, run: string): Promise<Placed | null> {
+/** The lists of live members before the first write; used by mode `missing` only. */
+async function loadLivePlacements(
+  ports: RestorePorts,
+  { input, state }: RestoreContext,
+  run: string,
+): Promise<Placements | null> {
   if (input.mode !== 'missing' || state.targetEmpty) return null;
-  return readPlaced(ports.store, livePlaces(run));
+  return readPlacements(ports.store, livePlacements(run));
 }
 
 function nameOf({ name }: Member): Buffer {

@@ -5,31 +5,40 @@ import { memberListOf, type MemberList } from '../../soulcaster/member-lists.js'
 import type { Mode, TargetRecord } from '../model.js';
 import type { Action } from '../plan-counts.js';
 import { comparePages, type ComparedPage, type ComparisonContext } from './compare-pages.js';
-import { memberPages, membersOf, NAME_BYTES, PAGE, type ListPage, type LivePage, type Member } from './members.js';
+import {
+  allLines,
+  memberPages,
+  membersOf,
+  NAME_BYTES,
+  PAGE,
+  type ListPage,
+  type LivePage,
+  type Member,
+} from './members.js';
 import { setExpiry, stagedAddition, writeAdditions, type Addition } from './write.js';
 
-/** Pages and members that are judged with one request. */
+/** Pages and members that are compared with one request. */
 const BATCH_PAGES = 200;
 const BATCH_MEMBERS = 2 * PAGE;
 
-/** What the members of one list come to. */
+/** The comparison of one list's members. */
 export interface ListOutcome {
   readonly record: TargetRecord;
   readonly key: Buffer;
   readonly known: ClassifiedKey;
-  /** As TYPE has it; `other` is none that the family has, `unsavable` one that no snapshot can hold. */
+  /** By TYPE; `other` is a type that the family does not have, `unsavable` one that no snapshot can hold. */
   readonly live: LivePage['type'];
-  /** Members that lack, or that have another score than they get. */
+  /** Members that are missing, or whose score is replaced. */
   readonly lacking: number;
-  /** Members that are there with another score, which the mode leaves. */
+  /** Members present with another score, which the mode keeps. */
   readonly differ: number;
-  /** Whether the list is there with another expiry. */
+  /** Whether the list exists with another expiry. */
   readonly expiry: boolean;
-  /** Whether what is lacking is added by a script: a name that is no text, or more than a page. */
+  /** Whether a script adds the missing members: a name is not text, or there is more than a page. */
   readonly scripts: boolean;
 }
 
-/** How a list of the snapshot is to be united, or null when the key is a value like any other. */
+/** How a list of the snapshot is united; null when the key is an ordinary value. */
 export function listOf(key: Buffer, mode: Mode): { known: ClassifiedKey; list: MemberList } | null {
   if (mode === 'replace' || !isUtf8(key)) return null;
   const known = classifyKey(key.toString('utf8'));
@@ -38,10 +47,10 @@ export function listOf(key: Buffer, mode: Mode): { known: ClassifiedKey; list: M
 }
 
 export interface Uniter {
-  /** Takes a list's record; its `rest` is read before this returns. */
-  see(record: TargetRecord): Promise<void>;
-  /** Ends what is still gathered. */
-  end(): Promise<void>;
+  /** Adds a list's record; its `rest` is read before this returns. */
+  add(record: TargetRecord): Promise<void>;
+  /** Processes the lists that are still batched. */
+  finish(): Promise<void>;
 }
 
 interface Pending {
@@ -50,12 +59,12 @@ interface Pending {
 }
 
 /**
- * Judges lists of a snapshot against the target; small ones share requests, and each is told of to `tell`. With
- * `stagedName` what is lacking is written as well, each list at once.
+ * Compares lists of a snapshot with the target; small ones share requests, and each result is passed to `report`. With
+ * `stagedName`, missing members are written too, each list in one step.
  */
 export function uniter(
   comparison: ComparisonContext,
-  tell: (outcome: ListOutcome) => void | Promise<void>,
+  report: (outcome: ListOutcome) => void | Promise<void>,
   stagedName: (() => string) | null,
 ): Uniter {
   const { redis, mode } = comparison;
@@ -63,8 +72,8 @@ export function uniter(
   let [members, bytes] = [0, 0];
 
   /**
-   * Gives lists the snapshot's expiry before anything is added: one that expired in between would come back as what it
-   * lacked alone. So they are judged once more.
+   * Sets the snapshot's expiry before anything is added: a list that expired in between would come back with only the
+   * members it lacked. So these lists are compared again.
    */
   const withExpiry = async (compared: readonly ComparedPage[]): Promise<readonly ComparedPage[]> => {
     const others = mode === 'merge' ? compared.filter(({ expiry }) => expiry).map(({ page }) => page) : [];
@@ -93,10 +102,10 @@ export function uniter(
       compared = await withExpiry(compared);
       await writeAdditions(redis, mode, compared.filter(({ add }) => add.length > 0).map(additionOf));
     }
-    for (const [at, each] of compared.entries()) await tell(outcomeOf(batch[at]?.record as TargetRecord, each));
+    for (const [at, each] of compared.entries()) await report(outcomeOf(batch[at]?.record as TargetRecord, each));
   };
 
-  const seeLarge = async (record: TargetRecord): Promise<void> => {
+  const addLarge = async (record: TargetRecord): Promise<void> => {
     const staged = stagedName === null ? null : stagedAddition(redis, mode, stagedName());
     let [lacking, differ] = [0, 0];
     let first: ComparedPage | null = null;
@@ -109,19 +118,19 @@ export function uniter(
       isGone ||= compared.live.type === 'none';
       lacking += compared.add.length;
       differ += compared.differ;
-      await staged?.gather(page, compared.add);
+      await staged?.stage(page, compared.add);
     }
     if (first === null) return;
-    await staged?.take(additionOf(first));
+    await staged?.apply(additionOf(first));
     const outcome = { ...outcomeOf(record, first), lacking, differ, scripts: lacking > 0 };
-    await tell(isGone && outcome.live === 'list' ? { ...outcome, live: 'none' } : outcome);
+    await report(isGone && outcome.live === 'list' ? { ...outcome, live: 'none' } : outcome);
   };
 
   return {
-    async see(record) {
+    async add(record) {
       const own = membersOf(record.first);
       if (record.rest !== null || [...memberPages(own, nameOf)].length > 1) {
-        await seeLarge(record);
+        await addLarge(record);
         return;
       }
       const page = pageOf(record, own);
@@ -131,7 +140,7 @@ export function uniter(
       for (const { name } of own) bytes += name.length;
       if (waiting.length >= BATCH_PAGES || members >= BATCH_MEMBERS || bytes >= NAME_BYTES) await flush();
     },
-    end: () => (waiting.length === 0 ? Promise.resolve() : flush()),
+    finish: () => (waiting.length === 0 ? Promise.resolve() : flush()),
   };
 }
 
@@ -147,14 +156,10 @@ function pageOf({ first }: TargetRecord, members: readonly Member[]): ListPage |
   return found === null ? null : { key, ...found, members, expiresAt: first.x };
 }
 
-/** What is left of a line's members goes with those of the next. */
+/** Members left over from a line are joined with those of the next. */
 async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
   let members: Member[] = [];
-  const lines = async function* () {
-    yield record.first;
-    yield* record.rest ?? [];
-  };
-  for await (const line of lines()) {
+  for await (const line of allLines(record.first, record.rest)) {
     const pages = [...memberPages([...members, ...membersOf(line)], nameOf)];
     members = pages.pop() ?? [];
     for (const some of pages) {
@@ -170,7 +175,7 @@ function nameOf({ name }: Member): Buffer {
   return name;
 }
 
-/** What the plan says of a list. */
+/** What the plan does with a list. */
 export function listAction({ live, lacking, differ, expiry }: ListOutcome, mode: Mode): Action {
   if (live === 'unsavable') return mode === 'merge' ? 'blocked' : 'keep';
   if (live === 'other') return mode === 'merge' ? 'overwrite' : 'keep';

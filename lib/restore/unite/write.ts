@@ -9,8 +9,8 @@ import { valueCommands } from '../write/commands.js';
 import type { Mode } from '../model.js';
 import { runCommands, memberTooLarge, valueOf, type ListPage, type Member } from './members.js';
 
-/** Takes all members of a staged list into the list that it is for: at once, and once more without harm. */
-const TAKE_IN = `if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('ERR staged members are gone') end
+/** Adds all members of a staged list to its list in one step; safe to run twice. */
+const ADD_STAGED = `if redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('ERR staged members are gone') end
 local there = redis.call('EXISTS', KEYS[1])
 local flag = ARGV[1] == 'missing'
 if redis.call('TYPE', KEYS[2]).ok == 'zset' then
@@ -37,9 +37,9 @@ return 1`;
 export interface Addition {
   readonly page: ListPage;
   readonly add: readonly Member[];
-  /** Whether a list that is there gets the page's expiry as one that is made here does. */
+  /** Whether an existing list gets the page's expiry too; a new list always does. */
   readonly expires: boolean;
-  /** Something of another type is in the way, and goes. */
+  /** Whether a key of another type has to be removed first. */
   readonly replaces: boolean;
   readonly isNew: boolean;
 }
@@ -47,7 +47,8 @@ export interface Addition {
 function additionCommands(mode: Mode, { page, add, expires, replaces, isNew }: Addition): RedisCommand[] {
   const commands: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
   commands.push(...addCommands(mode, page.key, page.list.type, add));
-  // Also where it has that expiry: its time may have come since it was read, and what is added would make it again.
+  // Set even when the list has this expiry: it may have expired since it was read, and adding members would create it
+  // again.
   if ((isNew || replaces || expires) && page.expiresAt !== undefined) commands.push(expiryCommand(page));
   return commands;
 }
@@ -56,12 +57,12 @@ function expiryCommand({ key, expiresAt }: ListPage): RedisCommand {
   return expiresAt === undefined ? ['PERSIST', key] : ['PEXPIREAT', key, toArgument(expiresAt)];
 }
 
-/** Gives lists the expiry of their pages. Not in a MULTI, which a database that is full would refuse. */
+/** Sets the expiry of lists. Not in a MULTI, which a full database refuses. */
 export async function setExpiry(redis: RedisPort, pages: readonly ListPage[]): Promise<void> {
   for (const reply of await runCommands(redis, pages.map(expiryCommand))) valueOf(reply);
 }
 
-/** Writes additions that are a page each: each list at once, with as few requests as their size allows. */
+/** Writes additions of a page each: each list in one step, in as few requests as their size allows. */
 export async function writeAdditions(redis: RedisPort, mode: Mode, additions: readonly Addition[]): Promise<void> {
   const run = async (some: readonly Addition[]): Promise<null[]> => {
     await send(
@@ -78,18 +79,18 @@ export async function writeAdditions(redis: RedisPort, mode: Mode, additions: re
 function addCommands(mode: Mode, key: Buffer | string, type: 'set' | 'zset', add: readonly Member[]): RedisCommand[] {
   const v = type === 'set' ? add.map(({ name }) => toText(name)) : add.map(({ name, score }) => [toText(name), score]);
   const line = { k: '', t: type, v } as unknown as RecordLine;
-  // A score that is there is never changed by `missing`, be it that it came up a moment ago.
-  const isCareful = type === 'zset' && mode === 'missing';
+  // Mode `missing` never changes a present score, even one that was added a moment ago.
+  const onlyNew = type === 'zset' && mode === 'missing';
   return [...valueCommands(key, line)].map(({ command: [name, at, ...rest] }) =>
-    isCareful ? [name, at ?? '', 'NX', ...rest] : [name, at ?? '', ...rest],
+    onlyNew ? [name, at ?? '', 'NX', ...rest] : [name, at ?? '', ...rest],
   );
 }
 
-/** Adds more than a page at once: gathers the pages under a staged name, and takes them in with one script. */
+/** Adds more than a page in one step: stages the pages under another name, and adds them with one script. */
 export function stagedAddition(redis: RedisPort, mode: Mode, name: string) {
   let staged = 0;
   return {
-    async gather(page: ListPage, add: readonly Member[]): Promise<void> {
+    async stage(page: ListPage, add: readonly Member[]): Promise<void> {
       if (add.length === 0) return;
       staged += add.length;
       const commands = addCommands('merge', name, page.list.type, add);
@@ -97,12 +98,12 @@ export function stagedAddition(redis: RedisPort, mode: Mode, name: string) {
         throw isTooLarge(error) ? memberTooLarge(page.key) : error;
       });
     },
-    async take({ page, expires, replaces }: Omit<Addition, 'add'>): Promise<number> {
+    async apply({ page, expires, replaces }: Omit<Addition, 'add'>): Promise<number> {
       if (staged === 0) return 0;
       const before: RedisCommand[] = replaces ? [['UNLINK', page.key]] : [];
       const time = page.expiresAt === undefined ? '' : toArgument(page.expiresAt);
       const when = expires ? 'always' : 'new';
-      await send(redis, [...before, ['EVAL', TAKE_IN, 2, page.key, name, mode, time, when]]);
+      await send(redis, [...before, ['EVAL', ADD_STAGED, 2, page.key, name, mode, time, when]]);
       await send(redis, [['UNLINK', name]]);
       return staged;
     },

@@ -5,9 +5,9 @@ import { writePieces } from './pieces.js';
 import { wireBytes } from './size.js';
 
 /**
- * Runs one command some of whose arguments stand in strings of the database. ARGV[1] says of each argument that
- * follows whether it is text (`t`), hex (`x`) or the name of the string that holds it (`g`). A string that is gone is
- * an error, not an empty argument: then this is a second try that came after the first one's end.
+ * Runs one command with some arguments read from strings of the database. ARGV[1] says of each following argument
+ * whether it is text (`t`), hex (`x`) or the name of the string that holds it (`g`). A missing string is an error, not
+ * an empty argument: this is a second try, after the first one completed.
  */
 export const RUN_ASSEMBLED = `local byte = {}
 for i = 0, 255 do byte[string.format('%02x', i)] = string.char(i) end
@@ -28,7 +28,7 @@ return redis.pcall(unpack(command))`;
 
 interface Assembled {
   readonly command: RedisCommand;
-  /** Staged strings to remove when the command was run. */
+  /** Staged strings to remove once the command was run. */
   readonly pieces: readonly string[];
 }
 
@@ -37,8 +37,8 @@ function isOversized(argument: RedisArgument, pageBytes: number): boolean {
 }
 
 /**
- * Stages the arguments of a command that are too large for one request, and returns the command that takes them from
- * there. `command[1]` is the key that it writes to, which must be text.
+ * Stages the arguments that are too large for one request, and returns a command that reads them from there.
+ * `command[1]` is the key that it writes to, which must be text.
  */
 export async function assemble(writer: Writer, command: RedisCommand): Promise<Assembled> {
   const { pageBytes } = writer.wire;

@@ -4,21 +4,21 @@ import { itemCommands } from './commands.js';
 import { valuesOf } from './errors.js';
 import { writeMissing } from './missing.js';
 import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
-import { about } from './refusal.js';
+import { attachKey } from './refusal.js';
 import { textOf } from './size.js';
 
 export interface Batch {
   readonly items: readonly BatchItem[];
-  /** Keys that are not to be there. */
+  /** Keys that must not be in the target. */
   readonly expired: readonly RedisArgument[];
 }
 
-/** Writes a batch as the mode has it. What is refused as a whole is told by the batch's first key. */
+/** Writes a batch according to the mode. An error about the whole batch names the batch's first key. */
 export async function writeBatch(writer: Writer, batch: Batch): Promise<WriteCounts> {
   try {
     return await writeWhole(writer, batch);
   } catch (error) {
-    throw about(batch.items[0]?.key ?? batch.expired[0] ?? '', error);
+    throw attachKey(batch.items[0]?.key ?? batch.expired[0] ?? '', error);
   }
 }
 
@@ -29,11 +29,11 @@ async function writeWhole(writer: Writer, batch: Batch): Promise<WriteCounts> {
   return { ...(await writeOver(writer, batch)), expired };
 }
 
-/** One transaction that can run twice: what is to be written over is removed in it, all with one command. */
+/** Writes in one transaction that can run twice: it removes all values to overwrite with one command. */
 async function writeOver({ wire, mode }: Writer, { items, expired }: Batch): Promise<WriteCounts> {
   const removes = mode === 'replace' && expired.length > 0;
   const commands: SentCommand[] = removes ? [['UNLINK', ...expired]] : [];
-  // SET and MSET replace a value of any type together with its expiry.
+  // SET and MSET replace a value of any type, with its expiry.
   const collections = items.filter(({ line }) => line.t !== 'string');
   if (collections.length > 0) commands.push(['UNLINK', ...collections.map(({ key }) => key)]);
   commands.push(...stringCommands(items));

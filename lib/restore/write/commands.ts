@@ -6,7 +6,7 @@ import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
 import type { BatchItem } from './model.js';
 import { toArgument, wireBytes } from './size.js';
 
-/** A command that adds to a value, and what it takes of a page. */
+/** A command that adds to a value, and its share of a page. */
 export interface ValueCommand {
   readonly command: RedisCommand;
   readonly wire: number;
@@ -15,7 +15,7 @@ export interface ValueCommand {
 
 const ADDS = { hash: 'HSET', zset: 'ZADD', list: 'RPUSH', set: 'SADD' } as const;
 
-/** The commands that add what an ordinary record holds to the value of `name`; strings are none of it, as below. */
+/** The commands that add an ordinary record to the value of `name`; not for strings, see `valueCommands`. */
 export function itemCommands(name: RedisArgument, { args, line }: BatchItem): SentCommand[] {
   if (args === null || line.t === 'string' || line.t === 'stream') {
     return Array.from(valueCommands(name, line), ({ command }) => command);
@@ -24,30 +24,30 @@ export function itemCommands(name: RedisArgument, { args, line }: BatchItem): Se
 }
 
 /**
- * The commands that add what a line holds to the value of `key`; an element beyond a page's size has a separate one.
- * Strings are none of it: how they are written depends on where they are written to.
+ * The commands that add a line's elements to the value of `key`; an element larger than a page has a command of itself.
+ * Not for strings: how they are written depends on the destination.
  */
 export function* valueCommands(key: RedisArgument, line: RecordLine, pageBytes = PAGE_BYTES): Generator<ValueCommand> {
   switch (line.t) {
     case 'string':
       throw new TypeError('strings are not written in elements');
     case 'json':
-      yield sized(['JSON.SET', key, '$', toArgument(line.v as Text)], 1);
+      yield withWireSize(['JSON.SET', key, '$', toArgument(line.v as Text)], 1);
       return;
     case 'hash':
-      yield* gathered([ADDS.hash, key], pairsOf(line), pageBytes);
+      yield* batchElements([ADDS.hash, key], pairsOf(line), pageBytes);
       yield* expiryCommands(key, line, pageBytes);
       return;
     case 'zset':
-      yield* gathered([ADDS.zset, key], scoresOf(line), pageBytes);
+      yield* batchElements([ADDS.zset, key], scoresOf(line), pageBytes);
       return;
     case 'list':
     case 'set':
-      yield* gathered([ADDS[line.t], key], itemsOf(line), pageBytes);
+      yield* batchElements([ADDS[line.t], key], itemsOf(line), pageBytes);
       return;
     case 'stream':
       for (const [id, fields] of (line.v as StreamValue).entries)
-        yield sized(['XADD', key, id, ...fields.map(toArgument)], 1);
+        yield withWireSize(['XADD', key, id, ...fields.map(toArgument)], 1);
   }
 }
 
@@ -61,8 +61,8 @@ function* pairsOf(line: RecordLine): Generator<RedisArgument[]> {
 }
 
 /**
- * Redis keeps a small zset in a form that has no -0, until a long member or many members make it change the form. So
- * these scores come last, when the form is the one that the zset had.
+ * Redis stores a small zset in an encoding that has no -0, until a long member or many members make it convert. So
+ * these scores are written last, when the encoding is the one that the original zset had.
  */
 function* scoresOf(line: RecordLine): Generator<RedisArgument[]> {
   const pairs = line.v as readonly (readonly [Text, string])[];
@@ -84,7 +84,7 @@ function* expiryCommands(key: RedisArgument, line: RecordLine, pageBytes: number
     else fields.push(toArgument(field));
   }
   for (const [time, fields] of byTime) {
-    for (const { command, wire, elements } of gathered(
+    for (const { command, wire, elements } of batchElements(
       ['HPEXPIREAT', key],
       fields.map((field) => [field]),
       pageBytes,
@@ -95,7 +95,7 @@ function* expiryCommands(key: RedisArgument, line: RecordLine, pageBytes: number
   }
 }
 
-function* gathered(
+function* batchElements(
   head: readonly [string, RedisArgument],
   elements: Iterable<readonly RedisArgument[]>,
   pageBytes: number,
@@ -116,6 +116,6 @@ function* gathered(
   if (count > 0) yield { command: [...head, ...args], wire, elements: count };
 }
 
-function sized(command: RedisCommand, elements: number): ValueCommand {
+function withWireSize(command: RedisCommand, elements: number): ValueCommand {
   return { command, wire: command.reduce<number>((sum, argument) => sum + wireBytes(argument), 0), elements };
 }

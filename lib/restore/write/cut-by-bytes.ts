@@ -1,4 +1,4 @@
-/** Cuts a list so that what stands in one piece takes no more than `limit` bytes; one that is larger stands alone. */
+/** Cuts a list into pieces of at most `limit` bytes; a larger item is a piece alone. */
 export function* cutByBytes<T>(items: readonly T[], bytesOf: (item: T) => number, limit: number): Generator<T[]> {
   let piece: T[] = [];
   let bytes = 0;

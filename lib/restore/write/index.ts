@@ -15,24 +15,25 @@ export type { WriteCounts } from './model.js';
 
 export interface WriteOptions {
   readonly mode: Mode;
-  /** Prefix for keys that are staged, as text; unique to this execution, so that two executions of one task never meet. */
+  /** Prefix of staged keys, as text; unique to this execution, so that two executions of one task never collide. */
   readonly staging: string;
-  /** What a page may take of a request, in bytes; default PAGE_BYTES. */
+  /** The most bytes of a page; default PAGE_BYTES. */
   readonly pageBytes?: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Requests under way at a time. */
+  /** Concurrent requests. */
   readonly inFlight: number;
-  /** Nothing is sent any more after its abort; its reason is thrown. Staged keys then go away by their own expiry. */
+  /** Nothing is sent after its abort, and its reason is thrown. Staged keys then expire. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Writes records, of distinct keys and in batches of any size, of which only the last may have a `rest`; each at once: a reader sees a key's old value or its new one. Ordinary records share
- * transactions; big ones and streams are put together under a staged name and renamed. All of it may be done twice.
+ * Writes records with distinct keys, in batches of any size of which only the last record may have a `rest`. Each
+ * record is written in one step: a reader sees a key's old value or its new one. Ordinary records share transactions;
+ * big ones and streams are staged under another name and renamed. Safe to run twice.
  *
- * Throws what the port throws; `redis-command` when the target refuses a command (full, or does not know it);
- * `redis-unavailable` when a staged key went away meanwhile. What was written until then stays.
+ * Throws what the port throws; `redis-command` when the target refuses a command (full, or not supported);
+ * `redis-unavailable` when a staged key vanished. What was written until then stays.
  */
 export async function writeRecords(
   redis: RedisPort,
@@ -51,7 +52,7 @@ export async function writeRecords(
     for await (const unit of unitsOf(batches, writer.wire.pageBytes)) {
       options.signal.throwIfAborted();
       if ('items' in unit) await lanes.start(() => count(writeBatch(writer, unit)));
-      // Its lines are read from where the next record is: until it is done, there is no next.
+      // The next record comes after its lines in the same stream, so the write must complete first.
       else if (unit.rest !== null) await lanes.complete(() => count(writeStaged(writer, unit)));
       else await lanes.start(() => count(writeStaged(writer, unit)));
     }
@@ -81,14 +82,14 @@ function openWriter(
   };
 }
 
-/** Within a batch, a command that the server does not know would take all the others with it. */
+/** An unknown command would make the server refuse its whole batch, so support is probed separately. */
 async function probeFieldExpiry(wire: Wire, absentKey: string): Promise<void> {
   const probe: RedisCommand = ['HPEXPIREAT', absentKey, 1, 'FIELDS', 1, 'f'];
   const [reply] = await wire.pipeline([probe]);
   if (reply === undefined || 'error' in reply) throw fieldExpiryError(errorKind(reply?.error ?? ''));
 }
 
-/** Batches of ordinary records, and each big record or stream by itself. */
+/** Batches of ordinary records, and each big record or stream alone. */
 async function* unitsOf(
   batches: AsyncIterable<readonly TargetRecord[]>,
   pageBytes: number,
@@ -97,7 +98,7 @@ async function* unitsOf(
   let items: BatchItem[] = [];
   let expired: Batch['expired'][number][] = [];
   let wire = 0;
-  const taken = (): Batch => {
+  const takeBatch = (): Batch => {
     const batch = { items, expired };
     items = [];
     expired = [];
@@ -113,30 +114,30 @@ async function* unitsOf(
         yield record;
         continue;
       }
-      // Of a key that is not to be there the name alone is sent.
+      // For a key to remove, only the name is sent.
       const sent = gone ? wireBytes(toArgument(first.k)) : size.wire;
-      if (wire > 0 && wire + sent > batchBytes) yield taken();
+      if (wire > 0 && wire + sent > batchBytes) yield takeBatch();
       if (gone) expired.push(toArgument(first.k));
       else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes, args: argsOf(stored) });
       wire += sent;
-      if (items.length + expired.length >= BATCH_KEYS) yield taken();
+      if (items.length + expired.length >= BATCH_KEYS) yield takeBatch();
     }
   }
-  if (items.length + expired.length > 0) yield taken();
+  if (items.length + expired.length > 0) yield takeBatch();
 }
 
-/** Null where the value is more than one command takes. */
+/** Null when the value needs more than one command. */
 function argsOf(stored: TargetRecord['stored']): BatchItem['args'] {
   return stored !== undefined && stored.elements <= COMMAND_ELEMENTS ? stored.args : null;
 }
 
-/** A bounded number of jobs at a time. */
+/** Runs a bounded number of jobs concurrently. */
 interface Lanes {
-  /** Waits for a free lane and starts the job in it. Throws the first failure of any job instead. */
+  /** Waits for a free lane and starts the job. Throws the first failure of any job instead. */
   start(job: () => Promise<void>): Promise<void>;
-  /** The same, and waits for the job's end. */
+  /** The same, and waits until the job is done. */
   complete(job: () => Promise<void>): Promise<void>;
-  /** Waits for all jobs to end, well or not; then throws the first failure. */
+  /** Waits for all jobs to end, failed or not; then throws the first failure. */
   finish(): Promise<void>;
 }
 

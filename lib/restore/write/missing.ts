@@ -3,19 +3,19 @@ import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.
 import { itemCommands } from './commands.js';
 import { commandError, valuesOf } from './errors.js';
 import { NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
-import { about } from './refusal.js';
+import { attachKey } from './refusal.js';
 import { textOf } from './size.js';
 
-/** Writes those that are not there, and never over one that somebody creates meanwhile. */
+/** Writes records whose keys are absent, and never overwrites one that another client creates meanwhile. */
 export async function writeMissing(writer: Writer, items: readonly BatchItem[]): Promise<WriteCounts> {
   const absent = await absentOf(writer, items);
   if (absent.length === 0) return { ...NO_COUNTS, kept: items.length };
   const plan = planOf(writer, absent);
   const replies = await writer.wire.transaction(plan.commands);
   checkOthers(plan, replies);
-  const became = absent.map((item, at) => outcomeOf(item, plan, replies, at));
-  const written = absent.filter((_, at) => became[at] === 'written');
-  const expired = became.filter((outcome) => outcome === 'expired').length;
+  const outcomes = absent.map((item, at) => outcomeOf(item, plan, replies, at));
+  const written = absent.filter((_, at) => outcomes[at] === 'written');
+  const expired = outcomes.filter((outcome) => outcome === 'expired').length;
   return {
     ...NO_COUNTS,
     written: written.length,
@@ -25,7 +25,7 @@ export async function writeMissing(writer: Writer, items: readonly BatchItem[]):
   };
 }
 
-/** One EXISTS counts them all: only where some are there and some are not, each is asked for. */
+/** One EXISTS counts all keys; they are queried singly only when some exist and some do not. */
 async function absentOf({ wire }: Writer, items: readonly BatchItem[]): Promise<readonly BatchItem[]> {
   if (items.length === 0) return items;
   const count: RedisCommand[] = [['EXISTS', ...items.map(({ key }) => key)]];
@@ -39,9 +39,9 @@ async function absentOf({ wire }: Writer, items: readonly BatchItem[]): Promise<
 
 interface Plan {
   readonly commands: SentCommand[];
-  /** Where in `commands` the one stands that gives each item its name. */
+  /** For each item, the index in `commands` of the command that creates its key. */
   readonly decisive: number[];
-  /** The keys of staged names. */
+  /** The key of each staged name. */
   readonly owners: ReadonlyMap<SentCommand[number] | undefined, RedisArgument>;
 }
 
@@ -74,17 +74,17 @@ function outcomeOf(
   const reply = replies[decisive[at] ?? -1];
   if (reply === undefined) throw commandError('a batch', 'no reply');
   if ('value' in reply) return reply.value !== null && reply.value !== 0 ? 'written' : 'kept';
-  // A key or hash whose time is over by now went away under its staged name; it would have under its own.
+  // A key or hash that has expired by now vanished under its staged name, as it would have under its own.
   if (mayExpire(line) && !isSetAtOnce(line) && reply.error.startsWith('ERR')) return 'expired';
-  throw about(key, commandError(isSetAtOnce(line) ? 'SET' : 'RENAMENX', reply.error));
+  throw attachKey(key, commandError(isSetAtOnce(line) ? 'SET' : 'RENAMENX', reply.error));
 }
 
-/** Whether nothing may be left of it one day: the key expires, or every field of it does. */
+/** Whether the value can vanish entirely: the key expires, or every field does. */
 function mayExpire({ x, fx, v }: BatchItem['line']): boolean {
   return x !== undefined || (fx !== undefined && fx.length === (v as readonly unknown[]).length);
 }
 
-/** What SET does not take with PXAT is staged as collections are: the key must not be there without its expiry. */
+/** Whether one SET writes value and expiry. Otherwise it is staged: a key must never exist without its expiry. */
 function isSetAtOnce({ t, x }: BatchItem['line']): boolean {
   return t === 'string' && (x === undefined || fitsSet(x));
 }
@@ -94,6 +94,6 @@ function checkOthers({ commands, decisive, owners }: Plan, replies: readonly Red
   for (const [at, command] of commands.entries()) {
     const reply = replies[at] ?? { error: 'no reply' };
     if (decided.has(at) || 'value' in reply) continue;
-    throw about(owners.get(command[1]) ?? '', commandError(command[0], reply.error));
+    throw attachKey(owners.get(command[1]) ?? '', commandError(command[0], reply.error));
   }
 }

@@ -4,16 +4,16 @@ import type { Mode } from '../model.js';
 import type { Wire } from './wire.js';
 
 /**
- * What became of the records, and the bytes of the keys and values that were written. A request whose reply was lost is
- * sent again and then finds its own work: so `missing` may count a key it wrote as kept, and `removed` may be too low.
+ * What was done with the records, and the bytes of the written keys and values. A request whose reply was lost is sent
+ * again and then finds its own work: so `missing` may count a key that it wrote as kept, and `removed` may be too low.
  */
 export interface WriteCounts {
   readonly written: number;
-  /** Was there and was left alone: mode `missing`. */
+  /** Keys that existed and were kept: mode `missing`. */
   readonly kept: number;
-  /** Was there, and the snapshot has it as expired: mode `replace`. */
+  /** Keys that existed and are expired in the snapshot: mode `replace`. */
   readonly removed: number;
-  /** Records that are not to be there any more, whether their keys were or not. */
+  /** Expired records, whether their keys existed or not. */
   readonly expired: number;
   readonly bytes: number;
 }
@@ -30,24 +30,24 @@ export function addCounts(a: WriteCounts, b: WriteCounts): WriteCounts {
   };
 }
 
-/** What all writers of one `writeRecords` share. */
+/** State shared by all writers of one `writeRecords`. */
 export interface Writer {
   readonly wire: Wire;
   readonly mode: Mode;
   /** Milliseconds since the epoch. */
   now(): number;
-  /** A name for a staged key that nobody else has; text. */
+  /** A unique name for a staged key; text. */
   stagedName(): string;
-  /** Throws `redis-command` unless the target knows HPEXPIREAT; asks once. */
+  /** Throws `redis-command` unless the target supports HPEXPIREAT; probes once. */
   needFieldExpiry(): Promise<void>;
 }
 
-/** An ordinary record: one line that takes no separate page. */
+/** An ordinary record: one line that needs no page of itself. */
 export interface BatchItem {
   readonly line: RecordLine;
   readonly key: RedisArgument;
-  /** Of key and value, as they are in the database. */
+  /** Bytes of key and value, as they are in the database. */
   readonly bytes: number;
-  /** The value as arguments of one command, as it stands in the part; null where it has to be made into commands. */
+  /** The value as arguments of one command, as stored in the part; null when commands have to be built from it. */
   readonly args: JsonArguments | null;
 }

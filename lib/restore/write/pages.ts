@@ -4,13 +4,13 @@ import type { ValueCommand } from './commands.js';
 import { PAGE_ELEMENTS, STAGED_TTL_MS } from './limits.js';
 import type { Writer } from './model.js';
 
-/** Commands that go in one transaction. */
+/** Commands that are sent in one transaction. */
 export interface Page {
   readonly commands: readonly RedisCommand[];
   readonly elements: number;
 }
 
-/** Gathers commands to pages. One that is a page's size itself, or more, stands alone. */
+/** Gathers commands into pages. A command of a page's size or more is a page alone. */
 export async function* pagesOf(commands: AsyncIterable<ValueCommand>, pageBytes: number): AsyncGenerator<Page> {
   let page: RedisCommand[] = [];
   let [wire, elements] = [0, 0];
@@ -29,8 +29,8 @@ export async function* pagesOf(commands: AsyncIterable<ValueCommand>, pageBytes:
 }
 
 /**
- * Sends a page for a staged key in one transaction, with the commands of `after` behind it, and prolongs the key's
- * life. Returns the replies to the page's own commands first, then to those of `after`.
+ * Sends a page for a staged key in one transaction, followed by the commands of `after`, and renews the key's expiry.
+ * Returns the replies to the page's commands, then to those of `after`.
  */
 export async function sendPage(
   writer: Writer,

@@ -3,7 +3,7 @@ import { valuesOf } from './errors.js';
 import { PAGE_BYTES, STAGED_TTL_MS } from './limits.js';
 import type { Wire } from './wire.js';
 
-/** Cuts bytes into pieces of `size` (4 or more) so that text stays text: half a character would have to travel as hex. */
+/** Cuts bytes into pieces of `size` (4 or more) without splitting characters: a split one would have to be sent as hex. */
 export function* piecesOf(bytes: Buffer, size: number = PAGE_BYTES): Generator<Buffer> {
   for (let from = 0; from < bytes.length;) {
     const end = from + size >= bytes.length ? bytes.length : characterStart(bytes, from + size);
@@ -12,7 +12,7 @@ export function* piecesOf(bytes: Buffer, size: number = PAGE_BYTES): Generator<B
   }
 }
 
-/** The nearest place before `at`, or `at` itself, where no UTF-8 sequence is cut (they have 4 bytes at most). */
+/** The nearest position at or before `at` that splits no UTF-8 sequence (they have 4 bytes at most). */
 function characterStart(bytes: Buffer, at: number): number {
   for (let back = 0; back < 4; back++) {
     if (((bytes[at - back] ?? 0) & 0xc0) !== 0x80) return at - back;
@@ -20,11 +20,11 @@ function characterStart(bytes: Buffer, at: number): number {
   return at;
 }
 
-/** Writes bytes into a staged string from an offset on; returns the offset behind them. */
+/** Writes bytes into a staged string at an offset; returns the offset after them. */
 export async function writePieces(wire: Wire, name: string, bytes: Buffer, offset: number): Promise<number> {
   let at = offset;
   for (const piece of piecesOf(bytes, wire.pageBytes)) {
-    // Each has the expiry with it: a request that comes late may bring back a key that was renamed already.
+    // Each piece sets the expiry again: a delayed request may recreate a key that was already renamed.
     const commands: RedisCommand[] = [
       ['SETRANGE', name, at, piece],
       ['PEXPIRE', name, STAGED_TTL_MS],

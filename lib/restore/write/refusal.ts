@@ -4,7 +4,7 @@ import type { Encryptor } from '../../ports/encryptor.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { shownName } from '../shown-name.js';
 
-/** What the target refused, and for which key. The key's name must not be shown before it is encrypted where names are. */
+/** An error of the target, with its key. The key's name must be encrypted before it is shown where names are encrypted. */
 class WriteRefusal extends AppError {
   constructor(
     error: AppError,
@@ -14,17 +14,17 @@ class WriteRefusal extends AppError {
   }
 }
 
-/** Refusals that are about what was sent; everything else is about the database as a whole. */
+/** Errors about the command that was sent; all others are about the database as a whole. */
 const ABOUT_A_KEY: ReadonlySet<ErrorCode> = new Set(['redis-command', 'redis-reply-too-large', 'redis-denied']);
 
-/** The error with the key that it is about, unless that is known already. */
-export function about(key: RedisArgument, error: unknown): unknown {
+/** Attaches the key to an error, unless it has one already. */
+export function attachKey(key: RedisArgument, error: unknown): unknown {
   if (!(error instanceof AppError) || error instanceof WriteRefusal || !ABOUT_A_KEY.has(error.code)) return error;
   return new WriteRefusal(error, typeof key === 'object' ? Buffer.from(key) : Buffer.from(String(key)));
 }
 
-/** The error with its key's name in its message, as it may be shown. */
-export async function named(encryptor: Encryptor, error: unknown): Promise<unknown> {
+/** Adds the name of the attached key to the error's message, encrypted where names are encrypted. */
+export async function showKeyName(encryptor: Encryptor, error: unknown): Promise<unknown> {
   if (!(error instanceof WriteRefusal)) return error;
   const { code, message, hint, transient, cause, key } = error;
   return new AppError(code, `${message}, for key ${shownName(await encryptName(encryptor, key))}`, {

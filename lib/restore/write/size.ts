@@ -3,8 +3,8 @@ import type { RecordLine, RecordValue } from '../../snapshot/record.js';
 import type { Text } from '../../snapshot/text.js';
 import type { BatchItem } from './model.js';
 
-/** Bytes as they are in the database, and about what they take in a request: what is not UTF-8 travels as hex. */
-export interface Size {
+/** Bytes in the database, and the approximate bytes in a request: data that are not UTF-8 are sent as hex. */
+interface Size {
   readonly bytes: number;
   readonly wire: number;
 }
@@ -23,7 +23,7 @@ export function wireBytes(argument: RedisArgument): number {
   return typeof argument === 'number' ? String(argument).length : 2 * argument.length;
 }
 
-/** Of a line's key and value; the names in `fx` and a stream's groups are not counted. */
+/** The size of a line's key and value; the names in `fx` and a stream's groups are not counted. */
 export function sizeOf(line: RecordLine): Size {
   let [bytes, wire] = [0, 0];
   const add = (text: Text): void => {
@@ -58,7 +58,7 @@ function isText(value: RecordValue): value is Text {
   return typeof value === 'string' || 'b' in value;
 }
 
-/** Whether a line holds nothing of a collection: Redis has no empty ones. */
+/** Whether the line is of a collection and has no elements: Redis has no empty collections. */
 export function isEmpty({ t, v }: RecordLine): boolean {
   return t !== 'string' && t !== 'json' && Array.isArray(v) && v.length === 0;
 }

@@ -8,17 +8,17 @@ import { stagedKeyError, valuesOf, commandError } from './errors.js';
 import { STAGED_TTL_MS } from './limits.js';
 import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
 import { pagesOf, sendPage } from './pages.js';
-import { about } from './refusal.js';
+import { attachKey } from './refusal.js';
 import { writePieces } from './pieces.js';
 import { sizeOf, toArgument } from './size.js';
 import { loadStream } from './stream.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 
-/** Writes a record page by page under a separate name, and then puts it in its key's place at once. */
+/** Writes a record page by page under a staged name, and then renames it to its key in one step. */
 export async function writeStaged(writer: Writer, record: TargetRecord): Promise<WriteCounts> {
   const { first } = record;
   const key = toArgument(first.k);
-  if (writer.mode === 'missing' && (await isThere(writer, key))) return { ...NO_COUNTS, kept: 1 };
+  if (writer.mode === 'missing' && (await keyExists(writer, key))) return { ...NO_COUNTS, kept: 1 };
   const name = writer.stagedName();
   const meter: Meter = { bytes: keyOf(first).length, lasting: 0, latest: 0 };
   const isOver = (): boolean => meter.lasting === 0 && isDue(meter.latest, writer.now());
@@ -29,44 +29,44 @@ export async function writeStaged(writer: Writer, record: TargetRecord): Promise
     if (isCounted(first.t) ? state.size !== expected : state.type === 'none') throw stagedKeyError();
     return await publish(writer, { name, key, type: first.t, expiresAt: first.x, state, bytes: meter.bytes });
   } catch (error) {
-    // Its last fields may have expired in between.
+    // The last fields may have expired in between.
     if (isOver() && (await stateOf(writer, name, first.t)).type === 'none') return await removeEmpty(writer, key);
     await writer.wire.sweep([name]);
-    throw about(key, error);
+    throw attachKey(key, error);
   }
 }
 
-/** Of a hash, set or zset a snapshot may hold an element twice: HSCAN and the like repeat themselves. */
+/** Whether elements can be counted. Not in a hash, set or zset, where HSCAN and the like may repeat elements. */
 function isCounted(type: RecordType): boolean {
   return type === 'string' || type === 'list' || type === 'stream';
 }
 
-async function isThere({ wire }: Writer, key: RedisArgument): Promise<boolean> {
+async function keyExists({ wire }: Writer, key: RedisArgument): Promise<boolean> {
   const commands: RedisCommand[] = [['EXISTS', key]];
   return valuesOf(await wire.pipeline(commands), commands)[0] !== 0;
 }
 
 interface Meter {
   bytes: number;
-  /** Elements that do not expire by themselves. */
+  /** Elements without an expiry. */
   lasting: number;
-  /** When the last of those that do expires. */
+  /** The latest expiry of the others. */
   latest: ExpiryTime;
 }
 
 async function* linesOf({ first, rest }: TargetRecord, meter: Meter): AsyncGenerator<RecordLine> {
   const keyBytes = meter.bytes;
-  const weighed = (line: RecordLine): RecordLine => {
+  const measured = (line: RecordLine): RecordLine => {
     meter.bytes += sizeOf(line).bytes - keyBytes;
     meter.lasting += line.t === 'hash' ? (line.v as readonly unknown[]).length - (line.fx?.length ?? 0) : 1;
     for (const [, time] of line.fx ?? []) if (compareExpiry(time, meter.latest) > 0) meter.latest = time;
     return line;
   };
-  yield weighed(first);
-  for await (const line of rest ?? []) yield weighed(line);
+  yield measured(first);
+  for await (const line of rest ?? []) yield measured(line);
 }
 
-/** Writes the lines under the staged name. Returns the size that it must have: bytes of a string, elements of others. */
+/** Writes the lines under the staged name. Returns the expected size: bytes of a string, elements of others. */
 function load(
   writer: Writer,
   name: string,
@@ -82,7 +82,7 @@ async function loadString({ wire }: Writer, name: string, lines: AsyncIterable<R
   let length = 0;
   for await (const line of lines) length = await writePieces(wire, name, fromText(line.v as Text), length);
   if (length > 0) return length;
-  // SETRANGE of nothing makes no key, and the empty string is one.
+  // SETRANGE of an empty string creates no key, but an empty string is a value.
   const empty: RedisCommand[] = [['SET', name, '', 'PX', STAGED_TTL_MS]];
   valuesOf(await wire.transaction(empty), empty);
   return 0;
@@ -97,10 +97,10 @@ async function loadElements(
 ): Promise<number> {
   let elements = 0;
   for await (const page of pagesOf(commandsOf(writer, name, lines), writer.wire.pageBytes)) {
-    // A page would make a key again that was removed meanwhile, and what is left of it would be taken for all of it.
+    // A page would recreate a key that was removed meanwhile, and the rest would be taken for the whole value.
     const before: RedisCommand[] = elements > 0 ? [['EXISTS', name]] : [];
     elements += page.elements;
-    // Sent twice, a page of a list would stand there twice.
+    // A page of a list that is sent twice would be appended twice.
     const after: RedisCommand[] = type === 'list' ? [['LTRIM', name, 0, elements - 1]] : [];
     const commands = [...before, ...page.commands];
     const [there] = valuesOf(await sendPage(writer, name, commands, after), [...commands, ...after]);
@@ -120,7 +120,7 @@ async function* commandsOf(
   }
 }
 
-/** Redis has no empty collections: such a record is one whose time is over. */
+/** Redis has no empty collections: such a record counts as expired. */
 async function removeEmpty({ wire, mode }: Writer, key: RedisArgument): Promise<WriteCounts> {
   if (mode !== 'replace') return { ...NO_COUNTS, expired: 1 };
   const commands: RedisCommand[] = [['UNLINK', key]];
@@ -128,20 +128,20 @@ async function removeEmpty({ wire, mode }: Writer, key: RedisArgument): Promise<
   return { ...NO_COUNTS, expired: 1, removed: Number(removed) };
 }
 
-/** What tells a value that was put in place from another: `type` as TYPE says it (`none`: no key), and its size. */
+/** Distinguishes a published value from another: `type` as reported by TYPE (`none`: no key), and the size. */
 interface KeyState {
   readonly type: string;
-  /** Bytes of a string, else elements; 1 for a JSON document. */
+  /** Bytes of a string, otherwise elements; 1 for a JSON document. */
   readonly size: number;
 }
 
-export interface Staged {
+interface Staged {
   readonly name: string;
   readonly key: RedisArgument;
   readonly type: RecordType;
   readonly expiresAt: ExpiryTime | undefined;
   readonly state: KeyState;
-  /** Of key and value. */
+  /** Bytes of key and value. */
   readonly bytes: number;
 }
 
@@ -161,7 +161,7 @@ async function stateOf({ wire }: Writer, key: RedisArgument, type: RecordType): 
     [SIZES[type], key],
   ]);
   if (found === undefined || 'error' in found) throw commandError('TYPE', found?.error ?? '');
-  // A key of another type has no size here, and is told by its type.
+  // A key of another type has no size here; its type distinguishes it.
   const counted = size !== undefined && 'value' in size ? Number(size.value) : -1;
   return { type: Buffer.isBuffer(found.value) ? found.value.toString('latin1') : '', size: counted };
 }
@@ -177,12 +177,12 @@ async function publishOver(writer: Writer, staged: Staged): Promise<WriteCounts>
   const [renamed, expiry] = await writer.wire.transaction(commands);
   if (!isRefused(renamed)) {
     valuesOf([expiry ?? { error: '' }], [commands[1]]);
-    return written(staged);
+    return writtenCounts(staged);
   }
-  return doneBefore(writer, staged, 'RENAME', renamed);
+  return resolveGoneKey(writer, staged, 'RENAME', renamed);
 }
 
-/** The expiry is set before: RENAMENX may leave a key alone that is none of ours. */
+/** The expiry is set before the rename: RENAMENX may keep a key that is not ours. */
 async function publishMissing(writer: Writer, staged: Staged): Promise<WriteCounts> {
   const { name, key } = staged;
   const [expiry, renamed] = await writer.wire.transaction([
@@ -192,11 +192,11 @@ async function publishMissing(writer: Writer, staged: Staged): Promise<WriteCoun
   ]);
   if (!isRefused(renamed)) {
     return renamed !== undefined && 'value' in renamed && renamed.value === 1
-      ? written(staged)
+      ? writtenCounts(staged)
       : { ...NO_COUNTS, kept: 1 };
   }
-  const overBefore = staged.expiresAt !== undefined && expiry !== undefined && 'value' in expiry && expiry.value === 1;
-  return overBefore ? { ...NO_COUNTS, expired: 1 } : doneBefore(writer, staged, 'RENAMENX', renamed);
+  const hasExpired = staged.expiresAt !== undefined && expiry !== undefined && 'value' in expiry && expiry.value === 1;
+  return hasExpired ? { ...NO_COUNTS, expired: 1 } : resolveGoneKey(writer, staged, 'RENAMENX', renamed);
 }
 
 function expiryCommand(key: RedisArgument, { expiresAt }: Staged): RedisCommand {
@@ -207,8 +207,8 @@ function isRefused(reply: RedisReply | undefined): reply is { error: string } {
   return reply !== undefined && 'error' in reply;
 }
 
-/** The staged key is not there any more: because an earlier try, whose reply was lost, has renamed it, or else lost. */
-async function doneBefore(
+/** Decides why the staged key is gone: an earlier try, whose reply was lost, renamed it, or it was lost. */
+async function resolveGoneKey(
   writer: Writer,
   staged: Staged,
   name: string,
@@ -216,10 +216,10 @@ async function doneBefore(
 ): Promise<WriteCounts> {
   if (errorKind(error) !== 'ERR') throw commandError(name, error);
   const now = await stateOf(writer, staged.key, staged.type);
-  if (now.type === staged.state.type && now.size === staged.state.size) return written(staged);
+  if (now.type === staged.state.type && now.size === staged.state.size) return writtenCounts(staged);
   throw stagedKeyError();
 }
 
-function written({ bytes }: Staged): WriteCounts {
+function writtenCounts({ bytes }: Staged): WriteCounts {
   return { ...NO_COUNTS, written: 1, bytes };
 }

@@ -6,7 +6,7 @@ import type { Writer } from './model.js';
 import { sendPage } from './pages.js';
 import { toArgument, wireBytes } from './size.js';
 
-/** Groups, their consumers, and what is pending with them. */
+/** Writes groups, their consumers and their pending entries. */
 export async function sendGroups(writer: Writer, name: string, groups: readonly StreamGroup[]): Promise<void> {
   for (const group of groups) {
     await createGroup(writer, name, group);
@@ -15,7 +15,7 @@ export async function sendGroups(writer: Writer, name: string, groups: readonly 
   }
 }
 
-/** Older servers do not know ENTRIESREAD; then the group's lag is unknown, as it was there. */
+/** Older servers do not support ENTRIESREAD; then the group's lag is unknown, as it was on such a server. */
 async function createGroup({ wire }: Writer, name: string, group: StreamGroup): Promise<void> {
   const create = createCommand(name, { ...group, entriesRead: null });
   const tries: RedisCommand[] = group.entriesRead === null ? [create] : [createCommand(name, group), create];
@@ -24,25 +24,25 @@ async function createGroup({ wire }: Writer, name: string, group: StreamGroup): 
     const [reply] = await wire.pipeline([command]);
     if (reply !== undefined && 'value' in reply) return;
     refusal = reply?.error ?? '';
-    // Created by an earlier try whose reply was lost.
+    // The group was created by an earlier try whose reply was lost.
     if (refusal.startsWith('BUSYGROUP')) return;
   }
   throw commandError('XGROUP', refusal);
 }
 
-/** The command that makes a group, without its consumers. */
+/** The command that creates a group, without its consumers. */
 export function createCommand(name: RedisArgument, group: StreamGroup): RedisCommand {
   const create: RedisCommand = ['XGROUP', 'CREATE', name, toArgument(group.name), group.lastId];
   return group.entriesRead === null ? create : [...create, 'ENTRIESREAD', group.entriesRead];
 }
 
-/** The commands that give a group its consumers and what is pending with them. */
+/** The commands that add a group's consumers and pending entries. */
 export function* membersOf(name: RedisArgument, group: StreamGroup): Generator<RedisCommand> {
   const groupName = toArgument(group.name);
   for (const consumer of group.consumers) {
     yield ['XGROUP', 'CREATECONSUMER', name, groupName, toArgument(consumer)];
   }
-  for (const entries of delivered(group.pending)) {
+  for (const entries of groupDeliveries(group.pending)) {
     const [, consumer, time, deliveries] = entries[0];
     const ids = entries.map(([id]) => id);
     const state: RedisArgument[] = ['TIME', time, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID'];
@@ -52,8 +52,8 @@ export function* membersOf(name: RedisArgument, group: StreamGroup): Generator<R
 
 type Delivery = [PendingEntry, ...PendingEntry[]];
 
-/** Neighbours that were delivered together share one command. */
-function* delivered(pending: readonly PendingEntry[]): Generator<Delivery> {
+/** Groups adjacent entries of one delivery, which share a command. */
+function* groupDeliveries(pending: readonly PendingEntry[]): Generator<Delivery> {
   let open: Delivery | null = null;
   for (const entry of pending) {
     if (open !== null && open.length < COMMAND_ELEMENTS && isSameDelivery(open[0], entry)) {

@@ -6,30 +6,34 @@ import type { Writer } from './model.js';
 import { pagesOf, sendPage } from './pages.js';
 import { sendGroups } from './stream-groups.js';
 
-/** Writes a whole stream under a staged name. Returns how many entries it must have. */
+/** Writes a whole stream under a staged name. Returns the expected number of entries. */
 export async function loadStream(writer: Writer, name: string, lines: AsyncIterable<RecordLine>): Promise<number> {
-  const seen: Seen = { lastEntry: null, state: null };
-  const adds = await sendEntries(writer, name, entriesOf(name, lines, seen));
-  if (seen.state !== null) {
-    await sendLastId(writer, name, seen.lastEntry, seen.state);
-    await sendGroups(writer, name, seen.state.groups ?? []);
+  const tail: StreamTail = { lastEntry: null, state: null };
+  const adds = await sendEntries(writer, name, entriesOf(name, lines, tail));
+  if (tail.state !== null) {
+    await sendLastId(writer, name, tail.lastEntry, tail.state);
+    await sendGroups(writer, name, tail.state.groups ?? []);
   }
   await checkLength(writer, name, adds);
   return adds.sent;
 }
 
-interface Seen {
+interface StreamTail {
   lastEntry: string | null;
-  /** What stands on the last line alone. */
+  /** State that only the last line has. */
   state: StreamValue | null;
 }
 
-async function* entriesOf(name: string, lines: AsyncIterable<RecordLine>, seen: Seen): AsyncGenerator<ValueCommand> {
+async function* entriesOf(
+  name: string,
+  lines: AsyncIterable<RecordLine>,
+  tail: StreamTail,
+): AsyncGenerator<ValueCommand> {
   for await (const line of lines) {
     yield* valueCommands(name, line);
     const value = line.v as StreamValue;
-    seen.lastEntry = value.entries.at(-1)?.[0] ?? seen.lastEntry;
-    if (value.lastId !== undefined) seen.state = value;
+    tail.lastEntry = value.entries.at(-1)?.[0] ?? tail.lastEntry;
+    if (value.lastId !== undefined) tail.state = value;
   }
 }
 
@@ -39,8 +43,8 @@ interface Adds {
 }
 
 /**
- * An entry that is sent a second time is refused with `equal or smaller than the target stream top item`, and is there
- * already. The text may have lost words that stand in the entry as well, so it is the stream's length that decides.
+ * An entry that is sent twice is refused with `equal or smaller than the target stream top item`, and exists already.
+ * Words that also occur in the entry may be redacted from that text, so the stream's length decides.
  */
 async function sendEntries(writer: Writer, name: string, commands: AsyncIterable<ValueCommand>): Promise<Adds> {
   const adds: Adds = { sent: 0, refused: null };
@@ -66,14 +70,14 @@ async function checkLength({ wire }: Writer, name: string, adds: Adds): Promise<
 const NOTHING_YET = '0-0';
 const TEMPORARY_GROUP = 'soulcaster-backup';
 
-/** Brings the stream's last id to where it was: by an entry that is deleted again, or by a group where it never had one. */
+/** Sets the stream's last id: by adding and deleting an entry, or by creating a group if the stream never had an entry. */
 async function sendLastId(writer: Writer, name: string, lastEntry: string | null, state: StreamValue): Promise<void> {
   const commands = lastIdCommands(name, lastEntry, state);
   if (commands.length > 0) await sendTolerant(writer, name, commands);
   await sendCounters(writer, name, state);
 }
 
-/** The commands that bring a stream's last id to where it was; none where its last entry has done so. */
+/** The commands that set a stream's last id; none when its last entry has set it. */
 export function lastIdCommands(
   name: RedisArgument,
   lastEntry: string | null,
@@ -92,7 +96,7 @@ export function lastIdCommands(
   ];
 }
 
-/** The command that sets what a stream counts, for servers that know it; null where it counts nothing. */
+/** The command that sets a stream's counters, for servers that support it; null when there are none. */
 export function countersCommand(
   name: RedisArgument,
   { entriesAdded, lastId = NOTHING_YET, maxDeletedId }: Omit<StreamValue, 'entries'>,
@@ -103,7 +107,7 @@ export function countersCommand(
   return ['XSETID', name, lastId, ...added, ...deleted];
 }
 
-/** What was done by an earlier try is refused with ERR or BUSYGROUP. */
+/** Commands that an earlier try completed are refused with ERR or BUSYGROUP. */
 async function sendTolerant(writer: Writer, name: string, commands: readonly RedisCommand[]): Promise<void> {
   const replies = await sendPage(writer, name, commands);
   for (const [at, reply] of replies.entries()) {
@@ -112,7 +116,7 @@ async function sendTolerant(writer: Writer, name: string, commands: readonly Red
   }
 }
 
-/** Upstash has no XSETID: there a stream's count of all entries ever added starts again. */
+/** Upstash has no XSETID: there the count of all entries ever added starts again. */
 async function sendCounters({ wire }: Writer, name: string, state: StreamValue): Promise<void> {
   const command = countersCommand(name, state);
   if (command === null) return;

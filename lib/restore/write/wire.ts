@@ -2,18 +2,18 @@ import type { RedisCommand, RedisPort, RedisReply, SentCommand } from '../../por
 import { atOnce } from '../../redis/at-once.js';
 import { batchError } from './errors.js';
 
-/** The port as far as a restore uses it, until it is told to stop. */
+/** The part of the port that a restore uses, until it is stopped. */
 export interface Wire {
-  /** What a page may take of a request, in bytes: less than PAGE_BYTES where the target's limit is low. */
+  /** The most bytes of a page: less than PAGE_BYTES when the target's limit is low. */
   readonly pageBytes: number;
-  /** Throws the signal's reason, and sends nothing, once one of the signals is aborted. */
+  /** Throws the signal's reason and sends nothing once one of the signals is aborted. */
   pipeline(commands: readonly RedisCommand[]): Promise<RedisReply[]>;
   transaction(commands: readonly SentCommand[]): Promise<RedisReply[]>;
-  /** Removes staged keys as far as that is possible; never throws. What it leaves expires by itself. */
+  /** Tries to remove staged keys; never throws. Keys that it leaves expire. */
   sweep(keys: readonly string[]): Promise<void>;
 }
 
-/** `signal` ends everything; `failed` is aborted when one of several writers failed, and lets them clean up. */
+/** `signal` stops everything; `failed` is aborted when one of several writers fails, and lets them clean up. */
 export function openWire(redis: RedisPort, pageBytes: number, signal: AbortSignal, failed: AbortSignal): Wire {
   const send = async <C extends SentCommand>(
     commands: readonly C[],

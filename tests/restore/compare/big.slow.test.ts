@@ -38,7 +38,7 @@ describe('a big value', () => {
     }
   }
 
-  it('of 100,000 fields is equal in any order, and differs by a single one', async () => {
+  it('of 100,000 fields is equal in any order, and different when a single one differs', async () => {
     const pairs = Array.from({ length: FIELDS }, (_, at): Pair => [`field ${at}`, `value ${at}`]);
     await writeHash(pairs);
     const scattered = pairs.map((_, at) => pairs[(at * 7919) % FIELDS] as Pair);
@@ -76,7 +76,7 @@ describe('a big value', () => {
     await redis.mset('small 1', '1', 'small 2', '2', 'small 3', '3');
   }
 
-  it('of each type is found equal among small ones, and any of them different', async () => {
+  it('of each type is found equal among small ones, and different when changed', async () => {
     await writeOfEachType();
     const { redis } = bench.database;
     const records = await snapshotRecords(bench);
@@ -103,7 +103,7 @@ describe('a big value', () => {
     });
   });
 
-  it('that was small in the snapshot is different now, and the other way round', async () => {
+  it('that was small in the snapshot is different, and the other way round', async () => {
     const { redis } = bench.database;
     const texts = Array.from({ length: 3000 }, (_, at) => `${at} ${'text '.repeat(20)}`);
     await redis.sadd('grows', 'a');
@@ -114,7 +114,7 @@ describe('a big value', () => {
     expect(unequal(await compared(bench.port, records))).toEqual({ '"grows"': 'value', '"shrinks"': 'value' });
   });
 
-  it('that has expired is read to its end, and only its being there counts', async () => {
+  it('that has expired is read to its end, and only its existence counts', async () => {
     await writeOfEachType();
     const records = await snapshotRecords(bench);
     await bench.database.redis.del('list');
@@ -141,7 +141,7 @@ describe('a big value', () => {
     expect(unequal(await compared(port, records))).toEqual({});
   });
 
-  it('that keeps changing is told as it was found', async () => {
+  it('that keeps changing is reported as it was read', async () => {
     await writeOfEachType();
     const records = await snapshotRecords(bench);
     let at = 0;
@@ -155,7 +155,7 @@ describe('a big value', () => {
     expect(unequal(await compared(port, records))).toEqual({ '"hash"': 'value' });
   });
 
-  it('that goes away half-way is absent, and of another type half-way is told so', async () => {
+  it('that is removed half-way is absent, and one that changes type half-way is reported so', async () => {
     await writeOfEachType();
     const records = await snapshotRecords(bench);
     const { redis } = bench.database;
@@ -165,7 +165,7 @@ describe('a big value', () => {
     expect(unequal(told)).toEqual({ '"set"': 'absent', '"list"': 'type' });
   });
 
-  it('whose fields have all expired is as it should be when nothing is there', async () => {
+  it('whose fields have all expired is equal to an absent key', async () => {
     const empty: Lines = [
       { k: 'hash', t: 'hash', i: 0, v: [] },
       { k: 'hash', t: 'hash', i: 1, last: true, v: [] },

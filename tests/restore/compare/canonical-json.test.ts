@@ -17,7 +17,7 @@ function escaped(letter: string): string {
 }
 
 describe('two JSON texts', () => {
-  it('say the same when only the order of keys, spaces and ways of writing differ', () => {
+  it('are equal when only key order, spaces and notation differ', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
         expect(sameJson(JSON.stringify(value), rewritten(value))).toBe(true);
@@ -25,7 +25,7 @@ describe('two JSON texts', () => {
     );
   });
 
-  it('say the same exactly when their values are equal', () => {
+  it('are equal exactly when their values are equal', () => {
     const small = fc.jsonValue({ maxDepth: 1, stringUnit: fc.constantFrom('a', '"', '\\', '1') });
     fc.assert(
       fc.property(small, small, (a, b) => {

@@ -40,7 +40,7 @@ describe('comparing', () => {
     );
   });
 
-  it('looks again at a key that was of another type for a moment only', async () => {
+  it('reads a key again that was of another type for a moment', async () => {
     const { redis } = bench.database;
     await redis.rpush('key', 'v');
     const back = once('TYPE', 'key', () => redis.multi().del('key').sadd('key', 'v').exec());
@@ -66,7 +66,7 @@ describe('comparing', () => {
     expect(await differenceOf({ k: 'zset', t: 'zset', v })).toBe(expected);
   });
 
-  it('does not take two elements for one that is put together of them', async () => {
+  it('does not confuse two elements with their concatenation', async () => {
     const { redis } = bench.database;
     await redis.rpush('list', 'a', 'bc');
     await redis.hset('hash', 'a', 'bc');
@@ -77,7 +77,7 @@ describe('comparing', () => {
     expect(await differenceOf({ k: 'stream', t: 'stream', v: { entries, lastId: '1-1', groups: [] } })).toBe('value');
   });
 
-  it('compares bytes that are no text', async () => {
+  it('compares bytes that are not text', async () => {
     await bench.database.redis.set('key', Buffer.from([0xff, 0x00]));
     expect(await differenceOf({ k: 'key', t: 'string', v: { b: '/wA=' } })).toBe('equal');
     expect(await differenceOf({ k: 'key', t: 'string', v: '\ufffd\u0000' })).toBe('value');
@@ -98,7 +98,7 @@ describe('comparing', () => {
     expect(unequal(await compared(bench.port, records))).toEqual({ '"stream"': 'value' });
   });
 
-  it('fails when the database refuses to show a value, without naming it', async () => {
+  it('fails when the database denies reading a value, without naming it', async () => {
     await bench.database.redis.hset('secret key', 'f', 'v');
     const redis = intercept(bench.port, {
       after: (commands, replies) =>
@@ -112,7 +112,7 @@ describe('comparing', () => {
     expect((failed as AppError).message).not.toContain('secret key');
   });
 
-  it('ends when it is told to, at the next batch', async () => {
+  it('stops at the next batch when it is aborted', async () => {
     const stop = new AbortController();
     const reason = new AppError('fenced', 'another attempt has taken over', { hint: 'None.' });
     const records = Array.from({ length: 5000 }, (_, at) => [{ k: `k${at}`, t: 'string', v: 'v' } as const]);
@@ -127,7 +127,7 @@ describe('comparing', () => {
     expect(asked).toBeLessThan(records.length);
   });
 
-  it('passes on what the source of the records throws', async () => {
+  it('rethrows errors of the source of the records', async () => {
     const source = (async function* () {
       yield* forward([[{ k: 'a', t: 'string', v: 'v' }]]);
       throw new AppError('damaged', 'a part is damaged', { hint: 'None.' });

@@ -9,7 +9,7 @@ import { apply, mutationsOf } from './mutations.js';
 
 const seeds = fc.integer({ min: 1, max: 1_000_000 });
 
-describe('a database against the snapshot that was taken of it', () => {
+describe('a database compared with its snapshot', () => {
   let bench: SnapshotBench;
   beforeAll(async () => {
     bench = await openSnapshotBench({ replyBytes: 60_000 });
@@ -37,7 +37,7 @@ describe('a database against the snapshot that was taken of it', () => {
     );
   });
 
-  it('differs in exactly what was changed since, in the right respect', async () => {
+  it('differs exactly where it was changed since, with the right difference', async () => {
     const choices = fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(seeds, choices, async (seed, chosen) => {
@@ -58,7 +58,7 @@ describe('a database against the snapshot that was taken of it', () => {
     );
   });
 
-  it('is told from it by every kind of change there is', async () => {
+  it('differs after every kind of change', async () => {
     const { redis } = bench.database;
     const records = (await load(24, 7)).filter(([first]) => first?.i === undefined);
     const expected: string[] = [];
@@ -89,7 +89,7 @@ describe('a database against the snapshot that was taken of it', () => {
     expect(told.map(({ live, difference }) => `${live} ${difference ?? ''}`)).toEqual(records.map(() => 'absent '));
   });
 
-  it('has something, or nothing, under the keys that have expired', async () => {
+  it('has a value, or none, under the expired keys', async () => {
     const records = await load(60, 4);
     const keys = records.map(([first]) => JSON.stringify(first?.k));
     const gone = records.flatMap(([first], at) => (at % 3 === 0 && first !== undefined ? [fromText(first.k)] : []));

@@ -19,7 +19,7 @@ function digestOfMembers(given: readonly string[]): string {
 }
 
 describe('a bag of elements', () => {
-  it('of members is the same exactly when the sets are', () => {
+  it('of members is equal exactly when the sets are', () => {
     const members = fc.array(fc.constantFrom('', 'a', 'b', 'aa', 'ab'), { maxLength: 12 });
     const sorted = (given: readonly string[]): string => JSON.stringify([...new Set(given)].sort());
     fc.assert(
@@ -31,7 +31,7 @@ describe('a bag of elements', () => {
     );
   });
 
-  it('of names and values is what the last value of each name makes it', () => {
+  it('of names and values uses the last value of each name', () => {
     fc.assert(
       fc.property(pairs, (given) => {
         expect(digestOfPairs(given)).toBe(digestOfPairs([...new Map(given)].reverse()));
@@ -39,7 +39,7 @@ describe('a bag of elements', () => {
     );
   });
 
-  it('of names and values is the same exactly when the maps are', () => {
+  it('of names and values is equal exactly when the maps are', () => {
     const few = fc.array(fc.tuple(fc.constantFrom('a', 'b', ''), fc.constantFrom('', 'a', 'b')), { maxLength: 6 });
     const sorted = (given: readonly Pair[]): string => JSON.stringify([...new Map(given)].sort());
     fc.assert(

@@ -26,14 +26,14 @@ async function keysRead(): Promise<number[]> {
   return counts.filter((count) => count > 0);
 }
 
-it('reads a few keys at a time where values are much larger than their records', async () => {
+it('reads a few keys at a time when values are much larger than their records', async () => {
   await bench.database.redis.mset(KEYS.flatMap((key) => [key, 'v'.repeat(20_000)]));
   const counts = await keysRead();
   expect(Math.max(...counts)).toBeLessThanOrEqual(100);
   expect(Math.max(...counts.slice(-10))).toBeLessThan(20);
 });
 
-it('reads many at a time where they are as small', async () => {
+it('reads many keys at a time when values are as small', async () => {
   await bench.database.redis.mset(KEYS.flatMap((key) => [key, 'v']));
   expect(Math.max(...(await keysRead()))).toBeGreaterThan(300);
 });

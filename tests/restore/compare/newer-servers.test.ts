@@ -5,7 +5,7 @@ import { describeEngines } from '../../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../../support/snapshot-bench.js';
 import { compared, unequal } from './bench.js';
 
-describe('comparing what this redis-server does not know', () => {
+describe('comparing types that this redis-server does not support', () => {
   let bench: SnapshotBench;
   beforeAll(async () => {
     bench = await openSnapshotBench();
@@ -32,11 +32,11 @@ describe('comparing what this redis-server does not know', () => {
       ['{"a":1,"b":[2,3]}', '{ "b": [2, 3], "a": 1.0 }', 'equal'],
       ['{"a":1,"b":[2,3]}', '{"a":1,"b":[3,2]}', 'value'],
       ['{"a":1}', '{"a":"1"}', 'value'],
-    ])('%s against %s is told as %s', async (recorded, live, expected) => {
+    ])('%s compared with %s gives %s', async (recorded, live, expected) => {
       expect(await differenceOf({ k: 'doc', t: 'json', v: recorded }, holding(live))).toBe(expected);
     });
 
-    it('is absent from a server that does not know JSON, or something else', async () => {
+    it('is absent, or of another type, on a server without JSON', async () => {
       await bench.database.redis.set('other', '{}');
       const told = await compared(
         bench.port,
@@ -45,7 +45,7 @@ describe('comparing what this redis-server does not know', () => {
       expect(unequal(told)).toEqual({ '"doc"': 'absent', '"other"': 'type' });
     });
 
-    it('that no reply can hold is not the one that was read once', async () => {
+    it('that no reply can hold differs from the one in the snapshot', async () => {
       const redis = intercept(bench.port, {
         before: (commands) =>
           commands.map(([name]) => {
@@ -93,7 +93,7 @@ await describeEngines('comparing hashes whose fields expire', ({ fieldExpiry, pr
     [{ b: FAR }, 'field-expiry'],
     [{}, 'field-expiry'],
     [{ a: FAR, b: FAR }, 'field-expiry'],
-  ])('%j is told as %s', async (times, expected) => {
+  ])('%j gives %s', async (times, expected) => {
     await bench.database.redis.hset('hash', 'b', '2', 'a', '1');
     for (const [field, at] of Object.entries(times)) await expire(field, at);
     expect(await differenceOf()).toBe(expected);
@@ -101,13 +101,13 @@ await describeEngines('comparing hashes whose fields expire', ({ fieldExpiry, pr
     expect(told?.live).toBe('equal');
   });
 
-  it('tells another value where the times agree', async () => {
+  it('finds another value when the expiries are equal', async () => {
     await bench.database.redis.hset('hash', 'b', '2', 'a', 'another');
     await expire('a', FAR);
     expect(await differenceOf()).toBe('value');
   });
 
-  it('takes one request a batch, not one a hash', async () => {
+  it('takes one request per batch, not per hash', async () => {
     const names = Array.from({ length: 300 }, (_, at) => `hash:${at}`);
     const lines = names.map((k): RecordLine => ({ ...line, k }));
     const pipeline = bench.database.redis.pipeline();

@@ -49,14 +49,14 @@ function flat(reply: Reply): string[] {
   return reply === null ? [] : [reply.toString()];
 }
 
-describe('somebody who reads while a restore writes', () => {
+describe('a client that reads during a restore', () => {
   let target: Target;
   beforeAll(async () => {
     target = await openTarget();
   });
   afterAll(() => target.stop());
 
-  it('sees each key whole, as it was or as it will be, and never without it', async () => {
+  it('sees each key whole, old or new, and never absent', async () => {
     const keys = 16;
     await target.write(recordsOf(...version('a', keys)));
     const reader = openDatabase(target.database.url);

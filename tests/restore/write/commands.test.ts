@@ -37,7 +37,7 @@ function write(port: RedisPort, lines: readonly (RecordLine | readonly RecordLin
 }
 
 describe('the commands of a restore', () => {
-  it('share what can be shared within a batch', async () => {
+  it('are shared within a batch where possible', async () => {
     const { port, sent } = scripted();
     const lines: RecordLine[] = [
       { k: 'a', t: 'string', v: '1' },
@@ -84,7 +84,7 @@ describe('the commands of a restore', () => {
     ]);
   });
 
-  it('let fields expire, those of one moment with one command', async () => {
+  it('set the expiry of fields, one command per time', async () => {
     const { port, sent } = scripted();
     const hash: RecordLine = {
       k: 'h',
@@ -110,7 +110,7 @@ describe('the commands of a restore', () => {
     ]);
   });
 
-  it('go in batches of bytes and of keys, no more under way than allowed, each element in its turn', async () => {
+  it('are sent in batches of limited bytes and keys, within the concurrency limit, elements in order', async () => {
     const { port, sent, most } = scripted();
     const small = Array.from({ length: 1100 }, (_, at): RecordLine => ({ k: `s${at}`, t: 'string', v: 'x' }));
     const large = Array.from({ length: 6 }, (_, at): RecordLine => ({
@@ -124,7 +124,7 @@ describe('the commands of a restore', () => {
     expect(most()).toBe(2);
   });
 
-  it('do without ENTRIESREAD and XSETID where they are not known', async () => {
+  it('work without ENTRIESREAD and XSETID on servers that lack them', async () => {
     const { port, sent } = scripted((command) => {
       if (command.includes('ENTRIESREAD') || command[0] === 'XSETID') return { error: 'ERR syntax error' };
       return { value: command[0] === 'TYPE' ? Buffer.from('stream') : 1 };

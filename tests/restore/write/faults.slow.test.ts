@@ -17,7 +17,7 @@ const BIG: readonly RecordLine[] = [
   { k: 'big', t: 'list', v: ['c'], i: 2, last: true },
 ];
 
-describe('a restore that something happens to', () => {
+describe('a restore with faults', () => {
   let bench: WriteBench;
   beforeAll(async () => {
     bench = await openWriteBench({ replyBytes: 40_000 });
@@ -29,7 +29,7 @@ describe('a restore that something happens to', () => {
     await bench.target.database.redis.flushall();
   });
 
-  it('comes out whole when it is begun again after each request that was applied without an answer', async () => {
+  it('is complete when it runs again after each request whose reply was lost', async () => {
     const { manifest, records, compare } = await bench.snapshot();
     // With each try one more request gets through before the fault; the last try meets none.
     let tries = 0;
@@ -50,7 +50,7 @@ describe('a restore that something happens to', () => {
     expect(await compare()).toEqual({ keys: manifest.counts.keys, ...NOTHING_WRONG });
   });
 
-  it('sends nothing more after an abort, throws its reason, and gives what it staged an end', async () => {
+  it('sends nothing more after an abort, throws its reason, and its staged keys expire', async () => {
     const { redis } = bench.target.database;
     const abort = new AbortController();
     const reason = new Error('deadline');
@@ -71,14 +71,14 @@ describe('a restore that something happens to', () => {
     expect(await redis.pttl(left)).toBeGreaterThan(23 * 3_600_000);
   });
 
-  it('sends nothing at all when it was aborted before', async () => {
+  it('sends nothing when it was aborted before the start', async () => {
     const before = bench.target.port.usage().requests;
     const signal = AbortSignal.abort(new Error('too late'));
     await expect(bench.target.write(recordsOf(BIG), { signal })).rejects.toThrow('too late');
     expect(bench.target.port.usage().requests).toBe(before);
   });
 
-  it('removes what it staged, and starts nothing new, when the records cannot be read on', async () => {
+  it('removes staged keys, and starts nothing new, when reading the records fails', async () => {
     const lines = (async function* () {
       await turn();
       yield BIG[1] as RecordLine;
@@ -92,7 +92,7 @@ describe('a restore that something happens to', () => {
     expect(await bench.target.database.redis.dbsize()).toBe(0);
   });
 
-  it('notices when a list that it puts together was cut by a request that came late', async () => {
+  it('detects when a delayed request truncated a staged list', async () => {
     const first: string[] = [];
     let pages = 0;
     const port = around(bench.target.port, async (send, commands) => {
@@ -111,7 +111,7 @@ describe('a restore that something happens to', () => {
     expect(await bench.target.database.redis.dbsize()).toBe(0);
   });
 
-  it('says that the target is full, without a key or a value', async () => {
+  it('reports that the target is full, without a key or a value', async () => {
     await bench.target.database.redis.config('SET', 'maxmemory', '1');
     const small: RecordLine = { k: SECRET, t: 'hash', v: [[SECRET, SECRET]] };
     for (const records of [recordsOf(small), recordsOf(BIG)]) {
@@ -123,7 +123,7 @@ describe('a restore that something happens to', () => {
     }
   });
 
-  it('says what to do about fields that expire where the server knows nothing of it, and writes no such key', async () => {
+  it('gives a hint for expiring fields that the server does not support, and writes no such key', async () => {
     const hash: RecordLine = { k: 'hash', t: 'hash', v: [['f', 'v']], fx: [['f', 4_102_444_800_000]] };
     const lines: RecordLine[] = [
       { ...hash, i: 0 },
@@ -132,7 +132,7 @@ describe('a restore that something happens to', () => {
     for (const records of [recordsOf(hash), recordsOf(lines)]) {
       const error = (await bench.target.write(records).catch((cause: unknown) => cause)) as AppError;
       expect(error).toMatchObject({ code: 'redis-command' });
-      expect(error.hint).toContain('expiry rule drop');
+      expect(error.hint).toContain('--ttl drop');
       expect(await bench.target.database.redis.dbsize()).toBe(0);
     }
   });

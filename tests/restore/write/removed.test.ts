@@ -32,7 +32,7 @@ describe('a key that is put together', () => {
   beforeEach(() => target.database.redis.flushall());
 
   it.each(['hash', 'set', 'zset', 'list'] as const)(
-    'a %s that is removed in between is never put in place',
+    'a %s that is removed while staged is never published',
     async (type) => {
       const { redis } = target.database;
       await redis.set('big', 'as it was');
