@@ -7,13 +7,13 @@ interface AgeSealerOptions {
   /** Public keys, `age1...`; empty to leave parts unencrypted. */
   readonly recipients: readonly string[];
   /**
-   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote, or with commas between them: after a change of
-   * keys, old and new parts can be read. Null where nothing has to be read.
+   * Secret key, `AGE-SECRET-KEY-1...`, or several, separated by line ends (as in a file of age-keygen) or commas: after a change of
+   * keys, old and new parts can be read. Null where nothing is decrypted.
    */
   readonly identity: string | null;
 }
 
-/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not of age's form. */
+/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not an age key. */
 export function ageSealer({ recipients, identity }: AgeSealerOptions): Encryptor {
   const encrypter = encrypterFor(recipients);
   const decrypter = identity === null ? null : decrypterFor(identity);
@@ -38,7 +38,7 @@ export function ageSealer({ recipients, identity }: AgeSealerOptions): Encryptor
     async openStream(sealed) {
       if (decrypter === null) throw wrongKey('no identity is set');
       try {
-        return watched(await decrypter.decrypt(streamOf(sealed)));
+        return withAgeErrors(await decrypter.decrypt(streamOf(sealed)));
       } catch (error) {
         throw unsealError(error);
       }
@@ -52,7 +52,7 @@ export async function generateAgeIdentity(): Promise<{ readonly identity: string
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-/** The public halves of identities in the forms that `identity` takes. Throws `config` when one is none. */
+/** The public keys of identities, given in any form that the option `identity` takes. Throws `config` for an invalid one. */
 export async function recipientsOf(identity: string): Promise<string[]> {
   return Promise.all(
     identityLines(identity).map((key) =>
@@ -63,7 +63,7 @@ export async function recipientsOf(identity: string): Promise<string[]> {
   );
 }
 
-/** The library's types are those of the browser, which Node's streams are by another name. */
+/** The library declares the browser's stream types; Node's streams are the same under another name. */
 type AgeStream = Parameters<Encrypter['encrypt']>[0] & globalThis.ReadableStream<Uint8Array>;
 
 function streamOf(chunks: AsyncIterable<Uint8Array>): AgeStream {
@@ -71,7 +71,8 @@ function streamOf(chunks: AsyncIterable<Uint8Array>): AgeStream {
   return stream as AgeStream;
 }
 
-async function* watched(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** The stream's chunks; an error of the library becomes an `AppError`. */
+async function* withAgeErrors(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* plain;
   } catch (error) {
@@ -80,7 +81,7 @@ async function* watched(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 }
 
 function noRecipients(): AppError {
-  return new AppError('config', 'There is nobody to encrypt to', {
+  return new AppError('config', 'BACKUP_AGE_RECIPIENTS is not set, so nothing can be encrypted', {
     hint: 'Set BACKUP_AGE_RECIPIENTS to the public key that age-keygen prints.',
   });
 }
@@ -91,7 +92,7 @@ function encrypterFor(recipients: readonly string[]): Encrypter {
     try {
       encrypter.addRecipient(recipient);
     } catch {
-      // Not even the recipient is shown: the usual mistake is to put the identity here.
+      // The value is not shown: the usual mistake is to put the secret identity here.
       throw new AppError('config', 'A value in BACKUP_AGE_RECIPIENTS is not an age recipient', {
         hint: 'A recipient is the public key that age-keygen prints: it starts with "age1". Separate several with commas.',
       });
@@ -108,7 +109,7 @@ function decrypterFor(identity: string): Decrypter {
     try {
       decrypter.addIdentity(key);
     } catch {
-      // The library's error is not kept as a cause, since it may quote the key.
+      // The library's error is not kept as the cause: it may quote the key.
       throw badIdentity();
     }
   }
@@ -128,9 +129,9 @@ function badIdentity(): AppError {
 
 function unsealError(error: unknown): AppError {
   if (error instanceof Error && error.message.startsWith('no identity matched'))
-    return wrongKey('the identity does not fit');
+    return wrongKey('the identity does not match');
   return new AppError('damaged', 'An encrypted part was altered or cut short', {
-    hint: 'Choose another snapshot, or an older version of this object if the bucket keeps versions.',
+    hint: 'Choose another snapshot, or bring back an older version of this object if the bucket keeps versions.',
     cause: error,
   });
 }

@@ -58,7 +58,7 @@ describe('together with the age program', () => {
 });
 
 describe('ageSealer', () => {
-  it('gives back any bytes, to any of its recipients, by any of its identities', async () => {
+  it('decrypts any bytes, for any of its recipients, with any of its identities', async () => {
     const second = await generateX25519Identity();
     const both = ageSealer({ recipients: [recipient, await identityToRecipient(second)], identity });
     const rotated = ageSealer({ recipients: [], identity: `# old\n${await generateX25519Identity()}\n\n${second}\n` });
@@ -84,7 +84,7 @@ describe('ageSealer', () => {
     });
   });
 
-  it('names the key when it is missing or another', async () => {
+  it('names BACKUP_AGE_IDENTITY when it is missing or another key', async () => {
     const writer = ageSealer({ recipients: [recipient], identity: null });
     const sealed = await writer.encrypt(text);
     await expect(writer.open(sealed, '.age')).rejects.toMatchObject({ code: 'wrong-key' });

@@ -1,4 +1,4 @@
-import { sameServer, type ServerMark } from '../../redis/server-mark.js';
+import { isSameServer, type ServerMark } from '../../redis/server-mark.js';
 
 /** Figures of one walk over the names that has come round. */
 interface WalkFigures {
@@ -46,7 +46,7 @@ const FEW = 0.01;
  */
 export function evaluateWalk(figures: WalkFigures): Evaluation {
   const { before, after, walks, broken, found, returned, unseen, seen } = figures;
-  const whole = sameServer(before, after);
+  const whole = isSameServer(before, after);
   const unexplained = whole === false ? unaccounted(figures) : unexplainedKeys(figures, whole === true);
   if (walks >= MOST_IN_ALL || (whole !== false && walks - broken >= MOST_WALKS)) {
     return { again: false, unexplained, whole };

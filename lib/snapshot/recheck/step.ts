@@ -1,4 +1,4 @@
-import { markServer, sameServer, type ServerMark } from '../../redis/server-mark.js';
+import { readServerMark, isSameServer, type ServerMark } from '../../redis/server-mark.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { hashSet } from '../hash-set.js';
@@ -46,7 +46,7 @@ async function beginWalk(
   state: SnapshotCheckpoint,
 ): Promise<SnapshotCheckpoint> {
   const before = ports.redis.usage();
-  const mark = await markServer(ports.redis);
+  const mark = await readServerMark(ports.redis);
   const none = { count: 0, keys: [] };
   const { expiring, unexplained } = state.names;
   // That takes a command for each key which is left out, so only where it may explain what the walk before could not.
@@ -82,7 +82,7 @@ async function endWalk(
   const { names } = state;
   if (names.walk === null) return { again: true, state };
   const spentBefore = ports.redis.usage();
-  const after = await markServer(ports.redis);
+  const after = await readServerMark(ports.redis);
   const spent = addUsage(state.spent, spentBefore, ports.redis.usage());
   const unseen = seen.unseen();
   const missedBefore = await loadHashes(ports.store, names.unseenIn);
@@ -100,7 +100,7 @@ async function endWalk(
     returned: missedBefore.size - stillUnseen,
     expiring: names.expiring,
     walks: names.walks + 1,
-    broken: names.broken + (sameServer(names.walk.mark, after) === false ? 1 : 0),
+    broken: names.broken + (isSameServer(names.walk.mark, after) === false ? 1 : 0),
   });
   return {
     again,
@@ -128,7 +128,7 @@ async function endWalk(
 
 /** Keys that SCAN named and that were gone when they were read, beyond those that expired in the whole server meanwhile. */
 function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
-  if (first === null || sameServer(first, after) !== true || first.expired === null || after.expired === null)
+  if (first === null || isSameServer(first, after) !== true || first.expired === null || after.expired === null)
     return null;
   return Math.max(0, ledger.expiredMeanwhile - (after.expired - first.expired));
 }

@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map';
-import { markServer } from '../../redis/server-mark.js';
+import { readServerMark } from '../../redis/server-mark.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry } from '../read/field-expiry.js';
@@ -20,7 +20,7 @@ export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, att
   const source = firstPass(ports, settings, first);
   const read = await new ScanWork(ports, settings, attempt, sink, first, source).run();
   const before = ports.redis.usage();
-  const { keys } = await markServer(ports.redis);
+  const { keys } = await readServerMark(ports.redis);
   const spent = addUsage(read.spent, before, ports.redis.usage());
   const checkpoint = { ...read, spent, dbsize: { ...read.dbsize, after: keys } };
   const progress = progressOf(checkpoint, checkpoint.parts);
@@ -72,7 +72,7 @@ export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint)
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
   const ended = await endedRuns(ports, sourceOf(ports.redis.host));
-  const first = await markServer(ports.redis);
+  const first = await readServerMark(ports.redis);
   const { fieldExpiry, expired: expiredFields } = await probeFieldExpiry(ports.redis);
   const spent = addUsage(state.spent, before, ports.redis.usage());
   const from = new Date(ports.clock.now()).toISOString();
