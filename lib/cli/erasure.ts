@@ -2,7 +2,7 @@ import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { retentionSettings } from '../app/settings.js';
 import { enterErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
-import type { Stays } from '../erasure/owned-projects.js';
+import type { KeepReason } from '../erasure/owned-projects.js';
 import { AppError } from '../errors.js';
 import { demandReason } from '../snapshot/accept.js';
 import { trustContext } from '../snapshot/trust.js';
@@ -60,7 +60,7 @@ function demandWords({ id, kind }: Subject, { dryRun, reason, replica }: ForgetS
   });
 }
 
-const WHY: Readonly<Record<Stays, string>> = {
+const WHY: Readonly<Record<KeepReason, string>> = {
   'another-owner': 'its record names another user',
   'in-another-list': "another user's list has it too",
   'no-record': 'no snapshot has a record of it that says whose it is',

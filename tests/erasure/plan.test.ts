@@ -43,7 +43,7 @@ describe.each([
   { kind: 'project', id: 'p1' },
   { kind: 'user', id: 'u1' },
 ] satisfies Subject[])('the erasure of a $kind', (subject) => {
-  it('goes by an older snapshot where the newest cannot be read, and names that one', async () => {
+  it('uses an older snapshot where the newest cannot be read, and reports the newest as skipped', async () => {
     const plan = await planned(subject, [ids[2]]);
     expect(plan).toMatchObject({ projects: ['p1'], readWhole: ids[1], searched: 2 });
     expect(plan.holders.map(({ id }) => id)).toEqual([ids[1], ids[0]]);
@@ -51,7 +51,7 @@ describe.each([
     expect((await planned(subject, [])).holders.map(({ id }) => id)).toEqual([...ids].reverse());
   });
 
-  it('ends with what is wrong where none can be read', async () => {
+  it('ends with the error of a snapshot where none can be read', async () => {
     await expect(planned(subject, ids)).rejects.toMatchObject({ code: 'damaged' });
   });
 });
