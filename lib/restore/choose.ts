@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
 import { isId, isOfCalendar } from '../runs/ids.js';
-import { adoptedSources } from '../snapshot/adopted-sources.js';
+import { readAdoptedSources } from '../snapshot/adopted-sources.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
 import { countOf } from '../snapshot/counts.js';
@@ -70,7 +70,7 @@ export async function demandSource(
 ): Promise<void> {
   if (fromSource || target !== null) return;
   const own = sourceOf(redis.host);
-  if ((await adoptedSources(store, own)).has(manifest.source)) return;
+  if ((await readAdoptedSources(store, own)).has(manifest.source)) return;
   const whose = sourceWords(manifest, own);
   throw new AppError(
     'not-confirmed',

@@ -4,7 +4,7 @@ import { updateObject } from '../control/object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
-/** `guard/sources.json`: by the source of a database, which earlier ones it replaced. */
+/** `guard/sources.json`: by the source of a database, the earlier databases that it replaced. */
 export const SOURCES_NAME = 'guard/sources.json';
 
 const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
@@ -12,18 +12,18 @@ const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
 type AdoptedSource = z.infer<typeof adoptedSchema>;
 type Sources = z.infer<typeof sourcesSchema>;
 
-/** The sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
-export async function adoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
+/** Reads the sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
+export async function readAdoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
   const found = await store.read(SOURCES_NAME);
   const all = parse(found?.body);
-  if (found !== null && all === NOBODY) passOver(store, SOURCES_NAME, found);
+  if (found !== null && all === UNREADABLE) passOver(store, SOURCES_NAME, found);
   const known = new Set([own]);
-  // A set is walked as it grows.
+  // The loop also visits sources that are added to the set meanwhile.
   for (const source of known) for (const { source: earlier } of all[source] ?? []) known.add(earlier);
   return known;
 }
 
-/** Writes down that `own` is the database that `adopted.source` was; false when it was written down before. */
+/** Records that `own` replaces the database `adopted.source`; false when that is recorded already. */
 export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSource): Promise<boolean> {
   return change(store, (all) => {
     const list = all[own] ?? [];
@@ -31,7 +31,7 @@ export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSou
   });
 }
 
-/** Takes that back; false when it was not written down. */
+/** Removes an adoption; false when there is none. */
 export function disownSource(store: ObjectStore, own: string, source: string): Promise<boolean> {
   return change(store, (all) => {
     const list = all[own] ?? [];
@@ -47,13 +47,13 @@ function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Pro
   });
 }
 
-const NOBODY: Sources = {};
+const UNREADABLE: Sources = {};
 
-/** What cannot be read names nobody. */
+/** A list that cannot be read counts as empty. */
 function parse(body: Buffer | undefined): Sources {
   try {
     return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
   } catch {
-    return NOBODY;
+    return UNREADABLE;
   }
 }

@@ -16,22 +16,22 @@ const linkSchema = z.object({ previous: z.object({ id: z.string(), sha256: z.str
 
 const RUNS = 'runs/';
 
-/** A snapshot that is there, or was removed on purpose: the hash of its manifest, and the link to the one before. */
+/** A snapshot that exists or was removed on purpose: the hash of its manifest, and the link to the previous snapshot. */
 interface Member {
   readonly id: string;
-  /** Null where the store refuses to give it out. */
+  /** Null where the store refuses to return the manifest. */
   readonly sha256: string | null;
   readonly link: Link | 'unreadable' | { readonly refused: string };
   readonly removed: boolean;
 }
 
 /**
- * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
- * that was deleted or altered shows in the next that is left, and in the record of the run that took it for as long as
- * that is kept. One that was removed by retention is represented by its tombstone.
+ * Checks the chain of all snapshots, oldest first. Each snapshot names the previous one and the hash of its manifest, so a
+ * deleted or altered snapshot is detected by the next one that exists, and by the record of the run that took it while that
+ * is kept. A snapshot that retention removed is represented by its tombstone.
  */
 export async function checkChain(ports: { readonly store: ObjectStore; readonly signer: Signer }): Promise<Finding[]> {
-  // In this order: whoever removes a manifest has written its tombstone before.
+  // Tombstones are read last: a removal writes the tombstone before it deletes the manifest.
   const present = await presentMembers(ports.store);
   const tombstones = await readTombstones(ports);
   const members = withRemoved(present, tombstones);
@@ -68,7 +68,7 @@ async function presentMember(store: ObjectStore, id: string): Promise<Member | n
   }
 }
 
-/** Everything that has a place in the chain, oldest first. */
+/** All members of the chain, oldest first. */
 function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
   const members = new Map<string, Member>();
   for (const { id, manifestSha256, previous } of tombstones.values()) {
@@ -79,8 +79,8 @@ function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string,
 }
 
 /**
- * Snapshots that a run has taken and that are gone without a tombstone. The next snapshot after a deletion links to what
- * was left then, so that the links alone would show the last ones of a row only until then.
+ * Finds snapshots that a run has taken and that are gone without a tombstone. The links alone do not show that the newest
+ * snapshots were deleted once another was taken: it links to the newest one that was left.
  */
 async function missingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -89,14 +89,14 @@ async function missingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Me
     findings.push({
       code: 'snapshot-missing',
       subject: id,
-      detail: 'its manifest is gone; the run that took it ended well',
+      detail: 'its manifest is gone; the run that took it succeeded',
     });
   }
   return findings;
 }
 
 async function wroteManifest(store: ObjectStore, run: string): Promise<boolean> {
-  // Old records are removed one object at a time: what is left of one, or cannot be read, says nothing.
+  // Old records are removed one object at a time: a partial or unreadable record proves nothing.
   const [record] = await runsOf(store, [run]);
   return record?.kind === 'snapshot' && record.result !== null && finishedRun.safeParse(record.result).success;
 }

@@ -6,23 +6,23 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { Encryptor } from '../ports/encryptor.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 
-/** `guard/erasures.json`: users and projects whose data no restore brings back, with the reasons. */
+/** `guard/erasures.json`: users and projects whose data no restore may bring back, with the reasons. */
 export const ERASURES_NAME = 'guard/erasures.json';
 const VERSION = 1;
-/** Of entries that count; a restore takes no more projects at a time. */
-const MOST_ERASED = 1_000;
+/** The most projects in active entries; a restore takes no more at a time. */
+const MAX_PROJECTS = 1_000;
 
-const wordSchema = z.object({ reason: z.string(), at: z.string(), by: z.string() });
+const decisionSchema = z.object({ reason: z.string(), at: z.string(), by: z.string() });
 
-const erasureSchema = wordSchema.extend({
+const erasureSchema = decisionSchema.extend({
   kind: z.enum(['user', 'project']),
   id: z.string().min(1),
-  /** Projects whose data go: the project itself, or those that were the user's alone when the entry was made. */
+  /** Projects whose data are erased: the project itself, or those that belonged to the user alone when the entry was made. */
   projects: z.array(z.string().min(1)),
-  /** Since when and why it no longer counts; null while it does. */
-  withdrawn: wordSchema.nullable(),
+  /** When and why the entry was withdrawn; null while it is active. */
+  withdrawn: decisionSchema.nullable(),
 });
-/** An entry of the erasure list: whose data are left out of every restore, why, since when (ISO 8601), and who said so. */
+/** An entry of the erasure list: whose data every restore leaves out, why, since when (ISO 8601), and who decided it. */
 export type Erasure = z.infer<typeof erasureSchema>;
 
 const listSchema = z.object({ version: z.literal(VERSION), entries: z.array(erasureSchema) });
@@ -35,15 +35,15 @@ interface ErasurePorts {
 /** Whose data a restore leaves out. A type, not an interface: it is stored as JSON. */
 export type ErasedIds = { readonly users: readonly string[]; readonly projects: readonly string[] };
 
-/** Every entry, the oldest first. Throws `wrong-key` or `damaged` for a list that is there and cannot be read: it must not count as none. */
+/** All entries, oldest first. Throws `wrong-key` or `damaged` for a list that cannot be read: it must not count as empty. */
 export async function loadErasures(ports: ErasurePorts): Promise<readonly Erasure[]> {
   return entriesOf(ports, await ports.store.read(ERASURES_NAME));
 }
 
 /**
- * The ids of the entries that count, by the lists of both stores: a replication brings an entry over only when it comes round.
- * Withdrawn in one is withdrawn. Throws as `loadErasures` does, for the first store's list as well; a store that cannot be
- * reached, and a list of the second that cannot be read, are passed over.
+ * The ids of the active entries in the lists of both stores: an entry reaches the other store only with the next replication. An
+ * entry that is withdrawn in one list is withdrawn. Throws as `loadErasures` does, for the first store's list as well; a store
+ * that cannot be reached, and an unreadable list of the second store, are skipped.
  */
 export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
   const own = await loadErasures(ports);
@@ -54,13 +54,13 @@ export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | 
   return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
 }
 
-/** The store that may have another list: of the first the second, and the other way round. */
+/** The other store, which may have another list: the second for the first, and the reverse. */
 export interface OtherErasures {
-  /** Null: there is none. Throws where it is not configured as it should be. */
+  /** Null: there is none. Throws where it is misconfigured. */
   readonly store: () => ObjectStore | null;
   /** Whether it is the first store, where entries are made. */
   readonly isFirst: boolean;
-  /** Is told at once why its list was not read. */
+  /** Called with the reason why its list was not read. */
   readonly onUnread?: (why: string) => void;
 }
 
@@ -70,42 +70,42 @@ async function loadOther({ encryptor }: ErasurePorts, other: OtherErasures): Pro
     return store === null ? [] : await loadErasures({ store, encryptor });
   } catch (cause) {
     const { code, message } = toAppError(cause);
-    // A list that is there and cannot be read must not count as none where entries are made.
+    // An unreadable list of the first store, where entries are made, must not count as empty.
     if (other.isFirst && (code === 'wrong-key' || code === 'damaged')) throw cause;
     other.onUnread?.(message);
     return [];
   }
 }
 
-/** Tells an entry from a later one of the same user or project. */
+/** Identifies an entry; a later one of the same user or project has another name. */
 function nameOf({ at, id, kind }: Erasure): string {
   return JSON.stringify([kind, id, at]);
 }
 
-/** Adds an entry; one of the same user or project that counts is replaced. Throws `usage` when the list is full. */
+/** Adds an entry, or replaces the active one of the same user or project. Throws `usage` when the list is full. */
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
   const added = { ...entry, withdrawn: null };
   await change(ports, (entries) => {
     const kept = entries.filter((each) => !isOf(each, entry));
     const ids = [...kept.filter(({ withdrawn }) => withdrawn === null), added].flatMap(({ projects }) => projects);
-    if (distinct(ids).length <= MOST_ERASED) return [...kept, added];
-    throw new AppError('usage', `The erasure list would have more than ${MOST_ERASED} projects`, {
-      hint: 'Withdraw entries whose data no snapshot holds any more: `npx soulcaster-backup erasures list --env-file .env`.',
+    if (distinct(ids).length <= MAX_PROJECTS) return [...kept, added];
+    throw new AppError('usage', `The erasure list would have more than ${MAX_PROJECTS} projects`, {
+      hint: 'Withdraw entries whose data no snapshot holds any more. List them: `npx soulcaster-backup erasures list --env-file .env`.',
     });
   });
   return added;
 }
 
-/** Ends an entry, which stays in the list with the reason; null when there is none that counts. */
+/** Withdraws an entry, which stays in the list with the reason; null when there is no active one. */
 export async function withdrawErasure(
   ports: ErasurePorts,
   subject: Pick<Erasure, 'kind' | 'id'>,
-  word: NonNullable<Erasure['withdrawn']>,
+  decision: NonNullable<Erasure['withdrawn']>,
 ): Promise<Erasure | null> {
   let ended: Erasure | null = null;
   await change(ports, (entries) => {
     const found = entries.find((each) => isOf(each, subject));
-    ended = found === undefined ? null : { ...found, withdrawn: word };
+    ended = found === undefined ? null : { ...found, withdrawn: decision };
     return ended === null ? null : entries.map((each) => (each === found && ended !== null ? ended : each));
   });
   return ended;
@@ -129,15 +129,15 @@ async function entriesOf(ports: ErasurePorts, found: StoredBody | null): Promise
   if (found !== null) return decode(ports, found);
   const ignored = ignoredObjectsIn(ports.store).find(({ object }) => object === ERASURES_NAME);
   if (ignored === undefined) return [];
-  throw new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, cannot be relied on: it is ${ignored.why}`, {
+  throw new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, cannot be used: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'
-        ? 'If it is from before a signing key was set: `erasures list` without that key shows it. Remove the object from the store and enter its users and projects again.'
-        : 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or bring an older version of the object back. To go without the list: remove the object from the store.',
+        ? 'If it was written before a signing key was set, `erasures list` shows it without that key. Remove the object from the store and add its users and projects again.'
+        : 'Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, or bring an older version of the object back. To restore without the list, remove the object from the store.',
   });
 }
 
-/** As it is stored: encrypted where snapshots are, so that no id stands in the store. */
+/** Encrypted where snapshots are, so that the store holds no id in clear text. */
 async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]): Promise<Buffer> {
   const plain = encodeJson({ version: VERSION, entries });
   if (encryptor.suffix === '') return plain;
@@ -146,28 +146,28 @@ async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]):
 
 async function decode({ encryptor }: ErasurePorts, { body }: StoredBody): Promise<readonly Erasure[]> {
   const stored = decodeJson(body) as { readonly age?: unknown };
-  if (typeof stored.age === 'string' && !encryptor.canOpen) throw unopened();
+  if (typeof stored.age === 'string' && !encryptor.canOpen) throw encryptedError();
   const plain =
-    typeof stored.age === 'string' ? decodeJson(await open(encryptor, Buffer.from(stored.age, 'base64'))) : stored;
+    typeof stored.age === 'string' ? decodeJson(await decrypt(encryptor, Buffer.from(stored.age, 'base64'))) : stored;
   const parsed = listSchema.safeParse(plain);
   if (parsed.success) return parsed.data.entries;
   throw new AppError('damaged', `The erasure list, ${ERASURES_NAME}, has a form that this version does not know`, {
-    hint: 'Use the version of soulcaster-backup that wrote it, or a newer one, or bring an older version of the object back.',
+    hint: 'Use the version of soulcaster-backup that wrote it or a newer one, or bring an older version of the object back.',
   });
 }
 
-async function open(encryptor: Encryptor, body: Uint8Array): Promise<Uint8Array> {
+async function decrypt(encryptor: Encryptor, body: Uint8Array): Promise<Uint8Array> {
   try {
     return await encryptor.open(body, '.age');
   } catch (error) {
-    if (error instanceof AppError && error.code === 'wrong-key') throw unopened();
+    if (error instanceof AppError && error.code === 'wrong-key') throw encryptedError();
     throw error;
   }
 }
 
-function unopened(): AppError {
+function encryptedError(): AppError {
   return new AppError('wrong-key', `The erasure list, ${ERASURES_NAME}, is encrypted, and no identity here opens it`, {
-    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To go without the list: remove the object from the store.',
+    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To restore without the list, remove the object from the store.',
   });
 }
 

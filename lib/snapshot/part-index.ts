@@ -30,7 +30,7 @@ export interface IndexBuilder {
   /** A record of `key` begins on line `line`. */
   begin(key: Buffer, type: RecordType, line: number): void;
   /** The record that is open is taken back. */
-  takeBack(): void;
+  voidRecord(): void;
   build(): PartIndex;
 }
 
@@ -64,7 +64,7 @@ export function indexBuilder(): IndexBuilder {
       lastLine = line;
       kinds.push(kindOf(key, type));
     },
-    takeBack() {
+    voidRecord() {
       voids.push(lastLine);
     },
     build: () => ({

@@ -1,5 +1,5 @@
 import type { Clock, ObjectStore, Signer } from '../ports/index.js';
-import { adoptedSources } from './adopted-sources.js';
+import { readAdoptedSources } from './adopted-sources.js';
 import type { CatalogEntry } from './catalog.js';
 import { verdictOn, type ManifestSummary } from './summary.js';
 import { aheadBy, isFromFuture } from './order.js';
@@ -57,7 +57,7 @@ export type TrustPorts = Pick<TrustContext, 'store' | 'signer' | 'clock'>;
 
 /** Reads which sources were adopted. `own`: see TrustContext. */
 export async function trustContext({ store, signer, clock }: TrustPorts, own: string | null): Promise<TrustContext> {
-  return { store, signer, clock, own, sources: own === null ? null : await adoptedSources(store, own) };
+  return { store, signer, clock, own, sources: own === null ? null : await readAdoptedSources(store, own) };
 }
 
 /** What a snapshot is worth, by what `catalogEntry` has read of it. Reads nothing. */

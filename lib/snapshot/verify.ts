@@ -8,7 +8,7 @@ import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '.
 import { readAdoption } from './acceptance.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding, checkPhase } from './check-part.js';
-import { addCounts, countIndex, noCounts, sameCounts } from './counts.js';
+import { addCounts, countIndex, noCounts, areCountsCompatible } from './counts.js';
 import { duplicateLines } from './duplicates.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
 import { checkKeyIndex, indexSection } from './key-index.js';
@@ -168,7 +168,7 @@ function isReplaced({ manifest, sha256: stored }: LoadedManifest, by: ReadonlySe
 
 async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Promise<Finding[]> {
   const loaded = await loadManifest(ports.store, id);
-  if (loaded === null || sameCounts(counts, loaded.manifest.counts)) return [];
+  if (loaded === null || areCountsCompatible(counts, loaded.manifest.counts)) return [];
   const detail = `the parts hold ${counts.keys} keys, the manifest counts ${loaded.manifest.counts.keys}`;
   return [{ code: 'counts-differ', subject: manifestName(id), detail }];
 }

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { catalog, catalogEntry, previousLink, snapshotIds } from '../../lib/snapshot/catalog.js';
+import { catalog, catalogEntry, findPreviousLink, snapshotIds } from '../../lib/snapshot/catalog.js';
 import { latestIn, selectedIn } from '../support/trust.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -41,9 +41,9 @@ describe('the catalog', () => {
 
   it('links a snapshot to the newest one before it', async () => {
     const manifest = await store().read(`snapshots/${at(1)}/manifest.json`);
-    expect(await previousLink(store(), at(2))).toEqual({ id: at(1), sha256: sha256(manifest?.body ?? '') });
+    expect(await findPreviousLink(store(), at(2))).toEqual({ id: at(1), sha256: sha256(manifest?.body ?? '') });
     expect((await catalogEntry(store(), at(2)))?.manifest?.previous?.id).toBe(at(1));
-    expect(await previousLink(store(), at(0))).toBeNull();
+    expect(await findPreviousLink(store(), at(0))).toBeNull();
   });
 
   it('counts a project of any name, and verifies it', async () => {

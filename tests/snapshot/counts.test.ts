@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { ageSealer } from '../../lib/crypto/age.js';
-import { addCounts, countIndex, countKind, noCounts, sameCounts } from '../../lib/snapshot/counts.js';
+import { addCounts, countIndex, countKind, noCounts, areCountsCompatible } from '../../lib/snapshot/counts.js';
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { indexBuilder, partIndexSchema, unpackIndex, type KeyKind } from '../../lib/snapshot/part-index.js';
@@ -24,7 +24,7 @@ describe('counts', () => {
         const together = countAll([...first, ...second]);
         const added = countAll(second);
         addCounts(added, countAll(first));
-        expect(sameCounts(together, added)).toBe(true);
+        expect(areCountsCompatible(together, added)).toBe(true);
         expect(together.keys).toBe(first.length + second.length);
         const projects = new Map<string, number>();
         for (const [, , named] of [...first, ...second]) {
@@ -41,17 +41,17 @@ describe('counts', () => {
         const counts = countAll(kinds);
         const parsed = countsSchema.parse(JSON.parse(JSON.stringify(counts)));
         expect(Object.entries(parsed.byProject)).toEqual(Object.entries(counts.byProject));
-        expect(sameCounts(parsed, counts)).toBe(true);
+        expect(areCountsCompatible(parsed, counts)).toBe(true);
       }),
     );
   });
 
   it('tell tables apart that differ in a single name or number', () => {
     const one = countAll([['string', 'feedback', 'a']]);
-    expect(sameCounts(one, countAll([['string', 'feedback', 'b']]))).toBe(false);
-    expect(sameCounts(one, countAll([['string', 'feedback', null]]))).toBe(false);
-    expect(sameCounts(one, countAll([['hash', 'feedback', 'a']]))).toBe(false);
-    expect(sameCounts(one, { ...one, keys: 2 })).toBe(false);
+    expect(areCountsCompatible(one, countAll([['string', 'feedback', 'b']]))).toBe(false);
+    expect(areCountsCompatible(one, countAll([['string', 'feedback', null]]))).toBe(false);
+    expect(areCountsCompatible(one, countAll([['hash', 'feedback', 'a']]))).toBe(false);
+    expect(areCountsCompatible(one, { ...one, keys: 2 })).toBe(false);
   });
 
   it('fit those of a version that knows fewer key families, and nothing else', () => {
@@ -65,13 +65,13 @@ describe('counts', () => {
       ['hash', 'other', null],
       ['hash', 'feedback', 'a'],
     ]);
-    expect([sameCounts(before, after), sameCounts(after, before)]).toEqual([true, true]);
+    expect([areCountsCompatible(before, after), areCountsCompatible(after, before)]).toEqual([true, true]);
     const withoutProject = { ...after, byProject: { a: 0 } };
     const inOthers = { ...after, byProject: { a: 2, b: 1 } };
     const moved = { ...after, byFamily: { digest: 2, other: 1 } };
     const made = { ...after, byFamily: { ...after.byFamily, digest: 2 } };
     for (const wrong of [withoutProject, inOthers, moved, made, { ...after, byType: { string: 3 } }]) {
-      expect([sameCounts(before, wrong), sameCounts(wrong, before)]).toEqual([false, false]);
+      expect([areCountsCompatible(before, wrong), areCountsCompatible(wrong, before)]).toEqual([false, false]);
     }
   });
 

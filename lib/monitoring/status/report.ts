@@ -1,7 +1,7 @@
 import { withTasksDone } from '../../runs/live.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { unsavedWords } from '../../snapshot/shortfall.js';
-import { wholeManifest } from '../../snapshot/catalog-object.js';
+import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessBeside } from '../../snapshot/latest.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
 import { lastVerdict, timeOf, type DrillView, type Drills } from '../drill-view.js';
@@ -153,7 +153,7 @@ export async function statusReport(
     index: indexFigures(
       facts,
       rules.index ?? null,
-      rules.index == null ? null : await wholeManifest(context, point.newest),
+      rules.index == null ? null : await loadWholeManifest(context, point.newest),
     ),
     runs: (await Promise.all(facts.runs.slice(0, MOST_RUNS).map((run) => withTasksDone(context.store, run)))).map(
       runSummary,

@@ -3,7 +3,7 @@ import type { RedisPort } from '../../ports/redis.js';
 import { pipelineInHalves } from '../../redis/halving.js';
 import type { Attempt } from '../../runs/model.js';
 import type { SnapshotCheckpoint } from '../checkpoint.js';
-import { savedKeys } from '../duplicates.js';
+import { readSavedKeys } from '../duplicates.js';
 import { indexReader, partIndexPrefix } from '../part-index.js';
 import type { PageSizes } from '../scan/page-sizes.js';
 import { byShare, loadPage, onlyOf, scanNames, type LoadedPage, type ScanPage } from '../scan/pages.js';
@@ -36,7 +36,7 @@ export async function openWalk(
 ): Promise<Walk> {
   const { walk } = state.names;
   const before = state.parts.slice(0, walk?.fromPart ?? 0);
-  const saved = await savedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
+  const saved = await readSavedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
   const stored = walk?.seenIn ?? null;
   const seen = seenNames(saved, stored === null ? null : await loadNoted(ports.store, stored));
   let copies = 0;

@@ -65,7 +65,7 @@ function roleOf(current: PagedKey, next: PagedKey | null, note: PageNote | null)
   if (current.line === 0) return { begins: Buffer.from(current.key, 'base64'), type: current.type };
   const begunAgain = next !== null && next.line === 0;
   const givenUp = note !== null && note.kind !== 'changed';
-  return begunAgain || givenUp ? 'takes-back' : 'continues';
+  return begunAgain || givenUp ? 'voids' : 'continues';
 }
 
 async function consumeKey(

@@ -10,7 +10,7 @@ import type { RecordType } from '../record.js';
 import type { FreshLine } from '../sent-value.js';
 
 /** What a line is to its key: a whole record or its beginning, a continuation, or the word that takes it back. */
-export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'takes-back';
+export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'voids';
 
 /**
  * Writes lines into parts. A part that is cut is compressed, encrypted and stored while the next one fills, two at a time: a store
@@ -56,7 +56,7 @@ export function openSink(target: SinkTarget): PartSink {
       return writer.keys;
     },
     write(line, role) {
-      if (role === 'takes-back') index.takeBack();
+      if (role === 'voids') index.voidRecord();
       else if (role !== 'continues') index.begin(role.begins, role.type, writer.lines);
       return writer.write(line, typeof role === 'object');
     },
