@@ -4,7 +4,7 @@ import { retentionSettings } from '../app/settings.js';
 import { enterErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
 import type { KeepReason } from '../erasure/owned-projects.js';
 import { AppError } from '../errors.js';
-import { demandReason } from '../snapshot/accept.js';
+import { parseReason } from '../snapshot/accept.js';
 import { trustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { count, counted, printable } from './output/format.js';
@@ -54,7 +54,7 @@ function demandWords({ id, kind }: Subject, { dryRun, reason, replica }: ForgetS
       hint: 'The erasure list is kept in the first store, and `replicate` copies it to the second.',
     });
   }
-  if (reason !== undefined) return demandReason(reason);
+  if (reason !== undefined) return parseReason(reason);
   throw new AppError('usage', 'Neither --reason nor --dry-run is given', {
     hint: `See first what it means: \`npx soulcaster-backup forget-${kind} ID --dry-run --env-file .env\`; then give --reason TEXT.`,
   });
@@ -150,7 +150,7 @@ export async function withdraw(
   { reason }: { readonly reason: string },
 ): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
-  const word = { reason: demandReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
+  const word = { reason: parseReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
   const entry = await withdrawErasure(ports, subject, word);
   if (entry === null) {
     throw new AppError(

@@ -3,7 +3,7 @@ import { gatherFacts, recordsOf, partsWith } from '../inspect/records.js';
 import { type Erased, erasedKeys } from '../restore/erased.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import type { Policy } from '../retention/policy.js';
-import { demandReason } from '../snapshot/accept.js';
+import { parseReason } from '../snapshot/accept.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import { saveErasure, type Erasure } from '../snapshot/erasures.js';
 import { readPins } from '../snapshot/pins.js';
@@ -122,7 +122,7 @@ export function enterErasure(
   { by, reason }: { readonly by: string; readonly reason: string },
 ): Promise<Erasure> {
   const at = new Date(ports.clock.now()).toISOString();
-  return saveErasure(ports, { kind, id, projects: [...projects], reason: demandReason(reason), at, by });
+  return saveErasure(ports, { kind, id, projects: [...projects], reason: parseReason(reason), at, by });
 }
 
 /** Newest first. */

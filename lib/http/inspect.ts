@@ -15,7 +15,7 @@ import { catalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { readPins, type Word } from '../snapshot/pins.js';
+import { readPins, type Decision } from '../snapshot/pins.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { selectSnapshot } from '../snapshot/select.js';
 import {
@@ -69,7 +69,7 @@ export interface SnapshotDetail extends SnapshotView {
   readonly doubts: NonNullable<Manifest['doubts']>;
   readonly previous: Manifest['previous'];
   /** Who pinned it, when and why; null where nobody did. */
-  readonly pinned: Word | null;
+  readonly pinned: Decision | null;
 }
 
 /** `GET /api/snapshots/{id}/keys`. */

@@ -1,4 +1,4 @@
-import { demandOneSource } from '../snapshot/latest.js';
+import { assertSingleSource } from '../snapshot/latest.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
@@ -124,7 +124,7 @@ function historyOf(
  */
 export async function openAll(ports: InspectPorts, context: TrustContext): Promise<OpenedMany> {
   const { sources, store } = context;
-  if (sources === null) await demandOneSource(context);
+  if (sources === null) await assertSingleSource(context);
   const entries: FullEntry[] = [];
   for await (const entry of catalog(store)) if (isSearched(entry, sources)) entries.push(entry);
   const { opened, skipped } = openEach({ ...ports, store }, entries);

@@ -10,7 +10,7 @@ import { manifestName, partName, suffixOf } from '../snapshot/names.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
 import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
-import { isFoundDamaged, objectionToSignature, trustContext } from '../snapshot/trust.js';
+import { isFoundDamaged, findSignatureProblem, trustContext } from '../snapshot/trust.js';
 import { lacksSavableKeys, unsavedWords } from '../snapshot/shortfall.js';
 import type { RestoreInput } from './model.js';
 
@@ -93,7 +93,7 @@ export function demandProject(manifest: Manifest, project: string): void {
 
 /** Throws `damaged` when a manifest was altered, and `wrong-key` when it is not signed with a key that is set here. */
 export function assertSignature({ signer }: Pick<Ports, 'signer'>, { id, seal }: Manifest, entry: FullEntry): void {
-  const objection = objectionToSignature(entry, signer);
+  const objection = findSignatureProblem(entry, signer);
   if (objection === null) return;
   if (sha256(entry.sealed ?? '') !== seal.sha256) {
     throw new AppError('damaged', `The manifest of snapshot ${id} is not as it was written: ${objection}`, {

@@ -49,7 +49,7 @@ export async function acceptSnapshot(
     });
   }
   const at = new Date(clock.now()).toISOString();
-  const acceptance = { snapshot: id, manifestSha256: entry.sha256, reason: demandReason(reason), at, by };
+  const acceptance = { snapshot: id, manifestSha256: entry.sha256, reason: parseReason(reason), at, by };
   await writeAcceptance(store, acceptance);
   await refreshCatalog(context);
   // Only marks of runs that the doubts name are removed, not those of later restores.
@@ -96,7 +96,7 @@ export async function adoptDatabase(
   const at = new Date(clock.now()).toISOString();
   const changed = withdraw
     ? await disownSource(store, own, found.source)
-    : await adoptSource(store, own, { source: found.source, reason: demandReason(reason), at });
+    : await adoptSource(store, own, { source: found.source, reason: parseReason(reason), at });
   return { ...found, changed };
 }
 
@@ -146,7 +146,7 @@ async function findSource({ store }: TrustContext, wanted: string) {
 }
 
 /** The reason without surrounding space. Throws `usage` when it is empty or too long. */
-export function demandReason(reason: string): string {
+export function parseReason(reason: string): string {
   const plain = reason.trim();
   if (plain !== '' && plain.length <= REASON_LENGTH) return plain;
   throw new AppError('usage', 'The reason is missing or too long', {

@@ -25,7 +25,7 @@ export async function readAdoptedSources(store: ObjectStore, own: string): Promi
 
 /** Records that `own` replaces the database `adopted.source`; false when that is recorded already. */
 export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSource): Promise<boolean> {
-  return change(store, (all) => {
+  return updateSources(store, (all) => {
     const list = all[own] ?? [];
     return list.some(({ source }) => source === adopted.source) ? null : { ...all, [own]: [...list, adopted] };
   });
@@ -33,14 +33,14 @@ export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSou
 
 /** Removes an adoption; false when there is none. */
 export function disownSource(store: ObjectStore, own: string, source: string): Promise<boolean> {
-  return change(store, (all) => {
+  return updateSources(store, (all) => {
     const list = all[own] ?? [];
     const left = list.filter((each) => each.source !== source);
     return left.length === list.length ? null : { ...all, [own]: left };
   });
 }
 
-function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
+function updateSources(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
   return updateObject(store, SOURCES_NAME, 'The list of adopted sources', (found) => {
     const next = edit(parse(found?.body));
     return next === null ? null : encodeJson(next);

@@ -13,7 +13,7 @@ import { acceptanceSchema, adoptionSchema } from './acceptance.js';
 import { catalogEntry, type CatalogEntry } from './catalog.js';
 import { loadManifest, type Manifest } from './manifest.js';
 import { acceptedName, adoptedName, manifestName, SNAPSHOTS_PREFIX, verificationName } from './names.js';
-import { summaryOf, summarySchema, verdictOn, verdictSchema } from './summary.js';
+import { summaryOf, summarySchema, verifySignature, verdictSchema } from './summary.js';
 import { verificationSchema } from './verification.js';
 
 /*
@@ -200,7 +200,7 @@ async function entryOf(
     missingParts: entry.missingParts,
     sizes: entry.sizes,
     fences: entry.fences,
-    sealed: manifest === null || sealed === null ? null : verdictOn(manifest, sealed, signer),
+    sealed: manifest === null || sealed === null ? null : verifySignature(manifest, sealed, signer),
     sha256: entry.sha256,
     verification: entry.verification,
     accepted: entry.accepted,

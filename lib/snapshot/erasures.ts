@@ -85,7 +85,7 @@ function nameOf({ at, id, kind }: Erasure): string {
 /** Adds an entry, or replaces the active one of the same user or project. Throws `usage` when the list is full. */
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
   const added = { ...entry, withdrawn: null };
-  await change(ports, (entries) => {
+  await updateList(ports, (entries) => {
     const kept = entries.filter((each) => !isOf(each, entry));
     const ids = [...kept.filter(({ withdrawn }) => withdrawn === null), added].flatMap(({ projects }) => projects);
     if (distinct(ids).length <= MAX_PROJECTS) return [...kept, added];
@@ -103,7 +103,7 @@ export async function withdrawErasure(
   decision: NonNullable<Erasure['withdrawn']>,
 ): Promise<Erasure | null> {
   let ended: Erasure | null = null;
-  await change(ports, (entries) => {
+  await updateList(ports, (entries) => {
     const found = entries.find((each) => isOf(each, subject));
     ended = found === undefined ? null : { ...found, withdrawn: decision };
     return ended === null ? null : entries.map((each) => (each === found && ended !== null ? ended : each));
@@ -115,7 +115,7 @@ function isOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boole
   return entry.withdrawn === null && entry.kind === kind && entry.id === id;
 }
 
-async function change(
+async function updateList(
   ports: ErasurePorts,
   edit: (entries: readonly Erasure[]) => readonly Erasure[] | null,
 ): Promise<void> {

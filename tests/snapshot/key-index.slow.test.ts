@@ -114,7 +114,7 @@ describe('the index of a snapshot’s keys', () => {
     await rm(pathOf(manifest));
     await expectWrong('not in the store');
     await writeFile(pathOf(manifest), whole.subarray(4));
-    await expectWrong('not those that the manifest names');
+    await expectWrong('does not match its hash in the manifest');
     expect(await loadKeyIndex({ store, encryptor: OPEN }, manifest)).toBeNull();
 
     // One that fits its hash, by whoever can write manifests: the keys of the first two parts that have any the other way
@@ -135,7 +135,7 @@ describe('the index of a snapshot’s keys', () => {
       signManifest(body, ed25519Signer({ privateKey: null, publicKey: null })),
     );
     const part = manifest.parts.findIndex(({ keys }) => keys > 0);
-    await expectWrong(`does not name the keys of part ${part}`);
+    await expectWrong(`does not match the keys of part ${part}`);
     await rm(join(bench.folder.folder, 'snapshots', manifest.id), { recursive: true });
   });
 

@@ -126,7 +126,7 @@ describe('a value that was sent', () => {
     'is refused where %s came instead of a hash',
     (json) => {
       const value = { key: Buffer.from('k'), type: 'hash', expiry: null } as const;
-      const refusal = 'a form that the protocol does not have';
+      const refusal = 'a reply that its protocol does not allow';
       expect(() => new LineBuffer(64).add({ ...value, sent: sentAs(json) })).toThrow(refusal);
     },
   );

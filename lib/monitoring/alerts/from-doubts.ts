@@ -1,5 +1,5 @@
 import type { CatalogEntry } from '../../snapshot/catalog.js';
-import { assessBeside } from '../../snapshot/latest.js';
+import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';
 import { HIDDEN_WORDS } from '../../control/hidden.js';
 import type { Unfinished } from '../../snapshot/unfinished-marks.js';
@@ -40,7 +40,7 @@ function doubtful(facts: Facts): Condition<Code>[] {
 function shrinking(facts: Facts): Condition<Code>[] {
   const { entries, now, trust } = facts;
   const { passedOver } = recoveryPointOf(facts);
-  const trusted = (entry: CatalogEntry): boolean => assessBeside(entry, passedOver, trust).state === 'trusted';
+  const trusted = (entry: CatalogEntry): boolean => assessWithPassedOver(entry, passedOver, trust).state === 'trusted';
   const [newest, ...earlier] = entries.filter(trusted);
   if (newest === undefined || newest.accepted !== null) return [];
   const keys = newest.manifest?.counts.keys ?? 0;

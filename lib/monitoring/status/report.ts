@@ -2,7 +2,7 @@ import { withTasksDone } from '../../runs/live.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { unsavedWords } from '../../snapshot/shortfall.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
-import { assessBeside } from '../../snapshot/latest.js';
+import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
 import { lastVerdict, timeOf, type DrillView, type Drills } from '../drill-view.js';
 import { DRILL_EVERY_MS } from '../objectives.js';
@@ -293,7 +293,7 @@ function storageFigures({ entries, trust }: Facts, { passedOver }: RecoveryPoint
     incomplete: entries.filter(({ manifest }) => manifest?.state === 'incomplete').length,
     // A manifest that cannot be read is no better than a part that cannot.
     damaged: entries.filter((entry) => entry.manifest === null || isFoundDamaged(entry)).length,
-    states: countStates(entries, (entry) => assessBeside(entry, passedOver, trust)),
+    states: countStates(entries, (entry) => assessWithPassedOver(entry, passedOver, trust)),
     storedBytes: entries.reduce((sum, { sizes }) => sum + (sizes?.stored ?? 0), 0),
     parts: entries.reduce((sum, { sizes }) => sum + (sizes?.parts ?? 0), 0),
   };

@@ -1,8 +1,8 @@
 import { AppError } from '../../errors.js';
-import { demandReason } from '../../snapshot/accept.js';
+import { parseReason } from '../../snapshot/accept.js';
 import { refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
-import { demandPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
+import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } from '../../snapshot/pins.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
@@ -24,7 +24,11 @@ export interface Said {
 }
 
 /** Keeps a snapshot from being pruned until it is unpinned. `id`: of one that is there. Throws `usage`. */
-export async function pinSnapshot(ports: WordPorts & Pick<PrunePorts, 'store'>, id: string, said: Said): Promise<Word> {
+export async function pinSnapshot(
+  ports: WordPorts & Pick<PrunePorts, 'store'>,
+  id: string,
+  said: Said,
+): Promise<Decision> {
   const word = wordOf(ports, id, said);
   await writePin(ports.store, word);
   return word;
@@ -36,7 +40,7 @@ export function unpinSnapshot({ store }: Pick<PrunePorts, 'store'>, id: string):
 }
 
 interface Forgotten {
-  readonly word: Word;
+  readonly word: Decision;
   readonly objects: number;
   readonly bytes: number;
   /** False for what never got a manifest. */
@@ -69,7 +73,7 @@ export async function forgetSnapshot(
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
     const snapshot = demandListed(stored, id);
-    const pin = (await demandPins(ports.store)).get(id);
+    const pin = (await readPinsOrThrow(ports.store)).get(id);
     if (pin !== undefined) throw pinned(pin);
     if (snapshotsInUse(runs).has(id)) throw inUse(id);
     if (!force) demandAnother(stored, snapshot);
@@ -98,8 +102,8 @@ function isUnfinished(stored: StoredSnapshots, runs: readonly RunSummary[], id: 
   return !runs.some((run) => run.id === id && run.recorded && !run.over);
 }
 
-function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Word {
-  return { id, reason: demandReason(reason), at: new Date(clock.now()).toISOString(), by };
+function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Decision {
+  return { id, reason: parseReason(reason), at: new Date(clock.now()).toISOString(), by };
 }
 
 function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
@@ -123,7 +127,7 @@ function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: Lis
   });
 }
 
-function pinned({ at, by, id, reason }: Word): AppError {
+function pinned({ at, by, id, reason }: Decision): AppError {
   return new AppError('locked', `Snapshot ${id} is pinned since ${at} by ${by}: ${reason}`, {
     hint: `If it is to go all the same: \`npx soulcaster-backup snapshots unpin ${id} --env-file .env\`, then forget it.`,
   });
