@@ -7,13 +7,13 @@ import { errorKind } from './batch.js';
 
 const PENDING_PAGE = 1000;
 
-/** The stream is gone, or is no stream any more: its key has to be looked at again. */
+/** The stream is gone, or its type has changed: the key has to be read again. */
 export class StreamMoved extends Error {}
 
-/** What the stream has beside its entries cannot be read, now or later. The message is the reason for the ledger. */
+/** The groups and ids of the stream cannot be read, now or later. The message is the reason for the ledger. */
 export class StreamUnreadable extends Error {}
 
-/** Redis's words when the key or the group that was asked about is not there (any more). */
+/** Redis's errors when the key or the group does not exist any more. */
 const MOVED = /^(WRONGTYPE|NOGROUP|ERR no such key)/;
 
 export interface StreamState {
@@ -22,7 +22,7 @@ export interface StreamState {
   readonly state: Omit<StreamValue, 'entries'>;
 }
 
-/** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved or StreamUnreadable. */
+/** Reads a stream's groups and ids by XINFO and XPENDING. Throws StreamMoved or StreamUnreadable. */
 export async function readStreamState(redis: RedisPort, key: Buffer): Promise<StreamState> {
   const commands: RedisCommand[] = [['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']];
   const { values: replies } = await readAtOnce(redis, commands, []);
@@ -94,7 +94,7 @@ function pendingPage(key: Buffer, group: Buffer, from: string): RedisCommand {
 function valueOf(reply: RedisReply | undefined): RedisValue {
   if (reply !== undefined && 'value' in reply) return reply.value;
   if (reply !== undefined && MOVED.test(reply.error)) throw new StreamMoved();
-  throw new StreamUnreadable(`what describes the stream: ${errorKind(reply?.error ?? '')}`);
+  throw new StreamUnreadable(`the description of the stream: ${errorKind(reply?.error ?? '')}`);
 }
 
 /** A reply of alternating names and values. */

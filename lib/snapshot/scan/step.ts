@@ -11,8 +11,8 @@ import { openSink } from './sink.js';
 import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
 
 /**
- * One attempt at reading the database into parts. Everything between two checkpoints may be done again by a later one:
- * the checkpoint names the parts that count and the cursor after the last page in them.
+ * One attempt at reading the database into parts. A later attempt may repeat the work since the last checkpoint: the
+ * checkpoint holds the valid parts and the cursor after the last page in them.
  */
 export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, attempt: Attempt): Promise<StepOutcome> {
   const first = await beginSnapshot(ports, parseCheckpoint(attempt.run.checkpoint));
@@ -45,17 +45,17 @@ function firstPass(ports: ScanPorts, settings: SnapshotSettings, state: Snapshot
   };
 }
 
-/** Of the keys of a page those that may have fields with an expiry; the others have been read. */
+/** The hashes of a page, which may have fields with an expiry; keys of other types have been read. */
 function hashesOf(page: ScanPage): ScanPage {
   return { ...page, keys: page.keys.filter(({ type }) => type === 'hash'), unsupported: [] };
 }
 
 /**
- * Whether a hash has been given a field with an expiry since it was found that there was none, be that field still there
- * or expired by now: then all hashes are read again, with their fields' expiry. What was read of them before does not
- * count any more: of a hash that is gone by then nobody knows whether its fields were to stay.
+ * The checkpoint to read all hashes again, with their fields' expiry, if any hash has got a field with an expiry since the
+ * first pass began, even if that field has expired by now; else null. Earlier records of hashes become void: for a hash that
+ * is gone by then, it is unknown whether its fields would have expired.
  */
-export async function fieldExpiryBegan(
+export async function restartForFieldExpiry(
   { redis }: ScanPorts,
   state: SnapshotCheckpoint,
 ): Promise<SnapshotCheckpoint | null> {
@@ -67,7 +67,7 @@ export async function fieldExpiryBegan(
   return { ...state, spent, cursor: '0', pass: 'hashes', hashesFrom: state.parts.length, fieldExpiry: 'read' };
 }
 
-/** What is asked once, before the first key is read. */
+/** Reads the state of the server once, before the first key. */
 export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
