@@ -20,7 +20,7 @@ describe('the catalog', () => {
   const store = () => bench.folder.store;
   const at = (index: number): string => ids[index] ?? '';
 
-  it('lists snapshots newest first, and none that has no manifest', async () => {
+  it('lists snapshots newest first, and only those with a manifest', async () => {
     const unfinished = '20200101T000000Z-000000';
     await store().create(`snapshots/${unfinished}/part-00000-00001.jsonl.gz`, Buffer.from('left over'));
     await store().create('snapshots/notes/readme.txt', Buffer.from('no snapshot'));
@@ -31,7 +31,7 @@ describe('the catalog', () => {
     expect(await catalogEntry(store(), unfinished)).toBeNull();
   });
 
-  it('finds a snapshot by id or as the latest, and says so when there is none', async () => {
+  it('finds a snapshot by id or as the latest, and throws not-found when there is none', async () => {
     expect(await selectedIn(store(), 'latest')).toBe(at(2));
     expect(await selectedIn(store(), at(0))).toBe(at(0));
     for (const wanted of ['20200101T000000Z-000001', '20200101T000000Z-000000', '../x', '', 'Latest']) {
@@ -63,7 +63,7 @@ describe('the catalog', () => {
     },
   );
 
-  it('does not rely on a snapshot that was never verified', async () => {
+  it('does not choose a snapshot that was never verified', async () => {
     await rm(join(bench.folder.folder, 'snapshots', at(2), 'verification.json'));
     expect(await latestIn(store())).toBe(at(1));
   });

@@ -35,7 +35,7 @@ describe('counts', () => {
     );
   });
 
-  it('come back from a stored manifest with every name', () => {
+  it('are read from a stored manifest with every name', () => {
     fc.assert(
       fc.property(fc.array(kind), (kinds) => {
         const counts = countAll(kinds);
@@ -46,7 +46,7 @@ describe('counts', () => {
     );
   });
 
-  it('tell tables apart that differ in a single name or number', () => {
+  it('distinguish tables that differ in a single name or number', () => {
     const one = countAll([['string', 'feedback', 'a']]);
     expect(areCountsCompatible(one, countAll([['string', 'feedback', 'b']]))).toBe(false);
     expect(areCountsCompatible(one, countAll([['string', 'feedback', null]]))).toBe(false);
@@ -54,7 +54,7 @@ describe('counts', () => {
     expect(areCountsCompatible(one, { ...one, keys: 2 })).toBe(false);
   });
 
-  it('fit those of a version that knows fewer key families, and nothing else', () => {
+  it('are compatible with those of a version that knows fewer key families, and with no others', () => {
     const before = countAll([
       ['hash', 'other', null],
       ['hash', 'other', null],
@@ -75,7 +75,7 @@ describe('counts', () => {
     }
   });
 
-  it('leave out the lines that are passed over', () => {
+  it('leave out the lines that are skipped', () => {
     const builder = indexBuilder();
     for (const [line, key] of ['feedback:__proto__:1', 'feedback:p:2', 'x'].entries()) {
       builder.begin(Buffer.from(key), 'hash', line);

@@ -23,8 +23,8 @@ async function stored(encryptor: Encryptor, entries: readonly (readonly ['failed
   return ledgerSchema.parse(JSON.parse(JSON.stringify(ledger)));
 }
 
-describe('a sealed ledger', () => {
-  it('opens to what it is without recipients, whatever bytes the keys are', async () => {
+describe('an encrypted ledger', () => {
+  it('decrypts to the ledger without recipients, for any bytes of the keys', async () => {
     const identity = await generateX25519Identity();
     const recipients = [await identityToRecipient(identity)];
     const [plain, both] = [ageSealer({ recipients: [], identity: null }), ageSealer({ recipients, identity })];
@@ -44,7 +44,7 @@ describe('a sealed ledger', () => {
     );
   });
 
-  it('keeps a name that was altered as it is, and opens the others', async () => {
+  it('keeps an altered name encrypted, and decrypts the others', async () => {
     const identity = await generateX25519Identity();
     const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
     const names = ['first', 'second'].map((name) => Buffer.from(name));
@@ -57,7 +57,7 @@ describe('a sealed ledger', () => {
     expect((await openLedger(encryptor, ledger)).failed.keys).toEqual([altered, { key: 'second', reason: 'ERR' }]);
   });
 
-  it('does not take another failure for a name that cannot be opened', async () => {
+  it('throws an error that does not mean that a name cannot be decrypted', async () => {
     const encryptor = ageSealer({
       recipients: [await identityToRecipient(await generateX25519Identity())],
       identity: null,
@@ -76,7 +76,7 @@ describe('labels of projects', () => {
   const project = fc.option(fc.oneof(fc.constant('__proto__'), fc.string()), { nil: null });
   const table = fc.array(fc.tuple(fc.constant('hash'), fc.constant('feedback'), project));
 
-  it('stand in place of every id beside an encrypted part, and of none beside a plain one', () => {
+  it('replace every id beside an encrypted part, and none beside a plain one', () => {
     fc.assert(
       fc.property(table, (rows) => {
         const index: PartIndex = { hashes: 'AA==', lines: 'BB==', kinds: 'CC==', table: rows, voids: [3] };

@@ -48,7 +48,7 @@ describe('names in an encrypted snapshot', () => {
   });
   afterAll(() => bench.stop());
 
-  it('are sealed one by one in the ledger, and open with the identity alone', async () => {
+  it('are encrypted one by one in the ledger, and decrypted only with the identity', async () => {
     expect(taken).toMatchObject({ run: { state: 'incomplete' }, manifest: { ledger: { failed: { count: 2 } } } });
     const { failed, unsupported, changedMeanwhile } = manifest.ledger;
     const sealed = [failed, unsupported, changedMeanwhile].flatMap(({ keys }) => keys);
@@ -88,7 +88,7 @@ describe('names in an encrypted snapshot', () => {
     expect(manifest.counts.byProject).toEqual({ [`sha256:${labels[0] ?? ''}`]: 43, [`sha256:${labels[1] ?? ''}`]: 1 });
   });
 
-  it('leave whole what verification counts, at both depths', async () => {
+  it('do not change the counts of a verification, at both depths', async () => {
     for (const [encryptor, depth] of [
       [writer, 'stored-bytes'],
       [wholly(), 'lines'],
@@ -111,7 +111,7 @@ describe('names in an encrypted snapshot', () => {
     expect(indexes).toEqual([]);
   });
 
-  it('are all found by the same search where nothing is encrypted', async () => {
+  it('are all found by the same search without encryption', async () => {
     const plain = await openSnapshotBench({ replyBytes: 20_000 });
     try {
       await load(plain.database.redis);

@@ -35,7 +35,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   });
   afterAll(() => bench.stop());
 
-  it('has right counts and doubles all the same', async () => {
+  it('has the right counts and duplicates', async () => {
     expect(manifest.parts.length).toBeGreaterThan(3);
     expect(manifest.parts.every(({ name }) => name.endsWith('.jsonl.gz.age'))).toBe(true);
     expect(manifest).toMatchObject({ counts: { keys: KEYS }, recipients: writer.recipients });
@@ -56,7 +56,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(withIt).toMatchObject({ state: 'succeeded', result: { depth: 'lines', keys: KEYS, findings: [] } });
   });
 
-  it('tells another identity from damage', async () => {
+  it('distinguishes another identity from damage', async () => {
     const { id } = manifest;
     await bench.verify(id, { encryptor: reader(identity) });
     const other = await bench.verify(id, { encryptor: reader(await generateX25519Identity()) });
@@ -75,7 +75,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(new Set(stdout.trim().split('\n')).size).toBe(KEYS);
   });
 
-  it('shows a bit that was flipped, with and without an identity', async () => {
+  it('fails verification when a bit was flipped, with and without an identity', async () => {
     const name = manifest.parts[1]?.name ?? '';
     const path = join(bench.folder.folder, 'snapshots', manifest.id, name);
     const whole = await readFile(path);

@@ -100,7 +100,7 @@ describe('the index of a snapshot’s keys', () => {
     expect(await loadKeyIndex({ store, encryptor: reader }, manifest)).toBeNull();
   });
 
-  it('that is gone, altered or of other keys is told of, and does not make the snapshot damaged', async () => {
+  it('that is gone, altered or of other keys is reported, and does not make the snapshot damaged', async () => {
     const { manifest } = await bench.takeWhole({ settings: SETTINGS });
     const { store } = bench.folder;
     const whole = await readFile(pathOf(manifest));
@@ -139,7 +139,7 @@ describe('the index of a snapshot’s keys', () => {
     await rm(join(bench.folder.folder, 'snapshots', manifest.id), { recursive: true });
   });
 
-  it('goes with the snapshot into the second store, and keeps none from it', async () => {
+  it('is copied with the snapshot into the second store, and a faulty one does not stop the copy', async () => {
     const other = await folderStore();
     try {
       const { manifest } = await bench.takeWhole({ settings: SETTINGS });

@@ -18,7 +18,7 @@ await describeEngines('keys of a type that no snapshot can hold', ({ name, progr
   });
   afterAll(() => bench.stop());
 
-  it('are named, and make the snapshot incomplete unless their type is left out', async () => {
+  it('are reported, and make the snapshot incomplete unless their type is skipped', async () => {
     if (type === null) {
       // Vector sets came with Redis 8.
       expect(name).not.toMatch(/redis 8/i);

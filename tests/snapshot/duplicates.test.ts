@@ -62,8 +62,8 @@ function partsOf(indexes: readonly PartIndex[]) {
   });
 }
 
-describe('doubles', () => {
-  it('are all records of a key but the last, and those taken back', async () => {
+describe('duplicates', () => {
+  it('are all records of a key but the last, and void records', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const { indexes, expected, alive } = lay(steps);
@@ -80,7 +80,7 @@ describe('doubles', () => {
     );
   });
 
-  it('of two keys with the same first hash stay apart', async () => {
+  it('distinguish two keys with the same first hash', async () => {
     const one = unpackIndex(lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex);
     const colliding = { ...one, hashes: BigUint64Array.of(7n, 1n, 7n, 2n) };
     const parts = partsOf([lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex]);
