@@ -1,7 +1,7 @@
 import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { retentionSettings } from '../app/settings.js';
-import { enterErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
+import { addErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
 import type { KeepReason } from '../erasure/owned-projects.js';
 import { AppError } from '../errors.js';
 import { parseReason } from '../snapshot/accept.js';
@@ -30,7 +30,7 @@ export async function forgetSubject(
   const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
   const trust = await trustContext(ports, protectedDatabase(env).source);
   const plan = await planErasure(ports, trust, retentionSettings(env), subject);
-  const entry = said === null ? null : await enterErasure(ports, plan, { by: userName(), reason: said });
+  const entry = said === null ? null : await addErasure(ports, plan, { by: userName(), reason: said });
   context.document({ ...plan, entry, deployment: deploymentOf(env) });
   context.print([planView(plan), endWords(plan, entry !== null)].join('\n\n'));
   for (const { id, why } of plan.skipped) context.note(`warning: not looked into: ${id}: ${printable(why)}`);

@@ -30,7 +30,8 @@ export function ed25519Signer({ privateKey, publicKey }: Ed25519SignerOptions): 
   const accepted = [...derived, ...(publicKey === null ? [] : publicKeys(publicKey))];
   return {
     sign: (bytes) => (secret === null ? null : signBytes(null, bytes, secret).toString('base64')),
-    verify: (bytes, signature) => (accepted.length === 0 ? null : accepted.some((key) => fits(bytes, signature, key))),
+    verify: (bytes, signature) =>
+      accepted.length === 0 ? null : accepted.some((key) => isValidSignature(bytes, signature, key)),
     accepts: [...new Set(accepted.map(fingerprint))].sort().join(','),
   };
 }
@@ -77,7 +78,7 @@ function fingerprint(key: KeyObject): string {
     .digest('hex');
 }
 
-function fits(bytes: Uint8Array, signature: string, key: KeyObject): boolean {
+function isValidSignature(bytes: Uint8Array, signature: string, key: KeyObject): boolean {
   const raw = Buffer.from(signature, 'base64');
   // Buffer.from skips what is not base64; only the one canonical text counts as the signature.
   if (raw.length !== SIGNATURE_BYTES || raw.toString('base64') !== signature) return false;

@@ -54,7 +54,7 @@ export async function planErasure(
   policy: Policy,
   subject: Subject,
 ): Promise<ErasurePlan> {
-  const { entries, opened, skipped } = await openEvery(ports);
+  const { entries, opened, skipped } = await openAllSnapshots(ports);
   for (let left = opened; ;) {
     try {
       const plan = await planBy(left, { entries, ports, trust, policy, subject });
@@ -116,7 +116,7 @@ async function planBy(
 }
 
 /** Adds the user or project of a plan to the erasure list. Throws `usage` without a reason. */
-export function enterErasure(
+export function addErasure(
   ports: Pick<InspectPorts, 'clock' | 'encryptor' | 'store'>,
   { id, kind, projects }: ErasurePlan,
   { by, reason }: { readonly by: string; readonly reason: string },
@@ -126,7 +126,7 @@ export function enterErasure(
 }
 
 /** Newest first. */
-async function openEvery(ports: InspectPorts) {
+async function openAllSnapshots(ports: InspectPorts) {
   const entries: FullEntry[] = [];
   for await (const entry of catalog(ports.store)) entries.push(entry);
   const damaged = entries

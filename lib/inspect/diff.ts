@@ -59,7 +59,7 @@ export interface DiffOptions {
   readonly within: readonly Held[];
   /** `counts`: no key is reported. `keys`: each key that differs. `values`: its fields as well. */
   readonly depth: 'counts' | 'keys' | 'values';
-  /** The time of the other side in milliseconds since the epoch, asked after it was read; a live database's own clock. */
+  /** The time of the other side in milliseconds since the epoch, called after it was read; a live database's own clock. */
   readonly now: () => number;
   readonly onChange: (change: KeyChange) => Promise<void> | void;
 }

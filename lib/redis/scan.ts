@@ -29,11 +29,11 @@ export async function* scanReplies(
   let most = Infinity;
   let fitted = 0;
   for (let from: string | null = cursor; from !== null;) {
-    const asked = Math.max(1, Math.floor(Math.min(most, count())));
-    const found = await scanOnce(redis, from, asked, options);
+    const requested = Math.max(1, Math.floor(Math.min(most, count())));
+    const found = await scanOnce(redis, from, requested, options);
     if (found === null) {
-      if (asked === 1) throw smallestTooLarge();
-      most = Math.max(1, Math.floor(asked / 4));
+      if (requested === 1) throw smallestTooLarge();
+      most = Math.max(1, Math.floor(requested / 4));
       fitted = 0;
       continue;
     }

@@ -133,9 +133,13 @@ async function findSource({ store }: TrustContext, wanted: string) {
   const hint =
     'Give the first 8 digits as `npx soulcaster-backup snapshots list --env-file .env` shows them, or the label.';
   if (first === undefined) {
-    throw new AppError('not-found', `No snapshot in the store is of a source ${JSON.stringify(wanted.slice(0, 64))}`, {
-      hint,
-    });
+    throw new AppError(
+      'not-found',
+      `No snapshot in the store has the source or label ${JSON.stringify(wanted.slice(0, 64))}`,
+      {
+        hint,
+      },
+    );
   }
   if (others.length > 0) {
     throw new AppError('usage', `${JSON.stringify(wanted.slice(0, 64))} matches ${sources.size} sources`, {

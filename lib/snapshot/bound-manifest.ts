@@ -19,11 +19,11 @@ export async function loadBoundManifest(
   const loaded = await loadManifest(store, id);
   if (loaded === null) return null;
   const { seal } = loaded.manifest;
-  if (expected !== null && loaded.sha256 !== expected) throw altered(id, 'was replaced while a run was using it');
-  if (sha256(loaded.sealed) !== seal.sha256) throw altered(id, 'does not match its own hash');
+  if (expected !== null && loaded.sha256 !== expected) throw alteredError(id, 'was replaced while a run was using it');
+  if (sha256(loaded.sealed) !== seal.sha256) throw alteredError(id, 'does not match its own hash');
   if (signer.verify(loaded.sealed, seal.signature ?? '') !== false) return loaded;
   if (seal.signature === null && (await isAdopted(store, id, loaded.sha256))) return loaded;
-  throw altered(id, 'is not signed with an accepted key');
+  throw alteredError(id, 'is not signed with an accepted key');
 }
 
 async function isAdopted(store: ObjectStore, id: string, manifest: string): Promise<boolean> {
@@ -32,7 +32,7 @@ async function isAdopted(store: ObjectStore, id: string, manifest: string): Prom
   return adopted?.success === true && adopted.data.manifestSha256 === manifest;
 }
 
-function altered(id: string, what: string): AppError {
+function alteredError(id: string, what: string): AppError {
   return new AppError('damaged', `The manifest of snapshot ${id} ${what}`, {
     hint: 'Find out who writes to the bucket. Bring back the previous version of the object, or use another snapshot.',
   });

@@ -32,9 +32,9 @@ interface Member {
  */
 export async function checkChain(ports: { readonly store: ObjectStore; readonly signer: Signer }): Promise<Finding[]> {
   // Tombstones are read last: a removal writes the tombstone before it deletes the manifest.
-  const present = await presentMembers(ports.store);
+  const present = await readMembers(ports.store);
   const tombstones = await readTombstones(ports);
-  const members = withRemoved(present, tombstones);
+  const members = mergeRemoved(present, tombstones);
   const seen = new Map<string, Member>();
   const findings: Finding[] = [];
   for (const member of members) {
@@ -42,22 +42,22 @@ export async function checkChain(ports: { readonly store: ObjectStore; readonly 
     const finding = checkLink(member, seen);
     if (finding !== null && !findings.some((other) => isSame(other, finding))) findings.push(finding);
   }
-  for (const finding of await missingOfRuns(ports.store, seen)) {
+  for (const finding of await findMissingOfRuns(ports.store, seen)) {
     if (!findings.some((other) => isSame(other, finding))) findings.push(finding);
   }
   return findings;
 }
 
-async function presentMembers(store: ObjectStore): Promise<Member[]> {
+async function readMembers(store: ObjectStore): Promise<Member[]> {
   const members: Member[] = [];
   for (const id of await snapshotIds(store)) {
-    const member = await presentMember(store, id);
+    const member = await readMember(store, id);
     if (member !== null) members.push(member);
   }
   return members;
 }
 
-async function presentMember(store: ObjectStore, id: string): Promise<Member | null> {
+async function readMember(store: ObjectStore, id: string): Promise<Member | null> {
   try {
     const found = await store.read(manifestName(id));
     return found === null ? null : { id, sha256: sha256(found.body), link: readLink(found.body), removed: false };
@@ -69,7 +69,7 @@ async function presentMember(store: ObjectStore, id: string): Promise<Member | n
 }
 
 /** All members of the chain, oldest first. */
-function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
+function mergeRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
   const members = new Map<string, Member>();
   for (const { id, manifestSha256, previous } of tombstones.values()) {
     members.set(id, { id, sha256: manifestSha256, link: previous, removed: true });
@@ -82,7 +82,7 @@ function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string,
  * Finds snapshots that a run has taken and that are gone without a tombstone. The links alone do not show that the newest
  * snapshots were deleted once another was taken: it links to the newest one that was left.
  */
-async function missingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
+async function findMissingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
   const findings: Finding[] = [];
   for await (const id of store.folders(RUNS)) {
     if (!isId(id) || members.has(id) || !(await wroteManifest(store, id))) continue;

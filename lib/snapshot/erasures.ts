@@ -86,7 +86,7 @@ function nameOf({ at, id, kind }: Erasure): string {
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
   const added = { ...entry, withdrawn: null };
   await updateList(ports, (entries) => {
-    const kept = entries.filter((each) => !isOf(each, entry));
+    const kept = entries.filter((each) => !isActiveEntryOf(each, entry));
     const ids = [...kept.filter(({ withdrawn }) => withdrawn === null), added].flatMap(({ projects }) => projects);
     if (distinct(ids).length <= MAX_PROJECTS) return [...kept, added];
     throw new AppError('usage', `The erasure list would have more than ${MAX_PROJECTS} projects`, {
@@ -104,14 +104,14 @@ export async function withdrawErasure(
 ): Promise<Erasure | null> {
   let ended: Erasure | null = null;
   await updateList(ports, (entries) => {
-    const found = entries.find((each) => isOf(each, subject));
+    const found = entries.find((each) => isActiveEntryOf(each, subject));
     ended = found === undefined ? null : { ...found, withdrawn: decision };
     return ended === null ? null : entries.map((each) => (each === found && ended !== null ? ended : each));
   });
   return ended;
 }
 
-function isOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
+function isActiveEntryOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
   return entry.withdrawn === null && entry.kind === kind && entry.id === id;
 }
 

@@ -32,7 +32,7 @@ export async function keySet(
     }
     chunks.push(hashes.subarray(0, filled));
   }
-  return keySetOf(joined(chunks));
+  return keySetOf(concat(chunks));
 }
 
 /** Takes over the array and sorts it in place. */
@@ -49,7 +49,7 @@ export function keySetOf(hashes: BigUint64Array): KeySet {
   };
 }
 
-function joined(chunks: readonly BigUint64Array[]): BigUint64Array {
+function concat(chunks: readonly BigUint64Array[]): BigUint64Array {
   const all = new BigUint64Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -206,7 +206,7 @@ export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
   try {
     raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
   } catch (cause) {
-    throw damaged(id, cause);
+    throw damagedError(id, cause);
   }
   if (typeof raw['formatVersion'] === 'number' && raw['formatVersion'] > FORMAT_VERSION) {
     throw new AppError(
@@ -218,7 +218,7 @@ export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
     );
   }
   const parsed = manifestSchema.safeParse(raw);
-  if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);
+  if (!parsed.success || parsed.data.id !== id) throw damagedError(id, parsed.error);
   const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
   return { manifest: parsed.data, sha256: sha256(bytes), sealed: signedBytes(body) };
 }
@@ -227,7 +227,7 @@ function signedBytes(body: object): Buffer {
   return Buffer.from(JSON.stringify(body));
 }
 
-function damaged(id: string, cause: unknown): AppError {
+function damagedError(id: string, cause: unknown): AppError {
   return new AppError('damaged', `The manifest of snapshot ${id} was altered or cut short`, {
     hint: 'Restore from another snapshot. If the bucket keeps versions, bring back the older version of the object.',
     cause,

@@ -47,14 +47,14 @@ export type SignatureVerdict = z.infer<typeof verdictSchema>;
 /** Checks the hash and the signature of a manifest; an earlier verdict is returned unchanged. */
 export function verifySignature(
   { seal }: Pick<Manifest, 'seal'>,
-  sealed: Buffer | SignatureVerdict,
+  signed: Buffer | SignatureVerdict,
   signer: Signer,
 ): SignatureVerdict {
-  if (!Buffer.isBuffer(sealed)) return sealed;
+  if (!Buffer.isBuffer(signed)) return signed;
   return {
-    fits: sha256(sealed) === seal.sha256,
+    fits: sha256(signed) === seal.sha256,
     isSigned: seal.signature !== null,
-    signature: signer.verify(sealed, seal.signature ?? ''),
+    signature: signer.verify(signed, seal.signature ?? ''),
   };
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
@@ -103,7 +103,7 @@ describe('marks of unfinished restores', () => {
 });
 
 it('an erasure list without a valid signature stops the restore of a file as well', async () => {
-  const encryptor = ageSealer({ recipients: [], identity: null });
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
   const entry = { ...said, kind: 'project' as const, id: 'p1', projects: ['p1'], at: new Date(NOW).toISOString() };
   await saveErasure({ store: plain, encryptor }, entry);
   const scratch = await scratchStore(() => NOW);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
 import { retentionSettings } from '../../lib/app/settings.js';
@@ -32,7 +32,7 @@ const spoilt = (damaged: readonly (string | undefined)[]) => ({
 const planned = async (subject: Subject, damaged: readonly (string | undefined)[]): Promise<ErasurePlan> => {
   const ports = {
     clock: bench.clock,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     store: spoilt(damaged),
   };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { trustContext } from '../../lib/snapshot/trust.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { findKeys, selectKey, type Query } from '../../lib/inspect/find.js';
 import { openAll, searchSnapshots } from '../../lib/inspect/history.js';
@@ -41,7 +41,7 @@ const text = (words: string): Query => ({ selection: SELECT_ALL, text: words });
 describe('a snapshot that cannot be read to its end', () => {
   const ports = () => ({
     clock: bench.clock,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     store: bench.folder.store,
   });
@@ -114,7 +114,7 @@ describe('find', () => {
   it('says over all snapshots since when a key exists, and since when it is gone', async () => {
     const ports = {
       clock: bench.clock,
-      encryptor: ageSealer({ recipients: [], identity: null }),
+      encryptor: ageEncryptor({ recipients: [], identity: null }),
       signer: ed25519Signer({ privateKey: null, publicKey: null }),
       store: bench.folder.store,
     };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { listKeys, type ListedKey } from '../../lib/inspect/list.js';
 import { findKey } from '../../lib/inspect/records.js';
 import { generateWorkspace, load, type Write } from '../../dev/data/index.js';
@@ -131,8 +131,8 @@ describe('a part of a workspace', () => {
 
   it('is read from an encrypted snapshot with the identity alone', async () => {
     const identity = await generateX25519Identity();
-    const writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
-    const reader = ageSealer({ recipients: [], identity });
+    const writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
+    const reader = ageEncryptor({ recipients: [], identity });
     const sealed = (await bench.takeWhole({ settings: { ...PARTS, partBytes: 30_000 }, encryptor: writer })).id;
     await expect(bench.look(sealed, { encryptor: writer })).rejects.toMatchObject({ code: 'wrong-key' });
     const counting = countingStore(bench.folder.store);

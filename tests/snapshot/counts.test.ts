@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { addCounts, countIndex, countKind, noCounts, areCountsCompatible } from '../../lib/snapshot/counts.js';
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';
@@ -91,7 +91,7 @@ describe('counts', () => {
 describe('the ledger', () => {
   it('counts all and names the first thousand', async () => {
     const none = { count: 0, keys: [] };
-    const plain = ageSealer({ recipients: [], identity: null });
+    const plain = ageEncryptor({ recipients: [], identity: null });
     let ledger: Ledger = { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none, unsupported: none, failed: none };
     for (let at = 0; at < 1005; at++) {
       ledger = await addToLedger(plain, ledger, 'failed', Buffer.from([0xff, at % 256]), 'ERR');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import fc from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { AppError } from '../../lib/errors.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import { addToLedger, hasEncryptedNames, openLedger } from '../../lib/snapshot/ledger.js';
@@ -27,7 +27,7 @@ describe('an encrypted ledger', () => {
   it('decrypts to the ledger without recipients, for any bytes of the keys', async () => {
     const identity = await generateX25519Identity();
     const recipients = [await identityToRecipient(identity)];
-    const [plain, both] = [ageSealer({ recipients: [], identity: null }), ageSealer({ recipients, identity })];
+    const [plain, both] = [ageEncryptor({ recipients: [], identity: null }), ageEncryptor({ recipients, identity })];
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(list, bytes), { maxLength: 4 }), async (entries) => {
         let [open, sealed] = [emptyLedger(), emptyLedger()];
@@ -46,7 +46,7 @@ describe('an encrypted ledger', () => {
 
   it('keeps an altered name encrypted, and decrypts the others', async () => {
     const identity = await generateX25519Identity();
-    const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
     const names = ['first', 'second'].map((name) => Buffer.from(name));
     const ledger = await stored(
       encryptor,
@@ -58,7 +58,7 @@ describe('an encrypted ledger', () => {
   });
 
   it('throws an error that does not mean that a name cannot be decrypted', async () => {
-    const encryptor = ageSealer({
+    const encryptor = ageEncryptor({
       recipients: [await identityToRecipient(await generateX25519Identity())],
       identity: null,
     });

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Redis } from 'ioredis';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { ObjectStore, RedisPort, Encryptor } from '../../lib/ports/index.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { runRecordSchema } from '../../lib/runs/model.js';
@@ -34,11 +34,11 @@ describe('names in an encrypted snapshot', () => {
   let taken: Taken;
   let manifest: Manifest;
   let pagedMeanwhile = 0;
-  const wholly = (): Encryptor => ageSealer({ recipients: [], identity });
+  const wholly = (): Encryptor => ageEncryptor({ recipients: [], identity });
   beforeAll(async () => {
     identity = await generateX25519Identity();
     const other = await identityToRecipient(await generateX25519Identity());
-    writer = ageSealer({ recipients: [other, await identityToRecipient(identity)], identity: null });
+    writer = ageEncryptor({ recipients: [other, await identityToRecipient(identity)], identity: null });
     bench = await openSnapshotBench({ replyBytes: 20_000 });
     await load(bench.database.redis);
     const store = watched(bench.folder.store, (paged) => (pagedMeanwhile = Math.max(pagedMeanwhile, paged)));
@@ -60,7 +60,7 @@ describe('names in an encrypted snapshot', () => {
     );
     expect(opened.unsupported.keys).toEqual([{ key: UNSUPPORTED, reason: 'type MBbloom--' }]);
     expect(opened.changedMeanwhile.keys).toEqual([{ key: CHANGED, reason: 'changed its type' }]);
-    const stranger = ageSealer({ recipients: [], identity: await generateX25519Identity() });
+    const stranger = ageEncryptor({ recipients: [], identity: await generateX25519Identity() });
     for (const encryptor of [writer, stranger])
       expect(await openLedger(encryptor, manifest.ledger)).toEqual(manifest.ledger);
   });

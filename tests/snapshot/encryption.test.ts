@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -22,7 +22,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   let manifest: Manifest;
   beforeAll(async () => {
     identity = await generateX25519Identity();
-    writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+    writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
     bench = await openSnapshotBench({ replyBytes: 20_000 });
     const { redis } = bench.database;
     for (let at = 0; at < KEYS - 2; at++) await redis.set(`secretkey:${at}`, `secretvalue ${at} `.repeat(20));
@@ -93,5 +93,5 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
 });
 
 function reader(identity: string): Encryptor {
-  return ageSealer({ recipients: [], identity });
+  return ageEncryptor({ recipients: [], identity });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { replicate } from '../../lib/retention/replica/replicate.js';
@@ -18,14 +18,14 @@ import { scanningTwice, ticking } from './intercept.js';
 
 const KEYS = 1_500;
 const SETTINGS = { partBytes: 12_000, pageBytes: 2_000, inFlight: 1 };
-const OPEN = ageSealer({ recipients: [], identity: null });
+const OPEN = ageEncryptor({ recipients: [], identity: null });
 
 let bench: SnapshotBench;
 let identity = '';
 let writer: Encryptor;
 beforeAll(async () => {
   identity = await generateX25519Identity();
-  writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+  writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
   bench = await openSnapshotBench({ replyBytes: 20_000 });
   const { redis } = bench.database;
   await redis.mset(Array.from({ length: KEYS }, (_, at) => [`secretkey:${at}`, `value ${at} `.repeat(2)]).flat());
@@ -84,7 +84,7 @@ describe('the index of a snapshot’s keys', () => {
   });
 
   it('is encrypted as the parts are, and checked as far as it can be read', async () => {
-    const reader = ageSealer({ recipients: [], identity });
+    const reader = ageEncryptor({ recipients: [], identity });
     const { manifest } = await bench.takeWhole({ encryptor: writer, settings: SETTINGS });
     const { store } = bench.folder;
     expect((await readFile(pathOf(manifest))).subarray(0, 21).toString()).toBe('age-encryption.org/v1');

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, createGzip } from 'node:zlib';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { checkPart } from '../../lib/snapshot/check-part.js';
 import { loadManifest, sha256, type Part } from '../../lib/snapshot/manifest.js';
 import { partName } from '../../lib/snapshot/names.js';
@@ -61,7 +61,7 @@ describe('a part that unpacks to more than it should', () => {
       stored: { bytes: body.length, sha256: sha256(body) },
     };
     await folder.store.create(partName(ID, part.name), body);
-    const encryptor = ageSealer({ recipients: [], identity: null });
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
     const { findings } = await checkPart({ store: folder.store, encryptor }, ID, part, [part]);
     expect(findings).toEqual([
       {

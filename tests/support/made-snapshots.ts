@@ -1,5 +1,5 @@
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
@@ -17,7 +17,7 @@ import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
 import { writeVerification } from '../../lib/snapshot/verification.js';
 
 export const UNSIGNED = ed25519Signer({ privateKey: null, publicKey: null });
-const SEALER = ageSealer({ recipients: [], identity: null });
+const SEALER = ageEncryptor({ recipients: [], identity: null });
 
 export interface MadeOptions {
   readonly at: string;

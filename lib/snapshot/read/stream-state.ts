@@ -34,9 +34,9 @@ export async function readStreamState(redis: RedisPort, key: Buffer): Promise<St
   return {
     newest: Array.isArray(newest) ? asBuffer(newest[0]).toString('latin1') : null,
     state: {
-      lastId: text(info, 'last-generated-id') ?? '0-0',
-      ...optional('maxDeletedId', text(info, 'max-deleted-entry-id')),
-      ...optional('entriesAdded', integer(info, 'entries-added')),
+      lastId: textField(info, 'last-generated-id') ?? '0-0',
+      ...optionalField('maxDeletedId', textField(info, 'max-deleted-entry-id')),
+      ...optionalField('entriesAdded', integerField(info, 'entries-added')),
       groups,
     },
   };
@@ -55,8 +55,8 @@ async function readGroup(
   ]);
   return {
     name: toText(name),
-    lastId: text(group, 'last-delivered-id') ?? '0-0',
-    entriesRead: integer(group, 'entries-read'),
+    lastId: textField(group, 'last-delivered-id') ?? '0-0',
+    entriesRead: integerField(group, 'entries-read'),
     consumers: asArray(valueOf(consumers)).map((consumer) => toText(asBuffer(asFields(consumer).get('name')))),
     pending: await readPending(redis, key, name, firstPending, serverTime(time)),
   };
@@ -107,12 +107,12 @@ function asFields(value: RedisValue): Map<string, RedisValue> {
   return fields;
 }
 
-function text(fields: ReadonlyMap<string, RedisValue>, name: string): string | null {
+function textField(fields: ReadonlyMap<string, RedisValue>, name: string): string | null {
   const value = fields.get(name);
   return Buffer.isBuffer(value) ? value.toString('latin1') : null;
 }
 
-function integer(fields: ReadonlyMap<string, RedisValue>, name: string): Count | null {
+function integerField(fields: ReadonlyMap<string, RedisValue>, name: string): Count | null {
   return countOf(fields.get(name));
 }
 
@@ -126,6 +126,6 @@ function serverTime(reply: RedisReply | undefined): number {
   return (seconds ?? 0) * 1000 + Math.floor((micros ?? 0) / 1000);
 }
 
-function optional<K extends string, V>(name: K, value: V | null): Partial<Record<K, V>> {
+function optionalField<K extends string, V>(name: K, value: V | null): Partial<Record<K, V>> {
   return value === null ? {} : ({ [name]: value } as Record<K, V>);
 }

@@ -47,7 +47,7 @@ const NEGLIGIBLE_SHARE = 0.01;
 export function evaluateWalk(figures: WalkFigures): Evaluation {
   const { before, after, walks, broken, found, returned, unseen, seen } = figures;
   const whole = isSameServer(before, after);
-  const unexplained = whole === false ? unaccounted(figures) : unexplainedKeys(figures, whole === true);
+  const unexplained = whole === false ? unexplainedAfterRestart(figures) : unexplainedKeys(figures, whole === true);
   if (walks >= MAX_IN_ALL || (whole !== false && walks - broken >= MAX_WALKS)) {
     return { again: false, unexplained, whole };
   }
@@ -74,7 +74,7 @@ function expiredKeys(before: ServerMark, after: ServerMark, expiring: number): n
 }
 
 /** After a change of the server, removed keys cannot be distinguished from missed ones unless the count matches exactly. */
-function unaccounted({ after, before, seen, unseen }: WalkFigures): number {
+function unexplainedAfterRestart({ after, before, seen, unseen }: WalkFigures): number {
   const size = Math.min(before.keys, after.keys);
   const known = seen + unseen;
   return known > size ? Math.max(0, size - seen) : size - known;
@@ -88,7 +88,7 @@ export const SAMPLE = 100;
  * as had an expiry; else 0. SCAN returns keys in the order of their hashes, so the first ones are a random sample of the keys
  * at the start of the snapshot, which does not depend on keys that were added later.
  */
-export function goneFirst(first: ServerMark | null, after: ServerMark, gone: number): number {
+export function countGoneFirst(first: ServerMark | null, after: ServerMark, gone: number): number {
   if (first === null || first.keys === 0) return 0;
   const leaving = first.expires ?? Math.max(0, (after.expired ?? 0) - (first.expired ?? 0));
   const mayLeave = Math.min(SAMPLE, Math.ceil((SAMPLE * leaving) / first.keys));

@@ -76,12 +76,12 @@ export async function storeHashes(store: ObjectStore, name: string, hashes: BigU
 
 export async function loadHashes(store: ObjectStore, name: string | null): Promise<HashSet> {
   if (name === null) return hashSet();
-  const { hashes } = z.object({ hashes: z.string() }).parse(decodeJson(await loadNoted(store, name)));
+  const { hashes } = z.object({ hashes: z.string() }).parse(decodeJson(await loadObject(store, name)));
   return hashSet(decodeHashes(hashes));
 }
 
 /** Throws `damaged` when the object is gone. */
-export async function loadNoted(store: ObjectStore, name: string): Promise<Buffer> {
+export async function loadObject(store: ObjectStore, name: string): Promise<Buffer> {
   const found = await store.read(name);
   if (found !== null) return found.body;
   throw new AppError('damaged', `${name} is gone from the store`, {

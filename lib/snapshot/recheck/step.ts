@@ -7,7 +7,7 @@ import { openSink } from '../scan/sink.js';
 import { restartForFieldExpiry } from '../scan/step.js';
 import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { evaluateWalk, goneFirst, SAMPLE } from './evaluate.js';
+import { evaluateWalk, countGoneFirst, SAMPLE } from './evaluate.js';
 import { loadHashes, storeHashes } from './seen.js';
 import { hashesName, openWalk, type Walk } from './walk.js';
 
@@ -112,13 +112,13 @@ async function endWalk(
         ...names,
         walks: names.walks + 1,
         broken: names.broken + (whole === false ? 1 : 0),
-        added: names.added + (isFirstPass ? 0 : addedSince(state, names.walk.fromPart)),
+        added: names.added + (isFirstPass ? 0 : countKeysFrom(state, names.walk.fromPart)),
         unexplained,
-        vanished: vanishedKeys(state, after),
+        vanished: countVanished(state, after),
         gone:
           whole === false
             ? names.gone
-            : goneFirst(names.first, after, await firstUnseen(ports, attempt, state, unseen)),
+            : countGoneFirst(names.first, after, await countFirstUnseen(ports, attempt, state, unseen)),
         walk: null,
         unseenIn: again ? await storeHashes(ports.store, hashesName(attempt, `unseen-${names.walks}`), unseen) : null,
       },
@@ -127,14 +127,14 @@ async function endWalk(
 }
 
 /** Keys that SCAN returned and that were gone when they were read, minus those that expired in the whole server meanwhile. */
-function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
+function countVanished({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
   if (first === null || isSameServer(first, after) !== true || first.expired === null || after.expired === null)
     return null;
   return Math.max(0, ledger.expiredMeanwhile - (after.expired - first.expired));
 }
 
 /** How many of the keys that were read first a walk did not see; 0 where there are fewer keys than the sample. */
-async function firstUnseen(
+async function countFirstUnseen(
   { store }: ScanPorts,
   attempt: Attempt,
   { parts }: SnapshotCheckpoint,
@@ -152,6 +152,6 @@ async function firstUnseen(
   return unseen.reduce((sum, hash) => (sample.hasHash(hash) ? sum + 1 : sum), 0);
 }
 
-function addedSince({ parts }: SnapshotCheckpoint, first: number): number {
+function countKeysFrom({ parts }: SnapshotCheckpoint, first: number): number {
   return parts.slice(first).reduce((sum, part) => sum + part.keys, 0);
 }

@@ -9,7 +9,7 @@ import type { PageSizes } from '../scan/page-sizes.js';
 import { byShare, loadPage, onlyOf, scanNames, type LoadedPage, type ScanPage } from '../scan/pages.js';
 import type { ScanPorts, Source } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { loadNoted, seenNames, type SeenNames } from './seen.js';
+import { loadObject, seenNames, type SeenNames } from './seen.js';
 
 /** A checkpoint is taken after this many names, which limits the work that is lost when a process dies. */
 const SAVE_EVERY = 200_000;
@@ -38,7 +38,7 @@ export async function openWalk(
   const before = state.parts.slice(0, walk?.fromPart ?? 0);
   const saved = await readSavedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
   const stored = walk?.seenIn ?? null;
-  const seen = seenNames(saved, stored === null ? null : await loadNoted(ports.store, stored));
+  const seen = seenNames(saved, stored === null ? null : await loadObject(ports.store, stored));
   let copies = 0;
   let savedAt = walk?.named ?? 0;
 

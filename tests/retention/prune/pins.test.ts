@@ -3,7 +3,7 @@ import { silentLog } from '../../../lib/app/json-log.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
-import { ageSealer } from '../../../lib/crypto/age.js';
+import { ageEncryptor } from '../../../lib/crypto/age.js';
 import { loadErasures, saveErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
@@ -60,7 +60,7 @@ describe('a pinned snapshot', () => {
     const second = await folderStore();
     const ids = await days(store(), 3);
     await pin(ids[2] ?? '');
-    const encryptor = ageSealer({ recipients: [], identity: null });
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
     const entry = { ...said, kind: 'project', id: 'p1', projects: ['p1'], at: '2026-11-22T12:00:00Z' } as const;
     await saveErasure({ store: store(), encryptor }, { ...entry, projects: [...entry.projects] });
     const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED };
