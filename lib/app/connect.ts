@@ -1,4 +1,4 @@
-import { ageSealer } from '../crypto/age.js';
+import { ageEncryptor } from '../crypto/age.js';
 import { alertWebhook, reachable } from '../services/alert-webhook/alerter.js';
 import { systemClock } from '../services/clock.js';
 import { githubRest } from '../services/github/client.js';
@@ -110,7 +110,7 @@ export function connect<K extends PortName>(
     },
     queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue, retry) : inProcessQueue()),
     encryptor: () =>
-      ageSealer({
+      ageEncryptor({
         recipients: config.keys.BACKUP_AGE_RECIPIENTS,
         identity: config.keys.BACKUP_AGE_IDENTITY ?? null,
       }),

@@ -2,10 +2,10 @@ import { secondErasures } from '../app/app.js';
 import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { retentionSettings } from '../app/settings.js';
-import { enterErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
-import type { Stays } from '../erasure/owned-projects.js';
+import { addErasure, planErasure, type ErasurePlan, type Holder, type Subject } from '../erasure/plan.js';
+import type { KeepReason } from '../erasure/owned-projects.js';
 import { AppError } from '../errors.js';
-import { demandReason } from '../snapshot/accept.js';
+import { parseReason } from '../snapshot/accept.js';
 import { trustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { count, counted, printable } from './output/format.js';
@@ -31,7 +31,7 @@ export async function forgetSubject(
   const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
   const trust = await trustContext(ports, protectedDatabase(env).source);
   const plan = await planErasure(ports, trust, retentionSettings(env), subject);
-  const entry = said === null ? null : await enterErasure(ports, plan, { by: userName(), reason: said });
+  const entry = said === null ? null : await addErasure(ports, plan, { by: userName(), reason: said });
   context.document({ ...plan, entry, deployment: deploymentOf(env) });
   context.print([planView(plan), endWords(plan, entry !== null)].join('\n\n'));
   for (const { id, why } of plan.skipped) context.note(`warning: not looked into: ${id}: ${printable(why)}`);
@@ -55,13 +55,13 @@ function demandWords({ id, kind }: Subject, { dryRun, reason, replica }: ForgetS
       hint: 'The erasure list is kept in the first store, and `replicate` copies it to the second.',
     });
   }
-  if (reason !== undefined) return demandReason(reason);
+  if (reason !== undefined) return parseReason(reason);
   throw new AppError('usage', 'Neither --reason nor --dry-run is given', {
     hint: `See first what it means: \`npx soulcaster-backup forget-${kind} ID --dry-run --env-file .env\`; then give --reason TEXT.`,
   });
 }
 
-const WHY: Readonly<Record<Stays, string>> = {
+const WHY: Readonly<Record<KeepReason, string>> = {
   'another-owner': 'its record names another user',
   'in-another-list': "another user's list has it too",
   'no-record': 'no snapshot has a record of it that says whose it is',
@@ -157,7 +157,7 @@ export async function withdraw(
   { reason }: { readonly reason: string },
 ): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
-  const word = { reason: demandReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
+  const word = { reason: parseReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
   const entry = await withdrawErasure(ports, subject, word, secondList(context));
   if (entry === null) {
     throw new AppError(

@@ -2,7 +2,7 @@ import { loadConfig, loadTarget, type Environment } from '../app/config.js';
 import { connect, connectTarget } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { shortSource } from '../snapshot/source.js';
-import { demandFinished } from '../snapshot/unfinished-marks.js';
+import { assertNoUnfinishedRestore } from '../snapshot/unfinished-marks.js';
 import { demandDatabase } from '../rotation/health.js';
 import type { Context } from './context.js';
 import {
@@ -57,7 +57,8 @@ function rotationTo({ env, log }: Context, name: string, options: SwitchOptions)
     }),
     candidates: [],
     prove: async () => {
-      if (options.allowUnfinished !== true) await demandFinished(connect(env, ['store'], { log }).store, redis.host);
+      if (options.allowUnfinished !== true)
+        await assertNoUnfinishedRestore(connect(env, ['store'], { log }).store, redis.host);
       return demandDatabase(redis, options.allowEmpty === true);
     },
   };

@@ -8,7 +8,7 @@ import { isControlName } from './names.js';
 import { decodeJson, encodeJson } from '../json.js';
 
 /**
- * An object that was read and does not count. `unreadable`: JSON of another form, kind or version than is known here;
+ * An object that was read and is ignored. `unreadable`: JSON of a form, kind or version that this version does not know;
  * `other-key`: encrypted with a secret that is not set here.
  */
 export interface IgnoredObject {
@@ -16,11 +16,11 @@ export interface IgnoredObject {
   readonly why: Objection | 'unreadable' | 'other-key';
 }
 
-/** A store whose control state counts only when it is ours. */
+/** A store that ignores control objects without a valid signature. */
 interface AuthenticatedStore extends ObjectStore {
-  /** Names of the control objects that were read through this store and do not count, in the order they were met. */
+  /** Names of the control objects that were read through this store and ignored, in the order of the first read. */
   ignored(): readonly string[];
-  /** The same with the reasons. One that was replaced or removed since is left out once it has been read again. */
+  /** The ignored objects with the reasons. An object that was replaced or removed is left out once it has been read again. */
   ignoredObjects(): readonly IgnoredObject[];
   /** See `unprovenIn`. */
   readUnproven(name: string): Promise<Buffer | null>;
@@ -28,18 +28,18 @@ interface AuthenticatedStore extends ObjectStore {
   passOver(name: string, etag: string): void;
 }
 
-const CREATE_TRIES = 10;
-/** This many names are kept: whoever fills a bucket with junk must not fill our memory as well. */
-const MOST_NAMED = 1000;
+const CREATE_ATTEMPTS = 10;
+/** The most ignored names that are kept in memory, however many junk objects a bucket contains. */
+const MAX_IGNORED = 1000;
 
 /**
  * The same store, in which every control object (`isControlName`) is signed when it is written and checked when it is
- * read. One that does not authenticate, or is no JSON object, is not there: `read` gives null, `create` replaces it, and
- * the log hears of it once (`control-object-ignored`). Without any key nothing is signed, and garbled objects alone are
- * not there. Where only a public key is set, writing control state throws `config`. What may hold ids is encrypted with
- * `cipher` before it is signed.
+ * read. An object without a valid signature, or that is no JSON object, counts as absent: `read` gives null, `create` replaces
+ * it, and it is logged once (`control-object-ignored`). Without any key nothing is signed, and only garbled objects count as
+ * absent. Where only a public key is set, writing control state throws `config`. Contents that may hold ids are encrypted
+ * with `cipher` before they are signed.
  *
- * Listings are by name: what lists control objects and goes by their number has to read them.
+ * Listings include ignored objects: code that counts control objects has to read them.
  */
 export function authenticatedStore(
   store: ObjectStore,
@@ -48,53 +48,53 @@ export function authenticatedStore(
   cipher: ControlCipher = NO_CIPHER,
 ): AuthenticatedStore {
   const ignored = new Map<string, IgnoredObject & { readonly etag: string }>();
-  const told = new Set<string>();
+  const logged = new Set<string>();
   const ignore = (object: string, why: IgnoredObject['why'], etag: string): null => {
-    // What forbids something (the erasure list) must not be forgotten over junk.
-    if (ignored.size < MOST_NAMED || ignored.has(object) || object.startsWith('guard/'))
+    // Objects under guard/ are kept beyond the limit: the erasure list forbids restores.
+    if (ignored.size < MAX_IGNORED || ignored.has(object) || object.startsWith('guard/'))
       ignored.set(object, { object, why, etag });
-    if (told.has(object) || told.size >= MOST_NAMED) return null;
-    told.add(object);
+    if (logged.has(object) || logged.size >= MAX_IGNORED) return null;
+    logged.add(object);
     log.warn('control-object-ignored', { object, why });
     return null;
   };
-  /** What was met before and is another object by now, or none, is no longer to be told of. */
+  /** Drops an ignored object that was replaced or removed since. */
   const forget = (object: string, etag: string | null): void => {
     if (ignored.get(object)?.etag !== etag) ignored.delete(object);
   };
-  const sealed = (name: string, body: Uint8Array): Buffer => {
+  const encode = (name: string, body: Uint8Array): Buffer => {
     const bytes = signControl(signer, name, hide(cipher, name, body));
-    if (bytes === null) throw readerOnly(name);
+    if (bytes === null) throw noSigningKey(name);
     return bytes;
   };
-  const opened = (name: string, stored: Buffer): { readonly body: Buffer } | { readonly why: IgnoredObject['why'] } => {
+  const decode = (name: string, stored: Buffer): { readonly body: Buffer } | { readonly why: IgnoredObject['why'] } => {
     try {
       const authentic = openControl(signer, name, stored);
       if (!authentic.ok) return authentic;
       const body = reveal(cipher, name, authentic.body);
       return body === null ? { why: 'other-key' } : { body };
     } catch (error) {
-      // Nested so deeply that it cannot be gone through.
+      // Nested too deeply to be walked.
       if (error instanceof RangeError) return { why: 'garbled' };
       throw error;
     }
   };
 
   async function createControl(name: string, body: Uint8Array): Promise<CreateResult> {
-    const bytes = sealed(name, body);
-    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+    const bytes = encode(name, body);
+    for (let attempt = 1; attempt <= CREATE_ATTEMPTS; attempt++) {
       const outcome = await store.create(name, bytes);
       if (outcome.created) return outcome;
       const found = await store.read(name);
       if (found === null) continue;
-      const taken = opened(name, found.body);
-      if ('body' in taken) return { created: false };
-      ignore(name, taken.why, found.etag);
+      const existing = decode(name, found.body);
+      if ('body' in existing) return { created: false };
+      ignore(name, existing.why, found.etag);
       const etag = await store.swap(name, bytes, found.etag);
       if (etag !== null) return { created: true, etag };
     }
-    throw new AppError('store-unavailable', `${name} comes and goes while it is being created`, {
-      hint: 'Other processes create and remove the same object; try again when they are done.',
+    throw new AppError('store-unavailable', `${name} could not be created in ${CREATE_ATTEMPTS} attempts`, {
+      hint: 'Other processes keep creating and removing the same object. Try again when they are done.',
       transient: true,
     });
   }
@@ -105,15 +105,15 @@ export function authenticatedStore(
       const found = await store.read(name);
       forget(name, found?.etag ?? null);
       if (found === null || !isControlName(name)) return found;
-      const control = opened(name, found.body);
+      const control = decode(name, found.body);
       return 'body' in control ? { ...control, etag: found.etag } : ignore(name, control.why, found.etag);
     },
     create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
-    swap: async (name, body, etag) => store.swap(name, isControlName(name) ? sealed(name, body) : body, etag),
+    swap: async (name, body, etag) => store.swap(name, isControlName(name) ? encode(name, body) : body, etag),
     ignored: () => [...ignored.keys()],
     ignoredObjects: () => [...ignored.values()].map(({ object, why }) => ({ object, why })),
     async readUnproven(name) {
-      // Most are not there at all: then nothing was met.
+      // Most such objects do not exist; only an ignored one is read again.
       const found = ignored.has(name) ? await store.read(name) : null;
       if (found === null) return null;
       const content = unprovenContent(found.body);
@@ -128,40 +128,40 @@ export function authenticatedStore(
 }
 
 /**
- * What a control object says that was read as absent, if it is there. For those that forbid something (marks of unfinished restores,
- * pins): such a one counts though nobody vouches for it, as one from before a key was set does not. Whoever could forge it could
- * remove it as well. One that is garbled comes as it is; null where there is none, or none was met.
+ * The content of a control object that was read and ignored. For objects that forbid something (marks of unfinished restores,
+ * pins): those are obeyed without a valid signature too, such as those from before a key was set. An attacker who could forge one
+ * could also remove it. A garbled object is returned as it is stored; null where none was ignored or none exists.
  */
 export function unprovenIn(store: ObjectStore, name: string): Promise<Buffer | null> {
   return 'readUnproven' in store ? (store as AuthenticatedStore).readUnproven(name) : Promise.resolve(null);
 }
 
-/** What `ignored` of a store says, if it is one that authenticates. */
+/** The names of the objects that a store ignored; none of a store that does not authenticate. */
 export function ignoredIn(store: ObjectStore): readonly string[] {
   return ignoredObjectsIn(store).map(({ object }) => object);
 }
 
-/** What `ignoredObjects` of a store says, if it is one that authenticates. */
+/** The objects that a store ignored; none of a store that does not authenticate. */
 export function ignoredObjectsIn(store: ObjectStore): readonly IgnoredObject[] {
   return 'ignoredObjects' in store ? (store as AuthenticatedStore).ignoredObjects() : [];
 }
 
 /**
- * Reports an object that a reader passes over, since its content is of a form, kind or version that it does not know. The
- * log hears of it once, as of what does not authenticate. `found` is the object as it was read.
+ * Records that a reader ignores an object because its content is of a form, kind or version that it does not know. It is logged
+ * once, like an object without a valid signature. `found` is the object as it was read.
  */
 export function passOver(store: ObjectStore, name: string, found: { readonly etag: string }): null {
   if ('passOver' in store) (store as AuthenticatedStore).passOver(name, found.etag);
   return null;
 }
 
-function readerOnly(name: string): AppError {
+function noSigningKey(name: string): AppError {
   return new AppError('config', `Only a public signing key is set, so ${name} cannot be written`, {
-    hint: 'Set BACKUP_SIGNING_KEY for what changes state; with the public key alone snapshots can be listed, verified and tried with a dry run.',
+    hint: 'Set BACKUP_SIGNING_KEY to change state. With the public key alone, snapshots can be listed, verified and tried with a dry run.',
   });
 }
 
-/** Why a control object does not count. */
+/** Why a control object is ignored. */
 type Objection = 'garbled' | 'unsigned' | 'forged';
 
 export type Opened =
@@ -169,13 +169,13 @@ export type Opened =
   /** `forged`: signed, but not with an accepted key over this name and content. */
   | { readonly ok: false; readonly why: Objection };
 
-/** A larger one is none of ours: to parse it would only cost memory. */
+/** The largest control object that is parsed; this program writes none that is larger. */
 const LARGEST_BYTES = 64 * 1024 * 1024;
 
 /**
- * A control object as it goes into the store: with one more field, `auth: {signature}`, over its name, a line end and its
- * JSON text without white space. Null when it has to be signed and cannot be: only a public key is set. Throws
- * `TypeError` for what is not a JSON object, which control state always is.
+ * A control object as it is stored: with one more field, `auth: {signature}`, over its name, a line end and its
+ * JSON text without white space. Null when only a public key is set, so that it cannot be signed. Throws `TypeError` for
+ * content that is not a JSON object: control state always is.
  */
 export function signControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
   if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
@@ -186,20 +186,20 @@ export function signControl(signer: Signer, name: string, body: Uint8Array): Buf
   return signature === null ? null : encodeJson({ ...fields, auth: { signature } });
 }
 
-/** The content of a stored control object without its signature, or why it does not count. */
+/** The content of a stored control object without its signature, or why the object is ignored. */
 function openControl(signer: Signer, name: string, stored: Buffer): Opened {
   const content = objectIn(stored);
   if (content === null) return { ok: false, why: 'garbled' };
   const { auth, ...fields } = content;
   const text = JSON.stringify(fields);
   const signature = signatureIn(auth);
-  // Null: no key is set here, so there is nothing to judge by.
+  // Null: no key is set here, so the signature is not checked.
   const fits = signer.verify(signedBytes(name, text), signature ?? '');
   if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
   return { ok: true, body: Buffer.from(text) };
 }
 
-/** The content of a control object without its signature, whoever made that; as it is where it is no JSON object. */
+/** The content of a control object without its unchecked signature; unchanged where it is no JSON object. */
 function unprovenContent(stored: Buffer): Buffer {
   const content = objectIn(stored);
   if (content === null) return stored;

@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
-/** Encrypts what control objects hold for those alone who move runs: a secret that functions and operators have. */
+/** Encrypts control objects with a secret that only functions and operators have. */
 export interface ControlCipher {
-  /** Whether new objects are encrypted; what is encrypted already is decrypted in any case. */
+  /** Whether new objects are encrypted; objects that already are encrypted are decrypted in any case. */
   readonly encrypts: boolean;
   encrypt(name: string, plain: Uint8Array): string;
-  /** Null when it was encrypted with another secret or under another name, or was altered. */
+  /** Null when the text was encrypted with another secret or under another name, or was altered. */
   decrypt(name: string, text: string): Buffer | null;
 }
 
@@ -16,25 +16,25 @@ const INFO = 'soulcaster-backup control state v1';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** More is none of ours. */
+/** The largest content that is decompressed; this program writes none that is larger. */
 const LARGEST_BYTES = 256 * 1024 * 1024;
 
-/** Where nothing is set that others have too: what a process encrypts so, it can still read itself. */
-const OF_THIS_PROCESS = randomBytes(KEY_BYTES);
+/** Used where no secret is set: only the process that encrypted an object can decrypt it. */
+const PROCESS_SECRET = randomBytes(KEY_BYTES);
 
 interface CipherOptions {
   readonly encrypts: boolean;
-  /** The first is encrypted with; all are tried when something is decrypted. */
+  /** The first encrypts; all are tried to decrypt. */
   readonly secrets: readonly (string | Uint8Array)[];
 }
 
 /**
  * AES-256-GCM over the compressed content, with the object's name as additional data. Keys are derived from the secrets
  * by HKDF-SHA256. The nonce is a keyed hash of name and content (as in SIV modes), so that the same content gives the same
- * bytes: a write that is repeated after a lost answer must be recognized as done.
+ * bytes: a write that is repeated after a lost answer is recognized as done.
  */
 export function controlCipher({ encrypts, secrets }: CipherOptions): ControlCipher {
-  const pairs = (secrets.length === 0 ? [OF_THIS_PROCESS] : secrets).map(derive);
+  const pairs = (secrets.length === 0 ? [PROCESS_SECRET] : secrets).map(deriveKeys);
   return {
     encrypts,
     encrypt(name, plain) {
@@ -61,7 +61,7 @@ export function controlCipher({ encrypts, secrets }: CipherOptions): ControlCiph
   };
 }
 
-/** Encrypts nothing, and reads nothing that is encrypted. */
+/** Encrypts nothing, and cannot decrypt anything. */
 export const NO_CIPHER: ControlCipher = controlCipher({ encrypts: false, secrets: [] });
 
 interface Keys {
@@ -69,7 +69,7 @@ interface Keys {
   readonly nonceKey: Buffer;
 }
 
-function derive(secret: string | Uint8Array): Keys {
+function deriveKeys(secret: string | Uint8Array): Keys {
   const bytes = Buffer.from(hkdfSync('sha256', secret, '', INFO, 2 * KEY_BYTES));
   return { key: bytes.subarray(0, KEY_BYTES), nonceKey: bytes.subarray(KEY_BYTES) };
 }

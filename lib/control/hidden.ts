@@ -2,12 +2,12 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { ControlCipher } from './cipher.js';
 
 /*
- * What may hold ids of projects, users, jobs or clusters in a control object, and so is encrypted where snapshots are. What
- * runs alone read is encrypted whole. In a run's record, and where texts stand beside figures that must outlive a change of
- * the secret, only those are, in one more field `details`. The other objects hold no ids.
+ * The parts of control objects that may hold ids of projects, users, jobs or clusters, and so are encrypted where snapshots
+ * are. Objects that only runs read are encrypted whole. In run records, and in objects whose figures must stay readable after
+ * a change of the secret, only fields or texts are encrypted, in one more field `details`. The other objects hold no ids.
  */
 
-/** In the place of texts that cannot be read here. */
+/** Replaces texts that cannot be decrypted here. */
 export const HIDDEN_WORDS = 'The details are encrypted with another key';
 
 const RUNS = 'runs/';
@@ -16,7 +16,7 @@ const WITH_TEXTS =
   /^(catalog|guard\/(state(-[^/]+)?|sources|pins|databases\/[^/]+)|drills\/[^/]+|snapshots\/[^/]+\/accepted)\.json$/;
 const TEXTS: ReadonlySet<string> = new Set(['message', 'hint', 'detail', 'reason']);
 
-/** Of a run's record, what is hidden, but for what is needed without the secret: it says what is in use, and what failed. */
+/** Fields of a run record that are hidden, each with the names below it that stay visible, as they are needed without the secret. */
 const HIDDEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
   input: ['snapshot', 'trigger', 'dryRun'],
   checkpoint: [],
@@ -25,10 +25,11 @@ const HIDDEN_FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An object as it goes into the store, not signed yet. */
+/** An object as it is stored, before it is signed. */
 export function hide(cipher: ControlCipher, name: string, body: Uint8Array): Uint8Array {
   if (!cipher.encrypts) return body;
-  if (!isPartly(name)) return name.startsWith(RUNS) ? encodeJson({ encrypted: cipher.encrypt(name, body) }) : body;
+  if (!isPartlyHidden(name))
+    return name.startsWith(RUNS) ? encodeJson({ encrypted: cipher.encrypt(name, body) }) : body;
   const content = decodeJson(body) as Fields;
   const fields = (RUN_RECORD.test(name) ? pick(content, Object.keys(HIDDEN_FIELDS)) : null) ?? {};
   const shown = Object.entries(fields).map(([field, value]) => [field, pick(value, HIDDEN_FIELDS[field] ?? [])]);
@@ -38,12 +39,12 @@ export function hide(cipher: ControlCipher, name: string, body: Uint8Array): Uin
 }
 
 /**
- * An object as it was before it was hidden; null when it is encrypted whole, with a secret that is not set here. One that is
- * so in part has `HIDDEN_WORDS` for texts then, and a run's record says `hidden: true`.
+ * An object as it was before `hide`. Where the secret is not set here: null for an object that is encrypted whole; one that is
+ * encrypted in part has `HIDDEN_WORDS` in place of its texts, and a run record has `hidden: true`.
  */
 export function reveal(cipher: ControlCipher, name: string, body: Buffer): Buffer | null {
-  if (!isPartly(name) && !name.startsWith(RUNS)) return body;
-  if (!isPartly(name)) {
+  if (!isPartlyHidden(name) && !name.startsWith(RUNS)) return body;
+  if (!isPartlyHidden(name)) {
     const isWhole = body.subarray(0, WHOLE.length).equals(WHOLE);
     return isWhole ? cipher.decrypt(name, String((decodeJson(body) as Fields)['encrypted'])) : body;
   }
@@ -58,21 +59,22 @@ export function reveal(cipher: ControlCipher, name: string, body: Buffer): Buffe
   return encodeJson({ ...whole, ...fields });
 }
 
-/** How an object that is encrypted whole begins, as `openControl` gives it. */
+/** The first bytes of an object that is encrypted whole, as `openControl` returns it. */
 const WHOLE = Buffer.from('{"encrypted":"');
 
-function isPartly(name: string): boolean {
+/** Whether only fields and texts of an object are hidden. */
+function isPartlyHidden(name: string): boolean {
   return RUN_RECORD.test(name) || WITH_TEXTS.test(name);
 }
 
-/** Null for what is no object, or has none of the fields. */
+/** Null for a value that is no object, or has none of the fields. */
 function pick(value: unknown, names: readonly string[]): Fields | null {
   if (typeof value !== 'object' || value === null) return null;
   const found = names.filter((name) => name in value).map((name) => [name, (value as Fields)[name]]);
   return found.length === 0 ? null : (Object.fromEntries(found) as Fields);
 }
 
-/** The same value with its texts for people swapped, in the order in which they stand. */
+/** The same value with each text of a field in `TEXTS` replaced, in the order of the fields. */
 function withTexts(value: unknown, swap: (text: string) => string): unknown {
   if (Array.isArray(value)) return value.map((item) => withTexts(item, swap));
   if (typeof value !== 'object' || value === null) return value;

@@ -4,10 +4,10 @@ import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { decodeJson } from '../json.js';
 import { passOver } from './authenticated-store.js';
 
-/** Each loss means that somebody else has written: this many in a row are no coincidence. */
+/** Each failed swap means that another process has written; after this many in a row the update gives up. */
 const ATTEMPTS = 12;
 
-/** Writes an object over whatever stands under its name. */
+/** Creates an object, or replaces the one of its name. */
 export async function overwriteObject(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
   for (;;) {
     if ((await store.create(name, body)).created) return;
@@ -17,9 +17,9 @@ export async function overwriteObject(store: ObjectStore, name: string, body: Ui
 }
 
 /**
- * Changes an object in one swap. `edit` gets what stands under the name (null: nothing) and returns the new content; it
- * is called again when somebody else was faster. Where it returns null, nothing is written, and false is returned.
- * Throws `busy` when that happens again and again; `what` names the object in that message: `The list of pinned snapshots`.
+ * Changes an object in one swap. `edit` gets the stored object (null: none) and returns the new content; it is called again
+ * when another process wrote first. Where it returns null, nothing is written, and false is returned. Throws `busy` when
+ * other processes keep writing first; `what` names the object in that message: `The list of pinned snapshots`.
  */
 export async function updateObject(
   store: ObjectStore,
@@ -34,12 +34,12 @@ export async function updateObject(
     if (found === null && (await store.create(name, body)).created) return true;
     if (found !== null && (await store.swap(name, body, found.etag)) !== null) return true;
   }
-  throw new AppError('busy', `${what} is changed by others all the while`, { hint: 'Try again.', transient: true });
+  throw new AppError('busy', `${what} is being changed by other processes`, { hint: 'Try again.', transient: true });
 }
 
 /**
- * An object of a form that is known here; null when there is none, or one of another form, which is then reported by
- * name (`passOver`).
+ * Reads an object of a known form; null when there is none, or one of another form, which is then recorded as ignored
+ * (`passOver`).
  */
 export async function readKnown<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
   const found = await store.read(name);

@@ -7,15 +7,15 @@ const PROBES = 'probe/';
 const LEASES = 'leases/';
 
 interface Held extends StoredBody {
-  /** Milliseconds since the epoch, by this machine's clock: there is no other that would count. */
+  /** Milliseconds since the epoch, by this machine's clock. */
   readonly modifiedAt: number;
 }
 
 /**
- * A store of which control state alone is written, and that only in the memory of this process: for work on a store
- * that takes no writes. Everything else is read from `base`. The leases of `base` are not there: who cannot write one
- * cannot hold one, and its age could only be measured by another clock. Writing what is no control state throws
- * `store-denied`, so that no snapshot is taken for stored that is not.
+ * A store that keeps writes of control state in the memory of this process: for work on a store that takes no writes.
+ * Everything else is read from `base`. The leases of `base` are hidden: a process that cannot write one cannot hold one, and
+ * its age could only be measured by another clock. Other writes throw `store-denied`, so that no snapshot seems to be
+ * stored when it is not.
  */
 export function overlayStore(base: ObjectStore, clock: Pick<Clock, 'now'>): ObjectStore {
   /** Null: removed here. */
@@ -31,8 +31,8 @@ export function overlayStore(base: ObjectStore, clock: Pick<Clock, 'now'>): Obje
     if (memory.has(name) || isHidden(name)) return memory.get(name) ?? null;
     return base.read(name);
   };
-  /** What is there at this moment: `found` was read before somebody in this process may have written. */
-  const since = (name: string, found: StoredBody | null): StoredBody | null => {
+  /** The object at this moment: `found` was read before, and this process may have written since. */
+  const current = (name: string, found: StoredBody | null): StoredBody | null => {
     const held = memory.get(name);
     return held === undefined ? found : held;
   };
@@ -41,19 +41,19 @@ export function overlayStore(base: ObjectStore, clock: Pick<Clock, 'now'>): Obje
     ...base,
     read: load,
     async create(name, body) {
-      demandControl(name);
+      assertControlName(name);
       const loaded = await load(name);
-      const found = since(name, loaded);
+      const found = current(name, loaded);
       if (found === null) return { created: true, etag: put(name, body) };
       return found.body.equals(body) ? { created: true, etag: found.etag } : { created: false };
     },
     async swap(name, body, etag) {
-      demandControl(name);
+      assertControlName(name);
       const found = await load(name);
-      return since(name, found)?.etag === etag ? put(name, body) : null;
+      return current(name, found)?.etag === etag ? put(name, body) : null;
     },
     async remove(name) {
-      demandControl(name);
+      assertControlName(name);
       await Promise.resolve(memory.set(name, null));
     },
     async *list(prefix) {
@@ -90,9 +90,9 @@ function folderIn(rest: string): string[] {
   return end < 0 ? [] : [rest.slice(0, end)];
 }
 
-function demandControl(name: string): void {
+function assertControlName(name: string): void {
   if (isControlName(name) || name.startsWith(PROBES)) return;
   throw new AppError('store-denied', `${name} was not written: this command keeps its state in memory`, {
-    hint: 'Snapshots can be taken and removed only where the store takes writes.',
+    hint: 'Taking and removing snapshots needs credentials that may write to the store.',
   });
 }

@@ -3,18 +3,18 @@ import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age
 import { AppError } from '../errors.js';
 import type { Encryptor } from '../ports/encryptor.js';
 
-interface AgeSealerOptions {
+interface AgeOptions {
   /** Public keys, `age1...`; empty to leave parts unencrypted. */
   readonly recipients: readonly string[];
   /**
-   * Secret key, `AGE-SECRET-KEY-1...`, or several, one a line, as in a file that age-keygen wrote, or with commas between them: after a change of
-   * keys, old and new parts can be read. Null where nothing has to be read.
+   * Secret key, `AGE-SECRET-KEY-1...`, or several, separated by line ends (as in a file of age-keygen) or commas: after a change of
+   * keys, old and new parts can be read. Null where nothing is decrypted.
    */
   readonly identity: string | null;
 }
 
-/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not of age's form. */
-export function ageSealer({ recipients, identity }: AgeSealerOptions): Encryptor {
+/** Encryption with age (age-encryption.org/v1). Throws `config` at once when a key is not an age key. */
+export function ageEncryptor({ recipients, identity }: AgeOptions): Encryptor {
   const encrypter = encrypterFor(recipients);
   const decrypter = identity === null ? null : decrypterFor(identity);
   return {
@@ -22,25 +22,25 @@ export function ageSealer({ recipients, identity }: AgeSealerOptions): Encryptor
     recipients: [...recipients],
     canOpen: decrypter !== null,
     encrypt: (plain) => (recipients.length === 0 ? Promise.resolve(plain) : encrypter.encrypt(plain)),
-    async open(sealed, suffix) {
-      if (suffix === '') return sealed;
-      if (decrypter === null) throw wrongKey('no identity is set');
+    async open(encrypted, suffix) {
+      if (suffix === '') return encrypted;
+      if (decrypter === null) throw wrongKeyError('no identity is set');
       try {
-        return await decrypter.decrypt(sealed);
+        return await decrypter.decrypt(encrypted);
       } catch (error) {
-        throw unsealError(error);
+        throw decryptionError(error);
       }
     },
     async encryptStream(plain) {
-      if (recipients.length === 0) throw noRecipients();
+      if (recipients.length === 0) throw noRecipientsError();
       return encrypter.encrypt(streamOf(plain));
     },
-    async openStream(sealed) {
-      if (decrypter === null) throw wrongKey('no identity is set');
+    async openStream(encrypted) {
+      if (decrypter === null) throw wrongKeyError('no identity is set');
       try {
-        return watched(await decrypter.decrypt(streamOf(sealed)));
+        return withAgeErrors(await decrypter.decrypt(streamOf(encrypted)));
       } catch (error) {
-        throw unsealError(error);
+        throw decryptionError(error);
       }
     },
   };
@@ -52,18 +52,18 @@ export async function generateAgeIdentity(): Promise<{ readonly identity: string
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-/** The public halves of identities in the forms that `identity` takes. Throws `config` when one is none. */
+/** The public keys of identities, given in any form that the option `identity` takes. Throws `config` for an invalid one. */
 export async function recipientsOf(identity: string): Promise<string[]> {
   return Promise.all(
     identityLines(identity).map((key) =>
       identityToRecipient(key).catch(() => {
-        throw badIdentity();
+        throw invalidIdentityError();
       }),
     ),
   );
 }
 
-/** The library's types are those of the browser, which Node's streams are by another name. */
+/** The library declares the browser's stream types; Node's streams are the same under another name. */
 type AgeStream = Parameters<Encrypter['encrypt']>[0] & globalThis.ReadableStream<Uint8Array>;
 
 function streamOf(chunks: AsyncIterable<Uint8Array>): AgeStream {
@@ -71,16 +71,17 @@ function streamOf(chunks: AsyncIterable<Uint8Array>): AgeStream {
   return stream as AgeStream;
 }
 
-async function* watched(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** The stream's chunks; an error of the library becomes an `AppError`. */
+async function* withAgeErrors(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* plain;
   } catch (error) {
-    throw unsealError(error);
+    throw decryptionError(error);
   }
 }
 
-function noRecipients(): AppError {
-  return new AppError('config', 'There is nobody to encrypt to', {
+function noRecipientsError(): AppError {
+  return new AppError('config', 'BACKUP_AGE_RECIPIENTS is not set, so nothing can be encrypted', {
     hint: 'Set BACKUP_AGE_RECIPIENTS to the public key that age-keygen prints.',
   });
 }
@@ -91,7 +92,7 @@ function encrypterFor(recipients: readonly string[]): Encrypter {
     try {
       encrypter.addRecipient(recipient);
     } catch {
-      // Not even the recipient is shown: the usual mistake is to put the identity here.
+      // The value is not shown: the usual mistake is to put the secret identity here.
       throw new AppError('config', 'A value in BACKUP_AGE_RECIPIENTS is not an age recipient', {
         hint: 'A recipient is the public key that age-keygen prints: it starts with "age1". Separate several with commas.',
       });
@@ -102,14 +103,14 @@ function encrypterFor(recipients: readonly string[]): Encrypter {
 
 function decrypterFor(identity: string): Decrypter {
   const keys = identityLines(identity);
-  if (keys.length === 0) throw badIdentity();
+  if (keys.length === 0) throw invalidIdentityError();
   const decrypter = new Decrypter();
   for (const key of keys) {
     try {
       decrypter.addIdentity(key);
     } catch {
-      // The library's error is not kept as a cause, since it may quote the key.
-      throw badIdentity();
+      // The library's error is not kept as the cause: it may quote the key.
+      throw invalidIdentityError();
     }
   }
   return decrypter;
@@ -120,22 +121,22 @@ function identityLines(identity: string): string[] {
   return lines.filter((line) => line !== '' && !line.startsWith('#'));
 }
 
-function badIdentity(): AppError {
+function invalidIdentityError(): AppError {
   return new AppError('config', 'BACKUP_AGE_IDENTITY is not an age identity', {
     hint: 'An identity is the secret key that age-keygen prints: it starts with "AGE-SECRET-KEY-1". Keys under a passphrase and SSH keys are not supported.',
   });
 }
 
-function unsealError(error: unknown): AppError {
+function decryptionError(error: unknown): AppError {
   if (error instanceof Error && error.message.startsWith('no identity matched'))
-    return wrongKey('the identity does not fit');
+    return wrongKeyError('the identity does not match');
   return new AppError('damaged', 'An encrypted part was altered or cut short', {
-    hint: 'Choose another snapshot, or an older version of this object if the bucket keeps versions.',
+    hint: 'Choose another snapshot, or bring back an older version of this object if the bucket keeps versions.',
     cause: error,
   });
 }
 
-function wrongKey(what: string): AppError {
+function wrongKeyError(what: string): AppError {
   return new AppError('wrong-key', `The part is encrypted and ${what}`, {
     hint: "Set BACKUP_AGE_IDENTITY to the secret key of one of the recipients in the snapshot's manifest.",
   });

@@ -11,11 +11,11 @@ import { AppError } from '../errors.js';
 import type { Signer } from '../ports/signer.js';
 
 interface Ed25519SignerOptions {
-  /** PKCS#8, as base64 of DER or as PEM; null where nothing is signed. */
+  /** PKCS#8, as base64 of DER or as PEM; null to verify only. */
   readonly privateKey: string | null;
   /**
-   * SPKI, as base64 of DER or as PEM; several are separated by commas or line ends. The private key's own public half
-   * is accepted in any case, so that a key can be rotated and what the old one signed stays trusted.
+   * SPKI, as base64 of DER or as PEM; several are separated by commas or line ends. The public half of the private key is
+   * always accepted as well, so after a rotation this list needs only the older keys, whose signatures stay valid.
    */
   readonly publicKey: string | null;
 }
@@ -23,25 +23,26 @@ interface Ed25519SignerOptions {
 const SIGNATURE_BYTES = 64;
 const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
 
-/** Ed25519 by node:crypto. Throws `config` at once when a key is of another kind. */
+/** Ed25519 by node:crypto. Throws `config` at once when a key is not Ed25519. */
 export function ed25519Signer({ privateKey, publicKey }: Ed25519SignerOptions): Signer {
   const secret = privateKey === null ? null : readKey(privateKey, 'private');
   const derived = secret === null ? [] : [createPublicKey(secret)];
   const accepted = [...derived, ...(publicKey === null ? [] : publicKeys(publicKey))];
   return {
     sign: (bytes) => (secret === null ? null : signBytes(null, bytes, secret).toString('base64')),
-    verify: (bytes, signature) => (accepted.length === 0 ? null : accepted.some((key) => fits(bytes, signature, key))),
+    verify: (bytes, signature) =>
+      accepted.length === 0 ? null : accepted.some((key) => isValidSignature(bytes, signature, key)),
     accepts: [...new Set(accepted.map(fingerprint))].sort().join(','),
   };
 }
 
 function publicKeys(list: string): KeyObject[] {
   const texts = textsIn(list);
-  // A list of nothing is no list of keys: the one empty text is refused like any other that is no key.
+  // An empty list is read as one empty key, which is refused as invalid.
   return (texts.length === 0 ? [''] : texts).map((text) => readKey(text, 'public'));
 }
 
-/** The keys of a list: whole PEM blocks, which have line ends of their own, and texts between commas and line ends. */
+/** The keys of a list: whole PEM blocks, which contain line ends, and texts between commas and line ends. */
 function textsIn(list: string): string[] {
   // Environment variables often carry a PEM with its line ends written out as backslash and n.
   const text = list.replaceAll('\\n', '\n');
@@ -59,13 +60,13 @@ export function generateSigningKey(): { readonly privateKey: string; readonly pu
   };
 }
 
-/** The public half of a private key, as base64 of SPKI DER. Throws `config` when it is of another kind. */
+/** The public half of a private key, as base64 of SPKI DER. Throws `config` when the key is not Ed25519. */
 export function publicKeyOf(privateKey: string): string {
   const key = createPublicKey(readKey(privateKey, 'private'));
   return key.export({ format: 'der', type: 'spki' }).toString('base64');
 }
 
-/** The 32 bytes that make a private key, in whatever form it is given. Throws `config` when it is of another kind. */
+/** The 32-byte seed of a private key in either form. Throws `config` when the key is not Ed25519. */
 export function seedOf(privateKey: string): Buffer {
   return Buffer.from(readKey(privateKey, 'private').export({ format: 'jwk' }).d ?? '', 'base64url');
 }
@@ -77,7 +78,7 @@ function fingerprint(key: KeyObject): string {
     .digest('hex');
 }
 
-function fits(bytes: Uint8Array, signature: string, key: KeyObject): boolean {
+function isValidSignature(bytes: Uint8Array, signature: string, key: KeyObject): boolean {
   const raw = Buffer.from(signature, 'base64');
   // Buffer.from skips what is not base64; only the one canonical text counts as the signature.
   if (raw.length !== SIGNATURE_BYTES || raw.toString('base64') !== signature) return false;
@@ -100,7 +101,7 @@ function tryKey(text: string, kind: 'private' | 'public'): KeyObject | null {
       ? { key: text.replaceAll('\\n', '\n'), format: 'pem' as const }
       : { key: Buffer.from(text, 'base64'), format: 'der' as const };
     if (kind === 'private') return createPrivateKey({ ...input, type: 'pkcs8' });
-    // node:crypto makes a public key of a private one without a word; here that would be a secret in the wrong place.
+    // node:crypto would derive the public key from a private one without an error; a secret in the public variable is refused.
     if (text.includes('PRIVATE')) return null;
     return createPublicKey({ ...input, type: 'spki' });
   } catch {

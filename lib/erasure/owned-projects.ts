@@ -5,17 +5,17 @@ import type { RecordLine } from '../snapshot/record.js';
 import { buildKey } from '../soulcaster/keys.js';
 import { fieldOf, type Fields, type Text } from '../soulcaster/text.js';
 
-/** Why a project of a user's list stays: it may be somebody else's as well. */
-export type Stays = 'another-owner' | 'in-another-list' | 'no-record';
+/** Why a project of a user's list is kept: it may belong to another user as well. */
+export type KeepReason = 'another-owner' | 'in-another-list' | 'no-record';
 
 export interface OwnedProjects {
-  /** Projects that are the user's alone, in order. */
+  /** Projects that belong to the user alone, sorted. */
   readonly own: readonly string[];
-  /** Projects that the user's list or a project's record ties to the user, and that stay. */
-  readonly others: readonly { readonly project: string; readonly why: Stays }[];
+  /** Projects in the user's list, or whose record names the user, that are kept. */
+  readonly others: readonly { readonly project: string; readonly why: KeepReason }[];
 }
 
-/** One snapshot cannot be read; others may do. */
+/** One snapshot cannot be read; others may be readable. */
 export class UnreadableSnapshot extends Error {
   constructor(
     readonly id: string,
@@ -25,8 +25,8 @@ export class UnreadableSnapshot extends Error {
   }
 }
 
-/** Does what reads one snapshot, and throws `UnreadableSnapshot` for what is wrong with that one alone. */
-export async function ofSnapshot<T>({ manifest }: OpenSnapshot, work: () => Promise<T>): Promise<T> {
+/** Runs work that reads one snapshot; throws `UnreadableSnapshot` for an error that concerns this snapshot only. */
+export async function readingSnapshot<T>({ manifest }: OpenSnapshot, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -35,8 +35,8 @@ export async function ofSnapshot<T>({ manifest }: OpenSnapshot, work: () => Prom
 }
 
 /**
- * Which projects are a user's alone: those whose record (`project:{id}`) names the user in every snapshot that has one, and that no
- * other user's list has in the snapshot that is read whole, the newest that holds anything of the user. The rest stays.
+ * Finds the projects that belong to a user alone: the record (`project:{id}`) names the user in every snapshot that has one, and no
+ * other user's list contains the project in `newest`, the newest snapshot with data of the user, which is read whole. Others are kept.
  */
 export async function ownedProjects(
   user: string,
@@ -53,7 +53,7 @@ export async function ownedProjects(
   };
   const lists: { readonly owner: string; readonly members: readonly string[] }[] = [];
   if (newest !== null) {
-    await ofSnapshot(newest, async () => {
+    await readingSnapshot(newest, async () => {
       for await (const record of recordsOf(newest)) {
         const { family, project, user: owner } = record.known;
         if (family === 'project' && project !== null) noteOwner(project, await ownerIn(record));
@@ -62,7 +62,7 @@ export async function ownedProjects(
     });
   }
   for (const snapshot of snapshots) {
-    await ofSnapshot(snapshot, async () => {
+    await readingSnapshot(snapshot, async () => {
       for await (const record of recordsNamed(snapshot, [list])) {
         for (const member of await membersIn(record)) candidates.add(member);
       }
@@ -70,27 +70,27 @@ export async function ownedProjects(
   }
   const hashes = [...candidates].map((project) => buildKey('project', { project }));
   for (const snapshot of hashes.length === 0 ? [] : snapshots) {
-    await ofSnapshot(snapshot, async () => {
+    await readingSnapshot(snapshot, async () => {
       for await (const record of recordsNamed(snapshot, hashes)) {
         if (record.known.project !== null) noteOwner(record.known.project, await ownerIn(record));
       }
     });
   }
   for (const { owner, members } of lists) if (owner !== user) for (const each of members) listedElsewhere.add(each);
-  const whyStays = (project: string): Stays | null => {
+  const keepReasonOf = (project: string): KeepReason | null => {
     const known = owners.get(project);
     if (known === undefined) return 'no-record';
     if (known.size > 1 || !known.has(user)) return 'another-owner';
     return listedElsewhere.has(project) ? 'in-another-list' : null;
   };
-  const all = [...candidates].sort().map((project) => ({ project, why: whyStays(project) }));
+  const all = [...candidates].sort().map((project) => ({ project, why: keepReasonOf(project) }));
   return {
     own: all.filter(({ why }) => why === null).map(({ project }) => project),
     others: all.flatMap(({ project, why }) => (why === null ? [] : [{ project, why }])),
   };
 }
 
-/** The records of some keys, by the parts that the index names. */
+/** The records of some keys, read from the parts that the index gives. */
 async function* recordsNamed(snapshot: OpenSnapshot, keys: readonly string[]): AsyncGenerator<KeyRecord> {
   const wanted = new Set(keys);
   for await (const record of recordsOf(snapshot, await partsWith(snapshot, keys))) {

@@ -3,13 +3,13 @@ import { gatherFacts, recordsOf, partsWith } from '../inspect/records.js';
 import { type Erased, erasedKeys } from '../restore/erased.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import type { Policy } from '../retention/policy.js';
-import { demandReason } from '../snapshot/accept.js';
+import { parseReason } from '../snapshot/accept.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import { saveErasure, type Erasure } from '../snapshot/erasures.js';
 import { readPins } from '../snapshot/pins.js';
 import { assess, isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import { listFacts } from '../soulcaster/project-scope.js';
-import { ofSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
+import { readingSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { countOf } from '../snapshot/counts.js';
@@ -30,23 +30,23 @@ export interface Holder extends Forecast {
 }
 
 export interface ErasurePlan extends Subject {
-  /** Projects whose data go. */
+  /** Projects whose data are erased. */
   readonly projects: readonly string[];
-  /** Of a user: projects that are not the user's alone, and stay. */
+  /** Of a user: projects that do not belong to the user alone, and are kept. */
   readonly others: OwnedProjects['others'];
   /** Newest first. */
   readonly holders: readonly Holder[];
   readonly searched: number;
-  /** Snapshots that could not be looked into. */
+  /** Snapshots that could not be read. */
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
-  /** The snapshot that was read whole, to find what belongs to the user or project without naming it. */
+  /** The snapshot that was read whole, to find keys that belong to the user or project without naming it. */
   readonly readWhole: string | null;
 }
 
 /**
- * Finds which snapshots of a store hold data of a user or project, those of other databases and those that restores saved among
- * them, and until when the policy keeps each. Reads manifests, key indexes and the newest holder. Throws `wrong-key` when no
- * snapshot can be opened for want of an identity.
+ * Finds which snapshots of a store hold data of a user or project, including those of other databases and safety snapshots of
+ * restores, and until when the policy keeps each. Reads manifests, key indexes and the newest holder. Throws `wrong-key` when no
+ * snapshot can be opened because no identity is set.
  */
 export async function planErasure(
   ports: InspectPorts,
@@ -54,13 +54,13 @@ export async function planErasure(
   policy: Policy,
   subject: Subject,
 ): Promise<ErasurePlan> {
-  const { entries, opened, skipped } = await openEvery(ports);
+  const { entries, opened, skipped } = await openAllSnapshots(ports);
   for (let left = opened; ;) {
     try {
       const plan = await planBy(left, { entries, ports, trust, policy, subject });
       return { ...plan, skipped };
     } catch (error) {
-      // Without the one that cannot be read another is the newest holder.
+      // Plan again without the unreadable snapshot: another one is then the newest holder.
       if (!(error instanceof UnreadableSnapshot)) throw error;
       skipped.push({ id: error.id, why: error.cause.message });
       left = left.filter(({ manifest }) => manifest.id !== error.id);
@@ -69,7 +69,7 @@ export async function planErasure(
   }
 }
 
-interface Asked {
+interface PlanInput {
   readonly entries: readonly FullEntry[];
   readonly ports: InspectPorts;
   readonly trust: TrustContext;
@@ -77,10 +77,10 @@ interface Asked {
   readonly subject: Subject;
 }
 
-/** Throws `UnreadableSnapshot` for the first that cannot be read. */
+/** Throws `UnreadableSnapshot` for the first snapshot that cannot be read. */
 async function planBy(
   opened: readonly OpenSnapshot[],
-  { entries, policy, ports, subject, trust }: Asked,
+  { entries, policy, ports, subject, trust }: PlanInput,
 ): Promise<Omit<ErasurePlan, 'skipped'>> {
   const newest = await newestHolder(opened, subject);
   const owned: OwnedProjects =
@@ -96,7 +96,7 @@ async function planBy(
   const holders: Holder[] = [];
   for (const snapshot of opened) {
     const { id, window } = snapshot.manifest;
-    const keys = await ofSnapshot(snapshot, () => countHeld(snapshot, erased));
+    const keys = await readingSnapshot(snapshot, () => countHeld(snapshot, erased));
     const entry = entries.find((each) => each.id === id);
     if (keys === 0 || entry === undefined) continue;
     const { goesAt = null, kept = [] } = until.get(id) ?? {};
@@ -115,18 +115,18 @@ async function planBy(
   };
 }
 
-/** Puts what was planned on the erasure list. Throws `usage` without a reason. */
-export function enterErasure(
+/** Adds the user or project of a plan to the erasure list. Throws `usage` without a reason. */
+export function addErasure(
   ports: Pick<InspectPorts, 'clock' | 'encryptor' | 'store'>,
   { id, kind, projects }: ErasurePlan,
   { by, reason }: { readonly by: string; readonly reason: string },
 ): Promise<Erasure> {
   const at = new Date(ports.clock.now()).toISOString();
-  return saveErasure(ports, { kind, id, projects: [...projects], reason: demandReason(reason), at, by });
+  return saveErasure(ports, { kind, id, projects: [...projects], reason: parseReason(reason), at, by });
 }
 
 /** Newest first. */
-async function openEvery(ports: InspectPorts) {
+async function openAllSnapshots(ports: InspectPorts) {
   const entries: FullEntry[] = [];
   for await (const entry of catalog(ports.store)) entries.push(entry);
   const damaged = entries
@@ -143,8 +143,8 @@ async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subje
   for (const snapshot of opened) {
     const holds =
       kind === 'project'
-        ? keysNamed(snapshot.manifest, [id]) > 0
-        : await ofSnapshot(snapshot, () => mayHold(snapshot, userKeys(id)));
+        ? countNamed(snapshot.manifest, [id]) > 0
+        : await readingSnapshot(snapshot, () => mayHold(snapshot, userKeys(id)));
     if (holds) return snapshot;
   }
   return null;
@@ -157,30 +157,30 @@ async function erasedOf(
 ): Promise<Erased> {
   const users = kind === 'user' ? [id] : [];
   if (newest === null || projects.length === 0) return { users, projects, facts: [] };
-  const all = await ofSnapshot(newest, () => gatherFacts(projects, recordsOf(newest)));
-  const facts = [...all].map(([project, told]) => {
-    const { clusters, jobs } = listFacts(told);
+  const all = await readingSnapshot(newest, () => gatherFacts(projects, recordsOf(newest)));
+  const facts = [...all].map(([project, known]) => {
+    const { clusters, jobs } = listFacts(known);
     return { project, jobs: [...jobs], clusters: [...clusters], users: [], externals: [] };
   });
   return { users, projects, facts };
 }
 
-/** Keys of the projects in a snapshot that name them, as its manifest counts them. */
-function keysNamed({ counts, recipients }: Manifest, projects: readonly string[]): number {
+/** The number of keys in a snapshot that name the projects, by the counts of its manifest. */
+function countNamed({ counts, recipients }: Manifest, projects: readonly string[]): number {
   const nameOf = recipients.length > 0 ? projectLabel : (project: string): string => project;
   return projects.reduce((sum, project) => sum + countOf(counts.byProject, nameOf(project)), 0);
 }
 
 /**
- * How many keys of an erased user or of erased projects a snapshot holds: those that name a project by the manifest, those of the
- * user and of jobs and clusters that `erased` knows by the key index. One without an index is read whole.
+ * Counts the keys of an erased user or of erased projects in a snapshot: keys that name a project by the manifest, keys of the user
+ * and of the jobs and clusters in `erased` by the key index. A snapshot without an index is read whole.
  */
 async function countHeld(snapshot: OpenSnapshot, erased: Erased): Promise<number> {
   const { manifest } = snapshot;
   const index = await loadKeyIndex(snapshot, manifest);
   if (index !== null) {
-    const there = [...namesBeside(erased)].filter((name) => index.partsOf(Buffer.from(name)).length > 0);
-    return keysNamed(manifest, erased.projects) + there.length;
+    const others = [...keysWithoutProject(erased)].filter((name) => index.partsOf(Buffer.from(name)).length > 0);
+    return countNamed(manifest, erased.projects) + others.length;
   }
   const keys = erasedKeys(erased);
   let held = 0;
@@ -189,7 +189,7 @@ async function countHeld(snapshot: OpenSnapshot, erased: Erased): Promise<number
 }
 
 /** Keys that belong to the user or a project without naming a project. */
-function* namesBeside({ facts, users }: Erased): Generator<string> {
+function* keysWithoutProject({ facts, users }: Erased): Generator<string> {
   for (const user of users) yield* userKeys(user);
   for (const { clusters, jobs } of facts) {
     for (const job of jobs) yield* [buildKey('job', { job }), buildKey('job-logs', { job })];
@@ -201,7 +201,7 @@ function userKeys(user: string): readonly string[] {
   return [buildKey('user', { user }), buildKey('user-projects', { user })];
 }
 
-/** Whether a snapshot may hold any of these keys: by its index or, without one, always. */
+/** Whether a snapshot may hold any of these keys by its index; always true without an index. */
 async function mayHold(snapshot: OpenSnapshot, keys: readonly string[]): Promise<boolean> {
   return (await partsWith(snapshot, keys)).length > 0;
 }

@@ -6,7 +6,7 @@ import { connect } from '../app/connect.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
-import { heldIn, partsOf, type Held } from '../inspect/held.js';
+import { heldIn, findPartialSides, type Held } from '../inspect/held.js';
 import { clockOf, liveSide } from '../inspect/live.js';
 import { openSnapshot, stoppableStore, type OpenSnapshot } from '../inspect/open.js';
 import { pageOfKeys, type KeyPage, textBytes, textsOf } from '../inspect/list.js';
@@ -15,7 +15,7 @@ import { catalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { readPins, type Word } from '../snapshot/pins.js';
+import { readPins, type Decision } from '../snapshot/pins.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { selectSnapshot } from '../snapshot/select.js';
 import {
@@ -69,7 +69,7 @@ export interface SnapshotDetail extends SnapshotView {
   readonly doubts: NonNullable<Manifest['doubts']>;
   readonly previous: Manifest['previous'];
   /** Who pinned it, when and why; null where nobody did. */
-  readonly pinned: Word | null;
+  readonly pinned: Decision | null;
 }
 
 /** `GET /api/snapshots/{id}/keys`. */
@@ -166,7 +166,7 @@ export async function showDiff(ports: ViewPorts, request: Request): Promise<Resp
   const signal = AbortSignal.timeout(timeLeft());
   const before = stoppable(await openAsked(ports, request), signal);
   const { held, now, side, to } = await sideOf(ports, other, selection, signal);
-  const { partial, within } = await partsOf(before, held);
+  const { partial, within } = await findPartialSides(before, held);
   const changes: KeyChange[] = [];
   let differing = 0;
   const onChange = (change: KeyChange): void => {

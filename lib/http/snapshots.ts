@@ -5,7 +5,7 @@ import { connectTrust } from '../app/connect/database.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import { timeOfId, isId } from '../runs/ids.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
-import { refreshedEntries } from '../snapshot/catalog-object.js';
+import { refreshEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import { purposeOf, type Purpose } from '../snapshot/manifest.js';
 import { readPins } from '../snapshot/pins.js';
@@ -34,7 +34,7 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
   demandOnly(searchParams, ['limit']);
   const trust = await connectTrust(environment(), ports);
   const limit = numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST);
-  const entries = await refreshedEntries(ports);
+  const entries = await refreshEntries(ports);
   const pins = await readPins(ports.store);
   const forecasts = forecastOf(entries, trust, pins);
   const assessed = await assessor(trust, entries);

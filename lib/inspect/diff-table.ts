@@ -1,7 +1,7 @@
 import { keyHash } from '../snapshot/key-set.js';
 import type { Entry } from './entry.js';
 
-/** What kind of key a row is of. */
+/** Type, key family and project of a key. */
 export interface Kind {
   readonly type: string;
   readonly family: string;
@@ -12,33 +12,33 @@ export interface Kind {
 export interface Row extends Kind {
   /** XXH64 of the value. */
   readonly value: bigint;
-  /** The lower half of the XXH64 of the expiry, of the key and of its fields. */
+  /** The lower half of the XXH64 of the expiries of the key and its fields. */
   readonly expiry: number;
 }
 
-/** All keys of one side of a comparison by their hashes: about 40 bytes a key, whatever their names and values. */
+/** All keys of one side of a comparison by their hashes: about 40 bytes a key, however long names and values are. */
 export interface DiffTable {
   readonly size: number;
   add(entry: Entry): void;
-  /** Its place; -1 for a key that is not in the table. Two keys are taken for one once in 2^64 / size. */
+  /** The place of a key; -1 when it is not in the table. Once in 2^64 / size two keys have the same hash. */
   placeOf(key: Buffer): number;
   row(place: number): Row;
-  /** Marks a row as met on the other side; false when it was marked before. */
-  meet(place: number): boolean;
-  isMet(place: number): boolean;
+  /** Marks a row as present on the other side; false when it was marked before. */
+  match(place: number): boolean;
+  isMatched(place: number): boolean;
 }
 
 const FIRST_ROWS = 1024;
 const EMPTY = -1;
 
-/** `expected` rows have room from the beginning: a table that grows has twice the size in memory meanwhile. */
+/** Memory for `expected` rows is allocated at once: while a table grows, it takes twice its size. */
 export function diffTable(expected = FIRST_ROWS): DiffTable {
   const kinds = kindNumbers();
   let size = 0;
   let rows = columns(Math.max(FIRST_ROWS, expected));
   let slots = emptySlots(rows.keys.length);
 
-  /** The slot of a hash: the one that holds its place, or the empty one where it belongs. */
+  /** The slot that holds the place of a hash, or the empty one to put it into. */
   const slotOf = (hash: bigint): number => {
     const mask = slots.length - 1;
     let at = Number(hash & BigInt(mask));
@@ -51,7 +51,7 @@ export function diffTable(expected = FIRST_ROWS): DiffTable {
     const larger = columns(2 * rows.keys.length);
     for (const name of ['keys', 'values'] as const) larger[name].set(rows[name]);
     for (const name of ['expiries', 'kinds'] as const) larger[name].set(rows[name]);
-    larger.met.set(rows.met);
+    larger.matched.set(rows.matched);
     rows = larger;
     slots = emptySlots(rows.keys.length);
     for (let place = 0; place < size; place++) slots[slotOf(rows.keys[place] ?? 0n)] = place;
@@ -78,16 +78,16 @@ export function diffTable(expected = FIRST_ROWS): DiffTable {
       value: rows.values[place] ?? 0n,
       expiry: rows.expiries[place] ?? 0,
     }),
-    meet(place) {
-      const isFirst = rows.met[place] === 0;
-      rows.met[place] = 1;
+    match(place) {
+      const isFirst = rows.matched[place] === 0;
+      rows.matched[place] = 1;
       return isFirst;
     },
-    isMet: (place) => rows.met[place] === 1,
+    isMatched: (place) => rows.matched[place] === 1,
   };
 }
 
-/** A power of two, of which at least a third stays empty. */
+/** A power of two slots, at least a third of which stay empty. */
 function emptySlots(rows: number): Int32Array {
   return new Int32Array(2 ** Math.ceil(Math.log2(1.5 * rows))).fill(EMPTY);
 }
@@ -98,7 +98,7 @@ function columns(length: number) {
     values: new BigUint64Array(length),
     expiries: new Uint32Array(length),
     kinds: new Uint32Array(length),
-    met: new Uint8Array(length),
+    matched: new Uint8Array(length),
   };
 }
 

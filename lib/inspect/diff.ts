@@ -19,9 +19,9 @@ import type { Held } from './held.js';
 import type { OpenSnapshot } from './open.js';
 import { gatherFacts, partsWith, recordsOf } from './records.js';
 
-/** What a snapshot is compared with: another one, or a live database. */
+/** What a snapshot is compared with: another snapshot, or a live database. */
 export interface Side {
-  /** A key may come more than once. */
+  /** May give a key more than once. */
   entries(matches: KeyMatcher): AsyncIterable<Entry>;
   facts(projects: readonly string[]): Promise<FactsByProject>;
 }
@@ -32,11 +32,11 @@ export type What = 'type' | 'value' | 'expiry';
 export interface KeyChange extends Kind {
   readonly change: 'added' | 'removed' | 'changed';
   readonly key: Text;
-  /** What differs; empty but for `changed`. */
+  /** What differs; empty unless `change` is `changed`. */
   readonly what: readonly What[];
-  /** Of a removed key: whether its time was over. */
+  /** Of a removed key: whether it had expired. */
   readonly expired?: boolean;
-  /** With `values`: which elements; null where a value is too big for it, or of another type. */
+  /** With `values`: the elements that differ; null where a value is too large, or its type changed. */
   readonly fields?: readonly FieldChange[] | null;
   /** With `values`: how many more elements differ. */
   readonly moreFields?: number;
@@ -47,7 +47,7 @@ export interface DiffCount {
   readonly family: string;
   added: number;
   removed: number;
-  /** Of the removed ones, those whose time was over. */
+  /** Removed keys that had expired. */
   expired: number;
   changed: number;
   same: number;
@@ -55,19 +55,19 @@ export interface DiffCount {
 
 export interface DiffOptions {
   readonly selection: Selection;
-  /** What the sides can hold, where they are parts of a database: other keys are not compared. */
+  /** The keys that sides can hold which are parts of a database: other keys are not compared. */
   readonly within: readonly Held[];
-  /** `counts`: no key is named. `keys`: each that differs. `values`: and its fields. */
+  /** `counts`: no key is reported. `keys`: each key that differs. `values`: its fields as well. */
   readonly depth: 'counts' | 'keys' | 'values';
-  /** When the other side is of, in milliseconds since the epoch: of a live database by its own clock, once it has been read. */
+  /** The time of the other side in milliseconds since the epoch, called after it was read; a live database's own clock. */
   readonly now: () => number;
   readonly onChange: (change: KeyChange) => Promise<void> | void;
 }
 
-/** Records of changed keys that wait for the other side's, in characters. */
+/** Records of changed keys that are held in memory for the comparison of their fields, in characters. */
 const WAITING_CHARS = 8 * 1024 * 1024;
 
-/** The most keys that room is made for at the beginning; a table of more grows. */
+/** The most keys that memory is allocated for at the beginning; a table of more grows. */
 const MOST_EXPECTED = 4_000_000;
 
 interface Waiting {
@@ -76,9 +76,9 @@ interface Waiting {
 }
 
 /**
- * Compares a snapshot with another one, or with a live database, key by key. About 40 bytes a key are in memory. Both
- * sides are read once; the snapshot once more for the names of keys that are gone and, with `values`, once for every few
- * megabytes of changed values. What belongs to a project on either side is compared on both.
+ * Compares a snapshot with another one, or with a live database, key by key, with about 40 bytes a key in memory. Both
+ * sides are read once; the snapshot once more for the names of removed keys and, with `values`, once for every few
+ * megabytes of changed values. A key that belongs to a selected project on either side is compared on both.
  */
 export async function diff(before: OpenSnapshot, after: Side, options: DiffOptions): Promise<DiffCount[]> {
   const matches = await matcherOf(before, after, options);
@@ -149,7 +149,7 @@ async function factsOfBoth(before: OpenSnapshot, after: Side, projects: readonly
   return new Map(both);
 }
 
-/** Counts a key of the other side, once; null when it is the same, or was counted before. */
+/** Counts a key of the other side once; null when it is unchanged, or was counted before. */
 function changeOf(
   table: DiffTable,
   added: ReturnType<typeof hashSet>,
@@ -164,14 +164,14 @@ function changeOf(
     counts.add(kind, 'added');
     return { change: 'added', key: toText(key), ...kind, what: [] };
   }
-  if (!table.meet(place)) return null;
+  if (!table.match(place)) return null;
   const row = table.row(place);
-  const what = whatDiffers(row, type, digest);
+  const what = findDifferences(row, type, digest);
   counts.add(row, what.length === 0 ? 'same' : 'changed');
   return what.length === 0 ? null : { change: 'changed', key: toText(key), ...kind, what };
 }
 
-function whatDiffers(row: Row, type: string, digest: Entry['digest']): What[] {
+function findDifferences(row: Row, type: string, digest: Entry['digest']): What[] {
   if (row.type !== type) return ['type'];
   if (digest === null || row.value !== digest.value) {
     return digest !== null && row.expiry !== digest.expiry ? ['value', 'expiry'] : ['value'];
@@ -179,7 +179,7 @@ function whatDiffers(row: Row, type: string, digest: Entry['digest']): What[] {
   return row.expiry === digest.expiry ? [] : ['expiry'];
 }
 
-/** Reads the records of the changed keys that wait, and says of each which fields differ. */
+/** Reads the snapshot's records of the waiting keys, and reports which fields of each differ. */
 async function emitWaiting(
   before: OpenSnapshot,
   waiting: Map<string, Waiting>,
@@ -198,7 +198,7 @@ async function emitWaiting(
   }
 }
 
-/** Keys of the snapshot that the other side does not have: counted, and named where that is asked for. */
+/** Counts the keys of the snapshot that the other side does not have, and reports them unless only counts are wanted. */
 async function emitRemoved(
   before: OpenSnapshot,
   parts: readonly number[],
@@ -207,32 +207,32 @@ async function emitRemoved(
   counts: Counter,
   { depth, now, onChange }: DiffOptions,
 ): Promise<void> {
-  if (counts.met() === table.size) return;
-  const over = now();
+  if (counts.matched() === table.size) return;
+  const time = now();
   for await (const { first, key, known } of recordsOf(before, parts)) {
-    if (matches(key, known) === 'other' || table.isMet(table.placeOf(keyOf(first)))) continue;
+    if (matches(key, known) === 'other' || table.isMatched(table.placeOf(keyOf(first)))) continue;
     const kind = { type: first.t, family: known.family, project: projectOf(known, first) };
-    const expired = isOver(first.x, over);
+    const expired = isExpired(first.x, time);
     counts.add(kind, expired ? 'expired' : 'removed');
     if (depth !== 'counts') await onChange({ change: 'removed', key: first.k, ...kind, what: [], expired });
   }
 }
 
-function isOver(expiry: ExpiryTime | undefined, now: number): boolean {
+function isExpired(expiry: ExpiryTime | undefined, now: number): boolean {
   return expiry !== undefined && isDue(expiry, now);
 }
 
 interface Counter {
   add(kind: Kind, outcome: 'added' | 'removed' | 'expired' | 'changed' | 'same'): void;
   /** Keys of the snapshot that the other side has. */
-  met(): number;
+  matched(): number;
   /** By project, then family; keys without a project last. */
   all(): DiffCount[];
 }
 
 function counter(): Counter {
   const rows = new Map<string, DiffCount>();
-  let met = 0;
+  let matched = 0;
   return {
     add({ family, project }, outcome) {
       const name = JSON.stringify([project, family]);
@@ -240,9 +240,9 @@ function counter(): Counter {
       rows.set(name, row);
       row[outcome] += 1;
       if (outcome === 'expired') row.removed += 1;
-      if (outcome === 'changed' || outcome === 'same') met += 1;
+      if (outcome === 'changed' || outcome === 'same') matched += 1;
     },
-    met: () => met,
+    matched: () => matched,
     all: () => [...rows.values()].sort(byProject),
   };
 }

@@ -10,16 +10,16 @@ import type { KeyRecord } from './records.js';
 export interface Entry {
   readonly key: Buffer;
   readonly known: ClassifiedKey;
-  /** The project that the key names or, of a job, its field. */
+  /** The project that the key names; of a job, the one in its `project_id` field. */
   readonly project: string | null;
   readonly type: string;
-  /** Null for what no record can hold: a module's type, or a value too large to be read. */
+  /** Null for a value that no record can hold: a module's type, or too large to be read. */
   readonly digest: { readonly value: bigint; readonly expiry: number } | null;
-  /** The record, where it stands on one line. */
+  /** The record, where it is a single line. */
   readonly line: RecordLine | null;
 }
 
-/** No field is held apart for expiring soon: both sides are as they were. */
+/** Horizon 0: both sides are in the past, so no field is treated as about to expire. */
 export const PLAIN_RULE: FieldRule = { fieldExpiry: true, horizon: 0 };
 
 /** Reads the record's `rest`. */
@@ -29,13 +29,13 @@ export async function entryOf({ first, key, known, rest }: KeyRecord): Promise<E
   return entryFrom(key, known, content.finish(), first, rest === null);
 }
 
-/** `first` is the record's first line, `whole` whether it is the only one. */
+/** `first` is the record's first line, `isWhole` whether it is the only one. */
 export function entryFrom(
   key: Buffer,
   known: ClassifiedKey,
   content: Content,
   first: RecordLine | null,
-  whole: boolean,
+  isWhole: boolean,
 ): Entry {
   const { expiry, fields, stream, type, value } = content;
   return {
@@ -47,7 +47,7 @@ export function entryFrom(
       value: hashOf(`${value} ${stream?.exact ?? ''}`),
       expiry: Number(hashOf(`${expiry === undefined ? '' : String(toArgument(expiry))} ${fields}`) & 0xffffffffn),
     },
-    line: whole ? first : null,
+    line: isWhole ? first : null,
   };
 }
 

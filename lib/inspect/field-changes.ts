@@ -1,28 +1,28 @@
 import type { RecordLine, StreamValue } from '../snapshot/record.js';
 import type { Text } from '../soulcaster/text.js';
 
-/** What became of one element of a value. */
+/** The change of one element of a value. */
 export interface FieldChange {
-  /** The field, the member, the place in a list from 0, or the id in a stream; null for a string or a document as a whole. */
+  /** The field, the member, the place in a list from 0, or the id in a stream; null for a whole string or document. */
   readonly field: Text | null;
-  /** Null where it was, or is, not there. Of a set's member the member, of a sorted set's its score. */
+  /** The value, of a set the member, of a sorted set the score; null where the element is absent. */
   readonly before: Text | null;
   readonly after: Text | null;
 }
 
 interface FieldChanges {
-  /** The first ones. Long texts are cut. */
+  /** The first changes, with long texts cut. */
   readonly changes: readonly FieldChange[];
   /** How many more there are. */
   readonly more: number;
 }
 
-const MOST = 100;
-const LONGEST = 2_000;
+const MAX_CHANGES = 100;
+const MAX_TEXT = 2_000;
 
 type Elements = Map<string, { readonly field: Text | null; readonly value: Text }>;
 
-/** Null where two values have no elements in common: they are of different types. Both stand on one line. */
+/** The elements that differ between two single-line records; null when their types differ. */
 export function fieldChanges(before: RecordLine, after: RecordLine): FieldChanges | null {
   if (before.t !== after.t) return null;
   const [old, now] = [elementsOf(before), elementsOf(after)];
@@ -32,7 +32,7 @@ export function fieldChanges(before: RecordLine, after: RecordLine): FieldChange
     if (!sameText(value, other)) changes.push(change(field, value, other));
   }
   for (const [name, { field, value }] of now) if (!old.has(name)) changes.push(change(field, null, value));
-  return { changes: changes.slice(0, MOST), more: Math.max(0, changes.length - MOST) };
+  return { changes: changes.slice(0, MAX_CHANGES), more: Math.max(0, changes.length - MAX_CHANGES) };
 }
 
 function elementsOf({ t, v }: RecordLine): Elements {
@@ -63,8 +63,8 @@ function change(field: Text | null, before: Text | null, after: Text | null): Fi
   };
 }
 
-/** Base64 is cut where four characters end. */
+/** Base64 is cut after a multiple of four characters. */
 function cut(text: Text): Text {
-  if (typeof text !== 'string') return { b: text.b.slice(0, LONGEST) };
-  return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+  if (typeof text !== 'string') return { b: text.b.slice(0, MAX_TEXT) };
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text;
 }

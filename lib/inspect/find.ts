@@ -7,10 +7,10 @@ import type { Text } from '../soulcaster/text.js';
 import type { OpenSnapshot } from './open.js';
 import { selectedRecords, type KeyRecord } from './records.js';
 
-/** What is looked for: keys of the selection and, where a text is given, of these the ones that hold it. */
+/** A search for the keys of a selection and, where a text is given, for those of them that contain the text. */
 export interface Query {
   readonly selection: Selection;
-  /** In the name of the key or anywhere in its value, in whatever case; null: every selected key is found. */
+  /** Searched in the key's name and value without regard to case; null: every selected key is found. */
   readonly text: string | null;
 }
 
@@ -18,25 +18,25 @@ export interface FoundKey {
   readonly key: Text;
   readonly family: Family;
   readonly project: string | null;
-  /** What an item or cluster is called, or a project; null for all else. */
+  /** The title of an item or cluster, the name of a project; null for other keys. */
   readonly title: string | null;
-  /** Where the text is: `key`, the name of a field, or `value`; null when none was looked for. */
+  /** Where the text is: `key`, the name of a field, or `value`; null when the query has no text. */
   readonly where: Text | null;
-  /** What stands around the text there; null when none was looked for. */
+  /** The text with its surroundings; null when the query has no text. */
   readonly excerpt: string | null;
 }
 
-/** Characters kept on either side of what was found. */
-const AROUND = 40;
+/** Characters of an excerpt before and after the text. */
+const MARGIN = 40;
 
 const PATTERN = /[*?[\\]/;
 
-/** The selection of `--key`: a pattern where it has a wildcard, else that key, which the index finds. */
+/** The selection of `--key`: a pattern where it has a wildcard, else one key, which the index finds. */
 export function selectKey(glob: string, others: Pick<SelectionInput, 'family' | 'project'>): Selection {
   return parseSelection({ ...others, ...(PATTERN.test(glob) ? { match: [glob] } : { key: [glob] }) });
 }
 
-/** Every key of a snapshot that answers the query, in the order in which they are stored. */
+/** Every key of a snapshot that matches the query, in stored order. */
 export async function* findKeys(snapshot: OpenSnapshot, { selection, text }: Query): AsyncGenerator<FoundKey> {
   const wanted = text?.toLowerCase() ?? null;
   for await (const record of selectedRecords(snapshot, selection)) {
@@ -66,14 +66,14 @@ async function hitIn({ key, first, rest }: KeyRecord, wanted: string): Promise<H
   return null;
 }
 
-/** A long string is stored in pieces, which may be cut within the text, and within a character. */
+/** Searches across the pieces of a long string, which may be cut within the text or within a character. */
 async function hitInString(first: RecordLine, rest: KeyRecord['rest'], wanted: string): Promise<Hit | null> {
   const decoder = new StringDecoder('utf8');
   let before = '';
   const hitNext = ({ v }: RecordLine): Hit | null => {
     const text = before + decoder.write(fromText(v as Text));
     const excerpt = excerptOf(text, wanted);
-    before = text.slice(-(wanted.length + AROUND));
+    before = text.slice(-(wanted.length + MARGIN));
     return excerpt === null ? null : { where: 'value', excerpt };
   };
   const inFirst = hitNext(first);
@@ -87,7 +87,7 @@ async function hitInString(first: RecordLine, rest: KeyRecord['rest'], wanted: s
 
 function hitInLine(line: RecordLine, wanted: string): Hit | null {
   for (const [where, text] of placesOf(line)) {
-    // What is no text may have some in it.
+    // Bytes that are not UTF-8 as a whole may contain text.
     const excerpt = excerptOf(typeof text === 'string' ? text : fromText(text).toString('utf8'), wanted);
     if (excerpt !== null) return { where, excerpt };
   }
@@ -111,13 +111,13 @@ function* placesOf({ t, v }: RecordLine): Generator<readonly [where: Text, text:
   }
 }
 
-/** Null when the text is not in it. */
+/** Null when `wanted` is not in the text. */
 function excerptOf(text: string, wanted: string): string | null {
   const lower = text.toLowerCase();
   const at = lower.indexOf(wanted);
   if (at < 0) return null;
-  // Lower case may be longer than what it is of: then the place is only about right.
-  const [from, to] = [Math.max(0, at - AROUND), at + wanted.length + AROUND];
+  // Lower case may have another length than the original: then the place is approximate.
+  const [from, to] = [Math.max(0, at - MARGIN), at + wanted.length + MARGIN];
   return `${from > 0 ? '...' : ''}${text.slice(from, to)}${to < text.length ? '...' : ''}`;
 }
 
@@ -127,5 +127,5 @@ function titleOf(family: Family, { t, v }: RecordLine): string | null {
   const field = TITLES[family];
   if (t !== 'hash' || field === undefined) return null;
   const value = (v as readonly (readonly [Text, Text])[]).find(([name]) => name === field)?.[1];
-  return typeof value === 'string' ? value.slice(0, 2 * AROUND) : null;
+  return typeof value === 'string' ? value.slice(0, 2 * MARGIN) : null;
 }

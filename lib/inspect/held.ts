@@ -5,26 +5,26 @@ import { keyMatcher, selectsAll, type FactsByProject, type KeyMatcher } from '..
 import { listWords, selectionWords } from '../soulcaster/selection-words.js';
 import type { OpenSnapshot } from './open.js';
 
-/** What a snapshot of a part of a database can hold: that it lacks any other key says nothing of that key. */
+/** The keys that a snapshot of a part of a database can hold. That it lacks another key proves nothing about that key. */
 export interface Held {
   /** Id of the snapshot. */
   readonly snapshot: string;
   readonly words: string;
   /** Projects whose facts `matcher` needs. */
   readonly projects: readonly string[];
-  /** Keys that are not surely held are `other`. */
+  /** Keys that the snapshot may lack although they existed are `other`. */
   matcher(facts: FactsByProject): KeyMatcher;
 }
 
-/** The sides of a comparison that hold a part of a database: to compare within, and to say so. */
-export async function partsOf(before: OpenSnapshot, other: Held | null) {
+/** The sides of a comparison that hold a part of a database: to limit the comparison, and to report. */
+export async function findPartialSides(before: OpenSnapshot, other: Held | null) {
   const within = [await heldIn(before), other].filter((held) => held !== null);
   return { within, partial: within.map(({ snapshot, words }) => ({ snapshot, holds: words })) };
 }
 
 /**
- * Null for a snapshot of a whole database. What was selected for an export that was imported may not be known: then it is
- * said, and every key matches.
+ * Null for a snapshot of a whole database. Where the selection of an imported export is not known, `words` says so, and
+ * every key matches.
  */
 export async function heldIn({ encryptor, manifest }: OpenSnapshot): Promise<Held | null> {
   const { id, imported, partial, undoes } = manifest;
@@ -41,12 +41,12 @@ export async function heldIn({ encryptor, manifest }: OpenSnapshot): Promise<Hel
   if (imported?.selection === undefined) return null;
   const selected = await selectedIn(encryptor, imported);
   if (selected === null || selectsAll(selected)) {
-    const words = 'a selection alone that is not known: a key that it lacks may be there';
+    const words = 'an unknown selection of keys, so that a key which it lacks may exist';
     return { snapshot: id, words, projects: [], matcher: () => () => 'owned' };
   }
   const matcher = (facts: FactsByProject): KeyMatcher => {
     const matches = keyMatcher(selected, facts);
-    // Of users' lists an export has the selected projects alone.
+    // An export contains only the selected projects of users' lists.
     return (key, known) => (matches(key, known) === 'owned' ? 'owned' : 'other');
   };
   return { snapshot: id, words: selectionWords(selected), projects: selected.projects, matcher };

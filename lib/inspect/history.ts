@@ -1,4 +1,4 @@
-import { demandOneSource } from '../snapshot/latest.js';
+import { assertSingleSource } from '../snapshot/latest.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
@@ -9,37 +9,37 @@ import { isOfOneSnapshot, openEach, type InspectPorts, type OpenedMany, type Ope
 
 interface SearchedSnapshot {
   readonly id: string;
-  /** The last moment at which keys were read for it. */
+  /** When the last keys were read for it. */
   readonly takenAt: string;
-  /** `incomplete`: it lacks keys that were there, so that one which it does not hold need not be gone. */
+  /** `incomplete`: it lacks keys that existed, so a key that it lacks need not be gone. */
   readonly state: 'complete' | 'incomplete';
-  /** Keys of it that answer the query. */
+  /** Its keys that match the query. */
   readonly keys: number;
 }
 
-/** A key that was found, and over which snapshots. */
+/** A key that was found, and the snapshots that hold it. */
 export interface KeyHistory extends FoundKey {
-  /** The first and the last snapshot that holds it. */
+  /** The first and the last snapshot that hold it. */
   readonly firstIn: string;
   readonly lastIn: string;
-  /** How many hold it. */
+  /** How many snapshots hold it. */
   readonly snapshots: number;
-  /** The first snapshot after the last one that holds it which would hold it if it were there; null when there is none. */
+  /** The first snapshot after `lastIn` whose lack of the key proves that it is gone; null when there is none. */
   readonly goneSince: { readonly id: string; readonly takenAt: string } | null;
 }
 
 export interface History {
-  /** Those that were searched, oldest first. */
+  /** Oldest first. */
   readonly searched: readonly SearchedSnapshot[];
-  /** By the order in which they were first found. */
+  /** In the order in which they were first found. */
   readonly keys: readonly KeyHistory[];
-  /** Whether more keys answer the query than are named. */
+  /** Whether more keys match the query than are listed. */
   readonly more: boolean;
   /** Snapshots of this database that could not be searched, or not to their end. */
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
 }
 
-interface Seen {
+interface Sighting {
   readonly found: FoundKey;
   readonly firstIn: string;
   lastIn: string;
@@ -47,27 +47,27 @@ interface Seen {
   snapshots: number;
 }
 
-export interface SearchOptions {
-  /** As many keys are named. */
+interface SearchOptions {
+  /** The most keys that are listed. */
   readonly limit: number;
-  /** The time here, in milliseconds since the epoch. Default: no snapshot is dated later. */
+  /** The current time in milliseconds since the epoch. Default: no snapshot counts as dated in the future. */
   readonly now?: number;
   readonly onSnapshot?: ((searched: SearchedSnapshot) => void) | undefined;
 }
 
 /**
- * Searches some snapshots, oldest first. Names the first `limit` keys that are found and counts all. A key counts as gone
- * from the first complete snapshot on that no longer answers the query, whatever the query is of: its name, or what is in it.
- * One that cannot be read to its end, or whose date is to come, tells of no key that it is gone. Throws what is wrong with the
- * last one where none could be searched.
+ * Searches some snapshots, oldest first. Lists the first `limit` keys that are found and counts all. A key counts as gone
+ * from the first complete snapshot on in which it no longer matches the query, whether by its name or by its value. A snapshot
+ * that cannot be read to its end, or is dated in the future, does not prove that a key is gone. Throws the error of the last
+ * snapshot where none could be searched.
  */
 export async function searchSnapshots(
   snapshots: readonly OpenSnapshot[],
   query: Query,
   { limit, now = Infinity, onSnapshot = () => undefined }: SearchOptions,
 ): Promise<History> {
-  const seen = new Map<string, Seen>();
-  const timeline: Told[] = [];
+  const seen = new Map<string, Sighting>();
+  const timeline: TimelineEntry[] = [];
   const skipped: { id: string; why: string }[] = [];
   let more = false;
   for (const snapshot of snapshots) {
@@ -79,55 +79,59 @@ export async function searchSnapshots(
         const name = nameOf(found.key);
         const before = seen.get(name);
         if (before === undefined && seen.size >= limit) more = true;
-        else seen.set(name, seenIn(before, found, id, timeline.length));
+        else seen.set(name, addSighting(before, found, id, timeline.length));
       }
     } catch (error) {
       if (!isOfOneSnapshot(error)) throw error;
       skipped.push({ id, why: error.message });
       if (skipped.length === snapshots.length) throw error;
-      timeline.push({ searched: null, tells: false });
+      timeline.push({ searched: null, provesAbsence: false });
       continue;
     }
     const searched = { id, takenAt: window.to, state, keys };
-    timeline.push({ searched, tells: state === 'complete' && !isFromFuture({ id, manifest: snapshot.manifest }, now) });
+    const provesAbsence = state === 'complete' && !isFromFuture({ id, manifest: snapshot.manifest }, now);
+    timeline.push({ searched, provesAbsence });
     onSnapshot(searched);
   }
   const searched = timeline.flatMap((each) => each.searched ?? []);
   return { searched, skipped, more, keys: [...seen.values()].map((each) => historyOf(each, timeline)) };
 }
 
-interface Told {
-  /** Null where it was not searched to its end. */
+interface TimelineEntry {
+  /** Null where the snapshot was not searched to its end. */
   readonly searched: SearchedSnapshot | null;
-  /** Whether what it does not hold was not there. */
-  readonly tells: boolean;
+  /** Whether a key that the snapshot lacks did not exist. */
+  readonly provesAbsence: boolean;
 }
 
-function seenIn(before: Seen | undefined, found: FoundKey, id: string, at: number): Seen {
+function addSighting(before: Sighting | undefined, found: FoundKey, id: string, at: number): Sighting {
   return { found, firstIn: before?.firstIn ?? id, lastIn: id, lastAt: at, snapshots: (before?.snapshots ?? 0) + 1 };
 }
 
-function historyOf({ found, firstIn, lastAt, lastIn, snapshots }: Seen, all: readonly Told[]): KeyHistory {
-  const next = all.slice(lastAt + 1).find(({ tells }) => tells)?.searched ?? null;
+function historyOf(
+  { found, firstIn, lastAt, lastIn, snapshots }: Sighting,
+  timeline: readonly TimelineEntry[],
+): KeyHistory {
+  const next = timeline.slice(lastAt + 1).find(({ provesAbsence }) => provesAbsence)?.searched ?? null;
   const goneSince = next === null ? null : { id: next.id, takenAt: next.takenAt };
   return { ...found, firstIn, lastIn, snapshots, goneSince };
 }
 
 /**
- * The snapshots of this database, oldest first, but for those that restores saved before they wrote and those made of files, and
- * why others could not be opened. Throws `wrong-key` when none can for want of an identity, and `usage` when it cannot be told
- * whose snapshots are meant.
+ * Opens the snapshots of this database, oldest first, except safety snapshots of restores and imported ones; `skipped` says why
+ * others could not be opened. Throws `wrong-key` when none can be opened because no identity is set, and `usage` when no
+ * database is configured and the store holds snapshots of several.
  */
 export async function openAll(ports: InspectPorts, context: TrustContext): Promise<OpenedMany> {
   const { sources, store } = context;
-  if (sources === null) await demandOneSource(context);
+  if (sources === null) await assertSingleSource(context);
   const entries: FullEntry[] = [];
-  for await (const entry of catalog(store)) if (isOfInterest(entry, sources)) entries.push(entry);
+  for await (const entry of catalog(store)) if (isSearched(entry, sources)) entries.push(entry);
   const { opened, skipped } = openEach({ ...ports, store }, entries);
   return { opened: opened.reverse(), skipped: skipped.reverse() };
 }
 
-function isOfInterest({ manifest }: FullEntry, sources: ReadonlySet<string> | null): boolean {
+function isSearched({ manifest }: FullEntry, sources: ReadonlySet<string> | null): boolean {
   if (manifest === null) return true;
   return purposeOf(manifest) === 'backup' && (sources === null || sources.has(manifest.source));
 }

@@ -1,29 +1,29 @@
 import type { ExpiryTime } from '../snapshot/expiry-time.js';
 import type { RecordLine, RecordType, StreamValue } from '../snapshot/record.js';
 import type { Family } from '../soulcaster/keys.js';
-import type { Selection, KeyMatcher } from '../soulcaster/selection.js';
+import type { Selection } from '../soulcaster/selection.js';
 import type { Text } from '../soulcaster/text.js';
 import type { OpenSnapshot } from './open.js';
 import { selectedRecords, type KeyRecord, recordsOf, type Chosen } from './records.js';
 import { AppError } from '../errors.js';
 
-/** A key as a snapshot has it, without its value. */
+/** A key in a snapshot, without its value. */
 export interface ListedKey {
-  /** Text, or `{"b": base64}` of bytes that are none. */
+  /** Text, or `{"b": base64}` of bytes that are not UTF-8. */
   readonly key: Text;
   readonly type: RecordType;
   readonly family: Family;
-  /** The project that the key names; null where it names none. */
+  /** The project in the key's name; null where there is none. */
   readonly project: string | null;
   /** When it expires, in milliseconds since the epoch (above 2^53-1 as digits); null when it does not. */
   readonly expiresAt: ExpiryTime | null;
   /** Fields, members, items or entries; 1 for strings and documents. */
   readonly elements: number;
-  /** Bytes of the value: of all its texts, without what Redis or JSON put around them. */
+  /** Bytes of all texts of the value, without the overhead of Redis or JSON. */
   readonly bytes: number;
 }
 
-/** The selected keys of a snapshot, in the order in which they are stored. One record at a time is in memory. */
+/** The selected keys of a snapshot, in stored order. One record at a time is in memory. */
 export async function* listKeys(snapshot: OpenSnapshot, selection: Selection): AsyncGenerator<ListedKey> {
   for await (const record of selectedRecords(snapshot, selection)) yield describeKey(record);
 }
@@ -32,7 +32,7 @@ export async function* listKeys(snapshot: OpenSnapshot, selection: Selection): A
 async function describeKey({ first, known, rest }: KeyRecord): Promise<ListedKey> {
   let [elements, bytes] = [elementsOf(first), bytesOf(first)];
   for await (const line of rest ?? []) {
-    // Pieces of a string are no elements.
+    // Pieces of a string do not count as elements.
     if (line.t !== 'string') elements += elementsOf(line);
     bytes += bytesOf(line);
   }
@@ -58,7 +58,7 @@ function bytesOf(line: RecordLine): number {
   return bytes;
 }
 
-/** All texts of a line's value: fields and values, members, items. Of a zset the members, of a stream its entries' fields. */
+/** All texts of a line's value: fields and values, members, items, the members of a zset, the fields of a stream's entries. */
 export function* textsOf({ t, v }: RecordLine): Generator<Text> {
   if (t === 'string' || t === 'json') yield v as Text;
   else if (t === 'hash') for (const pair of v as readonly (readonly [Text, Text])[]) yield* pair;
@@ -73,31 +73,31 @@ export function textBytes(text: Text): number {
 
 export interface KeyPage {
   readonly keys: readonly ListedKey[];
-  /** Where the next page begins; null when there are no more keys. A page may be short, or empty, and have one. */
+  /** Cursor of the next page; null when there are no more keys. A short or empty page may have one. */
   readonly next: string | null;
 }
 
 interface PageOptions {
   readonly limit: number;
-  /** `next` of the page before; null for the first. */
+  /** `next` of the previous page; null for the first. */
   readonly after: string | null;
-  /** Asked between records: whether the page ends here though it is not full. */
+  /** Called between records: whether the page ends early. */
   readonly timeIsUp: () => boolean;
 }
 
 const CURSOR = /^(\d{1,6})\.(\d{1,9})$/;
-/** A look at the clock for this many records. */
+/** The time is checked once for this many records. */
 const RECORDS_PER_TURN = 256;
-/** A page is full with this many bytes of names as well. */
+/** A page also ends after this many bytes of names. */
 const NAME_BYTES = 1024 * 1024;
 
-/** A page of the chosen keys, in the order in which they are stored. Throws `invalid` for an `after` that no page gave. */
+/** A page of the chosen keys, in stored order. Throws `invalid` for an `after` that is no cursor. */
 export async function pageOfKeys(
   snapshot: OpenSnapshot,
   { matches, parts }: Chosen,
   { after, limit, timeIsUp }: PageOptions,
 ): Promise<KeyPage> {
-  const from = placeOf(after);
+  const from = parseCursor(after);
   const keys: ListedKey[] = [];
   let named = 0;
   for (const part of parts) {
@@ -106,7 +106,7 @@ export async function pageOfKeys(
     for await (const record of recordsOf(snapshot, [part])) {
       at += 1;
       if (part === from.part && at <= from.at) continue;
-      if (isMeant(matches, record)) {
+      if (matches(record.key, record.known) !== 'other') {
         keys.push(await describeKey(record));
         named += record.key.length;
       }
@@ -118,15 +118,11 @@ export async function pageOfKeys(
   return { keys, next: null };
 }
 
-function isMeant(matches: KeyMatcher, { key, known }: KeyRecord): boolean {
-  return matches(key, known) !== 'other';
-}
-
-function placeOf(after: string | null): { readonly part: number; readonly at: number } {
+function parseCursor(after: string | null): { readonly part: number; readonly at: number } {
   if (after === null) return { part: 0, at: 0 };
   const [, part, at] = CURSOR.exec(after) ?? [];
   if (part !== undefined && at !== undefined) return { part: Number(part), at: Number(at) };
-  throw new AppError('invalid', 'The place to continue from is none that was given', {
-    hint: 'Give after as `next` of the page before, or leave it out for the first page.',
+  throw new AppError('invalid', 'The parameter after is not a cursor of an earlier page', {
+    hint: 'Pass `next` of the previous page as `after`, or leave it out for the first page.',
   });
 }

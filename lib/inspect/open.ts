@@ -8,7 +8,7 @@ import { isFoundDamaged } from '../snapshot/trust.js';
 
 export type InspectPorts = Pick<Ports, 'clock' | 'encryptor' | 'signer' | 'store'>;
 
-/** A snapshot whose manifest is believed, and what its parts are read with. */
+/** A snapshot with a valid manifest, and the store and identity to read its parts with. */
 export interface OpenSnapshot {
   readonly manifest: Manifest;
   readonly store: ObjectStore;
@@ -17,17 +17,17 @@ export interface OpenSnapshot {
 
 export interface Opened {
   readonly snapshot: OpenSnapshot;
-  /** Newer ones that `latest` did not take. */
+  /** Newer snapshots that `latest` passed over. */
   readonly passedOver: readonly PassedOver[];
-  /** Whether its last verification found it damaged: what is read of it is as it was written all the same. */
+  /** Whether its last verification found it damaged; the parts that can be read are still checked against their hashes. */
   readonly foundDamaged: boolean;
 }
 
 /**
- * Opens a snapshot to look into it: an id, the beginning of one, `latest`, `newest`, or with `at` (ISO 8601) what was `latest`
- * then. One that is incomplete, doubtful or of another database may be looked into as well. `own`: the source of the
- * database that is configured, or null. Throws `not-found`, `usage`, `damaged` and `newer-format` for a manifest that
- * cannot be believed, and `wrong-key` where its signature, or its encryption, fits no key that is set here.
+ * Opens a snapshot for reading: an id, the beginning of one, `latest`, `newest`, or with `at` (ISO 8601) the one that was
+ * `latest` then. It may be incomplete, doubtful or of another database. `own`: the source of the configured database, or
+ * null. Throws `not-found`, `usage`, `damaged` and `newer-format` for an invalid manifest, and `wrong-key` where its
+ * signature, or its encryption, matches no key that is set here.
  */
 export async function openSnapshot(
   ports: InspectPorts,
@@ -39,14 +39,14 @@ export async function openSnapshot(
   const entry = await catalogEntry(ports.store, id);
   if (entry === null) {
     throw new AppError('not-found', `Snapshot ${id} was removed a moment ago`, {
-      hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for those that are left.',
+      hint: 'List the remaining snapshots: `npx soulcaster-backup snapshots list --env-file .env`.',
     });
   }
   return { snapshot: openEntry(ports, entry), passedOver, foundDamaged: isFoundDamaged(entry) };
 }
 
-/** The same for a snapshot of which the catalogue's entry is at hand. */
-export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'store'>, entry: FullEntry): OpenSnapshot {
+/** Opens the snapshot of a catalogue entry. Throws as `openSnapshot` does. */
+function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'store'>, entry: FullEntry): OpenSnapshot {
   const { manifest } = entry;
   if (entry.refusal !== undefined) throw refusedError(entry.id, entry.refusal);
   if (manifest === null) {
@@ -56,7 +56,7 @@ export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'st
       {
         hint: entry.newerFormat
           ? 'Use the version of soulcaster-backup that wrote it, or a newer one.'
-          : 'It was altered or cut: bring the older version of the object back, or look into another snapshot.',
+          : 'It was altered or cut short. Bring the older version of the object back, or use another snapshot.',
       },
     );
   }
@@ -65,26 +65,26 @@ export function openEntry(ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'st
   return { manifest, store: ports.store, encryptor: ports.encryptor };
 }
 
-/** The same store, which gives out no object any more once the signal is aborted: a read then throws what `why` gives. */
+/** The same store, whose reads throw the error of `why` once the signal is aborted. */
 export function stoppableStore(store: ObjectStore, signal: AbortSignal, why: () => AppError): ObjectStore {
   return { ...store, read: (name) => (signal.aborted ? Promise.reject(why()) : store.read(name)) };
 }
 
-/** What is wrong with a snapshot by itself, and with no other. */
-const ITS_OWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['damaged', 'store-denied', 'wrong-key']);
+/** Errors that concern one snapshot only. */
+const SINGLE_SNAPSHOT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['damaged', 'store-denied', 'wrong-key']);
 
-/** Whether an error says of one snapshot that it cannot be read, so that another may do. */
+/** Whether an error means that one snapshot cannot be read, while others may be readable. */
 export function isOfOneSnapshot(error: unknown): error is AppError {
-  return error instanceof AppError && ITS_OWN.has(error.code);
+  return error instanceof AppError && SINGLE_SNAPSHOT_CODES.has(error.code);
 }
 
 export interface OpenedMany {
   readonly opened: OpenSnapshot[];
-  /** Those that cannot be opened, and why. */
+  /** Snapshots that cannot be opened, and why. */
   readonly skipped: { readonly id: string; readonly why: string }[];
 }
 
-/** Those of the entries that can be opened, in their order. Throws the last refusal where there are some and none can. */
+/** Opens the snapshots of these entries, in their order. Throws the last refusal where none of them can be opened. */
 export function openEach(
   ports: Pick<InspectPorts, 'encryptor' | 'signer' | 'store'>,
   entries: readonly FullEntry[],

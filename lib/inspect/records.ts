@@ -14,13 +14,13 @@ import {
 import type { Fields, Text } from '../soulcaster/text.js';
 import type { OpenSnapshot } from './open.js';
 
-/** A record that counts, with what its key is. `rest` must be read, if at all, before the next record is asked for. */
+/** A valid record with its classified key. `rest` must be read, if at all, before the next record. */
 export interface KeyRecord extends SourceRecord {
   readonly key: Buffer;
   readonly known: ClassifiedKey;
 }
 
-/** The records that begin in these parts (all, if none are named) and count, in the order in which they are stored. */
+/** The valid records that begin in these parts (default: all), in stored order. */
 export async function* recordsOf(
   { manifest, encryptor, store }: OpenSnapshot,
   parts: Iterable<number> = manifest.parts.keys(),
@@ -33,15 +33,15 @@ export async function* recordsOf(
   }
 }
 
-/** Which records of a snapshot a selection means, and the parts that may hold any of them. */
+/** The matcher of a selection, and the parts that may hold any of its records. */
 export interface Chosen {
   readonly matches: KeyMatcher;
   readonly parts: readonly number[];
 }
 
 /**
- * Keys that are given by name are looked up in the index. Of a project all parts are read once before, where only
- * facts tell what belongs to it. `facts`: those of each project, where they are known already.
+ * Keys that are given by name are looked up in the index. For a project whose keys only facts determine, all parts are
+ * read once before. `facts`: the facts of each project, where they are known already.
  */
 export async function chooseRecords(
   snapshot: OpenSnapshot,
@@ -53,7 +53,7 @@ export async function chooseRecords(
   return { matches: keyMatcher(selection, known), parts: await partsWith(snapshot, selection.keys) };
 }
 
-/** The parts in which any of these keys may begin; all, where no key is given or the snapshot has no index. */
+/** The parts in which any of these keys may begin; all parts where no key is given or the snapshot has no index. */
 export async function partsWith(snapshot: OpenSnapshot, keys: readonly Text[]): Promise<readonly number[]> {
   const all = [...snapshot.manifest.parts.keys()];
   if (keys.length === 0) return all;
@@ -62,7 +62,7 @@ export async function partsWith(snapshot: OpenSnapshot, keys: readonly Text[]): 
   return [...new Set(keys.flatMap((key) => index.partsOf(fromText(key))))].sort((a, b) => a - b);
 }
 
-/** The selected records, in the order in which they are stored. */
+/** The selected records, in stored order. */
 export async function* selectedRecords(snapshot: OpenSnapshot, selection: Selection): AsyncGenerator<KeyRecord> {
   const { matches, parts } = await chooseRecords(snapshot, selection);
   for await (const record of recordsOf(snapshot, parts)) {
@@ -71,8 +71,8 @@ export async function* selectedRecords(snapshot: OpenSnapshot, selection: Select
 }
 
 /**
- * The record of one key; null when the snapshot does not hold it. With an index it reads the one part that the key is in
- * (once in thousands of times another one before), and where its record continues in the next, that one as it is read.
+ * The record of one key; null when the snapshot does not hold it. With an index it reads the one part that holds the key
+ * (rarely, once in thousands of times, another one before), and the next part while the record continues there.
  */
 export async function findKey(snapshot: OpenSnapshot, key: Text): Promise<KeyRecord | null> {
   const wanted = fromText(key);
@@ -84,7 +84,7 @@ export async function findKey(snapshot: OpenSnapshot, key: Text): Promise<KeyRec
 
 type OpenFacts = { readonly [K in keyof ProjectFacts]: Set<string> };
 
-/** Facts of some projects, by all records that can tell any. Memory is that of the ids. */
+/** Collects the facts of some projects from all records that hold any. Keeps only the ids in memory. */
 export async function gatherFacts(
   projects: readonly string[],
   records: AsyncIterable<KeyRecord>,
@@ -94,25 +94,25 @@ export async function gatherFacts(
     projects.map((project) => [project, { jobs: new Set(), clusters: new Set(), users: new Set() }]),
   );
   for await (const { first, known, rest } of records) {
-    if (!tellsFacts(known, wanted)) continue;
-    const value = valueFor(wanted);
+    if (!mayHoldFacts(known, wanted)) continue;
+    const value = factCollector(wanted);
     value.add(first);
     for await (const line of rest ?? []) value.add(line);
-    for (const [project, its] of facts) {
-      const told = factsOf(project, known, value.fields, value.members);
-      for (const kind of ['jobs', 'clusters', 'users'] as const) for (const id of told[kind]) its[kind].add(id);
+    for (const [project, all] of facts) {
+      const found = factsOf(project, known, value.fields, value.members);
+      for (const kind of ['jobs', 'clusters', 'users'] as const) for (const id of found[kind]) all[kind].add(id);
     }
   }
   return facts;
 }
 
-/** Whether a key may tell which ids are tied to any of these projects. */
-export function tellsFacts({ family, project }: ClassifiedKey, projects: ReadonlySet<Text>): boolean {
+/** Whether a key may show which ids belong to any of these projects. */
+export function mayHoldFacts({ family, project }: ClassifiedKey, projects: ReadonlySet<Text>): boolean {
   return family === 'job' || family === 'user-projects' || (project !== null && projects.has(project));
 }
 
-/** What `factsOf` needs of a value that comes line by line. */
-function valueFor(projects: ReadonlySet<Text>) {
+/** Collects the input of `factsOf` from a value that comes line by line. */
+function factCollector(projects: ReadonlySet<Text>) {
   const fields: [Text, Text][] = [];
   const members: Text[] = [];
   return {

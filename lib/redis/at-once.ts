@@ -8,7 +8,7 @@ import {
   type WireReply,
 } from '../ports/redis.js';
 
-/** What was read as of one moment. */
+/** Values that were read at one moment. */
 export interface Moment<Reply = RedisReply> {
   readonly values: readonly Reply[];
   readonly marks: readonly RedisReply[];
@@ -16,14 +16,14 @@ export interface Moment<Reply = RedisReply> {
   readonly steady: readonly boolean[];
 }
 
-/** After this many reads without MULTI it is tried again: the database may have room by now. */
-const READS_UNTIL_TRIED = 64;
+/** After this many reads without MULTI the next one tries MULTI again: the database may have room by now. */
+const READS_UNTIL_RETRY = 64;
 const refusals = new WeakMap<RedisPort, number>();
 
 /**
- * Reads `values` and `marks` in one MULTI. Redis takes no command into a MULTI while it is full (maxmemory, noeviction),
- * although reading needs no room: then they are read in one pipeline, the marks before and after the values, and what
- * changed in between is told by `steady`. Marks are integers.
+ * Reads `values` and `marks` in one MULTI. A full Redis (maxmemory, noeviction) takes no command into a MULTI, although
+ * reading needs no memory: then all are read in one pipeline, the marks before and after the values, and `steady` shows
+ * which marks changed in between. Marks are integers.
  */
 export async function readAtOnce(
   redis: RedisPort,
@@ -47,13 +47,12 @@ export async function readAtOnce(
     try {
       const commands = [...values, ...marks];
       const replies = await redis.transaction(commands, form);
-      const all = marks.map(() => true);
       // Integers are the same in either form.
       const found = replies.slice(values.length) as RedisReply[];
-      return { values: replies.slice(0, values.length), marks: found, steady: all };
+      return { values: replies.slice(0, values.length), marks: found, steady: marks.map(() => true) };
     } catch (error) {
       if (!isFull(error)) throw error;
-      refusals.set(redis, READS_UNTIL_TRIED);
+      refusals.set(redis, READS_UNTIL_RETRY);
     }
   } else {
     refusals.set(redis, left - 1);
@@ -71,8 +70,8 @@ export async function readAtOnce(
 const FREEING = new Set(['UNLINK', 'DEL', 'SREM', 'ZREM']);
 
 /**
- * The commands in one MULTI; a single one that only frees memory goes without, since a database that is full takes no
- * MULTI and would take it.
+ * Runs the commands in one MULTI. A single command that only frees memory is sent without MULTI: a full database refuses
+ * the MULTI, but accepts the command.
  */
 export function atOnce(redis: RedisPort, commands: readonly SentCommand[]): Promise<RedisReply[]> {
   const [first] = commands;
@@ -80,7 +79,7 @@ export function atOnce(redis: RedisPort, commands: readonly SentCommand[]): Prom
   return onlyFrees ? redis.pipeline([decodedCommand(first)]) : redis.transaction(commands);
 }
 
-/** Redis's OOM, as the refusal of a whole transaction. */
+/** Whether Redis refused a transaction because it is out of memory (OOM). */
 export function isFull(error: unknown): boolean {
   return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);
 }

@@ -1,11 +1,11 @@
 import { AppError } from '../errors.js';
 import type { RedisArgument, RedisCommand, RedisPort, RedisReply, WireReply } from '../ports/redis.js';
 
-/** Upstash's words for what does not fit, as the error of one command (Upstash troubleshooting, "max request size exceeded"). */
+/** Upstash's error of a command whose request or reply is too large (Upstash troubleshooting, "max request size exceeded"). */
 const TOO_LARGE = /max request size exceeded/i;
-/** The error of a command that does not fit into a request alone. */
+/** The error of a command that does not fit into a request of a single command. */
 export const TOO_LARGE_ALONE = 'ERR max request size exceeded';
-/** Names in one request: well below the limit of every plan, also where they travel as hex. */
+/** Bytes of names in one request: well below the limit of every plan, even when they are sent as hex. */
 const REQUEST_BYTES = 256 * 1024;
 
 /** Whether a request failed because it, or its reply, is over the size limit. */
@@ -13,21 +13,21 @@ export function isTooLarge(error: unknown): boolean {
   return error instanceof AppError && error.code === 'redis-reply-too-large';
 }
 
-/** The same failure, where it is told as the error of one command. */
+/** The error that `isTooLarge` matches, for a command whose own reply reports the limit. */
 export function tooLarge(): AppError {
   return new AppError('redis-reply-too-large', 'A command or its reply is over the size limit of the Upstash plan', {
-    hint: 'Raise the plan, or remove what does not fit into one request.',
+    hint: 'Upgrade the plan, or remove the values that are larger than one request.',
   });
 }
 
-/** Whether one command's reply did not fit. */
+/** Whether a command's reply is Upstash's error that it is too large. */
 export function saysTooLarge(reply: WireReply | undefined): boolean {
   return reply !== undefined && 'error' in reply && TOO_LARGE.test(reply.error);
 }
 
 /**
- * Runs all items in one request. What is refused is cut in two until the item that is to blame stands alone: then
- * `alone` says what becomes of it. One result an item, in order.
+ * Runs all items in one request. A request that is refused is split in two until the item that causes the refusal is alone;
+ * `alone` gives the result of that item. Returns one result per item, in order.
  */
 export async function inHalves<I, O>(
   items: readonly I[],
@@ -48,8 +48,8 @@ export async function inHalves<I, O>(
 }
 
 /**
- * Commands that do not depend on each other, in as many pipelines as their size demands. A command that does not fit
- * alone has Upstash's error for that as its reply.
+ * Runs commands that do not depend on each other, in as many pipelines as their size requires. The reply to a command that
+ * does not fit alone is Upstash's error for it.
  */
 export async function pipelineInHalves(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
   const replies: RedisReply[] = [];
@@ -60,7 +60,7 @@ export async function pipelineInHalves(redis: RedisPort, commands: readonly Redi
   return replies;
 }
 
-/** Consecutive items in groups of at most this many bytes; one that is larger stands alone. */
+/** Groups consecutive items into at most `most` bytes; a larger item is a group of one. */
 export function* byBytes<T>(
   items: Iterable<T>,
   sizeOf: (item: T) => number,
@@ -81,7 +81,7 @@ export function* byBytes<T>(
   if (group.length > 0) yield group;
 }
 
-/** About what an argument takes in a request. */
+/** The approximate bytes of an argument in a request. */
 export function bytesOfArgument(argument: RedisArgument): number {
   return (typeof argument === 'number' ? 8 : argument.length) + 3;
 }

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import type { RedisPort, RedisValue, Reply } from '../ports/redis.js';
 
 /**
- * Runs one command by a typed method of the vendor's SDK, over our port: `runOne(redis, (sdk) => sdk.dbsize())`. Its codec
- * takes every string for UTF-8 and parses what has the form of JSON, so it is for commands whose arguments and replies are
- * known to be text or integers; keys' values, names that were found and batches go through the port. What Redis refuses is
- * an `error` as the port words it, without the command; what the port throws comes through.
+ * Runs one command by a typed method of the vendor's SDK, over our port: `runOne(redis, (sdk) => sdk.dbsize())`. The SDK's codec
+ * reads every string as UTF-8 and parses JSON, so this is only for commands whose arguments and replies are known to be text
+ * or integers; values, names that SCAN found and batches go through the port. A command that Redis refuses gives the port's
+ * `error`, without the command; errors that the port throws are passed on.
  */
 export async function runOne<T>(redis: RedisPort, call: (sdk: Redis) => Promise<T>): Promise<Reply<T>> {
-  // Late: most commands of the command line start faster without it.
+  // Imported on first use: most commands of the command line start faster without the SDK.
   const { errors, Redis } = await import('@upstash/redis');
   try {
     return { value: await call(new Redis({ request: (request) => send(redis, request) })) };
@@ -19,7 +19,7 @@ export async function runOne<T>(redis: RedisPort, call: (sdk: Redis) => Promise<
   }
 }
 
-/** A single command; in a pipeline of the SDK each of them is a list in its place. */
+/** A single command; a pipeline of the SDK would be a list of lists. */
 const commandSchema = z.tuple([z.string()], z.union([z.string(), z.number()]));
 
 async function send<T>(redis: RedisPort, { body }: UpstashRequest): Promise<UpstashResponse<T>> {

@@ -4,21 +4,21 @@ import { isTooLarge, saysTooLarge } from './halving.js';
 
 /** One reply of SCAN. */
 export interface ScanReply {
-  /** The cursor that was asked for. */
+  /** The cursor of this request. */
   readonly from: string;
   /** Where SCAN continues; null at the end. */
   readonly next: string | null;
-  /** Names, or names and types in turn where WITHTYPE was asked for. */
+  /** Names, or names and types in turn with WITHTYPE. */
   readonly items: readonly RedisValue[];
 }
 
-/** A COUNT that was lowered is raised again after this many replies that fitted. */
+/** A lowered COUNT is raised again after this many replies within the size limit. */
 const REPLIES_UNTIL_RAISED = 8;
 
 /**
- * SCANs from a cursor to the end, with `count()` keys asked for at a time: fewer where a reply would be over the size
- * limit. SCAN may name a key twice and give empty pages; only cursor 0 ends it (Redis documentation, SCAN guarantees).
- * Throws `redis-denied` where SCAN is refused, `redis-reply-too-large` where not even one key's name fits.
+ * Runs SCAN from a cursor to the end with a COUNT of `count()`, or less where a reply would be over the size limit. SCAN may
+ * return a key twice and give empty pages; only cursor 0 ends it (Redis documentation, SCAN guarantees). Throws
+ * `redis-denied` when SCAN is refused, `redis-reply-too-large` when a reply is too large even with COUNT 1.
  */
 export async function* scanReplies(
   redis: RedisPort,
@@ -29,11 +29,11 @@ export async function* scanReplies(
   let most = Infinity;
   let fitted = 0;
   for (let from: string | null = cursor; from !== null;) {
-    const asked = Math.max(1, Math.floor(Math.min(most, count())));
-    const found = await scanOnce(redis, from, asked, options);
+    const requested = Math.max(1, Math.floor(Math.min(most, count())));
+    const found = await scanOnce(redis, from, requested, options);
     if (found === null) {
-      if (asked === 1) throw oneTooLarge();
-      most = Math.max(1, Math.floor(asked / 4));
+      if (requested === 1) throw smallestTooLarge();
+      most = Math.max(1, Math.floor(requested / 4));
       fitted = 0;
       continue;
     }
@@ -77,8 +77,8 @@ function listIn(value: RedisValue | undefined): readonly RedisValue[] {
   });
 }
 
-function oneTooLarge(): AppError {
+function smallestTooLarge(): AppError {
   return new AppError('redis-reply-too-large', 'A reply of SCAN is over the size limit even with COUNT 1', {
-    hint: 'The names of a few keys are larger than one reply of the plan. Raise the plan, or remove or rename these keys.',
+    hint: 'The names of a few keys are larger than one reply of the plan. Upgrade the plan, or remove or rename these keys.',
   });
 }

@@ -3,11 +3,11 @@ import { AppError } from '../errors.js';
 import type { RedisPort, RedisReply } from '../ports/redis.js';
 import { runOne } from './run-one.js';
 
-/** What a server says of itself at one moment. What it does not say is null. */
+/** What a server reports about itself at one moment. A figure that it does not report is null. */
 export const serverMarkSchema = z.object({
-  /** Changes with every start of the server process, and from one server to its replica. */
+  /** Changes with every start of the server process; a replica has another. */
   runId: z.string().nullable(),
-  /** DBSIZE. Counts keys whose time is over until they are removed. */
+  /** DBSIZE. Counts expired keys until the server removes them. */
   keys: z.number(),
   /** Keys of this database that have an expiry. */
   expires: z.number().nullable(),
@@ -16,12 +16,12 @@ export const serverMarkSchema = z.object({
 });
 export type ServerMark = z.infer<typeof serverMarkSchema>;
 
-/** Costs two commands. Throws `redis-denied` when the server does not give its size. */
-export async function markServer(redis: RedisPort): Promise<ServerMark> {
+/** Costs two commands. Throws `redis-denied` when the server refuses DBSIZE. */
+export async function readServerMark(redis: RedisPort): Promise<ServerMark> {
   const [size, info] = await redis.pipeline([['DBSIZE'], ['INFO']]);
   if (size === undefined || 'error' in size) {
     throw new AppError('redis-denied', 'The database refuses DBSIZE', {
-      hint: 'Without its size nobody can say whether all keys were read: allow DBSIZE to the token; see docs/operations.md.',
+      hint: 'DBSIZE is needed to check that all keys were read. Allow the token to use it; see docs/operations.md.',
     });
   }
   const keys = Number(size.value);
@@ -34,7 +34,7 @@ export async function markServer(redis: RedisPort): Promise<ServerMark> {
   };
 }
 
-/** The same of `runId` alone; costs a command. */
+/** Reads only the `runId` of a server mark; costs one command. */
 export async function runIdOf(redis: RedisPort): Promise<string | null> {
   const info = await runOne(redis, (sdk) => sdk.exec<string>(['INFO', 'server']));
   return 'value' in info ? runIdIn(info.value) : null;
@@ -49,14 +49,14 @@ function runIdIn(info: string): string | null {
 }
 
 /**
- * Whether SCAN's guarantee held from one mark to the other: a cursor is worth nothing to a server that was started
- * meanwhile, or to another one. Null: the server does not tell.
+ * Whether SCAN's guarantee held from one mark to the other: a cursor is invalid after a restart of the server, or on another
+ * server. Null when the server does not report its `run_id`.
  */
-export function sameServer(before: ServerMark, after: ServerMark): boolean | null {
+export function isSameServer(before: ServerMark, after: ServerMark): boolean | null {
   return before.runId === null || after.runId === null ? null : before.runId === after.runId;
 }
 
-/** INFO lists every database, and does not say which is ours: with several it is the one of our size, if there is but one. */
+/** INFO lists every database without saying which is ours: of several, ours is the one with our size, if only one has it. */
 function expiresIn(info: string, keys: number): number | null {
   const lines = [...info.matchAll(/^db\d+:keys=(\d+),expires=(\d+)/gm)];
   if (lines.length === 0) return keys === 0 && /^# keyspace/im.test(info) ? 0 : null;

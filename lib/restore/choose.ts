@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
 import { isId, isCalendarDate } from '../runs/ids.js';
-import { adoptedSources } from '../snapshot/adopted-sources.js';
+import { readAdoptedSources } from '../snapshot/adopted-sources.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
 import { countOf } from '../snapshot/counts.js';
@@ -10,7 +10,7 @@ import { manifestName, partName, suffixOf } from '../snapshot/names.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
 import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
-import { isFoundDamaged, objectionToSignature, trustContext } from '../snapshot/trust.js';
+import { isFoundDamaged, findSignatureProblem, trustContext } from '../snapshot/trust.js';
 import { lacksSavableKeys, unsavedWords } from '../snapshot/shortfall.js';
 import type { RestoreInput } from './model.js';
 
@@ -67,7 +67,7 @@ export async function assertSource(
 ): Promise<void> {
   if (fromSource || target !== null) return;
   const own = sourceOf(redis.host);
-  if ((await adoptedSources(store, own)).has(manifest.source)) return;
+  if ((await readAdoptedSources(store, own)).has(manifest.source)) return;
   const whose = sourceWords(manifest, own);
   throw new AppError(
     'not-confirmed',
@@ -90,7 +90,7 @@ export function assertHoldsProject(manifest: Manifest, project: string): void {
 
 /** Throws `damaged` when the manifest was altered, and `wrong-key` when it is not signed with a configured key. */
 export function assertSignature({ signer }: Pick<Ports, 'signer'>, { id, seal }: Manifest, entry: FullEntry): void {
-  const objection = objectionToSignature(entry, signer);
+  const objection = findSignatureProblem(entry, signer);
   if (objection === null) return;
   if (sha256(entry.sealed ?? '') !== seal.sha256) {
     throw new AppError('damaged', `The manifest of snapshot ${id} is not as it was written: ${objection}`, {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { AppError, toAppError } from '../errors.js';
 import type { Backend, Log } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
-import { boundManifest } from '../snapshot/bound-manifest.js';
+import { loadBoundManifest } from '../snapshot/bound-manifest.js';
 import type { OtherErasures } from '../snapshot/erasures.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
@@ -67,7 +67,7 @@ export interface RestoreContext {
 export async function openContext(ports: RestorePorts, run: RunRecord, signal: AbortSignal): Promise<RestoreContext> {
   const input = inputOf(run);
   const state = parseRestoreCheckpoint(run.checkpoint);
-  const loaded = await boundManifest(ports, input.snapshot, state.manifestSha256);
+  const loaded = await loadBoundManifest(ports, input.snapshot, state.manifestSha256);
   if (loaded === null) {
     throw snapshotGoneError(input);
   }

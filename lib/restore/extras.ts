@@ -27,11 +27,11 @@ export async function removableFinder(
   run: string,
 ): Promise<(live: LiveKey) => boolean> {
   if (state.undo === 'skipped') return ({ supported }) => supported;
-  const saved = state.undo === run ? await savedKeys(ports, run) : null;
+  const saved = state.undo === run ? await readSavedKeys(ports, run) : null;
   return ({ key }) => saved?.has(key) === true;
 }
 
-async function savedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
+async function readSavedKeys(ports: RestorePorts, run: string): Promise<KeySet> {
   const { doubles, parts } = await loadSafetyManifest(ports.store, run);
   return keySet(
     (async function* () {

@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
 import { runOne } from '../redis/run-one.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
-import { boundManifest } from '../snapshot/bound-manifest.js';
+import { loadBoundManifest } from '../snapshot/bound-manifest.js';
 import { loadErasedIds } from '../snapshot/erasures.js';
 import { assertNotBeingRemoved } from '../snapshot/being-removed.js';
 import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
@@ -18,7 +18,7 @@ export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<S
   await assertNotBeingRemoved(ports, attempt.run.id, input.snapshot);
   // Whether an incomplete snapshot is allowed was decided when the run was requested.
   const manifest = await chooseManifest(ports, input.snapshot, true);
-  const bound = await boundManifest(ports, input.snapshot, null);
+  const bound = await loadBoundManifest(ports, input.snapshot, null);
   await assertSource(ports, manifest, ports.redisOf(input.target), input);
   const target = ports.redisOf(input.target);
   const startedAt = state.startedAt + (await clockAheadOf(target, ports.clock));

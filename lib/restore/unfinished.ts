@@ -3,7 +3,7 @@ import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
 import { readAcceptance } from '../snapshot/acceptance.js';
 import { projectLabel } from '../snapshot/project-label.js';
 import { lacksSavableKeys } from '../snapshot/shortfall.js';
-import { doubtsOf, isOfHalfRestored, sourceOf } from '../snapshot/source.js';
+import { doubtsOf, isHalfRestoredDoubt, sourceOf } from '../snapshot/source.js';
 import { addMark, endMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
 import type { RestoreInput, Scope } from './model.js';
@@ -87,7 +87,7 @@ export async function staysMarked(
   store: ObjectStore,
   { manifest, state }: Pick<RestoreContext, 'manifest' | 'state'>,
 ): Promise<boolean> {
-  if (!doubtsOf(manifest).some(isOfHalfRestored)) return false;
+  if (!doubtsOf(manifest).some(isHalfRestoredDoubt)) return false;
   const accepted = await readAcceptance(store, manifest.id);
   return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
 }

@@ -14,12 +14,12 @@ const REASON_LENGTH = 500;
 
 export interface Accepted {
   readonly acceptance: Acceptance;
-  /** Unfinished restores whose marks are ended with it. */
+  /** Unfinished restores whose marks were removed. */
   readonly ended: readonly string[];
 }
 
-/** Who says so, and why. `marksElsewhere`: see MarkStores. */
-export interface AcceptWords extends Pick<MarkStores, 'marksElsewhere'> {
+/** Who accepts the snapshot, and why. `marksElsewhere`: see MarkStores. */
+interface AcceptOptions extends Pick<MarkStores, 'marksElsewhere'> {
   readonly by: string;
   readonly reason: string;
 }
@@ -31,13 +31,13 @@ export interface AcceptWords extends Pick<MarkStores, 'marksElsewhere'> {
 export async function acceptSnapshot(
   context: TrustContext,
   id: string,
-  { by, marksElsewhere, reason }: AcceptWords,
+  { by, marksElsewhere, reason }: AcceptOptions,
 ): Promise<Accepted> {
   const { clock, store } = context;
   const entry = await catalogEntry(store, id);
   if (entry === null) {
     throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
-      hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
+      hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
     });
   }
   const { manifest } = entry;
@@ -45,19 +45,19 @@ export async function acceptSnapshot(
   if (manifest === null || state !== 'doubtful') {
     const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
     throw new AppError('usage', `Snapshot ${id} is ${state}, not doubtful: there is nothing to accept${why}`, {
-      hint: 'Only doubtful snapshots are accepted. What else keeps one from being `latest` has to be mended, or it is restored by its id.',
+      hint: 'Only doubtful snapshots can be accepted. Fix any other reason why it is not `latest`, or restore it by its id.',
     });
   }
   const at = new Date(clock.now()).toISOString();
-  const acceptance = { snapshot: id, manifestSha256: entry.sha256, reason: demandReason(reason), at, by };
+  const acceptance = { snapshot: id, manifestSha256: entry.sha256, reason: parseReason(reason), at, by };
   await writeAcceptance(store, acceptance);
   await refreshCatalog(context);
-  // The doubts name the runs whose marks were there then; a later restore is none of its business.
+  // Only marks of runs that the doubts name are removed, not those of later restores.
   const unfinished = doubtsOf(manifest).filter(({ code }) => code === 'restore-unfinished');
   const isOver = ({ run }: Unfinished): boolean => unfinished.some(({ detail }) => detail.includes(run));
   const here = await removeMarks(store, manifest.source, isOver);
   const other = marksElsewhere?.() ?? null;
-  // As when a restore ends marks: the other store may be gone.
+  // The other store may be unreachable, as when a restore removes its marks.
   const there = other === null ? [] : await removeMarks(other, manifest.source, isOver).catch(() => []);
   return { acceptance, ended: [...new Set([...here, ...there].map(({ run }) => run))] };
 }
@@ -65,15 +65,15 @@ export async function acceptSnapshot(
 interface AdoptedSourceView {
   readonly source: string;
   readonly label: string | null;
-  /** Snapshots of it in the store. */
+  /** The number of its snapshots in the store. */
   readonly snapshots: number;
-  /** False when it was adopted before, or with `withdraw` was not. */
+  /** False when it was adopted before, or with `withdraw` was not adopted. */
   readonly changed: boolean;
 }
 
 /**
- * Writes down that the database which is configured here is the one that `wanted` was: the first digits of a source, or
- * the label of its snapshots. With `withdraw` that is taken back. Throws `not-found`, `usage`, `config` and `not-confirmed`.
+ * Records that the configured database replaces the one that `wanted` names: the first digits of a source, or the label of
+ * its snapshots. `withdraw` removes the record. Throws `not-found`, `usage`, `config` and `not-confirmed`.
  */
 export async function adoptDatabase(
   context: TrustContext,
@@ -82,28 +82,28 @@ export async function adoptDatabase(
 ): Promise<AdoptedSourceView> {
   const { clock, own, store } = context;
   if (own === null) {
-    throw new AppError('config', 'No database is configured here that could adopt another', {
+    throw new AppError('config', 'No database is configured that could adopt the snapshots of another', {
       hint: 'Set UPSTASH_REDIS_REST_URL to the new host of the database.',
     });
   }
   const found = await findSource(context, wanted);
   if (found.source === own) {
-    throw new AppError('usage', `${shortSource(own)} is the source of the very database that is configured here`, {
-      hint: 'Its snapshots are its own already.',
+    throw new AppError('usage', `${shortSource(own)} is the source of the configured database itself`, {
+      hint: 'Nothing to do: its snapshots need no adoption.',
     });
   }
-  if (!withdraw) await demandNotEmptier(context, found.source);
+  if (!withdraw) await assertNotEmptier(context, found.source);
   const at = new Date(clock.now()).toISOString();
-  const statement = { source: found.source, reason: demandReason(withdraw ? reason || 'withdrawn' : reason), at };
+  const statement = { source: found.source, reason: parseReason(withdraw ? reason || 'withdrawn' : reason), at };
   const changed = await (withdraw ? disownSource : adoptSource)(store, own, statement);
   return { ...found, changed };
 }
 
 /**
- * A new database has no snapshot before its first, which may so be of an empty one and is trusted all the same. Adopted snapshots
- * are older than that. Throws `not-confirmed` where it would be `latest` in their place, and has less than half of their keys.
+ * The first snapshot of a new database has no earlier one to be compared with, so it is trusted even if it is of an empty database.
+ * Throws `not-confirmed` where it would be `latest` instead of the older, adopted ones, and has less than half of their keys.
  */
-async function demandNotEmptier(context: TrustContext, source: string): Promise<void> {
+async function assertNotEmptier(context: TrustContext, source: string): Promise<void> {
   const own = (await latestTrusted(context))?.manifest ?? null;
   const earlier = (await latestTrusted({ ...context, sources: new Set([source]) }))?.manifest ?? null;
   if (own === null || earlier === null || own.counts.keys >= earlier.counts.keys * LEAST_SHARE) return;
@@ -111,9 +111,9 @@ async function demandNotEmptier(context: TrustContext, source: string): Promise<
   if (next?.id !== own.id) return;
   throw new AppError(
     'not-confirmed',
-    `Snapshot ${own.id} of this database has ${own.counts.keys} keys and would be \`latest\` in the place of ${earlier.id}, which has ${earlier.counts.keys}`,
+    `Snapshot ${own.id} of this database has ${own.counts.keys} keys and would be \`latest\` instead of ${earlier.id}, which has ${earlier.counts.keys}`,
     {
-      hint: `If data are yet to be brought over: \`npx soulcaster-backup restore ${earlier.id} --from-source --env-file .env\`, then take a backup, and adopt after that. If ${own.id} is worth nothing: \`npx soulcaster-backup snapshots forget ${own.id} --force --reason TEXT --env-file .env\`, then adopt.`,
+      hint: `If data still have to be restored into this database: \`npx soulcaster-backup restore ${earlier.id} --from-source --env-file .env\`, then take a backup, then adopt. If ${own.id} is not needed: \`npx soulcaster-backup snapshots forget ${own.id} --force --reason TEXT --env-file .env\`, then adopt.`,
     },
   );
 }
@@ -132,23 +132,27 @@ async function findSource({ store }: TrustContext, wanted: string) {
   const hint =
     'Give the first 8 digits as `npx soulcaster-backup snapshots list --env-file .env` shows them, or the label.';
   if (first === undefined) {
-    throw new AppError('not-found', `No snapshot in the store is of a source ${JSON.stringify(wanted.slice(0, 64))}`, {
-      hint,
-    });
+    throw new AppError(
+      'not-found',
+      `No snapshot in the store has the source or label ${JSON.stringify(wanted.slice(0, 64))}`,
+      {
+        hint,
+      },
+    );
   }
   if (others.length > 0) {
-    throw new AppError('usage', `${JSON.stringify(wanted.slice(0, 64))} may mean any of ${sources.size} sources`, {
+    throw new AppError('usage', `${JSON.stringify(wanted.slice(0, 64))} matches ${sources.size} sources`, {
       hint,
     });
   }
   return { source: first[0], ...first[1] };
 }
 
-/** Throws `usage` for one that says nothing, or too much. */
-export function demandReason(reason: string): string {
+/** The reason without surrounding space. Throws `usage` when it is empty or too long. */
+export function parseReason(reason: string): string {
   const plain = reason.trim();
   if (plain !== '' && plain.length <= REASON_LENGTH) return plain;
   throw new AppError('usage', 'The reason is missing or too long', {
-    hint: `Say with --reason in up to ${REASON_LENGTH} characters why: whoever relies on it later reads it.`,
+    hint: `Give the reason with --reason, in up to ${REASON_LENGTH} characters: it is shown to everyone who relies on this decision.`,
   });
 }

@@ -6,14 +6,14 @@ import { acceptedName, adoptedName } from './names.js';
 
 export const acceptanceSchema = z.object({
   snapshot: z.string(),
-  /** SHA-256 of the manifest as it was stored then: of another manifest it says nothing. */
+  /** SHA-256 of the stored manifest: the acceptance applies to no other. */
   manifestSha256: z.string(),
   reason: z.string(),
   at: z.string(),
-  /** Who: the user name of the process. */
+  /** The user name of the process. */
   by: z.string(),
 });
-/** `snapshots/{id}/accepted.json`: an operator knows why the snapshot is as it is, and takes it for a good one. */
+/** `snapshots/{id}/accepted.json`: an operator accepted a doubtful snapshot as good. */
 export type Acceptance = z.infer<typeof acceptanceSchema>;
 
 export const adoptionSchema = z.object({ manifestSha256: z.string(), at: z.string() });

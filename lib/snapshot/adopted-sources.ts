@@ -18,20 +18,20 @@ const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
 type AdoptedSource = z.infer<typeof adoptedSchema>;
 type Sources = z.infer<typeof sourcesSchema>;
 
-/** The sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
-export async function adoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
+/** Reads the sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
+export async function readAdoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
   const found = await store.read(SOURCES_NAME);
   const all = parse(found?.body);
-  if (found !== null && all === NOBODY) passOver(store, SOURCES_NAME, found);
+  if (found !== null && all === UNREADABLE) passOver(store, SOURCES_NAME, found);
   const known = new Set([own]);
-  // A set is walked as it grows.
+  // The loop also visits sources that are added to the set meanwhile.
   for (const source of known) for (const { source: earlier } of all[source] ?? []) known.add(earlier);
   return known;
 }
 
-/** Writes down that `own` is the database that `adopted.source` was; false when it was written down before. */
+/** Records that `own` replaces the database `adopted.source`; false when that is recorded already. */
 export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSource): Promise<boolean> {
-  return change(store, (all) => {
+  return updateSources(store, (all) => {
     const list = all[own] ?? [];
     return list.some(({ source }) => source === adopted.source) ? null : { ...all, [own]: [...list, adopted] };
   });
@@ -39,7 +39,7 @@ export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSou
 
 /** Withdraws the adoption of `withdrawn.source`; false when there is none. */
 export function disownSource(store: ObjectStore, own: string, withdrawn: AdoptedSource): Promise<boolean> {
-  return change(store, (all) => {
+  return updateSources(store, (all) => {
     const list = all[own] ?? [];
     const left = list.filter(({ source }) => source !== withdrawn.source);
     if (left.length === list.length) return null;
@@ -55,11 +55,11 @@ export function disownSource(store: ObjectStore, own: string, withdrawn: Adopted
 export async function uniteSources(from: ObjectStore, to: ObjectStore): Promise<boolean> {
   const found = await from.read(SOURCES_NAME);
   const added = parse(found?.body);
-  if (found === null || added === NOBODY) return false;
+  if (found === null || added === UNREADABLE) return false;
   return updateObject(to, SOURCES_NAME, 'The list of adopted sources', (there) => {
     const before = parse(there?.body);
     const united = unite(before, added);
-    return there !== null && before !== NOBODY && isDeepStrictEqual(before, united) ? null : encodeJson(united);
+    return there !== null && before !== UNREADABLE && isDeepStrictEqual(before, united) ? null : encodeJson(united);
   });
 }
 
@@ -80,20 +80,20 @@ function newestOf(list: readonly AdoptedSource[]): AdoptedSource[] {
   return [...newest.values()];
 }
 
-function change(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
+function updateSources(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
   return updateObject(store, SOURCES_NAME, 'The list of adopted sources', (found) => {
     const next = edit(parse(found?.body));
     return next === null ? null : encodeJson(next);
   });
 }
 
-const NOBODY: Sources = {};
+const UNREADABLE: Sources = {};
 
-/** What cannot be read names nobody. */
+/** A list that cannot be read counts as empty. */
 function parse(body: Buffer | undefined): Sources {
   try {
     return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
   } catch {
-    return NOBODY;
+    return UNREADABLE;
   }
 }

@@ -7,11 +7,11 @@ import { loadManifest, sha256, type LoadedManifest } from './manifest.js';
 const adoptedSchema = z.object({ manifestSha256: z.string() });
 
 /**
- * The manifest of a snapshot for a phase of a run that works with it: its seal and signature hold, and it is the one that
- * the run began with (`expected`: the SHA-256 of the object; null where it is not known yet). An adopted snapshot needs
- * no signature. Throws `damaged`; null when there is no manifest.
+ * Loads a snapshot's manifest for a phase of a run: its hash and signature are valid, and it is the manifest that the run
+ * began with (`expected`: the SHA-256 of the object; null where it is not known yet). An adopted snapshot needs no
+ * signature. Throws `damaged`; null when there is no manifest.
  */
-export async function boundManifest(
+export async function loadBoundManifest(
   { store, signer }: { readonly store: ObjectStore; readonly signer: Signer },
   id: string,
   expected: string | null,
@@ -19,11 +19,11 @@ export async function boundManifest(
   const loaded = await loadManifest(store, id);
   if (loaded === null) return null;
   const { seal } = loaded.manifest;
-  if (expected !== null && loaded.sha256 !== expected) throw altered(id, 'was replaced while a run works with it');
-  if (sha256(loaded.sealed) !== seal.sha256) throw altered(id, 'does not fit the hash in its seal');
+  if (expected !== null && loaded.sha256 !== expected) throw alteredError(id, 'was replaced while a run was using it');
+  if (sha256(loaded.sealed) !== seal.sha256) throw alteredError(id, 'does not match its own hash');
   if (signer.verify(loaded.sealed, seal.signature ?? '') !== false) return loaded;
   if (seal.signature === null && (await isAdopted(store, id, loaded.sha256))) return loaded;
-  throw altered(id, 'is not signed with an accepted key');
+  throw alteredError(id, 'is not signed with an accepted key');
 }
 
 async function isAdopted(store: ObjectStore, id: string, manifest: string): Promise<boolean> {
@@ -32,8 +32,8 @@ async function isAdopted(store: ObjectStore, id: string, manifest: string): Prom
   return adopted?.success === true && adopted.data.manifestSha256 === manifest;
 }
 
-function altered(id: string, what: string): AppError {
+function alteredError(id: string, what: string): AppError {
   return new AppError('damaged', `The manifest of snapshot ${id} ${what}`, {
-    hint: 'Find out who writes to the bucket, bring back the version of the object that was there before, or use another snapshot.',
+    hint: 'Find out who writes to the bucket. Bring back the previous version of the object, or use another snapshot.',
   });
 }

@@ -13,18 +13,18 @@ import { acceptanceSchema, adoptionSchema } from './acceptance.js';
 import { catalogEntry, type CatalogEntry } from './catalog.js';
 import { loadManifest, type Manifest } from './manifest.js';
 import { acceptedName, adoptedName, manifestName, SNAPSHOTS_PREFIX, verificationName } from './names.js';
-import { summaryOf, summarySchema, verdictOn, verdictSchema } from './summary.js';
+import { summaryOf, summarySchema, verifySignature, verdictSchema } from './summary.js';
 import { verificationSchema } from './verification.js';
 
 /*
- * `catalog.json` spares reading the objects beside the parts of each snapshot. It is believed of an object only as long as
- * the store's own listing shows that object as it was when it was read: so one that is missing, old or of another key costs
- * reads, and changes no answer. Whoever writes, removes or restores reads the manifests themselves.
+ * `catalog.json` saves reading the objects beside the parts of each snapshot. Its entry for a snapshot is used only while
+ * the store's listing shows the same objects as when the entry was made: a catalogue that is missing, old or signed with
+ * another key costs reads, but changes no result. Code that writes, removes or restores reads the manifests themselves.
  */
 
 const entrySchema = z.object({
   id: z.string(),
-  /** SHA-256 of what the listing showed of all objects of the snapshot before the entry was read from them. */
+  /** SHA-256 of the listing of all objects of the snapshot, taken before the entry was read from them. */
   mark: z.string(),
   manifest: summarySchema.nullable(),
   missingParts: z.number(),
@@ -40,7 +40,7 @@ type KnownEntry = z.infer<typeof entrySchema>;
 
 const catalogSchema = z.object({
   version: z.literal(1),
-  /** `Signer.accepts` of who judged the signatures. */
+  /** `Signer.accepts` of the process that checked the signatures. */
   accepts: z.string(),
   /** Newest first. */
   snapshots: z.array(entrySchema),
@@ -49,12 +49,12 @@ const catalogSchema = z.object({
 type Needs = Pick<Ports, 'signer' | 'store'>;
 
 /** Snapshots read at a time. */
-const SIDE_BY_SIDE = 16;
+const CONCURRENCY = 16;
 const ATTEMPTS = 4;
 
 /**
- * All snapshots, newest first: reads the catalogue, one listing, and the objects of those snapshots that changed since it
- * was written.
+ * All snapshots, newest first: reads the catalogue, one listing, and the objects of the snapshots that changed since the
+ * catalogue was written.
  */
 export async function listEntries(ports: Needs): Promise<CatalogEntry[]> {
   return (await loadCatalog(ports)).entries;
@@ -63,10 +63,10 @@ export async function listEntries(ports: Needs): Promise<CatalogEntry[]> {
 let remembered: { readonly sha256: string; readonly manifest: Manifest } | null = null;
 
 /**
- * The whole manifest of an entry; null where it is not as the entry has it. The last one stays in the memory of the process:
- * who looks again and again at the newest snapshot reads it once.
+ * Loads the whole manifest of an entry; null where it is no longer the manifest of the entry. The last one is kept in memory, so
+ * that repeated requests for the newest snapshot read it once.
  */
-export async function wholeManifest(
+export async function loadWholeManifest(
   { store }: Pick<Ports, 'store'>,
   entry: Pick<CatalogEntry, 'id' | 'sha256'> | null,
 ): Promise<Manifest | null> {
@@ -78,27 +78,27 @@ export async function wholeManifest(
   return loaded.manifest;
 }
 
-/** The same, and brings the catalogue up to date. That it could not be written goes to the log alone. */
-export async function refreshedEntries(ports: Needs & Partial<Pick<Ports, 'log'>>): Promise<CatalogEntry[]> {
-  let seen = await loadCatalog(ports);
+/** As `listEntries`, and updates the catalogue. A failure to write it is only logged. */
+export async function refreshEntries(ports: Needs & Partial<Pick<Ports, 'log'>>): Promise<CatalogEntry[]> {
+  let loaded = await loadCatalog(ports);
   try {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      if (await isWritten(ports.store, seen)) break;
-      seen = await loadCatalog(ports);
+      if (await writeCatalog(ports.store, loaded)) break;
+      loaded = await loadCatalog(ports);
     }
   } catch (error) {
     ports.log?.warn('catalog-not-written', { code: toAppError(error).code });
   }
-  return seen.entries;
+  return loaded.entries;
 }
 
 /**
- * For whoever has added, verified, accepted, adopted or removed a snapshot. The catalogue spares reads, and nothing
- * depends on it: throws nothing.
+ * Updates the catalogue after a snapshot was added, verified, accepted, adopted or removed. Never throws: the catalogue only
+ * saves reads.
  */
 export async function refreshCatalog(ports: Needs & Partial<Pick<Ports, 'log'>>): Promise<void> {
   try {
-    await refreshedEntries(ports);
+    await refreshEntries(ports);
   } catch (error) {
     ports.log?.warn('catalog-not-written', { code: toAppError(error).code });
   }
@@ -107,35 +107,36 @@ export async function refreshCatalog(ports: Needs & Partial<Pick<Ports, 'log'>>)
 interface LoadedCatalog {
   readonly entries: CatalogEntry[];
   readonly stored: StoredBody | null;
-  /** What the catalogue should hold; null where it does. */
+  /** The new content of the catalogue; null where it is up to date. */
   readonly body: Buffer | null;
 }
 
 async function loadCatalog({ signer, store }: Needs): Promise<LoadedCatalog> {
-  // The listing comes before what is read of the objects: one that changes in between does not fit its mark later.
+  // The listing precedes the reads: an object that changes in between will not match its mark later.
   const marks = await marksIn(store);
   const stored = await store.read(CATALOG_NAME);
-  const known = stored === null ? new Map<string, KnownEntry>() : knownIn(stored.body, signer);
+  const known = stored === null ? new Map<string, KnownEntry>() : parseEntries(stored.body, signer);
   const ids = [...marks.keys()].reverse();
   const found = await pMap(ids, (id) => entryOf({ signer, store }, id, marks.get(id) ?? null, known.get(id)), {
-    concurrency: SIDE_BY_SIDE,
+    concurrency: CONCURRENCY,
   });
-  const there = found.filter((each) => each !== null);
-  const snapshots = there.flatMap(({ kept }) => (kept === null ? [] : [kept]));
+  const present = found.filter((each) => each !== null);
+  const snapshots = present.flatMap(({ kept }) => (kept === null ? [] : [kept]));
   const isSame = snapshots.length === known.size && snapshots.every((each) => known.get(each.id) === each);
   const body = stored !== null && isSame ? null : encodeJson({ version: 1, accepts: signer.accepts, snapshots });
-  return { entries: there.map(({ entry }) => entry), stored, body };
+  return { entries: present.map(({ entry }) => entry), stored, body };
 }
 
-async function isWritten(store: ObjectStore, { body, stored }: LoadedCatalog): Promise<boolean> {
+/** False when another process has written the catalogue meanwhile. */
+async function writeCatalog(store: ObjectStore, { body, stored }: LoadedCatalog): Promise<boolean> {
   if (body === null) return true;
   if (stored === null) return (await store.create(CATALOG_NAME, body)).created;
   return (await store.swap(CATALOG_NAME, body, stored.etag)) !== null;
 }
 
 /**
- * By snapshot that has a manifest, oldest first: a hash of what the listing shows of all its objects, parts too; null where
- * the store does not tell one version of an object from the next.
+ * For each snapshot that has a manifest, oldest first: a hash of the listing of all its objects, including parts; null where
+ * the store's listing does not identify versions of an object.
  */
 async function marksIn(store: ObjectStore): Promise<Map<string, string | null>> {
   const seen = new Map<string, { readonly hash: Hash; hasManifest: boolean; hasVersions: boolean }>();
@@ -156,8 +157,8 @@ function objectsOf(id: string): string[] {
   return [manifestName(id), verificationName(id), acceptedName(id), adoptedName(id)];
 }
 
-/** What a catalogue says, as far as it counts here. Signatures that were judged by other keys are judged again. */
-function knownIn(body: Buffer, signer: Signer): Map<string, KnownEntry> {
+/** The valid entries of a catalogue; none where its signatures were checked with other keys. */
+function parseEntries(body: Buffer, signer: Signer): Map<string, KnownEntry> {
   let catalog: z.infer<typeof catalogSchema>;
   try {
     catalog = catalogSchema.parse(decodeJson(body));
@@ -165,17 +166,17 @@ function knownIn(body: Buffer, signer: Signer): Map<string, KnownEntry> {
     return new Map();
   }
   if (catalog.accepts !== signer.accepts) return new Map();
-  return new Map(catalog.snapshots.filter(isShown).map((entry) => [entry.id, entry]));
+  return new Map(catalog.snapshots.filter(isDecrypted).map((entry) => [entry.id, entry]));
 }
 
-/** Whether the words of an entry could be decrypted here. */
-function isShown(entry: KnownEntry): boolean {
+/** Whether the texts of an entry could be decrypted here. */
+function isDecrypted(entry: KnownEntry): boolean {
   return !JSON.stringify(entry).includes(HIDDEN_WORDS);
 }
 
 interface Found {
   readonly entry: CatalogEntry;
-  /** What the catalogue is to say of it; null for what is to be read each time. */
+  /** The entry for the catalogue; null for a snapshot that must be read each time. */
   readonly kept: KnownEntry | null;
 }
 
@@ -188,9 +189,9 @@ async function entryOf(
   if (known !== undefined && known.mark === mark) return { entry: { ...known, newerFormat: false }, kept: known };
   const entry = await catalogEntry(store, id);
   if (entry === null) return null;
-  // An object that does not count is to be met, and told of, as long as it is there.
-  const counts = !ignoredIn(store).some((name) => objectsOf(id).includes(name));
-  if (mark === null || entry.newerFormat || entry.refusal !== undefined || !counts) return { entry, kept: null };
+  // A snapshot with an ignored object is read each time, so that the object is reported until it is removed.
+  const hasIgnored = ignoredIn(store).some((name) => objectsOf(id).includes(name));
+  if (mark === null || entry.newerFormat || entry.refusal !== undefined || hasIgnored) return { entry, kept: null };
   const { manifest, sealed } = entry;
   const kept = {
     id,
@@ -199,7 +200,7 @@ async function entryOf(
     missingParts: entry.missingParts,
     sizes: entry.sizes,
     fences: entry.fences,
-    sealed: manifest === null || sealed === null ? null : verdictOn(manifest, sealed, signer),
+    sealed: manifest === null || sealed === null ? null : verifySignature(manifest, sealed, signer),
     sha256: entry.sha256,
     verification: entry.verification,
     accepted: entry.accepted,

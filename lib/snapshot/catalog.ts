@@ -9,26 +9,26 @@ import { doubtsOf } from './source.js';
 import type { ManifestSummary, SignatureVerdict } from './summary.js';
 import { readVerification, type Verification } from './verification.js';
 
-/** A snapshot as far as the objects beside its parts tell of it. `assess` says what it is worth. */
+/** A snapshot, read from the objects beside its parts. `assess` computes its state. */
 export interface CatalogEntry {
   readonly id: string;
-  /** Null when it has one that cannot be read. */
+  /** Null when it cannot be read. */
   readonly manifest: ManifestSummary | null;
-  /** How many of its parts the store's listing lacks, or shows with another size. */
+  /** The number of its parts that the store's listing lacks, or shows with another size. */
   readonly missingParts: number;
-  /** Of its parts; null without a manifest. */
+  /** Sizes of its parts; null without a manifest. */
   readonly sizes: (Sizes & { readonly parts: number }) | null;
   /** The lowest and the highest fencing number of the attempts that wrote its parts; null where none is known. */
   readonly fences: readonly [number, number] | null;
   /**
-   * What the seal's hash and signature must be over or, in an entry from the catalogue, whether they were when it was
-   * read; null without a manifest.
+   * The bytes that the manifest's hash and signature must match or, in an entry from the catalogue, whether they matched
+   * when it was read; null without a manifest.
    */
   readonly sealed: Buffer | SignatureVerdict | null;
   /** SHA-256 of the manifest as it is stored. */
   readonly sha256: string;
   readonly newerFormat: boolean;
-  /** Why the store gives out one of these objects to nobody here, such as one in an archive; absent where it does. */
+  /** Why the store refuses to return one of these objects, such as one in an archive; absent where it returns all. */
   readonly refusal?: Refusal;
   readonly verification: Verification | null;
   /** Read only where there is something to accept. */
@@ -37,35 +37,35 @@ export interface CatalogEntry {
   readonly adopted: Adoption | null;
 }
 
-/** The same with the whole manifest, as it was read just now: what is written, removed or restored goes by it. */
+/** An entry with the whole manifest, read just now: the basis for writing, removing or restoring. */
 export interface FullEntry extends CatalogEntry {
   readonly manifest: Manifest | null;
   readonly sealed: Buffer | null;
 }
 
-/** A store's refusal of one object, for people. */
+/** A store's refusal of one object, for operators. */
 export type Refusal = Pick<AppError, 'message' | 'hint'>;
 
 /**
- * Null for any other error. One object that the store keeps to itself must not keep the others from being read; that it keeps
- * all of them is told by whoever needs one.
+ * The refusal of an object, or null for any other error. One refused object must not prevent reading the others; a store that
+ * refuses all objects fails later, when one is needed.
  */
 export function refusalIn(error: unknown): Refusal | null {
   return error instanceof AppError && error.code === 'store-denied' && !error.transient ? error : null;
 }
 
 export function refusedError(id: string, { hint, message }: Refusal): AppError {
-  return new AppError('store-denied', `The store does not give out snapshot ${id}: ${message}`, { hint });
+  return new AppError('store-denied', `The store refuses to return snapshot ${id}: ${message}`, { hint });
 }
 
-/** The ids under which anything is stored, oldest first. Not every one need have a manifest. */
+/** The ids under which any object is stored, oldest first, even without a manifest. */
 export async function snapshotIds(store: ObjectStore): Promise<string[]> {
   const ids: string[] = [];
   for await (const folder of store.folders(SNAPSHOTS_PREFIX)) if (isId(folder)) ids.push(folder);
   return ids;
 }
 
-/** Null when there is no manifest: then it is no snapshot, only what is left of one or not finished. */
+/** Null when there is no manifest: the snapshot is unfinished or was removed. */
 export async function catalogEntry(store: ObjectStore, id: string): Promise<FullEntry | null> {
   try {
     return await readEntry(store, id);
@@ -95,7 +95,7 @@ async function readEntry(store: ObjectStore, id: string): Promise<FullEntry | nu
   try {
     const { manifest, sealed } = parseManifest(id, found.body);
     const missingParts = await countMissing(store, manifest);
-    // Whoever removes a snapshot removes its manifest first: then nothing is missing.
+    // A removal deletes the manifest first: a snapshot without one lacks no parts.
     if (missingParts > 0 && (await store.read(manifestName(id))) === null) return null;
     return {
       ...base,
@@ -116,7 +116,7 @@ async function readEntry(store: ObjectStore, id: string): Promise<FullEntry | nu
   }
 }
 
-/** Parts that the store's listing lacks, or shows with another size: seen without reading one. */
+/** Counts the parts that the store's listing lacks, or shows with another size. */
 async function countMissing(store: ObjectStore, { id, parts }: Manifest): Promise<number> {
   const sizes = new Map<string, number>();
   for await (const { name, size } of store.list(partName(id, ''))) sizes.set(name, size);
@@ -131,8 +131,8 @@ export async function* catalog(store: ObjectStore): AsyncGenerator<FullEntry> {
   }
 }
 
-/** The chain's link: the newest snapshot before this one that the store gives out, and the hash of its manifest as it is stored. */
-export async function previousLink(store: ObjectStore, id: string): Promise<{ id: string; sha256: string } | null> {
+/** The link of the chain: the newest snapshot before this one that the store returns, and the hash of its stored manifest. */
+export async function findPreviousLink(store: ObjectStore, id: string): Promise<{ id: string; sha256: string } | null> {
   const earlier = (await snapshotIds(store)).filter((other) => other < id).reverse();
   for (const candidate of earlier) {
     const found = await store.read(manifestName(candidate)).catch((error: unknown) => {

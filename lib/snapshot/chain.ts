@@ -16,25 +16,25 @@ const linkSchema = z.object({ previous: z.object({ id: z.string(), sha256: z.str
 
 const RUNS = 'runs/';
 
-/** A snapshot that is there, or was removed on purpose: the hash of its manifest, and the link to the one before. */
+/** A snapshot that exists or was removed on purpose: the hash of its manifest, and the link to the previous snapshot. */
 interface Member {
   readonly id: string;
-  /** Null where the store refuses to give it out. */
+  /** Null where the store refuses to return the manifest. */
   readonly sha256: string | null;
   readonly link: Link | 'unreadable' | { readonly refused: string };
   readonly removed: boolean;
 }
 
 /**
- * Walks the chain over all snapshots, oldest first: each names the one before it and the hash of its manifest, so one
- * that was deleted or altered shows in the next that is left, and in the record of the run that took it for as long as
- * that is kept. One that was removed by retention is represented by its tombstone.
+ * Checks the chain of all snapshots, oldest first. Each snapshot names the previous one and the hash of its manifest, so a
+ * deleted or altered snapshot is detected by the next one that exists, and by the record of the run that took it while that
+ * is kept. A snapshot that retention removed is represented by its tombstone.
  */
 export async function checkChain(ports: { readonly store: ObjectStore; readonly signer: Signer }): Promise<Finding[]> {
-  // In this order: whoever removes a manifest has written its tombstone before.
-  const present = await presentMembers(ports.store);
+  // Tombstones are read last: a removal writes the tombstone before it deletes the manifest.
+  const present = await readMembers(ports.store);
   const tombstones = await readTombstones(ports);
-  const members = withRemoved(present, tombstones);
+  const members = mergeRemoved(present, tombstones);
   const seen = new Map<string, Member>();
   const findings: Finding[] = [];
   for (const member of members) {
@@ -42,22 +42,22 @@ export async function checkChain(ports: { readonly store: ObjectStore; readonly 
     const finding = checkLink(member, seen);
     if (finding !== null && !findings.some((other) => isSame(other, finding))) findings.push(finding);
   }
-  for (const finding of await missingOfRuns(ports.store, seen)) {
+  for (const finding of await findMissingOfRuns(ports.store, seen)) {
     if (!findings.some((other) => isSame(other, finding))) findings.push(finding);
   }
   return findings;
 }
 
-async function presentMembers(store: ObjectStore): Promise<Member[]> {
+async function readMembers(store: ObjectStore): Promise<Member[]> {
   const members: Member[] = [];
   for (const id of await snapshotIds(store)) {
-    const member = await presentMember(store, id);
+    const member = await readMember(store, id);
     if (member !== null) members.push(member);
   }
   return members;
 }
 
-async function presentMember(store: ObjectStore, id: string): Promise<Member | null> {
+async function readMember(store: ObjectStore, id: string): Promise<Member | null> {
   try {
     const found = await store.read(manifestName(id));
     return found === null ? null : { id, sha256: sha256(found.body), link: readLink(found.body), removed: false };
@@ -68,8 +68,8 @@ async function presentMember(store: ObjectStore, id: string): Promise<Member | n
   }
 }
 
-/** Everything that has a place in the chain, oldest first. */
-function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
+/** All members of the chain, oldest first. */
+function mergeRemoved(present: readonly Member[], tombstones: ReadonlyMap<string, Tombstone>): Member[] {
   const members = new Map<string, Member>();
   for (const { id, manifestSha256, previous } of tombstones.values()) {
     members.set(id, { id, sha256: manifestSha256, link: previous, removed: true });
@@ -79,24 +79,24 @@ function withRemoved(present: readonly Member[], tombstones: ReadonlyMap<string,
 }
 
 /**
- * Snapshots that a run has taken and that are gone without a tombstone. The next snapshot after a deletion links to what
- * was left then, so that the links alone would show the last ones of a row only until then.
+ * Finds snapshots that a run has taken and that are gone without a tombstone. The links alone do not show that the newest
+ * snapshots were deleted once another was taken: it links to the newest one that was left.
  */
-async function missingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
+async function findMissingOfRuns(store: ObjectStore, members: ReadonlyMap<string, Member>): Promise<Finding[]> {
   const findings: Finding[] = [];
   for await (const id of store.folders(RUNS)) {
     if (!isId(id) || members.has(id) || !(await wroteManifest(store, id))) continue;
     findings.push({
       code: 'snapshot-missing',
       subject: id,
-      detail: 'its manifest is gone; the run that took it ended well',
+      detail: 'its manifest is gone; the run that took it succeeded',
     });
   }
   return findings;
 }
 
 async function wroteManifest(store: ObjectStore, run: string): Promise<boolean> {
-  // Old records are removed one object at a time: what is left of one, or cannot be read, says nothing.
+  // Old records are removed one object at a time: a partial or unreadable record proves nothing.
   const [record] = await runsOf(store, [run]);
   return record?.kind === 'snapshot' && record.result !== null && finishedRun.safeParse(record.result).success;
 }

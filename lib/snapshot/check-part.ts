@@ -25,7 +25,7 @@ type FindingCode =
   | 'chain-broken'
   | 'snapshot-missing';
 
-/** One thing that is wrong with a snapshot, and with which object of it. A type, not an interface: it is stored as JSON. */
+/** One fault of a snapshot, and the object that has it. A type, not an interface: it is stored as JSON. */
 export type Finding = {
   readonly code: FindingCode;
   readonly subject: string;
@@ -34,16 +34,16 @@ export type Finding = {
 
 interface PartCheck {
   readonly findings: readonly Finding[];
-  /** What is in the part; null when it is damaged, or encrypted and there is no identity. */
+  /** The keys of the part; null when it is damaged, or encrypted and no identity is set. */
   readonly index: PartIndex | null;
 }
 
-/** Sees every line of a part on the way, with its number from 0. */
+/** Called with every line of a part and its number from 0. */
 export type LineObserver = (line: RecordLine, number: number) => void;
 
 /**
- * Reads a part back from the store and holds it against what the manifest (or, before there is one, the run) says of
- * it: the stored bytes, and where they can be opened every line.
+ * Reads a part back from the store and compares it with its entry in the manifest (or, before there is one, in the run):
+ * the stored bytes and, where they can be decrypted, every line.
  */
 export async function checkPart(
   ports: { readonly store: ObjectStore; readonly encryptor: Encryptor },
@@ -54,9 +54,9 @@ export async function checkPart(
 ): Promise<PartCheck> {
   const subject = partName(snapshot, part.name);
   const found = await ports.store.read(subject);
-  if (found === null) return damaged('part-missing', subject, 'the object is not in the store');
+  if (found === null) return damagedPart('part-missing', subject, 'the object is not in the store');
   const stored = sha256(found.body);
-  if (stored !== part.stored.sha256) return damaged(...describeAltered(subject, found.body, stored, part, others));
+  if (stored !== part.stored.sha256) return damagedPart(...describeAltered(subject, found.body, stored, part, others));
   if (suffixOf(part.name) !== '' && !ports.encryptor.canOpen) return { findings: [], index: null };
   const compressed = await ports.encryptor.open(found.body, suffixOf(part.name));
   return checkContents(subject, part, compressed, onLine);
@@ -79,7 +79,7 @@ async function checkContents(
     };
     for await (const text of partLines(compressed, part.plain.bytes, onBytes)) {
       const line = decodeLine(text);
-      if (line.void === true) builder.takeBack();
+      if (line.void === true) builder.voidRecord();
       else if (startsRecord(line)) builder.begin(keyOf(line), line.t, lines);
       onLine(line, lines);
       lines += 1;
@@ -87,12 +87,12 @@ async function checkContents(
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (error instanceof OversizedPart) {
-      return damaged('part-contents', subject, `it unpacks to ${error.message}, and was not read further`);
+      return damagedPart('part-contents', subject, `it unpacks to ${error.message}, and was not read further`);
     }
-    return damaged('part-contents', subject, `line ${lines + 1} cannot be read`);
+    return damagedPart('part-contents', subject, `line ${lines + 1} cannot be read`);
   }
   if (bytes !== part.plain.bytes || hash.digest('hex') !== part.plain.sha256 || lines !== part.lines) {
-    return damaged('part-contents', subject, `its ${lines} lines are not the ${part.lines} that were written`);
+    return damagedPart('part-contents', subject, `its ${lines} lines are not the ${part.lines} that were written`);
   }
   return { findings: [], index: labelProjects(builder.build(), suffixOf(part.name)) };
 }
@@ -111,15 +111,15 @@ function describeAltered(
   return ['part-altered', subject, `its SHA-256 is ${stored}, not ${part.stored.sha256}`];
 }
 
-function damaged(code: FindingCode, subject: string, detail: string): PartCheck {
+function damagedPart(code: FindingCode, subject: string, detail: string): PartCheck {
   return { findings: [{ code, subject, detail }], index: null };
 }
 
-/** Parts read back at a time; each is in memory whole while it is checked. */
+/** Parts read back at a time; a part is held in memory while it is checked. */
 const PARTS_AT_A_TIME = 2;
 const MESSAGES_AT_A_TIME = 5;
 
-/** The phase that reads a snapshot's parts back, a task for each: the same whether it is new or long stored. */
+/** The phase that reads a snapshot's parts back, one task per part; used by backups and by verifications. */
 export function checkPhase(next: string, task: (run: RunRecord, part: number) => Promise<Json>): TaskPhase {
   return {
     type: 'tasks',

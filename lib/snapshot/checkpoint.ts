@@ -6,48 +6,48 @@ import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manife
 import { RECORD_TYPES } from './record.js';
 import { endedRunsSchema } from './unfinished-marks.js';
 
-/** A key that is read page by page, and how far. Keys are base64: they need not be text. */
+/** A key that is read page by page, and the position in it. Keys are base64: they need not be text. */
 const pagedKeySchema = z.object({
   key: z.string(),
   type: z.enum(RECORD_TYPES),
-  /** SCAN-style cursor, offset or stream id to go on from; null before the first page. */
+  /** The cursor, offset or stream id of the next page; null before the first page. */
   position: z.string().nullable(),
   /** Number of the next line. */
   line: z.number().int(),
-  /** What must stay the same while the pages are read: "size expiry". */
+  /** Must stay the same while the pages are read: "size expiry". */
   fingerprint: z.string().nullable(),
-  /** The `run_id` of the server that the first page is of; null where no cursor is used, or where it is not told. */
+  /** The `run_id` of the server that gave the first page; null where no cursor is used, or the server does not report it. */
   server: z.string().nullable().default(null),
-  /** Of a string, the digest of all of it before the first page; null where it is not known. */
+  /** The digest of a whole string before its first page; null where it is not known. */
   digest: z.string().nullable().default(null),
-  /** Elements asked for at a time. */
+  /** Elements requested at a time. */
   pageSize: z.number().int(),
-  /** How often it had to be begun again. */
+  /** How often reading started again. */
   restarts: z.number().int(),
 });
 export type PagedKey = z.infer<typeof pagedKeySchema>;
 
-/** A walk over the names that has not come round. */
+/** A walk over the names that has not reached the end. */
 const openWalk = z.object({
-  /** What the server said when it began. */
+  /** The server mark at its start. */
   mark: serverMarkSchema,
-  /** Parts from this number on were written by it: it compares with those before. */
+  /** The walk wrote the parts from this number on; it compares with those before. */
   fromPart: z.number().int(),
-  /** Keys that had not been saved. */
+  /** Keys that it found and that had not been saved. */
   found: z.number().int(),
-  /** Names that SCAN has given, repeats included. */
+  /** Names that SCAN returned, repeats included. */
   named: z.number().int(),
-  /** The object that holds which names it has seen up to the cursor; null before the first is stored. */
+  /** The object with the names seen up to the cursor; null before the first is stored. */
   seenIn: z.string().nullable(),
-  /** Of the names that are left out, those of keys with an expiry; null where they are not asked. */
+  /** Keys that are not to be saved and have an expiry; null where their expiry is not read. */
   expiring: z.number().int().nullable().default(null),
 });
 
-/** What is known of the names of the database beyond the cursor. See docs/format.md, "Whether all keys are there". */
+/** The evidence that no key was missed. See docs/format.md, "Whether all keys are there". */
 const namesSchema = z.object({
-  /** Whether a scan of the whole database comes before the walks: where the plan of a restore has saved keys, none does. */
+  /** Whether a scan of the whole database precedes the walks; false where the plan of a restore has saved keys. */
   scanned: z.boolean().default(true),
-  /** Walks that came round, and those of them under which the server was another one at the end. */
+  /** Finished walks, and how many of them ended on another server, or after a restart. */
   walks: z.number().int(),
   broken: z.number().int(),
   added: z.number().int(),
@@ -56,15 +56,15 @@ const namesSchema = z.object({
   expiring: z.number().int(),
   /** The keys of `ledger.unsupported` by type. */
   types: tableSchema,
-  /** Keys that were gone when they were read and that no expiry explains; null: not known. */
+  /** Keys that were gone when they were read, without an expiry to explain it; null: not known. */
   vanished: z.number().int().nullable(),
-  /** Of the keys that were read first, those that were gone at the end, if these are a large share; else 0. */
+  /** How many of the keys that were read first were gone at the end, if a large share; else 0. */
   gone: z.number().int().default(0),
-  /** What the server said when the first pass began; null in checkpoints of older versions. */
+  /** The server mark at the start of the first pass; null in checkpoints of older versions. */
   first: serverMarkSchema.nullable(),
   /** Null between two walks. */
   walk: openWalk.nullable(),
-  /** The object that holds the hashes of the saved keys that the last walk did not see; null when it saw all. */
+  /** The object with the hashes of the saved keys that the last walk did not see; null when it saw all. */
   unseenIn: z.string().nullable(),
 });
 type NamesState = z.infer<typeof namesSchema>;
@@ -84,21 +84,21 @@ export const NO_NAMES: NamesState = {
   unseenIn: null,
 };
 
-/** The checkpoint of a snapshot: all that later attempts need, in a size that does not depend on that of the data. */
+/** The checkpoint of a snapshot: all that later attempts need. Its size does not depend on the amount of data. */
 const snapshotCheckpoint = z.object({
-  /** Where SCAN continues; null when it has come round. */
+  /** Where SCAN continues; null when it has reached the end. */
   cursor: z.string().nullable(),
-  /** Keys that SCAN has named and that are read page by page. */
+  /** Keys that SCAN has returned and that are read page by page. */
   paged: z.array(pagedKeySchema),
   parts: z.array(partSchema),
   ledger: openLedgerSchema,
   spent: usageSchema,
   fieldExpiry: z.enum(['read', 'none']).nullable(),
-  /** What the server said of expired fields when the first pass began; null where it does not count them. */
+  /** The server's count of expired fields at the start of the first pass; null where it does not count them. */
   expiredFields: z.string().nullable().default(null),
-  /** `hashes`: the database is gone through again for its hashes, since fields were given an expiry meanwhile. */
+  /** `hashes`: all hashes are read again, because fields were given an expiry meanwhile. */
   pass: z.enum(['all', 'hashes']).default('all'),
-  /** Number of the first part of the pass `hashes`: records of hashes in the parts before it do not count. */
+  /** Number of the first part of the pass `hashes`: records of hashes in the parts before it are void. */
   hashesFrom: z.number().int().default(0),
   window: z.object({ from: z.string().nullable(), to: z.string().nullable() }),
   dbsize: z.object({ before: z.number(), after: z.number() }),
@@ -106,7 +106,7 @@ const snapshotCheckpoint = z.object({
   names: namesSchema.default(NO_NAMES),
   /** Restores of the database that had ended when the first pass began; null in checkpoints of older versions. */
   ended: endedRunsSchema.nullable().default(null),
-  /** Mean stored bytes a key takes on the wire: sizes the next page. */
+  /** Mean bytes of a key on the wire: determines the size of the next page. */
   bytesPerKey: z.number(),
 });
 export type SnapshotCheckpoint = z.infer<typeof snapshotCheckpoint>;
@@ -135,7 +135,7 @@ export function parseCheckpoint(json: Json): SnapshotCheckpoint {
   return snapshotCheckpoint.parse(json);
 }
 
-/** What was spent by `now`, given what earlier attempts spent and what this process had spent when the attempt began. */
+/** The usage up to `now`: `base` by earlier attempts, plus that of this process since the attempt began at `before`. */
 export function addUsage(base: RedisUsage, before: RedisUsage, now: RedisUsage): SnapshotCheckpoint['spent'] {
   return {
     requests: base.requests + now.requests - before.requests,

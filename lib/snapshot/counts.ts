@@ -5,7 +5,7 @@ export function noCounts(): Counts {
   return { keys: 0, byType: {}, byFamily: {}, byProject: {} };
 }
 
-/** Adds `times` keys of one kind, in place: it is called for every part of a snapshot. Negative takes away. */
+/** Adds `times` keys of one kind, in place: it is called for every part of a snapshot. A negative number subtracts. */
 export function countKind(counts: Counts, [type, family, project]: KeyKind, times: number): void {
   counts.keys += times;
   bump(counts.byType, type, times);
@@ -34,10 +34,10 @@ export function addCounts(to: Counts, from: Counts): void {
 }
 
 /**
- * Whether two tables of counts can be of the same keys, whatever the order of their names: keys that one of them has as
- * `other` may have a family and a project in the other one, which was made by a version that knows more key families.
+ * Whether two tables of counts can be of the same keys, in any order of names: keys of the family `other` in one table may have
+ * a family and a project in the other, if a version that knows more key families made it.
  */
-export function sameCounts(a: Counts, b: Counts): boolean {
+export function areCountsCompatible(a: Counts, b: Counts): boolean {
   const ofTypes = [...differencesOf(a.byType, b.byType).values()];
   if (a.keys !== b.keys || ofTypes.some((by) => by !== 0)) return false;
   const families = differencesOf(a.byFamily, b.byFamily);
@@ -53,7 +53,7 @@ export function sameCounts(a: Counts, b: Counts): boolean {
   );
 }
 
-/** By how much each number of `b` is above that of `a`. */
+/** For each name, the number in `b` minus the number in `a`. */
 function differencesOf(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Map<string, number> {
   const found = new Map(Object.entries(a).map(([name, times]) => [name, -times]));
   for (const [name, times] of Object.entries(b)) found.set(name, (found.get(name) ?? 0) + times);
@@ -64,12 +64,12 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-/** A project may have any name, `__proto__` too: what is not counted is none, and no property that every object has. */
+/** A project may have any name, even `__proto__`: only own properties of the table count. */
 export function countOf(table: Readonly<Record<string, number>>, name: string): number {
   return Object.hasOwn(table, name) ? (table[name] ?? 0) : 0;
 }
 
-/** It must become a property like any other. */
+/** Defines the property, so that assigning `__proto__` does not set the prototype. */
 function bump(table: Record<string, number>, name: string, times: number): void {
   const value = countOf(table, name) + times;
   Object.defineProperty(table, name, { value, enumerable: true, configurable: true, writable: true });

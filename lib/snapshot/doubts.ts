@@ -6,13 +6,13 @@ import { emptiedDoubt, sourceOf } from './source.js';
 import { trustContext, type TrustContext } from './trust.js';
 import { endedSince, marksOf, unfinishedWords, type EndedRuns, type MarkStores } from './unfinished-marks.js';
 
-/** A snapshot with less than this share of the keys of the one before it is doubtful. */
+/** A snapshot with less than this share of the keys of the previous one is doubtful. */
 export const LEAST_SHARE = 1 / 2;
 
 /**
- * Why the database may not have been whole when it was read: it is the target of a restore that did not end, it lost
- * most of its keys meanwhile, or most gave way to others (`gone`, see `emptiedDoubt`), or it holds less than half of what
- * the last trusted snapshot of it holds.
+ * Reasons why the database may not have been whole when it was read: it is the target of an unfinished restore; most of its
+ * keys were lost or replaced by others meanwhile (`gone`, see `emptiedDoubt`); or it holds less than half of the keys of its
+ * last trusted snapshot.
  */
 export async function findDoubts(
   ports: Pick<Ports, 'clock' | 'redis' | 'signer' | 'store'> & MarkStores,
@@ -25,11 +25,14 @@ export async function findDoubts(
   return [...unfinished, ...emptiedDoubt(body.dbsize, gone), ...(await shrunkDoubt(context, body.counts.keys))];
 }
 
-/** The restores of the database that did not end. `but`: the run that asks, whose own mark says nothing of what it saves. */
-export async function unfinishedDoubts(ports: Pick<Ports, 'redis'> & MarkStores, but: string | null): Promise<Doubt[]> {
+/** Doubts because of unfinished restores into the database. `ownRun`: the calling restore, whose own mark is no doubt. */
+export async function unfinishedDoubts(
+  ports: Pick<Ports, 'redis'> & MarkStores,
+  ownRun: string | null,
+): Promise<Doubt[]> {
   const marks = await marksOf(ports, sourceOf(ports.redis.host));
   return marks
-    .filter(({ run }) => run !== but)
+    .filter(({ run }) => run !== ownRun)
     .map((mark) => {
       const detail = `the database was the target of a restore that did not end: ${unfinishedWords(mark)}`;
       return { code: 'restore-unfinished', detail };
@@ -37,9 +40,9 @@ export async function unfinishedDoubts(ports: Pick<Ports, 'redis'> & MarkStores,
 }
 
 /**
- * The restores of the database that ended well since `before`: the snapshot is partly of before them and partly of after. A lease
- * keeps them apart within one store; those from the second store, and of another deployment that has the database as a target, go
- * by other leases. To be called after `unfinishedDoubts`, so that none ends in between unseen.
+ * Doubts because of restores into the database that succeeded since `before`: the snapshot is partly from before and partly from
+ * after them. Within one store a lease excludes them; restores from the second store, and of another deployment that has the
+ * database as a target, use other leases. Must be called after `unfinishedDoubts`, so that no restore ends unseen in between.
  */
 export async function endedDoubts(
   ports: Pick<Ports, 'redis'> & MarkStores,
@@ -64,9 +67,9 @@ interface Reference {
 }
 
 /**
- * What to compare with: `latest`. Where there is none, since a key was just set, or all there are lack something, the
- * most that any other snapshot of this database knows of: one that was emptied in that time must not become `latest`
- * without a word.
+ * The snapshot to compare with: `latest`. Where there is none, because a signing key was just set or all snapshots lack
+ * something, the largest other snapshot of this database: a snapshot of an emptied database must not become `latest`
+ * unnoticed.
  */
 async function referenceOf(context: TrustContext): Promise<Reference | null> {
   const latest = await latestTrusted(context);

@@ -8,34 +8,34 @@ export interface Duplicate {
 }
 
 /**
- * Finds the records to pass over: all but the last of each key, those taken back, and hashes in parts before
- * `hashesFrom`. Needs 8 bytes of memory a key: the first hash of each is sorted to see which come twice, and only those
- * are looked at again, with both hashes.
+ * Finds the records to skip: all but the last record of each key, void records, and hashes in parts before
+ * `hashesFrom`. Needs 8 bytes of memory a key: the first hashes are sorted to find those that repeat, and only records with
+ * such a hash are compared by both hashes.
  */
 export async function findDuplicates(parts: readonly Part[], read: IndexReader, hashesFrom = 0): Promise<Duplicate[]> {
-  const { hashes, voids } = await collect(parts, read, hashesFrom);
-  const earlier = await earlierRecords(parts, read, repeated(hashes));
-  return inOrder([...voids.map(({ line, part }) => ({ line, part })), ...earlier]);
+  const { hashes, voids } = await collectHashes(parts, read, hashesFrom);
+  const earlier = await findEarlierRecords(parts, read, findRepeated(hashes));
+  return sortDistinct([...voids.map(({ line, part }) => ({ line, part })), ...earlier]);
 }
 
-/** The keys of which a record stands in these parts that counts. Needs 8 bytes of memory a key. */
-export async function savedKeys(parts: readonly Part[], read: IndexReader, hashesFrom = 0): Promise<KeySet> {
-  const { hashes, voids } = await collect(parts, read, hashesFrom);
-  const takenBack = new Set(voids.map(({ place }) => place));
-  if (takenBack.size === 0) return keySetOf(hashes);
+/** Reads the keys with a valid record in these parts. Needs 8 bytes of memory a key. */
+export async function readSavedKeys(parts: readonly Part[], read: IndexReader, hashesFrom = 0): Promise<KeySet> {
+  const { hashes, voids } = await collectHashes(parts, read, hashesFrom);
+  const voidPlaces = new Set(voids.map(({ place }) => place));
+  if (voidPlaces.size === 0) return keySetOf(hashes);
   let end = 0;
-  for (const [place, hash] of hashes.entries()) if (!takenBack.has(place)) hashes[end++] = hash;
+  for (const [place, hash] of hashes.entries()) if (!voidPlaces.has(place)) hashes[end++] = hash;
   return keySetOf(hashes.subarray(0, end));
 }
 
 interface Collected {
   /** The first hash of each record, in the order of the records. */
   readonly hashes: BigUint64Array;
-  /** Records that are taken back or count no more, with their place among the hashes. */
+  /** Void records, with their place among the hashes. */
   readonly voids: readonly (Duplicate & { readonly place: number })[];
 }
 
-async function collect(parts: readonly Part[], read: IndexReader, hashesFrom: number): Promise<Collected> {
+async function collectHashes(parts: readonly Part[], read: IndexReader, hashesFrom: number): Promise<Collected> {
   const total = parts.reduce((sum, part) => sum + part.keys, 0);
   const all = new BigUint64Array(total);
   const voids: (Duplicate & { place: number })[] = [];
@@ -61,17 +61,17 @@ async function collect(parts: readonly Part[], read: IndexReader, hashesFrom: nu
   return { hashes: all.subarray(0, filled), voids };
 }
 
-function repeated(hashes: BigUint64Array): Set<bigint> {
+function findRepeated(hashes: BigUint64Array): Set<bigint> {
   hashes.sort();
-  const twice = new Set<bigint>();
+  const repeated = new Set<bigint>();
   for (let at = 1; at < hashes.length; at++) {
     const hash = hashes[at];
-    if (hash !== undefined && hash === hashes[at - 1]) twice.add(hash);
+    if (hash !== undefined && hash === hashes[at - 1]) repeated.add(hash);
   }
-  return twice;
+  return repeated;
 }
 
-async function earlierRecords(
+async function findEarlierRecords(
   parts: readonly Part[],
   read: IndexReader,
   candidates: ReadonlySet<bigint>,
@@ -93,13 +93,13 @@ async function earlierRecords(
   return earlier;
 }
 
-/** Ascending and without repeats: a record may be taken back and come again later. */
-function inOrder(doubles: readonly Duplicate[]): Duplicate[] {
-  const byPlace = new Map(doubles.map((double) => [`${double.part} ${double.line}`, double]));
+/** Ascending and without repeats: a record may be void and also have a later one. */
+function sortDistinct(duplicates: readonly Duplicate[]): Duplicate[] {
+  const byPlace = new Map(duplicates.map((each) => [`${each.part} ${each.line}`, each]));
   return [...byPlace.values()].sort((a, b) => a.part - b.part || a.line - b.line);
 }
 
-/** The lines of one part that are to be passed over. */
-export function duplicateLines(doubles: readonly Duplicate[], part: number): Set<number> {
-  return new Set(doubles.filter((double) => double.part === part).map((double) => double.line));
+/** The lines of one part whose records are to be skipped. */
+export function duplicateLines(duplicates: readonly Duplicate[], part: number): Set<number> {
+  return new Set(duplicates.filter((each) => each.part === part).map(({ line }) => line));
 }

@@ -7,25 +7,25 @@ import type { Encryptor } from '../ports/encryptor.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { sha256 } from './manifest.js';
 
-/** `guard/erasures.json`: users and projects whose data no restore brings back, with the reasons. */
+/** `guard/erasures.json`: users and projects whose data no restore may bring back, with the reasons. */
 export const ERASURES_NAME = 'guard/erasures.json';
 /** Beside it in a second store: lists that a replication replaced, each under the hash of its content. */
 const REPLACED_PREFIX = 'guard/erasures-';
 const VERSION = 1;
-/** Of entries that count; a restore takes no more projects at a time. */
-const MOST_ERASED = 1_000;
+/** The most projects in active entries; a restore takes no more at a time. */
+const MAX_PROJECTS = 1_000;
 
-const wordSchema = z.object({ reason: z.string(), at: z.string(), by: z.string() });
+const decisionSchema = z.object({ reason: z.string(), at: z.string(), by: z.string() });
 
-const erasureSchema = wordSchema.extend({
+const erasureSchema = decisionSchema.extend({
   kind: z.enum(['user', 'project']),
   id: z.string().min(1),
-  /** Projects whose data go: the project itself, or those that were the user's alone when the entry was made. */
+  /** Projects whose data are erased: the project itself, or those that belonged to the user alone when the entry was made. */
   projects: z.array(z.string().min(1)),
-  /** Since when and why it no longer counts; null while it does. */
-  withdrawn: wordSchema.nullable(),
+  /** When and why the entry was withdrawn; null while it is active. */
+  withdrawn: decisionSchema.nullable(),
 });
-/** An entry of the erasure list: whose data are left out of every restore, why, since when (ISO 8601), and who said so. */
+/** An entry of the erasure list: whose data every restore leaves out, why, since when (ISO 8601), and who decided it. */
 export type Erasure = z.infer<typeof erasureSchema>;
 
 const listSchema = z.object({ version: z.literal(VERSION), entries: z.array(erasureSchema) });
@@ -90,13 +90,13 @@ export async function copyErasures(from: ObjectStore, to: ObjectStore): Promise<
   await overwriteObject(to, ERASURES_NAME, found.body);
 }
 
-/** The store that may have another list: of the first the second, and the other way round. */
+/** The other store, which may have another list: the second for the first, and the reverse. */
 export interface OtherErasures {
-  /** Null: there is none. Throws where it is not configured as it should be. */
+  /** Null: there is none. Throws where it is misconfigured. */
   readonly store: () => ObjectStore | null;
   /** Whether it is the first store, where entries are made. */
   readonly isFirst: boolean;
-  /** Is told at once why its list was not read. */
+  /** Called with the reason why its list was not read. */
   readonly onUnread?: (why: string) => void;
 }
 
@@ -106,7 +106,7 @@ async function loadOther({ encryptor }: ErasurePorts, other: OtherErasures): Pro
     return store === null ? [] : await loadLists({ store, encryptor });
   } catch (cause) {
     const { code, message } = toAppError(cause);
-    // A list that is there and cannot be read must not count as none where entries are made.
+    // An unreadable list of the first store, where entries are made, must not count as empty.
     if (other.isFirst && (code === 'wrong-key' || code === 'damaged')) throw cause;
     other.onUnread?.(message);
     return [];
@@ -124,13 +124,13 @@ const REPLACED = 'replaced by a later entry';
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
   const added = { ...entry, withdrawn: null };
   const withdrawn = { reason: REPLACED, at: entry.at, by: entry.by };
-  await change(ports, (entries) => {
+  await updateList(ports, (entries) => {
     const kept = entries
       .filter((each) => nameOf(each) !== nameOf(entry))
-      .map((each) => (isOf(each, entry) ? { ...each, withdrawn } : each));
+      .map((each) => (isActiveEntryOf(each, entry) ? { ...each, withdrawn } : each));
     const ids = [...kept.filter((each) => each.withdrawn === null), added].flatMap(({ projects }) => projects);
-    if (distinct(ids).length <= MOST_ERASED) return [...kept, added];
-    throw new AppError('usage', `The erasure list would have more than ${MOST_ERASED} projects`, {
+    if (distinct(ids).length <= MAX_PROJECTS) return [...kept, added];
+    throw new AppError('usage', `The erasure list would have more than ${MAX_PROJECTS} projects`, {
       hint: 'Withdraw entries whose data no snapshot holds any more: `npx soulcaster-backup erasures list --env-file .env`.',
     });
   });
@@ -149,19 +149,19 @@ export async function withdrawErasure(
 ): Promise<Erasure | null> {
   const known = await loadErasures(ports, other);
   let ended: Erasure[] = [];
-  await change(ports, (entries) => {
-    const counting = unite([...entries, ...known]).filter((each) => isOf(each, subject));
+  await updateList(ports, (entries) => {
+    const counting = unite([...entries, ...known]).filter((each) => isActiveEntryOf(each, subject));
     ended = counting.map((each) => ({ ...each, withdrawn }));
     return ended.length === 0 ? null : unite([...ended, ...entries]);
   });
   return ended.at(-1) ?? null;
 }
 
-function isOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
+function isActiveEntryOf(entry: Erasure, { kind, id }: Pick<Erasure, 'kind' | 'id'>): boolean {
   return entry.withdrawn === null && entry.kind === kind && entry.id === id;
 }
 
-async function change(
+async function updateList(
   ports: ErasurePorts,
   edit: (entries: readonly Erasure[]) => readonly Erasure[] | null,
 ): Promise<void> {
@@ -178,12 +178,12 @@ async function entriesOf(ports: ErasurePorts, name: string, found: StoredBody | 
   throw new AppError('wrong-key', `The erasure list, ${name}, cannot be relied on: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'
-        ? 'If it is from before a signing key was set: `erasures list` without that key shows it. Remove the object from the store and enter its users and projects again.'
-        : 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or bring an older version of the object back. To go without the list: remove the object from the store.',
+        ? 'If it was written before a signing key was set, `erasures list` shows it without that key. Remove the object from the store and add its users and projects again.'
+        : 'Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, or bring an older version of the object back. To restore without the list, remove the object from the store.',
   });
 }
 
-/** As it is stored: encrypted where snapshots are, so that no id stands in the store. */
+/** Encrypted where snapshots are, so that the store holds no id in clear text. */
 async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]): Promise<Buffer> {
   const plain = encodeJson({ version: VERSION, entries });
   if (encryptor.suffix === '') return plain;
@@ -192,10 +192,10 @@ async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]):
 
 async function decode({ encryptor }: ErasurePorts, name: string, { body }: StoredBody): Promise<readonly Erasure[]> {
   const stored = decodeJson(body) as { readonly age?: unknown };
-  if (typeof stored.age === 'string' && !encryptor.canOpen) throw unopened(name);
+  if (typeof stored.age === 'string' && !encryptor.canOpen) throw encryptedError(name);
   const plain =
     typeof stored.age === 'string'
-      ? decodeJson(await open(encryptor, name, Buffer.from(stored.age, 'base64')))
+      ? decodeJson(await decrypt(encryptor, name, Buffer.from(stored.age, 'base64')))
       : stored;
   const parsed = listSchema.safeParse(plain);
   if (parsed.success) return parsed.data.entries;
@@ -204,16 +204,16 @@ async function decode({ encryptor }: ErasurePorts, name: string, { body }: Store
   });
 }
 
-async function open(encryptor: Encryptor, name: string, body: Uint8Array): Promise<Uint8Array> {
+async function decrypt(encryptor: Encryptor, name: string, body: Uint8Array): Promise<Uint8Array> {
   try {
     return await encryptor.open(body, '.age');
   } catch (error) {
-    if (error instanceof AppError && error.code === 'wrong-key') throw unopened(name);
+    if (error instanceof AppError && error.code === 'wrong-key') throw encryptedError(name);
     throw error;
   }
 }
 
-function unopened(name: string): AppError {
+function encryptedError(name: string): AppError {
   return new AppError('wrong-key', `The erasure list, ${name}, is encrypted, and no identity here opens it`, {
     hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To go without the list: remove the object from the store.',
   });

@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
 import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
 import { refreshCatalog } from './catalog-object.js';
-import { previousLink } from './catalog.js';
+import { findPreviousLink } from './catalog.js';
 import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
 import type { Finding } from './check-part.js';
 import { countIndex, noCounts } from './counts.js';
@@ -39,7 +39,7 @@ export interface CheckResult {
   readonly depth: 'lines' | 'stored-bytes';
 }
 
-/** Ends a snapshot whose parts have all been read back: finds doubles, writes the manifest, and says how it went. */
+/** Finalizes a snapshot whose parts were all read back: finds duplicates, writes the manifest, and returns the outcome. */
 export async function finalizeStep(
   ports: FinalizePorts,
   settings: SnapshotSettings,
@@ -47,46 +47,46 @@ export async function finalizeStep(
 ): Promise<StepOutcome> {
   const id = attempt.run.id;
   const checks = await collectChecks(attempt);
-  if (checks.findings.length > 0) return unreadable(checks.findings);
-  // An attempt may have died after it wrote the manifest: then there is nothing left to decide.
+  if (checks.findings.length > 0) return readBackFailed(checks.findings);
+  // An earlier attempt may have died after it wrote the manifest, which is then used.
   const written = await loadManifest(ports.store, id);
   const manifest = written?.manifest ?? (await writeManifest(ports, settings, attempt));
   const at = new Date(ports.clock.now()).toISOString();
   await writeVerification(ports.store, id, { state: 'verified', at, run: id, depth: checks.depth, findings: [] });
   await refreshCatalog(ports);
-  return outcome(manifest, settings);
+  return outcomeOf(manifest, settings);
 }
 
-/** Removes what a run noted of its parts' keys, once nothing needs it any more. */
+/** Removes the key indexes of a run's parts, once they are no longer needed. */
 export async function dropIndexes(store: ObjectStore, run: string): Promise<void> {
   for await (const { name } of store.list(partIndexPrefix(run))) await store.remove(name);
 }
 
 async function writeManifest(ports: FinalizePorts, settings: SnapshotSettings, attempt: Attempt): Promise<Manifest> {
   const id = attempt.run.id;
-  const body = await describe(ports, settings, attempt, parseCheckpoint(attempt.run.checkpoint));
+  const body = await buildManifest(ports, settings, attempt, parseCheckpoint(attempt.run.checkpoint));
   const bytes = signManifest(body, ports.signer);
   if (attempt.signal.aborted) throw attempt.signal.reason;
   await ports.store.create(manifestName(id), bytes);
   const stored = await loadManifest(ports.store, id);
   if (stored?.manifest.seal.sha256 === sha256(stored?.sealed ?? '')) return stored.manifest;
   throw new AppError('damaged', `The manifest of snapshot ${id} did not come back as it was written`, {
-    hint: 'Check the bucket: something alters objects on their way. Then take another snapshot.',
+    hint: 'Check the bucket: something alters objects when they are written or read. Then take another snapshot.',
   });
 }
 
-async function describe(
+async function buildManifest(
   ports: FinalizePorts,
   settings: SnapshotSettings,
   attempt: Attempt,
   state: SnapshotCheckpoint,
 ): Promise<ManifestBody> {
   const read = indexReader(ports.store, attempt.run.id, state.parts);
-  const doubles = await findDuplicates(state.parts, read, state.hashesFrom);
+  const duplicates = await findDuplicates(state.parts, read, state.hashesFrom);
   const counts = noCounts();
   const sections: Buffer[] = [];
   for (const part of state.parts.keys()) {
-    const [index, without] = [await read(part), duplicateLines(doubles, part)];
+    const [index, without] = [await read(part), duplicateLines(duplicates, part)];
     countIndex(counts, index, without);
     sections.push(indexSection(index, without));
   }
@@ -96,45 +96,48 @@ async function describe(
     state: isIncomplete(state, settings) ? 'incomplete' : 'complete',
     tool: settings.tool,
     ...(settings.purpose === 'safety' ? { purpose: settings.purpose } : {}),
-    ...(await undoesOf(ports, settings)),
+    ...(await undoesField(ports, settings)),
     ...(settings.only === undefined ? {} : { partial: true as const }),
     createdAt: attempt.run.createdAt,
     window: { from: state.window.from ?? attempt.run.createdAt, to: state.window.to ?? attempt.run.updatedAt },
-    ...whose(settings, ports.redis.host),
+    ...sourceFields(settings, ports.redis.host),
     dbsize: state.dbsize,
-    ...namesOf(state),
+    ...namesField(state),
     parts: state.parts,
     keyIndex: await writeKeyIndex(ports, { id: attempt.run.id, fence: attempt.fence }, sections),
     counts,
-    ledger: closedLedger(state, counts.keys),
-    doubles,
+    ledger: finalLedger(state, counts.keys),
+    doubles: duplicates,
     fieldExpiry: state.fieldExpiry ?? 'none',
     spent: { ...state.spent, estimatedUsd: estimatedUsd(state.spent.commands) },
     recipients: [...ports.encryptor.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
-    previous: await previousLink(ports.store, attempt.run.id),
+    previous: await findPreviousLink(ports.store, attempt.run.id),
     ...(await doubtsField(ports, settings, attempt.run.id, { counts, dbsize: state.dbsize }, state)),
   };
 }
 
-async function undoesOf(
+async function undoesField(
   { encryptor }: FinalizePorts,
   { undoes }: SnapshotSettings,
 ): Promise<Pick<ManifestBody, 'undoes'>> {
   if (undoes === undefined) return {};
   const { project, scope, target } = undoes;
-  const sealed = (text: string): Promise<LedgerKey> => encryptName(encryptor, Buffer.from(text));
+  const encrypt = (text: string): Promise<LedgerKey> => encryptName(encryptor, Buffer.from(text));
   return {
     undoes: {
-      project: project === null ? null : await sealed(project),
+      project: project === null ? null : await encrypt(project),
       target,
-      ...(scope === undefined ? {} : { scope: await sealed(scope) }),
+      ...(scope === undefined ? {} : { scope: await encrypt(scope) }),
     },
   };
 }
 
-/** Whose snapshot it is. What a restore saves of another database than the protected one names that one as its owner. */
-function whose({ label, owner }: SnapshotSettings, host: string): Pick<ManifestBody, 'label' | 'owner' | 'source'> {
+/** The database of the snapshot. A safety snapshot of another database names the protected database as its owner. */
+function sourceFields(
+  { label, owner }: SnapshotSettings,
+  host: string,
+): Pick<ManifestBody, 'label' | 'owner' | 'source'> {
   const source = sourceOf(host);
   return {
     source,
@@ -155,19 +158,19 @@ async function doubtsField(
   return doubts.length === 0 ? {} : { doubts };
 }
 
-/** A run that an older version began may have come past the walks: then nothing is said of them. */
-function namesOf({ names }: SnapshotCheckpoint): Pick<ManifestBody, 'names'> {
+/** Absent where the run was begun by an older version and has passed the phase of the walks. */
+function namesField({ names }: SnapshotCheckpoint): Pick<ManifestBody, 'names'> {
   const { walks, added, unexplained } = names;
   return walks === 0 ? {} : { names: { walks, added, unexplained } };
 }
 
-function closedLedger({ ledger, names }: SnapshotCheckpoint, saved: number): Ledger {
+function finalLedger({ ledger, names }: SnapshotCheckpoint, saved: number): Ledger {
   const { unsupported } = ledger;
   const typed = Object.keys(names.types).length > 0 ? { ...unsupported, types: names.types } : unsupported;
   return { ...ledger, saved, ...(names.vanished ? { vanished: names.vanished } : {}), unsupported: typed };
 }
 
-/** A restore leaves keys without a record form where they are: they do not keep its safety snapshot from being complete. */
+/** A restore leaves keys without a record form in place, so they do not make its safety snapshot incomplete. */
 function isIncomplete({ ledger, names }: SnapshotCheckpoint, { purpose, skipTypes }: SnapshotSettings): boolean {
   const refused =
     purpose === 'safety' ? [] : refusedTypes({ unsupported: { ...ledger.unsupported, types: names.types } }, skipTypes);
@@ -185,7 +188,7 @@ async function collectChecks(attempt: Attempt): Promise<CheckResult> {
   return { findings, depth };
 }
 
-function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
+function outcomeOf(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
   const { id, state, counts, doubts, ledger, parts, doubles, spent, seal } = manifest;
   const sizes = sizesOf(manifest);
   const result = {
@@ -208,35 +211,35 @@ function outcome(manifest: Manifest, settings: SnapshotSettings): StepOutcome {
     manifestSha256: seal.sha256,
     doubts: doubts ?? [],
   };
-  // What is saved before a restore serves its purpose whatever it shows.
+  // A safety snapshot serves its purpose even if the database is in doubt.
   if (state === 'complete' && settings.purpose !== 'safety' && doubts !== undefined && doubts.length > 0) {
-    return { to: 'end', state: 'succeeded', result, error: doubtful(id, doubts) };
+    return { to: 'end', state: 'succeeded', result, error: doubtfulError(id, doubts) };
   }
   if (state === 'complete') return { to: 'end', state: 'succeeded', result, error: null };
   const { message, hint } = shortfall(manifest, settings.skipTypes);
   return { to: 'end', state: 'incomplete', result, error: { code: 'incomplete', message, hint } };
 }
 
-/** The snapshot was taken as it should be; it is what it shows that is in doubt. */
-function doubtful(id: string, doubts: readonly Doubt[]): RunFailure {
+/** The run succeeded; the state of the database is in doubt. */
+function doubtfulError(id: string, doubts: readonly Doubt[]): RunFailure {
   const message = `Snapshot ${id} is doubtful: ${doubts.map(({ detail }) => detail).join('; ')}`;
-  return { code: 'doubtful', message, hint: `It is kept, but is not \`latest\`. ${cureFor(id, doubts)}` };
+  return { code: 'doubtful', message, hint: `It is kept, but is not \`latest\`. ${remedyFor(id, doubts)}` };
 }
 
-function cureFor(id: string, doubts: readonly Doubt[]): string {
+function remedyFor(id: string, doubts: readonly Doubt[]): string {
   const restore = '`npx soulcaster-backup restore latest --env-file .env`';
   const accept = `\`npx soulcaster-backup snapshots accept ${id} --reason TEXT --env-file .env\``;
   const has = (wanted: string): boolean => doubts.some(({ code }) => code === wanted);
   if (has('restore-unfinished'))
-    return `Finish the restore, or restore the snapshot before: ${restore}. If the data are as they should be: ${accept}.`;
+    return `Finish the restore, or restore the last trusted snapshot: ${restore}. If the data are correct: ${accept}.`;
   if (has('restored-meanwhile'))
-    return 'It may be partly old and partly restored: take another one: `npx soulcaster-backup backup --env-file .env`.';
-  return `If data were lost, restore the snapshot before: ${restore}. If the database is meant to be so: ${accept}.`;
+    return 'It may hold data from before and from after the restore. Take another one: `npx soulcaster-backup backup --env-file .env`.';
+  return `If data were lost, restore the last trusted snapshot: ${restore}. If the database is correct: ${accept}.`;
 }
 
-function unreadable(findings: readonly Finding[]): StepOutcome {
+function readBackFailed(findings: readonly Finding[]): StepOutcome {
   const [first] = findings;
-  const message = `The store did not give back what was written: ${first?.code ?? ''} ${first?.subject ?? ''}`;
+  const message = `Parts were missing or altered when they were read back from the store: ${first?.code ?? ''} ${first?.subject ?? ''}`;
   const hint = 'Check the bucket (versioning, lifecycle rules, other writers) and take another snapshot.';
   const result = { findings };
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };

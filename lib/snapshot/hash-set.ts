@@ -1,15 +1,15 @@
 import { keyHash } from './key-set.js';
 
 const FIRST_SLOTS = 1024;
-/** Stands for an empty slot; a key that hashes to it is taken for its neighbour. */
+/** The value of an empty slot; a key with this hash is stored as hash 1. */
 const EMPTY = 0n;
 
-/** Keys that were seen, by their 64-bit hashes: about 16 to 32 bytes a key, where a Set of names takes 100 or more. */
+/** A growing set of keys by their 64-bit hashes: 16 to 32 bytes a key, where a Set of names takes 100 or more. */
 export interface HashSet {
   readonly size: number;
   /** Whether the key is new. */
   add(key: Buffer): boolean;
-  /** The same by the key's hash. */
+  /** As `add`, by the key's hash. */
   addHash(hash: bigint): boolean;
   hasHash(hash: bigint): boolean;
   /** All hashes, in no order. */
@@ -21,7 +21,7 @@ export function hashSet(from: BigUint64Array = new BigUint64Array(0)): HashSet {
   let slots = new BigUint64Array(FIRST_SLOTS);
   let used = 0;
 
-  /** The slot that holds the hash, or the empty one where it belongs. */
+  /** The slot that holds the hash, or the empty one to put it into. */
   const slotOf = (table: BigUint64Array, hash: bigint): number => {
     const mask = table.length - 1;
     let at = Number(hash & BigInt(mask));

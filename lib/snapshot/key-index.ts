@@ -6,7 +6,7 @@ import { sha256, type KeyIndexObject, type Manifest } from './manifest.js';
 import { keyIndexFile, partName, suffixOf } from './names.js';
 import type { UnpackedIndex } from './part-index.js';
 
-/** Bytes that a key takes: the lower half of its hash. */
+/** Bytes of a key in the index: the lower half of its hash. */
 const WIDTH = 4;
 
 interface IndexPorts {
@@ -14,18 +14,18 @@ interface IndexPorts {
   readonly encryptor: Encryptor;
 }
 
-/** Tells in which parts of a snapshot a key may begin. */
+/** Finds the parts of a snapshot in which a key may begin. */
 interface KeyIndex {
-  /** Ascending; another key with the same 32 bits of hash brings a part too many once in 2^32 / keys. */
+  /** Ascending; once in 2^32 / keys another key with the same 32 bits of hash adds a wrong part. */
   partsOf(key: Buffer): number[];
 }
 
 /**
- * One part's section of the index: a 32-bit number for each record that begins in the part and counts (the lower half of
- * the XXH64 of its key, seed 0), ascending, little-endian.
+ * One part's section of the index: a 32-bit number for each valid record that begins in the part (the lower half of the
+ * XXH64 of its key, seed 0), ascending, little-endian.
  */
 export function indexSection({ hashes, lines }: UnpackedIndex, without: ReadonlySet<number>): Buffer {
-  // Two hashes of 64 bits a record, of which the first word of the first is the lower half.
+  // Each record has two 64-bit hashes; the first of its four words is the lower half of the first hash.
   const words = new Uint32Array(hashes.buffer, hashes.byteOffset, hashes.length * 2);
   const section = new Uint32Array(lines.length);
   let filled = 0;
@@ -35,8 +35,8 @@ export function indexSection({ hashes, lines }: UnpackedIndex, without: Readonly
 }
 
 /**
- * Writes the index of a snapshot, the sections of its parts in order, beside the parts, encrypted as they are, and reads it
- * back. Throws `damaged` when the store does not give back what was written.
+ * Writes the index of a snapshot beside its parts, encrypted like them: the sections of the parts in order. Reads it back.
+ * Throws `damaged` when the store returns other bytes than were written.
  */
 export async function writeKeyIndex(
   { encryptor, store }: IndexPorts,
@@ -50,14 +50,14 @@ export async function writeKeyIndex(
   const stored = { bytes: body.length, sha256: sha256(body) };
   const found = await store.read(name);
   if (found !== null && sha256(found.body) === stored.sha256) return { name: file, stored };
-  throw new AppError('damaged', `The store did not give back what was written: ${name}`, {
+  throw new AppError('damaged', `The key index read back from the store is not what was written: ${name}`, {
     hint: 'Check the bucket (versioning, lifecycle rules, other writers) and take another snapshot.',
   });
 }
 
 /**
- * The index of a snapshot; null where it has none that can be used: it is from an earlier version, its index is gone or
- * altered (`verify` says so), or there is no identity to open it. Then every part may hold every key.
+ * Loads the index of a snapshot; null where none can be used: the snapshot is from an earlier version, its index is gone or
+ * altered (`verify` reports that), or no identity is set to open it. Then every part may hold every key.
  */
 export async function loadKeyIndex(ports: IndexPorts, manifest: Manifest): Promise<KeyIndex | null> {
   const sections = await loadSections(ports, manifest);
@@ -65,14 +65,14 @@ export async function loadKeyIndex(ports: IndexPorts, manifest: Manifest): Promi
   return {
     partsOf(key) {
       const wanted = Number(keyHash(key) & 0xffffffffn);
-      return sections.flatMap((section, part) => (has(section, wanted) ? [part] : []));
+      return sections.flatMap((section, part) => (includesHash(section, wanted) ? [part] : []));
     },
   };
 }
 
 /**
- * What is wrong with the index of a snapshot, in words; null when nothing is. `sums`: the SHA-256 of each part's section
- * as the part's own lines give it, null for parts that could not be opened.
+ * Describes the fault of a snapshot's index; null when it has none. `sums`: the SHA-256 of each part's section, computed
+ * from the lines of the part; null for parts that could not be opened.
  */
 export async function checkKeyIndex(
   ports: IndexPorts,
@@ -81,16 +81,16 @@ export async function checkKeyIndex(
 ): Promise<string | null> {
   const sections = await loadSections(ports, manifest);
   if (sections === 'missing') return 'the object is not in the store';
-  if (sections === 'altered') return 'its bytes are not those that the manifest names';
+  if (sections === 'altered') return 'it does not match its hash in the manifest';
   if (sections === null) return null;
   const wrong = sections.findIndex((section, part) => {
     const sum = sums[part] ?? null;
     return sum !== null && sum !== sha256(new Uint8Array(section.buffer, section.byteOffset, section.byteLength));
   });
-  return wrong < 0 ? null : `it does not name the keys of part ${wrong}`;
+  return wrong < 0 ? null : `it does not match the keys of part ${wrong}`;
 }
 
-/** Null where the snapshot has no index, or it cannot be opened here. */
+/** Null where the snapshot has no index, or no identity is set to open it. */
 async function loadSections(
   { encryptor, store }: IndexPorts,
   manifest: Manifest,
@@ -105,13 +105,13 @@ async function loadSections(
   const plain = await encryptor.open(found.body, suffix);
   const counts = parts.map(({ keys }, part) => keys - duplicateLines(doubles, part).size);
   if (plain.length !== WIDTH * counts.reduce((sum, count) => sum + count, 0)) return 'altered';
-  // A copy: an array of numbers has to begin where its width divides the offset.
+  // A copy: the offset of a typed array must be a multiple of its element size.
   const all = new Uint32Array(new Uint8Array(plain).buffer);
   let from = 0;
   return counts.map((count) => all.subarray(from, (from += count)));
 }
 
-function has(sorted: Uint32Array, wanted: number): boolean {
+function includesHash(sorted: Uint32Array, wanted: number): boolean {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

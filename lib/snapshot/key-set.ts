@@ -5,11 +5,11 @@ const hasher = await xxhash();
 /** The seed of the first of the two hashes in a part's index. */
 const SEED = 0n;
 
-/** A set of keys by their 64-bit hashes: 8 bytes a key. A key that is not in it is taken for one once in 2^64 / size. */
+/** A set of keys by their 64-bit hashes: 8 bytes a key. Once in 2^64 / size `has` is true for a key that is not in it. */
 export interface KeySet {
   readonly size: number;
   has(key: Buffer): boolean;
-  /** The place of the hash among all, from 0; -1 when it is not in the set. */
+  /** The place of the hash in ascending order, from 0; -1 when it is not in the set. */
   placeOf(hash: bigint): number;
   /** The hash at a place. */
   at(place: number): bigint;
@@ -19,7 +19,7 @@ export function keyHash(key: Buffer): bigint {
   return hasher.h64Raw(key, SEED);
 }
 
-/** The keys whose records begin in parts with these indexes and count. */
+/** The keys of the valid records that begin in parts with these indexes. */
 export async function keySet(
   indexes: AsyncIterable<{ index: UnpackedIndex; without: ReadonlySet<number> }>,
 ): Promise<KeySet> {
@@ -32,13 +32,13 @@ export async function keySet(
     }
     chunks.push(hashes.subarray(0, filled));
   }
-  return keySetOf(joined(chunks));
+  return keySetOf(concat(chunks));
 }
 
-/** Takes the array over: it is sorted where it stands. */
+/** Takes over the array and sorts it in place. */
 export function keySetOf(hashes: BigUint64Array): KeySet {
   const sorted = distinct(hashes.sort());
-  // The lower half comes first, as in the indexes of parts.
+  // Little-endian: the lower half of each hash comes first.
   const words = new Uint32Array(sorted.buffer, sorted.byteOffset, 2 * sorted.length);
   const placeOf = (hash: bigint): number => find(words, hash);
   return {
@@ -49,7 +49,7 @@ export function keySetOf(hashes: BigUint64Array): KeySet {
   };
 }
 
-function joined(chunks: readonly BigUint64Array[]): BigUint64Array {
+function concat(chunks: readonly BigUint64Array[]): BigUint64Array {
   const all = new BigUint64Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {
@@ -65,7 +65,7 @@ function distinct(sorted: BigUint64Array): BigUint64Array {
   return sorted.subarray(0, end);
 }
 
-/** By halves of 32 bits: each element of the array that is read is a bigint that has to be allocated. */
+/** Binary search by halves of 32 bits: reading an element of the 64-bit array would allocate a bigint. */
 function find(words: Uint32Array, wanted: bigint): number {
   const wantedHigh = Number(wanted >> 32n);
   const wantedLow = Number(wanted & 0xffffffffn);

@@ -8,7 +8,7 @@ export const SNAPSHOT: RunTraits = {
   plural: 'Backups',
   words: {
     scan: 'reading the database',
-    recheck: 'going through the names again',
+    recheck: 'checking that no key was missed',
     check: 'reading the parts back',
     seal: 'writing the manifest',
   },
@@ -38,7 +38,7 @@ export const VERIFY: RunTraits = {
     ...(Array.isArray(findings) ? findings.slice(0, MOST_FINDINGS).map(findingOf) : []),
   ],
   done: ({ keys }) => (typeof keys === 'number' ? `Done: all ${counted(keys, 'key')} are as they were saved` : null),
-  // It reads the store alone.
+  // It reads only the store.
   cost: () => ({ commands: 0, tokens: null, estimatedUsd: 0 }),
 };
 

@@ -6,54 +6,57 @@ import { purposeOf } from './manifest.js';
 import { begunAt, MOST_RUNS, runsForOrder, runsOfEntries, type OrderedRun } from './order.js';
 import { assess, type Assessment, type TrustContext } from './trust.js';
 
-/** A snapshot that `latest` did not take although it is newer, and why. */
+/** A snapshot that is newer than `latest`, and why it is not `latest`. */
 export interface PassedOver extends Assessment {
   readonly id: string;
 }
 
 export interface Latest<E extends CatalogEntry = CatalogEntry> {
   readonly entry: E | null;
-  /** When it was begun, by the order of the runs, in milliseconds since the epoch; NaN when there is none. */
+  /** When it was begun, corrected by the order of the runs, in milliseconds since the epoch; NaN when there is none. */
   readonly begun: number;
-  /** Newest first, without those that restores saved. */
+  /** Newest first, without safety snapshots and imports. */
   readonly passedOver: readonly PassedOver[];
 }
 
 /**
- * The one meaning of `latest`: the newest snapshot of this database that can be relied on; null when there is none.
- * Throws `usage` where no database is configured and the store holds snapshots of several.
+ * The definition of `latest`: the newest trusted snapshot of this database; null when there is none. Throws `usage` where
+ * no database is configured and the store holds snapshots of several.
  */
 export async function latestTrusted(context: TrustContext): Promise<FullEntry | null> {
   return (await findLatest(context)).entry;
 }
 
 /**
- * The same, with those that were passed over. With `at`, the newest that was finished at that time, in milliseconds since
- * the epoch. Newest is what was begun last by the order of the runs, whatever a clock that was ahead wrote.
+ * Finds `latest` and the snapshots that were passed over. With `at`, the newest that was finished by that time, in
+ * milliseconds since the epoch. The newest is the one whose run began last by the order of the runs, even if a clock was ahead.
  */
 export async function findLatest(context: TrustContext, at = Infinity): Promise<Latest<FullEntry>> {
   const { store } = context;
-  if (context.sources === null) await demandOneSource(context);
-  const pick = latestPicker<FullEntry>(context, await runsForOrder(context), at);
-  for await (const entry of catalog(store)) if (pick.see(entry)) break;
-  return pick.latest();
+  if (context.sources === null) await assertSingleSource(context);
+  const picker = latestPicker<FullEntry>(context, await runsForOrder(context), at);
+  for await (const entry of catalog(store)) if (picker.add(entry)) break;
+  return picker.latest();
 }
 
-/** The same of what was read before; `entries` are newest first, `runs` also those of `runsOfEntries`. Null where it cannot be told whose snapshot is meant. */
+/**
+ * Finds `latest` among entries that were read before, newest first; `runs` include those of `runsOfEntries`. Null where no database
+ * is configured and the entries are of several.
+ */
 export function pickLatest(
   entries: readonly CatalogEntry[],
   runs: readonly OrderedRun[],
   context: Omit<TrustContext, 'store'>,
 ): Latest | null {
   if (context.sources === null && countSources(entries) > 1) return null;
-  const pick = latestPicker(context, runs, Infinity);
-  entries.some((entry) => pick.see(entry));
-  return pick.latest();
+  const picker = latestPicker(context, runs, Infinity);
+  entries.some((entry) => picker.add(entry));
+  return picker.latest();
 }
 
 /**
- * What each of a store's snapshots is worth, for who shows them: as `latest` goes by it, so that one which was taken by a clock
- * that was ahead is `future` everywhere. `entries`: all there are, newest first.
+ * Assesses a store's snapshots for display in the same way as `latest` does, so that a snapshot taken by a clock that was ahead
+ * is `future` everywhere. `entries`: all snapshots, newest first.
  */
 export async function assessor(
   context: TrustContext,
@@ -63,11 +66,11 @@ export async function assessor(
   const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
   const runs = [...recent, ...runsOfEntries(entries, context.signer, ids)];
   const latest = pickLatest(entries, runs, context);
-  return (entry) => assessBeside(entry, latest?.passedOver ?? [], context);
+  return (entry) => assessWithPassedOver(entry, latest?.passedOver ?? [], context);
 }
 
-/** The same, given what `latest` passed over. */
-export function assessBeside(
+/** Assesses a snapshot, given the snapshots that `latest` passed over. */
+export function assessWithPassedOver(
   entry: CatalogEntry,
   passedOver: readonly PassedOver[],
   context: Omit<TrustContext, 'store'>,
@@ -84,8 +87,8 @@ function latestPicker<E extends CatalogEntry>(
   const seen: PassedOver[] = [];
   let best: { readonly entry: E; readonly begun: number } | null = null;
   return {
-    /** Takes the next older one into account; true when none that is older still can be newer. */
-    see(entry: E): boolean {
+    /** Adds the next entry by descending id; true when no later entry can have been begun later than the best. */
+    add(entry: E): boolean {
       if (at !== Infinity && !(Date.parse(entry.manifest?.window.to ?? '') <= at)) return false;
       const assessment = assess(entry, context);
       if (isBackup(entry)) seen.push({ id: entry.id, ...assessment });
@@ -93,7 +96,7 @@ function latestPicker<E extends CatalogEntry>(
         const begun = begunAt(entry, runs);
         if (best === null || begun > best.begun) best = { entry, begun };
       }
-      // Those to come are dated before this one.
+      // All later entries are dated before this one.
       return best !== null && best.begun >= timeOfId(entry.id);
     },
     latest(): Latest<E> {
@@ -114,23 +117,23 @@ function latestPicker<E extends CatalogEntry>(
   };
 }
 
-/** The newest snapshot of any kind but those that restores saved and imports made, whether it can be relied on or not. */
+/** The newest snapshot in any state, except safety snapshots and imports. */
 export async function findNewest({ store }: Pick<TrustContext, 'store'>): Promise<FullEntry | null> {
   for await (const entry of catalog(store)) if (isBackup(entry)) return entry;
   return null;
 }
 
-/** Whether a snapshot was taken for its own sake of a database, as far as its manifest can be read. */
+/** Whether a snapshot is no safety snapshot and no import, as far as its manifest can be read. */
 function isBackup({ manifest }: CatalogEntry): boolean {
   return manifest === null || purposeOf(manifest) === 'backup';
 }
 
-/** Throws `usage` when it cannot be told whose snapshot is meant. */
-export async function demandOneSource({ store }: TrustContext): Promise<void> {
+/** Throws `usage` when the store holds snapshots of several databases. */
+export async function assertSingleSource({ store }: TrustContext): Promise<void> {
   const entries: CatalogEntry[] = [];
   for await (const entry of catalog(store)) entries.push(entry);
   const count = countSources(entries);
-  if (count > 1) throw severalSources(count);
+  if (count > 1) throw severalSourcesError(count);
 }
 
 function countSources(entries: readonly CatalogEntry[]): number {
@@ -138,9 +141,9 @@ function countSources(entries: readonly CatalogEntry[]): number {
   return new Set(own.map(({ source }) => source)).size;
 }
 
-function severalSources(count: number): AppError {
+function severalSourcesError(count: number): AppError {
   return new AppError('usage', `The store holds snapshots of ${count} databases, and none is configured here`, {
-    hint: 'Set UPSTASH_REDIS_REST_URL to the database that is meant, or name a snapshot by its id: `npx soulcaster-backup snapshots list --env-file .env`.',
+    hint: 'Set UPSTASH_REDIS_REST_URL to the database you want, or name a snapshot by its id: `npx soulcaster-backup snapshots list --env-file .env`.',
   });
 }
 

@@ -4,25 +4,25 @@ import type { Ledger, LedgerKey, NamedKey, OpenLedger } from './manifest.js';
 import type { ManifestSummary } from './summary.js';
 import { toText } from './text.js';
 
-/** More than this many are counted, but not named: the checkpoint must stay small. */
-const NAMED = 1000;
+/** Further keys are counted, but not named: the checkpoint must stay small. */
+const MAX_NAMED = 1000;
 
 const LISTS = ['changedMeanwhile', 'unsupported', 'failed'] as const;
-type Tallied = (typeof LISTS)[number];
+type LedgerList = (typeof LISTS)[number];
 
 /**
- * The ledger with one more key in one of its lists. Its name is sealed as the parts are: the function that takes the
- * snapshot, and whoever reads the store, can then not read it back.
+ * The ledger with one more key in one of its lists. The name is encrypted where the parts are: then neither the function
+ * that takes the snapshot nor a reader of the store can decrypt it.
  */
 export async function addToLedger(
   encryptor: Encryptor,
   ledger: OpenLedger,
-  list: Tallied,
+  list: LedgerList,
   key: Buffer,
   reason: string,
 ): Promise<OpenLedger> {
   const { count, keys } = ledger[list];
-  const named = keys.length < NAMED ? [...keys, { key: await encryptName(encryptor, key), reason }] : keys;
+  const named = keys.length < MAX_NAMED ? [...keys, { key: await encryptName(encryptor, key), reason }] : keys;
   return { ...ledger, [list]: { count: count + 1, keys: named } };
 }
 
@@ -34,7 +34,7 @@ export function hasEncryptedNames(ledger: Ledger): boolean {
   return LISTS.some((list) => ledger[list].keys.some(({ key }) => isEncrypted(key)));
 }
 
-/** The ledger with every name opened that the encryptor's identity fits; the others stay as they are. */
+/** The ledger with every name decrypted that the encryptor's identity can open; other names stay encrypted. */
 export async function openLedger(encryptor: Encryptor, ledger: Ledger): Promise<Ledger> {
   const opened = { ...ledger };
   for (const list of LISTS) opened[list] = { ...ledger[list], keys: await openNames(encryptor, ledger[list].keys) };
@@ -48,7 +48,7 @@ export async function openNames(encryptor: Encryptor, keys: readonly NamedKey[])
   return opened;
 }
 
-/** The name of a key as it may stand in the store: sealed where the parts are. */
+/** The name of a key for the store: encrypted where the parts are. */
 export async function encryptName(encryptor: Encryptor, key: Buffer): Promise<LedgerKey> {
   if (encryptor.suffix === '') return toText(key);
   return { age: Buffer.from(await encryptor.encrypt(key)).toString('base64') };
@@ -59,13 +59,13 @@ async function openName(encryptor: Encryptor, key: LedgerKey): Promise<LedgerKey
   try {
     return toText(Buffer.from(await encryptor.open(Buffer.from(key.age, 'base64'), '.age')));
   } catch (error) {
-    // A name that cannot be read must not hide what else the ledger says.
+    // A name that cannot be decrypted must not hide the rest of the ledger.
     if (error instanceof AppError && (error.code === 'wrong-key' || error.code === 'damaged')) return key;
     throw error;
   }
 }
 
-/** The types of the keys that have no record form, but for those that the operator has named (in any case of letters). */
+/** The types of keys without a record form, except those in `skipped` (case-insensitive). */
 export function refusedTypes(
   { unsupported }: Pick<ManifestSummary['ledger'], 'unsupported'>,
   skipped: readonly string[],

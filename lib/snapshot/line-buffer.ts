@@ -4,9 +4,9 @@ import { encodeLine, RECORD_TYPES, type RecordType } from './record.js';
 import { isSent, recordOf, type FreshLine, type SentValue } from './sent-value.js';
 import { toText } from './text.js';
 
-/** A buffer that one large value has made larger than this is not kept. */
+/** A buffer that grew beyond this for a large value is dropped. */
 const KEPT_BYTES = 4 * 1024 * 1024;
-/** More than stands around a value, or around an element of one, and than the escapes of three bytes. */
+/** More bytes than JSON puts around a value or an element, and than the escapes of three bytes take. */
 const AROUND = 64;
 
 const QUOTE = 0x22;
@@ -16,40 +16,40 @@ const LIST = 0x5b;
 const BACKSLASH = 0x5c;
 const LIST_END = 0x5d;
 
-/** The twelve bits of two characters of base64, by the number whose lower byte the first is; -1 for all other pairs. */
+/** The twelve bits of two base64 characters, indexed by their 16-bit number (the first is the lower byte); -1 for other pairs. */
 const PAIRS = new Int16Array(65_536).fill(-1);
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 for (const [high, first] of ALPHABET.entries()) {
   for (const [low, second] of ALPHABET.entries()) PAIRS[first | (second << 8)] = (high << 6) | low;
 }
-/** Beside a last character: as if one of no bits followed. */
+/** Pairs a last character with `A`, which has no bits set. */
 const NO_BITS = 'A'.charCodeAt(0) << 8;
 
 const ESCAPED = 1;
 const HIGH = 2;
-/** Of a text in base64 that another one stands for as well. */
+/** The base64 text is not the canonical form of its bytes. */
 const INEXACT = 4;
-/** What a byte means to a JSON string: nothing, that it is written as an escape, or that it is part of a longer character. */
+/** The class of a byte in a JSON string: 0 for plain, ESCAPED, or HIGH for a part of a longer character. */
 const CLASS = new Uint8Array(256);
 CLASS.fill(ESCAPED, 0, 0x20);
 CLASS[QUOTE] = ESCAPED;
 CLASS[BACKSLASH] = ESCAPED;
 CLASS.fill(HIGH, 0x80);
 
-/** How each byte that is escaped is written. */
+/** The JSON escape of each byte that needs one. */
 const ESCAPES = Array.from({ length: 256 }, (_, byte) =>
   Buffer.from(CLASS[byte] === ESCAPED ? JSON.stringify(String.fromCharCode(byte)).slice(1, -1) : ''),
 );
 
-/** What stands between a key and its expiry, or its value. */
+/** The text between a key and its expiry or value. */
 const AFTER_KEY = Object.fromEntries(RECORD_TYPES.map((type) => [type, `,"t":"${type}"`])) as Record<
   RecordType,
   string
 >;
 
 /**
- * Lines as they stand in a part, in one buffer that is used again. A value that was sent is decoded into its line, byte for
- * byte what `encodeLine` makes of its record; no text and no list is made of it on the way.
+ * Lines of a part, in one buffer that is reused. A value that the server sent is decoded directly into its line, without strings
+ * or arrays in between; the bytes are those that `encodeLine` gives for its record.
  */
 export class LineBuffer {
   private bytes: Buffer;
@@ -63,7 +63,7 @@ export class LineBuffer {
     return this.end;
   }
 
-  /** What was added since `clear`. It is overwritten by what is added after the next `clear`. */
+  /** The lines added since `clear`. They are overwritten by lines added after the next `clear`. */
   content(): Buffer {
     return this.bytes.subarray(0, this.end);
   }
@@ -78,66 +78,68 @@ export class LineBuffer {
     const before = this.end;
     if (isSent(line) && isSentJson(line.sent) && this.addSent(line, line.sent)) return;
     this.end = before;
-    this.plain(encodeLine(recordOf(line)));
+    this.writeUtf8(encodeLine(recordOf(line)));
   }
 
-  /** False, with part of a line written, where the value is anything else than strings in base64. */
+  /** False, with part of a line written, where the value is not made of strings in base64. */
   private addSent({ key, type, expiry }: SentValue, sent: SentJson): boolean {
-    this.ascii('{"k":');
-    this.key(key);
-    this.ascii(AFTER_KEY[type]);
-    if (expiry !== null) this.ascii(`,"x":${JSON.stringify(expiry)}`);
-    this.ascii(',"v":');
-    if (!this.value(type, sent)) return false;
-    this.ascii('}\n');
+    this.writeAscii('{"k":');
+    this.writeKey(key);
+    this.writeAscii(AFTER_KEY[type]);
+    if (expiry !== null) this.writeAscii(`,"x":${JSON.stringify(expiry)}`);
+    this.writeAscii(',"v":');
+    if (!this.writeValue(type, sent)) return false;
+    this.writeAscii('}\n');
     return true;
   }
 
-  private value(type: RecordType, { from, json, to }: SentJson): boolean {
-    if (type === 'string' || type === 'json') return this.text(json, from, to) === to;
+  private writeValue(type: RecordType, { from, json, to }: SentJson): boolean {
+    if (type === 'string' || type === 'json') return this.writeText(json, from, to) === to;
     if (json[from] !== LIST) return false;
-    return type === 'hash' || type === 'zset' ? this.pairs(json, from + 1, to) : this.list(json, from + 1, to);
+    return type === 'hash' || type === 'zset'
+      ? this.writePairs(json, from + 1, to)
+      : this.writeList(json, from + 1, to);
   }
 
-  private list(json: Buffer, from: number, most: number): boolean {
-    if (json[from] === LIST_END) return this.none(from, most);
+  private writeList(json: Buffer, from: number, most: number): boolean {
+    if (json[from] === LIST_END) return this.writeEmpty(from, most);
     for (let at = from; ; at++) {
-      this.byte(at === from ? LIST : COMMA);
-      at = this.text(json, at, most);
+      this.writeByte(at === from ? LIST : COMMA);
+      at = this.writeText(json, at, most);
       if (json[at] === COMMA) continue;
-      this.byte(LIST_END);
+      this.writeByte(LIST_END);
       return json[at] === LIST_END && at === most - 1;
     }
   }
 
-  private pairs(json: Buffer, from: number, most: number): boolean {
-    if (json[from] === LIST_END) return this.none(from, most);
+  private writePairs(json: Buffer, from: number, most: number): boolean {
+    if (json[from] === LIST_END) return this.writeEmpty(from, most);
     for (let at = from; ; at++) {
-      this.byte(at === from ? LIST : COMMA);
-      this.byte(LIST);
-      at = this.text(json, at, most);
+      this.writeByte(at === from ? LIST : COMMA);
+      this.writeByte(LIST);
+      at = this.writeText(json, at, most);
       if (json[at] !== COMMA) return false;
-      this.byte(COMMA);
-      at = this.text(json, at + 1, most);
-      this.byte(LIST_END);
+      this.writeByte(COMMA);
+      at = this.writeText(json, at + 1, most);
+      this.writeByte(LIST_END);
       if (json[at] === COMMA) continue;
-      this.byte(LIST_END);
+      this.writeByte(LIST_END);
       return json[at] === LIST_END && at === most - 1;
     }
   }
 
-  private none(from: number, most: number): boolean {
-    this.ascii('[]');
+  private writeEmpty(from: number, most: number): boolean {
+    this.writeAscii('[]');
     return from === most - 1;
   }
 
   /**
-   * Decodes one string, from quote to quote, as a JSON string or, where the bytes are no text, as what stands for such.
+   * Decodes one string, from quote to quote, into a JSON string or, where the bytes are not UTF-8, into `{"b": base64}`.
    * Returns the position after it; -1, with some of it written, where it is no base64 or ends after `most`.
    */
-  private text(json: Buffer, from: number, most: number): number {
+  private writeText(json: Buffer, from: number, most: number): number {
     if (json[from] !== QUOTE) return -1;
-    // Decoding shortens: what is left of the value is more than it takes.
+    // Decoding shortens the text: the rest of the value is an upper bound.
     this.reserve(most - from);
     const start = this.end + 1;
     let to = start;
@@ -148,7 +150,7 @@ export class LineBuffer {
       const { bytes } = this;
       let kind = 0;
       let bits = -1;
-      // Nothing is called from within this loop: it takes twice as long as soon as the buffer may be another one.
+      // This loop calls no method that may replace the buffer: that would double its time.
       for (; at + 4 < most; at += 4) {
         bits = (pairAt(json, at) << 12) | pairAt(json, at + 2);
         if (bits < 0) break;
@@ -162,7 +164,7 @@ export class LineBuffer {
       }
       if (bits < 0 || (kind & ESCAPED) === 0) break;
       const roomy = this.roomAfter(to, most - at);
-      to = put(roomy, put(roomy, put(roomy, to, bits >> 16), (bits >> 8) & 0xff), bits & 0xff);
+      to = putByte(roomy, putByte(roomy, putByte(roomy, to, bits >> 16), (bits >> 8) & 0xff), bits & 0xff);
       at += 4;
     }
     let { bytes } = this;
@@ -176,18 +178,18 @@ export class LineBuffer {
       const beyond = isOne ? two & 0xf : third & 0xff;
       kinds |= (CLASS[x] as number) | (isOne ? 0 : (CLASS[y] as number)) | (beyond === 0 ? 0 : INEXACT);
       bytes = this.roomAfter(to, 0);
-      to = put(bytes, to, x);
-      if (!isOne) to = put(bytes, to, y);
+      to = putByte(bytes, to, x);
+      if (!isOne) to = putByte(bytes, to, y);
       at += 4;
     }
     if (at >= most) return -1;
     if ((kinds & HIGH) !== 0 && !isUtf8(bytes.subarray(start, to))) {
       if ((kinds & INEXACT) !== 0) return -1;
       this.end = start - 1;
-      this.ascii('{"b":"');
+      this.writeAscii('{"b":"');
       this.reserve(at - from);
       this.end += json.copy(this.bytes, this.end, from + 1, at);
-      this.ascii('"}');
+      this.writeAscii('"}');
     } else {
       bytes[to] = QUOTE;
       this.end = to + 1;
@@ -195,7 +197,7 @@ export class LineBuffer {
     return at + 1;
   }
 
-  private key(key: Buffer): void {
+  private writeKey(key: Buffer): void {
     this.reserve(key.length);
     const { bytes } = this;
     const start = this.end + 1;
@@ -206,7 +208,7 @@ export class LineBuffer {
       kinds |= CLASS[byte] as number;
     }
     if (kinds !== 0) {
-      this.plain(JSON.stringify(toText(key)));
+      this.writeUtf8(JSON.stringify(toText(key)));
       return;
     }
     bytes[this.end] = QUOTE;
@@ -214,22 +216,22 @@ export class LineBuffer {
     bytes[this.end++] = QUOTE;
   }
 
-  private byte(byte: number): void {
+  private writeByte(byte: number): void {
     this.reserve(1);
     this.bytes[this.end++] = byte;
   }
 
-  private ascii(text: string): void {
+  private writeAscii(text: string): void {
     this.reserve(text.length);
     for (let at = 0; at < text.length; at++) this.bytes[this.end++] = text.charCodeAt(at);
   }
 
-  private plain(text: string): void {
+  private writeUtf8(text: string): void {
     this.reserve(Buffer.byteLength(text));
     this.end += this.bytes.write(text, this.end, 'utf8');
   }
 
-  /** The buffer, with everything before `end` in it and room for this many bytes more. */
+  /** The buffer, with all bytes before `end` and room for this many more. */
   private roomAfter(end: number, more: number): Buffer {
     this.end = end;
     this.reserve(more);
@@ -249,8 +251,8 @@ function pairAt(json: Buffer, at: number): number {
   return PAIRS[(json[at] as number) | ((json[at + 1] as number) << 8)] as number;
 }
 
-/** Writes one byte of a JSON string, escaped where it has to be; returns the position after it. */
-function put(bytes: Buffer, at: number, byte: number): number {
+/** Writes one byte of a JSON string, escaped where necessary; returns the position after it. */
+function putByte(bytes: Buffer, at: number, byte: number): number {
   if ((CLASS[byte] as number) !== ESCAPED) {
     bytes[at] = byte;
     return at + 1;

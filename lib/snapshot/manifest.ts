@@ -5,7 +5,7 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
 import { manifestName } from './names.js';
 
-/** The format this version writes; it reads all from 1 up to it. */
+/** The format that this version writes; it reads all formats from 1 up to this one. */
 export const FORMAT_VERSION = 1;
 
 const text = z.union([z.string(), z.object({ b: z.string() })]);
@@ -24,7 +24,7 @@ export const partSchema = z.object({
 });
 export type Part = z.infer<typeof partSchema>;
 
-/** The object that tells which part a key begins in, see key-index.ts. */
+/** The object that lists the part in which each key begins, see key-index.ts. */
 const keyIndexObjectSchema = z.object({ name: z.string(), stored: size });
 export type KeyIndexObject = z.infer<typeof keyIndexObjectSchema>;
 
@@ -41,18 +41,18 @@ const tally = z.object({
   keys: z.array(named),
 });
 
-/** No z.record: that leaves out `__proto__`, and a project may be called so. */
+/** Not z.record: it drops `__proto__`, which may be the name of a project. */
 export const tableSchema = z.custom<Record<string, number>>(
   (value) => typeof value === 'object' && value !== null && Object.values(value).every(Number.isInteger),
 );
 
-/** The ledger as it is kept while a snapshot is being taken. */
+/** The ledger of a snapshot that is being taken. */
 export const openLedgerSchema = z.object({
   /** Distinct keys whose record is in the parts. */
   saved: z.number().int(),
-  /** Keys that SCAN named and that were gone when they were read. */
+  /** Keys that SCAN returned and that were gone when they were read. */
   expiredMeanwhile: z.number().int(),
-  /** Keys that were read more than once because they changed under the reader. */
+  /** Keys that were read more than once because they changed while they were read. */
   changedMeanwhile: tally,
   /** Keys of a type that has no record form. */
   unsupported: tally,
@@ -61,7 +61,7 @@ export const openLedgerSchema = z.object({
 });
 
 export const ledgerSchema = openLedgerSchema.extend({
-  /** How many of `expiredMeanwhile` no expiry explains: they were deleted. Absent where the server does not tell. */
+  /** How many of `expiredMeanwhile` were deleted, not expired. Absent where the server does not count expired keys. */
   vanished: z.number().int().optional(),
   /** With the keys counted by type; absent in older snapshots. */
   unsupported: tally.extend({ types: tableSchema.optional() }),
@@ -87,10 +87,10 @@ export type Counts = z.infer<typeof countsSchema>;
 const duplicateSchema = z.object({ part: z.number().int(), line: z.number().int() });
 
 /**
- * The file that a snapshot was made of. `layers`: `age`, `gzip`, outermost first; `format`: `rdb`, `export` and so on.
- * `file`: its name, absent in an encrypted snapshot, since files are called after projects. `selection`: what an export was
- * asked for, in words, empty in an encrypted snapshot; absent where the file holds everything, or does not say. `selected`:
- * the same as JSON of a Selection; absent in older snapshots, and where the export had no words for it.
+ * The file that a snapshot was imported from. `layers`: `age`, `gzip`, outermost first; `format`: `rdb`, `export` and so on.
+ * `file`: its name, absent in an encrypted snapshot, because files are named after projects. `selection`: the selection of an
+ * export in words, empty in an encrypted snapshot; absent where the file holds everything, or names no selection. `selected`:
+ * the selection as JSON of a Selection; absent in older snapshots, and where the export did not store it.
  */
 const importedSchema = z.object({
   file: z.string().optional(),
@@ -103,7 +103,7 @@ const importedSchema = z.object({
 });
 export type Imported = z.infer<typeof importedSchema>;
 
-/** `code`: `restore-unfinished`, `restored-meanwhile`, `emptied` or `shrunk`; that of a newer version is kept as it is. */
+/** `code`: `restore-unfinished`, `restored-meanwhile`, `emptied` or `shrunk`; codes of newer versions are kept. */
 const doubtSchema = z.object({ code: z.string(), detail: z.string() });
 export type Doubt = z.infer<typeof doubtSchema>;
 
@@ -112,38 +112,37 @@ const manifestBody = z.object({
   id: z.string(),
   state: z.enum(['complete', 'incomplete']),
   tool: z.string(),
-  /** Absent in an ordinary snapshot. */
+  /** Absent in a backup and in an import. */
   purpose: z.literal('safety').optional(),
   /**
-   * In a safety snapshot: the restore that it undoes. `project` is null for a restore of everything, `target` for one into
-   * the database that is backed up; `scope` is the JSON of any other scope, `project` null beside it. Absent: everything, no
-   * target.
+   * In a safety snapshot: the restore that it undoes. `project` is null for a restore of everything, `target` is null for the
+   * database that is backed up; `scope` is the JSON of any other scope, with `project` null. Absent: everything, no target.
    */
   undoes: z
     .object({ project: ledgerKeySchema.nullable(), target: z.string().nullable(), scope: ledgerKeySchema.optional() })
     .optional(),
-  /** In a safety snapshot without the keys of projects that are not in that scope. */
+  /** In a safety snapshot that lacks the keys of projects outside its scope. */
   partial: z.literal(true).optional(),
   createdAt: z.string(),
-  /** The first and the last SCAN request: the snapshot shows each key at some moment between the two. */
+  /** The times of the first and the last SCAN request: each key was read at some moment between them. */
   window: z.object({ from: z.string(), to: z.string() }),
-  /** SHA-256 of the database's host name: tells two sources apart without naming them. */
+  /** SHA-256 of the database's host name: identifies a database without naming it. */
   source: z.string(),
   /** BACKUP_LABEL of the deployment that took it, such as `production`. */
   label: z.string().optional(),
-  /** In what a restore saved of another database than the protected one: the source that the deployment protects. */
+  /** In a safety snapshot of another database than the protected one: the source of the protected database. */
   owner: z.string().optional(),
-  /** In a snapshot that was made of a file: then `source` is made of the file's bytes, and it is never `latest`. */
+  /** In an imported snapshot, which is never `latest`: its `source` is computed from the file's bytes. */
   imported: importedSchema.optional(),
   dbsize: z.object({ before: z.number(), after: z.number() }),
-  /** Absent in older snapshots, whose names were gone through but once. */
+  /** Absent in older snapshots, for which the names were read only once. */
   names: z
     .object({
       /** Walks over the names after the first pass. */
       walks: z.number().int(),
-      /** Records that they added. */
+      /** Records that the walks added. */
       added: z.number().int(),
-      /** Keys that DBSIZE counts beyond what was seen and what came and went. Any makes the snapshot incomplete. */
+      /** Keys in DBSIZE beyond those that were seen, added or removed. Any makes the snapshot incomplete. */
       unexplained: z.number().int(),
     })
     .optional(),
@@ -152,7 +151,7 @@ const manifestBody = z.object({
   keyIndex: keyIndexObjectSchema.optional(),
   counts: countsSchema,
   ledger: ledgerSchema,
-  /** Records to pass over: a later one of the same key follows, or the key went away while it was read. */
+  /** Records to skip: a later record of the same key follows, or the key disappeared while it was read. */
   doubles: z.array(duplicateSchema),
   fieldExpiry: z.enum(['read', 'none']),
   spent: usageSchema.extend({ estimatedUsd: z.number() }),
@@ -165,24 +164,24 @@ const manifestBody = z.object({
 });
 export type ManifestBody = z.infer<typeof manifestBody>;
 
-/** `sha256` and `signature` are over the JSON text of the body without white space, its fields in the order they stand in. */
+/** `sha256` and `signature` are over the JSON text of the body without white space, with its fields in the stored order. */
 export const manifestSchema = manifestBody.extend({
   seal: z.object({ sha256: z.string(), signature: z.string().nullable() }),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Why there is a snapshot: taken for its own sake, by a restore before it wrote, or made of a file. */
+/** The purpose of a snapshot: a backup, saved by a restore before it wrote, or imported from a file. */
 export type Purpose = 'backup' | 'safety' | 'imported';
 
 export function purposeOf({ imported, purpose }: Pick<Manifest, 'imported' | 'purpose'>): Purpose {
   return purpose ?? (imported === undefined ? 'backup' : 'imported');
 }
 
-/** A manifest together with the hash of the object it came from: the link of the chain. */
+/** A manifest with the SHA-256 of its stored object, to which the next snapshot of the chain links. */
 export interface LoadedManifest {
   readonly manifest: Manifest;
   readonly sha256: string;
-  /** What the seal's hash and signature must be over. */
+  /** The bytes that the manifest's hash and signature are over. */
   readonly sealed: Buffer;
 }
 
@@ -191,23 +190,23 @@ export function sha256(bytes: Uint8Array | string): string {
 }
 
 export function signManifest(body: ManifestBody, signer: Signer): Buffer {
-  const sealed = signedBytes(body);
-  return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
+  const signed = signedBytes(body);
+  return encodeJson({ ...body, seal: { sha256: sha256(signed), signature: signer.sign(signed) } });
 }
 
-/** Null when there is no such manifest. Throws `damaged` when it is not one, `newer-format` for a newer format. */
+/** Null when there is no manifest. Throws `damaged` when it is invalid, `newer-format` for a newer format. */
 export async function loadManifest(store: ObjectStore, id: string): Promise<LoadedManifest | null> {
   const found = await store.read(manifestName(id));
   return found === null ? null : parseManifest(id, found.body);
 }
 
-/** Reads a manifest's bytes as they are stored. Throws as `loadManifest` does. */
+/** Parses the stored bytes of a manifest. Throws as `loadManifest` does. */
 export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
   let raw: Record<string, unknown>;
   try {
     raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
   } catch (cause) {
-    throw damaged(id, cause);
+    throw damagedError(id, cause);
   }
   if (typeof raw['formatVersion'] === 'number' && raw['formatVersion'] > FORMAT_VERSION) {
     throw new AppError(
@@ -219,7 +218,7 @@ export function parseManifest(id: string, bytes: Buffer): LoadedManifest {
     );
   }
   const parsed = manifestSchema.safeParse(raw);
-  if (!parsed.success || parsed.data.id !== id) throw damaged(id, parsed.error);
+  if (!parsed.success || parsed.data.id !== id) throw damagedError(id, parsed.error);
   const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
   return { manifest: parsed.data, sha256: sha256(bytes), sealed: signedBytes(body) };
 }
@@ -228,9 +227,9 @@ function signedBytes(body: object): Buffer {
   return Buffer.from(JSON.stringify(body));
 }
 
-function damaged(id: string, cause: unknown): AppError {
-  return new AppError('damaged', `The manifest of snapshot ${id} has been altered or cut`, {
-    hint: 'Restore from another snapshot; if the bucket keeps versions, bring back the older version of the object.',
+function damagedError(id: string, cause: unknown): AppError {
+  return new AppError('damaged', `The manifest of snapshot ${id} was altered or cut short`, {
+    hint: 'Restore from another snapshot. If the bucket keeps versions, bring back the older version of the object.',
     cause,
   });
 }

@@ -1,46 +1,46 @@
 const SNAPSHOTS = 'snapshots/';
 const DIGITS = 5;
 
-/** Where everything that belongs to snapshots lies. */
+/** The prefix of all objects of snapshots. */
 export const SNAPSHOTS_PREFIX = SNAPSHOTS;
 
-/** Held by whatever needs the protected database to itself: a snapshot must not be taken of one that is half restored. */
+/** The lease for exclusive use of the protected database: no snapshot may be taken while a restore writes. */
 export const DATABASE_LEASE = 'database';
 
 export function manifestName(id: string): string {
   return `${SNAPSHOTS}${id}/manifest.json`;
 }
 
-/** Outcome of the last verification; written over each time. */
+/** Outcome of the last verification; overwritten by the next. */
 export function verificationName(id: string): string {
   return `${SNAPSHOTS}${id}/verification.json`;
 }
 
-/** That an operator takes a doubtful snapshot for a good one, and why. */
+/** Present when an operator accepted a doubtful snapshot; holds the reason. */
 export function acceptedName(id: string): string {
   return `${SNAPSHOTS}${id}/accepted.json`;
 }
 
-/** That an unsigned snapshot was verified in full and counts as signed. */
+/** Present when an unsigned snapshot was verified in full and counts as signed. */
 export function adoptedName(id: string): string {
   return `${SNAPSHOTS}${id}/adopted.json`;
 }
 
 /**
- * Name of a part within its snapshot. The fencing number of the attempt that writes it keeps an attempt that is dead, or only
- * thought to be, from ever writing the same object as its successor; `writer` does it where several write under one number.
+ * Name of a part within its snapshot. With the fencing number of the attempt in the name, an attempt that seems dead can never
+ * write the same object as its successor; `writer` separates several writers under one number.
  */
 export function partFile(index: number, fence: number, suffix: '' | '.age', writer = ''): string {
   return `part-${pad(index)}-${pad(fence)}${writer === '' ? '' : `.${writer}`}.jsonl.gz${suffix}`;
 }
 
-/** The fencing number in the name of a part; null for what is no such name. */
+/** The fencing number in the name of a part; null for another name. */
 export function fenceOfPart(file: string): number | null {
   const fence = /^part-\d+-(\d+)\./.exec(file)?.[1];
   return fence === undefined ? null : Number(fence);
 }
 
-/** Name of the index of a snapshot's keys, see key-index.ts. The fencing number as in a part's. */
+/** Name of a snapshot's key index, see key-index.ts, with the fencing number of the attempt as in a part's name. */
 export function keyIndexFile(fence: number, suffix: '' | '.age'): string {
   return `keys-${pad(fence)}.bin${suffix}`;
 }

@@ -6,22 +6,22 @@ import type { ObjectStore } from '../ports/store.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import type { RecordType } from './record.js';
 
-/** Kind of a key: its type, and the family and project that Soulcaster's key grammar gives it. */
+/** Kind of a key: its type, and its family and project by Soulcaster's key grammar. */
 export type KeyKind = readonly [type: string, family: string, project: string | null];
 
 /**
- * What a part holds, key by key, without the keys: kept beside the run until the snapshot is sealed, since the function
- * that takes it may not be able to read an encrypted part again. Arrays are little-endian in base64.
+ * The keys of a part as hashes, without their names: kept beside the run until the snapshot is finalized, because the function
+ * that takes it may be unable to decrypt a part. Arrays are little-endian in base64.
  */
 export const partIndexSchema = z.object({
   /** Two 64-bit hashes (XXH64, seeds 0 and 1) for each record that begins in the part. */
   hashes: z.string(),
-  /** 32-bit number of the line it begins on. */
+  /** 32-bit number of the line on which each record begins. */
   lines: z.string(),
-  /** 32-bit index into `table`. */
+  /** 32-bit index into `table` for each record. */
   kinds: z.string(),
   table: z.array(z.tuple([z.string(), z.string(), z.string().nullable()])),
-  /** First lines of records that are taken back; -1 for the one that an earlier part began. */
+  /** First lines of void records; -1 for a record that began in an earlier part. */
   voids: z.array(z.number().int()),
 });
 export type PartIndex = z.infer<typeof partIndexSchema>;
@@ -29,8 +29,8 @@ export type PartIndex = z.infer<typeof partIndexSchema>;
 export interface IndexBuilder {
   /** A record of `key` begins on line `line`. */
   begin(key: Buffer, type: RecordType, line: number): void;
-  /** The record that is open is taken back. */
-  takeBack(): void;
+  /** The open record is void. */
+  voidRecord(): void;
   build(): PartIndex;
 }
 
@@ -49,7 +49,7 @@ export function indexBuilder(): IndexBuilder {
 
   const kindOf = (key: Buffer, type: RecordType): number => {
     const { family, project } = classifyKey(key.toString('utf8'));
-    const byProject = entry(entry(positions, type), family);
+    const byProject = getOrAdd(getOrAdd(positions, type), family);
     const known = byProject.get(project);
     if (known !== undefined) return known;
     byProject.set(project, table.length);
@@ -64,7 +64,7 @@ export function indexBuilder(): IndexBuilder {
       lastLine = line;
       kinds.push(kindOf(key, type));
     },
-    takeBack() {
+    voidRecord() {
       voids.push(lastLine);
     },
     build: () => ({
@@ -77,8 +77,8 @@ export function indexBuilder(): IndexBuilder {
   };
 }
 
-/** The map under a name in a map of maps: a name made of several would be a text for each key. */
-function entry<K, V>(maps: Map<string, Map<K, V>>, name: string): Map<K, V> {
+/** The map of a name in a map of maps. A single map with a composed name would allocate a string for each key. */
+function getOrAdd<K, V>(maps: Map<string, Map<K, V>>, name: string): Map<K, V> {
   const found = maps.get(name);
   if (found !== undefined) return found;
   const added = new Map<K, V>();
@@ -97,18 +97,18 @@ export interface UnpackedIndex {
 
 export function unpackIndex(index: PartIndex): UnpackedIndex {
   return {
-    hashes: new BigUint64Array(bytes(index.hashes)),
-    lines: new Uint32Array(bytes(index.lines)),
-    kinds: new Uint32Array(bytes(index.kinds)),
+    hashes: new BigUint64Array(decodeBytes(index.hashes)),
+    lines: new Uint32Array(decodeBytes(index.lines)),
+    kinds: new Uint32Array(decodeBytes(index.kinds)),
     table: index.table,
     voids: index.voids,
   };
 }
 
-/** Gives the index of a part by its number. */
+/** Reads the index of a part by its number. */
 export type IndexReader = (part: number) => Promise<UnpackedIndex>;
 
-/** Reads the indexes that a run stored beside its parts. Throws `damaged` for one that is gone. */
+/** Reads the indexes that a run stored beside its parts. Throws `damaged` for an index that is gone. */
 export function indexReader(store: ObjectStore, run: string, parts: readonly { readonly name: string }[]): IndexReader {
   return async (number) => {
     const file = parts[number]?.name ?? '';
@@ -128,15 +128,15 @@ export function partIndexPrefix(run: string): string {
   return `runs/${run}/parts/`;
 }
 
-/** A separate copy: typed arrays need their offset aligned, and Buffers come from a pool. */
-function bytes(encoded: string): ArrayBuffer {
+/** A copy, because typed arrays need an aligned offset, and Buffers come from a pool. */
+function decodeBytes(encoded: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(encoded, 'base64')).buffer;
 }
 
-/** Unsigned integers of one width in a list that grows. A list of boxed bigints would take several times the memory. */
+/** A growing list of unsigned integers of one width. An array of bigints would take several times the memory. */
 interface Column<N extends number | bigint> {
   push(value: N): void;
-  /** Little-endian, as every machine has them that this runs on. */
+  /** Little-endian, the byte order of every supported machine. */
   base64(): string;
 }
 
@@ -147,7 +147,7 @@ function column32(): Column<number> {
   let end = 0;
   return {
     push(value) {
-      if (end === values.length) values = doubled(values, new Uint32Array(2 * end));
+      if (end === values.length) values = copyInto(values, new Uint32Array(2 * end));
       values[end++] = value;
     },
     base64: () => base64Of(values.subarray(0, end)),
@@ -159,14 +159,14 @@ function column64(): Column<bigint> {
   let end = 0;
   return {
     push(value) {
-      if (end === values.length) values = doubled(values, new BigUint64Array(2 * end));
+      if (end === values.length) values = copyInto(values, new BigUint64Array(2 * end));
       values[end++] = value;
     },
     base64: () => base64Of(values.subarray(0, end)),
   };
 }
 
-function doubled<A extends Uint32Array | BigUint64Array>(values: A, larger: A): A {
+function copyInto<A extends Uint32Array | BigUint64Array>(values: A, larger: A): A {
   larger.set(values as Uint32Array & BigUint64Array);
   return larger;
 }

@@ -2,18 +2,16 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
 export const NEWLINE = 0x0a;
-/**
- * The longest line that this program writes is one reply of 10 MiB, whose bytes JSON may escape to six times as many.
- */
+/** The longest line that this program writes is one reply of 10 MiB, whose bytes JSON may escape to six times as many. */
 const LONGEST_LINE = 64 * 1024 * 1024;
 
-/** A part holds more than it can hold: the rest of it is not unpacked. */
+/** A part unpacks to more bytes than it may; the rest is not unpacked. */
 export class OversizedPart extends Error {}
 
 /**
- * A compressed part in pieces of whole lines, the last of which may lack its line end, and every plain byte to `onBytes` on the
- * way. Throws what zlib throws when the part is no gzip or is cut short, and OversizedPart as soon as it unpacks to more than
- * `plainBytes`, the number in its manifest, or to a line that nobody has written: a small object must not fill the memory.
+ * Unpacks a part into pieces of whole lines, the last of which may lack its line end, and passes every plain byte to `onBytes`.
+ * Throws the error of zlib when the part is no gzip or is cut short, and OversizedPart as soon as it unpacks to more than
+ * `plainBytes`, the number in its manifest, or to an impossibly long line: a small object must not fill the memory.
  */
 export async function* partPieces(
   compressed: Uint8Array,

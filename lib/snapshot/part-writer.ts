@@ -6,7 +6,7 @@ import type { FreshLine } from './sent-value.js';
 
 /** Level 3 takes about half the time of the default 6 and leaves the object about a tenth larger. */
 const GZIP_LEVEL = 3;
-/** Lines are handed to the compressor in pieces of about this many bytes. */
+/** Lines are passed to the compressor in pieces of about this many bytes. */
 const PIECE = 256 * 1024;
 
 export interface ClosedPart {
@@ -22,7 +22,7 @@ export interface PartWriter {
   readonly bytes: number;
   readonly lines: number;
   readonly keys: number;
-  /** `starts`: whether a record begins on this line. What it returns, if anything, is to be awaited for more room. */
+  /** `starts`: whether a record begins on this line. A returned promise must be awaited before the next write. */
   write(line: FreshLine, starts: boolean): Promise<void> | undefined;
   close(): Promise<ClosedPart>;
 }
@@ -32,7 +32,7 @@ export function openPart(): PartWriter {
   const hash = createHash('sha256');
   const chunks: Buffer[] = [];
   gzip.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // One is filled while the other is compressed, which happens on another thread.
+  // One buffer is filled while the other is compressed on another thread.
   let open = new LineBuffer(2 * PIECE);
   let other = new LineBuffer(2 * PIECE);
   let compressing: Promise<void> = Promise.resolve();

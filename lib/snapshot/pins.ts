@@ -5,61 +5,61 @@ import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
-/** `guard/pins.json`: which snapshots stay whatever the policy says, and which were forgotten on purpose, with the reasons. */
+/** `guard/pins.json`: snapshots that are kept regardless of the policy, and forgotten snapshots, with the reasons. */
 export const PINS_NAME = 'guard/pins.json';
 /** Of forgotten and unpinned snapshots, the newest are kept; the tombstones of forgotten ones stay. */
-const MOST_ENDED = 200;
+const MAX_ENDED = 200;
 
-const wordSchema = z.object({ id: z.string(), reason: z.string(), at: z.string(), by: z.string() });
-/** What an operator said of a snapshot, when, and who: the user name of the process. */
-export type Word = z.infer<typeof wordSchema>;
+const decisionSchema = z.object({ id: z.string(), reason: z.string(), at: z.string(), by: z.string() });
+/** An operator's decision about a snapshot; `by` is the user name of the process. */
+export type Decision = z.infer<typeof decisionSchema>;
 
 const pinsSchema = z.object({
-  pinned: z.array(wordSchema),
-  forgotten: z.array(wordSchema),
+  pinned: z.array(decisionSchema),
+  forgotten: z.array(decisionSchema),
   /** When pins were ended, so that a copy of the list that still has them does not bring them back. */
-  unpinned: z.array(wordSchema.pick({ id: true, at: true })).default([]),
+  unpinned: z.array(decisionSchema.pick({ id: true, at: true })).default([]),
 });
 type Pins = z.infer<typeof pinsSchema>;
 
 const NONE: Pins = { pinned: [], forgotten: [], unpinned: [] };
 
-/** The snapshots that are pinned, by id, for who shows them: none where the list cannot be read. */
-export async function readPins(store: ObjectStore): Promise<ReadonlyMap<string, Word>> {
+/** The pinned snapshots by id, for display: none where the list cannot be read. */
+export async function readPins(store: ObjectStore): Promise<ReadonlyMap<string, Decision>> {
   const found = await store.read(PINS_NAME);
   const pins = parse(found?.body ?? (await unprovenIn(store, PINS_NAME)));
   if (found !== null && pins === null) passOver(store, PINS_NAME, found);
   return byId(pins ?? NONE);
 }
 
-/** The same for who removes snapshots. Throws `damaged` for a list that is there and cannot be read: it must not count as none. */
-export async function demandPins(store: ObjectStore): Promise<ReadonlyMap<string, Word>> {
+/** The pinned snapshots by id, for removals. Throws `damaged` for a list that cannot be read: it must not count as empty. */
+export async function readPinsOrThrow(store: ObjectStore): Promise<ReadonlyMap<string, Decision>> {
   const found = await store.read(PINS_NAME);
-  return byId(demandReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
+  return byId(assertReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
 }
 
-function byId({ pinned }: Pins): ReadonlyMap<string, Word> {
-  return new Map(pinned.map((word) => [word.id, word]));
+function byId({ pinned }: Pins): ReadonlyMap<string, Decision> {
+  return new Map(pinned.map((pin) => [pin.id, pin]));
 }
 
-function demandReadable(pins: Pins | null): Pins {
+function assertReadable(pins: Pins | null): Pins {
   if (pins !== null) return pins;
   throw new AppError('damaged', `The list of pinned snapshots, ${PINS_NAME}, cannot be read`, {
-    hint: 'Bring an older version of the object back, or use the version of soulcaster-backup that wrote it. To go without pins: remove the object from the store.',
+    hint: 'Bring an older version of the object back, or use the version of soulcaster-backup that wrote it. To continue without pins, remove the object from the store.',
   });
 }
 
-/** Pins a snapshot; one that is pinned gets the new reason. */
-export async function writePin(store: ObjectStore, word: Word): Promise<void> {
-  await change(store, (pins) => ({ ...pins, pinned: [...pins.pinned.filter(({ id }) => id !== word.id), word] }));
+/** Pins a snapshot, or changes the reason of its pin. */
+export async function writePin(store: ObjectStore, pin: Decision): Promise<void> {
+  await updatePins(store, (pins) => ({ ...pins, pinned: [...pins.pinned.filter(({ id }) => id !== pin.id), pin] }));
 }
 
 /** Ends a pin. `at`: ISO 8601. False when the snapshot was not pinned. */
 export function removePin(store: ObjectStore, wanted: string, at: string): Promise<boolean> {
-  return change(store, (pins) => {
+  return updatePins(store, (pins) => {
     const pinned = pins.pinned.filter(({ id }) => id !== wanted);
     if (pinned.length === pins.pinned.length) return null;
-    return { ...pins, pinned, unpinned: withNewest(pins.unpinned, [{ id: wanted, at }]).slice(-MOST_ENDED) };
+    return { ...pins, pinned, unpinned: withNewest(pins.unpinned, [{ id: wanted, at }]).slice(-MAX_ENDED) };
   });
 }
 
@@ -79,35 +79,35 @@ export async function unitePins(from: ObjectStore, to: ObjectStore): Promise<boo
 }
 
 function unite(one: Pins, other: Pins): Pins {
-  const unpinned = withNewest(one.unpinned, other.unpinned).slice(-MOST_ENDED);
+  const unpinned = withNewest(one.unpinned, other.unpinned).slice(-MAX_ENDED);
   const endedAt = new Map(unpinned.map(({ id, at }) => [id, at]));
   const pinned = withNewest(one.pinned, other.pinned).filter(({ id, at }) => (endedAt.get(id) ?? '') < at);
-  return { pinned, forgotten: withNewest(one.forgotten, other.forgotten).slice(-MOST_ENDED), unpinned };
+  return { pinned, forgotten: withNewest(one.forgotten, other.forgotten).slice(-MAX_ENDED), unpinned };
 }
 
 /** Of each snapshot the newest statement, the oldest first. */
-function withNewest<T extends Pick<Word, 'id' | 'at'>>(before: readonly T[], added: readonly T[]): T[] {
+function withNewest<T extends Pick<Decision, 'id' | 'at'>>(before: readonly T[], added: readonly T[]): T[] {
   const newest = new Map<string, T>();
   for (const each of [...before, ...added]) if ((newest.get(each.id)?.at ?? '') <= each.at) newest.set(each.id, each);
   return [...newest.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 
 /** Keeps the reason for which a snapshot is removed. */
-export async function writeForgotten(store: ObjectStore, word: Word): Promise<void> {
-  await change(store, (pins) => ({
+export async function writeForgotten(store: ObjectStore, word: Decision): Promise<void> {
+  await updatePins(store, (pins) => ({
     ...pins,
-    forgotten: [...pins.forgotten.filter(({ id }) => id !== word.id), word].slice(-MOST_ENDED),
+    forgotten: [...pins.forgotten.filter(({ id }) => id !== word.id), word].slice(-MAX_ENDED),
   }));
 }
 
-function change(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
+function updatePins(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
   return updateObject(store, PINS_NAME, 'The list of pinned snapshots', async (found) => {
-    const next = edit(demandReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
+    const next = edit(assertReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
     return next === null ? null : encodeJson(next);
   });
 }
 
-/** Null for what cannot be read. */
+/** Null for a list that cannot be read. */
 function parse(body: Buffer | null): Pins | null {
   try {
     return body === null ? NONE : pinsSchema.parse(decodeJson(body));

@@ -8,7 +8,7 @@ export function isRecordType(type: string): type is RecordType {
   return (RECORD_TYPES as readonly string[]).includes(type);
 }
 
-/** An integer that Redis counts: a number up to 2^53-1, beyond it its decimal digits. */
+/** A counter of Redis: a number up to 2^53-1, above it the decimal digits as text. */
 export type Count = number | string;
 
 /** A pending entry of a stream's group: id, consumer, time of the last delivery in ms since the epoch, deliveries. */
@@ -22,7 +22,7 @@ export interface StreamGroup {
   readonly pending: readonly PendingEntry[];
 }
 
-/** `entries` are [id, [field, value, field, value, ...]]; the rest stands on a key's last line alone. */
+/** `entries` are [id, [field, value, field, value, ...]]; only a key's last line has the other fields. */
 export interface StreamValue {
   readonly entries: readonly (readonly [id: string, fields: readonly Text[]])[];
   readonly lastId?: string;
@@ -32,15 +32,15 @@ export interface StreamValue {
 }
 
 /**
- * The value on one line: string and json: Text; list and set: Text[]; hash: [field, value][]; zset: [member, score][]
+ * The value on one line. string and json: Text; list and set: Text[]; hash: [field, value][]; zset: [member, score][]
  * with the score as Redis prints it; stream: StreamValue.
  */
 export type RecordValue = Text | readonly Text[] | readonly (readonly [Text, Text])[] | StreamValue;
 
 /**
- * One line of a part. A key of ordinary size is one line without `i`. A big one is several, numbered by `i`, the final
- * one with `last`; their values are joined. `void` beside `last` takes the key's lines so far back: the key went away
- * or moved while it was read page by page.
+ * One line of a part. A key of ordinary size is one line without `i`. A big key is several lines, numbered by `i`, the last
+ * of them with `last`; their values are joined. `void` beside `last` voids the key's lines so far: the key disappeared or
+ * changed while it was read page by page.
  */
 export interface RecordLine {
   readonly k: Text;
@@ -59,7 +59,7 @@ export function encodeLine(line: RecordLine): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Reads a line that `encodeLine` made; throws a SyntaxError for what is not JSON. */
+/** Reads a line that `encodeLine` made; throws a SyntaxError for text that is not JSON. */
 export function decodeLine(line: string): RecordLine {
   return JSON.parse(line) as RecordLine;
 }

@@ -16,11 +16,10 @@ export { DATABASE_LEASE } from './names.js';
 
 type SnapshotPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'signer' | 'store'> & MarkStores;
 
-/** A snapshot that stood still for longer would be old when it is done: a new one is worth more. */
+/** An older unfinished snapshot is not resumed: it would be out of date, and a new one is more useful. */
 const STALE_MS = 3_600_000;
 
-/** The run that takes a snapshot: read the database into parts, go through the names again,
- * read the parts back, write the manifest. */
+/** The run that takes a snapshot: read the database into parts, recheck all names, read the parts back, write the manifest. */
 export function snapshotRun(ports: SnapshotPorts, settings: SnapshotSettings): RunDefinition {
   return {
     ...SNAPSHOT,
@@ -47,8 +46,8 @@ async function finalizeAndTidy(
 }
 
 /**
- * Starts a snapshot; who or what asked for it stands in the run record. With `safety` it is one that is taken before
- * something else than a restore of ours replaces what is there.
+ * Starts a snapshot; the run record stores the trigger. `safety`: taken before something other than our own restore replaces
+ * the data.
  */
 export function startSnapshot(
   engine: Engine,
@@ -58,7 +57,7 @@ export function startSnapshot(
   return engine.start({ kind: 'snapshot', input: { trigger }, checkpoint: firstCheckpoint(), progress });
 }
 
-/** Told by the record, so that whoever continues with the run knows it as well. */
+/** Read from the run record, which later attempts have as well. */
 function isSafety({ input }: RunRecord): boolean {
   return typeof input === 'object' && input !== null && 'trigger' in input && input.trigger === 'safety';
 }

@@ -5,21 +5,22 @@ import { findLatest, findNewest, type PassedOver } from './latest.js';
 import { manifestName } from './names.js';
 import type { TrustContext } from './trust.js';
 
-/** Words that a command accepts in the place of an id. */
+/** Words that a command accepts instead of an id. */
 export const SNAPSHOT_WORDS = ['latest', 'newest'] as const;
 
-/** Of an id: at least the day. */
+/** The beginning of an id, which must include the day. */
 const BEGINNING = /^\d{8}[0-9A-Za-z-]*$/;
 
 export interface Selected {
   readonly id: string;
-  /** Newer ones that `latest` did not take, and why; empty for an id and for `newest`. */
+  /** Newer snapshots that `latest` passed over, and why; empty for an id and for `newest`. */
   readonly passedOver: readonly PassedOver[];
 }
 
 /**
- * The snapshot that is meant: an id, or the beginning of one, from the day on, that no other has; `latest`, the newest that can be relied on, with `at` (milliseconds since the epoch)
- * of those finished by then; or `newest`, of any kind. Throws `not-found`, and `usage` as `findLatest` does.
+ * Selects a snapshot: by its id; by the beginning of an id, with the day, that no other has; by `latest`, the newest trusted one,
+ * with `at` (milliseconds since the epoch) of those finished by then; or by `newest`, in any state. Throws `not-found`, and `usage`
+ * as `findLatest` does.
  */
 export async function selectSnapshot(context: TrustContext, wanted: string, at?: number): Promise<Selected> {
   if (wanted === 'newest') {
@@ -32,22 +33,22 @@ export async function selectSnapshot(context: TrustContext, wanted: string, at?:
   if (wanted === 'latest') {
     const { entry, passedOver } = await findLatest(context, at);
     if (entry !== null) return { id: entry.id, passedOver };
-    throw noneTrusted(passedOver, at);
+    throw noneTrustedError(passedOver, at);
   }
   if (isId(wanted) && (await context.store.read(manifestName(wanted))) !== null) return { id: wanted, passedOver: [] };
   const [first, ...others] = isId(wanted) ? [] : await idsFrom(context, wanted);
   if (first !== undefined && others.length === 0) return { id: first, passedOver: [] };
   if (first !== undefined) {
-    throw new AppError('usage', `${JSON.stringify(wanted)} may mean any of ${others.length + 1} snapshots`, {
+    throw new AppError('usage', `${JSON.stringify(wanted)} matches ${others.length + 1} snapshots`, {
       hint: `Give more of the id: ${[first, ...others].slice(0, 3).join(', ')}${others.length > 2 ? ', ...' : ''}.`,
     });
   }
   throw new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
-    hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
+    hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
   });
 }
 
-/** The snapshots whose ids begin so. */
+/** Finds the snapshots whose ids begin with a text. */
 async function idsFrom({ store }: TrustContext, beginning: string): Promise<string[]> {
   if (!BEGINNING.test(beginning)) return [];
   const ids = (await snapshotIds(store)).filter((id) => id.startsWith(beginning));
@@ -56,7 +57,7 @@ async function idsFrom({ store }: TrustContext, beginning: string): Promise<stri
   return found;
 }
 
-function noneTrusted(passedOver: readonly PassedOver[], at: number | undefined): AppError {
+function noneTrustedError(passedOver: readonly PassedOver[], at: number | undefined): AppError {
   const when = at === undefined ? '' : ` from ${new Date(at).toISOString()} or before`;
   const words = passedOver.slice(0, 3).map(passedOverWords);
   const why = words.length === 0 ? '' : `: ${words.join('; ')}`;
@@ -79,19 +80,19 @@ function hintFor(passedOver: readonly PassedOver[]): string {
   const of = (state: PassedOver['state']): PassedOver | undefined => passedOver.find((each) => each.state === state);
   const doubtful = of('doubtful');
   if (doubtful !== undefined) {
-    return `If you know why, accept it: \`npx soulcaster-backup snapshots accept ${doubtful.id} --reason TEXT --env-file .env\`; or name a snapshot by its id.`;
+    return `If its data are correct, accept it: \`npx soulcaster-backup snapshots accept ${doubtful.id} --reason TEXT --env-file .env\`. Or name a snapshot by its id.`;
   }
   const foreign = of('foreign');
   const source = /source ([0-9a-f]{8})/.exec(foreign?.reasons[0] ?? '')?.[1];
   if (source !== undefined) {
-    return `If this database has moved to a new host, say so once: \`npx soulcaster-backup snapshots adopt ${source} --reason TEXT --env-file .env\`.`;
+    return `If this database has moved to a new host, adopt its earlier snapshots: \`npx soulcaster-backup snapshots adopt ${source} --reason TEXT --env-file .env\`.`;
   }
   const untrusted = of('untrusted');
   if (untrusted?.reasons[0]?.includes('not signed') === true || of('unverified') !== undefined) {
-    return 'Have them verified in full: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`.';
+    return 'Verify and adopt them: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`.';
   }
   if (untrusted !== undefined) {
-    return 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or name a snapshot by its id.';
+    return 'Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, or name a snapshot by its id.';
   }
   return 'Take one: `npx soulcaster-backup backup --env-file .env`, or name a snapshot by its id.';
 }

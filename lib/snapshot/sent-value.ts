@@ -4,7 +4,7 @@ import type { ExpiryTime } from './expiry-time.js';
 import { lineHead, type RecordLine, type RecordType, type RecordValue } from './record.js';
 import { toText, type Text } from './text.js';
 
-/** A whole value as the database sent it: a line of a part that has not been written yet. */
+/** A whole value as the database sent it, to be written as a line of a part. */
 export interface SentValue {
   readonly key: Buffer;
   readonly type: RecordType;
@@ -13,7 +13,7 @@ export interface SentValue {
   readonly sent: WireValue;
 }
 
-/** A line that stands in no part yet. */
+/** A line to be written to a part. */
 export type FreshLine = SentValue | RecordLine;
 
 export function isSent(line: FreshLine): line is SentValue {
@@ -38,7 +38,7 @@ export function fieldNames(line: FreshLine): Text[] {
   return names;
 }
 
-/** A reply of the command that reads a whole value, or of a paged command, as it stands in a record. */
+/** Converts a reply of the command that reads a whole value, or of a paged command, to the value of a record. */
 export function toValue(type: RecordType, sent: WireValue): RecordValue {
   const value = decoded(sent);
   if (type === 'string' || type === 'json') return toText(asBuffer(value));
@@ -49,12 +49,12 @@ export function toValue(type: RecordType, sent: WireValue): RecordValue {
 export function asBuffer(value: RedisValue | undefined): Buffer {
   if (Buffer.isBuffer(value)) return value;
   if (typeof value === 'number' || typeof value === 'bigint') return Buffer.from(String(value));
-  throw notTheProtocol();
+  throw protocolError();
 }
 
 export function asArray(value: RedisValue | undefined): RedisValue[] {
   if (Array.isArray(value)) return value;
-  throw notTheProtocol();
+  throw protocolError();
 }
 
 function toPairs<T>(items: readonly T[]): (readonly [T, T])[] {
@@ -63,8 +63,8 @@ function toPairs<T>(items: readonly T[]): (readonly [T, T])[] {
   return pairs;
 }
 
-function notTheProtocol(): AppError {
-  return new AppError('redis-unavailable', 'Redis answered in a form that the protocol does not have', {
+function protocolError(): AppError {
+  return new AppError('redis-unavailable', 'Redis gave a reply that its protocol does not allow', {
     hint: 'Check that UPSTASH_REDIS_REST_URL points to an Upstash database and not to something in front of it.',
     transient: true,
   });

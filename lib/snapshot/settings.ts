@@ -1,24 +1,24 @@
-/** What a snapshot may take. */
+/** How a snapshot is taken. */
 export interface SnapshotSettings {
-  /** Requests to Redis under way at a time. */
+  /** Requests to Redis in flight at a time. */
   readonly inFlight: number;
   /** Plain bytes after which a part is closed. */
   readonly partBytes: number;
-  /** Wire bytes a page of keys should come to. */
+  /** Target size of a page of keys, in bytes on the wire. */
   readonly pageBytes: number;
-  /** `safety`: taken before a restore, so that it can be undone. Never `latest`, and never what the objective is met by. */
+  /** `safety`: taken before a restore, so that it can be undone. Never `latest`, and never meets the objective. */
   readonly purpose: 'backup' | 'safety';
-  /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where what names keys is encrypted. */
+  /** The restore that a safety snapshot undoes; see `undoes` in the manifest, where names of keys are encrypted. */
   readonly undoes?: { readonly project: string | null; readonly target: string | null; readonly scope?: string };
-  /** Which keys are saved; absent: all. Where it is given, the manifest says `partial`. */
+  /** The keys to save; absent: all. Where it is given, the manifest has `partial`. */
   readonly only?: (key: Buffer) => boolean;
-  /** Types without a record form whose keys the operator does without: they do not make a snapshot incomplete. */
+  /** Types without a record form whose keys need no backup: they do not make a snapshot incomplete. */
   readonly skipTypes: readonly string[];
   /** Name and version of this program, for the manifest. */
   readonly tool: string;
   /** BACKUP_LABEL of this deployment, for the manifest. */
   readonly label?: string;
-  /** The source of the database that this deployment protects: what is saved of another one is kept by its rules. */
+  /** The source of the protected database: safety snapshots of other databases are kept by its retention rules. */
   readonly owner?: string;
 }
 

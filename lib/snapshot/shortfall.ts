@@ -1,7 +1,7 @@
 import { refusedTypes } from './ledger.js';
 import type { ManifestSummary } from './summary.js';
 
-/** Why a snapshot is incomplete, in numbers, and what to do about it. */
+/** Why a snapshot is incomplete, with numbers, and what to do. */
 export function shortfall(
   {
     id,
@@ -16,14 +16,14 @@ export function shortfall(
   const causes = [
     failed > 0 ? `${keys(failed)} could not be saved` : null,
     unexplained > 0
-      ? `${keys(unexplained)} that the database counts were in none of ${names?.walks ?? 0} walks over the names`
+      ? `${keys(unexplained)} in DBSIZE were not found in ${names?.walks ?? 0} walks over the names`
       : null,
-    types.length > 0 ? `${keys(ledger.unsupported.count)} ${typeWords(types)} that no snapshot can hold` : null,
+    types.length > 0 ? `${keys(ledger.unsupported.count)} of type ${types.join(', ')} that no snapshot can hold` : null,
   ];
   const show = `npx soulcaster-backup show ${id} --env-file .env`;
-  const cures = [
-    failed > 0 ? `See the keys and reasons with \`${show}\` and remove the cause.` : null,
-    unexplained > 0 ? 'The server was restarted again and again, or hides keys: find out which.' : null,
+  const remedies = [
+    failed > 0 ? `List the keys and reasons with \`${show}\` and remove the cause.` : null,
+    unexplained > 0 ? 'Find out whether the server keeps restarting, or hides keys from the token.' : null,
     types.length > 0
       ? `To back up without these keys, set BACKUP_SKIP_TYPES=${types.join(',')}; \`${show}\` names them.`
       : null,
@@ -31,18 +31,18 @@ export function shortfall(
       ? 'Then take another snapshot: `npx soulcaster-backup backup --env-file .env`.'
       : null,
   ];
-  return { message: joined(causes, '; '), hint: joined(cures, ' ') };
+  return { message: join(causes, '; '), hint: join(remedies, ' ') };
 }
 
-/** What a snapshot says of keys that are not in it, complete or not; null when it says nothing. */
+/** Describes the keys that a snapshot lacks, complete or not; null when it lacks none. */
 export function unsavedWords({ ledger, names }: Pick<ManifestSummary, 'ledger' | 'names'>): string | null {
   const { message } = shortfall({ id: '', ledger, names });
   return message === '' ? null : message;
 }
 
 /**
- * Whether a snapshot lacks keys that it could hold, so that to replace a database by it would remove them. One that is
- * incomplete for keys of types that no snapshot can hold lacks none: a restore leaves such keys as they are.
+ * Whether a snapshot lacks keys that it could hold, so that replacing a database with it would remove them. A snapshot that is
+ * incomplete only because of keys that no snapshot can hold lacks none: a restore leaves such keys as they are.
  */
 export function lacksSavableKeys({
   ledger,
@@ -53,14 +53,10 @@ export function lacksSavableKeys({
   return ledger.failed.count > 0 || (names?.unexplained ?? 0) > 0 || ledger.unsupported.count === 0;
 }
 
-function typeWords(types: readonly string[]): string {
-  return `of type ${types.join(', ')}`;
-}
-
 function keys(count: number): string {
   return `${count} ${count === 1 ? 'key' : 'keys'}`;
 }
 
-function joined(parts: readonly (string | null)[], by: string): string {
+function join(parts: readonly (string | null)[], by: string): string {
   return parts.filter((part) => part !== null).join(by);
 }

@@ -9,14 +9,14 @@ import { decodeLine, endsRecord, startsRecord, type RecordLine } from './record.
 import { StoredLines, type StoredLine } from './stored-line.js';
 
 /**
- * A record of a snapshot. Most are one line. A big one is its first line and the lines that follow, which are read on
- * demand and must be read, if at all, before the next record is asked for.
+ * A record of a snapshot. Most are one line. A big record has further lines, which are read on demand and must be read, if at
+ * all, before the next record.
  */
 export interface SourceRecord {
   readonly first: RecordLine;
   /** The lines after the first, in order; null when there is only one. */
   readonly rest: AsyncIterable<RecordLine> | null;
-  /** The only line as it stands in the part; absent where it was decoded. */
+  /** The only line in its stored form; absent where it was decoded. */
   readonly stored?: StoredLine;
 }
 
@@ -28,10 +28,10 @@ interface SourcePorts {
 }
 
 /**
- * The records that begin in one part and count, in order. The last one may go on in the parts that follow, which are
- * then read as far as it goes; the lines at a part's beginning that go on from the part before are that part's. What the
- * manifest lists as a double is passed over. Throws `damaged` before the first record of a part whose bytes are not
- * those that the manifest names.
+ * The valid records that begin in one part, in order. The last record may continue in the following parts, which are then
+ * read up to its end; lines at the beginning of a part that continue a record belong to the part before. Records that the
+ * manifest lists as duplicates are skipped. Throws `damaged` before the first record of a part whose bytes do not match the
+ * manifest.
  */
 export async function* sourceRecords(
   ports: SourcePorts,
@@ -42,8 +42,8 @@ export async function* sourceRecords(
 }
 
 /**
- * The same records, as many at a time as were unpacked together: a turn of the event loop for each would take longer than the
- * record. Only the last of a batch has a `rest`. `stored`: values that can be passed on as they stand in the part are.
+ * The records of `sourceRecords` in batches that were unpacked together: a turn of the event loop for each record would take longer
+ * than the record. Only the last of a batch has a `rest`. `stored`: where possible, values are passed on in their stored form.
  */
 export async function* sourceBatches(
   ports: SourcePorts,
@@ -51,14 +51,14 @@ export async function* sourceBatches(
   part: number,
   form: 'decoded' | 'stored' = 'decoded',
 ): AsyncGenerator<readonly SourceRecord[]> {
-  const passedOver = duplicateLines(manifest.doubles, part);
+  const skipped = duplicateLines(manifest.doubles, part);
   const lines = new Lines(ports, manifest, part, form === 'stored' ? new StoredLines() : null);
   while (await lines.more()) {
     const batch: SourceRecord[] = [];
     for (let next = lines.take(); next !== null; next = lines.take()) {
       if (next.part !== part) break;
       const { line, stored } = next;
-      if (!startsRecord(line) || passedOver.has(next.number)) continue;
+      if (!startsRecord(line) || skipped.has(next.number)) continue;
       const isWhole = endsRecord(line);
       batch.push({ first: line, rest: isWhole ? null : restOf(lines), ...(stored === null ? {} : { stored }) });
       if (!isWhole) break;
@@ -84,25 +84,25 @@ interface NumberedLine {
   readonly number: number;
 }
 
-/** The lines of a part, and of those after it as far as its last record goes. */
+/** The lines of a part, and of the following parts up to the end of its last record. */
 class Lines {
   private pieces: AsyncGenerator<Buffer> | null = null;
   private piece: Buffer = NOTHING;
   private at = 0;
   private isText = true;
   private number = 0;
-  /** Whether a record is open at the last line that was taken. */
+  /** Whether the last line that was taken is not the last of its record. */
   private open = false;
 
   constructor(
     private readonly ports: SourcePorts,
     private readonly manifest: Manifest,
-    /** Of the line that comes next. */
+    /** The part of the next line. */
     public part: number,
     private readonly stored: StoredLines | null,
   ) {}
 
-  /** Unpacks more where there is no line left to take; false at the end. */
+  /** Unpacks more where no line is left; false at the end. */
   async more(): Promise<boolean> {
     while (this.at >= this.piece.length) {
       if (this.part >= this.manifest.parts.length) return false;
@@ -121,7 +121,7 @@ class Lines {
     return true;
   }
 
-  /** The next line of what is unpacked; null when there is none left. */
+  /** The next unpacked line; null when none is left. */
   take(): NumberedLine | null {
     const { piece, at } = this;
     if (at >= piece.length) return null;
@@ -148,6 +148,6 @@ async function loadPart({ store, encryptor }: SourcePorts, manifest: Manifest, n
     return encryptor.open(found.body, suffixOf(part.name));
   }
   throw new AppError('damaged', `${name} is ${found === null ? 'missing' : 'not as it was written'}`, {
-    hint: `See \`npx soulcaster-backup verify ${manifest.id} --env-file .env\`; restore from another snapshot, or bring the object's older version back.`,
+    hint: `Check it with \`npx soulcaster-backup verify ${manifest.id} --env-file .env\`. Restore from another snapshot, or bring the object's older version back.`,
   });
 }

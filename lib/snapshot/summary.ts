@@ -5,8 +5,8 @@ import { manifestSchema, sha256, tableSchema, type Manifest } from './manifest.j
 const counted = z.object({ count: z.number().int() });
 
 /**
- * What lists, status and alerts go by of a manifest: all of it but its parts, the names of keys, and the counts by family
- * and project. A whole manifest is one too.
+ * The fields of a manifest that lists, status and alerts use: all except the parts, the names of keys, and the counts by
+ * family and project. A whole manifest is also a summary.
  */
 export const summarySchema = manifestSchema
   .pick({
@@ -36,7 +36,7 @@ export const summarySchema = manifestSchema
   });
 export type ManifestSummary = z.infer<typeof summarySchema>;
 
-/** What came of checking a seal: whether its hash fits the contents, and what `Signer.verify` says of its signature. */
+/** Whether a manifest matches its own hash, whether it is signed, and the result of `Signer.verify` for its signature. */
 export const verdictSchema = z.object({
   fits: z.boolean(),
   isSigned: z.boolean(),
@@ -44,24 +44,24 @@ export const verdictSchema = z.object({
 });
 export type SignatureVerdict = z.infer<typeof verdictSchema>;
 
-/** Checks the seal of a manifest; what was checked before stays as it is. */
-export function verdictOn(
+/** Checks the hash and the signature of a manifest; an earlier verdict is returned unchanged. */
+export function verifySignature(
   { seal }: Pick<Manifest, 'seal'>,
-  sealed: Buffer | SignatureVerdict,
+  signed: Buffer | SignatureVerdict,
   signer: Signer,
 ): SignatureVerdict {
-  if (!Buffer.isBuffer(sealed)) return sealed;
+  if (!Buffer.isBuffer(signed)) return signed;
   return {
-    fits: sha256(sealed) === seal.sha256,
+    fits: sha256(signed) === seal.sha256,
     isSigned: seal.signature !== null,
-    signature: signer.verify(sealed, seal.signature ?? ''),
+    signature: signer.verify(signed, seal.signature ?? ''),
   };
 }
 
-/** Without what only the manifest itself is read for. */
+/** Reduces a manifest to its summary. */
 export function summaryOf(manifest: Manifest): ManifestSummary {
   const { unsupported } = manifest.ledger;
-  // In manifests of earlier versions the reasons alone name the types.
+  // Manifests of earlier versions name the types only in the reasons.
   const reasons = [...new Set(unsupported.keys.map(({ reason }) => reason))];
   const ledger = { ...manifest.ledger, unsupported: { ...unsupported, keys: reasons.map((reason) => ({ reason })) } };
   return summarySchema.parse({ ...manifest, ledger });

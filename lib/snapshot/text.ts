@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-/** Bytes as JSON holds them: a string when they are valid UTF-8, else base64 in `b`. */
+/** Bytes in JSON: a string when they are valid UTF-8, else base64 in `b`. */
 export type Text = string | { readonly b: string };
 
 export function toText(bytes: Buffer): Text {

@@ -13,48 +13,48 @@ const tombstoneBody = z.object({
   formatVersion: z.literal(1),
   /** The snapshot that was removed. */
   id: z.string(),
-  /** SHA-256 of its manifest as it was stored: what its successor in the chain recorded. */
+  /** SHA-256 of its stored manifest, as the next snapshot of the chain recorded it. */
   manifestSha256: z.string(),
-  /** Its own link in the chain, so that the snapshot before it is still missed when it is gone. */
+  /** Its own link in the chain, so that the loss of the previous snapshot is still detected. */
   previous: z.object({ id: z.string(), sha256: z.string() }).nullable(),
   prunedAt: z.string(),
   reasons: z.array(z.string()),
 });
 type TombstoneBody = z.infer<typeof tombstoneBody>;
 
-/** The seal is made as a manifest's is: over the JSON text of the body without white space. */
+/** Hash and signature are over the JSON text of the body without white space, as in a manifest. */
 const tombstoneSchema = tombstoneBody.extend({
   seal: z.object({ sha256: z.string(), signature: z.string().nullable() }),
 });
 export type Tombstone = z.infer<typeof tombstoneSchema>;
 
-/** `pruned/{id}.json` says that a snapshot was removed on purpose. While its manifest is there, it means nothing. */
+/** `pruned/{id}.json` records that a snapshot was removed on purpose. It has no effect while the manifest exists. */
 export function tombstoneName(id: string): string {
   return `${PRUNED}${id}.json`;
 }
 
 export function signTombstone(body: TombstoneBody, signer: Signer): Buffer {
-  const sealed = Buffer.from(JSON.stringify(body));
-  return encodeJson({ ...body, seal: { sha256: sha256(sealed), signature: signer.sign(sealed) } });
+  const signed = Buffer.from(JSON.stringify(body));
+  return encodeJson({ ...body, seal: { sha256: sha256(signed), signature: signer.sign(signed) } });
 }
 
-/** Whether what is sealed here will be accepted here: not where only the public key is set. */
+/** Whether objects signed here are accepted here: false where only the public key is set. */
 export function canSign(signer: Signer): boolean {
   const probe = Buffer.from('tombstone');
   return signer.sign(probe) !== null || signer.verify(probe, '') === null;
 }
 
-/** Null when there is none that counts: it must be readable, fit its seal and, where a key is set, be signed with it. */
+/** Null without a valid tombstone: it must be readable, match its hash and, where a key is set, have a valid signature. */
 export async function readTombstone(
   { store, signer }: { readonly store: ObjectStore; readonly signer: Signer },
   id: string,
 ): Promise<Tombstone | null> {
   const found = await store.read(tombstoneName(id));
   if (found === null) return null;
-  return openTombstone(signer, id, found.body) ?? passOver(store, tombstoneName(id), found);
+  return parseTombstone(signer, id, found.body) ?? passOver(store, tombstoneName(id), found);
 }
 
-/** All tombstones that count, by the id of their snapshot. */
+/** All valid tombstones, by the id of their snapshot. */
 export async function readTombstones(ports: {
   readonly store: ObjectStore;
   readonly signer: Signer;
@@ -64,7 +64,7 @@ export async function readTombstones(ports: {
   return new Map(read.flatMap((tombstone) => (tombstone === null ? [] : [[tombstone.id, tombstone] as const])));
 }
 
-/** The ids for which there is a tombstone, good or not, oldest first. */
+/** The ids of all tombstones, valid or not, oldest first. */
 export async function tombstoneIds(store: ObjectStore): Promise<string[]> {
   const ids: string[] = [];
   for await (const { name } of store.list(PRUNED)) {
@@ -74,14 +74,14 @@ export async function tombstoneIds(store: ObjectStore): Promise<string[]> {
   return ids;
 }
 
-function openTombstone(signer: Signer, id: string, bytes: Buffer): Tombstone | null {
+function parseTombstone(signer: Signer, id: string, bytes: Buffer): Tombstone | null {
   try {
     const raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
     const tombstone = tombstoneSchema.parse(raw);
     const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
-    const sealed = Buffer.from(JSON.stringify(body));
-    if (tombstone.id !== id || sha256(sealed) !== tombstone.seal.sha256) return null;
-    return signer.verify(sealed, tombstone.seal.signature ?? '') === false ? null : tombstone;
+    const signed = Buffer.from(JSON.stringify(body));
+    if (tombstone.id !== id || sha256(signed) !== tombstone.seal.sha256) return null;
+    return signer.verify(signed, tombstone.seal.signature ?? '') === false ? null : tombstone;
   } catch {
     return null;
   }

@@ -1,7 +1,7 @@
 import type { Clock, ObjectStore, Signer } from '../ports/index.js';
-import { adoptedSources } from './adopted-sources.js';
+import { readAdoptedSources } from './adopted-sources.js';
 import type { CatalogEntry } from './catalog.js';
-import { verdictOn, type ManifestSummary } from './summary.js';
+import { verifySignature, type ManifestSummary } from './summary.js';
 import { aheadBy, isFromFuture } from './order.js';
 import { doubtsOf, fileWords, plainLabel, shortSource } from './source.js';
 import { unsavedWords } from './shortfall.js';
@@ -21,19 +21,19 @@ const STATES = [
   'trusted',
 ] as const;
 
-/** How many of these snapshots there are in each state. */
+/** The number of snapshots in each state. */
 export function countStates(
   entries: readonly CatalogEntry[],
-  assessed: (entry: CatalogEntry) => Assessment,
+  assessEntry: (entry: CatalogEntry) => Assessment,
 ): Record<SnapshotState, number> {
   const counts = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<SnapshotState, number>;
-  for (const entry of entries) counts[assessed(entry).state] += 1;
+  for (const entry of entries) counts[assessEntry(entry).state] += 1;
   return counts;
 }
 
 /**
- * What a snapshot is worth: the first that applies, `trusted` when none does. `untrusted`: its seal does not fit, or no key
- * that is set here made the signature; `foreign`: of another database.
+ * The state of a snapshot: the first that applies, `trusted` when no other does. `untrusted`: its manifest does not match its
+ * hash, or the signature matches no key that is set here; `foreign`: of another database.
  */
 export type SnapshotState = (typeof STATES)[number];
 
@@ -47,36 +47,34 @@ export interface TrustContext {
   readonly store: ObjectStore;
   readonly signer: Signer;
   readonly clock: Pick<Clock, 'now'>;
-  /** The source of the database that is protected here; null where none is configured. */
+  /** The source of the protected database; null where none is configured. */
   readonly own: string | null;
-  /** `own` and the sources that it adopted; null where no database is configured: then none is foreign. */
+  /** `own` and the sources that it adopted; null where no database is configured: then no snapshot is foreign. */
   readonly sources: ReadonlySet<string> | null;
 }
 
 export type TrustPorts = Pick<TrustContext, 'store' | 'signer' | 'clock'>;
 
-/** Reads which sources were adopted. `own`: see TrustContext. */
+/** Reads the adopted sources. `own`: see TrustContext. */
 export async function trustContext({ store, signer, clock }: TrustPorts, own: string | null): Promise<TrustContext> {
-  return { store, signer, clock, own, sources: own === null ? null : await adoptedSources(store, own) };
+  return { store, signer, clock, own, sources: own === null ? null : await readAdoptedSources(store, own) };
 }
 
-/** What a snapshot is worth, by what `catalogEntry` has read of it. Reads nothing. */
+/** Computes the state of a snapshot from its catalogue entry. Reads nothing. */
 export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<TrustContext, 'store'>): Assessment {
   const { manifest } = entry;
-  if (manifest === null) return is('unreadable', unreadableWords(entry));
-  const objection = objectionToSignature(entry, signer);
-  if (objection !== null) return is('untrusted', objection);
+  if (manifest === null) return assessment('unreadable', unreadableWords(entry));
+  const problem = findSignatureProblem(entry, signer);
+  if (problem !== null) return assessment('untrusted', problem);
   const { verification } = entry;
-  if (verification !== null && isDamaged(verification)) return is('damaged', damageWords(verification));
-  if (entry.missingParts > 0) return is('damaged', missingWords(entry));
-  if (manifest.purpose === 'safety') return is('safety', 'a restore saved it of what was there before it wrote');
-  if (manifest.imported !== undefined) return is('imported', importedWords(manifest));
-  if (sources !== null && !sources.has(manifest.source)) return is('foreign', foreignWords(manifest));
-  if (manifest.state !== 'complete') return is('incomplete', incompleteWords(manifest));
-  if (verification === null) return is('unverified', 'no verification of it is on record');
-  if (isFromFuture(entry, clock.now())) {
-    return is('future', futureWords(aheadBy(entry, clock.now())));
-  }
+  if (verification !== null && isDamaged(verification)) return assessment('damaged', damageWords(verification));
+  if (entry.missingParts > 0) return assessment('damaged', missingWords(entry));
+  if (manifest.purpose === 'safety') return assessment('safety', 'a restore saved it before it wrote');
+  if (manifest.imported !== undefined) return assessment('imported', importedWords(manifest));
+  if (sources !== null && !sources.has(manifest.source)) return assessment('foreign', foreignWords(manifest));
+  if (manifest.state !== 'complete') return assessment('incomplete', incompleteWords(manifest));
+  if (verification === null) return assessment('unverified', 'no verification of it is on record');
+  if (isFromFuture(entry, clock.now())) return assessment('future', futureWords(aheadBy(entry, clock.now())));
   return assessDoubts(entry, manifest);
 }
 
@@ -85,66 +83,66 @@ export function isTrusted(entry: CatalogEntry, context: Omit<TrustContext, 'stor
 }
 
 /**
- * Why the manifest is not believed: its seal does not fit, or its signature is by no key that is set here. Null when it
- * is, also where no key is set.
+ * Why the manifest is not trusted: it does not match its hash, or its signature matches no key that is set here. Null when it
+ * is trusted, and where no key is set.
  */
-export function objectionToSignature(
+export function findSignatureProblem(
   { adopted, manifest, sealed, sha256: stored }: SignedEntry,
   signer: Signer,
 ): string | null {
   if (manifest === null || sealed === null) return 'its manifest cannot be read';
-  const { fits, isSigned, signature } = verdictOn(manifest, sealed, signer);
-  if (!fits) return 'its contents do not fit the hash in its manifest: it was altered';
+  const { fits, isSigned, signature } = verifySignature(manifest, sealed, signer);
+  if (!fits) return 'its manifest does not match its own hash: it was altered';
   if (signature !== false) return null;
-  if (isSigned) return 'its signature fits none of the public keys that are set here';
+  if (isSigned) return 'its signature matches none of the public keys that are set here';
   return adopted?.manifestSha256 === stored ? null : 'it is not signed, and a signing key is set here';
 }
 
 type SignedEntry = Pick<CatalogEntry, 'adopted' | 'manifest' | 'sealed' | 'sha256'>;
 
-/** What earlier versions wrote down as damage for want of the right key is none. */
+/** Earlier versions recorded a signature mismatch as damage; it is a missing key, so it is ignored here. */
 function isDamaged({ findings, state }: Verification): boolean {
   if (state !== 'damaged') return false;
   return findings.length === 0 || findings.some(({ code }) => code !== 'signature-invalid');
 }
 
-/** Whether it is complete, its seal and signature are right, and a verification found it whole. */
+/** Whether a snapshot is complete, its hash and signature are valid, and a verification found it undamaged. */
 export function isVerified(entry: CatalogEntry, signer: Signer): boolean {
-  return entry.manifest?.state === 'complete' && isFoundWhole(entry) && objectionToSignature(entry, signer) === null;
+  return entry.manifest?.state === 'complete' && isFoundWhole(entry) && findSignatureProblem(entry, signer) === null;
 }
 
-/** Whether the contents were read back and found as they were written, and all parts are there, whatever keys are set. */
-export function isFoundWhole({ missingParts, verification }: FoundEntry): boolean {
+/** Whether a verification found the contents undamaged, and all parts exist, regardless of the keys that are set. */
+export function isFoundWhole({ missingParts, verification }: VerifiedEntry): boolean {
   return verification !== null && !isDamaged(verification) && missingParts === 0;
 }
 
-/** Whether a verification found the contents damaged, or parts are missing now; a key that does not fit is no damage. */
-export function isFoundDamaged({ missingParts, verification }: FoundEntry): boolean {
+/** Whether a verification found the contents damaged, or parts are missing now; a key that does not match is no damage. */
+export function isFoundDamaged({ missingParts, verification }: VerifiedEntry): boolean {
   return (verification !== null && isDamaged(verification)) || missingParts > 0;
 }
 
-type FoundEntry = Pick<CatalogEntry, 'missingParts' | 'verification'>;
+type VerifiedEntry = Pick<CatalogEntry, 'missingParts' | 'verification'>;
 
 function assessDoubts({ accepted, adopted, sha256: stored }: CatalogEntry, manifest: ManifestSummary): Assessment {
   const doubts = doubtsOf(manifest).map(({ detail }) => detail);
   if (doubts.length > 0) {
     if (accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== stored)
       return { state: 'doubtful', reasons: doubts };
-    return is('trusted', `accepted at ${accepted.at} by ${accepted.by}: ${accepted.reason}`);
+    return assessment('trusted', `accepted at ${accepted.at} by ${accepted.by}: ${accepted.reason}`);
   }
   const isAdopted = adopted?.manifestSha256 === stored;
-  return { state: 'trusted', reasons: isAdopted ? [`adopted at ${adopted.at}, since it is not signed`] : [] };
+  return { state: 'trusted', reasons: isAdopted ? [`adopted at ${adopted.at}, because it is not signed`] : [] };
 }
 
-function is(state: SnapshotState, reason: string): Assessment {
+function assessment(state: SnapshotState, reason: string): Assessment {
   return { state, reasons: [reason] };
 }
 
 function unreadableWords({ newerFormat, refusal }: CatalogEntry): string {
-  if (refusal !== undefined) return `the store does not give it out: ${refusal.message}`;
+  if (refusal !== undefined) return `the store refuses to return it: ${refusal.message}`;
   return newerFormat
     ? 'it was written by a newer version of soulcaster-backup'
-    : 'its manifest cannot be read: it was altered or cut';
+    : 'its manifest cannot be read: it was altered or cut short';
 }
 
 function damageWords({ at, findings }: Verification): string {
@@ -176,7 +174,7 @@ function incompleteWords(manifest: ManifestSummary): string {
 }
 
 function futureWords(ahead: number): string {
-  if (Number.isNaN(ahead)) return 'it is dated with no time that there is';
+  if (Number.isNaN(ahead)) return 'its date is not valid';
   return `it is dated ${spanWords(ahead)} ahead of the clock here`;
 }
 
@@ -186,7 +184,7 @@ const UNITS = [
   [60_000, 'minutes'],
 ] as const;
 
-/** `3 days`, of the largest unit that there are two of. */
+/** `3 days`, in the largest unit of which there are at least two. */
 function spanWords(ms: number): string {
   const unit = UNITS.find(([length]) => ms >= 2 * length);
   if (unit === undefined) return `${Math.round(ms / 1000)} seconds`;

@@ -6,25 +6,25 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { sourceOf } from './source.js';
 
-/** This many hex digits of a source name the object. */
+/** Hex digits of a source in the name of its object. */
 const NAME_DIGITS = 16;
-/** In the place of a run that is not known, since the document cannot be read. */
+/** The run of a mark that cannot be read. */
 const UNKNOWN_RUN = 'unknown';
 
 const unfinishedSchema = z.object({
-  /** The run, or another id of what began to write. */
+  /** The run that began to write, or another id of the writer. */
   run: z.string(),
-  /** What it writes, at most: everything, or one project. No id is kept but its label. */
+  /** The most that it writes: everything, or one project, which is stored as its label. */
   scope: z.union([z.object({ all: z.literal(true) }), z.object({ project: z.string() })]),
-  /** Which part of that, as labels: keys that fit every kind that is given, by any entry of it. Absent: all of it. */
+  /** Narrows the scope, as labels: a key must match every kind, by any of its entries. Absent: the whole scope. */
   kinds: z.record(z.string(), z.array(z.string())).optional(),
-  /** Of a restore of ours; absent for Upstash's own. */
+  /** The mode of our own restore; absent for one by Upstash. */
   mode: z.string().optional(),
-  /** What it restores; absent for Upstash's own, and in marks of older versions. */
+  /** The snapshot that is restored; absent for a restore by Upstash, and in marks of older versions. */
   snapshot: z.string().optional(),
   since: z.string(),
   kind: z.string(),
-  /** The command that finishes it. Absent where none is known. */
+  /** The command that finishes the restore; absent where none is known. */
   hint: z.string().optional(),
 });
 export type Unfinished = z.infer<typeof unfinishedSchema>;
@@ -33,8 +33,8 @@ const endedSchema = unfinishedSchema.pick({ run: true, since: true, kind: true }
 type Ended = z.infer<typeof endedSchema>;
 
 /**
- * `guard/databases/{source}.json`: restores that began to write into a database and are not known to have ended well.
- * `ended`: the last ones that did, for a snapshot which was read beside one of them.
+ * `guard/databases/{source}.json`: restores that began to write into a database and are not known to have succeeded.
+ * `ended`: the last restores that succeeded, for snapshots that were read during one of them.
  */
 const marksSchema = z.object({
   source: z.string(),
@@ -43,20 +43,20 @@ const marksSchema = z.object({
 });
 type Marks = Pick<z.infer<typeof marksSchema>, 'unfinished' | 'ended'>;
 
-/** Of those that ended well. */
-const MOST_ENDED = 20;
+/** The most entries of `ended`. */
+const MAX_ENDED = 20;
 const NO_MARKS: Marks = { unfinished: [], ended: [] };
 
 export function marksName(source: string): string {
   return `guard/databases/${source.slice(0, NAME_DIGITS)}.json`;
 }
 
-/** Restores of this database that are not known to have ended well. */
+/** Restores of this database that are not known to have succeeded. */
 export async function unfinishedOf(store: ObjectStore, source: string): Promise<readonly Unfinished[]> {
-  return (await load(store, source)).unfinished;
+  return (await loadMarks(store, source)).unfinished;
 }
 
-async function load(store: ObjectStore, source: string): Promise<Marks> {
+async function loadMarks(store: ObjectStore, source: string): Promise<Marks> {
   const found = await store.read(marksName(source));
   const body = found?.body ?? (await unprovenIn(store, marksName(source)));
   if (body === null) return NO_MARKS;
@@ -68,17 +68,17 @@ async function load(store: ObjectStore, source: string): Promise<Marks> {
 
 export interface MarkStores {
   readonly store: ObjectStore;
-  /** The other store that may hold marks: of the first the second, and the other way round. Null or absent: there is none. */
+  /** The other store that may hold marks: the second for the first, and the reverse. Null or absent: there is none. */
   readonly marksElsewhere?: () => ObjectStore | null;
-  /** Where `store` is the second one, the first: it guards the database, so that a mark belongs there too. */
+  /** The first store where `store` is the second: the first protects the database, so it must get the mark as well. */
   readonly firstStore?: () => ObjectStore;
-  /** Where the snapshot that is restored is in no store: what a command names in its place. */
+  /** Where the restored snapshot is in no store: what a command names instead of its id. */
   readonly snapshotWords?: string;
-  /** Is told at once why the first store took no mark. */
+  /** Called with the reason why the first store took no mark. */
   readonly onNotMarked?: (why: string) => void;
 }
 
-/** The same, with those in the other store, as far as it can be read. */
+/** Unfinished restores of this database by both stores, as far as the other one can be read. */
 export async function marksOf({ marksElsewhere, store }: MarkStores, source: string): Promise<readonly Unfinished[]> {
   const here = await unfinishedOf(store, source);
   const other = marksElsewhere?.() ?? null;
@@ -91,7 +91,7 @@ export const endedRunsSchema = z.object({
   /** Null: there is no other store, or it could not be read. */
   there: z.array(z.string()).nullable(),
 });
-/** The runs of the restores of a database that ended last, by store. */
+/** The runs of the last successful restores of a database, by store. */
 export type EndedRuns = z.infer<typeof endedRunsSchema>;
 
 export async function endedRuns(ports: MarkStores, source: string): Promise<EndedRuns> {
@@ -100,12 +100,12 @@ export async function endedRuns(ports: MarkStores, source: string): Promise<Ende
   return { here: runsOf(here), there: there === null ? null : runsOf(there) };
 }
 
-/** The restores of a database that ended well and had not when `before` was noted. */
+/** The restores of a database that succeeded after `before` was read. */
 export async function endedSince(ports: MarkStores, source: string, before: EndedRuns): Promise<readonly Ended[]> {
   const { here, there } = await endedMarks(ports, source);
-  const fresh = here.filter(({ run }) => !before.here.includes(run));
+  const added = here.filter(({ run }) => !before.here.includes(run));
   const others = (there ?? []).filter(({ run }) => before.there !== null && !before.there.includes(run));
-  return [...fresh, ...others.filter(({ run }) => !fresh.some((ended) => ended.run === run))];
+  return [...added, ...others.filter(({ run }) => !added.some((ended) => ended.run === run))];
 }
 
 async function endedMarks(
@@ -113,60 +113,60 @@ async function endedMarks(
   source: string,
 ): Promise<{ readonly here: readonly Ended[]; readonly there: readonly Ended[] | null }> {
   const other = marksElsewhere?.() ?? null;
-  const there = other === null ? null : await load(other, source).catch(() => null);
-  return { here: (await load(store, source)).ended, there: there?.ended ?? null };
+  const there = other === null ? null : await loadMarks(other, source).catch(() => null);
+  return { here: (await loadMarks(store, source)).ended, there: there?.ended ?? null };
 }
 
-/** Throws `not-restorable` where a restore into the database `host` began and is not known to have ended well. */
-export async function demandFinished(store: ObjectStore, host: string): Promise<void> {
+/** Throws `not-restorable` where a restore into the database `host` began and is not known to have succeeded. */
+export async function assertNoUnfinishedRestore(store: ObjectStore, host: string): Promise<void> {
   const [mark] = await unfinishedOf(store, sourceOf(host));
   if (mark === undefined) return;
   throw new AppError(
     'not-restorable',
     `${host} is the target of a restore that did not end: ${unfinishedWords(mark)}`,
     {
-      hint: `Nothing was changed. Finish it first${mark.hint === undefined ? '' : `: ${mark.hint}`}, or give --allow-unfinished if its data are as they should be.`,
+      hint: `Nothing was changed. Finish it first${mark.hint === undefined ? '' : `: ${mark.hint}`}, or pass --allow-unfinished if its data are correct.`,
     },
   );
 }
 
-/** Puts a mark down; one of the same run is replaced. */
+/** Adds a mark, or replaces the one of the same run. */
 export async function addMark(store: ObjectStore, source: string, mark: Unfinished): Promise<void> {
-  await change(store, source, ({ ended, unfinished }) => ({
+  await updateMarks(store, source, ({ ended, unfinished }) => ({
     unfinished: [...unfinished.filter(({ run }) => run !== mark.run), mark],
     ended,
   }));
 }
 
-/** Takes away the marks that `isOver` is true of, since somebody says that the database is as it should be; returns them. */
+/** Removes and returns the marks that match `isOver`, because an operator declared the database correct. */
 export function removeMarks(
   store: ObjectStore,
   source: string,
   isOver: (mark: Unfinished) => boolean,
 ): Promise<readonly Unfinished[]> {
-  return takeAway(store, source, isOver, (ended) => ended);
+  return removeMatching(store, source, isOver, (ended) => ended);
 }
 
-/** The same for restores that ended well, which wrote until now. */
+/** Removes the marks of restores that succeeded, and adds these to `ended`. */
 export function endMarks(
   store: ObjectStore,
   source: string,
   isOver: (mark: Unfinished) => boolean,
 ): Promise<readonly Unfinished[]> {
-  return takeAway(store, source, isOver, (ended, removed) => {
+  return removeMatching(store, source, isOver, (ended, removed) => {
     const known = removed.filter(({ run }) => run !== UNKNOWN_RUN);
-    return [...ended, ...known.map(({ kind, run, since }) => ({ run, since, kind }))].slice(-MOST_ENDED);
+    return [...ended, ...known.map(({ kind, run, since }) => ({ run, since, kind }))].slice(-MAX_ENDED);
   });
 }
 
-async function takeAway(
+async function removeMatching(
   store: ObjectStore,
   source: string,
   isOver: (mark: Unfinished) => boolean,
   endedWith: (ended: readonly Ended[], removed: readonly Unfinished[]) => readonly Ended[],
 ): Promise<readonly Unfinished[]> {
   let removed: readonly Unfinished[] = [];
-  await change(store, source, (marks) => {
+  await updateMarks(store, source, (marks) => {
     const { ended, unfinished } = marks;
     removed = unfinished.filter(isOver);
     if (removed.length === 0) return marks;
@@ -180,7 +180,7 @@ export function unfinishedWords({ kind, run, since }: Ended): string {
   return `${kind} ${run}, begun at ${since}`;
 }
 
-async function change(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
+async function updateMarks(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
   const name = marksName(source);
   await updateObject(store, name, 'The list of restores that did not end', async (found) => {
     const body = found?.body ?? (await unprovenIn(store, name));
@@ -190,7 +190,7 @@ async function change(store: ObjectStore, source: string, edit: (marks: Marks) =
   });
 }
 
-/** A document that cannot be read is a mark too: what it said is not known. */
+/** A list that cannot be read counts as one mark of an unknown restore. */
 function parse(body: Buffer, source: string): Marks {
   try {
     const { ended, unfinished } = marksSchema.parse(decodeJson(body));

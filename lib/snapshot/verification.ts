@@ -7,20 +7,20 @@ import { verificationName } from './names.js';
 export const verificationSchema = z.object({
   state: z.enum(['verified', 'damaged']),
   at: z.string(),
-  /** The run that looked. */
+  /** The run that verified the snapshot. */
   run: z.string(),
-  /** How deep it looked: `lines`, or `stored-bytes` where parts are encrypted and there was no identity. */
+  /** What was checked: `lines`, or only `stored-bytes` where parts are encrypted and no identity was set. */
   depth: z.enum(['lines', 'stored-bytes']),
   findings: z.array(z.object({ code: z.string(), subject: z.string(), detail: z.string() })),
 });
 export type Verification = z.infer<typeof verificationSchema>;
 
-/** Null when there is none, or none that can be read: either way nothing is known. */
+/** Null when there is none, or it cannot be read. */
 export function readVerification(store: ObjectStore, snapshot: string): Promise<Verification | null> {
   return readKnown(store, verificationName(snapshot), verificationSchema);
 }
 
-/** Writes down the outcome of a verification over the one before. */
+/** Replaces the outcome of the previous verification. */
 export function writeVerification(store: ObjectStore, snapshot: string, verification: Verification): Promise<void> {
   return overwriteObject(store, verificationName(snapshot), encodeJson(verification));
 }

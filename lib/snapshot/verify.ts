@@ -8,7 +8,7 @@ import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '.
 import { readAdoption } from './acceptance.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding, checkPhase } from './check-part.js';
-import { addCounts, countIndex, noCounts, sameCounts } from './counts.js';
+import { addCounts, countIndex, noCounts, areCountsCompatible } from './counts.js';
 import { duplicateLines } from './duplicates.js';
 import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
 import { checkKeyIndex, indexSection } from './key-index.js';
@@ -23,11 +23,11 @@ type VerifyPorts = Pick<Ports, 'clock' | 'encryptor' | 'signer' | 'store'>;
 
 interface PartResult {
   readonly findings: readonly Finding[];
-  /** Records of the part that count; null when it could not be opened. */
+  /** Counts of the valid records of the part; null when it could not be opened. */
   readonly counts: Counts | null;
-  /** SHA-256 of what the key index must have for the part; null when it could not be opened. Absent in older runs. */
+  /** SHA-256 of the part's section in the key index; null when the part could not be opened. Absent in older runs. */
   readonly section?: string | null;
-  /** SHA-256 of the manifest that the part was checked by. */
+  /** SHA-256 of the manifest against which the part was checked. */
   readonly manifest?: string;
 }
 
@@ -45,11 +45,11 @@ export function verifyRun(ports: VerifyPorts): RunDefinition {
   };
 }
 
-/** `trigger`: who or what asked for it. */
+/** Starts a verification. `trigger`: its cause, for the run record. */
 export function startVerify(engine: Engine, snapshot: string, trigger?: Trigger): Promise<Started> {
   const progress: Progress = { done: 0, total: null, unit: 'parts', bytes: 0 };
-  const asked = trigger === undefined ? {} : { trigger };
-  return engine.start({ kind: 'verify', input: { snapshot }, ...asked, checkpoint: [], progress });
+  const cause = trigger === undefined ? {} : { trigger };
+  return engine.start({ kind: 'verify', input: { snapshot }, ...cause, checkpoint: [], progress });
 }
 
 async function openStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOutcome> {
@@ -68,7 +68,7 @@ async function isAdopted(store: VerifyPorts['store'], { manifest, sha256: stored
   return (await readAdoption(store, manifest.id))?.manifestSha256 === stored;
 }
 
-/** The manifest, if it can be read at all; what is wrong with it goes to the findings. */
+/** The manifest, if it can be read; its faults are added to the findings. */
 async function openManifest(ports: VerifyPorts, id: string, findings: Finding[]): Promise<LoadedManifest | null> {
   const subject = manifestName(id);
   const add = (code: Finding['code'], detail: string): void => {
@@ -95,10 +95,10 @@ function checkSignature(
   add: (code: Finding['code'], detail: string) => void,
 ): void {
   const { seal } = manifest;
-  if (sha256(sealed) !== seal.sha256) add('manifest-altered', 'its contents do not fit the hash in its seal');
-  // Null: no key is set here, so there is nothing to judge a signature by.
+  if (sha256(sealed) !== seal.sha256) add('manifest-altered', 'it does not match its own hash');
+  // Null: no key is set here, so the signature is not checked.
   const valid = seal.signature === null ? null : ports.signer.verify(sealed, seal.signature);
-  if (valid === false) add('signature-invalid', 'the signature is not by our key, or not over these contents');
+  if (valid === false) add('signature-invalid', 'the signature was made with another key, or over other contents');
   if (seal.signature === null && !adopted && ports.signer.verify(sealed, '') === false) {
     add('signature-invalid', 'it is not signed, but a signing key is set');
   }
@@ -132,7 +132,7 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
     if (part.counts === null) opened = false;
     else addCounts(counts, part.counts);
   }
-  // What is vouched for is the manifest that is there now.
+  // The verification is valid for the manifest that is stored now.
   const loaded = await openManifest(ports, id, findings);
   if (loaded !== null && isReplaced(loaded, by, sections.length)) {
     findings.push({
@@ -142,11 +142,11 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
     });
   }
   if (findings.length === 0 && opened) findings.push(...(await compareCounts(ports, id, counts)));
-  // That a key does not fit says nothing of the contents: whoever has the right one must not read of damage.
+  // A signature mismatch is no damage: with the right key the same snapshot is valid.
   const own = findings.filter(
-    ({ code, subject }) => !isOfKey(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
+    ({ code, subject }) => !isSignatureCode(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
   );
-  // Nor does the index: where it is of no use every part is read.
+  // A faulty key index is no damage either: every part is read instead.
   if (own.length === 0) findings.push(...(await checkIndex(ports, id, sections)));
   const depth = opened ? 'lines' : 'stored-bytes';
   const at = new Date(ports.clock.now()).toISOString();
@@ -158,17 +158,17 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
     findings: own,
   });
   await refreshCatalog(ports);
-  return outcome(id, findings, own, { depth, keys: counts.keys });
+  return outcomeOf(id, findings, own, { depth, keys: counts.keys });
 }
 
-/** Whether the parts were not all checked, or not all by this manifest. Results of older versions do not say by which. */
+/** Whether not all parts were checked, or not all against this manifest. Results of older versions do not name the manifest. */
 function isReplaced({ manifest, sha256: stored }: LoadedManifest, by: ReadonlySet<string>, checked: number): boolean {
   return manifest.parts.length !== checked || by.size > 1 || (by.size === 1 && !by.has(stored));
 }
 
 async function compareCounts(ports: VerifyPorts, id: string, counts: Counts): Promise<Finding[]> {
   const loaded = await loadManifest(ports.store, id);
-  if (loaded === null || sameCounts(counts, loaded.manifest.counts)) return [];
+  if (loaded === null || areCountsCompatible(counts, loaded.manifest.counts)) return [];
   const detail = `the parts hold ${counts.keys} keys, the manifest counts ${loaded.manifest.counts.keys}`;
   return [{ code: 'counts-differ', subject: manifestName(id), detail }];
 }
@@ -181,8 +181,8 @@ async function checkIndex(ports: VerifyPorts, id: string, sections: readonly (st
   return detail === null ? [] : [{ code: 'index-wrong', subject: partName(id, manifest.keyIndex?.name ?? ''), detail }];
 }
 
-/** @param own those of the findings that are of this snapshot's contents */
-function outcome(
+/** @param own the findings about this snapshot's contents */
+function outcomeOf(
   id: string,
   findings: readonly Finding[],
   own: readonly Finding[],
@@ -190,40 +190,42 @@ function outcome(
 ): StepOutcome {
   const result = { snapshot: id, ...read, findings } satisfies Json;
   if (findings.length === 0) return { to: 'end', state: 'succeeded', result, error: null };
-  if (findings.every(({ code }) => isOfKey(code))) return wrongKey(id, result, findings);
-  if (findings.every(({ code }) => code === 'index-wrong')) return wrongIndex(id, result, findings);
+  if (findings.every(({ code }) => isSignatureCode(code))) return wrongKeyOutcome(id, result, findings);
+  if (findings.every(({ code }) => code === 'index-wrong')) return wrongIndexOutcome(id, result, findings);
   const named = findings.map(({ code, subject }) => `${code} ${subject}`).join('; ');
-  if (own.length === 0 && !findings.some(({ code }) => isOfKey(code))) return brokenChain(id, result, named);
-  const message = `${findings.length} things are wrong: ${named}`;
-  const hint = 'Do not rely on what is named here: take a new snapshot now, then find out who changed the store.';
+  if (own.length === 0 && !findings.some(({ code }) => isSignatureCode(code))) {
+    return brokenChainOutcome(id, result, named);
+  }
+  const message = `The verification found ${findings.length} ${findings.length === 1 ? 'fault' : 'faults'}: ${named}`;
+  const hint = 'Do not rely on these objects. Take a new snapshot now, then find out who changed the store.';
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
 }
 
-/** What was altered or removed lies elsewhere in the store. */
-function brokenChain(id: string, result: Json, named: string): StepOutcome {
+/** Only other objects in the store were altered or removed. */
+function brokenChainOutcome(id: string, result: Json, named: string): StepOutcome {
   const message = `Snapshot ${id} itself is whole, but others in the store are not: ${named}`;
-  const hint = 'Do not rely on what is named here; bring back the versions of the objects that were there before.';
+  const hint = 'Do not rely on these objects. Bring back their previous versions.';
   return { to: 'end', state: 'failed', result, error: { code: 'chain-broken', message, hint } };
 }
 
-function isOfKey(code: string): boolean {
+function isSignatureCode(code: string): boolean {
   return code === 'signature-invalid';
 }
 
-/** The contents are as they were written; who wrote them is not known. */
-function wrongKey(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
-  const message = `The contents of snapshot ${id} are whole, but its signature does not fit the signing key that is set here: ${findings[0]?.detail ?? ''}`;
+/** The contents are undamaged; it is unknown who wrote them. */
+function wrongKeyOutcome(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
+  const message = `The contents of snapshot ${id} are whole, but its signature does not match the signing key that is set here: ${findings[0]?.detail ?? ''}`;
   const hint =
-    'If the key was changed, put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one. If the snapshot is from before a key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Else somebody else wrote it.';
+    'If the key was changed, add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY. If the snapshot is from before a key was set: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Otherwise it may be forged: do not restore it.';
   return { to: 'end', state: 'failed', result, error: { code: 'wrong-key', message, hint } };
 }
 
-/** Everything can be restored; only to find one key takes longer. */
-function wrongIndex(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
+/** Everything can be restored; only finding a single key takes longer. */
+function wrongIndexOutcome(id: string, result: Json, findings: readonly Finding[]): StepOutcome {
   const [first] = findings;
   const message = `The contents of snapshot ${id} are whole, but the index of its keys is not: ${first?.subject ?? ''}: ${first?.detail ?? ''}`;
   const hint =
-    'It can be restored; `cat` and `find` read all its parts instead. Find out who writes to the bucket, and bring back the version of the object that was there before.';
+    'It can be restored; `cat` and `find` read all its parts instead. Find out who writes to the bucket, and bring back the previous version of the object.';
   return { to: 'end', state: 'failed', result, error: { code: 'damaged', message, hint } };
 }
 

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Clock, ObjectStore, Encryptor, Signer } from '../ports/index.js';
 import { encodeJson } from '../json.js';
-import { previousLink } from '../snapshot/catalog.js';
+import { findPreviousLink } from '../snapshot/catalog.js';
 import { checkPart } from '../snapshot/check-part.js';
 import { writeKeyIndex } from '../snapshot/key-index.js';
 import { encryptName } from '../snapshot/ledger.js';
@@ -91,7 +91,7 @@ async function publish(
       ? {}
       : { imported: await withoutNames(encryptor, body.imported) }),
     readBackAt: new Date(clock.now()).toISOString(),
-    previous: await previousLink(store, id),
+    previous: await findPreviousLink(store, id),
   };
   await store.create(manifestName(id), signManifest(sealed, signer));
   const manifest = await demandManifest(store, id);

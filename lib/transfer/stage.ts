@@ -211,8 +211,7 @@ async function fill(
     if (starts && sink.openBytes >= partBytes) await sink.cut(stored);
     else if (!starts && sink.openBytes >= 2 * partBytes) await sink.cut(stored);
     if (line.void === true) takenBack += 1;
-    const role =
-      line.void === true ? 'takes-back' : starts ? ({ begins: keyOf(line), type: line.t } as const) : 'continues';
+    const role = line.void === true ? 'voids' : starts ? ({ begins: keyOf(line), type: line.t } as const) : 'continues';
     const room = sink.write(line, role);
     if (room !== undefined) await room;
     if (starts && ++keys % REPORTED === 0) {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ageSealer, recipientsOf } from '../../lib/crypto/age.js';
+import { ageEncryptor, recipientsOf } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { loadConfig } from '../../lib/app/config.js';
 import { parseEnvFile } from '../../lib/app/config/env-file.js';
@@ -22,7 +22,7 @@ describe('keygen', () => {
     expect([code, json['file'], (await stat(file)).mode & 0o777]).toEqual([0, file, 0o600]);
     const recipient = String(json['recipient']);
     expect(await recipientsOf(text)).toEqual([recipient]);
-    const encryptor = ageSealer({ recipients: [recipient], identity: text });
+    const encryptor = ageEncryptor({ recipients: [recipient], identity: text });
     expect(await encryptor.open(await encryptor.encrypt(Buffer.from('x')), '.age')).toEqual(Buffer.from('x'));
     expect(stdout + stderr).not.toContain('AGE-SECRET-KEY');
 

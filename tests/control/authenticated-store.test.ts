@@ -73,13 +73,13 @@ describe('control state', () => {
     expect(await contentOf(keyed, name)).toEqual({ a: 2 });
   });
 
-  it.each(OTHERS)('is not what this is: %s', async (name) => {
+  it.each(OTHERS)('does not include %s', async (name) => {
     await open(keyed).create(name, Buffer.from('as it is'));
     expect((await folder.store.read(name))?.body.toString()).toBe('as it is');
     expect((await open(keyed).read(name))?.body.toString()).toBe('as it is');
   });
 
-  it.each(NAMES)('does not count when it is unsigned, signed by another key, moved or altered: %s', async (name) => {
+  it.each(NAMES)('is ignored when it is unsigned, signed by another key, moved or altered: %s', async (name) => {
     const stranger = ed25519Signer({ ...generateSigningKey(), publicKey: null });
     await put(name, encodeJson({ a: 1 }));
     expect(await contentOf(keyed, name)).toBeNull();
@@ -122,7 +122,7 @@ describe('control state', () => {
     },
   );
 
-  it('is told of once when it does not count, and replaced by what is created', async () => {
+  it('is logged once when it is ignored, and replaced by a new object of its name', async () => {
     const store = open(keyed);
     await put(RUN, encodeJson({ forged: true }));
     for (let time = 0; time < 3; time++) expect(await store.read(RUN)).toBeNull();
@@ -132,7 +132,7 @@ describe('control state', () => {
     expect(await contentOf(keyed, RUN)).toEqual({ mine: true });
   });
 
-  it('is believed with any accepted key, so that a rotation loses nothing', async () => {
+  it('is accepted with any accepted key, so that a rotation loses nothing', async () => {
     await open(keyed).create(RUN, encodeJson({ a: 1 }));
     const next = generateSigningKey();
     const rotated = ed25519Signer({ privateKey: next.privateKey, publicKey: pair.publicKey });
@@ -149,7 +149,7 @@ describe('control state', () => {
     await expect(open(reader).swap(RUN, encodeJson({}), etag)).rejects.toMatchObject({ code: 'config' });
   });
 
-  it('passes through without keys, whatever signature is there', async () => {
+  it('is not checked where no key is set, whatever its signature', async () => {
     await open(keyed).create(RUN, encodeJson({ a: 1 }));
     expect(await contentOf(keyless, RUN)).toEqual({ a: 1 });
     await folder.store.remove(RUN);
@@ -157,7 +157,7 @@ describe('control state', () => {
     expect((await folder.store.read(RUN))?.body.toString()).toBe(encodeJson({ a: 1 }).toString());
   });
 
-  it('goes to one of many that create it over a forged one at the same moment', async () => {
+  it('is created by exactly one of many processes that replace a forged one at the same moment', async () => {
     await put(RUN, encodeJson({ forged: true }));
     const stores = Array.from({ length: 8 }, () => open(keyed));
     const made = await Promise.all(stores.map((store, by) => store.create(RUN, encodeJson({ by }))));

@@ -30,7 +30,7 @@ const begin = async (): Promise<string> => {
   return started.run.id;
 };
 
-it('`cancel` ends a run and frees its lease, and leaves one that is over as it is', async () => {
+it('`cancel` ends a run and frees its lease, and leaves a finished run as it is', async () => {
   const run = await begin();
   expect(await startSnapshot(app.engine, 'cli')).toMatchObject({ started: false, holder: run });
   for (const cancelled of [true, true]) {

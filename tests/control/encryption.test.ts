@@ -61,7 +61,7 @@ function runRecord(changes: Partial<RunRecord> = {}): RunRecord {
 }
 
 describe('control state beside encrypted snapshots', () => {
-  it('keeps of a run in clear text what is needed without the secret, and comes back whole with it', async () => {
+  it('keeps the fields of a run that are needed without the secret in clear text, and restores all with it', async () => {
     const record = runRecord({
       state: 'failed',
       error: ERROR,
@@ -74,7 +74,7 @@ describe('control state beside encrypted snapshots', () => {
     expect(JSON.stringify(stored)).not.toContain(PROJECT);
   });
 
-  it('gives the same bytes for the same content, so that a repeated write is known for its own', async () => {
+  it('gives the same bytes for the same content, so that a repeated write is recognized', async () => {
     const body = encodeJson({ task: 0, result: [PROJECT] });
     const created = await open(ours).create(MARKER, body);
     expect(await open(ours).create(MARKER, body)).toEqual(created);
@@ -93,7 +93,7 @@ describe('control state beside encrypted snapshots', () => {
     }
   });
 
-  it('is read where it is in clear text from before, and where encryption was turned off since', async () => {
+  it('is read when it was written before encryption was turned on, and after it was turned off', async () => {
     const plain = controlCipher({ encrypts: false, secrets: [seedOf(pair.privateKey)] });
     await createRun(open(plain), runRecord());
     expect((await storedIn(`runs/${RUN}/run.json`))['input']).toEqual(INPUT);
@@ -104,7 +104,7 @@ describe('control state beside encrypted snapshots', () => {
     expect((await loadRun(open(plain), RUN)).record).toEqual(runRecord());
   });
 
-  it('is continued in a run that began in clear text, with the results that there are already', async () => {
+  it('lets a run that began in clear text continue, with the results that exist already', async () => {
     const plain = controlCipher({ encrypts: false, secrets: [] });
     const progress = { done: 0, total: 3, unit: 'keys', bytes: 0 } as const;
     const done: number[] = [];
@@ -155,7 +155,7 @@ describe('control state beside encrypted snapshots', () => {
 describe('with another secret', () => {
   const theirs = (): ObjectStore => open(other);
 
-  it('a run is there, says so, and still tells what is in use and what failed', async () => {
+  it('a run is listed as hidden, and still shows which snapshot it uses and what failed', async () => {
     await createRun(open(ours), runRecord({ error: ERROR, state: 'waiting' }));
     const [run] = await recentRuns(theirs(), { since: 0, limit: 9 });
     expect(run).toMatchObject({ id: RUN, hidden: true, fence: 7, checkpoint: null, result: null });
@@ -179,14 +179,14 @@ describe('with another secret', () => {
     expect(findings).toEqual([expect.objectContaining({ code: 'snapshot-missing', subject: RUN })]);
   });
 
-  it('what tasks wrote is not there, and is reported as what it is', async () => {
+  it('results of tasks are absent, and reported as encrypted with another key', async () => {
     await open(ours).create(MARKER, encodeJson({ task: 0, result: [] }));
     const store = theirs();
     expect(await store.read(MARKER)).toBeNull();
     expect(ignoredObjectsIn(store)).toEqual([{ object: MARKER, why: 'other-key' }]);
   });
 
-  it('alerts and drills keep their figures, without their words', async () => {
+  it('alerts and drills keep their figures, without their texts', async () => {
     const drill = { id: RUN, outcome: 'failed', reason: `of ${PROJECT}`, snapshot: SNAPSHOT, keys: 4 } as const;
     const times = { startedAt: '2026-11-22T02:00:00Z', finishedAt: null, milliseconds: null };
     await writeDrill(open(ours), { ...drill, ...times });
@@ -205,7 +205,7 @@ describe('with another secret', () => {
     expect(found).toMatchObject([{ ...drill, ...times, reason: HIDDEN_WORDS }]);
   });
 
-  it('a mark of an unfinished restore holds, without its command', async () => {
+  it('a mark of an unfinished restore still applies, without its command', async () => {
     const source = 'a'.repeat(64);
     const hint = `\`npx soulcaster-backup restore ${SNAPSHOT} --project ${PROJECT}\``;
     const mark = { run: RUN, scope: { all: true }, since: '2026-11-22T02:00:00Z', kind: 'restore' } as const;
@@ -268,7 +268,7 @@ describe('the store of the configuration', () => {
     expect(await read({ ...token, BACKUP_SIGNING_PUBLIC_KEY: pair.publicKey }, 1)).toBeNull();
   });
 
-  it('encrypts with a key of the process where there is no secret that others have', async () => {
+  it('encrypts with a key of the process where no shared secret is set', async () => {
     const recipient = await identityToRecipient(await generateX25519Identity());
     const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_AGE_RECIPIENTS: recipient };
     const storeNow = (): ObjectStore => connect(env, ['store'], { log: silentLog() }).store;
@@ -277,7 +277,7 @@ describe('the store of the configuration', () => {
     expect((await storeNow().read(MARKER))?.body).toEqual(encodeJson({ task: 0, result: [PROJECT] }));
   });
 
-  it('is warned of by doctor where it hangs on the token of the database', async () => {
+  it('makes doctor warn when the encryption depends on the token of the database', async () => {
     const detail = async (...set: readonly string[]): Promise<string | undefined> => {
       const checks = promiseChecks((variable) => set.includes(variable)).flat();
       return (await checks.find(({ name }) => name === 'without-signature')?.run())?.detail;

@@ -63,7 +63,7 @@ async function forge(): Promise<string> {
 const pathOf = (id: string): string => join(store.folder, 'snapshots', id, 'manifest.json');
 const manifestOf = (body: Buffer): Manifest => decodeJson(body) as Manifest;
 
-it('an unsigned manifest with a verification written by hand is no backup to the guard', async () => {
+it('the guard does not count an unsigned manifest with a forged verification as a backup', async () => {
   const id = await forge();
   const down = { ...store.env, UPSTASH_REDIS_REST_TOKEN: 'wrong' };
   const turn = await said((context) => guardByHand(context, { local: true }), down);
@@ -81,7 +81,7 @@ it('an unsigned manifest with a verification written by hand is no backup to the
   for (const wanted of ['latest', id]) await expect(restore(contextOf(store.env), wanted, options)).rejects.toThrow();
 });
 
-it('a run written by hand is not resumed by the guard, and nothing of it reaches the database', async () => {
+it('the guard does not resume a forged run, and the database receives no command of it', async () => {
   const id = await forge();
   const run = newId(Date.now() - HOUR / 2);
   const { redis } = connect(store.env, ['redis'], { log: logTo([]) });
@@ -106,7 +106,7 @@ it('a run written by hand is not resumed by the guard, and nothing of it reaches
   expect(await keys()).toEqual(before);
 });
 
-it('a count that was edited in a signed manifest is told by list and show', async () => {
+it('list and show report a count that was edited in a signed manifest', async () => {
   const [, id = ''] = store.snapshots;
   const manifest = manifestOf(await readFile(pathOf(id)));
   expect(await listed(id)).toMatchObject({ verified: true, trust: 'trusted', keys: 20 });

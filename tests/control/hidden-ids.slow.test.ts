@@ -193,11 +193,11 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
     await stop();
   });
 
-  it('whatever runs write, be it for a moment', () => {
+  it('in any object that runs write, even for a moment', () => {
     expect(readableIn(written, [...WORDS, TEXT])).toEqual([]);
   });
 
-  it('and answers show them as before', () => {
+  it('and the answers of the API still show them', () => {
     const { guard, ...runs } = answers;
     expect(Object.fromEntries(Object.entries(runs).map(([name, { state }]) => [name, state]))).toEqual(STATES);
     for (const name of ['dry run', 'project', 'undo', 'merge', 'missing', 're-index of one', 'webhook']) {
@@ -211,7 +211,7 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
     );
   });
 
-  it('while without encryption the same search finds them', () => {
+  it('and the same search finds them without encryption', () => {
     const kinds = new Set(plain.map((line) => line.replace(/[^ ]*T[^/]*Z-[^/]*/, 'runs/ID').replace(/-\d+/, '')));
     expect([...kinds]).toEqual(
       expect.arrayContaining([

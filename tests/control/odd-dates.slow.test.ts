@@ -81,7 +81,7 @@ async function oddDates(): Promise<string[]> {
   return ids;
 }
 
-it('snapshots of impossible times are passed over by everything, and stop nothing', async () => {
+it('every command passes over snapshots with impossible dates, and none fails because of them', async () => {
   const ids = await oddDates();
   const [, newest = ''] = store.snapshots;
   const said = async (command: (context: ReturnType<typeof contextOf>) => Promise<number>, exit: number | null = 0) => {
@@ -133,7 +133,7 @@ it('snapshots of impossible times are passed over by everything, and stop nothin
   }
 });
 
-it('one that a clock that was ahead took before the latest is called the same by list, show, status, metrics and the API', async () => {
+it('list, show, status, metrics and the API agree on a snapshot taken before the latest by a clock that was ahead', async () => {
   store = await copyOf(good);
   const objects = fileStore({ folder: store.folder });
   const [, newest = ''] = store.snapshots;

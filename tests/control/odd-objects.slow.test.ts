@@ -210,7 +210,7 @@ describe.each([true, false])('odd objects of every kind, with a signing key: %s'
     expect(sha256(JSON.stringify([...before.keys()]))).toBe(sha256(JSON.stringify([...after.keys()])));
   });
 
-  it('are told of until they are gone', async () => {
+  it('are reported until they are removed', async () => {
     const { control, lease, manifest, others } = await makeOdd(keys, '{"a":');
     const alertsOf = async (): Promise<string[]> => {
       const guarded = contextOf(store.env);

@@ -24,7 +24,7 @@ async function namesOf(items: AsyncIterable<string | { readonly name: string }>)
 }
 
 describe('a store whose control state stays in memory', () => {
-  it('reads what is stored and what was written here, which the store below never sees', async () => {
+  it('reads stored objects and those written here, which never reach the store below', async () => {
     const store = await over({ 'runs/b/run.json': '{"a":1}', 'snapshots/s/manifest.json': '{}' });
     expect(await store.create('runs/a/run.json', bytes('{}'))).toMatchObject({ created: true });
     expect(await store.create('runs/a/run.json', bytes('{}'))).toMatchObject({ created: true });
@@ -50,7 +50,7 @@ describe('a store whose control state stays in memory', () => {
     expect(await store.swap('guard/none.json', bytes('{}'), 'x')).toBeNull();
   });
 
-  it('has leases of its own alone', async () => {
+  it('shows only leases that were written here', async () => {
     const store = await over({ 'leases/database.json': '{"holder":"x"}' });
     expect(await store.read('leases/database.json')).toBeNull();
     expect(await namesOf(store.list(''))).toEqual([]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
@@ -54,7 +54,7 @@ describe('pins from before a signing key was set', () => {
 });
 
 describe('a list of pins that cannot be read', () => {
-  it.each(['{"a":', '[]', '{"pinned":7}'])('lets nothing be removed: %s', async (body) => {
+  it.each(['{"a":', '[]', '{"pinned":7}'])('blocks every removal: %s', async (body) => {
     const ids = await days(folder.store, 4);
     await put(PINS_NAME, body);
     await expect(pruneIn({ store: plain })).rejects.toMatchObject({
@@ -85,13 +85,13 @@ describe('marks of unfinished restores', () => {
     expect(await doubtsIn(withKey(signer))).toEqual([]);
   });
 
-  it('that were all ended before it say nothing', async () => {
+  it('that were all ended before it have no effect', async () => {
     await addMark(plain, SOURCE, mark);
     await endMarks(plain, SOURCE, () => true);
     expect(await doubtsIn(withKey())).toEqual([]);
   });
 
-  it.each(['{"a":', '[]', '', '{"unfinished":7}'])('that cannot be read are one: %j', async (body) => {
+  it.each(['{"a":', '[]', '', '{"unfinished":7}'])('that cannot be read count as one mark: %j', async (body) => {
     await put(marksName(SOURCE), body);
     for (const store of [plain, withKey()]) {
       expect(await doubtsIn(store)).toMatchObject([{ code: 'restore-unfinished' }]);
@@ -102,8 +102,8 @@ describe('marks of unfinished restores', () => {
   });
 });
 
-it('an erasure list that cannot be relied on stops the restore of a file as well', async () => {
-  const encryptor = ageSealer({ recipients: [], identity: null });
+it('an erasure list without a valid signature stops the restore of a file as well', async () => {
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
   const entry = { ...said, kind: 'project' as const, id: 'p1', projects: ['p1'], at: new Date(NOW).toISOString() };
   await saveErasure({ store: plain, encryptor }, entry);
   const scratch = await scratchStore(() => NOW);

@@ -127,7 +127,7 @@ describe('a second database that writes into the same store', () => {
     foreign = idOf(await take(staging));
   });
 
-  it('is never meant by latest: by time, in the second store, under the same label or a new one', async () => {
+  it('is never chosen as latest: by time, in the second store, under the same label or a new one', async () => {
     const at = new Date(Date.now() + 1000).toISOString();
     expect([await planned(env), await planned(env, { at })]).toEqual([own, own]);
     expect([await planned(staging), await planned(staging, { at })]).toEqual([foreign, foreign]);
@@ -143,7 +143,7 @@ describe('a second database that writes into the same store', () => {
     expect(await planned(env, { replica: true })).toBe(foreign);
   });
 
-  it('is restored by a request only when that says so', async () => {
+  it('is restored by a request only when the request asks for it', async () => {
     const app = fullApp(env, { log: logTo([]) });
     const send = async (body: object): Promise<[number, unknown]> => {
       const request = new Request('http://localhost/api/restore', { method: 'POST', body: JSON.stringify(body) });

@@ -45,7 +45,7 @@ describe('ed25519Signer', () => {
     expect(signer.verify(text, alter(signed(text)))).toBe(false);
   });
 
-  it('verifies with the public key alone, and signs nothing then', () => {
+  it('verifies with the public key alone, and then signs nothing', () => {
     const reader = ed25519Signer({ privateKey: null, publicKey: pair.publicKey });
     expect(reader.sign(text)).toBeNull();
     expect(reader.verify(text, signed(text))).toBe(true);
@@ -53,7 +53,7 @@ describe('ed25519Signer', () => {
     expect(stranger.verify(text, signed(text))).toBe(false);
   });
 
-  it('has no opinion without keys', () => {
+  it('neither accepts nor refuses a signature without keys', () => {
     const none = ed25519Signer({ privateKey: null, publicKey: null });
     expect(none.sign(text)).toBeNull();
     expect(none.verify(text, signed(text))).toBeNull();
@@ -94,7 +94,7 @@ describe('ed25519Signer', () => {
     }
   });
 
-  it('accepts what any of several keys signed, its own always among them', () => {
+  it('accepts signatures of any of several keys, and always its own', () => {
     const [first, second] = [generateSigningKey(), generateSigningKey()];
     const by = (privateKey: string) => ed25519Signer({ privateKey, publicKey: null }).sign(text) ?? '';
     for (const between of [',', '\n', ', ', '\\n']) {
@@ -126,7 +126,7 @@ describe('ed25519Signer', () => {
     }
   });
 
-  it('refuses a list in which one is no key', () => {
+  it('refuses a list in which one entry is no key', () => {
     const keys = { privateKey: pair.privateKey, publicKey: `${generateSigningKey().publicKey},nonsense` };
     expect(() => ed25519Signer(keys)).toThrow('not an Ed25519 key');
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
 import { retentionSettings } from '../../lib/app/settings.js';
@@ -32,7 +32,7 @@ const spoilt = (damaged: readonly (string | undefined)[]) => ({
 const planned = async (subject: Subject, damaged: readonly (string | undefined)[]): Promise<ErasurePlan> => {
   const ports = {
     clock: bench.clock,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     store: spoilt(damaged),
   };
@@ -43,7 +43,7 @@ describe.each([
   { kind: 'project', id: 'p1' },
   { kind: 'user', id: 'u1' },
 ] satisfies Subject[])('the erasure of a $kind', (subject) => {
-  it('goes by an older snapshot where the newest cannot be read, and names that one', async () => {
+  it('uses an older snapshot where the newest cannot be read, and reports the newest as skipped', async () => {
     const plan = await planned(subject, [ids[2]]);
     expect(plan).toMatchObject({ projects: ['p1'], readWhole: ids[1], searched: 2 });
     expect(plan.holders.map(({ id }) => id)).toEqual([ids[1], ids[0]]);
@@ -51,7 +51,7 @@ describe.each([
     expect((await planned(subject, [])).holders.map(({ id }) => id)).toEqual([...ids].reverse());
   });
 
-  it('ends with what is wrong where none can be read', async () => {
+  it('ends with the error of a snapshot where none can be read', async () => {
     await expect(planned(subject, ids)).rejects.toMatchObject({ code: 'damaged' });
   });
 });

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { operator } from '../../lib/http/operator.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await redis.sadd('odd*[key', ...Array.from({ length: 60_000 }, (_, at) => `member ${at} ${'y'.repeat(30)}`));
   id = (await bench.takeWhole({ settings: SETTINGS })).id;
   identity = await generateX25519Identity();
-  const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+  const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
   sealed = (await bench.takeWhole({ settings: SETTINGS, encryptor })).id;
   server = await startUpstashRedis({ redisUrl: url, token: 'token-of-the-database' });
   Object.assign(process.env, {

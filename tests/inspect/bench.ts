@@ -1,4 +1,4 @@
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { openSnapshot, type OpenSnapshot } from '../../lib/inspect/open.js';
 import type { ObjectStore, Encryptor } from '../../lib/ports/index.js';
@@ -19,7 +19,7 @@ export async function openInspectBench(limits: { replyBytes?: number } = {}): Pr
     async look(id, parts = {}) {
       const ports = {
         clock: bench.clock,
-        encryptor: parts.encryptor ?? ageSealer({ recipients: [], identity: null }),
+        encryptor: parts.encryptor ?? ageEncryptor({ recipients: [], identity: null }),
         signer: ed25519Signer({ privateKey: null, publicKey: null }),
         store: parts.store ?? bench.folder.store,
       };

@@ -38,7 +38,7 @@ async function compare(
   return { changes, counts };
 }
 
-it('goes by the clock of the live database where it tells what is over from what was removed', async () => {
+it('tells expired keys from removed ones by the clock of the live database', async () => {
   const { redis } = bench.database;
   await redis.flushdb();
   await redis.set('removed', 'v', 'PXAT', Date.now() + 86_400_000);
@@ -60,7 +60,7 @@ const sum = (counts: readonly DiffCount[], of: 'added' | 'removed' | 'changed' |
   counts.reduce((total, row) => total + row[of], 0);
 
 describe('a snapshot compared', () => {
-  it('with another and with the database tells what an independent reader tells, whatever they hold', async () => {
+  it('with another and with the database gives the result of an independent reader, whatever they hold', async () => {
     const plain = openPlain(bench.database.url);
     const { redis } = bench.database;
     const some = anyDatabaseOf({ fieldExpiry: false });
@@ -162,7 +162,7 @@ describe('a snapshot compared', () => {
     await limited.stop();
   });
 
-  it('by project counts what belongs to it on either side, and what expired as that', async () => {
+  it('by project counts keys that belong to it on either side, and expired keys as expired', async () => {
     const { redis, url } = bench.database;
     await redis.flushdb();
     await load(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { trustContext } from '../../lib/snapshot/trust.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { findKeys, selectKey, type Query } from '../../lib/inspect/find.js';
 import { openAll, searchSnapshots } from '../../lib/inspect/history.js';
@@ -41,7 +41,7 @@ const text = (words: string): Query => ({ selection: SELECT_ALL, text: words });
 describe('a snapshot that cannot be read to its end', () => {
   const ports = () => ({
     clock: bench.clock,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     store: bench.folder.store,
   });
@@ -59,7 +59,7 @@ describe('a snapshot that cannot be read to its end', () => {
     return searchSnapshots((await openAll({ ...ports(), store }, trust)).opened, query, { limit: 100 });
   };
 
-  it('is named, keeps no other from being searched, and tells of no key that it is gone', async () => {
+  it('is reported as skipped, does not stop the search of others, and proves no key gone', async () => {
     const found = await searched([ids[2]], text('the words that are cut'));
     expect(found.searched.map(({ id }) => id)).toEqual([ids[0], ids[1], ids[3]]);
     expect(found.skipped).toMatchObject([{ id: ids[2], why: expect.stringContaining('is not as it was written') }]);
@@ -69,7 +69,7 @@ describe('a snapshot that cannot be read to its end', () => {
     ]);
   });
 
-  it('ends the search where no other is left', async () => {
+  it('ends the search with its error where no other snapshot is left', async () => {
     await expect(searched(ids, text('the words'))).rejects.toMatchObject({ code: 'damaged' });
   });
 });
@@ -100,7 +100,7 @@ describe('find', () => {
     expect(await find(3, text('since update 7'))).toEqual([]);
   });
 
-  it('finds a text across the pieces of a long string, and among bytes that are no text', async () => {
+  it('finds a text across the pieces of a long string, and among bytes that are not UTF-8', async () => {
     for (const [words, key] of [
       ['words that are cut', 'long'],
       ['the last ones', 'long'],
@@ -111,10 +111,10 @@ describe('find', () => {
       ]);
   });
 
-  it('says over all snapshots since when something is there, and since when it is gone', async () => {
+  it('says over all snapshots since when a key exists, and since when it is gone', async () => {
     const ports = {
       clock: bench.clock,
-      encryptor: ageSealer({ recipients: [], identity: null }),
+      encryptor: ageEncryptor({ recipients: [], identity: null }),
       signer: ed25519Signer({ privateKey: null, publicKey: null }),
       store: bench.folder.store,
     };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { listKeys, type ListedKey } from '../../lib/inspect/list.js';
 import { findKey } from '../../lib/inspect/records.js';
 import { generateWorkspace, load, type Write } from '../../dev/data/index.js';
@@ -87,7 +87,7 @@ describe('a part of a workspace', () => {
   const keysOf = (project: string | null): string[] =>
     writes.flatMap(({ key, project: owner, creates }) => (creates && owner === project ? [String(key)] : []));
 
-  it('is listed by project, with what belongs to it without naming it', async () => {
+  it('is listed by project, including keys that belong to it without naming it', async () => {
     const [project = ''] = writes.flatMap(({ project: owner }) => (owner === null ? [] : [owner]));
     const found = (await listed({ project: [project] })).map(({ key }) => nameOf(key));
     const own = keysOf(project).filter((key) => classifyKey(key).family !== 'cluster-lock');
@@ -108,7 +108,7 @@ describe('a part of a workspace', () => {
     expect(big?.bytes).toBe(Array.from({ length: 3_000 }, (_, at) => `member ${at} of a big set`).join('').length);
   });
 
-  it('is reached by name with one part, and without the index with all', async () => {
+  it('is found by name by reading one part, and without the index all parts', async () => {
     const { manifest } = await bench.look(id);
     expect(manifest.parts.length).toBeGreaterThan(6);
     const names = writes.flatMap(({ creates, key }, at) => (creates && at % 25 === 0 ? [String(key)] : []));
@@ -129,10 +129,10 @@ describe('a part of a workspace', () => {
     expect(old.parts.length).toBeGreaterThanOrEqual(manifest.parts.length);
   });
 
-  it('is as readable where it is encrypted, with the identity alone', async () => {
+  it('is read from an encrypted snapshot with the identity alone', async () => {
     const identity = await generateX25519Identity();
-    const writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
-    const reader = ageSealer({ recipients: [], identity });
+    const writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
+    const reader = ageEncryptor({ recipients: [], identity });
     const sealed = (await bench.takeWhole({ settings: { ...PARTS, partBytes: 30_000 }, encryptor: writer })).id;
     await expect(bench.look(sealed, { encryptor: writer })).rejects.toMatchObject({ code: 'wrong-key' });
     const counting = countingStore(bench.folder.store);

@@ -54,7 +54,7 @@ describe('a comparison with a snapshot of a part of a database', () => {
     return { changes: changes.sort(), same, words: within.map(({ words }) => words) };
   }
 
-  it('calls no key of another project added or removed that what a restore saved cannot hold', async () => {
+  it('reports no key as added or removed that belongs to a project outside a safety snapshot', async () => {
     const { redis } = bench.database;
     const whole = await bench.snapshot();
     await redis.mset('feedback:p:1', 'changed', 'note', 'changed');
@@ -69,7 +69,7 @@ describe('a comparison with a snapshot of a part of a database', () => {
     expect(await changed(saved, 'live', parseSelection({ project: ['q'] }))).toMatchObject({ changes: [], same: 2 });
   });
 
-  it('calls no key added that was not selected for the export that was imported', async () => {
+  it('reports no key as added that was not selected for an imported export', async () => {
     const { redis } = bench.database;
     const selection = parseSelection({ project: ['p'] });
     const imported = await importOf(await bench.snapshot(), selection);
@@ -83,11 +83,11 @@ describe('a comparison with a snapshot of a part of a database', () => {
     });
   });
 
-  it('says that it is a part where nothing tells which', async () => {
+  it('says that the selection is unknown where the snapshot does not name it', async () => {
     const whole = await bench.snapshot();
     const imported = await importOf({ ...whole, partial: true }, SELECT_ALL);
     const { words } = await changed(imported, 'live');
-    expect(words).toEqual(['a selection alone that is not known: a key that it lacks may be there']);
+    expect(words).toEqual(['an unknown selection of keys, so that a key which it lacks may exist']);
   });
 
   let files = 0;

@@ -39,7 +39,7 @@ describe('runOne', () => {
     expect(await runOne(port, (sdk) => sdk.unlink('k'))).toEqual({ value: 1 });
   });
 
-  it('sends one request with one command a call, and the port counts it', async () => {
+  it('sends one request with one command for each call, and the port counts it', async () => {
     const before = [standIn.requestCount(), standIn.commandCount(), port.usage().requests, port.usage().commands];
     await Promise.all([1, 2, 3].map(() => runOne(port, (sdk) => sdk.exists(absentKey()))));
     const after = [standIn.requestCount(), standIn.commandCount(), port.usage().requests, port.usage().commands];
@@ -63,7 +63,7 @@ describe('runOne', () => {
     expect(refusals).toMatchObject([{ error: expect.stringMatching(/^WRONGTYPE/) }, {}, {}]);
   });
 
-  it('takes a refusal without words for one', async () => {
+  it('treats an error without a text as a refusal', async () => {
     const silent: RedisPort = { ...port, host: port.host, pipeline: () => Promise.resolve([{ error: '' }]) };
     expect(await runOne(silent, (sdk) => sdk.ping())).toEqual({ error: 'no reply' });
   });
@@ -81,7 +81,7 @@ describe('runOne', () => {
     }
   });
 
-  it('takes no pipelines, which go through the port', async () => {
+  it('refuses pipelines, which go through the port', async () => {
     const requests = standIn.requestCount();
     await expect(runOne(port, (sdk) => sdk.pipeline().ping().dbsize().exec())).rejects.toThrow();
     expect(standIn.requestCount()).toBe(requests);

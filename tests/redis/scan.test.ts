@@ -12,7 +12,7 @@ describe('names that fill a reply', () => {
   });
   afterAll(() => bench.stop());
 
-  it('are all named by SCAN, with a COUNT that fits', async () => {
+  it('are all returned by SCAN, with a COUNT that fits', async () => {
     const seen = new Set<string>();
     for await (const { items } of scanReplies(bench.port, '0', () => 1000)) {
       for (let at = 0; at < items.length; at += 2) seen.add(String(items[at]));
@@ -25,7 +25,7 @@ describe('names that fill a reply', () => {
     expect(manifest.counts.keys).toBe(names.length);
   });
 
-  it('are asked about in requests that fit', async () => {
+  it('are read in requests that fit', async () => {
     const asked = await pipelineInHalves(
       bench.port,
       names.map((name) => ['EXISTS', name]),
@@ -34,7 +34,7 @@ describe('names that fill a reply', () => {
     await bench.database.redis.flushall();
   });
 
-  it('that do not fit even alone are told of as such', async () => {
+  it('are reported as too large when they do not fit even alone', async () => {
     await bench.database.redis.set('n'.repeat(30_000), 'v');
     const walk = async () => {
       for await (const { next } of scanReplies(bench.port, '0', () => 1000)) if (next === null) return;

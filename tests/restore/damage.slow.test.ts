@@ -137,7 +137,7 @@ describe('a part that was altered', () => {
       const before = await bench.dump();
       const run = await bench.restore(manifest.id, {}, { store: swapping });
       expect([swapped, run]).toMatchObject([true, { state: 'failed', phase, error: { code: 'damaged' } }]);
-      expect(run.error?.message).toContain('was replaced while a run works with it');
+      expect(run.error?.message).toContain('was replaced while a run was using it');
       expect(changes(before, await bench.dump())).toEqual([]);
       expect((await bench.restore(manifest.id)).state).toBe('succeeded');
     },

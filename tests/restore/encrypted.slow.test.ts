@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import type { InspectedProject } from '../../lib/restore/inspect-task.js';
 import type { RunRecord } from '../../lib/runs/model.js';
@@ -24,7 +24,7 @@ describe('an encrypted snapshot', () => {
   let whole: Dump = {};
   beforeAll(async () => {
     const identity = await generateX25519Identity();
-    encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
   });
   beforeEach(async () => {
     bench = await openRestoreBench();
@@ -103,7 +103,7 @@ describe('an encrypted snapshot', () => {
       const undone = await bench.restore(run.id, { settle: null }, { encryptor });
       expect(undone).toMatchObject({ state: 'succeeded', input: { scope, undoes: true } });
       expect(changes(before, await bench.dump())).toEqual([]);
-      const blind = ageSealer({ recipients: [encryptor.recipients[0] ?? ''], identity: null });
+      const blind = ageEncryptor({ recipients: [encryptor.recipients[0] ?? ''], identity: null });
       await expect(bench.start(run.id, {}, { encryptor: blind })).rejects.toMatchObject({ code: 'wrong-key' });
     }
     await forgetInputs();
@@ -112,12 +112,12 @@ describe('an encrypted snapshot', () => {
 
   it('is not restored when the proof of lists could not read the safety snapshot', async () => {
     const { recipients } = encryptor;
-    const other = ageSealer({ recipients, identity: await generateX25519Identity() });
+    const other = ageEncryptor({ recipients, identity: await generateX25519Identity() });
     const plain = (await bench.snapshot()).id;
     await bench.database.redis.zadd(`feedback:created:${PROJECT}`, 2, 'secretitem1');
     const before = await bench.dump();
     const item = { items: [{ project: PROJECT, id: 'secretitem5' }] };
-    for (const blind of [ageSealer({ recipients, identity: null }), other]) {
+    for (const blind of [ageEncryptor({ recipients, identity: null }), other]) {
       for (const ask of [{ mode: 'merge' }, { mode: 'missing' }, { scope: item }] as const) {
         const run = await bench.restore(plain, ask, { encryptor: blind });
         expect(run).toMatchObject({ state: 'failed', error: { code: 'wrong-key' } });
@@ -128,7 +128,7 @@ describe('an encrypted snapshot', () => {
         state: 'succeeded',
       });
     }
-    const blind = ageSealer({ recipients, identity: null });
+    const blind = ageEncryptor({ recipients, identity: null });
     for (const ask of [{ mode: 'replace' }, { mode: 'merge', safety: false }] as const)
       expect(await bench.restore(plain, ask, { encryptor: blind })).toMatchObject({ state: 'succeeded' });
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
@@ -19,7 +19,7 @@ import { loadProjects, ruin, type Workspace } from './project-data.js';
 
 const SETTINGS = { settings: { partBytes: 60_000 } };
 const WORD = { reason: 'asked by the person', at: '2026-11-26T10:00:00Z', by: 'ops' };
-const PLAIN = ageSealer({ recipients: [], identity: null });
+const PLAIN = ageEncryptor({ recipients: [], identity: null });
 
 const planOf = ({ result }: RunRecord): Plan => (result as unknown as { plan: Plan }).plan;
 const proofOf = ({ result }: RunRecord): Proof => (result as unknown as { proof: Proof }).proof;
@@ -272,7 +272,7 @@ describe('an erasure list that is encrypted and signed', () => {
     const { privateKey, publicKey } = generateSigningKey();
     const signer = ed25519Signer({ privateKey, publicKey });
     const store = authenticatedStore(bench.folder.store, signer, silentLog());
-    const encryptor = ageSealer({ recipients, identity });
+    const encryptor = ageEncryptor({ recipients, identity });
     const parts = { store, encryptor, signer };
     const { id } = await bench.snapshot(parts);
     await saveErasure({ store, encryptor }, { ...WORD, kind: 'project', id: data.project, projects: [data.project] });
@@ -285,7 +285,7 @@ describe('an erasure list that is encrypted and signed', () => {
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(only(await bench.dump(), data.owns)).toEqual({});
 
-    const other = ageSealer({ recipients: [], identity: await generateX25519Identity() });
+    const other = ageEncryptor({ recipients: [], identity: await generateX25519Identity() });
     await expect(loadErasures({ store, encryptor: other })).rejects.toMatchObject({ code: 'wrong-key' });
     await bench.database.redis.flushall();
     await bench.folder.store.remove(ERASURES_NAME);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { RestoreContext } from '../../lib/restore/context.js';
 import { inspectProjects } from '../../lib/restore/origins.js';
 import { recordedProjects } from '../../lib/restore/recorded-projects.js';
@@ -111,7 +111,7 @@ const ALL = {
 } as unknown as RestoreContext;
 
 async function* recordsOf(manifest: Manifest): AsyncGenerator<SourceRecord> {
-  const ports = { store: bench.folder.store, encryptor: ageSealer({ recipients: [], identity: null }) };
+  const ports = { store: bench.folder.store, encryptor: ageEncryptor({ recipients: [], identity: null }) };
   for (const part of manifest.parts.keys()) yield* sourceRecords(ports, manifest, part);
 }
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import type { ErrorCode } from '../../lib/errors.js';
 import type { Signer } from '../../lib/ports/index.js';
@@ -133,12 +133,12 @@ describe('a restore is refused before it begins', () => {
   it('for an encrypted snapshot without its identity', async () => {
     const [identity, stranger] = [await generateX25519Identity(), await generateX25519Identity()];
     const recipients = [await identityToRecipient(identity)];
-    const { id } = await bench.snapshot({ encryptor: ageSealer({ recipients, identity: null }) });
-    await refused('wrong-key', id, {}, { encryptor: ageSealer({ recipients, identity: null }) });
-    await refused('wrong-key', id, { dryRun: true }, { encryptor: ageSealer({ recipients, identity: stranger }) });
-    expect((await bench.start(id, { dryRun: true }, { encryptor: ageSealer({ recipients, identity }) })).started).toBe(
-      true,
-    );
+    const { id } = await bench.snapshot({ encryptor: ageEncryptor({ recipients, identity: null }) });
+    await refused('wrong-key', id, {}, { encryptor: ageEncryptor({ recipients, identity: null }) });
+    await refused('wrong-key', id, { dryRun: true }, { encryptor: ageEncryptor({ recipients, identity: stranger }) });
+    expect(
+      (await bench.start(id, { dryRun: true }, { encryptor: ageEncryptor({ recipients, identity }) })).started,
+    ).toBe(true);
   });
 });
 

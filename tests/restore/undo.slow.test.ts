@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, only, type Dump } from '../support/dumps.js';
@@ -154,7 +154,7 @@ describe('undoing the restore of one project', () => {
 
   it('finds its project when snapshots are encrypted, and does not reveal it', async () => {
     const identity = await generateIdentity();
-    const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
     await removeProject(bench, data);
     const before = await bench.dump();
     const run = await bench.restore(snapshot, { scope: { project: data.project } }, { encryptor });

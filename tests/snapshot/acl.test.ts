@@ -47,7 +47,7 @@ await describeEngines('a name that is not UTF-8, under an ACL', ({ fieldExpiry, 
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, onlyInSnapshot: 0 });
   });
 
-  (fieldExpiry ? it : it.skip)('hides no expiry of fields that the token may not ask for', async () => {
+  (fieldExpiry ? it : it.skip)('fails when fields expire and the token may not read their expiry', async () => {
     const redis = await as('fields', `${DOCUMENTED} -hpexpiretime`);
     const { run: none } = await bench.take({ redis });
     expect(none.state).toBe('succeeded');
@@ -68,7 +68,7 @@ await describeEngines('a name that is not UTF-8, under an ACL', ({ fieldExpiry, 
     await bench.database.redis.del('hash', 'soulcaster-backup:no-such-key');
   });
 
-  it('is named alone where no script may run', async () => {
+  it('is the only key reported as failed where scripts are not allowed', async () => {
     // The stand-in itself scans by a script, so that its user cannot be without the right.
     const denied = new AppError('redis-denied', 'NOPERM', { hint: 'None.' });
     const redis = intercept(await as('none', DOCUMENTED), {

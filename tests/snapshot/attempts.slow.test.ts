@@ -39,7 +39,7 @@ describe('a snapshot in many attempts', () => {
     expect((await bench.verify(many.id)).result).toMatchObject({ keys, findings: [] });
   });
 
-  it('adds up what all attempts spent', async () => {
+  it('adds up the commands and bytes of all attempts', async () => {
     const before = bench.port.usage();
     const { manifest } = await bench.takeWhole({ settings: SETTINGS, redis: ticking(bench), attemptMs: 5 });
     const after = bench.port.usage();
@@ -50,7 +50,7 @@ describe('a snapshot in many attempts', () => {
     expect(manifest.spent.estimatedUsd).toBe(Number((manifest.spent.commands * 0.000002).toFixed(6)));
   });
 
-  it('continues after a database that was away for a while, between any two requests', async () => {
+  it('continues after the database was unreachable for a while, between any two requests', async () => {
     let requests = 0;
     const redis = intercept(bench.port, {
       before: () => {

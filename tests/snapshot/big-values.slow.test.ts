@@ -71,13 +71,13 @@ describe('values above the limit of a reply', () => {
     expect((await bench.verify(id)).result).toMatchObject({ keys: 7, depth: 'lines', findings: [] });
   });
 
-  it('come to the same in many attempts', async () => {
+  it('give the same snapshot in many attempts', async () => {
     const { id, attempts } = await bench.takeWhole({ settings: SMALL_PARTS, redis: ticking(bench), attemptMs: 12 });
     expect(attempts).toBeGreaterThan(5);
     expect(await bench.compare(id)).toEqual({ keys: 7, ...NOTHING_WRONG });
   });
 
-  it('are named when one element does not fit in a reply, and leave the rest alone', async () => {
+  it('are reported as failed when one element does not fit in a reply, and other keys are saved', async () => {
     const { redis } = bench.database;
     const huge = 'x'.repeat(REPLY_BYTES + 1);
     await redis.rpush('huge:list', 'small', huge, 'small');
@@ -100,7 +100,7 @@ describe('values above the limit of a reply', () => {
     await redis.del('huge:list', 'huge:hash', 'huge:zset', 'huge:set', 'huge:stream');
   });
 
-  it('are named when a stream fits and what describes it does not', async () => {
+  it('are reported as failed when the entries of a stream fit in a reply and its groups do not', async () => {
     const { redis } = bench.database;
     await redis.xadd('heavy', '1-1', 'f', 'x'.repeat(REPLY_BYTES * 0.7));
     const { run, manifest, id } = await bench.take({ settings: SMALL_PARTS });

@@ -60,7 +60,7 @@ describe('the catalogue', () => {
   const told = async (signer = OURS): Promise<string[]> =>
     (await listEntries(ports(signer))).map((entry) => wordsOf(entry, signer));
 
-  it('spares every read but its own and a listing, and says what the manifests say', async () => {
+  it('needs only its own read and a listing, and gives the same entries as the manifests', async () => {
     expect(await told()).toEqual(await truth());
     counted.reads();
     await told();
@@ -69,7 +69,7 @@ describe('the catalogue', () => {
     expect(counted.writes()).toBe(0);
   });
 
-  it('reads what was added, verified, accepted and removed since, and nothing else', async () => {
+  it('reads only snapshots that were added, verified, accepted or removed since', async () => {
     const added = await make('2026-11-04T02:00:00Z', { doubts: [DOUBT], verified: null });
     counted.reads();
     expect((await told())[0]).toContain('unverified');
@@ -90,7 +90,7 @@ describe('the catalogue', () => {
     expect(await told()).toEqual(await truth());
   });
 
-  it('is not believed of a snapshot that is gone, or that has changed since', async () => {
+  it('is not used for a snapshot that is gone, or has changed since', async () => {
     const old = await stored();
     await folder.store.remove(`snapshots/${ids[2] ?? ''}/manifest.json`);
     await writeVerification(storeOf(OURS), ids[1] ?? '', {
@@ -108,7 +108,7 @@ describe('the catalogue', () => {
     expect(answer[0]).toContain('damaged');
   });
 
-  it('is not believed of a snapshot that has lost a part, or a byte of one', async () => {
+  it('is not used for a snapshot that has lost a part, or a byte of one', async () => {
     const parts = async (id: string): Promise<string[]> => {
       const names: string[] = [];
       for await (const { name } of folder.store.list(`snapshots/${id}/part-`)) names.push(name);
@@ -128,7 +128,7 @@ describe('the catalogue', () => {
     expect(await told()).toEqual(answer);
   });
 
-  it('is not believed of a manifest that was altered in place, to the same size and time', async () => {
+  it('is not used for a manifest that was altered in place, with the same size and time', async () => {
     const name = `snapshots/${ids[2] ?? ''}/manifest.json`;
     const manifest = (await folder.store.read(name))?.body.toString() ?? '';
     const { utimes, writeFile, stat } = await import('node:fs/promises');
@@ -149,7 +149,7 @@ describe('the catalogue', () => {
     ['no JSON', Buffer.from('{"version":1,')],
     ['not signed', encodeJson({ version: 1, accepts: OURS.accepts, snapshots: [] })],
     ['of another form', encodeJson({ version: 2, snapshots: {} })],
-  ])('costs reads and changes no answer when it is %s', async (_, body) => {
+  ])('costs reads and changes no result when it is %s', async (_, body) => {
     if (body === null) await folder.store.remove(NAME);
     else await put(body);
     expect(await told()).toEqual(await truth());
@@ -159,7 +159,7 @@ describe('the catalogue', () => {
     expect(counted.reads()).toBe(2);
   });
 
-  it('of another key is not believed, and told of', async () => {
+  it('signed with another key is not used, and is reported', async () => {
     await refreshCatalog({ signer: OTHERS, store: storeOf(OTHERS) });
     const other = ports();
     expect((await listEntries(other)).map((entry) => wordsOf(entry, OURS))).toEqual(await truth());
@@ -170,7 +170,7 @@ describe('the catalogue', () => {
     expect(await told(NOBODY)).toEqual(await truth(NOBODY));
   });
 
-  it('judges signatures by the keys that are set here, whatever was set where it was written', async () => {
+  it('does not reuse signature checks that were made with other keys', async () => {
     const { privateKey, publicKey } = generateSigningKey();
     const former = signerOf(privateKey);
     await makeSnapshot(storeOf(OURS), { at: '2026-11-06T02:00:00Z', signer: former });
@@ -186,14 +186,14 @@ describe('the catalogue', () => {
     expect(await told(signer)).toEqual(await truth(signer));
   });
 
-  it('that names a snapshot which is not there shows none', async () => {
+  it('that lists a snapshot which does not exist shows none', async () => {
     const document = JSON.parse((await stored()).toString()) as { snapshots: { id: string }[] };
     const ghost = { ...document.snapshots[0], id: '20261130T020000Z-ghost0' };
     await overwriteObject(storeOf(OURS), NAME, encodeJson({ ...document, snapshots: [ghost, ...document.snapshots] }));
     expect(await told()).toEqual(await truth());
   });
 
-  it('never hides an object that does not count', async () => {
+  it('never hides an ignored object', async () => {
     await overwriteObject(
       folder.store,
       `snapshots/${ids[2] ?? ''}/verification.json`,
@@ -207,7 +207,7 @@ describe('the catalogue', () => {
     }
   });
 
-  it('has what two writers wrote at once', async () => {
+  it('has the entries of two writers at the same moment', async () => {
     const both = [make('2026-11-07T02:00:00Z'), make('2026-11-07T02:00:01Z')];
     await Promise.all(both.map(async (making) => (await making, refreshCatalog(ports()))));
     counted.reads();
@@ -216,7 +216,7 @@ describe('the catalogue', () => {
     expect(await told()).toEqual(await truth());
   });
 
-  it('is left as it is by whoever has a public key alone, or finds a store that takes no writes', async () => {
+  it('is not written with a public key alone, or in a store that takes no writes', async () => {
     await make('2026-11-08T02:00:00Z');
     const before = await stored();
     const reader: Signer = { ...OURS, sign: () => null };
@@ -227,7 +227,7 @@ describe('the catalogue', () => {
     expect(await told()).toHaveLength(4);
   });
 
-  it("shows an operator's reason only to whoever has the secret, where snapshots are encrypted", async () => {
+  it("shows an operator's reason only with the secret, where snapshots are encrypted", async () => {
     const cipherOf = (secret: string) => controlCipher({ encrypts: true, secrets: [Buffer.from(secret)] });
     const hidden = (secret: string) => authenticatedStore(counted.store, OURS, silentLog(), cipherOf(secret));
     const added = await make('2026-11-09T02:00:00Z', { doubts: [DOUBT] });

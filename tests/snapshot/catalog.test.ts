@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { catalog, catalogEntry, previousLink, snapshotIds } from '../../lib/snapshot/catalog.js';
+import { catalog, catalogEntry, findPreviousLink, snapshotIds } from '../../lib/snapshot/catalog.js';
 import { latestIn, selectedIn } from '../support/trust.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -20,7 +20,7 @@ describe('the catalog', () => {
   const store = () => bench.folder.store;
   const at = (index: number): string => ids[index] ?? '';
 
-  it('lists snapshots newest first, and none that has no manifest', async () => {
+  it('lists snapshots newest first, and only those with a manifest', async () => {
     const unfinished = '20200101T000000Z-000000';
     await store().create(`snapshots/${unfinished}/part-00000-00001.jsonl.gz`, Buffer.from('left over'));
     await store().create('snapshots/notes/readme.txt', Buffer.from('no snapshot'));
@@ -31,7 +31,7 @@ describe('the catalog', () => {
     expect(await catalogEntry(store(), unfinished)).toBeNull();
   });
 
-  it('finds a snapshot by id or as the latest, and says so when there is none', async () => {
+  it('finds a snapshot by id or as the latest, and throws not-found when there is none', async () => {
     expect(await selectedIn(store(), 'latest')).toBe(at(2));
     expect(await selectedIn(store(), at(0))).toBe(at(0));
     for (const wanted of ['20200101T000000Z-000001', '20200101T000000Z-000000', '../x', '', 'Latest']) {
@@ -41,9 +41,9 @@ describe('the catalog', () => {
 
   it('links a snapshot to the newest one before it', async () => {
     const manifest = await store().read(`snapshots/${at(1)}/manifest.json`);
-    expect(await previousLink(store(), at(2))).toEqual({ id: at(1), sha256: sha256(manifest?.body ?? '') });
+    expect(await findPreviousLink(store(), at(2))).toEqual({ id: at(1), sha256: sha256(manifest?.body ?? '') });
     expect((await catalogEntry(store(), at(2)))?.manifest?.previous?.id).toBe(at(1));
-    expect(await previousLink(store(), at(0))).toBeNull();
+    expect(await findPreviousLink(store(), at(0))).toBeNull();
   });
 
   it('counts a project of any name, and verifies it', async () => {
@@ -63,7 +63,7 @@ describe('the catalog', () => {
     },
   );
 
-  it('does not rely on a snapshot that was never verified', async () => {
+  it('does not choose a snapshot that was never verified', async () => {
     await rm(join(bench.folder.folder, 'snapshots', at(2), 'verification.json'));
     expect(await latestIn(store())).toBe(at(1));
   });

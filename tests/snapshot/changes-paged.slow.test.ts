@@ -50,7 +50,7 @@ describe('a key that changes while it is read page by page', () => {
     stream: () => bench.database.redis.xadd('stream', '*', 'f', 'new'),
   };
 
-  it.each(TYPES)('is begun again when it grew: %s', async (type) => {
+  it.each(TYPES)('is read again when it grew: %s', async (type) => {
     await bench.database.redis.pexpireat(type, FAR);
     const { id, manifest, lines } = await takeAround(type, grow[type]);
     expect(lines.filter((line) => line.void === true)).toHaveLength(1);
@@ -62,7 +62,7 @@ describe('a key that changes while it is read page by page', () => {
     if (type !== 'stream') expect(await bench.compare(id)).toMatchObject({ keys: 9, onlyInRedis: 0, different: 0 });
   });
 
-  it('is begun again when it was written over by what has the same length: string', async () => {
+  it('is read again when it was overwritten with a value of the same length: string', async () => {
     const { redis } = bench.database;
     const other = 'x'.repeat(await redis.strlen('string'));
     const { lines, manifest } = await takeAround('string', () => redis.set('string', other));
@@ -71,7 +71,7 @@ describe('a key that changes while it is read page by page', () => {
     expect(manifest.ledger.changedMeanwhile.keys.map(({ key }) => key)).toEqual(['string']);
   });
 
-  it.each(TYPES)('is taken back when it goes away half-way: %s', async (type) => {
+  it.each(TYPES)('is voided when it is deleted half-way: %s', async (type) => {
     const { id, manifest, lines, records } = await takeAround(type, () => bench.database.redis.del(type));
     expect(lines.at(-1)).toMatchObject({ void: true, last: true });
     expect(records.has(JSON.stringify(type))).toBe(false);
@@ -79,7 +79,7 @@ describe('a key that changes while it is read page by page', () => {
     if (type !== 'stream') expect(await bench.compare(id)).toMatchObject({ keys: 8, onlyInSnapshot: 0, different: 0 });
   });
 
-  it.each(TYPES)('is read as what it has become: %s', async (type) => {
+  it.each(TYPES)('is read by its new type: %s', async (type) => {
     const { redis } = bench.database;
     const { id, manifest, records } = await takeAround(type, async () => {
       await redis.del(type);
@@ -91,7 +91,7 @@ describe('a key that changes while it is read page by page', () => {
     if (type !== 'stream') expect(await bench.compare(id)).toMatchObject({ keys: 9, different: 0 });
   });
 
-  it('is taken as it comes after three restarts, in one form', async () => {
+  it('is saved although it changes after three restarts, as one record', async () => {
     let at = 0;
     const redis = intercept(bench.port, {
       before: async (commands) => {
@@ -116,7 +116,7 @@ describe('a key that changes while it is read page by page', () => {
     expect(await bench.compare(id)).toMatchObject({ keys: 9, onlyInRedis: 0, onlyInSnapshot: 0, different: 1 });
   });
 
-  it('is begun again by a later attempt than the one that began it', async () => {
+  it('is read again by a later attempt', async () => {
     const redis = ticking(bench, intercept(bench.port, once('SSCAN', 'set', grow.set, 3)));
     const { id, attempts, manifest } = await bench.takeWhole({
       redis,
@@ -128,7 +128,7 @@ describe('a key that changes while it is read page by page', () => {
     expect(await bench.compare(id)).toMatchObject({ keys: 9, onlyInRedis: 0, onlyInSnapshot: 0, different: 0 });
   });
 
-  it('a stream that gets an entry after its last page is begun again', async () => {
+  it('a stream that gets an entry after its last page is read again', async () => {
     const redis = intercept(
       bench.port,
       once('XINFO', 'stream', () => bench.database.redis.xadd('stream', '*', 'f', 'v')),

@@ -5,7 +5,7 @@ import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench
 import { intercept } from './intercept.js';
 import { recordsByKey } from './lines.js';
 
-describe('keys that change between the SCAN that names them and their reading', () => {
+describe('keys that change between the SCAN that returns them and their reading', () => {
   let bench: SnapshotBench;
   beforeAll(async () => {
     bench = await openSnapshotBench();
@@ -38,7 +38,7 @@ describe('keys that change between the SCAN that names them and their reading', 
     return { ...taken, manifest: taken.manifest, records: await recordsByKey(bench, taken.manifest) };
   }
 
-  it('counts those that are deleted or expire, and touches no other', async () => {
+  it('counts those that are deleted or expire, and saves all others', async () => {
     const { id, manifest, run, records } = await takeAround(async () => {
       await bench.database.redis.del('c:string', 'c:hash');
       await bench.database.redis.pexpire('c:list', 1);
@@ -54,7 +54,7 @@ describe('keys that change between the SCAN that names them and their reading', 
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, onlyInSnapshot: 0, different: 0 });
   });
 
-  it('saves the value they have when they are read', async () => {
+  it('saves their value at the time of reading', async () => {
     const { id, manifest } = await takeAround(async () => {
       await bench.database.redis.set('c:string', 'after', 'PX', 1e9);
       await bench.database.redis.hset('c:hash', 'f', 'after', 'g', 'more');
@@ -64,7 +64,7 @@ describe('keys that change between the SCAN that names them and their reading', 
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, onlyInSnapshot: 0, different: 0 });
   });
 
-  it('reads those that change their type again, and names them', async () => {
+  it('reads those that change their type again, and reports them', async () => {
     const { redis } = bench.database;
     const { id, manifest, records } = await takeAround(async () => {
       await redis.multi().del('c:string').hset('c:string', 'f', 'now a hash').pexpire('c:string', 1e9).exec();
@@ -79,7 +79,7 @@ describe('keys that change between the SCAN that names them and their reading', 
     expect(records.get('"c:list"')?.[0]?.t).toBe('stream');
   });
 
-  it('counts a stream that went away, and one that became something else', async () => {
+  it('counts a stream that was deleted, and one that changed its type', async () => {
     const { redis } = bench.database;
     await redis.xadd('c:gone', '1-1', 'f', 'v');
     await redis.xadd('c:was', '1-1', 'f', 'v');
@@ -91,7 +91,7 @@ describe('keys that change between the SCAN that names them and their reading', 
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, onlyInSnapshot: 0, different: 0 });
   });
 
-  it('names one whose type keeps changing, and is incomplete', async () => {
+  it('reports a key whose type keeps changing, and is incomplete', async () => {
     const { redis } = bench.database;
     let hash = true;
     const flip = async (commands: readonly RedisCommand[]): Promise<null> => {
@@ -115,7 +115,7 @@ describe('a database that is written to at full speed', () => {
   });
   afterAll(() => bench.stop());
 
-  it('gives a snapshot that verifies, with all that nobody changed', async () => {
+  it('gives a snapshot that verifies, with all keys that did not change', async () => {
     const still = await loadMixed({ redisUrl: bench.database.url, keys: 400, seed: 9 });
     let writing = true;
     const writer = hammer(bench, () => writing);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
-import { addCounts, countIndex, countKind, noCounts, sameCounts } from '../../lib/snapshot/counts.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
+import { addCounts, countIndex, countKind, noCounts, areCountsCompatible } from '../../lib/snapshot/counts.js';
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { indexBuilder, partIndexSchema, unpackIndex, type KeyKind } from '../../lib/snapshot/part-index.js';
@@ -24,7 +24,7 @@ describe('counts', () => {
         const together = countAll([...first, ...second]);
         const added = countAll(second);
         addCounts(added, countAll(first));
-        expect(sameCounts(together, added)).toBe(true);
+        expect(areCountsCompatible(together, added)).toBe(true);
         expect(together.keys).toBe(first.length + second.length);
         const projects = new Map<string, number>();
         for (const [, , named] of [...first, ...second]) {
@@ -35,26 +35,26 @@ describe('counts', () => {
     );
   });
 
-  it('come back from a stored manifest with every name', () => {
+  it('are read from a stored manifest with every name', () => {
     fc.assert(
       fc.property(fc.array(kind), (kinds) => {
         const counts = countAll(kinds);
         const parsed = countsSchema.parse(JSON.parse(JSON.stringify(counts)));
         expect(Object.entries(parsed.byProject)).toEqual(Object.entries(counts.byProject));
-        expect(sameCounts(parsed, counts)).toBe(true);
+        expect(areCountsCompatible(parsed, counts)).toBe(true);
       }),
     );
   });
 
-  it('tell tables apart that differ in a single name or number', () => {
+  it('distinguish tables that differ in a single name or number', () => {
     const one = countAll([['string', 'feedback', 'a']]);
-    expect(sameCounts(one, countAll([['string', 'feedback', 'b']]))).toBe(false);
-    expect(sameCounts(one, countAll([['string', 'feedback', null]]))).toBe(false);
-    expect(sameCounts(one, countAll([['hash', 'feedback', 'a']]))).toBe(false);
-    expect(sameCounts(one, { ...one, keys: 2 })).toBe(false);
+    expect(areCountsCompatible(one, countAll([['string', 'feedback', 'b']]))).toBe(false);
+    expect(areCountsCompatible(one, countAll([['string', 'feedback', null]]))).toBe(false);
+    expect(areCountsCompatible(one, countAll([['hash', 'feedback', 'a']]))).toBe(false);
+    expect(areCountsCompatible(one, { ...one, keys: 2 })).toBe(false);
   });
 
-  it('fit those of a version that knows fewer key families, and nothing else', () => {
+  it('are compatible with those of a version that knows fewer key families, and with no others', () => {
     const before = countAll([
       ['hash', 'other', null],
       ['hash', 'other', null],
@@ -65,17 +65,17 @@ describe('counts', () => {
       ['hash', 'other', null],
       ['hash', 'feedback', 'a'],
     ]);
-    expect([sameCounts(before, after), sameCounts(after, before)]).toEqual([true, true]);
+    expect([areCountsCompatible(before, after), areCountsCompatible(after, before)]).toEqual([true, true]);
     const withoutProject = { ...after, byProject: { a: 0 } };
     const inOthers = { ...after, byProject: { a: 2, b: 1 } };
     const moved = { ...after, byFamily: { digest: 2, other: 1 } };
     const made = { ...after, byFamily: { ...after.byFamily, digest: 2 } };
     for (const wrong of [withoutProject, inOthers, moved, made, { ...after, byType: { string: 3 } }]) {
-      expect([sameCounts(before, wrong), sameCounts(wrong, before)]).toEqual([false, false]);
+      expect([areCountsCompatible(before, wrong), areCountsCompatible(wrong, before)]).toEqual([false, false]);
     }
   });
 
-  it('leave out the lines that are passed over', () => {
+  it('leave out the lines that are skipped', () => {
     const builder = indexBuilder();
     for (const [line, key] of ['feedback:__proto__:1', 'feedback:p:2', 'x'].entries()) {
       builder.begin(Buffer.from(key), 'hash', line);
@@ -91,7 +91,7 @@ describe('counts', () => {
 describe('the ledger', () => {
   it('counts all and names the first thousand', async () => {
     const none = { count: 0, keys: [] };
-    const plain = ageSealer({ recipients: [], identity: null });
+    const plain = ageEncryptor({ recipients: [], identity: null });
     let ledger: Ledger = { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none, unsupported: none, failed: none };
     for (let at = 0; at < 1005; at++) {
       ledger = await addToLedger(plain, ledger, 'failed', Buffer.from([0xff, at % 256]), 'ERR');

@@ -71,7 +71,7 @@ describe('a process that dies', () => {
     },
   );
 
-  it('leaves orphans that no manifest names', async () => {
+  it('leaves parts that no manifest lists', async () => {
     let orphans = 0;
     for (const atWrite of [4, 5, 7]) {
       const { id } = await takeWithDeath(atWrite, 'after');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import fc from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { AppError } from '../../lib/errors.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import { addToLedger, hasEncryptedNames, openLedger } from '../../lib/snapshot/ledger.js';
@@ -23,11 +23,11 @@ async function stored(encryptor: Encryptor, entries: readonly (readonly ['failed
   return ledgerSchema.parse(JSON.parse(JSON.stringify(ledger)));
 }
 
-describe('a sealed ledger', () => {
-  it('opens to what it is without recipients, whatever bytes the keys are', async () => {
+describe('an encrypted ledger', () => {
+  it('decrypts to the ledger without recipients, for any bytes of the keys', async () => {
     const identity = await generateX25519Identity();
     const recipients = [await identityToRecipient(identity)];
-    const [plain, both] = [ageSealer({ recipients: [], identity: null }), ageSealer({ recipients, identity })];
+    const [plain, both] = [ageEncryptor({ recipients: [], identity: null }), ageEncryptor({ recipients, identity })];
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(list, bytes), { maxLength: 4 }), async (entries) => {
         let [open, sealed] = [emptyLedger(), emptyLedger()];
@@ -44,9 +44,9 @@ describe('a sealed ledger', () => {
     );
   });
 
-  it('keeps a name that was altered as it is, and opens the others', async () => {
+  it('keeps an altered name encrypted, and decrypts the others', async () => {
     const identity = await generateX25519Identity();
-    const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
     const names = ['first', 'second'].map((name) => Buffer.from(name));
     const ledger = await stored(
       encryptor,
@@ -57,8 +57,8 @@ describe('a sealed ledger', () => {
     expect((await openLedger(encryptor, ledger)).failed.keys).toEqual([altered, { key: 'second', reason: 'ERR' }]);
   });
 
-  it('does not take another failure for a name that cannot be opened', async () => {
-    const encryptor = ageSealer({
+  it('throws an error that does not mean that a name cannot be decrypted', async () => {
+    const encryptor = ageEncryptor({
       recipients: [await identityToRecipient(await generateX25519Identity())],
       identity: null,
     });
@@ -76,7 +76,7 @@ describe('labels of projects', () => {
   const project = fc.option(fc.oneof(fc.constant('__proto__'), fc.string()), { nil: null });
   const table = fc.array(fc.tuple(fc.constant('hash'), fc.constant('feedback'), project));
 
-  it('stand in place of every id beside an encrypted part, and of none beside a plain one', () => {
+  it('replace every id beside an encrypted part, and none beside a plain one', () => {
     fc.assert(
       fc.property(table, (rows) => {
         const index: PartIndex = { hashes: 'AA==', lines: 'BB==', kinds: 'CC==', table: rows, voids: [3] };

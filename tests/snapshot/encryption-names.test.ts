@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import type { Redis } from 'ioredis';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { ObjectStore, RedisPort, Encryptor } from '../../lib/ports/index.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { runRecordSchema } from '../../lib/runs/model.js';
@@ -34,11 +34,11 @@ describe('names in an encrypted snapshot', () => {
   let taken: Taken;
   let manifest: Manifest;
   let pagedMeanwhile = 0;
-  const wholly = (): Encryptor => ageSealer({ recipients: [], identity });
+  const wholly = (): Encryptor => ageEncryptor({ recipients: [], identity });
   beforeAll(async () => {
     identity = await generateX25519Identity();
     const other = await identityToRecipient(await generateX25519Identity());
-    writer = ageSealer({ recipients: [other, await identityToRecipient(identity)], identity: null });
+    writer = ageEncryptor({ recipients: [other, await identityToRecipient(identity)], identity: null });
     bench = await openSnapshotBench({ replyBytes: 20_000 });
     await load(bench.database.redis);
     const store = watched(bench.folder.store, (paged) => (pagedMeanwhile = Math.max(pagedMeanwhile, paged)));
@@ -48,7 +48,7 @@ describe('names in an encrypted snapshot', () => {
   });
   afterAll(() => bench.stop());
 
-  it('are sealed one by one in the ledger, and open with the identity alone', async () => {
+  it('are encrypted one by one in the ledger, and decrypted only with the identity', async () => {
     expect(taken).toMatchObject({ run: { state: 'incomplete' }, manifest: { ledger: { failed: { count: 2 } } } });
     const { failed, unsupported, changedMeanwhile } = manifest.ledger;
     const sealed = [failed, unsupported, changedMeanwhile].flatMap(({ keys }) => keys);
@@ -60,7 +60,7 @@ describe('names in an encrypted snapshot', () => {
     );
     expect(opened.unsupported.keys).toEqual([{ key: UNSUPPORTED, reason: 'type MBbloom--' }]);
     expect(opened.changedMeanwhile.keys).toEqual([{ key: CHANGED, reason: 'changed its type' }]);
-    const stranger = ageSealer({ recipients: [], identity: await generateX25519Identity() });
+    const stranger = ageEncryptor({ recipients: [], identity: await generateX25519Identity() });
     for (const encryptor of [writer, stranger])
       expect(await openLedger(encryptor, manifest.ledger)).toEqual(manifest.ledger);
   });
@@ -88,7 +88,7 @@ describe('names in an encrypted snapshot', () => {
     expect(manifest.counts.byProject).toEqual({ [`sha256:${labels[0] ?? ''}`]: 43, [`sha256:${labels[1] ?? ''}`]: 1 });
   });
 
-  it('leave whole what verification counts, at both depths', async () => {
+  it('do not change the counts of a verification, at both depths', async () => {
     for (const [encryptor, depth] of [
       [writer, 'stored-bytes'],
       [wholly(), 'lines'],
@@ -111,7 +111,7 @@ describe('names in an encrypted snapshot', () => {
     expect(indexes).toEqual([]);
   });
 
-  it('are all found by the same search where nothing is encrypted', async () => {
+  it('are all found by the same search without encryption', async () => {
     const plain = await openSnapshotBench({ replyBytes: 20_000 });
     try {
       await load(plain.database.redis);

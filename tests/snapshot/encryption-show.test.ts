@@ -47,7 +47,7 @@ describe('names of keys on the command line', () => {
     for (const folder of folders) await folder.remove();
   });
 
-  it('are shown with the identity, and without it only that there are some, and why they failed', async () => {
+  it('are shown with the identity; without it only their number and the reasons are shown', async () => {
     const { env, stderr, code } = await taken({ BACKUP_AGE_RECIPIENTS: await identityToRecipient(identity) });
     expect([code, stderr]).toEqual([3, expect.stringContaining('  (encrypted): one element is too large for a reply')]);
     expect(stderr).toContain(HINT);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -22,7 +22,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   let manifest: Manifest;
   beforeAll(async () => {
     identity = await generateX25519Identity();
-    writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+    writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
     bench = await openSnapshotBench({ replyBytes: 20_000 });
     const { redis } = bench.database;
     for (let at = 0; at < KEYS - 2; at++) await redis.set(`secretkey:${at}`, `secretvalue ${at} `.repeat(20));
@@ -35,7 +35,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
   });
   afterAll(() => bench.stop());
 
-  it('has right counts and doubles all the same', async () => {
+  it('has the right counts and duplicates', async () => {
     expect(manifest.parts.length).toBeGreaterThan(3);
     expect(manifest.parts.every(({ name }) => name.endsWith('.jsonl.gz.age'))).toBe(true);
     expect(manifest).toMatchObject({ counts: { keys: KEYS }, recipients: writer.recipients });
@@ -56,7 +56,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(withIt).toMatchObject({ state: 'succeeded', result: { depth: 'lines', keys: KEYS, findings: [] } });
   });
 
-  it('tells another identity from damage', async () => {
+  it('distinguishes another identity from damage', async () => {
     const { id } = manifest;
     await bench.verify(id, { encryptor: reader(identity) });
     const other = await bench.verify(id, { encryptor: reader(await generateX25519Identity()) });
@@ -75,7 +75,7 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(new Set(stdout.trim().split('\n')).size).toBe(KEYS);
   });
 
-  it('shows a bit that was flipped, with and without an identity', async () => {
+  it('fails verification when a bit was flipped, with and without an identity', async () => {
     const name = manifest.parts[1]?.name ?? '';
     const path = join(bench.folder.folder, 'snapshots', manifest.id, name);
     const whole = await readFile(path);
@@ -93,5 +93,5 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
 });
 
 function reader(identity: string): Encryptor {
-  return ageSealer({ recipients: [], identity });
+  return ageEncryptor({ recipients: [], identity });
 }

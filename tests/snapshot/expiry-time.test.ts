@@ -20,7 +20,7 @@ const replyOf = (exact: bigint): number | bigint => (exact <= SAFE ? Number(exac
 const parsed = (exact: bigint): ExpiryTime => parseExpiry(replyOf(exact)) ?? 'none';
 
 describe('times of expiry', () => {
-  it('are read, kept as JSON and written to the last digit', () => {
+  it('are read, stored as JSON and written exactly', () => {
     fc.assert(
       fc.property(time, (exact) => {
         const kept = JSON.parse(JSON.stringify(parsed(exact))) as ExpiryTime;
@@ -51,14 +51,14 @@ describe('times of expiry', () => {
     },
   );
 
-  it('that an earlier version rounded up to 2^63 are the largest there is', () => {
+  it('that an earlier version rounded up to 2^63 are read as the maximum', () => {
     const rounded = JSON.parse('9223372036854775807') as number;
     expect(toArgument(rounded)).toBe(MAX_KEY_EXPIRY);
     expect(sameExpiry(rounded, MAX_KEY_EXPIRY)).toBe(true);
     expect(isDue(rounded, Date.now())).toBe(false);
   });
 
-  it('tell none from one', () => {
+  it('distinguish no expiry from an expiry', () => {
     expect(sameExpiry(undefined, undefined)).toBe(true);
     expect(sameExpiry(undefined, 0)).toBe(false);
   });

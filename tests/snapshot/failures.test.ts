@@ -31,7 +31,7 @@ describe('keys that cannot be saved', () => {
     };
   }
 
-  it('are named, make the snapshot incomplete, and it is never the latest', async () => {
+  it('are reported and make the snapshot incomplete, and it is never the latest', async () => {
     const whole = await bench.takeWhole();
     const { id, run, manifest } = await bench.take({
       redis: intercept(bench.port, failing('bad', `ERR something about ${SECRET}`)),
@@ -46,7 +46,7 @@ describe('keys that cannot be saved', () => {
     expect(await selectedIn(bench.folder.store, id)).toBe(id);
   });
 
-  it('leave nothing to restore by default when there is no other snapshot', async () => {
+  it('leave no snapshot to restore by default when there is no other', async () => {
     const own = await openSnapshotBench();
     try {
       await own.database.redis.hset('bad', 'f', 'v');
@@ -59,7 +59,7 @@ describe('keys that cannot be saved', () => {
     }
   });
 
-  it('are counted beyond the thousand that are named', async () => {
+  it('are counted beyond the first thousand, which are named', async () => {
     const { redis } = bench.database;
     const many = redis.pipeline();
     for (let at = 0; at < 1200; at++) many.rpush(`many:${at}`, 'v');
@@ -119,7 +119,7 @@ describe('keys that cannot be saved', () => {
     expect(line).toMatchObject({ t: 'json', v: '{"a":[1.50,"é"]}', x: 4_102_444_800_000 });
   });
 
-  it('end the run when the whole database is out of reach', async () => {
+  it('do not hide that the whole database is unreachable: the run fails', async () => {
     const redis = intercept(bench.port, {
       before: ([first]) => {
         if (first?.[0] !== 'SCAN') return null;

@@ -14,7 +14,7 @@ const info = (text: string, expired = 'expired_subkeys:0'): RedisReply => ({
   value: Buffer.from(`# Stats\r\n${expired}\r\n# Keyspace\r\n${text}`),
 });
 
-describe('whether the expiry of hash fields is looked for', () => {
+describe('whether the expiry of hash fields is read', () => {
   const probe = (replies: RedisReply[]) => {
     const answer = () => Promise.resolve(replies);
     return probeFieldExpiry({
@@ -72,7 +72,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
   afterAll(() => bench.stop());
 
   if (!fieldExpiry) {
-    it('is not asked for where the server does not know it', async () => {
+    it('is not read where the server does not know it', async () => {
       const { manifest } = await bench.takeWhole();
       expect(manifest.fieldExpiry).toBe('none');
       for (const lines of (await recordsByKey(bench, manifest)).values())
@@ -85,12 +85,12 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
   const expire = (key: string, at: number, ...fields: (string | Buffer)[]) =>
     bench.database.redis.call('HPEXPIREAT', key, String(at), 'FIELDS', String(fields.length), ...fields);
 
-  it('is not asked for where the server counts none', async () => {
+  it('is not read where the server counts none', async () => {
     const quiet = await bench.takeWhole();
     expect(quiet.manifest.fieldExpiry).toBe('none');
   });
 
-  it('that is set for the first time while the snapshot is taken is in it', async () => {
+  it('is saved when it is set for the first time while the snapshot is taken', async () => {
     const { redis } = bench.database;
     await redis.hset('late', 'f', 'v');
     let done = false;
@@ -166,7 +166,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     expect((await bench.takeWhole()).manifest.fieldExpiry).toBe('read');
   });
 
-  it('stands with the fields that have one, in big hashes too', async () => {
+  it('is saved with the fields that have one, in big hashes too', async () => {
     const { manifest } = await bench.takeWhole();
     expect(manifest.fieldExpiry).toBe('read');
     const records = await recordsByKey(bench, manifest);
@@ -184,7 +184,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     for (const [field, at] of found) expect(at).toBe(FAR + field.length);
   });
 
-  it('is there for a key that became a hash while the snapshot was taken', async () => {
+  it('is saved for a key that became a hash while the snapshot was taken', async () => {
     const { redis } = bench.database;
     await redis.set('turns', 'string');
     const port = intercept(bench.port, {
@@ -203,22 +203,28 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     });
   });
 
-  it.each(['some', 'big'])('that cannot be read makes the snapshot incomplete and names the hash: %s', async (bad) => {
-    const redis = intercept(bench.port, {
-      after: (commands, replies) =>
-        replies.map((reply, at): RedisReply => {
-          const [name, key] = commands[at] ?? [];
-          return name === 'HPEXPIRETIME' && String(key) === bad ? { error: 'NOPERM no' } : reply;
-        }),
-    });
-    const { run, manifest, id } = await bench.take({ redis });
-    expect(run.state).toBe('incomplete');
-    expect(manifest?.ledger.failed).toEqual({ count: 1, keys: [{ key: bad, reason: 'expiry of its fields: NOPERM' }] });
-    expect(manifest?.counts.keys).toBe(3);
-    expect((await bench.verify(id)).state).toBe('succeeded');
-  });
+  it.each(['some', 'big'])(
+    'makes the snapshot incomplete when it cannot be read, and the hash is reported: %s',
+    async (bad) => {
+      const redis = intercept(bench.port, {
+        after: (commands, replies) =>
+          replies.map((reply, at): RedisReply => {
+            const [name, key] = commands[at] ?? [];
+            return name === 'HPEXPIRETIME' && String(key) === bad ? { error: 'NOPERM no' } : reply;
+          }),
+      });
+      const { run, manifest, id } = await bench.take({ redis });
+      expect(run.state).toBe('incomplete');
+      expect(manifest?.ledger.failed).toEqual({
+        count: 1,
+        keys: [{ key: bad, reason: 'expiry of its fields: NOPERM' }],
+      });
+      expect(manifest?.counts.keys).toBe(3);
+      expect((await bench.verify(id)).state).toBe('succeeded');
+    },
+  );
 
-  it('of a field that continues the way: the field is not in the record, and a hash without any is no record', async () => {
+  it('of a field that goes away while it is read: the field is not in the record, and a hash without fields has none', async () => {
     const { redis } = bench.database;
     await redis.hset('loses one', 'a', '1', 'b', '2');
     await redis.hset('loses all', 'a', '1');
@@ -242,7 +248,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     await redis.del('loses one', 'loses all');
   });
 
-  it('and value are of one moment: a field that is written again on the way has its new value', async () => {
+  it('and value are from one moment: a field that is written again meanwhile has its new value', async () => {
     const { redis } = bench.database;
     await redis.hset('again', 'f', 'old', 'g', 'v');
     await expire('again', FAR, 'f', 'g');
@@ -269,7 +275,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     await redis.del('again');
   });
 
-  it('takes one request a page, not one a hash', async () => {
+  it('takes one request per page, not one per hash', async () => {
     const { redis } = bench.database;
     const pipeline = redis.pipeline();
     for (let at = 0; at < 3000; at++) pipeline.hset(`hash:${at}`, 'f', 'v', 'g', 'w');
@@ -283,7 +289,7 @@ await describeEngines('the expiry of hash fields', ({ fieldExpiry, program }) =>
     await pipeline.exec();
   });
 
-  it('of a hash whose names are larger than a request is read in several, and nothing else is lost', async () => {
+  it('of a hash whose names are larger than a request is read in several requests, and other keys are saved', async () => {
     const { redis } = bench.database;
     const names = Array.from({ length: 60 }, (_, at) => `${at}`.padEnd(2500, 'n'));
     await redis.hset('long names', Object.fromEntries(names.map((name) => [name, 'v'])));

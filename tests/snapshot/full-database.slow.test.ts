@@ -32,7 +32,7 @@ describe('a database that is full and refuses MULTI', () => {
     expect(result).toMatchObject({ plan: { total: { same: keys + 1, overwrite: 0, write: 0, remove: 0 } } });
   });
 
-  it('takes an expiry that changes beside its value for a change', async () => {
+  it('counts a key as changed when its expiry changes while its value is read', async () => {
     let time = 4_102_444_800_000;
     const restless = intercept(bench.port, {
       after(commands, replies) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { replicate } from '../../lib/retention/replica/replicate.js';
@@ -18,14 +18,14 @@ import { scanningTwice, ticking } from './intercept.js';
 
 const KEYS = 1_500;
 const SETTINGS = { partBytes: 12_000, pageBytes: 2_000, inFlight: 1 };
-const OPEN = ageSealer({ recipients: [], identity: null });
+const OPEN = ageEncryptor({ recipients: [], identity: null });
 
 let bench: SnapshotBench;
 let identity = '';
 let writer: Encryptor;
 beforeAll(async () => {
   identity = await generateX25519Identity();
-  writer = ageSealer({ recipients: [await identityToRecipient(identity)], identity: null });
+  writer = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity: null });
   bench = await openSnapshotBench({ replyBytes: 20_000 });
   const { redis } = bench.database;
   await redis.mset(Array.from({ length: KEYS }, (_, at) => [`secretkey:${at}`, `value ${at} `.repeat(2)]).flat());
@@ -84,7 +84,7 @@ describe('the index of a snapshot’s keys', () => {
   });
 
   it('is encrypted as the parts are, and checked as far as it can be read', async () => {
-    const reader = ageSealer({ recipients: [], identity });
+    const reader = ageEncryptor({ recipients: [], identity });
     const { manifest } = await bench.takeWhole({ encryptor: writer, settings: SETTINGS });
     const { store } = bench.folder;
     expect((await readFile(pathOf(manifest))).subarray(0, 21).toString()).toBe('age-encryption.org/v1');
@@ -100,7 +100,7 @@ describe('the index of a snapshot’s keys', () => {
     expect(await loadKeyIndex({ store, encryptor: reader }, manifest)).toBeNull();
   });
 
-  it('that is gone, altered or of other keys is told of, and does not make the snapshot damaged', async () => {
+  it('that is gone, altered or of other keys is reported, and does not make the snapshot damaged', async () => {
     const { manifest } = await bench.takeWhole({ settings: SETTINGS });
     const { store } = bench.folder;
     const whole = await readFile(pathOf(manifest));
@@ -114,7 +114,7 @@ describe('the index of a snapshot’s keys', () => {
     await rm(pathOf(manifest));
     await expectWrong('not in the store');
     await writeFile(pathOf(manifest), whole.subarray(4));
-    await expectWrong('not those that the manifest names');
+    await expectWrong('does not match its hash in the manifest');
     expect(await loadKeyIndex({ store, encryptor: OPEN }, manifest)).toBeNull();
 
     // One that fits its hash, by whoever can write manifests: the keys of the first two parts that have any the other way
@@ -135,11 +135,11 @@ describe('the index of a snapshot’s keys', () => {
       signManifest(body, ed25519Signer({ privateKey: null, publicKey: null })),
     );
     const part = manifest.parts.findIndex(({ keys }) => keys > 0);
-    await expectWrong(`does not name the keys of part ${part}`);
+    await expectWrong(`does not match the keys of part ${part}`);
     await rm(join(bench.folder.folder, 'snapshots', manifest.id), { recursive: true });
   });
 
-  it('goes with the snapshot into the second store, and keeps none from it', async () => {
+  it('is copied with the snapshot into the second store, and a faulty one does not stop the copy', async () => {
     const other = await folderStore();
     try {
       const { manifest } = await bench.takeWhole({ settings: SETTINGS });

@@ -11,7 +11,7 @@ const hash = fc.oneof(
 );
 
 describe('a set of keys by their hashes', () => {
-  it('finds each hash where it stands, and no other', () => {
+  it('finds the place of each hash, and no other', () => {
     fc.assert(
       fc.property(fc.array(hash, { maxLength: 40 }), fc.array(hash, { maxLength: 5 }), (hashes, others) => {
         const sorted = [...new Set(hashes)].sort((a, b) => (a < b ? -1 : 1));

@@ -85,7 +85,7 @@ function linesOf(buffer: LineBuffer): string {
 }
 
 describe('a value that was sent', () => {
-  it('becomes the very line that its record is encoded to, whatever bytes are in it', () => {
+  it('becomes exactly the line that its record is encoded to, for any bytes', () => {
     const buffer = new LineBuffer(16);
     fc.assert(
       fc.property(fc.array(cases, { maxLength: 4 }), (values) => {
@@ -98,7 +98,7 @@ describe('a value that was sent', () => {
     );
   });
 
-  it('becomes every single byte and every length as well', () => {
+  it('becomes that line for every single byte and every length', () => {
     const buffer = new LineBuffer(64);
     const all = Array.from({ length: 256 }, (_, byte) => Buffer.from([byte]));
     const lengths = Array.from({ length: 120 }, (_, length) => Buffer.alloc(length, 'abc\tdef'));
@@ -126,7 +126,7 @@ describe('a value that was sent', () => {
     'is refused where %s came instead of a hash',
     (json) => {
       const value = { key: Buffer.from('k'), type: 'hash', expiry: null } as const;
-      const refusal = 'a form that the protocol does not have';
+      const refusal = 'a reply that its protocol does not allow';
       expect(() => new LineBuffer(64).add({ ...value, sent: sentAs(json) })).toThrow(refusal);
     },
   );

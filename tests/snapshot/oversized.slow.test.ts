@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync, createGzip } from 'node:zlib';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { checkPart } from '../../lib/snapshot/check-part.js';
 import { loadManifest, sha256, type Part } from '../../lib/snapshot/manifest.js';
 import { partName } from '../../lib/snapshot/names.js';
@@ -29,8 +29,8 @@ async function drain(lines: AsyncIterable<string>): Promise<number> {
   return count;
 }
 
-describe('what unpacks to more than it should', () => {
-  it('is not unpacked further than its manifest says', async () => {
+describe('a part that unpacks to more than it should', () => {
+  it('is not unpacked beyond the size in its manifest', async () => {
     const packed = await bomb(300);
     let seen = 0;
     const reading = drain(partLines(packed, 2 * MIB, (chunk) => void (seen += chunk.length)));
@@ -38,19 +38,19 @@ describe('what unpacks to more than it should', () => {
     expect(seen).toBeLessThanOrEqual(2 * MIB);
   });
 
-  it('is not held in memory, if the manifest says as much, beyond the longest line that there can be', async () => {
+  it('is not held in memory beyond the longest possible line, even if the manifest gives that size', async () => {
     const packed = await bomb(600);
     const before = process.memoryUsage().rss;
     await expect(drain(partLines(packed, 600 * MIB))).rejects.toBeInstanceOf(OversizedPart);
     expect(process.memoryUsage().rss - before).toBeLessThan(160 * MIB);
   });
 
-  it('is read to its end where it is as long as it should be', async () => {
+  it('is read to its end where it has the right size', async () => {
     expect(await drain(partLines(gzipSync('abc\ndef\n'), 8))).toBe(6);
     await expect(drain(partLines(gzipSync('abc\ndef\n'), 7))).rejects.toBeInstanceOf(OversizedPart);
   });
 
-  it('makes the part a damaged one', async () => {
+  it('counts as damaged', async () => {
     const folder = await folderStore();
     const body = await bomb(100);
     const part: Part = {
@@ -61,7 +61,7 @@ describe('what unpacks to more than it should', () => {
       stored: { bytes: body.length, sha256: sha256(body) },
     };
     await folder.store.create(partName(ID, part.name), body);
-    const encryptor = ageSealer({ recipients: [], identity: null });
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
     const { findings } = await checkPart({ store: folder.store, encryptor }, ID, part, [part]);
     expect(findings).toEqual([
       {
@@ -73,7 +73,7 @@ describe('what unpacks to more than it should', () => {
     await folder.remove();
   });
 
-  it('is not read at all where no object of the name can be as large', async () => {
+  it('is not read at all where no object of that name can be so large', async () => {
     const folder = await folderStore();
     const name = `snapshots/${ID}/manifest.json`;
     await folder.store.create(name, Buffer.from('{}'));

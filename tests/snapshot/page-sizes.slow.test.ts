@@ -12,7 +12,7 @@ describe('pages', () => {
     .map((types) => types.map((type, at): TypedKey => ({ key: Buffer.from(String(at)), type })));
   const bytes = fc.integer({ min: 0, max: 200_000 });
 
-  it('hold each key of a reply once, strings first, and none is much over its size', () => {
+  it('hold each key of a reply once, strings first, and no page is much over its size', () => {
     fc.assert(
       fc.property(keys, bytes, bytes, (all, ofString, ofOther) => {
         const sizes = pageSizes(256_000, 1);
@@ -44,7 +44,7 @@ describe('pages', () => {
     );
   });
 
-  it('follow what the last keys took', () => {
+  it('follow the sizes of the last keys', () => {
     const sizes = pageSizes(256_000, 4096);
     const before = sizes.pageSize();
     for (let at = 0; at < 3_000; at++) sizes.note('hash', 100);

@@ -36,14 +36,14 @@ const line = fc.record(
 ) as unknown as fc.Arbitrary<RecordLine>;
 
 describe('text', () => {
-  it('gives back any bytes', () => {
+  it('returns any bytes unchanged', () => {
     fc.assert(
       fc.property(bytes, (given) => fromText(toText(given)).equals(given)),
       { numRuns: 1000 },
     );
   });
 
-  it('gives back any bytes after they were JSON', () => {
+  it('returns any bytes unchanged after a round trip through JSON', () => {
     fc.assert(
       fc.property(bytes, (given) => {
         const back = JSON.parse(JSON.stringify(toText(given))) as ReturnType<typeof toText>;
@@ -52,7 +52,7 @@ describe('text', () => {
     );
   });
 
-  it('is a plain string exactly where the bytes are UTF-8', () => {
+  it('is a plain string if and only if the bytes are UTF-8', () => {
     fc.assert(
       fc.property(bytes, (given) => {
         const isText = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(given)).equals(given);
@@ -63,7 +63,7 @@ describe('text', () => {
 });
 
 describe('a line', () => {
-  it('reads back as it was written, and is one line', () => {
+  it('reads back unchanged, and is one line', () => {
     fc.assert(
       fc.property(line, (given) => {
         const encoded = encodeLine(given);
@@ -96,7 +96,7 @@ describe('a line', () => {
 });
 
 describe('a part', () => {
-  it('gives back its lines, whatever is in them and wherever chunks end', async () => {
+  it('returns its lines unchanged, whatever they contain and wherever chunks end', async () => {
     const lines = fc.array(fc.tuple(line, fc.nat({ max: 70_000 })), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(lines, async (given) => {

@@ -28,14 +28,14 @@ describe('a large value whose server is started again between two of its pages',
     if (type === 'zset') await redis.zadd('big', ...NAMES.flatMap((name, at) => [at, name]));
   }
 
-  it.each(CASES)('is saved whole: $type (run_id told: $tells)', async ({ type, command, tells }) => {
+  it.each(CASES)('is saved whole: $type (run_id reported: $tells)', async ({ type, command, tells }) => {
     await fill(type);
     const redis = restarting(bench, { command, when: (scan) => scan === 3, tells });
     const { id } = await bench.snapshot({ redis });
     expect(await bench.compare(id)).toMatchObject({ keys: 1, onlyInRedis: 0, different: 0 });
   });
 
-  it('is named as failed, and never part of a complete snapshot, where that happens time after time', async () => {
+  it('is reported as failed, and the snapshot is incomplete, where that keeps happening', async () => {
     await fill('hash');
     const redis = restarting(bench, { command: 'HSCAN', when: (scan) => scan % 2 === 0 });
     await expect(bench.snapshot({ redis })).rejects.toThrow(/incomplete: 1 key could not be read|1 keys? /);
@@ -50,7 +50,7 @@ describe('a large value whose server is started again between two of its pages',
     });
   });
 
-  it('is a list of members: mode merge takes each out of every other list that it stands in', async () => {
+  it('is a list of members: mode merge removes each member from every other list', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     const ids = NAMES.map((name) => name.replaceAll(' ', '-'));

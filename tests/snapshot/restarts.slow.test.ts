@@ -36,17 +36,20 @@ describe('a snapshot of a database whose server is started again', () => {
     expect(await bench.compare(id)).toEqual(ALL);
   });
 
-  it.each([true, false])('in every walk has every key, or says how many it lacks (run_id told: %s)', async (tells) => {
-    let inWalk = 0;
-    const when = (_: number, cursor: string): boolean => (inWalk = cursor === '0' ? 1 : inWalk + 1) === 4;
-    const redis = restarting(bench, { when, tells });
-    const { id, manifest, run } = await bench.take({ redis });
-    const { onlyInRedis } = await bench.compare(id);
-    expect(manifest?.names?.unexplained).toBe(onlyInRedis);
-    expect(run.state).toBe(onlyInRedis === 0 ? 'succeeded' : 'incomplete');
-  });
+  it.each([true, false])(
+    'in every walk has every key, or says how many it lacks (run_id reported: %s)',
+    async (tells) => {
+      let inWalk = 0;
+      const when = (_: number, cursor: string): boolean => (inWalk = cursor === '0' ? 1 : inWalk + 1) === 4;
+      const redis = restarting(bench, { when, tells });
+      const { id, manifest, run } = await bench.take({ redis });
+      const { onlyInRedis } = await bench.compare(id);
+      expect(manifest?.names?.unexplained).toBe(onlyInRedis);
+      expect(run.state).toBe(onlyInRedis === 0 ? 'succeeded' : 'incomplete');
+    },
+  );
 
-  it('and lacks some of its keys then has all that are left', async () => {
+  it('and then lacks some of its keys has all that are left', async () => {
     const lost = Array.from({ length: 40 }, (_, at) => `k:${at * 500}`);
     try {
       const then = () => bench.database.redis.del(...lost);

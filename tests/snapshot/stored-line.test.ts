@@ -46,7 +46,7 @@ function bodyOf(line: RecordLine, stored: StoredLine | null): string {
 }
 
 describe('a line that is passed on as it is stored', () => {
-  it('is the line that was written, and its commands those that are made of it', () => {
+  it('equals the line that was written, and gives the same commands', () => {
     let kept = 0;
     const reader = new StoredLines();
     const seen: { line: RecordLine; stored: StoredLine }[] = [];
@@ -69,7 +69,7 @@ describe('a line that is passed on as it is stored', () => {
     }
   });
 
-  it.each(TYPES)('is passed on where it is an ordinary %s', (t) => {
+  it.each(TYPES)('is passed on for an ordinary %s', (t) => {
     for (const x of [undefined, 0, 4_102_444_800_000]) {
       const line = { k: 'a:ключ', t, ...(x === undefined ? {} : { x }), v: valueOf(t, ['a "b"\n', 'c', '\u0001']) };
       const stored = read(encodeLine(line));
@@ -113,7 +113,7 @@ describe('a line that is passed on as it is stored', () => {
     ['with three in a pair', '{"k":"s","t":"hash","v":[["a","b","c"]]}\n'],
     ['with a comma too many', '{"k":"s","t":"set","v":["a",]}\n'],
     ['of another type', '{"k":"s","t":"sets","v":["a"]}\n'],
-  ])('is decoded where it is one %s', (_what, line) => {
+  ])('is decoded for one %s', (_what, line) => {
     expect(read(line)).toBeNull();
   });
 

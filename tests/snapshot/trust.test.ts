@@ -58,7 +58,7 @@ const holding = (keys: number, before = keys, after = keys) => ({
 });
 
 describe('latest', () => {
-  it('is the one that was taken last, whatever the clocks said, with no run on record and however many runs came after', async () => {
+  it('is the one that was taken last, regardless of clocks, without a record of its run and after many later runs', async () => {
     await made(9, { fence: 3 });
     const last = await made(6, { fence: 7 });
     const ahead = await made(1, { fence: 5 });
@@ -69,7 +69,7 @@ describe('latest', () => {
     expect(passedOver.map(({ id }) => id)).toContain(ahead);
   });
 
-  it('is the first one taken in a store that holds copies of another store, whatever numbers those have', async () => {
+  it('is the first one taken in a store with copies of another store, regardless of their fencing numbers', async () => {
     await made(30, { fence: 300 });
     await made(25, { fence: 301 });
     const taken = await made(1, { fence: 1 });
@@ -83,7 +83,7 @@ describe('latest', () => {
     expect([latest?.entry?.id, latest?.passedOver]).toEqual([taken, []]);
   });
 
-  it('goes by no fencing number that nobody vouches for', async () => {
+  it('ignores fencing numbers of manifests without a valid signature', async () => {
     const { signer } = signerOf();
     await made(9, { fence: 3, signer });
     const newest = await made(1, { fence: 5, signer });
@@ -91,7 +91,7 @@ describe('latest', () => {
     expect(await latestIn(store(), { ...here, signer })).toBe(newest);
   });
 
-  it('takes the good one before what is incomplete, unverified, damaged, unreadable or foreign', async () => {
+  it('is the trusted one, not a newer one that is incomplete, unverified, damaged, unreadable or foreign', async () => {
     const good = await made(9);
     await made(8, { state: 'incomplete' });
     await made(7, { verified: null });
@@ -111,7 +111,7 @@ describe('latest', () => {
     expect(await selectedIn(store(), 'newest', here)).toBe(foreign);
   });
 
-  it('never is one that is dated in the future', async () => {
+  it('is never one that is dated in the future', async () => {
     const good = await made(1);
     const ahead = await made(-365 * 24);
     expect(await latestIn(store(), here)).toBe(good);
@@ -132,7 +132,7 @@ describe('latest', () => {
     await expect(latestIn(store(), { now: NOW })).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('needs no configured database while all snapshots are of one, whatever restores saved of others', async () => {
+  it('needs no configured database while all snapshots are of one, except safety snapshots of others', async () => {
     const own = await made(9);
     await made(8, { purpose: 'safety', source: sha256('standby') });
     expect(await latestIn(store(), { now: NOW })).toBe(own);
@@ -159,7 +159,7 @@ describe('latest', () => {
 });
 
 describe('signatures', () => {
-  it('believes no manifest that lacks one, nor one whose count was edited, where a key is set', async () => {
+  it('are required where a key is set: a manifest without one, or with an edited count, is untrusted', async () => {
     const { signer } = signerOf();
     const good = await made(9, { signer });
     const forged = await made(3, { signer: UNSIGNED });
@@ -170,7 +170,7 @@ describe('signatures', () => {
     expect(await latestIn(store(), { ...here, signer })).toBe(good);
   });
 
-  it('of another key are no damage: what was verified with it stays good for who has the right one', async () => {
+  it('of another key are no damage: the snapshot stays verified for the right key', async () => {
     const [ours, theirs] = [signerOf(), signerOf()];
     const id = await made(2, { signer: ours.signer });
     expect(await findingsOf(store(), manualClock(NOW), id, theirs.signer)).toEqual([
@@ -181,7 +181,7 @@ describe('signatures', () => {
     expect(await latestIn(store(), { ...here, signer: ours.signer })).toBe(id);
   });
 
-  it('marked as damage by an earlier version are judged by the contents', async () => {
+  it('recorded as damage by an earlier version are no damage if the contents are intact', async () => {
     const { signer } = signerOf();
     const id = await made(2, { signer });
     const finding = { code: 'signature-invalid', subject: manifestName(id), detail: 'x' };
@@ -199,7 +199,7 @@ describe('signatures', () => {
     expect(await stateIn(store(), id, { ...here, signer })).toBe('damaged');
   });
 
-  it('are not needed by an unsigned one that was adopted, until it is altered', async () => {
+  it('are not needed by an unsigned snapshot that was adopted, until it is altered', async () => {
     const { signer } = signerOf();
     const id = await made(2);
     const entry = await catalogEntry(store(), id);
@@ -215,7 +215,7 @@ describe('signatures', () => {
 });
 
 describe('a doubtful snapshot', () => {
-  it('counts once it is accepted, and no longer when its manifest is another', async () => {
+  it('is trusted once it is accepted, and no longer when its manifest was replaced', async () => {
     const good = await made(9);
     const id = await made(2, doubtful);
     expect(await latestIn(store(), here)).toBe(good);
@@ -227,7 +227,7 @@ describe('a doubtful snapshot', () => {
     expect(await latestIn(store(), here)).toBe(good);
   });
 
-  it('is not accepted by the word of another one', async () => {
+  it('is not accepted by the acceptance of another one', async () => {
     const [one, two] = [await made(3, doubtful), await made(2, doubtful)];
     await acceptSnapshot(trustIn(store(), here), one, { by: 'me', reason: 'meant' });
     const found = await store().read(acceptedName(one));
@@ -235,7 +235,7 @@ describe('a doubtful snapshot', () => {
     expect(await stateIn(store(), two, here)).toBe('doubtful');
   });
 
-  it('is what alone is accepted, with a reason', async () => {
+  it('is the only kind that can be accepted, and only with a reason', async () => {
     const [good, id] = [await made(9), await made(2, doubtful)];
     const context = trustIn(store(), here);
     await expect(acceptSnapshot(context, good, { by: 'me', reason: 'x' })).rejects.toMatchObject({ code: 'usage' });
@@ -243,7 +243,7 @@ describe('a doubtful snapshot', () => {
     await expect(acceptSnapshot(context, 'x', { by: 'me', reason: 'x' })).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('is one of an older version whose database was emptied while it was read', async () => {
+  it('is also one of an older version whose database was emptied while it was read', async () => {
     const good = await made(9);
     const id = await made(2);
     await edit(id, ({ seal, ...body }) => {
@@ -256,7 +256,7 @@ describe('a doubtful snapshot', () => {
 });
 
 describe('doubts', () => {
-  it('has none of a new database, empty or not, nor of one with half of its keys left', async () => {
+  it('do not arise for a new database, empty or not, nor for one with half of its keys left', async () => {
     expect(await findDoubts(database(), holding(0))).toEqual([]);
     await made(9, { keys: 0, parts: 1 });
     expect(await findDoubts(database(), holding(0))).toEqual([]);
@@ -264,7 +264,7 @@ describe('doubts', () => {
     expect(await findDoubts(database(), holding(2, 4, 2))).toEqual([]);
   });
 
-  it('has them of one that lost more, before or while it was read', async () => {
+  it('arise for a database that lost more, before or while it was read', async () => {
     await made(8, { keys: 4 });
     expect(await findDoubts(database(), holding(1))).toMatchObject([{ code: 'shrunk' }]);
     expect(await findDoubts(database(), holding(0))).toMatchObject([{ code: 'shrunk' }]);
@@ -272,13 +272,13 @@ describe('doubts', () => {
     expect(await findDoubts(database('staging'), holding(0))).toEqual([]);
   });
 
-  it('does not forget what was there because nothing that knows of it is trusted', async () => {
+  it('compare with earlier snapshots even if none of them is trusted', async () => {
     await made(8, { keys: 4, verified: null });
     await made(7, { keys: 0, parts: 1, doubts: [{ code: 'shrunk', detail: 'x' }] });
     expect(await findDoubts(database(), holding(0))).toMatchObject([{ code: 'shrunk' }]);
   });
 
-  it('has one for each unfinished restore, which acceptance ends, and no other', async () => {
+  it('include one for each unfinished restore, whose marks acceptance removes, and no other', async () => {
     const mark = {
       scope: { all: true as const },
       mode: 'replace',
@@ -295,7 +295,7 @@ describe('doubts', () => {
     expect((await unfinishedOf(store(), OWN)).map(({ run }) => run)).toEqual(['run-2']);
   });
 
-  it('takes a mark that cannot be read for one', async () => {
+  it('include one for a mark that cannot be read', async () => {
     await store().create(`guard/databases/${OWN.slice(0, 16)}.json`, Buffer.from('[]'));
     expect(await findDoubts(database(), holding(4))).toMatchObject([{ code: 'restore-unfinished' }]);
   });
@@ -305,7 +305,7 @@ describe('a database that moved', () => {
   const moved = sha256('new-host');
   const context = () => trustContext({ store: store(), signer: UNSIGNED, clock: { now: () => NOW } }, moved);
 
-  it('has the snapshots of the old one once it adopted it, and of those that it had adopted', async () => {
+  it('has the snapshots of the old one once it adopted it, and of the databases that the old one had adopted', async () => {
     const id = await made(9);
     expect((await findLatest(await context())).entry).toBeNull();
     await expect(selectedIn(store(), 'latest', { now: NOW, own: moved })).rejects.toMatchObject({
@@ -323,7 +323,7 @@ describe('a database that moved', () => {
     expect([...(after.sources ?? [])].sort()).toEqual([OWN, moved, sha256('third')].sort());
   });
 
-  it('may go back, and take an adoption back', async () => {
+  it('may move back, and withdraw an adoption', async () => {
     await made(9);
     const last = await made(1, { source: moved });
     await adoptDatabase(await context(), OWN.slice(0, 8), { reason: 'moved', withdraw: false });
@@ -334,7 +334,7 @@ describe('a database that moved', () => {
     expect((await findLatest(await back())).entry?.id).not.toBe(last);
   });
 
-  it('adopts nothing that is not there, nor itself', async () => {
+  it('adopts no unknown database, nor itself', async () => {
     await made(1, { source: moved });
     const adopting = async (wanted: string) => adoptDatabase(await context(), wanted, { reason: 'x', withdraw: false });
     await expect(adopting('0000000000')).rejects.toMatchObject({ code: 'not-found' });

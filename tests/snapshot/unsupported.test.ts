@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 
@@ -18,7 +18,7 @@ await describeEngines('keys of a type that no snapshot can hold', ({ name, progr
   });
   afterAll(() => bench.stop());
 
-  it('are named, and make the snapshot incomplete unless their type is left out', async () => {
+  it('are reported, and make the snapshot incomplete unless their type is skipped', async () => {
     if (type === null) {
       // Vector sets came with Redis 8.
       expect(name).not.toMatch(/redis 8/i);
@@ -45,7 +45,7 @@ await describeEngines('keys of a type that no snapshot can hold', ({ name, progr
     if (type === null) return;
     const identity = await generateX25519Identity();
     const recipients = [await identityToRecipient(identity)];
-    const { manifest } = await bench.take({ encryptor: ageSealer({ recipients, identity: null }) });
+    const { manifest } = await bench.take({ encryptor: ageEncryptor({ recipients, identity: null }) });
     const { keys } = manifest?.ledger.unsupported ?? { keys: [] };
     expect(keys.map(({ key }) => Object.keys(key))).toEqual(Array.from({ length: 6 }, () => ['age']));
   });

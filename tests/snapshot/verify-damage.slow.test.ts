@@ -62,7 +62,7 @@ describe('parts that were damaged', () => {
     await expectFindings([{ code: 'part-missing', subject: nameOf(2) }]);
   });
 
-  it('by changing places', async () => {
+  it('by swapping places', async () => {
     await rename(pathOf(0), `${pathOf(0)}.aside`);
     await rename(pathOf(1), pathOf(0));
     await rename(`${pathOf(0)}.aside`, pathOf(1));
@@ -85,7 +85,7 @@ describe('parts that were damaged', () => {
     });
   });
 
-  it('are all named, the good ones not', async () => {
+  it('are all reported, and intact ones are not', async () => {
     await rm(pathOf(0));
     await truncate(pathOf(2), 10);
     await expectFindings([

@@ -45,7 +45,7 @@ describe('manifests that were tampered with, in a chain of four', () => {
 
   const stateOf = async (at: number) => (await readVerification(bench.folder.store, of(at).id))?.state;
 
-  it('are linked, and all is well before', async () => {
+  it('are linked, and verify before', async () => {
     expect(chain.map(({ previous }) => previous?.id)).toEqual([undefined, of(0).id, of(1).id, of(2).id]);
     for (const at of chain.keys()) expect(await findingsOf(at)).toEqual([]);
     expect(await findingsOf(3, UNSIGNED)).toEqual([]);
@@ -69,7 +69,7 @@ describe('manifests that were tampered with, in a chain of four', () => {
     expect(await findingsOf(3, UNSIGNED)).toEqual([`manifest-altered ${nameOf(3)}`, `part-altered ${part}`]);
   });
 
-  it('and sealed again without the key', async () => {
+  it('and hashed again without the signing key', async () => {
     await tamper(3, (manifest) => (manifest.counts = { ...manifest.counts, keys: 21 }), UNSIGNED);
     expect(await findingsOf(3)).toEqual([`signature-invalid ${nameOf(3)}`]);
     expect(await findingsOf(3, UNSIGNED)).toEqual([`counts-differ ${nameOf(3)}`]);
@@ -91,7 +91,7 @@ describe('manifests that were tampered with, in a chain of four', () => {
     expect(await stateOf(3)).toBe('verified');
   });
 
-  it('and removed: the next one names it, and that it is whole itself', async () => {
+  it('and removed: verifying the next one reports the removed one, and that the next one is whole', async () => {
     await rm(pathOf(1));
     expect(await findingsOf(3)).toEqual([`snapshot-missing ${of(1).id}`]);
     expect(await stateOf(3)).toBe('verified');
@@ -107,13 +107,13 @@ describe('manifests that were tampered with, in a chain of four', () => {
     await expect(selectedIn(bench.folder.store, of(1).id)).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('and removed from the newest: the run that took it names it', async () => {
+  it('and removed at the newest end: the record of its run reveals it', async () => {
     await rm(pathOf(3));
     expect(await findingsOf(2)).toEqual([`snapshot-missing ${of(3).id}`]);
     expect(await stateOf(2)).toBe('verified');
   });
 
-  it('and removed from the newest before another one is taken, or from all: the runs that took them name them', async () => {
+  it('and removed at the newest end before another is taken, or all removed: the records of their runs reveal it', async () => {
     await rm(pathOf(3));
     const { manifest: next } = await bench.takeWhole({ signer });
     expect(next.previous?.id).toBe(of(2).id);
@@ -174,7 +174,7 @@ describe('manifests that were tampered with, in a chain of four', () => {
     );
   });
 
-  it('of a newer format are one clear error', async () => {
+  it('of a newer format give one clear error', async () => {
     await tamper(3, (manifest) => (manifest.formatVersion = 2), signer);
     const { id } = of(3);
     await expect(loadManifest(bench.folder.store, id)).rejects.toMatchObject({ code: 'newer-format' });

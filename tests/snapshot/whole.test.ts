@@ -18,7 +18,7 @@ describe('the walk over the names', () => {
     await fill(bench, 5_000);
   });
 
-  it('says how many keys a server counts and does not name, and the snapshot is incomplete', async () => {
+  it('reports how many keys a server counts and SCAN does not return, and the snapshot is incomplete', async () => {
     const hiding = intercept(bench.port, {
       after: (commands, replies) =>
         replies.map((reply, at) => {
@@ -32,7 +32,7 @@ describe('the walk over the names', () => {
       const { manifest, run } = await bench.take({ redis });
       expect(manifest).toMatchObject({ state: 'incomplete', names: { unexplained: 100 }, counts: { keys: 4_900 } });
       expect(run).toMatchObject({ state: 'incomplete', result: { unexplained: 100 } });
-      expect(run.error?.message).toContain('100 keys that the database counts');
+      expect(run.error?.message).toContain('100 keys in DBSIZE were not found');
     }
   });
 
@@ -40,26 +40,26 @@ describe('the walk over the names', () => {
     ['most keys give way to fewer others while they are read', 3, 3_100],
     ['most keys give way to as many others while they are read', 4, 5_000],
     ['most keys give way to others during the walk', 7, 3_100],
-  ])('says so when %s: the snapshot is doubtful', async (_what, at, others) => {
+  ])('detects when %s: the snapshot is doubtful', async (_what, at, others) => {
     const { manifest, run } = await bench.takeWhole({ redis: replacing(bench, at, 0, others) });
     expect(manifest.doubts).toMatchObject([{ code: 'emptied' }]);
-    expect(manifest.doubts?.[0]?.detail).toMatch(/^\d+ of the first 100 keys that were there when it began were gone/);
+    expect(manifest.doubts?.[0]?.detail).toMatch(/^\d+ of the first 100 keys that were read were gone/);
     expect(run.error?.code).toBe('doubtful');
   });
 
-  it('says so as well where a part holds fewer keys than are compared, as it does of large values', async () => {
+  it('detects it as well where a part holds fewer keys than the sample, because values are large', async () => {
     const redis = replacing(bench, 30, 0, 3_100);
     const { manifest } = await bench.takeWhole({ redis, settings: { partBytes: 2_000 } });
     expect(manifest.parts[0]?.keys).toBeLessThan(100);
     expect(manifest.doubts).toMatchObject([{ code: 'emptied' }]);
   });
 
-  it('has no doubt when a fifth of the keys give way to others', async () => {
+  it('raises no doubt when a fifth of the keys are replaced by others', async () => {
     const { manifest } = await bench.takeWhole({ redis: replacing(bench, 3, 4_000, 1_000) });
     expect(manifest).not.toHaveProperty('doubts');
   });
 
-  it('has no doubt when keys with an expiry give way to others', async () => {
+  it('raises no doubt when keys with an expiry are replaced by others', async () => {
     const { redis } = bench.database;
     const batch = redis.pipeline();
     for (let at = 0; at < 4_000; at++) batch.expire(`k:${at}`, 60_000);
@@ -75,7 +75,7 @@ describe('the walk over the names', () => {
     expect(manifest.spent.commands).toBeLessThan(5_000 * 1.02 + 40);
   });
 
-  it('takes as many attempts as it needs, a request each', async () => {
+  it('takes as many attempts as it needs, with one request each', async () => {
     const redis = ticking(bench);
     const { id, attempts, manifest } = await bench.takeWhole({
       redis,
@@ -87,7 +87,7 @@ describe('the walk over the names', () => {
     expect(await bench.compare(id)).toMatchObject({ keys: 5_000, onlyInRedis: 0, onlyInSnapshot: 0 });
   });
 
-  it('counts right when everything is deleted while it reads', async () => {
+  it('counts correctly when everything is deleted while it reads', async () => {
     let scans = 0;
     const redis = intercept(bench.port, {
       async before(commands) {
@@ -102,7 +102,7 @@ describe('the walk over the names', () => {
     expect(manifest?.ledger.vanished ?? 0).toBe(manifest?.ledger.expiredMeanwhile);
   });
 
-  it('tells what was deleted from what expired', async () => {
+  it('distinguishes deleted keys from expired ones', async () => {
     const { redis } = bench.database;
     let scans = 0;
     const port = intercept(bench.port, {
@@ -121,7 +121,7 @@ describe('the walk over the names', () => {
     expect(manifest.ledger).toMatchObject({ expiredMeanwhile: 8, vanished: 3 });
   });
 
-  it('finds what a swap of two databases brings', async () => {
+  it('finds the keys that a swap of two databases brings', async () => {
     const { redis } = bench.database;
     await redis.select(1);
     const batch = redis.pipeline();
@@ -139,7 +139,7 @@ describe('the walk over the names', () => {
     expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, different: 0 });
   });
 
-  it('reads keys that were renamed, made again or given another type under it', async () => {
+  it('reads keys that are renamed, recreated or change their type meanwhile', async () => {
     const { redis } = bench.database;
     let scans = 0;
     const port = intercept(bench.port, {

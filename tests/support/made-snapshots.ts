@@ -1,11 +1,11 @@
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
 import { createEngine } from '../../lib/runs/engine.js';
 import { newId } from '../../lib/runs/ids.js';
-import { previousLink } from '../../lib/snapshot/catalog.js';
+import { findPreviousLink } from '../../lib/snapshot/catalog.js';
 import { checkPart } from '../../lib/snapshot/check-part.js';
 import { countIndex, noCounts } from '../../lib/snapshot/counts.js';
 import { signManifest, sha256, type ManifestBody, type Part } from '../../lib/snapshot/manifest.js';
@@ -17,7 +17,7 @@ import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
 import { writeVerification } from '../../lib/snapshot/verification.js';
 
 export const UNSIGNED = ed25519Signer({ privateKey: null, publicKey: null });
-const SEALER = ageSealer({ recipients: [], identity: null });
+const SEALER = ageEncryptor({ recipients: [], identity: null });
 
 export interface MadeOptions {
   readonly at: string;
@@ -84,7 +84,7 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
     spent: { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0, estimatedUsd: 0 },
     recipients: [],
     readBackAt: time,
-    previous: options.previous === undefined ? await previousLink(store, id) : options.previous,
+    previous: options.previous === undefined ? await findPreviousLink(store, id) : options.previous,
     ...(options.doubts === undefined ? {} : { doubts: options.doubts }),
   };
   await store.create(manifestName(id), signManifest(body, signer));

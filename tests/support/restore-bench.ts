@@ -1,4 +1,4 @@
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { inProcessQueue, drive } from '../../lib/app/in-process.js';
@@ -202,7 +202,7 @@ function targetOf({ targets }: Partial<RestoreParts>, name: string): RedisPort {
 function defaults(store: ObjectStore): Pick<RestorePorts, 'store' | 'encryptor' | 'signer' | 'backend'> {
   return {
     store,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     backend: soulcasterBackend({ url: null, clock: systemClock() }),
   };

@@ -1,6 +1,6 @@
 import { silentLog } from '../../lib/app/json-log.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { inProcessQueue } from '../../lib/app/in-process.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
@@ -135,7 +135,7 @@ function defaults(redis: RedisPort, store: ObjectStore): Pick<Parts, 'redis' | '
   return {
     redis,
     store,
-    encryptor: ageSealer({ recipients: [], identity: null }),
+    encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
   };
 }

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import fc, { cases } from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { loadWorkspace } from '../../dev/data/index.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
@@ -198,7 +198,7 @@ describe('an export', () => {
     const { redis } = bench.database;
     await redis.mset('a', '1', 'b', '2');
     const identity = await generateIdentity();
-    const encryptor = ageSealer({ recipients: [await identityToRecipient(identity)], identity });
+    const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
     const manifest = await bench.snapshot();
     const path = await exported(bench, manifest, 'jsonl', { name: 'sealed.jsonl.gz.age', encryptor });
     const decrypter = new Decrypter();

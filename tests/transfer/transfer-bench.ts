@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { finishStaged } from '../../lib/transfer/publish.js';
@@ -10,7 +10,7 @@ import { stageFile, type Staged, type StageRequest } from '../../lib/transfer/st
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { openRestoreBench, type Ask, type RestoreBench } from '../support/restore-bench.js';
 
-export const PLAIN = ageSealer({ recipients: [], identity: null });
+export const PLAIN = ageEncryptor({ recipients: [], identity: null });
 
 export interface TransferBench extends RestoreBench {
   /** A folder for files, gone with the bench. */

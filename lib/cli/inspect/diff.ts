@@ -1,7 +1,7 @@
 import { connect } from '../../app/connect.js';
 import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side } from '../../inspect/diff.js';
 import type { FieldChange } from '../../inspect/field-changes.js';
-import { heldIn, partsOf, type Held } from '../../inspect/held.js';
+import { heldIn, findPartialSides, type Held } from '../../inspect/held.js';
 import { clockOf, liveSide } from '../../inspect/live.js';
 import type { Selection } from '../../soulcaster/selection.js';
 import { selectionWords } from '../../soulcaster/selection-words.js';
@@ -27,7 +27,7 @@ export async function diff(context: Context, first: string, second: string, opti
   const selection = selectionOf(options);
   const before = await openWanted(context, first, options);
   const { held, now, side, words } = await sideOf(context, second, selection, options);
-  const { partial, within } = await partsOf(before, held);
+  const { partial, within } = await findPartialSides(before, held);
   const out = lineOutput();
   const depth = options.values === true ? 'values' : options.keys === true ? 'keys' : 'counts';
   const onChange = (change: KeyChange): Promise<void> => emit(context, out, change);

@@ -1,5 +1,5 @@
 import type { CatalogEntry } from '../../snapshot/catalog.js';
-import { assessBeside } from '../../snapshot/latest.js';
+import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';
 import { HIDDEN_WORDS } from '../../control/hidden.js';
 import type { Unfinished } from '../../snapshot/unfinished-marks.js';
@@ -40,7 +40,7 @@ function doubtful(facts: Facts): Condition<Code>[] {
 function shrinking(facts: Facts): Condition<Code>[] {
   const { entries, now, trust } = facts;
   const { passedOver } = recoveryPointOf(facts);
-  const trusted = (entry: CatalogEntry): boolean => assessBeside(entry, passedOver, trust).state === 'trusted';
+  const trusted = (entry: CatalogEntry): boolean => assessWithPassedOver(entry, passedOver, trust).state === 'trusted';
   const known = entries.filter(trusted);
   // An accepted snapshot is as it should be: what was there before it is no measure any more.
   const acceptedAt = known.findIndex(({ accepted, sha256 }) => accepted?.manifestSha256 === sha256);

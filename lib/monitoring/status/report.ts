@@ -1,8 +1,8 @@
 import { withTasksDone } from '../../runs/live.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { unsavedWords } from '../../snapshot/shortfall.js';
-import { wholeManifest } from '../../snapshot/catalog-object.js';
-import { assessBeside } from '../../snapshot/latest.js';
+import { loadWholeManifest } from '../../snapshot/catalog-object.js';
+import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
 import { lastVerdict, timeOf, type DrillView, type Drills } from '../drill-view.js';
 import { DRILL_EVERY_MS } from '../objectives.js';
@@ -155,7 +155,7 @@ export async function statusReport(
     index: indexFigures(
       facts,
       rules.index ?? null,
-      rules.index == null ? null : await wholeManifest(context, point.newest),
+      rules.index == null ? null : await loadWholeManifest(context, point.newest),
     ),
     runs: (await Promise.all(shownRuns(facts.runs).map((run) => withTasksDone(context.store, run)))).map(runSummary),
     spent: spentBy(facts.runs),
@@ -298,7 +298,7 @@ function storageFigures({ entries, trust }: Facts, { passedOver }: RecoveryPoint
     incomplete: entries.filter(({ manifest }) => manifest?.state === 'incomplete').length,
     // A manifest that cannot be read is no better than a part that cannot.
     damaged: entries.filter((entry) => entry.manifest === null || isFoundDamaged(entry)).length,
-    states: countStates(entries, (entry) => assessBeside(entry, passedOver, trust)),
+    states: countStates(entries, (entry) => assessWithPassedOver(entry, passedOver, trust)),
     storedBytes: entries.reduce((sum, { sizes }) => sum + (sizes?.stored ?? 0), 0),
     parts: entries.reduce((sum, { sizes }) => sum + (sizes?.parts ?? 0), 0),
   };

@@ -1,8 +1,8 @@
 import { AppError } from '../../errors.js';
-import { demandReason } from '../../snapshot/accept.js';
+import { parseReason } from '../../snapshot/accept.js';
 import { refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
-import { demandPins, removePin, writeForgotten, writePin, type Word } from '../../snapshot/pins.js';
+import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } from '../../snapshot/pins.js';
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
@@ -26,7 +26,11 @@ export interface Said {
 }
 
 /** Keeps a snapshot from being pruned until it is unpinned. `id`: of one that is there. Throws `usage`. */
-export async function pinSnapshot(ports: WordPorts & Pick<PrunePorts, 'store'>, id: string, said: Said): Promise<Word> {
+export async function pinSnapshot(
+  ports: WordPorts & Pick<PrunePorts, 'store'>,
+  id: string,
+  said: Said,
+): Promise<Decision> {
   const word = wordOf(ports, id, said);
   await writePin(ports.store, word);
   return word;
@@ -38,7 +42,7 @@ export function unpinSnapshot({ clock, store }: WordPorts & Pick<PrunePorts, 'st
 }
 
 interface Forgotten {
-  readonly word: Word;
+  readonly word: Decision;
   readonly objects: number;
   readonly bytes: number;
   /** False for what never got a manifest. */
@@ -78,7 +82,7 @@ export async function forgetSnapshot(
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
     const snapshot = demandListed(stored, id);
-    const pin = (await demandPins(ports.store)).get(id);
+    const pin = (await readPinsOrThrow(ports.store)).get(id);
     if (pin !== undefined) throw pinned(pin, isReplica);
     if (snapshotsInUse(runs).has(id)) throw inUse(id);
     if (!force) demandOwn(snapshot, trust);
@@ -108,8 +112,8 @@ function isUnfinished(stored: StoredSnapshots, runs: readonly RunSummary[], id: 
   return !runs.some((run) => run.id === id && run.recorded && !run.over);
 }
 
-function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Word {
-  return { id, reason: demandReason(reason), at: new Date(clock.now()).toISOString(), by };
+function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Decision {
+  return { id, reason: parseReason(reason), at: new Date(clock.now()).toISOString(), by };
 }
 
 function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
@@ -141,7 +145,7 @@ function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: Lis
   });
 }
 
-function pinned({ at, by, id, reason }: Word, isReplica: boolean): AppError {
+function pinned({ at, by, id, reason }: Decision, isReplica: boolean): AppError {
   const option = isReplica ? ' --replica' : '';
   return new AppError('locked', `Snapshot ${id} is pinned since ${at} by ${by}: ${reason}`, {
     hint: `To remove it all the same: \`npx soulcaster-backup snapshots unpin ${id}${option} --env-file .env\`, then forget it.`,

@@ -2,7 +2,7 @@ import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { manifestName } from '../../snapshot/names.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
-import { demandPins } from '../../snapshot/pins.js';
+import { readPinsOrThrow } from '../../snapshot/pins.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { latestTrusted } from '../../snapshot/latest.js';
 import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
@@ -74,7 +74,7 @@ async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise
     now: ports.clock.now(),
     inUse: snapshotsInUse(runs),
     latest: await latestId(context),
-    pinned: await demandPins(ports.store),
+    pinned: await readPinsOrThrow(ports.store),
     lastRunsFailed: lastSnapshotRunsFailed(runs),
     ambiguous: isAmbiguous(stored, context),
   });

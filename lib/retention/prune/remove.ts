@@ -1,7 +1,7 @@
 import { overwriteObject } from '../../control/object.js';
 import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
 import { manifestName } from '../../snapshot/names.js';
-import { demandPins } from '../../snapshot/pins.js';
+import { readPinsOrThrow } from '../../snapshot/pins.js';
 import { readTombstone, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { Decision } from '../policy.js';
 import type { ListedSnapshot } from './stored-snapshots.js';
@@ -117,7 +117,7 @@ async function removeBatch(
 
 /** Looked at once more before anything is removed: what a run works with by now, and what was pinned meanwhile. */
 async function spared(store: ObjectStore, runs: RoomContext['runs']): Promise<ReadonlySet<string>> {
-  return new Set([...snapshotsInUse(await loadRunSummaries(store, runs)), ...(await demandPins(store)).keys()]);
+  return new Set([...snapshotsInUse(await loadRunSummaries(store, runs)), ...(await readPinsOrThrow(store)).keys()]);
 }
 
 async function mark({ clock, signer, store }: RemovePorts, { snapshot, decision }: Going): Promise<void> {

@@ -4,7 +4,7 @@ import { timeOfId } from '../../runs/ids.js';
 import { catalogEntry, snapshotIds, type FullEntry } from '../../snapshot/catalog.js';
 import { purposeOf, sha256 } from '../../snapshot/manifest.js';
 import { readTombstones, type Tombstone } from '../../snapshot/tombstone.js';
-import { assess, objectionToSignature, type TrustContext } from '../../snapshot/trust.js';
+import { assess, findSignatureProblem, type TrustContext } from '../../snapshot/trust.js';
 import { readVerification } from '../../snapshot/verification.js';
 import { isOurs, type RetentionEntry } from '../policy.js';
 
@@ -45,7 +45,7 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
       vouched: signed ?? known,
       state: assess(entry, context).state,
       ours: isOurs(entry, context),
-      signatureFits: objectionToSignature(entry, signer) === null,
+      signatureFits: findSignatureProblem(entry, signer) === null,
     };
   });
   const have = new Set(found.map(({ id }) => id));

@@ -21,27 +21,27 @@ export interface TypedKey {
   readonly type: RecordType;
 }
 
-/** What became of one key of a batch. */
+/** The result for one key of a batch. */
 export type ReadOutcome =
-  /** `changed`: what kept changing beside the value, so that the line may be of two moments. */
+  /** `changed`: kept changing while the value was read, so that the line may mix two moments. */
   | { readonly kind: 'line'; readonly line: FreshLine; readonly changed?: 'expiry' | 'fields' }
   | { readonly kind: 'gone' }
-  /** Too big for one reply: to be read page by page. */
+  /** Too big for one reply; must be read page by page. */
   | { readonly kind: 'big' }
-  /** Not of the type any more that SCAN said. */
+  /** No longer of the type that SCAN returned. */
   | { readonly kind: 'moved' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** What one key can do to a whole request; an EXECABORT comes as `redis-command`. */
-const CUTTABLE: ReadonlySet<string> = new Set(['redis-reply-too-large', 'redis-command']);
+/** Errors of a whole request that one key can cause; an EXECABORT comes as `redis-command`. */
+const CAUSED_BY_ONE_KEY: ReadonlySet<string> = new Set(['redis-reply-too-large', 'redis-command']);
 const WRONG_TYPE = /^WRONGTYPE/;
 
-/** A key whose expiry keeps changing beside its value is read this many times. */
+/** Reads of a key whose expiry keeps changing while its value is read. */
 const ATTEMPTS = 3;
 
 /**
- * Reads a page of keys, value and expiry of each as of one moment. Strings share one MGET, since commands are what is
- * billed and throttled. A page that is refused as a whole is cut in two until the key that is to blame stands alone.
+ * Reads a page of keys, with value and expiry of each at one moment. Strings share one MGET, because commands are billed and
+ * throttled. A page that is refused is split in two until the key that causes the refusal is alone.
  */
 export async function readBatch(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
   const outcomes = await readAllowed(redis, keys);
@@ -57,14 +57,14 @@ export async function readBatch(redis: RedisPort, keys: readonly TypedKey[]): Pr
   return outcomes;
 }
 
-/** A name that is not UTF-8 goes as a script, which a token may not be allowed to run: then only these names fail. */
+/** A name that is not UTF-8 is sent in a script. Where the token may not run scripts, only the keys with such names fail. */
 async function readAllowed(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadOutcome[]> {
   try {
     return await readFitting(redis, keys);
   } catch (error) {
     if (!isScriptDenied(error, keys)) throw error;
     const plain = keys.filter(({ key }) => isUtf8(key));
-    // Throws as well if the token may not read at all.
+    // Throws if the token may not read at all.
     await runOne(redis, (sdk) => sdk.exists(absentKey()));
     const read = await readFitting(redis, plain);
     let next = 0;
@@ -72,10 +72,10 @@ async function readAllowed(redis: RedisPort, keys: readonly TypedKey[]): Promise
   }
 }
 
-/** What becomes of a key whose name is not UTF-8 where no script may be run. */
+/** The outcome of a key whose name is not UTF-8 where scripts are not allowed. */
 export const NOT_ALLOWED = { kind: 'failed', reason: 'a name that is not UTF-8: NOPERM' } as const;
 
-/** Whether a request was refused that had to go as a script because of a key's name. */
+/** Whether the database refused a request that was sent as a script because of a key's name. */
 export function isScriptDenied(error: unknown, keys: readonly Pick<TypedKey, 'key'>[]): boolean {
   return error instanceof AppError && error.code === 'redis-denied' && !keys.every(({ key }) => isUtf8(key));
 }
@@ -91,7 +91,7 @@ function readFitting(redis: RedisPort, keys: readonly TypedKey[]): Promise<ReadO
     keys,
     (some) => readWhole(redis, some),
     alone,
-    ({ code }) => CUTTABLE.has(code),
+    ({ code }) => CAUSED_BY_ONE_KEY.has(code),
   );
 }
 
@@ -106,10 +106,10 @@ async function readWhole(redis: RedisPort, keys: readonly TypedKey[]): Promise<R
   }
   if (strings.length > 0) values.unshift(['MGET', ...strings]);
   const moment = await readAtOnce(redis, values, expiries, 'wire');
-  return outcomes(keys, strings.length > 0, moment);
+  return parseOutcomes(keys, strings.length > 0, moment);
 }
 
-function outcomes(
+function parseOutcomes(
   keys: readonly TypedKey[],
   hasStrings: boolean,
   { values, marks, steady }: Moment<WireReply>,
@@ -119,14 +119,14 @@ function outcomes(
   let string = 0;
   return keys.map(({ key, type }, at) => {
     const value = type === 'string' ? pick(fetched, string++) : (values[next++] ?? NO_REPLY);
-    const found = outcome(key, type, value, marks[at] ?? NO_REPLY);
+    const found = parseOutcome(key, type, value, marks[at] ?? NO_REPLY);
     return found.kind === 'line' && steady[at] === false ? { ...found, changed: 'expiry' } : found;
   });
 }
 
 const NO_REPLY: Extract<RedisReply, { error: string }> = { error: 'no reply' };
 
-/** MGET's reply as a list of values. When MGET itself failed, that is every string's error. */
+/** MGET's reply as a list of values, or its error, which then applies to every string. */
 function listOf(reply: WireReply): readonly WireValue[] | { readonly error: string } {
   if ('error' in reply) return reply;
   const list = isSentJson(reply.value) ? reply.value.elements() : reply.value;
@@ -137,24 +137,24 @@ function pick(list: readonly WireValue[] | { readonly error: string }, index: nu
   return 'error' in list ? list : { value: list[index] ?? null };
 }
 
-function outcome(key: Buffer, type: RecordType, value: WireReply, expiry: RedisReply): ReadOutcome {
+function parseOutcome(key: Buffer, type: RecordType, value: WireReply, expiry: RedisReply): ReadOutcome {
   if ('error' in expiry) return { kind: 'failed', reason: errorKind(expiry.error) };
   if (expiry.value === -2) return { kind: 'gone' };
   if ('error' in value) {
     if (WRONG_TYPE.test(value.error)) return { kind: 'moved' };
     return saysTooLarge(value) ? { kind: 'big' } : { kind: 'failed', reason: errorKind(value.error) };
   }
-  // MGET answers nil, not an error, for a key that is there but holds no string.
+  // MGET returns nil, not an error, for a key that exists but is no string.
   if (value.value === null) return { kind: 'moved' };
   return { kind: 'line', line: { key, type, expiry: parseExpiry(expiry.value), sent: value.value } };
 }
 
-/** The first word of an error, in Redis's manner its kind: the rest may quote a value. */
+/** The first word of an error, which is its kind; the rest may quote a value. */
 export function errorKind(error: string): string {
   return /^[A-Z]+\b/.exec(error)?.[0] ?? 'ERR';
 }
 
-/** The command that reads a whole value. Streams never come here: they are always read in pages. */
+/** The command that reads a whole value. Streams are always read in pages, not by this command. */
 function valueCommand(type: RecordType, key: Buffer): RedisCommand {
   switch (type) {
     case 'string':

@@ -17,40 +17,40 @@ import { asArray, fieldNames, toValue } from '../sent-value.js';
 import { fromText, type Text } from '../text.js';
 import { errorKind, readBatch, type ReadOutcome, type TypedKey } from './batch.js';
 
-/** What becomes of a line of a big hash. */
+/** The result for a line of a big hash. */
 type WithFieldExpiry =
   | { readonly kind: 'line'; readonly line: RecordLine; readonly isEmpty: boolean }
   | { readonly kind: 'moved' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Fields a command may name, well below what a script that carries binary arguments can unpack. */
+/** Fields in one command, well below the number of arguments that a script with binary arguments can unpack. */
 const FIELDS_PER_COMMAND = 2000;
-/** A hash that gets new fields while its fields' expiry is read is read this many times. */
+/** Reads of a hash that gets new fields while the expiry of its fields is read. */
 const ATTEMPTS = 4;
 
-export interface FieldExpiryProbe {
+interface FieldExpiryProbe {
   readonly fieldExpiry: 'read' | 'none';
-  /** The server's count of expired fields, with what tells the server from another one; null where it gives none. */
+  /** The server's count of expired fields, with its `run_id`; null where it does not count them. */
   readonly expired: string | null;
 }
 
 /**
- * Whether the expiry of hash fields has to be read. Redis 8 counts in INFO the hashes that have fields with an expiry
- * (`subexpiry`) and the fields that expired (`expired_subkeys`), Valkey 9 as well (`keys_with_volatile_items`,
- * `expired_fields`). On a server that knows HPEXPIRETIME and does not count both, it has to be read. Throws `redis-denied` where
- * that is not allowed.
+ * Finds out whether the expiry of hash fields has to be read. INFO of Redis 8 counts the hashes that have fields with an expiry
+ * (`subexpiry`) and the fields that expired (`expired_subkeys`), and so does Valkey 9 (`keys_with_volatile_items`,
+ * `expired_fields`). On a server that knows HPEXPIRETIME and does not count both, it has to be read. Throws `redis-denied`
+ * where HPEXPIRETIME is needed and not allowed.
  */
 export async function probeFieldExpiry(redis: RedisPort): Promise<FieldExpiryProbe> {
-  // One INFO for both counts, so that they are of one moment.
+  // One INFO for both counts, so that both are from the same moment.
   const [probe, info] = await redis.pipeline([['HPEXPIRETIME', absentKey(), 'FIELDS', 1, 'f'], ['INFO']]);
   const isDenied = saysDenied(probe);
   if (!isDenied && (probe === undefined || 'error' in probe)) return { fieldExpiry: 'none', expired: null };
-  const counted = countsIn(info);
+  const counted = parseCounts(info);
   if (isDenied && counted.fieldExpiry === 'read') throw deniedFieldExpiry();
   return counted;
 }
 
-/** Whether a server that knows the command does not allow it: then it may have such fields all the same. */
+/** Whether a server knows the command but does not allow it: fields with an expiry may exist. */
 export function saysDenied(reply: Reply<unknown> | undefined): boolean {
   return reply !== undefined && 'error' in reply && /^NOPERM\b/i.test(reply.error);
 }
@@ -58,15 +58,15 @@ export function saysDenied(reply: Reply<unknown> | undefined): boolean {
 export function deniedFieldExpiry(): AppError {
   return new AppError(
     'redis-denied',
-    'The token may not ask when hash fields expire (HPEXPIRETIME), and there may be such fields',
+    'The token may not read when hash fields expire (HPEXPIRETIME), and there may be fields that do',
     {
-      hint: 'Without it they would come back as fields that never expire: allow HPEXPIRETIME to the token; see docs/operations.md.',
+      hint: 'A restore would bring them back as fields that never expire. Allow the token to use HPEXPIRETIME; see docs/operations.md.',
     },
   );
 }
 
-/** What INFO says of fields with an expiry. */
-function countsIn(info: RedisReply | undefined): FieldExpiryProbe {
+/** The counts of fields with an expiry in INFO. */
+function parseCounts(info: RedisReply | undefined): FieldExpiryProbe {
   if (info === undefined || 'error' in info || !Buffer.isBuffer(info.value)) {
     return { fieldExpiry: 'read', expired: null };
   }
@@ -80,10 +80,10 @@ function countsIn(info: RedisReply | undefined): FieldExpiryProbe {
 }
 
 type Field = readonly [name: Text, value: Text];
-/** What is known of each field: its expiry, null for none; what is not there any more has no entry. */
+/** The expiry of each field, null for none; a field that is gone has no entry. */
 type Times = ReadonlyMap<string, ExpiryTime | null>;
 
-/** Reads a page of keys, with the expiry of hash fields where that is asked for. */
+/** Reads a page of keys, with the expiry of hash fields if `fieldExpiry`. */
 export async function readValues(
   redis: RedisPort,
   keys: readonly TypedKey[],
@@ -94,8 +94,8 @@ export async function readValues(
 }
 
 /**
- * Puts the expiry of single fields into the lines of a page's hashes, with one request for all of them. A hash in which
- * any field expires, or has gone, is then read again together with its fields' expiry, so that both are of one moment.
+ * Adds the expiry of single fields to the lines of a page's hashes, with one request for all hashes. A hash in which any
+ * field expires, or has gone, is then read again together with its fields' expiry, so that both are from one moment.
  */
 export async function addFieldExpiry(
   redis: RedisPort,
@@ -108,12 +108,12 @@ export async function addFieldExpiry(
     if (type !== 'hash' || outcome?.kind !== 'line') return [];
     return [{ at, key, names: fieldNames(outcome.line) }];
   });
-  const asked = await readAll(redis, hashes);
+  const timesByHash = await readTimes(redis, hashes);
   const again: Hash[] = [];
   for (const [index, hash] of hashes.entries()) {
-    const times = asked[index] ?? [];
+    const times = timesByHash[index] ?? [];
     const refusal = times.find((reply) => 'error' in reply);
-    if (refusal !== undefined && 'error' in refusal) result[hash.at] = refused(refusal.error);
+    if (refusal !== undefined && 'error' in refusal) result[hash.at] = refusedOutcome(refusal.error);
     else if (!times.every(hasNoExpiry)) again.push(hash);
   }
   for (const [index, outcome] of (await readTogether(redis, again)).entries()) {
@@ -130,8 +130,8 @@ interface Hash {
   readonly names: readonly Text[];
 }
 
-/** Replies of HPEXPIRETIME for each hash, in as few requests as their names fit in. */
-async function readAll(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisReply[][]> {
+/** Replies of HPEXPIRETIME for each hash, in as few requests as the field names allow. */
+async function readTimes(redis: RedisPort, hashes: readonly Hash[]): Promise<RedisReply[][]> {
   const commands = hashes.map(({ key, names }) => timeCommands(key, names));
   const replies = await pipelineInHalves(redis, commands.flat());
   let next = 0;
@@ -147,7 +147,7 @@ async function readAll(redis: RedisPort, hashes: readonly Hash[]): Promise<Redis
   return result;
 }
 
-/** One command whose names do not fit into a request, as several; the same reply that it would have had. */
+/** Splits a command whose names do not fit into a request, and joins the replies to one. */
 async function readInHalves(redis: RedisPort, [name, key = '', , , ...fields]: RedisCommand): Promise<RedisReply> {
   const run = async (some: readonly RedisArgument[]): Promise<RedisReply[]> => {
     const [reply = { error: 'no reply' }] = await redis.pipeline([[name, key, 'FIELDS', some.length, ...some]]);
@@ -159,7 +159,7 @@ async function readInHalves(redis: RedisPort, [name, key = '', , , ...fields]: R
   return refusal ?? { value: replies.map((reply) => ('value' in reply ? reply.value : null)) };
 }
 
-/** Reads hashes again, value and fields' expiry of each as of one moment. */
+/** Reads hashes again, with value and fields' expiry of each at one moment. */
 async function readTogether(redis: RedisPort, hashes: readonly Hash[]): Promise<ReadOutcome[]> {
   let open = [...hashes];
   const result = new Map<number, ReadOutcome>();
@@ -179,7 +179,7 @@ async function readTogether(redis: RedisPort, hashes: readonly Hash[]): Promise<
 
 interface Reread {
   readonly key: Buffer;
-  /** Null: it has fields that were not asked for. */
+  /** Null: the hash has fields whose expiry was not read. */
   readonly outcome: ReadOutcome | null;
   readonly names: readonly Text[];
 }
@@ -191,11 +191,11 @@ async function readHashes(redis: RedisPort, hashes: readonly Hash[], isLast: boo
   let next = 0;
   return hashes.map((hash, index) => {
     const replies = moment.values.slice(next, (next += commands[index]?.length ?? 0));
-    return rereadOf(hash, replies, moment, index, isLast);
+    return parseReread(hash, replies, moment, index, isLast);
   });
 }
 
-function rereadOf(
+function parseReread(
   { key, names }: Hash,
   [value, ...replies]: readonly RedisReply[],
   { marks, steady }: Moment,
@@ -205,8 +205,9 @@ function rereadOf(
   const done = (outcome: ReadOutcome): Reread => ({ key, outcome, names });
   const expiry = marks[index];
   for (const reply of [value, expiry, ...replies])
-    if (reply === undefined || 'error' in reply) return done(refused(reply?.error ?? ''));
-  if (value === undefined || expiry === undefined || 'error' in value || 'error' in expiry) return done(refused(''));
+    if (reply === undefined || 'error' in reply) return done(refusedOutcome(reply?.error ?? ''));
+  if (value === undefined || expiry === undefined || 'error' in value || 'error' in expiry)
+    return done(refusedOutcome(''));
   if (expiry.value === -2) return done({ kind: 'gone' });
   const fields = toValue('hash', asArray(value.value)) as readonly Field[];
   const times = timesOf(names, replies);
@@ -219,16 +220,16 @@ function rereadOf(
   return done({ kind: 'line', line: line.line, ...(isWhole ? {} : { changed: 'fields' as const }) });
 }
 
-/** A line of a big hash with `fx` for those of its fields that expire, and without those that have gone since. */
+/** A line of a big hash with `fx` for its fields that expire, and without fields that have gone since. */
 export async function withFieldExpiry(redis: RedisPort, line: RecordLine): Promise<WithFieldExpiry> {
   const names = fieldNames(line);
-  const [replies = []] = await readAll(redis, [{ at: 0, key: fromText(line.k), names }]);
-  for (const reply of replies) if ('error' in reply) return refused(reply.error);
+  const [replies = []] = await readTimes(redis, [{ at: 0, key: fromText(line.k), names }]);
+  for (const reply of replies) if ('error' in reply) return refusedOutcome(reply.error);
   if (replies.every(hasNoExpiry)) return { kind: 'line', line, isEmpty: names.length === 0 };
   return { kind: 'line', ...lineOf(line, timesOf(names, replies), () => false) };
 }
 
-/** The line with the fields that are there, and the times of those that expire. */
+/** The line with the fields that exist, and the times of those that expire. */
 function lineOf(
   line: RecordLine,
   times: Times,
@@ -246,7 +247,7 @@ function timeCommands(key: Buffer, names: readonly Text[]): RedisCommand[] {
   return chunksOf(names).map((some) => ['HPEXPIRETIME', key, 'FIELDS', some.length, ...some]);
 }
 
-/** Names as arguments, cut by bytes and by number; the same cut for commands and replies. */
+/** Names as arguments, in chunks limited by bytes and by number; commands and replies use the same chunks. */
 function chunksOf(names: readonly Text[]): RedisArgument[][] {
   const chunks: RedisArgument[][] = [];
   for (const some of byBytes(names.map(fromText), bytesOfArgument)) {
@@ -255,7 +256,7 @@ function chunksOf(names: readonly Text[]): RedisArgument[][] {
   return chunks;
 }
 
-/** HPEXPIRETIME answers -2 for a field that is gone and -1 for one that does not expire. */
+/** HPEXPIRETIME returns -2 for a field that is gone and -1 for a field that does not expire. */
 function timesOf(names: readonly Text[], replies: readonly RedisReply[]): Times {
   const times = new Map<string, ExpiryTime | null>();
   let next = 0;
@@ -271,7 +272,7 @@ function timesOf(names: readonly Text[], replies: readonly RedisReply[]): Times 
   return times;
 }
 
-/** Whether all fields are there and none expires. A key that is gone is answered with less than was asked for. */
+/** Whether all fields exist and none expires. For a key that is gone the reply has fewer values. */
 function hasNoExpiry(reply: RedisReply): boolean {
   const values = valuesOf(reply);
   return values.length > 0 && values.every((value) => value === -1);
@@ -285,7 +286,7 @@ function idOf(name: Text): string {
   return typeof name === 'string' ? `t${name}` : `b${name.b}`;
 }
 
-function refused(error: string): Extract<ReadOutcome, { kind: 'moved' | 'failed' }> {
+function refusedOutcome(error: string): Extract<ReadOutcome, { kind: 'moved' | 'failed' }> {
   if (error.startsWith('WRONGTYPE')) return { kind: 'moved' };
   return { kind: 'failed', reason: `expiry of its fields: ${errorKind(error)}` };
 }

@@ -4,7 +4,7 @@ import { sha256 } from '../manifest.js';
 import { toText } from '../text.js';
 import { asArray, asBuffer, toValue } from '../sent-value.js';
 
-/** A page of a big value, and where the next one begins (null: it was the last). */
+/** A page of a big value, and the position of the next page (null: this was the last). */
 export interface Page {
   readonly value: RecordValue;
   readonly next: string | null;
@@ -12,9 +12,9 @@ export interface Page {
 
 /** How the values of one type are read in pages. */
 export interface PageSource {
-  /** Elements (bytes, for a string) asked for at first. */
+  /** Elements (bytes, for a string) of the first page. */
   readonly pageSize: number;
-  /** Whether pages are told by a cursor, which is worth nothing to a server that was started meanwhile. */
+  /** Whether positions are cursors, which become invalid when the server restarts. */
   readonly scans: boolean;
   page(key: Buffer, position: string | null, pageSize: number): RedisCommand;
   /** Commands whose replies change when the value does. */
@@ -25,7 +25,7 @@ export interface PageSource {
 const ELEMENTS = 1000;
 const STRING_BYTES = 512 * 1024;
 
-function scanned(command: 'HSCAN' | 'SSCAN' | 'ZSCAN', size: string, type: RecordType): PageSource {
+function scanSource(command: 'HSCAN' | 'SSCAN' | 'ZSCAN', size: string, type: RecordType): PageSource {
   return {
     pageSize: ELEMENTS,
     scans: true,
@@ -46,7 +46,7 @@ const list: PageSource = {
     const from = Number(position ?? 0);
     return ['LRANGE', key, from, from + pageSize - 1];
   },
-  // A queue keeps its length while it moves; its ends show it.
+  // A queue may change without changing its length; its ends show the change.
   fingerprint: (key) => [
     ['LLEN', key],
     ['LINDEX', key, 0],
@@ -99,17 +99,17 @@ export function pageSource(type: RecordType): PageSource | null {
     case 'stream':
       return stream;
     case 'hash':
-      return scanned('HSCAN', 'HLEN', 'hash');
+      return scanSource('HSCAN', 'HLEN', 'hash');
     case 'set':
-      return scanned('SSCAN', 'SCARD', 'set');
+      return scanSource('SSCAN', 'SCARD', 'set');
     case 'zset':
-      return scanned('ZSCAN', 'ZCARD', 'zset');
+      return scanSource('ZSCAN', 'ZCARD', 'zset');
     case 'json':
       return null;
   }
 }
 
-/** One short text for the replies of `PageSource.fingerprint`; it holds no value, only a hash. */
+/** A short hash of the replies of `PageSource.fingerprint`. It contains no value. */
 export function fingerprintOf(replies: readonly RedisReply[]): string {
   const parts = replies.map((reply) => ('error' in reply ? reply.error : String(reply.value)));
   return sha256(JSON.stringify(parts)).slice(0, 16);

@@ -16,7 +16,7 @@ import { withFieldExpiry } from './field-expiry.js';
 import { fingerprintOf, pageSource, type Page, type PageSource } from './page-source.js';
 import { readStreamState, StreamMoved, StreamUnreadable } from './stream-state.js';
 
-/** A key that keeps changing is begun again this many times; after that it is taken as it comes, and counted. */
+/** Restarts for a key that keeps changing; after that it is saved although it changes, and counted. */
 const MAX_RESTARTS = 3;
 
 const NO_REPLY: RedisReply = { error: 'no reply' };
@@ -30,7 +30,7 @@ export type PageNote =
 interface PageStep {
   /** The line to write; null when there is none. */
   readonly line: RecordLine | null;
-  /** How to go on; null when the key is finished. */
+  /** The state for the next page; null when the key is finished. */
   readonly next: PagedKey | null;
   readonly note: PageNote | null;
 }
@@ -50,8 +50,8 @@ export function pagedKey(key: Buffer, type: PagedKey['type']): PagedKey {
 }
 
 /**
- * Reads the next page of a big key. Each page is read in one MULTI with the key's expiry and what tells whether the
- * value has moved; if it has, the lines so far are taken back and the key is begun again.
+ * Reads the next page of a big key, in one MULTI with the key's expiry and a fingerprint that shows whether the value has
+ * changed. If it has, the lines so far are voided and reading starts again.
  */
 export async function readPage(redis: RedisPort, state: PagedKey, fieldExpiry: boolean): Promise<PageStep> {
   const key = Buffer.from(state.key, 'base64');
@@ -71,7 +71,7 @@ async function readAnyPage(redis: RedisPort, state: PagedKey, fieldExpiry: boole
   if (step.line.void === true) return step;
   const outcome = await withFieldExpiry(redis, step.line);
   if (outcome.kind !== 'line') return giveUp(key, state, outcome);
-  // All of its fields went: what is not there is no record.
+  // All fields are gone, so the key no longer exists.
   if (outcome.isEmpty && step.next === null && state.line === 0) return giveUp(key, state, { kind: 'gone' });
   return { ...step, line: outcome.line };
 }
@@ -83,23 +83,23 @@ async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> 
   if (source.scans && state.position === null) state = { ...state, server: await runIdOf(redis) };
   if (state.type === 'string' && state.position === null) state = { ...state, digest: await digestOf(redis, key) };
   const moment = await requestPage(redis, key, source, state);
-  if (moment === null) return smallerPage(key, state);
+  if (moment === null) return shrinkPage(key, state);
   const [page = NO_REPLY] = moment.values;
   const [expiry = NO_REPLY, ...marks] = moment.marks;
   if ('error' in expiry) return giveUp(key, state, { kind: 'failed', reason: errorKind(expiry.error) });
   if (expiry.value === -2) return giveUp(key, state, { kind: 'gone' });
-  if ('error' in page) return pageFailed(key, state, page.error);
+  if ('error' in page) return handlePageError(key, state, page.error);
   const fingerprint = `${fingerprintOf(marks)} ${String(expiry.value)}`;
   const moved = moment.steady.includes(false) || (state.fingerprint !== null && state.fingerprint !== fingerprint);
-  if (moved && state.restarts < MAX_RESTARTS) return startAgain(key, state);
+  if (moved && state.restarts < MAX_RESTARTS) return restart(key, state);
   const parsed = source.parse(page.value, state.position, state.pageSize);
   if (source.scans && !(await isWhole(redis, state, parsed, moved ? null : sizeIn(marks)))) {
-    if (state.restarts < MAX_RESTARTS) return startAgain(key, state);
-    return giveUp(key, state, { kind: 'failed', reason: 'the server was started again while it was read' });
+    if (state.restarts < MAX_RESTARTS) return restart(key, state);
+    return giveUp(key, state, { kind: 'failed', reason: 'the server was restarted while it was read' });
   }
   if (parsed.next === null && !moved && !(await isSameString(redis, key, state)) && state.restarts < MAX_RESTARTS)
-    return startAgain(key, state);
-  // Of a key that is taken as it comes the first page's fingerprint stays, and with it the expiry.
+    return restart(key, state);
+  // The fingerprint of the first page, which contains the expiry, stays even if the key keeps changing.
   const current = state.fingerprint === null ? { ...state, fingerprint } : state;
   if (parsed.next === null && state.type === 'stream') return finishStream(redis, key, current, parsed);
   const step = advance(key, current, parsed);
@@ -108,14 +108,14 @@ async function readValues(redis: RedisPort, state: PagedKey): Promise<PageStep> 
 }
 
 /**
- * Elements that the pages of a key have given so far, where the server does not tell whether it is the same. They are not
- * part of a checkpoint: a key that the next attempt reads on with is begun again.
+ * Elements in the pages of a key so far, where the server does not report its `run_id`. They are not part of a checkpoint: the
+ * next attempt starts reading the key again.
  */
 const seenIn = new WeakMap<PagedKey, HashSet>();
 
 /**
- * Whether a page is not the last one, or is and no restart has made the cursor pass over elements. `size`: how many there
- * are; null when that has changed, so that it proves nothing.
+ * Whether a page is not the last one, or no elements were missed because of a server restart. `size`: the number of elements;
+ * null when it has changed, so that it proves nothing.
  */
 async function isWhole(redis: RedisPort, state: PagedKey, page: Page, size: number | null): Promise<boolean> {
   const isOnly = state.position === null && page.next === null;
@@ -133,7 +133,7 @@ async function isWhole(redis: RedisPort, state: PagedKey, page: Page, size: numb
 
 const DIGEST = "#!lua flags=no-writes\nreturn redis.sha1hex(redis.call('GET', KEYS[1]))";
 
-/** Null where the server does not tell it: scripts are not allowed, or take no such name. */
+/** The SHA-1 of a string, computed by the server; null where scripts are not allowed, or the key's name is not UTF-8. */
 async function digestOf(redis: RedisPort, key: Buffer): Promise<string | null> {
   if (!isUtf8(key)) return null;
   try {
@@ -147,7 +147,7 @@ async function digestOf(redis: RedisPort, key: Buffer): Promise<string | null> {
   }
 }
 
-/** Whether a string is at the end what it was before its first page: it may have been written over by one of the same length. */
+/** Whether a string is unchanged since before its first page: one of the same length may have replaced it. */
 async function isSameString(redis: RedisPort, key: Buffer, { digest, position }: PagedKey): Promise<boolean> {
   return digest === null || position === null || (await digestOf(redis, key)) === digest;
 }
@@ -161,14 +161,14 @@ function isPair(element: Text | readonly [Text, Text]): element is readonly [Tex
   return Array.isArray(element);
 }
 
-/** HLEN, SCARD or ZCARD, which a cursor's fingerprint is of. */
+/** HLEN, SCARD or ZCARD, the fingerprint of a value that is read by a cursor. */
 function sizeIn([size]: readonly RedisReply[]): number | null {
   return size !== undefined && 'value' in size && typeof size.value === 'number' ? size.value : null;
 }
 
 async function requestPage(redis: RedisPort, key: Buffer, source: PageSource, state: PagedKey): Promise<Moment | null> {
   const page = source.page(key, state.position, state.pageSize);
-  // A digest at both ends tells more than any other mark.
+  // Digests before and after the pages replace the fingerprint commands.
   const fingerprint = state.digest === null ? source.fingerprint(key) : [];
   try {
     return await readAtOnce(redis, [page], [['PEXPIRETIME', key], ...fingerprint]);
@@ -185,34 +185,34 @@ function advance(key: Buffer, state: PagedKey, page: Page): PageStep {
   return { line, next: null, note: state.restarts > 0 ? { kind: 'changed' } : null };
 }
 
-/** All lines of a record bear the expiry of its first: it stands beside the hash in the fingerprint. */
+/** All lines of a record have the expiry of the first, which follows the hash in the fingerprint. */
 function head(key: Buffer, { type, fingerprint }: PagedKey): Pick<RecordLine, 'k' | 't' | 'x'> {
   return lineHead(key, type, parseExpiry(Buffer.from(fingerprint?.split(' ')[1] ?? '')));
 }
 
-/** A value that fits on one line is written as any ordinary one. */
+/** A value that fits on one line is written without numbers, like any ordinary one. */
 function numbering(line: number, last: boolean): Pick<RecordLine, 'i' | 'last'> {
   if (!last) return { i: line };
   return line === 0 ? {} : { i: line, last: true };
 }
 
-/** Adds to the last page what the stream has beside its entries; an entry that came in between begins it again. */
+/** Adds a stream's groups and ids to its last page; starts again if an entry was added in between. */
 async function finishStream(redis: RedisPort, key: Buffer, current: PagedKey, page: Page): Promise<PageStep> {
   const { entries } = page.value as StreamValue;
   try {
     const { newest, state } = await readStreamState(redis, key);
     const moved = newest !== null && newest !== (entries.at(-1)?.[0] ?? current.position);
-    if (moved && current.restarts < MAX_RESTARTS) return startAgain(key, current);
+    if (moved && current.restarts < MAX_RESTARTS) return restart(key, current);
     return advance(key, current, { value: { entries, ...state }, next: null });
   } catch (error) {
     if (error instanceof StreamMoved) return giveUp(key, current, { kind: 'moved' });
     if (error instanceof StreamUnreadable) return giveUp(key, current, { kind: 'failed', reason: error.message });
     if (!isTooLarge(error)) throw error;
-    return giveUp(key, current, { kind: 'failed', reason: 'what describes the stream is too large for a reply' });
+    return giveUp(key, current, { kind: 'failed', reason: 'the description of the stream is too large for a reply' });
   }
 }
 
-function smallerPage(key: Buffer, state: PagedKey): PageStep {
+function shrinkPage(key: Buffer, state: PagedKey): PageStep {
   if (state.pageSize <= 1)
     return giveUp(key, state, { kind: 'failed', reason: 'one element is too large for a reply' });
   const next = { ...state, pageSize: Math.ceil(state.pageSize / 4) };
@@ -220,13 +220,13 @@ function smallerPage(key: Buffer, state: PagedKey): PageStep {
   return { line: null, next, note: null };
 }
 
-function pageFailed(key: Buffer, state: PagedKey, error: string): PageStep {
+function handlePageError(key: Buffer, state: PagedKey, error: string): PageStep {
   if (error.startsWith('WRONGTYPE')) return giveUp(key, state, { kind: 'moved' });
-  if (saysTooLarge({ error })) return smallerPage(key, state);
+  if (saysTooLarge({ error })) return shrinkPage(key, state);
   return giveUp(key, state, { kind: 'failed', reason: errorKind(error) });
 }
 
-function startAgain(key: Buffer, state: PagedKey): PageStep {
+function restart(key: Buffer, state: PagedKey): PageStep {
   const next = {
     ...state,
     position: null,
@@ -243,7 +243,7 @@ function giveUp(key: Buffer, state: PagedKey, note: PageNote): PageStep {
   return { line: voidLine(key, state), next: null, note };
 }
 
-/** Takes back the lines written so far; null when there are none. */
+/** The line that voids the lines written so far; null when there are none. */
 function voidLine(key: Buffer, state: PagedKey): RecordLine | null {
   if (state.line === 0) return null;
   const value = state.type === 'string' ? '' : state.type === 'stream' ? { entries: [] } : [];

@@ -7,13 +7,13 @@ import { errorKind } from './batch.js';
 
 const PENDING_PAGE = 1000;
 
-/** The stream is gone, or is no stream any more: its key has to be looked at again. */
+/** The stream is gone, or its type has changed: the key has to be read again. */
 export class StreamMoved extends Error {}
 
-/** What the stream has beside its entries cannot be read, now or later. The message is the reason for the ledger. */
+/** The groups and ids of the stream cannot be read, now or later. The message is the reason for the ledger. */
 export class StreamUnreadable extends Error {}
 
-/** Redis's words when the key or the group that was asked about is not there (any more). */
+/** Redis's errors when the key or the group does not exist any more. */
 const MOVED = /^(WRONGTYPE|NOGROUP|ERR no such key)/;
 
 export interface StreamState {
@@ -22,7 +22,7 @@ export interface StreamState {
   readonly state: Omit<StreamValue, 'entries'>;
 }
 
-/** What a stream has beside its entries, as far as XINFO and XPENDING tell. Throws StreamMoved or StreamUnreadable. */
+/** Reads a stream's groups and ids by XINFO and XPENDING. Throws StreamMoved or StreamUnreadable. */
 export async function readStreamState(redis: RedisPort, key: Buffer): Promise<StreamState> {
   const commands: RedisCommand[] = [['XINFO', 'STREAM', key], ['XINFO', 'GROUPS', key], ['TIME']];
   const { values: replies } = await readAtOnce(redis, commands, []);
@@ -34,9 +34,9 @@ export async function readStreamState(redis: RedisPort, key: Buffer): Promise<St
   return {
     newest: Array.isArray(newest) ? asBuffer(newest[0]).toString('latin1') : null,
     state: {
-      lastId: text(info, 'last-generated-id') ?? '0-0',
-      ...optional('maxDeletedId', text(info, 'max-deleted-entry-id')),
-      ...optional('entriesAdded', integer(info, 'entries-added')),
+      lastId: textField(info, 'last-generated-id') ?? '0-0',
+      ...optionalField('maxDeletedId', textField(info, 'max-deleted-entry-id')),
+      ...optionalField('entriesAdded', integerField(info, 'entries-added')),
       groups,
     },
   };
@@ -55,8 +55,8 @@ async function readGroup(
   ]);
   return {
     name: toText(name),
-    lastId: text(group, 'last-delivered-id') ?? '0-0',
-    entriesRead: integer(group, 'entries-read'),
+    lastId: textField(group, 'last-delivered-id') ?? '0-0',
+    entriesRead: integerField(group, 'entries-read'),
     consumers: asArray(valueOf(consumers)).map((consumer) => toText(asBuffer(asFields(consumer).get('name')))),
     pending: await readPending(redis, key, name, firstPending, serverTime(time)),
   };
@@ -94,7 +94,7 @@ function pendingPage(key: Buffer, group: Buffer, from: string): RedisCommand {
 function valueOf(reply: RedisReply | undefined): RedisValue {
   if (reply !== undefined && 'value' in reply) return reply.value;
   if (reply !== undefined && MOVED.test(reply.error)) throw new StreamMoved();
-  throw new StreamUnreadable(`what describes the stream: ${errorKind(reply?.error ?? '')}`);
+  throw new StreamUnreadable(`the description of the stream: ${errorKind(reply?.error ?? '')}`);
 }
 
 /** A reply of alternating names and values. */
@@ -107,12 +107,12 @@ function asFields(value: RedisValue): Map<string, RedisValue> {
   return fields;
 }
 
-function text(fields: ReadonlyMap<string, RedisValue>, name: string): string | null {
+function textField(fields: ReadonlyMap<string, RedisValue>, name: string): string | null {
   const value = fields.get(name);
   return Buffer.isBuffer(value) ? value.toString('latin1') : null;
 }
 
-function integer(fields: ReadonlyMap<string, RedisValue>, name: string): Count | null {
+function integerField(fields: ReadonlyMap<string, RedisValue>, name: string): Count | null {
   return countOf(fields.get(name));
 }
 
@@ -126,6 +126,6 @@ function serverTime(reply: RedisReply | undefined): number {
   return (seconds ?? 0) * 1000 + Math.floor((micros ?? 0) / 1000);
 }
 
-function optional<K extends string, V>(name: K, value: V | null): Partial<Record<K, V>> {
+function optionalField<K extends string, V>(name: K, value: V | null): Partial<Record<K, V>> {
   return value === null ? {} : ({ [name]: value } as Record<K, V>);
 }

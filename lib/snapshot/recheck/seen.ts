@@ -12,18 +12,18 @@ const storedSeen = z.object({
   others: z.string(),
 });
 
-/** The names that one walk has seen: a bit for each key that was saved before it, 16 to 32 bytes for each other. */
+/** The names that one walk has seen: a bit for each key that was saved before it, 16 to 32 bytes for each other key. */
 export interface SeenNames {
   /** Distinct names. */
   readonly size: number;
   readonly others: HashSet;
-  /** Whether the name is new to this walk. */
+  /** Adds a name; false when the walk has seen it before. */
   add(key: Buffer): boolean;
   /** Whether the key was saved before the walk, or has been seen by it. */
   isKnown(key: Buffer): boolean;
-  /** Hashes of the saved keys that have not been seen. */
+  /** Hashes of the saved keys that were not seen. */
   unseen(): BigUint64Array;
-  /** A copy for the store, as it is now. */
+  /** The current state, encoded for the store. */
   snapshot(): Buffer;
 }
 
@@ -31,9 +31,9 @@ export function seenNames(saved: KeySet, stored: Buffer | null): SeenNames {
   const before = stored === null ? null : storedSeen.parse(decodeJson(stored));
   const bits = new Uint8Array(Math.ceil(saved.size / 8));
   if (before !== null) bits.set(Buffer.from(before.saved, 'base64').subarray(0, bits.length));
-  const others = hashSet(before === null ? undefined : wide(before.others));
+  const others = hashSet(before === null ? undefined : decodeHashes(before.others));
   let seen = 0;
-  for (const byte of bits) seen += ones(byte);
+  for (const byte of bits) seen += countOnes(byte);
 
   return {
     get size() {
@@ -63,25 +63,25 @@ export function seenNames(saved: KeySet, stored: Buffer | null): SeenNames {
       }
       return missing;
     },
-    snapshot: () => encodeJson({ saved: Buffer.from(bits).toString('base64'), others: narrow(others.hashes()) }),
+    snapshot: () => encodeJson({ saved: Buffer.from(bits).toString('base64'), others: encodeHashes(others.hashes()) }),
   };
 }
 
-/** Stores hashes; null for none. */
+/** Stores hashes and returns the object's name; null for no hashes. */
 export async function storeHashes(store: ObjectStore, name: string, hashes: BigUint64Array): Promise<string | null> {
   if (hashes.length === 0) return null;
-  await store.create(name, encodeJson({ hashes: narrow(hashes) }));
+  await store.create(name, encodeJson({ hashes: encodeHashes(hashes) }));
   return name;
 }
 
 export async function loadHashes(store: ObjectStore, name: string | null): Promise<HashSet> {
   if (name === null) return hashSet();
-  const { hashes } = z.object({ hashes: z.string() }).parse(decodeJson(await loadNoted(store, name)));
-  return hashSet(wide(hashes));
+  const { hashes } = z.object({ hashes: z.string() }).parse(decodeJson(await loadObject(store, name)));
+  return hashSet(decodeHashes(hashes));
 }
 
 /** Throws `damaged` when the object is gone. */
-export async function loadNoted(store: ObjectStore, name: string): Promise<Buffer> {
+export async function loadObject(store: ObjectStore, name: string): Promise<Buffer> {
   const found = await store.read(name);
   if (found !== null) return found.body;
   throw new AppError('damaged', `${name} is gone from the store`, {
@@ -89,15 +89,15 @@ export async function loadNoted(store: ObjectStore, name: string): Promise<Buffe
   });
 }
 
-function narrow(hashes: BigUint64Array): string {
+function encodeHashes(hashes: BigUint64Array): string {
   return Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength).toString('base64');
 }
 
-function wide(encoded: string): BigUint64Array {
+function decodeHashes(encoded: string): BigUint64Array {
   return new BigUint64Array(new Uint8Array(Buffer.from(encoded, 'base64')).buffer);
 }
 
-function ones(byte: number): number {
+function countOnes(byte: number): number {
   let count = 0;
   for (let rest = byte; rest !== 0; rest &= rest - 1) count += 1;
   return count;

@@ -1,20 +1,20 @@
-import { markServer, sameServer, type ServerMark } from '../../redis/server-mark.js';
+import { readServerMark, isSameServer, type ServerMark } from '../../redis/server-mark.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { hashSet } from '../hash-set.js';
 import { indexReader } from '../part-index.js';
 import { openSink } from '../scan/sink.js';
-import { fieldExpiryBegan } from '../scan/step.js';
+import { restartForFieldExpiry } from '../scan/step.js';
 import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { evaluateWalk, goneFirst, SAMPLE } from './evaluate.js';
+import { evaluateWalk, countGoneFirst, SAMPLE } from './evaluate.js';
 import { loadHashes, storeHashes } from './seen.js';
-import { notedName, openWalk, type Walk } from './walk.js';
+import { hashesName, openWalk, type Walk } from './walk.js';
 
 /**
- * Goes through the names of all keys again, once SCAN has come round, and reads those that were not saved: keys that
- * came up meanwhile, and keys that SCAN passed over because the server was started again. Walks are repeated until one
- * shows that nothing is missing, or there were enough of them; what is then not accounted for is counted.
+ * Reads the names of all keys again after the scan, and reads the keys that were not saved: keys that were added meanwhile,
+ * and keys that SCAN missed because the server was restarted. Walks are repeated until one shows that no key is missing, or
+ * the limit is reached; keys that are then unexplained are counted.
  */
 export async function recheckStep(
   ports: ScanPorts,
@@ -27,11 +27,11 @@ export async function recheckStep(
     const walk = await openWalk(ports, settings, attempt, state);
     const sink = openSink({ ...ports, snapshot: attempt.run.id, fence: attempt.fence, firstIndex: state.parts.length });
     state = await new ScanWork(ports, settings, attempt, sink, state, walk.source).run();
-    if (state.cursor !== null || state.paged.length > 0) return handOn(attempt, walk, state);
+    if (state.cursor !== null || state.paged.length > 0) return handOver(attempt, walk, state);
     const ended = await endWalk(ports, settings, attempt, walk, state);
     state = ended.state;
     const progress = progressOf(state, state.parts);
-    const hashes = ended.again ? null : await fieldExpiryBegan(ports, state);
+    const hashes = ended.again ? null : await restartForFieldExpiry(ports, state);
     if (hashes !== null) return { to: 'phase', phase: 'scan', tasks: 0, checkpoint: hashes, progress };
     if (!ended.again) return { to: 'phase', phase: 'check', tasks: state.parts.length, checkpoint: state, progress };
     await attempt.save(state, progress);
@@ -39,18 +39,18 @@ export async function recheckStep(
   }
 }
 
-/** What could not be read, and what no record can hold, is looked at afresh by each walk, which names it again. */
+/** Each walk counts unsupported and failed keys again, because it reads them again. */
 async function beginWalk(
   ports: ScanPorts,
   { only }: SnapshotSettings,
   state: SnapshotCheckpoint,
 ): Promise<SnapshotCheckpoint> {
   const before = ports.redis.usage();
-  const mark = await markServer(ports.redis);
+  const mark = await readServerMark(ports.redis);
   const none = { count: 0, keys: [] };
   const { expiring, unexplained } = state.names;
-  // That takes a command for each key which is left out, so only where it may explain what the walk before could not.
-  const asks = only !== undefined && unexplained > 0 && (mark.expires ?? 0) - expiring >= unexplained;
+  // Costs a command for each key that is not saved, so only where it may explain keys that the previous walk could not.
+  const readsExpiry = only !== undefined && unexplained > 0 && (mark.expires ?? 0) - expiring >= unexplained;
   return {
     ...state,
     cursor: '0',
@@ -59,13 +59,13 @@ async function beginWalk(
     names: {
       ...state.names,
       types: {},
-      walk: { mark, fromPart: state.parts.length, found: 0, named: 0, seenIn: null, expiring: asks ? 0 : null },
+      walk: { mark, fromPart: state.parts.length, found: 0, named: 0, seenIn: null, expiring: readsExpiry ? 0 : null },
     },
   };
 }
 
-/** Saved here, since a walk that only sees names has no progress that the engine could see. */
-async function handOn(attempt: Attempt, walk: Walk, state: SnapshotCheckpoint): Promise<StepOutcome> {
+/** Saves the walk here: without new parts the engine would see no progress. */
+async function handOver(attempt: Attempt, walk: Walk, state: SnapshotCheckpoint): Promise<StepOutcome> {
   const checkpoint = await walk.source.keep()(state);
   const progress = walk.source.progress(checkpoint, progressOf(checkpoint, checkpoint.parts));
   await attempt.save(checkpoint, progress);
@@ -82,13 +82,13 @@ async function endWalk(
   const { names } = state;
   if (names.walk === null) return { again: true, state };
   const spentBefore = ports.redis.usage();
-  const after = await markServer(ports.redis);
+  const after = await readServerMark(ports.redis);
   const spent = addUsage(state.spent, spentBefore, ports.redis.usage());
   const unseen = seen.unseen();
   const missedBefore = await loadHashes(ports.store, names.unseenIn);
   const isFirstPass = !names.scanned && names.walks === names.broken;
-  let stillUnseen = 0;
-  for (const hash of unseen) if (missedBefore.hasHash(hash)) stillUnseen += 1;
+  let unseenTwice = 0;
+  for (const hash of unseen) if (missedBefore.hasHash(hash)) unseenTwice += 1;
   const { again, unexplained, whole } = evaluateWalk({
     before: names.walk.mark,
     after,
@@ -97,10 +97,10 @@ async function endWalk(
     isFirstPass,
     leftOut: only === undefined ? 0 : (names.walk.expiring ?? Math.max(0, seen.others.size - names.walk.found)),
     unseen: unseen.length,
-    returned: missedBefore.size - stillUnseen,
+    returned: missedBefore.size - unseenTwice,
     expiring: names.expiring,
     walks: names.walks + 1,
-    broken: names.broken + (sameServer(names.walk.mark, after) === false ? 1 : 0),
+    broken: names.broken + (isSameServer(names.walk.mark, after) === false ? 1 : 0),
   });
   return {
     again,
@@ -112,29 +112,29 @@ async function endWalk(
         ...names,
         walks: names.walks + 1,
         broken: names.broken + (whole === false ? 1 : 0),
-        added: names.added + (isFirstPass ? 0 : addedSince(state, names.walk.fromPart)),
+        added: names.added + (isFirstPass ? 0 : countKeysFrom(state, names.walk.fromPart)),
         unexplained,
-        vanished: vanishedKeys(state, after),
+        vanished: countVanished(state, after),
         gone:
           whole === false
             ? names.gone
-            : goneFirst(names.first, after, await firstUnseen(ports, attempt, state, unseen)),
+            : countGoneFirst(names.first, after, await countFirstUnseen(ports, attempt, state, unseen)),
         walk: null,
-        unseenIn: again ? await storeHashes(ports.store, notedName(attempt, `unseen-${names.walks}`), unseen) : null,
+        unseenIn: again ? await storeHashes(ports.store, hashesName(attempt, `unseen-${names.walks}`), unseen) : null,
       },
     },
   };
 }
 
-/** Keys that SCAN named and that were gone when they were read, beyond those that expired in the whole server meanwhile. */
-function vanishedKeys({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
-  if (first === null || sameServer(first, after) !== true || first.expired === null || after.expired === null)
+/** Keys that SCAN returned and that were gone when they were read, minus those that expired in the whole server meanwhile. */
+function countVanished({ ledger, names: { first } }: SnapshotCheckpoint, after: ServerMark): number | null {
+  if (first === null || isSameServer(first, after) !== true || first.expired === null || after.expired === null)
     return null;
   return Math.max(0, ledger.expiredMeanwhile - (after.expired - first.expired));
 }
 
-/** How many of the keys that were read first a walk did not see; 0 where there were fewer than a sample of them. */
-async function firstUnseen(
+/** How many of the keys that were read first a walk did not see; 0 where there are fewer keys than the sample. */
+async function countFirstUnseen(
   { store }: ScanPorts,
   attempt: Attempt,
   { parts }: SnapshotCheckpoint,
@@ -143,7 +143,7 @@ async function firstUnseen(
   if (parts.length === 0 || unseen.length * 2 < SAMPLE) return 0;
   const read = indexReader(store, attempt.run.id, parts);
   const sample = hashSet();
-  // Of large values a part has few.
+  // A part with large values has few keys, so several parts may be needed.
   for (let part = 0; part < parts.length && sample.size < SAMPLE; part++) {
     const { hashes } = await read(part);
     for (let at = 0; at < hashes.length && sample.size < SAMPLE; at += 2) sample.addHash(hashes[at] ?? 0n);
@@ -152,6 +152,6 @@ async function firstUnseen(
   return unseen.reduce((sum, hash) => (sample.hasHash(hash) ? sum + 1 : sum), 0);
 }
 
-function addedSince({ parts }: SnapshotCheckpoint, first: number): number {
+function countKeysFrom({ parts }: SnapshotCheckpoint, first: number): number {
   return parts.slice(first).reduce((sum, part) => sum + part.keys, 0);
 }

@@ -3,26 +3,26 @@ import type { RedisPort } from '../../ports/redis.js';
 import { pipelineInHalves } from '../../redis/halving.js';
 import type { Attempt } from '../../runs/model.js';
 import type { SnapshotCheckpoint } from '../checkpoint.js';
-import { savedKeys } from '../duplicates.js';
+import { readSavedKeys } from '../duplicates.js';
 import { indexReader, partIndexPrefix } from '../part-index.js';
 import type { PageSizes } from '../scan/page-sizes.js';
 import { byShare, loadPage, onlyOf, scanNames, type LoadedPage, type ScanPage } from '../scan/pages.js';
 import type { ScanPorts, Source } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { loadNoted, seenNames, type SeenNames } from './seen.js';
+import { loadObject, seenNames, type SeenNames } from './seen.js';
 
-/** A checkpoint is taken each time this many names have been seen, so that a process that dies loses no more. */
+/** A checkpoint is taken after this many names, which limits the work that is lost when a process dies. */
 const SAVE_EVERY = 200_000;
 
 /** Some names of a walk, with the records of those that had not been saved. */
 interface NamedPage extends LoadedPage {
-  /** Distinct from `keys`: all that SCAN named, saved or not. */
+  /** All names that SCAN returned, saved or not. */
   readonly names: readonly Buffer[];
-  /** Of the names that are left out, those of keys with an expiry, where they are asked for. */
+  /** Names of keys that are not saved and have an expiry, where that is read. */
   readonly expiring: readonly Buffer[];
 }
 
-/** One walk over the names, open at the checkpoint's cursor. */
+/** One walk over the names, which continues at the checkpoint's cursor. */
 export interface Walk {
   readonly seen: SeenNames;
   readonly source: Source<NamedPage>;
@@ -36,16 +36,16 @@ export async function openWalk(
 ): Promise<Walk> {
   const { walk } = state.names;
   const before = state.parts.slice(0, walk?.fromPart ?? 0);
-  const saved = await savedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
+  const saved = await readSavedKeys(before, indexReader(ports.store, attempt.run.id, before), state.hashesFrom);
   const stored = walk?.seenIn ?? null;
-  const seen = seenNames(saved, stored === null ? null : await loadNoted(ports.store, stored));
+  const seen = seenNames(saved, stored === null ? null : await loadObject(ports.store, stored));
   let copies = 0;
   let savedAt = walk?.named ?? 0;
 
   const keep = (): ((state: SnapshotCheckpoint) => Promise<SnapshotCheckpoint>) => {
-    // Copied now: what is seen after this moment does not belong to the checkpoint that is being taken.
+    // Copied now: names that are seen later do not belong to the checkpoint that is being taken.
     const body = seen.snapshot();
-    const name = notedName(attempt, `seen-${state.names.walks}-${copies++}`);
+    const name = hashesName(attempt, `seen-${state.names.walks}-${copies++}`);
     return async (next) => {
       if (next.names.walk === null) return next;
       await ports.store.create(name, body);
@@ -57,7 +57,7 @@ export async function openWalk(
     seen,
     source: {
       pages: (cursor, sizes) => namedPages(ports.redis, settings, state, seen, cursor, sizes),
-      consumed: (next, page) => consumed(next, page, seen),
+      consumed: (next, page) => countNames(next, page, seen),
       keep,
       isDue(next) {
         const named = next.names.walk?.named ?? 0;
@@ -70,8 +70,8 @@ export async function openWalk(
   };
 }
 
-/** Where a run notes hashes of names; removed with the indexes of its parts. */
-export function notedName(attempt: Pick<Attempt, 'run' | 'fence'>, what: string): string {
+/** The object in which a run stores hashes of names; removed with the indexes of its parts. */
+export function hashesName(attempt: Pick<Attempt, 'run' | 'fence'>, what: string): string {
   return `${partIndexPrefix(attempt.run.id)}names-${what}-${attempt.fence}.json`;
 }
 
@@ -85,10 +85,10 @@ function namedPages(
 ): AsyncIterable<NamedPage> {
   const fieldExpiry = state.fieldExpiry === 'read';
   const { inFlight, only } = settings;
-  const asks = typeof state.names.walk?.expiring === 'number';
+  const readsExpiry = typeof state.names.walk?.expiring === 'number';
   const load = async ({ page, names }: Chunk): Promise<NamedPage> => {
     const loaded = page.keys.length === 0 ? { ...page, outcomes: [] } : await loadPage(redis, page, fieldExpiry);
-    const leftOut = asks && only !== undefined ? names.filter((name) => !only(name)) : [];
+    const leftOut = readsExpiry && only !== undefined ? names.filter((name) => !only(name)) : [];
     return { ...loaded, names, expiring: await withExpiry(redis, leftOut) };
   };
   const chunks = chunksOf(scanNames(redis, cursor), cursor, seen, sizes, only);
@@ -101,8 +101,8 @@ interface Chunk {
 }
 
 /**
- * Leaves in each page what has not been saved, no more at a time than one read may have. A checkpoint between two reads
- * names the beginning of their reply: what was seen of it is known when it is gone through again.
+ * Reduces each page to the keys that have not been saved, in chunks for one read. A checkpoint between two reads of a SCAN
+ * reply has the cursor of that reply: keys that were read are known to be seen when the reply is requested again.
  */
 async function* chunksOf(
   pages: AsyncIterable<ScanPage>,
@@ -114,7 +114,7 @@ async function* chunksOf(
   let begin = cursor;
   for await (const page of pages) {
     const isNew = ({ key }: { readonly key: Buffer }): boolean => !seen.isKnown(key);
-    // What is left out is a name all the same: it is held against DBSIZE with the others.
+    // Names of keys that are not saved count as well when the names are compared with DBSIZE.
     const wanted = onlyOf(page, only);
     const groups = byShare(wanted.keys.filter(isNew), shareOf);
     for (const keys of groups.slice(0, -1)) {
@@ -127,7 +127,7 @@ async function* chunksOf(
   }
 }
 
-/** Those of the keys that have an expiry. */
+/** The keys that have an expiry. */
 async function withExpiry(redis: RedisPort, keys: readonly Buffer[]): Promise<Buffer[]> {
   if (keys.length === 0) return [];
   const replies = await pipelineInHalves(
@@ -136,12 +136,12 @@ async function withExpiry(redis: RedisPort, keys: readonly Buffer[]): Promise<Bu
   );
   return keys.filter((_, at) => {
     const reply = replies[at];
-    // What is not told may have one: then it excuses nothing.
+    // Without a reply the key may have an expiry: the safe assumption, because it explains no other key.
     return reply === undefined || 'error' in reply || (reply.value !== -1 && reply.value !== -2);
   });
 }
 
-function consumed(state: SnapshotCheckpoint, page: NamedPage, seen: SeenNames): SnapshotCheckpoint {
+function countNames(state: SnapshotCheckpoint, page: NamedPage, seen: SeenNames): SnapshotCheckpoint {
   const { walk } = state.names;
   if (walk === null) return state;
   const expiring = page.expiring.filter((name) => !seen.isKnown(name)).length + (walk.expiring ?? 0);

@@ -10,7 +10,7 @@ import { type LoadedPage, normalType } from './pages.js';
 import type { LineRole, PartSink } from './sink.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
 
-/** Writes a page's lines, keeps the ledger, and puts the keys that are too big for a page on the list. */
+/** Writes a page's lines, updates the ledger, and adds keys that are too big for a page to `paged`. */
 export async function consumePage(
   redis: RedisPort,
   sink: PartSink,
@@ -29,7 +29,7 @@ export async function consumePage(
       const room = sink.write(outcome.line, { begins: key, type });
       sizes.note(type, sink.openBytes - before);
       if (room !== undefined) await room;
-      if (outcome.changed !== undefined) next = await noteUnsteady(sink, next, key, outcome.changed);
+      if (outcome.changed !== undefined) next = await recordUnsteady(sink, next, key, outcome.changed);
     } else {
       next = await consumeKey(redis, sink, next, key, type, outcome);
     }
@@ -37,7 +37,7 @@ export async function consumePage(
   return { ...(expiring > 0 ? withExpiring(next, expiring) : next), bytesPerKey: sizes.bytesPerKey };
 }
 
-/** Reads one page of the first big key on the list and writes it. */
+/** Reads and writes one page of the first key in `paged`. */
 export async function consumePaged(
   redis: RedisPort,
   sink: PartSink,
@@ -53,7 +53,7 @@ export async function consumePaged(
   const done = { ...counted, paged: rest };
   const key = Buffer.from(current.key, 'base64');
   if (note?.kind === 'changed')
-    return noteKey(sink, done, 'changedMeanwhile', key, 'moved while it was read page by page');
+    return recordKey(sink, done, 'changedMeanwhile', key, 'changed while it was read page by page');
   return note === null ? done : consumeKey(redis, sink, done, key, current.type, note);
 }
 
@@ -63,9 +63,9 @@ function withExpiring(state: SnapshotCheckpoint, more: number): SnapshotCheckpoi
 
 function roleOf(current: PagedKey, next: PagedKey | null, note: PageNote | null): LineRole {
   if (current.line === 0) return { begins: Buffer.from(current.key, 'base64'), type: current.type };
-  const begunAgain = next !== null && next.line === 0;
-  const givenUp = note !== null && note.kind !== 'changed';
-  return begunAgain || givenUp ? 'takes-back' : 'continues';
+  const isRestart = next !== null && next.line === 0;
+  const isGivenUp = note !== null && note.kind !== 'changed';
+  return isRestart || isGivenUp ? 'voids' : 'continues';
 }
 
 async function consumeKey(
@@ -80,31 +80,31 @@ async function consumeKey(
     case 'line':
       await sink.write(outcome.line, { begins: key, type });
       const counted = hasExpiry(outcome.line) ? withExpiring(state, 1) : state;
-      return outcome.changed === undefined ? counted : noteUnsteady(sink, counted, key, outcome.changed);
+      return outcome.changed === undefined ? counted : recordUnsteady(sink, counted, key, outcome.changed);
     case 'big':
       return { ...state, paged: [...state.paged, pagedKey(key, type)] };
     case 'gone':
       return { ...state, ledger: { ...state.ledger, expiredMeanwhile: state.ledger.expiredMeanwhile + 1 } };
     case 'failed':
-      return noteKey(sink, state, 'failed', key, outcome.reason);
+      return recordKey(sink, state, 'failed', key, outcome.reason);
     case 'moved': {
       const again = await readMoved(redis, key, type, state.fieldExpiry === 'read');
       if (again.outcome.kind === 'unsupported') return withUnsupported(sink, state, key, again.outcome.type);
       const gone = again.outcome.kind === 'gone';
-      const counted = gone ? state : await noteKey(sink, state, 'changedMeanwhile', key, 'changed its type');
+      const counted = gone ? state : await recordKey(sink, state, 'changedMeanwhile', key, 'changed its type');
       return consumeKey(redis, sink, counted, key, again.type, again.outcome);
     }
   }
 }
 
-function noteUnsteady(
+function recordUnsteady(
   sink: PartSink,
   state: SnapshotCheckpoint,
   key: Buffer,
   what: 'expiry' | 'fields',
 ): Promise<SnapshotCheckpoint> {
   const reason = what === 'expiry' ? 'its expiry kept changing' : 'it kept getting new fields';
-  return noteKey(sink, state, 'changedMeanwhile', key, reason);
+  return recordKey(sink, state, 'changedMeanwhile', key, reason);
 }
 
 function withUnsupported(
@@ -113,7 +113,7 @@ function withUnsupported(
   key: Buffer,
   type: string,
 ): Promise<SnapshotCheckpoint> {
-  return noteKey(sink, withType(state, type), 'unsupported', key, `type ${type}`);
+  return recordKey(sink, withType(state, type), 'unsupported', key, `type ${type}`);
 }
 
 function withType(state: SnapshotCheckpoint, type: string): SnapshotCheckpoint {
@@ -121,7 +121,7 @@ function withType(state: SnapshotCheckpoint, type: string): SnapshotCheckpoint {
   return { ...state, names: { ...state.names, types } };
 }
 
-async function noteKey(
+async function recordKey(
   sink: PartSink,
   state: SnapshotCheckpoint,
   list: 'changedMeanwhile' | 'unsupported' | 'failed',
@@ -133,12 +133,12 @@ async function noteKey(
 
 const ATTEMPTS = 3;
 
-export interface Reread {
+interface Reread {
   readonly outcome: ReadOutcome | { readonly kind: 'unsupported'; readonly type: string };
   readonly type: RecordType;
 }
 
-/** Reads a key again that was not of the type SCAN said, under the type that it has now. */
+/** Reads a key again by its current type, which is not the one that SCAN returned. */
 async function readMoved(redis: RedisPort, key: Buffer, was: RecordType, fieldExpiry: boolean): Promise<Reread> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const [reply] = await redis.pipeline([['TYPE', key]]);

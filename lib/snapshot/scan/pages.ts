@@ -8,34 +8,34 @@ import { isRecordType, type RecordType } from '../record.js';
 import { asBuffer } from '../sent-value.js';
 import type { SnapshotSettings } from '../settings.js';
 
-/** Keys as SCAN named them: as many as are read with one request. */
+/** Keys that SCAN returned, for one read. */
 export interface ScanPage {
   readonly keys: readonly TypedKey[];
   readonly unsupported: readonly { readonly key: Buffer; readonly type: string }[];
-  /** Where SCAN continues after these keys, or again where their reply began if more of it follow; null at the end. */
+  /** The cursor after these keys, or the cursor of their reply while more keys of it follow; null at the end. */
   readonly next: string | null;
-  /** Whether an attempt may end after these keys. Within a reply it would read keys twice, so only where it must. */
+  /** Whether an attempt may end after these keys. Within a reply it would read keys twice, so only when necessary. */
   readonly mayStop: boolean;
 }
 
-/** A page with what became of each of its keys, in the same order. */
+/** A page with the outcome of each of its keys, in the same order. */
 export interface LoadedPage extends ScanPage {
   readonly outcomes: readonly ReadOutcome[];
 }
 
-/** One SCAN names the keys of this many reads, so that the chain of SCANs does not keep the reads waiting. */
+/** One SCAN returns the keys of this many reads, so that reads do not wait for the sequence of SCANs. */
 export const READS_PER_SCAN = 4;
 const MAX_COUNT = 1000;
-/** A reply that was expected to be small and is not must not keep an attempt past its end. */
+/** After this many reads an attempt may end within a reply, so that an unexpectedly large reply cannot outlast it. */
 const MAX_READS = 2 * READS_PER_SCAN;
-/** By how much a page may be larger than it should, rather than leave a few keys to a read of their own. */
+/** How much a page may exceed its size to avoid a separate read for a few keys. */
 const OVERFULL = 0.25;
 
 /**
- * SCANs from a cursor to the end. `pageSize` is asked before each request. SCAN may return a key twice and empty pages;
- * only cursor 0 ends it (Redis documentation, SCAN guarantees). Keys that repeat within a reply are dropped here,
- * others when the snapshot is sealed. With `shareOf`, which share of a page a key of a type takes, a reply is cut by that,
- * its strings first.
+ * Runs SCAN from a cursor to the end, and calls `pageSize` before each request. SCAN may return a key twice and empty pages;
+ * only cursor 0 ends it (Redis documentation, SCAN guarantees). Keys that repeat within a reply are dropped here, other
+ * repeats when the snapshot is finalized. With `shareOf`, the share of a page that a key of a type takes, a reply is split
+ * by shares, strings first.
  */
 export async function* scanPages(
   redis: RedisPort,
@@ -47,36 +47,36 @@ export async function* scanPages(
   for await (const reply of scanReplies(redis, cursor, count)) {
     const page = parsePage(reply);
     const size = pageSize();
-    yield* cut(page, reply.from, shareOf === undefined ? inOrder(page.keys, size) : byShare(page.keys, shareOf));
+    yield* split(page, reply.from, shareOf === undefined ? bySize(page.keys, size) : byShare(page.keys, shareOf));
   }
 }
 
 /**
- * Names that one SCAN is asked for where no key is read. Each SCAN waits for the one before: with a thousand at a time a walk over a
- * large database would wait longer for its replies than a restore's proof has to spare.
+ * COUNT of a SCAN where no key is read. Each SCAN waits for the previous one: with a COUNT of a thousand, a walk over a large
+ * database would take longer than a restore's proof allows.
  */
 const NAMES_PER_SCAN = 4000;
 
-/** SCANs the names from a cursor to the end, each reply a page. */
+/** Runs SCAN from a cursor to the end, with each reply as one page. */
 export async function* scanNames(redis: RedisPort, cursor: string): AsyncGenerator<ScanPage> {
   for await (const reply of scanReplies(redis, cursor, () => NAMES_PER_SCAN)) yield parsePage(reply);
 }
 
-function* cut(page: ScanPage, from: string, groups: readonly (readonly TypedKey[])[]): Generator<ScanPage> {
+function* split(page: ScanPage, from: string, groups: readonly (readonly TypedKey[])[]): Generator<ScanPage> {
   for (const [at, keys] of groups.slice(0, -1).entries()) {
     yield { keys, unsupported: [], next: from, mayStop: at >= MAX_READS };
   }
   yield { ...page, keys: groups.at(-1) ?? [] };
 }
 
-function inOrder(keys: readonly TypedKey[], size: number): TypedKey[][] {
+function bySize(keys: readonly TypedKey[], size: number): TypedKey[][] {
   const groups: TypedKey[][] = [];
   for (let at = 0; at < keys.length; at += size) groups.push(keys.slice(at, at + size));
   return groups;
 }
 
 /**
- * The keys in groups for a read each, strings first: those of a read share one MGET, and commands are what is billed and
+ * The keys in groups, one for each read, strings first: the strings of a read share one MGET, and commands are billed and
  * throttled. The groups are about equally full.
  */
 export function byShare(keys: readonly TypedKey[], shareOf: (type: RecordType) => number): TypedKey[][] {
@@ -87,7 +87,7 @@ export function byShare(keys: readonly TypedKey[], shareOf: (type: RecordType) =
   const room = total / Math.max(1, Math.ceil(total - OVERFULL));
   let taken = 0;
   for (const key of sorted) {
-    // By its place in the whole, so that what one group has too much the next has not.
+    // By the total so far, so that a group after an overfull one is smaller.
     if (groups.length === 0 || taken >= room * groups.length) groups.push([]);
     groups.at(-1)?.push(key);
     taken += shareOf(key.type);
@@ -95,7 +95,7 @@ export function byShare(keys: readonly TypedKey[], shareOf: (type: RecordType) =
   return groups;
 }
 
-/** The keys of a page that are to be saved; see `SnapshotSettings.only`. */
+/** The keys of a page that must be saved; see `SnapshotSettings.only`. */
 export function onlyOf(page: ScanPage, only: SnapshotSettings['only']): ScanPage {
   if (only === undefined) return page;
   const isWanted = ({ key }: { readonly key: Buffer }): boolean => only(key);
@@ -103,7 +103,7 @@ export function onlyOf(page: ScanPage, only: SnapshotSettings['only']): ScanPage
 }
 
 const BIG: ReadOutcome = { kind: 'big' };
-/** Streams of one page that are read at a time. */
+/** Streams of a page that are read at a time. */
 const STREAMS_AT_A_TIME = 4;
 
 /** Reads a page's values. */
@@ -120,10 +120,10 @@ export async function loadPage(redis: RedisPort, page: ScanPage, fieldExpiry: bo
   return { ...page, outcomes: fieldExpiry ? await addFieldExpiry(redis, page.keys, outcomes) : outcomes };
 }
 
-/** A stream has groups and pending entries beside its entries, which takes separate requests. */
+/** Reads a stream alone: its groups and pending entries take further requests. */
 async function readStream(redis: RedisPort, key: Buffer): Promise<ReadOutcome> {
   const { line, next, note } = await readPage(redis, pagedKey(key, 'stream'), false);
-  // More than a page, or it moved: then it is begun again, where its lines can be taken back.
+  // A stream of several pages, or one that changed, is read page by page, where its lines can be voided.
   if (next !== null || note?.kind === 'changed') return BIG;
   if (note !== null) return note;
   return line === null ? BIG : { kind: 'line', line };
@@ -146,7 +146,7 @@ function parsePage({ next, items: replied }: ScanReply): ScanPage {
   return { keys, unsupported, next, mayStop: true };
 }
 
-/** Redis Stack calls the type of a JSON key by its module's name, Upstash `json`. */
+/** The type of a JSON key: Redis Stack reports the name of its module, Upstash `json`. */
 export function normalType(type: string): string {
   return type === 'ReJSON-RL' ? 'json' : type;
 }

@@ -9,24 +9,24 @@ import { labelProjects } from '../project-label.js';
 import type { RecordType } from '../record.js';
 import type { FreshLine } from '../sent-value.js';
 
-/** What a line is to its key: a whole record or its beginning, a continuation, or the word that takes it back. */
-export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'takes-back';
+/** The role of a line: a whole record or its beginning, a continuation, or the line that voids the record. */
+export type LineRole = { readonly begins: Buffer; readonly type: RecordType } | 'continues' | 'voids';
 
 /**
- * Writes lines into parts. A part that is cut is compressed, encrypted and stored while the next one fills, two at a time: a store
- * that is slow for once does not hold up reading, and a compressed part takes little memory.
+ * Writes lines into parts. A closed part is compressed, encrypted and stored while the next one fills, at most two at a time: a
+ * temporarily slow store does not stop reading, and a compressed part takes little memory.
  */
 export interface PartSink {
-  /** What the parts are sealed with, and the names of keys in the ledger as well. */
+  /** Encrypts the parts and the names of keys in the ledger. */
   readonly encryptor: Encryptor;
   readonly openBytes: number;
   /** Records begun in the open part. */
   readonly openKeys: number;
-  /** What it returns, if anything, is to be awaited for more room: most lines need no turn of the event loop. */
+  /** A returned promise must be awaited before the next write; most lines return none, to save a turn of the event loop. */
   write(line: FreshLine, role: LineRole): Promise<void> | undefined;
-  /** Closes the open part and calls `stored` once it and all before it are in the store. Waits for the part before the last. */
+  /** Closes the open part and calls `stored` once it and all earlier parts are stored. Waits for the part before the last. */
   cut(stored: (part: Part) => Promise<void>): Promise<void>;
-  /** Resolves when everything that was cut is stored. */
+  /** Resolves when all closed parts are stored. */
   flush(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ interface SinkTarget {
   readonly snapshot: string;
   readonly fence: number;
   readonly firstIndex: number;
-  /** Tells these parts from others under the same fencing number; absent where nobody else writes under it. */
+  /** Distinguishes these parts from others under the same fencing number; absent where there is one writer. */
   readonly writer?: string;
 }
 
@@ -56,7 +56,7 @@ export function openSink(target: SinkTarget): PartSink {
       return writer.keys;
     },
     write(line, role) {
-      if (role === 'takes-back') index.takeBack();
+      if (role === 'voids') index.voidRecord();
       else if (role !== 'continues') index.begin(role.begins, role.type, writer.lines);
       return writer.write(line, typeof role === 'object');
     },
@@ -72,7 +72,7 @@ export function openSink(target: SinkTarget): PartSink {
       const part = closing.close().then((closed) => storePart(target, file, closed, built));
       storing = earlier.then(
         async () => stored(await part),
-        // What is given up has nothing on its way any more.
+        // After a failure of an earlier part, wait for this write before giving up.
         async (error: unknown) => {
           await part.catch(() => undefined);
           throw error;
@@ -89,14 +89,14 @@ export function openSink(target: SinkTarget): PartSink {
 async function storePart(target: SinkTarget, file: string, closed: ClosedPart, index: PartIndex): Promise<Part> {
   const body = await target.encryptor.encrypt(closed.compressed);
   await Promise.all([
-    createOurs(target.store, partName(target.snapshot, file), body),
-    createOurs(target.store, partIndexName(target.snapshot, file), encodeJson(index)),
+    createOrFail(target.store, partName(target.snapshot, file), body),
+    createOrFail(target.store, partIndexName(target.snapshot, file), encodeJson(index)),
   ]);
   const { keys, lines, plain } = closed;
   return { name: file, keys, lines, plain, stored: { bytes: body.length, sha256: sha256(body) } };
 }
 
-async function createOurs(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
+async function createOrFail(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
   const outcome = await store.create(name, body);
   if (outcome.created) return;
   throw new AppError('fenced', `Another attempt has written ${name}`, {

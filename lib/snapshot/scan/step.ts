@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map';
-import { markServer } from '../../redis/server-mark.js';
+import { readServerMark } from '../../redis/server-mark.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry } from '../read/field-expiry.js';
@@ -11,8 +11,8 @@ import { openSink } from './sink.js';
 import { progressOf, ScanWork, type ScanPorts, type Source } from './work.js';
 
 /**
- * One attempt at reading the database into parts. Everything between two checkpoints may be done again by a later one:
- * the checkpoint names the parts that count and the cursor after the last page in them.
+ * One attempt at reading the database into parts. A later attempt may repeat the work since the last checkpoint: the
+ * checkpoint holds the valid parts and the cursor after the last page in them.
  */
 export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, attempt: Attempt): Promise<StepOutcome> {
   const first = await beginSnapshot(ports, parseCheckpoint(attempt.run.checkpoint));
@@ -20,7 +20,7 @@ export async function scanStep(ports: ScanPorts, settings: SnapshotSettings, att
   const source = firstPass(ports, settings, first);
   const read = await new ScanWork(ports, settings, attempt, sink, first, source).run();
   const before = ports.redis.usage();
-  const { keys } = await markServer(ports.redis);
+  const { keys } = await readServerMark(ports.redis);
   const spent = addUsage(read.spent, before, ports.redis.usage());
   const checkpoint = { ...read, spent, dbsize: { ...read.dbsize, after: keys } };
   const progress = progressOf(checkpoint, checkpoint.parts);
@@ -45,17 +45,17 @@ function firstPass(ports: ScanPorts, settings: SnapshotSettings, state: Snapshot
   };
 }
 
-/** Of the keys of a page those that may have fields with an expiry; the others have been read. */
+/** The hashes of a page, which may have fields with an expiry; keys of other types have been read. */
 function hashesOf(page: ScanPage): ScanPage {
   return { ...page, keys: page.keys.filter(({ type }) => type === 'hash'), unsupported: [] };
 }
 
 /**
- * Whether a hash has been given a field with an expiry since it was found that there was none, be that field still there
- * or expired by now: then all hashes are read again, with their fields' expiry. What was read of them before does not
- * count any more: of a hash that is gone by then nobody knows whether its fields were to stay.
+ * The checkpoint to read all hashes again, with their fields' expiry, if any hash has got a field with an expiry since the
+ * first pass began, even if that field has expired by now; else null. Earlier records of hashes become void: for a hash that
+ * is gone by then, it is unknown whether its fields would have expired.
  */
-export async function fieldExpiryBegan(
+export async function restartForFieldExpiry(
   { redis }: ScanPorts,
   state: SnapshotCheckpoint,
 ): Promise<SnapshotCheckpoint | null> {
@@ -67,12 +67,12 @@ export async function fieldExpiryBegan(
   return { ...state, spent, cursor: '0', pass: 'hashes', hashesFrom: state.parts.length, fieldExpiry: 'read' };
 }
 
-/** What is asked once, before the first key is read. */
+/** Reads the state of the server once, before the first key. */
 export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
   const before = ports.redis.usage();
   const ended = await endedRuns(ports, sourceOf(ports.redis.host));
-  const first = await markServer(ports.redis);
+  const first = await readServerMark(ports.redis);
   const { fieldExpiry, expired: expiredFields } = await probeFieldExpiry(ports.redis);
   const spent = addUsage(state.spent, before, ports.redis.usage());
   const from = new Date(ports.clock.now()).toISOString();

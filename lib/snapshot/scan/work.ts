@@ -14,13 +14,13 @@ export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'store'> &
   Partial<Pick<Ports, 'log'>> &
   Pick<MarkStores, 'marksElsewhere'>;
 
-/** What tells the first pass over the database from a later walk over its names. */
+/** The parts of the work that differ between the first pass over the database and a later walk over its names. */
 export interface Source<P extends LoadedPage> {
-  /** Pages from a cursor on, read. `sizes` says how many keys one read may have. */
+  /** The loaded pages from a cursor on. `sizes` determines the number of keys in a read. */
   pages(cursor: string, sizes: PageSizes): AsyncIterable<P>;
-  /** Called for each page when its lines are written; returns what it changes. */
+  /** Called for each page when its lines are written; returns the new state. */
   consumed(state: SnapshotCheckpoint, page: P): SnapshotCheckpoint;
-  /** Called when a checkpoint is taken; what it returns is called when that checkpoint is to be saved. */
+  /** Called when a checkpoint is taken; the returned function is called when that checkpoint is saved. */
   keep(): (state: SnapshotCheckpoint) => Promise<SnapshotCheckpoint>;
   /** Whether a checkpoint is due though no part is full. */
   isDue(state: SnapshotCheckpoint): boolean;
@@ -30,7 +30,7 @@ export interface Source<P extends LoadedPage> {
 /** Reads pages into parts until they end or time is up. */
 export class ScanWork<P extends LoadedPage> {
   private readonly spentBefore;
-  private readonly spentByOthers;
+  private readonly spentEarlier;
   private parts: readonly Part[];
   private worked = false;
   private readonly sizes: PageSizes;
@@ -44,19 +44,19 @@ export class ScanWork<P extends LoadedPage> {
     private readonly source: Source<P>,
   ) {
     this.spentBefore = ports.redis.usage();
-    this.spentByOthers = state.spent;
+    this.spentEarlier = state.spent;
     this.parts = state.parts;
-    // A part is cut between SCAN replies, so that one must not be larger than a part.
+    // A part is closed between SCAN replies, so a reply must not be larger than a part.
     const pageBytes = Math.min(settings.pageBytes, settings.partBytes / READS_PER_SCAN);
     this.sizes = pageSizes(pageBytes, state.bytesPerKey);
   }
 
-  /** Works until SCAN has come round and the list of big keys is empty, or time is up; returns the checkpoint of all. */
+  /** Works until SCAN has ended and no big keys are left, or time is up; returns the final checkpoint. */
   async run(): Promise<SnapshotCheckpoint> {
     try {
       await this.work();
     } catch (error) {
-      // A part that is still on its way would save a checkpoint under the feet of the next attempt.
+      // A part that is still being stored would save a checkpoint while the next attempt is running.
       await this.sink.flush().catch(() => undefined);
       throw error;
     }
@@ -68,28 +68,28 @@ export class ScanWork<P extends LoadedPage> {
 
   private async work(): Promise<void> {
     const { redis } = this.ports;
-    await this.workOffPaged();
+    await this.readPagedKeys();
     if (this.state.cursor === null || this.mustHandOver()) return;
     for await (const page of this.source.pages(this.state.cursor, this.sizes)) {
-      this.stopIfLost();
+      this.throwIfAborted();
       this.state = this.source.consumed(await consumePage(redis, this.sink, this.state, page, this.sizes), page);
-      // Within a SCAN reply the checkpoint would name its beginning: what is saved there is read again.
+      // A checkpoint within a SCAN reply has the cursor of that reply, whose keys would be read again.
       if (!page.mayStop) continue;
       this.worked = true;
       await this.cutIfFull();
-      await this.workOffPaged();
+      await this.readPagedKeys();
       if (this.mustHandOver()) return;
     }
   }
 
-  /** An attempt that was late from its beginning gets one step further before it does. */
+  /** An attempt always completes one step first, even if its time was up at the start. */
   private mustHandOver(): boolean {
     return this.worked && this.attempt.timeIsUp();
   }
 
-  private async workOffPaged(): Promise<void> {
+  private async readPagedKeys(): Promise<void> {
     while (this.state.paged.length > 0 && !this.mustHandOver()) {
-      this.stopIfLost();
+      this.throwIfAborted();
       this.state = await consumePaged(this.ports.redis, this.sink, this.state);
       this.worked = true;
       await this.cutIfFull();
@@ -120,7 +120,7 @@ export class ScanWork<P extends LoadedPage> {
   }
 
   private checkpoint(at: SnapshotCheckpoint, parts: readonly Part[]): SnapshotCheckpoint {
-    const spent = addUsage(this.spentByOthers, this.spentBefore, this.ports.redis.usage());
+    const spent = addUsage(this.spentEarlier, this.spentBefore, this.ports.redis.usage());
     return { ...at, parts: [...parts], spent };
   }
 
@@ -128,7 +128,7 @@ export class ScanWork<P extends LoadedPage> {
     return this.source.progress(at, progressOf(at, this.parts, openKeys, openBytes));
   }
 
-  private stopIfLost(): void {
+  private throwIfAborted(): void {
     if (this.attempt.signal.aborted) throw toAppError(this.attempt.signal.reason);
   }
 }

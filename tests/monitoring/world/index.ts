@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ageSealer } from '../../../lib/crypto/age.js';
+import { ageEncryptor } from '../../../lib/crypto/age.js';
 import { systemClock } from '../../../lib/services/clock.js';
 import { ed25519Signer } from '../../../lib/crypto/ed25519.js';
 import { silentLog } from '../../../lib/app/json-log.js';
@@ -157,7 +157,7 @@ export async function openWorld({
       ...{ clock, queue, store, log: silentLog(), redis: own },
       redisOf: (target) => (target === null ? own : scratchRedis),
       targetNames: () => [],
-      encryptor: ageSealer({ recipients: recipient === undefined ? [] : [recipient], identity: null }),
+      encryptor: ageEncryptor({ recipients: recipient === undefined ? [] : [recipient], identity: null }),
       signer: ed25519Signer({ privateKey: null, publicKey: null }),
       backend: soulcasterBackend({ url: null, clock }),
       reindex: () => Promise.resolve({ state: 'not-configured', run: null }),

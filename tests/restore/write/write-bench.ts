@@ -9,7 +9,7 @@ import { sourceBatches } from '../../../lib/snapshot/source-records.js';
 import { stagingPrefix, writeRecords, type WriteCounts, type WriteOptions } from '../../../lib/restore/write/index.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import type { Manifest } from '../../../lib/snapshot/manifest.js';
-import { ageSealer } from '../../../lib/crypto/age.js';
+import { ageEncryptor } from '../../../lib/crypto/age.js';
 import { compareSnapshot, type Comparison } from '../../support/compare.js';
 import { batch, type Command } from '../../support/redis-calls.js';
 import { openSnapshotBench, type SnapshotBench } from '../../support/snapshot-bench.js';
@@ -100,7 +100,7 @@ export async function openWriteBench(limits: { replyBytes?: number } = {}): Prom
 }
 
 async function* allRecords(source: SnapshotBench, manifest: Manifest): AsyncGenerator<TargetRecord> {
-  const ports = { store: source.folder.store, encryptor: ageSealer({ recipients: [], identity: null }) };
+  const ports = { store: source.folder.store, encryptor: ageEncryptor({ recipients: [], identity: null }) };
   for (const part of manifest.parts.keys()) {
     for await (const batch of sourceBatches(ports, manifest, part, 'stored')) {
       for (const record of batch) yield { ...record, expired: false };

@@ -3,8 +3,8 @@ import { silentLog } from '../../../lib/app/json-log.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
-import { ageSealer } from '../../../lib/crypto/age.js';
-import { adoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
+import { ageEncryptor } from '../../../lib/crypto/age.js';
+import { readAdoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
 import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
@@ -61,7 +61,7 @@ describe('a pinned snapshot', () => {
     const second = await folderStore();
     const ids = await days(store(), 3);
     await pin(ids[2] ?? '');
-    const encryptor = ageSealer({ recipients: [], identity: null });
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
     const entry = { ...said, kind: 'project', id: 'p1', projects: ['p1'], at: '2026-11-22T12:00:00Z' } as const;
     await saveErasure({ store: store(), encryptor }, { ...entry, projects: [...entry.projects] });
     const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED };
@@ -74,7 +74,7 @@ describe('a pinned snapshot', () => {
   it('keeps what only the second store knows when the first one is new: pins, adopted sources, erasures', async () => {
     const [second, next] = [await folderStore(), await folderStore()];
     const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, replica: second.store };
-    const encryptor = ageSealer({ recipients: [], identity: null });
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
     const erasure = (id: string, at: string) => ({ ...said, kind: 'project' as const, id, projects: [id], at });
     const ids = await days(store(), 3);
     await pin(ids[2] ?? '');
@@ -100,7 +100,7 @@ describe('a pinned snapshot', () => {
         '20261101T000000Z-aaaaaa',
         ...[ids[2], ids[1]].sort(),
       ]);
-      expect([...(await adoptedSources(second.store, 'new'))].sort()).toEqual(['new', 'old', 'other']);
+      expect([...(await readAdoptedSources(second.store, 'new'))].sort()).toEqual(['new', 'old', 'other']);
       expect((await loadErasedIds({ store: second.store, encryptor })).projects).toEqual(['p1', 'p9']);
     }
     expect(await unpinSnapshot({ clock: noon(), store: second.store }, ids[1] ?? '')).toBe(true);

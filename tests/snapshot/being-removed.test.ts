@@ -25,12 +25,12 @@ async function mark(): Promise<void> {
 }
 
 describe('a snapshot that a run needs', () => {
-  it('may be read while nobody removes it, and no lease is taken for that', async () => {
+  it('may be read while no prune removes it, and no lease is taken', async () => {
     await assertNotBeingRemoved({ clock: noon(), store: folder.store }, 'run', id);
     expect(await folder.store.read(`leases/${PRUNE_LEASE}.json`)).toBeNull();
   });
 
-  it('is refused while a prune that is alive has marked it', async () => {
+  it('is refused while a running prune has marked it', async () => {
     const ports = { clock: noon(), store: folder.store };
     await claimLease(ports, PRUNE_LEASE, 'prune', TIMES);
     await assertNotBeingRemoved(ports, 'run', id);
@@ -39,7 +39,7 @@ describe('a snapshot that a run needs', () => {
     await expect(findingsOf(folder.store, noon(), id)).rejects.toThrow('is being removed');
   });
 
-  it('is taken from a prune that hangs, which then can remove nothing any more', async () => {
+  it('may be read when the prune that marked it hangs, which then cannot remove anything', async () => {
     const clock = noon();
     const ports = { clock, store: folder.store };
     const claim = await claimLease(ports, PRUNE_LEASE, 'prune', TIMES);

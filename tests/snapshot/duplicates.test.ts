@@ -5,7 +5,7 @@ import { duplicateLines, findDuplicates, type Duplicate } from '../../lib/snapsh
 import { indexBuilder, unpackIndex, type PartIndex } from '../../lib/snapshot/part-index.js';
 
 /** What happens on one line: a record of a key begins and perhaps ends, or the open one continues or is taken back. */
-type Step = { readonly begins: string } | 'continues' | 'takes-back' | 'next-part';
+type Step = { readonly begins: string } | 'continues' | 'voids' | 'next-part';
 
 interface Laid {
   readonly indexes: PartIndex[];
@@ -15,7 +15,7 @@ interface Laid {
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('a', 'b', 'c', '__proto__', '').map((begins) => ({ begins })) },
-  { weight: 3, arbitrary: fc.constantFrom('continues' as const, 'takes-back' as const, 'next-part' as const) },
+  { weight: 3, arbitrary: fc.constantFrom('continues' as const, 'voids' as const, 'next-part' as const) },
 );
 
 /** Lays the lines into parts and says, record by record and without hashes, which are to be passed over. */
@@ -37,8 +37,8 @@ function lay(steps: readonly Step[]): Laid {
       builder.begin(Buffer.from(each.begins), 'string', line);
       records.push({ key: each.begins, at: { part: indexes.length, line }, isVoid: false });
       isOpen = true;
-    } else if (each === 'takes-back' && isOpen && last !== undefined) {
-      builder.takeBack();
+    } else if (each === 'voids' && isOpen && last !== undefined) {
+      builder.voidRecord();
       last.isVoid = true;
       isOpen = false;
     }
@@ -62,8 +62,8 @@ function partsOf(indexes: readonly PartIndex[]) {
   });
 }
 
-describe('doubles', () => {
-  it('are all records of a key but the last, and those taken back', async () => {
+describe('duplicates', () => {
+  it('are all records of a key but the last, and void records', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const { indexes, expected, alive } = lay(steps);
@@ -80,7 +80,7 @@ describe('doubles', () => {
     );
   });
 
-  it('of two keys with the same first hash stay apart', async () => {
+  it('distinguish two keys with the same first hash', async () => {
     const one = unpackIndex(lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex);
     const colliding = { ...one, hashes: BigUint64Array.of(7n, 1n, 7n, 2n) };
     const parts = partsOf([lay([{ begins: 'a' }, { begins: 'b' }]).indexes[0] as PartIndex]);

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import fc from '../support/fast-check.js';
-import { ageSealer } from '../../lib/crypto/age.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
 
 const run = promisify(execFile);
 const text = Buffer.from('{"k":"feedback:p:1","t":"string","v":"hello"}\n');
@@ -29,7 +29,7 @@ afterAll(async () => {
 describe('together with the age program', () => {
   it.each([0, 1, 65_535, 65_536, 65_537, 1_000_000])('its %i bytes are read by age -d', async (size) => {
     const plain = Buffer.alloc(size, 'abc');
-    const sealed = await ageSealer({ recipients: [recipient], identity: null }).encrypt(plain);
+    const sealed = await ageEncryptor({ recipients: [recipient], identity: null }).encrypt(plain);
     await writeFile(join(folder, 'ours.age'), sealed);
     const options = { encoding: 'buffer', maxBuffer: 2 * size + 1024 } as const;
     const { stdout } = await run('age', ['-d', '-i', keyFile, join(folder, 'ours.age')], options);
@@ -40,7 +40,7 @@ describe('together with the age program', () => {
     const plain = Buffer.alloc(size, 'xyz');
     await writeFile(join(folder, 'theirs'), plain);
     await run('age', ['-r', recipient, '-o', join(folder, 'theirs.age'), join(folder, 'theirs')]);
-    const opened = await ageSealer({ recipients: [], identity }).open(
+    const opened = await ageEncryptor({ recipients: [], identity }).open(
       await readFile(join(folder, 'theirs.age')),
       '.age',
     );
@@ -52,16 +52,19 @@ describe('together with the age program', () => {
     await run('age-keygen', ['-o', file]);
     const generated = await readFile(file, 'utf8');
     const publicKey = /public key: (age1\S+)/.exec(generated)?.[1] ?? '';
-    const encryptor = ageSealer({ recipients: [publicKey], identity: generated });
+    const encryptor = ageEncryptor({ recipients: [publicKey], identity: generated });
     expect(Buffer.from(await encryptor.open(await encryptor.encrypt(text), '.age'))).toEqual(text);
   });
 });
 
-describe('ageSealer', () => {
-  it('gives back any bytes, to any of its recipients, by any of its identities', async () => {
+describe('ageEncryptor', () => {
+  it('decrypts any bytes, for any of its recipients, with any of its identities', async () => {
     const second = await generateX25519Identity();
-    const both = ageSealer({ recipients: [recipient, await identityToRecipient(second)], identity });
-    const rotated = ageSealer({ recipients: [], identity: `# old\n${await generateX25519Identity()}\n\n${second}\n` });
+    const both = ageEncryptor({ recipients: [recipient, await identityToRecipient(second)], identity });
+    const rotated = ageEncryptor({
+      recipients: [],
+      identity: `# old\n${await generateX25519Identity()}\n\n${second}\n`,
+    });
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200_000 }), async (plain) => {
         const sealed = await both.encrypt(plain);
@@ -74,26 +77,26 @@ describe('ageSealer', () => {
   });
 
   it('changes nothing when there are no recipients', async () => {
-    const open = ageSealer({ recipients: [], identity: null });
+    const open = ageEncryptor({ recipients: [], identity: null });
     expect(open).toMatchObject({ suffix: '', recipients: [] });
     expect(await open.encrypt(text)).toEqual(text);
     expect(await open.open(text, '')).toEqual(text);
-    expect(ageSealer({ recipients: [recipient], identity: null })).toMatchObject({
+    expect(ageEncryptor({ recipients: [recipient], identity: null })).toMatchObject({
       suffix: '.age',
       recipients: [recipient],
     });
   });
 
-  it('names the key when it is missing or another', async () => {
-    const writer = ageSealer({ recipients: [recipient], identity: null });
+  it('names BACKUP_AGE_IDENTITY when it is missing or another key', async () => {
+    const writer = ageEncryptor({ recipients: [recipient], identity: null });
     const sealed = await writer.encrypt(text);
     await expect(writer.open(sealed, '.age')).rejects.toMatchObject({ code: 'wrong-key' });
-    const stranger = ageSealer({ recipients: [recipient], identity: await generateX25519Identity() });
+    const stranger = ageEncryptor({ recipients: [recipient], identity: await generateX25519Identity() });
     await expect(stranger.open(sealed, '.age')).rejects.toMatchObject({ code: 'wrong-key' });
   });
 
   it('notices every cut and every altered byte', async () => {
-    const encryptor = ageSealer({ recipients: [recipient], identity });
+    const encryptor = ageEncryptor({ recipients: [recipient], identity });
     const sealed = await encryptor.encrypt(text);
     const header = Buffer.from(sealed).indexOf('\n---') + 1;
     for (let at = 0; at < sealed.length; at++) {
@@ -111,10 +114,10 @@ describe('ageSealer', () => {
 
   it('refuses bad keys at once, without showing them', () => {
     for (const bad of ['', 'age1nonsense', 'ssh-ed25519 AAAA', identity, `${recipient}x`]) {
-      expect(shownBy(() => ageSealer({ recipients: [bad], identity: null }))).not.toContain(bad || 'never');
+      expect(shownBy(() => ageEncryptor({ recipients: [bad], identity: null }))).not.toContain(bad || 'never');
     }
     for (const bad of ['', '# only a comment', 'AGE-SECRET-KEY-1NONSENSE', `${identity}Q`, recipient]) {
-      expect(shownBy(() => ageSealer({ recipients: [], identity: bad }))).not.toContain(bad || 'never');
+      expect(shownBy(() => ageEncryptor({ recipients: [], identity: bad }))).not.toContain(bad || 'never');
     }
   });
 });

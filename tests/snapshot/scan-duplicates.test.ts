@@ -9,7 +9,7 @@ const KEYS = 100;
 /** One page of SCAN: the cursor and the names, each followed by its type. */
 type Page = readonly [next: string, ...keys: string[]];
 
-describe('a SCAN that does all that SCAN may do', () => {
+describe('a SCAN with every behaviour that its guarantees allow', () => {
   let bench: SnapshotBench;
   beforeAll(async () => {
     bench = await openSnapshotBench();
@@ -37,7 +37,7 @@ describe('a SCAN that does all that SCAN may do', () => {
 
   const names = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, at) => `k${from + at}`);
 
-  it('saves a key once that comes twice in a page', async () => {
+  it('saves a key once that appears twice in a page', async () => {
     const redis = scanning([['0', ...names(0, KEYS), 'k3', 'k3', 'k99']]);
     const { id, manifest } = await bench.takeWhole({ redis });
     expect(manifest.doubles).toEqual([]);
@@ -45,7 +45,7 @@ describe('a SCAN that does all that SCAN may do', () => {
     expect(await bench.compare(id)).toMatchObject({ keys: KEYS, different: 0 });
   });
 
-  it('lists what comes again in a later page, and the later record wins', async () => {
+  it('lists a key that appears again in a later page as duplicate, and the later record wins', async () => {
     const pages: Page[] = [
       ['1', ...names(0, 60)],
       ['2', ...names(50, 80), 'k0'],
@@ -68,14 +68,14 @@ describe('a SCAN that does all that SCAN may do', () => {
     expect((await bench.verify(id)).result).toMatchObject({ keys: KEYS, findings: [] });
   });
 
-  it('continues after empty pages, and takes more keys than it asked for', async () => {
+  it('continues after empty pages, and accepts more keys than COUNT', async () => {
     const pages: Page[] = [['1'], ['2', ...names(0, KEYS)], ['3'], ['4'], ['0']];
     const { id, manifest } = await bench.takeWhole({ redis: scanning(pages) });
     expect(manifest.doubles).toEqual([]);
     expect(await bench.compare(id)).toMatchObject({ keys: KEYS, onlyInRedis: 0, different: 0 });
   });
 
-  it('finds doubles across attempts', async () => {
+  it('finds duplicates across attempts', async () => {
     const pages: Page[] = [
       ['1', ...names(0, 50)],
       ['2', ...names(20, 70)],
@@ -91,7 +91,7 @@ describe('a SCAN that does all that SCAN may do', () => {
     expect((await bench.verify(id)).state).toBe('succeeded');
   });
 
-  it('keeps the good record of a key that is gone when it comes again', async () => {
+  it('keeps the valid record of a key that is gone when SCAN returns it again', async () => {
     const pages: Page[] = [
       ['1', ...names(0, KEYS)],
       ['0', 'k7'],
