@@ -7,7 +7,7 @@ import { AppError, exitCodeOf } from '../errors.js';
 import { DRILL_CRON } from '../monitoring/checks.js';
 import { ensureSchedule } from '../monitoring/schedulers.js';
 import type { Deployment } from '../ports/hosting.js';
-import { buildAgain, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
+import { rebuildProduction, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
 import type { Context } from './context.js';
 import { isSecretName } from './output/redact.js';
 import { prompt, canPrompt } from './prompt.js';
@@ -64,7 +64,7 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   const steps: StepResult[] = [{ step: 'variables', state: 'done', detail: null }];
   if (builds) {
     context.note(`${project} is built again ...`);
-    const built = await buildAgain(ports, project, newest, context.interrupt);
+    const built = await rebuildProduction(ports, project, newest, context.interrupt);
     context.print(`Deployment ${built.id} serves.`);
   }
   steps.push({ step: 'deployment', state: builds ? 'done' : 'skipped', detail: builds ? null : 'it is up to date' });

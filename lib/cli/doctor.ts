@@ -2,7 +2,7 @@ import type { Environment } from '../app/config.js';
 import { AppError, toAppError } from '../errors.js';
 import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
 import { functionVariables } from '../app/config/names.js';
-import { connect, connectDoor, signWebhook } from '../app/connect.js';
+import { connect, connectDeployment, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
 import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
@@ -50,7 +50,7 @@ function outsideOf(env: Environment, clock: Clock, address: string): Outside {
   const secrets = { admin: env['ADMIN_TOKEN'] ?? '', cron: env['CRON_SECRET'] ?? '' };
   return {
     url: url.origin,
-    door: () => connectDoor(url.origin),
+    door: () => connectDeployment(url.origin),
     expected: deploymentOf(env),
     secrets,
     variables: Object.keys(functionVariables(env)),

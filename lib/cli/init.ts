@@ -5,7 +5,7 @@ import { recipientsOf } from '../app/connect/keys.js';
 import { AppError } from '../errors.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
-import type { Asker, Service, Setup, SetupEvent, Values } from '../setup/model.js';
+import type { Prompter, Service, Setup, SetupEvent, Values } from '../setup/model.js';
 import { identityFileText } from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
@@ -82,7 +82,7 @@ const WELCOME = `Each service is tried as soon as its values are there. What you
 the end, and Ctrl-C leaves everything as it was.
 `;
 
-async function demandAsker(context: Context): Promise<Asker> {
+async function demandAsker(context: Context): Promise<Prompter> {
   if (canPrompt()) return (await import('./init/answers.js')).terminalAsker(context.interrupt);
   throw new AppError('usage', 'There is nobody to ask: this is no terminal', {
     hint: 'Give what is known: npx soulcaster-backup init --answers FILE, with a JSON file of variables, or --from-env.',
@@ -106,7 +106,7 @@ function gatherAll(
   given: Values,
   withheld: ReadonlySet<string>,
   options: InitOptions,
-  asker: Asker | null,
+  asker: Prompter | null,
 ): Promise<Setup> {
   const { clock } = connect(context.env, ['clock']);
   return gather(given, withheld, {
@@ -147,11 +147,11 @@ async function confirmWriting(
   context: Context,
   { file, force }: InitOptions,
   exists: boolean,
-  asker: Asker | null,
+  asker: Prompter | null,
 ): Promise<void> {
   if (force === true || (asker === null && !exists)) return;
   const there = asker ?? (await demandAsker(context));
-  if (await there.agree(exists ? `Change ${file} like this?` : `Write ${file}?`, true)) return;
+  if (await there.confirm(exists ? `Change ${file} like this?` : `Write ${file}?`, true)) return;
   throw new AppError('not-confirmed', 'Nothing was written', { hint: 'Start it again: npx soulcaster-backup init' });
 }
 
@@ -178,14 +178,14 @@ async function printIdentity(
   context: Context,
   options: InitOptions,
   { identity }: Setup,
-  asker: Asker | null,
+  asker: Prompter | null,
 ): Promise<void> {
   if (identity === null) return;
   context.note(
     `The age identity is in ${identityPath(options.file, identity.file)}. Without it every encrypted snapshot is lost: keep it in two places away from this machine, such as a password manager and a safe.`,
   );
   // Everything is written by now: who breaks this question off does not want to see it.
-  const isWanted = await asker?.agree('Show the identity once, to copy it?', false).catch(() => false);
+  const isWanted = await asker?.confirm('Show the identity once, to copy it?', false).catch(() => false);
   if (isWanted === true) process.stderr.write(`${identity.secret}\n`);
 }
 

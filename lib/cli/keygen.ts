@@ -1,6 +1,6 @@
-import { envLine } from '../app/config/env-file.js';
+import { formatEnvLine } from '../app/config/env-file.js';
 import { generateAgeIdentity, generateSigningKey } from '../app/connect/keys.js';
-import { CALLERS_SECRETS, identityFileText, newSecret } from '../setup/secrets.js';
+import { CALLER_SECRETS, identityFileText, generateSecret } from '../setup/secrets.js';
 import type { Context } from './context.js';
 import { createPrivateFile } from './private-file.js';
 
@@ -51,15 +51,15 @@ const MAKERS: Readonly<Record<KeyKind, () => Promise<Made>>> = {
   signing() {
     const { privateKey, publicKey } = generateSigningKey();
     return Promise.resolve({
-      text: `${envLine('BACKUP_SIGNING_KEY', privateKey)}\n`,
+      text: `${formatEnvLine('BACKUP_SIGNING_KEY', privateKey)}\n`,
       secrets: { BACKUP_SIGNING_KEY: privateKey },
       open: { publicKey },
-      advice: `The public half, for places that only verify: ${envLine('BACKUP_SIGNING_PUBLIC_KEY', publicKey)}`,
+      advice: `The public half, for places that only verify: ${formatEnvLine('BACKUP_SIGNING_PUBLIC_KEY', publicKey)}`,
     });
   },
   secrets() {
-    const secrets = Object.fromEntries(CALLERS_SECRETS.map((name) => [name, newSecret(name)]));
-    const lines = Object.entries(secrets).map(([name, value]) => `${envLine(name, value)}\n`);
+    const secrets = Object.fromEntries(CALLER_SECRETS.map((name) => [name, generateSecret(name)]));
+    const lines = Object.entries(secrets).map(([name, value]) => `${formatEnvLine(name, value)}\n`);
     return Promise.resolve({
       text: lines.join(''),
       secrets,

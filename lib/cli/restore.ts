@@ -90,7 +90,7 @@ export async function restore(
 
 /** The request as errors tell how to start it again: by the file, where its snapshot is in no store. */
 function named(request: RestoreRequest, file: FileSource | undefined): RestoreRequest {
-  return file === undefined ? request : { ...request, snapshot: file.words };
+  return file === undefined ? request : { ...request, snapshot: file.snapshotWords };
 }
 
 async function perform(
@@ -161,7 +161,7 @@ function nobodyThere(): AppError {
 }
 
 /** A snapshot that was made of a file. */
-type FileSource = Required<Pick<Replacements, 'over' | 'words'>>;
+type FileSource = Required<Pick<Replacements, 'wrapStore' | 'snapshotWords'>>;
 
 /** What only a path can have. */
 const PATH = /[/\\]|\.(jsonl?|gz|age|rdb|resp|dump)$/i;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseEnvFile } from '../app/config/env-file.js';
 import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../app/connect/keys.js';
 import { AppError } from '../errors.js';
-import { rotateKeys as freshKeys, identityFileText } from '../setup/secrets.js';
+import { identityFileText, replaceKeys } from '../setup/secrets.js';
 import type { Context } from './context.js';
 import { changesOf, envFileText } from './init/file-text.js';
 import { identityPath } from './init/sources.js';
@@ -44,13 +44,13 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
   }
   await demandConsent(context, options);
   const makers = { signingKey: generateSigningKey, publicKeyOf, ageIdentity: generateAgeIdentity };
-  const fresh = await freshKeys(before, { signing, recipients, secrets }, makers);
+  const fresh = await replaceKeys(before, { signing, recipients, secrets }, makers);
   const name = before['BACKUP_AGE_IDENTITY_FILE'] ?? IDENTITY_FILE;
   const values = fresh.identity === null ? fresh.values : { ...fresh.values, BACKUP_AGE_IDENTITY_FILE: name };
   const changes = changesOf(before, values);
   if (fresh.identity !== null) await addIdentity(identityPath(options.file, name), fresh.identity);
   await replacePrivateFile(options.file, envFileText(present.toString('utf8'), values, changes, []), present);
-  context.print([...fresh.words, `Written: ${options.file}.`].join('\n'));
+  context.print([...fresh.messages, `Written: ${options.file}.`].join('\n'));
   context.document({ file: options.file, changes, identityFile: fresh.identity === null ? null : name });
   const hints = [
     ...(fresh.identity === null

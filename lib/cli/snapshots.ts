@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { marksBeside, storeApp } from '../app/app.js';
+import { otherMarkStore, storeApp } from '../app/app.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { acceptSnapshot, adoptDatabase } from '../snapshot/accept.js';
 import { shortSource } from '../snapshot/source.js';
@@ -35,7 +35,7 @@ export interface AcceptOptions {
 export async function accept(context: Context, id: string, options: AcceptOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const trust = await connectedTrust(context, env);
-  const marksElsewhere = marksBeside(context.env, context.log, options.replica);
+  const marksElsewhere = otherMarkStore(context.env, context.log, options.replica);
   const words = { by: userName(), reason: options.reason, marksElsewhere };
   const { acceptance, ended } = await acceptSnapshot(trust, id, words);
   context.document({ ...acceptance, ended, deployment: deploymentOf(env) });

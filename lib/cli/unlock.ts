@@ -10,7 +10,7 @@ import { storeNow } from '../runs/store-time.js';
 import type { Context } from './context.js';
 import { duration } from './output/format.js';
 import { table } from './output/table.js';
-import { endingApp as ending, type StoreApp } from '../app/app.js';
+import { runEndingApp as ending, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
 
 interface LeaseView {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { knownVariables, loadConfig, loadTarget, type Environment, type Section } from '../../lib/app/config.js';
-import { misspeltVariables } from '../../lib/app/config/names.js';
+import { findMisspeltVariables } from '../../lib/app/config/names.js';
 
 const GOOD = 'a-good-secret-of-32-characters-xx';
 const QUEUE: Environment = {
@@ -201,7 +201,7 @@ describe('other variables', () => {
       RESTORE_TARGET_STANDBY_REST_URL: 'x',
       BACKUP_LABE: '',
     };
-    expect(misspeltVariables(env, knownVariables())).toEqual([
+    expect(findMisspeltVariables(env, knownVariables())).toEqual([
       { name: 'BACKUP_AGE_RECIPIENT', meant: 'BACKUP_AGE_RECIPIENTS' },
       { name: 'RETENTION_KEEP_DAILLY', meant: 'RETENTION_KEEP_DAILY' },
       { name: 'ALERT_WEBHOK_URL', meant: 'ALERT_WEBHOOK_URL' },

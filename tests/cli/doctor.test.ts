@@ -93,7 +93,7 @@ describe('doctor', () => {
     for (const name of names)
       expect(checks.get(name)).toMatchObject({ status: 'warn', hint: expect.stringContaining('.env') });
     expect(checks.get('queue')?.status).toBe('skipped');
-    expect(checks.get('store')?.detail).toContain('nowhere to keep snapshots');
+    expect(checks.get('store')?.detail).toContain('no place to keep snapshots');
   });
 });
 

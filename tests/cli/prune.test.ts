@@ -36,7 +36,7 @@ describe('prune on the command line', () => {
   });
 
   it.each([
-    ['keeps nothing', { RETENTION_KEEP_LAST: '0' }, 'would keep nothing'],
+    ['keeps nothing', { RETENTION_KEEP_LAST: '0' }, 'no snapshot would be kept'],
     ['is no number', { RETENTION_KEEP_LAST: 'many' }, 'RETENTION_KEEP_LAST'],
     ['is negative', { RETENTION_KEEP_DAILY: '-1' }, 'RETENTION_KEEP_DAILY'],
     ['is not whole', { RETENTION_KEEP_LAST: '1.5' }, 'RETENTION_KEEP_LAST'],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
+import { formatEnvLine, parseEnvFile } from '../../lib/app/config/env-file.js';
 import { cli, cliJson, cliProcess, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;
@@ -37,7 +37,7 @@ describe('rotate-keys', () => {
     writeFileSync(
       file(),
       Object.entries(variables)
-        .map(([name, value]) => `${envLine(name, value)}\n`)
+        .map(([name, value]) => `${formatEnvLine(name, value)}\n`)
         .join(''),
     );
     const run = (...args: string[]) => cliJson([...args, '--env-file', file()], {});
@@ -88,7 +88,7 @@ describe('rotate-keys', () => {
 
   it('changes the file that is named as --env-file, and not the one of the folder', async () => {
     const named = join(folder, 'staging.env');
-    const ours = `${envLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
+    const ours = `${formatEnvLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
     writeFileSync(named, ours);
     writeFileSync(join(folder, '.env'), ours);
     const args = ['rotate-keys', '--signing', '--yes', '--env-file', 'staging.env', '--json'];

@@ -3,10 +3,10 @@ import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { type CANCEL_SYMBOL, confirm, isCancel, password, select, text as line } from '@clack/prompts';
 import { knownVariables, problemOfValue, type Environment } from '../../app/config.js';
-import { misspeltVariables } from '../../app/config/names.js';
+import { findMisspeltVariables } from '../../app/config/names.js';
 import { AppError, toAppError } from '../../errors.js';
 import { isSecretName, printable } from '../output/redact.js';
-import type { Asker } from '../../setup/model.js';
+import type { Prompter } from '../../setup/model.js';
 
 export interface AnswerOptions {
   /** A JSON file of variables; `-` for the standard input. */
@@ -100,7 +100,7 @@ function parse(words: string): Record<string, string | null> {
 
 function unknownNames(names: readonly string[], known: ReadonlySet<string>): AppError {
   const meant = new Map(
-    misspeltVariables(Object.fromEntries(names.map((name) => [name, 'x'])), known).map(({ name, meant: near }) => [
+    findMisspeltVariables(Object.fromEntries(names.map((name) => [name, 'x'])), known).map(({ name, meant: near }) => [
       name,
       near,
     ]),
@@ -115,7 +115,7 @@ function unknownNames(names: readonly string[], known: ReadonlySet<string>): App
 }
 
 /** Asks on the terminal. What is secret is shown as dots. Ctrl-C, and the end of the input, break everything off. */
-export function terminalAsker(interrupt: AbortSignal): Asker {
+export function terminalAsker(interrupt: AbortSignal): Prompter {
   const common = { input: process.stdin, output: process.stderr, signal: interrupt };
 
   function answered<T>(answer: T | typeof CANCEL_SYMBOL): T {
@@ -141,10 +141,10 @@ export function terminalAsker(interrupt: AbortSignal): Asker {
         present === '' ? (example === undefined ? {} : { placeholder: example }) : { initialValue: present };
       return answered<string>(await line({ ...common, message: words, ...shown, validate })).trim();
     },
-    async agree(words, byDefault) {
+    async confirm(words, byDefault) {
       return answered<boolean>(await confirm({ ...common, message: printable(words), initialValue: byDefault }));
     },
-    async choose(words, options) {
+    async select(words, options) {
       const shown = options.map(({ hint, label, value }) => ({
         value,
         label: printable(label),

@@ -1,4 +1,4 @@
-import { changedEnvFile, envLine } from '../../app/config/env-file.js';
+import { updateEnvFile, formatEnvLine } from '../../app/config/env-file.js';
 import type { Service, Values } from '../../setup/model.js';
 import { SERVICES, variablesOf } from '../../setup/services.js';
 import { isSecretName } from '../output/redact.js';
@@ -30,7 +30,7 @@ export function envFileText(
   leftOut: readonly { readonly service: Service; readonly cost: string | null }[],
 ): string {
   if (present !== null) {
-    return changedEnvFile(
+    return updateEnvFile(
       present,
       new Map(changes.map(({ name, change }) => [name, change === 'removed' ? null : (values[name] ?? '')])),
     );
@@ -40,11 +40,11 @@ export function envFileText(
     const lines = variablesOf(service).flatMap((name) => {
       const value = left.get(name);
       if (value === undefined || !left.delete(name)) return [];
-      return [envLine(name, value)];
+      return [formatEnvLine(name, value)];
     });
     return lines.length === 0 ? [] : [[`# --- ${service.title}`, ...lines].join('\n')];
   });
-  const rest = [...left].map(([name, value]) => envLine(name, value));
+  const rest = [...left].map(([name, value]) => formatEnvLine(name, value));
   return `${[
     '# Written by `npx soulcaster-backup init`, which also changes it. .env.example explains every variable.',
     ...blocks,

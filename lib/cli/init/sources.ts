@@ -40,8 +40,8 @@ export function sourcesOf(env: Environment, envFile: string, identityFile: strin
   return {
     account: (values) => connect({ UPSTASH_REDIS_ID: 'not-known-yet', ...over(values) }, ['account']).account,
     projects: (values) => connect(over(values), ['projects']).projects,
-    signingKeys: (values) => connectSigningKeys(over(values)),
-    signingKey: () => generateSigningKey().privateKey,
+    queueSigningKeys: (values) => connectSigningKeys(over(values)),
+    generateSigningKey: () => generateSigningKey().privateKey,
     async ageIdentity() {
       const there = await readFile(identityPath(envFile, identityFile), 'utf8').catch(() => null);
       if (there !== null) return { recipients: await recipientsOf(there), fresh: null, file: identityFile };

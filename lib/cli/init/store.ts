@@ -6,7 +6,7 @@ import { bucketPlace, connectBucket } from '../../app/connect/stores.js';
 import { AppError } from '../../errors.js';
 import { storeChecks } from '../../health/checks/store.js';
 import { probeConditionalWrites } from '../../health/probe-store.js';
-import { bucketSetup, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
+import { bucketSetupChecks, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
 import {
   bucketPolicy,
   iamPolicy,
@@ -58,7 +58,7 @@ export async function initStore(context: Context, options: StoreOptions): Promis
   const prove = (): Promise<void> => probeConditionalWrites(connectPlainStore(admin), clock);
   const [adminBucket, bucket] = [await connectBucket(admin, place), await connectBucket(store, place)];
   const groups = [
-    bucketSetup(() => adminBucket, prove, {
+    bucketSetupChecks(() => adminBucket, prove, {
       blockPublicAccess: onAws,
       versioning: versioning || options.objectLock !== undefined,
       oldVersionDays: OLD_VERSION_DAYS,

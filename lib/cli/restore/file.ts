@@ -20,8 +20,8 @@ export async function restoreFile(
   const staged = await readFile(context, path, options);
   try {
     const { id } = await finishStaged({ clock, signer }, staged);
-    const over = (store: Parameters<typeof withSnapshotBeside>[0]) => withSnapshotBeside(store, staged.store, id);
-    const source = { over, words: `${quoted(path)}${fileWords(options)}` };
+    const wrapStore = (store: Parameters<typeof withSnapshotBeside>[0]) => withSnapshotBeside(store, staged.store, id);
+    const source = { wrapStore, snapshotWords: `${quoted(path)}${fileWords(options)}` };
     return await restore(context, id, { ...options, local: true, fromSource: true }, source);
   } finally {
     await staged.store.discard();
