@@ -6,7 +6,7 @@ import type { Context } from './context.js';
 import { count, printable } from './output/format.js';
 import { table } from './output/table.js';
 
-/** `status --projects`: what is saved, and what is searchable, of each project. Exit 1 when a part cannot be had. */
+/** `status --projects`: what is saved and what is searchable of each project. Exit 1 when a service does not answer. */
 export async function projects(context: Context): Promise<number> {
   const { env } = context;
   const ports = connect(env, ['clock', 'log', 'signer', 'store'], { log: context.log });
@@ -21,10 +21,10 @@ function heads({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
     store === 'unavailable' ? 'The store does not answer: what is saved is not known.' : null,
     redis === 'unavailable' ? 'The database does not answer: items are not known.' : null,
     vectors === 'unavailable' ? 'The vector index does not answer: vectors are not known.' : null,
-    redis === 'partly' ? 'The database has more keys than are looked through: a newer project may be missing.' : null,
+    redis === 'partly' ? 'The database has more keys than were scanned: a newer project may be missing.' : null,
   ];
-  const of = snapshot === null ? [] : [`Keys are those in ${snapshot}.`];
-  return [...of, ...unknown.filter((words) => words !== null)];
+  const basis = snapshot === null ? [] : [`Keys are counted in snapshot ${snapshot}.`];
+  return [...basis, ...unknown.filter((words) => words !== null)];
 }
 
 function view({ projects: rows }: ProjectFigures): string {

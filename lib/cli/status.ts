@@ -14,7 +14,7 @@ import { facts } from './output/table.js';
 const HOUR_MS = 3_600_000;
 const SHOWN_RUNS = 8;
 
-/** `status`: the four answers, and the figures behind them. Exit 1 unless all four are ok. */
+/** `status`: the four answers and the figures behind them. Exit 1 unless all four are ok. */
 export async function status(context: Context): Promise<number> {
   const trust = await connectedTrust(context);
   const rules = alertRules(context.env);
@@ -26,7 +26,7 @@ export async function status(context: Context): Promise<number> {
 }
 
 function databaseWords({ database, label, store }: Deployment): string {
-  const name = database ?? 'none is configured here';
+  const name = database ?? 'none configured here';
   return `${name}${label === null ? '' : ` (${printable(label)})`}, snapshots in ${store ?? ''}`;
 }
 
@@ -37,7 +37,7 @@ function unfinishedWords({ unfinished }: StatusReport): [string, string][] {
   ]);
 }
 
-/** Each answer in a line, and why it is not ok in separate lines. */
+/** Each answer in one line, with the reasons why it is not ok. */
 function answerRows({ recoverable, recoveryTime, services, watched }: StatusReport): [string, string][] {
   const answers: [string, Answer][] = [
     ['recoverable', recoverable],
@@ -46,9 +46,9 @@ function answerRows({ recoverable, recoveryTime, services, watched }: StatusRepo
     ['services', services],
   ];
   return answers.map(([name, { by, checkedAt, reasons, since, state }]) => {
-    const tried = checkedAt === null ? 'never tried' : `tried ${checkedAt}${by === null ? '' : ` by ${by}`}`;
+    const checked = checkedAt === null ? 'never checked' : `checked ${checkedAt}${by === null ? '' : ` by ${by}`}`;
     const why = reasons.length === 0 ? '' : `: ${printable(reasons.join('; '))}`;
-    return [name, `${STATE_WORDS[state]}, since ${since}, ${tried}${why}`];
+    return [name, `${STATE_WORDS[state]}, since ${since}, ${checked}${why}`];
   });
 }
 
@@ -73,7 +73,7 @@ function view(report: StatusReport, deployment: Deployment): string {
         'guard',
         report.guard.lastRunAt === null
           ? 'has not run yet'
-          : `last turn ${report.guard.lastRunAt}: ${report.guard.outcome ?? 'not known'}`,
+          : `last run ${report.guard.lastRunAt}: ${report.guard.outcome ?? 'not known'}`,
       ],
       ['alerts', report.alerts.length === 0 ? 'none' : String(report.alerts.length)],
     ]),
@@ -124,7 +124,7 @@ function nextDrillRow({ recoveryTime: { drillDueAt, drilledBy } }: StatusReport)
   const by =
     drilledBy === 'guard'
       ? 'started by the guard'
-      : 'yours to start, where the age identity is, since the functions have none: npx soulcaster-backup drill --local --env-file .env';
+      : 'to be started by you, on a machine with the age identity, which the functions do not have: npx soulcaster-backup drill --local --env-file .env';
   return [['next drill', `${drillDueAt === null ? 'due now' : `due ${drillDueAt}`}, ${by}`]];
 }
 
@@ -134,7 +134,7 @@ function unsavedRow({ unsaved }: StatusReport): [string, string][] {
 
 const SHOWN_NAMESPACES = 10;
 
-/** One row for each model, with the projects whose vectors it made. */
+/** One row for each model, with the projects whose vectors it produced. */
 function indexRows({ index }: StatusReport): [string, string][] {
   if (index === null) return [];
   const { beside, configured, namespaces, suffix } = index;

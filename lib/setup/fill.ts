@@ -61,7 +61,7 @@ async function fillAccount(values: Values, ports: SetupPorts): Promise<FillResul
 async function findDatabase(
   databases: readonly ProviderDatabase[],
   values: Values,
-  { asker }: SetupPorts,
+  { prompter }: SetupPorts,
 ): Promise<ProviderDatabase> {
   const { UPSTASH_REDIS_ID: id, UPSTASH_REDIS_REST_URL: url } = values;
   const known = databases.find((one) =>
@@ -77,9 +77,9 @@ async function findDatabase(
   const [only] = databases;
   if (only !== undefined && databases.length === 1) return only;
   const chosen =
-    asker === null || only === undefined
+    prompter === null || only === undefined
       ? undefined
-      : await asker.select(
+      : await prompter.select(
           'Which database should be protected?',
           databases.map(({ id: value, name, region }) => ({ value, label: name, hint: region })),
         );
@@ -123,24 +123,24 @@ async function fillHosting(given: Values, ports: SetupPorts): Promise<FillResult
 }
 
 /** The team is only asked for: a project of the account itself needs none, nor does a token of one team. */
-async function withTeam(values: Values, { asker, sources }: SetupPorts): Promise<Values> {
-  if (asker === null || 'VERCEL_TEAM_ID' in values || 'SOULCASTER_BACKUP_PROJECT' in values) return values;
+async function withTeam(values: Values, { prompter, sources }: SetupPorts): Promise<Values> {
+  if (prompter === null || 'VERCEL_TEAM_ID' in values || 'SOULCASTER_BACKUP_PROJECT' in values) return values;
   const teams = await sources.projects(values).teams();
   if (teams.length === 0) return values;
   const own = { value: '', label: 'none: the project belongs to my own account' };
-  const team = await asker.select('Which team owns the project?', [...teams.map(toChoice), own]);
+  const team = await prompter.select('Which team owns the project?', [...teams.map(toChoice), own]);
   return team === '' ? values : { ...values, VERCEL_TEAM_ID: team };
 }
 
 const toChoice = ({ id, name }: { readonly id: string; readonly name: string }): Choice => ({ value: id, label: name });
 
 async function chooseFromList(
-  { asker }: SetupPorts,
+  { prompter }: SetupPorts,
   words: string,
   list: readonly { readonly id: string; readonly name: string }[],
 ): Promise<string | undefined> {
-  if (asker === null || list.length === 0) return undefined;
-  return asker.select(words, list.map(toChoice));
+  if (prompter === null || list.length === 0) return undefined;
+  return prompter.select(words, list.map(toChoice));
 }
 
 /** Always fetches the queue's signing keys: they may have been rotated. */

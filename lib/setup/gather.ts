@@ -44,10 +44,10 @@ async function setUpService(
   ports.print({ kind: 'begins', service });
   let values = given;
   for (let again = false; ; again = true) {
-    if (ports.asker !== null) values = await askAll(service, values, again, ports);
+    if (ports.prompter !== null) values = await askAll(service, values, again, ports);
     const outcome = await fillAndCheck(service, values, ports);
-    if (ports.asker === null || outcome.checks.every(({ ok }) => ok)) return outcome;
-    const choice = await ports.asker.select(`${service.title}: something failed`, [
+    if (ports.prompter === null || outcome.checks.every(({ ok }) => ok)) return outcome;
+    const choice = await ports.prompter.select(`${service.title}: something failed`, [
       { value: 'again', label: 'try again', hint: 'asks for its values again' },
       { value: 'keep', label: 'keep it as it is', hint: 'doctor will report it again' },
       ...(service.kind === 'needed' ? [] : [{ value: 'leave', label: 'leave it out' }]),
@@ -57,15 +57,15 @@ async function setUpService(
   }
 }
 
-async function isWanted(service: Service, values: Values, { asker, costOf }: SetupPorts): Promise<boolean> {
+async function isWanted(service: Service, values: Values, { prompter, costOf }: SetupPorts): Promise<boolean> {
   if (service.kind === 'needed') return true;
   const isPartlySet = variablesOf(service).some((variable) => variable in values && variable !== 'PUBLIC_URL');
   if (isPartlySet) return true;
-  if (asker === null) return service.kind === 'automatic';
+  if (prompter === null) return service.kind === 'automatic';
   // Generated without a question, except encryption: its identity has to be kept safe by the operator.
   if (service.kind === 'automatic' && service.id !== 'encryption') return true;
   const cost = costOf(service);
-  return asker.confirm(
+  return prompter.confirm(
     `${service.title}: ${service.about}${cost === null ? '' : ` Without it: ${cost}.`} Set it up?`,
     true,
   );
@@ -84,14 +84,14 @@ async function askAll(service: Service, given: Values, again: boolean, ports: Se
   return values;
 }
 
-async function askQuestion(question: Question, values: Values, { asker, problemOf }: SetupPorts): Promise<Values> {
+async function askQuestion(question: Question, values: Values, { prompter, problemOf }: SetupPorts): Promise<Values> {
   const { optional = false, variable } = question;
   const present = values[variable] ?? '';
   const problem = (text: string): string | null => {
     if (text !== '') return problemOf(variable, text);
     return optional || present !== '' ? null : 'is required';
   };
-  const text = (await asker?.text(question, present, problem)) ?? '';
+  const text = (await prompter?.text(question, present, problem)) ?? '';
   if (text !== '') return { ...values, [variable]: text };
   // An empty answer keeps a secret, which is not shown, and removes an optional value, which was shown.
   if (question.secret === true || !optional) return values;

@@ -69,7 +69,7 @@ export interface SetupPorts {
   readonly clock: Clock;
   readonly sources: Sources;
   /** Null without a terminal: then services whose values are not given are left out. */
-  readonly asker: Prompter | null;
+  readonly prompter: Prompter | null;
   /** What is wrong with a value, as text to follow the variable's name; null if it is valid. */
   readonly problemOf: (variable: string, value: string) => string | null;
   /** Runs doctor's checks with these names. */

@@ -93,7 +93,7 @@ describe('from nothing to a guarded deployment', () => {
   });
 
   it('does nothing where nobody agrees, and names what is missing', async () => {
-    expect((await cli(['deploy', '--env-file', file()])).stderr).toContain('Nobody is here to confirm');
+    expect((await cli(['deploy', '--env-file', file()])).stderr).toContain('The change cannot be confirmed');
     expect((await cli(['deploy', '--yes'], {})).code).toBe(2);
   });
 });

@@ -57,7 +57,7 @@ describe('dev', () => {
     expect((await cli([...envFile, 'verify'], {})).code).toBe(0);
     again.child.kill('SIGTERM');
     const over = await ended(again.child, again.env);
-    expect([over.code, over.stderr]).toEqual([0, expect.stringContaining('data from before')]);
+    expect([over.code, over.stderr]).toEqual([0, expect.stringContaining('already has data')]);
   });
 
   it('says which port is taken', async () => {

@@ -85,7 +85,7 @@ it('restores a file as a snapshot is restored: dry run, plan, proof and undo, an
   const before = await stateOf(url);
   const unsaid = await cli(['restore', file, '--dry-run'], env);
   expect(unsaid.code).toBe(2);
-  expect(unsaid.stderr).toContain('A file says nothing that can be relied on of which database it is of');
+  expect(unsaid.stderr).toContain('A file does not prove which database it comes from');
   const dry = await cliJson(['restore', file, '--mode', 'merge', '--from-source', '--dry-run'], env);
   expect(dry.json).toMatchObject({ state: 'succeeded', plan: { total: { write: 2, remove: 0 } } });
   expect(await stateOf(url)).toEqual(before);

@@ -167,15 +167,21 @@ describe('github rotate and a sensitive variable', () => {
 
 describe('github rotate refuses', () => {
   it.each<[string, string[], string, number, RegExp]>([
-    ['to ask where nobody is', ['--value-stdin'], NEW_TOKEN, 2, /no terminal/],
-    ['to guess a value', ['--yes'], '', 2, /nobody to ask for the new value/],
-    ['an empty input', ['--yes', '--value-stdin'], '\n', 2, /does not hold the new value/],
+    ['to ask where nobody is', ['--value-stdin'], NEW_TOKEN, 2, /not a terminal/],
+    ['to guess a value', ['--yes'], '', 2, /new value cannot be asked for/],
+    ['an empty input', ['--yes', '--value-stdin'], '\n', 2, /does not contain the new value/],
     ['more values than asked for', ['--yes', '--value-stdin'], 'one\ntwo\n', 2, /more lines/],
     ['a missing old value', ['--yes', '--value-stdin', '--old-value-stdin'], 'one\n', 2, /the present value/],
-    ['what is no token', ['--yes', '--value-stdin'], 'two words', 2, /has spaces/],
+    ['what is no token', ['--yes', '--value-stdin'], 'two words', 2, /contains spaces/],
     ['a variable that is not set', ['--yes', '--value-env', 'NOT_THERE'], '', 2, /"NOT_THERE" is not set/],
     ['two places at once', ['--yes', '--value-stdin', '--value-env', 'X'], NEW_TOKEN, 2, /cannot be used with/],
-    ['a client id without --app', ['--yes', '--value-stdin', '--client-id', 'x'], NEW_TOKEN, 2, /is for --app/],
+    [
+      'a client id without --app',
+      ['--yes', '--value-stdin', '--client-id', 'x'],
+      NEW_TOKEN,
+      2,
+      /only be used with --app/,
+    ],
     ['--app without a client id', ['--yes', '--value-stdin', '--app'], NEW_SECRET, 2, /GITHUB_ID is missing/],
     ['both at once', ['--yes', '--value-stdin', '--app', '--token'], NEW_TOKEN, 2, /cannot be used with/],
   ])('%s', async (_, args, input, expected, words) => {

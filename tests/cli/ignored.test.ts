@@ -25,7 +25,7 @@ it('control objects that do not count are one warning, and are named in the docu
   const warnings = said.stderr.split('\n').filter((line) => line.startsWith('warning:'));
   expect(warnings).toEqual([
     expect.stringMatching(
-      /^warning: 12 control objects in the store ignored \(11 unsigned, 1 garbled\), the first runs\/\S+; --json names all$/,
+      /^warning: 12 control objects in the store ignored \(11 unsigned, 1 garbled\), the first runs\/\S+; --json lists all$/,
     ),
   ]);
   const { json } = await cliJson(['status'], store.env);

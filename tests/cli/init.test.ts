@@ -108,7 +108,7 @@ describe('init with answers', () => {
 
     const refused = await init(everything());
     expect([refused.code, readFileSync(file(), 'utf8')]).toEqual([2, before]);
-    expect(refused.stderr).toContain('nobody is here to agree');
+    expect(refused.stderr).toContain('cannot be confirmed');
 
     writeFileSync(file(), `# mine\n${before}\nMY_OWN=1\n`);
     const again = await init({ ALERT_WEBHOOK_URL: clouds.answers['ALERT_WEBHOOK_URL'] ?? '' }, '--force');
@@ -173,6 +173,6 @@ describe('init with answers', () => {
 
   it('asks nobody where nobody is', async () => {
     const { code, stderr } = await cli(['init', '--file', file()]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('nobody to ask')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('not a terminal')]);
   });
 });

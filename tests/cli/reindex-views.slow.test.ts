@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const QUESTION = /Type yes to do it: $/;
+const QUESTION = /To continue, type yes: $/;
 
 /** Runs `reindex` with mode flush on a separate terminal, and types an answer. */
 function typing(answer: string): Promise<OnTerminal> {
@@ -97,7 +97,7 @@ describe('run', () => {
     expect(text).toContain(`Restored snapshot ${snapshot}`);
     expect(text).toContain(`soulcaster-backup restore ${String(restored.json['undo'])}`);
     const dry = await cliJson(['reindex', '--all', '--dry-run'], env);
-    expect(await shown(dry.json['runId'])).toContain('What a re-index of mode in-place would do');
+    expect(await shown(dry.json['runId'])).toContain('What a re-index with mode in-place would do');
   });
 
   it('ends as the run did, and has one document for it', async () => {

@@ -57,7 +57,7 @@ describe('a restore that breaks off', () => {
     expect([code, json['state'], json.error?.code]).toEqual([1, 'failed', 'redis-denied']);
     const undo = String(json['undo']);
     expect(undo).toBe(json['runId']);
-    expect(stderr).toContain('broke off while it was writing');
+    expect(stderr).toContain('was interrupted while writing');
     for (const id of [undo, snapshot]) expect(json.error?.hint).toContain(`soulcaster-backup restore ${id}`);
     expect(await cliJson(['restore', undo, '--yes', ...PROXIED], env)).toMatchObject({ code: 0 });
     expect(await stateOf(url)).toEqual(before);
@@ -81,7 +81,7 @@ describe('a restore that breaks off', () => {
       expect([code, json.error.code]).toEqual([130, 'interrupted']);
       expect(json.error.hint).toContain(`restore ${snapshot} --project ${project}`);
       expect(json.error.hint).toContain(`restore ${json.undo}`);
-      expect(json.error.hint).not.toContain('nothing half-done counts');
+      expect(json.error.hint).not.toContain('incomplete work is not used');
     });
     expect((await cliJson(['restore', '--project', project, '--yes'], env)).code).toBe(0);
   });

@@ -95,10 +95,10 @@ describe('a plan', () => {
     expect(changesAnything(plan)).toBe(false);
     const text = (changes: Partial<DryRunResult>): string => planView({ ...DRY, plan, ...changes });
     expect(text({})).toMatch(
-      /^The database eu1\.upstash\.io \(production\) is as the snapshot has it: nothing would change\. 1 key of/,
+      /^The database eu1\.upstash\.io \(production\) already equals the snapshot: nothing would change\. 1 key of/,
     );
     expect(text({ scope: { project: 'p1' }, target: 'scratch' })).toMatch(
-      /^Target scratch \(eu1\.upstash\.io\) is as the snapshot has it for project p1: /,
+      /^Target scratch \(eu1\.upstash\.io\) already equals the snapshot for project p1: /,
     );
     expect(text({ mode: 'missing' })).toMatch(/^Nothing would change.* 1 key differ.* mode missing leaves/);
   });
@@ -125,9 +125,9 @@ describe('a report', () => {
       /removed +3 keys/,
       /proof +12 keys equal, 0 missing, 0 different/,
       new RegExp(`undo +npx soulcaster-backup restore ${ID} --env-file \\.env$`, 'm'),
-      /commands +100,000 in 200 requests, 50,000 more to save what was there, at most \$0\.3000/,
+      /commands +100,000 in 200 requests, 50,000 more to save the previous state, at most \$0\.3000/,
       /restored +in 0\.6 s, within the objective of 4 h/,
-      /time +1\.0 s with the proof/,
+      /time +1\.0 s including the proof/,
       /saving what is there +1 min 0 s/,
     ])
       expect(text).toMatch(line);
@@ -154,7 +154,7 @@ describe('a report', () => {
   it('says first that the database lost what was proven', () => {
     const text = reportView(restored({ gone: { proven: 12, there: 0 } }), UNDO);
     expect(text).toMatch(/^NOT PROVEN: snapshot/);
-    expect(text).toContain('at the end that held 0 keys, fewer than the 12 that were there to stay');
+    expect(text).toContain('at the end the target held only 0 keys, fewer than the 12 expected');
   });
 
   it('and a plan say that a snapshot of an unfinished restore leaves the database marked', () => {
@@ -183,8 +183,8 @@ describe('what becomes of the vectors', () => {
   const project = { project: 'p1', feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
   it.each([
     ['started', ID, `Run ${ID} re-indexes the vectors of the project now.`],
-    ['busy', ID, `Run ${ID} is at the index`],
-    ['failed', null, 'It could not be started.'],
+    ['busy', ID, `Run ${ID} is using the index`],
+    ['failed', null, 'The re-index could not be started'],
     ['to-do', null, 'Next: re-index the vectors of the project.'],
     ['not-configured', null, 'Next: re-index the vectors of the project.'],
   ] as const)('is told when it is %s', (state, run, words) => {

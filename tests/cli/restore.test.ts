@@ -114,7 +114,7 @@ describe('restore --yes', () => {
 
   it('says how to undo where there is nothing to bring back', async () => {
     const { stdout } = await cli(['restore', '--project', project, '--yes', '--no-safety'], env);
-    expect(stdout).toMatch(/undo +none: what was there was not saved \(--no-safety\)/);
+    expect(stdout).toMatch(/undo +not possible: the previous state was not saved \(--no-safety\)/);
     await redis(url, 'FLUSHALL');
     const { json } = await cliJson(['restore', '--yes', '--no-settle'], env);
     expect(json).toMatchObject({ state: 'succeeded', targetEmpty: true });

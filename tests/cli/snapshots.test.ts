@@ -24,7 +24,7 @@ describe('backup', () => {
     const { code, stdout, stderr } = await cli(['backup'], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Snapshot \d{8}T\d{6}Z-\w{6} is complete/);
-    for (const fact of ['hash', 'parts', 'compressed', 'doubles', 'ledger', 'commands', '$', 'time'])
+    for (const fact of ['hash', 'parts', 'compressed', 'duplicates', 'ledger', 'commands', '$', 'time'])
       expect(stdout).toContain(fact);
     expect(stderr).toContain('running in this process');
     expect(stderr).not.toMatch(/warning|error/);
@@ -69,9 +69,7 @@ describe('list', () => {
     const { stderr, stdout } = await cli(['list'], env);
     expect(stdout).toContain('trusted, pinned');
     expect(stderr).toContain(`no manifest: ${orphan}`);
-    expect((await cli(['snapshots', 'forget', orphan, '--reason', 'killed'], env)).stdout).toContain(
-      'What was left of',
-    );
+    expect((await cli(['snapshots', 'forget', orphan, '--reason', 'killed'], env)).stdout).toContain('The remains of');
     expect((await cliJson(['list'], env)).json['unfinished']).toEqual([]);
   });
 
@@ -105,7 +103,7 @@ describe('show', () => {
     const id = await taken(env);
     const { code, stdout } = await cli(['show', id], env);
     expect(code).toBe(0);
-    for (const word of ['TYPE', 'FAMILY', 'PROJECT', 'PART', 'ledger', 'before it', 'window', 'signed', 'part-00000'])
+    for (const word of ['TYPE', 'FAMILY', 'PROJECT', 'PART', 'ledger', 'previous', 'window', 'signed', 'part-00000'])
       expect(stdout).toContain(word);
     const { json } = await cliJson(['show', 'latest'], env);
     expect(manifestSchema.parse(json['manifest']).id).toBe(id);

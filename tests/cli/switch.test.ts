@@ -147,6 +147,6 @@ describe('switch refuses', () => {
 
   it('to do it unasked', async () => {
     const { code, stderr } = await accounts.run(['switch', 'standby'], '', env());
-    expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('no terminal'), allOld()]);
+    expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('not a terminal'), allOld()]);
   });
 });

@@ -77,7 +77,7 @@ describe('a restore does what its dry run said', () => {
     });
     const text = planView(dry.result as unknown as DryRunResult);
     expect(text).toMatch(
-      /^The database .* is as the snapshot has it: nothing would change but work that was in flight\./,
+      /^The database .* already equals the snapshot: nothing would change except jobs in flight\./,
     );
     expect(text).toContain('1 cluster that was being fixed becomes failed, 7 jobs that were running become failed');
 

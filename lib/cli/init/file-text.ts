@@ -6,11 +6,11 @@ import { isSecretName } from '../output/redact.js';
 export interface Change {
   readonly name: string;
   readonly change: 'added' | 'changed' | 'removed';
-  /** Null for what is secret, and for what is removed. */
+  /** Null for secrets and for removed variables. */
   readonly value: string | null;
 }
 
-/** What is different; an empty variable counts as none. In the order of the services. */
+/** The changes between two sets of variables, in the order of the services; empty variables count as missing. */
 export function changesOf(before: Values, after: Values): Change[] {
   const order = SERVICES.flatMap(variablesOf);
   const names = [...new Set([...order, ...Object.keys(before), ...Object.keys(after)])];
@@ -22,7 +22,7 @@ export function changesOf(before: Values, after: Values): Change[] {
   });
 }
 
-/** The text of the file: a fresh one with a heading for each service, or the one there is with other values. */
+/** The text of the env file: a new file with a heading for each service, or the existing text with changed values. */
 export function envFileText(
   present: string | null,
   values: Values,

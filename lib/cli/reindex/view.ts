@@ -4,17 +4,17 @@ import type { Recipe } from '../../soulcaster/index-models.js';
 import { recipeWords } from '../../soulcaster/index-models.js';
 import type { Dropped, ReindexPlan, ReindexReport } from './result.js';
 
-/** This many skipped items and conflicts are shown; --json names more. */
+/** How many skipped items and conflicts are shown; --json lists more. */
 const SHOWN = 20;
 
-/** What a re-index would do. */
+/** The plan of a re-index as text. */
 export function planText(plan: ReindexPlan): string {
   const rows = plan.projects.map(({ project, items, toEmbed, present, strays, conflicts, skipped }) => [
     projectName(project),
     ...[items, present, toEmbed, strays, conflicts, skipped].map(count),
   ]);
   return [
-    `What a re-index of mode ${plan.mode} would do:`,
+    `What a re-index with mode ${plan.mode} would do:`,
     table(
       ['project', 'items', 'with a vector', 'to embed', 'strays', 'conflicts', 'skipped'],
       rows,
@@ -29,7 +29,7 @@ export function planText(plan: ReindexPlan): string {
   ].join('\n\n');
 }
 
-/** How a re-index went. */
+/** The report of a re-index as text. */
 export function reportText(report: ReindexReport): string {
   const rows = report.projects.map(({ project, items, embedded, unchanged, swept, skipped, conflicts }) => [
     projectName(project),
@@ -54,7 +54,7 @@ export function reportText(report: ReindexReport): string {
   ].join('\n\n');
 }
 
-/** What the removal of old vectors came to. */
+/** The result of removing old vectors as text. */
 export function droppedText({ dropped, dryRun, removed }: Dropped): string {
   const rows = removed.slice(0, SHOWN).map(({ namespace, vectors }) => [projectName(namespace), count(vectors)]);
   const what = dryRun ? 'What would be removed' : 'Removed';
@@ -76,20 +76,20 @@ const LIMITS = [
   ['updatesPerDay', 'vectors a day into the index'],
 ] as const;
 
-/** What the limits of embedder and index allow, and how long that lets it take. */
+/** The limits of embedder and index, and how long the re-index takes within them. */
 function limitRows({ forecast, mode }: ReindexPlan): [string, string][] {
   if (forecast === undefined) return [];
   const { assumed, days, limits, minutes } = forecast;
   const words = LIMITS.map(([name, unit]) => {
     const limit = limits[name] ?? null;
     const free = assumed.includes(name) ? ' (free plan; not set here)' : '';
-    return limit === null ? `any number of ${unit}` : `${count(limit)} ${unit}${free}`;
+    return limit === null ? `unlimited ${unit}` : `${count(limit)} ${unit}${free}`;
   });
-  const asks = mode === 'flush' && days > 1 ? ': mode flush needs --yes-over-days' : '';
+  const requirement = mode === 'flush' && days > 1 ? ': mode flush needs --yes-over-days' : '';
   const long = days > 1 ? `about ${days} days` : minutes > 1 ? `${count(minutes)} minutes at least` : 'within a minute';
   return [
     ['limits', words.join(', ')],
-    ['they let it take', `${long}${asks}`],
+    ['time needed', `${long}${requirement}`],
   ];
 }
 
@@ -99,12 +99,12 @@ function comparedRows({ compared }: ReindexReport): [string, string][] {
   return [
     [
       'compared',
-      `by ${counted(compared.queries, 'item')}: of the ten nearest to each, old and new have ${same} in common`,
+      `${counted(compared.queries, 'item')}: of the ten nearest to each, old and new vectors have ${same} in common`,
     ],
   ];
 }
 
-/** How the application is switched to what was built beside. */
+/** How to switch the application to the new vectors. */
 function switchWords({ beside, dropOld, dryRun, proof, recipe }: ReindexReport): string[] {
   if (beside === null || recipe === null || dryRun || dropOld || proof.missing + proof.wrong > 0) return [];
   const { index, suffix } = beside;
@@ -125,7 +125,7 @@ function switchWords({ beside, dropOld, dryRun, proof, recipe }: ReindexReport):
       `The application still searches the old vectors. The new ones, ${recipeWords(recipe)}, are in ${where}. To switch:`,
       `  1. Bring them up to date: npx soulcaster-backup reindex --all${place}${own} --mode missing --env-file .env`,
       `  2. Deploy the application with that model and ${where}, for reading and writing.`,
-      `  3. Repeat 1 and look at search, then remove the old vectors: npx soulcaster-backup reindex --all${place}${own} --drop-old --env-file .env`,
+      `  3. Repeat step 1 and check that search works, then remove the old vectors: npx soulcaster-backup reindex --all${place}${own} --drop-old --env-file .env`,
       `  4. Set here and in the Vercel project: ${set}; deploy.`,
     ].join('\n'),
   ];
@@ -163,7 +163,7 @@ function more(all: number, shown: number): string {
   return all > shown ? `\nand ${count(all - shown)} more` : '';
 }
 
-/** Items of old that belong to no project are in the index's default namespace. */
+/** Old items without a project are in the index's default namespace. */
 function projectName(project: string): string {
   return project === '' ? '(none)' : printable(project);
 }
