@@ -12,7 +12,7 @@ import { alertRules } from '../app/settings.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { facts } from './output/table.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 
 /**
  * `alerts`: open alerts, evaluated now in case the guard no longer runs; acknowledged alerts; and whether messages arrive.
@@ -20,7 +20,7 @@ import { connectedTrust } from './trust.js';
  */
 export async function listAlerts(context: Context): Promise<number> {
   const { env } = context;
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const report = await statusReport(trust, () => drills(trust.store, trust.own), alertRules(env), liveServices(env));
   const { acknowledged, alerts, delivery } = report;
   const configured = isSet(env, 'ALERT_WEBHOOK_URL');
@@ -57,7 +57,7 @@ export interface AckOptions {
 }
 
 /** `alerts ack`: acknowledges an open alert, with a reason. */
-export async function ackAlert(
+export async function acknowledgeAlert(
   context: Context,
   code: string,
   subject: string | undefined,

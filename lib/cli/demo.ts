@@ -9,7 +9,7 @@ import { reindexStory } from '../../dev/demo/reindex.js';
 import { restoreStory } from '../../dev/demo/restore.js';
 import { demoSummary } from '../../dev/demo/summary.js';
 import { projectRoot } from '../project-root.js';
-import { list } from './list.js';
+import { listSnapshots } from './list.js';
 import { counted, duration } from './output/format.js';
 import { verify } from './verify.js';
 
@@ -56,7 +56,7 @@ async function runStory(context: Context, stack: Stack, step: (text: string) => 
   if (verified !== 0) return verified;
 
   step('Listing the snapshots');
-  const listed = await list(inStack, { limit: 20 });
+  const listed = await listSnapshots(inStack, { limit: 20 });
   if (listed !== 0) return listed;
 
   step('Summary');

@@ -142,7 +142,7 @@ function erasuresTable(erasures: readonly Erasure[]): string {
 }
 
 /** `erasures withdraw`: restores include the data again. Throws `not-found`. */
-export async function withdraw(
+export async function withdrawEntry(
   context: Context,
   subject: Subject,
   { reason }: { readonly reason: string },

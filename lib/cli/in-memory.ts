@@ -33,7 +33,7 @@ export function isWriteRefusal({ code }: AppError): boolean {
  * Carries out a run that only reads. If its state cannot be written to the store, prints a warning and runs again in this
  * process with state in memory: `open(true)` opens the program for that.
  */
-export async function carryOutReading<A extends Runner>(
+export async function carryOutReadOnly<A extends Runner>(
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,

@@ -12,7 +12,7 @@ import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 
 /** A snapshot in `snapshots list --json`. Sizes are in bytes; null if the manifest cannot be read. */
@@ -53,9 +53,9 @@ export interface ListOptions {
 }
 
 /** `snapshots list`: lists the snapshots, newest first. */
-export async function list(context: Context, options: ListOptions): Promise<number> {
+export async function listSnapshots(context: Context, options: ListOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const entries = await listEntries(trust);
   const assessed = await assessor(trust, entries);
   const pins = await readPins(trust.store);
@@ -65,7 +65,7 @@ export async function list(context: Context, options: ListOptions): Promise<numb
   const unfinished = await listUnfinished(trust, entries);
   const more = entries.length > options.limit;
   context.document({ snapshots, more, unfinished, deployment: deploymentOf(env) });
-  context.print(snapshots.length === 0 ? emptyStoreText(env['BACKUP_STORE'] ?? '') : view(snapshots));
+  context.print(snapshots.length === 0 ? emptyStoreText(env['BACKUP_STORE'] ?? '') : snapshotsTable(snapshots));
   if (more) context.note(`There are older snapshots: list more with --limit.`);
   if (unfinished.length > 0) {
     context.note(
@@ -121,7 +121,7 @@ function isoOf(time: number): string {
   return Number.isNaN(time) ? 'unknown' : new Date(time).toISOString();
 }
 
-function view(snapshots: readonly Listed[]): string {
+function snapshotsTable(snapshots: readonly Listed[]): string {
   const size = (value: number | null): string => (value === null ? '?' : bytes(value));
   const number = (value: number | null): string => (value === null ? '?' : count(value));
   const rows = snapshots.map((each) => [

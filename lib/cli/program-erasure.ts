@@ -44,6 +44,6 @@ export function addErasureCommands(program: Command, perform: Perform): void {
     .argument('<id>', 'the whole id')
     .requiredOption('--reason <text>', 'why, at most 500 characters')
     .action((kind: 'user' | 'project', id: string, options: { readonly reason: string }) =>
-      perform(async (context) => (await import('./erasure.js')).withdraw(context, { kind, id }, options)),
+      perform(async (context) => (await import('./erasure.js')).withdrawEntry(context, { kind, id }, options)),
     );
 }

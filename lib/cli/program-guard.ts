@@ -12,7 +12,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .action((options: { projects?: boolean }) =>
       perform(async (context) =>
         options.projects === true
-          ? (await import('./projects.js')).projects(context)
+          ? (await import('./projects.js')).showProjects(context)
           : (await import('./status.js')).status(context),
       ),
     );
@@ -75,7 +75,7 @@ function addAlerts(program: Command, perform: Perform): void {
     .requiredOption('--reason <text>', 'why; shown with the alert', parseReason)
     .option('--until <time>', 'when the alert opens again, such as 2026-12-01T00:00:00Z', parseTime)
     .action((code: string, subject: string | undefined, options: AckOptions) =>
-      perform(async (context) => (await import('./alerts.js')).ackAlert(context, code, subject, options)),
+      perform(async (context) => (await import('./alerts.js')).acknowledgeAlert(context, code, subject, options)),
     );
 }
 

@@ -67,7 +67,7 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     )
     .action((id: string | undefined, options: { watch?: boolean } & RunsOptions) =>
       perform(async (context) => {
-        const { run, runs } = await import('./run.js');
+        const { showRun: run, listRuns: runs } = await import('./run.js');
         assertOptionsFit(id, options);
         return id === undefined ? runs(context, options) : run(context, id, options);
       }),

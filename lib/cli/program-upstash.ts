@@ -24,14 +24,16 @@ export function addUpstashCommands(program: Command, perform: Perform): void {
   daily
     .command('status')
     .description('show whether daily backups are on, and the newest of them')
-    .action(() => perform(async (context) => (await import('./upstash/backups.js')).dailyStatus(context)));
+    .action(() => perform(async (context) => (await import('./upstash/backups.js')).showDailyStatus(context)));
   for (const word of ['on', 'off'] as const) {
     daily
       .command(word)
       .description(`turn daily backups ${word}`)
       .option('--yes', 'do not ask')
       .action((options: { yes?: boolean }) =>
-        perform(async (context) => (await import('./upstash/backups.js')).daily(context, word === 'on', options)),
+        perform(async (context) =>
+          (await import('./upstash/backups.js')).setDailyBackups(context, word === 'on', options),
+        ),
       );
   }
 }
@@ -50,7 +52,7 @@ function addBackups(backups: Command, perform: Perform): void {
     .option('--name <name>', 'its name (default: a name with the time)')
     .option('--no-wait', 'do not wait until it is complete')
     .action((options: CreateOptions) =>
-      perform(async (context) => (await import('./upstash/backups.js')).create(context, options)),
+      perform(async (context) => (await import('./upstash/backups.js')).createProviderBackup(context, options)),
     );
   backups
     .command('delete')
@@ -58,7 +60,7 @@ function addBackups(backups: Command, perform: Perform): void {
     .argument('<backup>', 'its id')
     .option('--yes', 'do not ask')
     .action((backup: string, options: DeleteOptions) =>
-      perform(async (context) => (await import('./upstash/backups.js')).remove(context, backup, options)),
+      perform(async (context) => (await import('./upstash/backups.js')).deleteProviderBackup(context, backup, options)),
     );
 }
 

@@ -109,7 +109,7 @@ function addSnapshotViews(parent: Command, perform: Perform): void {
     .option('--limit <n>', 'list at most this many', parsePositiveNumber, 20)
     .option(...REPLICA)
     .action((options: { limit: number; replica?: boolean }) =>
-      perform(async (context) => (await import('./list.js')).list(context, options)),
+      perform(async (context) => (await import('./list.js')).listSnapshots(context, options)),
     );
   parent
     .command('show')

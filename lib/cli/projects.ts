@@ -7,16 +7,16 @@ import { count, printable } from './output/format.js';
 import { table } from './output/table.js';
 
 /** `status --projects`: what is saved and what is searchable of each project. Exit 1 when a service does not answer. */
-export async function projects(context: Context): Promise<number> {
+export async function showProjects(context: Context): Promise<number> {
   const { env } = context;
   const ports = connect(env, ['clock', 'log', 'signer', 'store'], { log: context.log });
   const figures = await projectFigures(connectProjects(env, ports));
-  context.print([...heads(figures), view(figures)].join('\n'));
+  context.print([...headLines(figures), projectsTable(figures)].join('\n'));
   context.document({ ...figures, deployment: deploymentOf(env) });
   return [figures.store, figures.redis, figures.vectors].includes('unavailable') ? 1 : 0;
 }
 
-function heads({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
+function headLines({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
   const unknown = [
     store === 'unavailable' ? 'The store does not answer: what is saved is not known.' : null,
     redis === 'unavailable' ? 'The database does not answer: items are not known.' : null,
@@ -27,7 +27,7 @@ function heads({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
   return [...basis, ...unknown.filter((words) => words !== null)];
 }
 
-function view({ projects: rows }: ProjectFigures): string {
+function projectsTable({ projects: rows }: ProjectFigures): string {
   if (rows.length === 0) return 'No project is known.';
   const number = (value: number | null): string => (value === null ? 'not known' : count(value));
   const cells = ({ items, keys, pending, project, vectors }: ProjectRow): string[] => {

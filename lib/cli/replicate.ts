@@ -27,14 +27,14 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   // Runs are recorded only in the first store, so a dry run there decides whether to prune now.
   const { held } = await prune(ports, settings, { dryRun: true });
   const pruned = held === null ? await prune({ ...ports, store: replica }, settings, { dryRun, interrupt }) : null;
-  context.print(view(result, pruned, held));
+  context.print(replicationText(result, pruned, held));
   const error = errorOfReplica(result);
   if (error !== null) printError(error, { env, err: (text) => context.note(text) });
   context.document({ ...result, prune: pruned, held, error: error === null ? null : errorDocument(error).error });
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-function view(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
+function replicationText(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
   const { bytes: size, conflicts, copied, damaged, dryRun, snapshots, unverified } = result;
   const why = pruned?.held ?? held;
   const removed = pruned?.snapshots.removed ?? 0;

@@ -32,7 +32,7 @@ export interface RunsOptions {
 }
 
 /** `run` without an id: lists the runs that match, newest first. */
-export async function runs(context: Context, options: RunsOptions): Promise<number> {
+export async function listRuns(context: Context, options: RunsOptions): Promise<number> {
   const { store } = connect(context.env, ['store'], { log: context.log });
   const { before = null, kind, project, state } = options;
   const { next, runs: found } = await pageOfRuns(store, {
@@ -51,7 +51,7 @@ export async function runs(context: Context, options: RunsOptions): Promise<numb
 }
 
 /** `run`: shows the progress or result of a run; with --watch, follows it to its end. */
-export async function run(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
+export async function showRun(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
   const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };

@@ -12,14 +12,14 @@ import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
 import { type Assessment } from '../snapshot/trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 import type { Context } from './context.js';
-import { chooseSnapshot, connectedTrust } from './trust.js';
+import { chooseSnapshot, openTrust } from './trust.js';
 import { bytes, count, counted, duration, keyName, namesHint, printable, ratio } from './output/format.js';
 import { ledgerLine, namesLine, spentLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
 /** `show`: a snapshot's manifest as a report. Encrypted names of keys are opened if an identity is set. */
 export async function show(context: Context, wanted: string): Promise<number> {
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const id = await chooseSnapshot(context, trust, wanted);
   const entry = await catalogEntry(trust.store, id);
   const stored = entry?.manifest ?? null;
@@ -35,7 +35,7 @@ export async function show(context: Context, wanted: string): Promise<number> {
   const source = { source: shortSource(manifest.source), own: trust.sources?.has(manifest.source) ?? null };
   const words = { trust: assessment.state, reasons: assessment.reasons, accepted, adopted, ...source };
   context.document({ id, verification, ...words, deployment: deploymentOf(context.env), manifest });
-  context.print(report(entry, manifest, assessment, sourceWords(manifest, trust.own)));
+  context.print(manifestReport(entry, manifest, assessment, sourceWords(manifest, trust.own)));
   return 0;
 }
 
@@ -44,7 +44,12 @@ async function openLedgerNames(env: Environment, ledger: Ledger): Promise<Ledger
   return hasEncryptedNames(ledger) ? openLedger(connect(env, ['encryptor']).encryptor, ledger) : ledger;
 }
 
-function report({ id, verification }: CatalogEntry, manifest: Manifest, assessment: Assessment, whose: string): string {
+function manifestReport(
+  { id, verification }: CatalogEntry,
+  manifest: Manifest,
+  assessment: Assessment,
+  whose: string,
+): string {
   const { counts, ledger, parts } = manifest;
   const same = (name: string): string => name;
   return [
@@ -53,7 +58,7 @@ function report({ id, verification }: CatalogEntry, manifest: Manifest, assessme
     countTable('type', counts.byType, same),
     countTable('family', counts.byFamily, same),
     ...(Object.keys(counts.byProject).length > 0 ? [countTable('project', counts.byProject, printable)] : []),
-    ...namedKeys(ledger),
+    ...keyTables(ledger),
     table(
       ['part', 'keys', 'plain', 'stored', 'sha256 of the stored bytes'],
       parts.map(({ name, keys, plain, stored }) => [
@@ -108,7 +113,7 @@ function trustWords({ reasons, state }: Assessment): string {
   return reasons.length === 0 ? state : `${state}: ${reasons.map(printable).join('; ')}`;
 }
 
-function namedKeys(ledger: Ledger): string[] {
+function keyTables(ledger: Ledger): string[] {
   const lists = [
     ['failed', ledger.failed],
     ['unsupported', ledger.unsupported],

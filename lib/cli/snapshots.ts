@@ -10,7 +10,7 @@ import { openRunEndingApp } from './unlock.js';
 import type { Context } from './context.js';
 import { counted, printable, bytes } from './output/format.js';
 import { storeEnvironment } from './store-choice.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import type { Ports } from '../ports/index.js';
 import { listLeases } from '../runs/lease-document.js';
 import { endLease } from '../runs/lease.js';
@@ -34,7 +34,7 @@ export interface AcceptOptions {
 /** `snapshots accept`: makes a doubtful snapshot count as trusted. */
 export async function accept(context: Context, id: string, options: AcceptOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const marksElsewhere = otherMarkStore(context.env, context.log, options.replica);
   const words = { by: userName(), reason: options.reason, marksElsewhere };
   const { acceptance, ended } = await acceptSnapshot(trust, id, words);
@@ -67,7 +67,7 @@ export async function adopt(context: Context, source: string | undefined, option
   }
   const env = storeEnvironment(context.env, options.replica);
   if (source === undefined) return adoptUnsigned(context, env);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const withdraw = options.withdraw === true;
   const adopted = await adoptDatabase(trust, source, {
     reason: options.reason ?? (withdraw ? 'withdrawn' : ''),
@@ -167,7 +167,7 @@ export interface PinOptions {
 
 /** `snapshots pin`: keeps a snapshot from being pruned until it is unpinned. */
 export async function pin(context: Context, wanted: string, { reason }: PinOptions): Promise<number> {
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const { id } = await selectSnapshot(trust, wanted);
   const word = await pinSnapshot(trust, id, { by: userName(), reason });
   context.document({ ...word, pinned: true, deployment: deploymentOf(context.env) });
@@ -177,7 +177,7 @@ export async function pin(context: Context, wanted: string, { reason }: PinOptio
 
 /** `snapshots unpin`: applies the retention policy to a snapshot again. */
 export async function unpin(context: Context, wanted: string): Promise<number> {
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const { id } = await selectSnapshot(trust, wanted);
   const changed = await unpinSnapshot(trust, id);
   context.document({ id, pinned: false, changed, deployment: deploymentOf(context.env) });

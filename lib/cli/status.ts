@@ -5,7 +5,7 @@ import { drills } from '../restore/drill/record.js';
 import { liveServices } from '../app/live-services.js';
 import { alertRules } from '../app/settings.js';
 import { recipeWords } from '../soulcaster/index-models.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
 import { runTable } from './output/run-views.js';
@@ -16,11 +16,11 @@ const SHOWN_RUNS = 8;
 
 /** `status`: the four answers and the figures behind them. Exit 1 unless all four are ok. */
 export async function status(context: Context): Promise<number> {
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const rules = alertRules(context.env);
   const report = await statusReport(trust, () => drills(trust.store, trust.own), rules, liveServices(context.env));
   const deployment = deploymentOf(context.env);
-  context.print(view(report, deployment));
+  context.print(statusText(report, deployment));
   context.document({ ...report, deployment });
   return report.state === 'ok' ? 0 : 1;
 }
@@ -54,7 +54,7 @@ function answerRows({ recoverable, recoveryTime, services, watched }: StatusRepo
 
 const STATE_WORDS = { ok: 'ok', 'not-ok': 'NOT OK', unknown: 'NOT KNOWN' } as const;
 
-function view(report: StatusReport, deployment: Deployment): string {
+function statusText(report: StatusReport, deployment: Deployment): string {
   const { storage } = report;
   const parts = [
     facts([
@@ -68,7 +68,7 @@ function view(report: StatusReport, deployment: Deployment): string {
       ...nextDrillRow(report),
       ...unsavedRow(report),
       ...indexRows(report),
-      ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${flaws(storage)}`],
+      ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${storageFlaws(storage)}`],
       [
         'guard',
         report.guard.lastRunAt === null
@@ -152,7 +152,7 @@ function indexRows({ index }: StatusReport): [string, string][] {
   return rows;
 }
 
-function flaws({ damaged, incomplete, states }: StatusReport['storage']): string {
+function storageFlaws({ damaged, incomplete, states }: StatusReport['storage']): string {
   const { doubtful, foreign, future, unverified, untrusted } = states;
   const others = Object.entries({ doubtful, foreign, future, unverified, untrusted });
   const found = others.filter(([, number]) => number > 0).map(([state, number]) => `, ${number} ${state}`);

@@ -11,7 +11,7 @@ import { printable } from './output/format.js';
 const MAX_NAMED = 3;
 
 /** The context in which the trust of snapshots is evaluated, as configured. */
-export function connectedTrust(context: Context, env: Environment = context.env): Promise<TrustContext> {
+export function openTrust(context: Context, env: Environment = context.env): Promise<TrustContext> {
   return connectTrust(env, connect(env, ['clock', 'signer', 'store'], { log: context.log }));
 }
 

@@ -6,7 +6,7 @@ import { catalogEntry } from '../snapshot/catalog.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
 import { errorOfRun, runEnvironment } from './carry-out.js';
-import { carryOutReading } from './in-memory.js';
+import { carryOutReadOnly } from './in-memory.js';
 import { trustContext } from '../snapshot/trust.js';
 import { chooseSnapshot } from './trust.js';
 import type { Context } from './context.js';
@@ -44,7 +44,9 @@ export async function verifySnapshot(
     storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chooseSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id, 'cli'));
+  const { app, run, unrecorded } = await carryOutReadOnly(context, open, ({ engine }) =>
+    startVerify(engine, id, 'cli'),
+  );
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(findingsText(parsed.data, error?.code === 'chain-broken'));

@@ -55,15 +55,15 @@ export async function connectBucket(config: Config<'store'>['store'], place: Buc
 
 /** The second store, with retries and authenticated control state. Throws `config` if it is not fully configured. */
 export function connectReplica(env: Environment, log: Log): ObjectStore {
-  return authenticated(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
+  return authenticateStore(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
 }
 
 /** The first store, with retries and authenticated control state. */
 export function connectStore(config: Config<'store' | 'keys' | 'control'>, log: Log): ObjectStore {
-  return authenticated(connectPlainStore(config.store), config, log);
+  return authenticateStore(connectPlainStore(config.store), config, log);
 }
 
-function authenticated(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
+function authenticateStore(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
   return authenticatedStore(retryingStore(store, clock), connectSigner(config.keys), log, connectCipher(config));
 }
 

@@ -34,7 +34,7 @@ export async function readAnswers(env: Environment, options: AnswerOptions): Pro
     options.fromEnv === true
       ? Object.entries(env).filter(([name, value]) => isKnown(name) && (value ?? '') !== '')
       : [];
-  const given = options.answers === undefined ? {} : parseAnswers(await readText(options.answers));
+  const given = options.answers === undefined ? {} : parseAnswers(await readAnswerText(options.answers));
   const set = (options.set ?? []).map(parseAssignment);
   const all: Record<string, string | null | undefined> = {
     ...Object.fromEntries(fromEnv),
@@ -74,7 +74,7 @@ function parseAssignment(argument: string): readonly [string, string] {
   });
 }
 
-async function readText(path: string): Promise<string> {
+async function readAnswerText(path: string): Promise<string> {
   if (path === '-') return text(process.stdin);
   return readFile(path, 'utf8').catch((cause: unknown) => {
     throw new AppError('usage', `The file ${JSON.stringify(path)} given with --answers cannot be read`, {

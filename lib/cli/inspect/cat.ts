@@ -27,7 +27,7 @@ export async function cat(context: Context, wanted: string, name: string, option
   const { id } = snapshot.manifest;
   if (record === null) {
     throw new AppError('not-found', `Snapshot ${id} has no key ${JSON.stringify(name.slice(0, 200))}`, {
-      hint: `Search all snapshots: \`npx soulcaster-backup find --key ${shellWord(name)} --all --env-file .env\`.`,
+      hint: `Search all snapshots: \`npx soulcaster-backup find --key ${quoteForShell(name)} --all --env-file .env\`.`,
     });
   }
   const out = lineOutput();
@@ -97,10 +97,10 @@ async function printReadable(out: LineOutput, record: KeyRecord): Promise<void> 
     ['expires', expiryWords(first.x ?? null)],
   ];
   await out.write(`${facts(head)}\n`);
-  for await (const line of linesOf(record)) for (const text of readable(line)) await out.write(text);
+  for await (const line of linesOf(record)) for (const text of formatLine(line)) await out.write(text);
 }
 
-function* readable({ fx, t, v }: RecordLine): Generator<string> {
+function* formatLine({ fx, t, v }: RecordLine): Generator<string> {
   if (t === 'string' || t === 'json') yield wholeText(v as Text);
   else if (t === 'hash' || t === 'zset') {
     const times = new Map((fx ?? []).map(([field, time]) => [wholeText(field), time]));
@@ -112,18 +112,18 @@ function* readable({ fx, t, v }: RecordLine): Generator<string> {
         : `${wholeText(value)}  ${wholeText(name)}`;
     }
   } else if (t === 'stream') {
-    yield* readableStream(v as StreamValue);
+    yield* formatStream(v as StreamValue);
   } else {
     for (const item of v as readonly Text[]) yield wholeText(item);
   }
 }
 
 /** Quotes an argument for a POSIX shell. */
-function shellWord(word: string): string {
+function quoteForShell(word: string): string {
   return /^[\w:./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function* readableStream({ entries, groups, lastId }: StreamValue): Generator<string> {
+function* formatStream({ entries, groups, lastId }: StreamValue): Generator<string> {
   for (const [id, fields] of entries) yield `${id}  ${fields.map(wholeText).join(' ')}`;
   if (lastId !== undefined) yield `last id: ${lastId}`;
   for (const { consumers, lastId: delivered, name, pending } of groups ?? []) {

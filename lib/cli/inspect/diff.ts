@@ -37,7 +37,7 @@ export async function diff(context: Context, first: string, second: string, opti
   if (depth === 'counts') context.document(document);
   else if (context.json) await out.write(JSON.stringify(document));
   await out.end();
-  context.print(view(from, words, scopeOf(selection, within), counts));
+  context.print(countsText(from, words, scopeOf(selection, within), counts));
   return 0;
 }
 
@@ -85,7 +85,7 @@ function valueText(text: Text | null): string {
   return text === null ? '' : printable(wholeText(text));
 }
 
-function view(from: string, to: string, scope: string, counts: readonly DiffCount[]): string {
+function countsText(from: string, to: string, scope: string, counts: readonly DiffCount[]): string {
   const where = to === LIVE ? 'the database' : to;
   const differing = counts.filter(({ added, changed, removed }) => added + changed + removed > 0);
   const same = counts.reduce((sum, row) => sum + row.same, 0);

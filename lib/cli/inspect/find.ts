@@ -22,7 +22,7 @@ export interface FindOptions extends Pick<InspectOptions, 'at' | 'family' | 'pro
 /** `find`: finds keys by text or pattern and, with --all, the snapshots that have them and when they disappeared. */
 export async function find(context: Context, text: string | undefined, options: FindOptions): Promise<number> {
   const query = queryOf(text, options);
-  const { opened, skipped } = await snapshotsOf(context, options);
+  const { opened, skipped } = await openSnapshots(context, options);
   const onSnapshot = options.all === true && context.onTerminal ? noteSearched(context) : undefined;
   const { clock } = connect(context.env, ['clock']);
   const found = await searchSnapshots(opened, query, { limit: options.limit, now: clock.now(), onSnapshot });
@@ -30,7 +30,7 @@ export async function find(context: Context, text: string | undefined, options: 
   for (const { id, why } of result.skipped)
     context.note(`warning: ${id} was not searched completely: ${printable(why)}`);
   context.document(result);
-  context.print(view(result, options));
+  context.print(resultText(result, options));
   return result.keys.length > 0 ? 0 : 10;
 }
 
@@ -44,7 +44,7 @@ function queryOf(text: string | undefined, { family, key, project }: FindOptions
   return { selection: key === undefined ? parseSelection(others) : selectKey(key, others), text: text ?? null };
 }
 
-async function snapshotsOf(
+async function openSnapshots(
   context: Context,
   options: FindOptions,
 ): Promise<{ opened: readonly OpenSnapshot[]; skipped: History['skipped'] }> {
@@ -67,7 +67,7 @@ function noteSearched(context: Context) {
   return ({ id, keys }: History['searched'][number]): void => context.note(`${id}: ${counted(keys, 'key')}`);
 }
 
-function view({ keys, more, searched }: History, { all, limit }: FindOptions): string {
+function resultText({ keys, more, searched }: History, { all, limit }: FindOptions): string {
   const [only] = searched;
   if (keys.length === 0) {
     const where = searched.length === 1 ? (only?.id ?? '') : counted(searched.length, 'snapshot');

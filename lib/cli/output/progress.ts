@@ -19,10 +19,10 @@ const RATE_AFTER_MS = 500;
 
 /** A bar on a terminal; elsewhere a line every few seconds. */
 export function progressView(context: Pick<Context, 'onTerminal' | 'note'>, now: () => number): ProgressView {
-  return context.onTerminal ? bar(now) : lines(context, now);
+  return context.onTerminal ? createBar(now) : createLines(context, now);
 }
 
-function bar(now: () => number): ProgressView {
+function createBar(now: () => number): ProgressView {
   const view = new SingleBar({
     format: '{phase} [{bar}] {percentage}%  {text}',
     stream: process.stderr,
@@ -48,7 +48,7 @@ function bar(now: () => number): ProgressView {
   };
 }
 
-function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView {
+function createLines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView {
   const describe = createDescriber(now);
   let phase = '';
   let printedAt = 0;

@@ -28,7 +28,7 @@ export function printError(error: AppError, { env, err }: Pick<ErrorSink, 'env' 
   err(printable(redact(`hint: ${error.hint}`, env)));
   if (env['DEBUG'] === '1')
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-      err(printable(redact(trace(cause), env)));
+      err(printable(redact(formatTrace(cause), env)));
 }
 
 export function errorDocument({ code, message, hint }: AppError): ErrorDocument {
@@ -38,7 +38,7 @@ export function errorDocument({ code, message, hint }: AppError): ErrorDocument 
 /** Only the messages of these errors are shown: others may quote data of the database. */
 const SAFE_ERROR_NAMES = new Set(['AppError', 'TypeError', 'ReferenceError', 'RangeError', 'AbortError']);
 
-function trace(error: Error): string {
+function formatTrace(error: Error): string {
   const text = SAFE_ERROR_NAMES.has(error.name) ? error.message : '(text withheld)';
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   const code = 'code' in error && typeof error.code === 'string' ? ` ${error.code}` : '';

@@ -60,7 +60,7 @@ export function droppedText({ dropped, dryRun, removed }: Dropped): string {
   const what = dryRun ? 'What would be removed' : 'Removed';
   return [
     `${what}: ${counted(dropped, 'old vector')}. Every item has a new one.`,
-    `${table(['namespace', 'vectors'], rows, [1])}${more(removed.length, rows.length)}`,
+    `${table(['namespace', 'vectors'], rows, [1])}${moreText(removed.length, rows.length)}`,
   ].join('\n\n');
 }
 
@@ -141,7 +141,7 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
     const rows = skipped.named
       .slice(0, SHOWN)
       .map(({ project, id, reason }) => [projectName(project), printable(id), reason.replaceAll('-', ' ')]);
-    lines.push(`${table(['project', 'item without a vector', 'why'], rows)}${more(skipped.count, rows.length)}`);
+    lines.push(`${table(['project', 'item without a vector', 'why'], rows)}${moreText(skipped.count, rows.length)}`);
   }
   if (conflicts.count > 0) {
     const rows = conflicts.named
@@ -153,13 +153,13 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
         printable(chosen),
       ]);
     lines.push(
-      `${table(['project', 'item in several clusters', 'how many', 'taken'], rows)}${more(conflicts.count, rows.length)}`,
+      `${table(['project', 'item in several clusters', 'how many', 'taken'], rows)}${moreText(conflicts.count, rows.length)}`,
     );
   }
   return lines;
 }
 
-function more(all: number, shown: number): string {
+function moreText(all: number, shown: number): string {
   return all > shown ? `\nand ${count(all - shown)} more` : '';
 }
 

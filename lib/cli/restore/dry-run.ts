@@ -5,7 +5,7 @@ import { prepareRestore, startRestore, type RestoreRequest } from '../../restore
 import type { Started } from '../../runs/engine.js';
 import type { RunRecord } from '../../runs/model.js';
 import { carryOut } from '../carry-out.js';
-import { carryOutReading } from '../in-memory.js';
+import { carryOutReadOnly } from '../in-memory.js';
 import type { Context } from '../context.js';
 import { prompt } from '../prompt.js';
 import { scopeWords, targetWords } from './words.js';
@@ -29,7 +29,7 @@ export async function showPlan(context: Context, open: OpenApp, request: Restore
   const dryRequest = { ...request, dryRun: true };
   const start = async (app: FullApp): Promise<Started> =>
     startRestore(app.engine, await prepareRestore(app.ports, dryRequest));
-  const { app, run: ended } = await carryOutReading(context, open, start);
+  const { app, run: ended } = await carryOutReadOnly(context, open, start);
   const { run, error, result } = await resultOf(context, app, ended);
   if (result !== null) context.print(planView(result));
   return finishCommand(context, run, error);
@@ -41,7 +41,7 @@ export async function showPlan(context: Context, open: OpenApp, request: Restore
  */
 export async function confirmRestore(context: Context, app: FullApp, request: RestoreRequest): Promise<boolean> {
   context.note('First a dry run, which changes nothing.');
-  const { run, error, result } = await dryRun(context, app, request);
+  const { run, error, result } = await performDryRun(context, app, request);
   if (result === null) throw error ?? missingPlanError();
   if (error !== null && error.code !== 'incomplete') {
     context.note(`\n${planView(result)}\n`);
@@ -65,7 +65,7 @@ export async function confirmRestore(context: Context, app: FullApp, request: Re
   });
 }
 
-async function dryRun(context: Context, app: FullApp, request: RestoreRequest): Promise<DryRun> {
+async function performDryRun(context: Context, app: FullApp, request: RestoreRequest): Promise<DryRun> {
   const prepared = await prepareRestore(app.ports, { ...request, dryRun: true });
   return resultOf(context, app, await carryOut(context, app, await startRestore(app.engine, prepared)));
 }

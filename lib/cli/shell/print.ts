@@ -39,7 +39,7 @@ export function manPage(shapes: readonly CommandShape[], version: string, exitCo
     '.SH OPTIONS',
     ...optionsOf(program),
     '.SH COMMANDS',
-    ...commands.flatMap(section),
+    ...commands.flatMap(commandSection),
     '.SH EXIT STATUS',
     roff(exitCodes),
     '.SH ENVIRONMENT',
@@ -48,7 +48,7 @@ export function manPage(shapes: readonly CommandShape[], version: string, exitCo
   ].join('\n');
 }
 
-function section(shape: CommandShape): string[] {
+function commandSection(shape: CommandShape): string[] {
   const { arguments: args, commands, description, path, usage } = shape;
   return [
     `.SS ${quoted(`${path.join(' ')} ${usage}`.trim())}`,

@@ -31,7 +31,7 @@ export async function listBackups(context: Context, options: ListOptions): Promi
 }
 
 /** `upstash backups create`. */
-export async function create(context: Context, options: CreateOptions): Promise<number> {
+export async function createProviderBackup(context: Context, options: CreateOptions): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
   const { interrupt } = context;
   const request = { database, name: options.name ?? null, wait: options.wait, interrupt };
@@ -43,7 +43,7 @@ export async function create(context: Context, options: CreateOptions): Promise<
 }
 
 /** `upstash backups delete`. */
-export async function remove(context: Context, wanted: string, options: DeleteOptions): Promise<number> {
+export async function deleteProviderBackup(context: Context, wanted: string, options: DeleteOptions): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
   const backup = await nameable(account, database, wanted);
   const what = `Backup ${printable(backup.name)} (${backup.id}), ${ageOf(backup, clock.now())} old, is deleted permanently.`;
@@ -57,7 +57,7 @@ export async function remove(context: Context, wanted: string, options: DeleteOp
 const KEPT = 'Upstash keeps each for 1 or 3 days (chosen in the console, Backups tab)';
 
 /** `upstash daily status`. */
-export async function dailyStatus(context: Context): Promise<number> {
+export async function showDailyStatus(context: Context): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
   const { dailyBackup, name } = await account.database(database);
   const newest = (await account.backups(database)).find(({ made, state }) => made === 'daily' && state === 'completed');
@@ -70,7 +70,11 @@ export async function dailyStatus(context: Context): Promise<number> {
 }
 
 /** `upstash daily on|off`. */
-export async function daily(context: Context, on: boolean, options: { readonly yes?: boolean }): Promise<number> {
+export async function setDailyBackups(
+  context: Context,
+  on: boolean,
+  options: { readonly yes?: boolean },
+): Promise<number> {
   const { account, database } = openAccount(context.env);
   const { name, plan } = await account.database(database);
   await confirmYes(context, options.yes, on ? turnOnWarning(name, plan) : turnOffWarning(name));
