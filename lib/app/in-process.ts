@@ -6,7 +6,7 @@ import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 
 /** A queue for one process: messages wait in memory until the same process takes them. */
-export interface InProcessQueue extends Queue {
+interface InProcessQueue extends Queue {
   /** The body of the next message; null if none is left. */
   take(): string | null;
 }

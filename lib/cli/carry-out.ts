@@ -35,7 +35,7 @@ export async function carryOut(context: Context, app: Runner, started: Started):
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);
   try {
-    return await (app.queued ? watchQueued(context, app, view, id) : workInProcess(context, app, view, id));
+    return await (app.queued ? followQueued(context, app, view, id) : workInProcess(context, app, view, id));
   } finally {
     view.stop();
   }
@@ -65,7 +65,7 @@ async function workInProcess({ interrupt }: Context, app: Runner, view: Progress
   return run;
 }
 
-async function watchQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
+async function followQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
   const { clock, store } = app.ports;
   await handOver(app.engine, id);
   let isReported = false;

@@ -31,7 +31,7 @@ export async function follow(context: FollowContext, ports: FollowPorts, id: str
       const record = await viewRun(ports.store, id);
       printer.update(record);
       if (isOver(record)) return record;
-      if (context.interrupt.aborted) throw stoppedWatchingError(id);
+      if (context.interrupt.aborted) throw followInterruptedError(id);
       await ports.clock.sleep(POLL_MS, context.interrupt);
     }
   } finally {
@@ -64,7 +64,7 @@ function createRunPrinter(context: FollowContext, clock: Clock): { update(run: R
   };
 }
 
-function stoppedWatchingError(id: string): AppError {
+function followInterruptedError(id: string): AppError {
   return new AppError('interrupted', `Run ${id} is no longer watched; it continues`, {
     hint: `No action is needed: \`npx soulcaster-backup run ${id} --env-file .env\` shows its progress.`,
   });

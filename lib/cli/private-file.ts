@@ -62,7 +62,7 @@ export async function assertFolderWritable(path: string): Promise<void> {
   });
 }
 
-export function fileExistsError(path: string): AppError {
+function fileExistsError(path: string): AppError {
   return new AppError('usage', `The file ${JSON.stringify(path)} exists, and is not overwritten`, {
     hint: 'Give another name, or move that file away.',
   });

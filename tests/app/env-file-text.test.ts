@@ -23,7 +23,7 @@ function written(name: string, text: string): string | null {
 }
 
 describe('a line of an env file', () => {
-  it('is read back as exactly the value, or refused', () => {
+  it('is read back exactly, or refused', () => {
     fc.assert(
       fc.property(value, (text) => {
         const line = written('A', text);
@@ -35,7 +35,7 @@ describe('a line of an env file', () => {
     );
   });
 
-  it('means the same to a shell wherever single quotes or none are enough', () => {
+  it('means the same to a shell if it has no quotes or single quotes', () => {
     for (const text of ['a b', '$HOME', '`date`', 'a#b', 'x;rm y', '~', 'a&b', 'two\nlines', '*', '!x']) {
       const script = `${formatEnvLine('A', text)}\nprintf %s "$A"`;
       expect(execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' })).toBe(text);
@@ -44,7 +44,7 @@ describe('a line of an env file', () => {
 });
 
 describe('changing an env file', () => {
-  it('leaves lines and comments, changes in place, adds at the end, empties what goes', () => {
+  it('keeps lines and comments, changes in place, adds at the end, empties removed variables', () => {
     const text = '# head\nA=1 # one\nB="x\ny"\n\nC=3\n#D=4\n';
     const changes = new Map<string, string | null>([
       ['B', 'b b'],
@@ -59,7 +59,7 @@ describe('changing an env file', () => {
     expect(updateEnvFile('\ufeffA=1\nA=1', new Map([['A', '2']]))).toBe('A=2\nA=2\n');
   });
 
-  it('leaves what is not named as it was, whatever the values are', () => {
+  it('leaves other variables unchanged, whatever the values are', () => {
     const values = fc.dictionary(fc.constantFrom('A', 'B', 'C'), value);
     fc.assert(
       fc.property(values, values, (first, second) => {

@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.stop();
 });
 
-it('control objects that do not count are one warning, and are named in the document', async () => {
+it('ignored control objects give one warning, and are listed in the document', async () => {
   // Of the last week, which is what a status reads.
   const day = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
   const runs = Array.from({ length: 12 }, (_, at) => `runs/${day}T0000${at + 10}Z-aaaaaa/run.json`);

@@ -32,7 +32,7 @@ describe('keygen', () => {
     expect(again.stderr).toContain('is not overwritten');
   });
 
-  it('shows a signing key and secrets as lines of an env file, each time others', async () => {
+  it('prints a signing key and secrets as lines of an env file, new ones each time', async () => {
     const [signing, secrets, more] = [
       await cli(['keygen', 'signing']),
       await cli(['keygen', 'secrets']),
@@ -46,7 +46,7 @@ describe('keygen', () => {
     expect(more.stdout).not.toContain(config.cron.CRON_SECRET);
   });
 
-  it('refuses another kind', async () => {
+  it('refuses an unknown kind', async () => {
     expect((await cli(['keygen', 'rsa'])).code).toBe(2);
   });
 });

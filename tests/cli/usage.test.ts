@@ -57,7 +57,7 @@ describe('wrong usage', () => {
     expect(lines[1]).toMatch(/^hint: /);
   });
 
-  it('is told as a document as well with --json', async () => {
+  it('is also printed as a document with --json', async () => {
     const { code, json, stderr } = await cliJson(['list', '--frobnicate'], {});
     expect([code, json.error?.code]).toEqual([2, 'usage']);
     expect(stderr).toContain('--frobnicate');
@@ -78,7 +78,7 @@ describe('configuration', () => {
     for (const name of ['QSTASH_CURRENT_SIGNING_KEY', 'PUBLIC_URL']) expect(json.error?.message).toContain(name);
   });
 
-  it('asks for no more than the command needs', async () => {
+  it('requires only the variables that the command needs', async () => {
     const { code, json } = await cliJson(['list'], {});
     expect(code).toBe(2);
     expect(json.error?.message).toBe('The configuration is not complete: BACKUP_STORE is missing');
@@ -96,7 +96,7 @@ describe('configuration', () => {
     }
   });
 
-  it('is not looked for elsewhere when the file is not there', async () => {
+  it('is not read from elsewhere when the file does not exist', async () => {
     const { code, json } = await cliJson(['list', '--env-file', join(folder, 'none')], {
       BACKUP_STORE: 'file:///tmp/x',
     });
@@ -115,7 +115,7 @@ describe('a defect', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('shows where it came from with DEBUG=1', async () => {
+  it('shows the stack trace with DEBUG=1', async () => {
     const { code, stderr } = await cliProcess(['demo'], { ...env, DEBUG: '1' });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^\s+at /m)]);
     expect(stderr).toContain('ENOENT');

@@ -27,7 +27,7 @@ export function connectTrust(env: Environment, ports: TrustPorts): Promise<Trust
 export interface Deployment {
   /** BACKUP_LABEL. */
   readonly label: string | null;
-  /** Host of the protected database; null where none is configured. */
+  /** Host of the protected database; null if none is configured. */
   readonly database: string | null;
   /** BACKUP_STORE. */
   readonly store: string | null;
