@@ -42,7 +42,9 @@ interface Listed {
   readonly snapshots: readonly { readonly id: string; readonly verified: boolean; readonly trust: string }[];
 }
 const listed = async (id: string): Promise<unknown> =>
-  ((await said((context) => listSnapshots(context, { limit: 10 }))).document as Listed).snapshots.find((each) => each.id === id);
+  ((await said((context) => listSnapshots(context, { limit: 10 }))).document as Listed).snapshots.find(
+    (each) => each.id === id,
+  );
 
 /** An unsigned snapshot with a hand-written verification, in the place of all that were there. */
 async function forge(): Promise<string> {
