@@ -41,7 +41,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .command('prune')
     .description('remove expired snapshots (RETENTION_ variables) and obsolete objects; works in a full store')
     .option('--dry-run', 'show what would be removed and why the rest is kept; change nothing')
-    .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
+    .option('--replica', 'prune the second store, BACKUP_REPLICA_STORE')
     .action((options: { dryRun?: boolean; replica?: boolean }) =>
       perform(async (context) => (await import('./prune.js')).prune(context, options)),
     );

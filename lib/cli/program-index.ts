@@ -24,7 +24,7 @@ Examples:
 export function addIndexCommands(program: Command, perform: Perform): void {
   program
     .command('reindex')
-    .description('rebuild the vector index from Redis, and verify every vector')
+    .description('rebuild the vector index from Redis, and verify the result')
     .option('--project <id>', 'this project only', parseProjectId)
     .option('--all', 'all projects')
     .addOption(

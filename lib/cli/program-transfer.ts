@@ -61,7 +61,9 @@ export function withFileOptions(command: Command): Command {
       parseTime,
     )
     .addOption(
-      new Option('--ttl-unit <unit>', 'with a JSON file: the unit of `ttl` (default: seconds)').choices(TTL_UNITS),
+      new Option('--ttl-unit <unit>', 'with a JSON file: what values of `ttl` mean (default: seconds)').choices(
+        TTL_UNITS,
+      ),
     )
     .option('--database <n>', 'with a file that contains several databases: the one to read', parseDatabaseNumber);
 }

@@ -214,7 +214,7 @@ function addRestore(program: Command, perform: Perform): void {
     .addOption(
       new Option(
         '--ttl <rule>',
-        'expiry of keys and fields; keep: the original time; shift: the remaining time, from now; drop: no expiry, also for expired keys',
+        'expiry of keys and fields; keep: the original time; shift: the remaining time, from now; drop: none, so that expired keys come back',
       )
         .choices(EXPIRY_RULES)
         .default('keep'),
