@@ -40,7 +40,7 @@ describe('status and guard', () => {
     const cron = await cliJson(['status'], { ...env, CRON_SECRET: 'a-secret-of-sixteen' });
     expect([cron.code, cron.json]).toMatchObject([1, { state: 'unknown', watched: { state: 'unknown' } }]);
     const { code, stdout } = await cli(['status'], env);
-    expect(stdout).toMatch(/^\s*services\s+ok, since \S+, tried \S+ by \w+$/m);
+    expect(stdout).toMatch(/^\s*services\s+ok, since \S+, checked \S+ by \w+$/m);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/recovery point\s+.* old, within the objective of 24 h/)]);
   });
 
