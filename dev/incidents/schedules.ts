@@ -5,7 +5,7 @@ import { loadConfig } from '../../lib/app/config.js';
 import { runEnvironment } from '../../lib/cli/carry-out.js';
 import { backup } from '../../lib/cli/backup.js';
 import type { Context } from '../../lib/cli/context.js';
-import { list } from '../../lib/cli/list.js';
+import { listSnapshots } from '../../lib/cli/list.js';
 import { forget } from '../../lib/cli/snapshots.js';
 import { changeState, type Callers } from '../../lib/monitoring/state.js';
 import { partName, manifestName } from '../../lib/snapshot/names.js';
@@ -21,7 +21,7 @@ const MISSED_MS = 30 * HOUR_MS;
 /** Ids of the snapshots that `list` shows, newest first. */
 async function snapshots(context: Context): Promise<string[]> {
   const documents: unknown[] = [];
-  await list({ ...context, document: (value) => void documents.push(value) }, { limit: 200 });
+  await listSnapshots({ ...context, document: (value) => void documents.push(value) }, { limit: 200 });
   return (documents[0] as { snapshots: { id: string }[] }).snapshots.map(({ id }) => id);
 }
 

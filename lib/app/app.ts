@@ -1,4 +1,5 @@
 import {
+  isSet,
   loadConfig,
   problemOfSection,
   targetNames,
@@ -8,7 +9,7 @@ import {
   type Environment,
 } from './config.js';
 import { protectedDatabase } from './connect/database.js';
-import { connect, connectReplica, connectTargets, paced, type Replacements } from './connect.js';
+import { connect, connectReplica, connectTargets, paceRedis, type Replacements } from './connect.js';
 import { connectElsewhere } from './connect/indexes.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
 import type { ReindexPorts } from '../reindex/context.js';
@@ -35,21 +36,21 @@ import type { Clock } from '../ports/clock.js';
 import { isOver } from '../runs/ending.js';
 import { handOver } from '../runs/hand-over.js';
 
-/** A run that the queue will pick up again keeps its lease so long: twice the wait of an attempt's watch, and some. */
+/** How long a run keeps its lease until the queue delivers again: twice the delay of an attempt's own delayed message, plus a margin. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;
 const MARGIN_SHARE = 0.2;
 const MAX_MARGIN_SECONDS = 30;
 
-/** The program as one process has it: its ports, and the engine with the kinds of run that they allow. */
+/** The program within one process: its ports, and the engine with the run kinds that these ports allow. */
 export interface App<K extends keyof Ports> {
   readonly ports: Pick<Ports, K>;
   readonly engine: Engine;
   readonly limits: Config<'limits'>['limits'];
-  /** Works on a run until it is over or the budget is used up, here or (what is left) over the queue. */
+  /** Works on a run until it is over or the budget is used up; the queue carries the rest, if there is one. */
   work(id: string, budget: Budget): Promise<RunRecord>;
-  /** Whether runs go on without this process. */
+  /** Whether runs continue without this process. */
   readonly queued: boolean;
-  /** Of the leases that runs hold. */
+  /** Durations of the leases that runs hold. */
   readonly times: LeaseTimes;
 }
 
@@ -62,22 +63,22 @@ type ReadingPort = (typeof READING_PORTS)[number];
 /** The program without a database. */
 export type StoreApp = App<ReadingPort>;
 
-/** For what works on snapshots in the store alone: the database need not be there. */
+/** For commands that only need the snapshots in the store: the database may be unreachable. */
 export function storeApp(env: Environment, replacements: Replacements = {}): StoreApp {
   const ports = connect(env, READING_PORTS, replacements);
-  return assemble(env, ports, [verifyRun(ports)]);
+  return assembleApp(env, ports, [verifyRun(ports)]);
 }
 
 type AllPorts = Pick<Ports, (typeof ALL_PORTS)[number]> & RestorePorts;
 
-/** The program with the database, those to restore into and, where they are configured, index and embedder. */
+/** The program with the database, the restore targets and, if configured, index and embedder. */
 export interface FullApp extends App<(typeof ALL_PORTS)[number]> {
   readonly ports: AllPorts;
   /** Null when the index or the embedder is not configured. */
   readonly reindex: ReindexPorts | null;
 }
 
-/** For everything. `onEnded` is told of runs that end within this process. */
+/** The whole program. `onEnded` is called for runs that end within this process. */
 export function fullApp(
   env: Environment,
   replacements: Replacements = {},
@@ -92,47 +93,48 @@ export function fullApp(
     targetNames: () => [...(wantsTarget(env, DRILL_TARGET) ? [DRILL_TARGET] : []), ...targetNames(env)],
     label: protectedDatabase(env).label,
     ...otherStores(env, replacements, connected.log),
-    ...(replacements.words === undefined ? {} : { snapshotWords: replacements.words }),
-    reindex: (scope: VectorScope): Promise<Afterwards> => reindexLater(app, scope),
+    ...(replacements.snapshotWords === undefined ? {} : { snapshotWords: replacements.snapshotWords }),
+    reindex: (scope: VectorScope): Promise<Afterwards> => startReindexAfterRestore(app, scope),
   };
   const definitions = [
-    snapshotRun({ ...ports, redis: paced(ports.redis, commandsPerSecond(env)) }, snapshotSettings(env)),
+    snapshotRun({ ...ports, redis: paceRedis(ports.redis, commandsPerSecond(env)) }, snapshotSettings(env)),
     verifyRun(ports),
     restoreRun(ports, restoreSettings(env, queued)),
     drillRun({ ...ports, hasScratch: wantsTarget(env, DRILL_TARGET) }, restoreSettings(env, queued)),
-    ...(reindex === null ? [] : [sharedReindex(env, reindex, queued)]),
+    ...(reindex === null ? [] : [pacedReindexRun(env, reindex, queued)]),
   ];
-  const parts = assemble<(typeof ALL_PORTS)[number]>(env, ports, definitions, onEnded);
+  const parts = assembleApp<(typeof ALL_PORTS)[number]>(env, ports, definitions, onEnded);
   const app: FullApp = { ...parts, ports, reindex };
   return app;
 }
 
 /**
- * The re-index with its share of the database. Its tasks run side by side in as many functions as the queue calls at a
- * time, which know nothing of each other: each has an equal part of the share.
+ * The re-index, limited to BACKUP_COMMANDS_PER_SECOND. The queue runs its tasks in several functions at a time, which cannot
+ * coordinate: each gets an equal part of the limit.
  */
-function sharedReindex(env: Environment, ports: ReindexPorts, queued: boolean): RunDefinition {
+function pacedReindexRun(env: Environment, ports: ReindexPorts, queued: boolean): RunDefinition {
   const settings = reindexSettings(env, queued);
-  const most = commandsPerSecond(env);
-  const within = (bound: number): RunDefinition => reindexRun({ ...ports, redis: paced(ports.redis, bound) }, settings);
-  const alone = within(most);
-  if (!queued) return alone;
-  const beside = within(most / settings.parallelism);
-  const phases = Object.entries(alone.phases).map(([name, phase]): [string, typeof phase] => [
+  const limit = commandsPerSecond(env);
+  const limitedTo = (commands: number): RunDefinition =>
+    reindexRun({ ...ports, redis: paceRedis(ports.redis, commands) }, settings);
+  const single = limitedTo(limit);
+  if (!queued) return single;
+  const parallel = limitedTo(limit / settings.parallelism);
+  const phases = Object.entries(single.phases).map(([name, phase]): [string, typeof phase] => [
     name,
-    phase.type === 'tasks' ? (beside.phases[name] ?? phase) : phase,
+    phase.type === 'tasks' ? (parallel.phases[name] ?? phase) : phase,
   ]);
-  return { ...alone, phases: Object.fromEntries(phases) };
+  return { ...single, phases: Object.fromEntries(phases) };
 }
 
 type OtherStores = Omit<MarkStores, 'store'> & Pick<RestorePorts, 'otherErasures'>;
 
-/** The program that can end runs: with the database at hand the locks that a run holds in it are freed as well. */
-export function endingApp(env: Environment, replacements: Replacements = {}): StoreApp {
+/** For ending runs. If the database is configured, the locks that a run holds in it are released as well. */
+export function runEndingApp(env: Environment, replacements: Replacements = {}): StoreApp {
   return problemOfSection(env, 'redis') === null ? fullApp(env, replacements) : storeApp(env, replacements);
 }
 
-/** Where a restore marks the database, and reads whose data are erased, besides the store that it works on. */
+/** The other store: a restore marks the database as unfinished there too, and reads its erasure list. */
 function otherStores(env: Environment, { firstStore, inMemory }: Replacements, log: Ports['log']): OtherStores {
   if (firstStore === undefined) {
     const onUnread = (why: string): void => log.warn('erasure-list-of-second-store-not-read', { why });
@@ -148,12 +150,12 @@ function otherStores(env: Environment, { firstStore, inMemory }: Replacements, l
 
 /** The erasure list of the second store, for work on the first. */
 export function secondErasures(env: Environment, log: Ports['log'], onUnread: (why: string) => void): OtherErasures {
-  return { store: () => secondStore(env, log), isFirst: false, onUnread };
+  return { store: () => secondStoreOrNull(env, log), isFirst: false, onUnread };
 }
 
-/** The other store that may hold marks, for who works on the first store or, with `replica`, on the second. */
-export function marksBeside(env: Environment, log: Ports['log'], replica = false): () => ObjectStore | null {
-  return () => (replica ? firstOrNull(() => connect(env, ['store'], { log }).store) : secondStore(env, log));
+/** The store that may hold further marks: the second store or, with `replica`, the first. */
+export function otherMarkStore(env: Environment, log: Ports['log'], replica = false): () => ObjectStore | null {
+  return () => (replica ? firstOrNull(() => connect(env, ['store'], { log }).store) : secondStoreOrNull(env, log));
 }
 
 function firstOrNull(first: () => ObjectStore): ObjectStore | null {
@@ -164,8 +166,8 @@ function firstOrNull(first: () => ObjectStore): ObjectStore | null {
   }
 }
 
-/** Null where there is none, or none that can be used: `doctor` tells of that. */
-function secondStore(env: Environment, log: Ports['log']): ObjectStore | null {
+/** Null if there is no second store or it is not usable, which `doctor` reports. */
+function secondStoreOrNull(env: Environment, log: Ports['log']): ObjectStore | null {
   try {
     return wantsReplica(env) ? connectReplica(env, log) : null;
   } catch {
@@ -173,7 +175,7 @@ function secondStore(env: Environment, log: Ports['log']): ObjectStore | null {
   }
 }
 
-/** The same, for what cannot do without index and embedder. Throws `config` with everything that is missing. */
+/** The whole program, for commands that require index and embedder. Throws `config` naming everything that is missing. */
 export function indexApp(env: Environment, replacements: Replacements = {}): FullApp & { reindex: ReindexPorts } {
   loadConfig(env, ['redis', 'store', 'vector', 'embedder']);
   const app = fullApp(env, replacements);
@@ -184,10 +186,9 @@ export function indexApp(env: Environment, replacements: Replacements = {}): Ful
 function connectReindex(env: Environment, connected: Pick<Ports, (typeof ALL_PORTS)[number]>): ReindexPorts | null {
   const problem = problemOfSection(env, 'vector') ?? problemOfSection(env, 'embedder');
   if (problem !== null) {
-    const isSet = (name: string): boolean => (env[name] ?? '') !== '';
-    const isMeant = isSet('UPSTASH_VECTOR_REST_URL') && EMBEDDER_KEYS.some(isSet);
-    // What is configured wrongly must not look like what is not configured.
-    if (isMeant) connected.log.error('reindex-not-configured', { code: problem.code, message: problem.message });
+    const isIntended = isSet(env, 'UPSTASH_VECTOR_REST_URL') && EMBEDDER_KEYS.some((key) => isSet(env, key));
+    // A wrong configuration must not look like a missing one.
+    if (isIntended) connected.log.error('reindex-not-configured', { code: problem.code, message: problem.message });
     return null;
   }
   const recipe = configuredIndex(env)?.recipe;
@@ -195,8 +196,8 @@ function connectReindex(env: Environment, connected: Pick<Ports, (typeof ALL_POR
   return { ...connected, ...connect(env, ['vectors', 'embedder']), recipe, elsewhere: connectElsewhere(env) };
 }
 
-/** What a restore does for its vectors. Within one process it is for whoever started the restore to go on with. */
-async function reindexLater(app: FullApp, scope: VectorScope): Promise<Afterwards> {
+/** Starts the re-index after a restore. Without a queue, the command that started the restore continues with it. */
+async function startReindexAfterRestore(app: FullApp, scope: VectorScope): Promise<Afterwards> {
   if (app.reindex === null) return { state: 'not-configured', run: null };
   if (!app.queued) return { state: 'to-do', run: null };
   const input = reindexInputSchema.parse({
@@ -212,12 +213,12 @@ async function reindexLater(app: FullApp, scope: VectorScope): Promise<Afterward
   return { state: 'started', run: started.run.id };
 }
 
-/** How long a function may work: its limit less a margin, a fifth of it or 30 seconds, to save and hand over. */
+/** When a function must stop working: its limit less a margin to save and hand over, a fifth of it or at most 30 seconds. */
 export function functionDeadline(now: number, limitSeconds: number): number {
   return now + (limitSeconds - Math.min(limitSeconds * MARGIN_SHARE, MAX_MARGIN_SECONDS)) * 1000;
 }
 
-function assemble<K extends keyof Ports>(
+function assembleApp<K extends keyof Ports>(
   env: Environment,
   ports: Pick<Ports, K | ReadingPort>,
   definitions: readonly RunDefinition[],
@@ -226,10 +227,14 @@ function assemble<K extends keyof Ports>(
   const { limits } = loadConfig(env, ['limits']);
   const { clock, queue } = ports;
   const attemptTtlMs = limits.RUN_LEASE_SECONDS * 1000;
-  // Nobody comes back for a run of one process when the process is gone: then the next may start at once.
+  // Without a queue a run does not outlive its process: once it is gone, the next run may start immediately.
   const holdMs = isInProcess(queue) ? attemptTtlMs : QUEUED_HOLD_MS;
   const times = { attemptTtlMs, holdMs };
-  const engine = announcing(createEngine(ports, definitions, times, protectedDatabase(env).source), clock, onEnded);
+  const engine = notifyingEngine(
+    createEngine(ports, definitions, times, protectedDatabase(env).source),
+    clock,
+    onEnded,
+  );
   return {
     ports,
     engine,
@@ -241,15 +246,15 @@ function assemble<K extends keyof Ports>(
   };
 }
 
-/** Told of a run that has just ended. Throws nothing. */
+/** Called when a run has just ended. Throws nothing. */
 type OnRunEnded = (run: RunRecord) => Promise<void>;
 
 /**
- * An engine that tells of each run that ends under its hands. Two processes that see the same end may both tell of it;
- * a process that dies in between tells of none.
+ * An engine that calls `onEnded` for every run that ends during its work. Two processes that observe the same end may both call
+ * it; a process that dies in between does not.
  */
-export function announcing(engine: Engine, clock: Clock, onEnded: OnRunEnded): Engine {
-  const telling = async (work: () => Promise<RunRecord>): Promise<RunRecord> => {
+export function notifyingEngine(engine: Engine, clock: Clock, onEnded: OnRunEnded): Engine {
+  const notifyAfter = async (work: () => Promise<RunRecord>): Promise<RunRecord> => {
     const from = clock.now();
     const run = await work();
     if (isOver(run) && Date.parse(run.finishedAt ?? '') >= from) await onEnded(run);
@@ -257,8 +262,8 @@ export function announcing(engine: Engine, clock: Clock, onEnded: OnRunEnded): E
   };
   return {
     ...engine,
-    work: (id, budget) => telling(() => engine.work(id, budget)),
-    end: (id, error) => telling(() => engine.end(id, error)),
-    deliver: (body, budget) => telling(() => engine.deliver(body, budget)),
+    work: (id, budget) => notifyAfter(() => engine.work(id, budget)),
+    end: (id, error) => notifyAfter(() => engine.end(id, error)),
+    deliver: (body, budget) => notifyAfter(() => engine.deliver(body, budget)),
   };
 }

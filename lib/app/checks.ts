@@ -1,5 +1,5 @@
-import { knownVariables, loadConfig, problemOfSection, targetNames, type Environment, type Section } from './config.js';
-import { misspeltVariables } from './config/names.js';
+import { isSet, knownVariables, loadConfig, problemOfSection, targetNames, type Environment } from './config.js';
+import { findMisspeltVariables } from './config/names.js';
 import {
   connect,
   connectAlertHost,
@@ -52,30 +52,30 @@ import {
   type CheckGroup,
   type Observation,
 } from '../health/doctor.js';
-import type { Clock, Log, RedisPort } from '../ports/index.js';
+import type { Clock, RedisPort } from '../ports/index.js';
 import { PROVIDERS, type Provider } from '../ports/provider-status.js';
+import { silentLog } from './json-log.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';
 
-/** A check itself says what the log would. */
-const QUIET: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const TELLING = ['alerter', 'clock', 'log', 'store'] as const;
-/** This many misspelt variables are named. */
-const MOST_NAMED = 10;
+/** The result of a check says what the log would. */
+const QUIET = silentLog();
+const TEST_PORTS = ['alerter', 'clock', 'log', 'store'] as const;
+/** How many misspelt variables are named. */
+const MAX_NAMED = 10;
 
-/** One group of checks for every service there may be; what is not configured at all is told as such. `unattended`: for the guard. */
+/** One group of checks for each possible service; services that are not configured are reported as such. `unattended`: for the guard. */
 export function checkGroups(env: Environment, clock: Clock, unattended = false): CheckGroup[] {
-  const { group, needed } = groupsOf(env);
+  const { group, needed } = groupMakers(env);
   const wayBack = { url: (env['PUBLIC_URL'] ?? '').replace(/\/$/, ''), endpoint: () => connectTaskEndpoint(env) };
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
-  const lacksFile = !unattended && isSet('BACKUP_AGE_IDENTITY_FILE') && !isSet('BACKUP_AGE_IDENTITY');
+  const lacksFile = !unattended && isSet(env, 'BACKUP_AGE_IDENTITY_FILE') && !isSet(env, 'BACKUP_AGE_IDENTITY');
   return [
-    ...promiseChecks(isSet, EMBEDDER_KEYS),
-    [{ name: 'variables', run: () => Promise.resolve(variablesOf(env)) }],
+    ...promiseChecks((name) => isSet(env, name), EMBEDDER_KEYS),
+    [{ name: 'variables', run: () => Promise.resolve(checkVariables(env)) }],
     needed('redis', ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'], 'not set: no snapshot can be taken', () =>
       redisChecks(() => connect(env, ['redis']).redis, clock, true),
     ),
-    needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is nowhere to keep snapshots', () =>
+    needed('store', ['BACKUP_STORE'], 'BACKUP_STORE is not set: there is no place to keep snapshots', () =>
       storeChecks(
         () => connectPlainStore(loadConfig(env, ['store']).store),
         env['BACKUP_STORE'] ?? '',
@@ -92,10 +92,10 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
         sharesBucket(env),
       ),
     ]),
-    [{ name: 'retention', run: () => Promise.resolve(policyOf(env)) }],
+    [{ name: 'retention', run: () => Promise.resolve(checkRetention(env)) }],
     group('queue', ['QSTASH_TOKEN'], 'QSTASH_TOKEN is not set: runs end with the process that started them', () => [
       ...queueChecks(() => connect(env, ['queue']).queue),
-      // No message over the queue for the guard: its schedule is one.
+      // The guard sends no test message through the queue: its schedule already proves that path.
       ...(unattended
         ? [wayBackCheck(wayBack)]
         : wayBackChecks({
@@ -104,14 +104,14 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
             store: () => connect(env, ['store']).store,
             clock,
           })),
-      // The guard makes it in a step of its turn.
+      // The guard creates the schedule itself, in one of its steps.
       ...(unattended ? [] : scheduleChecks(env)),
     ]),
     ...(unattended
       ? []
       : schedulerChecks(
           alertRules(env).schedulers,
-          () => guardState(env),
+          () => guardStateOrNull(env),
           () => clock.now(),
         )),
     group(
@@ -126,21 +126,21 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
     group('cron-secret', ['CRON_SECRET'], 'CRON_SECRET is not set: the nightly cron is refused', () =>
       secretChecks(accessSecret(env, 'CRON_SECRET', 'cron'), [env['ADMIN_TOKEN'] ?? '']),
     ),
-    group('admin-token', ['ADMIN_TOKEN'], 'ADMIN_TOKEN is not set: the operators’ calls are refused', () =>
+    group('admin-token', ['ADMIN_TOKEN'], 'ADMIN_TOKEN is not set: calls of operators are refused', () =>
       secretChecks(accessSecret(env, 'ADMIN_TOKEN', 'admin'), [env['CRON_SECRET'] ?? '']),
     ),
-    group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue would not know where to deliver', () =>
+    group('public-url', ['PUBLIC_URL'], 'PUBLIC_URL is not set: a queue could not deliver to the functions', () =>
       publicUrlChecks(env['PUBLIC_URL'] ?? ''),
     ),
-    group('alerts', ['ALERT_WEBHOOK_URL'], 'ALERT_WEBHOOK_URL is not set: nobody is told when something is wrong', () =>
+    group('alerts', ['ALERT_WEBHOOK_URL'], 'ALERT_WEBHOOK_URL is not set: no alerts are sent', () =>
       alertChecks({
         open: () => ({ ...connectAlertHost(env), address: connect(env, ['alerter']).alerter.address }),
-        last: async () => (await guardState(env))?.delivery ?? null,
-        test: () => sendTestAlert({ ...connect(env, TELLING, { log: QUIET }), own: databaseOf(env).source }),
+        last: async () => (await guardStateOrNull(env))?.delivery ?? null,
+        test: () => sendTestAlert({ ...connect(env, TEST_PORTS, { log: QUIET }), own: unlabelledDatabase(env).source }),
         now: () => clock.now(),
       }),
     ),
-    group('heartbeat', ['HEARTBEAT_URL'], 'HEARTBEAT_URL is not set: nobody notices when nothing runs', () =>
+    group('heartbeat', ['HEARTBEAT_URL'], 'HEARTBEAT_URL is not set: nobody notices when the guard stops running', () =>
       heartbeatChecks(() => connect(env, ['heartbeat']).heartbeat),
     ),
     ...serviceGroups(env, clock, unattended),
@@ -148,21 +148,21 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
   ];
 }
 
-/** What restores and re-indexes use beside database and store. */
+/** Services of restores and re-indexes, besides database and store. */
 function serviceGroups(env: Environment, clock: Clock, unattended: boolean): CheckGroup[] {
-  const { group } = groupsOf(env);
+  const { group } = groupMakers(env);
   const nextNames = ['UPSTASH_VECTOR_NEXT_REST_URL', 'UPSTASH_VECTOR_NEXT_REST_TOKEN'];
   const vectorNames = ['UPSTASH_VECTOR_REST_URL', 'UPSTASH_VECTOR_REST_TOKEN'];
   return [
     group('index', vectorNames, 'not set: vectors are not rebuilt', () =>
       indexChecks(() => connect(env, ['vectors']).vectors, {
         dimensions: () => dimensionsOf(env),
-        other: () => otherModel(env),
+        other: () => otherModelCondition(env),
         writes: true,
       }),
     ),
-    ...(nextNames.some((name) => (env[name] ?? '') !== '')
-      ? [nextIndexCheck(() => connectNextIndex(env), usedIndex(env))]
+    ...(nextNames.some((name) => isSet(env, name))
+      ? [nextIndexCheck(() => connectNextIndex(env), configuredIndexName(env))]
       : []),
     group('embedder', EMBEDDER_KEYS, `${EMBEDDER_KEYS.join(' or ')} is not set: vectors are not rebuilt`, () =>
       embedderChecks(() => connect(env, ['embedder']).embedder),
@@ -171,7 +171,7 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
       scratchCheck(
         'drill',
         () => connectTarget(env, 'drill'),
-        () => primaryOf(env),
+        () => primaryRedis(env),
         true,
       ),
     ),
@@ -187,7 +187,7 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
       scratchCheck(
         `target-${name}`,
         () => connectTarget(env, name),
-        () => primaryOf(env),
+        () => primaryRedis(env),
         false,
       ),
     ),
@@ -203,9 +203,9 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
 
 const PROJECTS = ['SOULCASTER_BACKUP_PROJECT', 'SOULCASTER_BACKEND_PROJECT', 'SOULCASTER_DASHBOARD_PROJECT'];
 
-/** What an operator's machine holds to act on the accounts. */
+/** Credentials for the vendors' accounts, which only an operator's machine has. */
 function accountGroups(env: Environment): CheckGroup[] {
-  const { group } = groupsOf(env);
+  const { group } = groupMakers(env);
   const named = PROJECTS.flatMap((variable): [string, string][] => {
     const project = env[variable] ?? '';
     return project === '' ? [] : [[variable, project]];
@@ -222,7 +222,7 @@ function accountGroups(env: Environment): CheckGroup[] {
         accountChecks(
           () => connect(env, ['account']).account,
           () => loadConfig(env, ['account']).account.UPSTASH_REDIS_ID,
-          databaseOf(env).host,
+          unlabelledDatabase(env).host,
         ),
     ),
   ];
@@ -230,11 +230,11 @@ function accountGroups(env: Environment): CheckGroup[] {
 
 async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillView | null> {
   const { store } = connect(env, ['store']);
-  return lastVerdict(await drillHistory(() => drills(store, databaseOf(env).source), 10), clock.now());
+  return lastVerdict(await drillHistory(() => drills(store, unlabelledDatabase(env).source), 10), clock.now());
 }
 
-/** Null where the store cannot be asked: that is told by its own check. */
-async function otherModel(env: Environment): Promise<Condition | null> {
+/** Null if the store cannot be read, which the store's check reports. */
+async function otherModelCondition(env: Environment): Promise<Condition | null> {
   try {
     return await loadIndexCondition(connect(env, ['store']).store, configuredIndex(env));
   } catch {
@@ -242,59 +242,58 @@ async function otherModel(env: Environment): Promise<Condition | null> {
   }
 }
 
-/** The database that is backed up, asked once; null where it is not configured, or not well. */
-function primaryOf(env: Environment): RedisPort | null {
+/** The protected database, without long retries; null if it is not configured, or wrongly. */
+function primaryRedis(env: Environment): RedisPort | null {
   return problemOfSection(env, 'redis') === null ? connect(env, ['redis'], { impatient: true }).redis : null;
 }
 
-/** Which index the application uses; null where none is configured well. */
-function usedIndex(env: Environment): string | null {
+/** The index that the application uses; null if it is not configured, or wrongly. */
+function configuredIndexName(env: Environment): string | null {
   return problemOfSection(env, 'vector') === null ? connect(env, ['vectors']).vectors.place.index : null;
 }
 
-/** A label that is refused has a check: it keeps none of the others from being made. */
-const databaseOf = (env: Environment) => protectedDatabase({ ...env, BACKUP_LABEL: '' });
+/** Ignores BACKUP_LABEL, so that an invalid label fails its own check and no other. */
+const unlabelledDatabase = (env: Environment) => protectedDatabase({ ...env, BACKUP_LABEL: '' });
 
 function scheduleChecks(env: Environment): CheckGroup {
   const wanted = guardScheduleOf(env);
   return wanted === null ? [] : [scheduleCheck(() => connectSchedules(env), wanted)];
 }
 
-/** Null where the store cannot be asked: that is told by its own check. */
-async function guardState(env: Environment): Promise<GuardState | null> {
+/** Null if the store cannot be read, which the store's check reports. */
+async function guardStateOrNull(env: Environment): Promise<GuardState | null> {
   try {
-    return await readState(connect(env, ['store']).store, databaseOf(env).source);
+    return await readState(connect(env, ['store']).store, unlabelledDatabase(env).source);
   } catch {
     return null;
   }
 }
 
 /**
- * One group for every credential of the application that is watched here: GitHub's token and OAuth app. When a token ends
- * is noted in the store, if there is one: GitHub does not tell any more once it has ended.
+ * One group for each credential of the application: GitHub's token and OAuth app. The expiry of a token is saved in the store,
+ * if there is one, because GitHub no longer reports it after the token has expired.
  */
 export function credentialGroups(env: Environment, clock: Clock): CheckGroup[] {
-  const { group } = groupsOf(env);
+  const { group } = groupMakers(env);
   const github = () => connect(env, ['github']).github;
   const expiry = storedExpiry(() => connect(env, ['store']).store);
   return [
-    group('github-token', ['GITHUB_TOKEN'], 'GITHUB_TOKEN is not set: that of the backend is not watched', () =>
+    group('github-token', ['GITHUB_TOKEN'], 'GITHUB_TOKEN is not set: the token of the backend is not checked', () =>
       githubTokenChecks(github, { clock, expiry }, () => tokenCheck(env)),
     ),
-    group('github-app', ['GITHUB_ID', 'GITHUB_SECRET'], 'GITHUB_ID is not set: the sign-in is not watched', () =>
+    group('github-app', ['GITHUB_ID', 'GITHUB_SECRET'], 'GITHUB_ID is not set: the OAuth app is not checked', () =>
       githubAppChecks(github, () => appCheck(env)),
     ),
   ];
 }
 
-/** What the providers that are used say of themselves: AWS where the bucket is there, Google where it embeds. */
+/** Status pages of the providers in use: AWS if the bucket is there, Google if it embeds. */
 export function statusPageGroups(env: Environment): CheckGroup[] {
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
-  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet('S3_ENDPOINT');
-  const onGoogle = isSet('GEMINI_API_KEY') && !isSet('GEMINI_BASE_URL');
+  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet(env, 'S3_ENDPOINT');
+  const onGoogle = isSet(env, 'GEMINI_API_KEY') && !isSet(env, 'GEMINI_BASE_URL');
   const unused: Provider[] = [...(onAws ? [] : ['aws' as const]), ...(onGoogle ? [] : ['google' as const])];
   const used = new Set(PROVIDERS.filter((provider) => !unused.includes(provider)));
-  const region = isSet('S3_REGION') ? (env['S3_REGION'] ?? null) : null;
+  const region = isSet(env, 'S3_REGION') ? (env['S3_REGION'] ?? null) : null;
   return providerChecks({ status: connect(env, ['providers']).providers, used, region });
 }
 
@@ -305,31 +304,30 @@ interface Groups {
 
 type MakeGroup = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup) => CheckGroup;
 
-function groupsOf(env: Environment): Groups {
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
+function groupMakers(env: Environment): Groups {
+  const isAnySet = (variables: readonly string[]): boolean => variables.some((name) => isSet(env, name));
   return {
-    needed: (name, variables, meaning, make) =>
-      variables.some(isSet) ? make() : notConfiguredButNeeded(name, meaning),
-    group: (name, variables, meaning, make) => (variables.some(isSet) ? make() : notConfigured(name, meaning)),
+    needed: (name, variables, meaning, make) => (isAnySet(variables) ? make() : notConfiguredButNeeded(name, meaning)),
+    group: (name, variables, meaning, make) => (isAnySet(variables) ? make() : notConfigured(name, meaning)),
   };
 }
 
-/** Throws `config` for limits that cannot be; warns of variables that are set and that nothing reads. */
-function variablesOf(env: Environment): Observation {
+/** Throws `config` for invalid limits; warns of variables that are set but not read by this program. */
+function checkVariables(env: Environment): Observation {
   loadConfig(env, ['limits', 'database', 'providers', 'backupProject']);
-  const odd = misspeltVariables(env, knownVariables());
-  if (odd.length === 0) return ok('no variable is set that looks like one of this program and is none');
-  const words = odd.map(({ name, meant }) => (meant === null ? name : `${name} (${meant}?)`));
+  const misspelt = findMisspeltVariables(env, knownVariables());
+  if (misspelt.length === 0) return ok('no misspelt variable of this program is set');
+  const words = misspelt.map(({ name, meant }) => (meant === null ? name : `${name} (${meant}?)`));
   return warn(
-    `set, but read by nothing: ${words.slice(0, MOST_NAMED).join(', ')}`,
+    `set, but not read by this program: ${words.slice(0, MAX_NAMED).join(', ')}`,
     'Correct the name or remove the variable; .env.example has all names.',
   );
 }
 
-/** Throws `config` for a policy that cannot be. */
-function policyOf(env: Environment): Observation {
+/** Throws `config` for an invalid policy. */
+function checkRetention(env: Environment): Observation {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
-  return ok(`keeps the last ${keepLast}, and of ${keepDaily} days, ${keepWeekly} weeks and ${keepMonthly} months`);
+  return ok(`keeps the last ${keepLast}, and ${keepDaily} daily, ${keepWeekly} weekly and ${keepMonthly} monthly`);
 }
 
 function tokenCheck(env: Environment): TokenCheck {
@@ -343,6 +341,6 @@ function appCheck(env: Environment): AppCheck {
   return { clientId: GITHUB_ID, clientSecret: GITHUB_SECRET };
 }
 
-function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: Section) {
+function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: 'cron' | 'admin') {
   return { variable, value: env[variable] ?? '', problem: problemOfSection(env, section) };
 }

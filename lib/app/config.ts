@@ -17,20 +17,25 @@ import {
 } from '../variable-forms.js';
 import { AppError } from '../errors.js';
 
-/** Variables as a process has them. */
+/** The variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The one place where the process's environment is read. */
+/** The only function that reads the environment of the process. */
 export function environment(): Environment {
   return { ...process.env };
 }
 
-/** Keeps the AWS SDK from writing seven lines about Node 20 at every start; `doctor` says it in one. */
-export function silenceVendorNotices(): void {
+/** Whether a variable is set. An empty variable counts as unset, as hosts' dashboards leave them. */
+export function isSet(env: Environment, name: string): boolean {
+  return (env[name] ?? '') !== '';
+}
+
+/** Keeps the AWS SDK from writing seven lines about Node 20 at every start; `doctor` reports that in one line. */
+export function suppressAwsSdkNotices(): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 }
 
-/** The environment with the variables of an env file over it. Throws `config` for a file that can be read in two ways. */
+/** The environment, overridden by the variables of an env file. Throws `config` for an ambiguous file. */
 export function withEnvFile(env: Environment, bytes: Uint8Array): Environment {
   return { ...env, ...parseEnvFile(bytes) };
 }
@@ -41,7 +46,7 @@ const repositories = list.refine((names) => names.every((name) => /^[\w.-]+\/[\w
   error: 'must be repositories as owner/name, separated by commas',
 });
 
-/** Every variable there is, by what needs it. Nothing secret has a default. */
+/** Every variable, by the section that needs it. Secrets have no default. */
 const SECTIONS = {
   redis: z.object({ UPSTASH_REDIS_REST_URL: baseUrl, UPSTASH_REDIS_REST_TOKEN: secret }),
   store: z.object({ BACKUP_STORE: storeUrl, ...STORE_SHAPE }).superRefine((value, context) => {
@@ -69,7 +74,7 @@ const SECTIONS = {
     BACKUP_SIGNING_KEY: keyText.optional(),
     BACKUP_SIGNING_PUBLIC_KEY: keyText.optional(),
   }),
-  /** What control state is encrypted with where there is no signing key. Not judged here: that is for `redis`. */
+  /** Encrypts control state if there is no signing key. Not validated here: the section `redis` does that. */
   control: z.object({ UPSTASH_REDIS_REST_TOKEN: z.string().optional() }),
   cron: z.object({ CRON_SECRET: accessSecret(16) }),
   admin: z.object({ ADMIN_TOKEN: accessSecret(16) }),
@@ -142,18 +147,18 @@ const SECTIONS = {
 export type Section = keyof typeof SECTIONS;
 export type Config<S extends Section> = { readonly [K in S]: z.output<(typeof SECTIONS)[K]> };
 
-const SET_THEM =
+const SET_VARIABLES_HINT =
   'Set these variables in the environment or in the file given with --env-file; .env.example explains each.';
 
-/** Variables that are read elsewhere than in a section. */
+/** Variables that no section reads. */
 const OTHER_NAMES = ['BACKUP_AGE_IDENTITY_FILE', 'DRILL_REDIS_REST_URL', 'DRILL_REDIS_REST_TOKEN', 'DEBUG'];
 
-/** Names of all variables that this program reads, but for those of restore targets, which hold a name. */
+/** Names of all variables that this program reads, except those of restore targets, which contain the target's name. */
 export function knownVariables(): ReadonlySet<string> {
   return new Set([...Object.values(SECTIONS).flatMap((section) => Object.keys(section.shape)), ...OTHER_NAMES]);
 }
 
-/** What is wrong with the variables of a section, or null. Nothing set at all is wrong for a section that needs some. */
+/** What is wrong with the variables of a section, or null. Missing required variables count as wrong. */
 export function problemOfSection(env: Environment, section: Section): AppError | null {
   try {
     loadConfig(env, [section]);
@@ -164,7 +169,7 @@ export function problemOfSection(env: Environment, section: Section): AppError |
   }
 }
 
-/** What is wrong with the value of one variable by itself, to be put behind its name; null when nothing is. */
+/** What is wrong with a variable's value, as text to follow its name; null if it is valid. */
 export function problemOfValue(name: string, value: string): string | null {
   const schema = /_REST_URL$/.test(name) ? baseUrl : schemaOf(name);
   const parsed = (schema ?? secret).safeParse(value);
@@ -179,8 +184,8 @@ function schemaOf(name: string): z.ZodType | undefined {
 }
 
 /**
- * Reads the variables of the named sections. What is missing or malformed is told all at once, by name and never by
- * value. An empty variable counts as unset, as hosts' dashboards leave them.
+ * Reads the variables of the named sections. Throws one `config` error that names every missing or malformed variable, never
+ * a value. An empty variable counts as unset.
  */
 export function loadConfig<S extends Section>(env: Environment, sections: readonly S[]): Config<S> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
@@ -189,66 +194,66 @@ export function loadConfig<S extends Section>(env: Environment, sections: readon
   for (const section of sections) {
     const parsed = SECTIONS[section].safeParse(given);
     if (parsed.success) loaded[section] = parsed.data;
-    else problems.push(...parsed.error.issues.map((issue) => describe(issue, given)));
+    else problems.push(...parsed.error.issues.map((issue) => describeIssue(issue, given)));
   }
   if (problems.length === 0) return loaded as Config<S>;
   throw new AppError('config', `The configuration is not complete: ${[...new Set(problems)].join('; ')}`, {
-    hint: SET_THEM,
+    hint: SET_VARIABLES_HINT,
   });
 }
 
-/** Whether a second store is meant to be used: its name alone says so, so that a forgotten variable is not overlooked. */
+/** Whether a second store is intended: its URL alone decides, so that a forgotten variable is reported. */
 export function wantsReplica(env: Environment): boolean {
-  return (env['BACKUP_REPLICA_STORE'] ?? '') !== '';
+  return isSet(env, 'BACKUP_REPLICA_STORE');
 }
 
 const TARGET = /^RESTORE_TARGET_([A-Z0-9_]+)_REST_(?:URL|TOKEN)$/;
 const targetSchema = z.object({ url: baseUrl, token: secret });
 
-/** A database other than the one that is backed up, by the name it has in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */
+/** A restore target, by its name in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */
 export function loadTarget(env: Environment, name: string): z.output<typeof targetSchema> {
-  const base = targetBase(name);
+  const base = targetVariablePrefix(name);
   const given = { url: env[`${base}_URL`], token: env[`${base}_TOKEN`] };
   const parsed = targetSchema.safeParse(given);
   if (parsed.success) return parsed.data;
   if (wantsTarget(env, name)) {
     const problems = parsed.error.issues.map(({ path: [part], message }) => {
       const variable = part === 'url' ? `${base}_URL` : `${base}_TOKEN`;
-      return (env[variable] ?? '') === '' ? `${variable} is missing` : `${variable} ${message}`;
+      return `${variable} ${isSet(env, variable) ? message : 'is missing'}`;
     });
     throw new AppError('config', `The configuration is not complete: ${[...new Set(problems)].join('; ')}`, {
-      hint: SET_THEM,
+      hint: SET_VARIABLES_HINT,
     });
   }
   const known = targetNames(env);
   throw new AppError('usage', `There is no target ${JSON.stringify(name.slice(0, 40))}`, {
-    hint: `Set ${base}_URL and ${base}_TOKEN; ${known.length === 0 ? 'no target is set here' : `set are: ${known.join(', ')}`}.`,
+    hint: `Set ${base}_URL and ${base}_TOKEN; ${known.length === 0 ? 'no target is configured' : `configured targets: ${known.join(', ')}`}.`,
   });
 }
 
-/** Names of the databases of RESTORE_TARGET_ variables, in the form that --target takes. */
+/** Names of the restore targets of RESTORE_TARGET_ variables, as --target takes them. */
 export function targetNames(env: Environment): string[] {
   const names = Object.keys(env).flatMap((variable) =>
-    (env[variable] ?? '') === '' ? [] : (TARGET.exec(variable)?.[1]?.toLowerCase() ?? []),
+    isSet(env, variable) ? (TARGET.exec(variable)?.[1]?.toLowerCase() ?? []) : [],
   );
   return [...new Set(names)];
 }
 
-/** Whether any variable of a database of this name is set, well-formed or not. */
+/** Whether any variable of a restore target of this name is set, valid or not. */
 export function wantsTarget(env: Environment, name: string): boolean {
-  return ['URL', 'TOKEN'].some((part) => (env[`${targetBase(name)}_${part}`] ?? '') !== '');
+  return ['URL', 'TOKEN'].some((part) => isSet(env, `${targetVariablePrefix(name)}_${part}`));
 }
 
-function targetBase(name: string): string {
+function targetVariablePrefix(name: string): string {
   return name === 'drill' ? 'DRILL_REDIS_REST' : `RESTORE_TARGET_${name.toUpperCase().replaceAll('-', '_')}_REST`;
 }
 
-/** Whether any queue is meant to be used: a token alone says so, so that a forgotten second variable is not overlooked. */
+/** Whether a queue is intended: its token alone decides, so that a forgotten variable is reported. */
 export function wantsQueue(env: Environment): boolean {
-  return (env['QSTASH_TOKEN'] ?? '') !== '';
+  return isSet(env, 'QSTASH_TOKEN');
 }
 
-function describe(issue: z.core.$ZodIssue, given: Environment): string {
+function describeIssue(issue: z.core.$ZodIssue, given: Environment): string {
   const name = String(issue.path[0] ?? '');
   if (!(name in given)) return `${name} is missing`;
   return `${name} ${issue.message}`;

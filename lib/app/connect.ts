@@ -17,10 +17,10 @@ import { upstashDeveloper } from '../services/upstash-developer/account.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
 import { vercelRest } from '../services/vercel/hosting.js';
 import { protectedDatabase } from './connect/database.js';
-import { connectEmbedder, connectVectors, type Retrying } from './connect/indexes.js';
+import { connectEmbedder, connectVectors, type RetryOption } from './connect/indexes.js';
 import { connectSigner, connectStore } from './connect/stores.js';
 import { SCHEDULE_CRON } from '../monitoring/schedulers.js';
-import { loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
+import { isSet, loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { overlayStore } from '../control/overlay-store.js';
 import type { Schedule, Schedules } from '../ports/schedules.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from '../ports/index.js';
@@ -31,27 +31,27 @@ export { connectPlainReplica, connectPlainStore, connectReplica } from './connec
 
 type PortName = keyof Ports;
 
-/** What a caller may put in the place of what the configuration says. */
+/** Replaces ports that would otherwise come from the configuration. */
 export interface Replacements {
   readonly log?: Log;
   readonly queue?: Queue;
-  /** Of a rehearsal, which takes a snapshot of an earlier time. */
+  /** For a rehearsal, which takes a snapshot dated in the past. */
   readonly clock?: Clock;
-  /** Keeps control state in the memory of this process: for a store that takes no writes, or none from here. */
+  /** Keeps control state in the memory of this process, for a store that refuses writes. */
   readonly inMemory?: boolean;
-  /** For somebody who waits: a hiccup may pass, an outage is told at once. */
+  /** Few retries, for a waiting user: enough for a short glitch, while an outage is reported at once. */
   readonly impatient?: boolean;
-  /** Of a program that works on the second store: what names the first, where a restore is marked as well. */
+  /** For commands on the second store: the environment of the first, where a restore is marked as well. */
   readonly firstStore?: {
     readonly env: Environment;
     readonly onNotMarked: (why: string) => void;
-    /** Is told why the erasure list there was not read. */
+    /** Called with the reason when the first store's erasure list cannot be read. */
     readonly onErasuresUnread: (why: string) => void;
   };
-  /** Puts something in front of the store: the snapshot of a file, which is in no store. */
-  readonly over?: (store: ObjectStore) => ObjectStore;
-  /** What a command names in the place of the snapshot's id, as words of a shell: the file that it was made of. */
-  readonly words?: string;
+  /** Wraps the store, to add the snapshot of a file, which is in no store. */
+  readonly wrapStore?: (store: ObjectStore) => ObjectStore;
+  /** The snapshot's argument in printed commands, quoted for a shell: the file it was made from, instead of its id. */
+  readonly snapshotWords?: string;
 }
 
 const clock: Clock = systemClock();
@@ -63,7 +63,7 @@ const TASKS_PATH = '/api/tasks';
 /** The path of the function that the queue's schedule calls. */
 const SCHEDULE_PATH = '/api/schedules/guard';
 
-/** Sections of the configuration that a port is made from. */
+/** The configuration sections of each port. */
 const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
   clock: [],
   log: [],
@@ -87,8 +87,8 @@ const SECTIONS: Readonly<Record<PortName, readonly Section[]>> = {
 };
 
 /**
- * Makes the ports that are asked for, from the variables that those need and no others. Throws `config` with
- * everything that is missing. Without QSTASH_TOKEN the queue is one within this process.
+ * Creates the named ports, reading only the variables that they need. Throws `config` naming everything that is missing.
+ * Without QSTASH_TOKEN the queue is in-process.
  */
 export function connect<K extends PortName>(
   env: Environment,
@@ -106,7 +106,7 @@ export function connect<K extends PortName>(
     store: () => {
       const store = connectStore(config, log());
       const kept = replacements.inMemory === true ? overlayStore(store, clock) : store;
-      return replacements.over?.(kept) ?? kept;
+      return replacements.wrapStore?.(kept) ?? kept;
     },
     queue: () => replacements.queue ?? (wantsQueue(env) ? connectQueue(config.queue, retry) : inProcessQueue()),
     encryptor: () =>
@@ -136,15 +136,15 @@ export function connect<K extends PortName>(
   return Object.fromEntries(names.map((name) => [name, makers[name]()])) as Pick<Ports, K>;
 }
 
-/** The way from the queue back to us. Throws `config` when PUBLIC_URL is none. */
+/** The function that the queue delivers to. Throws `config` if PUBLIC_URL is invalid. */
 export function connectTaskEndpoint(env: Environment): TaskEndpoint {
   return taskEndpoint(new URL(TASKS_PATH, loadConfig(env, ['queue']).queue.PUBLIC_URL).href);
 }
 
-/** The keys that the queue's service signs with, asked for with QSTASH_TOKEN alone. Errors as those of the queue. */
+/** Fetches the signing keys of the queue's service; only QSTASH_TOKEN is needed. Same errors as the queue. */
 export function connectSigningKeys(env: Environment): Promise<{ readonly current: string; readonly next: string }> {
-  const none = { QSTASH_CURRENT_SIGNING_KEY: 'not-known-yet', QSTASH_NEXT_SIGNING_KEY: 'not-known-yet' };
-  const { QSTASH_TOKEN: token, QSTASH_URL: url } = loadConfig({ ...env, ...none }, ['queue']).queue;
+  const placeholders = { QSTASH_CURRENT_SIGNING_KEY: 'not-known-yet', QSTASH_NEXT_SIGNING_KEY: 'not-known-yet' };
+  const { QSTASH_TOKEN: token, QSTASH_URL: url } = loadConfig({ ...env, ...placeholders }, ['queue']).queue;
   return qstashSigningKeys({ token, clock, ...(url === undefined ? {} : { url }) });
 }
 
@@ -156,8 +156,8 @@ export function connectSchedules(env: Environment): Schedules {
 }
 
 /**
- * The schedule by which the queue calls the guard; null where no queue is configured, or not where to call. Its id is that
- * of the protected database, so that two deployments of one account keep apart, and one that moved takes its own along.
+ * The schedule on which the queue calls the guard; null without a queue or PUBLIC_URL. Its id names the protected database,
+ * so that two deployments of one account have separate schedules and a deployment that moved keeps its schedule.
  */
 export function guardScheduleOf(env: Environment): Schedule | null {
   const origin = env['PUBLIC_URL'] ?? '';
@@ -170,28 +170,28 @@ export function guardScheduleOf(env: Environment): Schedule | null {
   };
 }
 
-/** A deployment, as anybody outside sees it. */
-export function connectDoor(origin: string): DeploymentDoor {
+/** A deployment, as an outside client reaches it. */
+export function connectDeployment(origin: string): DeploymentDoor {
   return deploymentDoor(origin);
 }
 
-/** A database of which a run takes a bounded number of commands a second, by the clock of the machine. */
-export function paced(redis: RedisPort, commandsPerSecond: number): RedisPort {
+/** The database with a limit on the commands per second. */
+export function paceRedis(redis: RedisPort, commandsPerSecond: number): RedisPort {
   return pacedRedis(redis, clock, commandsPerSecond);
 }
 
-/** Signs a restore webhook with this body; null where no secret is set. Throws `config`. */
+/** The signed headers of a restore webhook with this body; null without a secret. Throws `config`. */
 export function signWebhook(env: Environment, body: string): Record<string, string> | null {
-  if ((env['RESTORE_WEBHOOK_SECRET'] ?? '') === '') return null;
+  if (!isSet(env, 'RESTORE_WEBHOOK_SECRET')) return null;
   return signedHeaders({ secret: loadConfig(env, ['webhook']).webhook.RESTORE_WEBHOOK_SECRET, clock }, body);
 }
 
-/** The host that alerts go to. Throws `config` when there is no such address. */
+/** The host of the alert webhook. Throws `config` without a valid address. */
 export function connectAlertHost(env: Environment): Reachable {
   return reachable(loadConfig(env, ['alerts']).alerts.ALERT_WEBHOOK_URL ?? '');
 }
 
-/** A database to restore into, by its name; null for the one that is backed up. Each is connected once. */
+/** Returns the database of a restore target's name, or the protected one for null. Each is connected once. */
 export function connectTargets(env: Environment, primary: RedisPort): (target: string | null) => RedisPort {
   const connected = new Map<string, RedisPort>();
   return (target) => {
@@ -202,17 +202,17 @@ export function connectTargets(env: Environment, primary: RedisPort): (target: s
   };
 }
 
-/** A database other than the one that is backed up. Throws `usage` when none of that name is configured. */
+/** The database of a restore target. Throws `usage` if no target of that name is configured. */
 export function connectTarget(env: Environment, target: string): RedisPort {
   return upstashRedis({ ...loadTarget(env, target), clock });
 }
 
-/** The log of what runs unattended: JSON lines on the standard error, where Vercel collects them. */
+/** The log of the functions: JSON lines on the standard error, where Vercel collects them. */
 export function functionLog(): Log {
   return jsonLog((line) => process.stderr.write(line));
 }
 
-function connectRedis(config: Config<'redis'>['redis'], retry: Retrying): Ports['redis'] {
+function connectRedis(config: Config<'redis'>['redis'], retry: RetryOption): Ports['redis'] {
   return upstashRedis({ url: config.UPSTASH_REDIS_REST_URL, token: config.UPSTASH_REDIS_REST_TOKEN, clock, ...retry });
 }
 
@@ -226,7 +226,7 @@ function connectHosting(config: Config<'hosting'>['hosting']): ReturnType<typeof
   return vercelRest({ url: config.VERCEL_API_URL, token: config.VERCEL_API_TOKEN, team, clock });
 }
 
-function connectQueue(config: Config<'queue'>['queue'], retry: Retrying): Queue {
+function connectQueue(config: Config<'queue'>['queue'], retry: RetryOption): Queue {
   return qstashQueue({
     token: config.QSTASH_TOKEN,
     currentSigningKey: config.QSTASH_CURRENT_SIGNING_KEY,

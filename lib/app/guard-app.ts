@@ -24,20 +24,20 @@ import { drills } from '../restore/drill/record.js';
 import { startDrill } from '../restore/drill/run.js';
 import { alertRules, retentionSettings } from './settings.js';
 
-/** The program for functions: it looks, judges and tells whenever a run has ended. */
-export function watchedApp(env: Environment, replacements: Replacements = {}): FullApp {
-  const app: FullApp = fullApp(env, replacements, (run) => afterRun(judgingOf(env, app.ports), run));
+/** The program for functions: whenever a run ends, it evaluates the alerts and sends messages. */
+export function alertingApp(env: Environment, replacements: Replacements = {}): FullApp {
+  const app: FullApp = fullApp(env, replacements, (run) => afterRun(evaluationContextOf(env, app.ports), run));
   return app;
 }
 
-/** What alerts and objectives are judged by, here. */
-export function judgingOf(
+/** The context in which alerts and objectives are evaluated. */
+export function evaluationContextOf(
   env: Environment,
   given: Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> & Partial<Pick<Ports, 'queue'>>,
 ): EvaluationContext {
   const { clock, log, queue, signer, store } = given;
   const own = protectedDatabase(env).source;
-  const ports = { clock, log, own, signer, store, ...channels(env, log) };
+  const ports = { clock, log, own, signer, store, ...connectChannels(env, log) };
   const storeAway: GuardPorts['storeAway'] = (at, told) =>
     queue?.publish([storeAwayMessage(at, told)]) ?? Promise.resolve();
   return {
@@ -48,54 +48,53 @@ export function judgingOf(
 }
 
 /**
- * Where alerts and pings go. An address that is none must keep neither the night's backup from running nor the other of the
- * two from being heard: the guard's checks tell of it.
+ * The alerter and the heartbeat. An invalid address disables only its own channel, not the nightly backup or the other channel;
+ * the guard's checks report it.
  */
-function channels(env: Environment, log: Log): Pick<Ports, 'alerter' | 'heartbeat'> {
-  const usable = (section: 'alerts' | 'heartbeat'): Environment => {
+function connectChannels(env: Environment, log: Log): Pick<Ports, 'alerter' | 'heartbeat'> {
+  const envIfValid = (section: 'alerts' | 'heartbeat'): Environment => {
     const problem = problemOfSection(env, section);
     if (problem === null) return env;
     log.error(`${section}-not-configured`, { code: problem.code, message: problem.message });
     return {};
   };
-  return { ...connect(usable('alerts'), ['alerter']), ...connect(usable('heartbeat'), ['heartbeat']) };
+  return { ...connect(envIfValid('alerts'), ['alerter']), ...connect(envIfValid('heartbeat'), ['heartbeat']) };
 }
 
-/** So long a caller of the crons is kept waiting until it was told, in milliseconds. */
-const TELL_MS = 20_000;
+/** How long a cron's caller waits at most for the report to be sent, in milliseconds. */
+const REPORT_LIMIT_MS = 20_000;
 
 /**
- * For where the variables do not let backup and guard begin at all, so that no turn of theirs would tell of it: opens the
- * alert, notes that the configuration does not work, and has the watchdog hear of a failure. The first turn of the guard
- * that begins again ends both. Throws nothing.
+ * Reports a configuration with which neither backup nor guard can start: opens the alert, records the failure in the guard's
+ * state, and sends a failed heartbeat. The next guard run that starts ends the alert and the record. Throws nothing.
  */
-export async function tellUnusable(env: Environment, cause: unknown): Promise<void> {
+export async function reportUnusableConfiguration(env: Environment, cause: unknown): Promise<void> {
   const { code, hint, message } = toAppError(cause);
   const log = functionLog();
   const { clock } = connect(env, ['clock']);
-  const { alerter, heartbeat } = channels(env, log);
-  const words = { message: `Neither backup nor guard can run: ${message}`, hint: `${hint} ${MEND}` };
+  const { alerter, heartbeat } = connectChannels(env, log);
+  const words = { message: `Neither backup nor guard can run: ${message}`, hint: `${hint} ${REPAIR_HINT}` };
   const conditions = [{ code: 'guard-failed', subject: CONFIGURATION, ...words } as const];
   const at = new Date(clock.now()).toISOString();
   const note = (state: GuardState): GuardState => ({
     ...state,
     outcome: 'failed',
     steps: [{ name: CONFIGURATION, state: 'failed', summary: {}, error: { code, ...words } }],
-    services: withUnusable(state.services, at, words),
+    services: withConfigurationFailure(state.services, at, words),
   });
   const own = protectedDatabase({ ...env, BACKUP_LABEL: '' }).source;
-  const ports = { alerter, clock, log, own, store: storeOr(env, log, cause) };
-  await by(clock, clock.now() + TELL_MS, async () => {
+  const ports = { alerter, clock, log, own, store: storeOrFailing(env, log, cause) };
+  await by(clock, clock.now() + REPORT_LIMIT_MS, async () => {
     await pulse({ clock, heartbeat, log }, 'fail');
     await notify(ports, { conditions, evaluated: new Set() }, note);
   }).catch((error: unknown) => log.warn('not-told', { code: toAppError(error).code }));
 }
 
 const CONFIGURATION = 'configuration';
-const MEND =
+const REPAIR_HINT =
   'Try it with `npx soulcaster-backup doctor --env-file .env`, then deploy again: `npx soulcaster-backup deploy --env-file .env`.';
 
-function withUnusable(
+function withConfigurationFailure(
   services: GuardState['services'],
   at: string,
   { hint, message: reason }: Record<'hint' | 'message', string>,
@@ -113,8 +112,8 @@ function withUnusable(
   return [...services.filter(({ name }) => name !== CONFIGURATION), { ...record, reason, hint }];
 }
 
-/** A store that fails with what is wrong, where it cannot even be opened: alerts are then told without a state. */
-function storeOr(env: Environment, log: Log, cause: unknown): ObjectStore {
+/** The store or, if it cannot be opened, a store that always fails with `cause`: alerts are then sent without a state. */
+function storeOrFailing(env: Environment, log: Log, cause: unknown): ObjectStore {
   try {
     return connect(env, ['store'], { log }).store;
   } catch {
@@ -126,11 +125,11 @@ function storeOr(env: Environment, log: Log, cause: unknown): ObjectStore {
   }
 }
 
-/** All that the guard looks after, here. */
+/** Everything that the guard works on. */
 export function guardParts(env: Environment, app: FullApp, caller: Caller): GuardParts {
   const { engine, ports, queued, times } = app;
   return {
-    ...judgingOf(env, ports),
+    ...evaluationContextOf(env, ports),
     caller,
     engine,
     work: (id, budget) => app.work(id, budget),
@@ -149,7 +148,7 @@ function scheduleOf(env: Environment): GuardParts['schedule'] {
   return wanted === null ? null : { open: () => connectSchedules(env), wanted };
 }
 
-/** What is pruned by, and where to replicate to. */
+/** The retention policy, and the store to replicate to. */
 export function upkeepSettings(env: Environment, log: Log): UpkeepSettings {
   return {
     settings: () => retentionSettings(env),

@@ -5,13 +5,13 @@ import { isOver } from '../runs/ending.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 
-/** A queue for one process: what is published waits here until the same process takes it. */
-export interface InProcessQueue extends Queue {
-  /** The body of the next message; null when none is left. */
+/** A queue for one process: messages wait in memory until the same process takes them. */
+interface InProcessQueue extends Queue {
+  /** The body of the next message; null if none is left. */
   take(): string | null;
 }
 
-/** Delays, doubles and flow control mean nothing within one process that works off one message after another. */
+/** Ignores delays, duplicates and flow control: one process handles one message at a time. Delayed messages are dropped. */
 export function inProcessQueue(): InProcessQueue {
   const bodies: string[] = [];
   return {
@@ -25,14 +25,14 @@ export function inProcessQueue(): InProcessQueue {
   };
 }
 
-/** Whether a queue works within this process alone, and so has to be worked off by it. */
+/** Whether a queue is in-process, so that this process has to handle its messages. */
 export function isInProcess(queue: Queue): queue is InProcessQueue {
   return 'take' in queue;
 }
 
 /**
- * Works on a run within this process until it is over or the deadline has passed, taking its messages from `take`.
- * For the command line, and for functions where no queue is configured.
+ * Works on a run in this process until it is over or the deadline has passed, with messages from `take`. For the command line,
+ * and for functions without a queue.
  */
 export async function drive(
   engine: Engine,

@@ -1,16 +1,16 @@
 import type { Log, LogFields } from '../ports/log.js';
 
-/** One JSON object a line, with time, level and event, to `write` (the standard error, as a rule). */
+/** Writes one JSON object per line, with time, level and event. */
 export function jsonLog(write: (line: string) => void): Log {
-  const at =
+  const logAt =
     (level: string) =>
     (event: string, fields: LogFields = {}): void =>
       write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
-  return { info: at('info'), warn: at('warn'), error: at('error') };
+  return { info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
 }
 
-/** Says nothing: for commands that show their progress themselves. */
+/** Logs nothing: for callers that report their results themselves. */
 export function silentLog(): Log {
-  const nothing = (): void => undefined;
-  return { info: nothing, warn: nothing, error: nothing };
+  const ignore = (): void => undefined;
+  return { info: ignore, warn: ignore, error: ignore };
 }

@@ -1,44 +1,44 @@
 import type { Clock } from '../ports/clock.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 
-/** How far a request may make up for one that came late, as timers on a busy machine do. */
+/** How much delay of a late request the next ones may catch up: timers fire late on a busy machine. */
 const CATCH_UP_MS = 50;
 
 /**
- * The same database, with a bound on the commands a second, which are taken evenly: after each request the next one waits
- * for as long as its commands are worth. Requests leave in the order in which they came, and none is cut: within a second
- * there may be the commands of one request more. Infinity: no bound.
+ * The database with a limit on the commands per second, spread evenly: after each request the next one waits for the time that
+ * its commands take up. Requests are sent in order and are not split, so a second may exceed the limit by the commands of one
+ * request. Infinity: no limit.
  */
 export function pacedRedis(redis: RedisPort, clock: Clock, commandsPerSecond: number): RedisPort {
   if (commandsPerSecond === Infinity) return redis;
-  const pass = pacer(clock, commandsPerSecond);
+  const waitForTurn = createPacer(clock, commandsPerSecond);
   return {
     host: redis.host,
     async pipeline(commands) {
-      await pass(commands.length);
+      await waitForTurn(commands.length);
       return redis.pipeline(commands);
     },
     async transaction(commands: readonly SentCommand[], form?: 'wire') {
-      await pass(commands.length);
+      await waitForTurn(commands.length);
       return redis.transaction(commands, form) as Promise<RedisReply[]>;
     },
     usage: () => redis.usage(),
   };
 }
 
-/** What it returns resolves when that number of commands may be sent. */
-function pacer(clock: Clock, commandsPerSecond: number): (commands: number) => Promise<void> {
+/** Returns a function that resolves when that number of commands may be sent. */
+function createPacer(clock: Clock, commandsPerSecond: number): (commands: number) => Promise<void> {
   let turn: Promise<void> = Promise.resolve();
   let freeAt = -Infinity;
-  let worth = 0;
+  let duration = 0;
   return (commands) => {
     turn = turn.then(async () => {
-      // No longer than the request before was worth, whatever the clock has been set to meanwhile.
-      const wait = Math.min(freeAt - clock.now(), worth);
+      // At most the time of the request before, even if the clock was set back.
+      const wait = Math.min(freeAt - clock.now(), duration);
       if (wait > 0) await clock.sleep(wait);
       const now = clock.now();
-      worth = (commands * 1000) / commandsPerSecond;
-      freeAt = Math.min(Math.max(freeAt, now - CATCH_UP_MS), now + CATCH_UP_MS) + worth;
+      duration = (commands * 1000) / commandsPerSecond;
+      freeAt = Math.min(Math.max(freeAt, now - CATCH_UP_MS), now + CATCH_UP_MS) + duration;
     });
     return turn;
   };

@@ -1,7 +1,7 @@
-import { loadConfig, problemOfSection, wantsTarget, type Environment } from './config.js';
+import { isSet, loadConfig, problemOfSection, wantsTarget, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
 import { connect, guardScheduleOf } from './connect.js';
-import { perDay } from './connect/indexes.js';
+import { dailyLimit } from './connect/indexes.js';
 import type { ConfiguredIndex } from '../monitoring/alerts/source.js';
 import type { RetentionSettings } from '../retention/policy.js';
 import type { AlertRules } from '../monitoring/status/answers.js';
@@ -13,13 +13,13 @@ import { TEXT_RULE } from '../soulcaster/index-models.js';
 import { TOOL } from '../version.js';
 
 const MIB = 1024 * 1024;
-/** Parts of a restore that one process works on at a time; each is in memory while it is. */
+/** How many parts of a restore one process works on at a time; each is held in memory. */
 const PARTS_IN_PROCESS = 2;
 
-/** Commands a second that a run may take of the application's database; Infinity where there is no bound. */
+/** How many commands per second a run may send to the application's database; Infinity for no limit. */
 export function commandsPerSecond(env: Environment): number {
-  const { BACKUP_COMMANDS_PER_SECOND: most } = loadConfig(env, ['limits']).limits;
-  return most === 0 ? Infinity : most;
+  const { BACKUP_COMMANDS_PER_SECOND: limit } = loadConfig(env, ['limits']).limits;
+  return limit === 0 ? Infinity : limit;
 }
 
 export function snapshotSettings(env: Environment): SnapshotSettings {
@@ -36,7 +36,7 @@ export function snapshotSettings(env: Environment): SnapshotSettings {
   };
 }
 
-/** `queued`: whether other instances do the work, side by side, over a queue. */
+/** `queued`: whether a queue distributes the work to other instances. */
 export function restoreSettings(env: Environment, queued: boolean): RestoreSettings {
   const { limits } = loadConfig(env, ['limits']);
   return {
@@ -55,39 +55,37 @@ export function reindexSettings(env: Environment, queued: boolean): ReindexSetti
     cutCodePoints: embedder.CLUSTERING_TRUNCATE_BODY_CHARS,
     inline: queued ? 0 : batches,
     parallelism: batches,
-    updatesPerDay: perDay(loadConfig(env, ['vector']).vector.VECTOR_UPDATES_PER_DAY),
+    updatesPerDay: dailyLimit(loadConfig(env, ['vector']).vector.VECTOR_UPDATES_PER_DAY),
     patience: !queued,
   };
 }
 
-/** What the configuration has to say to alerts. */
+/** The facts of the configuration that alerts depend on. */
 export function alertRules(env: Environment): AlertRules {
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
   return {
     drilledBy: !wantsTarget(env, DRILL_TARGET) ? null : functionsCanOpen(env) ? 'guard' : 'operator',
     skipTypes: skippedTypes(env),
     index: configuredIndex(env),
-    // One that is configured wrongly is still to be heard of.
+    // A wrongly configured scheduler is still expected to call.
     schedulers: [
-      ...(isSet('CRON_SECRET') ? (['cron'] as const) : []),
+      ...(isSet(env, 'CRON_SECRET') ? (['cron'] as const) : []),
       ...(guardScheduleOf(env) !== null ? (['schedule'] as const) : []),
     ],
     alerting: {
-      channel: isSet('ALERT_WEBHOOK_URL'),
-      heartbeat: isSet('HEARTBEAT_URL'),
+      channel: isSet(env, 'ALERT_WEBHOOK_URL'),
+      heartbeat: isSet(env, 'HEARTBEAT_URL'),
       address: problemOfSection(env, 'alerts') === null ? connect(env, ['alerter']).alerter.address : null,
     },
   };
 }
 
-/** Whether the functions can open what they write. A file of identities is never theirs: `deploy` does not send it. */
+/** Whether the functions can open the snapshots they write. They never have an identity file: `deploy` does not send it. */
 export function functionsCanOpen(env: Environment): boolean {
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
-  const hasIdentity = isSet('BACKUP_AGE_IDENTITY') && !isSet('BACKUP_AGE_IDENTITY_FILE');
-  return !isSet('BACKUP_AGE_RECIPIENTS') || hasIdentity;
+  const hasIdentity = isSet(env, 'BACKUP_AGE_IDENTITY') && !isSet(env, 'BACKUP_AGE_IDENTITY_FILE');
+  return !isSet(env, 'BACKUP_AGE_RECIPIENTS') || hasIdentity;
 }
 
-/** What vectors are made with, and the index that they go into; null where either is not configured. */
+/** The recipe of the vectors and their index; null if either is not configured. */
 export function configuredIndex(env: Environment): ConfiguredIndex | null {
   if (problemOfSection(env, 'vector') !== null || problemOfSection(env, 'embedder') !== null) return null;
   const { vectors } = connect(env, ['vectors']);
@@ -109,7 +107,7 @@ export function retentionSettings(env: Environment): RetentionSettings {
   };
 }
 
-/** Types of keys that the operator does without; none where the limits are malformed, which the checks tell of. */
+/** Key types that snapshots leave out; none if the limits are malformed, which the checks report. */
 function skippedTypes(env: Environment): readonly string[] {
   return problemOfSection(env, 'limits') === null ? loadConfig(env, ['limits']).limits.BACKUP_SKIP_TYPES : [];
 }

@@ -1,3 +1,4 @@
+import { isSet } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
@@ -11,30 +12,30 @@ import { alertRules } from '../app/settings.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
 import { facts } from './output/table.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 
 /**
- * `alerts`: what is open, evaluated now, since a guard that is silent opens nothing; what is acknowledged, and whether
- * messages arrive. Exit 1 when any alert is open.
+ * `alerts`: open alerts, evaluated now in case the guard no longer runs; acknowledged alerts; and whether messages arrive.
+ * Exit 1 when any alert is open.
  */
 export async function listAlerts(context: Context): Promise<number> {
   const { env } = context;
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const report = await statusReport(trust, () => drills(trust.store, trust.own), alertRules(env), liveServices(env));
   const { acknowledged, alerts, delivery } = report;
-  const configured = (env['ALERT_WEBHOOK_URL'] ?? '') !== '';
+  const configured = isSet(env, 'ALERT_WEBHOOK_URL');
   context.print(
     [
-      alerts.length === 0 ? 'No alert is open.' : alerts.map(alertWords).join('\n'),
-      ...acknowledged.map(ackWords),
-      facts(deliveryWords(delivery, configured)),
+      alerts.length === 0 ? 'No alert is open.' : alerts.map(formatAlert).join('\n'),
+      ...acknowledged.map(formatAcknowledgement),
+      facts(deliveryRows(delivery, configured)),
     ].join('\n\n'),
   );
   context.document({ alerts, acknowledged, delivery: { ...delivery, configured } });
   return alerts.length === 0 ? 0 : 1;
 }
 
-/** `alerts test`: sends a test message and says what came back. Exit 1 unless it arrived. */
+/** `alerts test`: sends a test message and prints the answer. Exit 1 unless it was delivered. */
 export async function testAlerts(context: Context): Promise<number> {
   const result = await sendTestAlert({
     ...connect(context.env, ['alerter', 'clock', 'store']),
@@ -42,7 +43,9 @@ export async function testAlerts(context: Context): Promise<number> {
     own: protectedDatabase(context.env).source,
   });
   const { error, milliseconds, outcome } = result;
-  const words = { delivered: 'The test message was delivered', unknown: 'Not known', failed: 'Not delivered' }[outcome];
+  const words = { delivered: 'The test message was delivered', unknown: 'Delivery not known', failed: 'Not delivered' }[
+    outcome
+  ];
   context.print(error === null ? `${words} (${milliseconds} ms).` : `${words}: ${error.message}\n  -> ${error.hint}`);
   context.document(result);
   return outcome === 'delivered' ? 0 : 1;
@@ -53,8 +56,8 @@ export interface AckOptions {
   readonly until?: string;
 }
 
-/** `alerts ack`: an open alert is known, and why. */
-export async function ackAlert(
+/** `alerts ack`: acknowledges an open alert, with a reason. */
+export async function acknowledgeAlert(
   context: Context,
   code: string,
   subject: string | undefined,
@@ -65,27 +68,27 @@ export async function ackAlert(
     ...connect(context.env, ['clock', 'store'], { log: context.log }),
     own: protectedDatabase(context.env).source,
   };
-  const given = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
-  context.print(given.map(ackWords).join('\n'));
-  context.document({ acknowledged: given });
+  const acknowledged = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
+  context.print(acknowledged.map(formatAcknowledgement).join('\n'));
+  context.document({ acknowledged });
   return 0;
 }
 
-function alertWords({ code, hint, lastSentAt, message, runbook, since, subject }: AlertFigures): string {
-  const told = lastSentAt === null ? 'NOT TOLD YET' : `told ${lastSentAt}`;
-  return `ALERT ${code} (${subject}), since ${since}, ${told}: ${message}\n  -> ${hint}\n  -> ${runbook}`;
+function formatAlert({ code, hint, lastSentAt, message, runbook, since, subject }: AlertFigures): string {
+  const sent = lastSentAt === null ? 'NOT SENT YET' : `sent ${lastSentAt}`;
+  return `ALERT ${code} (${subject}), since ${since}, ${sent}: ${message}\n  -> ${hint}\n  -> ${runbook}`;
 }
 
-function ackWords({ code, reason, subject, until }: Acknowledgement): string {
-  const end = until === null ? 'until it says something else or is over' : `until ${until}`;
+function formatAcknowledgement({ code, reason, subject, until }: Acknowledgement): string {
+  const end = until === null ? 'until its message changes or it ends' : `until ${until}`;
   return `acknowledged ${code} (${subject}), ${end}: ${reason}`;
 }
 
-function deliveryWords(
+function deliveryRows(
   { lastFailure, lastSentAt, undelivered }: DeliveryFigures,
   configured: boolean,
 ): [string, string][] {
-  const channel = configured ? 'ALERT_WEBHOOK_URL is set' : 'NOT SET: nobody is told';
+  const channel = configured ? 'ALERT_WEBHOOK_URL is set' : 'ALERT_WEBHOOK_URL IS NOT SET: no alerts are sent';
   const failure = lastFailure === null ? 'none' : `${lastFailure.outcome} ${lastFailure.at}: ${lastFailure.message}`;
   return [
     ['channel', channel],

@@ -10,25 +10,31 @@ import { startSnapshot } from '../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { counted, keyName, namesHint } from './output/format.js';
-import { explain, errorDocument } from './output/report-error.js';
+import { printError, errorDocument } from './output/report-error.js';
 import { snapshotSummary } from './output/summary.js';
 
-/** How many keys a warning names. */
-const NAMED = 5;
+/** How many keys a warning names at most. */
+const MAX_NAMED = 5;
 
-/** `backup`: takes a snapshot, and says what is in it and what it cost. */
+/** `backup`: takes a snapshot and prints its contents and cost. */
 export async function backup(context: Context, options: { readonly local?: boolean }): Promise<number> {
   const app = fullApp(runEnvironment(context.env, options.local === true), { log: context.log });
   const run = await carryOut(context, app, await startSnapshot(app.engine, 'cli'));
-  const manifest = await manifestOf(app.ports.store, run);
+  const manifest = await loadManifestOf(app.ports.store, run);
   const error = errorOfRun(run);
   if (manifest !== null) {
     context.print(snapshotSummary(manifest, millisecondsOf(run)));
     const { encryptor } = app.ports;
-    await warnOf(context, encryptor, 'failed', manifest.ledger.failed, 'could not be saved');
-    await warnOf(context, encryptor, 'unsupported', manifest.ledger.unsupported, 'of a type that cannot be saved');
+    await noteUnsavedKeys(context, encryptor, 'failed', manifest.ledger.failed, 'could not be saved');
+    await noteUnsavedKeys(
+      context,
+      encryptor,
+      'unsupported',
+      manifest.ledger.unsupported,
+      'of a type that cannot be saved',
+    );
   }
-  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  if (error !== null) printError(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     run: run.id,
     state: run.state,
@@ -42,8 +48,8 @@ export async function backup(context: Context, options: { readonly local?: boole
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-/** Null when the run did not come as far as a manifest. */
-async function manifestOf(store: ObjectStore, run: RunRecord): Promise<Manifest | null> {
+/** Null when the run ended before writing a manifest. */
+async function loadManifestOf(store: ObjectStore, run: RunRecord): Promise<Manifest | null> {
   if (run.state === 'failed') return null;
   return (await loadManifest(store, run.id))?.manifest ?? null;
 }
@@ -52,7 +58,7 @@ function millisecondsOf(run: RunRecord): number {
   return Date.parse(run.finishedAt ?? run.updatedAt) - Date.parse(run.createdAt);
 }
 
-async function warnOf(
+async function noteUnsavedKeys(
   context: Context,
   encryptor: Encryptor,
   list: string,
@@ -60,9 +66,9 @@ async function warnOf(
   what: string,
 ): Promise<void> {
   if (count === 0) return;
-  const first = await openNames(encryptor, keys.slice(0, NAMED));
+  const first = await openNames(encryptor, keys.slice(0, MAX_NAMED));
   const named = first.map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
-  const more = count > named.length ? [`  and ${count - named.length} more: see \`show\``] : [];
+  const more = count > named.length ? [`  and ${count - named.length} more: \`show\` lists them`] : [];
   const hint = namesHint(first);
   const lines = [`warning: ${counted(count, 'key')} ${what} (${list}):`, ...named, ...more];
   context.note([...lines, ...(hint === null ? [] : [`  ${hint}`])].join('\n'));

@@ -14,20 +14,20 @@ import { progressView, type ProgressView } from './output/progress.js';
 
 type Runner = Pick<App<'clock' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
 
-/** How often the record is looked at, in milliseconds: here, and where the queue does the work. */
+/** How often the run's record is read, in milliseconds: for work in this process, and over the queue. */
 const POLL_LOCAL_MS = 250;
 const POLL_QUEUE_MS = 1_000;
-/** When a run over the queue has not been heard of for so long, something is in the way. */
+/** After this time without progress, in milliseconds, a run over the queue is reported as silent. */
 const SILENCE_MS = 60_000;
 
-/** The environment of a command: with `--local` as if there were no queue. */
+/** The environment of a command; `--local` removes the queue. */
 export function runEnvironment(env: Environment, local: boolean): Environment {
   return local ? { ...env, QSTASH_TOKEN: '' } : env;
 }
 
 /**
- * Sees a run to its end and returns its record: works on it here or, with a queue, publishes its first attempt and watches
- * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
+ * Runs to the end and returns the record: works in this process or, with a queue, publishes the first attempt and polls the
+ * record. Throws `locked` if another run holds the lease, `interrupted` if polling is interrupted.
  */
 export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
   if (!started.started) throw await leaseHeldError(app.ports.store, started);
@@ -35,51 +35,51 @@ export async function carryOut(context: Context, app: Runner, started: Started):
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);
   try {
-    return await (app.queued ? followQueued(context, app, view, id) : workHere(context, app, view, id));
+    return await (app.queued ? followQueued(context, app, view, id) : workInProcess(context, app, view, id));
   } finally {
     view.stop();
   }
 }
 
-/** The error that a run ended with; null when it did all it was to do. */
+/** The error that a run ended with; null if it succeeded. */
 export function errorOfRun(run: RunRecord): AppError | null {
   if (run.error === null) return null;
   const { code, message, hint } = run.error;
   return new AppError(code as ErrorCode, message, { hint });
 }
 
-async function workHere({ interrupt }: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
+async function workInProcess({ interrupt }: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
   const { clock, store } = app.ports;
   const over = new AbortController();
   const work = app.work(id, { deadline: Number.POSITIVE_INFINITY, lastAttempt: true, interrupt });
-  const watching = (async () => {
+  const polling = (async () => {
     while (!over.signal.aborted) {
       view.update((await loadRun(store, id)).record);
       await clock.sleep(POLL_LOCAL_MS, over.signal);
     }
   })();
-  // What is wrong with the store, the work itself meets as well.
-  watching.catch(() => undefined);
+  // Errors of the store are ignored here: the work meets them too.
+  polling.catch(() => undefined);
   const run = await work.finally(() => over.abort());
-  await watching.catch(() => undefined);
+  await polling.catch(() => undefined);
   return run;
 }
 
 async function followQueued(context: Context, app: Runner, view: ProgressView, id: string): Promise<RunRecord> {
   const { clock, store } = app.ports;
   await handOver(app.engine, id);
-  let told = false;
+  let isReported = false;
   while (!context.interrupt.aborted) {
     const record = await viewRun(store, id);
     view.update(record);
     if (isOver(record)) return record;
-    if (!told && clock.now() - Date.parse(record.updatedAt) > SILENCE_MS) {
-      told = true;
+    if (!isReported && clock.now() - Date.parse(record.updatedAt) > SILENCE_MS) {
+      isReported = true;
       context.note(silenceWords(record));
     }
     await clock.sleep(POLL_QUEUE_MS, context.interrupt);
   }
   throw new AppError('interrupted', `Run ${id} is no longer watched; it continues over the queue`, {
-    hint: `Nothing to do: ${context.env['PUBLIC_URL'] ?? ''}/api/runs/${id} tells, with the admin token, how it goes.`,
+    hint: `No action is needed. To follow it: \`npx soulcaster-backup run ${id} --watch --env-file .env\`.`,
   });
 }

@@ -6,25 +6,25 @@ import type { Log, LogFields } from '../ports/log.js';
 import { counted } from './output/format.js';
 import { printable, printableJson, redact } from './output/redact.js';
 
-/** What a command has to work with. */
+/** The environment and output of a command. */
 export interface Context {
   readonly env: Environment;
   readonly json: boolean;
-  /** Whether the standard error is a terminal, on which a line may be drawn over. */
+  /** Whether the standard error is a terminal, so that a line can be redrawn. */
   readonly onTerminal: boolean;
-  /** Aborted, with an AppError `interrupted` as reason, when the process is told to stop. */
+  /** Aborted, with an AppError `interrupted` as its reason, when the process receives a signal to stop. */
   readonly interrupt: AbortSignal;
-  /** A text for people on the standard output; nothing with --json. */
+  /** Prints text to the standard output; nothing with --json. */
   print(text: string): void;
-  /** The one JSON document of a command; nothing without --json. */
+  /** Prints the one JSON document of a command; nothing without --json. */
   document(value: unknown): void;
-  /** A remark on the standard error. */
+  /** Prints a note to the standard error. */
   note(text: string): void;
-  /** Warnings and errors of the parts below, as remarks. */
+  /** Prints warnings and errors of the use cases as notes. */
   readonly log: Log;
 }
 
-/** Runs a command's work and keeps its exit code. */
+/** Runs a command and stores its exit code. */
 export type Perform = (work: (context: Context) => Promise<number>) => Promise<void>;
 
 export interface GlobalOptions {
@@ -32,13 +32,13 @@ export interface GlobalOptions {
   readonly envFile?: string;
 }
 
-/** A context, and what is to be called when the command is over. */
+/** A context that is closed when the command ends. */
 interface OpenContext extends Context {
-  conclude(): void;
+  close(): void;
 }
 
 export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<OpenContext> {
-  const { env, missing } = await withIdentity(await variables(options.envFile), options.envFile);
+  const { env, missing } = await withIdentityFile(await loadEnvironment(options.envFile), options.envFile);
   const json = options.json === true;
   const note = (text: string): void => void process.stderr.write(`${printable(redact(text, env))}\n`);
   const ignored = new Map<string, string>();
@@ -55,15 +55,15 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
       if (json) process.stdout.write(`${printableJson(withIgnored(value, ignored))}\n`);
     },
     note,
-    log: gathering(remarks(note, env['DEBUG'] === '1'), ignored),
-    conclude() {
-      if (ignored.size > 0) note(ignoredWords(ignored));
+    log: collectIgnoredObjects(noteLog(note, env['DEBUG'] === '1'), ignored),
+    close() {
+      if (ignored.size > 0) note(ignoredWarning(ignored));
     },
   };
 }
 
-/** Control objects that do not count are told of together at the end: there may be one for every run. */
-function gathering(log: Log, ignored: Map<string, string>): Log {
+/** Collects ignored control objects for one warning at the end: there may be one for every run. */
+function collectIgnoredObjects(log: Log, ignored: Map<string, string>): Log {
   return {
     ...log,
     warn(event, fields = {}) {
@@ -73,12 +73,12 @@ function gathering(log: Log, ignored: Map<string, string>): Log {
   };
 }
 
-function ignoredWords(ignored: ReadonlyMap<string, string>): string {
+function ignoredWarning(ignored: ReadonlyMap<string, string>): string {
   const [[first] = ['']] = ignored;
   const reasons = new Map<string, number>();
   for (const why of ignored.values()) reasons.set(why, (reasons.get(why) ?? 0) + 1);
   const counts = [...reasons].map(([why, count]) => `${count} ${why}`).join(', ');
-  return `warning: ${counted(ignored.size, 'control object')} in the store ignored (${counts}), the first ${first}; --json names all`;
+  return `warning: ${counted(ignored.size, 'control object')} in the store ignored (${counts}), the first ${first}; --json lists all`;
 }
 
 function withIgnored(value: unknown, ignored: ReadonlyMap<string, string>): unknown {
@@ -87,10 +87,10 @@ function withIgnored(value: unknown, ignored: ReadonlyMap<string, string>): unkn
 }
 
 /**
- * BACKUP_AGE_IDENTITY from the file that BACKUP_AGE_IDENTITY_FILE names, beside the env file where its path is not whole: so
- * the identity need not stand among variables that are copied to other places. Without the file nothing is opened here.
+ * Loads BACKUP_AGE_IDENTITY from BACKUP_AGE_IDENTITY_FILE, a path relative to the env file, so that the identity is not among
+ * variables that are copied to other places. If the file cannot be read, encrypted snapshots cannot be opened.
  */
-async function withIdentity(
+async function withIdentityFile(
   env: Environment,
   envFile: string | undefined,
 ): Promise<{ readonly env: Environment; readonly missing: string | null }> {
@@ -98,14 +98,14 @@ async function withIdentity(
   if (name === '' || (env['BACKUP_AGE_IDENTITY'] ?? '') !== '') return { env, missing: null };
   const text = await readFile(resolve(envFile === undefined ? '.' : dirname(envFile), name), 'utf8').catch(() => null);
   if (text === null) {
-    return { env, missing: `warning: the file of BACKUP_AGE_IDENTITY_FILE cannot be read: ${JSON.stringify(name)}` };
+    return { env, missing: `warning: BACKUP_AGE_IDENTITY_FILE cannot be read: ${JSON.stringify(name)}` };
   }
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   const identity = lines.filter((line) => line !== '' && !line.startsWith('#')).join(',');
   return { env: { ...env, BACKUP_AGE_IDENTITY: identity }, missing: null };
 }
 
-async function variables(file: string | undefined): Promise<Environment> {
+async function loadEnvironment(file: string | undefined): Promise<Environment> {
   if (file === undefined) return environment();
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new AppError('config', `The file ${JSON.stringify(file)} given with --env-file cannot be read`, {
@@ -116,8 +116,8 @@ async function variables(file: string | undefined): Promise<Environment> {
   return withEnvFile(environment(), bytes);
 }
 
-/** The command itself says how it goes: only what is out of order is told, and with DEBUG=1 everything. */
-function remarks(note: (text: string) => void, everything: boolean): Log {
+/** A log that prints warnings and errors only, since commands report their progress themselves; with DEBUG=1 everything. */
+function noteLog(note: (text: string) => void, everything: boolean): Log {
   const line =
     (level: string) =>
     (event: string, fields: LogFields = {}): void => {

@@ -9,20 +9,20 @@ import { reindexStory } from '../../dev/demo/reindex.js';
 import { restoreStory } from '../../dev/demo/restore.js';
 import { demoSummary } from '../../dev/demo/summary.js';
 import { projectRoot } from '../project-root.js';
-import { list } from './list.js';
+import { listSnapshots } from './list.js';
 import { counted, duration } from './output/format.js';
 import { verify } from './verify.js';
 
 const PROJECTS = 2;
 const ITEMS = 700;
 const SEED = 20;
-/** Smaller than usual, so that the snapshot has several parts. */
+/** Smaller than the default, so that the snapshot has several parts. */
 const PART_MIB = '1';
 
-/** `demo`: a night in the life of the backup and the disasters after it, on a separate stack in a temporary folder, from nothing to proof. */
+/** `demo`: a nightly backup, disasters and the recovery from them, on a temporary local stack. */
 export async function demo(context: Context): Promise<number> {
   const startedAt = Date.now();
-  const step = stepper(context);
+  const step = createStepPrinter(context);
   step('Starting the local stack: redis-server, store, queue and functions');
   await ensurePrograms([REDIS_SERVER], (text) => context.note(text));
   const stack = await startStack({
@@ -56,7 +56,7 @@ async function runStory(context: Context, stack: Stack, step: (text: string) => 
   if (verified !== 0) return verified;
 
   step('Listing the snapshots');
-  const listed = await list(inStack, { limit: 20 });
+  const listed = await listSnapshots(inStack, { limit: 20 });
   if (listed !== 0) return listed;
 
   step('Summary');
@@ -78,8 +78,8 @@ async function runStory(context: Context, stack: Stack, step: (text: string) => 
   return 0;
 }
 
-/** Announces each step; an interrupt ends the demo between two. */
-function stepper(context: Context): (text: string) => void {
+/** Numbers and prints each step; an interrupt ends the demo before the next step. */
+function createStepPrinter(context: Context): (text: string) => void {
   let number = 0;
   return (text) => {
     if (context.interrupt.aborted) throw toAppError(context.interrupt.reason);
@@ -89,6 +89,6 @@ function stepper(context: Context): (text: string) => void {
 }
 
 const NEXT = `Try next:
-  node bin/soulcaster-backup.js dev --projects 3        the same stack, to stay and to play with
+  node bin/soulcaster-backup.js dev --projects 3        the same stack, running until you stop it
   node bin/soulcaster-backup.js dev --s3                with a real S3 server as store
   node bin/soulcaster-backup.js --help                  all commands`;

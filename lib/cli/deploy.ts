@@ -1,5 +1,5 @@
 import { quoted } from '../restore/scope-words.js';
-import { loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
+import { isSet, loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
 import { functionVariables } from '../app/config/names.js';
 import { connect, connectSchedules, guardScheduleOf } from '../app/connect.js';
 import { alertRules } from '../app/settings.js';
@@ -7,7 +7,7 @@ import { AppError, exitCodeOf } from '../errors.js';
 import { DRILL_CRON } from '../monitoring/checks.js';
 import { ensureSchedule } from '../monitoring/schedulers.js';
 import type { Deployment } from '../ports/hosting.js';
-import { buildAgain, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
+import { rebuildProduction, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
 import type { Context } from './context.js';
 import { isSecretName } from './output/redact.js';
 import { prompt, canPrompt } from './prompt.js';
@@ -15,11 +15,11 @@ import { prompt, canPrompt } from './prompt.js';
 export interface DeployOptions {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
-  /** Build production again although nothing of it has changed. */
+  /** Rebuild production although nothing has changed. */
   readonly rebuild?: boolean;
 }
 
-/** One step of a deployment, as it ended. */
+/** The result of one step of a deployment. */
 interface StepResult {
   readonly step: string;
   readonly state: 'done' | 'failed' | 'skipped';
@@ -27,8 +27,8 @@ interface StepResult {
 }
 
 /**
- * `deploy`: variables, build, checks, the first snapshot and the first drill, in this order. Each step sees what is there
- * already, so that the command can be run again at any time. Ends at the first step that fails. Exit 0 when all were done.
+ * `deploy`: variables, build, checks, the first snapshot and the first drill, in this order. Each step detects what is already
+ * done, so that the command can be repeated at any time. Stops at the first step that fails. Exit 0 when all are done.
  */
 export async function deploy(context: Context, options: DeployOptions): Promise<number> {
   const { env } = context;
@@ -40,12 +40,12 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   ]).backupProject;
   if (project === undefined) {
     throw new AppError('config', 'The configuration is not complete: SOULCASTER_BACKUP_PROJECT is missing', {
-      hint: 'Set it to the Vercel project of this program, or let it be found: npx soulcaster-backup init',
+      hint: 'Set it to the Vercel project of this program, or let `npx soulcaster-backup init` find it.',
     });
   }
   if (options.dryRun !== true && options.yes !== true && !canPrompt()) {
-    throw new AppError('usage', 'Nobody is here to confirm the change: this is no terminal', {
-      hint: 'Look at what it would do with --dry-run, then give --yes.',
+    throw new AppError('usage', 'The change cannot be confirmed: this is not a terminal', {
+      hint: 'See what would be done with --dry-run, then give --yes.',
     });
   }
   const ports = connect(env, ['clock', 'deployments', 'variables']);
@@ -55,46 +55,52 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   const builds = newest !== null && (options.rebuild === true || isStale(newest, plan));
   context.print(planView(project, plan, newest, builds));
   if (options.dryRun === true) {
-    context.document({ project, dryRun: true, variables: shown(plan), others: plan.others, builds, steps: [] });
+    context.document({
+      project,
+      dryRun: true,
+      variables: variableDocuments(plan),
+      others: plan.others,
+      builds,
+      steps: [],
+    });
     return 0;
   }
-  await demandConsent(context, options, plan, builds);
+  await confirmDeployment(context, options, plan, builds);
   await setVariables(ports, project, wanted, plan, isSecretName);
-  if (newest === null) throw neverDeployed(project);
+  if (newest === null) throw neverDeployedError(project);
   const steps: StepResult[] = [{ step: 'variables', state: 'done', detail: null }];
   if (builds) {
-    context.note(`${project} is built again ...`);
-    const built = await buildAgain(ports, project, newest, context.interrupt);
-    context.print(`Deployment ${built.id} serves.`);
+    context.note(`Rebuilding ${project} ...`);
+    const built = await rebuildProduction(ports, project, newest, context.interrupt);
+    context.print(`Deployment ${built.id} is ready.`);
   }
   steps.push({ step: 'deployment', state: builds ? 'done' : 'skipped', detail: builds ? null : 'it is up to date' });
-  const isDone = await followUp(context, steps);
-  context.document({ project, dryRun: false, variables: shown(plan), others: plan.others, builds, steps });
+  const isDone = await runSteps(context, steps);
+  context.document({ project, dryRun: false, variables: variableDocuments(plan), others: plan.others, builds, steps });
   return isDone ? 0 : 1;
 }
 
 interface Step {
   readonly name: string;
-  /** Why it is not done; null to do it. */
+  /** Why the step is skipped; null to run it. */
   readonly skip: string | null;
-  /** The command that does it again alone. */
+  /** The command that repeats this step alone. */
   readonly command: string;
   readonly run: (context: Context) => Promise<number>;
 }
 
-/** Everything that shows that the deployment works, by the very commands an operator would type. */
-function stepsAfter(env: Environment): Step[] {
-  const isSet = (name: string): boolean => (env[name] ?? '') !== '';
-  // Functions have no identity: what they cannot open is restored here.
-  const local = isSet('BACKUP_AGE_RECIPIENTS');
-  const noIdentity = local && !isSet('BACKUP_AGE_IDENTITY');
-  const unless = (has: boolean, why: string): string | null => (has ? null : why);
+/** The steps that prove that the deployment works, with the commands that an operator would type. */
+function deploymentSteps(env: Environment): Step[] {
+  // The functions have no identity, so a drill of encrypted snapshots runs in this process.
+  const local = isSet(env, 'BACKUP_AGE_RECIPIENTS');
+  const noIdentity = local && !isSet(env, 'BACKUP_AGE_IDENTITY');
+  const skipUnless = (isConfigured: boolean, why: string): string | null => (isConfigured ? null : why);
   return [
     {
       name: 'schedule',
-      skip: guardScheduleOf(env) === null ? 'there is no queue' : null,
+      skip: skipUnless(guardScheduleOf(env) !== null, 'there is no queue'),
       command: 'doctor',
-      run: makeSchedule,
+      run: createSchedule,
     },
     {
       name: 'doctor',
@@ -104,7 +110,7 @@ function stepsAfter(env: Environment): Step[] {
     },
     {
       name: 'doctor-deployment',
-      skip: (env['PUBLIC_URL'] ?? '') === '' ? 'PUBLIC_URL is not set' : null,
+      skip: skipUnless(isSet(env, 'PUBLIC_URL'), 'PUBLIC_URL is not set'),
       command: 'doctor --deployment',
       run: async (context) => (await import('./doctor.js')).doctor(context, { deployment: true }),
     },
@@ -122,21 +128,21 @@ function stepsAfter(env: Environment): Step[] {
     },
     {
       name: 'replicate',
-      skip: unless(wantsReplica(env), 'there is no second store'),
+      skip: skipUnless(wantsReplica(env), 'there is no second store'),
       command: 'replicate',
       run: async (context) => (await import('./replicate.js')).replicate(context, {}),
     },
     {
       name: 'drill',
       skip: noIdentity
-        ? 'no identity is here to open a snapshot'
-        : unless(wantsTarget(env, 'drill'), 'there is no scratch database'),
+        ? 'no age identity is set here to open a snapshot'
+        : skipUnless(wantsTarget(env, 'drill'), 'there is no scratch database'),
       command: `drill${local ? ' --local' : ''}`,
       run: async (context) => (await import('./drill.js')).drill(context, { local }),
     },
     {
       name: 'alerts-test',
-      skip: unless(isSet('ALERT_WEBHOOK_URL'), 'there is no webhook'),
+      skip: skipUnless(isSet(env, 'ALERT_WEBHOOK_URL'), 'there is no webhook'),
       command: 'alerts test',
       run: async (context) => (await import('./alerts.js')).testAlerts(context),
     },
@@ -149,55 +155,55 @@ function stepsAfter(env: Environment): Step[] {
   ];
 }
 
-/** The second scheduler of the guard, beside Vercel's cron. */
-async function makeSchedule(context: Context): Promise<number> {
+/** Creates the guard's second scheduler, besides Vercel's cron. */
+async function createSchedule(context: Context): Promise<number> {
   const wanted = guardScheduleOf(context.env);
   if (wanted === null) return 0;
-  const became = await ensureSchedule(connectSchedules(context.env), wanted);
-  context.print(`The queue calls ${wanted.destination} at "${wanted.cron}" UTC: ${became}.`);
-  if (became === 'paused')
+  const outcome = await ensureSchedule(connectSchedules(context.env), wanted);
+  context.print(`The queue calls ${wanted.destination} at "${wanted.cron}" UTC: ${outcome}.`);
+  if (outcome === 'paused')
     context.note(`warning: the schedule ${wanted.id} is paused; resume it in the QStash console`);
   return 0;
 }
 
-async function followUp(context: Context, results: StepResult[]): Promise<boolean> {
-  for (const { command, name, run, skip } of stepsAfter(context.env)) {
+async function runSteps(context: Context, results: StepResult[]): Promise<boolean> {
+  for (const { command, name, run, skip } of deploymentSteps(context.env)) {
     if (skip !== null) {
-      context.print(`\n${name}: left out, since ${skip}`);
+      context.print(`\n${name}: skipped, because ${skip}`);
       results.push({ step: name, state: 'skipped', detail: skip });
       continue;
     }
     context.print(`\n${name}`);
-    const exit = await run(within(context));
+    const exit = await run(withoutDocument(context));
     results.push({
       step: name,
       state: exit === 0 ? 'done' : 'failed',
       detail: exit === 0 ? null : `exit code ${exit}`,
     });
     if (exit === 0) continue;
-    context.note(`error: deploy stopped at ${name} (exit code ${exit}); what was done before stays`);
+    context.note(`error: deploy stopped at ${name} (exit code ${exit}); earlier steps remain done`);
     context.note(
-      `hint: Mend what is named above, try it alone with \`npx soulcaster-backup ${command} --env-file .env\`, then run deploy again.`,
+      `hint: Fix the problem above, repeat this step with \`npx soulcaster-backup ${command} --env-file .env\`, then run deploy again.`,
     );
     return false;
   }
   const { status } = await import('./status.js');
   context.print('\nstatus');
-  const isOk = (await status(within(context))) === 0;
+  const isOk = (await status(withoutDocument(context))) === 0;
   results.push({ step: 'status', state: 'done', detail: isOk ? 'ok' : 'not ok yet' });
   if (!isOk)
     context.note(
-      'The schedulers are known once they have called: the queue within the hour, the cron at 14:00 UTC. Then: npx soulcaster-backup status --env-file .env',
+      'The schedulers are shown as working after their first call: the queue within the hour, the cron at 14:00 UTC. Then: npx soulcaster-backup status --env-file .env',
     );
   if (alertRules(context.env).drilledBy === 'operator')
     context.note(
-      `The functions have no age identity, so that the weekly drill is yours. In the crontab of a machine that has it: ${DRILL_CRON.replace('FOLDER', () => quoted(process.cwd()))}`,
+      `The functions have no age identity, so you have to run the weekly drill. Add this line to the crontab of a machine that has the identity: ${DRILL_CRON.replace('FOLDER', () => quoted(process.cwd()))}`,
     );
   return true;
 }
 
-/** The same, but the one document is that of `deploy`. */
-function within(context: Context): Context {
+/** The context without JSON output: `deploy` prints the only document. */
+function withoutDocument(context: Context): Context {
   return { ...context, document: () => undefined };
 }
 
@@ -209,18 +215,18 @@ function planView(project: string, plan: VariablePlan, newest: Deployment | null
   const lines = changed.map(
     ({ action, name }) => `  ${SIGNS[action]} ${name}${isSecretName(name) ? ' (sensitive)' : ''}`,
   );
-  const build = newest === null ? 'it was never deployed' : builds ? `${newest.id} is built again` : 'it is up to date';
+  const build = newest === null ? 'it was never deployed' : builds ? `${newest.id} is rebuilt` : 'it is up to date';
   return [
-    `Vercel project ${project}: ${changed.length} variables to set, ${kept} as they should be; ${build}.`,
+    `Vercel project ${project}: ${changed.length} variables to set, ${kept} unchanged; ${build}.`,
     ...lines,
-    ...(plan.others.length === 0 ? [] : [`  not of .env, and left as they are: ${plan.others.join(', ')}`]),
+    ...(plan.others.length === 0 ? [] : [`  not in the env file, left unchanged: ${plan.others.join(', ')}`]),
   ].join('\n');
 }
 
-const shown = (plan: VariablePlan) =>
+const variableDocuments = (plan: VariablePlan) =>
   plan.variables.map(({ action, name }) => ({ name, action, sensitive: isSecretName(name) }));
 
-async function demandConsent(
+async function confirmDeployment(
   context: Context,
   { yes }: DeployOptions,
   plan: VariablePlan,
@@ -229,17 +235,17 @@ async function demandConsent(
   if (yes === true || (!builds && plan.variables.every(({ action }) => action === 'keep'))) return;
   if ((await prompt('To set these and deploy, type yes: ', context.interrupt)) === 'yes') return;
   throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', {
-    hint: 'Start the command again when you are sure.',
+    hint: 'Run the command again when you are sure.',
   });
 }
 
-function neverDeployed(project: string): AppError {
+function neverDeployedError(project: string): AppError {
   return new AppError('hosting-refused', `The variables are set, but ${project} was never deployed`, {
     hint: `Deploy it once: npx vercel link --project ${project} && npx vercel deploy --prod. Then run the same command again.`,
   });
 }
 
-/** Other snapshots that are gone or altered are named as well, have their own alert, and stop no deployment. */
+/** Verifies `latest`. Other snapshots that are missing or altered are reported, but do not stop the deployment: they have an alert. */
 async function verifyLatest(context: Context): Promise<number> {
   const { verifySnapshot } = await import('./verify.js');
   const error = await verifySnapshot(context, 'latest', { local: true });

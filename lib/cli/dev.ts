@@ -23,30 +23,30 @@ export interface DevOptions {
   readonly port?: number;
   readonly projects?: number;
   readonly items: number;
-  /** Breaks this on purpose, in the stack that runs or in a fresh one; `list` shows what there is. */
+  /** An incident to cause, in the running stack or in a new one; `list` shows the incidents. */
   readonly incident?: string;
-  /** Ends what the last incident left that no command of an operator ends. */
+  /** Ends the parts of the last incident that an operator's commands cannot end. */
   readonly mend?: boolean;
 }
 
 const FOLDER = '.local';
 const ENV_FILE = join(FOLDER, 'env');
-/** Where the commands of the runbook can be pasted as they are: `.env` there is this stack's. */
+/** The folder in which the commands of the runbook can be pasted unchanged: its `.env` is this stack's. */
 const REHEARSAL = join(FOLDER, 'rehearsal');
 const REHEARSAL_FILE = join(REHEARSAL, '.env');
 const CONTROL_FILE = join(FOLDER, 'control');
 const RUNBOOK = 'docs/operations.md';
 
 /**
- * `dev`: everything on this machine until it is told to stop. Data stays in `.local`, S3's excepted. With `incident` or `mend`
- * and a stack that runs: a word to that one.
+ * `dev`: runs everything on this machine until it is interrupted. Data is kept in `.local`, except that of S3. If a stack is
+ * already running, `incident` and `mend` are sent to that stack.
  */
 export async function dev(context: Context, options: DevOptions): Promise<number> {
   if (options.incident === 'list') return listIncidents(context);
   if (options.incident !== undefined) findIncident(options.incident);
   const isRunning = (options.incident !== undefined || options.mend === true) && (await isLocked());
   if (options.mend === true) {
-    if (!isRunning) throw nothingRuns();
+    if (!isRunning) throw noStackError();
     return printMended(context, await mendThere(CONTROL_FILE));
   }
   if (isRunning && options.incident !== undefined) {
@@ -66,17 +66,17 @@ async function runStack(context: Context, options: DevOptions): Promise<number> 
     root: projectRoot(),
     folder: resolve(FOLDER),
     s3: options.s3 === true,
-    secrets: await keptSecrets(),
-    // The model holds the thread on which everything here answers, and an incident is not about what vectors mean.
+    secrets: await previousSecrets(),
+    // Incidents use hashes as vectors: the model would block this thread, and they do not depend on what vectors mean.
     gemini: { vectors: options.incident === undefined ? 'model' : 'hash' },
     queue: { timedSchedules: true },
     rehearsal: true,
-    ports: { ...(options.port === undefined ? {} : { functions: options.port }), ...(await keptPort()) },
+    ports: { ...(options.port === undefined ? {} : { functions: options.port }), ...(await previousPort()) },
   });
   try {
     await mkdir(REHEARSAL, { recursive: true });
     for (const file of [ENV_FILE, REHEARSAL_FILE]) await writeEnvFile(file, envFileText(stack.env));
-    if (options.projects !== undefined) await generate(context, stack, { ...options, projects: options.projects });
+    if (options.projects !== undefined) await generateData(context, stack, { ...options, projects: options.projects });
     const control = await openRehearsal(context, stack, options.incident ?? null);
     try {
       if (!context.interrupt.aborted) await once(context.interrupt, 'abort');
@@ -90,13 +90,13 @@ async function runStack(context: Context, options: DevOptions): Promise<number> 
   return 0;
 }
 
-/** Shows the alerts that are told, begins an incident, and takes the words of other terminals. */
+/** Prints alert messages, begins an incident, and accepts commands of other terminals. */
 async function openRehearsal(context: Context, stack: Stack, incident: string | null) {
   const { rehearsal } = stack;
   if (rehearsal === null) throw new TypeError('the stack was started without a rehearsal');
   rehearsal.receiver.onAlert((text) => context.note(`\nAlert message: ${text}`));
   const running = rehearsalOf({
-    // Not spread: the functions of a stack change when they are built again.
+    // The object itself, not a copy: the functions of a stack change when they are rebuilt.
     stack: Object.assign(stack, { rehearsal }),
     context: () => operatorContext(context),
   });
@@ -104,7 +104,7 @@ async function openRehearsal(context: Context, stack: Stack, incident: string | 
   try {
     const told = incident === null ? null : await running.begin(incident);
     context.document({ urls: stack.urls, envFile: ENV_FILE, ...(told ?? {}) });
-    context.print(describe(stack));
+    context.print(describeStack(stack));
     if (told !== null) context.print(incidentWords(told));
     return control;
   } catch (error) {
@@ -113,7 +113,7 @@ async function openRehearsal(context: Context, stack: Stack, incident: string | 
   }
 }
 
-/** What a command would have to work with in the folder of the rehearsal; it prints nothing. */
+/** The context of a command in the rehearsal folder; it prints nothing. */
 async function operatorContext({ interrupt }: Context): Promise<Context> {
   const opened = await createContext({ envFile: REHEARSAL_FILE }, interrupt);
   const silent = (): void => undefined;
@@ -157,17 +157,17 @@ function incidentWords({ incident, mend, section, sees, variables }: Told): stri
   const assigned = Object.entries(variables).map(([name, value]) => `  ${name}='${value}'`);
   return [
     `Incident ${incident}. What you see first: ${sees}`,
-    `Open ${RUNBOOK}, "${section}". Its commands work as they are in this folder${assigned.length === 0 ? '' : ', after these lines'}:`,
+    `Open ${RUNBOOK}, "${section}". Its commands work unchanged in this folder${assigned.length === 0 ? '' : ', after these lines'}:`,
     [`  cd ${resolve(REHEARSAL)}`, ...assigned].join('\n'),
     mend === null
-      ? 'Its commands end the incident; then `npx soulcaster-backup dev --mend` says whether all is well.'
-      : `Where it waits for others, \`npx soulcaster-backup dev --mend\` (in this folder's project) plays them: ${mend}.`,
+      ? 'Its commands end the incident; `npx soulcaster-backup dev --mend` then shows whether everything works again.'
+      : `For the steps of others, run \`npx soulcaster-backup dev --mend\` in the project folder: ${mend}.`,
   ].join('\n\n');
 }
 
-function nothingRuns(): AppError {
-  return new AppError('usage', 'No local stack is running here, so that nothing is to be mended', {
-    hint: 'Start one, with an incident: npx soulcaster-backup dev --incident list',
+function noStackError(): AppError {
+  return new AppError('usage', 'No local stack is running here, so there is no incident to end', {
+    hint: 'Start one with an incident: `npx soulcaster-backup dev --incident list` shows the incidents.',
   });
 }
 
@@ -175,33 +175,33 @@ async function isLocked(): Promise<boolean> {
   return check(FOLDER).catch(() => false);
 }
 
-/** Two databases over the same files would ruin them. */
+/** Locks the folder: two databases on the same files would corrupt them. */
 async function lockFolder(): Promise<() => Promise<void>> {
   await mkdir(FOLDER, { recursive: true });
   return lock(FOLDER).catch((cause: unknown) => {
     throw new AppError('locked', `Another stack is running on ${resolve(FOLDER)}`, {
-      hint: 'Use that one, or stop it first. One that was killed gives way after ten seconds.',
+      hint: 'Use that stack, or stop it first. The lock of a killed stack expires after ten seconds.',
       cause,
     });
   });
 }
 
-/** The address of the last time, while it is free: a database at another one would be another source. */
-async function keptPort(): Promise<{ readonly redis?: number }> {
-  const kept = (await keptVariables())['UPSTASH_REDIS_REST_URL'] ?? '';
+/** The database port of the last start, if it is free: at another address the database would be another source. */
+async function previousPort(): Promise<{ readonly redis?: number }> {
+  const kept = (await previousVariables())['UPSTASH_REDIS_REST_URL'] ?? '';
   if (!URL.canParse(kept)) return {};
   const { hostname, port } = new URL(kept);
   const wanted = Number(port);
   return wanted > 0 && (await getPort({ host: hostname, port: wanted })) === wanted ? { redis: wanted } : {};
 }
 
-async function keptVariables(): Promise<Readonly<Record<string, string | undefined>>> {
+async function previousVariables(): Promise<Readonly<Record<string, string | undefined>>> {
   return withEnvFile({}, await readFile(ENV_FILE).catch(() => new Uint8Array()));
 }
 
-/** The secrets of the last time, so that terminals with the old variables go on, and old signatures hold. */
-async function keptSecrets(): Promise<StackSecrets> {
-  const kept = await keptVariables();
+/** The secrets of the last start, so that the variables of open terminals and old signatures stay valid. */
+async function previousSecrets(): Promise<StackSecrets> {
+  const kept = await previousVariables();
   const fresh = newSecrets();
   return {
     redisToken: kept['UPSTASH_REDIS_REST_TOKEN'] ?? fresh.redisToken,
@@ -222,7 +222,7 @@ async function keptSecrets(): Promise<StackSecrets> {
 async function writeEnvFile(path: string, text: string): Promise<void> {
   const file = await open(path, 'w', 0o600);
   try {
-    // A file that was there keeps its mode otherwise.
+    // An existing file would otherwise keep its mode.
     await file.chmod(0o600);
     await file.writeFile(text);
   } finally {
@@ -230,11 +230,15 @@ async function writeEnvFile(path: string, text: string): Promise<void> {
   }
 }
 
-async function generate(context: Context, stack: Stack, options: { projects: number; items: number }): Promise<void> {
+async function generateData(
+  context: Context,
+  stack: Stack,
+  options: { projects: number; items: number },
+): Promise<void> {
   const { redis } = connect(stack.env, ['redis']);
   const size = await runOne(redis, (sdk) => sdk.dbsize());
   if ('error' in size || size.value !== 0) {
-    context.note('The database has data from before: nothing was generated.');
+    context.note('The database already has data: nothing was generated.');
     return;
   }
   const { projects, items } = options;
@@ -242,7 +246,7 @@ async function generate(context: Context, stack: Stack, options: { projects: num
   context.note(`Generated ${counted(loaded.keys, 'key')} of ${counted(projects, 'project')}.`);
 }
 
-function describe({ urls, env }: Stack): string {
+function describeStack({ urls, env }: Stack): string {
   return [
     'The local stack is running. Its queue, REST protocol and function host are stand-ins for the vendors’ services.',
     facts([
@@ -263,7 +267,7 @@ function describe({ urls, env }: Stack): string {
         'accounts',
         `GitHub ${env['GITHUB_API_URL'] ?? ''}, Vercel ${env['VERCEL_API_URL'] ?? ''}, Upstash ${env['UPSTASH_API_URL'] ?? ''}`,
       ],
-      ['alerts', 'shown here as they are told, and on the page'],
+      ['alerts', 'shown here when they are sent, and on the page'],
       ['variables', ENV_FILE],
     ]),
     'Try next, in another terminal:',

@@ -6,18 +6,18 @@ import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { count, duration } from './output/format.js';
 import { facts } from './output/table.js';
-import { finish } from './restore/ending.js';
+import { finishCommand } from './restore/ending.js';
 
-/** The time objective: so long a restore may take, in milliseconds. */
+/** The recovery time objective, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;
 
 /**
- * `drill`: restores the newest verified snapshot into the scratch database and says what came of it. Exit 0 when it
- * passed, 3 when nothing could be tried, else the error's. Works in this process with `local`, and always where the functions
- * have no identity for what is encrypted.
+ * `drill`: restores the newest verified snapshot into the scratch database and prints the result. Exit 0 when it passed, 3 when
+ * it could not be attempted, else the error's exit code. Runs in this process with `local`, and always if the functions have
+ * no identity for encrypted snapshots.
  */
 export async function drill(context: Context, options: { readonly local?: boolean }): Promise<number> {
-  // Over the queue the functions would do it, which cannot open what is encrypted.
+  // The functions cannot open encrypted snapshots without an identity.
   const local = options.local === true || !functionsCanOpen(context.env);
   const app = fullApp(runEnvironment(context.env, local), { log: context.log });
   const run = await carryOut(context, app, await startDrill(app.ports, app.engine, 'cli'));
@@ -40,5 +40,5 @@ export async function drill(context: Context, options: { readonly local?: boolea
       ]),
     );
   }
-  return finish(context, run, errorOfRun(run));
+  return finishCommand(context, run, errorOfRun(run));
 }

@@ -1,4 +1,5 @@
 import { secondErasures } from '../app/app.js';
+import { wantsReplica } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { retentionSettings } from '../app/settings.js';
@@ -20,51 +21,50 @@ export interface ForgetSubjectOptions {
   readonly replica?: boolean | undefined;
 }
 
-/** `forget-user`, `forget-project`: shows which snapshots hold the data, and puts it on the erasure list. */
+/** `forget-user`, `forget-project`: shows which snapshots hold the data and, with a reason, adds it to the erasure list. */
 export async function forgetSubject(
   context: Context,
   subject: Subject,
   { dryRun, reason, replica }: ForgetSubjectOptions,
 ): Promise<number> {
-  const said = demandWords(subject, { dryRun, reason, replica });
+  const givenReason = parseReasonOption(subject, { dryRun, reason, replica });
   const env = storeEnvironment(context.env, replica);
   const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
   const trust = await trustContext(ports, protectedDatabase(env).source);
   const plan = await planErasure(ports, trust, retentionSettings(env), subject);
-  const entry = said === null ? null : await addErasure(ports, plan, { by: userName(), reason: said });
+  const entry = givenReason === null ? null : await addErasure(ports, plan, { by: userName(), reason: givenReason });
   context.document({ ...plan, entry, deployment: deploymentOf(env) });
-  context.print([planView(plan), endWords(plan, entry !== null)].join('\n\n'));
-  for (const { id, why } of plan.skipped) context.note(`warning: not looked into: ${id}: ${printable(why)}`);
-  const hasReplica = (context.env['BACKUP_REPLICA_STORE'] ?? '') !== '';
-  if (replica !== true && hasReplica) {
-    context.note('note: the second store keeps copies too: the same with --dry-run --replica shows them.');
+  context.print([planView(plan), closingText(plan, entry !== null)].join('\n\n'));
+  for (const { id, why } of plan.skipped) context.note(`warning: snapshot ${id} was not searched: ${printable(why)}`);
+  if (replica !== true && wantsReplica(context.env)) {
+    context.note('note: the second store has copies too: repeat the command with --dry-run --replica to see them.');
   }
   return plan.skipped.length > 0 ? 3 : 0;
 }
 
-/** The reason; null for a dry run. */
-function demandWords({ id, kind }: Subject, { dryRun, reason, replica }: ForgetSubjectOptions): string | null {
+/** The reason; null for a dry run. Throws `usage` for an invalid id and for options that do not fit together. */
+function parseReasonOption({ id, kind }: Subject, { dryRun, reason, replica }: ForgetSubjectOptions): string | null {
   if (id.trim() === '' || id.length > 512) {
-    throw new AppError('usage', `${JSON.stringify(id.slice(0, 64))} is no id of a ${kind}`, {
+    throw new AppError('usage', `${JSON.stringify(id.slice(0, 64))} is not the id of a ${kind}`, {
       hint: `Give the whole id of the ${kind}.`,
     });
   }
   if (dryRun === true) return null;
   if (replica === true) {
-    throw new AppError('usage', '--replica goes with --dry-run alone', {
+    throw new AppError('usage', '--replica can only be used with --dry-run', {
       hint: 'The erasure list is kept in the first store, and `replicate` copies it to the second.',
     });
   }
   if (reason !== undefined) return parseReason(reason);
   throw new AppError('usage', 'Neither --reason nor --dry-run is given', {
-    hint: `See first what it means: \`npx soulcaster-backup forget-${kind} ID --dry-run --env-file .env\`; then give --reason TEXT.`,
+    hint: `See what it would do: \`npx soulcaster-backup forget-${kind} ID --dry-run --env-file .env\`; then give --reason TEXT.`,
   });
 }
 
-const WHY: Readonly<Record<KeepReason, string>> = {
+const STAY_REASONS: Readonly<Record<KeepReason, string>> = {
   'another-owner': 'its record names another user',
   'in-another-list': "another user's list has it too",
-  'no-record': 'no snapshot has a record of it that says whose it is',
+  'no-record': 'no snapshot has a record that names its owner',
 };
 
 function planView(plan: ErasurePlan): string {
@@ -76,21 +76,17 @@ function planView(plan: ErasurePlan): string {
       : `${counted(projects.length, 'project')}: ${projects.map(printable).join(', ')}`;
   const what =
     kind === 'user'
-      ? `User ${name}: its record, its list of projects and all data of ${own}.`
-      : `Project ${name}: all data that name it or are tied to it, and its place in lists of users.`;
-  const stays = others.map(({ project, why }) => `  ${printable(project)}: ${WHY[why]}`);
+      ? `User ${name}: the user's record, list of projects, and all data of ${own}.`
+      : `Project ${name}: all its data, and its place in the lists of users.`;
+  const stays = others.map(({ project, why }) => `  ${printable(project)}: ${STAY_REASONS[why]}`);
   return [
     what,
     ...(stays.length === 0
       ? []
-      : [
-          ["Projects that are not this user's alone stay (`forget-project` for each that is to go):", ...stays].join(
-            '\n',
-          ),
-        ]),
+      : [["Projects that are not this user's alone stay (use `forget-project` to erase one):", ...stays].join('\n')]),
     holders.length === 0
-      ? `None of ${counted(searched, 'snapshot')} holds any of it.`
-      : `${count(holders.length)} of ${counted(searched, 'snapshot')} still hold${holders.length === 1 ? 's' : ''} it:\n\n${holdersTable(holders)}`,
+      ? `None of ${counted(searched, 'snapshot')} holds these data.`
+      : `${count(holders.length)} of ${counted(searched, 'snapshot')} still hold${holders.length === 1 ? 's' : ''} these data:\n\n${holdersTable(holders)}`,
   ].join('\n\n');
 }
 
@@ -106,19 +102,19 @@ function holdersTable(holders: readonly Holder[]): string {
   return table(['snapshot', 'taken', 'trust', 'keys', 'kept until', 'because'], rows, [3]);
 }
 
-function endWords({ holders, kind }: ErasurePlan, isEntered: boolean): string {
+function closingText({ holders, kind }: ErasurePlan, isEntered: boolean): string {
   const pinned = holders.filter((holder) => holder.pinned).length;
   return [
     isEntered
-      ? 'It is on the erasure list: every restore, undo and drill leaves it out and says so. Nothing was deleted.'
-      : `Nothing was changed. With --reason TEXT the ${kind} is put on the erasure list: every restore then leaves it out.`,
-    'Dates: with one snapshot a day, by the retention that is set here. Sooner: `npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env`.',
+      ? `The ${kind} is on the erasure list: every restore, undo and drill leaves the data out and says so. Nothing was deleted.`
+      : `Nothing was changed. With --reason TEXT the ${kind} is added to the erasure list: every restore then leaves the data out.`,
+    'The dates assume one snapshot a day and the retention set here. To remove a snapshot now: `npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env`.',
     ...(pinned === 0
       ? []
       : [
-          `${counted(pinned, 'snapshot')} of these are pinned: no prune removes them (\`npx soulcaster-backup snapshots unpin ID --env-file .env\`).`,
+          `Pinned: ${counted(pinned, 'snapshot')} of these, which prune does not remove (\`npx soulcaster-backup snapshots unpin ID --env-file .env\`).`,
         ]),
-    'In the database, the index and Postgres the application deletes; docs/operations.md, "Erasure", says what it leaves.',
+    'The application deletes from the database, the index and Postgres; docs/operations.md, "Erasure", lists what it leaves.',
   ].join('\n');
 }
 
@@ -127,7 +123,9 @@ export async function listErasures(context: Context): Promise<number> {
   const ports = connect(context.env, ['encryptor', 'store'], { log: context.log });
   const erasures = await loadErasures(ports, secondList(context));
   context.document({ erasures, deployment: deploymentOf(context.env) });
-  context.print(erasures.length === 0 ? 'The erasure list is empty: restores leave nothing out.' : view(erasures));
+  context.print(
+    erasures.length === 0 ? 'The erasure list is empty: restores leave nothing out.' : erasuresTable(erasures),
+  );
   return 0;
 }
 
@@ -137,7 +135,7 @@ function secondList(context: Context): OtherErasures {
   );
 }
 
-function view(erasures: readonly Erasure[]): string {
+function erasuresTable(erasures: readonly Erasure[]): string {
   const rows = erasures.map(({ at, by, id, kind, projects, reason, withdrawn }) => [
     kind,
     printable(id),
@@ -150,25 +148,25 @@ function view(erasures: readonly Erasure[]): string {
   return table(['kind', 'id', 'with', 'since', 'by', 'reason', 'state'], rows);
 }
 
-/** `erasures withdraw`: restores bring the data back again. Throws `not-found`. */
-export async function withdraw(
+/** `erasures withdraw`: restores include the data again. Throws `not-found`. */
+export async function withdrawEntry(
   context: Context,
   subject: Subject,
   { reason }: { readonly reason: string },
 ): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
-  const word = { reason: parseReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
-  const entry = await withdrawErasure(ports, subject, word, secondList(context));
+  const withdrawal = { reason: parseReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
+  const entry = await withdrawErasure(ports, subject, withdrawal, secondList(context));
   if (entry === null) {
     throw new AppError(
       'not-found',
-      `There is no entry of ${subject.kind} ${JSON.stringify(subject.id.slice(0, 64))} that counts`,
+      `There is no active entry for ${subject.kind} ${JSON.stringify(subject.id.slice(0, 64))}`,
       {
         hint: 'See `npx soulcaster-backup erasures list --env-file .env`.',
       },
     );
   }
   context.document({ entry, deployment: deploymentOf(context.env) });
-  context.print(`Taken back: restores bring data of ${subject.kind} ${printable(subject.id)} back again.`);
+  context.print(`Withdrawn: restores include the data of ${subject.kind} ${printable(subject.id)} again.`);
   return 0;
 }

@@ -10,7 +10,7 @@ import type { ExportFormat } from '../transfer/formats.js';
 import { writeOutFile, writeOutStream } from '../transfer/write/out-file.js';
 import type { Context } from './context.js';
 import { bytes, counted, printable } from './output/format.js';
-import { errorDocument, explain } from './output/report-error.js';
+import { errorDocument, printError } from './output/report-error.js';
 import { storeEnvironment } from './store-choice.js';
 import { notePassedOver } from './trust.js';
 
@@ -23,7 +23,7 @@ export interface ExportOptions extends SelectionInput {
 
 const STDOUT = '-';
 
-/** `export`: a snapshot, or what is selected of it, as one file. Words go to the standard error. */
+/** `export`: writes a snapshot, or selected keys, to one file. Messages go to the standard error. */
 export async function exportFile(
   context: Context,
   wanted: string,
@@ -31,7 +31,7 @@ export async function exportFile(
   options: ExportOptions,
 ): Promise<number> {
   const toStdout = path === STDOUT;
-  if (toStdout) checkStdout(context);
+  if (toStdout) assertStdoutUsable(context);
   const selection = parseSelection(options);
   const env = storeEnvironment(context.env, options.replica);
   const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
@@ -52,10 +52,10 @@ export async function exportFile(
     `Exported ${counted(tally.keys, 'key')}${what} from snapshot ${manifest.id} to ${where}: ${bytes(written.bytes)}.`,
   );
   const unsaved = unsavedWords(manifest);
-  const error = manifest.state === 'complete' ? null : incomplete(manifest.id, unsaved);
-  // What was left out on purpose is no error, and is not in the file either.
-  if (error === null && unsaved !== null) context.note(`note: not in it: ${unsaved}`);
-  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  const error = manifest.state === 'complete' ? null : incompleteError(manifest.id, unsaved);
+  // Keys left out on purpose are no error, but they are missing in the file too.
+  if (error === null && unsaved !== null) context.note(`note: not in the export: ${unsaved}`);
+  if (error !== null) printError(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     snapshot: manifest.id,
     file: path,
@@ -69,24 +69,24 @@ export async function exportFile(
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-function incomplete(id: string, unsaved: string | null): AppError {
+function incompleteError(id: string, unsaved: string | null): AppError {
   return new AppError(
     'incomplete',
     `Snapshot ${id} is incomplete, and so is the export: ${unsaved ?? 'its manifest says so'}`,
     {
-      hint: `See \`npx soulcaster-backup show ${id} --env-file .env\`, or export another one.`,
+      hint: `See \`npx soulcaster-backup show ${id} --env-file .env\`, or export another snapshot.`,
     },
   );
 }
 
-/** Values may hold what a terminal obeys, and one stream has room for one of the two. */
-function checkStdout({ json }: Context): void {
+/** Throws `usage` for a terminal, which would interpret control characters in values, and for --json, which needs the same stream. */
+function assertStdoutUsable({ json }: Context): void {
   if (json)
     throw new AppError('usage', 'The standard output cannot hold both the export and --json', {
-      hint: 'Give a file, or leave --json out.',
+      hint: 'Give a file, or omit --json.',
     });
   if (process.stdout.isTTY)
     throw new AppError('usage', 'The standard output is a terminal', {
-      hint: 'Give a file, or pass the export on: `... export latest - | gzip > dump.jsonl.gz`.',
+      hint: 'Give a file, or pipe the export: `... export latest - | gzip > dump.jsonl.gz`.',
     });
 }

@@ -13,40 +13,40 @@ interface FollowPorts {
   readonly store: ObjectStore;
 }
 
-type Watcher = Pick<Context, 'interrupt' | 'note' | 'onTerminal'>;
+type FollowContext = Pick<Context, 'interrupt' | 'note' | 'onTerminal'>;
 
-/** How often the record is looked at, in milliseconds. */
+/** How often the record is read, in milliseconds. */
 const POLL_MS = 1_000;
-/** When a run that is in progress has not been heard of for so long, something is in the way. */
+/** After this time without progress, in milliseconds, a run is reported as silent. */
 const SILENCE_MS = 60_000;
 
 /**
- * Shows a run that others work on until it is over, and returns its record. Throws `not-found` when there is no such
- * run, `interrupted` when the watching is broken off: the run continues.
+ * Shows the progress of a run in other processes until it is over, and returns its record. Throws `not-found` for an unknown
+ * run, `interrupted` on an interrupt: the run continues.
  */
-export async function follow(context: Watcher, ports: FollowPorts, id: string): Promise<RunRecord> {
-  const told = printer(context, ports.clock);
+export async function follow(context: FollowContext, ports: FollowPorts, id: string): Promise<RunRecord> {
+  const printer = createRunPrinter(context, ports.clock);
   try {
     for (;;) {
       const record = await viewRun(ports.store, id);
-      told.update(record);
+      printer.update(record);
       if (isOver(record)) return record;
-      if (context.interrupt.aborted) throw brokenOff(id);
+      if (context.interrupt.aborted) throw followInterruptedError(id);
       await ports.clock.sleep(POLL_MS, context.interrupt);
     }
   } finally {
-    told.stop();
+    printer.stop();
   }
 }
 
-/** A bar or lines while the run works; that it waits, or that nothing is heard of it, is told once. */
-function printer(context: Watcher, clock: Clock): { update(run: RunRecord): void; stop(): void } {
+/** Shows a bar or lines while the run works, and prints once that it waits or is silent. */
+function createRunPrinter(context: FollowContext, clock: Clock): { update(run: RunRecord): void; stop(): void } {
   let view = progressView(context, () => clock.now());
   let remark = '';
-  const tell = (text: string): void => {
+  const noteOnce = (text: string): void => {
     if (text === remark) return;
     remark = text;
-    // A bar is drawn over; what is written below it would be lost.
+    // The bar is removed first: redrawing it would overwrite the note.
     view.stop();
     view = progressView(context, () => clock.now());
     context.note(text);
@@ -54,18 +54,18 @@ function printer(context: Watcher, clock: Clock): { update(run: RunRecord): void
   return {
     update(run) {
       if (run.state === 'waiting') {
-        tell(`run ${run.id} ${waitingWords(run)}`);
+        noteOnce(`run ${run.id} ${waitingWords(run)}`);
         return;
       }
       view.update(run);
-      if (!isOver(run) && clock.now() - Date.parse(run.updatedAt) > SILENCE_MS) tell(silenceWords(run));
+      if (!isOver(run) && clock.now() - Date.parse(run.updatedAt) > SILENCE_MS) noteOnce(silenceWords(run));
     },
     stop: () => view.stop(),
   };
 }
 
-function brokenOff(id: string): AppError {
+function followInterruptedError(id: string): AppError {
   return new AppError('interrupted', `Run ${id} is no longer watched; it continues`, {
-    hint: `Nothing to do: \`npx soulcaster-backup run ${id} --env-file .env\` tells how it goes.`,
+    hint: `No action is needed: \`npx soulcaster-backup run ${id} --env-file .env\` shows its progress.`,
   });
 }

@@ -5,7 +5,7 @@ import { demandApp, demandToken } from '../health/credentials/demand.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,
-  demandConsent,
+  assertCanConfirm,
   rotationPorts,
   type RotationOptions,
   type Wanted,
@@ -20,8 +20,8 @@ export interface GithubRotateOptions extends RotationOptions, SecretOptions {
 
 /** `github rotate`: a new GITHUB_TOKEN for the backend or, with --app, a new GITHUB_SECRET for the dashboard. */
 export async function githubRotate(context: Context, options: GithubRotateOptions): Promise<number> {
-  demandConsent(options);
-  if (options.clientId !== undefined && options.app !== true) throw idWithoutApp();
+  assertCanConfirm(options);
+  if (options.clientId !== undefined && options.app !== true) throw clientIdWithoutAppError();
   rotationPorts(context);
   const wanted = options.app === true ? appRotation : tokenRotation;
   return carryOutRotation(context, await wanted(context, options), options);
@@ -37,7 +37,7 @@ async function tokenRotation(context: Context, options: GithubRotateOptions): Pr
   return {
     purpose: 'github-token',
     changes: projects.map((project) => ({ project, variable: 'GITHUB_TOKEN', value })),
-    oldValues: known('GITHUB_TOKEN', old),
+    oldValues: oldValueOf('GITHUB_TOKEN', old),
     candidates: candidates(context.env, 'GITHUB_TOKEN'),
     prove: () => demandToken(github, clock, { token: value, repositories }),
   };
@@ -46,7 +46,7 @@ async function tokenRotation(context: Context, options: GithubRotateOptions): Pr
 async function appRotation(context: Context, options: GithubRotateOptions): Promise<Wanted> {
   const { github } = connect(context.env, ['github']);
   const clientId = options.clientId ?? context.env['GITHUB_ID'] ?? '';
-  if (clientId === '') throw noClientId();
+  if (clientId === '') throw missingClientIdError();
   const projects = options.project ?? [
     loadConfig(context.env, ['dashboardProject']).dashboardProject.SOULCASTER_DASHBOARD_PROJECT,
   ];
@@ -57,13 +57,13 @@ async function appRotation(context: Context, options: GithubRotateOptions): Prom
       ...(options.clientId === undefined ? [] : [{ project, variable: 'GITHUB_ID', value: clientId }]),
       { project, variable: 'GITHUB_SECRET', value },
     ]),
-    oldValues: [...known('GITHUB_SECRET', old), ...known('GITHUB_ID', context.env['GITHUB_ID'] ?? null)],
+    oldValues: [...oldValueOf('GITHUB_SECRET', old), ...oldValueOf('GITHUB_ID', context.env['GITHUB_ID'] ?? null)],
     candidates: [...candidates(context.env, 'GITHUB_SECRET'), ...candidates(context.env, 'GITHUB_ID')],
     prove: () => demandApp(github, { clientId, clientSecret: value }),
   };
 }
 
-function known(variable: string, value: Secrets['old']): Wanted['oldValues'] {
+function oldValueOf(variable: string, value: Secrets['old']): Wanted['oldValues'] {
   return value === null || value === '' ? [] : [{ variable, value }];
 }
 
@@ -71,11 +71,13 @@ function candidates(env: Environment, name: string): string[] {
   return (env[name] ?? '') === '' ? [] : [env[name] ?? ''];
 }
 
-function idWithoutApp(): AppError {
-  return new AppError('usage', '--client-id is for --app', { hint: 'Give --app as well, or leave it out.' });
+function clientIdWithoutAppError(): AppError {
+  return new AppError('usage', '--client-id can only be used with --app', {
+    hint: 'Give --app as well, or omit --client-id.',
+  });
 }
 
-function noClientId(): AppError {
+function missingClientIdError(): AppError {
   return new AppError('config', 'The configuration is not complete: GITHUB_ID is missing', {
     hint: 'Set GITHUB_ID to the client id of the OAuth app, or give --client-id.',
   });

@@ -1,6 +1,6 @@
 import type { App } from '../app/app.js';
 import { AppError, type ErrorCode } from '../errors.js';
-import type { Signer } from '../ports/signer.js';
+
 import type { Started } from '../runs/engine.js';
 import type { RunRecord } from '../runs/model.js';
 import { canSign } from '../snapshot/tombstone.js';
@@ -9,64 +9,59 @@ import type { Context } from './context.js';
 
 type Runner = Pick<App<'clock' | 'signer' | 'store'>, 'engine' | 'ports' | 'queued' | 'work'>;
 
-/** A run that changes nothing but its own state, carried out. */
-interface Carried<A> {
-  /** The program that carried it out. */
+/** The outcome of a run that changes only its own state. */
+interface CarriedOut<A> {
+  /** The program that ran it. */
   readonly app: A;
   readonly run: RunRecord;
-  /** Why its state, and its result, stayed in the memory of this process; null when they are in the store. */
+  /** Why its state and result were kept in memory only; null if they are in the store. */
   readonly unrecorded: string | null;
 }
 
-/** What a store answers that takes no writes. */
+/** Error codes of a store that refuses writes. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['store-denied', 'store-full']);
 
-export function refusesWrites(error: unknown): error is AppError {
-  return error instanceof AppError && isRefusal(error);
+export function isWriteRefusalError(error: unknown): error is AppError {
+  return error instanceof AppError && isWriteRefusal(error);
 }
 
-export function isRefusal({ code }: AppError): boolean {
+export function isWriteRefusal({ code }: AppError): boolean {
   return REFUSALS.has(code);
 }
 
-/** Whether control state that is written here will count: not where only a public key is set. */
-export function mayWrite(signer: Signer): boolean {
-  return canSign(signer);
-}
-
 /**
- * Carries out a run that only reads. Where its state cannot be written, it is kept in the memory of this process and the
- * run is worked on here: `open(true)` gives the program for that. A line on the standard error says so.
+ * Carries out a run that only reads. If its state cannot be written to the store, prints a warning and runs again in this
+ * process with state in memory: `open(true)` opens the program for that.
  */
-export async function carryOutReading<A extends Runner>(
+export async function carryOutReadOnly<A extends Runner>(
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,
-): Promise<Carried<A>> {
-  const refused = await refusal(context, open(false), start);
-  if (typeof refused !== 'string') return refused;
-  context.note(`warning: ${refused}: this command keeps its state in memory and works without a lock`);
+): Promise<CarriedOut<A>> {
+  const recorded = await tryRecorded(context, open(false), start);
+  if (typeof recorded !== 'string') return recorded;
+  context.note(`warning: ${recorded}: this command keeps its state in memory and works without a lock`);
   const app = open(true);
-  return { app, run: await carryOut(context, app, await start(app)), unrecorded: refused };
+  return { app, run: await carryOut(context, app, await start(app)), unrecorded: recorded };
 }
 
-/** The run, or why it has to do without writing. */
-async function refusal<A extends Runner>(
+/** The recorded run, or why its state cannot be written. */
+async function tryRecorded<A extends Runner>(
   context: Context,
   app: A,
   start: (app: A) => Promise<Started>,
-): Promise<Carried<A> | string> {
-  if (!mayWrite(app.ports.signer)) return 'only a public signing key is set, so nothing can be recorded';
+): Promise<CarriedOut<A> | string> {
+  if (!canSign(app.ports.signer)) return 'only a public signing key is set, so nothing can be recorded';
   try {
     const run = await carryOut(context, app, await start(app));
     const error = errorOfRun(run);
-    return refusesWrites(error) ? words(error) : { app, run, unrecorded: null };
+    return isWriteRefusalError(error) ? refusalReason(error) : { app, run, unrecorded: null };
   } catch (error) {
-    if (refusesWrites(error)) return words(error);
+    if (isWriteRefusalError(error)) return refusalReason(error);
     throw error;
   }
 }
 
-function words({ code, message }: AppError): string {
-  return `the store takes no writes (${code}: ${message})`;
+function refusalReason({ code, message }: AppError): string {
+  return `the store refuses writes (${code}: ${message})`;
 }

@@ -5,48 +5,48 @@ import { recipientsOf } from '../app/connect/keys.js';
 import { AppError } from '../errors.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
-import type { Asker, Service, Setup, SetupEvent, Values } from '../setup/model.js';
+import type { Prompter, Service, Setup, SetupEvent, Values } from '../setup/model.js';
 import { identityFileText } from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
-import { checkLine } from './doctor.js';
+import { formatCheck } from './doctor.js';
 import { readAnswers, type AnswerOptions } from './init/answers.js';
 import { changesOf, envFileText, type Change } from './init/file-text.js';
-import { environmentOf, identityPath, probe, sourcesOf } from './init/sources.js';
+import { mergeEnvironment, identityPath, runNamedChecks, sourcesOf } from './init/sources.js';
 import { counted } from './output/format.js';
-import { createPrivateFile, demandWritable, readIfThere, replacePrivateFile } from './private-file.js';
+import { createPrivateFile, assertFolderWritable, readIfExists, replacePrivateFile } from './private-file.js';
 import { canPrompt } from './prompt.js';
 import { rm } from 'node:fs/promises';
 
 export interface InitOptions extends AnswerOptions {
-  /** The env file that is made or changed. */
+  /** The env file to create or change. */
   readonly file: string;
-  /** Where a fresh age identity is written: beside the env file if it is no path. */
+  /** Where a new age identity is written: relative to the folder of the env file. */
   readonly identityFile: string;
-  /** Ask nothing, and change a file that is there. */
+  /** Ask nothing, and change an existing file. */
   readonly force?: boolean;
-  /** Write also what failed when it was tried. */
+  /** Write the file although checks failed. */
   readonly despiteFailures?: boolean;
 }
 
 /**
- * `init`: asks what it cannot know, fetches and makes the rest, tries everything, and writes one env file at the end, all of
- * it or nothing. Exit 1, and nothing written, when something failed and nobody is there to decide.
+ * `init`: asks for values, fetches or generates the rest, checks everything, and writes one env file at the end, completely or
+ * not at all. Exit 1, with nothing written, when a check failed and there is no terminal to decide on.
  */
 export async function init(context: Context, options: InitOptions): Promise<number> {
-  await demandWritable(options.file);
-  const present = await readIfThere(options.file);
+  await assertFolderWritable(options.file);
+  const present = await readIfExists(options.file);
   const before = present === null ? {} : withoutEmpty(parseEnvFile(present));
   const { values: answers, withheld } = await readAnswers(context.env, options);
   const isGiven = options.answers !== undefined || options.fromEnv === true || options.set !== undefined;
-  const asker = isGiven || options.force === true ? null : await demandAsker(context);
-  if (present !== null && asker === null) demandConsentPossible(options);
+  const prompter = isGiven || options.force === true ? null : await requirePrompter(context);
+  if (present !== null && prompter === null) assertCanConfirm(options);
   const given = withoutEmpty({ ...before, ...answers, ...Object.fromEntries([...withheld].map((name) => [name, ''])) });
-  if (asker !== null) context.note(WELCOME);
-  const setup = await gatherAll(context, given, withheld, options, asker);
+  if (prompter !== null) context.note(WELCOME);
+  const setup = await gatherAll(context, given, withheld, options, prompter);
   const changes = changesOf(before, setup.values);
   const failed = setup.checks.filter(({ ok }) => !ok);
-  const lacking = await lackingOf(setup.values);
+  const lacking = await unkeptPromises(setup.values);
   const described = {
     file: options.file,
     identityFile: setup.identity?.file ?? null,
@@ -56,45 +56,45 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   };
   for (const { detail, name } of lacking) context.print(`warn  ${name.padEnd(14)} ${detail}`);
   context.print(changeList(options.file, changes));
-  if (failed.length > 0 && asker === null && options.despiteFailures !== true) {
+  if (failed.length > 0 && prompter === null && options.despiteFailures !== true) {
     context.document({ ...described, written: false });
     context.note(
       `error: ${counted(failed.length, 'check')} failed (${failed.map(({ name }) => name).join(', ')}), and nothing was written`,
     );
     context.note(
-      'hint: Correct what is named above and start again, or give --despite-failures to write it all the same.',
+      'hint: Correct the failures above and run the command again, or give --despite-failures to write the file anyway.',
     );
     return 1;
   }
   const isChanged = changes.length > 0;
   if (isChanged) {
-    await confirmWriting(context, options, present !== null, asker);
-    await write(options, setup, changes, present);
+    await confirmWriting(context, options, present !== null, prompter);
+    await writeFiles(options, setup, changes, present);
   }
-  context.print(isChanged ? `Written: ${options.file}, which you alone may read.` : 'Nothing had to be changed.');
-  await printIdentity(context, options, setup, asker);
+  context.print(isChanged ? `Written: ${options.file}, readable only by you.` : 'Nothing had to be changed.');
+  await offerIdentity(context, options, setup, prompter);
   context.document({ ...described, written: isChanged });
   context.note(`Next: npx soulcaster-backup ${nextCommand(setup)} --env-file ${options.file}`);
   return 0;
 }
 
-const WELCOME = `Each service is tried as soon as its values are there. What you type for a secret is not shown; nothing is written before
-the end, and Ctrl-C leaves everything as it was.
+const WELCOME = `Each service is checked as soon as its values are known. Secrets are not shown while you type. Nothing is written before the
+end, and Ctrl-C changes nothing.
 `;
 
-async function demandAsker(context: Context): Promise<Asker> {
-  if (canPrompt()) return (await import('./init/answers.js')).terminalAsker(context.interrupt);
-  throw new AppError('usage', 'There is nobody to ask: this is no terminal', {
-    hint: 'Give what is known: npx soulcaster-backup init --answers FILE, with a JSON file of variables, or --from-env.',
+async function requirePrompter(context: Context): Promise<Prompter> {
+  if (canPrompt()) return (await import('./init/answers.js')).terminalPrompter(context.interrupt);
+  throw new AppError('usage', 'Questions cannot be asked: this is not a terminal', {
+    hint: 'Give the values: `npx soulcaster-backup init --answers FILE`, with a JSON file of variables, or --from-env.',
   });
 }
 
-/** Known before anything is tried, rather than after all of it. */
-function demandConsentPossible({ file, force }: InitOptions): void {
+/** Throws `not-confirmed` before any check, if changing an existing file could not be confirmed at the end. */
+function assertCanConfirm({ file, force }: InitOptions): void {
   if (force === true || canPrompt()) return;
   throw new AppError(
     'not-confirmed',
-    `The file ${JSON.stringify(file)} exists, and nobody is here to agree to changing it`,
+    `The file ${JSON.stringify(file)} exists, and changing it cannot be confirmed: this is not a terminal`,
     {
       hint: 'Give --force to change it, or another name with --file.',
     },
@@ -106,57 +106,57 @@ function gatherAll(
   given: Values,
   withheld: ReadonlySet<string>,
   options: InitOptions,
-  asker: Asker | null,
+  prompter: Prompter | null,
 ): Promise<Setup> {
   const { clock } = connect(context.env, ['clock']);
   return gather(given, withheld, {
     clock,
-    asker,
+    prompter,
     sources: sourcesOf(context.env, options.file, options.identityFile),
     problemOf: problemOfValue,
     costOf,
-    probe: (values, names) => probe(environmentOf(context.env, values), clock, names, context.interrupt),
-    print: (event) => tell(context, event),
+    probe: (values, names) => runNamedChecks(mergeEnvironment(context.env, values), clock, names, context.interrupt),
+    print: (event) => printEvent(context, event),
   });
 }
 
 const costOf = (service: Service): string | null => costOfLacking(variablesOf(service));
 
-function tell(context: Context, event: SetupEvent): void {
-  if (event.kind === 'checked') context.print(checkLine(event.result));
+function printEvent(context: Context, event: SetupEvent): void {
+  if (event.kind === 'checked') context.print(formatCheck(event.result));
   else if (event.kind === 'begins') context.print(`\n${event.service.title}`);
   else context.print(`\n${event.service.title}: left out`);
 }
 
-/** The promises that nothing keeps: the very list of doctor. */
-async function lackingOf(values: Values): Promise<{ readonly name: string; readonly detail: string }[]> {
+/** What this setup does not protect against: doctor's own list. */
+async function unkeptPromises(values: Values): Promise<{ readonly name: string; readonly detail: string }[]> {
   const checks = promiseChecks((name) => (values[name] ?? '') !== '').flat();
   return Promise.all(checks.map(async (check) => ({ name: check.name, detail: (await check.run()).detail })));
 }
 
 function changeList(file: string, changes: readonly Change[]): string {
-  if (changes.length === 0) return `\n${file} has it all already.`;
+  if (changes.length === 0) return `\n${file} is already complete.`;
   const signs = { added: '+', changed: '~', removed: '-' } as const;
   const lines = changes.map(
     ({ change, name, value }) => `  ${signs[change]} ${name}${value === null ? '' : `=${value}`}`,
   );
-  return [`\n${file}, by variable (values of secrets are not shown):`, ...lines].join('\n');
+  return [`\nChanges to ${file} (secrets are not shown):`, ...lines].join('\n');
 }
 
 async function confirmWriting(
   context: Context,
   { file, force }: InitOptions,
   exists: boolean,
-  asker: Asker | null,
+  prompter: Prompter | null,
 ): Promise<void> {
-  if (force === true || (asker === null && !exists)) return;
-  const there = asker ?? (await demandAsker(context));
-  if (await there.agree(exists ? `Change ${file} like this?` : `Write ${file}?`, true)) return;
-  throw new AppError('not-confirmed', 'Nothing was written', { hint: 'Start it again: npx soulcaster-backup init' });
+  if (force === true || (prompter === null && !exists)) return;
+  const confirming = prompter ?? (await requirePrompter(context));
+  if (await confirming.confirm(exists ? `Change ${file} like this?` : `Write ${file}?`, true)) return;
+  throw new AppError('not-confirmed', 'Nothing was written', { hint: 'Run it again: npx soulcaster-backup init' });
 }
 
-/** The identity first: without its file the variables would encrypt to a key that is nowhere. */
-async function write(
+/** Writes the identity first: otherwise the variables could encrypt to a key that exists nowhere. */
+async function writeFiles(
   options: InitOptions,
   { identity, leftOut, values }: Setup,
   changes: readonly Change[],
@@ -174,18 +174,18 @@ async function write(
   });
 }
 
-async function printIdentity(
+async function offerIdentity(
   context: Context,
   options: InitOptions,
   { identity }: Setup,
-  asker: Asker | null,
+  prompter: Prompter | null,
 ): Promise<void> {
   if (identity === null) return;
   context.note(
-    `The age identity is in ${identityPath(options.file, identity.file)}. Without it every encrypted snapshot is lost: keep it in two places away from this machine, such as a password manager and a safe.`,
+    `The age identity is in ${identityPath(options.file, identity.file)}. Without it, every encrypted snapshot is lost: keep copies in two places away from this machine, such as a password manager and a safe.`,
   );
-  // Everything is written by now: who breaks this question off does not want to see it.
-  const isWanted = await asker?.agree('Show the identity once, to copy it?', false).catch(() => false);
+  // Everything is written by now, so an interrupt here only means no.
+  const isWanted = await prompter?.confirm('Show the identity once, to copy it?', false).catch(() => false);
   if (isWanted === true) process.stderr.write(`${identity.secret}\n`);
 }
 

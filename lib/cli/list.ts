@@ -12,34 +12,34 @@ import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 
-/** A snapshot as `snapshots list --json` gives it; sizes in bytes, null where the manifest cannot be read. */
+/** A snapshot in `snapshots list --json`. Sizes are in bytes; null if the manifest cannot be read. */
 interface Listed {
   readonly id: string;
   readonly createdAt: string;
-  /** 0 for one that is dated in the future: see `aheadSeconds`. */
+  /** 0 for a snapshot dated in the future: see `aheadSeconds`. */
   readonly ageSeconds: number;
   readonly aheadSeconds: number;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
-  /** `safety`: a restore took it of what was there before it began; `imported`: it was made of a file. */
+  /** `safety`: taken by a restore before it wrote; `imported`: made from a file. */
   readonly purpose: Purpose | null;
-  /** Whether it is complete, read back and found whole, and signed as it should be. */
+  /** Whether it is complete, verified, and signed as required. */
   readonly verified: boolean;
   readonly verification: 'verified' | 'damaged' | null;
-  /** What it is worth: only the newest `trusted` one is `latest`. */
+  /** Its state of trust: the newest `trusted` snapshot is `latest`. */
   readonly trust: SnapshotState;
   readonly reasons: readonly string[];
-  /** Whether an operator pinned it: no prune removes it. */
+  /** Whether an operator pinned it, so that prune does not remove it. */
   readonly pinned: boolean;
-  /** Keys that no record can hold, and keys that the database counts and did not name. */
+  /** Keys of types that cannot be saved, and keys that DBSIZE counts but SCAN did not return. */
   readonly unsupported: number | null;
   readonly unexplained: number | null;
-  /** The first digits of the source, and the label of the deployment that took it. */
+  /** The first digits of its source, and the label of the deployment that took it. */
   readonly source: string | null;
   readonly label: string | null;
-  /** Whether it is of the database that is configured here; null where none is. */
+  /** Whether it is of the database configured here; null if none is. */
   readonly own: boolean | null;
   readonly keys: number | null;
   readonly parts: number | null;
@@ -52,36 +52,36 @@ export interface ListOptions {
   readonly replica?: boolean;
 }
 
-/** `snapshots list`: the snapshots there are, newest first. */
-export async function list(context: Context, options: ListOptions): Promise<number> {
+/** `snapshots list`: lists the snapshots, newest first. */
+export async function listSnapshots(context: Context, options: ListOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const entries = await listEntries(trust);
   const assessed = await assessor(trust, entries);
   const pins = await readPins(trust.store);
   const snapshots = entries
     .slice(0, options.limit)
-    .map((entry) => describe(entry, assessed(entry), trust, pins.has(entry.id)));
-  const unfinished = await unfinishedIn(trust, entries);
+    .map((entry) => toListed(entry, assessed(entry), trust, pins.has(entry.id)));
+  const unfinished = await listUnfinished(trust, entries);
   const more = entries.length > options.limit;
   context.document({ snapshots, more, unfinished, deployment: deploymentOf(env) });
-  context.print(snapshots.length === 0 ? nothingIn(env['BACKUP_STORE'] ?? '') : view(snapshots));
-  if (more) context.note(`There are older ones: see them with --limit.`);
+  context.print(snapshots.length === 0 ? emptyStoreText(env['BACKUP_STORE'] ?? '') : snapshotsTable(snapshots));
+  if (more) context.note(`There are older snapshots: list more with --limit.`);
   if (unfinished.length > 0) {
     context.note(
-      `Not listed, since they have no manifest: ${unfinished.join(', ')}. A backup or an import writes there now, or broke off: \`prune\` removes what is left after RETENTION_ASIDE_DAYS; now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
+      `Not listed, because they have no manifest: ${unfinished.join(', ')}. A backup or import is still writing them, or was interrupted: \`prune\` removes the remains after RETENTION_ASIDE_DAYS. To remove them now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
     );
   }
   return 0;
 }
 
-/** Names the place: a disk that is not mounted, or a wrong prefix, looks like a store with nothing in it. */
-function nothingIn(store: string): string {
-  return `There is no snapshot in ${store}. If there should be, check BACKUP_STORE; else take one: npx soulcaster-backup backup --env-file .env`;
+/** Names the store: an unmounted disk or a wrong prefix looks like an empty store. */
+function emptyStoreText(store: string): string {
+  return `There is no snapshot in ${store}. If there should be one, check BACKUP_STORE; else take one: npx soulcaster-backup backup --env-file .env`;
 }
 
-/** Ids under which there are objects, but neither a manifest nor a tombstone, oldest first. */
-async function unfinishedIn({ store }: TrustContext, entries: readonly CatalogEntry[]): Promise<string[]> {
+/** Ids that have objects but neither a manifest nor a tombstone, oldest first. */
+async function listUnfinished({ store }: TrustContext, entries: readonly CatalogEntry[]): Promise<string[]> {
   const listed = new Set(entries.map(({ id }) => id));
   const bare = (await snapshotIds(store)).filter((id) => !listed.has(id));
   if (bare.length === 0) return [];
@@ -89,7 +89,7 @@ async function unfinishedIn({ store }: TrustContext, entries: readonly CatalogEn
   return bare.filter((id) => !pruned.has(id));
 }
 
-function describe(entry: CatalogEntry, { state, reasons }: Assessment, trust: TrustContext, pinned: boolean): Listed {
+function toListed(entry: CatalogEntry, { state, reasons }: Assessment, trust: TrustContext, pinned: boolean): Listed {
   const { id, manifest, sizes, verification } = entry;
   const age = trust.clock.now() - timeOfId(id);
   return {
@@ -116,12 +116,12 @@ function describe(entry: CatalogEntry, { state, reasons }: Assessment, trust: Tr
   };
 }
 
-/** An id need not hold a time that there is. */
+/** An id may contain an invalid time. */
 function isoOf(time: number): string {
   return Number.isNaN(time) ? 'unknown' : new Date(time).toISOString();
 }
 
-function view(snapshots: readonly Listed[]): string {
+function snapshotsTable(snapshots: readonly Listed[]): string {
   const size = (value: number | null): string => (value === null ? '?' : bytes(value));
   const number = (value: number | null): string => (value === null ? '?' : count(value));
   const rows = snapshots.map((each) => [
@@ -146,13 +146,12 @@ function ageWords({ ageSeconds, aheadSeconds }: Listed): string {
   return aheadSeconds > 0 ? `dated ${duration(aheadSeconds * 1000)} ahead` : duration(ageSeconds * 1000);
 }
 
-/** A safety snapshot was read back too, though nothing but the undoing of its restore relies on it. */
 function verifiedWord({ trust, verified }: Listed): string {
   if (trust === 'damaged') return 'DAMAGED';
   return verified ? 'yes' : 'no';
 }
 
-/** `this` is the one that is configured here. */
+/** `this` means the database configured here. */
 function databaseWords({ label, own, source }: Listed): string {
   if (source === null) return '?';
   return `${own === true ? 'this' : source}${label === null ? '' : ` (${printable(label)})`}`;

@@ -2,16 +2,16 @@ import { CommanderError } from 'commander';
 import { environment, type Environment } from '../app/config.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { createContext, type Context, type GlobalOptions } from './context.js';
-import { explain, reportError } from './output/report-error.js';
+import { printError, reportError } from './output/report-error.js';
 import { buildProgram } from './program.js';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code. Throws nothing. */
 export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
-  const output = endureReaders();
+  const output = handleOutputErrors();
   const program = buildProgram((work) =>
-    interruptible(program.opts<GlobalOptions>(), async (context) => {
+    withInterrupts(program.opts<GlobalOptions>(), async (context) => {
       env = context.env;
       exit = await work(context);
     }),
@@ -20,11 +20,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     const lost = await output.lost();
     if (lost === null) return exit;
-    explain(lost, { env, err: (text) => void process.stderr.write(`${text}\n`) });
+    printError(lost, { env, err: (text) => void process.stderr.write(`${text}\n`) });
     return exit === 0 ? exitCodeOf(lost.code) : exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    // Commander may not have come as far as the option when it met the error.
+    // Commander may not have parsed --json before it met the error.
     const json = argv.includes('--json');
     const out = (text: string): void => void process.stdout.write(`${text}\n`);
     const err = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -32,11 +32,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function interruptible(options: GlobalOptions, work: (context: Context) => Promise<void>): Promise<void> {
-  const interruption = onInterrupt((text) => void process.stderr.write(`\n${text}\n`));
+async function withInterrupts(options: GlobalOptions, work: (context: Context) => Promise<void>): Promise<void> {
+  const interruption = catchSignals((text) => void process.stderr.write(`\n${text}\n`));
   try {
     const context = await createContext(options, interruption.signal);
-    await work(context).finally(() => context.conclude());
+    await work(context).finally(() => context.close());
   } finally {
     interruption.release();
   }
@@ -51,10 +51,10 @@ function usageError(error: CommanderError): AppError {
 }
 
 /**
- * A reader that has seen enough, such as `head`, closes the pipe, and a terminal may be gone: that is no fault. Nor is
- * a full disk behind the standard output a reason to end before the work is done; it is told at the end.
+ * Ignores a closed pipe, such as `head` leaves, and a lost terminal. Other write errors, such as a full disk behind the standard
+ * output, do not stop the work and are reported at the end.
  */
-function endureReaders(): { lost(): Promise<AppError | null> } {
+function handleOutputErrors(): { lost(): Promise<AppError | null> } {
   let lost: NodeJS.ErrnoException | null = null;
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -65,34 +65,34 @@ function endureReaders(): { lost(): Promise<AppError | null> } {
       await new Promise<void>((resolve) => void process.stdout.write('', () => resolve()));
       if (lost === null) return null;
       return new AppError('store-full', `The standard output cannot be written (${lost.code ?? 'unknown'})`, {
-        hint: 'What was printed is not whole; what the command changed stands. Make room behind it, or print elsewhere.',
+        hint: 'The output is incomplete, but the changes of the command are done. Free space there, or redirect the output elsewhere.',
         cause: lost,
       });
     },
   };
 }
 
-/** The signals that ask a process to stop, as an abort signal. */
+/** The signals to stop a process, as an abort signal. */
 interface Interruption {
   readonly signal: AbortSignal;
-  /** Gives the signals back to the system. */
+  /** Restores the default handling of the signals. */
   release(): void;
 }
 
 /** SIGHUP: the terminal was closed, or the connection to it was lost. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The first signal asks for an orderly end; the second ends the process at once. */
-function onInterrupt(note: (text: string) => void): Interruption {
+/** The first signal stops in an orderly way; the second ends the process immediately. */
+function catchSignals(note: (text: string) => void): Interruption {
   const controller = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(exitCodeOf('interrupted'));
     note(
-      `Stopping on ${signal}: what reads ends, and a run in this process ends as failed and frees its lease. Once more ends at once.`,
+      `Stopping on ${signal}: reading stops, and a run in this process ends as failed and releases its lease. Send the signal again to exit immediately.`,
     );
     controller.abort(
       new AppError('interrupted', `The command was interrupted by ${signal}`, {
-        hint: 'Start it again; nothing half-done counts.',
+        hint: 'Run it again; incomplete work is not used.',
       }),
     );
   };

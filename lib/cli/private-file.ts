@@ -6,44 +6,44 @@ import { AppError } from '../errors.js';
 
 const MODE = 0o600;
 
-/** Makes a file that its owner alone may read. Throws `usage` where there is one, which stays as it is. */
+/** Creates a file that only its owner may read. Throws `usage` if it exists, and leaves it unchanged. */
 export async function createPrivateFile(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', MODE).catch((cause: unknown) => {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw exists(path);
-    throw notWritten(path, cause);
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw fileExistsError(path);
+    throw fileNotWritableError(path, cause);
   });
   try {
     await file.writeFile(text);
     await file.sync();
   } catch (cause) {
     await rm(path, { force: true });
-    throw notWritten(path, cause);
+    throw fileNotWritableError(path, cause);
   } finally {
     await file.close();
   }
 }
 
 /**
- * Writes a file that its owner alone may read, all of it or nothing: into a file beside it, which then takes its place.
- * `before` is what was there, null for nothing: throws `locked` when somebody changed it meanwhile.
+ * Replaces a file atomically, through a temporary file beside it, with one that only its owner may read. `before`: the expected
+ * content, null for no file. Throws `locked` if the file has changed since.
  */
 export async function replacePrivateFile(path: string, text: string, before: Uint8Array | null): Promise<void> {
-  // A link stays one: what it names is replaced.
+  // A symbolic link is kept: its target is replaced.
   const target = await realpath(path).catch(() => path);
-  const fresh = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`);
-  await createPrivateFile(fresh, text);
+  const temporary = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`);
+  await createPrivateFile(temporary, text);
   try {
-    const now = await readIfThere(target);
+    const now = await readIfExists(target);
     const isSame = before === null ? now === null : now?.equals(before) === true;
-    if (!isSame) throw changed(path);
-    await rename(fresh, target);
+    if (!isSame) throw fileChangedError(path);
+    await rename(temporary, target);
   } finally {
-    await rm(fresh, { force: true });
+    await rm(temporary, { force: true });
   }
 }
 
-/** The bytes of a file; null where there is none. Throws `config` for one that cannot be read. */
-export async function readIfThere(path: string): Promise<Buffer | null> {
+/** The bytes of a file; null if it does not exist. Throws `config` if it cannot be read. */
+export async function readIfExists(path: string): Promise<Buffer | null> {
   try {
     return await readFile(path);
   } catch (cause) {
@@ -55,28 +55,32 @@ export async function readIfThere(path: string): Promise<Buffer | null> {
   }
 }
 
-/** Throws `config` before anything is asked when the folder of a file takes no files. */
-export async function demandWritable(path: string): Promise<void> {
+/** Throws `config` if no file can be created in the folder of this path. */
+export async function assertFolderWritable(path: string): Promise<void> {
   await access(dirname(path), constants.W_OK | constants.X_OK).catch((cause: unknown) => {
-    throw notWritten(path, cause);
+    throw fileNotWritableError(path, cause);
   });
 }
 
-export function exists(path: string): AppError {
-  return new AppError('usage', `The file ${JSON.stringify(path)} exists, and nothing is written over it`, {
+function fileExistsError(path: string): AppError {
+  return new AppError('usage', `The file ${JSON.stringify(path)} exists, and is not overwritten`, {
     hint: 'Give another name, or move that file away.',
   });
 }
 
-function changed(path: string): AppError {
-  return new AppError('locked', `The file ${JSON.stringify(path)} was changed meanwhile, and is left as it is`, {
-    hint: 'Start the command again: it reads the file as it is now.',
-  });
+function fileChangedError(path: string): AppError {
+  return new AppError(
+    'locked',
+    `The file ${JSON.stringify(path)} was changed by another program in the meantime, and is left unchanged`,
+    {
+      hint: 'Run the command again: it reads the file again.',
+    },
+  );
 }
 
-function notWritten(path: string, cause: unknown): AppError {
+function fileNotWritableError(path: string, cause: unknown): AppError {
   return new AppError('config', `The file ${JSON.stringify(path)} cannot be written`, {
-    hint: 'Give a path in a folder that exists and that you may write to.',
+    hint: 'Give a path in an existing folder that you may write to.',
     cause,
   });
 }

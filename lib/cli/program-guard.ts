@@ -1,30 +1,30 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { AckOptions } from './alerts.js';
-import { time } from './arguments.js';
+import { parseTime } from './arguments.js';
 import type { Perform } from './context.js';
 
-/** The commands that keep a trusted snapshot at hand and say whether there is one. */
+/** The commands of monitoring, retention and replication. */
 export function addGuardCommands(program: Command, perform: Perform): void {
   program
     .command('status')
-    .description('are the objectives met? age of the newest snapshot, time of the last drill, runs, open alerts')
-    .option('--projects', 'instead: what is saved, and what is searchable, of each project')
+    .description('show whether the objectives are met: age of the newest snapshot, last drill, runs, open alerts')
+    .option('--projects', 'instead: show what is saved and searchable of each project')
     .action((options: { projects?: boolean }) =>
       perform(async (context) =>
         options.projects === true
-          ? (await import('./projects.js')).projects(context)
+          ? (await import('./projects.js')).showProjects(context)
           : (await import('./status.js')).status(context),
       ),
     );
   addAlerts(program, perform);
   program
     .command('cancel')
-    .description('end a run now, as failed; its lease and its locks are freed')
+    .description('end a run now, as failed, and release its lease and locks')
     .argument('<run>', 'id of the run')
     .action((id: string) => perform(async (context) => (await import('./unlock.js')).cancel(context, id)));
   program
     .command('unlock')
-    .description('show the leases that runs hold or, with --yes, end one')
+    .description('show the leases held by runs or, with --yes, end one')
     .argument('[lease]', 'name of a lease, such as database')
     .option('--yes', 'end the lease')
     .action((name: string | undefined, options: { yes?: boolean }) =>
@@ -39,9 +39,9 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     );
   program
     .command('prune')
-    .description('remove snapshots by the RETENTION_ variables, and obsolete objects; also in a full store')
-    .option('--dry-run', 'show what would be removed, and why the rest stays; change nothing')
-    .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
+    .description('remove expired snapshots (RETENTION_ variables) and obsolete objects; works in a full store')
+    .option('--dry-run', 'show what would be removed and why the rest is kept; change nothing')
+    .option('--replica', 'prune the second store, BACKUP_REPLICA_STORE')
     .action((options: { dryRun?: boolean; replica?: boolean }) =>
       perform(async (context) => (await import('./prune.js')).prune(context, options)),
     );
@@ -57,11 +57,11 @@ export function addGuardCommands(program: Command, perform: Perform): void {
 function addAlerts(program: Command, perform: Perform): void {
   const alerts = program
     .command('alerts')
-    .description('open alerts, acknowledged ones, and whether messages arrive; exit 1 while any is open')
+    .description('list open and acknowledged alerts, and whether messages arrive; exit 1 while any is open')
     .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
   alerts
     .command('list')
-    .description('the same')
+    .description('the same as `alerts`')
     .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
   alerts
     .command('test')
@@ -69,17 +69,17 @@ function addAlerts(program: Command, perform: Perform): void {
     .action(() => perform(async (context) => (await import('./alerts.js')).testAlerts(context)));
   alerts
     .command('ack')
-    .description('acknowledge an open alert: it stays closed until its message changes, or until a time')
+    .description('acknowledge an open alert: it stays closed until its message changes, or until a given time')
     .argument('<code>', 'code of the alert, such as chain-broken')
-    .argument('[subject]', 'what it is about; without it all that are open under the code')
-    .requiredOption('--reason <text>', 'why; it is shown to whoever looks later', reason)
-    .option('--until <time>', 'when it opens again, such as 2026-12-01T00:00:00Z', time)
+    .argument('[subject]', 'subject of the alert (default: every open alert with the code)')
+    .requiredOption('--reason <text>', 'why; shown with the alert', parseReason)
+    .option('--until <time>', 'when the alert opens again, such as 2026-12-01T00:00:00Z', parseTime)
     .action((code: string, subject: string | undefined, options: AckOptions) =>
-      perform(async (context) => (await import('./alerts.js')).ackAlert(context, code, subject, options)),
+      perform(async (context) => (await import('./alerts.js')).acknowledgeAlert(context, code, subject, options)),
     );
 }
 
-function reason(text: string): string {
+function parseReason(text: string): string {
   if (text.trim() !== '' && text.length <= 500) return text;
-  throw new InvalidArgumentError('It takes a text of 1 to 500 characters.');
+  throw new InvalidArgumentError('Give a text of 1 to 500 characters.');
 }

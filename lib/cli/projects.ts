@@ -6,28 +6,28 @@ import type { Context } from './context.js';
 import { count, printable } from './output/format.js';
 import { table } from './output/table.js';
 
-/** `status --projects`: what is saved, and what is searchable, of each project. Exit 1 when a part cannot be had. */
-export async function projects(context: Context): Promise<number> {
+/** `status --projects`: what is saved and what is searchable of each project. Exit 1 when a service does not answer. */
+export async function showProjects(context: Context): Promise<number> {
   const { env } = context;
   const ports = connect(env, ['clock', 'log', 'signer', 'store'], { log: context.log });
   const figures = await projectFigures(connectProjects(env, ports));
-  context.print([...heads(figures), view(figures)].join('\n'));
+  context.print([...headLines(figures), projectsTable(figures)].join('\n'));
   context.document({ ...figures, deployment: deploymentOf(env) });
   return [figures.store, figures.redis, figures.vectors].includes('unavailable') ? 1 : 0;
 }
 
-function heads({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
+function headLines({ redis, snapshot, store, vectors }: ProjectFigures): string[] {
   const unknown = [
     store === 'unavailable' ? 'The store does not answer: what is saved is not known.' : null,
     redis === 'unavailable' ? 'The database does not answer: items are not known.' : null,
     vectors === 'unavailable' ? 'The vector index does not answer: vectors are not known.' : null,
-    redis === 'partly' ? 'The database has more keys than are looked through: a newer project may be missing.' : null,
+    redis === 'partly' ? 'The database has more keys than were scanned: a newer project may be missing.' : null,
   ];
-  const of = snapshot === null ? [] : [`Keys are those in ${snapshot}.`];
-  return [...of, ...unknown.filter((words) => words !== null)];
+  const basis = snapshot === null ? [] : [`Keys are counted in snapshot ${snapshot}.`];
+  return [...basis, ...unknown.filter((words) => words !== null)];
 }
 
-function view({ projects: rows }: ProjectFigures): string {
+function projectsTable({ projects: rows }: ProjectFigures): string {
   if (rows.length === 0) return 'No project is known.';
   const number = (value: number | null): string => (value === null ? 'not known' : count(value));
   const cells = ({ items, keys, pending, project, vectors }: ProjectRow): string[] => {

@@ -3,14 +3,14 @@ import { createInterface } from 'node:readline/promises';
 import { toAppError } from '../errors.js';
 import { printable } from './output/redact.js';
 
-/** Whether somebody is there who sees a question and can answer it. */
+/** Whether a question can be shown and answered on a terminal. */
 export function canPrompt(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
 /**
- * The line that somebody types, without the space around it; empty when the input ends. Throws the reason of
- * `interrupt`, which Ctrl-C aborts: the terminal is left in its ordinary mode.
+ * Asks a question and returns the typed line, trimmed; empty when the input ends. Throws the reason of `interrupt` on Ctrl-C,
+ * and leaves the terminal in its normal mode.
  */
 export async function prompt(question: string, interrupt: AbortSignal): Promise<string> {
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false });

@@ -9,20 +9,24 @@ import { bytes, counted } from './output/format.js';
 import { table } from './output/table.js';
 import { storeEnvironment } from './store-choice.js';
 
-/** How many names a warning gives. */
-const NAMED = 5;
+/** How many names a warning lists at most. */
+const MAX_NAMED = 5;
 
 interface PruneCommand {
   readonly dryRun?: boolean;
   readonly replica?: boolean;
 }
 
-/** `prune`: removes what the policy lets go, and says of each snapshot why it stays or goes. */
+/** `prune`: removes the snapshots that the policy does not keep, and prints the verdict on each with its reasons. */
 export async function prune(context: Context, options: PruneCommand): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const settings = retentionSettings(env);
   const own = protectedDatabase(env).source;
-  const ports = { ...connect(env, ['clock', 'signer', 'store'], { log: context.log }), own, log: quiet(context) };
+  const ports = {
+    ...connect(env, ['clock', 'signer', 'store'], { log: context.log }),
+    own,
+    log: withoutWarnings(context),
+  };
   const dryRun = options.dryRun === true;
   const result = await pruneStore(ports, settings, { dryRun, interrupt: context.interrupt });
   context.print(pruneText(result));
@@ -32,12 +36,12 @@ export async function prune(context: Context, options: PruneCommand): Promise<nu
   return 0;
 }
 
-/** The command itself tells what the log would. */
-function quiet({ log }: Context): Context['log'] {
+/** A log without warnings: the command prints them itself. */
+function withoutWarnings({ log }: Context): Context['log'] {
   return { ...log, warn: () => undefined };
 }
 
-/** What a prune came to, for people. */
+/** The result of a prune as text. */
 function pruneText(result: PruneResult): string {
   const { decisions, dryRun, held, snapshots } = result;
   const rows = decisions.map(({ id, keep, reasons }) => [id, keep ? 'keep' : 'remove', reasons.join(', ')]);
@@ -55,17 +59,17 @@ function pruneText(result: PruneResult): string {
   ].join('\n\n');
 }
 
-/** What somebody should look at. */
+/** Findings that an operator should check. */
 function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult): string[] {
-  const few = (names: readonly string[]): string => names.slice(0, NAMED).join(', ');
+  const few = (names: readonly string[]): string => names.slice(0, MAX_NAMED).join(', ');
   return [
     ...(keptByStore.count === 0
       ? []
       : [`the store refused to remove ${counted(keptByStore.count, 'object')}: ${few(keptByStore.names)}`]),
-    ...(snapshots.left === 0 ? [] : [`${counted(snapshots.left, 'snapshot')} left for the next time`]),
+    ...(snapshots.left === 0 ? [] : [`${counted(snapshots.left, 'snapshot')} left for the next prune`]),
     ...(missing.length === 0
       ? []
-      : [`the manifest of ${few(missing)} was removed by somebody else; the parts stay: see \`verify\``]),
-    ...(finished ? [] : ['time was up before the end; start it again']),
+      : [`the manifest of ${few(missing)} was removed by something else; the parts are kept: run \`verify\``]),
+    ...(finished ? [] : ['the time limit was reached before the end; run prune again']),
   ];
 }

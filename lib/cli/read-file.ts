@@ -8,28 +8,28 @@ import { stageFile, type Staged } from '../transfer/stage.js';
 import type { Context } from './context.js';
 import { count, counted, printable } from './output/format.js';
 
-/** How a file is read. */
+/** Options for reading a file. */
 export interface FileOptions {
   readonly takenAt?: string;
   readonly ttlUnit?: TtlUnit;
   readonly database?: number;
 }
 
-const REPORTED = 100_000;
+const REPORT_EVERY_KEYS = 100_000;
 
-/** Reads and checks a file, and says what there is to know of it. The caller discards what comes back. */
-export async function readFile(context: Context, path: string, options: FileOptions): Promise<Staged> {
+/** Reads and checks a file, and prints progress and remarks. The caller has to discard the result. */
+export async function readInputFile(context: Context, path: string, options: FileOptions): Promise<Staged> {
   const ports = connect(context.env, ['clock', 'encryptor']);
   const { partBytes, skipTypes, tool } = snapshotSettings(context.env);
   const takenAt = options.takenAt === undefined ? null : Date.parse(options.takenAt);
-  // What is left would count from a time that is to come: keys would live longer than they were to.
+  // Remaining times would count from a future time, so keys would live too long.
   if (takenAt !== null && takenAt > ports.clock.now() + AHEAD_MS) {
-    throw new AppError('usage', `No file can have been made at ${options.takenAt ?? ''}, which is to come`, {
-      hint: 'Give with --taken-at when the dump was made, or leave it out.',
+    throw new AppError('usage', `The time of --taken-at, ${options.takenAt ?? ''}, is in the future`, {
+      hint: 'Give the time at which the dump was made, or omit --taken-at.',
     });
   }
   let reported = 0;
-  context.note(`reading ${printable(path)}: nothing is written before all of it was checked`);
+  context.note(`reading ${printable(path)}: nothing is written before the whole file was checked`);
   const staged = await stageFile(
     ports,
     {
@@ -45,7 +45,7 @@ export async function readFile(context: Context, path: string, options: FileOpti
       owner: protectedDatabase(context.env).source,
       signal: context.interrupt,
       onProgress(keys) {
-        if (keys < reported + REPORTED) return;
+        if (keys < reported + REPORT_EVERY_KEYS) return;
         reported = keys;
         context.note(`  ${count(keys)} keys read`);
       },
@@ -57,8 +57,8 @@ export async function readFile(context: Context, path: string, options: FileOpti
   return staged;
 }
 
-/** The options as words of a command, with a blank before each. */
-export function fileWords({ database, takenAt, ttlUnit }: FileOptions): string {
+/** The options as command-line text, with a space before each. */
+export function fileOptionsText({ database, takenAt, ttlUnit }: FileOptions): string {
   return [
     ...(takenAt === undefined ? [] : [` --taken-at ${takenAt}`]),
     ...(ttlUnit === undefined || ttlUnit === 'seconds' ? [] : [` --ttl-unit ${ttlUnit}`]),

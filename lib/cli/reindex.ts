@@ -11,7 +11,7 @@ import type { Context } from './context.js';
 import { droppedOf, planOf, reportOf } from './reindex/result.js';
 import { droppedText, planText, reportText } from './reindex/view.js';
 import { prompt, canPrompt } from './prompt.js';
-import { finish } from './restore/ending.js';
+import { finishCommand } from './restore/ending.js';
 import { follow } from './follow.js';
 
 export interface ReindexOptions {
@@ -32,53 +32,53 @@ export interface ReindexOptions {
 }
 
 /**
- * `reindex`: rebuilds the vector index of one project, or of all, from Redis. Over the queue it is followed on a terminal
- * or with --watch; else it is handed over, and the run's id printed.
+ * `reindex`: rebuilds the vector index of one project, or of all, from Redis. Over the queue, the run is followed on a terminal
+ * or with --watch; otherwise it is handed over and its id printed.
  */
 export async function reindex(context: Context, options: ReindexOptions): Promise<number> {
   if (options.retry === undefined) scopeOf(options);
   const app = indexApp(runEnvironment(context.env, options.local === true), { log: context.log });
   const request = await requestOf(app.reindex, options);
   const question = request.dryRun || options.yes === true ? null : questionOf(request);
-  if (question !== null && !canPrompt()) throw nobodyThere(question);
+  if (question !== null && !canPrompt()) throw noTerminalError(question);
   const prepared = await prepareReindex(app.reindex, request, options);
   const { input } = prepared;
   if (input.dropOld && !input.dryRun && isStillSearched(app.reindex, input.beside)) context.note(STILL_SEARCHED);
-  if (question !== null) await demandYes(context, question);
+  if (question !== null) await confirmYes(context, question);
   const started = await startReindex(app.engine, prepared);
-  if (!app.queued) return report(context, await carryOut(context, app, started));
+  if (!app.queued) return printResult(context, await carryOut(context, app, started));
   if (!started.started) throw await leaseHeldError(app.ports.store, started);
   await handOver(app.engine, started.run.id);
   const follows = input.dryRun || options.watch === true || context.onTerminal;
-  if (!follows) return leave(context, started.run);
+  if (!follows) return printHandedOver(context, started.run);
   context.note(`run ${started.run.id}: handed over to the queue`);
-  return report(context, await follow(context, app.ports, started.run.id));
+  return printResult(context, await follow(context, app.ports, started.run.id));
 }
 
 const STILL_SEARCHED =
-  'warning: the settings here (VECTOR_NAMESPACE_SUFFIX, UPSTASH_VECTOR_REST_URL) name the vectors that are to be removed as those that the application searches. Remove them only if it searches the new ones by now, and set those here and in the Vercel project as well.';
+  'warning: according to the settings here (VECTOR_NAMESPACE_SUFFIX, UPSTASH_VECTOR_REST_URL), the application still searches the vectors that are to be removed. Remove them only if it already searches the new ones, and update these settings here and in the Vercel project.';
 
-/** Whether what would be removed is what the application searches, by the settings here. */
+/** Whether, according to the settings here, the application searches the vectors that would be removed. */
 function isStillSearched({ elsewhere, vectors }: ReindexPorts, beside: Beside | null): boolean {
   if (beside === null) return false;
   const { index, suffix } = elsewhere.indexOf(beside).place;
   return vectors.place.index !== index || vectors.place.suffix !== suffix;
 }
 
-function report(context: Context, run: RunRecord): number {
+function printResult(context: Context, run: RunRecord): number {
   const plan = planOf(run.result);
   const done = reportOf(run.result);
   const dropped = droppedOf(run.result);
   if (dropped !== null) context.print(droppedText(dropped));
   else if (done !== null) context.print(reportText(done, run.state));
   else if (plan !== null) context.print(planText(plan));
-  return finish(context, run, errorOfRun(run));
+  return finishCommand(context, run, errorOfRun(run));
 }
 
-function leave(context: Context, run: RunRecord): number {
+function printHandedOver(context: Context, run: RunRecord): number {
   context.document({ runId: run.id, state: run.state });
   context.print(
-    `Run ${run.id} is worked on over the queue. Follow it with: npx soulcaster-backup run ${run.id} --watch --env-file .env`,
+    `Run ${run.id} continues over the queue. Follow it with: npx soulcaster-backup run ${run.id} --watch --env-file .env`,
   );
   return 0;
 }
@@ -88,31 +88,31 @@ async function requestOf(ports: ReindexPorts, options: ReindexOptions): Promise<
   if (retry === undefined) {
     const beside =
       into === undefined && !next ? null : ({ index: next ? 'next' : 'same', suffix: into ?? '' } as const);
-    if (beside !== null) besideOf(beside);
+    if (beside !== null) assertSuffix(beside);
     if (dropOld && options.mode !== undefined) {
-      throw new AppError('usage', '--drop-old embeds nothing, so that --mode says nothing', {
+      throw new AppError('usage', '--drop-old embeds nothing, so --mode cannot be used with it', {
         hint: 'Build the new vectors first, with --mode and without --drop-old; then remove the old ones without --mode.',
       });
     }
     const { mode = 'in-place' } = options;
     if (overDays && mode !== 'flush') {
-      throw new AppError('usage', `--yes-over-days says nothing for mode ${mode}, which clears nothing first`, {
-        hint: 'Leave it out, or give --mode flush.',
+      throw new AppError('usage', `--yes-over-days is only for mode flush; mode ${mode} does not clear the index`, {
+        hint: 'Omit --yes-over-days, or give --mode flush.',
       });
     }
     return { scope: scopeOf(options), mode, dryRun, trigger: 'cli', beside, dropOld, overDays };
   }
   const others = ['all', 'project', 'mode', 'into', 'next', 'model', 'dimensions', 'dropOld'] as const;
   if (others.some((name) => options[name] !== undefined)) {
-    throw new AppError('usage', '--retry does what the run was asked to do, and nothing else', {
-      hint: 'Leave out what says which projects, how, and where: the run has it.',
+    throw new AppError('usage', '--retry repeats the options of the run, and takes no others', {
+      hint: 'Omit --all, --project, --mode, --into, --next, --model, --dimensions and --drop-old.',
     });
   }
   return { ...(await retryInput(ports, retry, 'cli')), dryRun, overDays };
 }
 
-/** Throws `usage` for a suffix that is none. */
-function besideOf(beside: Beside): void {
+/** Throws `usage` for an invalid suffix. */
+function assertSuffix(beside: Beside): void {
   if (besideSchema.safeParse(beside).success && (beside.index === 'next' || beside.suffix !== '')) return;
   throw new AppError('usage', `The suffix of --into ${SUFFIX_WORDS}`, { hint: 'For example: --into :g2' });
 }
@@ -120,8 +120,8 @@ function besideOf(beside: Beside): void {
 function scopeOf({ all, project }: ReindexOptions): ReindexScope {
   if (all === true && project === undefined) return { all: true };
   if (all !== true && project !== undefined) return { project };
-  throw new AppError('usage', 'It is not clear what to re-index', {
-    hint: 'Give either --project with a whole id, or --all.',
+  throw new AppError('usage', 'Either --project or --all is required', {
+    hint: 'Give --project with a whole id, or --all for all projects.',
   });
 }
 
@@ -130,26 +130,29 @@ interface Question {
   readonly instead: string;
 }
 
-/** What is asked before it is done; null for what takes nothing away. */
+/** The question to confirm a request that removes vectors; null for other requests. */
 function questionOf({ dropOld, mode }: ReindexRequest): Question | null {
   if (dropOld === true) {
-    return { what: 'The old vectors are removed for good', instead: 'Let the application search the new ones first.' };
+    return {
+      what: 'The old vectors are removed permanently',
+      instead: 'Let the application search the new vectors first.',
+    };
   }
   if (mode !== 'flush') return null;
   return {
-    what: 'Mode flush clears the index first; search finds nothing meanwhile',
-    instead: 'Mode in-place keeps search going.',
+    what: 'Mode flush clears the index first; until it is rebuilt, search finds nothing',
+    instead: 'With --mode in-place search keeps working.',
   };
 }
 
-function nobodyThere({ instead, what }: Question): AppError {
-  return new AppError('usage', `Nobody is here to confirm it, since this is no terminal: ${what}`, {
+function noTerminalError({ instead, what }: Question): AppError {
+  return new AppError('usage', `The run cannot be confirmed: this is not a terminal. ${what}`, {
     hint: `Give --yes. ${instead}`,
   });
 }
 
-async function demandYes({ interrupt }: Context, { instead, what }: Question): Promise<void> {
-  const answer = await prompt(`${what}. Type yes to do it: `, interrupt);
+async function confirmYes({ interrupt }: Context, { instead, what }: Question): Promise<void> {
+  const answer = await prompt(`${what}. To continue, type yes: `, interrupt);
   if (answer === 'yes') return;
   throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', { hint: instead });
 }

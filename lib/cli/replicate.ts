@@ -7,10 +7,10 @@ import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from 
 import { retentionSettings } from '../app/settings.js';
 import type { Context } from './context.js';
 import { bytes, count, counted } from './output/format.js';
-import { errorDocument, explain } from './output/report-error.js';
+import { errorDocument, printError } from './output/report-error.js';
 import { facts } from './output/table.js';
 
-/** `replicate`: brings the second store up to date and prunes it. Exit 1 when something could not be copied. */
+/** `replicate`: copies snapshots to the second store and prunes that store. Exit 1 when a snapshot could not be copied. */
 export async function replicate(context: Context, options: { readonly dryRun?: boolean }): Promise<number> {
   const { env, interrupt } = context;
   const settings = retentionSettings(env);
@@ -24,17 +24,17 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   const dryRun = options.dryRun === true;
   const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });
   if (interrupt.aborted) throw toAppError(interrupt.reason);
-  // The second store knows of no runs: whether to hold is asked of the first.
+  // Runs are recorded only in the first store, so a dry run there decides whether to prune now.
   const { held } = await prune(ports, settings, { dryRun: true });
   const pruned = held === null ? await prune({ ...ports, store: replica }, settings, { dryRun, interrupt }) : null;
-  context.print(view(result, pruned, held));
+  context.print(replicationText(result, pruned, held));
   const error = errorOfReplica(result);
-  if (error !== null) explain(error, { env, err: (text) => context.note(text) });
+  if (error !== null) printError(error, { env, err: (text) => context.note(text) });
   context.document({ ...result, prune: pruned, held, error: error === null ? null : errorDocument(error).error });
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-function view(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
+function replicationText(result: ReplicaResult, pruned: PruneResult | null, held: string | null): string {
   const { bytes: size, conflicts, copied, damaged, dryRun, snapshots, unverified } = result;
   const why = pruned?.held ?? held;
   const removed = pruned?.snapshots.removed ?? 0;

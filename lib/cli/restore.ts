@@ -3,7 +3,7 @@ import { fullApp, type FullApp } from '../app/app.js';
 import { functionsCanOpen } from '../app/settings.js';
 import type { ObjectStore } from '../ports/store.js';
 import { loadRun } from '../runs/records.js';
-import { mayWrite, refusesWrites } from './in-memory.js';
+import { isWriteRefusalError } from './in-memory.js';
 import { AppError } from '../errors.js';
 import { findSnapshot } from '../restore/choose.js';
 import { loadManifest } from '../snapshot/manifest.js';
@@ -12,10 +12,10 @@ import { prepareRestore, startRestore, type RestoreRequest } from '../restore/st
 import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { canPrompt } from './prompt.js';
-import { isAgreed, showPlan, type OpenApp } from './restore/dry-run.js';
-import { finish, openResult } from './restore/ending.js';
-import { brokenOff, errorOf, notBegun } from './restore/failure.js';
-import { explain } from './output/report-error.js';
+import { confirmRestore, showPlan, type OpenApp } from './restore/dry-run.js';
+import { finishCommand, openResult } from './restore/ending.js';
+import { interruptedRestoreError, restoreErrorOf, notStartedError } from './restore/failure.js';
+import { printError } from './output/report-error.js';
 import { reindexRestored } from './reindex/after-restore.js';
 import { reportView, vectorsOf } from './restore/report-view.js';
 import { requestOf, type RestoreOptions } from './restore/request.js';
@@ -29,14 +29,14 @@ import type { FileOptions } from './read-file.js';
 import type { Replacements } from '../app/connect.js';
 import { isId } from '../runs/ids.js';
 import { SNAPSHOT_WORDS } from '../snapshot/select.js';
+import { canSign } from '../snapshot/tombstone.js';
 
 const NO_LOCK =
-  'warning: --no-lock: nothing keeps another restore, a backup or a prune from working at the same time, and no mark in the store says that this restore is unfinished: pause the schedules, and if it breaks off, start it again before the next backup. Marks of earlier restores stay.';
+  'warning: --no-lock: another restore, a backup or a prune can run at the same time, and the store does not record that this restore is unfinished. Pause the schedules, and if the restore is interrupted, run it again before the next backup. Marks of earlier restores stay.';
 
 /**
- * `restore`: brings a snapshot back, all of it or a scope of it. Somebody at a terminal is shown what would be done, and
- * asked; elsewhere it takes --yes. `wanted` is an id, `latest`, a file, or undefined when it was left out;
- * `file`: what the snapshot of that id was made of.
+ * `restore`: restores a snapshot, or a scope of it. On a terminal the plan is shown and confirmed; otherwise --yes is required.
+ * `wanted` is an id, `latest`, a file, or undefined; `file` is the file that the snapshot with this id was made from.
  */
 export async function restore(
   context: Context,
@@ -47,10 +47,10 @@ export async function restore(
   if (file === undefined && wanted !== undefined && (await isFile(wanted))) {
     return (await import('./restore/file.js')).restoreFile(context, wanted, options);
   }
-  if (file === undefined) demandNoFileOptions(wanted, options);
-  const asked = requestOf(wanted, options);
-  const mayGoOn = asked.dryRun || options.yes === true;
-  if (!mayGoOn && !canPrompt()) throw nobodyThere();
+  if (file === undefined) assertNoFileOptions(wanted, options);
+  const requested = requestOf(wanted, options);
+  const isConfirmed = requested.dryRun || options.yes === true;
+  if (!isConfirmed && !canPrompt()) throw noTerminalError();
   const env = storeEnvironment(context.env, options.replica);
   const noLock = options.lock === false;
   const replica = options.replica === true;
@@ -59,7 +59,7 @@ export async function restore(
     const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
     const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
     const first = replica ? { firstStore: { env: context.env, onNotMarked, onErasuresUnread } } : {};
-    // What is encrypted is opened here: the functions have no identity for it.
+    // Encrypted snapshots are restored in this process if the functions have no identity.
     const local = inMemory || options.local === true || !functionsCanOpen(env);
     return fullApp(runEnvironment(env, local), {
       log: context.log,
@@ -69,64 +69,69 @@ export async function restore(
     });
   };
   const app = open(false);
-  if (!asked.dryRun && !noLock && !mayWrite(app.ports.signer)) throw publicKeyAlone();
-  // Chosen once: a snapshot that is finished in between must not be restored instead of the one that was looked at.
+  if (!requested.dryRun && !noLock && !canSign(app.ports.signer)) throw publicKeyOnlyError();
+  // Chosen once, so that the snapshot that was confirmed is restored, not one finished in the meantime.
   const own = sourceOf(app.ports.redis.host);
-  const { id, passedOver } = await findSnapshot(app.ports, own, asked.snapshot, asked.at);
+  const { id, passedOver } = await findSnapshot(app.ports, own, requested.snapshot, requested.at);
   notePassedOver(context, id, passedOver);
-  const found = { ...asked, snapshot: id, at: null, confirm: id };
+  const found = { ...requested, snapshot: id, at: null, confirm: id };
   const manifest = (await loadManifest(app.ports.store, id))?.manifest;
   const request = manifest === undefined ? found : await narrowToUndo(app.ports, found, manifest);
   if (request.dryRun) return showPlan(context, open, request);
   if (noLock) context.note(NO_LOCK);
   try {
-    if (!mayGoOn && !(await isAgreed(context, app, request))) return 0;
+    if (!isConfirmed && !(await confirmRestore(context, app, request))) return 0;
   } catch (error) {
-    throw refusesWrites(error) ? notBegun(error, named(request, file), replica) : error;
+    throw isWriteRefusalError(error) ? notStartedError(error, requestForHints(request, file), replica) : error;
   }
-  if (replica) context.note('what is saved first goes to the second store: undo with --replica as well');
-  return perform(context, app, request, { replica, file });
+  if (replica) context.note('note: the present state is saved in the second store: to undo, use --replica as well');
+  return performRestore(context, app, request, { replica, file });
 }
 
-/** The request as errors tell how to start it again: by the file, where its snapshot is in no store. */
-function named(request: RestoreRequest, file: FileSource | undefined): RestoreRequest {
-  return file === undefined ? request : { ...request, snapshot: file.words };
+/** The request as hints repeat it: with the file's path, since the snapshot of a file is in no store. */
+function requestForHints(request: RestoreRequest, file: FileSource | undefined): RestoreRequest {
+  return file === undefined ? request : { ...request, snapshot: file.snapshotWords };
 }
 
-async function perform(
+async function performRestore(
   context: Context,
   app: FullApp,
   request: RestoreRequest,
   { file, replica }: { readonly file: FileSource | undefined; readonly replica: boolean },
 ): Promise<number> {
   const { store } = app.ports;
-  const again = named(request, file);
+  const again = requestForHints(request, file);
   const prepared = await prepareRestore(app.ports, request);
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
-    throw refusesWrites(error) ? notBegun(error, again, replica) : error;
+    throw isWriteRefusalError(error) ? notStartedError(error, again, replica) : error;
   });
   const ended = await carryOut(context, app, started).catch(async (error: unknown) => {
-    throw refusesWrites(error) && started.started ? await stopped(store, started.run.id, error, again, replica) : error;
+    throw isWriteRefusalError(error) && started.started
+      ? await stoppedError(store, started.run.id, error, again, replica)
+      : error;
   });
   const run = { ...ended, result: await openResult(context.env, app.ports.encryptor, ended.result) };
   const undo = await undoOf(store, run, replica);
   const result = restoredResult(run.result);
   if (result !== null) context.print(reportView(result, undo));
   const scope = result === null ? null : vectorsOf(result);
-  const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null && scope !== null;
-  const vectors = goesOn ? await reindexRestored(context, app, app.reindex, scope) : null;
-  const error = errorOf(run, app.queued);
-  const told = error === null || result !== null ? error : brokenOff(error, again, undo, run, replica);
-  const unmade = vectors?.error ?? null;
-  if (told !== null && unmade !== null) explain(unmade, { env: context.env, err: (text) => context.note(text) });
-  return finish(context, run, told ?? unmade, {
+  const reindexHere = result?.vectors.state === 'to-do' && app.reindex !== null && scope !== null;
+  const vectors = reindexHere ? await reindexRestored(context, app, app.reindex, scope) : null;
+  const error = restoreErrorOf(run, app.queued);
+  const restoreError =
+    error === null || result !== null ? error : interruptedRestoreError(error, again, undo, run, replica);
+  const vectorError = vectors?.error ?? null;
+  if (restoreError !== null && vectorError !== null) {
+    printError(vectorError, { env: context.env, err: (text) => context.note(text) });
+  }
+  return finishCommand(context, run, restoreError ?? vectorError, {
     ...(undo === null ? {} : { undo: undo.from }),
     ...(vectors === null ? {} : { reindexed: vectors.document }),
   });
 }
 
-/** The error of a restore whose state the store did not take any more: its record says how far it had come. */
-async function stopped(
+/** The error of a restore whose state the store refused to write: its last record has the progress. */
+async function stoppedError(
   store: ObjectStore,
   id: string,
   error: AppError,
@@ -134,39 +139,39 @@ async function stopped(
   replica: boolean,
 ): Promise<AppError> {
   const run = (await loadRun(store, id)).record;
-  return brokenOff(error, request, await undoOf(store, run, replica), run, replica);
+  return interruptedRestoreError(error, request, await undoOf(store, run, replica), run, replica);
 }
 
-function publicKeyAlone(): AppError {
+function publicKeyOnlyError(): AppError {
   return new AppError('config', 'Only a public signing key is set, so this restore could not be recorded', {
-    hint: 'Set BACKUP_SIGNING_KEY. A dry run needs none; with --no-lock --no-safety it restores without a record and without a way back.',
+    hint: 'Set BACKUP_SIGNING_KEY. A dry run does not need the key. With --no-lock --no-safety the restore is not recorded and cannot be undone.',
   });
 }
 
-/** Throws `usage` for options that say how a file is read, where there is none: `--database` chooses no target. */
-function demandNoFileOptions(wanted: string | undefined, { database, takenAt, ttlUnit }: FileOptions): void {
+/** Throws `usage` for options of a file without a file: `--database` does not select a target. */
+function assertNoFileOptions(wanted: string | undefined, { database, takenAt, ttlUnit }: FileOptions): void {
   const [option] = Object.entries({ '--database': database, '--taken-at': takenAt, '--ttl-unit': ttlUnit }).flatMap(
     ([name, value]) => (value === undefined ? [] : [name]),
   );
   if (option === undefined) return;
-  throw new AppError('usage', `${option} says how a file is read, and ${JSON.stringify(wanted ?? 'latest')} is none`, {
-    hint: `Leave ${option} out, or give the path of a file. Another database is named with --target.`,
+  throw new AppError('usage', `${option} is for files, and ${JSON.stringify(wanted ?? 'latest')} is not a file`, {
+    hint: `Omit ${option}, or give the path of a file. To restore into another database, use --target.`,
   });
 }
 
-function nobodyThere(): AppError {
-  return new AppError('usage', 'Nobody is here to confirm the restore: this is no terminal', {
-    hint: 'Look at what it would do with --dry-run, then give --yes.',
+function noTerminalError(): AppError {
+  return new AppError('usage', 'The restore cannot be confirmed: this is not a terminal', {
+    hint: 'See what would be done with --dry-run, then give --yes.',
   });
 }
 
-/** A snapshot that was made of a file. */
-type FileSource = Required<Pick<Replacements, 'over' | 'words'>>;
+/** The snapshot of a file. */
+type FileSource = Required<Pick<Replacements, 'wrapStore' | 'snapshotWords'>>;
 
-/** What only a path can have. */
+/** Matches arguments that can only be paths. */
 const PATH = /[/\\]|\.(jsonl?|gz|age|rdb|resp|dump)$/i;
 
-/** Whether a file is meant, and no snapshot: an id is one even where there is a file of that name. */
+/** Whether the argument is a file. An id is always a snapshot, even if a file has this name. */
 async function isFile(wanted: string): Promise<boolean> {
   if (isId(wanted) || (SNAPSHOT_WORDS as readonly string[]).includes(wanted)) return false;
   if (PATH.test(wanted)) return true;

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { parseEnvFile } from '../app/config/env-file.js';
 import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../app/connect/keys.js';
 import { AppError } from '../errors.js';
-import { rotateKeys as freshKeys, identityFileText } from '../setup/secrets.js';
+import { identityFileText, replaceKeys } from '../setup/secrets.js';
 import type { Context } from './context.js';
 import { changesOf, envFileText } from './init/file-text.js';
 import { identityPath } from './init/sources.js';
-import { readIfThere, replacePrivateFile } from './private-file.js';
+import { readIfExists, replacePrivateFile } from './private-file.js';
 import { prompt, canPrompt } from './prompt.js';
 
 export interface RotateKeysOptions {
@@ -17,59 +17,59 @@ export interface RotateKeysOptions {
   readonly yes?: boolean;
 }
 
-/** The file for identities where the env file names none. */
+/** The identity file, if the env file does not name one. */
 const IDENTITY_FILE = 'age-identity.txt';
 
-/** `rotate-keys`: fresh keys into the env file; what the old ones signed or encrypted stays trusted and restorable. */
+/** `rotate-keys`: replaces keys in the env file; existing snapshots stay trusted and restorable. */
 export async function rotateKeys(context: Context, options: RotateKeysOptions): Promise<number> {
   const signing = options.signing === true;
   const recipients = options.recipients === true;
   const secrets = options.secrets === true;
   if (!signing && !recipients && !secrets) {
-    throw new AppError('usage', 'It is not said which keys are to be rotated', {
+    throw new AppError('usage', 'No keys to rotate are given', {
       hint: 'Give --signing, --recipients, --secrets, or several of them.',
     });
   }
-  const present = await readIfThere(options.file);
+  const present = await readIfExists(options.file);
   if (present === null) {
     throw new AppError('usage', `There is no file ${JSON.stringify(options.file)}`, {
-      hint: 'Name the env file with --file, or make one: npx soulcaster-backup init',
+      hint: 'Name the env file with --file, or create one: npx soulcaster-backup init',
     });
   }
   const before = Object.fromEntries(Object.entries(parseEnvFile(present)).filter(([, value]) => value !== ''));
   if (recipients && 'BACKUP_AGE_IDENTITY' in before) {
-    throw new AppError('usage', 'BACKUP_AGE_IDENTITY stands in the env file itself', {
-      hint: 'Put it into a separate file, name that in BACKUP_AGE_IDENTITY_FILE, remove BACKUP_AGE_IDENTITY, and start again.',
+    throw new AppError('usage', 'BACKUP_AGE_IDENTITY is set in the env file itself', {
+      hint: 'Move its value to a separate file, set BACKUP_AGE_IDENTITY_FILE to that file, remove BACKUP_AGE_IDENTITY, and run the command again.',
     });
   }
-  await demandConsent(context, options);
+  await confirmChange(context, options);
   const makers = { signingKey: generateSigningKey, publicKeyOf, ageIdentity: generateAgeIdentity };
-  const fresh = await freshKeys(before, { signing, recipients, secrets }, makers);
+  const fresh = await replaceKeys(before, { signing, recipients, secrets }, makers);
   const name = before['BACKUP_AGE_IDENTITY_FILE'] ?? IDENTITY_FILE;
   const values = fresh.identity === null ? fresh.values : { ...fresh.values, BACKUP_AGE_IDENTITY_FILE: name };
   const changes = changesOf(before, values);
   if (fresh.identity !== null) await addIdentity(identityPath(options.file, name), fresh.identity);
   await replacePrivateFile(options.file, envFileText(present.toString('utf8'), values, changes, []), present);
-  context.print([...fresh.words, `Written: ${options.file}.`].join('\n'));
+  context.print([...fresh.messages, `Written: ${options.file}.`].join('\n'));
   context.document({ file: options.file, changes, identityFile: fresh.identity === null ? null : name });
   const hints = [
     ...(fresh.identity === null
       ? []
       : [
-          `Keep ${identityPath(options.file, name)} in two places away from this machine again: it has a new identity.`,
+          `Copy ${identityPath(options.file, name)} again to two places away from this machine: it has a new identity.`,
         ]),
     ...(signing && before['BACKUP_SIGNING_KEY'] === undefined
       ? [
           `Next: npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file ${options.file}`,
         ]
       : []),
-    `Then: npx soulcaster-backup deploy --env-file ${options.file}, and backup and verify.`,
+    `Then run \`npx soulcaster-backup deploy --env-file ${options.file}\`, then backup and verify.`,
   ];
   for (const hint of hints) context.note(hint);
   return 0;
 }
 
-/** The new identity comes first, and the old ones stay below it: all of them are tried. */
+/** Puts the new identity before the old ones: all are tried when a snapshot is opened. */
 async function addIdentity(
   path: string,
   { recipient, secret }: { readonly recipient: string; readonly secret: string },
@@ -79,13 +79,13 @@ async function addIdentity(
   await replacePrivateFile(path, text, there);
 }
 
-async function demandConsent(context: Context, { file, yes }: RotateKeysOptions): Promise<void> {
+async function confirmChange(context: Context, { file, yes }: RotateKeysOptions): Promise<void> {
   if (yes === true) return;
   if (!canPrompt()) {
-    throw new AppError('usage', 'Nobody is here to confirm the change: this is no terminal', { hint: 'Give --yes.' });
+    throw new AppError('usage', 'The change cannot be confirmed: this is not a terminal', { hint: 'Give --yes.' });
   }
   if ((await prompt(`To change the keys in ${file}, type yes: `, context.interrupt)) === 'yes') return;
   throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', {
-    hint: 'Start the command again when you are sure.',
+    hint: 'Run the command again when you are sure.',
   });
 }

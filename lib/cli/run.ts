@@ -15,14 +15,14 @@ import { runRows, runTable } from './output/run-views.js';
 import { facts } from './output/table.js';
 import { planOf, reportOf } from './reindex/result.js';
 import { planText, reportText } from './reindex/view.js';
-import { finish, openResult } from './restore/ending.js';
+import { finishCommand, openResult } from './restore/ending.js';
 import { planView } from './restore/plan-view.js';
 import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
 import { undoOf, type Undo } from './restore/undo.js';
 import { follow } from './follow.js';
 
-const LISTED = 20;
+const PAGE_SIZE = 20;
 
 export interface RunsOptions {
   readonly kind?: string;
@@ -31,8 +31,8 @@ export interface RunsOptions {
   readonly before?: string;
 }
 
-/** `run` without an id: the newest runs that fit, newest first. */
-export async function runs(context: Context, options: RunsOptions): Promise<number> {
+/** `run` without an id: lists the runs that match, newest first. */
+export async function listRuns(context: Context, options: RunsOptions): Promise<number> {
   const { store } = connect(context.env, ['store'], { log: context.log });
   const { before = null, kind, project, state } = options;
   const { next, runs: found } = await pageOfRuns(store, {
@@ -40,32 +40,33 @@ export async function runs(context: Context, options: RunsOptions): Promise<numb
     states: state === undefined ? [] : [state],
     projects: project === undefined ? [] : [project],
     before,
-    limit: LISTED,
+    limit: PAGE_SIZE,
   });
   const isAll = [before, kind, project, state].every((option) => option == null);
-  const nothing = isAll ? 'Nothing has run yet.' : 'No such run is kept.';
+  const nothing = isAll ? 'No run has been started yet.' : 'No stored run matches.';
   context.print(found.length === 0 ? nothing : runTable(found.map(runSummary)));
   if (next !== null) context.print(`There are older runs; the same command with --before ${next} lists them.`);
   context.document({ runs: found.map(runSummary), next, deployment: deploymentOf(context.env) });
   return 0;
 }
 
-/** `run`: how far a run of any kind is, or how it ended; with --watch followed to its end. */
-export async function run(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
+/** `run`: shows the progress or result of a run; with --watch, follows it to its end. */
+export async function showRun(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
   const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record);
-  context.print([facts(overview(record)), ...outcome(record, undo)].join('\n\n'));
+  context.print([facts(overview(record)), ...outcomeText(record, undo)].join('\n\n'));
   const summary = runSummary(record);
   const waitsFor = isOver(record) ? null : record.error;
   const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};
   const more = { ...summary, resumeAt: record.resumeAt, waitsFor, ...hidden };
-  // What a run waits for is no error: it continues by itself.
-  return finish(context, record, isOver(record) ? errorOfRun(record) : null, more);
+  // The error of an unfinished run is what it waits for: it continues by itself.
+  return finishCommand(context, record, isOver(record) ? errorOfRun(record) : null, more);
 }
 
-const HIDDEN_HINT = 'that of BACKUP_SIGNING_KEY or, without one, of UPSTASH_REDIS_REST_TOKEN where it ran';
+const HIDDEN_HINT =
+  'the key is BACKUP_SIGNING_KEY or, without one, UPSTASH_REDIS_REST_TOKEN of the deployment that ran it';
 
 function overview(record: RunRecord): [string, string][] {
   const details =
@@ -73,8 +74,8 @@ function overview(record: RunRecord): [string, string][] {
   return [...runRows(record), ...details];
 }
 
-/** What came of a run, in the words of the command that starts such runs, else in its figures; nothing while it is under way. */
-function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): string[] {
+/** The result of a run, as the command that starts such runs prints it, or its figures; empty while it is unfinished. */
+function outcomeText({ id, kind, result, state }: RunRecord, undo: Undo | null): string[] {
   const restored = restoredResult(result);
   if (restored !== null) return [reportView(restored, undo)];
   const planned = dryRunResult(result);
@@ -86,7 +87,7 @@ function outcome({ id, kind, result, state }: RunRecord, undo: Undo | null): str
   const drill = drillSchema.safeParse(result).data;
   if (drill !== undefined) return [`The drill ${drill.outcome}${drill.reason === null ? '.' : `: ${drill.reason}`}`];
   if (kind === 'snapshot' && state !== 'failed' && result !== null)
-    return [`\`npx soulcaster-backup show ${id} --env-file .env\` tells what is in the snapshot.`];
+    return [`\`npx soulcaster-backup show ${id} --env-file .env\` shows the contents of the snapshot.`];
   const figures = traitsOf(kind).figures(fieldsOf(result));
   return figures.length === 0 ? [] : [facts(figures)];
 }

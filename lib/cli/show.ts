@@ -12,39 +12,44 @@ import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
 import { type Assessment } from '../snapshot/trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 import type { Context } from './context.js';
-import { chosenSnapshot, connectedTrust } from './trust.js';
+import { chooseSnapshot, openTrust } from './trust.js';
 import { bytes, count, counted, duration, keyName, namesHint, printable, ratio } from './output/format.js';
 import { ledgerLine, namesLine, spentLine } from './output/summary.js';
 import { countTable, facts, table } from './output/table.js';
 
-/** `show`: a snapshot's manifest as a report, with the names of keys opened where there is an identity for them. */
+/** `show`: a snapshot's manifest as a report. Encrypted names of keys are opened if an identity is set. */
 export async function show(context: Context, wanted: string): Promise<number> {
-  const trust = await connectedTrust(context);
-  const id = await chosenSnapshot(context, trust, wanted);
+  const trust = await openTrust(context);
+  const id = await chooseSnapshot(context, trust, wanted);
   const entry = await catalogEntry(trust.store, id);
   const stored = entry?.manifest ?? null;
   if (entry?.refusal !== undefined) throw refusedError(id, entry.refusal);
   if (entry === null || stored === null) {
     throw new AppError('damaged', `The manifest of snapshot ${id} cannot be read`, {
-      hint: 'It was altered, cut, or written by a newer version; `npx soulcaster-backup verify --env-file .env` tells more.',
+      hint: 'It was altered, truncated, or written by a newer version: run `npx soulcaster-backup verify --env-file .env` for details.',
     });
   }
-  const manifest = { ...stored, ledger: await readable(context.env, stored.ledger) };
+  const manifest = { ...stored, ledger: await openLedgerNames(context.env, stored.ledger) };
   const assessment = (await assessor(trust, await listEntries(trust)))(entry);
   const { accepted, adopted, verification } = entry;
   const source = { source: shortSource(manifest.source), own: trust.sources?.has(manifest.source) ?? null };
   const words = { trust: assessment.state, reasons: assessment.reasons, accepted, adopted, ...source };
   context.document({ id, verification, ...words, deployment: deploymentOf(context.env), manifest });
-  context.print(report(entry, manifest, assessment, sourceWords(manifest, trust.own)));
+  context.print(manifestReport(entry, manifest, assessment, sourceWords(manifest, trust.own)));
   return 0;
 }
 
-/** Where nothing is encrypted the keys are not asked for: one that is malformed must not hide a plain manifest. */
-async function readable(env: Environment, ledger: Ledger): Promise<Ledger> {
+/** Loads the encryption keys only if names are encrypted: a malformed key must not block a plain manifest. */
+async function openLedgerNames(env: Environment, ledger: Ledger): Promise<Ledger> {
   return hasEncryptedNames(ledger) ? openLedger(connect(env, ['encryptor']).encryptor, ledger) : ledger;
 }
 
-function report({ id, verification }: CatalogEntry, manifest: Manifest, assessment: Assessment, whose: string): string {
+function manifestReport(
+  { id, verification }: CatalogEntry,
+  manifest: Manifest,
+  assessment: Assessment,
+  whose: string,
+): string {
   const { counts, ledger, parts } = manifest;
   const same = (name: string): string => name;
   return [
@@ -53,7 +58,7 @@ function report({ id, verification }: CatalogEntry, manifest: Manifest, assessme
     countTable('type', counts.byType, same),
     countTable('family', counts.byFamily, same),
     ...(Object.keys(counts.byProject).length > 0 ? [countTable('project', counts.byProject, printable)] : []),
-    ...namedKeys(ledger),
+    ...keyTables(ledger),
     table(
       ['part', 'keys', 'plain', 'stored', 'sha256 of the stored bytes'],
       parts.map(({ name, keys, plain, stored }) => [
@@ -75,9 +80,9 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
   const span = Date.parse(window.to) - Date.parse(window.from);
   return [
     ['state', state],
-    ...(purpose === undefined ? [] : [['purpose', 'taken by a restore, of what was there before'] as [string, string]]),
+    ...(purpose === undefined ? [] : [['purpose', 'taken by a restore before it wrote'] as [string, string]]),
     ...(manifest.partial === true
-      ? [['holds', 'the keys of the projects of that restore, and those of no project'] as [string, string]]
+      ? [['holds', 'the keys of the projects of that restore, and keys of no project'] as [string, string]]
       : []),
     ...(manifest.imported === undefined ? [] : [['imported', importedWords(manifest.imported)] as [string, string]]),
     [
@@ -90,11 +95,11 @@ function overview(manifest: Manifest, verification: Verification | null): [strin
     ['size', `${bytes(plain)} plain, ${bytes(stored)} stored, compressed ${ratio(plain, stored)}`],
     ['ledger', ledgerLine(ledger)],
     ['names', namesLine(manifest)],
-    ['doubles', `${count(doubles.length)} passed over`],
+    ['duplicates', `${count(doubles.length)} skipped`],
     ['spent', `${counted(spent.commands, 'command')}, ${spentLine(manifest)}`],
     ['encrypted', recipients.length === 0 ? 'no' : `to ${recipients.join(', ')}`],
     ['signed', seal.signature === null ? 'no' : 'yes (Ed25519)'],
-    ['before it', previous === null ? 'none: the first of the chain' : `${previous.id} (sha256 ${previous.sha256})`],
+    ['previous', previous === null ? 'none: the first of the chain' : `${previous.id} (sha256 ${previous.sha256})`],
   ];
 }
 
@@ -108,7 +113,7 @@ function trustWords({ reasons, state }: Assessment): string {
   return reasons.length === 0 ? state : `${state}: ${reasons.map(printable).join('; ')}`;
 }
 
-function namedKeys(ledger: Ledger): string[] {
+function keyTables(ledger: Ledger): string[] {
   const lists = [
     ['failed', ledger.failed],
     ['unsupported', ledger.unsupported],

@@ -1,16 +1,16 @@
 import { userInfo } from 'node:os';
-import { marksBeside, storeApp } from '../app/app.js';
+import { otherMarkStore, storeApp } from '../app/app.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { acceptSnapshot, adoptDatabase } from '../snapshot/accept.js';
 import { shortSource } from '../snapshot/source.js';
-import type { Environment } from '../app/config.js';
+import { wantsReplica, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import { cancelIfOpen } from '../runs/cancel.js';
-import { endingApp } from './unlock.js';
+import { openRunEndingApp } from './unlock.js';
 import type { Context } from './context.js';
 import { counted, printable, bytes } from './output/format.js';
 import { storeEnvironment } from './store-choice.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import type { Ports } from '../ports/index.js';
 import { listLeases } from '../runs/lease-document.js';
 import { endLease } from '../runs/lease.js';
@@ -31,23 +31,23 @@ export interface AcceptOptions {
   readonly replica?: boolean;
 }
 
-/** `snapshots accept`: a doubtful snapshot counts as trusted from now on. */
+/** `snapshots accept`: makes a doubtful snapshot count as trusted. */
 export async function accept(context: Context, id: string, options: AcceptOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
-  const trust = await connectedTrust(context, env);
-  const marksElsewhere = marksBeside(context.env, context.log, options.replica);
+  const trust = await openTrust(context, env);
+  const marksElsewhere = otherMarkStore(context.env, context.log, options.replica);
   const words = { by: userName(), reason: options.reason, marksElsewhere };
   const { acceptance, ended } = await acceptSnapshot(trust, id, words);
   context.document({ ...acceptance, ended, deployment: deploymentOf(env) });
   context.print(`Snapshot ${id} is accepted: ${printable(acceptance.reason)}. It counts as trusted from now on.`);
-  for (const run of ended) context.print(`Restore ${run} is no longer taken for unfinished.`);
-  // What was accepted must not be written over by a restore that the guard resumes.
+  for (const run of ended) context.print(`Restore ${run} no longer counts as unfinished.`);
+  // The guard must not resume these restores: they would overwrite the accepted data.
   for (const run of ended) await endRestore(context, env, run);
   return 0;
 }
 
 async function endRestore(context: Context, env: Environment, run: string): Promise<void> {
-  const { engine, ports } = endingApp(context, env);
+  const { engine, ports } = openRunEndingApp(context, env);
   if (await cancelIfOpen(engine, ports.store, run)) context.print(`Run ${run} is ended and is not resumed.`);
 }
 
@@ -58,16 +58,16 @@ export interface AdoptOptions {
   readonly replica?: boolean;
 }
 
-/** `snapshots adopt`: a database that moved to a new host; or, with --unsigned, snapshots from before a key was set. */
+/** `snapshots adopt`: adopts snapshots of a database that moved to a new host or, with --unsigned, from before a key was set. */
 export async function adopt(context: Context, source: string | undefined, options: AdoptOptions): Promise<number> {
   if ((source === undefined) !== (options.unsigned === true)) {
-    throw new AppError('usage', 'Either a source or --unsigned has to be given', {
-      hint: 'Name the source as `snapshots list` shows it, if the database moved to a new host; --unsigned is for snapshots from before a signing key was set.',
+    throw new AppError('usage', 'Either a source or --unsigned is required', {
+      hint: 'If the database moved to a new host, give the source that `snapshots list` shows. --unsigned is for snapshots from before a signing key was set.',
     });
   }
   const env = storeEnvironment(context.env, options.replica);
   if (source === undefined) return adoptUnsigned(context, env);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const withdraw = options.withdraw === true;
   const adopted = await adoptDatabase(trust, source, {
     reason: options.reason ?? '',
@@ -77,13 +77,13 @@ export async function adopt(context: Context, source: string | undefined, option
   const name = `${shortSource(adopted.source)}${adopted.label === null ? '' : ` (${printable(adopted.label)})`}`;
   const its = counted(adopted.snapshots, 'snapshot');
   const done = withdraw
-    ? `Source ${name} is another database again: its ${its} are not \`latest\` here.`
-    : `Source ${name} is the same database as the one here: its ${its} count as its own.`;
+    ? `Source ${name} is another database again: its ${its} cannot be \`latest\` here.`
+    : `Source ${name} is the same database as the one here: its ${its} count as this database's own.`;
   context.print(adopted.changed ? done : `Nothing to do: source ${name} ${withdraw ? 'was not' : 'is'} adopted.`);
   return 0;
 }
 
-/** Who says so, as far as the machine knows. */
+/** The name of the system user; `unknown` if there is none. */
 export function userName(): string {
   try {
     return userInfo().username;
@@ -99,15 +99,15 @@ interface Row {
 }
 
 /**
- * `snapshots adopt --unsigned`: brings over what is from before a signing key was set. Each snapshot that is not signed,
- * or of which no verification is believed, is read back in full; then it counts as signed.
+ * `snapshots adopt --unsigned`: adopts snapshots from before a signing key was set. Each snapshot that is unsigned, or without
+ * an authenticated verification, is fully verified; then it counts as signed.
  */
 async function adoptUnsigned(context: Context, env: Environment): Promise<number> {
   const app = storeApp(runEnvironment(env, true), { log: context.log });
   const { clock, signer, store } = app.ports;
   if (signer.sign(Buffer.from('adopt')) === null) {
-    throw new AppError('config', 'No private signing key is set, so that nothing can be signed', {
-      hint: 'Set BACKUP_SIGNING_KEY where snapshots are adopted: `npx soulcaster-backup keygen` makes one.',
+    throw new AppError('config', 'No private signing key is set, so nothing can be signed', {
+      hint: 'Set BACKUP_SIGNING_KEY here: `npx soulcaster-backup keygen signing` generates one.',
     });
   }
   await endUnsignedLeases(context, { clock, store });
@@ -119,14 +119,14 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     const { state } = assess(entry, trust);
     const isUnsigned = state === 'untrusted' && isIntact(entry) && entry.manifest?.seal.signature === null;
     if (!isUnsigned && state !== 'unverified') continue;
-    rows.push(await verifyOne(entry, isUnsigned));
+    rows.push(await verifyAndAdopt(entry, isUnsigned));
   }
   await refreshCatalog(app.ports);
   context.document({ snapshots: rows, deployment: deploymentOf(env) });
-  context.print(view(rows));
+  context.print(adoptionTable(rows));
   return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
 
-  async function verifyOne({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
+  async function verifyAndAdopt({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
     const run = await carryOut(context, app, await startVerify(app.engine, id, 'cli'));
     const error = errorOfRun(run);
     const refused = (reason: string): Row => ({ id, outcome: 'refused', reason });
@@ -142,11 +142,11 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
   }
 }
 
-/** Leases from before the key say nothing any more, and would keep every run waiting until they are old. */
+/** Ends leases from before the key: they cannot be authenticated, and would block every run until they expire. */
 async function endUnsignedLeases(context: Context, ports: Pick<Ports, 'clock' | 'store'>): Promise<void> {
   for (const { document, name } of await listLeases(ports.store)) {
     if (document === null && (await endLease(ports, name)))
-      context.note(`lease ${name}, which is not signed, was ended`);
+      context.note(`note: lease ${name}, which is not signed, was ended`);
   }
 }
 
@@ -154,11 +154,11 @@ function isIntact({ manifest, sealed }: FullEntry): boolean {
   return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
 }
 
-function view(rows: readonly Row[]): string {
-  if (rows.length === 0) return 'Nothing to do: every snapshot is signed, and a verification of it is on record.';
+function adoptionTable(rows: readonly Row[]): string {
+  if (rows.length === 0) return 'Nothing to do: every snapshot is signed and has a recorded verification.';
   const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
   const done = rows.filter(({ outcome }) => outcome !== 'refused').length;
-  return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} read back in full and believed from now on.`;
+  return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} fully verified and trusted from now on.`;
 }
 
 export interface UnpinOptions {
@@ -169,10 +169,10 @@ export interface PinOptions extends UnpinOptions {
   readonly reason: string;
 }
 
-/** `snapshots pin`: no prune removes it until it is unpinned. */
+/** `snapshots pin`: keeps a snapshot from being pruned until it is unpinned. */
 export async function pin(context: Context, wanted: string, { reason, replica }: PinOptions): Promise<number> {
   const env = storeEnvironment(context.env, replica);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const { id } = await selectSnapshot(trust, wanted);
   const word = await pinSnapshot(trust, id, { by: userName(), reason });
   context.document({ ...word, pinned: true, deployment: deploymentOf(env) });
@@ -180,10 +180,10 @@ export async function pin(context: Context, wanted: string, { reason, replica }:
   return 0;
 }
 
-/** `snapshots unpin`: the policy decides again. */
+/** `snapshots unpin`: applies the retention policy to a snapshot again. */
 export async function unpin(context: Context, wanted: string, { replica }: UnpinOptions): Promise<number> {
   const env = storeEnvironment(context.env, replica);
-  const trust = await connectedTrust(context, env);
+  const trust = await openTrust(context, env);
   const { id } = await selectSnapshot(trust, wanted);
   const changed = await unpinSnapshot(trust, id);
   context.document({ id, pinned: false, changed, deployment: deploymentOf(env) });
@@ -197,25 +197,25 @@ export interface ForgetOptions {
   readonly replica?: boolean;
 }
 
-/** `snapshots forget`: removes one snapshot now. An id alone: `latest` is not to be forgotten by a slip. */
+/** `snapshots forget`: removes one snapshot now. Takes only an id, so that `latest` is not removed by mistake. */
 export async function forget(context: Context, id: string, options: ForgetOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const ports = {
     ...connect(env, ['clock', 'log', 'signer', 'store'], { log: context.log }),
     own: protectedDatabase(env).source,
   };
-  const said = {
+  const request = {
     ...{ by: userName(), reason: options.reason },
     ...{ force: options.force === true, isReplica: options.replica === true },
   };
-  const { bytes: freed, objects, wasSnapshot, word } = await forgetSnapshot(ports, id, said);
+  const { bytes: freed, objects, wasSnapshot, word } = await forgetSnapshot(ports, id, request);
   context.document({ ...word, objects, bytes: freed, wasSnapshot, deployment: deploymentOf(env) });
-  const what = wasSnapshot ? `Snapshot ${id} is removed` : `What was left of ${id}, which has no manifest, is removed`;
+  const what = wasSnapshot ? `Snapshot ${id} is removed` : `The remains of ${id}, which has no manifest, are removed`;
   context.print(
-    `${what}: ${counted(objects, 'object')}, ${bytes(freed)}.${wasSnapshot ? ' Its tombstone says so.' : ''}`,
+    `${what}: ${counted(objects, 'object')}, ${bytes(freed)}.${wasSnapshot ? ' Its tombstone records the reason.' : ''}`,
   );
-  if (options.replica !== true && (env['BACKUP_REPLICA_STORE'] ?? '') !== '') {
-    context.note(`note: a copy in the second store stays: the same with --replica removes it.`);
+  if (options.replica !== true && wantsReplica(env)) {
+    context.note('note: a copy in the second store stays: repeat the command with --replica to remove it.');
   }
   return 0;
 }

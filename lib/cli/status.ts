@@ -5,7 +5,7 @@ import { drills } from '../restore/drill/record.js';
 import { liveServices } from '../app/live-services.js';
 import { alertRules } from '../app/settings.js';
 import { recipeWords } from '../soulcaster/index-models.js';
-import { connectedTrust } from './trust.js';
+import { openTrust } from './trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration, printable } from './output/format.js';
 import { runTable } from './output/run-views.js';
@@ -14,19 +14,19 @@ import { facts } from './output/table.js';
 const HOUR_MS = 3_600_000;
 const SHOWN_RUNS = 8;
 
-/** `status`: the four answers, and the figures behind them. Exit 1 unless all four are ok. */
+/** `status`: the four answers and the figures behind them. Exit 1 unless all four are ok. */
 export async function status(context: Context): Promise<number> {
-  const trust = await connectedTrust(context);
+  const trust = await openTrust(context);
   const rules = alertRules(context.env);
   const report = await statusReport(trust, () => drills(trust.store, trust.own), rules, liveServices(context.env));
   const deployment = deploymentOf(context.env);
-  context.print(view(report, deployment));
+  context.print(statusText(report, deployment));
   context.document({ ...report, deployment });
   return report.state === 'ok' ? 0 : 1;
 }
 
 function databaseWords({ database, label, store }: Deployment): string {
-  const name = database ?? 'none is configured here';
+  const name = database ?? 'none configured here';
   return `${name}${label === null ? '' : ` (${printable(label)})`}, snapshots in ${store ?? ''}`;
 }
 
@@ -37,7 +37,7 @@ function unfinishedWords({ unfinished }: StatusReport): [string, string][] {
   ]);
 }
 
-/** Each answer in a line, and why it is not ok in separate lines. */
+/** Each answer in one line, with the reasons why it is not ok. */
 function answerRows({ recoverable, recoveryTime, services, watched }: StatusReport): [string, string][] {
   const answers: [string, Answer][] = [
     ['recoverable', recoverable],
@@ -46,15 +46,15 @@ function answerRows({ recoverable, recoveryTime, services, watched }: StatusRepo
     ['services', services],
   ];
   return answers.map(([name, { by, checkedAt, reasons, since, state }]) => {
-    const tried = checkedAt === null ? 'never tried' : `tried ${checkedAt}${by === null ? '' : ` by ${by}`}`;
+    const checked = checkedAt === null ? 'never checked' : `checked ${checkedAt}${by === null ? '' : ` by ${by}`}`;
     const why = reasons.length === 0 ? '' : `: ${printable(reasons.join('; '))}`;
-    return [name, `${STATE_WORDS[state]}, since ${since}, ${tried}${why}`];
+    return [name, `${STATE_WORDS[state]}, since ${since}, ${checked}${why}`];
   });
 }
 
 const STATE_WORDS = { ok: 'ok', 'not-ok': 'NOT OK', unknown: 'NOT KNOWN' } as const;
 
-function view(report: StatusReport, deployment: Deployment): string {
+function statusText(report: StatusReport, deployment: Deployment): string {
   const { storage } = report;
   const parts = [
     facts([
@@ -68,12 +68,12 @@ function view(report: StatusReport, deployment: Deployment): string {
       ...nextDrillRow(report),
       ...unsavedRow(report),
       ...indexRows(report),
-      ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${flaws(storage)}`],
+      ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${storageFlaws(storage)}`],
       [
         'guard',
         report.guard.lastRunAt === null
           ? 'has not run yet'
-          : `last turn ${report.guard.lastRunAt}: ${report.guard.outcome ?? 'not known'}`,
+          : `last run ${report.guard.lastRunAt}: ${report.guard.outcome ?? 'not known'}`,
       ],
       ['alerts', report.alerts.length === 0 ? 'none' : String(report.alerts.length)],
     ]),
@@ -124,7 +124,7 @@ function nextDrillRow({ recoveryTime: { drillDueAt, drilledBy } }: StatusReport)
   const by =
     drilledBy === 'guard'
       ? 'started by the guard'
-      : 'yours to start, where the age identity is, since the functions have none: npx soulcaster-backup drill --local --env-file .env';
+      : 'to be started by you, on a machine with the age identity, which the functions do not have: npx soulcaster-backup drill --local --env-file .env';
   return [['next drill', `${drillDueAt === null ? 'due now' : `due ${drillDueAt}`}, ${by}`]];
 }
 
@@ -134,7 +134,7 @@ function unsavedRow({ unsaved }: StatusReport): [string, string][] {
 
 const SHOWN_NAMESPACES = 10;
 
-/** One row for each model, with the projects whose vectors it made. */
+/** One row for each model, with the projects whose vectors it produced. */
 function indexRows({ index }: StatusReport): [string, string][] {
   if (index === null) return [];
   const { beside, configured, namespaces, suffix } = index;
@@ -152,7 +152,7 @@ function indexRows({ index }: StatusReport): [string, string][] {
   return rows;
 }
 
-function flaws({ damaged, incomplete, states }: StatusReport['storage']): string {
+function storageFlaws({ damaged, incomplete, states }: StatusReport['storage']): string {
   const { doubtful, foreign, future, unverified, untrusted } = states;
   const others = Object.entries({ doubtful, foreign, future, unverified, untrusted });
   const found = others.filter(([, number]) => number > 0).map(([state, number]) => `, ${number} ${state}`);

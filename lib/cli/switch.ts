@@ -7,7 +7,7 @@ import { demandDatabase } from '../rotation/health.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,
-  demandConsent,
+  assertCanConfirm,
   rotationPorts,
   type RotationOptions,
   type Wanted,
@@ -21,26 +21,26 @@ export interface SwitchOptions extends RotationOptions {
 const URL_VARIABLE = 'UPSTASH_REDIS_REST_URL';
 const TOKEN_VARIABLE = 'UPSTASH_REDIS_REST_TOKEN';
 
-/** `switch`: points backend, dashboard and (if it is named) the backup project to another database. */
+/** `switch`: points backend, dashboard and, if configured, the backup project to another database. */
 export async function switchTo(context: Context, name: string, options: SwitchOptions): Promise<number> {
-  demandConsent(options);
+  assertCanConfirm(options);
   rotationPorts(context);
-  const exit = await carryOutRotation(context, rotationTo(context, name, options), options);
+  const exit = await carryOutRotation(context, switchRotation(context, name, options), options);
   if (exit === 0 && options.dryRun !== true) {
-    context.note(`Set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name} as well.`);
+    context.note(`Also set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name}.`);
     const { source } = protectedDatabase(context.env);
-    if (source !== null) context.note(adoptWords(source));
+    if (source !== null) context.note(adoptHint(source));
   }
   return exit;
 }
 
-/** Until then `latest` is none of the snapshots there are: they are of the host that was left. */
-function adoptWords(source: string): string {
+/** Until the old host is adopted, no existing snapshot is `latest`: they belong to the old host. */
+function adoptHint(source: string): string {
   const command = `npx soulcaster-backup snapshots adopt ${shortSource(source)} --reason "switched" --env-file .env`;
-  return `Then say once that it is the same data, so that the snapshots taken so far count for it: ${command}`;
+  return `Then adopt the old host once, so that its snapshots count for the new database: ${command}`;
 }
 
-function rotationTo({ env, log }: Context, name: string, options: SwitchOptions): Wanted {
+function switchRotation({ env, log }: Context, name: string, options: SwitchOptions): Wanted {
   const target = loadTarget(env, name);
   const redis = connectTarget(env, name);
   const values = [
@@ -50,7 +50,7 @@ function rotationTo({ env, log }: Context, name: string, options: SwitchOptions)
   return {
     purpose: `switch ${name.toLowerCase()}`,
     changes: projectsOf(env).flatMap((project) => values.map((one) => ({ project, ...one }))),
-    // The database to protect is that of the application: so these are the values that it has.
+    // The protected database is the application's, so its variables hold the present values.
     oldValues: [URL_VARIABLE, TOKEN_VARIABLE].flatMap((variable) => {
       const value = env[variable] ?? '';
       return value === '' ? [] : [{ variable, value }];

@@ -10,7 +10,7 @@ import { storeNow } from '../runs/store-time.js';
 import type { Context } from './context.js';
 import { duration } from './output/format.js';
 import { table } from './output/table.js';
-import { endingApp as ending, type StoreApp } from '../app/app.js';
+import { runEndingApp as ending, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
 
 interface LeaseView {
@@ -18,53 +18,53 @@ interface LeaseView {
   readonly object: string;
   readonly readable: boolean;
   readonly holder: string | null;
-  /** What the holder does; null when it is not known. */
+  /** What the holder is doing; null if not known. */
   readonly what: string | null;
-  /** How long ago it was last renewed, in milliseconds by the store's clock; null when the store does not tell. */
+  /** Time since the last renewal, in milliseconds by the store's clock; null if the store's time is not known. */
   readonly ageMs: number | null;
 }
 
-/** `unlock`: shows all leases or, with a name and `--yes`, ends one whoever holds it. */
+/** `unlock`: shows all leases or, with a name and `--yes`, ends a lease and the run that holds it. */
 export async function unlock(
   context: Context,
   name: string | undefined,
   options: { readonly yes?: boolean },
 ): Promise<number> {
-  const { engine, ports } = endingApp(context, context.env);
+  const { engine, ports } = openRunEndingApp(context, context.env);
   const { clock, store } = ports;
-  const views = await viewsOf(store);
+  const views = await listLeaseViews(store);
   const wanted = name === undefined ? views : views.filter(({ lease }) => lease === name);
-  if (name !== undefined && wanted.length === 0) throw unknown(name, views);
+  if (name !== undefined && wanted.length === 0) throw unknownLeaseError(name, views);
   const isToEnd = name !== undefined && options.yes === true;
   const run = isToEnd ? await endHolder(engine, wanted[0]?.holder ?? null) : null;
   const ended = isToEnd && ((await endLease({ clock, store }, name)) || run !== null);
-  context.print(text(wanted, name, ended, options.yes === true));
-  if (run !== null) context.print(`Run ${run}, which held it, is ended and is not resumed.`);
+  context.print(leasesText(wanted, name, ended, options.yes === true));
+  if (run !== null) context.print(`Run ${run}, which held the lease, is ended and will not be resumed.`);
   context.document({ leases: wanted, ended: ended ? name : null, endedRun: run });
   return 0;
 }
 
-/** A run without its lease must not go on: what it knows is of a time before others had it. Returns the run that was ended. */
+/** Ends the run that holds the lease: without the lease its state is outdated, so it must not continue. Returns its id. */
 async function endHolder(engine: Engine, holder: string | null): Promise<string | null> {
   if (holder === null) return null;
   try {
     const { error } = await cancelRun(engine, holder);
     return error?.code === 'cancelled' ? holder : null;
   } catch (error) {
-    // One without a record, or with one that cannot be read, is never resumed.
+    // A run without a readable record is never resumed.
     if (error instanceof AppError && (error.code === 'not-found' || error.code === 'damaged')) return null;
     throw error;
   }
 }
 
-async function viewsOf(store: ObjectStore): Promise<LeaseView[]> {
+async function listLeaseViews(store: ObjectStore): Promise<LeaseView[]> {
   const leases = await listLeases(store);
-  // A store that takes no writes does not tell its time.
+  // The store's time can only be read by writing to it.
   const now = leases.length === 0 ? 0 : await storeNow(store).catch(() => null);
-  return Promise.all(leases.map((lease) => viewOf(store, lease, now)));
+  return Promise.all(leases.map((lease) => leaseView(store, lease, now)));
 }
 
-async function viewOf(
+async function leaseView(
   store: ObjectStore,
   { name, document, modifiedAt }: ListedLease,
   now: number | null,
@@ -81,8 +81,8 @@ async function viewOf(
   };
 }
 
-function text(views: readonly LeaseView[], name: string | undefined, ended: boolean, yes: boolean): string {
-  if (ended) return `The lease ${name ?? ''} is ended. If a process still worked under it, it stops at its next write.`;
+function leasesText(views: readonly LeaseView[], name: string | undefined, ended: boolean, yes: boolean): string {
+  if (ended) return `The lease ${name ?? ''} is ended. A process that still works under it stops at its next write.`;
   if (views.length === 0) return 'There are no leases.';
   const rows = views.map(({ ageMs, holder, lease, readable, what }) => [
     lease,
@@ -91,36 +91,36 @@ function text(views: readonly LeaseView[], name: string | undefined, ended: bool
     ageMs === null ? 'unknown' : duration(ageMs),
   ]);
   const held = views.filter(({ holder, readable }) => holder !== null || !readable);
-  const hints = yes ? [] : held.map(({ lease }) => `To end it: ${unlockCommand(lease)}`);
-  return [table(['lease', 'holder', 'what', 'renewed before'], rows), ...hints].join('\n');
+  const hints = yes ? [] : held.map(({ lease }) => `To end lease ${lease}: ${unlockCommand(lease)}`);
+  return [table(['lease', 'holder', 'what', 'since renewal'], rows), ...hints].join('\n');
 }
 
-function unknown(name: string, views: readonly LeaseView[]): AppError {
+function unknownLeaseError(name: string, views: readonly LeaseView[]): AppError {
   const known = views.map(({ lease }) => lease).join(', ');
   return new AppError('not-found', `There is no lease ${JSON.stringify(name.slice(0, 40))}`, {
-    hint: known === '' ? 'There are no leases.' : `There are: ${known}.`,
+    hint: known === '' ? 'There are no leases.' : `Existing leases: ${known}.`,
   });
 }
 
-/** `cancel`: ends a run now. Exit 0 also for a run that was over before. */
+/** `cancel`: ends a run now. Exit 0 also for a run that had already ended. */
 export async function cancel(context: Context, id: string): Promise<number> {
-  const run = await cancelRun(endingApp(context, context.env).engine, id);
+  const run = await cancelRun(openRunEndingApp(context, context.env).engine, id);
   const cancelled = run.error?.code === 'cancelled';
   context.print(
     cancelled
-      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt that was working on it stops at its next write.`
-      : `Run ${id}, a ${traitsOf(run.kind).title}, was over before: ${run.state}. Nothing was changed.`,
+      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt in progress stops at its next write.`
+      : `Run ${id}, a ${traitsOf(run.kind).title}, had already ended: ${run.state}. Nothing was changed.`,
   );
   context.document({ run: id, kind: run.kind, state: run.state, cancelled, finishedAt: run.finishedAt });
   return 0;
 }
 
-/** An app that can end runs: with the database at hand the locks that a run holds in it are freed as well. */
-export function endingApp({ log }: Pick<Context, 'log'>, env: Environment): StoreApp {
-  return ending(env, { log: quiet(log) });
+/** Opens the app for ending runs, with the log of a command. */
+export function openRunEndingApp({ log }: Pick<Context, 'log'>, env: Environment): StoreApp {
+  return ending(env, { log: withoutErrors(log) });
 }
 
-/** The command itself says what the log would. */
-function quiet(log: Context['log']): Context['log'] {
+/** A log without errors: the command prints them itself. */
+function withoutErrors(log: Context['log']): Context['log'] {
   return { ...log, error: () => undefined };
 }

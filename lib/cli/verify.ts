@@ -6,12 +6,12 @@ import { catalogEntry } from '../snapshot/catalog.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { startVerify } from '../snapshot/verify.js';
 import { errorOfRun, runEnvironment } from './carry-out.js';
-import { carryOutReading } from './in-memory.js';
+import { carryOutReadOnly } from './in-memory.js';
 import { trustContext } from '../snapshot/trust.js';
-import { chosenSnapshot } from './trust.js';
+import { chooseSnapshot } from './trust.js';
 import type { Context } from './context.js';
 import { counted } from './output/format.js';
-import { errorDocument, explain } from './output/report-error.js';
+import { errorDocument, printError } from './output/report-error.js';
 import { storeEnvironment } from './store-choice.js';
 
 const resultSchema = z.object({
@@ -27,13 +27,13 @@ interface VerifyOptions {
   readonly replica?: boolean;
 }
 
-/** `verify`: reads a snapshot back and names everything that is wrong with it, or with the chain. */
+/** `verify`: reads a snapshot back and reports everything that is wrong with it or with the chain. */
 export async function verify(context: Context, wanted: string, options: VerifyOptions): Promise<number> {
   const error = await verifySnapshot(context, wanted, options);
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-/** The same for a command that has more to do. What was found is printed already. */
+/** The same, for commands with further steps: prints the findings and returns the error. */
 export async function verifySnapshot(
   context: Context,
   wanted: string,
@@ -43,18 +43,22 @@ export async function verifySnapshot(
   const open = (inMemory: boolean): StoreApp =>
     storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
-  const id = await chosenSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id, 'cli'));
+  const id = await chooseSnapshot(context, trust, wanted);
+  const { app, run, unrecorded } = await carryOutReadOnly(context, open, ({ engine }) =>
+    startVerify(engine, id, 'cli'),
+  );
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
-  if (parsed.success) context.print(describe(parsed.data, error?.code === 'chain-broken'));
+  if (parsed.success) context.print(findingsText(parsed.data, error?.code === 'chain-broken'));
   const manifest = (await catalogEntry(app.ports.store, id))?.manifest ?? null;
   if (manifest !== null && manifest.state !== 'complete') {
     const unsaved = unsavedWords(manifest) ?? 'its manifest says so';
-    context.note(`warning: it is incomplete: ${unsaved}, see \`npx soulcaster-backup show ${id} --env-file .env\``);
+    context.note(
+      `warning: the snapshot is incomplete: ${unsaved}, see \`npx soulcaster-backup show ${id} --env-file .env\``,
+    );
   }
   if (unrecorded !== null) context.note(`warning: the result could not be recorded, so \`list\` does not show it`);
-  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+  if (error !== null) printError(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     run: run.id,
     snapshot: id,
@@ -69,13 +73,13 @@ export async function verifySnapshot(
   return error;
 }
 
-/** @param whole whether the findings are of other snapshots */
-function describe({ snapshot, depth, keys, findings }: Result, whole: boolean): string {
+/** `whole`: whether the findings concern other snapshots only. */
+function findingsText({ snapshot, depth, keys, findings }: Result, whole: boolean): string {
   if (findings.length > 0) {
     const lines = findings.map(({ code, subject, detail }) => `  ${code}  ${subject}\n    ${detail}`);
-    const of = whole ? `Snapshot ${snapshot} is whole; of others in the store` : `Snapshot ${snapshot}`;
-    return [`${of}: ${counted(findings.length, 'finding')}.`, ...lines].join('\n');
+    const subject = whole ? `Snapshot ${snapshot} is whole; others in the store` : `Snapshot ${snapshot}`;
+    return [`${subject}: ${counted(findings.length, 'finding')}.`, ...lines].join('\n');
   }
   if (depth === 'lines') return `Snapshot ${snapshot} is whole: ${counted(keys, 'key')} read back, the chain holds.`;
-  return `Snapshot ${snapshot} has all its bytes, the chain holds. It is encrypted and there is no identity here to read its lines with.`;
+  return `Snapshot ${snapshot} has all its bytes, the chain holds. Its keys were not checked: it is encrypted, and no age identity is set here.`;
 }

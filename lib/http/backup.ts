@@ -1,6 +1,6 @@
 import type { FullApp } from '../app/app.js';
 import { environment, type Environment } from '../app/config.js';
-import { judgingOf, upkeepSettings } from '../app/guard-app.js';
+import { evaluationContextOf, upkeepSettings } from '../app/guard-app.js';
 import { pulse } from '../monitoring/heartbeat.js';
 import { evaluateAndNotify } from '../monitoring/evaluate-and-notify.js';
 import type { Held } from '../runs/held.js';
@@ -23,7 +23,7 @@ import { upkeep, type Outcome, type Upkeep } from '../retention/upkeep.js';
  * nobody; what comes of the run is told when it ends.
  */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
-  const judging = judgingOf(environment(), app.ports);
+  const judging = evaluationContextOf(environment(), app.ports);
   await pulse(judging.ports, 'start');
   const looking = evaluateAndNotify(judging);
   const busy = ({ holder }: Held): Promise<Response> =>

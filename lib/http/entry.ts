@@ -4,7 +4,7 @@ import { environment, loadConfig, problemOfSection, type Environment, type Secti
 import { functionVariables } from '../app/config/names.js';
 import { connect, functionLog } from '../app/connect.js';
 import { AppError } from '../errors.js';
-import { tellUnusable, watchedApp } from '../app/guard-app.js';
+import { reportUnusableConfiguration, alertingApp } from '../app/guard-app.js';
 import type { Ports, Queue, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/attempt.js';
 import { withDeployment } from './deployment.js';
@@ -24,7 +24,7 @@ export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
 /** For Vercel's cron: the caller must know CRON_SECRET. */
 export function cronEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandCron, { unusable: tellUnusable });
+  return actionEntry(alertingApp, action, demandCron, { unusable: reportUnusableConfiguration });
 }
 
 /** For the queue's schedule, as `queueEntry`. `isSigned`: whether a call is the queue's; it may throw. */
@@ -32,9 +32,9 @@ export function scheduleEntry(action: Action, isSigned: (queue: Queue, request: 
   const unusable: Unusable = async (env, cause, request) => {
     // Without the keys of the queue nobody can be told from anybody: then the cron tells.
     if (problemOfSection(env, 'queue') !== null) return;
-    if (await isSigned(connect(env, ['queue']).queue, request)) await tellUnusable(env, cause);
+    if (await isSigned(connect(env, ['queue']).queue, request)) await reportUnusableConfiguration(env, cause);
   };
-  return actionEntry(watchedApp, action, () => undefined, { unusable });
+  return actionEntry(alertingApp, action, () => undefined, { unusable });
 }
 
 /** Answers whoever knows CRON_SECRET, and starts nothing: whether it is the right one, and which variables are set here, by name. */
@@ -50,7 +50,7 @@ export function cronCheck(): Handler {
 
 /** For operators: the caller must know ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, demandOperator, { finish: withDeployment });
+  return actionEntry(alertingApp, action, demandOperator, { finish: withDeployment });
 }
 
 /** For operators, and for runs that work on snapshots in the store alone. */
@@ -60,7 +60,7 @@ export function adminStoreEntry(action: Action<StoreApp>): Handler {
 
 /** For the queue: the action checks the signature, which is over the body. */
 export function queueEntry(action: Action): Handler {
-  return actionEntry(watchedApp, action, () => undefined);
+  return actionEntry(alertingApp, action, () => undefined);
 }
 
 /** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
@@ -69,7 +69,7 @@ export function webhookEntry(action: SignedAction): Handler {
     const { webhooks } = connect(environment(), ['webhooks']);
     return action(app, request, budget, webhooks);
   };
-  return actionEntry(watchedApp, signed, demandWebhookSecret);
+  return actionEntry(alertingApp, signed, demandWebhookSecret);
 }
 
 /** For operators, and for what needs nothing but the store. */

@@ -15,7 +15,7 @@ import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
 import { demandOnly, numberOf, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
-import { endingApp, marksBeside, type StoreApp } from '../app/app.js';
+import { runEndingApp, otherMarkStore, type StoreApp } from '../app/app.js';
 import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
 import { cancelIfOpen } from '../runs/cancel.js';
 import { acceptSnapshot } from '../snapshot/accept.js';
@@ -168,10 +168,10 @@ export async function acceptOne(ports: ViewPorts, request: Request): Promise<Res
   const body = parseBody(await readBody(request, BODY_LIMIT), acceptBodySchema);
   const trust = await connectTrust(environment(), ports);
   const { id } = await selectSnapshot(trust, segmentAfter('snapshots', request));
-  const marksElsewhere = marksBeside(environment(), ports.log);
+  const marksElsewhere = otherMarkStore(environment(), ports.log);
   const { acceptance, ended } = await acceptSnapshot(trust, id, { by: BY, reason: body.reason, marksElsewhere });
   // What was accepted must not be written over by a restore that the guard resumes.
-  const { engine } = endingApp(environment(), { log: ports.log });
+  const { engine } = runEndingApp(environment(), { log: ports.log });
   for (const run of ended) await cancelIfOpen(engine, ports.store, run);
   return json(200, { snapshot: id, acceptance, ended });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { FullApp } from '../app/app.js';
 import { environment } from '../app/config.js';
-import { judgingOf } from '../app/guard-app.js';
+import { evaluationContextOf } from '../app/guard-app.js';
 import { AppError } from '../errors.js';
 import { notifyStoreBack } from '../monitoring/alerts/store-away.js';
 import type { Budget } from '../runs/attempt.js';
@@ -34,7 +34,7 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
     return json(200, own);
   }
   if (own !== null) {
-    await notifyStoreBack(judgingOf(environment(), app.ports), own.storeAway, own.told);
+    await notifyStoreBack(evaluationContextOf(environment(), app.ports), own.storeAway, own.told);
     return json(200, { storeAway: own.storeAway });
   }
   try {

@@ -2,37 +2,41 @@ import { toAppError } from '../errors.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
 import type { Bucket, Forbidden, Protection } from '../ports/bucket.js';
 
-interface BucketWishes {
-  /** On AWS. Elsewhere a bucket is open to nobody by itself, and Ceph 16 refuses writes along with it. */
+interface BucketSettings {
+  /** True on AWS only: elsewhere a bucket is private by default, and Ceph 16 refuses writes while it is on. */
   readonly blockPublicAccess: boolean;
-  /** Old versions are kept for `oldVersionDays`. */
+  /** Keeps old versions for `oldVersionDays`. */
   readonly versioning: boolean;
   readonly oldVersionDays: number;
-  /** Days for which nothing can be removed; null for no lock. */
+  /** Days for which no object can be removed; null for no lock. */
   readonly lockDays: number | null;
 }
 
-/** What a bucket costs without each, and what is said when the service does not know it. */
-const WITHOUT: Readonly<Record<Protection, string>> = {
-  versioning: 'what is overwritten or removed is gone',
-  'public-access': 'a mistaken policy could show it to everybody',
-  encryption: 'objects lie in clear text on the service’s disks, unless they are encrypted with age',
-  lifecycle: 'old versions stay for ever, and nothing gets smaller',
-  'object-lock': 'whoever holds an administrator’s keys can destroy every snapshot',
+/** The risk of a bucket without each protection, shown when the service does not support the protection. */
+const COST_WITHOUT: Readonly<Record<Protection, string>> = {
+  versioning: 'objects that are overwritten or removed cannot be recovered',
+  'public-access': 'a wrong policy could make the bucket public',
+  encryption: 'objects are stored unencrypted on the service’s disks, unless age encrypts them',
+  lifecycle: 'old versions are never removed, and keep using storage',
+  'object-lock': 'anyone with an administrator’s keys can destroy every snapshot',
 };
 
 /**
- * Makes the bucket where there is none, turns on what is wished, and looks again: a check each. `prove` writes as runs do: what
- * a service does not take along with a protection is found at once, and that protection is turned off again.
+ * Creates the bucket if it does not exist, turns on each protection and verifies it, one check for each. `probeWrites` writes
+ * as runs do: a protection with which the service refuses these writes is turned off again.
  */
-export function bucketSetup(open: () => Bucket, prove: () => Promise<void>, wishes: BucketWishes): CheckGroup {
-  const { blockPublicAccess, lockDays, oldVersionDays, versioning } = wishes;
+export function bucketSetupChecks(
+  open: () => Bucket,
+  probeWrites: () => Promise<void>,
+  settings: BucketSettings,
+): CheckGroup {
+  const { blockPublicAccess, lockDays, oldVersionDays, versioning } = settings;
   const protect = (protection: Protection, days: number) => ({
     name: `bucket-${protection}`,
-    run: () => ensure(open(), prove, protection, days),
+    run: () => ensureProtection(open(), probeWrites, protection, days),
   });
   return [
-    { name: 'bucket', run: () => make(open(), lockDays !== null) },
+    { name: 'bucket', run: () => ensureBucket(open(), lockDays !== null) },
     ...(blockPublicAccess ? [protect('public-access', 0)] : []),
     protect('encryption', 0),
     ...(versioning ? [protect('versioning', 0), protect('lifecycle', oldVersionDays)] : []),
@@ -40,51 +44,51 @@ export function bucketSetup(open: () => Bucket, prove: () => Promise<void>, wish
   ];
 }
 
-async function make(bucket: Bucket, objectLock: boolean): Promise<Observation> {
-  if (await bucket.exists()) return ok('is there');
+async function ensureBucket(bucket: Bucket, objectLock: boolean): Promise<Observation> {
+  if (await bucket.exists()) return ok('exists');
   await bucket.create({ objectLock });
-  return ok('made');
+  return ok('created');
 }
 
-async function ensure(
+async function ensureProtection(
   bucket: Bucket,
-  prove: () => Promise<void>,
+  probeWrites: () => Promise<void>,
   protection: Protection,
   days: number,
 ): Promise<Observation> {
   const before = await bucket.state(protection);
   if (before === 'on') return ok('on');
-  const cost = WITHOUT[protection];
-  const elsewhere = 'See what the service has in its place.';
+  const cost = COST_WITHOUT[protection];
+  const hint = 'See what the service offers instead.';
   if (before === 'unsupported' || (await bucket.enable(protection, days)) === 'unsupported') {
-    return warn(`the service does not know it: ${cost}`, elsewhere);
+    return warn(`the service does not support it: ${cost}`, hint);
   }
   try {
-    await prove();
+    await probeWrites();
   } catch (error) {
     await bucket.disable(protection);
     const why = toAppError(error).message;
-    return warn(`turned off again, since the service takes no writes with it (${why}): ${cost}`, elsewhere);
+    return warn(`turned off again, because the service refuses writes with it (${why}): ${cost}`, hint);
   }
   if ((await bucket.state(protection)) === 'on') return ok('turned on');
-  return fail(`was turned on, and is off all the same: ${cost}`, 'Turn it on in the console of the service.');
+  return fail(`was turned on, but is still off: ${cost}`, 'Turn it on in the console of the service.');
 }
 
 const MUST_BE_REFUSED: Readonly<Record<Forbidden, string>> = {
-  'write-outside': 'write outside of the prefix',
-  'remove-kept': 'remove what is never let go',
+  'write-outside': 'write outside the prefix',
+  'remove-kept': 'remove objects that are never removed',
   'remove-version': 'remove old versions',
   'read-policy': 'read the policy of the bucket',
 };
 
-/** What is not tried: it could do harm where it is allowed, or reads what is not ours. */
+/** Operations that are not tried: they could do harm if allowed, or would read data of others. */
 export const NOT_TRIED = [
-  'reading outside of the prefix',
+  'reading outside the prefix',
   'changing the policy or the settings of the bucket',
   'deleting the bucket',
 ];
 
-/** Tries what the functions' credentials must not do. `prefix`: where there is none, nothing is outside of it. */
+/** Tries operations that the functions' credentials must be refused. Without a `prefix`, no object is outside it. */
 export function refusalChecks(open: () => Bucket, prefix: string): CheckGroup[] {
   const tried = (Object.keys(MUST_BE_REFUSED) as Forbidden[]).filter(
     (what) => prefix !== '' || !what.endsWith('-outside'),
@@ -94,10 +98,10 @@ export function refusalChecks(open: () => Bucket, prefix: string): CheckGroup[] 
       name: `may-not-${what}`,
       run: async () =>
         (await open().attempt(what)) === 'refused'
-          ? ok(`refused, as it should be: to ${MUST_BE_REFUSED[what]}`)
+          ? ok(`refused, as it should be: ${MUST_BE_REFUSED[what]}`)
           : warn(
               `these credentials may ${MUST_BE_REFUSED[what]}`,
-              'Give the functions credentials with the policy that was written, and no other.',
+              'Give the functions credentials with the written policy and no other.',
             ),
     },
   ]);

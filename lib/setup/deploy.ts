@@ -9,31 +9,31 @@ type DeployPorts = Pick<Ports, 'clock' | 'deployments' | 'variables'>;
 /** A variable of the project, and what is done with it. */
 interface PlannedVariable {
   readonly name: string;
-  /** `create`: it is not there; `write`: it has another value, or one that cannot be told; `keep`: it has this very value. */
+  /** `create`: it does not exist; `write`: its value differs or cannot be compared; `keep`: it has this value. */
   readonly action: 'create' | 'write' | 'keep';
   readonly found: HostedVariable | null;
 }
 
 export interface VariablePlan {
   readonly variables: readonly PlannedVariable[];
-  /** Names in production that are not among ours. They are left. */
+  /** Names of other variables in production. They are left unchanged. */
   readonly others: readonly string[];
-  /** When one of ours was changed last, in milliseconds; null where it is not told, or none is there. */
+  /** When one of our variables last changed, in milliseconds; null if the host does not say or none exists. */
   readonly changedAt: number | null;
 }
 
-const MARK = 'soulcaster-backup';
+const COMMENT_PREFIX = 'soulcaster-backup';
 
 /**
- * Told from values that the host does not give out: 64 bits of a hash, which stand in the variable's comment. The name keeps
- * equal values of two variables from looking equal.
+ * Identifies a value that the host does not return: 64 bits of its hash, stored in the variable's comment. The name is hashed
+ * too, so that two variables with the same value have different comments.
  */
 function commentOf(name: string, value: string): string {
   const digest = createHash('sha256').update(`${name}\n${value}`).digest('hex').slice(0, 16);
-  return `${MARK} ${digest}`;
+  return `${COMMENT_PREFIX} ${digest}`;
 }
 
-/** Compares the project's variables of production with those that it is to have. Changes nothing. */
+/** Compares the project's production variables with the wanted ones. Changes nothing. */
 export async function planVariables(
   { variables }: Pick<DeployPorts, 'variables'>,
   project: string,
@@ -59,7 +59,7 @@ export async function planVariables(
   };
 }
 
-/** Sets what differs, and nothing else. May be broken off and done again. `isSecret`: whose value is given out to nobody. */
+/** Sets the variables that differ. Can be interrupted and repeated. `isSecret`: variables that are stored as sensitive. */
 export async function setVariables(
   { variables }: Pick<DeployPorts, 'variables'>,
   project: string,
@@ -75,18 +75,18 @@ export async function setVariables(
   }
 }
 
-/** Whether production was built before one of its variables was changed. True also where that is not known. */
+/** Whether production was built before its variables last changed. True also if that is not known. */
 export function isStale(newest: Deployment, plan: VariablePlan): boolean {
   if (plan.variables.some(({ action }) => action !== 'keep')) return true;
   return newest.createdAt === null || plan.changedAt === null || newest.createdAt < plan.changedAt;
 }
 
-/** A deployment that is not ready after so long counts as failed, in milliseconds. */
+/** After this time, in milliseconds, a deployment that is not ready counts as failed. */
 const LIMIT_MS = 15 * 60_000;
 const POLL_MS = 3_000;
 
-/** Builds production again and waits until it serves. Throws `deployment-failed`. */
-export async function buildAgain(
+/** Rebuilds production and waits until it is ready. Throws `deployment-failed`. */
+export async function rebuildProduction(
   { clock, deployments }: Omit<DeployPorts, 'variables'>,
   project: string,
   newest: Deployment,
@@ -106,6 +106,6 @@ export async function buildAgain(
   if (state === 'ready') return { ...begun, state };
   const what = state === 'failed' ? 'has failed' : `is not ready after ${LIMIT_MS / 60_000} minutes`;
   throw new AppError('deployment-failed', `Deployment ${begun.id} of ${project} ${what}`, {
-    hint: 'Look at its build log on Vercel; what served before still serves. Then run the same command again.',
+    hint: 'See its build log on Vercel; the previous deployment still serves. Then run the same command again.',
   });
 }

@@ -1,17 +1,17 @@
 import { AppError } from '../errors.js';
 import { examine, type CheckResult } from '../health/doctor.js';
-import { FILLS, type Filled } from './fill.js';
+import { FILLS, type FillResult } from './fill.js';
 import type { Question, Service, Setup, SetupPorts, Values } from './model.js';
 import { SERVICES, variablesOf } from './services.js';
 
-/** How one service stands after it was set up; `filled` null when it was left out. */
-type Outcome = { readonly filled: Filled; readonly checks: readonly CheckResult[] } | 'left-out';
+/** The result of setting up one service. */
+type Outcome = { readonly filled: FillResult; readonly checks: readonly CheckResult[] } | 'left-out';
 
 /**
- * Sets every service up, one after the other: asks what is missing, fetches or makes what can be, and tries it at once, by
- * doctor's own checks. What fails is asked for again, kept, or left out, as somebody says. Writes nothing.
+ * Sets up every service in turn: asks for missing values, fetches or generates the rest, and runs doctor's checks. When a check
+ * fails, the operator decides whether to ask again, keep the values, or leave the service out. Writes nothing.
  *
- * `given`: what is known; `withheld`: variables that are to be left out. Throws `interrupted` when a question is broken off.
+ * `given`: known values; `withheld`: variables to leave out. Throws `interrupted` when a question is cancelled.
  */
 export async function gather(given: Values, withheld: ReadonlySet<string>, ports: SetupPorts): Promise<Setup> {
   let values = given;
@@ -19,10 +19,10 @@ export async function gather(given: Values, withheld: ReadonlySet<string>, ports
   const checks: CheckResult[] = [];
   const leftOut: Service[] = [];
   for (const service of SERVICES) {
-    const outcome = await setUp(service, values, withheld, ports);
+    const outcome = await setUpService(service, values, withheld, ports);
     if (outcome === 'left-out') {
       ports.print({ kind: 'left-out', service, cost: ports.costOf(service) });
-      values = without(service, values);
+      values = withoutService(service, values);
       leftOut.push(service);
     } else {
       values = outcome.filled.values;
@@ -33,7 +33,7 @@ export async function gather(given: Values, withheld: ReadonlySet<string>, ports
   return { values, identity, checks, leftOut };
 }
 
-async function setUp(
+async function setUpService(
   service: Service,
   given: Values,
   withheld: ReadonlySet<string>,
@@ -44,12 +44,12 @@ async function setUp(
   ports.print({ kind: 'begins', service });
   let values = given;
   for (let again = false; ; again = true) {
-    if (ports.asker !== null) values = await askAll(service, values, again, ports);
-    const outcome = await tryOut(service, values, ports);
-    if (ports.asker === null || outcome.checks.every(({ ok }) => ok)) return outcome;
-    const choice = await ports.asker.choose(`${service.title}: something failed`, [
+    if (ports.prompter !== null) values = await askAll(service, values, again, ports);
+    const outcome = await fillAndCheck(service, values, ports);
+    if (ports.prompter === null || outcome.checks.every(({ ok }) => ok)) return outcome;
+    const choice = await ports.prompter.select(`${service.title}: something failed`, [
       { value: 'again', label: 'try again', hint: 'asks for its values again' },
-      { value: 'keep', label: 'keep it as it is', hint: 'doctor says it again later' },
+      { value: 'keep', label: 'keep it as it is', hint: 'doctor will report it again' },
       ...(service.kind === 'needed' ? [] : [{ value: 'leave', label: 'leave it out' }]),
     ]);
     if (choice === 'keep') return outcome;
@@ -57,15 +57,15 @@ async function setUp(
   }
 }
 
-async function isWanted(service: Service, values: Values, { asker, costOf }: SetupPorts): Promise<boolean> {
+async function isWanted(service: Service, values: Values, { prompter, costOf }: SetupPorts): Promise<boolean> {
   if (service.kind === 'needed') return true;
-  const isTouched = variablesOf(service).some((variable) => variable in values && variable !== 'PUBLIC_URL');
-  if (isTouched) return true;
-  if (asker === null) return service.kind === 'automatic';
-  // What costs nobody anything is made without a question; an identity has to be kept.
+  const isPartlySet = variablesOf(service).some((variable) => variable in values && variable !== 'PUBLIC_URL');
+  if (isPartlySet) return true;
+  if (prompter === null) return service.kind === 'automatic';
+  // Generated without a question, except encryption: its identity has to be kept safe by the operator.
   if (service.kind === 'automatic' && service.id !== 'encryption') return true;
   const cost = costOf(service);
-  return asker.agree(
+  return prompter.confirm(
     `${service.title}: ${service.about}${cost === null ? '' : ` Without it: ${cost}.`} Set it up?`,
     true,
   );
@@ -79,23 +79,23 @@ async function askAll(service: Service, given: Values, again: boolean, ports: Se
   for (const question of service.questions) {
     const { variable, when } = question;
     if (when?.(values) === false || (variable in values && !again)) continue;
-    values = await askOne(question, values, ports);
+    values = await askQuestion(question, values, ports);
   }
   return values;
 }
 
-async function askOne(question: Question, values: Values, { asker, problemOf }: SetupPorts): Promise<Values> {
+async function askQuestion(question: Question, values: Values, { prompter, problemOf }: SetupPorts): Promise<Values> {
   const { optional = false, variable } = question;
   const present = values[variable] ?? '';
   const problem = (text: string): string | null => {
     if (text !== '') return problemOf(variable, text);
-    return optional || present !== '' ? null : 'is needed';
+    return optional || present !== '' ? null : 'is required';
   };
-  const text = (await asker?.text(question, present, problem)) ?? '';
+  const text = (await prompter?.text(question, present, problem)) ?? '';
   if (text !== '') return { ...values, [variable]: text };
-  // Nothing typed keeps a secret, which was not shown; what was shown, and was emptied, goes.
+  // An empty answer keeps a secret, which is not shown, and removes an optional value, which was shown.
   if (question.secret === true || !optional) return values;
-  return drop([variable], values);
+  return omitVariables([variable], values);
 }
 
 /** Questions without which the service cannot be tried. */
@@ -105,46 +105,50 @@ function missingOf({ questions }: Service, values: Values): Question[] {
   );
 }
 
-async function tryOut(service: Service, values: Values, ports: SetupPorts): Promise<Exclude<Outcome, 'left-out'>> {
-  let filled: Filled = { values, seen: null };
-  const broken: AppError[] = [];
+async function fillAndCheck(
+  service: Service,
+  values: Values,
+  ports: SetupPorts,
+): Promise<Exclude<Outcome, 'left-out'>> {
+  let filled: FillResult = { values, observation: null };
+  const interrupts: AppError[] = [];
   const checks: CheckResult[] = [];
   const fill = FILLS[service.id];
   if (fill !== undefined && missingOf(service, values).length === 0) {
-    const look = async () => {
+    const run = async () => {
       filled = await fill(values, ports).catch((error: unknown) => {
-        if (error instanceof AppError && error.code === 'interrupted') broken.push(error);
+        if (error instanceof AppError && error.code === 'interrupted') interrupts.push(error);
         throw error;
       });
-      return filled.seen ?? { status: 'ok' as const, detail: '', hint: null };
+      return filled.observation ?? { status: 'ok' as const, detail: '', hint: null };
     };
-    // Somebody may have to choose, so that no limit of time is set.
+    // Ten minutes, because the operator may have to answer a question.
     const limitMs = 600_000;
-    for await (const result of examine(ports.clock, [[{ name: service.id, limitMs, run: look }]])) {
-      // A question that was broken off is no failure of the service.
-      if (broken[0] !== undefined) throw broken[0];
-      if (result.detail !== '') checks.push(told(result, ports));
+    for await (const result of examine(ports.clock, [[{ name: service.id, limitMs, run }]])) {
+      // A cancelled question is not a failure of the service.
+      if (interrupts[0] !== undefined) throw interrupts[0];
+      if (result.detail !== '') checks.push(reportCheck(result, ports));
     }
   }
   if (checks.every(({ ok }) => ok)) {
-    for (const result of await ports.probe(filled.values, service.checks)) checks.push(told(result, ports));
+    for (const result of await ports.probe(filled.values, service.checks)) checks.push(reportCheck(result, ports));
   }
   return { filled, checks };
 }
 
-function told(result: CheckResult, { print: tell }: SetupPorts): CheckResult {
-  tell({ kind: 'checked', result });
+function reportCheck(result: CheckResult, { print }: SetupPorts): CheckResult {
+  print({ kind: 'checked', result });
   return result;
 }
 
-function without(service: Service, values: Values): Values {
-  // The address serves more than the queue.
-  return drop(
+function withoutService(service: Service, values: Values): Values {
+  // PUBLIC_URL is kept: more than the queue uses it.
+  return omitVariables(
     variablesOf(service).filter((variable) => variable !== 'PUBLIC_URL'),
     values,
   );
 }
 
-function drop(variables: readonly string[], values: Values): Values {
+function omitVariables(variables: readonly string[], values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([name]) => !variables.includes(name)));
 }

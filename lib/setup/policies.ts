@@ -2,36 +2,36 @@ import { ok, warn, type CheckGroup } from '../health/doctor.js';
 import type { RedisPort } from '../ports/redis.js';
 import { runOne } from '../redis/run-one.js';
 
-/** Where snapshots are kept, as a policy names it. */
+/** The location of the snapshots, as policies name it. */
 interface PolicyPlace {
   readonly bucket: string;
-  /** Without slashes at its ends; empty for the whole bucket. */
+  /** Without leading or trailing slash; empty for the whole bucket. */
   readonly prefix: string;
 }
 
-/** Folders below the prefix in which the functions remove what they wrote: traces of runs, probes, and what retention lets go. */
+/** Folders below the prefix in which the functions remove objects: state of runs, probes, and what retention removes. */
 const REMOVABLE = ['runs', 'probe', 'snapshots', 'pruned', 'webhooks', 'drills'];
 
 type Statement = Readonly<Record<string, unknown>>;
 
-/** The least that the functions need in the bucket. No version is ever removed, so that none can be lost through them. */
+/** The least privileges that the functions need in the bucket. They may not remove versions, so they cannot lose any. */
 export function iamPolicy({ bucket, prefix }: PolicyPlace): object {
-  return { Version: '2012-10-17', Statement: statements({ bucket, prefix }) };
+  return { Version: '2012-10-17', Statement: policyStatements({ bucket, prefix }) };
 }
 
-/** The same as a policy of the bucket, for services without policies of users: `principal` is an ARN, or `*` for all. */
+/** The same as a bucket policy, for services without user policies: `principal` is an ARN, or `*` for everyone. */
 export function bucketPolicy(place: PolicyPlace, principal: string): object {
   return {
     Version: '2012-10-17',
-    Statement: statements(place).map((one) => ({ ...one, Principal: { AWS: [principal] } })),
+    Statement: policyStatements(place).map((one) => ({ ...one, Principal: { AWS: [principal] } })),
   };
 }
 
-function statements({ bucket, prefix }: PolicyPlace): Statement[] {
+function policyStatements({ bucket, prefix }: PolicyPlace): Statement[] {
   const root = `arn:aws:s3:::${bucket}`;
   const base = prefix === '' ? `${root}/` : `${root}/${prefix}/`;
   return [
-    // Of the whole bucket: with a condition on the prefix, whoever reads an object that is not there is told 403 instead of 404.
+    // On the whole bucket: with a condition on the prefix, reading an object that does not exist gives 403 instead of 404.
     { Sid: 'ListSnapshots', Effect: 'Allow', Action: ['s3:ListBucket'], Resource: [root] },
     { Sid: 'ReadAndWriteSnapshots', Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: [`${base}*`] },
     {
@@ -43,7 +43,7 @@ function statements({ bucket, prefix }: PolicyPlace): Statement[] {
   ];
 }
 
-/** Lets Vercel's production functions of one project take on the role, by OIDC: no lasting keys are needed. */
+/** Lets the production functions of one Vercel project assume the role over OIDC, so that no long-lived keys are needed. */
 export function trustPolicy(names: {
   readonly account: string;
   readonly team: string;
@@ -68,7 +68,7 @@ export function trustPolicy(names: {
   };
 }
 
-/** Cloudflare R2 has no policies of paths: a token for the objects of this one bucket is the least there is. */
+/** Cloudflare R2 has no path policies: a token for the objects of this one bucket is the least privilege it offers. */
 export function r2TokenPolicy({ bucket }: PolicyPlace, account: string): object {
   return {
     name: `soulcaster-backup ${bucket}`,
@@ -85,16 +85,16 @@ export function r2TokenPolicy({ bucket }: PolicyPlace, account: string): object 
   };
 }
 
-/** The least that snapshots need: they read every key, and write none. */
-const READER = '%R~* +@read +ping +info +time +eval +eval_ro +multi +exec';
+/** The least privileges that snapshots need: they read every key and write none. */
+const READ_ONLY_RULES = '%R~* +@read +ping +info +time +eval +eval_ro +multi +exec';
 
-/** The command that makes a database user for snapshots; a password goes in the place of PASSWORD. */
-export const ACL_COMMAND = `ACL SETUSER soulcaster-backup on >PASSWORD ${READER}`;
+/** The command that creates a database user for snapshots; replace PASSWORD. */
+export const ACL_COMMAND = `ACL SETUSER soulcaster-backup on >PASSWORD ${READ_ONLY_RULES}`;
 
-/** What gives that user's token for the REST API, on Upstash. */
+/** The command that returns that user's token for Upstash's REST API. */
 export const ACL_TOKEN_COMMAND = 'ACL RESTTOKEN soulcaster-backup PASSWORD';
 
-/** Whether the token is refused what snapshots do not need. What it may all the same is undone. */
+/** Checks that the token may not write, which snapshots do not need. A key written by the probe is removed. */
 export function aclChecks(open: () => RedisPort, probe: string): CheckGroup {
   return [
     {
@@ -103,11 +103,11 @@ export function aclChecks(open: () => RedisPort, probe: string): CheckGroup {
         const redis = open();
         const key = `soulcaster-backup:acl:${probe}`;
         const set = await runOne(redis, (sdk) => sdk.set(key, '1', { px: 10_000, nx: true }));
-        if ('error' in set) return ok('refused, as it should be: to write');
+        if ('error' in set) return ok('refused, as it should be: write');
         await runOne(redis, (sdk) => sdk.del(key));
         return warn(
           'this token may write',
-          'For functions that only back up, use the token of a user made by the line above; restores need the standard token.',
+          'For functions that only back up, use the token of a user created by the command above; restores need the standard token.',
         );
       },
     },

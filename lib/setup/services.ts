@@ -1,9 +1,9 @@
-import { CALLERS_SECRETS } from './secrets.js';
+import { CALLER_SECRETS } from './secrets.js';
 import type { Question, Service, Values } from './model.js';
 
 const isBucket = (variable: string) => (values: Values) => (values[variable] ?? '').startsWith('s3://');
 
-/** The questions of a bucket; `prefix` is REPLICA_ for the second. */
+/** The questions about a store; `prefix` is REPLICA_ for the second store. */
 function storeQuestions(prefix: '' | 'REPLICA_'): Question[] {
   const store = `BACKUP_${prefix}STORE`;
   const bucket = isBucket(store);
@@ -32,7 +32,7 @@ function storeQuestions(prefix: '' | 'REPLICA_'): Question[] {
     { variable: `${prefix}S3_SECRET_ACCESS_KEY`, label: 'Secret access key', secret: true, when: hasKey },
     {
       variable: `${prefix}S3_ROLE_ARN`,
-      label: 'Role that the functions take on by OIDC; empty for none',
+      label: 'Role that the functions assume over OIDC; empty for none',
       example: 'arn:aws:iam::123456789012:role/soulcaster-backup',
       optional: true,
       when: (values) => bucket(values) && !hasKey(values),
@@ -40,12 +40,12 @@ function storeQuestions(prefix: '' | 'REPLICA_'): Question[] {
   ];
 }
 
-/** Everything that a deployment can have, in the order in which it is set up: later ones use what earlier ones found. */
+/** Every service of a deployment, in the order of the setup: later services use values of earlier ones. */
 export const SERVICES: readonly Service[] = [
   {
     id: 'label',
     title: 'Name of this deployment',
-    about: 'It stands in plans, reports and snapshots.',
+    about: 'Shown in plans, reports and snapshots.',
     kind: 'needed',
     questions: [{ variable: 'BACKUP_LABEL', label: 'Name', example: 'production', optional: true }],
     made: [],
@@ -54,7 +54,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'account',
     title: 'Upstash account',
-    about: 'Finds the database and its token, and reaches Upstash’s own backups. Stays on this machine.',
+    about: 'Finds the database and its token, and gives access to Upstash’s own backups. Stays on this machine.',
     kind: 'offered',
     questions: [
       { variable: 'UPSTASH_EMAIL', label: 'E-mail of the account', example: 'you@example.com' },
@@ -113,18 +113,18 @@ export const SERVICES: readonly Service[] = [
   },
   {
     id: 'callers',
-    title: 'Secrets of those who may call',
-    about: 'Made here: for Vercel’s cron, for operators, for the restore webhook.',
+    title: 'Secrets of callers',
+    about: 'Generated here: for Vercel’s cron, for operators, for the restore webhook.',
     kind: 'automatic',
     questions: [],
-    made: CALLERS_SECRETS,
+    made: CALLER_SECRETS,
     checks: ['cron-secret', 'admin-token', 'webhook-secret'],
   },
   {
     id: 'encryption',
     title: 'Encryption',
     about:
-      'Snapshots are encrypted with age; only who has the identity reads them. The functions get the public key alone.',
+      'Snapshots are encrypted with age, and only the identity can open them. The functions get only the public key.',
     kind: 'automatic',
     questions: [],
     made: ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY_FILE'],
@@ -133,7 +133,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'signing',
     title: 'Signature',
-    about: 'Nothing in the store is believed without it. The key is made here.',
+    about: 'Objects in the store are trusted only if they are signed. The key is generated here.',
     kind: 'automatic',
     questions: [],
     made: ['BACKUP_SIGNING_KEY'],
@@ -142,7 +142,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'alerts',
     title: 'Alerts',
-    about: 'A webhook of Slack, Discord, Microsoft Teams, Google Chat, or of your own.',
+    about: 'A webhook of Slack, Discord, Microsoft Teams, Google Chat, or your own.',
     kind: 'offered',
     questions: [{ variable: 'ALERT_WEBHOOK_URL', label: 'Address of the webhook (a secret)', secret: true }],
     made: [],
@@ -151,7 +151,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'heartbeat',
     title: 'Heartbeat',
-    about: 'A watchdog such as healthchecks.io raises the alarm when it hears nothing: period 12 hours, grace 3 hours.',
+    about: 'A watchdog such as healthchecks.io raises the alarm when pings stop: period 12 hours, grace 3 hours.',
     kind: 'offered',
     questions: [{ variable: 'HEARTBEAT_URL', label: 'Address to ping (a secret)', secret: true }],
     made: [],
@@ -160,7 +160,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'drill',
     title: 'Scratch database for drills',
-    about: 'A database that is used for nothing else: drills fill and wipe it.',
+    about: 'A database used for nothing else: drills fill and wipe it.',
     kind: 'offered',
     questions: [
       { variable: 'DRILL_REDIS_REST_URL', label: 'REST URL', example: 'https://NAME.upstash.io' },
@@ -172,7 +172,7 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'replica',
     title: 'Second store',
-    about: 'A copy of every verified snapshot, better in another region or with another provider.',
+    about: 'A copy of every verified snapshot, preferably in another region or with another provider.',
     kind: 'offered',
     questions: storeQuestions('REPLICA_'),
     made: [],
@@ -207,13 +207,13 @@ export const SERVICES: readonly Service[] = [
   {
     id: 'github',
     title: 'GitHub token of the application',
-    about: 'Watched, so that its end is known before it comes.',
+    about: 'Checked, so that you are warned before it expires.',
     kind: 'offered',
     questions: [
       { variable: 'GITHUB_TOKEN', label: 'GITHUB_TOKEN of the backend', secret: true },
       {
         variable: 'GITHUB_CHECK_REPOS',
-        label: 'Repositories that it has to reach, owner/name, with commas between',
+        label: 'Repositories that the token must reach, as owner/name, separated by commas',
         example: 'acme/app',
         optional: true,
       },
@@ -223,7 +223,7 @@ export const SERVICES: readonly Service[] = [
   },
 ];
 
-/** The variables of a service that are its own. */
+/** All variables of a service. */
 export function variablesOf({ made, questions }: Service): string[] {
   return [...questions.map(({ variable }) => variable), ...made];
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
-import { changedEnvFile, envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
+import { updateEnvFile, formatEnvLine, parseEnvFile } from '../../lib/app/config/env-file.js';
 import { AppError } from '../../lib/errors.js';
 
 /** Values of the characters that grammars trip over, and of any others. */
@@ -14,7 +14,7 @@ const parse = (text: string): Record<string, string> => parseEnvFile(Buffer.from
 
 function written(name: string, text: string): string | null {
   try {
-    return envLine(name, text);
+    return formatEnvLine(name, text);
   } catch (error) {
     expect(error).toBeInstanceOf(AppError);
     expect(String(error)).not.toContain(text.length > 3 ? text : '\0');
@@ -23,7 +23,7 @@ function written(name: string, text: string): string | null {
 }
 
 describe('a line of an env file', () => {
-  it('is read back as exactly the value, or refused', () => {
+  it('is read back exactly, or refused', () => {
     fc.assert(
       fc.property(value, (text) => {
         const line = written('A', text);
@@ -35,16 +35,16 @@ describe('a line of an env file', () => {
     );
   });
 
-  it('means the same to a shell wherever single quotes or none are enough', () => {
+  it('means the same to a shell if it has no quotes or single quotes', () => {
     for (const text of ['a b', '$HOME', '`date`', 'a#b', 'x;rm y', '~', 'a&b', 'two\nlines', '*', '!x']) {
-      const script = `${envLine('A', text)}\nprintf %s "$A"`;
+      const script = `${formatEnvLine('A', text)}\nprintf %s "$A"`;
       expect(execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' })).toBe(text);
     }
   });
 });
 
 describe('changing an env file', () => {
-  it('leaves lines and comments, changes in place, adds at the end, empties what goes', () => {
+  it('keeps lines and comments, changes in place, adds at the end, empties removed variables', () => {
     const text = '# head\nA=1 # one\nB="x\ny"\n\nC=3\n#D=4\n';
     const changes = new Map<string, string | null>([
       ['B', 'b b'],
@@ -52,20 +52,20 @@ describe('changing an env file', () => {
       ['D', '5'],
       ['E', null],
     ]);
-    expect(changedEnvFile(text, changes)).toBe("# head\nA=1 # one\nB='b b'\n\nC=\n#D=4\nD=5\n");
+    expect(updateEnvFile(text, changes)).toBe("# head\nA=1 # one\nB='b b'\n\nC=\n#D=4\nD=5\n");
   });
 
   it('changes every line of a variable that is set twice, and drops a byte order mark', () => {
-    expect(changedEnvFile('\ufeffA=1\nA=1', new Map([['A', '2']]))).toBe('A=2\nA=2\n');
+    expect(updateEnvFile('\ufeffA=1\nA=1', new Map([['A', '2']]))).toBe('A=2\nA=2\n');
   });
 
-  it('leaves what is not named as it was, whatever the values are', () => {
+  it('leaves other variables unchanged, whatever the values are', () => {
     const values = fc.dictionary(fc.constantFrom('A', 'B', 'C'), value);
     fc.assert(
       fc.property(values, values, (first, second) => {
         try {
           const changes = (given: Record<string, string>) => new Map(Object.entries(given));
-          const text = changedEnvFile(changedEnvFile('', changes(first)), changes(second));
+          const text = updateEnvFile(updateEnvFile('', changes(first)), changes(second));
           expect(parse(text)).toEqual({ ...first, ...second });
         } catch (error) {
           if (!(error instanceof AppError)) throw error;

@@ -32,14 +32,14 @@ describe('an env file', () => {
     ['a name given twice, differently', 'A=1\nB=2\nA=3', /A is set twice, differently, in lines 1 and 3/],
     ['a # within a value', 'A=1\nTOKEN=ab#cd', /TOKEN in line 2 has a # in its value/],
     ['a # at the beginning of a value', 'A=#x', /A in line 1 has a #/],
-    ['a quote that does not end', 'A="x\nB=2', /A in line 1 has a quote that does not end/],
-    ['something behind a quote', 'A="x"y', /A in line 1 has something behind its closing quote/],
-    ['a quote within quotes', 'A="x\\"y"', /A in line 1 has something behind/],
+    ['a quote that is not closed', 'A="x\nB=2', /A in line 1 has a quote that is not closed/],
+    ['text after a quote', 'A="x"y', /A in line 1 has text after its closing quote/],
+    ['a quote within quotes', 'A="x\\"y"', /A in line 1 has text after/],
     ['a line without a value', 'A=1\nBACKUP_AGE_RECIPIENTS', /Line 2 is not NAME=value/],
     ['a name with a hyphen', 'MY-NAME=1', /Line 1 is not NAME=value/],
     ['a byte order mark in the middle', 'A=1\n\ufeffB=2', /Line 2 is not NAME=value/],
     ['a blank that does not break', 'A=1\n\u00a0B=2', /Line 2 is not NAME=value/],
-    ['a NUL', 'A=1\nB=2\0', /Line 2 holds a NUL/],
+    ['a NUL', 'A=1\nB=2\0', /Line 2 contains a NUL/],
   ])('is refused with %s, by line or name and never by value', (_, text, expected) => {
     expect(() => parse(text)).toThrow(expected);
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'config' }));

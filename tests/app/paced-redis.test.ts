@@ -11,7 +11,7 @@ const LATENCY_MS = 5;
 const SECONDS = 20;
 
 describe('a share of the database', () => {
-  it('leaves the rest to another client, and is used up, whatever the sizes of the requests', async () => {
+  it('leaves the rest to another client, and is fully used, whatever the sizes of the requests', async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 20 });
     await fc.assert(
       fc.asyncProperty(sizes, async (batches) => {
@@ -27,12 +27,12 @@ describe('a share of the database', () => {
     );
   });
 
-  it('is needed: without it the other client is refused', async () => {
+  it('is necessary: without a limit the other client is refused', async () => {
     const { refused } = await twoClients([200], Infinity);
     expect(refused.theirs).toBeGreaterThan(100);
   });
 
-  it('makes no request wait for long when the clock is set back or forward', async () => {
+  it('delays no request for long when the clock is set back or forward', async () => {
     const clock = simulatedClock();
     const sent: number[] = [];
     const port = fakePort(() => {
@@ -52,7 +52,7 @@ describe('a share of the database', () => {
     expect(sent.at(-1)).toBeGreaterThanOrEqual(500 - 3 * 100);
   });
 
-  it('sends in order, hands replies and errors through, and is not there without a bound', async () => {
+  it('sends in order, passes replies and errors on, and does nothing without a limit', async () => {
     const clock = simulatedClock();
     const order: number[] = [];
     const port = fakePort((commands) => {

@@ -27,7 +27,7 @@ describe('BACKUP_COMMANDS_PER_SECOND', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('bounds what a snapshot takes, and the result tells the rate', async () => {
+  it('limits the commands of a snapshot, and the result reports the rate', async () => {
     const env = {
       UPSTASH_REDIS_REST_URL: standIn.url,
       UPSTASH_REDIS_REST_TOKEN: standIn.token,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { knownVariables, loadConfig, loadTarget, type Environment, type Section } from '../../lib/app/config.js';
-import { misspeltVariables } from '../../lib/app/config/names.js';
+import { findMisspeltVariables } from '../../lib/app/config/names.js';
 
 const GOOD = 'a-good-secret-of-32-characters-xx';
 const QUEUE: Environment = {
@@ -73,7 +73,7 @@ describe('a secret', () => {
     expect(loadConfig({ BACKUP_SIGNING_KEY: pem }, ['keys']).keys.BACKUP_SIGNING_KEY).toBe(pem);
   });
 
-  it('of a target is refused in the same way', () => {
+  it('of a restore target is refused in the same way', () => {
     const env = { DRILL_REDIS_REST_URL: 'https://db.example', DRILL_REDIS_REST_TOKEN: `${GOOD}\n` };
     expect(refusal(() => loadTarget(env, 'drill')).message).toContain('DRILL_REDIS_REST_TOKEN contains a line end');
   });
@@ -151,7 +151,7 @@ describe('a number', () => {
     ['embedder', 'CLUSTERING_TRUNCATE_BODY_CHARS'],
   ];
   const odd = ['\n', ' ', '\t', '7\n', ' 7', '-1', '+7', '1e3', '0x10', '٧', '7,5', 'Infinity', 'NaN', 'true', '""'];
-  it.each(names)('of %s in %s is digits alone', (section, name) => {
+  it.each(names)('of %s in %s must be digits only', (section, name) => {
     for (const value of odd) {
       const env = { GEMINI_API_KEY: 'k', [name]: value };
       expect(refusal(() => loadConfig(env, [section])).message).toContain(`${name} must be a`);
@@ -185,7 +185,7 @@ describe('other variables', () => {
     expect(refusal(() => loadConfig(env, [section])).message).toContain(`${name} `);
   });
 
-  it('are warned of when they are misspelt, and not when they are others’', () => {
+  it('give a warning when they are misspelt, but not when they belong to other programs', () => {
     const env = {
       BACKUP_AGE_RECIPIENT: 'x',
       RETENTION_KEEP_DAILLY: '1',
@@ -201,7 +201,7 @@ describe('other variables', () => {
       RESTORE_TARGET_STANDBY_REST_URL: 'x',
       BACKUP_LABE: '',
     };
-    expect(misspeltVariables(env, knownVariables())).toEqual([
+    expect(findMisspeltVariables(env, knownVariables())).toEqual([
       { name: 'BACKUP_AGE_RECIPIENT', meant: 'BACKUP_AGE_RECIPIENTS' },
       { name: 'RETENTION_KEEP_DAILLY', meant: 'RETENTION_KEEP_DAILY' },
       { name: 'ALERT_WEBHOK_URL', meant: 'ALERT_WEBHOOK_URL' },

@@ -25,8 +25,8 @@ const folderOf = (env: Variables): string => fileURLToPath(env['BACKUP_STORE'] ?
 const stateOf = (env: Variables): Promise<GuardState> =>
   readState(connect(env, ['store']).store, protectedDatabase(env).source);
 
-describe('an alert that was acknowledged', () => {
-  it('is closed, while what it is about stands in the status as in the record of the guard', async () => {
+describe('an acknowledged alert', () => {
+  it("is closed, while its cause stays in the status as in the guard's record", async () => {
     const env = {
       ...(await stack.alone()),
       CRON_SECRET: '',
@@ -48,7 +48,7 @@ describe('an alert that was acknowledged', () => {
     expect((await stateOf(env)).answers?.recoverable.state).toBe('not-ok');
   });
 
-  it('stays so after the signing key was changed', async () => {
+  it('stays acknowledged after the signing key was changed', async () => {
     const [{ privateKey: first }, { privateKey: second }] = [generateSigningKey(), generateSigningKey()];
     const { recipient } = await generateAgeIdentity();
     const keys = { BACKUP_SIGNING_KEY: first, BACKUP_AGE_RECIPIENTS: recipient };

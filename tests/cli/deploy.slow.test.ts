@@ -25,7 +25,7 @@ async function untilWatched(): Promise<{ state: string }> {
 }
 
 describe('from nothing to a guarded deployment', () => {
-  it('takes two commands, and leaves what doctor and status call ok', async () => {
+  it('takes two commands, after which doctor and status are ok', async () => {
     const made = await cli(['init', '--answers', '-', '--file', file()], {}, JSON.stringify(clouds.answers));
     expect(withoutSecrets(made, clouds.answers).code).toBe(0);
     const env = parseEnvFile(readFileSync(file()));
@@ -71,7 +71,7 @@ describe('from nothing to a guarded deployment', () => {
     expect((JSON.parse(replica.stdout) as { snapshots: object[] }).snapshots.length).toBeGreaterThan(0);
   });
 
-  it('sets nothing and builds nothing when it is run again, and only what differs when something does', async () => {
+  it('changes nothing when repeated, and otherwise only what differs', async () => {
     const deployments = clouds.vercel.project(PROJECT).deployments.length;
     const calls = clouds.vercel.calls.length;
     const again = await cli(['deploy', '--dry-run', '--json', '--env-file', file()]);
@@ -92,8 +92,8 @@ describe('from nothing to a guarded deployment', () => {
     expect(clouds.vercel.calls.slice(calls).every(({ method }) => method === 'GET')).toBe(true);
   });
 
-  it('does nothing where nobody agrees, and names what is missing', async () => {
-    expect((await cli(['deploy', '--env-file', file()])).stderr).toContain('Nobody is here to confirm');
+  it('changes nothing without confirmation, and names what is missing', async () => {
+    expect((await cli(['deploy', '--env-file', file()])).stderr).toContain('The change cannot be confirmed');
     expect((await cli(['deploy', '--yes'], {})).code).toBe(2);
   });
 });

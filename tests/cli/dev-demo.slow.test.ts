@@ -30,7 +30,7 @@ async function startDev(args: readonly string[]) {
 }
 
 describe('dev', () => {
-  it('runs a whole stack until it is told to stop, and keeps its data and its secrets', async () => {
+  it('runs a whole stack until it is stopped, and keeps its data and secrets', async () => {
     const first = await startDev(['--projects', '1', '--items', '20']);
     expect((await stat(join(folder, '.local/env'))).mode & 0o777).toBe(0o600);
     const envFile = ['--env-file', join(folder, '.local/env')];
@@ -57,10 +57,10 @@ describe('dev', () => {
     expect((await cli([...envFile, 'verify'], {})).code).toBe(0);
     again.child.kill('SIGTERM');
     const over = await ended(again.child, again.env);
-    expect([over.code, over.stderr]).toEqual([0, expect.stringContaining('data from before')]);
+    expect([over.code, over.stderr]).toEqual([0, expect.stringContaining('already has data')]);
   });
 
-  it('says which port is taken', async () => {
+  it('names the port that is in use', async () => {
     const { child, urls, env } = await startDev([]);
     const { port } = new URL(urls['functions'] ?? '');
     const elsewhere = await mkdtemp(join(tmpdir(), 'cli-dev-'));
@@ -73,7 +73,7 @@ describe('dev', () => {
 });
 
 describe('demo', () => {
-  it('shows a night and the disasters after it, from nothing to proof, and leaves nothing behind', async () => {
+  it('shows a nightly backup, disasters and recovery, and leaves nothing behind', async () => {
     const env = { TMPDIR: folder };
     const { code, stdout } = await cliProcess(['demo'], env);
     expect(code).toBe(0);
@@ -104,7 +104,7 @@ describe('demo', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('is stopped by SIGINT, with 130 and nothing left', async () => {
+  it('is stopped by SIGINT with exit code 130, and leaves nothing behind', async () => {
     const env = { TMPDIR: folder };
     const child = spawnCli(['demo'], env);
     let out = '';

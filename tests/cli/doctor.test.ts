@@ -54,7 +54,7 @@ const failedIn = (checks: Map<string, Check>): string[] =>
   [...checks.values()].filter(({ ok }) => !ok).map(({ name }) => name);
 
 describe('doctor', () => {
-  it('finds a sound stack sound, and leaves nothing behind', async () => {
+  it('passes on a healthy stack and leaves nothing behind', async () => {
     const env: Variables = stack.env;
     const writes = stack.redis.writeCommandCount();
     const deliveries = stack.queue.deliveries.length;
@@ -74,7 +74,7 @@ describe('doctor', () => {
     expect([stack.redis.writeCommandCount(), stack.queue.deliveries.length]).toEqual([writes, deliveries + 1]);
   });
 
-  it('prints a line for each check, with the hint under what is wrong', async () => {
+  it('prints a line for each check, with the hint below a failure', async () => {
     const { code, stdout } = await cli(['doctor'], { ...stack.env, CRON_SECRET: 'short' });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ok {4}redis .*\(\d+ ms\)$/m);
@@ -84,7 +84,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^1 check failed, \d+ warnings\.$/m);
   });
 
-  it('fails without a database or a store, skips what else is not configured, and says what that means', async () => {
+  it('fails without a database or a store, skips other unconfigured services, and says what that means', async () => {
     const { code, checks } = await examined({});
     expect([code, failedIn(checks)]).toEqual([1, ['redis', 'store']]);
     const missing = ['queue', 'cron', 'alerts', 'heartbeat', 'encryption', 'signature', 'replica', 'drill', 'admin'];
@@ -93,7 +93,7 @@ describe('doctor', () => {
     for (const name of names)
       expect(checks.get(name)).toMatchObject({ status: 'warn', hint: expect.stringContaining('.env') });
     expect(checks.get('queue')?.status).toBe('skipped');
-    expect(checks.get('store')?.detail).toContain('nowhere to keep snapshots');
+    expect(checks.get('store')?.detail).toContain('no place to keep snapshots');
   });
 });
 
@@ -209,7 +209,7 @@ describe('doctor fails', () => {
     });
   });
 
-  it('on an identity that fits no recipient, and is content with one that does', async () => {
+  it('on an identity that matches no recipient, and passes with one that does', async () => {
     const [ours, other] = [await generateX25519Identity(), await generateX25519Identity()];
     const recipient = await identityToRecipient(ours);
     const wrong = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: other });

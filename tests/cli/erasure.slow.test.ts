@@ -53,7 +53,7 @@ const plan = async (...args: string[]) => {
 };
 const size = async () => Number(await redis(url, 'DBSIZE'));
 
-it('shows which snapshots hold data of a user and until when, and what is not the user’s alone; changes nothing', async () => {
+it('shows which snapshots hold data of a user and until when, and projects shared with others; changes nothing', async () => {
   const keys = await size();
   const shown = await plan('forget-user', user, '--dry-run');
   expect(shown).toMatchObject({

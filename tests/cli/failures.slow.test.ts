@@ -30,21 +30,21 @@ it('projects: does not say that there are none where the database does not answe
 });
 
 describe('backup without access', () => {
-  it('ends with 1 on a wrong token', async () => {
+  it('exits with 1 on a wrong token', async () => {
     const env = { ...(await stack.alone()), UPSTASH_REDIS_REST_TOKEN: 'not-the-right-token' };
     const { code, json, stderr } = await cliJson(['backup'], env);
     expect([code, json.error?.code]).toEqual([1, 'redis-denied']);
     expect(stderr).toMatch(/^error: .*\nhint: /m);
   });
 
-  it('ends with 1 on a read-only token, and says that it is one', async () => {
+  it('exits with 1 on a read-only token, and says that the token is read-only', async () => {
     const env = { ...(await stack.alone()), UPSTASH_REDIS_REST_TOKEN: stack.secrets.redisReadOnlyToken };
     const { code, json } = await cliJson(['backup'], env);
     expect([code, json.error?.code]).toEqual([1, 'redis-denied']);
     expect(json.error?.hint).toContain('read-only');
   });
 
-  it('ends with 1 when nobody is there, and with the lease free again', async () => {
+  it('exits with 1 when the database is unreachable, and releases the lease', async () => {
     const env = { ...(await stack.alone()), UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${await getPort()}` };
     const { code, json } = await cliJson(['backup'], env);
     expect([code, json.error?.code]).toEqual([1, 'redis-unavailable']);
@@ -63,7 +63,7 @@ describe('an interrupted backup', () => {
   /** Holds back everything from the third request on, which is in the middle of the scan. */
   const holding = ({ index }: ProxiedRequest): FaultAction => (index < 2 ? 'pass' : { delayMs: 1_500 });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('by %s ends with 130, and so does its run', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('exits with 130 on %s, and ends its run', async (signal) => {
     await throughProxy(holding, async (env, requests) => {
       const child = spawnCli(['backup', '--json'], env);
       await until(child, () => requests.length > 2);
@@ -79,7 +79,7 @@ describe('an interrupted backup', () => {
     });
   });
 
-  it('ends at once when it is asked twice', async () => {
+  it('exits immediately on a second signal', async () => {
     const never = ({ index }: ProxiedRequest): FaultAction => (index < 2 ? 'pass' : { delayMs: 600_000 });
     await throughProxy(never, async (env, requests) => {
       const child = spawnCli(['backup'], env);
@@ -93,7 +93,7 @@ describe('an interrupted backup', () => {
     });
   });
 
-  it('over the queue is no longer watched, and continues', async () => {
+  it('over the queue is no longer followed, and continues', async () => {
     const env = { ...(await stack.alone()), QSTASH_TOKEN: stack.secrets.queueToken };
     // The functions have another store: there nobody knows the run, and nobody ends it.
     const child = spawnCli(['backup', '--json'], env);
@@ -130,7 +130,7 @@ describe('keys that cannot be saved', () => {
     };
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-  it('make the snapshot incomplete, exit 3, by name, when their type has no record form and is not left out', async () => {
+  it('make the snapshot incomplete, with exit 3 and their names, when their type is unsupported and not skipped', async () => {
     const unknown = changing(
       (_, answers) =>
         JSON.parse(JSON.stringify(answers).replaceAll(`"${base64('zset')}"`, `"${base64('vectorset')}"`)) as Answers,

@@ -30,7 +30,7 @@ const DUMP = ['a', 'b'].map((key) => `${JSON.stringify({ key, type: 'string', va
 const runApart = (args: readonly string[]) => cliJson(args, { ...env, TMPDIR: scratch }, cliProcess);
 const leftovers = () => readdir(scratch);
 
-it('takes no file for one that was made at a time to come: what expires would live longer', async () => {
+it('refuses a file dated in the future: keys would live too long', async () => {
   const file = join(folder, 'later.jsonl');
   await writeFile(file, `${JSON.stringify({ key: 'a', type: 'string', value: 'v', ttl: 60 })}\n`);
   for (const taken of [new Date(Date.now() + 86_400_000).toISOString(), '2026-02-30T00:00:00Z']) {
@@ -45,7 +45,7 @@ it('takes no file for one that was made at a time to come: what expires would li
   }
 });
 
-it('imports a file as a snapshot that is listed as such, is never latest, and is restored by its id', async () => {
+it('imports a file as a snapshot that is listed as imported, is never latest, and is restored by its id', async () => {
   const before = await taken(env);
   const file = join(folder, 'dump.jsonl');
   await writeFile(file, DUMP);
@@ -79,13 +79,13 @@ it('imports a file as a snapshot that is listed as such, is never latest, and is
   expect(await redis(url, 'GET', 'b')).toBeNull();
 });
 
-it('restores a file as a snapshot is restored: dry run, plan, proof and undo, and nothing of it in the store', async () => {
+it('restores a file like a snapshot, with dry run, plan, proof and undo, and stores nothing of it', async () => {
   const file = join(folder, 'some dump.jsonl');
   await writeFile(file, DUMP);
   const before = await stateOf(url);
   const unsaid = await cli(['restore', file, '--dry-run'], env);
   expect(unsaid.code).toBe(2);
-  expect(unsaid.stderr).toContain('A file says nothing that can be relied on of which database it is of');
+  expect(unsaid.stderr).toContain('A file does not prove which database it comes from');
   const dry = await cliJson(['restore', file, '--mode', 'merge', '--from-source', '--dry-run'], env);
   expect(dry.json).toMatchObject({ state: 'succeeded', plan: { total: { write: 2, remove: 0 } } });
   expect(await stateOf(url)).toEqual(before);
@@ -104,7 +104,7 @@ it('restores a file as a snapshot is restored: dry run, plan, proof and undo, an
   expect(await leftovers()).toEqual([]);
 });
 
-it('writes nothing of a file that is wrong in its last line, and says where', async () => {
+it('writes nothing of a file with an error in its last line, and names the line', async () => {
   const file = join(folder, 'cut.jsonl');
   await writeFile(file, DUMP.slice(0, -10));
   const before = await stateOf(url);
@@ -125,14 +125,14 @@ it('writes nothing of a file that is wrong in its last line, and says where', as
   expect(await leftovers()).toEqual([]);
 });
 
-it('finds no project in a file that holds none', async () => {
+it('finds no project in a file without one', async () => {
   const file = join(folder, 'dump.jsonl');
   const project = await anyProject(url);
   const { code, json } = await cliJson(['restore', file, '--project', project, '--from-source', '--yes'], env);
   expect([code, json.error?.code]).toEqual([10, 'not-found']);
 });
 
-it('exports a snapshot to a file and to a pipe, and says on the standard error what it did', async () => {
+it('exports a snapshot to a file and to a pipe, and reports on the standard error', async () => {
   const id = await taken(env);
   const file = join(folder, 'out.jsonl.gz');
   const { code, json, stderr } = await cliJson(['export', 'latest', file], env);
@@ -159,7 +159,7 @@ it('exports a snapshot to a file and to a pipe, and says on the standard error w
   expect((await cliJson([...all, '--everything'], env)).json).toMatchObject({ state: 'succeeded' });
 });
 
-it('names neither a file nor what was selected where snapshots are encrypted', async () => {
+it('names neither the file nor the selection if snapshots are encrypted', async () => {
   const own: Variables = await stack.alone();
   const project = await anyProject(url);
   await taken(own);

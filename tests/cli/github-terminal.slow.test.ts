@@ -27,7 +27,7 @@ const CONSENT = /type yes: $/;
 const LOSS = /type no way back: $/;
 
 describe('github rotate on a terminal', () => {
-  it('takes the value without showing it, shows the plan, asks, and does it', async () => {
+  it('reads the value without showing it, shows the plan, asks, and rotates', async () => {
     const [code, screen] = await typing(
       ['github', 'rotate'],
       [
@@ -52,7 +52,7 @@ describe('github rotate on a terminal', () => {
     expect(screen).toContain('Nothing was changed');
   });
 
-  it('is broken off by Ctrl-C while the value is typed', async () => {
+  it('is cancelled by Ctrl-C while the value is typed', async () => {
     const [code, screen] = await typing(['github', 'rotate'], [[VALUE, CTRL_C]]);
     expect([code, token()]).toEqual([130, [OLD_TOKEN, OLD_TOKEN]]);
     expect(screen).toContain('interrupted');

@@ -29,7 +29,7 @@ const token = (): [string | undefined, string | undefined] => [
 ];
 
 describe('github check', () => {
-  it('tells what is wrong with each credential, and what to do', async () => {
+  it('reports what is wrong with each credential, and what to do', async () => {
     const env = { GITHUB_TOKEN: OLD_TOKEN, GITHUB_ID: CLIENT_ID, GITHUB_SECRET: OLD_SECRET };
     const { code, stdout } = await accounts.run(['github', 'check'], '', env);
     expect(code).toBe(1);
@@ -37,7 +37,7 @@ describe('github check', () => {
     expect(stdout).toMatch(/^FAIL {2}github-app .*HTTP 401.*\n +-> .*github rotate --app/m);
   });
 
-  it('is content with good ones, and tells the outcome in JSON', async () => {
+  it('passes with valid credentials, and reports the outcome in JSON', async () => {
     const env = { GITHUB_TOKEN: NEW_TOKEN, GITHUB_ID: CLIENT_ID, GITHUB_SECRET: NEW_SECRET };
     const { code, json } = await accounts.runJson(['github', 'check'], '', env);
     expect(code).toBe(0);
@@ -51,7 +51,7 @@ describe('github check', () => {
     });
   });
 
-  it('exits with 3 when GitHub cannot be asked, and says that it is not the credential', async () => {
+  it('exits with 3 when GitHub is unreachable, and says that the credential is not at fault', async () => {
     accounts.github.set({ fault: () => 'primary' });
     const { code, stdout } = await accounts.run(['github', 'check'], '', { GITHUB_TOKEN: OLD_TOKEN });
     expect([code, stdout]).toEqual([
@@ -60,7 +60,7 @@ describe('github check', () => {
     ]);
   });
 
-  it('tells half a pair, and repositories that are none', async () => {
+  it('reports half of a pair, and invalid repositories', async () => {
     const half = await accounts.run(['github', 'check'], '', { GITHUB_ID: CLIENT_ID });
     expect([half.code, half.stdout]).toEqual([1, expect.stringContaining('GITHUB_SECRET is missing')]);
     const env = { GITHUB_TOKEN: NEW_TOKEN, GITHUB_CHECK_REPOS: 'https://github.com/acme/shop' };
@@ -77,7 +77,7 @@ describe('github check', () => {
 });
 
 describe('github rotate', () => {
-  it('sets a token that comes through a pipe, and builds the backend again', async () => {
+  it('sets a token from a pipe, and rebuilds the backend', async () => {
     const { code, json } = await accounts.runJson(['github', 'rotate', '--value-stdin', '--yes'], `${NEW_TOKEN}\n`);
     expect([code, json]).toEqual([
       0,
@@ -100,7 +100,7 @@ describe('github rotate', () => {
     expect(stderr).toContain('The new value does not work');
   });
 
-  it('rolls back when the new deployment fails, and says so', async () => {
+  it('rolls back when the new deployment fails, and reports that', async () => {
     accounts.vercel.set({
       build: (_, { GITHUB_TOKEN }) => ({ looks: 0, ending: GITHUB_TOKEN === NEW_TOKEN ? 'ERROR' : 'READY' }),
     });
@@ -112,7 +112,7 @@ describe('github rotate', () => {
     );
   });
 
-  it('sets a new secret of the OAuth app, and another app altogether', async () => {
+  it('sets a new secret of the OAuth app, and switches to another app', async () => {
     const rotated = await accounts.run(['github', 'rotate', '--app', '--value-stdin', '--yes'], NEW_SECRET, {
       GITHUB_ID: CLIENT_ID,
     });
@@ -126,7 +126,7 @@ describe('github rotate', () => {
     expect(accounts.vercel.served(DASHBOARD)).toEqual({ GITHUB_ID: 'Ov23other', GITHUB_SECRET: OLD_SECRET });
   });
 
-  it('continues where a killed one has stopped', async () => {
+  it('resumes a rotation that was killed', async () => {
     accounts.vercel.set({ build: () => ({ looks: 10_000 }) });
     const env = { ...accounts.env };
     const child = spawnCli(['github', 'rotate', '--value-stdin', '--yes'], env);
@@ -167,15 +167,21 @@ describe('github rotate and a sensitive variable', () => {
 
 describe('github rotate refuses', () => {
   it.each<[string, string[], string, number, RegExp]>([
-    ['to ask where nobody is', ['--value-stdin'], NEW_TOKEN, 2, /no terminal/],
-    ['to guess a value', ['--yes'], '', 2, /nobody to ask for the new value/],
-    ['an empty input', ['--yes', '--value-stdin'], '\n', 2, /does not hold the new value/],
-    ['more values than asked for', ['--yes', '--value-stdin'], 'one\ntwo\n', 2, /more lines/],
+    ['to ask without a terminal', ['--value-stdin'], NEW_TOKEN, 2, /not a terminal/],
+    ['to work without a value', ['--yes'], '', 2, /new value cannot be asked for/],
+    ['an empty input', ['--yes', '--value-stdin'], '\n', 2, /does not contain the new value/],
+    ['more values than needed', ['--yes', '--value-stdin'], 'one\ntwo\n', 2, /more lines/],
     ['a missing old value', ['--yes', '--value-stdin', '--old-value-stdin'], 'one\n', 2, /the present value/],
-    ['what is no token', ['--yes', '--value-stdin'], 'two words', 2, /has spaces/],
+    ['an invalid token', ['--yes', '--value-stdin'], 'two words', 2, /contains spaces/],
     ['a variable that is not set', ['--yes', '--value-env', 'NOT_THERE'], '', 2, /"NOT_THERE" is not set/],
     ['two places at once', ['--yes', '--value-stdin', '--value-env', 'X'], NEW_TOKEN, 2, /cannot be used with/],
-    ['a client id without --app', ['--yes', '--value-stdin', '--client-id', 'x'], NEW_TOKEN, 2, /is for --app/],
+    [
+      'a client id without --app',
+      ['--yes', '--value-stdin', '--client-id', 'x'],
+      NEW_TOKEN,
+      2,
+      /only be used with --app/,
+    ],
     ['--app without a client id', ['--yes', '--value-stdin', '--app'], NEW_SECRET, 2, /GITHUB_ID is missing/],
     ['both at once', ['--yes', '--value-stdin', '--app', '--token'], NEW_TOKEN, 2, /cannot be used with/],
   ])('%s', async (_, args, input, expected, words) => {

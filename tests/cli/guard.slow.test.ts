@@ -13,7 +13,7 @@ afterAll(async () => {
 });
 
 describe('status and guard', () => {
-  it('say that nothing is there, see to it within this process, and say that all is well', async () => {
+  it('report that nothing is there, fix that within this process, and then report ok', async () => {
     // Nothing calls the guard but an operator, and somebody is told.
     const env = { ...(await stack.alone()), CRON_SECRET: '', ALERT_WEBHOOK_URL: receiver.alertUrl };
     const before = await cliJson(['status'], env);
@@ -40,11 +40,11 @@ describe('status and guard', () => {
     const cron = await cliJson(['status'], { ...env, CRON_SECRET: 'a-secret-of-sixteen' });
     expect([cron.code, cron.json]).toMatchObject([1, { state: 'unknown', watched: { state: 'unknown' } }]);
     const { code, stdout } = await cli(['status'], env);
-    expect(stdout).toMatch(/^\s*services\s+ok, since \S+, tried \S+ by \w+$/m);
+    expect(stdout).toMatch(/^\s*services\s+ok, since \S+, checked \S+ by \w+$/m);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/recovery point\s+.* old, within the objective of 24 h/)]);
   });
 
-  it('tell of what is wrong, exit with 1, and show no address of a webhook', async () => {
+  it('report what is wrong, exit with 1, and show no webhook address', async () => {
     const alone = await stack.alone();
     const env = { ...alone, UPSTASH_REDIS_REST_TOKEN: 'wrong-token', ALERT_WEBHOOK_URL: receiver.alertUrl };
     const before = receiver.messages.length;
@@ -60,7 +60,7 @@ describe('status and guard', () => {
     expect(shown.json).toMatchObject({ recoverable: { state: 'not-ok' }, services: { state: 'not-ok' } });
   });
 
-  it('say so when the store is not there', async () => {
+  it('report a store that is missing', async () => {
     const env = {
       ...stack.env,
       BACKUP_STORE: 'file:///proc/no-store',

@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.stop();
 });
 
-it('control objects that do not count are one warning, and are named in the document', async () => {
+it('ignored control objects give one warning, and are listed in the document', async () => {
   // Of the last week, which is what a status reads.
   const day = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
   const runs = Array.from({ length: 12 }, (_, at) => `runs/${day}T0000${at + 10}Z-aaaaaa/run.json`);
@@ -25,7 +25,7 @@ it('control objects that do not count are one warning, and are named in the docu
   const warnings = said.stderr.split('\n').filter((line) => line.startsWith('warning:'));
   expect(warnings).toEqual([
     expect.stringMatching(
-      /^warning: 12 control objects in the store ignored \(11 unsigned, 1 garbled\), the first runs\/\S+; --json names all$/,
+      /^warning: 12 control objects in the store ignored \(11 unsigned, 1 garbled\), the first runs\/\S+; --json lists all$/,
     ),
   ]);
   const { json } = await cliJson(['status'], store.env);

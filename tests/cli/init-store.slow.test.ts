@@ -46,11 +46,11 @@ async function initStore(store: string, ...args: string[]): Promise<Document & {
 }
 
 describe('init --store', () => {
-  it('makes the bucket, and with the policy it writes the functions may do what they need and nothing else', async () => {
-    // Without the policy the functions may nothing: the bucket is made, and their checks fail.
+  it('creates the bucket and writes policies that allow the functions what they need and nothing else', async () => {
+    // Without the policy the functions may do nothing: the bucket is created, and their checks fail.
     const first = await initStore('s3://backups/nightly');
     const by = ({ checks }: Document, name: string) => checks.find((check) => check.name === name);
-    expect([first.code, by(first, 'bucket')?.detail, by(first, 'store')?.status]).toEqual([1, 'made', 'fail']);
+    expect([first.code, by(first, 'bucket')?.detail, by(first, 'store')?.status]).toEqual([1, 'created', 'fail']);
     expect(await readdir(join(folder, 'deploy'))).toEqual(
       expect.arrayContaining(['iam-policy.json', 'trust-policy.json', 'minio-policy.json', 'r2-token.json']),
     );
@@ -62,17 +62,17 @@ describe('init --store', () => {
     );
     const second = await initStore('s3://backups/nightly');
     expect(second.checks.filter(({ status }) => status === 'fail')).toEqual([]);
-    expect([second.code, by(second, 'bucket')?.detail]).toEqual([0, 'is there']);
+    expect([second.code, by(second, 'bucket')?.detail]).toEqual([0, 'exists']);
     const refusals = second.checks.filter(({ name }) => name.startsWith('may-not-'));
     expect(refusals.map(({ name, status }) => [name, status])).toEqual(
       ['write-outside', 'remove-kept', 'remove-version', 'read-policy'].map((what) => [`may-not-${what}`, 'ok']),
     );
 
-    // Versions on request, with a rule for old ones beside those that are there.
+    // Versioning on request, with a lifecycle rule for old versions.
     const other = await initStore('s3://versioned/nightly', '--versioning');
     const { Rules } = await admin.send(new GetBucketLifecycleConfigurationCommand({ Bucket: 'versioned' }));
     expect(Rules).toMatchObject([{ NoncurrentVersionExpiration: { NoncurrentDays: 30 } }]);
-    // This gateway takes no conditional writes with versions, which is found out, and mended.
+    // This gateway refuses conditional writes with versioning; init detects that and turns versioning off again.
     expect(by(other, 'bucket-versioning')).toMatchObject({
       status: 'warn',
       detail: expect.stringContaining('turned off again'),
@@ -81,7 +81,7 @@ describe('init --store', () => {
     admin.destroy();
   });
 
-  it('says when credentials may too much', async () => {
+  it('warns when credentials allow too much', async () => {
     const before = functions;
     functions = gateway;
     const { checks } = await initStore('s3://backups/nightly').finally(() => (functions = before));
@@ -93,7 +93,7 @@ describe('init --store', () => {
 });
 
 describe('the policies', () => {
-  it('never allow a version to be removed, nor anything outside of the prefix', () => {
+  it('never allow removing a version, nor access outside the prefix', () => {
     const text = JSON.stringify(iamPolicy({ bucket: 'b', prefix: 'p' }));
     expect(text).not.toMatch(/DeleteObjectVersion|"s3:\*"|Put(Bucket|Object)[A-Z]/);
     expect(
@@ -103,7 +103,7 @@ describe('the policies', () => {
     ).toBe(true);
   });
 
-  it('let the production functions of one project alone take on the role', () => {
+  it('let only the production functions of one project assume the role', () => {
     expect(JSON.stringify(trustPolicy({ account: '1', team: 't', project: 'x' }))).toContain(
       'owner:t:project:x:environment:production',
     );

@@ -69,7 +69,7 @@ const before = (words: string, ...then: Step[]): Step[] => {
 };
 
 describe('init on a terminal', () => {
-  it('asks, tries each at once, and writes at the end; secrets are never shown, nor in the list of processes', async () => {
+  it('asks, checks each service immediately, and writes at the end; secrets are shown nowhere, not even in the process list', async () => {
     const seen: string[] = [];
     const watch = setInterval(() => {
       void promisify(execFile)('ps', ['axww', '-o', 'args'])
@@ -92,7 +92,7 @@ describe('init on a terminal', () => {
     expect(screen).toContain('nobody is told when a backup fails or a snapshot is damaged');
   });
 
-  it('asks again after a wrong token and an unreachable host, as it is told', async () => {
+  it('asks again after a wrong token and an unreachable host, if the operator chooses so', async () => {
     const { redis } = clouds.stack;
     const answers: Step[] = [
       ...before('UPSTASH_REDIS_REST_TOKEN', [q('UPSTASH_REDIS_REST_TOKEN'), `wrong-wrong-wrong${ENTER}`]),
@@ -124,14 +124,14 @@ describe('init on a terminal', () => {
     expect(screen).not.toContain(clouds.stack.redis.token);
   });
 
-  it('does not deny what is written when the last question is broken off', async () => {
+  it('reports the written file when the last question is cancelled', async () => {
     const { code, screen } = await init([...before('Show the identity'), [q('Show the identity'), CTRL_C]]);
     expect([code, readdirSync(folder).sort()]).toEqual([0, ['.env', 'age-identity.txt', 'store']]);
     expect(screen).toContain('Written: ');
     expect(screen).not.toContain('nothing was written');
   });
 
-  it('leaves a file that is there as it was, when the change is not agreed to', async () => {
+  it('leaves an existing file unchanged without confirmation', async () => {
     const { redis } = clouds.stack;
     const present = `# mine\nUPSTASH_REDIS_REST_URL=${redis.url}\nUPSTASH_REDIS_REST_TOKEN=${redis.token}\nBACKUP_STORE=file://${folder}/store\n`;
     writeFileSync(file(), present);

@@ -30,8 +30,8 @@ afterAll(() => stack.stop());
 const jsonLines = (text: string): Record<string, unknown>[] =>
   text.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
 
-describe('looking into a snapshot', () => {
-  it('ls lists the keys, a line each, of all or of what is selected', async () => {
+describe('reading a snapshot', () => {
+  it('ls lists all or the selected keys, one per line', async () => {
     const plain = await cli(['ls', id.slice(0, 15)], env);
     expect([
       plain.code,
@@ -72,7 +72,7 @@ describe('looking into a snapshot', () => {
     expect([collection.code, collection.json.error?.code]).toEqual([2, 'usage']);
   });
 
-  it('find finds by text and by key; over all snapshots since when it is gone', async () => {
+  it('find finds by text and by key; with --all, shows when a key disappeared', async () => {
     const { code, stdout } = await cli(['find', 'zebra CROSSING'], env);
     expect([code, stdout]).toEqual([0, expect.stringContaining('feedback:p:odd')]);
     await redis(url, 'DEL', 'feedback:p:odd');
@@ -110,7 +110,7 @@ describe('looking into a snapshot', () => {
     expect(same.stdout).toContain('hold the same (everything)');
   });
 
-  it('says which part of a database it is that a restore of a project saved', async () => {
+  it('says which part of the database a restore of a project saved', async () => {
     const { json } = await cliJson(
       ['restore', 'latest', '--project', project, '--yes', '--local', '--no-reindex'],
       env,
@@ -126,7 +126,7 @@ describe('looking into a snapshot', () => {
   });
 });
 
-describe('a standard output that takes no more', () => {
+describe('a closed standard output', () => {
   const shell = (script: string) =>
     execa('bash', ['-c', script, join(ROOT, 'bin/soulcaster-backup.js')], {
       env: { PATH: process.env['PATH'] ?? '', ...env },
@@ -149,7 +149,7 @@ describe('a standard output that takes no more', () => {
     ]);
   });
 
-  it('is no fault of what shows something, and one of an export, when its reader ends', async () => {
+  it('is no error for commands that print, but an error for an export', async () => {
     const listed = await shell('"$0" ls latest --long | head -n 1; echo "${PIPESTATUS[0]}"');
     expect(listed.stdout).toMatch(/\n0$/);
     const exported = await shell('"$0" export latest - | head -c 1; echo " ${PIPESTATUS[0]}"');

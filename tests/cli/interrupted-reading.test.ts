@@ -30,7 +30,7 @@ const context = (interrupt: AbortSignal): Context => ({
   log: silentLog(),
 });
 
-describe('a command that looks into snapshots', () => {
+describe('a command that reads snapshots', () => {
   const commands: [string, (context: Context) => Promise<number>][] = [
     ['find', (here) => find(here, 'no such text', { in: id, limit: 10 })],
     ['find --all', (here) => find(here, 'no such text', { all: true, limit: 10 })],
@@ -39,7 +39,7 @@ describe('a command that looks into snapshots', () => {
     ['diff', (here) => diff(here, id, id, {})],
   ];
 
-  it.each(commands)('%s ends when it is told to', async (_, command) => {
+  it.each(commands)('%s stops on an interrupt', async (_, command) => {
     const reason = new AppError('interrupted', 'The command was interrupted by SIGINT', { hint: '' });
     await expect(command(context(AbortSignal.abort(reason)))).rejects.toMatchObject({ code: 'interrupted' });
   });

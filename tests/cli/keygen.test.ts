@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('keygen', () => {
-  it('writes an age identity that opens what is sealed to the recipient it shows, and never over a file', async () => {
+  it('writes an age identity that decrypts what is encrypted to the printed recipient, and never overwrites a file', async () => {
     const file = join(folder, 'identity.txt');
     const { code, json, stderr, stdout } = await cliJson(['keygen', 'age', '--out', file], {});
     const text = await readFile(file, 'utf8');
@@ -29,10 +29,10 @@ describe('keygen', () => {
     await writeFile(file, 'mine');
     const again = await cli(['keygen', 'age', '--out', file]);
     expect([again.code, await readFile(file, 'utf8')]).toEqual([2, 'mine']);
-    expect(again.stderr).toContain('nothing is written over it');
+    expect(again.stderr).toContain('is not overwritten');
   });
 
-  it('shows a signing key and secrets as lines of an env file, each time others', async () => {
+  it('prints a signing key and secrets as lines of an env file, new ones each time', async () => {
     const [signing, secrets, more] = [
       await cli(['keygen', 'signing']),
       await cli(['keygen', 'secrets']),
@@ -46,7 +46,7 @@ describe('keygen', () => {
     expect(more.stdout).not.toContain(config.cron.CRON_SECRET);
   });
 
-  it('refuses another kind', async () => {
+  it('refuses an unknown kind', async () => {
     expect((await cli(['keygen', 'rsa'])).code).toBe(2);
   });
 });

@@ -7,7 +7,7 @@ import { table } from '../../lib/cli/output/table.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 
 describe('printable', () => {
-  it('lets no control character through, whatever a key is named', () => {
+  it('escapes every control character in names of keys', () => {
     fc.assert(
       fc.property(fc.string({ unit: anyCharacter }), (name) => {
         expect(printable(name)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
@@ -16,7 +16,7 @@ describe('printable', () => {
     expect(printable('a\u001b[31mb\u202e')).toBe('a\\u001b[31mb?');
   });
 
-  it('leaves ordinary names as they are, cuts long ones and marks bytes', () => {
+  it('leaves ordinary names unchanged, cuts long names and marks binary ones', () => {
     expect(printable('feedback:created:Ж-1')).toBe('feedback:created:Ж-1');
     expect(printable('x'.repeat(81))).toBe(`${'x'.repeat(80)}...`);
     expect(keyName({ b: '/wA=' })).toBe('base64:/wA=');
@@ -45,7 +45,7 @@ describe('numbers', () => {
 });
 
 describe('redact', () => {
-  it('takes every secret out, wherever it stands', () => {
+  it('removes every secret, anywhere in the text', () => {
     const env = { API_TOKEN: 'abc$&def', OTHER: 'abcdefgh', SHORT_KEY: 'ab' };
     expect(redact('x abc$&def y abc$&def abcdefgh ab', env)).toBe('x <API_TOKEN> y <API_TOKEN> abcdefgh ab');
   });
@@ -66,7 +66,7 @@ describe('table', () => {
 });
 
 describe('progress without a terminal', () => {
-  it('is a line for each phase and every few seconds, with rate and time left', () => {
+  it('is a line for each phase and every few seconds, with rate and remaining time', () => {
     let now = 0;
     const told: string[] = [];
     const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => now);

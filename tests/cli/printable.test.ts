@@ -12,7 +12,7 @@ it.each([
   expect(printable(text)).toBe(shown);
 });
 
-it('writes JSON that means the same and holds no control character but line ends', () => {
+it('writes equivalent JSON without control characters except line ends', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       const text = printableJson(value);

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 describe('prune on the command line', () => {
-  it('says of each snapshot why it stays or goes, and does so', async () => {
+  it('prints the verdict on each snapshot with its reasons, and applies it', async () => {
     const ids = await days(folder.store, 3);
     const before = await namesIn(folder.store);
     const few = { ...env, RETENTION_KEEP_LAST: '2' };
@@ -29,14 +29,14 @@ describe('prune on the command line', () => {
     expect((await cliJson(['verify', ids[0] ?? ''], few)).json).toMatchObject({ verified: true, findings: [] });
   });
 
-  it('tells why nothing is removed', async () => {
+  it('explains why nothing is removed', async () => {
     const held = await cli(['prune'], env);
     expect(held.code).toBe(0);
     expect(held.stdout).toContain('Nothing is removed now: there is no verified snapshot');
   });
 
   it.each([
-    ['keeps nothing', { RETENTION_KEEP_LAST: '0' }, 'would keep nothing'],
+    ['keeps nothing', { RETENTION_KEEP_LAST: '0' }, 'no snapshot would be kept'],
     ['is no number', { RETENTION_KEEP_LAST: 'many' }, 'RETENTION_KEEP_LAST'],
     ['is negative', { RETENTION_KEEP_DAILY: '-1' }, 'RETENTION_KEEP_DAILY'],
     ['is not whole', { RETENTION_KEEP_LAST: '1.5' }, 'RETENTION_KEEP_LAST'],
@@ -51,7 +51,7 @@ describe('prune on the command line', () => {
 });
 
 describe('replicate on the command line', () => {
-  it('fills the second store, which list, verify and prune look into with --replica', async () => {
+  it('fills the second store, which list, verify and prune read with --replica', async () => {
     const second = await folderStore();
     const both = { ...env, RETENTION_KEEP_LAST: '2', BACKUP_REPLICA_STORE: pathToFileURL(second.folder).href };
     const ids = await days(folder.store, 3);
@@ -67,7 +67,7 @@ describe('replicate on the command line', () => {
     await second.remove();
   });
 
-  it('exits with 1 and names the snapshot of which the first store no longer has a part', async () => {
+  it('exits with 1 and names the snapshot that lacks a part in the first store', async () => {
     const second = await folderStore();
     const both = { ...env, RETENTION_KEEP_LAST: '2', BACKUP_REPLICA_STORE: pathToFileURL(second.folder).href };
     const ids = await days(folder.store, 2);

@@ -64,13 +64,13 @@ describe.each(stores)('a %s store', (what, code, wrapper) => {
   });
   afterAll(() => setModes(fileURLToPath(env['BACKUP_STORE'] ?? ''), 0o755));
 
-  it.each([['list'], ['show', 'latest'], ['status']])('%s writes nothing into it', async (...args) => {
+  it.each([['list'], ['show', 'latest'], ['status']])('%s writes nothing to the store', async (...args) => {
     const { stderr } = await under(wrapper, args, env);
     expect(stderr).not.toContain(code);
     expect(await filesIn(env)).toEqual(files);
   });
 
-  it('verify reads it back, and says that the result is not recorded', async () => {
+  it('verify reads a snapshot back, and says that the result is not recorded', async () => {
     const { code: exit, stderr, json } = await under(wrapper, ['verify', 'latest'], env);
     expect([exit, json['verified'], json['recorded']]).toEqual([0, true, false]);
     expect(stderr).toContain(code);
@@ -78,14 +78,14 @@ describe.each(stores)('a %s store', (what, code, wrapper) => {
     expect(await filesIn(env)).toEqual(files);
   });
 
-  it('a dry run and diff read it', async () => {
+  it('a dry run and diff work', async () => {
     const dry = await under(wrapper, ['restore', '--dry-run'], env);
     expect([dry.code, totalsOf(dry.json).same > 0]).toEqual([0, true]);
     expect(dry.stderr).toContain('keeps its state in memory');
     expect((await under(wrapper, ['diff', 'latest', 'live'], env)).code).toBe(0);
   });
 
-  it('backup is refused, and so is a restore, which names the way without a lock', async () => {
+  it('backup and restore are refused; restore suggests --no-lock', async () => {
     const backup = await under(wrapper, ['backup'], env);
     expect([backup.code, backup.json.error?.code]).toEqual([1, code]);
     const { json } = await under(wrapper, ['restore', 'latest', '--yes'], env);
@@ -94,20 +94,20 @@ describe.each(stores)('a %s store', (what, code, wrapper) => {
     if (what === 'full') expect(json.error?.hint).toContain('npx soulcaster-backup prune --env-file .env');
   });
 
-  it('a restore without a lock brings everything back, and writes nothing into it', async () => {
+  it('a restore without a lock restores everything, and writes nothing to the store', async () => {
     const alone = await under(wrapper, ['restore', 'latest', '--yes', '--no-lock'], env);
     expect([alone.code, alone.json.error?.code]).toEqual([2, 'usage']);
     await redis(stack.urls.redis, 'FLUSHALL');
     const args = ['restore', 'latest', '--yes', '--no-lock', '--no-safety', '--no-settle', '--no-reindex'];
     const { code: exit, stderr } = await under(wrapper, args, env);
-    expect([exit, stderr]).toEqual([0, expect.stringContaining('nothing keeps another')]);
+    expect([exit, stderr]).toEqual([0, expect.stringContaining('another restore, a backup or a prune')]);
     expect(await stateOf(stack.urls.redis)).toEqual(before);
     expect(await filesIn(env)).toEqual(files);
   });
 });
 
 describe('with a public signing key alone', () => {
-  it('everything that reads works, and what writes is refused with one error', async () => {
+  it('reading works, and writing is refused with one error', async () => {
     const plain = await stack.alone();
     const keys = generateSigningKey();
     await taken({ ...plain, BACKUP_SIGNING_KEY: keys.privateKey });

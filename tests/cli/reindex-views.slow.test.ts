@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const QUESTION = /Type yes to do it: $/;
+const QUESTION = /To continue, type yes: $/;
 
 /** Runs `reindex` with mode flush on a separate terminal, and types an answer. */
 function typing(answer: string): Promise<OnTerminal> {
@@ -36,14 +36,14 @@ async function hasStray(): Promise<boolean> {
 }
 
 describe('mode flush', () => {
-  it('asks on a terminal, and clears nothing on another answer than yes', async () => {
+  it('asks on a terminal, and clears nothing unless the answer is yes', async () => {
     await putStray();
     const { code, screen } = await typing('no\r');
     expect([code, screen]).toEqual([2, expect.stringContaining('Nothing was changed')]);
     expect(await hasStray()).toBe(true);
   });
 
-  it('clears the index and makes it again after a yes, and with --yes', async () => {
+  it('clears and rebuilds the index after a yes, and with --yes', async () => {
     const { code, screen } = await typing('yes\r');
     expect([code, screen]).toEqual([0, expect.stringContaining('Re-indexed with mode flush')]);
     expect(await hasStray()).toBe(false);
@@ -55,7 +55,7 @@ describe('mode flush', () => {
 });
 
 describe('the report', () => {
-  it('names what was skipped with the reason, what stood in two clusters, and what was swept', async () => {
+  it('lists skipped items with the reason, items in two clusters, and removed vectors', async () => {
     const url = stack.urls.redis;
     await redis(url, 'HSET', `feedback:${project}:blank`, 'id', 'blank', 'title', ' ', 'body', '', 'source', 'manual');
     const [twice = ''] = (await redis(url, 'ZRANGE', `feedback:created:${project}`, '0', '0')) as string[];
@@ -97,10 +97,10 @@ describe('run', () => {
     expect(text).toContain(`Restored snapshot ${snapshot}`);
     expect(text).toContain(`soulcaster-backup restore ${String(restored.json['undo'])}`);
     const dry = await cliJson(['reindex', '--all', '--dry-run'], env);
-    expect(await shown(dry.json['runId'])).toContain('What a re-index of mode in-place would do');
+    expect(await shown(dry.json['runId'])).toContain('What a re-index with mode in-place would do');
   });
 
-  it('ends as the run did, and has one document for it', async () => {
+  it('exits with the code of the run, and prints one document', async () => {
     stack.gemini.setFaults({ call: () => 'denied' });
     const failed = await cliJson(['reindex', '--all'], env);
     stack.gemini.setFaults({ call: () => null });

@@ -16,7 +16,7 @@ afterAll(() => stack.stop());
 const WAITS = /waits until \d{4}-\d\d-\d\d \d\d:\d\d UTC: Gemini's daily quota is used up/;
 
 describe('a restore whose vectors cannot be rebuilt', () => {
-  it('is told of as restored all the same, with its undo, what to do, and exit 3', async () => {
+  it('is reported as restored, with its undo, what to do, and exit 3', async () => {
     const env = await stack.alone();
     await taken(env);
     await redis(stack.urls.redis, 'HSET', `project:${project}`, 'name', 'another');
@@ -31,7 +31,7 @@ describe('a restore whose vectors cannot be rebuilt', () => {
     expect(stderr).toContain('restored and proven');
   });
 
-  it('says the same where the re-index cannot even start', async () => {
+  it('reports the same if the re-index cannot start', async () => {
     const env = { ...(await stack.alone()), UPSTASH_VECTOR_REST_TOKEN: 'a-wrong-token' };
     await taken(env);
     const { code, json } = await cliJson(['restore', '--project', project, '--yes', '--no-settle'], env);
@@ -44,7 +44,7 @@ describe('a restore whose vectors cannot be rebuilt', () => {
 });
 
 describe('a run that waits', () => {
-  it('says until when and for what while it is followed, and Ctrl-C ends the following alone', async () => {
+  it('shows until when and why it waits while it is followed, and Ctrl-C only stops following', async () => {
     const started = spawnCli(['reindex', '--project', project, '--watch'], stack.env);
     let told = '';
     started.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
@@ -76,7 +76,7 @@ describe('a run that waits', () => {
     expect((await ended(watching, stack.env)).code).toBe(130);
   });
 
-  it('keeps others from the index', async () => {
+  it('blocks other runs of the index', async () => {
     const other = await cliJson(['reindex', '--all'], stack.env);
     expect([other.code, other.json.error]).toMatchObject([11, { code: 'locked' }]);
     expect(other.json.error?.message).toContain('a re-index');

@@ -20,7 +20,7 @@ async function indexed(): Promise<string[]> {
 }
 
 describe('reindex', () => {
-  it('shows in a dry run what it would do, and does nothing', async () => {
+  it('shows the plan in a dry run and changes nothing', async () => {
     const env = await stack.alone();
     const { code, stdout } = await cli(['reindex', '--project', project, '--dry-run'], env);
     expect(code).toBe(0);
@@ -41,19 +41,19 @@ describe('reindex', () => {
     expect(await indexed()).toHaveLength(60);
   });
 
-  it('warns before it removes what the settings name as searched', async () => {
+  it('warns before it removes vectors that are still searched according to the settings', async () => {
     const env = await stack.alone();
     const drop = ['reindex', '--all', '--into', ':g2', '--drop-old', '--yes', '--local'];
     const early = await cli(drop, env);
-    expect(early.stderr).toContain('as those that the application searches');
+    expect(early.stderr).toContain('the application still searches');
     const after = await cli(drop, { ...env, VECTOR_NAMESPACE_SUFFIX: ':g2' });
-    expect(after.stderr).not.toContain('as those that the application searches');
+    expect(after.stderr).not.toContain('the application still searches');
     // Nothing was built there.
     for (const { code, stderr } of [early, after]) expect([code, stderr]).not.toEqual([0, '']);
     expect(await indexed()).toHaveLength(60);
   });
 
-  it('leaves what the vectors were made with to status and doctor, which tell of another model or rule', async () => {
+  it('records the recipe of the vectors, so that status and doctor report another model or rule', async () => {
     const env = await stack.alone();
     expect((await cli(['reindex', '--project', project], env)).code).toBe(0);
     const same = await cli(['status'], env);
@@ -74,7 +74,7 @@ describe('reindex', () => {
     }
   });
 
-  it('over the queue hands over at once, and `run` follows it', async () => {
+  it('hands over to the queue immediately, and `run` follows the run', async () => {
     const { code, json } = await cliJson(['reindex', '--project', project], stack.env);
     expect([code, json]).toMatchObject([0, { state: 'running' }]);
     const followed = await cliJson(['run', String(json['runId']), '--watch'], stack.env);
@@ -110,7 +110,7 @@ describe('reindex', () => {
     for (const name of ['UPSTASH_VECTOR_REST_URL', 'GEMINI_API_KEY']) expect(stderr).toContain(`${name} is missing`);
   });
 
-  it('follows a restore in this process, unless it is not wanted', async () => {
+  it('runs after a restore in this process, unless it is turned off', async () => {
     const env = await stack.alone();
     await taken(env);
     const { vectors } = connect(stack.env, ['vectors']);
@@ -125,7 +125,7 @@ describe('reindex', () => {
 });
 
 describe('run', () => {
-  it('knows no run that is not there', async () => {
+  it('refuses an unknown run', async () => {
     const { code, json } = await cliJson(['run', '20200101T000000Z-aaaaaa'], stack.env);
     expect([code, json.error?.code]).toEqual([10, 'not-found']);
   });

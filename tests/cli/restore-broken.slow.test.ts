@@ -37,8 +37,8 @@ async function through<T>(
   }
 }
 
-describe('a restore that breaks off', () => {
-  it('before it writes says that nothing was written', async () => {
+describe('an interrupted restore', () => {
+  it('says that nothing was written, if it had not started to write', async () => {
     const rule = ({ index }: ProxiedRequest): FaultAction => (index === 0 ? 'pass' : DENIED);
     const { code, json } = await through(rule, (broken) => cliJson(['restore', snapshot, '--yes', ...PROXIED], broken));
     expect([code, json.error?.code]).toEqual([1, 'redis-denied']);
@@ -46,7 +46,7 @@ describe('a restore that breaks off', () => {
     expect(json).not.toHaveProperty('undo');
   });
 
-  it('while it writes says how to finish and how to undo it, and both work', async () => {
+  it('says how to finish and how to undo it, if it was writing, and both work', async () => {
     const whole = await stateOf(url);
     await removeProject(url, project);
     const before = await stateOf(url);
@@ -57,7 +57,7 @@ describe('a restore that breaks off', () => {
     expect([code, json['state'], json.error?.code]).toEqual([1, 'failed', 'redis-denied']);
     const undo = String(json['undo']);
     expect(undo).toBe(json['runId']);
-    expect(stderr).toContain('broke off while it was writing');
+    expect(stderr).toContain('was interrupted while writing');
     for (const id of [undo, snapshot]) expect(json.error?.hint).toContain(`soulcaster-backup restore ${id}`);
     expect(await cliJson(['restore', undo, '--yes', ...PROXIED], env)).toMatchObject({ code: 0 });
     expect(await stateOf(url)).toEqual(before);
@@ -65,7 +65,7 @@ describe('a restore that breaks off', () => {
     expect(await stateOf(url)).toEqual(whole);
   });
 
-  it('when it is interrupted while it writes ends with 130 and says the same', async () => {
+  it('exits with 130 on a signal while it writes, with the same hints', async () => {
     await removeProject(url, project);
     let writing = false;
     const rule = (request: ProxiedRequest): FaultAction => {
@@ -81,14 +81,14 @@ describe('a restore that breaks off', () => {
       expect([code, json.error.code]).toEqual([130, 'interrupted']);
       expect(json.error.hint).toContain(`restore ${snapshot} --project ${project}`);
       expect(json.error.hint).toContain(`restore ${json.undo}`);
-      expect(json.error.hint).not.toContain('nothing half-done counts');
+      expect(json.error.hint).not.toContain('incomplete work is not used');
     });
     expect((await cliJson(['restore', '--project', project, '--yes'], env)).code).toBe(0);
   });
 });
 
-describe('a restore that is not alone', () => {
-  it('ends with 11 and says what is under way; a dry run does not mind', async () => {
+describe('a restore beside another run', () => {
+  it('exits with 11 and names the run in progress; a dry run still works', async () => {
     const other = await startSnapshot(fullApp(env).engine, 'cron');
     const { code, json } = await cliJson(['restore', '--yes'], env);
     expect([code, json.error?.code]).toEqual([11, 'locked']);

@@ -100,7 +100,7 @@ async function killed(
   return { code: exitCode, id };
 }
 
-describe('a restore that was ended while it wrote', () => {
+describe('a restore that was ended while writing', () => {
   it.each(['SIGKILL', 'SIGINT', 'SIGHUP', 'cancel'] as const)(
     'by %s leaves no good backup behind until it is dealt with',
     async (signal) => {

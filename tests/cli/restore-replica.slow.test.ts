@@ -93,7 +93,7 @@ async function alertHint(): Promise<string> {
   return alerts.find(({ code }) => code === 'restore-unfinished')?.hint ?? '';
 }
 
-it('leaves out of a restore from the second store what the first one has on its erasure list', async () => {
+it("applies the first store's erasure list to a restore from the second store", async () => {
   await database.redis.hset('project:p1', { id: 'p1', user_id: 'u1' });
   const snapshot = await taken();
   await database.redis.del('project:p1');
@@ -114,8 +114,8 @@ it('leaves out of a restore from the second store what the first one has on its 
   expect(alone.lines.join('\n')).toContain('the erasure list of the first store was not read');
 });
 
-describe('a restore from the second store that broke off', () => {
-  it('is shown by the first, with the command that finishes it, until that is done', async () => {
+describe('an interrupted restore from the second store', () => {
+  it('is shown by the first store, with the command to finish it, until it is finished', async () => {
     const snapshot = await taken();
     const { code, document } = await brokenOff(snapshot, { match: ['key:*'] });
     expect(code).toBe(1);
@@ -128,7 +128,7 @@ describe('a restore from the second store that broke off', () => {
     expect(await database.redis.get('key:1')).toBe('a');
   });
 
-  it('says so when the first takes no mark', async () => {
+  it('warns when the first store cannot be marked', async () => {
     const snapshot = await taken();
     await writeFile(join(folder, 'file'), 'no folder');
     const nowhere = { ...env, BACKUP_STORE: pathToFileURL(join(folder, 'file', 'store')).href };
@@ -138,8 +138,8 @@ describe('a restore from the second store that broke off', () => {
   });
 });
 
-describe('an undo that broke off', () => {
-  it('is named as one by the alert, with the command that finishes it', async () => {
+describe('an interrupted undo', () => {
+  it('is reported as an undo by the alert, with the command to finish it', async () => {
     const snapshot = await taken();
     await database.redis.mset('key:1', 'x', 'key:2', 'y');
     const done = await run((context) => restore(context, snapshot, { ...RESTORE, replica: false }));

@@ -29,7 +29,7 @@ async function typing(
 }
 
 describe('restore on a terminal', () => {
-  it('shows the plan and does it when the id is typed', async () => {
+  it('shows the plan and restores when the id is typed', async () => {
     const whole = await stateOf(url);
     await redis(url, 'SET', 'stray:key', 'newer');
     const { code, screen, asked } = await typing(['restore', '--no-settle'], `${snapshot}\r`);
@@ -55,7 +55,7 @@ describe('restore on a terminal', () => {
     expect(await stateOf(url)).toEqual(before);
   });
 
-  it('Ctrl-C at the question changes nothing and ends with 130', async () => {
+  it('changes nothing on Ctrl-C at the question and exits with 130', async () => {
     await redis(url, 'SET', 'stray:key', 'newer');
     const before = await stateOf(url);
     const { code, asked } = await typing(['restore'], CTRL_C);
@@ -63,7 +63,7 @@ describe('restore on a terminal', () => {
     expect(await stateOf(url)).toEqual(before);
   });
 
-  it('takes a yes for less than everything, and does not ask when there is nothing to do', async () => {
+  it('accepts yes for a partial restore, and does not ask when there is nothing to do', async () => {
     await redis(url, 'DEL', `clusters:all`);
     const args = ['restore', '--mode', 'missing'];
     const { code, asked } = await typing(args, 'yes\r');

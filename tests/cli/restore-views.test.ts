@@ -64,7 +64,7 @@ function restored(changes: Partial<RestoredResult> = {}): RestoredResult {
 const UNDO = { from: ID, words: restoreCommand(ID, DRY), commands: 50_000 };
 
 describe('a plan', () => {
-  it('counts by family and in all, and names this many keys', () => {
+  it('counts by family and in total, and lists this many keys', () => {
     const plan = noPlan();
     for (let key = 0; key < 1_200; key++) countAction(plan, 'feedback', 'remove');
     countAction(plan, 'cluster', 'same');
@@ -80,14 +80,14 @@ describe('a plan', () => {
     expect(text).toContain('100,000 commands, at most $0.2000');
   });
 
-  it('says how to read names that are encrypted', () => {
+  it('says how to read encrypted names', () => {
     const plan = noPlan();
     countAction(plan, 'feedback', 'overwrite');
     plan.examples.push({ action: 'overwrite', key: { age: 'c2VhbGVk' } });
     expect(planView({ ...DRY, plan })).toMatch(/Keys to overwrite:\n {2}\(encrypted\)\n\n.*BACKUP_AGE_IDENTITY/);
   });
 
-  it('that does nothing says so in a sentence, for what was looked at', () => {
+  it('that changes nothing says so in a sentence, for the scope that was compared', () => {
     const plan = noPlan();
     countAction(plan, 'feedback', 'same');
     countAction(plan, 'feedback', 'keep');
@@ -95,27 +95,27 @@ describe('a plan', () => {
     expect(changesAnything(plan)).toBe(false);
     const text = (changes: Partial<DryRunResult>): string => planView({ ...DRY, plan, ...changes });
     expect(text({})).toMatch(
-      /^The database eu1\.upstash\.io \(production\) is as the snapshot has it: nothing would change\. 1 key of/,
+      /^The database eu1\.upstash\.io \(production\) already equals the snapshot: nothing would change\. 1 key of/,
     );
     expect(text({ scope: { project: 'p1' }, target: 'scratch' })).toMatch(
-      /^Target scratch \(eu1\.upstash\.io\) is as the snapshot has it for project p1: /,
+      /^Target scratch \(eu1\.upstash\.io\) already equals the snapshot for project p1: /,
     );
     expect(text({ mode: 'missing' })).toMatch(/^Nothing would change.* 1 key differ.* mode missing leaves/);
   });
 
-  it.each(['write', 'overwrite', 'remove'] as const)('to %s a key does something', (action) => {
+  it.each(['write', 'overwrite', 'remove'] as const)('to %s a key changes something', (action) => {
     const plan = noPlan();
     countAction(plan, 'feedback', action);
     expect(changesAnything(plan)).toBe(true);
   });
 
-  it('to put the project on a list does something', () => {
+  it('to put the project on a list changes something', () => {
     expect(changesAnything({ ...noPlan(), usersJoined: 1 })).toBe(true);
   });
 });
 
 describe('a report', () => {
-  it('counts what was done, and reckons what the safety snapshot took', () => {
+  it('counts what was done, and includes the cost of the safety snapshot', () => {
     const text = reportView(restored(), UNDO);
     expect(text).toMatch(
       /^Restored snapshot \S+ \(production\) \(everything, mode replace\) into the database eu1\.upstash\.io \(production\)\.\n/,
@@ -125,23 +125,23 @@ describe('a report', () => {
       /removed +3 keys/,
       /proof +12 keys equal, 0 missing, 0 different/,
       new RegExp(`undo +npx soulcaster-backup restore ${ID} --env-file \\.env$`, 'm'),
-      /commands +100,000 in 200 requests, 50,000 more to save what was there, at most \$0\.3000/,
+      /commands +100,000 in 200 requests, 50,000 more to save the previous state, at most \$0\.3000/,
       /restored +in 0\.6 s, within the objective of 4 h/,
-      /time +1\.0 s with the proof/,
+      /time +1\.0 s including the proof/,
       /saving the current data +1 min 0 s/,
     ])
       expect(text).toMatch(line);
     expect(text).not.toMatch(/newer|kept|expired|locks|Next:/);
   });
 
-  it('tells of what is out of the ordinary', () => {
+  it('reports unusual results', () => {
     const text = reportView(restored({ extras: 3, locksTaken: 1, restoredMilliseconds: 5 * 3_600_000 }), null);
     expect(text).toMatch(/newer +3 keys not in the snapshot/);
     expect(text).toMatch(/locks +1 taken/);
     expect(text).toContain('OVER the objective');
   });
 
-  it('says first that the proof failed, and which keys it failed for', () => {
+  it('starts with the failed proof, and lists the keys that failed', () => {
     const proof = noProof();
     countProof(proof, 'feedback', 'missing');
     proof.examples.push({ verdict: 'missing', key: 'feedback:p:1', difference: null });
@@ -151,10 +151,10 @@ describe('a report', () => {
     expect(rowOf(text, 'feedback:p:1')).toEqual(['missing']);
   });
 
-  it('says first that the database lost what was proven', () => {
+  it('starts with the loss of proven keys', () => {
     const text = reportView(restored({ gone: { proven: 12, there: 0 } }), UNDO);
     expect(text).toMatch(/^NOT PROVEN: snapshot/);
-    expect(text).toContain('at the end that held 0 keys, fewer than the 12 that were there to stay');
+    expect(text).toContain('at the end the target held only 0 keys, fewer than the 12 expected');
   });
 
   it('and a plan say that a snapshot of an unfinished restore leaves the database marked', () => {
@@ -164,7 +164,7 @@ describe('a report', () => {
     expect(planView(DRY)).not.toContain(sentence);
   });
 
-  it('shows every project with a fault, and of the others some', () => {
+  it('shows every project with a fault, and some of the others', () => {
     const sound = { feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
     const projects = Array.from({ length: 30 }, (_, at) => ({ ...sound, project: `sound-${at}` }));
     const origin = { inSnapshot: 1, before: 0, fresh: 1, unknown: 0 };
@@ -179,19 +179,19 @@ describe('a report', () => {
   });
 });
 
-describe('what becomes of the vectors', () => {
+describe('the next step for the vectors', () => {
   const project = { project: 'p1', feedback: 1, clusters: 1, loads: true, violations: [], backend: 'agrees' as const };
   it.each([
     ['started', ID, `Run ${ID} re-indexes the vectors of the project now.`],
-    ['busy', ID, `Run ${ID} is at the index`],
-    ['failed', null, 'It could not be started.'],
+    ['busy', ID, `Run ${ID} is using the index`],
+    ['failed', null, 'The re-index could not be started'],
     ['to-do', null, 'Next: re-index the vectors of the project.'],
     ['not-configured', null, 'Next: re-index the vectors of the project.'],
   ] as const)('is told when it is %s', (state, run, words) => {
     expect(reportView(restored({ projects: [project], vectors: { state, run } }), UNDO)).toContain(words);
   });
 
-  it('is not told when nobody wanted it', () => {
+  it('is not shown when the re-index is turned off', () => {
     const vectors = { state: 'skipped' as const, run: null };
     expect(reportView(restored({ projects: [project], vectors }), UNDO)).not.toContain('re-index');
   });

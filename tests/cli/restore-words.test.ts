@@ -7,8 +7,8 @@ import type { RunRecord } from '../../lib/runs/model.js';
 
 const ID = '20261122T020000Z-x7k2m9';
 
-describe('the command that undoes', () => {
-  it('is for the same place, and a shell reads it as it is meant', () => {
+describe('the undo command', () => {
+  it('names the same store and target, and is quoted for a shell', () => {
     expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
       `npx soulcaster-backup restore ${ID} --project p1 --target scratch --env-file .env`,
     );
@@ -31,7 +31,7 @@ describe('the command that undoes', () => {
 });
 
 describe('the progress of a restore', () => {
-  it('is told in words, without counts where nothing is counted', () => {
+  it('is described in words, without counts if nothing is counted', () => {
     const told: string[] = [];
     const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
     const at = (phase: string, doing: string, done: number, total: number | null): void =>

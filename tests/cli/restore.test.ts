@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterAll(() => stack.stop());
 
 describe('restore --dry-run', () => {
-  it('shows by family what would be done, and changes nothing', async () => {
+  it('shows the plan by family and changes nothing', async () => {
     const items = [...(await stateOf(url)).keys()].filter((key) => key.startsWith(`feedback:${project}:`));
     const [gone = '', changed = ''] = items;
     await redis(url, 'DEL', gone);
@@ -42,7 +42,7 @@ describe('restore --dry-run', () => {
     expect((await cli(['restore', '--no-settle', '--yes'], env)).code).toBe(0);
   });
 
-  it('leaves other projects out, and follows the mode', async () => {
+  it('leaves other projects out and follows the mode', async () => {
     await redis(url, 'SET', `config:datadog:${project}:newer`, 'x');
     await redis(url, 'SET', 'stray:key', 'x');
     const plan = async (...args: string[]) => totalsOf((await cliJson(['restore', '--dry-run', ...args], env)).json);
@@ -56,7 +56,7 @@ describe('restore --dry-run', () => {
 });
 
 describe('restore --yes', () => {
-  it('brings a project back that was deleted, and leaves everything else alone', async () => {
+  it('restores a deleted project and leaves everything else unchanged', async () => {
     const whole = await stateOf(url);
     const removed = await removeProject(url, project);
     await redis(url, 'SET', 'stray:key', 'newer');
@@ -78,7 +78,7 @@ describe('restore --yes', () => {
     await redis(url, 'DEL', 'stray:key');
   });
 
-  it('makes everything as the snapshot has it, and the undo makes it as it was before', async () => {
+  it('makes everything equal to the snapshot, and the undo restores the previous state', async () => {
     const whole = await stateOf(url);
     await removeProject(url, project);
     await redis(url, 'SET', 'stray:key', 'newer');
@@ -100,7 +100,7 @@ describe('restore --yes', () => {
     expect((await cli(['restore', snapshot, '--yes', '--no-settle'], env)).code).toBe(0);
   });
 
-  it('gives the undo of one project for that project, and brings only that back', async () => {
+  it('prints an undo command for one project that restores only that project', async () => {
     await redis(url, 'HSET', `project:${project}`, 'name', 'before');
     const { stdout } = await cli(['restore', '--project', project, '--yes'], env);
     const undo =
@@ -112,9 +112,9 @@ describe('restore --yes', () => {
     expect((await cli(['restore', '--yes', '--no-settle'], env)).code).toBe(0);
   });
 
-  it('says how to undo where there is nothing to bring back', async () => {
+  it('prints the undo when the target was empty', async () => {
     const { stdout } = await cli(['restore', '--project', project, '--yes', '--no-safety'], env);
-    expect(stdout).toMatch(/undo +none: what was there was not saved \(--no-safety\)/);
+    expect(stdout).toMatch(/undo +not possible: the previous state was not saved \(--no-safety\)/);
     await redis(url, 'FLUSHALL');
     const { json } = await cliJson(['restore', '--yes', '--no-settle'], env);
     expect(json).toMatchObject({ state: 'succeeded', targetEmpty: true });
@@ -123,7 +123,7 @@ describe('restore --yes', () => {
     expect((await cli(['restore', snapshot, '--yes', '--no-settle'], env)).code).toBe(0);
   });
 
-  it('takes the snapshot that there was at a time', async () => {
+  it('restores the snapshot of a given time', async () => {
     const { json } = await cliJson(['show', snapshot], env);
     const { window } = json['manifest'] as { window: { to: string } };
     const newer = await taken(env);
@@ -133,7 +133,7 @@ describe('restore --yes', () => {
     expect(await chosen()).toBe(newer);
   });
 
-  it('goes over the queue where there is one', async () => {
+  it('runs over the queue if there is one', async () => {
     await taken(stack.env);
     const whole = await stateOf(url);
     await removeProject(url, project);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { envLine, parseEnvFile } from '../../lib/app/config/env-file.js';
+import { formatEnvLine, parseEnvFile } from '../../lib/app/config/env-file.js';
 import { cli, cliJson, cliProcess, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;
@@ -22,7 +22,7 @@ afterAll(async () => {
 const file = (): string => join(folder, '.env');
 
 describe('rotate-keys', () => {
-  it('leaves every earlier snapshot listed, trusted and restorable, and gives new ones the new keys', async () => {
+  it('keeps every earlier snapshot listed, trusted and restorable, and uses the new keys for new snapshots', async () => {
     const { identity, recipient } = await generateAgeIdentity();
     writeFileSync(join(folder, 'identity.txt'), `${identity}\n`);
     const { BACKUP_STORE, UPSTASH_REDIS_REST_TOKEN, UPSTASH_REDIS_REST_URL } = await stack.alone();
@@ -37,7 +37,7 @@ describe('rotate-keys', () => {
     writeFileSync(
       file(),
       Object.entries(variables)
-        .map(([name, value]) => `${envLine(name, value)}\n`)
+        .map(([name, value]) => `${formatEnvLine(name, value)}\n`)
         .join(''),
     );
     const run = (...args: string[]) => cliJson([...args, '--env-file', file()], {});
@@ -79,16 +79,16 @@ describe('rotate-keys', () => {
     for (const name of ['.env', 'identity.txt']) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
   });
 
-  it('changes nothing where it is not said which, or nobody agrees', async () => {
+  it('changes nothing if no keys are named or the change is not confirmed', async () => {
     const before = readFileSync(file(), 'utf8');
     expect((await cli(['rotate-keys', '--file', file(), '--yes'])).code).toBe(2);
     expect((await cli(['rotate-keys', '--signing', '--file', file()])).code).toBe(2);
     expect(readFileSync(file(), 'utf8')).toBe(before);
   });
 
-  it('changes the file that is named as --env-file, and not the one of the folder', async () => {
+  it('changes the file of --env-file, not the .env of the folder', async () => {
     const named = join(folder, 'staging.env');
-    const ours = `${envLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
+    const ours = `${formatEnvLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
     writeFileSync(named, ours);
     writeFileSync(join(folder, '.env'), ours);
     const args = ['rotate-keys', '--signing', '--yes', '--env-file', 'staging.env', '--json'];

@@ -38,7 +38,7 @@ const openOf = async (env: Variables): Promise<string[]> => {
 };
 
 describe('two deployments with one store', () => {
-  it('keep what one of them found wrong when all is well with the other', async () => {
+  it('keep the findings of one while the other is healthy', async () => {
     const broken = { ...production, UPSTASH_REDIS_REST_TOKEN: 'wrong-token' };
     expect((await cli(['guard'], broken)).code).toBe(1);
     const open = ['backup-failed snapshot', 'credential-failed redis', 'rpo-breached database'];
@@ -52,7 +52,7 @@ describe('two deployments with one store', () => {
     expect(json).toMatchObject({ guard: { outcome: 'alerts' }, services: { state: 'not-ok' } });
   });
 
-  it('take neither a drill nor a call of the guard of the other for theirs', async () => {
+  it('count neither a drill nor a guard call of the other as their own', async () => {
     const { clock, store } = connect(staging, ['clock', 'store']);
     const at = new Date(clock.now()).toISOString();
     const drill = { outcome: 'passed', reason: null, snapshot: null, keys: 60, milliseconds: 1000 } as const;

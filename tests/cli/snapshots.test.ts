@@ -19,18 +19,18 @@ async function taken(env: Variables): Promise<string> {
 }
 
 describe('backup', () => {
-  it('takes a snapshot in this process and says what is in it', async () => {
+  it('takes a snapshot in this process and prints its contents', async () => {
     const env = await stack.alone();
     const { code, stdout, stderr } = await cli(['backup'], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Snapshot \d{8}T\d{6}Z-\w{6} is complete/);
-    for (const fact of ['hash', 'parts', 'compressed', 'doubles', 'ledger', 'commands', '$', 'time'])
+    for (const fact of ['hash', 'parts', 'compressed', 'duplicates', 'ledger', 'commands', '$', 'time'])
       expect(stdout).toContain(fact);
     expect(stderr).toContain('running in this process');
     expect(stderr).not.toMatch(/warning|error/);
   });
 
-  it('takes one over the queue, and watches it to its end', async () => {
+  it('takes a snapshot over the queue, and follows the run to its end', async () => {
     const before = stack.queue.deliveries.length;
     const { code, stderr, json } = await cliJson(['backup'], stack.env);
     expect([code, json['state'], json.error]).toEqual([0, 'succeeded', null]);
@@ -46,7 +46,7 @@ describe('backup', () => {
     expect(json['milliseconds']).toEqual(expect.any(Number));
   });
 
-  it('ends with 11 and names the run that is under way', async () => {
+  it('exits with 11 and names the run in progress', async () => {
     const env = await stack.alone();
     const other = await startSnapshot(fullApp(env).engine, 'cron');
     const { code, json } = await cliJson(['backup', '--local'], env);
@@ -56,7 +56,7 @@ describe('backup', () => {
 });
 
 describe('list', () => {
-  it('marks what is pinned, and names what has no manifest, which forget removes', async () => {
+  it('marks pinned snapshots, and names ids without a manifest, which forget removes', async () => {
     const env = await stack.alone();
     const id = await taken(env);
     expect((await cli(['snapshots', 'pin', id, '--reason', 'kept'], env)).code).toBe(0);
@@ -69,20 +69,18 @@ describe('list', () => {
     const { stderr, stdout } = await cli(['list'], env);
     expect(stdout).toContain('trusted, pinned');
     expect(stderr).toContain(`no manifest: ${orphan}`);
-    expect((await cli(['snapshots', 'forget', orphan, '--reason', 'killed'], env)).stdout).toContain(
-      'What was left of',
-    );
+    expect((await cli(['snapshots', 'forget', orphan, '--reason', 'killed'], env)).stdout).toContain('The remains of');
     expect((await cliJson(['list'], env)).json['unfinished']).toEqual([]);
   });
 
-  it('says so when there is nothing', async () => {
+  it('reports an empty store', async () => {
     const env = await stack.alone();
     const host = new URL(env['UPSTASH_REDIS_REST_URL'] ?? '').host;
     const deployment = { database: host, label: null, store: env['BACKUP_STORE'] };
     expect((await cliJson(['list'], env)).json).toMatchObject({ snapshots: [], more: false, deployment });
   });
 
-  it('lists the newest first, as many as were asked for', async () => {
+  it('lists the newest first, up to the limit', async () => {
     const env = await stack.alone();
     const ids = [await taken(env), await taken(env)].sort().reverse();
     const text = await cli(['list'], env);
@@ -100,26 +98,29 @@ describe('list', () => {
 });
 
 describe('show', () => {
-  it('reports a manifest, by id and as the newest', async () => {
+  it('reports a manifest, by id and as the latest', async () => {
     const env = await stack.alone();
     const id = await taken(env);
     const { code, stdout } = await cli(['show', id], env);
     expect(code).toBe(0);
-    for (const word of ['TYPE', 'FAMILY', 'PROJECT', 'PART', 'ledger', 'before it', 'window', 'signed', 'part-00000'])
+    for (const word of ['TYPE', 'FAMILY', 'PROJECT', 'PART', 'ledger', 'previous', 'window', 'signed', 'part-00000'])
       expect(stdout).toContain(word);
     const { json } = await cliJson(['show', 'latest'], env);
     expect(manifestSchema.parse(json['manifest']).id).toBe(id);
     expect(json['verification']).toMatchObject({ state: 'verified' });
   });
 
-  it.each(['latest', '20261122T020000Z-x7k2m9', '../../etc/passwd'])('ends with 10 when there is no %s', async (id) => {
-    const { code, json } = await cliJson(['show', id], await stack.alone());
-    expect([code, json.error?.code]).toEqual([10, 'not-found']);
-  });
+  it.each(['latest', '20261122T020000Z-x7k2m9', '../../etc/passwd'])(
+    'exits with 10 when there is no %s',
+    async (id) => {
+      const { code, json } = await cliJson(['show', id], await stack.alone());
+      expect([code, json.error?.code]).toEqual([10, 'not-found']);
+    },
+  );
 });
 
 describe('verify', () => {
-  it('finds a whole snapshot whole, here and over the queue', async () => {
+  it('passes for an intact snapshot, in this process and over the queue', async () => {
     const env = await stack.alone();
     const id = await taken(env);
     const { code, stdout } = await cli(['verify'], env);
@@ -132,7 +133,7 @@ describe('verify', () => {
     ]);
   });
 
-  it('names a part that was altered, ends with 1, and says so again', async () => {
+  it('names an altered part and exits with 1, also when repeated', async () => {
     const env = await stack.alone();
     await taken(env);
     const id = await taken(env);
@@ -151,7 +152,7 @@ describe('verify', () => {
     expect((await cli(['list'], env)).stdout).toContain('DAMAGED');
   });
 
-  it('ends with 10 when there is no such snapshot', async () => {
+  it('exits with 10 for an unknown snapshot', async () => {
     expect((await cli(['verify', '20261122T020000Z-x7k2m9'], await stack.alone())).code).toBe(10);
   });
 });

@@ -50,7 +50,7 @@ const all = (url: string, token: string): unknown[] =>
 const allOld = (): unknown[] => all(OLD[URL_NAME], OLD[TOKEN_NAME]);
 
 describe('switch', () => {
-  it('points every project to the standby, with the lost region gone, and rebuilds each', async () => {
+  it('points every project to the standby and rebuilds each, without the lost region', async () => {
     const { code, json } = await accounts.runJson(['switch', 'standby', '--yes'], '', env());
     expect([code, json]).toEqual([
       0,
@@ -63,7 +63,7 @@ describe('switch', () => {
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
 
-  it('leaves a backup project alone that is not named', async () => {
+  it('leaves a backup project unchanged that is not configured', async () => {
     const { code, stderr } = await accounts.run(['switch', 'STANDBY', '--yes'], '', {
       ...env(),
       SOULCASTER_BACKUP_PROJECT: '',
@@ -81,7 +81,7 @@ describe('switch', () => {
     expect(stdout.match(/gets the new value/g)).toHaveLength(6);
   });
 
-  it('puts all back when one project cannot be built', async () => {
+  it('rolls everything back when one project cannot be built', async () => {
     accounts.vercel.set({
       build: (project, variables) => ({
         looks: 0,
@@ -124,7 +124,7 @@ describe('switch refuses', () => {
     expect([code, stderr, everywhere()]).toEqual([expected, expect.stringMatching(words), allOld()]);
   });
 
-  it('an empty target, unless that is wanted', async () => {
+  it('an empty target, unless allowed', async () => {
     await redis(server.url, 'FLUSHALL');
     const { code, stderr } = await accounts.run(['switch', 'standby', '--yes'], '', env());
     expect([code, stderr, everywhere()]).toEqual([3, expect.stringContaining('holds no key'), allOld()]);
@@ -132,7 +132,7 @@ describe('switch refuses', () => {
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
 
-  it('a target into which a restore did not end, unless that is wanted', async () => {
+  it('a target with an unfinished restore, unless allowed', async () => {
     const store = fileStore({ folder: accounts.folder });
     const source = sourceOf(new URL(standby.url).host);
     const what = { run: '20261122T020000Z-x7k2m9', scope: { all: true as const }, mode: 'replace', kind: 'restore' };
@@ -145,8 +145,8 @@ describe('switch refuses', () => {
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
 
-  it('to do it unasked', async () => {
+  it('to change anything without confirmation', async () => {
     const { code, stderr } = await accounts.run(['switch', 'standby'], '', env());
-    expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('no terminal'), allOld()]);
+    expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('not a terminal'), allOld()]);
   });
 });

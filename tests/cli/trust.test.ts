@@ -19,7 +19,7 @@ function elsewhere(env: Variables): Variables {
 }
 
 describe('two databases in one store', () => {
-  it('are told apart by every command, until one is adopted', async () => {
+  it('are distinguished by every command, until one is adopted', async () => {
     const env: Variables = { ...(await stack.alone()), BACKUP_LABEL: 'production' };
     const other = elsewhere(env);
     const own = await taken(env);
@@ -51,7 +51,7 @@ describe('two databases in one store', () => {
 });
 
 describe('keys that are set and changed', () => {
-  it('leave old snapshots listed, trusted, verified and restorable', async () => {
+  it('keep old snapshots listed, trusted, verified and restorable', async () => {
     const plain = { ...(await stack.alone()), BACKUP_SIGNING_KEY: '', BACKUP_SIGNING_PUBLIC_KEY: '' };
     const first = await taken(plain);
     const [old, next] = [generateSigningKey(), generateSigningKey()];
@@ -79,7 +79,7 @@ describe('keys that are set and changed', () => {
 });
 
 describe('a database that was emptied', () => {
-  it('is saved as doubtful, told of, and restored from what was there before', async () => {
+  it('is saved as doubtful, reported, and restored from an earlier snapshot', async () => {
     const env = await stack.alone();
     const good = await taken(env);
     await redis(stack.urls.redis, 'FLUSHALL');

@@ -64,7 +64,7 @@ describe('upstash backups', () => {
     expect([gone.code, gone.json.error?.code]).toEqual([10, 'not-found']);
   });
 
-  it('say what is missing, and what is wrong with the key', async () => {
+  it('report what is missing, and what is wrong with the key', async () => {
     const less = { ...env, UPSTASH_EMAIL: '', UPSTASH_REDIS_ID: '' };
     const missing = await cliJson(['upstash', 'backups', 'list'], less);
     expect([missing.code, missing.json.error?.message]).toEqual([
@@ -77,7 +77,7 @@ describe('upstash backups', () => {
 });
 
 describe('upstash backups restore', () => {
-  it('shows what it would do, and demands the name of the database', async () => {
+  it('shows the plan, and requires the name of the database', async () => {
     const { id } = await made('shown');
     const dump = await dumpOf(stack.urls.redis);
     const dry = await cliJson(['upstash', 'backups', 'restore', '--dry-run'], env);
@@ -97,7 +97,7 @@ describe('upstash backups restore', () => {
     expect(await dumpOf(stack.urls.redis)).toEqual(dump);
   });
 
-  it('replaces everything, and names the snapshot that undoes it, which is not the latest', async () => {
+  it('replaces everything, and names the snapshot for the undo, which is not the latest', async () => {
     await made('whole');
     const before = await dumpOf(stack.urls.redis);
     await redis.set('later', 'v');
@@ -122,7 +122,7 @@ describe('upstash backups restore', () => {
 });
 
 describe('upstash daily', () => {
-  it('is shown and switched, when somebody says so', async () => {
+  it('is shown and, after confirmation, switched', async () => {
     const status = async () => (await cliJson(['upstash', 'daily', 'status'], env)).json;
     expect(await status()).toEqual({ database: ID, dailyBackup: false, newest: null });
     const unasked = await cli(['upstash', 'daily', 'on'], env);

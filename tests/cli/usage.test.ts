@@ -36,11 +36,11 @@ describe('wrong usage', () => {
     [['list', '--limit', 'many'], /whole number/],
     [['list', '--limit', '0'], /whole number/],
     [['run', '--before', 'yesterday'], /id of a run, or a time/],
-    [['init', '--object-lock', '30'], /--object-lock goes with --store alone/],
-    [['init', '--no-versioning', '--acl'], /--versioning goes with --store alone/],
-    [['init', '--acl', '--store'], /--acl goes without --store/],
-    [['run', '--watch'], /--watch goes with the id/],
-    [['run', '20260101T000000Z-aaaaaa', '--state', 'failed'], /--state goes with no id/],
+    [['init', '--object-lock', '30'], /--object-lock can only be used with --store/],
+    [['init', '--no-versioning', '--acl'], /--versioning can only be used with --store/],
+    [['init', '--acl', '--store'], /--acl and --store cannot be combined/],
+    [['run', '--watch'], /--watch needs the id/],
+    [['run', '20260101T000000Z-aaaaaa', '--state', 'failed'], /--state cannot be used with the id/],
     [['dev', '--port', '70000'], /port number/],
     [
       ['doctor', '--deployment', 'https://b.example.com', '--offline'],
@@ -57,7 +57,7 @@ describe('wrong usage', () => {
     expect(lines[1]).toMatch(/^hint: /);
   });
 
-  it('is told as a document as well with --json', async () => {
+  it('is also printed as a document with --json', async () => {
     const { code, json, stderr } = await cliJson(['list', '--frobnicate'], {});
     expect([code, json.error?.code]).toEqual([2, 'usage']);
     expect(stderr).toContain('--frobnicate');
@@ -78,7 +78,7 @@ describe('configuration', () => {
     for (const name of ['QSTASH_CURRENT_SIGNING_KEY', 'PUBLIC_URL']) expect(json.error?.message).toContain(name);
   });
 
-  it('asks for no more than the command needs', async () => {
+  it('requires only the variables that the command needs', async () => {
     const { code, json } = await cliJson(['list'], {});
     expect(code).toBe(2);
     expect(json.error?.message).toBe('The configuration is not complete: BACKUP_STORE is missing');
@@ -96,7 +96,7 @@ describe('configuration', () => {
     }
   });
 
-  it('is not looked for elsewhere when the file is not there', async () => {
+  it('is not read from elsewhere when the file does not exist', async () => {
     const { code, json } = await cliJson(['list', '--env-file', join(folder, 'none')], {
       BACKUP_STORE: 'file:///tmp/x',
     });
@@ -115,7 +115,7 @@ describe('a defect', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('shows where it came from with DEBUG=1', async () => {
+  it('shows the stack trace with DEBUG=1', async () => {
     const { code, stderr } = await cliProcess(['demo'], { ...env, DEBUG: '1' });
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^\s+at /m)]);
     expect(stderr).toContain('ENOENT');

@@ -4,7 +4,7 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ed25519Signer, generateSigningKey, seedOf } from '../../lib/crypto/ed25519.js';
 import { inProcessQueue } from '../../lib/app/in-process.js';
 import { silentLog } from '../../lib/app/json-log.js';
-import { run as showRun } from '../../lib/cli/run.js';
+import { showRun as showRun } from '../../lib/cli/run.js';
 import { connect, connectReplica } from '../../lib/app/connect.js';
 import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../lib/control/cipher.js';

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { guardByHand } from '../../lib/cli/guard.js';
-import { list } from '../../lib/cli/list.js';
+import { listSnapshots } from '../../lib/cli/list.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
@@ -42,7 +42,9 @@ interface Listed {
   readonly snapshots: readonly { readonly id: string; readonly verified: boolean; readonly trust: string }[];
 }
 const listed = async (id: string): Promise<unknown> =>
-  ((await said((context) => list(context, { limit: 10 }))).document as Listed).snapshots.find((each) => each.id === id);
+  ((await said((context) => listSnapshots(context, { limit: 10 }))).document as Listed).snapshots.find(
+    (each) => each.id === id,
+  );
 
 /** An unsigned snapshot with a hand-written verification, in the place of all that were there. */
 async function forge(): Promise<string> {

@@ -15,7 +15,7 @@ import { startTestDatabase } from '../support/test-database.js';
 import { readableIn, recordWrites } from './recording-store.js';
 
 const written = await recordWrites();
-const { watchedApp } = await import('../../lib/app/guard-app.js');
+const { alertingApp: watchedApp } = await import('../../lib/app/guard-app.js');
 const { connect } = await import('../../lib/app/connect.js');
 const { adminRestore, webhookRestore } = await import('../../lib/http/restore.js');
 const { adminReindex } = await import('../../lib/http/reindex.js');

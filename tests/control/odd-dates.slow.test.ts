@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { fileStore } from '../../lib/stores/file/store.js';
 import { guardByHand } from '../../lib/cli/guard.js';
-import { list } from '../../lib/cli/list.js';
+import { listSnapshots } from '../../lib/cli/list.js';
 import { prune } from '../../lib/cli/prune.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
@@ -91,7 +91,7 @@ it('every command passes over snapshots with impossible dates, and none fails be
     return { document: context.said(), text: context.lines.join('\n') };
   };
 
-  const listed = await said((context) => list(context, { limit: 50 }));
+  const listed = await said((context) => listSnapshots(context, { limit: 50 }));
   const { snapshots } = listed.document as { snapshots: { id: string; trust: string; ageSeconds: number }[] };
   const trust = new Map(snapshots.map(({ id, trust: state }) => [id, state]));
   expect(ids.map((id, at) => [DATES[at]?.[1], trust.get(id)])).toEqual(
@@ -151,7 +151,7 @@ it('list, show, status, metrics and the API agree on a snapshot taken before the
     Object.fromEntries(snapshots.filter(({ id }) => id in expected).map(({ id, trust }) => [id, trust]));
 
   const listed = contextOf(store.env);
-  await list(listed, { limit: 50 });
+  await listSnapshots(listed, { limit: 50 });
   expect(states((listed.said() as { snapshots: { id: string; trust: string }[] }).snapshots)).toEqual(expected);
 
   const shown = contextOf(store.env);

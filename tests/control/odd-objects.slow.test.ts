@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { systemClock } from '../../lib/services/clock.js';
 import { checkGroups } from '../../lib/app/checks.js';
 import { guardByHand } from '../../lib/cli/guard.js';
-import { list } from '../../lib/cli/list.js';
+import { listSnapshots } from '../../lib/cli/list.js';
 import { prune } from '../../lib/cli/prune.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
@@ -150,7 +150,7 @@ describe.each([true, false])('odd objects of every kind, with a signing key: %s'
     const ports = connect(store.env, ['clock', 'log', 'signer', 'store'], { log: logTo([]) });
 
     const listed = contextOf(store.env);
-    expect(await list(listed, { limit: 50 })).toBe(0);
+    expect(await listSnapshots(listed, { limit: 50 })).toBe(0);
     expect(listed.said()).toMatchObject({ snapshots: goodIds() });
     expect(listed.lines.join('\n')).toContain(names.manifest.split('/')[1]);
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { fullApp } from '../../lib/app/app.js';
 import { backup } from '../../lib/cli/backup.js';
 import { guardByHand } from '../../lib/cli/guard.js';
-import { list } from '../../lib/cli/list.js';
+import { listSnapshots } from '../../lib/cli/list.js';
 import { replicate } from '../../lib/cli/replicate.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
@@ -95,7 +95,7 @@ describe('a database that is emptied', () => {
       expect(text).toMatch(/606/);
       expect(text).toContain(`snapshots accept ${doubtful}`);
 
-      const listed = (await run((context) => list(context, { limit: 9 }))).lines.join('\n');
+      const listed = (await run((context) => listSnapshots(context, { limit: 9 }))).lines.join('\n');
       expect(listed).toMatch(new RegExp(`^${doubtful} .* doubtful `, 'm'));
       expect(listed).toMatch(new RegExp(`^${doubtful} is doubtful: .*606`, 'm'));
       expect(await latest()).toBe(good);

@@ -20,7 +20,7 @@ import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { TEXT_RULE } from '../../lib/soulcaster/index-models.js';
-import { suffixed } from '../../lib/app/connect/indexes.js';
+import { withNamespaceSuffix } from '../../lib/app/connect/indexes.js';
 import { sleepyClock, TIMES, type SleepyClock } from './clock.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -111,7 +111,7 @@ export async function openReindexBench(options: { indexDelayMs?: number } = {}):
     recipe,
     elsewhere: {
       embedderOf,
-      indexOf: (beside) => suffixed(indexAt(beside.index === 'next' ? next : index), beside.suffix),
+      indexOf: (beside) => withNamespaceSuffix(indexAt(beside.index === 'next' ? next : index), beside.suffix),
     },
   };
   const portsOf = (parts: Partial<Parts>): ReindexPorts => {

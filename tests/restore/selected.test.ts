@@ -61,10 +61,10 @@ describe('the scope of a restore', () => {
     [{ match: [''] }, 'is empty'],
     [{ match: ['x'.repeat(2000)] }, 'is longer than 1024 characters'],
     [{ project: [' '] }, 'is no id of a project'],
-    [{ item: ['no-slash'] }, '"no-slash" is no item'],
-    [{ item: ['/1'] }, '"/1" is no item'],
-    [{ item: ['p/'] }, '"p/" is no item'],
-    [{ item: ['p/1'], key: ['k'] }, '--item goes with no --project'],
+    [{ item: ['no-slash'] }, '"no-slash" is not an item'],
+    [{ item: ['/1'] }, '"/1" is not an item'],
+    [{ item: ['p/'] }, '"p/" is not an item'],
+    [{ item: ['p/1'], key: ['k'] }, '--item cannot be used with --project'],
   ])('that can select nothing is refused: %j', (options, message) => {
     expect(() => request(options)).toThrow(message);
   });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { silenceVendorNotices } from '../../lib/app/config.js';
+import { suppressAwsSdkNotices } from '../../lib/app/config.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { s3Store, type S3StoreOptions } from '../../lib/stores/s3/store.js';
 import { probeConditionalWrites } from '../../lib/health/probe-store.js';
@@ -11,7 +11,7 @@ import { type Radosgw, startRadosgw } from '../../dev/radosgw/index.js';
 let ceph: Radosgw;
 const proxies: FaultProxy[] = [];
 beforeAll(async () => {
-  silenceVendorNotices();
+  suppressAwsSdkNotices();
   ceph = await startRadosgw();
   await ceph.createBucket('plain');
   const client = new S3Client({ ...ceph, credentials: ceph, forcePathStyle: true });

@@ -4,7 +4,7 @@ import { sourceOf, type ProtectedDatabase } from '../../snapshot/source.js';
 import { trustContext, type TrustContext, type TrustPorts } from '../../snapshot/trust.js';
 import { VERSION } from '../../version.js';
 
-/** The database that is backed up, by name: it need not be there, nor its token. Throws `config` for a bad label. */
+/** Names the protected database. Neither the database nor its token is needed. Throws `config` for an invalid label. */
 export function protectedDatabase(env: Environment): ProtectedDatabase {
   const { BACKUP_LABEL: label } = loadConfig(env, ['database']).database;
   const text = env['UPSTASH_REDIS_REST_URL'] ?? '';
@@ -12,29 +12,29 @@ export function protectedDatabase(env: Environment): ProtectedDatabase {
   return { host, source: host === null ? null : sourceOf(host), label: label ?? null };
 }
 
-/** The host of the database that a target's name means; null where none of that name is configured. */
+/** The host of a restore target, or of the protected database for null; null if it is not configured. */
 export function hostOf(env: Environment, target: string | null): string | null {
   if (target === null) return protectedDatabase(env).host;
   return wantsTarget(env, target) ? databaseHost(loadTarget(env, target).url) : null;
 }
 
-/** What snapshots are judged by here: the keys, the clock, and whose database is protected. */
+/** The context in which the trust of snapshots is evaluated: signing keys, clock, and protected database. */
 export function connectTrust(env: Environment, ports: TrustPorts): Promise<TrustContext> {
   return trustContext(ports, protectedDatabase(env).source);
 }
 
-/** Which deployment answers: whatever shows figures, or asks before it writes, says whose they are. */
+/** Identifies the deployment in reports and before writes. */
 export interface Deployment {
   /** BACKUP_LABEL. */
   readonly label: string | null;
-  /** Host of the protected database; null where none is configured. */
+  /** Host of the protected database; null if none is configured. */
   readonly database: string | null;
   /** BACKUP_STORE. */
   readonly store: string | null;
   readonly version: string;
 }
 
-/** Throws nothing: a label that is refused elsewhere is left out here. */
+/** Throws nothing: an invalid label is omitted. */
 export function deploymentOf(env: Environment): Deployment {
   const store = env['BACKUP_STORE'] ?? '';
   const named = { store: store === '' ? null : store, version: VERSION };

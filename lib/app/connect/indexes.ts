@@ -10,22 +10,22 @@ import { loadConfig, type Config, type Environment } from '../config.js';
 
 const clock: Clock = systemClock();
 
-/** How what fails is tried again; as each service does it when left out. */
-export interface Retrying {
+/** The retry policy; each service has its own default. */
+export interface RetryOption {
   readonly retry?: RetryPolicy;
 }
 
 /** The index that the application uses. */
-export function connectVectors(config: Config<'vector'>['vector'], retry: Retrying): Ports['vectors'] {
-  return suffixed(plainVectors(config, retry), config.VECTOR_NAMESPACE_SUFFIX ?? '');
+export function connectVectors(config: Config<'vector'>['vector'], retry: RetryOption): Ports['vectors'] {
+  return withNamespaceSuffix(connectPlainVectors(config, retry), config.VECTOR_NAMESPACE_SUFFIX ?? '');
 }
 
-function plainVectors(config: Config<'vector'>['vector'], retry: Retrying = {}): Ports['vectors'] {
+function connectPlainVectors(config: Config<'vector'>['vector'], retry: RetryOption = {}): Ports['vectors'] {
   const { UPSTASH_VECTOR_REST_TOKEN: token, UPSTASH_VECTOR_REST_URL: url } = config;
   return upstashVector({ url, token, clock, ...retry });
 }
 
-/** The index that a re-index may build beside. Throws `config`. */
+/** The second index, in which a re-index may build a new generation of vectors. Throws `config`. */
 export function connectNextIndex(env: Environment): Ports['vectors'] {
   const { UPSTASH_VECTOR_NEXT_REST_TOKEN: token, UPSTASH_VECTOR_NEXT_REST_URL: url } = loadConfig(env, [
     'vectorNext',
@@ -33,16 +33,16 @@ export function connectNextIndex(env: Environment): Ports['vectors'] {
   return upstashVector({ url, token, clock });
 }
 
-/** Other indexes and models than those that the application uses, each connected once. */
+/** Indexes and models other than the application's, each connected once. */
 export function connectElsewhere(env: Environment): Elsewhere {
   const { embedder, vector } = loadConfig(env, ['embedder', 'vector']);
   const indexes = new Map<Beside['index'], Ports['vectors']>();
   const embedders = new Map<string, Ports['embedder']>();
   return {
     indexOf({ index, suffix }) {
-      const known = indexes.get(index) ?? (index === 'next' ? connectNextIndex(env) : plainVectors(vector));
+      const known = indexes.get(index) ?? (index === 'next' ? connectNextIndex(env) : connectPlainVectors(vector));
       indexes.set(index, known);
-      return suffixed(known, suffix);
+      return withNamespaceSuffix(known, suffix);
     },
     embedderOf({ dimensions, model }) {
       const key = `${model} ${dimensions}`;
@@ -53,10 +53,10 @@ export function connectElsewhere(env: Environment): Elsewhere {
   };
 }
 
-/** `model` and `dimensions` take the place of those that are configured. */
+/** `model` and `dimensions` override the configured ones. */
 export function connectEmbedder(
   config: Config<'embedder'>['embedder'],
-  retry: Retrying,
+  retry: RetryOption,
   model = config.EMBEDDING_MODEL,
   dimensions = config.EMBEDDING_DIMENSIONS,
 ): Ports['embedder'] {
@@ -66,28 +66,28 @@ export function connectEmbedder(
     limits: {
       textsPerMinute: config.EMBEDDING_TEXTS_PER_MINUTE ?? null,
       tokensPerMinute: config.EMBEDDING_TOKENS_PER_MINUTE ?? null,
-      textsPerDay: perDay(config.EMBEDDING_TEXTS_PER_DAY),
+      textsPerDay: dailyLimit(config.EMBEDDING_TEXTS_PER_DAY),
     },
     clock,
     ...retry,
   });
 }
 
-/** A variable of 0 says that there is no limit. */
-export function perDay(limit: number | undefined): number | null {
+/** A variable of 0 means no limit; an unset one means the vendor's default. */
+export function dailyLimit(limit: number | undefined): number | null {
   return limit === 0 ? Infinity : (limit ?? null);
 }
 
 /**
- * The namespaces of an index whose names end in a suffix, under their names without it: what is built beside others is
- * read and written as if it were alone. An empty suffix is the index as it is.
+ * A view of an index on the namespaces with a suffix, which callers name without it: a generation of vectors that is built
+ * beside another is read and written as if it were alone. With an empty suffix, the index itself.
  */
-export function suffixed(index: VectorIndex, suffix: string): VectorIndex {
+export function withNamespaceSuffix(index: VectorIndex, suffix: string): VectorIndex {
   if (suffix === '') return index;
   const named = (namespace: string): string => `${namespace}${suffix}`;
   return {
     place: { ...index.place, suffix },
-    info: async () => within(await index.info(), suffix),
+    info: async () => stripSuffix(await index.info(), suffix),
     upsert: (namespace, vectors) => index.upsert(named(namespace), vectors),
     fetch: (namespace, ids) => index.fetch(named(namespace), ids),
     range: (namespace, cursor, limit) => index.range(named(namespace), cursor, limit),
@@ -96,7 +96,7 @@ export function suffixed(index: VectorIndex, suffix: string): VectorIndex {
   };
 }
 
-function within({ dimensions, metric, namespaces }: VectorIndexInfo, suffix: string): VectorIndexInfo {
+function stripSuffix({ dimensions, metric, namespaces }: VectorIndexInfo, suffix: string): VectorIndexInfo {
   const own = Object.entries(namespaces).filter(([name]) => name.endsWith(suffix));
   const stripped = own.map(([name, counts]) => [name.slice(0, -suffix.length), counts] as const);
   return { dimensions, metric, namespaces: Object.fromEntries(stripped) };

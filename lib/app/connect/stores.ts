@@ -4,7 +4,7 @@ import type { VariablePrefix } from '../../stores/kind.js';
 import { openStore, placeOf, STORE_NAMES } from '../../stores/registry.js';
 import { retryingStore } from '../../stores/retrying.js';
 import { s3Kind, type BucketPlace } from '../../stores/s3/kind.js';
-import { loadConfig, silenceVendorNotices, type Config, type Environment } from '../config.js';
+import { loadConfig, suppressAwsSdkNotices, type Config, type Environment } from '../config.js';
 import { authenticatedStore } from '../../control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../control/cipher.js';
 import type { Bucket } from '../../ports/bucket.js';
@@ -12,15 +12,15 @@ import type { Clock, Log, ObjectStore, Signer } from '../../ports/index.js';
 
 const clock: Clock = systemClock();
 
-/** The store without retries: for tests of its behaviour, where a retry would hide what it does. */
+/** The store without retries, for checks of its behaviour: a retry would hide a failure. */
 export function connectPlainStore(config: Config<'store'>['store'], variables: VariablePrefix = ''): ObjectStore {
-  silenceVendorNotices();
+  suppressAwsSdkNotices();
   return openStore(config.BACKUP_STORE, config, { clock, variables });
 }
 
 /**
- * The environment with the second store in the place of the first, for when that one is gone. Without the queue: the
- * functions at its other end would look for the run in the first store. Throws `config` when there is none.
+ * The environment with the second store in place of the first, for when the first is lost. The queue is left out, because its
+ * functions would look for the run in the first store. Throws `config` without a second store.
  */
 export function replicaEnvironment(env: Environment): Environment {
   loadConfig(env, ['replica']);
@@ -28,7 +28,7 @@ export function replicaEnvironment(env: Environment): Environment {
   return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
 }
 
-/** The second store, as `connectReplica` gives it, without retries. */
+/** The second store without retries. */
 export function connectPlainReplica(env: Environment): ObjectStore {
   return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store, 'REPLICA_');
 }
@@ -47,29 +47,29 @@ export function sharesBucket(env: Environment): boolean {
   return bucketOf('') !== null && bucketOf('') === bucketOf('REPLICA_');
 }
 
-/** A bucket, as what its protections are set on. */
+/** The bucket, for setting its protections. */
 export async function connectBucket(config: Config<'store'>['store'], place: BucketPlace): Promise<Bucket> {
-  silenceVendorNotices();
+  suppressAwsSdkNotices();
   return (await import('../../stores/s3/open.js')).openBucket(place, config, { clock, variables: '' });
 }
 
-/** The second store, with retries and authenticated control state. Throws `config` when it is not set, or not completely. */
+/** The second store, with retries and authenticated control state. Throws `config` if it is not fully configured. */
 export function connectReplica(env: Environment, log: Log): ObjectStore {
-  return authenticated(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
+  return authenticateStore(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
 }
 
 /** The first store, with retries and authenticated control state. */
 export function connectStore(config: Config<'store' | 'keys' | 'control'>, log: Log): ObjectStore {
-  return authenticated(connectPlainStore(config.store), config, log);
+  return authenticateStore(connectPlainStore(config.store), config, log);
 }
 
-function authenticated(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
+function authenticateStore(store: ObjectStore, config: Config<'keys' | 'control'>, log: Log): ObjectStore {
   return authenticatedStore(retryingStore(store, clock), connectSigner(config.keys), log, connectCipher(config));
 }
 
 /**
- * Control state is encrypted with what functions and operators have who move runs: they hold no identity, so that it cannot
- * be encrypted as snapshots are.
+ * Control state is encrypted with the signing key or the Redis token: everyone who works on runs has these, while functions
+ * have no age identity, so control state cannot be encrypted like snapshots.
  */
 function connectCipher({ keys, control }: Config<'keys' | 'control'>): ControlCipher {
   const { BACKUP_AGE_RECIPIENTS: recipients, BACKUP_SIGNING_KEY: signingKey } = keys;

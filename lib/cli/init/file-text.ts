@@ -1,4 +1,4 @@
-import { changedEnvFile, envLine } from '../../app/config/env-file.js';
+import { updateEnvFile, formatEnvLine } from '../../app/config/env-file.js';
 import type { Service, Values } from '../../setup/model.js';
 import { SERVICES, variablesOf } from '../../setup/services.js';
 import { isSecretName } from '../output/redact.js';
@@ -6,11 +6,11 @@ import { isSecretName } from '../output/redact.js';
 export interface Change {
   readonly name: string;
   readonly change: 'added' | 'changed' | 'removed';
-  /** Null for what is secret, and for what is removed. */
+  /** Null for secrets and for removed variables. */
   readonly value: string | null;
 }
 
-/** What is different; an empty variable counts as none. In the order of the services. */
+/** The changes between two sets of variables, in the order of the services; empty variables count as missing. */
 export function changesOf(before: Values, after: Values): Change[] {
   const order = SERVICES.flatMap(variablesOf);
   const names = [...new Set([...order, ...Object.keys(before), ...Object.keys(after)])];
@@ -22,7 +22,7 @@ export function changesOf(before: Values, after: Values): Change[] {
   });
 }
 
-/** The text of the file: a fresh one with a heading for each service, or the one there is with other values. */
+/** The text of the env file: a new file with a heading for each service, or the existing text with changed values. */
 export function envFileText(
   present: string | null,
   values: Values,
@@ -30,7 +30,7 @@ export function envFileText(
   leftOut: readonly { readonly service: Service; readonly cost: string | null }[],
 ): string {
   if (present !== null) {
-    return changedEnvFile(
+    return updateEnvFile(
       present,
       new Map(changes.map(({ name, change }) => [name, change === 'removed' ? null : (values[name] ?? '')])),
     );
@@ -40,11 +40,11 @@ export function envFileText(
     const lines = variablesOf(service).flatMap((name) => {
       const value = left.get(name);
       if (value === undefined || !left.delete(name)) return [];
-      return [envLine(name, value)];
+      return [formatEnvLine(name, value)];
     });
     return lines.length === 0 ? [] : [[`# --- ${service.title}`, ...lines].join('\n')];
   });
-  const rest = [...left].map(([name, value]) => envLine(name, value));
+  const rest = [...left].map(([name, value]) => formatEnvLine(name, value));
   return `${[
     '# Written by `npx soulcaster-backup init`, which also changes it. .env.example explains every variable.',
     ...blocks,

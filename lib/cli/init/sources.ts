@@ -9,15 +9,15 @@ import { examine, type CheckResult } from '../../health/doctor.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Sources, Values } from '../../setup/model.js';
 
-/** The variables of the process that are none of ours, such as those of the AWS SDK, with the values over them. */
-export function environmentOf(env: Environment, values: Values): Environment {
+/** The given values, and variables of the process that are not this program's, such as those of the AWS SDK. */
+export function mergeEnvironment(env: Environment, values: Values): Environment {
   const known = knownVariables();
   const others = Object.entries(env).filter(([name]) => !known.has(name) || name === 'AWS_PROFILE');
   return { ...Object.fromEntries(others), ...values };
 }
 
-/** Makes doctor's own checks of these names, and no others. The deployment need not be there: what goes by it is left out. */
-export async function probe(
+/** Runs only doctor's checks with these names. Checks that need a deployment are left out: there may be none yet. */
+export async function runNamedChecks(
   env: Environment,
   clock: Clock,
   names: readonly string[],
@@ -34,24 +34,24 @@ export async function probe(
   return results;
 }
 
-/** `envFile`: beside which the age identity is kept, in `identityFile`. */
+/** `identityFile`: the path of the age identity, relative to the folder of `envFile`. */
 export function sourcesOf(env: Environment, envFile: string, identityFile: string): Sources {
-  const over = (values: Values): Environment => environmentOf(env, values);
+  const withValues = (values: Values): Environment => mergeEnvironment(env, values);
   return {
-    account: (values) => connect({ UPSTASH_REDIS_ID: 'not-known-yet', ...over(values) }, ['account']).account,
-    projects: (values) => connect(over(values), ['projects']).projects,
-    signingKeys: (values) => connectSigningKeys(over(values)),
-    signingKey: () => generateSigningKey().privateKey,
+    account: (values) => connect({ UPSTASH_REDIS_ID: 'not-known-yet', ...withValues(values) }, ['account']).account,
+    projects: (values) => connect(withValues(values), ['projects']).projects,
+    queueSigningKeys: (values) => connectSigningKeys(withValues(values)),
+    generateSigningKey: () => generateSigningKey().privateKey,
     async ageIdentity() {
-      const there = await readFile(identityPath(envFile, identityFile), 'utf8').catch(() => null);
-      if (there !== null) return { recipients: await recipientsOf(there), fresh: null, file: identityFile };
+      const existing = await readFile(identityPath(envFile, identityFile), 'utf8').catch(() => null);
+      if (existing !== null) return { recipients: await recipientsOf(existing), fresh: null, file: identityFile };
       const { identity, recipient } = await generateAgeIdentity();
       return { recipients: [recipient], fresh: identity, file: identityFile };
     },
   };
 }
 
-/** A name without a path means a file beside the env file. */
+/** Resolves the identity file relative to the folder of the env file. */
 export function identityPath(envFile: string, identityFile: string): string {
   return resolve(join(dirname(resolve(envFile))), identityFile);
 }

@@ -6,7 +6,7 @@ import { bucketPlace, connectBucket } from '../../app/connect/stores.js';
 import { AppError } from '../../errors.js';
 import { storeChecks } from '../../health/checks/store.js';
 import { probeConditionalWrites } from '../../health/probe-store.js';
-import { bucketSetup, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
+import { bucketSetupChecks, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
 import {
   bucketPolicy,
   iamPolicy,
@@ -17,48 +17,48 @@ import {
   aclChecks,
 } from '../../setup/policies.js';
 import type { Context } from '../context.js';
-import { report } from '../doctor.js';
+import { runChecks } from '../doctor.js';
 import { randomUUID } from 'node:crypto';
 import { redisChecks } from '../../health/checks/redis.js';
 
 export interface StoreOptions {
   /** Folder for the policies. */
   readonly out: string;
-  /** Default: on AWS alone. Some services refuse conditional writes in a bucket with versions. */
+  /** Default: only on AWS. Some services refuse conditional writes in a bucket with versioning. */
   readonly versioning?: boolean;
   /** Days for which no object can be removed. */
   readonly objectLock?: number;
-  /** The team's name in Vercel's addresses, for the trust policy. */
+  /** The team's name in Vercel's URLs, for the trust policy. */
   readonly teamSlug?: string;
 }
 
-/** How long old versions stay, in days. */
+/** How long old versions are kept, in days. */
 const OLD_VERSION_DAYS = 30;
 
 /**
- * `init --store`: makes or checks the bucket of BACKUP_STORE, writes the policies for it, and tries what the functions'
- * credentials may and may not do. The bucket is set up with STORE_ADMIN_ACCESS_KEY_ID and _SECRET_ACCESS_KEY where they are
- * set, which belong to an administrator and into no file.
+ * `init --store`: creates or checks the bucket of BACKUP_STORE, writes policies for it, and tests what the functions' credentials
+ * may and may not do. STORE_ADMIN_ACCESS_KEY_ID and _SECRET_ACCESS_KEY, if set, are used to set up the bucket; they belong to an
+ * administrator and must not be stored in a file.
  */
 export async function initStore(context: Context, options: StoreOptions): Promise<number> {
   const { env } = context;
   const { store } = loadConfig(env, ['store']);
   const place = bucketPlace(store);
   if (place === null) {
-    throw new AppError('usage', 'BACKUP_STORE is no bucket, so that nothing is to be set up', {
-      hint: 'Set BACKUP_STORE to s3://bucket/prefix; `doctor` tries a folder.',
+    throw new AppError('usage', 'BACKUP_STORE is not a bucket, so there is nothing to set up', {
+      hint: 'Set BACKUP_STORE to s3://bucket/prefix; `doctor` checks a folder.',
     });
   }
   const { clock } = connect(env, ['clock']);
   const onAws = store.S3_ENDPOINT === undefined;
   const files = await writePolicies(options, place, env);
-  context.print(['Policies, to be given to the functions:', ...files.map((file) => `  ${file}`)].join('\n'));
+  context.print(['Policies for the functions:', ...files.map((file) => `  ${file}`)].join('\n'));
   const admin = loadConfig(adminEnvironment(env), ['store']).store;
   const versioning = options.versioning ?? onAws;
-  const prove = (): Promise<void> => probeConditionalWrites(connectPlainStore(admin), clock);
+  const probeWrites = (): Promise<void> => probeConditionalWrites(connectPlainStore(admin), clock);
   const [adminBucket, bucket] = [await connectBucket(admin, place), await connectBucket(store, place)];
   const groups = [
-    bucketSetup(() => adminBucket, prove, {
+    bucketSetupChecks(() => adminBucket, probeWrites, {
       blockPublicAccess: onAws,
       versioning: versioning || options.objectLock !== undefined,
       oldVersionDays: OLD_VERSION_DAYS,
@@ -69,10 +69,10 @@ export async function initStore(context: Context, options: StoreOptions): Promis
   ];
   if (!versioning)
     context.note(
-      'Versioning is left as it is: turn it on with --versioning where the service takes conditional writes with it.',
+      'Versioning is left unchanged: turn it on with --versioning if the service supports conditional writes with versioning.',
     );
   context.note(`Not tried: ${NOT_TRIED.join('; ')}.`);
-  const checks = await report(context, clock, groups);
+  const checks = await runChecks(context, clock, groups);
   return checks.every(({ ok }) => ok) ? 0 : 1;
 }
 
@@ -87,7 +87,7 @@ function adminEnvironment(env: Environment): Environment {
   };
 }
 
-/** Writes the policies, over those of the last time. Where a name is not known, capital letters stand in its place. */
+/** Writes the policies, replacing earlier ones. Unknown names are placeholders in capital letters. */
 async function writePolicies(
   { out, teamSlug }: StoreOptions,
   place: { readonly bucket: string; readonly prefix: string },
@@ -113,7 +113,7 @@ async function writePolicies(
   return written;
 }
 
-/** `init --acl`: how to make a database user that may only read, and whether the configured token is one. */
+/** `init --acl`: shows how to create a read-only database user, and tests whether the configured token is read-only. */
 export async function initAcl(context: Context): Promise<number> {
   const { clock, redis } = connect(context.env, ['clock', 'redis']);
   context.print(
@@ -122,9 +122,12 @@ export async function initAcl(context: Context): Promise<number> {
       `  ${ACL_COMMAND}`,
       'Its token for the REST API, on Upstash:',
       `  ${ACL_TOKEN_COMMAND}`,
-      'UPSTASH_REDIS_REST_TOKEN, tried:',
+      'Checks of UPSTASH_REDIS_REST_TOKEN:',
     ].join('\n'),
   );
-  const checks = await report(context, clock, [redisChecks(() => redis, clock), aclChecks(() => redis, randomUUID())]);
+  const checks = await runChecks(context, clock, [
+    redisChecks(() => redis, clock),
+    aclChecks(() => redis, randomUUID()),
+  ]);
   return checks.every(({ ok }) => ok) ? 0 : 1;
 }

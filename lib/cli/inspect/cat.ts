@@ -17,8 +17,8 @@ export interface CatOptions extends InspectOptions {
 }
 
 /**
- * `cat`: one key as a snapshot has it. `--raw`: the bytes of a string, a document or one field, as they are. With --json
- * the lines of its record as docs/format.md has them, each with the snapshot's id.
+ * `cat`: prints one key of a snapshot. `--raw`: the unescaped bytes of a string, a document or one field. With --json, the lines
+ * of its record in the format of docs/format.md, each with the snapshot's id.
  */
 export async function cat(context: Context, wanted: string, name: string, options: CatOptions): Promise<number> {
   const key = keyText(name);
@@ -26,8 +26,8 @@ export async function cat(context: Context, wanted: string, name: string, option
   const record = await findKey(snapshot, key);
   const { id } = snapshot.manifest;
   if (record === null) {
-    throw new AppError('not-found', `Snapshot ${id} holds no key ${JSON.stringify(name.slice(0, 200))}`, {
-      hint: `Look for it in all snapshots: \`npx soulcaster-backup find --key ${shellWord(name)} --all --env-file .env\`.`,
+    throw new AppError('not-found', `Snapshot ${id} has no key ${JSON.stringify(name.slice(0, 200))}`, {
+      hint: `Search all snapshots: \`npx soulcaster-backup find --key ${quoteForShell(name)} --all --env-file .env\`.`,
     });
   }
   const out = lineOutput();
@@ -52,8 +52,8 @@ async function printJson(out: LineOutput, snapshot: string, record: KeyRecord): 
 async function printRaw(out: LineOutput, record: KeyRecord): Promise<void> {
   const { t } = record.first;
   if (t !== 'string' && t !== 'json') {
-    throw new AppError('usage', `--raw gives the bytes of one value, and this key is a ${t}`, {
-      hint: 'Take --field NAME with it for one field of a hash, or --json for all of it.',
+    throw new AppError('usage', `--raw prints the bytes of one value, and this key is a ${t}`, {
+      hint: 'Add --field NAME for one field of a hash, or use --json for the whole key.',
     });
   }
   for await (const { v } of linesOf(record)) await out.writeRaw(fromText(v as Text));
@@ -69,7 +69,7 @@ async function printField(
 ): Promise<void> {
   if (record.first.t !== 'hash') {
     throw new AppError('usage', `--field is for hashes, and this key is a ${record.first.t}`, {
-      hint: 'Leave it out to see the whole key.',
+      hint: 'Omit --field to see the whole key.',
     });
   }
   const wanted = fromText(field);
@@ -83,7 +83,7 @@ async function printField(
     return;
   }
   throw new AppError('not-found', `The hash has no field ${JSON.stringify(wholeText(field).slice(0, 200))}`, {
-    hint: 'Leave --field out to see the fields that it has.',
+    hint: 'Omit --field to see all its fields.',
   });
 }
 
@@ -97,10 +97,10 @@ async function printReadable(out: LineOutput, record: KeyRecord): Promise<void> 
     ['expires', expiryWords(first.x ?? null)],
   ];
   await out.write(`${facts(head)}\n`);
-  for await (const line of linesOf(record)) for (const text of readable(line)) await out.write(text);
+  for await (const line of linesOf(record)) for (const text of formatLine(line)) await out.write(text);
 }
 
-function* readable({ fx, t, v }: RecordLine): Generator<string> {
+function* formatLine({ fx, t, v }: RecordLine): Generator<string> {
   if (t === 'string' || t === 'json') yield wholeText(v as Text);
   else if (t === 'hash' || t === 'zset') {
     const times = new Map((fx ?? []).map(([field, time]) => [wholeText(field), time]));
@@ -112,18 +112,18 @@ function* readable({ fx, t, v }: RecordLine): Generator<string> {
         : `${wholeText(value)}  ${wholeText(name)}`;
     }
   } else if (t === 'stream') {
-    yield* readableStream(v as StreamValue);
+    yield* formatStream(v as StreamValue);
   } else {
     for (const item of v as readonly Text[]) yield wholeText(item);
   }
 }
 
-/** A word that a POSIX shell takes as it is. */
-function shellWord(word: string): string {
+/** Quotes an argument for a POSIX shell. */
+function quoteForShell(word: string): string {
   return /^[\w:./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function* readableStream({ entries, groups, lastId }: StreamValue): Generator<string> {
+function* formatStream({ entries, groups, lastId }: StreamValue): Generator<string> {
   for (const [id, fields] of entries) yield `${id}  ${fields.map(wholeText).join(' ')}`;
   if (lastId !== undefined) yield `last id: ${lastId}`;
   for (const { consumers, lastId: delivered, name, pending } of groups ?? []) {

@@ -20,8 +20,8 @@ export interface DiffOptions extends InspectOptions {
 const LIVE = 'live';
 
 /**
- * `diff`: what became of the keys of one snapshot in another, or in the database. With --keys or --values each change on
- * a separate line, with --json as JSON; the counts come last.
+ * `diff`: compares the keys of a snapshot with another snapshot, or with the database. With --keys or --values each change is
+ * printed on a separate line, as JSON with --json; the counts come last.
  */
 export async function diff(context: Context, first: string, second: string, options: DiffOptions): Promise<number> {
   const selection = selectionOf(options);
@@ -30,14 +30,14 @@ export async function diff(context: Context, first: string, second: string, opti
   const { partial, within } = await findPartialSides(before, held);
   const out = lineOutput();
   const depth = options.values === true ? 'values' : options.keys === true ? 'keys' : 'counts';
-  const onChange = (change: KeyChange): Promise<void> => emit(context, out, change);
+  const onChange = (change: KeyChange): Promise<void> => printChange(context, out, change);
   const counts = await compare(before, side, { selection, within, depth, now, onChange });
   const from = before.manifest.id;
   const document = { from, to: words, selection, partial, counts };
   if (depth === 'counts') context.document(document);
   else if (context.json) await out.write(JSON.stringify(document));
   await out.end();
-  context.print(view(from, words, scopeOf(selection, within), counts));
+  context.print(countsText(from, words, scopeOf(selection, within), counts));
   return 0;
 }
 
@@ -57,7 +57,7 @@ async function sideOf(
   return { side: snapshotSide(snapshot, selection), words: id, held, now: () => Date.parse(window.to) };
 }
 
-/** What was compared, in words. */
+/** What was compared, as text. */
 function scopeOf(selection: Selection, within: readonly Held[]): string {
   const holds = within.map(({ snapshot, words }) => `; ${snapshot} holds ${printable(words)}`);
   return `${selectionWords(selection)}${holds.join('')}`;
@@ -65,11 +65,11 @@ function scopeOf(selection: Selection, within: readonly Held[]): string {
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
 
-async function emit({ interrupt, json }: Context, out: LineOutput, change: KeyChange): Promise<void> {
+async function printChange({ interrupt, json }: Context, out: LineOutput, change: KeyChange): Promise<void> {
   if (interrupt.aborted) throw interrupt.reason;
   if (json) return out.write(JSON.stringify(change));
   const { expired, fields, key, moreFields = 0, what } = change;
-  const why = expired === true ? '  (its time was over)' : what.length === 0 ? '' : `  (${what.join(', ')})`;
+  const why = expired === true ? '  (expired)' : what.length === 0 ? '' : `  (${what.join(', ')})`;
   await out.write(`${SIGNS[change.change]} ${wholeText(key)}${why}`);
   for (const field of fields ?? []) await out.write(`    ${fieldLine(field)}`);
   if (moreFields > 0) await out.write(`    and ${count(moreFields)} more`);
@@ -77,15 +77,15 @@ async function emit({ interrupt, json }: Context, out: LineOutput, change: KeyCh
 
 function fieldLine({ after, before, field }: FieldChange): string {
   const name = field === null ? '' : `${wholeText(field)}: `;
-  if (before === null) return `+ ${name}${shown(after)}`;
-  return after === null ? `- ${name}${shown(before)}` : `~ ${name}${shown(before)} -> ${shown(after)}`;
+  if (before === null) return `+ ${name}${valueText(after)}`;
+  return after === null ? `- ${name}${valueText(before)}` : `~ ${name}${valueText(before)} -> ${valueText(after)}`;
 }
 
-function shown(text: Text | null): string {
+function valueText(text: Text | null): string {
   return text === null ? '' : printable(wholeText(text));
 }
 
-function view(from: string, to: string, scope: string, counts: readonly DiffCount[]): string {
+function countsText(from: string, to: string, scope: string, counts: readonly DiffCount[]): string {
   const where = to === LIVE ? 'the database' : to;
   const differing = counts.filter(({ added, changed, removed }) => added + changed + removed > 0);
   const same = counts.reduce((sum, row) => sum + row.same, 0);
@@ -99,6 +99,6 @@ function view(from: string, to: string, scope: string, counts: readonly DiffCoun
     count(expired),
     count(alike),
   ]);
-  const head = ['project', 'family', 'added', 'changed', 'removed', 'of these over', 'same'];
+  const head = ['project', 'family', 'added', 'changed', 'removed', 'of these expired', 'same'];
   return `\nFrom ${from} to ${where} (${scope}):\n\n${table(head, rows, [2, 3, 4, 5, 6])}`;
 }

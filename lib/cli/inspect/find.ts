@@ -19,24 +19,24 @@ export interface FindOptions extends Pick<InspectOptions, 'at' | 'family' | 'pro
   readonly limit: number;
 }
 
-/** `find`: which keys hold a text or fit a pattern, and with --all in which snapshots, and since when they are gone. */
+/** `find`: finds keys by text or pattern and, with --all, the snapshots that have them and when they disappeared. */
 export async function find(context: Context, text: string | undefined, options: FindOptions): Promise<number> {
   const query = queryOf(text, options);
-  const { opened, skipped } = await snapshotsOf(context, options);
-  const onSnapshot = options.all === true && context.onTerminal ? noteOf(context) : undefined;
+  const { opened, skipped } = await openSnapshots(context, options);
+  const onSnapshot = options.all === true && context.onTerminal ? noteSearched(context) : undefined;
   const { clock } = connect(context.env, ['clock']);
   const found = await searchSnapshots(opened, query, { limit: options.limit, now: clock.now(), onSnapshot });
   const result = { ...found, skipped: [...skipped, ...found.skipped] };
   for (const { id, why } of result.skipped)
-    context.note(`warning: ${id} was not searched, or not to its end: ${printable(why)}`);
+    context.note(`warning: ${id} was not searched completely: ${printable(why)}`);
   context.document(result);
-  context.print(view(result, options));
+  context.print(resultText(result, options));
   return result.keys.length > 0 ? 0 : 10;
 }
 
 function queryOf(text: string | undefined, { family, key, project }: FindOptions): Query {
   if (text?.trim() === '' || (text === undefined && key === undefined)) {
-    throw new AppError('usage', 'There is nothing to look for', {
+    throw new AppError('usage', 'Neither a text nor --key is given', {
       hint: 'Give a text (an id, a title, a name), or a key or pattern with --key.',
     });
   }
@@ -44,7 +44,7 @@ function queryOf(text: string | undefined, { family, key, project }: FindOptions
   return { selection: key === undefined ? parseSelection(others) : selectKey(key, others), text: text ?? null };
 }
 
-async function snapshotsOf(
+async function openSnapshots(
   context: Context,
   options: FindOptions,
 ): Promise<{ opened: readonly OpenSnapshot[]; skipped: History['skipped'] }> {
@@ -53,7 +53,7 @@ async function snapshotsOf(
     return { opened: [await openWanted(context, options.in ?? 'latest', { at, replica })], skipped: [] };
   }
   if (options.in !== undefined || options.at !== undefined) {
-    throw new AppError('usage', '--all goes with neither --in nor --at', { hint: 'Give one of them.' });
+    throw new AppError('usage', '--all cannot be used with --in or --at', { hint: 'Give only one of them.' });
   }
   const ports = inspectPorts(context, options.replica);
   const found = await openAll(ports, await trustContext(ports, protectedDatabase(context.env).source));
@@ -63,21 +63,21 @@ async function snapshotsOf(
   });
 }
 
-function noteOf(context: Context) {
+function noteSearched(context: Context) {
   return ({ id, keys }: History['searched'][number]): void => context.note(`${id}: ${counted(keys, 'key')}`);
 }
 
-function view({ keys, more, searched }: History, { all, limit }: FindOptions): string {
+function resultText({ keys, more, searched }: History, { all, limit }: FindOptions): string {
   const [only] = searched;
   if (keys.length === 0) {
     const where = searched.length === 1 ? (only?.id ?? '') : counted(searched.length, 'snapshot');
-    const hint = all === true ? '' : '\nLook in all snapshots with --all.';
+    const hint = all === true ? '' : '\nSearch all snapshots with --all.';
     return `Nothing found in ${where}.${hint}`;
   }
   const head = ['key', 'family', 'what', 'where'];
   const rows = keys.map((key) => [...cells(key), ...(all === true ? timeline(key) : [])]);
   const lines = [table(all === true ? [...head, 'first in', 'last in', 'gone since'] : head, rows)];
-  if (more) lines.push(`Only the first ${count(limit)} are named: narrow it down, or give --limit.`);
+  if (more) lines.push(`Only the first ${count(limit)} are listed: narrow the search, or raise --limit.`);
   if (all === true) lines.push(`${counted(searched.length, 'snapshot')} searched.`);
   return lines.join('\n\n');
 }

@@ -9,7 +9,7 @@ export interface LsOptions extends InspectOptions {
   readonly long?: boolean;
 }
 
-/** `ls`: the keys of a snapshot, one a line. With --json each as JSON on a line, and last `{snapshot, keys}`. */
+/** `ls`: lists the keys of a snapshot, one per line. With --json each line is JSON, and the last is `{snapshot, keys}`. */
 export async function ls(context: Context, wanted: string, options: LsOptions): Promise<number> {
   const selection = selectionOf(options);
   const snapshot = await openWanted(context, wanted, options);
@@ -18,10 +18,10 @@ export async function ls(context: Context, wanted: string, options: LsOptions): 
   for await (const key of listKeys(snapshot, selection)) {
     if (out.isClosed() || context.interrupt.aborted) break;
     keys += 1;
-    const room = out.write(
+    const flushed = out.write(
       context.json ? JSON.stringify(key) : options.long === true ? longLine(key) : wholeText(key.key),
     );
-    if (room !== undefined) await room;
+    if (flushed !== undefined) await flushed;
   }
   if (context.interrupt.aborted) throw context.interrupt.reason;
   const { id } = snapshot.manifest;
@@ -43,7 +43,7 @@ function longLine({ bytes: size, elements, expiresAt, family, key, project, type
   return `${columns.join('  ')}  ${wholeText(key)}`;
 }
 
-/** A time as ISO 8601; one that no calendar has as its milliseconds, `-` for a key that stays. */
+/** An expiry as ISO 8601, or in milliseconds if out of the calendar's range; `-` for none. */
 export function expiryWords(expiresAt: ListedKey['expiresAt']): string {
   if (expiresAt === null) return '-';
   const date = new Date(Number(expiresAt));

@@ -9,7 +9,7 @@ import { printable } from '../output/format.js';
 import { storeEnvironment } from '../store-choice.js';
 import { notePassedOver } from '../trust.js';
 
-/** Options of every command that looks into snapshots. */
+/** Options of every command that reads the contents of snapshots. */
 export interface InspectOptions {
   readonly at?: string | undefined;
   readonly project?: readonly string[];
@@ -26,7 +26,7 @@ export function inspectPorts(context: Context, replica: boolean | undefined): In
   return { ...ports, store: stoppableStore(ports.store, interrupt, () => toAppError(interrupt.reason)) };
 }
 
-/** Opens the snapshot that is meant; what is to be known of it goes to the standard error. */
+/** Opens the wanted snapshot; warnings about it go to the standard error. */
 export async function openWanted(context: Context, wanted: string, options: InspectOptions): Promise<OpenSnapshot> {
   if (options.at !== undefined && wanted !== 'latest') {
     throw new AppError('usage', 'Both a snapshot and --at are given', {
@@ -39,13 +39,11 @@ export async function openWanted(context: Context, wanted: string, options: Insp
   const { id, keyIndex } = snapshot.manifest;
   notePassedOver(context, id, passedOver);
   if (foundDamaged) {
-    context.note(
-      `warning: snapshot ${id} was found damaged when it was last verified; parts that are altered are not read`,
-    );
+    context.note(`warning: snapshot ${id} was found damaged when it was last verified; its altered parts are not read`);
   }
   const held = await heldIn(snapshot);
-  if (held !== null) context.note(`${id} holds a part of a database: ${printable(held.words)}`);
-  if (keyIndex === undefined && context.env['DEBUG'] === '1') context.note(`${id} has no index of its keys`);
+  if (held !== null) context.note(`note: ${id} holds a part of a database: ${printable(held.words)}`);
+  if (keyIndex === undefined && context.env['DEBUG'] === '1') context.note(`note: ${id} has no index of its keys`);
   return snapshot;
 }
 

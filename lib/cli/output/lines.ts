@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { printable } from './redact.js';
 
-/** The standard output, line by line, for what is too long to be held: it waits while the reader is slow. */
+/** Writes long output to the standard output line by line, and waits while the reader is slow. */
 export interface LineOutput {
-  /** Whether the reader has gone, as `head` does: the rest need not be made. */
+  /** Whether the reader has closed the output, as `head` does, so that the rest is not needed. */
   isClosed(): boolean;
-  /** What it returns, if anything, is to be awaited. Control characters are escaped. */
+  /** Escapes control characters. A returned promise has to be awaited. */
   write(line: string): Promise<void> | undefined;
-  /** Bytes as they are. */
+  /** Writes bytes unescaped. */
   writeRaw(bytes: Uint8Array): Promise<void>;
   end(): Promise<void>;
 }
 
-const PIECE = 64 * 1024;
+const CHUNK_LENGTH = 64 * 1024;
 
 export function lineOutput(out: Writable = process.stdout): LineOutput {
   let waiting: string[] = [];
@@ -21,11 +21,11 @@ export function lineOutput(out: Writable = process.stdout): LineOutput {
   const isClosed = (): boolean => out.destroyed || out.errored !== null;
   const send = async (chunk: string | Uint8Array): Promise<void> => {
     if (isClosed() || out.write(chunk)) return;
-    // Only one of the two comes.
-    const over = new AbortController();
-    await Promise.race([once(out, 'drain', { signal: over.signal }), once(out, 'close', { signal: over.signal })])
+    // Only one of the two events is emitted; the other listener is removed.
+    const done = new AbortController();
+    await Promise.race([once(out, 'drain', { signal: done.signal }), once(out, 'close', { signal: done.signal })])
       .catch(() => undefined)
-      .finally(() => over.abort());
+      .finally(() => done.abort());
   };
   const flush = async (): Promise<void> => {
     const chunk = waiting.join('');
@@ -37,7 +37,7 @@ export function lineOutput(out: Writable = process.stdout): LineOutput {
     write(line) {
       waiting.push(`${printable(line)}\n`);
       length += line.length;
-      return length >= PIECE ? flush() : undefined;
+      return length >= CHUNK_LENGTH ? flush() : undefined;
     },
     async writeRaw(bytes) {
       await flush();

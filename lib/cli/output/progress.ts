@@ -6,23 +6,23 @@ import { bytes, count, duration } from './format.js';
 import { printable } from './redact.js';
 import { paddedDoing } from './phases.js';
 
-/** Shows how far a run has come. */
+/** Shows the progress of a run. */
 export interface ProgressView {
   update(run: RunRecord): void;
-  /** Takes the bar off the terminal. */
+  /** Removes the bar from the terminal. */
   stop(): void;
 }
 
 const LINE_INTERVAL_MS = 3_000;
-/** A rate over less time than this, in milliseconds, says nothing. */
+/** The time, in milliseconds, after which a rate is meaningful. */
 const RATE_AFTER_MS = 500;
 
 /** A bar on a terminal; elsewhere a line every few seconds. */
 export function progressView(context: Pick<Context, 'onTerminal' | 'note'>, now: () => number): ProgressView {
-  return context.onTerminal ? bar(now) : lines(context, now);
+  return context.onTerminal ? createBar(now) : createLines(context, now);
 }
 
-function bar(now: () => number): ProgressView {
+function createBar(now: () => number): ProgressView {
   const view = new SingleBar({
     format: '{phase} [{bar}] {percentage}%  {text}',
     stream: process.stderr,
@@ -33,7 +33,7 @@ function bar(now: () => number): ProgressView {
     clearOnComplete: true,
     gracefulExit: false,
   });
-  const describe = describer(now);
+  const describe = createDescriber(now);
   let phase = '';
   return {
     update(run) {
@@ -48,24 +48,24 @@ function bar(now: () => number): ProgressView {
   };
 }
 
-function lines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView {
-  const describe = describer(now);
+function createLines({ note }: Pick<Context, 'note'>, now: () => number): ProgressView {
+  const describe = createDescriber(now);
   let phase = '';
-  let toldAt = 0;
+  let printedAt = 0;
   return {
     update(run) {
       const text = describe(run);
-      if (run.phase === phase && now() - toldAt < LINE_INTERVAL_MS) return;
+      if (run.phase === phase && now() - printedAt < LINE_INTERVAL_MS) return;
       phase = run.phase;
-      toldAt = now();
+      printedAt = now();
       note([doingOf(run), text].filter((words) => words !== '').join(': '));
     },
     stop: () => undefined,
   };
 }
 
-/** Words for a progress: rate and time left count from the first record that was seen of the phase. */
-function describer(now: () => number): (run: RunRecord) => string {
+/** Describes progress. Rate and remaining time count from the first record of the phase. */
+function createDescriber(now: () => number): (run: RunRecord) => string {
   let phase = '';
   let first = { done: 0, bytes: 0, at: 0 };
   return (run) => {
@@ -74,7 +74,7 @@ function describer(now: () => number): (run: RunRecord) => string {
     if (run.phase !== phase) first = { done, bytes: size, at: now() };
     phase = run.phase;
     const of = total === null ? '' : ` of ${count(total)}`;
-    // Steps that only look, or do one thing, have nothing to count.
+    // Phases with a single step have nothing to count.
     if (!countsBytes && done === 0 && total === null) return '';
     const words = [`${count(done)}${of} ${unit}`];
     if (size > 0 || countsBytes) words.push(bytes(size));

@@ -5,7 +5,7 @@ import { count, duration } from './format.js';
 import { waitingWords } from './phases.js';
 import { table } from './table.js';
 
-/** A run, line by line. */
+/** A run as rows of name and value. */
 export function runRows(record: RunRecord): [string, string][] {
   const run = runSummary(record);
   const { asked, attempts, createdAt, doing, lastError, nextAttemptAt, progressedAt, trigger } = run;
@@ -25,7 +25,7 @@ export function runRows(record: RunRecord): [string, string][] {
   return rows.flatMap(([name, words]) => (words === null ? [] : [[name, words]]));
 }
 
-/** Runs, one a line. */
+/** Runs as a table, one per line. */
 export function runTable(runs: readonly RunSummary[]): string {
   const rows = runs.map((run) => [
     run.runId,
@@ -48,8 +48,8 @@ function tookWords({ createdAt, finishedAt }: RunSummary): string {
 }
 
 function noAttempt(run: RunSummary): string | null {
-  // Records of older versions count none.
-  return isOver(run) || run.progressedAt !== null ? null : 'none yet: nothing has begun to work on it';
+  // Records of older versions do not count attempts.
+  return isOver(run) || run.progressedAt !== null ? null : 'none yet: no attempt has started';
 }
 
 function lastErrorWords(run: RunSummary): string {

@@ -3,7 +3,7 @@ import { rateOf, sizesOf } from '../../snapshot/sizes.js';
 import { bytes, count, counted, dollars, duration, ratio } from './format.js';
 import { facts } from './table.js';
 
-/** A snapshot that was just taken, in a dozen lines. */
+/** The summary of a new snapshot. */
 export function snapshotSummary(manifest: Manifest, milliseconds: number): string {
   const { counts, doubles, id, ledger, parts, recipients, spent, state } = manifest;
   const { plain, stored } = sizesOf(manifest);
@@ -13,7 +13,7 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
     ['parts', `${count(parts.length)}${recipients.length > 0 ? ', encrypted' : ''}`],
     ['plain', bytes(plain)],
     ['stored', `${bytes(stored)}, compressed ${ratio(plain, stored)}`],
-    ['doubles', `${count(doubles.length)} passed over`],
+    ['duplicates', `${count(doubles.length)} skipped`],
     ['ledger', ledgerLine(ledger)],
     ['names', namesLine(manifest)],
     ['commands', `${count(spent.commands)} in ${spentLine(manifest)}`],
@@ -23,7 +23,7 @@ export function snapshotSummary(manifest: Manifest, milliseconds: number): strin
   return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and finalized.\n${facts(rows)}`;
 }
 
-/** Requests, price and rate of what a snapshot asked of the database. */
+/** Requests, price and command rate of a snapshot. */
 export function spentLine(manifest: Manifest): string {
   const { requests, estimatedUsd } = manifest.spent;
   const rate = rateOf(manifest);
@@ -31,12 +31,12 @@ export function spentLine(manifest: Manifest): string {
   return `${counted(requests, 'request')}, at most ${dollars(estimatedUsd)}${speed}`;
 }
 
-/** How the names were gone through after the first pass. */
+/** How the names were scanned again after the first pass. */
 export function namesLine({ names }: Pick<Manifest, 'names'>): string {
-  if (names === undefined) return 'gone through once only';
+  if (names === undefined) return 'scanned once only';
   const lost =
-    names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} NOT FOUND that the database counts`;
-  return `${counted(names.walks, 'walk')} more over them, ${count(names.added)} added${lost}`;
+    names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} counted by the database but NOT FOUND`;
+  return `scanned again ${counted(names.walks, 'time')}, ${count(names.added)} added${lost}`;
 }
 
 export function ledgerLine(ledger: Ledger): string {

@@ -20,7 +20,7 @@ const NO_LINES = {
   middle: '  ',
 };
 
-/** A table without lines, as readable in a file as on a terminal. `right` names the columns of numbers. */
+/** A table without lines, readable in a file too. `right`: indexes of right-aligned columns. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly Cell[])[],
@@ -33,10 +33,10 @@ export function table(
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const row of rows) view.push([...row]);
-  return trimmed(view.toString());
+  return trimLineEnds(view.toString());
 }
 
-/** Lines of `name   value`, the values below each other. */
+/** Lines of `name   value`, with aligned values. */
 export function facts(rows: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
@@ -56,7 +56,7 @@ export function countTable(
   );
 }
 
-function trimmed(text: string): string {
+function trimLineEnds(text: string): string {
   return text
     .split('\n')
     .map((line) => line.trimEnd())

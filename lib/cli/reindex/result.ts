@@ -82,17 +82,17 @@ const droppedSchema = reindexInputSchema.extend({
 });
 export type Dropped = z.infer<typeof droppedSchema>;
 
-/** What the removal of old vectors came to; null for another run, or one that failed. */
+/** The result of removing old vectors; null for another kind of run, or one that failed. */
 export function droppedOf(result: Json): Dropped | null {
   return droppedSchema.safeParse(result).data ?? null;
 }
 
-/** The result of a dry run; null when the run failed before it had one. */
+/** The plan of a dry run; null if the run failed before planning. */
 export function planOf(result: Json): ReindexPlan | null {
   return dryRunSchema.safeParse(result).data ?? null;
 }
 
-/** The result of a re-index; null when the run failed before its report. */
+/** The report of a re-index; null if the run failed before reporting. */
 export function reportOf(result: Json): ReindexReport | null {
   return reportSchema.safeParse(result).data ?? null;
 }

@@ -5,17 +5,17 @@ import { recipeWords } from '../../soulcaster/index-models.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Dropped, ReindexPlan, ReindexReport } from './result.js';
 
-/** This many skipped items and conflicts are shown; --json names more. */
+/** How many skipped items and conflicts are shown; --json lists more. */
 const SHOWN = 20;
 
-/** What a re-index would do. */
+/** The plan of a re-index as text. */
 export function planText(plan: ReindexPlan): string {
   const rows = plan.projects.map(({ project, items, toEmbed, present, strays, conflicts, skipped }) => [
     projectName(project),
     ...[items, present, toEmbed, strays, conflicts, skipped].map(count),
   ]);
   return [
-    `What a re-index of mode ${plan.mode} would do:`,
+    `What a re-index with mode ${plan.mode} would do:`,
     table(
       ['project', 'items', 'with a vector', 'to embed', 'strays', 'conflicts', 'skipped'],
       rows,
@@ -30,7 +30,7 @@ export function planText(plan: ReindexPlan): string {
   ].join('\n\n');
 }
 
-/** How a re-index went. Only one that succeeded is followed by how to switch to what it built. */
+/** The report of a re-index as text. After a success it ends with how to switch to vectors that were built beside the index. */
 export function reportText(report: ReindexReport, state: RunRecord['state']): string {
   const rows = report.projects.map(({ project, items, embedded, unchanged, swept, skipped, conflicts }) => [
     projectName(project),
@@ -55,13 +55,13 @@ export function reportText(report: ReindexReport, state: RunRecord['state']): st
   ].join('\n\n');
 }
 
-/** What the removal of old vectors came to. */
+/** The result of removing old vectors as text. */
 export function droppedText({ dropped, dryRun, removed }: Dropped): string {
   const rows = removed.slice(0, SHOWN).map(({ namespace, vectors }) => [projectName(namespace), count(vectors)]);
   const what = dryRun ? 'What would be removed' : 'Removed';
   return [
     `${what}: ${counted(dropped, 'old vector')}. Every item has a new one.`,
-    `${table(['namespace', 'vectors'], rows, [1])}${more(removed.length, rows.length)}`,
+    `${table(['namespace', 'vectors'], rows, [1])}${moreText(removed.length, rows.length)}`,
   ].join('\n\n');
 }
 
@@ -77,20 +77,20 @@ const LIMITS = [
   ['updatesPerDay', 'vectors a day into the index'],
 ] as const;
 
-/** What the limits of embedder and index allow, and how long that lets it take. */
+/** The limits of embedder and index, and how long the re-index takes within them. */
 function limitRows({ forecast, mode }: ReindexPlan): [string, string][] {
   if (forecast === undefined) return [];
   const { assumed, days, limits, minutes } = forecast;
   const words = LIMITS.map(([name, unit]) => {
     const limit = limits[name] ?? null;
     const free = assumed.includes(name) ? ' (free plan; not set here)' : '';
-    return limit === null ? `any number of ${unit}` : `${count(limit)} ${unit}${free}`;
+    return limit === null ? `unlimited ${unit}` : `${count(limit)} ${unit}${free}`;
   });
-  const asks = mode === 'flush' && days > 1 ? ': mode flush needs --yes-over-days' : '';
+  const requirement = mode === 'flush' && days > 1 ? ': mode flush needs --yes-over-days' : '';
   const long = days > 1 ? `about ${days} days` : minutes > 1 ? `${count(minutes)} minutes at least` : 'within a minute';
   return [
     ['limits', words.join(', ')],
-    ['they let it take', `${long}${asks}`],
+    ['time needed', `${long}${requirement}`],
   ];
 }
 
@@ -100,12 +100,12 @@ function comparedRows({ compared }: ReindexReport): [string, string][] {
   return [
     [
       'compared',
-      `by ${counted(compared.queries, 'item')}: of the ten nearest to each, old and new have ${same} in common`,
+      `${counted(compared.queries, 'item')}: of the ten nearest to each, old and new vectors have ${same} in common`,
     ],
   ];
 }
 
-/** How the application is switched to what was built beside. */
+/** How to switch the application to the new vectors. */
 function switchWords({ beside, dropOld, dryRun, recipe }: ReindexReport): string[] {
   if (beside === null || recipe === null || dryRun || dropOld) return [];
   const { index, suffix } = beside;
@@ -126,7 +126,7 @@ function switchWords({ beside, dropOld, dryRun, recipe }: ReindexReport): string
       `The application still searches the old vectors. The new ones, ${recipeWords(recipe)}, are in ${where}. To switch:`,
       `  1. Bring them up to date: npx soulcaster-backup reindex --all${place}${own} --mode missing --env-file .env`,
       `  2. Deploy the application with that model and ${where}, for reading and writing.`,
-      `  3. Repeat 1 and look at search, then remove the old vectors: npx soulcaster-backup reindex --all${place}${own} --drop-old --env-file .env`,
+      `  3. Repeat step 1 and check that search works, then remove the old vectors: npx soulcaster-backup reindex --all${place}${own} --drop-old --env-file .env`,
       `  4. Set here and in the Vercel project: ${set}; deploy.`,
     ].join('\n'),
   ];
@@ -142,7 +142,7 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
     const rows = skipped.named
       .slice(0, SHOWN)
       .map(({ project, id, reason }) => [projectName(project), printable(id), reason.replaceAll('-', ' ')]);
-    lines.push(`${table(['project', 'item without a vector', 'why'], rows)}${more(skipped.count, rows.length)}`);
+    lines.push(`${table(['project', 'item without a vector', 'why'], rows)}${moreText(skipped.count, rows.length)}`);
   }
   if (conflicts.count > 0) {
     const rows = conflicts.named
@@ -154,17 +154,17 @@ function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'confli
         printable(chosen),
       ]);
     lines.push(
-      `${table(['project', 'item in several clusters', 'how many', 'taken'], rows)}${more(conflicts.count, rows.length)}`,
+      `${table(['project', 'item in several clusters', 'how many', 'taken'], rows)}${moreText(conflicts.count, rows.length)}`,
     );
   }
   return lines;
 }
 
-function more(all: number, shown: number): string {
+function moreText(all: number, shown: number): string {
   return all > shown ? `\nand ${count(all - shown)} more` : '';
 }
 
-/** Items of old that belong to no project are in the index's default namespace. */
+/** Old items without a project are in the index's default namespace. */
 function projectName(project: string): string {
   return project === '' ? '(none)' : printable(project);
 }

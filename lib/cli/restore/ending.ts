@@ -2,7 +2,7 @@ import { deploymentOf, hostOf } from '../../app/connect/database.js';
 import { exitCodeOf, type AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
 import type { Context } from '../context.js';
-import { errorDocument, explain } from '../output/report-error.js';
+import { errorDocument, printError } from '../output/report-error.js';
 import { fieldsOf, dryRunResult, restoredResult } from '../../restore/result.js';
 import type { Environment } from '../../app/config.js';
 import type { Json } from '../../json.js';
@@ -10,9 +10,9 @@ import type { Encryptor } from '../../ports/encryptor.js';
 import type { LedgerKey } from '../../snapshot/manifest.js';
 import { openNames } from '../../snapshot/ledger.js';
 
-/** Ends a command with what its run came to: the error, the one JSON document, and the exit code. */
-export function finish(context: Context, run: RunRecord, error: AppError | null, more: object = {}): number {
-  if (error !== null) explain(error, { env: context.env, err: (text) => context.note(text) });
+/** Ends a command with the result of its run: prints the error and the JSON document, and returns the exit code. */
+export function finishCommand(context: Context, run: RunRecord, error: AppError | null, more: object = {}): number {
+  if (error !== null) printError(error, { env: context.env, err: (text) => context.note(text) });
   context.document({
     runId: run.id,
     state: run.state,
@@ -24,7 +24,7 @@ export function finish(context: Context, run: RunRecord, error: AppError | null,
   return error === null ? 0 : exitCodeOf(error.code);
 }
 
-/** The result with the host of its target, and the names of keys opened that the encryptor's identity fits. */
+/** Adds the target's host to a result, and opens the names of keys that the encryptor's identity can open. */
 export async function openResult(env: Environment, encryptor: Encryptor, result: Json): Promise<Json> {
   const parsed = dryRunResult(result);
   if (parsed === null) return result;
@@ -33,12 +33,14 @@ export async function openResult(env: Environment, encryptor: Encryptor, result:
   return {
     ...fieldsOf(result),
     names: { ...names, database: { ...names.database, host: hostOf(env, target) } },
-    plan: { ...plan, examples: await opened(encryptor, plan.examples) },
-    ...(proof === undefined ? {} : { proof: { ...proof, examples: await opened(encryptor, proof.examples) } }),
+    plan: { ...plan, examples: await openExampleNames(encryptor, plan.examples) },
+    ...(proof === undefined
+      ? {}
+      : { proof: { ...proof, examples: await openExampleNames(encryptor, proof.examples) } }),
   };
 }
 
-async function opened<T extends { readonly key: LedgerKey }>(
+async function openExampleNames<T extends { readonly key: LedgerKey }>(
   encryptor: Encryptor,
   examples: readonly T[],
 ): Promise<T[]> {

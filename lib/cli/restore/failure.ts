@@ -2,22 +2,22 @@ import { AppError } from '../../errors.js';
 import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { errorOfRun } from '../carry-out.js';
-import { isRefusal } from '../in-memory.js';
+import { isWriteRefusal } from '../in-memory.js';
 import type { Undo } from './undo.js';
 import { sameRestore } from './words.js';
 
 const NOTHING_WRITTEN = 'Nothing was written';
 
-/** The error that a run ended with, and what else can be done about it from here; null when it did all it was to do. */
-export function errorOf(run: RunRecord, queued: boolean): AppError | null {
+/** The error that a run ended with, with a hint for this machine; null if it succeeded. */
+export function restoreErrorOf(run: RunRecord, queued: boolean): AppError | null {
   const error = errorOfRun(run);
-  // Functions that only back up have no identity, and need none.
+  // Functions that only back up have no identity.
   if (error?.code !== 'wrong-key' || !queued) return error;
-  return withHint(error, `${error.hint} Or give --local: then the identity that is set here is used.`);
+  return withHint(error, `${error.hint} Or give --local to use the identity set here.`);
 }
 
-/** The error of a restore that broke off; `undo` is null when it did so before it wrote anything. */
-export function brokenOff(
+/** The error of an interrupted restore, with hints to finish or undo it; `undo` is null if nothing was written yet. */
+export function interruptedRestoreError(
   error: AppError,
   request: RestoreRequest,
   undo: Undo | null,
@@ -25,34 +25,34 @@ export function brokenOff(
   replica = false,
 ): AppError {
   if (undo === null) {
-    if (isRefusal(error)) return notBegun(error, request, replica);
+    if (isWriteRefusal(error)) return notStartedError(error, request, replica);
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
-  // The own hint of an interrupt speaks of work that counts only when it is whole.
+  // An interrupt's own hint, that incomplete work is not used, does not apply to a restore.
   const own = error.code === 'interrupted' ? [] : [error.hint];
   const hints = [
     ...own,
-    `It broke off while it was writing${howFar(run)}: the data are partly old and partly restored.`,
-    `To finish, start the same restore again: \`${sameRestore(request, replica)}\`.`,
+    `The restore was interrupted while writing${progressText(run)}: the data are partly old and partly restored.`,
+    `To finish, run the same restore again: \`${sameRestore(request, replica)}\`.`,
     `To undo it: ${undo.words}.`,
   ];
   return withHint(error, hints.join(' '));
 }
 
-function howFar({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
-  return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written whole)` : '';
+function progressText({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
+  return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written completely)` : '';
 }
 
-/** The error of a restore that a store stopped which takes no writes, before anything was written, with the ways out. */
-export function notBegun(error: AppError, request: RestoreRequest, replica = false): AppError {
+/** The error of a restore that a read-only or full store stopped before anything was written, with hints. */
+export function notStartedError(error: AppError, request: RestoreRequest, replica = false): AppError {
   const message = error.message.includes(NOTHING_WRITTEN)
     ? error.message
-    : `The store takes no writes, so the restore was not begun: ${error.message}. ${NOTHING_WRITTEN}.`;
+    : `The store refuses writes, so the restore was not started: ${error.message}. ${NOTHING_WRITTEN}.`;
   const without = `${sameRestore({ ...request, safety: false }, replica)} --no-lock`;
-  const room = 'To make room: `npx soulcaster-backup prune --env-file .env`, which works on a full store.';
+  const room = 'To free space: `npx soulcaster-backup prune --env-file .env`, which works on a full store.';
   const hints = [
     ...(error.code === 'store-full' ? [room] : [error.hint]),
-    `To restore without writing into the store, so without a lock and without a way back: \`${without}\`.`,
+    `To restore without writing to the store, without a lock and without undo: \`${without}\`.`,
   ];
   return new AppError(error.code, message, { hint: hints.join(' '), cause: error });
 }

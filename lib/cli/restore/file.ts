@@ -7,40 +7,40 @@ import { withSnapshotBeside } from '../../transfer/scratch-store.js';
 import type { Context } from '../context.js';
 import { restore } from '../restore.js';
 import type { RestoreOptions } from './request.js';
-import { fileWords, readFile, type FileOptions } from '../read-file.js';
+import { fileOptionsText, readInputFile, type FileOptions } from '../read-file.js';
 
-/** `restore FILE`: what is in the file becomes a snapshot of this process, which is restored as any other is. */
+/** `restore FILE`: turns the file into a snapshot within this process and restores that. */
 export async function restoreFile(
   context: Context,
   path: string,
   options: RestoreOptions & FileOptions,
 ): Promise<number> {
-  demandWords(context, path, options);
+  assertTargetConfirmed(context, path, options);
   const { clock, signer } = connect(context.env, ['clock', 'signer']);
-  const staged = await readFile(context, path, options);
+  const staged = await readInputFile(context, path, options);
   try {
     const { id } = await finishStaged({ clock, signer }, staged);
-    const over = (store: Parameters<typeof withSnapshotBeside>[0]) => withSnapshotBeside(store, staged.store, id);
-    const source = { over, words: `${quoted(path)}${fileWords(options)}` };
+    const wrapStore = (store: Parameters<typeof withSnapshotBeside>[0]) => withSnapshotBeside(store, staged.store, id);
+    const source = { wrapStore, snapshotWords: `${quoted(path)}${fileOptionsText(options)}` };
     return await restore(context, id, { ...options, local: true, fromSource: true }, source);
   } finally {
     await staged.store.discard();
   }
 }
 
-/** Before a file is read that may be large: whether it may be restored there at all. */
-function demandWords({ env }: Context, path: string, options: RestoreOptions): void {
+/** Checks before reading a possibly large file that it may be restored into the target. */
+function assertTargetConfirmed({ env }: Context, path: string, options: RestoreOptions): void {
   const name = JSON.stringify(path);
   if (options.at !== undefined) {
-    throw new AppError('usage', 'Both a file and --at are given', { hint: 'Leave --at out: a file is of one time.' });
+    throw new AppError('usage', 'Both a file and --at are given', {
+      hint: 'Omit --at: a file holds a single point in time.',
+    });
   }
   if (options.fromSource === true || options.target !== undefined) return;
-  const host = hostOf(env, null) ?? 'the database that is configured';
+  const host = hostOf(env, null) ?? 'the configured database';
   throw new AppError(
     'not-confirmed',
-    `A file says nothing that can be relied on of which database it is of: ${name} would be restored into ${host}`,
-    {
-      hint: `If that is meant, say so with --from-source. To restore it into another database: --target NAME.`,
-    },
+    `A file does not prove which database it comes from: ${name} would be restored into ${host}`,
+    { hint: 'If this is intended, give --from-source. To restore the file into another database, give --target NAME.' },
   );
 }

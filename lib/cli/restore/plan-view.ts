@@ -14,22 +14,22 @@ import {
 } from '../../restore/plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
-/** This many keys of an action are named; the JSON document names more. */
+/** How many keys of an action are listed; the JSON document lists more. */
 const NAMED = 10;
 
-const LEGEND = `write: absent   overwrite: differs   same: equal already   keep: differs, and the mode leaves it
-expired: its time is over   remove: there, and not to be there`;
+const LEGEND = `write: absent   overwrite: differs   same: already equal   keep: differs, but the mode leaves it
+expired: expired meanwhile   remove: not in the snapshot`;
 const MORE_LEGEND: Readonly<Partial<Record<Action, string>>> = {
   unite:
-    "unite: a list that gets members, or the snapshot's expiry, and loses none   same: also a list that has all of them",
-  fail: 'fail: equal but for work in flight, which becomes failed',
-  blocked: 'blocked: left, since no snapshot can hold what is there',
+    "unite: a list that gains members, or the snapshot's expiry, and loses none   same: also a list that has all of them",
+  fail: 'fail: equal except for jobs in flight, which become failed',
+  blocked: 'blocked: left unchanged, because no snapshot can hold the present value',
 };
 
-/** Columns that stand there even when they are empty. */
+/** Columns that are shown even when they are empty. */
 const ALWAYS: ReadonlySet<Action> = new Set(['write', 'overwrite', 'same', 'keep', 'expired', 'remove']);
 
-/** Whether a restore by this plan would do anything at all. */
+/** Whether a restore with this plan would change anything. */
 export function changesAnything(plan: Plan): boolean {
   return changesBesideWork(plan) || plan.total.fail > 0;
 }
@@ -38,12 +38,12 @@ function changesBesideWork({ lists, total, usersJoined, usersLeft }: Plan): bool
   return total.write + total.overwrite + total.unite + lists.moved + total.remove + usersJoined + usersLeft > 0;
 }
 
-/** What a restore would do, as a dry run found it. */
+/** The plan of a restore, as text. */
 export function planView(result: DryRunResult): string {
   const { plan, spent } = result;
-  const cost = `Looking took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
+  const cost = `The dry run took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
   if (!changesAnything(plan) && plan.total.blocked === 0) {
-    return [...doubtWords(result), ...erasedLines(plan), `${unchanged(result)}\n${cost}`].join('\n\n');
+    return [...doubtWords(result), ...erasedLines(plan), `${unchangedText(result)}\n${cost}`].join('\n\n');
   }
   const work = workWords(plan);
   const { mode } = result;
@@ -53,18 +53,18 @@ export function planView(result: DryRunResult): string {
   const hint = namesHint(plan.examples.map(({ key }) => ({ key, reason: '' })));
   return [
     ...doubtWords(result),
-    ...(isOnlyWork(plan) ? [onlyWork(result)] : []),
+    ...(isOnlyWork(plan) ? [onlyWorkText(result)] : []),
     `${head}\n\n${planTable(plan)}`,
-    [LEGEND, ...shown(plan).flatMap((action) => MORE_LEGEND[action] ?? [])].join('\n'),
+    [LEGEND, ...shownActions(plan).flatMap((action) => MORE_LEGEND[action] ?? [])].join('\n'),
     ...erasedLines(plan),
     ...(work === null ? [] : [work]),
     ...(reasonWords(plan) === null ? [] : [reasonWords(plan) ?? '']),
-    ...named(plan, 'write', 'to write'),
-    ...named(plan, 'overwrite', 'to overwrite'),
-    ...named(plan, 'unite', 'that are united'),
-    ...named(plan, 'fail', 'whose work becomes failed'),
-    ...named(plan, 'blocked', 'that are left, since what is there could not be saved first'),
-    ...named(plan, 'remove', 'to remove'),
+    ...namedKeys(plan, 'write', 'to write'),
+    ...namedKeys(plan, 'overwrite', 'to overwrite'),
+    ...namedKeys(plan, 'unite', 'to unite'),
+    ...namedKeys(plan, 'fail', 'whose jobs become failed'),
+    ...namedKeys(plan, 'blocked', 'left unchanged, because the present value could not be saved first'),
+    ...namedKeys(plan, 'remove', 'to remove'),
     ...(lists.length === 0 ? [] : [lists.join('\n')]),
     ...(lacksWords(plan) === null ? [] : [lacksWords(plan) ?? '']),
     ...(hint === null ? [] : [hint]),
@@ -77,38 +77,38 @@ function erasedLines(plan: Plan): string[] {
   return words === null ? [] : [words];
 }
 
-/** Modes other than `replace` do not look at what is there besides. */
-function unchanged(result: DryRunResult): string {
+/** Says that nothing would change. Modes other than `replace` do not read keys that only the target has. */
+function unchangedText(result: DryRunResult): string {
   const { mode, plan, snapshot } = result;
   const same = `${counted(plan.total.same, 'key')} of snapshot ${snapshot} compared`;
-  if (mode === 'replace') return `${asItIs(result)}: nothing would change. ${same}.`;
+  if (mode === 'replace') return `${asInSnapshot(result)}: nothing would change. ${same}.`;
   const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
   return `Nothing would change: ${same}.${kept}`;
 }
 
-/** Whether the database is as the snapshot has it, but for work that was in flight. */
+/** Whether the database equals the snapshot except for jobs in flight. */
 function isOnlyWork(plan: Plan): boolean {
   return plan.total.fail > 0 && plan.total.blocked === 0 && !changesBesideWork(plan);
 }
 
-function onlyWork(result: DryRunResult): string {
-  const start = result.mode === 'replace' ? asItIs(result) : 'Nothing differs';
-  return `${start}: nothing would change but work that was in flight.`;
+function onlyWorkText(result: DryRunResult): string {
+  const start = result.mode === 'replace' ? asInSnapshot(result) : 'Nothing differs';
+  return `${start}: nothing would change except jobs in flight.`;
 }
 
-function asItIs(result: DryRunResult): string {
+function asInSnapshot(result: DryRunResult): string {
   const what = 'all' in result.scope ? '' : ` for ${scopeWords(result)}`;
   const where = targetWords(result);
-  return `${where.charAt(0).toUpperCase()}${where.slice(1)} is as the snapshot has it${what}`;
+  return `${where.charAt(0).toUpperCase()}${where.slice(1)} already equals the snapshot${what}`;
 }
 
-function shown({ total }: Plan): readonly Action[] {
+function shownActions({ total }: Plan): readonly Action[] {
   return ACTIONS.filter((action) => ALWAYS.has(action) || total[action] > 0);
 }
 
 function planTable(plan: Plan): string {
   const { byFamily, total } = plan;
-  const actions = shown(plan);
+  const actions = shownActions(plan);
   const row = (name: string, tally: Plan['total']): string[] => [
     name,
     ...actions.map((action) => (tally[action] === 0 ? '-' : count(tally[action]))),
@@ -121,7 +121,7 @@ function planTable(plan: Plan): string {
   );
 }
 
-function named({ examples, total }: Plan, action: Action, words: string): string[] {
+function namedKeys({ examples, total }: Plan, action: Action, words: string): string[] {
   const keys = examples.filter((example) => example.action === action).slice(0, NAMED);
   if (keys.length === 0) return [];
   const more = total[action] - keys.length;

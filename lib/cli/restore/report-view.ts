@@ -10,12 +10,12 @@ import type { Undo } from './undo.js';
 import { erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
-/** The time objective: so long a restore may take, in milliseconds. */
+/** The recovery time objective, in milliseconds. */
 const OBJECTIVE_MS = 4 * 3_600_000;
-/** This many projects without a fault are shown; those with one always are. */
+/** How many projects without a fault are shown; projects with faults are always shown. */
 const SHOWN = 20;
 
-/** How a restore went, in the order in which somebody who waited for it wants to know. */
+/** The report of a restore as text, most important facts first. */
 export function reportView(result: RestoredResult, undo: Undo | null): string {
   const erased = erasedWords(result.plan);
   return [
@@ -35,10 +35,10 @@ function headline(result: RestoredResult): string {
   const { missing, different } = result.proof.total;
   if (result.gone !== null) {
     const { proven, there } = result.gone;
-    return `NOT PROVEN: ${what} was written into ${targetWords(result)} and compared, but at the end that held ${counted(there, 'key')}, fewer than the ${count(proven)} that were there to stay.`;
+    return `NOT PROVEN: ${what} was written into ${targetWords(result)} and compared, but at the end the target held only ${counted(there, 'key')}, fewer than the ${count(proven)} expected.`;
   }
   if (missing + different === 0) return `Restored ${what} into ${targetWords(result)}.`;
-  return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys are as it has them.`;
+  return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys equal the snapshot.`;
 }
 
 function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
@@ -48,29 +48,30 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
   const some = (name: string, value: number, words: string): [string, string][] =>
     value === 0 ? [] : [[name, `${counted(value, 'key')} ${words}`]];
   const price = dollars(estimatedUsd(spent.commands + (undo?.commands ?? 0)));
-  const saving = undo === null || undo.commands === 0 ? '' : `, ${count(undo.commands)} more to save what was there`;
+  const saving =
+    undo === null || undo.commands === 0 ? '' : `, ${count(undo.commands)} more to save the previous state`;
   return [
     [
       'written',
       `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
     ],
     ['removed', counted(removed + written.removed, 'key')],
-    ['left', `${counted(total.same, 'key')} that ${total.same === 1 ? 'was' : 'were'} equal already`],
-    ...some('blocked', total.blocked, 'left, since no snapshot can hold what they are now'),
-    ...some('kept', total.keep, 'that differ, as the mode has it'),
-    ...some('expired', total.expired, 'of the snapshot whose time is over'),
+    ['left', `${counted(total.same, 'key')} already equal`],
+    ...some('blocked', total.blocked, 'left unchanged, because no snapshot can hold the present value'),
+    ...some('kept', total.keep, 'that differ, left by the mode'),
+    ...some('expired', total.expired, 'of the snapshot, expired meanwhile'),
     ...(result.names.snapshot.unsaved === null
       ? []
       : [['not in it', printable(result.names.snapshot.unsaved)] as [string, string]]),
-    ...some('newer', extras, 'not in the snapshot, which came up meanwhile or cannot be saved'),
+    ...some('newer', extras, 'not in the snapshot: new, or not possible to save'),
     ...(locksTaken === 0
       ? []
-      : [['locks', `${count(locksTaken)} taken from clustering that was under way`] as [string, string]]),
+      : [['locks', `${count(locksTaken)} taken over from clustering in progress`] as [string, string]]),
     ['proof', proofLine(proof.total)],
     ['undo', undo?.words ?? 'nothing to undo'],
     ['commands', `${count(spent.commands)} in ${counted(spent.requests, 'request')}${saving}, at most ${price}`],
     ['restored', `in ${duration(toService)}, ${toService <= OBJECTIVE_MS ? 'within' : 'OVER'} the objective of 4 h`],
-    ['time', `${duration(milliseconds)} with the proof`],
+    ['time', `${duration(milliseconds)} including the proof`],
   ];
 }
 
@@ -106,7 +107,7 @@ function projectsView(projects: readonly RestoredProject[]): string[] {
   return [
     table(['project', 'feedback', 'clusters', 'loads', 'violations', 'backend'], rows, [1, 2, 4]) +
       (more > 0 ? `\nand ${counted(more, 'project')} without a fault` : ''),
-    ...(found.length === 0 ? [] : [`What does not hold in the data:\n${found.join('\n')}`]),
+    ...(found.length === 0 ? [] : [`Broken invariants in the data:\n${found.join('\n')}`]),
   ];
 }
 
@@ -124,18 +125,18 @@ function violationLines({ project, violations }: RestoredProject): string[] {
 
 type Origin = Pick<RestoredProject['violations'][number], 'inSnapshot' | 'before' | 'fresh' | 'unknown'>;
 
-/** Where they come from; runs of older versions do not say. */
+/** The origin of the violations; runs of older versions did not record it. */
 function originWords({ before, fresh, inSnapshot, unknown }: Origin): string {
   const parts = [
     ...(fresh > 0 ? [`${count(fresh)} NEW`] : []),
-    ...(unknown > 0 ? [`${count(unknown)} not in the snapshot, what was there before was not saved`] : []),
+    ...(unknown > 0 ? [`${count(unknown)} not in the snapshot, with the previous state not saved`] : []),
     ...(inSnapshot > 0 ? [`${count(inSnapshot)} in the snapshot`] : []),
     ...(before > 0 ? [`${count(before)} there before the restore`] : []),
   ];
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
 }
 
-/** Whose vectors are to be rebuilt; null when there is nothing to be made. */
+/** The scope of the vectors to rebuild; null if there is nothing to rebuild. */
 export function vectorsOf({ scope, vectorScope }: RestoredResult): ReindexScope | null {
   if (vectorScope !== undefined) return vectorScope;
   return 'project' in scope ? { project: scope.project } : { all: true };
@@ -147,27 +148,27 @@ function vectorWords(scope: ReindexScope, restored: number): string {
   return 'project' in scope || restored === 1 ? 'the project' : `all ${count(restored)} projects`;
 }
 
-/** What becomes of the vectors, which may name clusters that are gone. */
+/** The next step for the vectors, which may name clusters that no longer exist. */
 function vectorsHint(result: RestoredResult): string[] {
   const { projects, vectors } = result;
   const scope = vectorsOf(result);
   if (scope === null) return [];
   const which = vectorWords(scope, projects.length);
-  const toDo = `Next: re-index the vectors of ${which}. Those there may name clusters that are gone.`;
+  const toDo = `Next: re-index the vectors of ${which}. The present vectors may name clusters that no longer exist.`;
   const how = `\`${reindexCommand(scope)}\``;
   switch (vectors.state) {
     case 'started':
       return [`Run ${vectors.run ?? ''} re-indexes the vectors of ${which} now.`];
     case 'busy':
-      return [`${toDo} Run ${vectors.run ?? ''} is at the index: wait until it is over, then ${how}.`];
+      return [`${toDo} Run ${vectors.run ?? ''} is using the index: wait until it is over, then run ${how}.`];
     case 'failed':
-      return [`${toDo} It could not be started. Try ${how}.`];
+      return [`${toDo} The re-index could not be started: run ${how}.`];
     case 'to-do':
       return projects.length === 0 ? [] : [toDo];
     case 'not-configured':
       return projects.length === 0
         ? []
-        : [`${toDo} Index and embedder are not configured here; where they are, ${how}.`];
+        : [`${toDo} Index and embedder are not configured here: run ${how} where they are.`];
     case 'skipped':
       return [];
   }

@@ -3,24 +3,24 @@ import { scopeSchema, type ExpiryRule, type Item, type Mode } from '../../restor
 import { normalizeScope } from '../../restore/selected.js';
 import type { RestoreRequest } from '../../restore/start.js';
 
-/** What the command line says; `safety`, `settle` and `reindex` are false when their `--no-` is given. */
+/** The options of the command line; `safety`, `settle` and `reindex` are false if their `--no-` option is given. */
 export interface RestoreOptions {
   readonly at?: string;
-  /** Each may be given more than once. */
+  /** Each of these can be repeated. */
   readonly project?: readonly string[];
   readonly family?: readonly string[];
   readonly match?: readonly string[];
   readonly key?: readonly string[];
   /** `PROJECT/ID`. */
   readonly item?: readonly string[];
-  /** Of a safety snapshot: everything in it, and not only what its restore touched. */
+  /** Restores everything in a safety snapshot, not only the scope of its restore. */
   readonly everything?: boolean;
   readonly mode: Mode;
   readonly ttl: ExpiryRule;
   readonly dryRun?: boolean;
   readonly target?: string;
   readonly safety: boolean;
-  /** False with `--no-lock`: nothing is written into the store. */
+  /** False with `--no-lock`: nothing is written to the store. */
   readonly lock?: boolean;
   readonly settle: boolean;
   readonly reindex: boolean;
@@ -33,17 +33,17 @@ export interface RestoreOptions {
 
 const LATEST = 'latest';
 
-/** `wanted` is an id, `latest`, or undefined when it was left out. Throws `usage` when the words contradict each other. */
+/** `wanted` is an id, `latest`, or undefined. Throws `usage` for options that contradict each other. */
 export function requestOf(wanted: string | undefined, options: RestoreOptions): RestoreRequest {
   const { at, target } = options;
   if (at !== undefined && wanted !== undefined && wanted !== LATEST) {
     throw new AppError('usage', 'Both a snapshot and --at are given', {
-      hint: 'Name the snapshot by its id, or give the time with --at alone.',
+      hint: 'Give either the id of a snapshot or --at.',
     });
   }
   if (options.lock === false && options.safety && options.dryRun !== true) {
-    throw new AppError('usage', '--no-lock takes --no-safety as well', {
-      hint: 'Without a lock nothing is written into the store, so what is there now cannot be saved first: there is no way back.',
+    throw new AppError('usage', '--no-lock needs --no-safety', {
+      hint: 'Without a lock nothing is written to the store, so the present state cannot be saved first and the restore cannot be undone.',
     });
   }
   return {
@@ -65,7 +65,7 @@ export function requestOf(wanted: string | undefined, options: RestoreOptions): 
   };
 }
 
-/** Throws `usage` for what can select nothing. */
+/** Throws `usage` for selections that cannot be combined. */
 function scopeOf({
   family: families = [],
   item: items = [],
@@ -76,23 +76,23 @@ function scopeOf({
   const isSelected = projects.length + families.length + matches.length + keys.length > 0;
   if (items.length > 0) {
     if (!isSelected) return normalizeScope({ items: items.map(itemOf) });
-    throw new AppError('usage', '--item goes with no --project, --family, --match or --key', {
-      hint: 'An item is restored with its place in every list, and with nothing else. Give --item alone.',
+    throw new AppError('usage', '--item cannot be used with --project, --family, --match or --key', {
+      hint: 'An item is restored with its place in every list, and nothing else. Give only --item.',
     });
   }
   if (!isSelected) return { all: true };
   const given = { projects, families, matches, keys };
   const parsed = scopeSchema.safeParse(given);
-  // What is too long or too much is told in the words of the selection, which checks the same.
+  // Selections over the limits are reported later, by the check of the selection.
   return normalizeScope(parsed.success ? parsed.data : (given as unknown as RestoreRequest['scope']));
 }
 
-/** No id of a project has a slash. */
+/** Parses PROJECT/ID: ids of projects contain no slash. */
 function itemOf(text: string): Item {
   const slash = text.indexOf('/');
   const [project, id] = [text.slice(0, slash), text.slice(slash + 1)];
   if (slash > 0 && id !== '') return { project, id };
-  throw new AppError('usage', `${JSON.stringify(text.slice(0, 100))} is no item`, {
+  throw new AppError('usage', `${JSON.stringify(text.slice(0, 100))} is not an item`, {
     hint: 'Give it as PROJECT/ID: `npx soulcaster-backup find TEXT --env-file .env` shows both.',
   });
 }

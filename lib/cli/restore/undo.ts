@@ -6,7 +6,7 @@ import { loadManifest } from '../../snapshot/manifest.js';
 import { fieldsOf } from '../../restore/result.js';
 import { restoreCommand } from './words.js';
 
-/** Phases of a restore in which the target is not as it was. */
+/** Phases of a restore in which the target may have been changed. */
 const WRITTEN: ReadonlySet<string> = new Set([
   'write',
   'written',
@@ -18,32 +18,32 @@ const WRITTEN: ReadonlySet<string> = new Set([
   'report',
 ]);
 
-/** The way back from a restore. */
+/** How to undo a restore. */
 export interface Undo {
-  /** Id of the snapshot that holds what was there, be it nothing; `empty`, nothing was there; `skipped`, nobody looked. */
+  /** The id of the snapshot of the previous state; `empty`: the target was empty; `skipped`: the state was not saved. */
   readonly from: string;
-  /** The command, or what to do where there is none. */
+  /** The command, or what to do without one. */
   readonly words: string;
-  /** What it took to save what was there; 0 where nothing was. */
+  /** How many commands it took to save the previous state; 0 if it was empty. */
   readonly commands: number;
 }
 
-/** Null when the restore did not come as far as to change anything. `replica`: `store` is the second one. */
+/** Null if the restore ended before it changed anything. `replica`: `store` is the second store. */
 export async function undoOf(store: ObjectStore, run: RunRecord, replica = false): Promise<Undo | null> {
   const input = restoreInputSchema.parse(run.input);
   if (input.dryRun || !WRITTEN.has(run.phase)) return null;
-  // A run that broke off has no result; what it saved has its id.
+  // An interrupted run has no result; its safety snapshot has the id of the run.
   const { undo } = fieldsOf(run.result);
-  const told = typeof undo === 'string' ? undo : null;
-  const id = told ?? run.id;
+  const recorded = typeof undo === 'string' ? undo : null;
+  const id = recorded ?? run.id;
   const manifest = isId(id) ? ((await loadManifest(store, id))?.manifest ?? null) : null;
   if (manifest !== null) {
     return { from: id, words: restoreCommand(id, input, replica), commands: manifest.spent.commands };
   }
-  const from = told ?? (input.safety ? 'empty' : 'skipped');
+  const from = recorded ?? (input.safety ? 'empty' : 'skipped');
   return { from, words: from === 'empty' ? EMPTY : SKIPPED, commands: 0 };
 }
 
-/** A restore of an older version, which took no snapshot of an empty target. */
-const EMPTY = 'empty the target: there was nothing in it before';
-const SKIPPED = 'none: what was there was not saved (--no-safety)';
+/** For restores of older versions, which took no snapshot of an empty target. */
+const EMPTY = 'empty the target: it was empty before';
+const SKIPPED = 'not possible: the previous state was not saved (--no-safety)';

@@ -19,14 +19,14 @@ export function targetWords({ names, target }: Named): string {
   return target === null ? `the database ${named}` : `target ${printable(target)} (${where})`;
 }
 
-/** `20261122T020000Z-x7k2m9`, and of what, where it is of another database. */
+/** `snapshot 20261122T020000Z-x7k2m9 (label)`, with its source if it is of another database. */
 export function snapshotWords({ names, snapshot }: Named): string {
   const { label, own, source } = names.snapshot;
   const named = label === null ? '' : ` (${printable(label)})`;
   return own ? `snapshot ${snapshot}${named}` : `snapshot ${snapshot} of ANOTHER DATABASE, source ${source}${named},`;
 }
 
-/** What a result names, with the host that stands in the configuration alone. */
+/** The names in a result, with the host, which only the configuration has. */
 export interface Named {
   readonly snapshot: string;
   readonly target: string | null;
@@ -35,12 +35,12 @@ export interface Named {
   };
 }
 
-/** Of a restore from the second store whose mark the first one did not take. */
+/** The warning of a restore from the second store that could not be marked in the first. */
 export function notMarkedWords(why: string): string {
   return `warning: the first store could not be marked: ${printable(why)}. While this restore is unfinished, status and guard do not show it there, and a backup into it may become \`latest\`: pause the schedules until it is done.`;
 }
 
-/** Of a restore from the second store that could not read whose data were erased since the last replication. */
+/** The warning of a restore from the second store that could not read the first store's erasure list. */
 export function erasuresUnreadWords(why: string): string {
-  return `warning: the erasure list of the first store was not read: ${printable(why)}. Data that were put on it since the last replication are brought back: run \`erasures list\` when that store can be reached.`;
+  return `warning: the erasure list of the first store was not read: ${printable(why)}. Data added to that list since the last replication are restored: run \`npx soulcaster-backup erasures list --env-file .env\` when the first store can be reached.`;
 }

@@ -4,7 +4,7 @@ import type { RotationRequest } from '../../rotation/model.js';
 import type { RotationResult, RotatedVariable } from '../../rotation/result.js';
 import { rotate, type RotatePorts } from '../../rotation/rotate.js';
 import type { Context } from '../context.js';
-import { errorDocument, explain } from '../output/report-error.js';
+import { errorDocument, printError } from '../output/report-error.js';
 import { prompt, canPrompt } from '../prompt.js';
 import { facts, table } from '../output/table.js';
 
@@ -17,15 +17,15 @@ export interface RotationOptions {
 
 export type Wanted = Omit<RotationRequest, 'acceptNoWayBack'>;
 
-/** Throws `usage` at once when it would have to be asked, and nobody is there. */
-export function demandConsent(options: RotationOptions): void {
+/** Throws `usage` if the change has to be confirmed and there is no terminal. */
+export function assertCanConfirm(options: RotationOptions): void {
   if (options.dryRun === true || options.yes === true || canPrompt()) return;
-  throw new AppError('usage', 'Nobody is here to confirm the change: this is no terminal', {
-    hint: 'Look at what it would do with --dry-run, then give --yes.',
+  throw new AppError('usage', 'The change cannot be confirmed: this is not a terminal', {
+    hint: 'See what would be done with --dry-run, then give --yes.',
   });
 }
 
-/** Shows what would be done, asks, does it and tells what came of it. Returns the exit code. */
+/** Shows the plan, asks for confirmation, carries it out and prints the result. Returns the exit code. */
 export async function carryOutRotation(context: Context, wanted: Wanted, options: RotationOptions): Promise<number> {
   const ports = rotationPorts(context);
   const request = { ...wanted, acceptNoWayBack: !options.wayBack };
@@ -35,85 +35,99 @@ export async function carryOutRotation(context: Context, wanted: Wanted, options
   if (options.yes === true) return printResult(context, await run(request, false));
   const planned = await run(request, true);
   context.note(`${rotationView(planned)}\n`);
-  return printResult(context, await run({ ...request, acceptNoWayBack: await agreed(context, planned) }, false));
+  return printResult(
+    context,
+    await run({ ...request, acceptNoWayBack: await confirmRotation(context, planned) }, false),
+  );
 }
 
-/** Connects everything before anything is asked for. Throws `config` with all that is missing. */
+/** Connects every port. Throws `config` naming everything that is missing. */
 export function rotationPorts(context: Context): RotatePorts {
   return connect(context.env, ['backend', 'clock', 'deployments', 'log', 'store', 'variables'], { log: context.log });
 }
 
-/** Whether it may be done without a way back, which takes other words than a plain yes. Throws `not-confirmed`. */
-async function agreed(context: Context, { variables }: RotationResult): Promise<boolean> {
+/** Asks for confirmation. Returns whether a lost value is accepted, which needs more than a yes. Throws `not-confirmed`. */
+async function confirmRotation(context: Context, { variables }: RotationResult): Promise<boolean> {
   const isLost = variables.some(({ action, wayBack }) => action !== 'keep' && !wayBack);
   const expected = isLost ? 'no way back' : 'yes';
   const question = isLost
-    ? 'A present value is not known, so that it could not be brought back. To go on, type no way back: '
-    : 'To go on, type yes: ';
+    ? 'A present value is not known and could not be put back. To continue, type no way back: '
+    : 'To continue, type yes: ';
   if ((await prompt(question, context.interrupt)) === expected) return isLost;
   throw new AppError('not-confirmed', `Nothing was changed: the answer was not ${expected}`, {
-    hint: 'Start the command again when you are sure.',
+    hint: 'Run the command again when you are sure.',
   });
 }
 
 function printResult(context: Context, result: RotationResult): number {
   context.print(rotationView(result));
-  const error = result.error ?? (result.backend === 'as-bad-as-before' ? stillDown() : null);
+  const error = result.error ?? (result.backend === 'as-bad-as-before' ? backendDownError() : null);
   context.document({ ...result, error: error === null ? null : errorDocument(error).error });
   if (error === null) return 0;
-  explain(error, { env: context.env, err: (line) => context.note(line) });
+  printError(error, { env: context.env, err: (line) => context.note(line) });
   return exitCodeOf(error.code);
 }
 
-function stillDown(): AppError {
-  return new AppError('incomplete', 'The new values are in place, but the backend is not well, as it was not before', {
-    hint: 'Look at the logs of the backend, and at GET /health of BACKEND_URL.',
-  });
+function backendDownError(): AppError {
+  return new AppError(
+    'incomplete',
+    'The new values are set, but the backend is not healthy; it was not healthy before either',
+    {
+      hint: 'Check the logs of the backend, and GET /health of BACKEND_URL.',
+    },
+  );
 }
 
 const OUTCOMES: Readonly<Record<RotationResult['outcome'], string>> = {
   planned: 'a dry run: nothing was changed',
   done: 'done',
   'rolled-back': 'rolled back: everything is as it was before',
-  'half-changed': 'HALF CHANGED: see which value each variable has',
-  'broken-off': 'broken off: the same command resumes it',
+  'half-changed': 'HALF CHANGED: the table shows the value of each variable',
+  'broken-off': 'interrupted: the same command resumes it',
 };
 
 const VALUES = { old: 'the old value', new: 'the new value', unsure: 'old or new' } as const;
-const PLANS = { set: 'gets the new value', create: 'is made', keep: 'has it already' } as const;
+const PLANS = { set: 'gets the new value', create: 'is created', keep: 'already has the new value' } as const;
 
 const DEPLOYMENTS = {
-  none: 'as before',
-  begun: 'begun with the new value',
+  none: 'unchanged',
+  begun: 'building with the new value',
   ready: 'built with the new value',
-  failed: 'failed, serves nobody',
+  failed: 'failed, not in service',
 } as const;
 
-/** What a rotation did, or would do. */
+/** The result or plan of a rotation as text. */
 function rotationView(result: RotationResult): string {
   const { backend, id, outcome, proof, resumed } = result;
   const head = facts([
     ['outcome', OUTCOMES[outcome]],
-    ...(id === null ? [] : [['rotation', `${id}${resumed ? ', gone on with' : ''}`] as const]),
-    ...(id === null && resumed ? [['resumes', 'a rotation that was broken off'] as const] : []),
+    ...(id === null ? [] : [['rotation', `${id}${resumed ? ', resumed' : ''}`] as const]),
+    ...(id === null && resumed ? [['resumes', 'an interrupted rotation'] as const] : []),
     ['new value', proof],
-    ...(backend === 'not-asked' ? [] : [['backend', backend === 'healthy' ? 'well' : 'not well, as before'] as const]),
+    ...(backend === 'not-asked'
+      ? []
+      : [['backend', backend === 'healthy' ? 'healthy' : 'not healthy, as before'] as const]),
   ]);
-  const rows = result.variables.map((one) => [one.project, one.variable, words(result, one), deployed(result, one)]);
+  const rows = result.variables.map((one) => [
+    one.project,
+    one.variable,
+    valueText(result, one),
+    deploymentText(result, one),
+  ]);
   return `${head}\n\n${table(['project', 'variable', 'value', 'deployment'], rows)}`;
 }
 
-function words({ outcome }: RotationResult, { action, has, wayBack }: RotatedVariable): string {
+function valueText({ outcome }: RotationResult, { action, has, wayBack }: RotatedVariable): string {
   const back = wayBack ? '' : ' (NO WAY BACK)';
   return (outcome === 'planned' ? PLANS[action] : VALUES[has]) + back;
 }
 
-function deployed({ deployments, outcome }: RotationResult, { project }: RotatedVariable): string {
+function deploymentText({ deployments, outcome }: RotationResult, { project }: RotatedVariable): string {
   const deployment = deployments.find((one) => one.project === project);
   if (deployment === undefined) return '';
   if (outcome === 'planned') return `${deployment.from} is rebuilt`;
   if (outcome === 'done') return 'rebuilt, ready';
   const served = deployment.state === 'ready' || deployment.state === 'begun';
-  if (outcome === 'rolled-back') return served ? 'rebuilt with the old value' : 'as before';
+  if (outcome === 'rolled-back') return served ? 'rebuilt with the old value' : 'unchanged';
   return DEPLOYMENTS[deployment.state];
 }

@@ -14,46 +14,46 @@ export interface SecretOptions {
 
 export interface Secrets {
   readonly value: string;
-  /** The present value, as the caller knows it. */
+  /** The present value; null if not given. */
   readonly old: string | null;
 }
 
 /**
- * The new value, and the present one where it is given: from variables, from lines of the standard input (the new one
- * first), or typed without being shown. Never from an argument, which every process of the machine could read.
+ * Reads the new value, and the present one if given: from variables, from lines of the standard input (the new value first), or
+ * from a hidden prompt. Never from an argument, which every process on the machine could read.
  */
 export async function readSecrets(context: Context, what: string, options: SecretOptions): Promise<Secrets> {
-  const lines = options.valueStdin === true || options.oldValueStdin === true ? await linesOfInput() : [];
-  const value = await valueOf(context, what, options, lines);
+  const lines = options.valueStdin === true || options.oldValueStdin === true ? await readStdinLines() : [];
+  const value = await readNewValue(context, what, options, lines);
   const old =
     options.oldValueStdin === true
       ? lines.shift()
       : options.oldValueEnv === undefined
         ? null
-        : variable(context, options.oldValueEnv);
-  if (old === undefined) throw missing('the present value');
-  if (lines.length > 0) throw tooMuch();
-  return { value: checked(value, 'new'), old: old === null ? null : checked(old, 'present') };
+        : readVariable(context, options.oldValueEnv);
+  if (old === undefined) throw missingValueError('the present value');
+  if (lines.length > 0) throw tooManyLinesError();
+  return { value: assertWellFormed(value, 'new'), old: old === null ? null : assertWellFormed(old, 'present') };
 }
 
-async function valueOf(context: Context, what: string, options: SecretOptions, lines: string[]): Promise<string> {
-  if (options.valueEnv !== undefined) return variable(context, options.valueEnv);
+async function readNewValue(context: Context, what: string, options: SecretOptions, lines: string[]): Promise<string> {
+  if (options.valueEnv !== undefined) return readVariable(context, options.valueEnv);
   if (options.valueStdin !== true) {
-    // What came through a pipe was for the present value alone: then nobody is at the terminal.
-    if (options.oldValueStdin === true || !canPrompt()) throw nobodyThere();
+    // The standard input is a pipe with the present value, so there is no terminal to ask on.
+    if (options.oldValueStdin === true || !canPrompt()) throw noTerminalError();
     return promptHidden(`${what}, which is not shown: `, context.interrupt);
   }
   const first = lines.shift();
-  if (first === undefined) throw missing('the new value');
+  if (first === undefined) throw missingValueError('the new value');
   return first;
 }
 
-async function linesOfInput(): Promise<string[]> {
+async function readStdinLines(): Promise<string[]> {
   const lines = (await text(process.stdin)).split(/\r?\n/);
   return lines.map((line) => line.trim()).filter((line) => line !== '');
 }
 
-function variable({ env }: Context, name: string): string {
+function readVariable({ env }: Context, name: string): string {
   const value = env[name] ?? '';
   if (value !== '') return value;
   throw new AppError('usage', `The variable ${JSON.stringify(name.slice(0, 60))} is not set, or is empty`, {
@@ -64,9 +64,9 @@ function variable({ env }: Context, name: string): string {
 async function promptHidden(question: string, interrupt: AbortSignal): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
-  // Not before the terminal has ceased to show what is typed: whoever pastes at once would see it.
+  // Only after the terminal's echo is off, so that a value pasted immediately is not shown.
   process.stderr.write(question);
-  // With a terminal's raw mode Ctrl-C is a key, and no signal.
+  // In raw mode Ctrl-C is a key, not a signal.
   reader.on('SIGINT', () => void process.kill(process.pid, 'SIGINT'));
   try {
     return (await reader.question('', { signal: interrupt })).trim();
@@ -78,28 +78,28 @@ async function promptHidden(question: string, interrupt: AbortSignal): Promise<s
   }
 }
 
-/** What a header, and so the service itself, would take. */
-function checked(value: string, which: string): string {
+/** Accepts only characters that a header, and so the service, accepts. */
+function assertWellFormed(value: string, which: string): string {
   if (/^[\x21-\x7e]{1,4096}$/.test(value)) return value;
-  throw new AppError('usage', `The ${which} value is empty, or has spaces or other signs in it that none has`, {
+  throw new AppError('usage', `The ${which} value is empty, or contains spaces or other invalid characters`, {
     hint: 'Copy it again, without quotes.',
   });
 }
 
-function missing(what: string): AppError {
-  return new AppError('usage', `The standard input does not hold ${what}`, {
-    hint: 'One value a line: the new one first, then, with --old-value-stdin, the present one.',
+function missingValueError(what: string): AppError {
+  return new AppError('usage', `The standard input does not contain ${what}`, {
+    hint: 'Write one value per line: the new value first, then, with --old-value-stdin, the present value.',
   });
 }
 
-function tooMuch(): AppError {
-  return new AppError('usage', 'The standard input holds more lines than there are values to read', {
-    hint: 'One value a line: the new one first, then, with --old-value-stdin, the present one.',
+function tooManyLinesError(): AppError {
+  return new AppError('usage', 'The standard input has more lines than values to read', {
+    hint: 'Write one value per line: the new value first, then, with --old-value-stdin, the present value.',
   });
 }
 
-function nobodyThere(): AppError {
-  return new AppError('usage', 'There is nobody to ask for the new value: this is no terminal', {
-    hint: 'Give it with --value-stdin or --value-env NAME.',
+function noTerminalError(): AppError {
+  return new AppError('usage', 'The new value cannot be asked for: this is not a terminal', {
+    hint: 'Give the value with --value-stdin or --value-env NAME.',
   });
 }

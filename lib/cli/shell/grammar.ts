@@ -1,8 +1,8 @@
 import type { Command, Option } from 'commander';
 
-/** A command as completion and the manual need it. */
+/** A command, for completion and the manual. */
 export interface CommandShape {
-  /** The words that lead to it, without the program's name; empty for the program itself. */
+  /** The words of the command, without the program's name; empty for the program itself. */
   readonly path: readonly string[];
   readonly description: string;
   /** `<id> [options]` */
@@ -18,15 +18,15 @@ export interface CommandShape {
 
 export interface OptionShape {
   readonly flags: string;
-  /** `--mode`, `-l`: each way to write it. */
+  /** All spellings, such as `--long` and `-l`. */
   readonly names: readonly string[];
   readonly description: string;
-  /** What kind of value it takes; null for none. */
+  /** The kind of its value; null for none. */
   readonly value: 'any' | 'file' | null;
   readonly choices: readonly string[];
 }
 
-/** The program and all commands below it that help shows, in the order of the help. */
+/** The program and all visible commands, in the order of the help. */
 export function commandShapes(program: Command): CommandShape[] {
   return shapesFrom(program, []);
 }

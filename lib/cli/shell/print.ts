@@ -5,20 +5,20 @@ import { lineOutput } from '../output/lines.js';
 import { commandShapes, type CommandShape } from './grammar.js';
 import { completionScript, type Shell } from './scripts.js';
 
-/** `completion`: a script for a shell. With --json `{shell, script}`. */
+/** `completion`: prints a shell script. With --json `{shell, script}`. */
 export function printCompletion(context: Context, program: Command, shell: Shell): Promise<number> {
   const script = completionScript(shell, commandShapes(program));
-  return printed(context, script, { shell, script });
+  return printText(context, script, { shell, script });
 }
 
-/** `man`: the manual as roff. With --json `{page}`. */
+/** `man`: prints the manual as roff. With --json `{page}`. */
 export function printManual(context: Context, program: Command, exitCodes: string): Promise<number> {
   const page = manPage(commandShapes(program), VERSION, exitCodes);
-  return printed(context, page, { page });
+  return printText(context, page, { page });
 }
 
-/** Byte for byte: a shell or `man` reads it. */
-async function printed(context: Context, text: string, document: object): Promise<number> {
+/** Prints unescaped text, for a shell or `man`. */
+async function printText(context: Context, text: string, document: object): Promise<number> {
   context.document(document);
   if (!context.json) await lineOutput().writeRaw(Buffer.from(text));
   return 0;
@@ -39,7 +39,7 @@ export function manPage(shapes: readonly CommandShape[], version: string, exitCo
     '.SH OPTIONS',
     ...optionsOf(program),
     '.SH COMMANDS',
-    ...commands.flatMap(section),
+    ...commands.flatMap(commandSection),
     '.SH EXIT STATUS',
     roff(exitCodes),
     '.SH ENVIRONMENT',
@@ -48,7 +48,7 @@ export function manPage(shapes: readonly CommandShape[], version: string, exitCo
   ].join('\n');
 }
 
-function section(shape: CommandShape): string[] {
+function commandSection(shape: CommandShape): string[] {
   const { arguments: args, commands, description, path, usage } = shape;
   return [
     `.SS ${quoted(`${path.join(' ')} ${usage}`.trim())}`,
@@ -73,7 +73,7 @@ function optionsOf(shape: CommandShape | undefined): string[] {
   ]);
 }
 
-/** A line of text: no letter of it is taken for a request or an escape, and a hyphen stays one. */
+/** Escapes a line of text for roff: no requests or escapes, and hyphens stay hyphens. */
 function roff(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').replaceAll('\\', '\\e').replaceAll('-', '\\-');
   return /^[.']/.test(line) ? `\\&${line}` : line;

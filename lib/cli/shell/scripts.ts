@@ -6,7 +6,7 @@ export type Shell = (typeof SHELLS)[number];
 const PROGRAM = 'soulcaster-backup';
 const FUNCTION = '_soulcaster_backup';
 
-/** A script that completes the program's commands, options and fixed values in a shell. It starts nothing. */
+/** A shell script that completes the program's commands, options and fixed values, without starting the program. */
 export function completionScript(shell: Shell, shapes: readonly CommandShape[]): string {
   switch (shell) {
     case 'bash':
@@ -18,14 +18,14 @@ export function completionScript(shell: Shell, shapes: readonly CommandShape[]):
   }
 }
 
-/** Options of the program itself may stand anywhere. */
+/** The options of a command, and the global options, which are accepted anywhere. */
 function optionsOf(shape: CommandShape, [program]: readonly CommandShape[]): readonly OptionShape[] {
   const own = new Set(shape.options.flatMap(({ names }) => names));
   const global = shape === program ? [] : (program?.options ?? []);
   return [...shape.options, ...global.filter(({ names }) => names.every((name) => !own.has(name) && name !== '-V'))];
 }
 
-/** The path is found word by word; a word that is no command of it, such as an id, changes nothing. */
+/** Finds the command word by word; words that are not commands, such as ids, are ignored. */
 function bashScript(shapes: readonly CommandShape[]): string {
   const moves = shapes
     .filter(({ path }) => path.length > 0)
@@ -87,7 +87,7 @@ function fishScript(shapes: readonly CommandShape[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** All words of the path were given, and none of the commands below it. */
+/** True when all words of the path were given, and no subcommand. */
 function fishCondition({ commands, path }: CommandShape, [program]: readonly CommandShape[]): string {
   if (path.length === 0) return '__fish_use_subcommand';
   const seen = path.map((word) => `__fish_seen_subcommand_from ${word}`);
@@ -111,7 +111,7 @@ function fishOption(start: string, { choices, description, names, value }: Optio
   return `${start} ${flags}${takes} -d ${quoted(description)}`;
 }
 
-/** One word for bash and for fish: only `'` and, in fish, `\` mean anything within single quotes. */
+/** Quotes a word for bash and fish: within single quotes only `'` and, in fish, `\` are special. */
 function quoted(text: string): string {
   return `'${text.replaceAll('\\', '/').replaceAll("'", '’')}'`;
 }

@@ -17,14 +17,14 @@ export interface ProviderRestoreOptions {
   readonly safety: boolean;
 }
 
-/** `upstash backups restore`: everything in the database goes, and what a backup of Upstash holds takes its place. */
+/** `upstash backups restore`: deletes everything in the database and restores a backup of Upstash. */
 export async function restoreBackup(
   context: Context,
   backup: string,
   options: ProviderRestoreOptions,
 ): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
-  // In this process: it may be run just because nothing else works.
+  // In this process, because this command may be needed when nothing else works.
   const app = fullApp(runEnvironment(context.env, true), { log: context.log });
   const ports = { account, clock, redis: app.ports.redis, store: app.ports.store };
   const plan = await planRestore(ports, { database, from: options.from ?? null, backup });
@@ -33,7 +33,7 @@ export async function restoreBackup(
     context.print(planView(plan, options.safety, clock.now()));
     return 0;
   }
-  await demandConfirmation(context, plan, options, clock.now());
+  await confirmDatabase(context, plan, options, clock.now());
   const safety = options.safety ? () => takeSafety(context, app) : null;
   const { undo, keys, milliseconds } = await performRestore(ports, plan, { safety, interrupt: context.interrupt });
   context.document({ dryRun: false, ...planDocument(plan), undo, keysNow: keys, milliseconds });
@@ -41,18 +41,16 @@ export async function restoreBackup(
   context.print(`Upstash has restored backup ${plan.backup.id} in ${duration(milliseconds)}${now}.`);
   if (plan.ours && keys === null) {
     context.print(
-      'The database does not answer, so that nobody has seen what it holds: its snapshots are doubtful until one is accepted (`npx soulcaster-backup snapshots accept ID --reason TEXT --env-file .env`).',
+      'The database does not answer, so its contents are not known: its snapshots are doubtful until one is accepted (`npx soulcaster-backup snapshots accept ID --reason TEXT --env-file .env`).',
     );
   }
-  context.print(undoView(undo));
-  context.print(
-    'See what differs from our newest snapshot: npx soulcaster-backup diff latest live --keys --env-file .env',
-  );
-  context.print('Re-index the vectors: npx soulcaster-backup reindex --all --env-file .env');
+  context.print(undoText(undo));
+  context.print('To compare with our latest snapshot: npx soulcaster-backup diff latest live --keys --env-file .env');
+  context.print('To re-index the vectors: npx soulcaster-backup reindex --all --env-file .env');
   return 0;
 }
 
-async function demandConfirmation(
+async function confirmDatabase(
   context: Context,
   plan: ProviderRestorePlan,
   options: ProviderRestoreOptions,
@@ -63,21 +61,21 @@ async function demandConfirmation(
     return;
   }
   context.note(`${planView(plan, options.safety, now)}\n`);
-  const question = 'This deletes everything in the database first. To go on, type its name: ';
+  const question = 'This deletes everything in the database first. To continue, type the name of the database: ';
   demandTyped(plan, await prompt(question, context.interrupt));
 }
 
-/** A snapshot that the restore can be undone with. What cannot be saved whole is not given up. */
+/** Takes the snapshot to undo the restore with. Throws if the present state cannot be saved completely. */
 async function takeSafety(context: Context, app: FullApp): Promise<string> {
-  context.note('First a snapshot of what is there now.');
+  context.note('First a snapshot of the present state.');
   const run = await carryOut(context, app, await startSnapshot(app.engine, 'safety'));
   const error = errorOfRun(run);
   if (error === null && run.state === 'succeeded') return run.id;
   throw new AppError(
     error?.code ?? 'incomplete',
-    `What is there now could not be saved first: ${error?.message ?? 'not all of it'}`,
+    `The present state could not be saved first: ${error?.message ?? 'some keys are missing'}`,
     {
-      hint: `${error?.hint ?? ''} Nothing was changed. Mend that, or give --no-safety: then there is no way back.`.trim(),
+      hint: `${error?.hint ?? ''} Nothing was changed. Fix the problem, or give --no-safety: the restore then cannot be undone.`.trim(),
     },
   );
 }
@@ -97,9 +95,9 @@ function planDocument({ database, backup, from, ageMs, ours, keys, reachable }: 
 function planView(plan: ProviderRestorePlan, safety: boolean, now: number): string {
   const { database, backup, from, ours, keys } = plan;
   const there = !ours
-    ? 'not looked at: it is not the database of UPSTASH_REDIS_REST_URL'
+    ? 'not known: it is not the database of UPSTASH_REDIS_REST_URL'
     : keys === null
-      ? 'it does not answer'
+      ? 'not known: it does not answer'
       : `${count(keys)} keys`;
   return facts([
     ['database', `${printable(database.name)} (${database.id}), ${database.host}`],
@@ -107,26 +105,26 @@ function planView(plan: ProviderRestorePlan, safety: boolean, now: number): stri
     ['backup', `${printable(backup.name)} (${backup.id})${from === database.id ? '' : ` of database ${from}`}`],
     ['made', `${timeOf(backup)}, ${ageOf(backup, now)} ago: what was written since is lost`],
     ['size', sizeOf(backup)],
-    ['saved first', savedFirst(plan, safety)],
+    ['saved first', safetyText(plan, safety)],
   ]);
 }
 
-function savedFirst({ keys, ours }: ProviderRestorePlan, safety: boolean): string {
-  if (!safety) return 'no (--no-safety): there is no way back';
-  if (!ours) return 'it cannot be, and --no-safety is not given: this would be refused';
-  if (keys === null) return 'it cannot be, since the database does not answer';
-  return keys === 0 ? 'nothing is there' : 'yes, with a snapshot of ours';
+function safetyText({ keys, ours }: ProviderRestorePlan, safety: boolean): string {
+  if (!safety) return 'no (--no-safety): the restore cannot be undone';
+  if (!ours) return 'not possible: the restore would be refused without --no-safety';
+  if (keys === null) return 'not possible: the database does not answer';
+  return keys === 0 ? 'not needed: the database is empty' : 'yes, as a snapshot';
 }
 
-function undoView(undo: string): string {
+function undoText(undo: string): string {
   switch (undo) {
     case 'empty':
-      return 'Nothing was there before.';
+      return 'The database was empty before.';
     case 'skipped':
-      return 'What was there before was not saved.';
+      return 'The previous state was not saved.';
     case 'unreachable':
-      return 'What was there before could not be saved, since the database did not answer.';
+      return 'The previous state could not be saved, because the database did not answer.';
     default:
-      return `What was there before: npx soulcaster-backup restore ${undo} --env-file .env`;
+      return `To undo: npx soulcaster-backup restore ${undo} --env-file .env`;
   }
 }

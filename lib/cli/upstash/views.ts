@@ -7,7 +7,7 @@ import type { Clock, UpstashAccount } from '../../ports/index.js';
 
 const MADE = { 'by-hand': 'by hand', daily: 'daily', hourly: 'hourly' } as const;
 
-/** A backup as the JSON documents of these commands give it. */
+/** A backup in the JSON documents of these commands. */
 export function backupDocument(backup: ProviderBackup): object {
   return { ...backup, createdAt: timeOf(backup) };
 }
@@ -21,7 +21,7 @@ export function ageOf({ createdAt }: ProviderBackup, now: number): string {
 }
 
 export function sizeOf({ bytes: size }: ProviderBackup): string {
-  return size === null || size === 0 ? 'not told' : bytes(size);
+  return size === null || size === 0 ? 'not known' : bytes(size);
 }
 
 export function backupTable(backups: readonly ProviderBackup[], now: number): string {
@@ -36,7 +36,7 @@ export function backupTable(backups: readonly ProviderBackup[], now: number): st
   return table(['id', 'name', 'age', 'state', 'made', 'size'], rows, [5]);
 }
 
-/** The account, and the database in it that is meant. Throws `config` with everything that is missing. */
+/** The account and its configured database. Throws `config` naming everything that is missing. */
 export function openAccount(env: Environment): { account: UpstashAccount; clock: Clock; database: string } {
   const { UPSTASH_REDIS_ID: database } = loadConfig(env, ['account']).account;
   return { ...connect(env, ['account', 'clock']), database };

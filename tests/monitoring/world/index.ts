@@ -6,8 +6,8 @@ import { ed25519Signer } from '../../../lib/crypto/ed25519.js';
 import { silentLog } from '../../../lib/app/json-log.js';
 import { soulcasterBackend } from '../../../lib/services/soulcaster-backend.js';
 import { upstashRedis } from '../../../lib/services/upstash-redis/redis.js';
-import { functionDeadline, type FullApp, announcing } from '../../../lib/app/app.js';
-import { guardParts, judgingOf } from '../../../lib/app/guard-app.js';
+import { functionDeadline, type FullApp, notifyingEngine } from '../../../lib/app/app.js';
+import { guardParts, evaluationContextOf } from '../../../lib/app/guard-app.js';
 import { guard } from '../../../lib/monitoring/guard/run.js';
 import type { Caller } from '../../../lib/monitoring/state.js';
 import { afterRun } from '../../../lib/monitoring/evaluate-and-notify.js';
@@ -170,8 +170,8 @@ export async function openWorld({
       drillRun({ ...ports, hasScratch: true }, restoring),
     ];
     const times = { attemptTtlMs: 60_000, holdMs: 900_000 };
-    const engine = announcing(createEngine(ports, definitions, times), clock, (run) =>
-      afterRun(judgingOf({ ...process.env }, ports), run),
+    const engine = notifyingEngine(createEngine(ports, definitions, times), clock, (run) =>
+      afterRun(evaluationContextOf({ ...process.env }, ports), run),
     );
     const limits = { FUNCTION_LIMIT_SECONDS: LIMIT_SECONDS } as FullApp['limits'];
     return { ports, engine, limits, queued: true, times, work: (id, budget) => engine.work(id, budget), reindex: null };
