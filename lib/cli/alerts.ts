@@ -1,6 +1,6 @@
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
-import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
+import { acknowledgeAlerts } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
 import type { AlertFigures, DeliveryFigures } from '../monitoring/alerts/view.js';
 import type { Acknowledgement } from '../monitoring/state.js';
@@ -65,7 +65,7 @@ export async function ackAlert(
     ...connect(context.env, ['clock', 'store'], { log: context.log }),
     own: protectedDatabase(context.env).source,
   };
-  const given = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
+  const given = await acknowledgeAlerts(ports, { code, subject: subject ?? null, reason, until: end });
   context.print(given.map(ackWords).join('\n'));
   context.document({ acknowledged: given });
   return 0;

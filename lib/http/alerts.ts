@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { environment } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
-import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
+import { acknowledgeAlerts } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
 import { demandNoBody, parseBody, readBody } from './body.js';
 import type { ViewPorts } from './entry.js';
@@ -38,5 +38,5 @@ const ackBodySchema = z.strictObject({
 /** POST /api/alerts/acknowledge: an open alert is known, and why. 404 where none of the code and subject is open. */
 export async function ackAlert(ports: ViewPorts, request: Request): Promise<Response> {
   const word = parseBody(await readBody(request, BODY_LIMIT), ackBodySchema);
-  return json(200, { acknowledged: await acknowledgeByHand({ ...ports, own: ownSource() }, { ...word, until: null }) });
+  return json(200, { acknowledged: await acknowledgeAlerts({ ...ports, own: ownSource() }, { ...word, until: null }) });
 }

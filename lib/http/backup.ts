@@ -1,7 +1,7 @@
 import type { FullApp } from '../app/app.js';
 import { environment, type Environment } from '../app/config.js';
 import { judgingOf, upkeepSettings } from '../app/guard-app.js';
-import { pulse } from '../monitoring/heartbeat.js';
+import { pingWatchdog } from '../monitoring/heartbeat.js';
 import { evaluateAndNotify } from '../monitoring/evaluate-and-notify.js';
 import type { Held } from '../runs/held.js';
 import type { Budget } from '../runs/attempt.js';
@@ -24,7 +24,7 @@ import { upkeep, type Outcome, type Upkeep } from '../retention/upkeep.js';
  */
 export async function cronBackup(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
   const judging = judgingOf(environment(), app.ports);
-  await pulse(judging.ports, 'start');
+  await pingWatchdog(judging.ports, 'start');
   const looking = evaluateAndNotify(judging);
   const busy = ({ holder }: Held): Promise<Response> =>
     Promise.resolve(
@@ -36,7 +36,7 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
     await looking;
     // There may be no run that could tell of it when it ends.
     await evaluateAndNotify(judging);
-    await pulse(judging.ports, 'fail');
+    await pingWatchdog(judging.ports, 'fail');
     throw error;
   } finally {
     await looking;

@@ -1,6 +1,6 @@
 import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import { exposition, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
+import { renderMetrics, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
 import { publicState, type PublicState } from '../monitoring/status/public-state.js';
 import { statusReport } from '../monitoring/status/report.js';
 import { connectTrust, protectedDatabase, deploymentOf } from '../app/connect/database.js';
@@ -45,7 +45,7 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   const status = await statusReport(trust, all, rules, liveServices(environment()));
   if (!isMetrics) return withDeployment(answer(status));
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  return new Response(exposition(metricsOf(status)), { headers });
+  return new Response(renderMetrics(metricsOf(status)), { headers });
 }
 
 /** What anybody is told where not even that much can be found out. */

@@ -7,7 +7,7 @@ import { githubTokenChecks } from '../../lib/health/credentials/github-token.js'
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
 import { startGitHub, type GitHubFault, type GitHubStandIn, type StandInToken } from '../../dev/github/index.js';
 import { keyOf } from '../../lib/monitoring/alerts/condition.js';
-import { afterEvaluation } from '../../lib/monitoring/alerts/ledger.js';
+import { applyEvaluation } from '../../lib/monitoring/alerts/ledger.js';
 import { checksStep } from '../../lib/monitoring/guard/steps.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { jumpingClock } from '../support/jumping-clock.js';
@@ -167,18 +167,18 @@ describe('the token', () => {
     };
     const now = clock.now();
     const revoked = await service('suspended');
-    const open = afterEvaluation([], revoked, now);
+    const open = applyEvaluation([], revoked, now);
     expect(open.map(keyOf)).toEqual(['credential-failed github-token']);
     const repositories = [...open, ...open.map((alert) => ({ ...alert, subject: 'github-repos' }))];
     // What was not made, since another failed, is not known to be over.
-    expect(afterEvaluation(repositories, revoked, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
+    expect(applyEvaluation(repositories, revoked, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
     const limited = await service('primary');
     expect([limited.conditions, limited.services]).toMatchObject([[], [{ name: 'github-token', state: 'unknown' }]]);
-    expect(afterEvaluation(repositories, limited, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
+    expect(applyEvaluation(repositories, limited, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
     standIn.set({ tokens: [known({ repositories: { 'acme/shop': 'write' } })] });
     const good = await service(null);
     expect(good.services).toMatchObject([{ name: 'github-token', state: 'ok' }]);
-    expect(afterEvaluation(repositories, good, now).every(({ resolvedAt }) => resolvedAt !== null)).toBe(true);
+    expect(applyEvaluation(repositories, good, now).every(({ resolvedAt }) => resolvedAt !== null)).toBe(true);
   });
 
   it('is checked as well without a store, and leaves no secret in one', async () => {

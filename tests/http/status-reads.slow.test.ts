@@ -5,7 +5,7 @@ import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { AppError } from '../../lib/errors.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
-import { outdateState } from '../../lib/monitoring/status/public-state.js';
+import { markStateOutdated } from '../../lib/monitoring/status/public-state.js';
 import type { StatusReport } from '../../lib/monitoring/status/report.js';
 import { changeState } from '../../lib/monitoring/state.js';
 import { rememberingStore, type Memory } from '../../lib/http/remembering-store.js';
@@ -127,7 +127,7 @@ describe('what looking at the status costs', () => {
   });
 
   it('is computed again once something happened, whenever that was', async () => {
-    await outdateState({ ...ports(), own: protectedDatabase(process.env).source });
+    await markStateOutdated({ ...ports(), own: protectedDatabase(process.env).source });
     now += 1000;
     expect(await body(status())).toMatchObject({ at: new Date(now).toISOString() });
   });

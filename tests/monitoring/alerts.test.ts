@@ -5,8 +5,8 @@ import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
 import { runbookOf, type Condition, type Finding } from '../../lib/monitoring/alerts/condition.js';
-import { afterEvaluation, claimDue, messagesOf, withDelivery } from '../../lib/monitoring/alerts/ledger.js';
-import { acknowledgeByHand } from '../../lib/monitoring/alerts/acknowledge.js';
+import { applyEvaluation, claimDue, messagesOf, recordDelivery } from '../../lib/monitoring/alerts/ledger.js';
+import { acknowledgeAlerts } from '../../lib/monitoring/alerts/acknowledge.js';
 import { alertCodes } from '../../lib/monitoring/alerts/sources.js';
 import { notify, type NotifyPorts } from '../../lib/monitoring/alerts/notify.js';
 import { alertText, deliveryFigures } from '../../lib/monitoring/alerts/view.js';
@@ -185,7 +185,7 @@ describe('an acknowledgement', () => {
 
   it('ends an alert until it says something else', async () => {
     await notify(ports(), finding(broken('a is gone')));
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('chain-broken'));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('chain-broken'));
     for (let day = 0; day < 20; day++) {
       await clock.passUntil(clock.true() + 24 * HOUR);
       await notify(ports(), finding(broken('a is gone')));
@@ -198,20 +198,20 @@ describe('an acknowledgement', () => {
   it('ends at its time, and with what it was about', async () => {
     await notify(ports(), finding(condition('drill-failed')));
     const until = new Date(clock.true() + 5 * HOUR).toISOString();
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed', until));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('drill-failed', until));
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toEqual([]);
     await clock.passUntil(clock.true() + 6 * HOUR);
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed'));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('drill-failed'));
     await notify(ports(), finding());
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
   });
 
   it('needs an alert that is open', async () => {
-    const none = acknowledgeByHand({ clock, own: null, store: folder.store }, word('rpo-breached'));
+    const none = acknowledgeAlerts({ clock, own: null, store: folder.store }, word('rpo-breached'));
     await expect(none).rejects.toMatchObject({ code: 'not-found' });
   });
 
@@ -247,7 +247,7 @@ describe('the ledger', () => {
         for (const [index, { open, hours, works }] of all.entries()) {
           now += hours * HOUR;
           const mine = String(index);
-          alerts = claimDue(afterEvaluation(alerts, finding(...open.map((code) => condition(code))), now), mine, now);
+          alerts = claimDue(applyEvaluation(alerts, finding(...open.map((code) => condition(code))), now), mine, now);
           for (const { event, code } of works ? messagesOf(alerts, mine).flatMap(({ notices }) => notices) : []) {
             const before = told.get(code);
             if (event === 'opened') expect(before).toBeUndefined();
@@ -256,7 +256,7 @@ describe('the ledger', () => {
             if (event === 'recovered') told.delete(code);
             else told.set(code, now);
           }
-          alerts = withDelivery(alerts, mine, works, now);
+          alerts = recordDelivery(alerts, mine, works, now);
           if (!works) continue;
           expect([...told.keys()].sort()).toEqual([...open].sort());
           expect(alerts.map(({ code }) => code).sort()).toEqual([...open].sort());

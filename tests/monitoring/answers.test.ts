@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { serviceRecord } from '../../lib/monitoring/services.js';
-import { heardOf, noteCall } from '../../lib/monitoring/schedulers.js';
+import { evaluateSchedulers, recordCall } from '../../lib/monitoring/schedulers.js';
 import type { CheckResult } from '../../lib/health/doctor.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
@@ -10,7 +10,7 @@ import type { GuardState, ServiceRecord } from '../../lib/monitoring/state.js';
 import {
   evaluateAnswers,
   overallState,
-  recordOf,
+  toRecordedAnswers,
   type AlertRules,
   type AnswerEvidence,
   type Answers,
@@ -160,7 +160,7 @@ describe('the four answers', () => {
 
   it('keep the time since when they are so', () => {
     const first = answers();
-    const kept = recordOf({ ...first, watched: { ...first.watched, since: at(50) } }, NOW);
+    const kept = toRecordedAnswers({ ...first, watched: { ...first.watched, since: at(50) } }, NOW);
     expect(answers({ answers: kept }).watched.since).toBe(at(50));
     expect(answers({ answers: kept, heartbeat: null }).watched.since).toBe(at(0));
   });
@@ -202,18 +202,17 @@ describe('a service', () => {
 describe('a scheduler', () => {
   const NOBODY = { cron: null, schedule: null, operator: null };
   it('is expected from the first call of any on', () => {
-    const callers = noteCall(NOBODY, 'operator', ['cron', 'schedule'], at(3));
-    expect(heardOf(['cron', 'schedule'], { callers, lastRunAt: at(3) }, NOW).map((each) => each.state)).toEqual([
-      'unknown',
-      'silent',
-    ]);
-    const called = noteCall(callers, 'schedule', ['cron', 'schedule'], at(1));
+    const callers = recordCall(NOBODY, 'operator', ['cron', 'schedule'], at(3));
+    expect(
+      evaluateSchedulers(['cron', 'schedule'], { callers, lastRunAt: at(3) }, NOW).map((each) => each.state),
+    ).toEqual(['unknown', 'silent']);
+    const called = recordCall(callers, 'schedule', ['cron', 'schedule'], at(1));
     expect(called).toEqual({
       cron: { since: at(3), lastAt: null },
       schedule: { since: at(3), lastAt: at(1) },
       operator: { since: at(3), lastAt: at(3) },
     });
-    expect(heardOf(['schedule'], { callers: called, lastRunAt: at(1) }, NOW)).toEqual([
+    expect(evaluateSchedulers(['schedule'], { callers: called, lastRunAt: at(1) }, NOW)).toEqual([
       { scheduler: 'schedule', state: 'heard', lastAt: at(1), dueBy: at(-1.5) },
     ]);
   });

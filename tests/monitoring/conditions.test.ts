@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { evaluateFacts } from '../../lib/monitoring/alerts/sources.js';
-import { isOverIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
+import { isResolvedIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
 import type { ConfiguredIndex } from '../../lib/monitoring/alerts/source.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
@@ -23,7 +23,7 @@ const TRUST = { signer: UNSIGNED, clock: { now: () => NOW }, own: null, sources:
 const NO_MODELS = { namespaces: [], besides: [] };
 
 const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) =>
-  recoveryPointOf({ entries, runs, told: [], trust: TRUST });
+  recoveryPointOf({ entries, runs, runsOfParts: [], trust: TRUST });
 
 interface Changes {
   readonly keys?: number;
@@ -91,7 +91,7 @@ function codes(facts: Partial<Facts>, options: Options = {}): string[] {
 function find(facts: Partial<Facts>, options: Options = {}): Finding {
   const marks = {
     trust: TRUST,
-    told: [],
+    runsOfParts: [],
     unfinished: [],
     restoring: null,
     unreadableLeases: [],
@@ -217,7 +217,7 @@ describe('runs', () => {
   it('of which more were begun than are read end no alert of one that is out of sight', () => {
     const failed = { code: 'backup-failed', subject: 'snapshot' };
     const runs = [run('verify', 'succeeded'), run('restore', 'succeeded', { input: { dryRun: true } })];
-    const isOver = (facts: Partial<Facts>): boolean => isOverIn(find(facts), failed);
+    const isOver = (facts: Partial<Facts>): boolean => isResolvedIn(find(facts), failed);
     expect(isOver({ runs, hasMoreRuns: true })).toBe(false);
     expect(isOver({ runs, hasMoreRuns: false })).toBe(true);
     expect(isOver({ runs: [...runs, run('snapshot', 'succeeded')], hasMoreRuns: true })).toBe(true);
@@ -229,7 +229,7 @@ describe('drills', () => {
     const last = drill(days, 'passed', rest);
     return { drills: [last], lastPassed: last };
   };
-  const broken = drill(1, 'failed', { reason: 'it broke off before it came to a verdict: run x' });
+  const broken = drill(1, 'failed', { reason: 'it stopped before it reached a verdict: run x' });
   it.each<[string, Partial<Facts>, boolean, string[]]>([
     ['none, and none wanted', { entries: [snapshot(1), snapshot(30 * 24)] }, false, []],
     ['none, for long', { entries: [snapshot(1), snapshot(10 * 24)] }, true, ['drill-overdue']],

@@ -5,26 +5,26 @@ import { fieldsOf, type RunTraits } from '../../runs/traits.js';
 import type { Condition } from './condition.js';
 import type { AlertSource } from './source.js';
 
-/** What the end of the last run of a kind is told as, for the kinds that say so. */
+/** Alerts of how the last run of a kind ended, for kinds with an alert. */
 export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, kind }) =>
-  alert === undefined ? [] : [endOf(kind, alert)],
+  alert === undefined ? [] : [alertSourceOf(kind, alert)],
 );
 
-function endOf(kind: string, { code, states }: NonNullable<RunTraits['alert']>): AlertSource {
+function alertSourceOf(kind: string, { code, states }: NonNullable<RunTraits['alert']>): AlertSource {
   const identity = { code, subject: kind };
   return {
     codes: { [code]: 'facts' },
     find({ runs }) {
       const last = lastEnded(runs, kind);
       const isBad = last !== undefined && states.some((state) => state === last.state);
-      return isBad ? [{ ...identity, ...ofRun(last) }] : [];
+      return isBad ? [{ ...identity, ...describeEnd(last) }] : [];
     },
-    // It may be one of those that were not read.
+    // The last run of this kind may be among the runs that were not read.
     undecided: ({ hasMoreRuns, runs }) => (hasMoreRuns && lastEnded(runs, kind) === undefined ? [identity] : []),
   };
 }
 
-/** The last run of a kind that came to an end. What was stopped on a terminal is known to whoever stopped it. */
+/** The last run of a kind that ended. Runs that an operator stopped on a terminal are ignored. */
 function lastEnded(runs: readonly RunRecord[], kind: RunRecord['kind']): RunRecord | undefined {
   return runs.find((run) => run.kind === kind && isOver(run) && !wasStopped(run) && !isDryRun(run));
 }
@@ -37,7 +37,7 @@ function isDryRun({ input }: RunRecord): boolean {
   return fieldsOf(input)['dryRun'] === true;
 }
 
-function ofRun({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
+function describeEnd({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
   const why = error === null ? '' : `: ${error.message}`;
   return {
     message: `Run ${id}, a ${kind}, ended as ${state}${why}`,
