@@ -9,7 +9,7 @@ const POLICY = { ...NONE, keepLast: 2, asideDays: 14 };
 const IDLE = { now: NOW, inUse: new Set<string>(), lastRunsFailed: false };
 
 function entry(hours: number, changes: Partial<RetentionEntry> = {}, keys = 100): RetentionEntry {
-  return { ...entryAt({ at: NOW - hours * HOUR, keys, kind: 'good', vouched: true }), ...changes };
+  return { ...entryAt({ at: NOW - hours * HOUR, keys, kind: 'good', isAuthentic: true }), ...changes };
 }
 
 const kept = (entries: readonly RetentionEntry[], situation = {}) => {

@@ -16,7 +16,7 @@ const situation = (changes: Partial<Situation> = {}): Situation => ({
   ...changes,
 });
 
-const GOODISH = { keys: 10, kind: 'good', vouched: true } as const;
+const GOODISH = { keys: 10, kind: 'good', isAuthentic: true } as const;
 const GOOD: Made = { ...GOODISH, at: NOW };
 
 const count = fc.integer({ min: 0, max: 15 });
@@ -33,7 +33,7 @@ const made: fc.Arbitrary<Made> = fc.record({
   at: fc.integer({ min: -730 * 24, max: 180 * 24 }).map((hours) => NOW + hours * 3_600_000),
   keys: fc.integer({ min: 0, max: 100 }),
   kind: fc.constantFrom('good', 'good', 'good', 'safety', 'incomplete', 'damaged', 'unchecked', 'unreadable'),
-  vouched: fc.boolean(),
+  isAuthentic: fc.boolean(),
 });
 const catalogs = fc.array(made, { maxLength: 40 }).map((all) => all.map(entryAt));
 /** Key counts that raise no suspicion, so that the rules come to bear. */
@@ -54,7 +54,7 @@ describe('retention', () => {
         const kept = keptIds(entries, policy, situation({ now }));
         const good = newestFirst(entries).filter(isTrusted);
         const presentGood = good.filter(({ id }) => timeOfId(id) <= now);
-        for (const newest of [good[0], presentGood[0], presentGood.find(({ vouched }) => vouched)]) {
+        for (const newest of [good[0], presentGood[0], presentGood.find(({ isAuthentic }) => isAuthentic)]) {
           if (newest !== undefined) expect(kept).toContain(newest.id);
         }
       }),
@@ -107,9 +107,9 @@ describe('retention', () => {
     });
     fc.assert(
       fc.property(calmCatalogs, forged, policies, (entries, more, policy) => {
-        const ours = entries.filter(({ vouched }) => vouched);
+        const ours = entries.filter(({ isAuthentic }) => isAuthentic);
         if (!ours.some((entry) => isTrusted(entry) && timeOfId(entry.id) <= NOW)) return;
-        const others = more.map(({ at, keys }) => entryAt({ at, keys, kind: 'good', vouched: false }));
+        const others = more.map(({ at, keys }) => entryAt({ at, keys, kind: 'good', isAuthentic: false }));
         const kept = keptIds([...ours, ...others], policy);
         const goodOurs = ours.filter(isTrusted);
         for (const id of keptIds(ours, policy))
@@ -194,7 +194,7 @@ describe('retention', () => {
       keys.map((number, day) => entryAt({ ...GOOD, keys: number, at: NOW - day * DAY_MS }));
     expect(applyPolicy(days([50, 100]), NONE, situation()).held).toBeNull();
     const entries = days([10, 100]);
-    const forged = entryAt({ ...GOOD, keys: 100, vouched: false, at: NOW + DAY_MS });
+    const forged = entryAt({ ...GOOD, keys: 100, isAuthentic: false, at: NOW + DAY_MS });
     expect(applyPolicy([...entries, forged], NONE, situation()).held).toMatch(/has 10 keys/);
   });
 });
