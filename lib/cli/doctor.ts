@@ -4,7 +4,7 @@ import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.j
 import { functionVariables } from '../app/config/names.js';
 import { connect, connectDoor, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
-import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';
+import { deploymentChecks, reachChecks, type ProbedDeployment } from '../health/checks/deployment.js';
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';
 import type { Context } from './context.js';
@@ -40,7 +40,7 @@ async function fromOutside(context: Context, clock: Clock, address: string | tru
 }
 
 /** Throws `usage` for what is no address of a deployment. */
-function outsideOf(env: Environment, clock: Clock, address: string): Outside {
+function outsideOf(env: Environment, clock: Clock, address: string): ProbedDeployment {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/') {
     throw new AppError('usage', 'The address of the deployment is none', {
@@ -50,7 +50,7 @@ function outsideOf(env: Environment, clock: Clock, address: string): Outside {
   const secrets = { admin: env['ADMIN_TOKEN'] ?? '', cron: env['CRON_SECRET'] ?? '' };
   return {
     url: url.origin,
-    door: () => connectDoor(url.origin),
+    client: () => connectDoor(url.origin),
     expected: deploymentOf(env),
     secrets,
     variables: Object.keys(functionVariables(env)),

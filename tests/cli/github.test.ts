@@ -56,7 +56,7 @@ describe('github check', () => {
     const { code, stdout } = await accounts.run(['github', 'check'], '', { GITHUB_TOKEN: OLD_TOKEN });
     expect([code, stdout]).toEqual([
       3,
-      expect.stringContaining('GitHub accepts the token, and nothing more of it now'),
+      expect.stringContaining('GitHub accepts the token, but refuses its requests for now'),
     ]);
   });
 

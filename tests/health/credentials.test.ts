@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { githubRest } from '../../lib/services/github/client.js';
-import { demandApp, demandToken } from '../../lib/health/credentials/demand.js';
+import { assertAppWorks, assertTokenWorks } from '../../lib/health/credentials/demand.js';
 import { storedExpiry } from '../../lib/health/credentials/expiry.js';
 import { githubAppChecks } from '../../lib/health/credentials/github-app.js';
 import { githubTokenChecks } from '../../lib/health/credentials/github-token.js';
@@ -88,7 +88,7 @@ describe('the token', () => {
     expect(revoked).toMatchObject({
       status: 'fail',
       code: 'revoked',
-      detail: expect.stringContaining('before its time'),
+      detail: expect.stringContaining('before it expired'),
     });
     clock.jump(31 * DAY_MS);
     expect((await look())[0]).toMatchObject({
@@ -123,7 +123,7 @@ describe('the token', () => {
     expect((await look(['acme/shop', 'acme/docs']))[1]).toMatchObject({ status: 'fail', code: 'under-scoped' });
     expect((await look(['acme/gone']))[1]).toMatchObject({
       code: 'not-reached',
-      detail: expect.stringMatching(/404.*no repository of that name.*no member.*not given it/),
+      detail: expect.stringMatching(/404.*no repository of that name.*not a member.*no access to it/),
       hint: expect.stringMatching(/Repository access.*GITHUB_CHECK_REPOS/),
     });
   });
@@ -147,7 +147,7 @@ describe('the token', () => {
   it('is known to be accepted when its own limit is used up, and not by that of an address', async () => {
     standIn.set({ fault: () => 'primary' });
     expect((await look())[0]?.detail).toMatch(
-      /^GitHub accepts the token, and nothing more of it now: .* for \d+ s more/,
+      /^GitHub accepts the token, but refuses its requests for now: .* for \d+ s more/,
     );
     standIn.set({ fault: () => 'address' });
     expect((await look())[0]?.detail).toMatch(/^it could not be tried/);
@@ -217,10 +217,10 @@ describe('the OAuth app', () => {
 
 describe('a new value', () => {
   it('is taken when it works, or works with a warning', async () => {
-    expect(await demandToken(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
+    expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
     standIn.set({ tokens: [known({ scopes: null })] });
-    expect(await demandToken(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
-    expect(await demandApp(github(), APP)).toContain('accepts');
+    expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
+    expect(await assertAppWorks(github(), APP)).toContain('accepts');
   });
 
   it.each<[GitHubFault | null, string, string]>([
@@ -230,6 +230,6 @@ describe('a new value', () => {
     [503, TOKEN, 'github-unavailable'],
   ])('is refused when it does not work or nobody can tell (%s)', async (fault, token, code) => {
     standIn.set({ fault: () => fault });
-    await expect(demandToken(github(), clock, { token, repositories: [] })).rejects.toMatchObject({ code });
+    await expect(assertTokenWorks(github(), clock, { token, repositories: [] })).rejects.toMatchObject({ code });
   });
 });

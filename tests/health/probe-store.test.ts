@@ -44,8 +44,12 @@ describe('probeConditionalWrites', () => {
       () => ({ create: async (name, body) => ({ created: true, etag: await overwrite(name, body) }) }),
     ],
     ['ignores If-Match', /out of date \(If-Match\)/, () => ({ swap: overwrite })],
-    ['refuses the right etag', /right \(If-Match\)/, () => ({ swap: () => Promise.resolve(null) })],
-    ['finds every name taken', /fresh name/, () => ({ create: () => Promise.resolve({ created: false }) })],
+    ['refuses the right etag', /is current \(If-Match\)/, () => ({ swap: () => Promise.resolve(null) })],
+    [
+      'finds every name taken',
+      /new name is already taken/,
+      () => ({ create: () => Promise.resolve({ created: false }) }),
+    ],
     [
       'gives back other bytes',
       /bytes/,

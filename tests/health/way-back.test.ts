@@ -145,7 +145,7 @@ describe('the way from the queue back to us', () => {
       200,
       { 'content-type': 'text/html' },
       '<html>',
-      /another form than ours/,
+      /not in the form of this program/,
       /own deployment/,
     ],
     [

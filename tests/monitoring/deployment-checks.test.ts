@@ -5,7 +5,7 @@ import { deploymentDoor } from '../../lib/services/task-endpoint.js';
 import { functionVariables } from '../../lib/app/config/names.js';
 import { signWebhook } from '../../lib/app/connect.js';
 import { deploymentOf } from '../../lib/app/connect/database.js';
-import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';
+import { deploymentChecks, reachChecks, type ProbedDeployment } from '../../lib/health/checks/deployment.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { adminEntry, cronEntry, queueEntry, webhookEntry, type Handler } from '../../lib/http/entry.js';
 import { webhookRestore } from '../../lib/http/restore.js';
@@ -76,11 +76,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, header
   response.writeHead(result.status, { ...Object.fromEntries(result.headers) }).end(await result.text());
 }
 
-function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
+function outsideOf(url: string, changes: Partial<ProbedDeployment> = {}): ProbedDeployment {
   const expected = deploymentOf(process.env);
   return {
     url,
-    door: () => deploymentDoor(url, LATE_MS * 20),
+    client: () => deploymentDoor(url, LATE_MS * 20),
     expected,
     secrets: SECRETS,
     variables: Object.keys(functionVariables(process.env)),
@@ -90,7 +90,7 @@ function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
   };
 }
 
-async function all(outside: Outside): Promise<Record<string, CheckResult>> {
+async function all(outside: ProbedDeployment): Promise<Record<string, CheckResult>> {
   const results: CheckResult[] = [];
   for await (const one of examine(systemClock(), [reachChecks(outside), ...deploymentChecks(outside)]))
     results.push(one);
@@ -146,7 +146,9 @@ describe('a deployment from outside', () => {
     const seen = await all(outsideOf(url, { variables: here, sign: (body) => signWebhook(other, body) }));
     expect(seen['variables']).toMatchObject({
       ok: false,
-      detail: expect.stringMatching(/BACKUP_AGE_RECIPIENTS, EMBEDDING_MODEL, so that snapshots are in clear text/),
+      detail: expect.stringMatching(
+        /BACKUP_AGE_RECIPIENTS, EMBEDDING_MODEL; without them, snapshots are in clear text/,
+      ),
       hint: expect.stringContaining('deploy --env-file .env'),
     });
     expect(seen['webhook-secret']).toMatchObject({
@@ -217,7 +219,7 @@ describe('a deployment from outside', () => {
     ['a host that does not exist', 'http://nowhere.invalid', /does not exist|cannot be reached/, /Domains/],
   ])('names %s, and what to do', async (_, listener, detail, hint) => {
     const url = typeof listener === 'string' ? listener : await serving(listener);
-    const outside = outsideOf(url, { door: () => deploymentDoor(url, LATE_MS) });
+    const outside = outsideOf(url, { client: () => deploymentDoor(url, LATE_MS) });
     const results: CheckResult[] = [];
     for await (const one of examine(systemClock(), [reachChecks(outside)])) results.push(one);
     expect(results).toEqual([expect.objectContaining({ name: 'tasks', ok: false })]);
