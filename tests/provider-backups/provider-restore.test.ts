@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
-import { demandTyped, planRestore } from '../../lib/provider-backups/plan.js';
+import { assertTyped, planRestore } from '../../lib/provider-backups/plan.js';
 import { performRestore } from '../../lib/provider-backups/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
@@ -74,9 +74,9 @@ describe('the plan of a restore', () => {
     await rig.create();
     const found = await rig.plan();
     for (const wrong of [null, '', 'yes', found.backup.id, 'Soulcaster', `${ID} `])
-      expect(() => demandTyped(found, wrong)).toThrow(expect.objectContaining({ code: 'not-confirmed' }));
-    demandTyped(found, ID);
-    demandTyped(found, 'soulcaster');
+      expect(() => assertTyped(found, wrong)).toThrow(expect.objectContaining({ code: 'not-confirmed' }));
+    assertTyped(found, ID);
+    assertTyped(found, 'soulcaster');
   });
 });
 
@@ -209,6 +209,6 @@ describe('a restore at Upstash', () => {
     const plan = await rig.plan();
     const unsized = { ...plan, backup: { ...plan.backup, bytes: null } };
     const asked = performRestore(ports, unsized, { safety, interrupt: going });
-    await expect(asked).rejects.toMatchObject({ code: 'not-proven', message: expect.stringContaining('not known') });
+    await expect(asked).rejects.toMatchObject({ code: 'not-proven', message: expect.stringContaining('backup is unknown') });
   });
 });

@@ -122,7 +122,7 @@ describe('gone on with', () => {
     bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
     const result = await bench.run({ candidates: ['some-other-value'] });
     expect(result).toMatchObject({ outcome: 'half-changed', resumed: true });
-    expect(result.error?.message).toContain('Nobody knows the old value of KEY of backend');
+    expect(result.error?.message).toContain('The old value of KEY of backend is unknown');
     await bench.stop();
   });
 
