@@ -5,7 +5,7 @@ import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { taskEndpoint } from '../../lib/services/task-endpoint.js';
 import { wayBackChecks } from '../../lib/health/checks/way-back.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { runTask } from '../../lib/http/tasks.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { FullApp } from '../../lib/app/app.js';
@@ -83,7 +83,7 @@ describe('the way from the queue back to us', () => {
     const results = await checked(url, async (body) => {
       const request = new Request(`${url}/api/tasks`, { method: 'POST', body });
       const budget = { deadline: Infinity, lastAttempt: false, interrupt: new AbortController().signal };
-      expect((await guarded(silentLog(), () => runTask(app, request, budget))).status).toBe(200);
+      expect((await withErrorResponse(silentLog(), () => runTask(app, request, budget))).status).toBe(200);
     });
     expect(results.map(({ name, status }) => `${name} ${status}`)).toEqual(['queue-way-back ok', 'queue-delivery ok']);
     expect(await folder.store.folders('probe/')[Symbol.asyncIterator]().next()).toMatchObject({ done: true });

@@ -69,6 +69,6 @@ describe('a body that is no text', () => {
 
   it('is refused when it breaks off', async () => {
     const broken = new ReadableStream<Uint8Array>({ pull: (stream) => stream.error(new Error('reset')) });
-    expect(await (await post(broken)).json()).toMatchObject({ code: 'usage', detail: 'The body broke off' });
+    expect(await (await post(broken)).json()).toMatchObject({ code: 'usage', detail: 'The body was interrupted' });
   });
 });

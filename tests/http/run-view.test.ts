@@ -106,7 +106,7 @@ describe('the end of a run as the API shows it', () => {
     expect(kindView({ ...taken, error: doubt }).ended).toBe(doubt.message);
     const error = { code: 'x', message: 'why', hint: '' };
     expect(kindView({ kind: 'drill', state: 'failed', error, result: null }).ended).toBe('why');
-    expect(kindView({ kind: 'drill', state: 'failed', error: null, result: null }).ended).toBe('No reason is known');
+    expect(kindView({ kind: 'drill', state: 'failed', error: null, result: null }).ended).toBe('The reason is unknown');
     expect(kindView({ kind: 'drill', state: 'running', error: null, result: null }).ended).toBeNull();
   });
 });

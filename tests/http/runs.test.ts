@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../lib/app/json-log.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { showRuns } from '../../lib/http/runs.js';
 import type { Json } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
@@ -51,7 +51,7 @@ describe('GET /api/runs', () => {
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/runs${query}`);
     const ports = { clock: manualClock(), log, signer: UNSIGNED, store };
-    const answer = await guarded(log, () => showRuns(ports, request));
+    const answer = await withErrorResponse(log, () => showRuns(ports, request));
     return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };
   }
   const numbers = ({ runs }: Answer): number[] => runs.map(({ runId }) => ids.indexOf(String(runId)));

@@ -5,7 +5,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../lib/app/json-log.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { showSnapshots } from '../../lib/http/snapshots.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { timeOfId } from '../../lib/runs/ids.js';
@@ -46,7 +46,7 @@ describe('GET /api/snapshots', () => {
     read.length = 0;
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/snapshots${query}`);
-    const answer = await guarded(log, () =>
+    const answer = await withErrorResponse(log, () =>
       showSnapshots({ clock: bench.clock, log, signer: UNSIGNED, store: counted }, request),
     );
     return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };

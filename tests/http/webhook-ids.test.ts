@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import { noteRun, useWebhookId } from '../../lib/http/restore.js';
+import { recordRun, useWebhookId } from '../../lib/http/restore.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock } from '../support/manual-clock.js';
@@ -60,8 +60,8 @@ describe('a used webhook id', () => {
 
   it('is refused the second time, with the run when it is known', async () => {
     const first = await use('a');
-    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
-    await noteRun(portsOver(folder.store), first, RUN);
+    await expect(use('a')).rejects.toEqual(replayed('no run is recorded'));
+    await recordRun(portsOver(folder.store), first, RUN);
     await expect(use('a')).rejects.toEqual(replayed(RUN));
   });
 
@@ -82,12 +82,12 @@ describe('a used webhook id', () => {
       },
     };
     await use('a', forgetful);
-    await expect(use('a', forgetful)).rejects.toEqual(replayed('no run is known'));
+    await expect(use('a', forgetful)).rejects.toEqual(replayed('no run is recorded'));
   });
 
   it('is refused also when what stands there cannot be read', async () => {
     await folder.store.create(`webhooks/sha256-${sha256('a')}.json`, Buffer.from('cut off {'));
-    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
+    await expect(use('a')).rejects.toEqual(replayed('no run is recorded'));
   });
 
   it('is refused also when an earlier version used it, under its own name', async () => {
@@ -109,7 +109,7 @@ describe('a used webhook id', () => {
     const log: Log = { ...silentLog(), warn: (event, fields) => warned.push([event, fields]) };
     const swap = () => Promise.reject(new AppError('store-unavailable', 'Down', { hint: 'Wait.', transient: true }));
     const first = await use('a');
-    await noteRun(portsOver({ ...folder.store, swap }, log), first, RUN);
+    await recordRun(portsOver({ ...folder.store, swap }, log), first, RUN);
     expect(warned).toEqual([['webhook-run-not-noted', { run: RUN, code: 'store-unavailable' }]]);
   });
 });

@@ -209,6 +209,9 @@ describe('a restore at Upstash', () => {
     const plan = await rig.plan();
     const unsized = { ...plan, backup: { ...plan.backup, bytes: null } };
     const asked = performRestore(ports, unsized, { safety, interrupt: going });
-    await expect(asked).rejects.toMatchObject({ code: 'not-proven', message: expect.stringContaining('backup is unknown') });
+    await expect(asked).rejects.toMatchObject({
+      code: 'not-proven',
+      message: expect.stringContaining('backup is unknown'),
+    });
   });
 });
