@@ -22,7 +22,7 @@ export interface Evaluation {
 }
 
 /** The guard's turn that is ending. */
-export interface Turn {
+interface Turn {
   readonly caller: Caller;
   /** ISO 8601. */
   readonly at: string;

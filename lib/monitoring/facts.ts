@@ -92,7 +92,7 @@ export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'
   return entries.find(isOwn)?.manifest ?? null;
 }
 
-export async function unreadableLeases(store: Ports['store']): Promise<string[]> {
+async function unreadableLeases(store: Ports['store']): Promise<string[]> {
   return (await listLeases(store)).filter(({ document }) => document === null).map(({ name }) => name);
 }
 

@@ -1,8 +1,8 @@
-import { drillHistory, type Drills, type DrillView } from './drill-view.js';
+import type { DrillView } from './drill-view.js';
 import { RTO_HOURS, RTO_MS } from './objectives.js';
 
 /** Projected time of a restore of this number of keys, in milliseconds. */
-export interface Projection {
+interface Projection {
   readonly keys: number;
   /** Until all data is written: the time to service. */
   readonly restoredMilliseconds: number;
@@ -42,7 +42,7 @@ type Measured = Pick<DrillView, 'keys' | 'milliseconds' | 'restoredMilliseconds'
  * where the plan and the safety snapshot add 3.2 commands per key. A drill of an older version measured only the time to
  * proof, which then stands for both.
  */
-export function project({ keys: drilled, ...measured }: Measured, keys: number): Projection | null {
+export function projectTime({ keys: drilled, ...measured }: Measured, keys: number): Projection | null {
   const { milliseconds } = measured;
   if (milliseconds === null) return null;
   const scaled = (took: number, commands: number): number => {
@@ -58,9 +58,9 @@ export function project({ keys: drilled, ...measured }: Measured, keys: number):
 
 /** `keys`: keys in the newest verified snapshot; null if there is none: the drill's own time is then used. */
 export function recoveryTimeOf(lastPassed: DrillView | null, keys: number | null): RecoveryTime {
-  const today = lastPassed === null ? null : project(lastPassed, keys ?? lastPassed.keys);
+  const today = lastPassed === null ? null : projectTime(lastPassed, keys ?? lastPassed.keys);
   const met = today === null ? null : today.restoredMilliseconds <= RTO_MS;
-  const grown = SIZES.map((size) => (lastPassed === null ? null : project(lastPassed, size)));
+  const grown = SIZES.map((size) => (lastPassed === null ? null : projectTime(lastPassed, size)));
   return {
     objectiveHours: RTO_HOURS,
     met,
@@ -69,9 +69,4 @@ export function recoveryTimeOf(lastPassed: DrillView | null, keys: number | null
     projections: grown.filter((projection) => projection !== null),
     lastPassed,
   };
-}
-
-/** Reads a listing, and the drills from the newest to the last that passed. */
-export async function recoveryTime(drills: Drills, keys: number | null): Promise<RecoveryTime> {
-  return recoveryTimeOf((await drillHistory(drills, 0)).lastPassed, keys);
 }

@@ -69,7 +69,7 @@ const deliverySchema = z.object({
 export type DeliveryState = z.infer<typeof deliverySchema>;
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), hint: z.string() });
-export const stepSchema = z.object({
+const stepSchema = z.object({
   name: z.string(),
   state: z.enum(['done', 'failed']),
   summary: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),

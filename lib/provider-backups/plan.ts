@@ -11,7 +11,7 @@ export interface PlanPorts {
   readonly redis: RedisPort;
 }
 
-export interface RestoreRequest {
+interface RestoreRequest {
   /** Id of the database to replace. */
   readonly database: string;
   /** Id of the database of the backup; null for the same. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 /** A new value for a variable of a project. */
-export interface Change {
+interface Change {
   readonly project: string;
   readonly variable: string;
   readonly value: string;

@@ -42,8 +42,8 @@ export async function writeOld(ports: Needs, writer: JournalWriter, planned: Pla
 
 async function proveWritten(ports: Needs, { project, variable }: PlannedStep, value: string): Promise<void> {
   const found = (await ports.variables.list(project)).find(({ name }) => name === variable);
-  const seen = found?.readable === true ? await ports.variables.read(project, found.id) : null;
-  if (found !== undefined && (seen === null || seen === value)) return;
+  const written = found?.readable === true ? await ports.variables.read(project, found.id) : null;
+  if (found !== undefined && (written === null || written === value)) return;
   throw new AppError('hosting-refused', `${variable} of ${project} does not have the value that was just written`, {
     hint: 'Another person or an integration sets it, too: change it there.',
   });

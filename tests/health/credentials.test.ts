@@ -65,14 +65,14 @@ async function lookAtApp(clientSecret = APP.clientSecret): Promise<CheckResult[]
 }
 
 describe('the token', () => {
-  it('that is good is ok, with whose it is', async () => {
+  it('that is valid is ok, and names its owner', async () => {
     expect(await look()).toMatchObject([
       { name: 'github-token', status: 'ok', code: 'accepted', detail: expect.stringContaining('octo') },
       { name: 'github-repos', status: 'skipped' },
     ]);
   });
 
-  it('that ends soon is a warning, with the day', async () => {
+  it('that expires soon is a warning, with the day', async () => {
     const end = Date.now() + 5 * DAY_MS;
     standIn.set({ tokens: [known({ expires: stamp(end) })] });
     const [seen] = await look();
@@ -80,7 +80,7 @@ describe('the token', () => {
     expect(seen?.detail).toContain(new Date(end).toISOString().slice(0, 10));
   });
 
-  it('that has ended is told from one that was revoked, once its end was noted', async () => {
+  it('that has expired differs from a revoked one, once its expiry is recorded', async () => {
     standIn.set({ tokens: [known({ expires: stamp(Date.now() + 30 * DAY_MS) })] });
     expect((await look())[0]).toMatchObject({ status: 'ok' });
     standIn.set({ tokens: [] });
@@ -98,7 +98,7 @@ describe('the token', () => {
     });
   });
 
-  it('of which nothing is known says that it may be either', async () => {
+  it('without a recorded expiry may be either', async () => {
     standIn.set({ tokens: [] });
     expect((await look())[0]).toMatchObject({
       code: 'revoked',
@@ -106,7 +106,7 @@ describe('the token', () => {
     });
   });
 
-  it('without the scope fails, and names those it has', async () => {
+  it('without the scope fails, and names the scopes it has', async () => {
     standIn.set({ tokens: [known({ scopes: ['public_repo', 'gist'] })] });
     expect((await look())[0]).toMatchObject({
       status: 'fail',
@@ -115,7 +115,7 @@ describe('the token', () => {
     });
   });
 
-  it('that is fine-grained is judged by a repository', async () => {
+  it('that is fine-grained is checked with a repository', async () => {
     const repositories = { 'acme/shop': 'write', 'acme/docs': 'read' } as const;
     standIn.set({ tokens: [known({ scopes: null, repositories })] });
     expect((await look())[0]).toMatchObject({ status: 'warn', code: 'scopes-unknown' });
@@ -144,7 +144,7 @@ describe('the token', () => {
     expect(seen).toMatchObject({ code, status, hint: expect.stringMatching(/\w/) });
   });
 
-  it('is known to be accepted when its own limit is used up, and not by that of an address', async () => {
+  it('counts as accepted when its own rate limit is used up, but not with the limit of an address', async () => {
     standIn.set({ fault: () => 'primary' });
     expect((await look())[0]?.detail).toMatch(
       /^GitHub accepts the token, but refuses its requests for now: .* for \d+ s more/,
@@ -153,7 +153,7 @@ describe('the token', () => {
     expect((await look())[0]?.detail).toMatch(/^it could not be tried/);
   });
 
-  it('that cannot be tried is neither green nor an alert, and ends none', async () => {
+  it('that cannot be tried is not ok, opens no alert and resolves none', async () => {
     const service = async (fault: GitHubFault | null) => {
       standIn.set({ fault: () => fault });
       const expiry = storedExpiry(() => folder.store);
@@ -181,7 +181,7 @@ describe('the token', () => {
     expect(applyEvaluation(repositories, good, now).every(({ resolvedAt }) => resolvedAt !== null)).toBe(true);
   });
 
-  it('is checked as well without a store, and leaves no secret in one', async () => {
+  it('is checked without a store, too, and leaves no secret in a store', async () => {
     standIn.set({ tokens: [known({ expires: stamp(Date.now() + 30 * DAY_MS) })] });
     await look();
     const body = (await folder.store.read('credentials/github-token.json'))?.body.toString('utf8');
@@ -216,7 +216,7 @@ describe('the OAuth app', () => {
 });
 
 describe('a new value', () => {
-  it('is taken when it works, or works with a warning', async () => {
+  it('is accepted if it works, also with a warning', async () => {
     expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
     standIn.set({ tokens: [known({ scopes: null })] });
     expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
@@ -228,7 +228,7 @@ describe('a new value', () => {
     ['sso', TOKEN, 'github-denied'],
     ['primary', TOKEN, 'github-unavailable'],
     [503, TOKEN, 'github-unavailable'],
-  ])('is refused when it does not work or nobody can tell (%s)', async (fault, token, code) => {
+  ])('is refused if it does not work or cannot be tried (%s)', async (fault, token, code) => {
     standIn.set({ fault: () => fault });
     await expect(assertTokenWorks(github(), clock, { token, repositories: [] })).rejects.toMatchObject({ code });
   });

@@ -32,7 +32,7 @@ async function* nothing(): AsyncGenerator<never> {
 }
 
 describe('probeConditionalWrites', () => {
-  it('is content with a store that keeps its promises, and leaves nothing there', async () => {
+  it('accepts a store that keeps its guarantees, and leaves nothing behind', async () => {
     await probeConditionalWrites(store, systemClock());
     expect(await collect(store.list(''))).toEqual([]);
   });
@@ -70,7 +70,7 @@ describe('probeConditionalWrites', () => {
     });
   });
 
-  it('hands on what the store itself says, and cleans up behind a failure', async () => {
+  it("passes on the store's own error, and cleans up after a failure", async () => {
     const denied = new AppError('store-denied', 'no', { hint: 'allow it' });
     const half = { ...store, swap: () => Promise.reject(denied) };
     await expect(probeConditionalWrites(half, systemClock())).rejects.toBe(denied);

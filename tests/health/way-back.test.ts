@@ -74,8 +74,8 @@ const ours: RequestListener = (request, response) => {
   response.writeHead(401, { 'content-type': 'application/problem+json' }).end(unsigned);
 };
 
-describe('the way from the queue back to us', () => {
-  it('is open when our own refusal comes back, and a message after it', async () => {
+describe('the way from the queue to the deployment', () => {
+  it('works if the deployment refuses the request and a message is delivered', async () => {
     const url = await serving(ours);
     const app = {
       ports: { queue: { verify: () => Promise.resolve(true) }, store: folder.store },
@@ -89,7 +89,7 @@ describe('the way from the queue back to us', () => {
     expect(await folder.store.folders('probe/')[Symbol.asyncIterator]().next()).toMatchObject({ done: true });
   });
 
-  it('is closed when a message does not arrive within half a minute', async () => {
+  it('fails if a message does not arrive within half a minute', async () => {
     const [, delivery] = await checked(await serving(ours));
     expect(delivery).toMatchObject({
       status: 'fail',
@@ -165,7 +165,7 @@ describe('the way from the queue back to us', () => {
       /BACKUP_STORE is missing/,
       /variables/,
     ],
-  ])('%s is told by its name, with what to do', async (_, status, headers, body, detail, hint) => {
+  ])('%s is named, with what to do', async (_, status, headers, body, detail, hint) => {
     const url = await serving((request, response) => {
       request.resume();
       response.writeHead(status, headers).end(body);
@@ -179,7 +179,7 @@ describe('the way from the queue back to us', () => {
     expect([delivery?.status, published]).toEqual(['skipped', []]);
   });
 
-  it('a slow host, a dead one and a name that is none are three things', async () => {
+  it('a slow host, a dead host and an unknown name are distinguished', async () => {
     const slow = await serving(() => undefined);
     expect((await checked(slow))[0]).toMatchObject({
       status: 'fail',
@@ -191,7 +191,7 @@ describe('the way from the queue back to us', () => {
     expect(none).toMatchObject({ status: 'fail', detail: expect.stringMatching(/does not exist|cannot be reached/) });
   });
 
-  it('a host without TLS behind https is told as that', async () => {
+  it('a host without TLS behind https is named', async () => {
     const url = (await serving(ours)).replace('http:', 'https:');
     expect((await checked(url))[0]).toMatchObject({ status: 'fail', detail: expect.stringContaining('certificate') });
   });

@@ -86,7 +86,7 @@ const statesOf = ({ recoverable, recoveryTime, services, watched }: Answers): st
   [recoverable, recoveryTime, watched, services].map((answer) => answer.state);
 
 describe('the four answers', () => {
-  it('are ok when each was tried lately and found so, and say by whom', () => {
+  it('are ok if each was checked recently with success, and name who checked', () => {
     const all = answers();
     expect(statesOf(all)).toEqual(['ok', 'ok', 'ok', 'ok']);
     expect(overallState(all)).toBe('ok');
@@ -158,7 +158,7 @@ describe('the four answers', () => {
     expect(all.every(({ reasons, state: is }) => (is === 'ok') === (reasons.length === 0))).toBe(true);
   });
 
-  it('keep the time since when they are so', () => {
+  it('keep the time since when they have had their state', () => {
     const first = answers();
     const kept = toRecordedAnswers({ ...first, watched: { ...first.watched, since: at(50) } }, NOW);
     expect(answers({ answers: kept }).watched.since).toBe(at(50));
@@ -171,14 +171,14 @@ describe('a service', () => {
     tried: [{ record: service({ by: 'status', checkedAt: at(0), since: at(0), ...changes }), checks }],
   });
 
-  it('is what whoever tried it last found', () => {
+  it('has the state of its last check', () => {
     expect(answers({}, now(down)).services).toMatchObject({ state: 'not-ok', items: [{ by: 'status' }] });
     expect(answers({ services: [] }, now()).services).toMatchObject({ state: 'ok', by: 'status' });
     // Since when it was up is known from before.
     expect(answers({}, now()).services.items).toMatchObject([{ since: at(9), checkedAt: at(0) }]);
   });
 
-  it('that was found wrong is so until the same check was made again', () => {
+  it('that failed stays failed until the same check was made again', () => {
     const scan = service({ ...down, check: 'redis-scan' });
     expect(answers({ services: [scan] }, now()).services.items).toMatchObject([{ state: 'not-ok', by: 'guard' }]);
     expect(answers({ services: [service(down)] }, now()).services.state).toBe('ok');
@@ -201,7 +201,7 @@ describe('a service', () => {
 
 describe('a scheduler', () => {
   const NOBODY = { cron: null, schedule: null, operator: null };
-  it('is expected from the first call of any on', () => {
+  it('is expected from the first call of any scheduler on', () => {
     const callers = recordCall(NOBODY, 'operator', ['cron', 'schedule'], at(3));
     expect(
       evaluateSchedulers(['cron', 'schedule'], { callers, lastRunAt: at(3) }, NOW).map((each) => each.state),

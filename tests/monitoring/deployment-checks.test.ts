@@ -98,7 +98,7 @@ async function all(outside: ProbedDeployment): Promise<Record<string, CheckResul
 }
 
 describe('a deployment from outside', () => {
-  it('refuses whom it must, shows what it may, and is the one that is configured here', async () => {
+  it('refuses unauthorized callers, shows only public data, and matches the configuration here', async () => {
     const seen = await all(outsideOf(await serving(deployed)));
     const states = Object.fromEntries(Object.entries(seen).map(([name, { status }]) => [name, status]));
     expect(states).toEqual({
@@ -119,7 +119,7 @@ describe('a deployment from outside', () => {
     expect(runs).toEqual([]);
   });
 
-  it('is told from another one, by its secrets and by what it is configured with', async () => {
+  it('is distinguished from another deployment by its secrets and its configuration', async () => {
     const url = await serving(deployed);
     const wrong = { admin: 'another-token-of-32-characters-xx', cron: 'another-secret-of-32-characters-x' };
     const [foreign, other] = [
@@ -139,7 +139,7 @@ describe('a deployment from outside', () => {
     expect([none['cron-secret']?.status, none['configuration']?.status]).toEqual(['skipped', 'skipped']);
   });
 
-  it('that lacks what is set here, or has another webhook secret, is named', async () => {
+  it('fails if it lacks variables that are set here, or has another webhook secret', async () => {
     const url = await serving(deployed);
     const here = [...Object.keys(functionVariables(process.env)), 'BACKUP_AGE_RECIPIENTS', 'EMBEDDING_MODEL'];
     const other = { RESTORE_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 8).toString('base64')}` };
@@ -165,7 +165,7 @@ describe('a deployment from outside', () => {
   it.each([
     ['of an hour ago', new Date(Date.now() - 3_600_000).toISOString()],
     ['without a time', null],
-  ])('is not believed to be ok by an answer %s', async (_, at) => {
+  ])('is not ok with an answer %s', async (_, at) => {
     const url = await serving((request, response) => {
       if (request.url !== '/api/status' || request.headers.authorization !== undefined)
         return void answer(request, response);
@@ -175,7 +175,7 @@ describe('a deployment from outside', () => {
     expect((await all(outsideOf(url)))['status']).toMatchObject({ ok: false, detail: expect.stringContaining('old') });
   });
 
-  it('without a separate secret, or without the headers of its page, is named', async () => {
+  it('fails without a separate secret, or without the headers of its page', async () => {
     const url = await serving((request, response) => void answer(request, response, {}));
     delete process.env['CRON_SECRET'];
     const seen = await all(outsideOf(url)).finally(() => (process.env['CRON_SECRET'] = SECRETS.cron));

@@ -19,7 +19,7 @@ function labelsOf(text: string): Record<string, string> {
 }
 
 describe('the text of metrics', () => {
-  it('gives back every label and value, whatever is in them', () => {
+  it('preserves every label and value, whatever they contain', () => {
     const awkward = fc.oneof(
       fc.string(),
       fc.string({ unit: fc.constantFrom('\\', '"', '\n', 'n', '{', '}', ',', '=') }),
@@ -46,7 +46,7 @@ describe('the text of metrics', () => {
     );
   });
 
-  it('leaves out what is not known', () => {
+  it('leaves out unknown figures', () => {
     expect(renderMetrics([{ name: 'rto_met', help: 'Is it?', samples: [] }])).toBe('');
   });
 });

@@ -72,10 +72,11 @@ async function checkRefusal(
   request: { readonly body?: string } = {},
 ): Promise<Observation> {
   const response = await client().ask(path, request);
-  const seen = evaluateRefusal(response, url, path, whom);
+  const observed = evaluateRefusal(response, url, path, whom);
   const problem = response.kind === 'answer' ? response.problem : null;
   // Without its secret an endpoint refuses authorized callers, too.
-  if (seen.status !== 'ok' || problem === null || !/ is not (set|usable) here/.test(problem.detail)) return seen;
+  if (observed.status !== 'ok' || problem === null || !/ is not (set|usable) here/.test(problem.detail))
+    return observed;
   const [variable = ''] = problem.detail.split(' ');
   const isOptional = variable === 'RESTORE_WEBHOOK_SECRET';
   const words = `the deployment refuses all callers at ${path}: ${problem.detail}`;
@@ -117,8 +118,8 @@ async function checkAnonymousStatus({ client, now, url }: ProbedDeployment): Pro
   const fault = hostFault(response, url, '/api/status');
   if (fault !== null) return fault;
   const { json, problem, status } = response as Answer;
-  const seen = statusSchema.safeParse(json).data;
-  if (seen === undefined) {
+  const observed = statusSchema.safeParse(json).data;
+  if (observed === undefined) {
     return fail(
       `${url}/api/status answers ${status}${problem === null ? '' : ` (${problem.code}): ${problem.detail}`}`,
       'See the log of /api/status in the Vercel project.',
@@ -132,15 +133,15 @@ async function checkAnonymousStatus({ client, now, url }: ProbedDeployment): Pro
     );
   }
   // The state is computed again after at most three minutes.
-  if (seen.state === 'ok' && !(Math.abs(now() - Date.parse(seen.at ?? '')) < STALE_MS)) {
+  if (observed.state === 'ok' && !(Math.abs(now() - Date.parse(observed.at ?? '')) < STALE_MS)) {
     return fail(
-      `${url}/api/status says ok, as of ${seen.at ?? 'no time'}: the answer is old, or the clocks differ`,
+      `${url}/api/status says ok, as of ${observed.at ?? 'no time'}: the answer is old, or the clocks differ`,
       "Check whether a CDN or a proxy between here and the deployment caches answers, and this machine's clock.",
     );
   }
-  if (seen.state === 'ok') return ok('the deployment reports ok');
+  if (observed.state === 'ok') return ok('the deployment reports ok');
   return warn(
-    `the deployment reports ${seen.state}`,
+    `the deployment reports ${observed.state}`,
     '`npx soulcaster-backup status --env-file .env` shows why; after a first deployment the state is not ok until the guard has run.',
   );
 }
@@ -225,30 +226,30 @@ async function checkConfiguration({ client, expected, secrets, url }: ProbedDepl
       'Set the same ADMIN_TOKEN here and in the Vercel project, and deploy again.',
     );
   }
-  const seen = deploymentSchema.safeParse(json).data?.deployment;
-  if (seen === undefined) {
+  const observed = deploymentSchema.safeParse(json).data?.deployment;
+  if (observed === undefined) {
     return fail(
       `the deployment cannot report its status (HTTP ${status}${problem === null ? '' : `, ${problem.code}: ${problem.detail}`})`,
       'See the log of /api/status in the Vercel project, and correct its variables there.',
     );
   }
-  const others = (['database', 'store', 'label'] as const).filter((name) => seen[name] !== expected[name]);
+  const others = (['database', 'store', 'label'] as const).filter((name) => observed[name] !== expected[name]);
   if (others.length > 0) {
     const words = others.map(
-      (name) => `${name} is ${seen[name] ?? 'not set'} there and ${expected[name] ?? 'not set'} here`,
+      (name) => `${name} is ${observed[name] ?? 'not set'} there and ${expected[name] ?? 'not set'} here`,
     );
     return fail(
       `the deployment is not the one that is configured here: ${words.join('; ')}`,
       'Use the env file of that deployment, or set its variables again: `npx soulcaster-backup deploy --env-file .env`.',
     );
   }
-  if (seen.version !== expected.version) {
+  if (observed.version !== expected.version) {
     return warn(
-      `the deployment runs version ${seen.version}; the version here is ${expected.version}`,
+      `the deployment runs version ${observed.version}; the version here is ${expected.version}`,
       'Deploy again, so that both read and write the same: `npx soulcaster-backup deploy --env-file .env`.',
     );
   }
-  return ok(`database, store, label and version (${seen.version}) match the configuration here`);
+  return ok(`database, store, label and version (${observed.version}) match the configuration here`);
 }
 
 function skipped(detail: string): Observation {

@@ -77,23 +77,23 @@ export function nextIndexCheck(open: () => Ports['vectors'], used: string | null
       name: 'index-next',
       run: async () => {
         const index = open();
-        const seen = await index.info().catch((error: unknown) => toAppError(error));
-        if (seen instanceof AppError)
-          return fail(seen.message, seen.hint.replaceAll('UPSTASH_VECTOR_REST_', 'UPSTASH_VECTOR_NEXT_REST_'));
+        const info = await index.info().catch((error: unknown) => toAppError(error));
+        if (info instanceof AppError)
+          return fail(info.message, info.hint.replaceAll('UPSTASH_VECTOR_REST_', 'UPSTASH_VECTOR_NEXT_REST_'));
         if (index.place.index === used) {
           return warn(
             'it is the index that the application uses: vectors would not be built beside it',
             'Set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to a second index, or build under a suffix: `npx soulcaster-backup reindex --all --into :SUFFIX --env-file .env`.',
           );
         }
-        if (seen.metric !== METRIC) {
+        if (info.metric !== METRIC) {
           return fail(
-            `the index has the metric ${seen.metric} instead of ${METRIC}`,
+            `the index has the metric ${info.metric} instead of ${METRIC}`,
             'Create an index with the metric COSINE and set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to it.',
           );
         }
-        const refused = await tryIndexWrite(index, Object.keys(seen.namespaces), 'UPSTASH_VECTOR_NEXT_REST_');
-        return refused ?? ok(`the index answers and accepts writes; ${seen.dimensions} dimensions, metric ${METRIC}`);
+        const refused = await tryIndexWrite(index, Object.keys(info.namespaces), 'UPSTASH_VECTOR_NEXT_REST_');
+        return refused ?? ok(`the index answers and accepts writes; ${info.dimensions} dimensions, metric ${METRIC}`);
       },
     },
   ];

@@ -52,8 +52,8 @@ export function apartCheck(
       () => false,
     );
     if (first !== null && isWritten === true) {
-      const seen = await readCopyAndRemove(openReplica(), first, name);
-      if (seen !== null)
+      const copy = await readCopyAndRemove(openReplica(), first, name);
+      if (copy !== null)
         return fail('it is the same place as BACKUP_STORE by another name: all copies are in one place', ELSEWHERE);
     }
     if (sharesBucket) return warn('it is in the same bucket as BACKUP_STORE and would be lost with it', ELSEWHERE);

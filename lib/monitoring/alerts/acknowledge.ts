@@ -56,7 +56,7 @@ function acknowledgeRepaired(alerts: readonly Alert[], condition: Condition, now
   return [{ code, subject, reason, at: new Date(now).toISOString(), until: null, message, digest: digestOf(message) }];
 }
 
-export interface AcknowledgementRequest {
+interface AcknowledgementRequest {
   readonly code: string;
   /** Null: all open alerts with this code. */
   readonly subject: string | null;

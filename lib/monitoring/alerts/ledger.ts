@@ -10,7 +10,7 @@ const REMIND_AFTER_MS = 22 * 3_600_000;
  * How long a process may take to send an alert before another one may. Longer than any receiver takes: a message without a
  * recorded outcome may have arrived, and a duplicate is worse than a late message.
  */
-export const CLAIM_MS = 30 * 60_000;
+const CLAIM_MS = 30 * 60_000;
 
 /** The alerts after an evaluation: new conditions open alerts, alerts whose condition is gone are resolved. */
 export function applyEvaluation(alerts: readonly Alert[], finding: Finding, now: number): Alert[] {

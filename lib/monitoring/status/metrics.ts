@@ -10,12 +10,12 @@ const PREFIX = 'soulcaster_backup';
 
 type Labels = Readonly<Record<string, string>>;
 
-export interface Sample {
+interface Sample {
   readonly labels: Labels;
   readonly value: number;
 }
 
-export interface Metric {
+interface Metric {
   /** Without the prefix; ends in the base unit. */
   readonly name: string;
   readonly help: string;

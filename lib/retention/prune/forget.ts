@@ -18,7 +18,7 @@ interface ClockPorts {
 }
 
 /** Who decided it, and why. */
-export interface Attribution {
+interface Attribution {
   readonly by: string;
   readonly reason: string;
 }

@@ -24,7 +24,7 @@ interface CopyRequest {
 }
 
 /** `gone`: removed from the first store meanwhile. `damaged` names the part that does not match the manifest. */
-export type Copied = 'copied' | 'stopped' | 'gone' | { readonly damaged: string };
+type Copied = 'copied' | 'stopped' | 'gone' | { readonly damaged: string };
 
 /**
  * Copies one snapshot: every part, compared with the manifest, then the verification, and the manifest last. Without a manifest

@@ -6,7 +6,7 @@ import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { sizesOf } from '../../snapshot/sizes.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../prune/stored-snapshots.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
-import { copySnapshot } from './copy.js';
+import { copySnapshot, type Stores } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
 import { SOURCES_NAME } from '../../snapshot/adopted-sources.js';
 import { ERASURES_NAME } from '../../snapshot/erasures.js';
@@ -161,11 +161,6 @@ export function errorOfReplica({ damaged, conflicts }: ReplicaResult): AppError 
   return new AppError('damaged', `${count} could not be copied to the second store: ${first}`, {
     hint: 'Verify the snapshot in both stores: `npx soulcaster-backup verify ID --env-file .env`, and again with --replica. Then restore the older version of the damaged object.',
   });
-}
-
-interface Stores {
-  readonly store: ObjectStore;
-  readonly replica: ObjectStore;
 }
 
 /**
