@@ -56,7 +56,7 @@ export function describeScheduler({ lastAt, scheduler, state }: SchedulerStatus)
   if (lastAt === null) return `${name} has never called`;
   return state === 'unknown'
     ? `${name} called at ${lastAt}, which is in the future`
-    : `${name} called last at ${lastAt}`;
+    : `${name} last called at ${lastAt}`;
 }
 
 /** Off the full hour, when most crons run, ours included. */

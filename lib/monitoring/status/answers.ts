@@ -166,8 +166,8 @@ function evaluateWatched(
   if (schedulers.length === 0) {
     const age = lastRunAt === null ? Number.NaN : now - Date.parse(lastRunAt);
     if (lastRunAt === null) unknown.push('the guard has never run');
-    else if (age >= STALE_MS.daily) wrong.push(`the guard ran last at ${lastRunAt}`);
-    else if (age < -AHEAD_MS) unknown.push(`the guard ran last at ${lastRunAt}, which is in the future`);
+    else if (age >= STALE_MS.daily) wrong.push(`the guard last ran at ${lastRunAt}`);
+    else if (age < -AHEAD_MS) unknown.push(`the guard last ran at ${lastRunAt}, which is in the future`);
   }
   const alerting = evaluateAlerting(state, rules);
   return {
