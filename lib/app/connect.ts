@@ -12,7 +12,7 @@ import { qstashSchedules } from '../services/qstash/schedules.js';
 import type { RetryPolicy } from '../services/retry.js';
 import { soulcasterBackend } from '../services/soulcaster-backend.js';
 import { signedHeaders, standardWebhooks } from '../services/standard-webhooks.js';
-import { deploymentDoor, taskEndpoint } from '../services/task-endpoint.js';
+import { deploymentClient, taskEndpoint } from '../services/task-endpoint.js';
 import { upstashDeveloper } from '../services/upstash-developer/account.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
 import { vercelRest } from '../services/vercel/hosting.js';
@@ -25,7 +25,7 @@ import { overlayStore } from '../control/overlay-store.js';
 import type { Schedule, Schedules } from '../ports/schedules.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from '../ports/index.js';
 import type { Reachable } from '../ports/alerter.js';
-import type { DeploymentDoor, TaskEndpoint } from '../ports/task-endpoint.js';
+import type { DeploymentClient, TaskEndpoint } from '../ports/task-endpoint.js';
 
 export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
 
@@ -171,8 +171,8 @@ export function guardScheduleOf(env: Environment): Schedule | null {
 }
 
 /** A deployment, as an outside client reaches it. */
-export function connectDeployment(origin: string): DeploymentDoor {
-  return deploymentDoor(origin);
+export function connectDeployment(origin: string): DeploymentClient {
+  return deploymentClient(origin);
 }
 
 /** The database with a limit on the commands per second. */

@@ -12,8 +12,8 @@ import {
 import { toAppError } from '../errors.js';
 import { checkGroups } from './checks.js';
 import { notify } from '../monitoring/alerts/notify.js';
-import { by } from '../monitoring/guard/time.js';
-import { pulse } from '../monitoring/heartbeat.js';
+import { withDeadline } from '../monitoring/guard/time.js';
+import { pingWatchdog } from '../monitoring/heartbeat.js';
 import { storeAwayMessage } from '../monitoring/alerts/store-away.js';
 import type { GuardParts, GuardPorts, EvaluationContext } from '../monitoring/guard/parts.js';
 import { upkeepStep, type UpkeepSettings } from '../monitoring/guard/steps.js';
@@ -84,8 +84,8 @@ export async function reportUnusableConfiguration(env: Environment, cause: unkno
   });
   const own = protectedDatabase({ ...env, BACKUP_LABEL: '' }).source;
   const ports = { alerter, clock, log, own, store: storeOrFailing(env, log, cause) };
-  await by(clock, clock.now() + REPORT_LIMIT_MS, async () => {
-    await pulse({ clock, heartbeat, log }, 'fail');
+  await withDeadline(clock, clock.now() + REPORT_LIMIT_MS, async () => {
+    await pingWatchdog({ clock, heartbeat, log }, 'fail');
     await notify(ports, { conditions, evaluated: new Set() }, note);
   }).catch((error: unknown) => log.warn('not-told', { code: toAppError(error).code }));
 }

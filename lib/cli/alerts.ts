@@ -1,7 +1,7 @@
 import { isSet } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
-import { acknowledgeByHand } from '../monitoring/alerts/acknowledge.js';
+import { acknowledgeAlerts } from '../monitoring/alerts/acknowledge.js';
 import { sendTestAlert } from '../monitoring/alerts/test-message.js';
 import type { AlertFigures, DeliveryFigures } from '../monitoring/alerts/view.js';
 import type { Acknowledgement } from '../monitoring/state.js';
@@ -68,7 +68,7 @@ export async function acknowledgeAlert(
     ...connect(context.env, ['clock', 'store'], { log: context.log }),
     own: protectedDatabase(context.env).source,
   };
-  const acknowledged = await acknowledgeByHand(ports, { code, subject: subject ?? null, reason, until: end });
+  const acknowledged = await acknowledgeAlerts(ports, { code, subject: subject ?? null, reason, until: end });
   context.print(acknowledged.map(formatAcknowledgement).join('\n'));
   context.document({ acknowledged });
   return 0;

@@ -4,7 +4,7 @@ import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.j
 import { functionVariables } from '../app/config/names.js';
 import { connect, connectDeployment, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
-import { deploymentChecks, reachChecks, type Outside } from '../health/checks/deployment.js';
+import { deploymentChecks, reachChecks, type ProbedDeployment } from '../health/checks/deployment.js';
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';
 import type { Context } from './context.js';
@@ -40,7 +40,7 @@ async function checkDeployment(context: Context, clock: Clock, address: string |
 }
 
 /** Throws `usage` for an invalid address. */
-function deploymentToCheck(env: Environment, clock: Clock, address: string): Outside {
+function deploymentToCheck(env: Environment, clock: Clock, address: string): ProbedDeployment {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/') {
     throw new AppError('usage', 'The address of the deployment is not valid', {
@@ -50,7 +50,7 @@ function deploymentToCheck(env: Environment, clock: Clock, address: string): Out
   const secrets = { admin: env['ADMIN_TOKEN'] ?? '', cron: env['CRON_SECRET'] ?? '' };
   return {
     url: url.origin,
-    door: () => connectDeployment(url.origin),
+    client: () => connectDeployment(url.origin),
     expected: deploymentOf(env),
     secrets,
     variables: Object.keys(functionVariables(env)),

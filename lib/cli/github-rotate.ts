@@ -1,7 +1,7 @@
 import { loadConfig, type Environment } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { AppError } from '../errors.js';
-import { demandApp, demandToken } from '../health/credentials/demand.js';
+import { assertAppWorks, assertTokenWorks } from '../health/credentials/demand.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,
@@ -39,7 +39,7 @@ async function tokenRotation(context: Context, options: GithubRotateOptions): Pr
     changes: projects.map((project) => ({ project, variable: 'GITHUB_TOKEN', value })),
     oldValues: oldValueOf('GITHUB_TOKEN', old),
     candidates: candidates(context.env, 'GITHUB_TOKEN'),
-    prove: () => demandToken(github, clock, { token: value, repositories }),
+    prove: () => assertTokenWorks(github, clock, { token: value, repositories }),
   };
 }
 
@@ -59,7 +59,7 @@ async function appRotation(context: Context, options: GithubRotateOptions): Prom
     ]),
     oldValues: [...oldValueOf('GITHUB_SECRET', old), ...oldValueOf('GITHUB_ID', context.env['GITHUB_ID'] ?? null)],
     candidates: [...candidates(context.env, 'GITHUB_SECRET'), ...candidates(context.env, 'GITHUB_ID')],
-    prove: () => demandApp(github, { clientId, clientSecret: value }),
+    prove: () => assertAppWorks(github, { clientId, clientSecret: value }),
   };
 }
 

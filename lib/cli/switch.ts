@@ -3,7 +3,7 @@ import { connect, connectTarget } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { shortSource } from '../snapshot/source.js';
 import { assertNoUnfinishedRestore } from '../snapshot/unfinished-marks.js';
-import { demandDatabase } from '../rotation/health.js';
+import { assertUsableDatabase } from '../rotation/health.js';
 import type { Context } from './context.js';
 import {
   carryOutRotation,
@@ -59,7 +59,7 @@ function switchRotation({ env, log }: Context, name: string, options: SwitchOpti
     prove: async () => {
       if (options.allowUnfinished !== true)
         await assertNoUnfinishedRestore(connect(env, ['store'], { log }).store, redis.host);
-      return demandDatabase(redis, options.allowEmpty === true);
+      return assertUsableDatabase(redis, options.allowEmpty === true);
     },
   };
 }

@@ -1,47 +1,47 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 
-/** How many fields an answer names, and how much of each name: the names are the caller's words. */
-const MOST_NAMED = 8;
+/** Number of fields that an answer names, and the length of each name: the caller chose them. */
+const MAX_NAMED = 8;
 const NAME_LENGTH = 40;
-/** Bytes of a body that is to say nothing: `{}`, as some clients send it. */
-const MOST_NOTHING = 1024;
+/** Maximum size of an empty body: some clients send `{}`. */
+const MAX_EMPTY_BYTES = 1024;
 
 /**
- * The body as text, exactly as it was sent. Throws `too-large` as soon as it is known to have more than `limit` bytes,
- * and `usage` when it is not UTF-8 or breaks off.
+ * The body as text, exactly as sent. Throws `too-large` as soon as it exceeds `limit` bytes, and `usage` if it is not UTF-8
+ * or is interrupted.
  */
 export async function readBody(request: Request, limit: number): Promise<string> {
-  // What is declared spares the reading; what is not declared, or not truly, is counted.
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge(limit);
+  // A declared size avoids reading; bytes are counted anyway, since the declaration may be missing or wrong.
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLargeError(limit);
   const bytes = await readBytes(request, limit);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw unreadable('The body is not UTF-8');
+    throw unreadableError('The body is not UTF-8');
   }
 }
 
 /**
- * The body as the schema has it. Throws `usage` when the text is not JSON, and `invalid` with the names of the fields
- * that do not fit. What a field may be is said in the words that the schema describes it with; values are not quoted.
+ * Parses the body by the schema. Throws `usage` if the text is not JSON, and `invalid` with the names of invalid fields and
+ * the schema's description of each. Values are not quoted.
  */
 export function parseBody<S extends z.ZodObject>(text: string, schema: S): z.output<S> {
   const parsed = schema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   const fields = Object.keys(schema.shape);
-  const problems = [...new Set(parsed.error.issues.flatMap((issue) => describe(issue, schema)))];
-  throw new AppError('invalid', `The body is not as it must be: ${problems.slice(0, MOST_NAMED).join('; ')}`, {
+  const problems = [...new Set(parsed.error.issues.flatMap((issue) => describeIssue(issue, schema)))];
+  throw new AppError('invalid', `The body is invalid: ${problems.slice(0, MAX_NAMED).join('; ')}`, {
     hint:
       fields.length > 0
-        ? `Send a JSON object of these fields: ${fields.join(', ')}.`
-        : 'This call takes nothing: send no body.',
+        ? `Send a JSON object with these fields: ${fields.join(', ')}.`
+        : 'This call takes no parameters: send no body.',
   });
 }
 
-/** Throws `invalid` where a call that takes no body is sent one, whose sender takes it to mean something. */
-export async function demandNoBody(request: Request): Promise<void> {
-  const text = await readBody(request, MOST_NOTHING);
+/** Throws `invalid` for a body: its sender expects it to have an effect, but the call takes none. */
+export async function assertNoBody(request: Request): Promise<void> {
+  const text = await readBody(request, MAX_EMPTY_BYTES);
   if (text.trim() !== '') parseBody(text, z.strictObject({}));
 }
 
@@ -53,11 +53,11 @@ async function readBytes(request: Request, limit: number): Promise<Buffer> {
     // Leaving the loop early cancels the stream: the rest is not read.
     for await (const chunk of body ?? []) {
       size += chunk.byteLength;
-      if (size > limit) throw tooLarge(limit);
+      if (size > limit) throw tooLargeError(limit);
       chunks.push(chunk);
     }
   } catch (error) {
-    throw error instanceof AppError ? error : unreadable('The body broke off');
+    throw error instanceof AppError ? error : unreadableError('The body was interrupted');
   }
   return Buffer.concat(chunks);
 }
@@ -67,11 +67,11 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     // The error is not passed on: it quotes the text.
-    throw unreadable('The body is not JSON');
+    throw unreadableError('The body is not JSON');
   }
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
+function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodObject): string[] {
   const [field] = issue.path.map(String);
   if (field === undefined && issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `there is no field ${JSON.stringify(key.slice(0, NAME_LENGTH))}`);
@@ -85,12 +85,12 @@ function descriptionOf(schema: z.ZodObject, field: string): string {
   return (described instanceof z.ZodType ? described.description : undefined) ?? 'of another form';
 }
 
-function tooLarge(limit: number): AppError {
+function tooLargeError(limit: number): AppError {
   return new AppError('too-large', `The body is larger than ${limit} bytes`, {
-    hint: `Nothing that this call takes needs more than ${limit} bytes; check what is being sent.`,
+    hint: `A valid request has at most ${limit} bytes; check what is being sent.`,
   });
 }
 
-function unreadable(message: string): AppError {
+function unreadableError(message: string): AppError {
   return new AppError('usage', message, { hint: 'Send one JSON object, encoded as UTF-8 without a byte order mark.' });
 }

@@ -2,8 +2,8 @@ import { environment } from '../app/config.js';
 import { deploymentOf } from '../app/connect/database.js';
 
 /**
- * The answer with `deployment {label, database, store, version}` in it: whoever has several deployments, or moved one,
- * must see whose figures these are before anything is done. For operators alone: it names host and bucket.
+ * Adds `deployment {label, database, store, version}` to the answer: an operator with several deployments, or after a move,
+ * must see which one answers before acting. For operators only: it names host and bucket.
  */
 export async function withDeployment(response: Response): Promise<Response> {
   if (!(response.headers.get('content-type') ?? '').includes('json')) return response;

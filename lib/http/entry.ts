@@ -8,78 +8,78 @@ import { reportUnusableConfiguration, alertingApp } from '../app/guard-app.js';
 import type { Ports, Queue, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/attempt.js';
 import { withDeployment } from './deployment.js';
-import { demandOnly } from './parameters.js';
-import { guarded, json } from './problem.js';
+import { assertKnownParameters } from './parameters.js';
+import { withErrorResponse, json } from './problem.js';
 import { rememberingStore, type Memory } from './remembering-store.js';
 
 export type Handler = (request: Request) => Promise<Response>;
 export type ViewPorts = Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>;
 
-/** What a function that moves runs does, once the caller has been let in. */
+/** Handles an authorized request in a function that works on runs. */
 export type Action<A = FullApp> = (app: A, request: Request, budget: Budget) => Promise<Response>;
-/** The same, for requests that are signed: the action checks the signature, which is over the body. */
+/** Handles a signed request: the action verifies the signature, which covers the body. */
 type SignedAction = (app: FullApp, request: Request, budget: Budget, verifier: WebhookVerifier) => Promise<Response>;
-/** What a function that only looks into the store does. */
+/** Handles a request that needs only the store. */
 export type View = (ports: ViewPorts, request: Request) => Promise<Response>;
 
-/** For Vercel's cron: the caller must know CRON_SECRET. */
+/** For Vercel's cron: requires CRON_SECRET. */
 export function cronEntry(action: Action): Handler {
-  return actionEntry(alertingApp, action, demandCron, { unusable: reportUnusableConfiguration });
+  return actionEntry(alertingApp, action, assertCron, { onUnusable: reportUnusableConfiguration });
 }
 
-/** For the queue's schedule, as `queueEntry`. `isSigned`: whether a call is the queue's; it may throw. */
+/** For the queue's schedule, like `queueEntry`. `isSigned`: whether the queue signed the call; it may throw. */
 export function scheduleEntry(action: Action, isSigned: (queue: Queue, request: Request) => Promise<boolean>): Handler {
-  const unusable: Unusable = async (env, cause, request) => {
-    // Without the keys of the queue nobody can be told from anybody: then the cron tells.
+  const onUnusable: OnUnusable = async (env, cause, request) => {
+    // Without the queue's keys the caller cannot be authenticated; the cron then reports the problem.
     if (problemOfSection(env, 'queue') !== null) return;
     if (await isSigned(connect(env, ['queue']).queue, request)) await reportUnusableConfiguration(env, cause);
   };
-  return actionEntry(alertingApp, action, () => undefined, { unusable });
+  return actionEntry(alertingApp, action, () => undefined, { onUnusable });
 }
 
-/** Answers whoever knows CRON_SECRET, and starts nothing: whether it is the right one, and which variables are set here, by name. */
+/** Confirms CRON_SECRET and lists the names of the variables that are set here; starts nothing. */
 export function cronCheck(): Handler {
   return (request) =>
-    guarded(functionLog(), () => {
-      demandCron(environment(), request);
+    withErrorResponse(functionLog(), () => {
+      assertCron(environment(), request);
       return Promise.resolve(
         json(200, { cron: true, variables: Object.keys(functionVariables(environment())).sort() }),
       );
     });
 }
 
-/** For operators: the caller must know ADMIN_TOKEN. */
+/** For operators: requires ADMIN_TOKEN. */
 export function adminEntry(action: Action): Handler {
-  return actionEntry(alertingApp, action, demandOperator, { finish: withDeployment });
+  return actionEntry(alertingApp, action, assertOperator, { finish: withDeployment });
 }
 
-/** For operators, and for runs that work on snapshots in the store alone. */
+/** For operators, and for runs that need only the store. */
 export function adminStoreEntry(action: Action<StoreApp>): Handler {
-  return actionEntry(storeApp, action, demandOperator, { finish: withDeployment });
+  return actionEntry(storeApp, action, assertOperator, { finish: withDeployment });
 }
 
-/** For the queue: the action checks the signature, which is over the body. */
+/** For the queue: the action verifies the signature, which covers the body. */
 export function queueEntry(action: Action): Handler {
   return actionEntry(alertingApp, action, () => undefined);
 }
 
-/** For whoever can sign with RESTORE_WEBHOOK_SECRET. */
+/** For callers that sign with RESTORE_WEBHOOK_SECRET. */
 export function webhookEntry(action: SignedAction): Handler {
   const signed: Action = (app, request, budget) => {
     const { webhooks } = connect(environment(), ['webhooks']);
     return action(app, request, budget, webhooks);
   };
-  return actionEntry(alertingApp, signed, demandWebhookSecret);
+  return actionEntry(alertingApp, signed, assertWebhookSecret);
 }
 
-/** For operators, and for what needs nothing but the store. */
+/** For operators, and for views that need only the store. */
 export function adminView(view: View): Handler {
-  return viewEntry(view, demandOperator, withDeployment);
+  return viewEntry(view, assertOperator, withDeployment);
 }
 
 /**
- * For anyone: the view itself says what it shows to whom. What fails here is told to operators alone, since it names hosts
- * and buckets; others are given what `failed` makes.
+ * For anyone: the view decides what it shows to whom. Only operators see errors, which name hosts and buckets; others get the
+ * response of `failed`.
  */
 export function openView(view: View, failed: () => Response): Handler {
   return viewEntry(
@@ -96,14 +96,14 @@ function isProblem(response: Response): boolean {
 
 function isOperator(request: Request): boolean {
   try {
-    demandAdmin(environment(), request);
+    assertAdmin(environment(), request);
     return true;
   } catch {
     return false;
   }
 }
 
-/** What the views of this process remember; another configuration begins with nothing. */
+/** Objects cached by the views of this process; dropped when the configuration changes. */
 let remembered: { readonly of: string; readonly memory: Memory } | null = null;
 
 function memoryOf(env: Environment): Memory {
@@ -113,34 +113,34 @@ function memoryOf(env: Environment): Memory {
   return remembered.memory;
 }
 
-/** Throws `unauthorized` unless the request carries ADMIN_TOKEN; also when there is none set. */
-export function demandAdmin(env: Environment, request: Request): void {
-  demandSecret(env, 'admin', 'ADMIN_TOKEN');
-  demandBearer(request, loadConfig(env, ['admin']).admin.ADMIN_TOKEN, 'Send `Authorization: Bearer <ADMIN_TOKEN>`.');
+/** Throws `unauthorized` unless the request carries ADMIN_TOKEN, and if no ADMIN_TOKEN is set. */
+export function assertAdmin(env: Environment, request: Request): void {
+  assertSecretUsable(env, 'admin', 'ADMIN_TOKEN');
+  assertBearer(request, loadConfig(env, ['admin']).admin.ADMIN_TOKEN, 'Send `Authorization: Bearer <ADMIN_TOKEN>`.');
 }
 
-/** The same, and that a call that changes something is told all it is told in its body: `?dryRun=true` would not be heeded. */
-function demandOperator(env: Environment, request: Request): void {
-  demandAdmin(env, request);
-  if (request.method === 'POST') demandOnly(new URL(request.url).searchParams);
+/** As `assertAdmin`; a POST must have no query parameters, since `?dryRun=true` would be ignored. */
+function assertOperator(env: Environment, request: Request): void {
+  assertAdmin(env, request);
+  if (request.method === 'POST') assertKnownParameters(new URL(request.url).searchParams);
 }
 
-function demandCron(env: Environment, request: Request): void {
-  demandSecret(env, 'cron', 'CRON_SECRET');
+function assertCron(env: Environment, request: Request): void {
+  assertSecretUsable(env, 'cron', 'CRON_SECRET');
   const hint = 'Vercel sends CRON_SECRET with every cron request; by hand send `Authorization: Bearer <CRON_SECRET>`.';
-  demandBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
+  assertBearer(request, loadConfig(env, ['cron']).cron.CRON_SECRET, hint);
 }
 
-/** Whether it is a good one, and the request signed with it, is for the action to say. */
-function demandWebhookSecret(env: Environment): void {
-  demandSecret(env, 'webhook', 'RESTORE_WEBHOOK_SECRET', '`whsec_` and the base64 of 32 random bytes');
+/** Asserts only that the secret is set; the action verifies the signature. */
+function assertWebhookSecret(env: Environment): void {
+  assertSecretUsable(env, 'webhook', 'RESTORE_WEBHOOK_SECRET', '`whsec_` and the base64 of 32 random bytes');
 }
 
 /**
- * A door whose lock has no key, or one that no caller can hold, stays shut. What is wrong with it is told in the log
- * alone: callers are not let in yet.
+ * Refuses all callers if the secret is missing or invalid. Details go only to the log, since the caller is not authorized
+ * yet.
  */
-function demandSecret(
+function assertSecretUsable(
   env: Environment,
   section: Section,
   variable: string,
@@ -150,44 +150,48 @@ function demandSecret(
   if (problem === null) return;
   const isSet = (env[variable] ?? '') !== '';
   functionLog().error('secret-not-usable', { variable, problem: problem.message });
-  throw new AppError('unauthorized', `${variable} is ${isSet ? 'not usable' : 'not set'} here, so nobody is let in`, {
-    hint: `Set ${variable} to ${form}, without blanks or a line end, and deploy again; \`npx soulcaster-backup doctor\` names the fault.`,
-  });
+  throw new AppError(
+    'unauthorized',
+    `${variable} is ${isSet ? 'not usable' : 'not set'} here: all callers are refused`,
+    {
+      hint: `Set ${variable} to ${form}, without spaces or a line end, and deploy again; \`npx soulcaster-backup doctor --env-file .env\` shows the problem.`,
+    },
+  );
 }
 
-type Demand = (env: Environment, request: Request) => void;
+type Authorize = (env: Environment, request: Request) => void;
 
-/** What becomes of the answer to a caller who was let in, an error's included. */
+/** Completes the answer to an authorized caller; errors included. */
 type Finish = (response: Response, request: Request) => Response | Promise<Response>;
 
-/** Told of variables with which the program cannot be made, once the caller has been let in. */
-type Unusable = (env: Environment, cause: unknown, request: Request) => Promise<void>;
+/** Called after authorization if the configuration does not allow creating the app. */
+type OnUnusable = (env: Environment, cause: unknown, request: Request) => Promise<void>;
 
-interface Around {
+interface EntryOptions {
   readonly finish?: Finish;
-  readonly unusable?: Unusable;
+  readonly onUnusable?: OnUnusable;
 }
 
 function actionEntry<A extends StoreApp>(
   make: (env: Environment) => A,
   action: Action<A>,
-  demand: Demand,
-  { finish = (response) => response, unusable = () => Promise.resolve() }: Around = {},
+  authorize: Authorize,
+  { finish = (response) => response, onUnusable = () => Promise.resolve() }: EntryOptions = {},
 ): Handler {
-  const made = async (request: Request): Promise<A> => {
+  const createApp = async (request: Request): Promise<A> => {
     try {
       return make(environment());
     } catch (cause) {
-      await unusable(environment(), cause, request);
+      await onUnusable(environment(), cause, request);
       throw cause;
     }
   };
   return (request) => {
     const startedAt = Date.now();
-    return guarded(functionLog(), async () => {
-      demand(environment(), request);
-      const answer = await guarded(functionLog(), async () => {
-        const app = await made(request);
+    return withErrorResponse(functionLog(), async () => {
+      authorize(environment(), request);
+      const answer = await withErrorResponse(functionLog(), async () => {
+        const app = await createApp(request);
         const deadline = functionDeadline(startedAt, app.limits.FUNCTION_LIMIT_SECONDS);
         const budget = { deadline, lastAttempt: !app.queued, interrupt: new AbortController().signal };
         return action(app, request, budget);
@@ -197,23 +201,23 @@ function actionEntry<A extends StoreApp>(
   };
 }
 
-function viewEntry(view: View, demand: Demand, finish: Finish = (response) => response): Handler {
+function viewEntry(view: View, authorize: Authorize, finish: Finish = (response) => response): Handler {
   return (request) =>
-    guarded(functionLog(), async () => {
-      demand(environment(), request);
+    withErrorResponse(functionLog(), async () => {
+      authorize(environment(), request);
       const answer = () => {
         const ports = connect(environment(), ['clock', 'log', 'signer', 'store']);
         return view({ ...ports, store: rememberingStore(ports.store, memoryOf(environment())) }, request);
       };
-      return finish(await guarded(functionLog(), async () => answer()), request);
+      return finish(await withErrorResponse(functionLog(), async () => answer()), request);
     });
 }
 
 /**
- * Demands `Authorization: Bearer <secret>`. Throws `unauthorized` otherwise. Hashes are compared, in constant time, so
- * that neither the length nor a common beginning shows.
+ * Throws `unauthorized` unless the request has `Authorization: Bearer <secret>`. Compares hashes in constant time, so that
+ * neither the length nor a common prefix is revealed.
  */
-function demandBearer(request: Request, secret: string, hint: string): void {
+function assertBearer(request: Request, secret: string, hint: string): void {
   const header = request.headers.get('authorization') ?? '';
   const given = /^Bearer (.+)$/i.exec(header)?.[1] ?? '';
   if (given !== '' && timingSafeEqual(digest(given), digest(secret))) return;

@@ -9,9 +9,9 @@ import { json } from './problem.js';
 import { guardScheduleOf } from '../app/connect.js';
 import { AppError } from '../errors.js';
 
-/** GET /api/cron/guard: the guard's turn. 500 when one of its steps failed; open alerts are no failure of the guard. */
+/** GET /api/cron/guard: the guard's turn. 500 if one of its steps failed; open alerts are no failure of the guard. */
 export async function cronGuard(app: FullApp, _request: Request, budget: Budget): Promise<Response> {
-  const turn = await turnOfGuard(app, 'cron', budget);
+  const turn = await runGuardTurn(app, 'cron', budget);
   return json(turn.outcome === 'failed' ? 500 : 200, turn);
 }
 
@@ -21,28 +21,28 @@ interface TurnView extends Pick<GuardReport, 'at' | 'delivered' | 'outcome' | 's
   readonly sent: number;
 }
 
-/** The guard's turn, and what its callers are told of it. */
-async function turnOfGuard(app: FullApp, caller: Caller, budget: Budget): Promise<TurnView> {
+/** Runs the guard's turn and returns the answer for its caller. */
+async function runGuardTurn(app: FullApp, caller: Caller, budget: Budget): Promise<TurnView> {
   const { at, outcome, steps, alerts, sent, delivered } = await guard(guardParts(environment(), app, caller), budget);
   const open = alerts.map(({ code, subject, message, hint, since }) => ({ code, subject, message, hint, since }));
   return { at, caller, outcome, steps, alerts: open, sent: sent.length, delivered };
 }
 
 /**
- * POST /api/schedules/guard: the guard's turn, called by the queue's schedule. Always 200 when the turn was made, so that the
- * queue does not deliver again for what the answer says: the next call comes by itself.
+ * POST /api/schedules/guard: the guard's turn, called by the queue's schedule. Always 200 after a turn, whatever its outcome,
+ * so that the queue does not deliver the call again: the next call follows anyway.
  */
 export async function scheduledGuard(app: FullApp, request: Request, budget: Budget): Promise<Response> {
-  if (!(await isOfSchedule(app.ports.queue, request))) {
+  if (!(await isSignedByQueue(app.ports.queue, request))) {
     throw new AppError('unauthorized', 'The call is not signed by the queue for this address', {
       hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
     });
   }
-  return json(200, await turnOfGuard(app, 'schedule', budget));
+  return json(200, await runGuardTurn(app, 'schedule', budget));
 }
 
 /** Whether the queue has signed a call for this address. */
-export async function isOfSchedule(queue: Queue, request: Request): Promise<boolean> {
+export async function isSignedByQueue(queue: Queue, request: Request): Promise<boolean> {
   const body = await request.text();
   const signature = request.headers.get('upstash-signature');
   const url = guardScheduleOf(environment())?.destination;

@@ -28,28 +28,28 @@ import {
 } from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
-import { demandOnly, flagOf, numberOf, segmentAfter } from './parameters.js';
+import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { describeSnapshot, type SnapshotView } from './snapshots.js';
 
 const DEFAULT_KEYS = 100;
-const MOST_KEYS = 1_000;
-const MOST_CHANGES = 1_000;
-/** A value is given up to about this many bytes; `download` gives all of it. */
+const MAX_KEYS = 1_000;
+const MAX_CHANGES = 1_000;
+/** Values are cut off at about this size; `download` has all of a value. */
 const VALUE_BYTES = 1024 * 1024;
-/** Vercel takes answers of up to 4.5 MB that are not streamed; JSON may escape a value to more than it has. */
+/** Vercel accepts answers up to 4.5 MB without streaming; JSON escapes may enlarge a value. */
 const LINE_BYTES = 2 * 1024 * 1024;
 /** A page of keys ends after this time, full or not. */
 const PAGE_MS = 20_000;
 
-/** GET /api/snapshots/{id}: what is in a snapshot, by type, family and project. */
+/** GET /api/snapshots/{id}: the contents of a snapshot by type, family and project. */
 export async function showSnapshot(ports: ViewPorts, request: Request): Promise<Response> {
-  demandOnly(new URL(request.url).searchParams);
+  assertKnownParameters(new URL(request.url).searchParams);
   const trust = await connectTrust(environment(), ports);
   const { id } = await selectSnapshot(trust, segmentAfter('snapshots', request));
   const entry = await catalogEntry(ports.store, id);
   if (entry === null)
-    throw new AppError('not-found', `Snapshot ${id} was removed a moment ago`, { hint: 'Choose another.' });
+    throw new AppError('not-found', `Snapshot ${id} was removed a moment ago`, { hint: 'Choose another snapshot.' });
   const { manifest } = entry;
   const assessed = await assessor(trust, await listEntries(ports));
   const pinned = (await readPins(ports.store)).get(id) ?? null;
@@ -68,7 +68,7 @@ export interface SnapshotDetail extends SnapshotView {
   readonly counts: Manifest['counts'] | null;
   readonly doubts: NonNullable<Manifest['doubts']>;
   readonly previous: Manifest['previous'];
-  /** Who pinned it, when and why; null where nobody did. */
+  /** Who pinned it, when and why; null if it is not pinned. */
   readonly pinned: Decision | null;
 }
 
@@ -80,10 +80,10 @@ export interface SnapshotKeys extends KeyPage {
 /** GET /api/snapshots/{id}/keys: a page of its keys. */
 export async function showKeys(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['prefix', 'contains', 'after', 'limit'], ['family', 'project']);
-  const selection = selectionOf(searchParams);
-  const limit = numberOf(searchParams, 'limit', DEFAULT_KEYS, MOST_KEYS);
-  const snapshot = await openAsked(ports, request);
+  assertKnownParameters(searchParams, ['prefix', 'contains', 'after', 'limit'], ['family', 'project']);
+  const selection = parseParameters(searchParams);
+  const limit = parseNumber(searchParams, 'limit', DEFAULT_KEYS, MAX_KEYS);
+  const snapshot = await openRequested(ports, request);
   const chosen = await chooseRecords(snapshot, selection, await factsOf(snapshot, selection));
   const until = ports.clock.now() + PAGE_MS;
   const timeIsUp = (): boolean => ports.clock.now() >= until;
@@ -101,26 +101,26 @@ export interface KeyValue {
   readonly project: string | null;
   readonly expiresAt: NonNullable<RecordLine['x']> | null;
   readonly lines: readonly RecordLine[];
-  /** Whether there are more lines than an answer takes. */
+  /** Whether the value has more lines than the answer. */
   readonly more: boolean;
 }
 
-/** GET /api/snapshots/{id}/keys/value?key=: one key with its value, of several lines about a megabyte. Throws `too-large`. */
+/** GET /api/snapshots/{id}/keys/value?key=: one key with its value, up to about a megabyte of lines. Throws `too-large`. */
 export async function showValue(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['key']);
+  assertKnownParameters(searchParams, ['key']);
   const name = searchParams.get('key');
   if (name === null) {
-    throw new AppError('invalid', 'One key has to be given', {
-      hint: 'Send ?key= and the whole key, percent-encoded.',
+    throw new AppError('invalid', 'The parameter key is missing', {
+      hint: 'Send ?key= with the whole key, percent-encoded.',
     });
   }
-  const snapshot = await openAsked(ports, request);
+  const snapshot = await openRequested(ports, request);
   const { id } = snapshot.manifest;
   const record = await findKey(snapshot, keyText(name));
   if (record === null) {
     throw new AppError('not-found', `Snapshot ${id} holds no such key`, {
-      hint: 'Give the whole key as /keys lists it, percent-encoded; one that is no text as `base64:...`.',
+      hint: 'Send the whole key as /keys lists it, percent-encoded; a binary key as `base64:...`.',
     });
   }
   const { first, known, rest } = record;
@@ -144,56 +144,62 @@ export async function showValue(ports: ViewPorts, request: Request): Promise<Res
   return json(200, value);
 }
 
-/** `GET /api/snapshots/{id}/diff`; changes of keys where they were asked for. */
+/** `GET /api/snapshots/{id}/diff`; changes of keys with keys=true. */
 export interface DiffView {
   readonly from: string;
   readonly to: string;
   readonly selection: Selection;
-  /** The sides that hold a part of a database, and which: other keys are not compared. */
+  /** The sides that hold only a part of a database, and which part: other keys are not compared. */
   readonly partial: readonly { readonly snapshot: string; readonly holds: string }[];
   readonly counts: readonly DiffCount[];
   readonly changes?: readonly KeyChange[];
   readonly more?: boolean;
 }
 
-/** GET /api/snapshots/{id}/diff?with=live|ID: counts of what differs and, with keys=true, the first keys that do. */
+/** GET /api/snapshots/{id}/diff?with=live|ID: counts of differences and, with keys=true, the first keys that differ. */
 export async function showDiff(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['with', 'keys'], ['project', 'family']);
+  assertKnownParameters(searchParams, ['with', 'keys'], ['project', 'family']);
   const other = searchParams.get('with') ?? 'live';
-  const named = flagOf(searchParams, 'keys');
-  const selection = selectionOf(searchParams);
+  const shouldListKeys = parseFlag(searchParams, 'keys');
+  const selection = parseParameters(searchParams);
   const signal = AbortSignal.timeout(timeLeft());
-  const before = stoppable(await openAsked(ports, request), signal);
-  const { held, now, side, to } = await sideOf(ports, other, selection, signal);
+  const before = withTimeLimit(await openRequested(ports, request), signal);
+  const { held, now, side, to } = await openSide(ports, other, selection, signal);
   const { partial, within } = await findPartialSides(before, held);
   const changes: KeyChange[] = [];
   let differing = 0;
   const onChange = (change: KeyChange): void => {
     differing += 1;
-    if (changes.length < MOST_CHANGES) changes.push(change);
+    if (changes.length < MAX_CHANGES) changes.push(change);
   };
   try {
-    const counts = await diff(before, side, { selection, within, depth: named ? 'keys' : 'counts', now, onChange });
-    const keys = named ? { changes, more: differing > changes.length } : {};
+    const counts = await diff(before, side, {
+      selection,
+      within,
+      depth: shouldListKeys ? 'keys' : 'counts',
+      now,
+      onChange,
+    });
+    const keys = shouldListKeys ? { changes, more: differing > changes.length } : {};
     const view: DiffView = { from: before.manifest.id, to, selection, partial, counts, ...keys };
     return json(200, view);
   } catch (error) {
-    throw signal.aborted ? tooLong() : error;
+    throw signal.aborted ? tooLongError() : error;
   }
 }
 
-/** GET /api/snapshots/{id}/download: what `export --format jsonl` writes, gzipped, of all keys or a selection. Throws `not-found` for a selection without any. */
+/** GET /api/snapshots/{id}/download: the output of `export --format jsonl`, gzipped, of all keys or a selection. Throws `not-found` for an empty selection. */
 export async function downloadSnapshot(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['prefix', 'contains'], ['project', 'family']);
-  const selection = selectionOf(searchParams);
-  const snapshot = await openAsked(ports, request);
+  assertKnownParameters(searchParams, ['prefix', 'contains'], ['project', 'family']);
+  const selection = parseParameters(searchParams);
+  const snapshot = await openRequested(ports, request);
   const until = AbortSignal.timeout(timeLeft());
-  const content = exportContent(stoppable(snapshot, until), selection, 'jsonl', { keys: 0, lines: 0 });
-  const lines = Readable.from(await begun(content));
+  const content = exportContent(withTimeLimit(snapshot, until), selection, 'jsonl', { keys: 0, lines: 0 });
+  const lines = Readable.from(await readAhead(content));
   const packed = createGzip({ level: 3 });
-  // What fails on the way must break the download off: a file that ends early must not look whole.
+  // An error must break the download off: a truncated file must not look complete.
   lines.on('error', (error) => packed.destroy(toAppError(error)));
   const name = `${snapshot.manifest.id}${selectsAll(selection) ? '' : '-selection'}.jsonl.gz`;
   return new Response(Readable.toWeb(lines.pipe(packed)) as ReadableStream, {
@@ -206,8 +212,8 @@ export async function downloadSnapshot(ports: ViewPorts, request: Request): Prom
   });
 }
 
-/** The same chunks, of which two have been read: what is wrong from the beginning, and a selection of nothing, is told by a status. */
-async function begun(chunks: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buffer>> {
+/** Reads two chunks ahead, so that early errors and an empty selection are answered with a status. */
+async function readAhead(chunks: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buffer>> {
   const first = [await chunks.next(), await chunks.next()];
   return (async function* () {
     for (const { done, value } of first) if (done !== true) yield value;
@@ -215,17 +221,17 @@ async function begun(chunks: AsyncGenerator<Buffer>): Promise<AsyncGenerator<Buf
   })();
 }
 
-async function openAsked(ports: ViewPorts, request: Request): Promise<OpenSnapshot> {
-  return openWanted(ports, segmentAfter('snapshots', request));
+async function openRequested(ports: ViewPorts, request: Request): Promise<OpenSnapshot> {
+  return openById(ports, segmentAfter('snapshots', request));
 }
 
-async function openWanted(ports: ViewPorts, wanted: string): Promise<OpenSnapshot> {
+async function openById(ports: ViewPorts, wanted: string): Promise<OpenSnapshot> {
   const env = environment();
   const { encryptor } = connect(env, ['encryptor']);
   return (await openSnapshot({ ...ports, encryptor }, protectedDatabase(env).source, wanted)).snapshot;
 }
 
-async function sideOf(
+async function openSide(
   ports: ViewPorts,
   wanted: string,
   selection: Selection,
@@ -235,15 +241,15 @@ async function sideOf(
     const { redis } = connect(environment(), ['redis']);
     return { side: liveSide(redis, signal), to: wanted, held: null, now: await clockOf(redis, ports.clock) };
   }
-  const snapshot = stoppable(await openWanted(ports, wanted), signal);
+  const snapshot = withTimeLimit(await openById(ports, wanted), signal);
   const { id, window } = snapshot.manifest;
   const held = await heldIn(snapshot);
   return { side: snapshotSide(snapshot, selection), to: id, held, now: () => Date.parse(window.to) };
 }
 
-/** The same snapshot, of which no part is read any more once the time is up. */
-function stoppable(snapshot: OpenSnapshot, signal: AbortSignal): OpenSnapshot {
-  return { ...snapshot, store: stoppableStore(snapshot.store, signal, tooLong) };
+/** The snapshot with a store that refuses to read parts after the time limit. */
+function withTimeLimit(snapshot: OpenSnapshot, signal: AbortSignal): OpenSnapshot {
+  return { ...snapshot, store: stoppableStore(snapshot.store, signal, tooLongError) };
 }
 
 function timeLeft(): number {
@@ -251,14 +257,14 @@ function timeLeft(): number {
   return functionDeadline(0, limits.FUNCTION_LIMIT_SECONDS);
 }
 
-function tooLong(): AppError {
+function tooLongError(): AppError {
   return new AppError('busy', 'This takes longer than a function may run', {
     hint: 'Narrow it down by project or family, or use the command line: `npx soulcaster-backup diff`, `ls` and `export` have no limit.',
   });
 }
 
-const KEPT_FACTS = 8;
-/** By snapshot and projects: a snapshot does not change, and each page needs the same. */
+const MAX_FACTS = 8;
+/** By snapshot and projects: snapshots do not change, and every page needs the same facts. */
 const facts = new Map<string, FactsByProject>();
 
 async function factsOf(snapshot: OpenSnapshot, selection: Selection): Promise<FactsByProject | undefined> {
@@ -266,14 +272,14 @@ async function factsOf(snapshot: OpenSnapshot, selection: Selection): Promise<Fa
   const name = JSON.stringify([snapshot.manifest.seal.sha256, selection.projects]);
   const known = facts.get(name) ?? (await gatherFacts(selection.projects, recordsOf(snapshot)));
   facts.set(name, known);
-  for (const oldest of facts.keys()) if (facts.size > KEPT_FACTS) facts.delete(oldest);
+  for (const oldest of facts.keys()) if (facts.size > MAX_FACTS) facts.delete(oldest);
   return known;
 }
 
-/** `prefix` and `contains` are of the key's name, as they stand. */
-function selectionOf(params: URLSearchParams): Selection {
-  const prefix = literal(params.get('prefix') ?? '');
-  const contains = literal(params.get('contains') ?? '');
+/** `prefix` and `contains` match the key's name literally. */
+function parseParameters(params: URLSearchParams): Selection {
+  const prefix = escapeGlob(params.get('prefix') ?? '');
+  const contains = escapeGlob(params.get('contains') ?? '');
   const both = prefix !== '' && contains !== '';
   if (both) {
     throw new AppError('invalid', 'Both prefix and contains are given', { hint: 'Give one of them.' });
@@ -282,7 +288,7 @@ function selectionOf(params: URLSearchParams): Selection {
   return parseSelection({ project: params.getAll('project'), family: params.getAll('family'), match });
 }
 
-function literal(text: string): string {
+function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\^]/g, '\\$&');
 }
 

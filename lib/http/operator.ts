@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono';
-import { ackAlert, testAlert } from './alerts.js';
+import { acknowledgeAlert, testAlert } from './alerts.js';
 import { adminBackup } from './backup.js';
 import { adminDrill, adminRestore } from './restore.js';
 import { cronCheck, adminEntry, adminStoreEntry, adminView, openView, type Handler } from './entry.js';
@@ -13,11 +13,11 @@ import { showStatus, statusUnknown } from './status.js';
 type Method = 'GET' | 'POST';
 
 /**
- * What operators and the page can ask for, in one function: a deployment on Vercel's smallest plan may have twelve.
- * Crons, the queue and the webhook have functions of their own, so that what they are called with stays apart.
+ * All routes of operators and of the page, in one function: a deployment on Vercel's smallest plan may have twelve. Crons, the
+ * queue and the webhook have separate functions, so that their secrets stay apart.
  */
 const ROUTES: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
-  '/api/alerts/acknowledge': { POST: adminView(ackAlert) },
+  '/api/alerts/acknowledge': { POST: adminView(acknowledgeAlert) },
   '/api/alerts/test': { POST: adminView(testAlert) },
   '/api/backup': { POST: adminEntry(adminBackup) },
   '/api/cron/check': { GET: cronCheck() },
@@ -39,7 +39,7 @@ const ROUTES: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
   '/api/verify': { POST: adminStoreEntry(adminVerify) },
 };
 
-/** Answers a request by its path; 404 for a path that is not there, 405 for a method that it does not take. */
+/** Answers a request by its path; 404 for an unknown path, 405 for a method that the path does not accept. */
 export const operator: Handler = async (request) => app.fetch(request);
 
 const app = routesOf(ROUTES);

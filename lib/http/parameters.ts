@@ -1,29 +1,29 @@
 import { AppError } from '../errors.js';
 
-/** A whole number from 1 to `most`. Throws `invalid`. */
-export function numberOf(params: URLSearchParams, name: string, fallback: number, most: number): number {
+/** A whole number from 1 to `max`. Throws `invalid`. */
+export function parseNumber(params: URLSearchParams, name: string, fallback: number, max: number): number {
   const [text = String(fallback), ...others] = params.getAll(name);
   const value = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= most && others.length === 0) return value;
-  throw new AppError('invalid', `${name} is no number that is allowed`, {
-    hint: `Give it as a whole number from 1 to ${most}, or leave it out for ${fallback}.`,
+  if (value >= 1 && value <= max && others.length === 0) return value;
+  throw new AppError('invalid', `${name} is not a valid number`, {
+    hint: `Give a whole number from 1 to ${max}, or leave it out for ${fallback}.`,
   });
 }
 
-/** What Vercel itself takes from a query, such as the way past its protection. */
-const VERCELS = /^(?:x-vercel-|_vercel_)/;
+/** Parameters of Vercel itself, such as the bypass of its deployment protection. */
+const VERCEL_PARAMETER = /^(?:x-vercel-|_vercel_)/;
 
 /**
- * Throws `invalid` for any parameter but these: a name that is misspelt must not mean everything. `once`: those that may be given one
- * time alone, since nobody could tell which of two is meant.
+ * Throws `invalid` for any other parameter: a misspelt filter must not select everything. Parameters in `once` may be given
+ * only once, since it would be unclear which of two values counts.
  */
-export function demandOnly(
+export function assertKnownParameters(
   params: URLSearchParams,
   once: readonly string[] = [],
-  oftener: readonly string[] = [],
+  repeatable: readonly string[] = [],
 ): void {
-  const names = [...params.keys()].filter((name) => !VERCELS.test(name));
-  const known = [...once, ...oftener];
+  const names = [...params.keys()].filter((name) => !VERCEL_PARAMETER.test(name));
+  const known = [...once, ...repeatable];
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new AppError('invalid', `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}`, {
@@ -35,8 +35,8 @@ export function demandOnly(
   throw new AppError('invalid', `The parameter ${repeated} is given more than once`, { hint: 'Give it once.' });
 }
 
-/** A parameter that is `true` or `false`; false where it is left out. Throws `invalid`. */
-export function flagOf(params: URLSearchParams, name: string): boolean {
+/** A parameter that is `true` or `false`; false by default. Throws `invalid`. */
+export function parseFlag(params: URLSearchParams, name: string): boolean {
   const text = params.get(name) ?? 'false';
   if (text === 'true' || text === 'false') return text === 'true';
   throw new AppError('invalid', `${name} is neither true nor false`, {
@@ -44,15 +44,14 @@ export function flagOf(params: URLSearchParams, name: string): boolean {
   });
 }
 
-/** The segment of the request's path that follows `word`, decoded. Throws `usage` for what is no percent-encoded UTF-8. */
+/** The decoded segment of the request's path that follows `word`. Throws `usage` if it is not percent-encoded UTF-8. */
 export function segmentAfter(word: string, request: Request): string {
   const segments = new URL(request.url).pathname.split('/');
   try {
     return decodeURIComponent(segments[segments.indexOf(word) + 1] ?? '');
   } catch {
-    // The error is not passed on: it adds nothing.
     throw new AppError('usage', 'The path is not percent-encoded UTF-8', {
-      hint: 'An id is letters, digits and - alone: send it as it was given.',
+      hint: 'An id contains only letters, digits and -: send it unchanged.',
     });
   }
 }

@@ -8,7 +8,7 @@ export function json(status: number, body: object, headers: Readonly<Record<stri
   return respond(status, body, { 'content-type': JSON_TYPE, ...headers });
 }
 
-/** An error as RFC 9457 problem details, with our `code` and `hint`. */
+/** An error as RFC 9457 problem details, with `code` and `hint`. */
 export function problem(error: AppError, extra: Readonly<Record<string, string>> = {}): Response {
   const status = statusOf(error.code);
   const body = {
@@ -24,7 +24,7 @@ export function problem(error: AppError, extra: Readonly<Record<string, string>>
   return respond(status, body, { 'content-type': PROBLEM_TYPE, ...retryAfter, ...extra });
 }
 
-/** A problem document for what is no error of ours, such as a path that is not there. */
+/** A problem document for a status without an AppError, such as an unknown path. */
 export function plainProblem(
   status: number,
   code: string,
@@ -35,8 +35,8 @@ export function plainProblem(
   return respond(status, body, { 'content-type': PROBLEM_TYPE, ...headers });
 }
 
-/** Runs a handler; whatever it throws becomes a problem document, and a line in the log. */
-export async function guarded(log: Log, handle: () => Promise<Response>): Promise<Response> {
+/** Runs a handler; an error becomes a problem document and a line in the log. */
+export async function withErrorResponse(log: Log, handle: () => Promise<Response>): Promise<Response> {
   try {
     return await handle();
   } catch (thrown) {

@@ -7,11 +7,11 @@ import { besideSchema, REINDEX_MODES, reindexScopeSchema, SUFFIX_WORDS, type Rei
 import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import type { Budget } from '../runs/attempt.js';
 import { parseBody, readBody } from './body.js';
-import { answerStarted, lockedBy } from './started.js';
+import { answerStarted, lockedError } from './started.js';
 
 const BODY_LIMIT = 16 * 1024;
 
-/** What a re-index is asked with. Each description says what its field must be, in the words that answer a wrong one. */
+/** Body of a re-index. Errors quote the description of an invalid field. */
 const reindexBodySchema = z
   .strictObject({
     scope: reindexScopeSchema
@@ -51,25 +51,25 @@ const reindexBodySchema = z
   .refine(({ confirm, dropOld }) => dropOld || confirm === null, { path: ['confirm'] })
   .refine(({ beside }) => beside === null || beside.index === 'next' || beside.suffix !== '', { path: ['beside'] });
 type Body = z.infer<typeof reindexBodySchema>;
-/** What `POST /api/reindex` is sent. */
+/** Body of `POST /api/reindex`. */
 export type ReindexOrder = z.input<typeof reindexBodySchema>;
 
 function flag() {
   return z.boolean().default(false).describe('true or false');
 }
 
-/** As much of the program as the call needs. */
+/** The parts of the app that the call needs. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work' | 'reindex'>;
 
-/** POST /api/reindex: rebuilds the vector index for an operator. Nothing is touched before it is certain that it can be. */
+/** POST /api/reindex: rebuilds the vector index for an operator. Checks that the run is possible before changing anything. */
 export async function adminReindex(app: Runner, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), reindexBodySchema);
-  const ports = configured(app);
-  demandConfirmed(body);
+  const ports = requirePorts(app);
+  assertConfirmed(body);
   const prepared = await prepareReindex(ports, await requestOf(ports, body), body);
   const started = await startReindex(app.engine, prepared);
-  if (!started.started) throw lockedBy(started, 're-indexing');
-  return answerStarted(app, started.run, budget, shown(prepared.input));
+  if (!started.started) throw lockedError(started, 're-indexing');
+  return answerStarted(app, started.run, budget, startedFields(prepared.input));
 }
 
 async function requestOf(ports: ReindexPorts, body: Body): Promise<ReindexRequest> {
@@ -78,23 +78,23 @@ async function requestOf(ports: ReindexPorts, body: Body): Promise<ReindexReques
   return { scope: scope ?? { all: true }, mode, dryRun, trigger: 'admin', beside, dropOld, overDays };
 }
 
-/** What the answer says of the run that was started. */
-function shown({ beside, dropOld, dryRun, mode, recipe, retry, scope }: ReindexInput) {
+/** What the answer contains besides the started run. */
+function startedFields({ beside, dropOld, dryRun, mode, recipe, retry, scope }: ReindexInput) {
   return { scope, mode, dryRun, beside, dropOld, retry, model: recipe?.model ?? null };
 }
 
 /** Throws `not-confirmed` for a removal that was not confirmed by name. */
-function demandConfirmed({ beside, confirm, dropOld, dryRun }: Body): void {
+function assertConfirmed({ beside, confirm, dropOld, dryRun }: Body): void {
   if (!dropOld || dryRun || beside === null) return;
   const name = beside.suffix === '' ? beside.index : beside.suffix;
   if (confirm === name) return;
-  throw new AppError('not-confirmed', 'The old vectors are removed for good, which is to be confirmed', {
+  throw new AppError('not-confirmed', 'Removing the old vectors cannot be undone and must be confirmed', {
     hint: `Give "confirm": ${JSON.stringify(name)}. Nothing was changed.`,
   });
 }
 
 /** Throws `config` with the variables that are missing. */
-function configured({ reindex }: Runner): ReindexPorts {
+function requirePorts({ reindex }: Runner): ReindexPorts {
   if (reindex !== null) return reindex;
   loadConfig(environment(), ['vector', 'embedder']);
   throw new AppError('config', 'The vector index is not connected', {

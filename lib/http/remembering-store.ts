@@ -7,17 +7,17 @@ export type Memory = Map<string, { readonly found: StoredBody; readonly version:
 
 const RUN_RECORD = /^runs\/[^/]+\/run\.json$/;
 const GUARD = 'guard/';
-/** Where it is all that is wanted, the listing would cost as much again. */
+/** Often the only object that is read: a listing would double the cost. */
 const ALONE = /^guard\/status(-[^/]+)?\.json$/;
-/** More or larger ones are not kept: a function's memory is small. */
-const MOST = 1000;
-const LARGEST_BYTES = 256 * 1024;
+/** Limits of the cache: a function's memory is small. */
+const MAX_OBJECTS = 1000;
+const MAX_BYTES = 256 * 1024;
 
 /**
- * The same store for one request that only looks, which spares reading what an earlier one has read: the record of a run
- * that is over, which nobody writes any more, and an object that a listing of this request shows in the version in which
- * it was read. `guard/` is listed for that once, since a status reads several of its objects, of which most deployments
- * have only some: what the listing does not show is not read either. What was listed is not listed once more.
+ * The store for one read-only request, with a cache of objects that earlier requests have read. A cached object is used if it is
+ * the record of a run that is over, which never changes, or if a listing of this request shows the cached version. `guard/`
+ * is listed once for that, since a status reads several of its objects, of which most deployments have only some: objects
+ * missing from the listing are not read. Nothing is listed twice.
  */
 export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStore {
   const listed = new Map<string, string>();
@@ -34,10 +34,10 @@ export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStor
     for await (const object of store.list(prefix)) {
       if (object.version !== undefined)
         listed.set(object.name, `${object.version} ${object.modifiedAt} ${object.size}`);
-      if (objects.size <= MOST) objects.set(object.name, object);
+      if (objects.size <= MAX_OBJECTS) objects.set(object.name, object);
       yield object;
     }
-    if (objects.size <= MOST) listings.set(prefix, objects);
+    if (objects.size <= MAX_OBJECTS) listings.set(prefix, objects);
   }
   const listGuard = async (): Promise<ReadonlyMap<string, StoredObject>> => {
     const objects = new Map<string, StoredObject>();
@@ -45,10 +45,10 @@ export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStor
     return objects;
   };
   const keep = (name: string, found: StoredBody, version: string | null): void => {
-    if (found.body.length > LARGEST_BYTES || (version === null && !isFinal(name, found.body))) return;
+    if (found.body.length > MAX_BYTES || (version === null && !isFinal(name, found.body))) return;
     memory.delete(name);
     memory.set(name, { found, version });
-    for (const oldest of memory.keys()) if (memory.size > MOST) memory.delete(oldest);
+    for (const oldest of memory.keys()) if (memory.size > MAX_OBJECTS) memory.delete(oldest);
   };
   const forget = (name: string): void => {
     memory.delete(name);

@@ -5,7 +5,7 @@ import { SNAPSHOT_WORDS } from '../snapshot/select.js';
 
 const LATEST = 'latest';
 
-/** What a restore is asked with. Each description says what its field must be, in the words that answer a wrong one. */
+/** Body of a restore. Errors quote the description of an invalid field. */
 export const restoreBodySchema = z
   .strictObject({
     snapshot: z
@@ -38,7 +38,7 @@ export const restoreBodySchema = z
   })
   .refine(({ snapshot, at }) => at === null || snapshot === LATEST, { path: ['at'] });
 
-/** What `POST /api/restore` is sent. */
+/** Body of `POST /api/restore`. */
 export type RestoreOrder = z.input<typeof restoreBodySchema>;
 
 function flag(fallback: boolean) {

@@ -7,20 +7,20 @@ import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from
 import type { Engine, Started } from '../runs/engine.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
-import { demandNoBody, parseBody, readBody } from './body.js';
+import { assertNoBody, parseBody, readBody } from './body.js';
 import { restoreBodySchema } from './restore-body.js';
-import { demandOnly } from './parameters.js';
-import { answerStarted, lockedBy } from './started.js';
+import { assertKnownParameters } from './parameters.js';
+import { answerStarted, lockedError } from './started.js';
 import { startDrill } from '../restore/drill/run.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 
-const AT_WORK = 'in progress on this database';
+const IN_PROGRESS = 'in progress on this database';
 
-/** As much of the program as a call needs that starts a run. */
+/** The parts of the app that a call needs to start a run. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work'> & { readonly ports: Pick<Ports, 'clock' | 'log' | 'store'> };
 
-/** What the call does between letting a request in and answering it. */
+/** What a call does between authorizing a request and answering it. */
 interface RestoreSteps<A, P> {
   /** Chooses and checks; changes nothing. */
   readonly prepare: (app: A, request: RestoreRequest) => Promise<P>;
@@ -30,8 +30,8 @@ interface RestoreSteps<A, P> {
 type RestoreCall<A> = (app: A, request: Request, budget: Budget, verifier: WebhookVerifier) => Promise<Response>;
 
 /**
- * POST /api/webhooks/restore: starts a restore for whoever knows the secret. Nothing is written before it is certain
- * that the request is genuine and can be carried out; then its id is used up, whatever comes of it.
+ * POST /api/webhooks/restore: starts a restore for a signed request. Nothing is written until the request is known to be genuine
+ * and possible; its id is then used up, whatever the outcome.
  */
 export function restoreCall<A extends Runner, P>(steps: RestoreSteps<A, P>): RestoreCall<A> {
   return async (app, request, budget, verifier) => {
@@ -39,8 +39,8 @@ export function restoreCall<A extends Runner, P>(steps: RestoreSteps<A, P>): Res
     const prepared = await steps.prepare(app, { ...body, trigger: 'webhook' });
     const use = await useWebhookId(app.ports, id);
     const started = await steps.start(app.engine, prepared);
-    if (!started.started) throw lockedBy(started, AT_WORK, 'send the request again with a new webhook-id');
-    await noteRun(app.ports, use, started.run.id);
+    if (!started.started) throw lockedError(started, IN_PROGRESS, 'send the request again with a new webhook-id');
+    await recordRun(app.ports, use, started.run.id);
     return answer(app, started.run, budget);
   };
 }
@@ -53,14 +53,14 @@ const STEPS: RestoreSteps<FullApp, Prepared> = {
 export const webhookRestore: RestoreCall<FullApp> = restoreCall(STEPS);
 
 /**
- * POST /api/restore: the same for whoever has the admin token. A token may lie in a browser that somebody else sits at,
- * so that every restore takes a confirmation here.
+ * POST /api/restore: starts a restore for an operator. The token may be in a browser that someone else is using, so every
+ * restore requires a confirmation here.
  */
 export async function adminRestore(app: FullApp, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), restoreBodySchema);
   const prepared = await STEPS.prepare(app, { ...body, trigger: 'admin', confirmFor: 'any' });
   const started = await STEPS.start(app.engine, prepared);
-  if (!started.started) throw lockedBy(started, AT_WORK);
+  if (!started.started) throw lockedError(started, IN_PROGRESS);
   return answer(app, started.run, budget);
 }
 
@@ -69,7 +69,7 @@ function answer(app: Runner, run: RunRecord, budget: Budget): Promise<Response> 
   return answerStarted(app, run, budget, { snapshot, dryRun });
 }
 
-/** Bytes of the body of a request that starts a restore. */
+/** Maximum size of the body in bytes. */
 const BODY_LIMIT = 16 * 1024;
 
 interface Webhook<T> {
@@ -78,8 +78,8 @@ interface Webhook<T> {
 }
 
 /**
- * Lets a signed request in: its size, its signature, its form, in this order. Throws what `readBody`, the verifier and
- * `parseBody` throw. That it was not sent before is to be checked when it is certain to be carried out.
+ * Checks the size, the signature and the form of a signed request, in this order. Throws what `readBody`, the verifier and
+ * `parseBody` throw. A replay is checked later, when the request is known to be possible.
  */
 async function openWebhook<S extends z.ZodObject>(
   verifier: WebhookVerifier,
@@ -88,54 +88,54 @@ async function openWebhook<S extends z.ZodObject>(
 ): Promise<Webhook<z.output<S>>> {
   const text = await readBody(request, BODY_LIMIT);
   const id = verifier.verify({ body: text, headers: Object.fromEntries(request.headers) });
-  // What stands in the address is not signed, and would not be heeded.
-  demandOnly(new URL(request.url).searchParams);
+  // Query parameters are not signed and would be ignored.
+  assertKnownParameters(new URL(request.url).searchParams);
   return { id, body: parseBody(text, schema) };
 }
 
 /** POST /api/drill: restores the newest verified snapshot into the scratch database, for an operator. */
 export async function adminDrill(app: FullApp, request: Request, budget: Budget): Promise<Response> {
-  await demandNoBody(request);
+  await assertNoBody(request);
   const started = await startDrill(app.ports, app.engine, 'admin');
-  if (!started.started) throw lockedBy(started, 'drilling');
+  if (!started.started) throw lockedError(started, 'drilling');
   return answerStarted(app, started.run, budget);
 }
 
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
-/** `webhooks/sha256-{hash of the id}.json`: says that a webhook was used. Whoever sends it makes its id of what they like. */
+/** `webhooks/sha256-{hash of the id}.json`: records that a webhook was used. The sender chooses the id, so it is hashed. */
 const useSchema = z.object({
   usedAt: z.string(),
-  /** Tells two uses of one id apart, which would else be the same bytes: `create` takes those for its own. */
+  /** Makes two uses of one id differ: `create` treats identical bytes as its own earlier write. */
   nonce: z.string(),
-  /** The run that came of it; null as long as there is none. */
+  /** The run that it started; null until then. */
   run: z.string().nullable(),
 });
 
-/** A webhook's id in the hands of the one request that may use it. */
+/** A webhook's id, claimed by this request. */
 interface WebhookUse {
   readonly name: string;
   readonly document: z.infer<typeof useSchema>;
   readonly etag: string;
 }
 
-/** Ids that earlier versions took for a name as they are. */
+/** Ids that earlier versions used as the object's name. */
 const PLAIN_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Uses a webhook's id, for good. Throws `replayed` when it was used before, by whatever process. */
+/** Claims a webhook's id permanently. Throws `replayed` if any process has used it before. */
 export async function useWebhookId({ clock, store }: Needs, id: string): Promise<WebhookUse> {
   const name = nameOf(id);
   const document = { usedAt: new Date(clock.now()).toISOString(), nonce: randomUUID(), run: null };
   const former = PLAIN_ID.test(id) ? await store.read(`webhooks/${id}.json`) : null;
-  if (former !== null) throw replayed(runIn(former.body));
+  if (former !== null) throw replayedError(runIn(former.body));
   const outcome = await store.create(name, encodeJson(document));
   if (outcome.created) return { name, document, etag: outcome.etag };
   const earlier = await store.read(name);
-  throw replayed(earlier === null ? null : runIn(earlier.body));
+  throw replayedError(earlier === null ? null : runIn(earlier.body));
 }
 
-/** Writes down which run came of a webhook. That it could not be is no reason to fail: the run is there. */
-export async function noteRun({ log, store }: Needs, use: WebhookUse, run: string): Promise<void> {
+/** Records the run that a webhook started. A failure is only logged: the run exists. */
+export async function recordRun({ log, store }: Needs, use: WebhookUse, run: string): Promise<void> {
   try {
     await store.swap(use.name, encodeJson({ ...use.document, run }), use.etag);
   } catch (error) {
@@ -144,7 +144,7 @@ export async function noteRun({ log, store }: Needs, use: WebhookUse, run: strin
 }
 
 function nameOf(id: string): string {
-  // Longer than any id that went in as it is, so that none can have been chosen to look like a hash.
+  // Longer than any id used as a name by earlier versions, so that no id can be chosen to look like a hash.
   return `webhooks/sha256-${createHash('sha256').update(id).digest('hex')}.json`;
 }
 
@@ -156,10 +156,10 @@ function runIn(body: Uint8Array): string | null {
   }
 }
 
-function replayed(run: string | null): AppError {
+function replayedError(run: string | null): AppError {
   if (run === null) {
-    return new AppError('replayed', 'This webhook was used before, and no run is known to have come of it', {
-      hint: 'Send it again with a new webhook-id; if a run is under way after all, the answer names it.',
+    return new AppError('replayed', 'This webhook was used before, but no run is recorded for it', {
+      hint: 'Send it again with a new webhook-id; if a run is in progress, the answer names it.',
     });
   }
   return new AppError('replayed', `This webhook was used before and started run ${run}`, {

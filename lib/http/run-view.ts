@@ -9,27 +9,27 @@ import { runSummary, type RunSummary } from '../runs/summary.js';
 import { fieldsOf, type Figure, type RunCost } from '../runs/traits.js';
 
 interface KindView {
-  /** What a run of its kind may do, in the order in which it is done; not every run takes every step. */
+  /** The steps of this kind of run, in order; a run may skip some. */
   readonly steps: readonly Step[];
-  /** What it came to, as far as its result says it. */
+  /** Figures of its result. */
   readonly figures: readonly Figure[];
-  /** Its end in a sentence; null until it is over. */
+  /** How it ended, in a sentence; null until it is over. */
   readonly ended: string | null;
 }
 
-/** A run as the API shows it: the record without its checkpoint and its bookkeeping. */
+/** A run in the API: the record without its checkpoint and bookkeeping. */
 export interface RunView extends RunSummary, KindView {
-  /** Null until it is over; what it holds depends on the kind. */
+  /** Null until it is over; the contents depend on the kind. */
   readonly result: RunRecord['result'];
-  /** When each phase began that it has come to. */
+  /** When each phase so far began. */
   readonly phases: RunRecord['phases'];
-  /** What a plan says beside the numbers of its keys, in words: doubts of the snapshot, what is left out, work that becomes failed. */
+  /** Notes of a plan besides its counts: doubts of the snapshot, what is left out, jobs that will be failed. */
   readonly notes: readonly string[];
-  /** How many tasks the present phase has, each of which the queue delivers; 0 when it has none. */
+  /** Tasks of the current phase, each delivered by the queue; 0 if it has none. */
   readonly tasks: RunRecord['tasks'];
-  /** What it spent; null where its record does not say. */
+  /** Its cost; null if the record has none. */
   readonly cost: RunCost | null;
-  /** Says that they are encrypted with a key that is not set here. */
+  /** Set if the details are encrypted with a key that is not set here. */
   readonly details?: string;
 }
 
@@ -53,14 +53,14 @@ function notesOf({ result }: RunRecord): string[] {
   return plan === null ? [] : planNotes(plan);
 }
 
-/** 202 while attempts are to come, 207 for what was done but is not whole, and the error's own status for what failed. */
+/** 202 while further attempts follow, 207 for an incomplete result, and the error's status for a failure. */
 export function statusOfRun(run: RunRecord): number {
   switch (run.state) {
     case 'running':
     case 'waiting':
       return 202;
     case 'succeeded':
-      // A doubtful snapshot was taken as it should be, and yet is not what was wanted.
+      // A doubtful snapshot succeeded, but has the error that says why it is doubtful.
       return run.error === null ? 200 : statusOf(run.error.code as ErrorCode);
     case 'incomplete':
       return 207;
@@ -71,11 +71,11 @@ export function statusOfRun(run: RunRecord): number {
 
 interface Step {
   readonly phase: string;
-  /** What is done in it: `reading the database`. */
+  /** What the phase does, such as `reading the database`. */
   readonly words: string;
 }
 
-/** What is said of a run by what its kind is: the page has no words for any kind. */
+/** The texts of a run by its kind: the page has no texts for kinds. */
 export function kindView(run: Pick<RunRecord, 'kind' | 'state' | 'result' | 'error'>): KindView {
   const { done, figures, words } = traitsOf(run.kind);
   const result = fieldsOf(run.result);
@@ -92,5 +92,5 @@ const ENDS: Readonly<Record<RunRecord['state'], string | null>> = {
   waiting: null,
   succeeded: 'Done',
   incomplete: 'Something could not be done',
-  failed: 'No reason is known',
+  failed: 'The reason is unknown',
 };

@@ -7,56 +7,56 @@ import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
 import type { RunTraits } from '../runs/traits.js';
-import { demandNoBody } from './body.js';
+import { assertNoBody } from './body.js';
 import type { Action, ViewPorts } from './entry.js';
-import { demandOnly, numberOf, segmentAfter } from './parameters.js';
+import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { runView } from './run-view.js';
 
 const DEFAULT_LIMIT = 50;
-const MOST = 200;
+const MAX_LIMIT = 200;
 
-/** `GET /api/runs`, newest first; `next` is `before` of the page that follows. */
+/** `GET /api/runs`, newest first; `next` is the `before` of the next page. */
 export interface RunPage {
   readonly runs: readonly RunSummary[];
   readonly next: string | null;
-  /** What can be given as `kind`, with a heading for each. */
+  /** Valid values of `kind`, each with a heading. */
   readonly kinds: readonly Pick<RunTraits, 'kind' | 'plural'>[];
 }
 
-/** GET /api/runs: summaries of the runs there are, newest first, a page of them. */
+/** GET /api/runs: a page of summaries of runs, newest first. */
 export async function showRuns({ store }: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['before', 'limit'], ['kind', 'state', 'project']);
+  assertKnownParameters(searchParams, ['before', 'limit'], ['kind', 'state', 'project']);
   const { next, runs } = await pageOfRuns(store, {
-    kinds: wordsOf(
+    kinds: parseChoices(
       searchParams,
       'kind',
       RUN_KINDS.map(({ kind }) => kind),
     ),
-    states: wordsOf(searchParams, 'state', RUN_STATES),
+    states: parseChoices(searchParams, 'state', RUN_STATES),
     projects: searchParams.getAll('project'),
-    before: beforeOf(searchParams),
-    limit: numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST),
+    before: parseBefore(searchParams),
+    limit: parseNumber(searchParams, 'limit', DEFAULT_LIMIT, MAX_LIMIT),
   });
-  const now = await Promise.all(runs.map((run) => withTasksDone(store, run)));
+  const current = await Promise.all(runs.map((run) => withTasksDone(store, run)));
   const kinds = RUN_KINDS.map(({ kind, plural }) => ({ kind, plural }));
-  const page: RunPage = { runs: now.map(runSummary), next, kinds };
+  const page: RunPage = { runs: current.map(runSummary), next, kinds };
   return json(200, page);
 }
 
-function wordsOf<W extends string>(params: URLSearchParams, name: string, known: readonly W[]): W[] {
+function parseChoices<W extends string>(params: URLSearchParams, name: string, known: readonly W[]): W[] {
   return params.getAll(name).map((text) => {
     const word = known.find((each) => each === text);
     if (word !== undefined) return word;
     throw new AppError('invalid', `There is no ${name} ${JSON.stringify(text.slice(0, 40))} of a run`, {
-      hint: `Give one of ${known.join(', ')}; several as ${name}=A&${name}=B.`,
+      hint: `Give one of ${known.join(', ')}; give several as ${name}=A&${name}=B.`,
     });
   });
 }
 
-/** As the beginning of an id: those of earlier runs sort before it. */
-function beforeOf(params: URLSearchParams): string | null {
+/** The start of an id: ids of earlier runs sort before it. */
+function parseBefore(params: URLSearchParams): string | null {
   const [text, ...others] = params.getAll('before');
   if (text === undefined) return null;
   if (isId(text) && others.length === 0) return text;
@@ -67,14 +67,14 @@ function beforeOf(params: URLSearchParams): string | null {
   });
 }
 
-/** GET /api/runs/{id}: how far a run is, or how it ended. */
+/** GET /api/runs/{id}: the progress of a run, or how it ended. */
 export async function showRun(ports: ViewPorts, request: Request): Promise<Response> {
-  demandOnly(new URL(request.url).searchParams);
+  assertKnownParameters(new URL(request.url).searchParams);
   return json(200, runView(await viewRun(ports.store, segmentAfter('runs', request))));
 }
 
-/** POST /api/runs/{id}/cancel: ends a run now, for an operator; one that is over stays as it is. */
+/** POST /api/runs/{id}/cancel: ends a run now; a run that is over does not change. */
 export const adminCancel: Action = async (app, request) => {
-  await demandNoBody(request);
+  await assertNoBody(request);
   return json(200, runView(await cancelRun(app.engine, segmentAfter('runs', request))));
 };

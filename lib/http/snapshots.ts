@@ -13,7 +13,7 @@ import { plainLabel, shortSource } from '../snapshot/source.js';
 import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/verification.js';
 import type { ViewPorts } from './entry.js';
-import { demandOnly, numberOf, segmentAfter } from './parameters.js';
+import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.js';
 import { json } from './problem.js';
 import { runEndingApp, otherMarkStore, type StoreApp } from '../app/app.js';
 import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
@@ -23,20 +23,20 @@ import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
 import { parseBody, readBody } from './body.js';
 import type { Budget } from '../runs/attempt.js';
 import { startVerify } from '../snapshot/verify.js';
-import { answerStarted, lockedBy } from './started.js';
+import { answerStarted, lockedError } from './started.js';
 
 const DEFAULT_LIMIT = 50;
-const MOST = 500;
+const MAX_LIMIT = 500;
 
-/** GET /api/snapshots: the snapshots there are, newest first. */
+/** GET /api/snapshots: all snapshots, newest first. */
 export async function showSnapshots(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandOnly(searchParams, ['limit']);
+  assertKnownParameters(searchParams, ['limit']);
   const trust = await connectTrust(environment(), ports);
-  const limit = numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST);
+  const limit = parseNumber(searchParams, 'limit', DEFAULT_LIMIT, MAX_LIMIT);
   const entries = await refreshEntries(ports);
   const pins = await readPins(ports.store);
-  const forecasts = forecastOf(entries, trust, pins);
+  const forecasts = computeForecasts(entries, trust, pins);
   const assessed = await assessor(trust, entries);
   const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
     const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
@@ -47,10 +47,10 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
 }
 
 const NO_FORECAST: Forecast = { kept: [], goesAt: null };
-let foretold: { readonly of: string; readonly forecasts: ReadonlyMap<string, Forecast> } | null = null;
+let cached: { readonly of: string; readonly forecasts: ReadonlyMap<string, Forecast> } | null = null;
 
-/** What was foretold last stays in memory, since pages ask again and again; empty where the policy is malformed. */
-function forecastOf(
+/** The last forecast is cached, since pages request it repeatedly. Empty if the policy is invalid. */
+function computeForecasts(
   entries: readonly CatalogEntry[],
   trust: TrustContext,
   pins: ReadonlyMap<string, unknown>,
@@ -59,14 +59,14 @@ function forecastOf(
   if (problemOfSection(env, 'retention') !== null) return new Map();
   const now = trust.clock.now();
   const policy = retentionSettings(env);
-  const seen = entries.map((entry) => retentionEntry(entry, trust));
-  const parts = seen.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
+  const evaluated = entries.map((entry) => retentionEntry(entry, trust));
+  const parts = evaluated.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
   const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
-  if (foretold?.of !== of) foretold = { of, forecasts: forecast(seen, policy, pins, now) };
-  return foretold.forecasts;
+  if (cached?.of !== of) cached = { of, forecasts: forecast(evaluated, policy, pins, now) };
+  return cached.forecasts;
 }
 
-/** A snapshot as the API shows it. What only the manifest knows is null where that cannot be read; sizes in bytes. */
+/** A snapshot in the API. Fields from the manifest are null if it cannot be read; sizes in bytes. */
 export interface SnapshotView {
   readonly id: string;
   readonly state: 'complete' | 'incomplete' | 'unreadable';
@@ -75,14 +75,14 @@ export interface SnapshotView {
   readonly reasons: readonly string[];
   readonly source: string | null;
   readonly label: string | null;
-  /** Whether it is of the database that is protected; null where that is not known. */
+  /** Whether it is a snapshot of the protected database; null if unknown. */
   readonly own: boolean | null;
   readonly verification: Pick<Verification, 'state' | 'at' | 'depth'> | null;
   readonly keys: number | null;
   readonly parts: number | null;
   readonly plainBytes: number | null;
   readonly storedBytes: number | null;
-  /** Keys that could not be saved; of types that no record can hold; counted by the database and named by no walk, null where the names were not walked again. */
+  /** Keys missing: reads that failed, unsupported types, and keys counted by the database but not found by a scan (null if the names were not scanned again). */
   readonly failed: number | null;
   readonly unsupported: number | null;
   readonly unexplained: number | null;
@@ -137,21 +137,17 @@ function verificationOf({ state, at, depth }: Verification): SnapshotView['verif
 }
 
 const BODY_LIMIT = 4 * 1024;
-/** Who is noted beside the reason: the token is one for all operators. */
+/** Recorded with the reason: all operators share one token. */
 const BY = 'admin';
 
-const reason = z
-  .string()
-  .min(1)
-  .max(500)
-  .describe('a text of 1 to 500 characters: whoever relies on it later reads it');
+const reason = z.string().min(1).max(500).describe('a text of 1 to 500 characters that explains why');
 const acceptBodySchema = z.strictObject({ reason });
 const pinBodySchema = z.strictObject({
   pinned: z.boolean().describe('true or false'),
   reason: reason.optional(),
 });
 
-/** POST /api/snapshots/{id}/pin: keeps a snapshot from being pruned, or no longer. */
+/** POST /api/snapshots/{id}/pin: pins a snapshot, which keeps it from being pruned, or unpins it. */
 export async function pinOne(ports: ViewPorts, request: Request): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), pinBodySchema);
   const { id } = await selectSnapshot(await connectTrust(environment(), ports), segmentAfter('snapshots', request));
@@ -170,7 +166,7 @@ export async function acceptOne(ports: ViewPorts, request: Request): Promise<Res
   const { id } = await selectSnapshot(trust, segmentAfter('snapshots', request));
   const marksElsewhere = otherMarkStore(environment(), ports.log);
   const { acceptance, ended } = await acceptSnapshot(trust, id, { by: BY, reason: body.reason, marksElsewhere });
-  // What was accepted must not be written over by a restore that the guard resumes.
+  // A restore that the guard resumes must not overwrite the accepted data.
   const { engine } = runEndingApp(environment(), { log: ports.log });
   for (const run of ended) await cancelIfOpen(engine, ports.store, run);
   return json(200, { snapshot: id, acceptance, ended });
@@ -183,11 +179,11 @@ const verifyBodySchema = z.strictObject({
     .describe('"latest", "newest" or the id of a snapshot'),
 });
 
-/** POST /api/verify: reads a snapshot back and checks all of it, for an operator. */
+/** POST /api/verify: reads a snapshot back and verifies all of it, for an operator. */
 export async function adminVerify(app: StoreApp, request: Request, budget: Budget): Promise<Response> {
   const body = parseBody(await readBody(request, BODY_LIMIT), verifyBodySchema);
   const { id: snapshot } = await selectSnapshot(await connectTrust(environment(), app.ports), body.snapshot);
   const started = await startVerify(app.engine, snapshot, 'admin');
-  if (!started.started) throw lockedBy(started, 'verifying');
+  if (!started.started) throw lockedError(started, 'verifying');
   return answerStarted(app, started.run, budget, { snapshot });
 }

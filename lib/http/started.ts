@@ -7,14 +7,14 @@ import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';
 import { runView, statusOfRun, type RunView } from './run-view.js';
 
-/** What a call that starts something answers: the run over the queue, or all of the run where there is no queue. */
+/** Answer to a call that starts a run over the queue. */
 export type StartedView = Pick<RunView, 'runId' | 'state'>;
 
 type Runner = Pick<App<'store'>, 'engine' | 'queued' | 'work'>;
 
 /**
- * The answer to a call that has started a run: with a queue 202 at once, and `what` was asked for; without one the work
- * is done here, as long as there is time, and the answer is the run.
+ * Answers a call that has started a run: with a queue 202 at once, with the fields of `what`; without a queue the run is
+ * worked on here until the deadline, and the answer is the run.
  */
 export async function answerStarted(
   app: Runner,
@@ -32,11 +32,11 @@ export async function answerStarted(
   return json(202, { ...view, ...what }, headers);
 }
 
-/** Another run is in the way; `does` says what it does, `then` what to do when it is over. */
-export function lockedBy({ ageMs, holder, lease, waitMs }: Held, does: string, then = 'ask again'): AppError {
+/** The error if another run holds the lease. `does`: what that run does; `then`: what to do when it is over. */
+export function lockedError({ ageMs, holder, lease, waitMs }: Held, does: string, then = 'try again'): AppError {
   const [age, wait] = [ageMs, waitMs].map((ms) => Math.ceil(ms / 1000));
   return new AppError('locked', `Run ${holder} is ${does}; it renewed the lease ${lease} ${age} s ago`, {
-    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}. Unrenewed, the lease can be taken in ${wait} s; POST /api/runs/${holder}/cancel ends the run now.`,
+    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}. Unless renewed, the lease expires in ${wait} s; POST /api/runs/${holder}/cancel ends the run now.`,
     retryAfterMs: waitMs,
   });
 }

@@ -1,6 +1,6 @@
 import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import { exposition, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
+import { renderMetrics, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
 import { publicState, type PublicState } from '../monitoring/status/public-state.js';
 import { statusReport } from '../monitoring/status/report.js';
 import { connectTrust, protectedDatabase, deploymentOf } from '../app/connect/database.js';
@@ -8,21 +8,20 @@ import { liveServices } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
 import { withDeployment } from './deployment.js';
 import { alertRules } from '../app/settings.js';
-import { demandAdmin, type ViewPorts } from './entry.js';
+import { assertAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
 import { connectProjects } from '../app/connect/projects.js';
 import { projectFigures } from '../monitoring/projects.js';
 
 /**
- * GET /api/status: 200 while all four answers are ok, 503 when one is not or is not known. Anyone learns that much, as it
- * was within the last minute; the figures, with the services tried at this moment, as JSON or with `?format=prometheus` as
- * metrics, are for operators. Metrics come as 200 in any case: a scrape that is
- * answered otherwise counts as failed, and its figures are thrown away.
+ * GET /api/status: 200 while all four answers are ok, 503 if one is not ok or unknown. Anyone may see that state, as of the
+ * last minute. The figures, with services tried now, are for operators: as JSON, or as metrics with `?format=prometheus`.
+ * Metrics always have status 200: another status makes the scrape fail, and its figures are dropped.
  */
 export async function showStatus(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
-  demandKnown(searchParams, 'view', 'projects');
-  demandKnown(searchParams, 'format', 'prometheus');
+  assertKnownValue(searchParams, 'view', 'projects');
+  assertKnownValue(searchParams, 'format', 'prometheus');
   const isMetrics = searchParams.get('format') === 'prometheus';
   if (searchParams.get('view') === 'projects') {
     if (isMetrics) {
@@ -38,44 +37,44 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   if (!isMetrics && !request.headers.has('authorization')) {
     const compute = async () =>
       statusReport(await connectTrust(environment(), ports), all, rules, liveServices(environment()));
-    return answer(labelled(await publicState({ ...ports, own }, compute)));
+    return respond(withLabel(await publicState({ ...ports, own }, compute)));
   }
-  demandAdmin(environment(), request);
+  assertAdmin(environment(), request);
   const trust = await connectTrust(environment(), ports);
   const status = await statusReport(trust, all, rules, liveServices(environment()));
-  if (!isMetrics) return withDeployment(answer(status));
+  if (!isMetrics) return withDeployment(respond(status));
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  return new Response(exposition(metricsOf(status)), { headers });
+  return new Response(renderMetrics(metricsOf(status)), { headers });
 }
 
-/** What anybody is told where not even that much can be found out. */
+/** Answer to anyone if the state cannot be computed. */
 export function statusUnknown(): Response {
-  return answer(labelled({ state: 'unknown', at: null }));
+  return respond(withLabel({ state: 'unknown', at: null }));
 }
 
 /** `GET /api/status` without a token. */
 export type PublicStatus = PublicState & { readonly label: string | null };
 
-/** With BACKUP_LABEL, so that the sign-in says whose it is; host and bucket are for operators. */
-function labelled(state: PublicState): PublicStatus {
+/** Adds BACKUP_LABEL for the sign-in; host and bucket are for operators only. */
+function withLabel(state: PublicState): PublicStatus {
   return { ...state, label: deploymentOf(environment()).label };
 }
 
-/** Throws `invalid` for a parameter with a value that means nothing: the answer would be another than was asked for. */
-function demandKnown(parameters: URLSearchParams, name: string, known: string): void {
+/** Throws `invalid` for an unknown value of a parameter, which would otherwise be ignored. */
+function assertKnownValue(parameters: URLSearchParams, name: string, known: string): void {
   if (parameters.getAll(name).every((value) => value === known)) return;
-  throw new AppError('invalid', `The parameter ${name} has a value that is not known`, {
+  throw new AppError('invalid', `The parameter ${name} has an unknown value`, {
     hint: `Give ${name}=${known}, or leave it out.`,
   });
 }
 
-function answer(status: Pick<PublicState, 'state'>): Response {
+function respond(status: Pick<PublicState, 'state'>): Response {
   return json(status.state === 'ok' ? 200 : 503, status);
 }
 
-/** GET /api/status?view=projects: what there is of each project, for operators. Always 200: a part that cannot be had is named. */
+/** GET /api/status?view=projects: figures of each project, for operators. Always 200: services that do not answer are named. */
 async function showProjects(ports: ViewPorts, env: Environment, request: Request): Promise<Response> {
-  demandAdmin(env, request);
+  assertAdmin(env, request);
   const figures = await projectFigures(connectProjects(env, ports));
   return withDeployment(json(200, figures));
 }

@@ -7,7 +7,7 @@ import { notifyStoreBack } from '../monitoring/alerts/store-away.js';
 import type { Budget } from '../runs/attempt.js';
 import { json, problem } from './problem.js';
 
-/** What the queue brings besides messages of runs: a probe of `doctor`, and what was told while the store was away. */
+/** Messages besides those of runs: a probe of `doctor`, and alerts that were sent during an outage of the store. */
 const ownSchema = z.union([
   z.strictObject({ probe: z.uuid() }),
   z.strictObject({
@@ -16,10 +16,10 @@ const ownSchema = z.union([
   }),
 ]);
 
-/** What keeps QStash from delivering again what can never work (QStash documentation, "Retry"). */
-const NEVER_AGAIN = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
+/** Keeps QStash from retrying a message that can never succeed (QStash documentation, "Retry"). */
+const NO_RETRY = { status: 489, headers: { 'Upstash-NonRetryable-Error': 'true' } } as const;
 
-/** POST /api/tasks: does what a message of our own says. Answers 5xx when it should be delivered again. */
+/** POST /api/tasks: handles a message of this program. Answers 5xx if the queue should deliver it again. */
 export async function runTask(app: FullApp, request: Request, budget: Budget): Promise<Response> {
   const body = await request.text();
   const signature = request.headers.get('upstash-signature');
@@ -28,7 +28,7 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
       hint: 'Check QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY and PUBLIC_URL: a signature covers all of them.',
     });
   }
-  const own = ownMessageIn(body);
+  const own = parseOwnMessage(body);
   if (own !== null && 'probe' in own) {
     await app.ports.store.create(`probe/${own.probe}`, Buffer.from(own.probe));
     return json(200, own);
@@ -44,18 +44,18 @@ export async function runTask(app: FullApp, request: Request, budget: Budget): P
     if (!(error instanceof AppError) || (error.code !== 'usage' && error.code !== 'not-found')) throw error;
     const answer = problem(error);
     return new Response(answer.body, {
-      ...NEVER_AGAIN,
-      headers: { ...Object.fromEntries(answer.headers), ...NEVER_AGAIN.headers },
+      ...NO_RETRY,
+      headers: { ...Object.fromEntries(answer.headers), ...NO_RETRY.headers },
     });
   }
 }
 
 /** Null for a message of a run. */
-function ownMessageIn(body: string): z.infer<typeof ownSchema> | null {
+function parseOwnMessage(body: string): z.infer<typeof ownSchema> | null {
   try {
     return ownSchema.safeParse(JSON.parse(body)).data ?? null;
   } catch {
-    // The engine says what is wrong with it.
+    // The engine reports what is wrong with the message.
     return null;
   }
 }

@@ -2,19 +2,19 @@ import { traitsOf } from '../run-kinds.js';
 import type { RunRecord } from '../runs/model.js';
 import { fieldsOf, type RunCost } from '../runs/traits.js';
 
-/** What runs together spent. */
+/** Total cost of several runs. */
 export interface SpentFigures {
-  /** When the first of them began, in ISO 8601; null where there is none. */
+  /** When the first of these runs began, in ISO 8601; null without runs. */
   readonly since: string | null;
   readonly runs: number;
-  /** Of these runs, those whose record or price does not say it. */
+  /** Runs whose cost is unknown: the record or the price is missing. */
   readonly unknown: number;
   readonly commands: number;
   readonly tokens: number;
   readonly estimatedUsd: number;
 }
 
-/** As far as the record of the run says it; null where it does not. */
+/** The cost in the record of a run; null if the record has none. */
 export function costOf({ kind, result }: Pick<RunRecord, 'kind' | 'result'>): RunCost | null {
   return traitsOf(kind).cost?.(fieldsOf(result)) ?? null;
 }

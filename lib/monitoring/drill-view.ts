@@ -2,7 +2,7 @@ import { isOver } from '../runs/ending.js';
 import type { RunRecord } from '../runs/model.js';
 import { AHEAD_MS } from './objectives.js';
 
-/** A drill's record, as far as objectives and alerts go by it. */
+/** The fields of a drill's record that objectives and alerts use. */
 export interface DrillView {
   readonly id: string;
   readonly outcome: 'started' | 'passed' | 'failed' | 'inconclusive';
@@ -11,27 +11,27 @@ export interface DrillView {
   readonly keys: number;
   readonly startedAt: string;
   readonly finishedAt: string | null;
-  /** Until the proof held. */
+  /** Time until the proof was complete. */
   readonly milliseconds: number | null;
-  /** Until all data were written; null or absent in records of older versions. */
+  /** Time until all data was written; null or absent in records of older versions. */
   readonly restoredMilliseconds?: number | null;
 }
 
 export const DRILL_COMMAND = 'npx soulcaster-backup drill --env-file .env';
-/** Where an operator has to start drills: the functions would do what is handed over to the queue. */
+/** For drills that an operator has to start: without --local the functions would work on the run. */
 export const LOCAL_DRILL_COMMAND = 'npx soulcaster-backup drill --local --env-file .env';
-/** Why the guard starts no drill, where an operator has to. */
+/** Why the guard does not start drills. */
 export const DRILLED_ELSEWHERE =
-  'Snapshots are encrypted and the functions have no age identity, so drill on a machine that has it';
+  'Snapshots are encrypted and the functions have no age identity, so drill on a machine that has the identity';
 
 /** The records of drills, newest first. */
 export type Drills = () => AsyncIterable<DrillView>;
 
-/** A drill whose record says `started` though its run is over: it broke off, and came to no verdict. */
-const BROKE_OFF = 'it broke off before it came to a verdict';
+/** Reason of a drill whose record says `started` although its run is over. */
+const BROKE_OFF = 'it stopped before it reached a verdict';
 const LONG_MS = 24 * 3_600_000;
-/** This many records are looked at for the last that passed: a year of weekly drills. */
-const MOST = 60;
+/** Number of records to search for the last passed drill: a year of weekly drills. */
+const MAX_RECORDS = 60;
 
 export interface DrillHistory {
   /** Newest first. */
@@ -39,7 +39,7 @@ export interface DrillHistory {
   readonly lastPassed: DrillView | null;
 }
 
-/** Reads the newest `count` drills, and further back for the last that passed: a listing, and a read each. */
+/** Reads the newest `count` drills, and older ones until the last that passed: one listing, and one read per drill. */
 export async function drillHistory(drills: Drills, count: number): Promise<DrillHistory> {
   const newest: DrillView[] = [];
   let lastPassed: DrillView | null = null;
@@ -48,12 +48,12 @@ export async function drillHistory(drills: Drills, count: number): Promise<Drill
     seen += 1;
     if (newest.length < count) newest.push(drill);
     if (drill.outcome === 'passed') lastPassed ??= drill;
-    if ((newest.length >= count && lastPassed !== null) || seen >= MOST) break;
+    if ((newest.length >= count && lastPassed !== null) || seen >= MAX_RECORDS) break;
   }
   return { drills: newest, lastPassed };
 }
 
-/** A drill as it stands, given the runs there are: one that broke off has failed. */
+/** The drill, marked as failed if its run ended without a verdict. */
 export function withRunOutcome(drill: DrillView, runs: readonly RunRecord[], now: number): DrillView {
   if (drill.outcome !== 'started') return drill;
   const run = runs.find(({ id }) => id === drill.id);
@@ -64,19 +64,19 @@ export function withRunOutcome(drill: DrillView, runs: readonly RunRecord[], now
   return { ...drill, outcome: 'failed', reason, finishedAt: run?.finishedAt ?? null };
 }
 
-/** When a drill ended or, as far as it is known, was last in progress, in milliseconds since the epoch. */
+/** When a drill ended or, if it has not, started, in milliseconds since the epoch. */
 export function timeOf({ finishedAt, startedAt }: DrillView): number {
   return Date.parse(finishedAt ?? startedAt);
 }
 
-/** The last drill that came to a verdict, by a clock that agrees with ours. */
+/** The last drill with a verdict; drills dated in the future are ignored. */
 export function lastVerdict({ drills, lastPassed }: DrillHistory, now: number): DrillView | null {
   const isKnown = (drill: DrillView): boolean => timeOf(drill) <= now + AHEAD_MS;
   const newest = drills.find((drill) => hasVerdict(drill) && isKnown(drill));
   return newest ?? (lastPassed !== null && isKnown(lastPassed) ? lastPassed : null);
 }
 
-/** Whether a drill came to a verdict on the snapshot, and did not just break off. */
+/** Whether a drill reached a verdict on the snapshot. */
 function hasVerdict({ outcome, reason }: DrillView): boolean {
   return outcome === 'passed' || (outcome === 'failed' && reason?.startsWith(BROKE_OFF) !== true);
 }

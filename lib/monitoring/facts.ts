@@ -16,41 +16,41 @@ import { loadIndexModels, type IndexModels } from '../soulcaster/index-models.js
 import { unfinishedOf, type Unfinished } from '../snapshot/unfinished-marks.js';
 import { drillHistory, withRunOutcome, type DrillHistory, type Drills } from './drill-view.js';
 
-/** A run of which nothing was heard for so long is not under way. */
+/** A run without an update for this long is not under way. */
 const SILENT_MS = 15 * 60_000;
 const DAY_MS = 24 * 3_600_000;
 const WINDOW_MS = 7 * DAY_MS;
 const MOST_RUNS = 60;
 const DRILLS = 10;
 
-/** What stands in the store, as conditions and the status are judged by it. */
+/** What is in the store: the basis of conditions and of the status. */
 export interface Facts extends DrillHistory {
   readonly now: number;
   /** All snapshots, newest first. */
   readonly entries: readonly CatalogEntry[];
-  /** Of the last week, newest first, and older ones that are not over; those of other databases that are saved in the same store are not among them. */
+  /** Runs of the last week, newest first, and older ones that are not over, without runs of other databases in the same store. */
   readonly runs: readonly RunRecord[];
-  /** Whether there were more runs in the week than `runs` holds: then earlier ones are not among them. */
+  /** Whether the week had more runs than `runs` holds; the earlier ones are then missing. */
   readonly hasMoreRuns: boolean;
-  /** What the names of the snapshots' parts tell of their runs. */
-  readonly told: readonly OrderedRun[];
-  /** What snapshots are judged by. */
+  /** Runs known from the names of the snapshots' parts. */
+  readonly runsOfParts: readonly OrderedRun[];
+  /** What snapshots are assessed by. */
   readonly trust: Omit<TrustContext, 'store'>;
   /** Restores of the protected database that are not known to have ended well. */
   readonly unfinished: readonly Unfinished[];
-  /** The run among them that is under way; null when none is. */
+  /** The unfinished restore that is under way; null when none is. */
   readonly restoring: string | null;
   /** Leases that cannot be read. */
   readonly unreadableLeases: readonly string[];
-  /** Other control objects that were met so far and do not count. */
+  /** Other control objects found so far that are ignored. */
   readonly ignored: readonly IgnoredObject[];
   /** What the vectors of each namespace were made with. */
   readonly models: IndexModels;
 }
 
 /**
- * Reads four listings, the catalogue and what changed since it was written, the leases, the models of the index, one object
- * for each of the last 60 runs at most, and ten drills or as many as it takes to find one that passed.
+ * Reads four listings, the catalogue and its changes since it was written, the leases, the models of the index, one object
+ * for each of at most the last 60 runs, and ten drills, or more until one that passed is found.
  */
 export async function gatherFacts(context: TrustContext, drills: Drills): Promise<Facts> {
   const { clock, own, store } = context;
@@ -66,8 +66,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     listLeases(store),
     loadIndexModels(store),
   ]);
-  const trust = context;
-  // A run that is not over may be older than the window: it has its lease.
+  // A run that is not over may be older than the window: it still holds its lease.
   const known = new Set(latest.map(({ id }) => id));
   const holders = leases.flatMap(({ document }) => (document?.holder == null ? [] : [document.holder]));
   const older = await runsOf(
@@ -76,14 +75,14 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
   );
   const recent = [...latest, ...older.filter((run) => !isOver(run))];
   const runs = recent.filter(({ source }) => source === null || (context.sources?.has(source) ?? true));
-  const restoring = await underWay(context, runs, unfinished);
+  const restoring = await findRestoreUnderWay(context, runs, unfinished);
   return {
     now,
     entries,
     runs,
     hasMoreRuns: ids.filter((id) => timeOfId(id) >= since).length > MOST_RUNS,
-    told: runsOfEntries(entries, context.signer, ids),
-    trust,
+    runsOfParts: runsOfEntries(entries, context.signer, ids),
+    trust: context,
     unfinished,
     restoring,
     unreadableLeases: leases.filter(({ document }) => document === null).map(({ name }) => name),
@@ -101,13 +100,13 @@ export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'
   return entries.find(isOwn)?.manifest ?? null;
 }
 
-/** Those of leases have their own alert. */
+/** Unreadable leases have their own alert. */
 function ignoredBesideLeases(store: Ports['store']): IgnoredObject[] {
   return ignoredObjectsIn(store).filter(({ object }) => !object.startsWith('leases/'));
 }
 
-/** A restore that has the database and was heard of lately is not unfinished but under way. */
-async function underWay(
+/** A restore that holds the lease of the database and was updated lately is under way. */
+async function findRestoreUnderWay(
   { clock, store }: TrustContext,
   runs: readonly RunRecord[],
   marks: readonly Unfinished[],
@@ -115,6 +114,6 @@ async function underWay(
   if (marks.length === 0) return null;
   const holder = (await readLease(store, DATABASE_LEASE)).document?.holder;
   const run = runs.find(({ id }) => id === holder);
-  const isHeardOf = run !== undefined && !isOver(run) && clock.now() - Date.parse(run.updatedAt) < SILENT_MS;
-  return isHeardOf && marks.some((mark) => mark.run === run.id) ? run.id : null;
+  const isAlive = run !== undefined && !isOver(run) && clock.now() - Date.parse(run.updatedAt) < SILENT_MS;
+  return isAlive && marks.some((mark) => mark.run === run.id) ? run.id : null;
 }

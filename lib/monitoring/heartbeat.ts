@@ -5,10 +5,10 @@ import type { Ports } from '../ports/index.js';
 import type { HeartbeatState } from './state.js';
 
 /**
- * Pings the watchdog. One that cannot be reached stops nothing: it raises its alarm when it hears nothing. Returns how it
- * went, for the state of the guard; where none is configured nothing is pinged and all is well.
+ * Pings the watchdog and returns the outcome for the guard's state. A failed ping stops nothing: the watchdog raises an alarm
+ * when pings are missing. Without a configured watchdog nothing is pinged, and the outcome is a success.
  */
-export async function pulse(
+export async function pingWatchdog(
   { clock, heartbeat, log }: Pick<Ports, 'heartbeat' | 'log'> & { readonly clock: Pick<Clock, 'now'> },
   signal: HeartbeatSignal,
 ): Promise<HeartbeatState> {

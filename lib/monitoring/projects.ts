@@ -11,34 +11,34 @@ import { scanReplies } from '../redis/scan.js';
 
 type Reach = 'ok' | 'not-configured' | 'unavailable';
 
-/** Null is what is not known, because a service is not there to say it. */
+/** A null figure is unknown because its service did not answer. */
 export interface ProjectRow {
-  /** Its id; where parts are encrypted and nothing names it any more, the label that the manifest has for it. */
+  /** The project's id, or the manifest's label if the parts are encrypted and neither database nor index names the project. */
   readonly project: string;
-  /** What people call it; null where the database does not say. */
+  /** Display name; null if the database has none. */
   readonly name: string | null;
-  /** Keys in the snapshot; 0: none of it is saved, also where there is no snapshot. Null: the store does not say. */
+  /** Keys in the snapshot; 0 if none is saved or there is no snapshot. Null: the store cannot be read. */
   readonly keys: number | null;
   /** Feedback items in Redis now. */
   readonly items: number | null;
   readonly vectors: number | null;
-  /** Vectors that queries do not see yet. */
+  /** Vectors not yet visible to queries. */
   readonly pending: number | null;
-  /** What a proven re-index made the vectors with; null where none is known. */
+  /** The model that a proven re-index used; null if none is known. */
   readonly model: { readonly name: string; readonly dimensions: number; readonly provenAt: string | null } | null;
 }
 
 export interface ProjectFigures {
-  /** What `latest` means; null when there is none. */
+  /** The snapshot that `latest` means; null when there is none. */
   readonly snapshot: string | null;
   readonly projects: readonly ProjectRow[];
   readonly store: 'ok' | 'unavailable';
-  /** `partly`: there are more keys than were looked through, so that a project newer than the snapshot may be missing. */
+  /** `partly`: the scan stopped before the end, so a project newer than the snapshot may be missing. */
   readonly redis: Reach | 'partly';
   readonly vectors: Reach;
 }
 
-/** What is not configured is null; connecting may throw. */
+/** A service that is not configured is null; connecting may throw. */
 export interface ProjectPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
   /** The source of the database that is protected; null where none is configured. */
   readonly own: string | null;
@@ -46,49 +46,59 @@ export interface ProjectPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | '
   readonly vectors: (() => VectorIndex) | null;
 }
 
-/** How long the view waits for one service, in milliseconds: somebody looks at the page meanwhile. */
-const PATIENCE_MS = 8_000;
+/** How long to wait for one service: the page shows nothing meanwhile. */
+const TIMEOUT_MS = 8_000;
 
-/** What there is of each project in the newest verified snapshot, in Redis and in the index. Throws nothing. */
+/** Figures of each project in the newest verified snapshot, in Redis and in the index. Never throws. */
 export async function projectFigures(ports: ProjectPorts): Promise<ProjectFigures> {
   const { clock, redis, vectors } = ports;
-  const open = vectors && memo(vectors);
+  const open = vectors && memoize(vectors);
   const [newest, models, index, seen] = await Promise.all([
-    withinPatience(ports, 'store', async () => latestTrusted(await trustContext(ports, ports.own))),
-    withinPatience(ports, 'store', () => loadIndexModels(ports.store)),
-    withinPatience(ports, 'vectors', open && (() => open().info())),
-    withinPatience(ports, 'redis', redis && (() => findProjects(redis(), clock))),
+    withTimeout(ports, 'store', async () => latestTrusted(await trustContext(ports, ports.own))),
+    withTimeout(ports, 'store', () => loadIndexModels(ports.store)),
+    withTimeout(ports, 'vectors', open && (() => open().info())),
+    withTimeout(ports, 'redis', redis && (() => findProjects(redis(), clock))),
   ]);
   const manifest = newest.value?.manifest ?? null;
   const inSnapshot = manifest === null ? [] : Object.keys(manifest.counts.byProject);
   const spaces = new Map(Object.entries(index.value?.namespaces ?? {}).filter(([name]) => isProject(name)));
   const place = index.value === null || open === null ? null : open().place;
-  const sealed = (manifest?.recipients.length ?? 0) > 0;
-  const names = [...new Set([...(sealed ? [] : inSnapshot), ...(seen.value?.projects ?? []), ...spaces.keys()])].sort();
-  const [items, called] = await Promise.all([
-    withinPatience(ports, 'redis', redis && (() => countItems(redis(), names))),
-    withinPatience(ports, 'redis', redis && (() => readNames(redis(), names))),
+  const isEncrypted = (manifest?.recipients.length ?? 0) > 0;
+  const names = [
+    ...new Set([...(isEncrypted ? [] : inSnapshot), ...(seen.value?.projects ?? []), ...spaces.keys()]),
+  ].sort();
+  const [items, titles] = await Promise.all([
+    withTimeout(ports, 'redis', redis && (() => countItems(redis(), names))),
+    withTimeout(ports, 'redis', redis && (() => readNames(redis(), names))),
   ]);
-  const none = index.value === null ? null : 0;
+  const noVectors = index.value === null ? null : 0;
   const isKnown = newest.reach === 'ok';
   const rows = names.map((project, at): ProjectRow => {
-    const { vectors: stored = none, pending = none } = spaces.get(project) ?? {};
-    const keys = isKnown ? keysOf(manifest, sealed ? projectLabel(project) : project) : null;
+    const { vectors: stored = noVectors, pending = noVectors } = spaces.get(project) ?? {};
+    const keys = isKnown ? keysOf(manifest, isEncrypted ? projectLabel(project) : project) : null;
     const model = place === null || models.value === null ? null : modelOf(models.value, place, project);
-    const name = called.value?.[at] ?? null;
-    return { project, name, keys, items: items.value?.[at] ?? null, vectors: stored, pending, model: view(model) };
+    const name = titles.value?.[at] ?? null;
+    return {
+      project,
+      name,
+      keys,
+      items: items.value?.[at] ?? null,
+      vectors: stored,
+      pending,
+      model: toModelFigures(model),
+    };
   });
   return {
     snapshot: manifest?.id ?? null,
-    projects: [...rows, ...unnamed(manifest, sealed ? inSnapshot : [], names)],
+    projects: [...rows, ...unnamedRows(manifest, isEncrypted ? inSnapshot : [], names)],
     store: newest.reach === 'ok' ? 'ok' : 'unavailable',
     redis: items.reach === 'ok' ? (seen.value?.all === false ? 'partly' : seen.reach) : items.reach,
     vectors: index.reach,
   };
 }
 
-/** Projects of an encrypted snapshot that neither the database nor the index names: they are told of by their labels. */
-function unnamed(manifest: Manifest | null, labels: readonly string[], names: readonly string[]): ProjectRow[] {
+/** Projects of an encrypted snapshot that neither the database nor the index names, by label. */
+function unnamedRows(manifest: Manifest | null, labels: readonly string[], names: readonly string[]): ProjectRow[] {
   const known = new Set(names.map(projectLabel));
   return labels
     .filter((label) => !known.has(label))
@@ -103,11 +113,11 @@ function unnamed(manifest: Manifest | null, labels: readonly string[], names: re
     }));
 }
 
-function view(model: NamespaceModel | null): ProjectRow['model'] {
+function toModelFigures(model: NamespaceModel | null): ProjectRow['model'] {
   return model && { name: model.model, dimensions: model.dimensions, provenAt: model.provenAt };
 }
 
-function memo<T>(open: () => T): () => T {
+function memoize<T>(open: () => T): () => T {
   let opened: { readonly value: T } | null = null;
   return () => (opened ??= { value: open() }).value;
 }
@@ -116,7 +126,7 @@ function keysOf(manifest: Manifest | null, name: string): number {
   return manifest === null ? 0 : countOf(manifest.counts.byProject, name);
 }
 
-/** Whether a namespace could be a project's: the index may hold others. */
+/** Whether a namespace can belong to a project; the index may hold other namespaces. */
 function isProject(name: string): boolean {
   return name !== '' && classifyKey(`project:${name}`).project === name;
 }
@@ -126,17 +136,17 @@ interface Answer<T> {
   readonly value: T | null;
 }
 
-async function withinPatience<T>(
+async function withTimeout<T>(
   { clock, log }: ProjectPorts,
   part: string,
   call: (() => Promise<T>) | null,
 ): Promise<Answer<T>> {
   if (call === null) return { reach: 'not-configured', value: null };
   const over = new AbortController();
-  const late = clock.sleep(PATIENCE_MS, over.signal).then((): never => {
-    throw new AppError('busy', 'No answer in time', { hint: 'Look again later.' });
+  const late = clock.sleep(TIMEOUT_MS, over.signal).then((): never => {
+    throw new AppError('busy', 'No answer in time', { hint: 'Try again later.' });
   });
-  // After the race nobody listens to the loser any more.
+  // Nothing handles this rejection after the race.
   late.catch(() => undefined);
   try {
     return { reach: 'ok', value: await Promise.race([Promise.resolve().then(call), late]) };
@@ -148,22 +158,22 @@ async function withinPatience<T>(
   }
 }
 
-/** Keys that one SCAN looks at, and how many of them are made: half a million keys, and 100 commands, at most. */
+/** COUNT of each SCAN, and the maximum number of pages: half a million keys and 100 commands in all. */
 const COUNT = 5_000;
-const MOST_PAGES = 100;
-/** After this many milliseconds what was seen will do. */
-const LONG_ENOUGH_MS = 4_000;
+const MAX_PAGES = 100;
+/** The scan stops after this time. */
+const SCAN_LIMIT_MS = 4_000;
 
 interface FoundProjects {
   readonly projects: ReadonlySet<string>;
-  /** Whether the whole database was looked through. */
+  /** Whether the whole database was scanned. */
   readonly all: boolean;
 }
 
-/** The projects that have a `project:` hash, as far as they are found within bounds. */
+/** Projects with a `project:` hash, found within the limits of the scan. */
 async function findProjects(redis: RedisPort, clock: Clock): Promise<FoundProjects> {
   const projects = new Set<string>();
-  const until = clock.now() + LONG_ENOUGH_MS;
+  const until = clock.now() + SCAN_LIMIT_MS;
   let pages = 0;
   for await (const { items, next } of scanReplies(redis, '0', () => COUNT, ['MATCH', 'project:*'])) {
     for (const key of items) {
@@ -171,19 +181,19 @@ async function findProjects(redis: RedisPort, clock: Clock): Promise<FoundProjec
       if (family === 'project' && project !== null) projects.add(project);
     }
     if (next === null) return { projects, all: true };
-    if (++pages >= MOST_PAGES || clock.now() >= until) break;
+    if (++pages >= MAX_PAGES || clock.now() >= until) break;
   }
   return { projects, all: false };
 }
 
-/** How many feedback items each project has, in order; null where the key is not what it should be. */
+/** Number of feedback items of each project, in order; null if the key has another type. */
 async function countItems(redis: RedisPort, projects: readonly string[]): Promise<(number | null)[]> {
   if (projects.length === 0) return [];
   const replies = await redis.pipeline(projects.map((project) => ['ZCARD', `feedback:created:${project}`]));
   return replies.map((reply) => ('value' in reply && typeof reply.value === 'number' ? reply.value : null));
 }
 
-/** What people call each project, in order; null where its hash has no name. */
+/** Display name of each project, in order; null if its hash has no name. */
 async function readNames(redis: RedisPort, projects: readonly string[]): Promise<(string | null)[]> {
   if (projects.length === 0) return [];
   const replies = await redis.pipeline(projects.map((project) => ['HGET', `project:${project}`, 'name']));

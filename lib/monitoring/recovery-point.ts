@@ -16,28 +16,28 @@ export interface RecoveryPoint {
   readonly ageHours: number | null;
   /** The same in milliseconds, not rounded. */
   readonly ageMs: number | null;
-  /** What `latest` means. */
+  /** The snapshot that `latest` means. */
   readonly newest: CatalogEntry | null;
   readonly met: boolean;
-  /** Newer ones that do not count, and why. */
+  /** Newer snapshots that do not count, and why. */
   readonly passedOver: readonly PassedOver[];
-  /** Whether the store holds snapshots of several databases and none is configured here. */
+  /** Whether the store holds snapshots of several databases and no database is configured here. */
   readonly ambiguous: boolean;
 }
 
-/** What the recovery point is told from. */
+/** What the recovery point is computed from. */
 interface Evidence {
   /** Newest first. */
   readonly entries: readonly CatalogEntry[];
   readonly runs: readonly RunRecord[];
   /** See `runsOfEntries`. */
-  readonly told: readonly OrderedRun[];
+  readonly runsOfParts: readonly OrderedRun[];
   readonly trust: Omit<TrustContext, 'store'>;
 }
 
 /**
  * How much would be lost if the database were lost now. Age counts from the start of the window: a change made after a
- * key was read is not in the snapshot. Reads two listings, 16 runs, and two objects a snapshot up to the newest good one.
+ * key was read is not in the snapshot. Reads two listings, 16 runs, and two objects per snapshot down to the newest good one.
  */
 export async function recoveryPoint(context: TrustContext): Promise<RecoveryPoint> {
   const now = context.clock.now();
@@ -58,7 +58,7 @@ export function isYoung({ ageMs }: Pick<RecoveryPoint, 'ageMs'>): boolean {
 const SLACK_MS = 10 * 60_000;
 
 /**
- * Whether the guard should wait before it takes another snapshot, since the newest ones are doubtful or incomplete and the
+ * Whether the guard should wait before it takes another snapshot, because the newest ones are doubtful or incomplete and the
  * next would most likely be the same: an hour after one such snapshot, two after two, up to the usual 8 hours.
  */
 export function isRepetition({ passedOver }: Pick<RecoveryPoint, 'passedOver'>, now: number): boolean {
@@ -68,15 +68,15 @@ export function isRepetition({ passedOver }: Pick<RecoveryPoint, 'passedOver'>, 
   return streak > 0 && ageMs >= 0 && ageMs < Math.min(streak * HOUR_MS, SNAPSHOT_AFTER_MS) - SLACK_MS;
 }
 
-/** `recoveryPoint` from what was read before. */
-export function recoveryPointOf({ entries, runs, told, trust }: Evidence): RecoveryPoint {
-  return pointOf(pickLatest(entries, [...runs, ...told], trust), trust.clock.now());
+/** The recovery point from facts already read. */
+export function recoveryPointOf({ entries, runs, runsOfParts, trust }: Evidence): RecoveryPoint {
+  return pointOf(pickLatest(entries, [...runs, ...runsOfParts], trust), trust.clock.now());
 }
 
 /**
- * Whether a snapshot may have been taken before one that is dated in the future: then a clock was ahead about that
- * time, and it may be older than it says. The fencing numbers of their runs tell the order, whatever the clocks say; a
- * run whose record is gone may have come at any time.
+ * Whether a snapshot may be older than its date: it was taken before a snapshot dated in the future, so a clock was ahead
+ * about that time. The fencing numbers of the runs give their order independently of clocks; a run without a record may
+ * have started at any time.
  */
 export async function mayBeOlder({ clock, store }: TrustContext, { id }: CatalogEntry): Promise<boolean> {
   const ahead: string[] = [];

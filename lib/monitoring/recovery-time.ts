@@ -1,10 +1,10 @@
-import { drillHistory, type Drills, type DrillView } from './drill-view.js';
+import type { DrillView } from './drill-view.js';
 import { RTO_HOURS, RTO_MS } from './objectives.js';
 
-/** What a restore of this number of keys would take, in milliseconds. */
-export interface Projection {
+/** Projected time of a restore of this number of keys, in milliseconds. */
+interface Projection {
   readonly keys: number;
-  /** Until all data are written: the time to service. */
+  /** Until all data is written: the time to service. */
   readonly restoredMilliseconds: number;
   /** Until every key is proven. */
   readonly provenMilliseconds: number;
@@ -12,20 +12,20 @@ export interface Projection {
 
 export interface RecoveryTime {
   readonly objectiveHours: number;
-  /** Whether the time to service is within the objective. Null until a drill has passed: nothing is known before. */
+  /** Whether the time to service is within the objective; null until a drill has passed. */
   readonly met: boolean | null;
   /** The time to service at today's size. */
   readonly projectedMilliseconds: number | null;
   /** The time to proof at today's size. */
   readonly projectedProvenMilliseconds: number | null;
-  /** The same for sizes that the database may grow to. */
+  /** Projections for larger sizes of the database. */
   readonly projections: readonly Projection[];
   readonly lastPassed: DrillView | null;
 }
 
-/** Upstash lets through this many commands a second (its documentation, "Pricing & Limits"). */
+/** Upstash allows this many commands a second (its documentation, "Pricing & Limits"). */
 const COMMANDS_PER_SECOND = 10_000;
-/** Into an empty database: one command a key to write, 1.6 to prove. */
+/** For an empty database: one command per key to write, 1.6 to prove. */
 const COMMANDS_TO_RESTORE = 1;
 const COMMANDS_TO_PROVE = 2.6;
 
@@ -34,16 +34,15 @@ const SIZES = [10_000_000, 100_000_000];
 type Measured = Pick<DrillView, 'keys' | 'milliseconds' | 'restoredMilliseconds'>;
 
 /**
- * How long it would take to have everything back in an empty database with this number of keys; null for a drill that did not
- * measure it.
+ * How long a full restore of this number of keys into an empty database would take; null if the drill measured no time.
  *
- * The model: commands are what limits a restore, and their number grows with the number of keys. So the time that the
- * last passed drill took is scaled by keys, never below what it took (some of it does not depend on the size) nor below
- * what the keys take at the most commands a second. It says nothing of keys that have grown, nor of a database that is not
- * empty: there the plan and the safety snapshot come to another 3.2 commands a key. A drill of an older version measured
- * the time to proof alone, which then stands for both.
+ * The model: commands limit a restore, and their number grows with the number of keys. So the time of the last passed drill
+ * is scaled by keys, but never below the drill's own time (part of it does not depend on the size) nor below the time that
+ * the keys take at the maximum rate of commands. The model ignores keys that have grown and databases that are not empty,
+ * where the plan and the safety snapshot add 3.2 commands per key. A drill of an older version measured only the time to
+ * proof, which then stands for both.
  */
-export function project({ keys: drilled, ...measured }: Measured, keys: number): Projection | null {
+export function projectTime({ keys: drilled, ...measured }: Measured, keys: number): Projection | null {
   const { milliseconds } = measured;
   if (milliseconds === null) return null;
   const scaled = (took: number, commands: number): number => {
@@ -57,11 +56,11 @@ export function project({ keys: drilled, ...measured }: Measured, keys: number):
   };
 }
 
-/** `keys`: of the newest verified snapshot; null when there is none: then the drill's own time stands. */
+/** `keys`: keys in the newest verified snapshot; null if there is none: the drill's own time is then used. */
 export function recoveryTimeOf(lastPassed: DrillView | null, keys: number | null): RecoveryTime {
-  const today = lastPassed === null ? null : project(lastPassed, keys ?? lastPassed.keys);
+  const today = lastPassed === null ? null : projectTime(lastPassed, keys ?? lastPassed.keys);
   const met = today === null ? null : today.restoredMilliseconds <= RTO_MS;
-  const grown = SIZES.map((size) => (lastPassed === null ? null : project(lastPassed, size)));
+  const grown = SIZES.map((size) => (lastPassed === null ? null : projectTime(lastPassed, size)));
   return {
     objectiveHours: RTO_HOURS,
     met,
@@ -70,9 +69,4 @@ export function recoveryTimeOf(lastPassed: DrillView | null, keys: number | null
     projections: grown.filter((projection) => projection !== null),
     lastPassed,
   };
-}
-
-/** Reads a listing, and the drills from the newest to the last that passed. */
-export async function recoveryTime(drills: Drills, keys: number | null): Promise<RecoveryTime> {
-  return recoveryTimeOf((await drillHistory(drills, 0)).lastPassed, keys);
 }

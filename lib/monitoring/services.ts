@@ -2,9 +2,9 @@ import { UNDECIDED } from '../health/credentials/outcomes.js';
 import { UNTRIED, type CheckResult, examine, type CheckGroup } from '../health/doctor.js';
 import type { ServiceRecord } from './state.js';
 import type { Clock } from '../ports/clock.js';
-import type { Tried } from './status/answers.js';
+import type { TriedService } from './status/answers.js';
 
-/** Groups of checks that try no service: they count only when they find something wrong. */
+/** Groups of checks that call no service: they count only when they fail. */
 const CONFIGURATION: ReadonlySet<string> = new Set([
   'variables',
   'retention',
@@ -14,9 +14,7 @@ const CONFIGURATION: ReadonlySet<string> = new Set([
   'webhook-secret',
 ]);
 
-/**
- * What the checks of one group say of its service; null for what is not configured, or is none.
- */
+/** The state of a service by the checks of its group; null if it is not configured or is no service. */
 export function serviceRecord(results: readonly CheckResult[], by: string, at: string): ServiceRecord | null {
   const name = results[0]?.name;
   if (name === undefined || name.startsWith('without-') || results[0]?.status === 'skipped') return null;
@@ -34,19 +32,19 @@ export function serviceRecord(results: readonly CheckResult[], by: string, at: s
   return { name, state: 'not-ok', since: at, checkedAt: at, by, check: failed.name, reason, hint };
 }
 
-/** Whether a check could not find out what it is for: then nothing is known, neither good nor bad. */
+/** Whether a check reached no verdict, good or bad. */
 export function isUndecided({ code, status }: CheckResult): boolean {
   return status !== 'fail' && code !== undefined && (UNDECIDED.has(code) || code === UNTRIED);
 }
 
-/** Tries the services that are configured, now. Throws nothing. */
-export type TryServices = () => Promise<Tried[]>;
+/** Tries the configured services now. Never throws. */
+export type TryServices = () => Promise<TriedService[]>;
 
 export const tryNothing: TryServices = () => Promise.resolve([]);
 
 /**
- * Makes light checks of services side by side, for somebody who looks at the status. A group of more than one check is named
- * by its first; `lighter` names services whose check here proves less than the guard's of the same name.
+ * Runs light checks of services concurrently, for the status. A group of several checks has the name of its first; `lighter`
+ * names services whose check here proves less than the guard's check of the same name.
  */
 export function tryServices(clock: Clock, groups: readonly CheckGroup[], lighter: ReadonlySet<string>): TryServices {
   return async () => {

@@ -5,59 +5,59 @@ import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 const STATE_NAME = 'guard/state.json';
-/** Of every further database that is saved in the same store: each has a guard, and what one finds says nothing of another. */
+/** For every further database in the same store: each has its own guard and findings. */
 const stateNameOf = (source: string): string => `guard/state-${source.slice(0, 16)}.json`;
 
 const alertSchema = z.object({
-  /** One that this version does not know is kept and shown. */
+  /** A code unknown to this version is kept and shown. */
   code: z.string(),
   subject: z.string(),
   message: z.string(),
   hint: z.string(),
-  /** Of the message, where that names one event: see `digestOf`. Absent in states of earlier versions. */
+  /** Digest of a message that names one event: see `digestOf`. Absent in states of earlier versions. */
   digest: z.string().optional(),
   /** When it opened. */
   since: z.string(),
-  /** When it was last told of; null when it never was. */
+  /** When a message about it was last sent; null when none was. */
   lastSentAt: z.string().nullable(),
-  /** When it was found to be over; it stays until that was told. Null while it lasts. */
+  /** When it was found resolved; the alert is kept until the recovery is sent. Null while it lasts. */
   resolvedAt: z.string().nullable(),
-  /** Why an operator ended it although it lasts; absent where it is over by itself. */
+  /** Why an operator ended the alert although its cause lasts; absent if the cause is gone. */
   reason: z.string().optional(),
-  /** Who is about to tell of it, and until when nobody else does. */
+  /** The process that is sending a message about it, and until when no other process does. */
   claim: z
     .object({
       by: z.string(),
       event: z.enum(['opened', 'reminder', 'recovered']),
       until: z.string(),
-      /** Of the message: a copy after an unknown end carries the same. Absent in states of earlier versions. */
+      /** Idempotency key of the message: a copy after an unknown outcome has the same key. Absent in states of earlier versions. */
       key: z.string().optional(),
     })
     .nullable(),
 });
 export type Alert = z.infer<typeof alertSchema>;
 
-/** An operator's word that an alert is known. It is then open no longer, until `until` or until its message changes. */
+/** An operator has acknowledged an alert: it is closed until `until`, or until its message changes. */
 const acknowledgementSchema = z.object({
   code: z.string(),
   subject: z.string(),
   reason: z.string(),
   at: z.string(),
-  /** Null: as long as what it is about lasts. */
+  /** Null: as long as the condition lasts. */
   until: z.string().nullable(),
-  /** What the alert said, where its words stand for one event: another one opens it again. Null where they change daily. */
+  /** The alert's message, if it names one event: another message opens the alert again. Null if the message changes daily. */
   message: z.string().nullable(),
-  /** Of that message: see `digestOf`. Absent in states of earlier versions. */
+  /** Digest of that message: see `digestOf`. Absent in states of earlier versions. */
   digest: z.string().optional(),
 });
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
 
-/** How the channel of alerts did. */
+/** Outcome of the last alert messages. */
 const deliverySchema = z.object({
-  /** Where to, as `Alerter.address` has it; null in states of earlier versions. */
+  /** Where messages were sent (`Alerter.address`); null in states of earlier versions. */
   to: z.string().nullable().default(null),
   lastSentAt: z.string().nullable(),
-  /** Of the last message that did not arrive, or of which it is not known; null once one arrived after it. */
+  /** The last message that failed or has an unknown outcome; null once a later message has arrived. */
   lastFailure: z
     .object({
       at: z.string(),
@@ -71,13 +71,13 @@ const deliverySchema = z.object({
 export type DeliveryState = z.infer<typeof deliverySchema>;
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), hint: z.string() });
-export const stepSchema = z.object({
+const stepSchema = z.object({
   name: z.string(),
   state: z.enum(['done', 'failed']),
   summary: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   error: failureSchema.nullable(),
 });
-/** One step of the guard, and what came of it. */
+/** One step of the guard and its outcome. */
 export type Step = z.infer<typeof stepSchema>;
 
 const checkSchema = z.object({
@@ -91,7 +91,7 @@ const checkSchema = z.object({
 export const CALLERS = ['cron', 'schedule', 'operator'] as const;
 export type Caller = (typeof CALLERS)[number];
 const callerSchema = z.object({
-  /** When a guard first found that it is to call, or first heard of it. */
+  /** When a guard first expected its call, or first received one. */
   since: z.string(),
   /** When it called last; null when it never did. */
   lastAt: z.string().nullable(),
@@ -106,7 +106,7 @@ export type Callers = z.infer<typeof callersSchema>;
 export const ANSWER_STATES = ['ok', 'not-ok', 'unknown'] as const;
 export type AnswerState = (typeof ANSWER_STATES)[number];
 
-/** A service as whoever tried it last found it. */
+/** A service as the last check found it. */
 const serviceSchema = z.object({
   name: z.string(),
   state: z.enum(ANSWER_STATES),
@@ -114,14 +114,14 @@ const serviceSchema = z.object({
   since: z.string(),
   checkedAt: z.string(),
   by: z.string(),
-  /** The check that failed, or could not tell; null when it is ok. */
+  /** The check that failed or reached no verdict; null when it is ok. */
   check: z.string().nullable(),
   reason: z.string().nullable(),
   hint: z.string().nullable(),
 });
 export type ServiceRecord = z.infer<typeof serviceSchema>;
 
-/** Since when each answer of the status has been what it is, and whether it was so when it was last evaluated. */
+/** The state of an answer of the status at its last evaluation, and since when it has had this state. */
 const answerSchema = z.object({ state: z.enum(ANSWER_STATES), since: z.string(), at: z.string() });
 const answersSchema = z.object({
   recoverable: answerSchema,
@@ -131,14 +131,14 @@ const answersSchema = z.object({
 });
 export type RecordedAnswers = z.infer<typeof answersSchema>;
 
-/** How the last ping to the watchdog went. */
+/** Outcome of the last ping to the watchdog. */
 const heartbeatSchema = z.object({ at: z.string(), error: failureSchema.nullable() });
 export type HeartbeatState = z.infer<typeof heartbeatSchema>;
 
-/** `guard/state.json`: what the guard saw last, and the alerts that are open. Swapped by etag. */
+/** `guard/state.json`: the guard's last findings and the open alerts. Swapped by etag. */
 const stateSchema = z.object({
   version: z.literal(1),
-  /** Of the database that it is about; null in states of earlier versions, and where none is configured. */
+  /** Source of the database; null in states of earlier versions, and if none is configured. */
   source: z.string().nullable().default(null),
   lastRunAt: z.string().nullable(),
   /** `ok`; `alerts`: some are open; `failed`: a step of the guard itself failed. */
@@ -153,12 +153,12 @@ const stateSchema = z.object({
   services: z.array(serviceSchema).default([]),
   answers: answersSchema.nullable().default(null),
   heartbeat: heartbeatSchema.nullable().default(null),
-  /** When the end of an outage of the store was found last that had been told; null when none was. */
+  /** When a reported outage of the store was last found to be over; null when there was none. */
   storeBackAt: z.string().nullable().default(null),
 });
 export type GuardState = z.infer<typeof stateSchema>;
 
-const NOTHING: GuardState = {
+const EMPTY: GuardState = {
   version: 1,
   source: null,
   lastRunAt: null,
@@ -177,37 +177,37 @@ const NOTHING: GuardState = {
 };
 
 /**
- * The state of the guard of one database. `own`: its source; null where none is configured: then the first that there is.
- * Where there is none, or one that cannot be read, nothing is known: alerts are then told again.
+ * The guard's state of one database. `own`: the database's source; null if none is configured: the first state is then read.
+ * Without a readable state nothing is known, and alerts are sent again.
  */
 export async function readState(store: ObjectStore, own: string | null): Promise<GuardState> {
   const { found, name, state } = await load(store, own);
-  if (found !== null && state === NOTHING) passOver(store, name, found);
+  if (found !== null && state === EMPTY) passOver(store, name, found);
   return state;
 }
 
 /**
- * Changes the state in one swap. `change` is called again when somebody else was faster, with what they wrote; when it
- * returns what it was given, nothing is written.
+ * Changes the state in one swap. After a concurrent write, `change` is called again with the new state; if it returns its
+ * argument, nothing is written.
  */
 export async function changeState(
   store: ObjectStore,
   own: string | null,
   change: (state: GuardState) => GuardState,
 ): Promise<GuardState> {
-  let after = NOTHING;
-  /** True where the object is another database's, and was left as it is. */
+  let after = EMPTY;
+  /** Returns true if the object belongs to another database; it is then left unchanged. */
   const changeAt = async (name: string): Promise<boolean> => {
-    let taken = false;
+    let isOther = false;
     await updateObject(store, name, "The guard's record", (found) => {
-      const before = found === null ? NOTHING : parse(found.body);
-      taken = name === STATE_NAME && isAnothers(before, own);
-      if (taken) return null;
+      const before = found === null ? EMPTY : parse(found.body);
+      isOther = name === STATE_NAME && isOfOtherDatabase(before, own);
+      if (isOther) return null;
       const changed = change(before);
       after = changed === before ? before : { ...changed, source: own ?? before.source };
       return after === before ? null : encodeJson(after);
     });
-    return taken;
+    return isOther;
   };
   if ((await changeAt(STATE_NAME)) && own !== null) await changeAt(stateNameOf(own));
   return after;
@@ -219,37 +219,37 @@ interface Loaded {
   readonly state: GuardState;
 }
 
-/** The first database of a store has the plain name, as every one had in earlier versions. */
+/** The first database of a store uses the plain name, as all did in earlier versions. */
 async function load(store: ObjectStore, own: string | null): Promise<Loaded> {
   const first = await loadFrom(store, STATE_NAME);
-  return own !== null && isAnothers(first.state, own) ? loadFrom(store, stateNameOf(own)) : first;
+  return own !== null && isOfOtherDatabase(first.state, own) ? loadFrom(store, stateNameOf(own)) : first;
 }
 
-function isAnothers({ source }: GuardState, own: string | null): boolean {
+function isOfOtherDatabase({ source }: GuardState, own: string | null): boolean {
   return own !== null && source !== null && source !== own;
 }
 
 async function loadFrom(store: ObjectStore, name: string): Promise<Loaded> {
   const found = await store.read(name);
-  return { name, found, state: found === null ? NOTHING : parse(found.body) };
+  return { name, found, state: found === null ? EMPTY : parse(found.body) };
 }
 
 function parse(body: Buffer): GuardState {
   try {
-    return stateSchema.parse(renamed(decodeJson(body)));
+    return stateSchema.parse(renameAlertCodes(decodeJson(body)));
   } catch {
-    return NOTHING;
+    return EMPTY;
   }
 }
 
-/** Alerts that an earlier version opened under a name that is no longer used, so that what is open stays known. */
-const RENAMED: Readonly<Record<string, string>> = { 'snapshot-suspicious': 'snapshot-doubtful' };
+/** Alert codes of earlier versions, so that alerts opened under them stay open. */
+const RENAMED_CODES: Readonly<Record<string, string>> = { 'snapshot-suspicious': 'snapshot-doubtful' };
 
-function renamed(state: unknown): unknown {
+function renameAlertCodes(state: unknown): unknown {
   if (typeof state !== 'object' || state === null || !('alerts' in state) || !Array.isArray(state.alerts)) return state;
   const alerts = (state.alerts as unknown[]).map((alert) => {
     const code = typeof alert === 'object' && alert !== null && 'code' in alert ? String(alert.code) : '';
-    return Object.hasOwn(RENAMED, code) ? { ...(alert as object), code: RENAMED[code] } : alert;
+    return Object.hasOwn(RENAMED_CODES, code) ? { ...(alert as object), code: RENAMED_CODES[code] } : alert;
   });
   return { ...state, alerts };
 }

@@ -30,7 +30,7 @@ type RepositoryAccess = 'write' | 'read' | 'moved' | 'hidden';
  * - `github-unavailable`: no response, 5xx, or a response that is not GitHub's (transient): the credential is not tested.
  */
 export interface GitHub {
-  whoIs(token: string): Promise<GitHubIdentity>;
+  identify(token: string): Promise<GitHubIdentity>;
   /** `name` is `owner/repository`. */
   repository(token: string, name: string): Promise<RepositoryAccess>;
   /** Returns when GitHub accepts the pair of an OAuth app. */

@@ -54,7 +54,7 @@ export interface Deployments {
   /** The newest ready deployment; null if there is none. */
   newest(project: string): Promise<Deployment | null>;
   /** The recent deployment that was started with this marker; null if there is none. */
-  begun(project: string, marker: string): Promise<Deployment | null>;
+  findByMarker(project: string, marker: string): Promise<Deployment | null>;
   /**
    * Rebuilds a deployment with the current variables. `marker` makes the call idempotent: if a deployment was started with
    * the same marker before, it is returned and no other is started, so that a lost response does no harm.

@@ -1,5 +1,5 @@
 /** The outcome of a request to one of our deployments. */
-export type Knock =
+export type EndpointResponse =
   | {
       readonly kind: 'answer';
       readonly status: number;
@@ -22,17 +22,17 @@ export type Knock =
 /** The endpoint that the queue delivers to. */
 export interface TaskEndpoint {
   /** Sends a message without a signature. Throws nothing. */
-  knock(): Promise<Knock>;
+  probe(): Promise<EndpointResponse>;
 }
 
-interface DoorRequest {
+interface EndpointRequest {
   readonly body?: string;
   readonly bearer?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A deployment as seen from outside. */
-export interface DeploymentDoor {
+export interface DeploymentClient {
   /** GET or, with a body, POST. `bearer`: a secret for the Authorization header. Redirects are not followed. Throws nothing. */
-  ask(path: string, request?: DoorRequest): Promise<Knock>;
+  request(path: string, request?: EndpointRequest): Promise<EndpointResponse>;
 }

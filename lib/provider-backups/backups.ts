@@ -5,14 +5,14 @@ import { newId } from '../runs/ids.js';
 
 const LATEST = 'latest';
 
-/** A backup by its id, or `latest` for the newest that is complete. Throws `not-found` and `not-restorable`. */
+/** A backup by its id, or `latest` for the newest complete one. Throws `not-found` and `not-restorable`. */
 export async function findBackup(account: UpstashAccount, database: string, wanted: string): Promise<ProviderBackup> {
   const backups = await account.backups(database);
   if (wanted === LATEST) {
     const newest = backups.find(({ state }) => state === 'completed');
     if (newest !== undefined) return newest;
     throw new AppError('not-found', `Upstash has no complete backup of database ${database}`, {
-      hint: 'See `npx soulcaster-backup upstash backups list --env-file .env`; a backup of another database is named with --from.',
+      hint: 'List the backups: `npx soulcaster-backup upstash backups list --env-file .env`; for a backup of another database give --from.',
     });
   }
   const found = backups.find(({ id }) => id === wanted);
@@ -21,44 +21,52 @@ export async function findBackup(account: UpstashAccount, database: string, want
     'not-found',
     `Upstash has no backup ${JSON.stringify(wanted.slice(0, 64))} of database ${database}`,
     {
-      hint: 'See `npx soulcaster-backup upstash backups list --env-file .env` for the ids; a backup of another database is named with --from.',
+      hint: 'List the ids: `npx soulcaster-backup upstash backups list --env-file .env`; for a backup of another database give --from.',
     },
   );
 }
 
-/** Deletes one backup at Upstash, for good; gives what it was. `latest` is none: what is deleted is named. */
+/** Deletes one backup at Upstash permanently and returns it. Refuses `latest`: the backup must be named by its id. */
 export async function removeBackup(account: UpstashAccount, database: string, backup: string): Promise<ProviderBackup> {
-  const found = await nameable(account, database, backup);
+  const found = await findNamedBackup(account, database, backup);
   await account.deleteBackup(database, found.id).catch((error: unknown) => {
-    // A first request did it, and its answer was lost.
+    // An earlier request deleted it, and its answer was lost.
     if (!(error instanceof AppError) || error.code !== 'not-found') throw error;
   });
   return found;
 }
 
-/** The backup that is meant, looked up for somebody to agree to its end. Throws `not-found`, and `usage` for `latest`. */
-export async function nameable(account: UpstashAccount, database: string, backup: string): Promise<ProviderBackup> {
-  if (backup !== 'latest') return findBackup(account, database, backup);
-  throw new AppError('usage', 'A backup to be deleted is named by its id', {
-    hint: 'See `npx soulcaster-backup upstash backups list --env-file .env` for the ids.',
+/** Finds the backup to delete, for a confirmation. Throws `not-found`, and `usage` for `latest`. */
+export async function findNamedBackup(
+  account: UpstashAccount,
+  database: string,
+  backup: string,
+): Promise<ProviderBackup> {
+  if (backup !== LATEST) return findBackup(account, database, backup);
+  throw new AppError('usage', 'A backup is deleted by its id, not as `latest`', {
+    hint: 'List the ids: `npx soulcaster-backup upstash backups list --env-file .env`.',
   });
 }
 
-interface Switched {
+interface SwitchedDaily {
   readonly before: boolean | null;
   readonly database: ProviderDatabase;
 }
 
-/** Turns Upstash's daily backups of a database on or off, and looks that they are. Doing it twice changes nothing. */
-export async function switchDaily(account: UpstashAccount, database: string, on: boolean): Promise<Switched> {
+/** Turns Upstash's daily backups of a database on or off, and verifies the change. Idempotent. */
+export async function switchDaily(account: UpstashAccount, database: string, on: boolean): Promise<SwitchedDaily> {
   const { dailyBackup: before } = await account.database(database);
   if (before !== on) await account.setDailyBackup(database, on);
   const after = await account.database(database);
-  // Null: Upstash does not say, so its yes must do.
+  // Null: Upstash does not report the setting, so its acceptance has to do.
   if (after.dailyBackup === null || after.dailyBackup === on) return { before, database: after };
-  throw new AppError('upstash-refused', `Upstash said yes, but daily backups are still ${on ? 'off' : 'on'}`, {
-    hint: 'Look at the Backups tab of the database in the Upstash console, and switch them there.',
-  });
+  throw new AppError(
+    'upstash-refused',
+    `Upstash accepted the request, but daily backups are still ${on ? 'off' : 'on'}`,
+    {
+      hint: 'Open the Backups tab of the database in the Upstash console and switch them there.',
+    },
+  );
 }
 
 interface CreatePorts {
@@ -68,45 +76,43 @@ interface CreatePorts {
 
 interface CreateRequest {
   readonly database: string;
-  /** Null: one of ours, with the time in it. */
+  /** Null: a generated name that contains the time. */
   readonly name: string | null;
-  /** Whether to see it to its end. */
+  /** Whether to wait for its end. */
   readonly wait: boolean;
   readonly interrupt: AbortSignal;
 }
 
-/** How often, and for how long, in milliseconds. */
 const POLL_MS = 2_000;
-const PATIENCE_MS = 15 * 60_000;
-/** A backup that was begun is in the list before long. */
+const WAIT_LIMIT_MS = 15 * 60_000;
+/** A backup that has begun is listed within this time. */
 const APPEAR_MS = 20_000;
 
 /**
- * Has Upstash make a backup, and waits until it is complete. The answer of the one request that begins it may be lost:
- * then the list says whether there is one of its name. Throws, besides what the port throws, `upstash-refused` when it
- * ended as failed, `upstash-unavailable` when its end was not seen in time, `interrupted`, and `usage` when there is
- * already one of that name.
+ * Makes Upstash create a backup, and waits until it is complete. If the answer to the request is lost, the list shows whether
+ * a backup of that name exists. Throws, besides the port's errors, `upstash-refused` if the backup failed,
+ * `upstash-unavailable` if its end was not seen in time, `interrupted`, and `usage` if the name is taken.
  */
 export async function createBackup({ account, clock }: CreatePorts, request: CreateRequest): Promise<ProviderBackup> {
   const { database, wait, interrupt } = request;
   const name = request.name ?? `soulcaster-${newId(clock.now())}`;
-  if (named(await account.backups(database), name) !== undefined) throw taken(name);
-  const doubt = await begun(account, database, name);
+  if (findByName(await account.backups(database), name) !== undefined) throw nameTakenError(name);
+  const doubt = await requestBackup(account, database, name);
   const since = clock.now();
   for (;;) {
-    const found = named(await account.backups(database), name);
-    if (found?.state === 'failed') throw failed(name);
+    const found = findByName(await account.backups(database), name);
+    if (found?.state === 'failed') throw failedError(name);
     if (found !== undefined && (!wait || found.state === 'completed')) return found;
     const elapsed = clock.now() - since;
-    if (found === undefined && elapsed >= APPEAR_MS) throw doubt ?? unseen(name);
-    if (elapsed >= PATIENCE_MS) throw late(name);
-    if (interrupt.aborted) throw interrupted(name);
+    if (found === undefined && elapsed >= APPEAR_MS) throw doubt ?? notListedError(name);
+    if (elapsed >= WAIT_LIMIT_MS) throw timeoutError(name);
+    if (interrupt.aborted) throw interruptedError(name);
     await clock.sleep(POLL_MS, interrupt);
   }
 }
 
-/** Null when Upstash said yes, the error when it is not known whether it did. */
-async function begun(account: UpstashAccount, database: string, name: string): Promise<AppError | null> {
+/** Returns null if Upstash accepted the request, or the error if that is unknown. */
+async function requestBackup(account: UpstashAccount, database: string, name: string): Promise<AppError | null> {
   try {
     await account.createBackup(database, name);
     return null;
@@ -116,40 +122,44 @@ async function begun(account: UpstashAccount, database: string, name: string): P
   }
 }
 
-function named(backups: readonly ProviderBackup[], name: string): ProviderBackup | undefined {
+function findByName(backups: readonly ProviderBackup[], name: string): ProviderBackup | undefined {
   return backups.find((backup) => backup.name === name);
 }
 
 const LIST = 'See `npx soulcaster-backup upstash backups list --env-file .env`';
 
-function taken(name: string): AppError {
+function nameTakenError(name: string): AppError {
   return new AppError('usage', `There is already a backup called ${JSON.stringify(name)}`, {
-    hint: 'Give another --name, or none: then it gets one with the time in it.',
+    hint: 'Give another --name, or none: the backup then gets a name with the time.',
   });
 }
 
-function failed(name: string): AppError {
-  return new AppError('upstash-refused', `Upstash says that its backup ${name} failed`, {
-    hint: `${LIST}, and try once more. Snapshots of this program do not depend on it: soulcaster-backup backup.`,
+function failedError(name: string): AppError {
+  return new AppError('upstash-refused', `Upstash reports that its backup ${name} failed`, {
+    hint: `${LIST}, then try again. Snapshots of this program do not depend on it: \`npx soulcaster-backup backup --env-file .env\`.`,
   });
 }
 
-function unseen(name: string): AppError {
-  return new AppError('upstash-unavailable', `Upstash said yes, but has no backup called ${name} in its list`, {
-    hint: `${LIST} in a while.`,
-    transient: true,
-  });
+function notListedError(name: string): AppError {
+  return new AppError(
+    'upstash-unavailable',
+    `Upstash accepted the request, but does not list a backup called ${name}`,
+    {
+      hint: `${LIST} in a while.`,
+      transient: true,
+    },
+  );
 }
 
-function late(name: string): AppError {
-  return new AppError('upstash-unavailable', `Backup ${name} is not complete after ${PATIENCE_MS / 60_000} minutes`, {
+function timeoutError(name: string): AppError {
+  return new AppError('upstash-unavailable', `Backup ${name} is not complete after ${WAIT_LIMIT_MS / 60_000} minutes`, {
     hint: `It continues at Upstash. ${LIST} later.`,
     transient: true,
   });
 }
 
-function interrupted(name: string): AppError {
-  return new AppError('interrupted', `Backup ${name} is no longer watched; it continues at Upstash`, {
+function interruptedError(name: string): AppError {
+  return new AppError('interrupted', `The wait for backup ${name} was interrupted; the backup continues at Upstash`, {
     hint: `${LIST}.`,
   });
 }

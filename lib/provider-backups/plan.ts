@@ -11,16 +11,15 @@ export interface PlanPorts {
   readonly redis: RedisPort;
 }
 
-export interface RestoreRequest {
-  /** Id of the database that is replaced. */
+interface RestoreRequest {
+  /** Id of the database to replace. */
   readonly database: string;
-  /** Id of the database that the backup is of; null for the same. */
+  /** Id of the database of the backup; null for the same. */
   readonly from: string | null;
   /** Id of a backup, or `latest`. */
   readonly backup: string;
 }
 
-/** What a restore of one of Upstash's backups would do. */
 export interface ProviderRestorePlan {
   readonly database: ProviderDatabase;
   readonly backup: ProviderBackup;
@@ -28,31 +27,31 @@ export interface ProviderRestorePlan {
   readonly ageMs: number;
   /** Whether the database is the one that this program backs up. */
   readonly ours: boolean;
-  /** Keys in it now; null where it is not ours, or does not answer. */
+  /** Keys in it now; null if it is not ours or does not answer. */
   readonly keys: number | null;
-  /** Whether it answers; null where it is not ours, so that it was not asked. */
+  /** Whether it answers; null if it is not ours and was not tried. */
   readonly reachable: boolean | null;
 }
 
 /**
- * Looks at everything that a restore would touch, and changes nothing. Throws, besides what the ports throw,
- * `not-found`, and `not-restorable` for a backup that is not complete or a database that is not active.
+ * Reads everything that a restore depends on; changes nothing. Throws, besides the ports' errors, `not-found`, and
+ * `not-restorable` for a backup that is not complete or a database that is not active.
  */
 export async function planRestore(ports: PlanPorts, request: RestoreRequest): Promise<ProviderRestorePlan> {
   const { account, clock, redis } = ports;
   const from = request.from ?? request.database;
   const database = await account.database(request.database);
   const backup = await findBackup(account, from, request.backup);
-  if (backup.state !== 'completed') throw notComplete(backup);
-  if (database.busy !== null || database.state !== 'active') throw notReady(database);
+  if (backup.state !== 'completed') throw notCompleteError(backup);
+  if (database.busy !== null || database.state !== 'active') throw notReadyError(database);
   const ours = database.host === redis.host;
-  const keys = ours ? await keysIn(redis) : null;
+  const keys = ours ? await countKeys(redis) : null;
   const reachable = ours ? keys !== null : null;
   return { database, backup, from, ageMs: clock.now() - backup.createdAt, ours, keys, reachable };
 }
 
-/** Null when the database does not answer. Another error is not overlooked: a wrong token must be mended first. */
-export async function keysIn(redis: RedisPort): Promise<number | null> {
+/** Number of keys; null if the database does not answer. Other errors are thrown: a wrong token must be fixed first. */
+export async function countKeys(redis: RedisPort): Promise<number | null> {
   try {
     const size = await runOne(redis, (sdk) => sdk.dbsize());
     if ('value' in size && typeof size.value === 'number') return size.value;
@@ -63,24 +62,24 @@ export async function keysIn(redis: RedisPort): Promise<number | null> {
   throw new AppError('redis-denied', 'The database refuses DBSIZE', { hint: 'Use the standard REST token.' });
 }
 
-/** Demands the database's id or name, as somebody typed it. Throws `not-confirmed`. */
-export function demandTyped({ database }: ProviderRestorePlan, typed: string | null): void {
+/** Asserts that the operator typed the database's id or name. Throws `not-confirmed`. */
+export function assertTyped({ database }: ProviderRestorePlan, typed: string | null): void {
   if (typed !== null && (typed === database.id || typed === database.name)) return;
-  throw new AppError('not-confirmed', 'To delete everything in a database takes its name', {
-    hint: 'Look at --dry-run first. Then type the id or the name of the database, or give it with --confirm.',
+  throw new AppError('not-confirmed', 'Deleting everything in a database must be confirmed with its name', {
+    hint: 'Run with --dry-run first. Then type the id or the name of the database, or give it with --confirm.',
   });
 }
 
-function notComplete({ id, state }: ProviderBackup): AppError {
+function notCompleteError({ id, state }: ProviderBackup): AppError {
   return new AppError('not-restorable', `Upstash's backup ${id} is ${state === 'unknown' ? 'not complete' : state}`, {
-    hint: 'Take another one; see `npx soulcaster-backup upstash backups list --env-file .env`.',
+    hint: 'Choose another backup: `npx soulcaster-backup upstash backups list --env-file .env`.',
   });
 }
 
-function notReady({ busy, state }: ProviderDatabase): AppError {
-  // The words are of a vendor's list; anything else is not repeated.
+function notReadyError({ busy, state }: ProviderDatabase): AppError {
+  // Only a plain word of the vendor is quoted.
   const word = /^[a-z_-]{1,40}$/i.test(busy ?? state) ? ` (${busy ?? state})` : '';
   return new AppError('not-restorable', `The database is not ready for a restore${word}`, {
-    hint: 'Wait until the Upstash console shows nothing under way and the database as active, then start again.',
+    hint: 'Wait until the Upstash console shows the database as active with no operation in progress, then try again.',
   });
 }

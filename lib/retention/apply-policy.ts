@@ -7,22 +7,22 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /**
- * Decides which snapshots stay: grandfather-father-son over those that are complete and verified. A snapshot is as old
- * as its id says, and ages are counted to the newest verified one, so that no clock alone removes anything. What is
- * dated in the future stays and takes no slot. The rules are applied twice, to all and to those that are certainly
- * ours, and each keeps what it keeps: a forged snapshot never takes the place of a real one.
+ * Decides which snapshots are kept: grandfather-father-son over complete, verified snapshots. The age of a snapshot is the
+ * time from its id to the newest verified snapshot, so that no clock alone removes anything. Snapshots dated in the future
+ * are kept and take no slot. The rules are applied twice, to all snapshots and to authentic ones, and each pass keeps
+ * snapshots: a forged snapshot never takes the slot of a real one.
  */
 export function applyPolicy(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): RetentionPlan {
   const all = [...entries].sort((a, b) => (a.id < b.id ? 1 : -1));
   const newestFirst = all.filter(({ ours }) => ours);
   const present = newestFirst.filter(({ id }) => timeOfId(id) <= situation.now);
-  const lists = [present, present.filter(({ vouched }) => vouched)];
+  const lists = [present, present.filter(({ isAuthentic }) => isAuthentic)];
   const newest = present.find(isTrusted);
   const reference = newest === undefined ? null : timeOfId(newest.id);
   const held =
     reference === null
       ? 'there is no verified snapshot'
-      : reasonToHold([newestFirst, newestFirst.filter(({ vouched }) => vouched), ...lists], situation);
+      : reasonToHold([newestFirst, newestFirst.filter(({ isAuthentic }) => isAuthentic), ...lists], situation);
   const kept = keptBySlots([newestFirst, ...lists], lists, policy);
   const doubtful = keptDoubtful(present, policy, reference);
   const keptIfWhole = idsKeptIfWhole(entries, policy, situation);
@@ -44,8 +44,8 @@ export function applyPolicy(entries: readonly RetentionEntry[], policy: Policy, 
 }
 
 /**
- * Of those that lack parts, the ones that the rules would keep if they were whole. The others were to go anyhow: a prune of
- * a full store removes parts first, and may have died before the rest.
+ * Snapshots with missing parts that the rules would keep if they were whole. The others were to be removed anyway: a prune of
+ * a full store removes parts first, and may have died before it removed the rest.
  */
 function idsKeptIfWhole(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): Set<string> {
   if (!entries.some(lacksParts)) return new Set();
@@ -59,12 +59,12 @@ function idsKeptIfWhole(entries: readonly RetentionEntry[], policy: Policy, situ
   return new Set(decisions.filter(({ keep }) => keep).map(({ id }) => id));
 }
 
-/** Whether parts are missing since it was verified. Without its verification nobody has looked at it yet. */
+/** Whether parts have gone missing since the snapshot was verified. An unverified snapshot has not been checked yet. */
 function lacksParts({ missingParts, verification }: RetentionEntry): boolean {
   return missingParts > 0 && verification?.state === 'verified';
 }
 
-/** `views` each have a newest verified one, which stays; the rules hold for `ruled`. */
+/** Keeps the newest verified snapshot of each of `views`, and applies the rules to each of `ruled`. */
 function keptBySlots(
   views: readonly (readonly RetentionEntry[])[],
   ruled: readonly (readonly RetentionEntry[])[],
@@ -83,7 +83,7 @@ function keptBySlots(
   return kept;
 }
 
-/** Reasons that have nothing to do with slots. */
+/** Reasons to keep a snapshot that are independent of slots. */
 function otherReasons(
   entry: RetentionEntry,
   policy: Policy,
@@ -94,7 +94,7 @@ function otherReasons(
   if (entry.id === latest) reasons.push('newest-verified');
   if (inUse.has(entry.id)) reasons.push('in-use');
   if (pinned?.has(entry.id) === true) reasons.push('pinned');
-  // Also where the id is no time at all.
+  // Also true if the id contains no valid time.
   if (!(timeOfId(entry.id) <= now)) reasons.push('future');
   if (entry.newerFormat) reasons.push('newer-format');
   if (isTrusted(entry)) return reasons;
@@ -107,8 +107,8 @@ function otherReasons(
 }
 
 /**
- * Since when a snapshot that takes no slot has been known as such. Null when nobody has looked yet: an old one whose
- * manifest cannot be read, or that lacks parts, may be mended from the bucket's versions, so its age alone does not remove it.
+ * When a snapshot was found not to take a slot; null if it has not been checked yet. An old snapshot with an unreadable
+ * manifest or missing parts may be repaired from the bucket's versions, so its age alone does not remove it.
  */
 function asideSince(entry: RetentionEntry): number | null {
   const { id, manifest, verification } = entry;
@@ -121,13 +121,13 @@ function asideSince(entry: RetentionEntry): number | null {
   return isAside ? timeOfId(id) : null;
 }
 
-/** This many doubtful snapshots are kept at most, the oldest since the last trusted one among them. */
-const MOST_DOUBTFUL = 10;
+/** Maximum number of doubtful snapshots to keep, including the oldest since the last trusted one. */
+const MAX_DOUBTFUL = 10;
 
 /**
- * Doubtful ones take no slot of the others. The newest are kept and, of those that came after the last trusted one, the
- * oldest, which is the nearest to what happened. Ages are counted to the last trusted one, which does not move while
- * doubts last: so their number is bounded as well.
+ * Doubtful snapshots take no slots. The newest are kept, and the oldest since the last trusted snapshot, which is closest to
+ * the cause of the doubt. Ages are counted to the last trusted snapshot, which stays the same while doubts last, so the number
+ * is limited as well.
  */
 function keptDoubtful(
   newestFirst: readonly RetentionEntry[],
@@ -138,7 +138,7 @@ function keptDoubtful(
   const young = doubtful.filter((id) => reference === null || reference - timeOfId(id) < asideDays * DAY_MS);
   const first = young.filter((id) => reference === null || timeOfId(id) >= reference).at(-1);
   return new Set([
-    ...young.slice(0, first === undefined ? MOST_DOUBTFUL : MOST_DOUBTFUL - 1),
+    ...young.slice(0, first === undefined ? MAX_DOUBTFUL : MAX_DOUBTFUL - 1),
     ...(first === undefined ? [] : [first]),
   ]);
 }
@@ -148,47 +148,48 @@ function isTrusted({ state }: RetentionEntry): boolean {
 }
 
 /**
- * Why nothing may be removed, or null. `lists` are views of the same snapshots, newest first, with and without those
- * that may be forged: a doubt in any of them is one.
+ * Why nothing may be removed, or null. `lists` are views of the same snapshots, newest first, with and without those that
+ * may be forged: a doubt about any view counts.
  */
 function reasonToHold(lists: readonly (readonly RetentionEntry[])[], situation: Situation): string | null {
-  if (situation.ambiguous === true) return 'there are snapshots of several databases, and none is configured here';
+  if (situation.ambiguous === true)
+    return 'there are snapshots of several databases, and no database is configured here';
   if (situation.lastRunsFailed) return 'none of the last three snapshot runs succeeded';
   for (const list of lists) {
-    const doubt = suspicion(list);
+    const doubt = reasonToDoubt(list);
     if (doubt !== null) return doubt;
   }
   return null;
 }
 
 /**
- * A newest snapshot with less than half of the keys may be what an accident left: then older ones are what counts. Those
- * that say so themselves are doubtful, and take no slot; this is for those that older versions took.
+ * A newest snapshot with less than half of the keys may show data loss: older snapshots are then needed. New snapshots record
+ * this themselves, are doubtful and take no slot; this check is for snapshots of older versions.
  */
-function suspicion(newestFirst: readonly RetentionEntry[]): string | null {
+function reasonToDoubt(newestFirst: readonly RetentionEntry[]): string | null {
   const newest = newestFirst.find(isComplete);
   if (newest === undefined || newest.accepted !== null) return null;
   const before = newestFirst.find((entry) => entry.id < newest.id && entry.state === 'trusted');
   const [now, then] = [newest.manifest?.counts.keys ?? 0, before?.manifest?.counts.keys ?? 0];
   if (before === undefined || now * 2 >= then) return null;
-  return `the newest snapshot ${newest.id} has ${now} keys, ${before.id} before it had ${then}`;
+  return `the newest snapshot ${newest.id} has ${now} keys, ${before.id} before it has ${then}`;
 }
 
 function isComplete({ manifest, state }: RetentionEntry): boolean {
   return state !== 'doubtful' && manifest?.state === 'complete' && purposeOf(manifest) === 'backup';
 }
 
-/** 1970-01-01 was a Thursday: three days after the Monday that its ISO week began with. */
-const THURSDAY = 3;
+/** 1970-01-01 was a Thursday, three days after the Monday that began its ISO week. */
+const DAYS_AFTER_MONDAY = 3;
 
 /** Days since the epoch, UTC. */
 export function dayOf(time: number): number {
   return Math.floor(time / DAY_MS);
 }
 
-/** ISO weeks since the one of the epoch: each begins on a Monday, also across the end of a year. */
+/** ISO weeks since the week of the epoch: each begins on a Monday, also across the end of a year. */
 export function weekOf(time: number): number {
-  return Math.floor((dayOf(time) + THURSDAY) / 7);
+  return Math.floor((dayOf(time) + DAYS_AFTER_MONDAY) / 7);
 }
 
 /** Months since the year 0, UTC. */
@@ -200,8 +201,8 @@ export function monthOf(time: number): number {
 type Note = (id: string, reason: Reason) => void;
 
 /**
- * Tells `note` which of these snapshots the rules keep; `ids` are sorted, newest first. The oldest is kept as long as a
- * rule has slots left, so that a young history reaches back as far as it can.
+ * Calls `note` for each snapshot that a rule keeps; `ids` are sorted, newest first. The oldest is kept while a rule has slots
+ * left, so that a young history reaches back as far as possible.
  */
 function applyRules(ids: readonly string[], policy: Policy, note: Note): void {
   const newest = timeOfId(ids[0] ?? '');

@@ -5,22 +5,22 @@ import { applyPolicy } from './apply-policy.js';
 import { isOurs, type Policy, type Reason, type RetentionEntry } from './policy.js';
 
 const DAY_MS = 24 * 3_600_000;
-/** Each of the next days is tried, then one a week, then one in four weeks. */
+/** Each of the next 40 days is simulated, then one day a week, then one in four weeks. */
 const DAYS = [...steps(1, 40, 1), ...steps(42, 400, 7), ...steps(420, 1200, 28)];
 
-/** What becomes of a snapshot, as far as the policy says it. */
+/** How long the policy keeps a snapshot. */
 export interface Forecast {
-  /** The rules that keep it now; those that let it go where none does. */
+  /** The rules that keep it now; if none does, the reasons to remove it. */
   readonly kept: readonly Reason[];
-  /** The day on which no rule keeps it any more, to the precision of the steps; null: not within three years, or not known. */
+  /** The first day without a rule that keeps it, to the precision of the steps; null: not within three years, or unknown. */
   readonly goesAt: string | null;
 }
 
 type Context = Omit<TrustContext, 'store'>;
 
 /**
- * What the policy says of each snapshot if one is taken every day from now on and each is verified. A prune reads the manifests
- * themselves and decides by those. Reads nothing.
+ * Computes how long each snapshot is kept if a verified snapshot is taken every day from now on. A prune decides by the
+ * manifests themselves. Reads nothing.
  */
 export function forecast(
   entries: readonly RetentionEntry[],
@@ -30,31 +30,36 @@ export function forecast(
 ): ReadonlyMap<string, Forecast> {
   const policyAt = (all: readonly RetentionEntry[], time: number) =>
     applyPolicy(all, policy, { now: time, inUse: new Set(), pinned, lastRunsFailed: false });
-  let there = [...entries];
-  const first = policyAt(there, now);
+  let present = [...entries];
+  const first = policyAt(present, now);
   const kept = new Map(first.decisions.map(({ id, reasons }) => [id, reasons]));
   const goes = new Map<string, string>();
   if (first.held === null) {
     let day = 0;
     for (const until of [0, ...DAYS]) {
-      for (; day < until; day++) there.push(takenAt(now + (day + 1) * DAY_MS));
+      for (; day < until; day++) present.push(takenAt(now + (day + 1) * DAY_MS));
       const gone = new Set(
-        policyAt(there, now + until * DAY_MS).decisions.flatMap(({ id, keep }) => (keep ? [] : [id])),
+        policyAt(present, now + until * DAY_MS).decisions.flatMap(({ id, keep }) => (keep ? [] : [id])),
       );
       for (const id of gone) if (kept.has(id)) goes.set(id, new Date(now + until * DAY_MS).toISOString());
-      there = there.filter(({ id }) => !gone.has(id));
+      present = present.filter(({ id }) => !gone.has(id));
     }
   }
   return new Map(entries.map(({ id }) => [id, { kept: kept.get(id) ?? [], goesAt: goes.get(id) ?? null }]));
 }
 
-/** A snapshot as retention sees it, as far as the catalogue tells. */
+/** A snapshot for retention, from the catalogue alone. */
 export function retentionEntry(entry: CatalogEntry, context: Context): RetentionEntry {
   const { state } = assess(entry, context);
-  return { ...entry, state, ours: isOurs(entry, context), vouched: state !== 'untrusted' && state !== 'unreadable' };
+  return {
+    ...entry,
+    state,
+    ours: isOurs(entry, context),
+    isAuthentic: state !== 'untrusted' && state !== 'unreadable',
+  };
 }
 
-/** A snapshot of a night that is to come. */
+/** A future snapshot. */
 function takenAt(time: number): RetentionEntry {
   return {
     id: newId(time),
@@ -70,7 +75,7 @@ function takenAt(time: number): RetentionEntry {
     adopted: null,
     state: 'trusted',
     ours: true,
-    vouched: true,
+    isAuthentic: true,
   };
 }
 

@@ -1,58 +1,57 @@
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import type { SnapshotState, TrustContext } from '../snapshot/trust.js';
 
-/** How many snapshots are kept, rule by rule. One is kept when any rule keeps it. Each number is 0 or more. */
+/** How many snapshots each rule keeps. A snapshot is kept if any rule keeps it. Each number is 0 or more. */
 export interface Policy {
-  /** The newest, this many. */
+  /** The newest N. */
   readonly keepLast: number;
   /** All within this many hours before the newest. */
   readonly keepWithinHours: number;
-  /** The newest of each of the last this many days that have any; days, ISO weeks and months are UTC's. */
+  /** The newest of each of the last N days with a snapshot; days, ISO weeks and months are in UTC. */
   readonly keepDaily: number;
   readonly keepWeekly: number;
   readonly keepMonthly: number;
-  /** Days for what takes no slot: what a restore saved first, and what is doubtful, incomplete or was found damaged. */
+  /** Days to keep snapshots that take no slot: safety snapshots, and doubtful, incomplete or damaged ones. */
   readonly asideDays: number;
 }
 
 export interface RetentionSettings extends Policy {
-  /** Days after its end for which everything under runs/ of a run is kept. */
+  /** Days to keep everything under runs/ of a run after its end. */
   readonly runsDays: number;
 }
 
-/** A snapshot as retention sees it. */
 export interface RetentionEntry extends CatalogEntry {
   /**
-   * Whether it is certainly one of ours: signed with our key or, where none is set, well sealed and known to its
-   * successor. Others may be forged, so that they must not take the place of these.
+   * Whether it is certainly genuine: signed with our key or, without a key, linked by its successor with a matching hash.
+   * Other snapshots may be forged and must not take the slots of genuine ones.
    */
-  readonly vouched: boolean;
-  /** What it is worth: the rules hold for those that are `trusted`. */
+  readonly isAuthentic: boolean;
+  /** The rules apply to `trusted` snapshots. */
   readonly state: SnapshotState;
   /**
-   * Whether it is of the database that is protected here, or was saved by a restore of this deployment. Those of other
-   * databases are not for these rules. Where no database is configured, all are.
+   * Whether it is a snapshot of the database protected here, or a safety snapshot of this deployment. The rules do not apply
+   * to other databases; without a configured database they apply to all.
    */
   readonly ours: boolean;
 }
 
-/** What is going on while retention decides. */
+/** What a decision depends on, apart from the snapshots and the policy. */
 export interface Situation {
-  /** Milliseconds since the epoch. Decides what is dated in the future, and nothing else. */
+  /** Milliseconds since the epoch. Used only to find snapshots dated in the future. */
   readonly now: number;
-  /** Snapshots that a run works with that is not over. */
+  /** Snapshots that unfinished runs use. */
   readonly inUse: ReadonlySet<string>;
   /** Snapshots that an operator pinned. Default: none. */
   readonly pinned?: { has(id: string): boolean };
-  /** The snapshot that `latest` is: by the order of the runs, whatever the dates say. Null or absent: there is none, or it is not known. */
+  /** The snapshot that `latest` means, by the order of the runs, not by dates. Null or absent: none, or unknown. */
   readonly latest?: string | null;
   /** Whether none of the last three snapshot runs succeeded. */
   readonly lastRunsFailed: boolean;
-  /** Whether the store holds snapshots of several databases and none is configured here. */
+  /** Whether the store holds snapshots of several databases and no database is configured here. */
   readonly ambiguous?: boolean;
 }
 
-/** Why a snapshot is kept, or goes (`no-rule`, `aside-over`, `forgotten`: an operator said so). */
+/** Why a snapshot is kept or removed (`no-rule`, `aside-over`, and `forgotten`: an operator removed it). */
 export type Reason =
   | 'last'
   | 'within'
@@ -82,18 +81,18 @@ export interface Decision {
 }
 
 export interface RetentionPlan {
-  /** Why nothing at all may be removed now; null when something may. */
+  /** Why nothing may be removed now; null when removals are allowed. */
   readonly held: string | null;
   /**
-   * What ages are counted to: the time of the newest verified snapshot that is not dated in the future, in milliseconds
-   * since the epoch. Null when there is none; then `held` says so.
+   * Ages are counted to this time: that of the newest verified snapshot not dated in the future, in milliseconds since the
+   * epoch. Null when there is none; `held` is then set.
    */
   readonly reference: number | null;
-  /** One for each entry, newest first. */
+  /** Newest first. */
   readonly decisions: readonly Decision[];
 }
 
-/** Whether a snapshot is of a database that is protected here. What cannot be read is nobody else's, as far as it is known. */
+/** Whether a snapshot belongs to a database protected here. An unreadable one counts as ours. */
 export function isOurs(
   { manifest }: Pick<CatalogEntry, 'manifest'>,
   { own, sources }: Pick<TrustContext, 'own' | 'sources'>,

@@ -13,21 +13,21 @@ import {
 import { monotonicNow } from '../runs/lease-watchdog.js';
 import { PRUNE_LEASE } from '../snapshot/being-removed.js';
 
-/** Two prunes exclude each other, and a run that needs a snapshot takes the lease away from one that hangs. */
+/** Two prunes exclude each other; a run that needs a snapshot takes the lease over from a prune that hangs. */
 export const REMOVAL_TIMES: LeaseTimes = { attemptTtlMs: 60_000, holdMs: 60_000 };
 const RENEW_MS = 15_000;
 
-/** The right to remove snapshots of one store, or to put some there that are not whole yet. */
+/** The right to remove snapshots from a store, or to write incomplete ones into it. */
 export interface RemovalLease {
-  /** Makes sure that nobody has taken over. Throws `fenced`. */
+  /** Renews the lease. Throws `fenced` if another process has taken it over. */
   confirm(): Promise<void>;
-  /** The same, when that was some time ago. */
+  /** Renews the lease if the last renewal was some time ago. */
   keep(): Promise<void>;
-  /** Gives it back. One that cannot be given back runs out by itself. */
+  /** Releases the lease; if that fails, the lease expires by itself. */
   close(): Promise<void>;
 }
 
-/** Throws `locked` when somebody else has it. */
+/** Throws `locked` while another process holds the lease. */
 export async function takeRemovalLease(ports: {
   readonly clock: Clock;
   readonly store: ObjectStore;
@@ -36,7 +36,7 @@ export async function takeRemovalLease(ports: {
   if (!claim.granted) {
     const [age, wait] = [claim.ageMs, claim.waitMs].map((ms) => Math.ceil(ms / 1000));
     throw new AppError('locked', `Another prune or replication holds the lease of this store, renewed ${age} s ago`, {
-      hint: `Wait until it is over. If it died, the lease can be taken in ${wait} s, or ended now: \`${unlockCommand(PRUNE_LEASE)}\`.`,
+      hint: `Wait until it is over. If it died, the lease expires in ${wait} s; to remove the lease now: \`${unlockCommand(PRUNE_LEASE)}\`.`,
       retryAfterMs: claim.waitMs,
     });
   }
@@ -45,7 +45,7 @@ export async function takeRemovalLease(ports: {
   let renewing: Promise<void> = Promise.resolve();
   const renew = async (): Promise<void> => {
     const now = monotonicNow(ports.clock);
-    lease = await renewed(ports, lease);
+    lease = await renewOrKeep(ports, lease);
     renewedAt = now;
   };
   // One at a time: each renewal needs the etag of the one before.
@@ -64,8 +64,11 @@ export async function takeRemovalLease(ports: {
   };
 }
 
-/** What a full store does not let be renewed is still held as long as nobody else has written it. */
-async function renewed(ports: { readonly clock: Clock; readonly store: ObjectStore }, lease: Lease): Promise<Lease> {
+/** A full store rejects the renewal; the lease is still held as long as no other process has written it. */
+async function renewOrKeep(
+  ports: { readonly clock: Clock; readonly store: ObjectStore },
+  lease: Lease,
+): Promise<Lease> {
   try {
     return await renewLease(ports, lease, REMOVAL_TIMES);
   } catch (error) {
@@ -75,7 +78,7 @@ async function renewed(ports: { readonly clock: Clock; readonly store: ObjectSto
   }
 }
 
-/** For what only looks. */
+/** For dry runs. */
 export const NO_LEASE: RemovalLease = {
   confirm: () => Promise.resolve(),
   keep: () => Promise.resolve(),

@@ -5,10 +5,10 @@ import { prune, type PrunePorts } from './prune/prune.js';
 import type { PruneResult } from './prune/result.js';
 import { errorOfReplica, replicate, type ReplicaResult } from './replica/replicate.js';
 
-/** Less than that is not worth beginning with, in milliseconds. */
-const LEAST_MS = 5_000;
+/** Nothing is started with less time left. */
+const MIN_MS = 5_000;
 
-/** What a piece of upkeep came to. It never throws: the snapshot before it is good whatever becomes of it. */
+/** Outcome of a part of the upkeep. Upkeep never throws: its failure does not affect the snapshot before it. */
 export type Outcome<T> =
   | { readonly state: 'done'; readonly result: T; readonly error: AppError | null }
   | { readonly state: 'failed'; readonly error: AppError }
@@ -26,17 +26,17 @@ export interface UpkeepRequest {
   readonly settings: () => RetentionSettings;
   /** The second store; null when there is none. May throw `config`. */
   readonly replica: () => ObjectStore | null;
-  /** Milliseconds since the epoch by which all of it stops. */
+  /** When everything stops, in milliseconds since the epoch. */
   readonly deadline: number;
   readonly interrupt: AbortSignal;
 }
 
-/** What is to be done once a snapshot has succeeded: prune, bring the second store up to date, and prune that. */
+/** The work after a successful snapshot: prune, replicate to the second store, and prune the second store. */
 export async function upkeep(ports: PrunePorts, request: UpkeepRequest): Promise<Upkeep> {
   const { deadline, interrupt } = request;
   const budget = { dryRun: false, deadline, interrupt };
   const attempt = async <T>(what: string, work: () => Promise<T | null>): Promise<Outcome<T>> => {
-    if (ports.clock.now() > deadline - LEAST_MS || interrupt.aborted) return skipped('no time was left');
+    if (ports.clock.now() > deadline - MIN_MS || interrupt.aborted) return skipped('no time was left');
     try {
       const result = await work();
       return result === null ? skipped('there is no second store') : { state: 'done', result, error: null };
@@ -62,7 +62,7 @@ export async function upkeep(ports: PrunePorts, request: UpkeepRequest): Promise
   return { prune: pruned, replica: withError(replicated), replicaPrune };
 }
 
-/** The second store knows of no runs, and what it lacks cannot be judged: it is pruned only after the first. */
+/** The second store has no run records, and snapshots that it lacks cannot be evaluated: it is pruned only after the first. */
 function objectionToReplicaPrune(pruned: Outcome<PruneResult>, replicated: Outcome<ReplicaResult>): string | null {
   if (replicated.state === 'skipped') return replicated.reason;
   if (replicated.state === 'failed') return 'the second store was not brought up to date';

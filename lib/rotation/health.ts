@@ -5,13 +5,13 @@ import type { RedisPort } from '../ports/redis.js';
 
 type Needs = Pick<Ports, 'backend' | 'clock'>;
 
-/** A new deployment may need a moment before it answers, in milliseconds. */
+/** A new deployment may need some time before it answers. */
 const LIMIT_MS = 120_000;
 const POLL_MS = 5_000;
 
 /**
- * Tries the new values once more. That GitHub cannot be asked right now is no reason to go back: it has accepted them
- * minutes ago, and the old ones are as likely to be dead.
+ * Tries the new values once more. An outage of GitHub is no reason for a rollback: GitHub accepted the values minutes ago, and
+ * the old ones may no longer be valid.
  */
 export async function proveAgain(
   { clock }: Needs,
@@ -32,7 +32,7 @@ export async function proveAgain(
   }
 }
 
-/** Whether the backend is well; null when there is none to ask. One that cannot be reached is not well. */
+/** Whether the backend is healthy; null if none is configured. An unreachable backend is not healthy. */
 export async function backendHealth({ backend }: Needs): Promise<boolean | null> {
   if (!backend.configured) return null;
   return backend.healthy().catch((error: unknown) => {
@@ -42,10 +42,10 @@ export async function backendHealth({ backend }: Needs): Promise<boolean | null>
 }
 
 /**
- * Waits until the backend is well. One that was not well before either is no reason to go back to what did not work: then
- * it is only told. Throws `backend-unavailable` for one that was.
+ * Waits until the backend is healthy. A backend that was unhealthy before the rotation is only reported, since a rollback
+ * would not help. Throws `backend-unavailable` if it was healthy before.
  */
-export async function demandHealth(
+export async function assertBackendHealthy(
   ports: Needs,
   before: boolean | null,
   interrupt: AbortSignal,
@@ -59,16 +59,16 @@ export async function demandHealth(
     interrupt.throwIfAborted();
   }
   if (before === false) return 'as-bad-as-before';
-  throw new AppError('backend-unavailable', 'The backend was well before, and is not with the new value', {
-    hint: 'Look at the logs of the backend: it may need more than the new value.',
+  throw new AppError('backend-unavailable', 'The backend was healthy before, but is not with the new value', {
+    hint: 'See the logs of the backend: it may need more than the new value.',
   });
 }
 
 /**
- * Whether a database may take the place of the application's: it answers, and holds keys. Returns what to tell of it. An
- * empty one would look to the application as if all data were lost.
+ * Asserts that a database may replace the application's: it answers and holds keys. An empty one would look to the application
+ * as if all data was lost. Returns a description.
  */
-export async function demandDatabase(redis: RedisPort, allowEmpty: boolean): Promise<string> {
+export async function assertUsableDatabase(redis: RedisPort, allowEmpty: boolean): Promise<string> {
   const replies = await redis.pipeline([['PING'], ['DBSIZE']]);
   const values = replies.map((reply) => ('value' in reply ? reply.value : null));
   const keys = values[1];
@@ -78,8 +78,8 @@ export async function demandDatabase(redis: RedisPort, allowEmpty: boolean): Pro
     });
   }
   if (keys === 0 && !allowEmpty) {
-    throw new AppError('not-restorable', `${redis.host} holds no key`, {
-      hint: 'Restore into it first: `npx soulcaster-backup restore latest --target NAME --env-file .env`. To begin with an empty one: --allow-empty.',
+    throw new AppError('not-restorable', `${redis.host} holds no keys`, {
+      hint: 'Restore into it first: `npx soulcaster-backup restore latest --target NAME --env-file .env`. To start with an empty database: --allow-empty.',
     });
   }
   return `${redis.host} answers and holds ${keys.toLocaleString('en-US')} ${keys === 1 ? 'key' : 'keys'}`;

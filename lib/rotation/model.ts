@@ -1,37 +1,36 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
-/** One variable of one project that is to have another value. */
-export interface Change {
+/** A new value for a variable of a project. */
+interface Change {
   readonly project: string;
   readonly variable: string;
   readonly value: string;
 }
 
 export interface RotationRequest {
-  /** What is rotated, in a word or two: `github-token`, `switch standby`. An unfinished one is found by it. */
+  /** What is rotated, such as `github-token` or `switch standby`. Identifies an unfinished rotation. */
   readonly purpose: string;
   readonly changes: readonly Change[];
-  /** The old values of variables that the host does not give out, by the name of the variable: what a roll back sets. */
+  /** Old values for a rollback, of variables that the host does not reveal. */
   readonly oldValues: readonly { readonly variable: string; readonly value: string }[];
-  /** Values that may be old ones of a rotation that was broken off: their fingerprints tell. */
+  /** Values that may be the old ones of an interrupted rotation; fingerprints decide. */
   readonly candidates: readonly string[];
-  /** Go on even if some old value could not be brought back. */
+  /** Continue even if an old value could not be restored. */
   readonly acceptNoWayBack: boolean;
-  /** Tries the new values, before anything is changed and again when all is deployed; says what it has seen. */
+  /** Tries the new values, before any change and again after the deployments. Returns a description. */
   prove(): Promise<string>;
 }
 
 /**
- * What a variable of a project has. `old` and `new` are what they say; `unsure`: the last write had no answer. In a
- * journal `unsure` is written before a write.
+ * The value of a variable of a project. `unsure`: the last write had no answer; a journal has `unsure` before each write.
  */
 const variableState = z.enum(['old', 'new', 'unsure']);
 
 const stepSchema = z.object({
   project: z.string(),
   variable: z.string(),
-  /** Fingerprint of the value before; `absent`, there was none; `unreadable`, the host does not give it out. */
+  /** Fingerprint of the value before; `absent`: there was none; `unreadable`: the host does not reveal it. */
   was: z.string(),
   becomes: z.string(),
   state: variableState,
@@ -39,9 +38,9 @@ const stepSchema = z.object({
 
 const deploymentSchema = z.object({
   project: z.string(),
-  /** The newest one before, which is rebuilt. */
+  /** The newest deployment before the rotation, which is rebuilt. */
   from: z.object({ id: z.string(), name: z.string() }),
-  /** `none`: not begun; `begun`: perhaps; `ready`; `failed`, and so never served. */
+  /** `none`: not begun; `begun`: possibly begun; `ready`; `failed`: never served. */
   state: z.enum(['none', 'begun', 'ready', 'failed']),
 });
 
@@ -49,7 +48,7 @@ const deploymentSchema = z.object({
 export const journalSchema = z.object({
   id: z.string(),
   purpose: z.string(),
-  /** `rolling-back` and `changing` are unfinished. `half-changed` could not be rolled back; `superseded` has a successor. */
+  /** `rolling-back` and `changing` are unfinished. `half-changed`: the rollback failed; `superseded`: replaced by a later one. */
   state: z.enum(['changing', 'rolling-back', 'done', 'rolled-back', 'half-changed', 'superseded']),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
@@ -65,8 +64,8 @@ export type DeploymentStep = z.output<typeof deploymentSchema>;
 const LENGTH = 16;
 
 /**
- * Tells two secrets apart without holding either: 64 bits of a hash. The salt, such as a rotation's id, keeps fingerprints
- * of different records from being compared.
+ * Identifies a secret without containing it: 64 bits of a hash. The salt, such as a rotation's id, prevents comparing
+ * fingerprints of different records.
  */
 export function fingerprint(salt: string, secret: string): string {
   return createHash('sha256').update(`${salt}\n${secret}`).digest('hex').slice(0, LENGTH);

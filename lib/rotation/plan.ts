@@ -3,19 +3,19 @@ import type { Deployment, HostedVariable } from '../ports/hosting.js';
 import type { Ports } from '../ports/index.js';
 import type { RotationRequest } from './model.js';
 
-/** A variable as it is found, and what it is to become. */
+/** A variable as found, and its new value. */
 export interface PlannedStep {
   readonly project: string;
   readonly variable: string;
-  /** Null when there is none of that name in production. */
+  /** Null if production has no variable of that name. */
   readonly found: HostedVariable | null;
-  /** The value it has; null when there is none, or the host does not give it out. */
+  /** The current value; null if there is none or the host does not reveal it. */
   readonly present: string | null;
-  /** The value that a roll back brings back; null when there was none before, or nobody knows it. */
+  /** The value for a rollback; null if there was none or it is unknown. */
   readonly old: string | null;
-  /** It has the new value already, so that nothing is lost by setting it. */
+  /** Whether it already has the new value. */
   readonly isNew: boolean;
-  /** There was none before the rotation, so that a roll back removes it. */
+  /** Whether the variable did not exist before the rotation: a rollback removes it. */
   readonly wasAbsent: boolean;
   readonly value: string;
 }
@@ -27,13 +27,13 @@ export interface Plan {
 
 type Needs = Pick<Ports, 'deployments' | 'variables'>;
 
-/** Looks at everything that is to be changed, and changes nothing. */
+/** Reads everything that the rotation changes; changes nothing. */
 export async function makePlan(ports: Needs, request: RotationRequest): Promise<Plan> {
   const steps: PlannedStep[] = [];
   const deployments: { project: string; from: Deployment }[] = [];
   for (const project of new Set(request.changes.map((change) => change.project))) {
     const from = await ports.deployments.newest(project);
-    if (from === null) throw neverDeployed(project);
+    if (from === null) throw neverDeployedError(project);
     deployments.push({ project, from });
     const variables = await ports.variables.list(project);
     for (const { variable, value } of request.changes.filter((change) => change.project === project)) {
@@ -56,27 +56,27 @@ export async function makePlan(ports: Needs, request: RotationRequest): Promise<
   return { steps, deployments };
 }
 
-/** Whether a roll back can bring back what was there: a value that is known, or that there was none. */
+/** Whether a rollback is possible: the old value is known, or there was none. */
 export function hasWayBack({ old, wasAbsent }: PlannedStep): boolean {
   return wasAbsent || old !== null;
 }
 
-/** Throws before anything is changed, when some value could not be brought back and nobody has agreed to that. */
-export function demandWayBack({ steps }: Plan, request: RotationRequest): void {
+/** Throws before any change if an old value could not be restored and the operator has not accepted that. */
+export function assertWayBack({ steps }: Plan, request: RotationRequest): void {
   const lost = steps
     .filter((step) => !step.isNew && !hasWayBack(step))
     .map(({ project, variable }) => `${variable} of ${project}`);
   if (lost.length === 0 || request.acceptNoWayBack) return;
   throw new AppError(
     'not-confirmed',
-    `Nothing was changed: the present ${lost.join(' and ')} could not be brought back`,
+    `Nothing was changed: the current value of ${lost.join(' and ')} could not be restored in a rollback`,
     {
-      hint: 'Vercel does not give out sensitive variables. Give the present value with --old-value-stdin or --old-value-env, or go without a way back: --no-way-back.',
+      hint: 'Vercel does not reveal sensitive variables. Give the current value with --old-value-stdin or --old-value-env, or continue without a rollback: --no-way-back.',
     },
   );
 }
 
-function neverDeployed(project: string): AppError {
+function neverDeployedError(project: string): AppError {
   return new AppError('hosting-refused', `${project} has no production deployment that could be rebuilt`, {
     hint: 'Nothing was changed. Deploy the project once, then run the same command again.',
   });

@@ -1,13 +1,13 @@
 import { fingerprint, type Journal, type RotationRequest, type Step } from './model.js';
 import type { Plan, PlannedStep } from './plan.js';
 
-/** What is known of a step that a journal tells of, against what is there now; null: somebody else has changed it. */
-function stateNow(journal: Journal, step: Step, { found, present }: PlannedStep): Step['state'] | null {
+/** The state of a journal's step by the variable's current value; null if someone else has changed the variable. */
+function currentState(journal: Journal, step: Step, { found, present }: PlannedStep): Step['state'] | null {
   if (found === null) return step.was === 'absent' ? 'old' : null;
   if (present === null) return step.state;
-  const print = fingerprint(journal.id, present);
-  if (print === step.becomes) return 'new';
-  return print === step.was ? 'old' : null;
+  const current = fingerprint(journal.id, present);
+  if (current === step.becomes) return 'new';
+  return current === step.was ? 'old' : null;
 }
 
 export function stepOf(journal: Journal, { project, variable }: PlannedStep): Step | undefined {
@@ -15,24 +15,24 @@ export function stepOf(journal: Journal, { project, variable }: PlannedStep): St
 }
 
 /**
- * Whether an unfinished rotation can be gone on with: it was to set the same values in the same places, was not being
- * rolled back, and no variable has changed since but by its own doing. Else a new one begins with what is there now.
+ * Whether an unfinished rotation can be resumed: it sets the same values of the same variables, was not being rolled back, and
+ * nothing else has changed the variables since. Otherwise a new rotation starts from the current values.
  */
 export function canResume(journal: Journal, plan: Plan): boolean {
   if (journal.state !== 'changing' || journal.steps.length !== plan.steps.length) return false;
   return plan.steps.every((planned) => {
     const step = stepOf(journal, planned);
     if (step?.becomes !== fingerprint(journal.id, planned.value)) return false;
-    const state = stateNow(journal, step, planned);
-    // A deployment that was begun has been built with what was there then.
-    const begun = journal.deployments.some(({ project, state: at }) => project === planned.project && at !== 'none');
-    return state !== null && !(begun && state !== 'new');
+    const state = currentState(journal, step, planned);
+    // A deployment that has begun was built with the values of that time.
+    const isBegun = journal.deployments.some(({ project, state: at }) => project === planned.project && at !== 'none');
+    return state !== null && !(isBegun && state !== 'new');
   });
 }
 
 /**
- * The plan with the old values of a rotation that is gone on with. What is there by now may be the new value; the old one
- * may be known from elsewhere: from the caller, or from another project that still has it. Its fingerprint tells.
+ * The plan with the old values of a resumed rotation. The current value may be the new one already; the old one may come
+ * from the caller or from another project that still has it, and is recognized by its fingerprint.
  */
 export function withOldValues(journal: Journal, plan: Plan, request: RotationRequest): Plan {
   const known = [
@@ -45,7 +45,7 @@ export function withOldValues(journal: Journal, plan: Plan, request: RotationReq
     steps: plan.steps.map((planned) => {
       const step = stepOf(journal, planned);
       const was = step?.was;
-      const isNew = step !== undefined && stateNow(journal, step, planned) === 'new';
+      const isNew = step !== undefined && currentState(journal, step, planned) === 'new';
       const old = known.find((value) => fingerprint(journal.id, value) === was) ?? null;
       return { ...planned, old, isNew, wasAbsent: was === 'absent' };
     }),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jsonIn, textOf } from './answer-text.js';
 import { networkCode } from './rest.js';
-import type { DeploymentDoor, Knock, TaskEndpoint } from '../ports/task-endpoint.js';
+import type { DeploymentClient, EndpointResponse, TaskEndpoint } from '../ports/task-endpoint.js';
 
 const TIMEOUT_MS = 10_000;
 /** So much of a body is looked at: a status with all its figures has less. */
@@ -11,13 +11,13 @@ const problemSchema = z.object({ code: z.string().max(60), detail: z.string() })
 
 /** The endpoint at `url`, over plain HTTP and without any secret. */
 export function taskEndpoint(url: string, timeoutMs = TIMEOUT_MS): TaskEndpoint {
-  return { knock: () => deploymentDoor(url, timeoutMs).ask('', { body: '{}' }) };
+  return { probe: () => deploymentClient(url, timeoutMs).request('', { body: '{}' }) };
 }
 
 /** The deployment whose addresses begin with `base`, over plain HTTP. */
-export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): DeploymentDoor {
+export function deploymentClient(base: string, timeoutMs = TIMEOUT_MS): DeploymentClient {
   return {
-    async ask(path, { bearer, body, headers: more = {} } = {}) {
+    async request(path, { bearer, body, headers: more = {} } = {}) {
       const url = `${base}${path}`;
       const signal = AbortSignal.timeout(timeoutMs);
       const headers = {
@@ -37,7 +37,7 @@ export function deploymentDoor(base: string, timeoutMs = TIMEOUT_MS): Deployment
   };
 }
 
-function answerOf({ headers, status }: Response, url: string, text: string): Knock {
+function answerOf({ headers, status }: Response, url: string, text: string): EndpointResponse {
   const type = headers.get('content-type') ?? '';
   return {
     kind: 'answer',

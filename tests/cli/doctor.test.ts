@@ -117,7 +117,7 @@ describe('doctor fails', () => {
     [
       'other signing keys',
       'queue',
-      /not those of the service/,
+      /do not match those of the service/,
       () => ({ QSTASH_CURRENT_SIGNING_KEY: 'sig_other_key_one', QSTASH_NEXT_SIGNING_KEY: 'sig_other_key_two' }),
     ],
     ['a folder that cannot be made', 'store-writes', /./, () => ({ BACKUP_STORE: 'file:///dev/null/store' })],
@@ -214,7 +214,7 @@ describe('doctor fails', () => {
     const recipient = await identityToRecipient(ours);
     const wrong = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: other });
     expect([wrong.code, failedIn(wrong.checks)]).toEqual([1, ['redis', 'store', 'encryption']]);
-    expect(wrong.checks.get('encryption')?.detail).toContain('fits none of the recipients');
+    expect(wrong.checks.get('encryption')?.detail).toContain('matches none of the recipients');
     const right = await examined({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: ours });
     expect(right.checks.get('encryption')).toMatchObject({
       status: 'ok',

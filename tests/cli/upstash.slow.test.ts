@@ -166,7 +166,7 @@ describe("the providers' pages in doctor", () => {
     expect(checks.map(({ name, status, detail }) => [name, status, detail])).toEqual([
       ['status-upstash', 'ok', 'as none as can be'],
       ['status-vercel', 'warn', expect.stringContaining('as major as can be')],
-      ['status-github', 'skipped', expect.stringMatching(/cannot tell.*500/)],
+      ['status-github', 'skipped', expect.stringMatching(/status unknown.*500/)],
     ]);
   });
 

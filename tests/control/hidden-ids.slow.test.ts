@@ -22,7 +22,7 @@ const { adminReindex } = await import('../../lib/http/reindex.js');
 const { adminDrill } = await import('../../lib/http/restore.js');
 const { adminVerify } = await import('../../lib/http/snapshots.js');
 const { cronBackup } = await import('../../lib/http/backup.js');
-const { acknowledgeByHand } = await import('../../lib/monitoring/alerts/acknowledge.js');
+const { acknowledgeAlerts } = await import('../../lib/monitoring/alerts/acknowledge.js');
 const { cronGuard } = await import('../../lib/http/guard.js');
 
 /** A run as the API shows it, or what the guard answers. */
@@ -163,7 +163,7 @@ describe('with encryption, no id of a project, user, job, cluster or item is in 
       all['failed'] = await failed(app);
       all['guard'] = await answered(cronGuard(app, get(), budget()));
       const word = { code: 'restore-failed', subject: null, reason: `known of ${PROJECT}`, until: null };
-      await acknowledgeByHand({ ...app.ports, own: null }, word);
+      await acknowledgeAlerts({ ...app.ports, own: null }, word);
       return all;
     }
 

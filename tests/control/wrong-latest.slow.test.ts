@@ -11,7 +11,7 @@ import { replicate } from '../../lib/cli/replicate.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
 import { adopt } from '../../lib/cli/snapshots.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { adminRestore } from '../../lib/http/restore.js';
 import { startFaultProxy, type FaultProxy } from '../../dev/fault-proxy.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
@@ -147,7 +147,7 @@ describe('a second database that writes into the same store', () => {
     const app = fullApp(env, { log: logTo([]) });
     const send = async (body: object): Promise<[number, unknown]> => {
       const request = new Request('http://localhost/api/restore', { method: 'POST', body: JSON.stringify(body) });
-      const response = await guarded(logTo([]), () => adminRestore(app, request, BUDGET));
+      const response = await withErrorResponse(logTo([]), () => adminRestore(app, request, BUDGET));
       return [response.status, await response.json()];
     };
     const scope = { all: true };

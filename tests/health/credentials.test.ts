@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { githubRest } from '../../lib/services/github/client.js';
-import { demandApp, demandToken } from '../../lib/health/credentials/demand.js';
+import { assertAppWorks, assertTokenWorks } from '../../lib/health/credentials/demand.js';
 import { storedExpiry } from '../../lib/health/credentials/expiry.js';
 import { githubAppChecks } from '../../lib/health/credentials/github-app.js';
 import { githubTokenChecks } from '../../lib/health/credentials/github-token.js';
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
 import { startGitHub, type GitHubFault, type GitHubStandIn, type StandInToken } from '../../dev/github/index.js';
 import { keyOf } from '../../lib/monitoring/alerts/condition.js';
-import { afterEvaluation } from '../../lib/monitoring/alerts/ledger.js';
+import { applyEvaluation } from '../../lib/monitoring/alerts/ledger.js';
 import { checksStep } from '../../lib/monitoring/guard/steps.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { jumpingClock } from '../support/jumping-clock.js';
@@ -65,14 +65,14 @@ async function lookAtApp(clientSecret = APP.clientSecret): Promise<CheckResult[]
 }
 
 describe('the token', () => {
-  it('that is good is ok, with whose it is', async () => {
+  it('that is valid is ok, and names its owner', async () => {
     expect(await look()).toMatchObject([
       { name: 'github-token', status: 'ok', code: 'accepted', detail: expect.stringContaining('octo') },
       { name: 'github-repos', status: 'skipped' },
     ]);
   });
 
-  it('that ends soon is a warning, with the day', async () => {
+  it('that expires soon is a warning, with the day', async () => {
     const end = Date.now() + 5 * DAY_MS;
     standIn.set({ tokens: [known({ expires: stamp(end) })] });
     const [seen] = await look();
@@ -80,7 +80,7 @@ describe('the token', () => {
     expect(seen?.detail).toContain(new Date(end).toISOString().slice(0, 10));
   });
 
-  it('that has ended is told from one that was revoked, once its end was noted', async () => {
+  it('that has expired differs from a revoked one, once its expiry is recorded', async () => {
     standIn.set({ tokens: [known({ expires: stamp(Date.now() + 30 * DAY_MS) })] });
     expect((await look())[0]).toMatchObject({ status: 'ok' });
     standIn.set({ tokens: [] });
@@ -88,7 +88,7 @@ describe('the token', () => {
     expect(revoked).toMatchObject({
       status: 'fail',
       code: 'revoked',
-      detail: expect.stringContaining('before its time'),
+      detail: expect.stringContaining('before it expired'),
     });
     clock.jump(31 * DAY_MS);
     expect((await look())[0]).toMatchObject({
@@ -98,7 +98,7 @@ describe('the token', () => {
     });
   });
 
-  it('of which nothing is known says that it may be either', async () => {
+  it('without a recorded expiry may be either', async () => {
     standIn.set({ tokens: [] });
     expect((await look())[0]).toMatchObject({
       code: 'revoked',
@@ -106,7 +106,7 @@ describe('the token', () => {
     });
   });
 
-  it('without the scope fails, and names those it has', async () => {
+  it('without the scope fails, and names the scopes it has', async () => {
     standIn.set({ tokens: [known({ scopes: ['public_repo', 'gist'] })] });
     expect((await look())[0]).toMatchObject({
       status: 'fail',
@@ -115,7 +115,7 @@ describe('the token', () => {
     });
   });
 
-  it('that is fine-grained is judged by a repository', async () => {
+  it('that is fine-grained is checked with a repository', async () => {
     const repositories = { 'acme/shop': 'write', 'acme/docs': 'read' } as const;
     standIn.set({ tokens: [known({ scopes: null, repositories })] });
     expect((await look())[0]).toMatchObject({ status: 'warn', code: 'scopes-unknown' });
@@ -123,7 +123,7 @@ describe('the token', () => {
     expect((await look(['acme/shop', 'acme/docs']))[1]).toMatchObject({ status: 'fail', code: 'under-scoped' });
     expect((await look(['acme/gone']))[1]).toMatchObject({
       code: 'not-reached',
-      detail: expect.stringMatching(/404.*no repository of that name.*no member.*not given it/),
+      detail: expect.stringMatching(/404.*no repository of that name.*not a member.*no access to it/),
       hint: expect.stringMatching(/Repository access.*GITHUB_CHECK_REPOS/),
     });
   });
@@ -144,16 +144,16 @@ describe('the token', () => {
     expect(seen).toMatchObject({ code, status, hint: expect.stringMatching(/\w/) });
   });
 
-  it('is known to be accepted when its own limit is used up, and not by that of an address', async () => {
+  it('counts as accepted when its own rate limit is used up, but not with the limit of an address', async () => {
     standIn.set({ fault: () => 'primary' });
     expect((await look())[0]?.detail).toMatch(
-      /^GitHub accepts the token, and nothing more of it now: .* for \d+ s more/,
+      /^GitHub accepts the token, but refuses its requests for now: .* for \d+ s more/,
     );
     standIn.set({ fault: () => 'address' });
     expect((await look())[0]?.detail).toMatch(/^it could not be tried/);
   });
 
-  it('that cannot be tried is neither green nor an alert, and ends none', async () => {
+  it('that cannot be tried is not ok, opens no alert and resolves none', async () => {
     const service = async (fault: GitHubFault | null) => {
       standIn.set({ fault: () => fault });
       const expiry = storedExpiry(() => folder.store);
@@ -167,21 +167,21 @@ describe('the token', () => {
     };
     const now = clock.now();
     const revoked = await service('suspended');
-    const open = afterEvaluation([], revoked, now);
+    const open = applyEvaluation([], revoked, now);
     expect(open.map(keyOf)).toEqual(['credential-failed github-token']);
     const repositories = [...open, ...open.map((alert) => ({ ...alert, subject: 'github-repos' }))];
     // What was not made, since another failed, is not known to be over.
-    expect(afterEvaluation(repositories, revoked, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
+    expect(applyEvaluation(repositories, revoked, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
     const limited = await service('primary');
     expect([limited.conditions, limited.services]).toMatchObject([[], [{ name: 'github-token', state: 'unknown' }]]);
-    expect(afterEvaluation(repositories, limited, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
+    expect(applyEvaluation(repositories, limited, now).map(({ resolvedAt }) => resolvedAt)).toEqual([null, null]);
     standIn.set({ tokens: [known({ repositories: { 'acme/shop': 'write' } })] });
     const good = await service(null);
     expect(good.services).toMatchObject([{ name: 'github-token', state: 'ok' }]);
-    expect(afterEvaluation(repositories, good, now).every(({ resolvedAt }) => resolvedAt !== null)).toBe(true);
+    expect(applyEvaluation(repositories, good, now).every(({ resolvedAt }) => resolvedAt !== null)).toBe(true);
   });
 
-  it('is checked as well without a store, and leaves no secret in one', async () => {
+  it('is checked without a store, too, and leaves no secret in a store', async () => {
     standIn.set({ tokens: [known({ expires: stamp(Date.now() + 30 * DAY_MS) })] });
     await look();
     const body = (await folder.store.read('credentials/github-token.json'))?.body.toString('utf8');
@@ -216,11 +216,11 @@ describe('the OAuth app', () => {
 });
 
 describe('a new value', () => {
-  it('is taken when it works, or works with a warning', async () => {
-    expect(await demandToken(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
+  it('is accepted if it works, also with a warning', async () => {
+    expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
     standIn.set({ tokens: [known({ scopes: null })] });
-    expect(await demandToken(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
-    expect(await demandApp(github(), APP)).toContain('accepts');
+    expect(await assertTokenWorks(github(), clock, { token: TOKEN, repositories: [] })).toContain('octo');
+    expect(await assertAppWorks(github(), APP)).toContain('accepts');
   });
 
   it.each<[GitHubFault | null, string, string]>([
@@ -228,8 +228,8 @@ describe('a new value', () => {
     ['sso', TOKEN, 'github-denied'],
     ['primary', TOKEN, 'github-unavailable'],
     [503, TOKEN, 'github-unavailable'],
-  ])('is refused when it does not work or nobody can tell (%s)', async (fault, token, code) => {
+  ])('is refused if it does not work or cannot be tried (%s)', async (fault, token, code) => {
     standIn.set({ fault: () => fault });
-    await expect(demandToken(github(), clock, { token, repositories: [] })).rejects.toMatchObject({ code });
+    await expect(assertTokenWorks(github(), clock, { token, repositories: [] })).rejects.toMatchObject({ code });
   });
 });

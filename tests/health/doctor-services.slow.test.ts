@@ -255,7 +255,7 @@ describe('doctor names a wrong credential', () => {
   });
 });
 
-describe('doctor names what is meant to be another and is the same', () => {
+describe('doctor names services that must differ but are the same', () => {
   let database: TestDatabase;
   let redis: Awaited<ReturnType<typeof startUpstashRedis>>;
   beforeAll(async () => {
@@ -281,7 +281,7 @@ describe('doctor names what is meant to be another and is the same', () => {
     expect(await database.redis.dbsize()).toBe(0);
   });
 
-  it('not a target beside a database that cannot be asked', async () => {
+  it('not a target beside a database that does not answer', async () => {
     const env = { UPSTASH_REDIS_REST_URL: dead, UPSTASH_REDIS_REST_TOKEN: 'right' };
     const drill = { DRILL_REDIS_REST_URL: redis.url, DRILL_REDIS_REST_TOKEN: 'right' };
     expect(await told('drill', { ...env, ...drill })).toMatchObject({ status: 'ok' });

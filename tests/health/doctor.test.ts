@@ -50,7 +50,7 @@ describe('examine', () => {
     expect(JSON.stringify(all)).not.toContain('the-value');
   });
 
-  it('gives up what takes too long', async () => {
+  it('gives up a check that takes too long', async () => {
     const hurried: Clock = { now: () => NOW, sleep: () => Promise.resolve() };
     const never = { name: 'never', run: () => new Promise<never>(() => undefined) };
     const [result] = await results([[never]], hurried);
@@ -129,7 +129,7 @@ describe('checks of the queue', () => {
 });
 
 describe('checks of access', () => {
-  it('warn of one secret for two doors', async () => {
+  it('warn of one secret for two purposes', async () => {
     const secret = { variable: 'CRON_SECRET', value: 'sixteen-characters', problem: null };
     expect(statuses(await results([secretChecks(secret, [secret.value])]))).toEqual(['cron-secret warn']);
     const [sound] = await results([secretChecks(secret, ['another'])]);

@@ -32,7 +32,7 @@ async function* nothing(): AsyncGenerator<never> {
 }
 
 describe('probeConditionalWrites', () => {
-  it('is content with a store that keeps its promises, and leaves nothing there', async () => {
+  it('accepts a store that keeps its guarantees, and leaves nothing behind', async () => {
     await probeConditionalWrites(store, systemClock());
     expect(await collect(store.list(''))).toEqual([]);
   });
@@ -44,8 +44,12 @@ describe('probeConditionalWrites', () => {
       () => ({ create: async (name, body) => ({ created: true, etag: await overwrite(name, body) }) }),
     ],
     ['ignores If-Match', /out of date \(If-Match\)/, () => ({ swap: overwrite })],
-    ['refuses the right etag', /right \(If-Match\)/, () => ({ swap: () => Promise.resolve(null) })],
-    ['finds every name taken', /fresh name/, () => ({ create: () => Promise.resolve({ created: false }) })],
+    ['refuses the right etag', /is current \(If-Match\)/, () => ({ swap: () => Promise.resolve(null) })],
+    [
+      'finds every name taken',
+      /new name is already taken/,
+      () => ({ create: () => Promise.resolve({ created: false }) }),
+    ],
     [
       'gives back other bytes',
       /bytes/,
@@ -66,7 +70,7 @@ describe('probeConditionalWrites', () => {
     });
   });
 
-  it('hands on what the store itself says, and cleans up behind a failure', async () => {
+  it("passes on the store's own error, and cleans up after a failure", async () => {
     const denied = new AppError('store-denied', 'no', { hint: 'allow it' });
     const half = { ...store, swap: () => Promise.reject(denied) };
     await expect(probeConditionalWrites(half, systemClock())).rejects.toBe(denied);

@@ -18,7 +18,7 @@ async function told(name: string, env: Environment): Promise<CheckResult | undef
   return results.find((one) => !one.ok) ?? results.find((one) => one.name === name);
 }
 
-describe('doctor names a token that may look and not write', () => {
+describe('doctor names a token that may read but not write', () => {
   it('of the index, and of the one to build beside', async () => {
     const vector = await startUpstashVector({ token: 'right', readOnlyToken: 'reader' });
     for (const [name, prefix] of [
@@ -34,7 +34,7 @@ describe('doctor names a token that may look and not write', () => {
     await vector.stop();
   });
 
-  it('of snapshots, whose identity is in a file that is not there', async () => {
+  it('of snapshots, whose identity is in a missing file', async () => {
     const { identity, recipient } = await generateAgeIdentity();
     const env = { BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY_FILE: 'no-such-file.txt' };
     expect(await told('encryption', env)).toMatchObject({

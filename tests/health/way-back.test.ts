@@ -5,7 +5,7 @@ import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { taskEndpoint } from '../../lib/services/task-endpoint.js';
 import { wayBackChecks } from '../../lib/health/checks/way-back.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { runTask } from '../../lib/http/tasks.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import type { FullApp } from '../../lib/app/app.js';
@@ -74,8 +74,8 @@ const ours: RequestListener = (request, response) => {
   response.writeHead(401, { 'content-type': 'application/problem+json' }).end(unsigned);
 };
 
-describe('the way from the queue back to us', () => {
-  it('is open when our own refusal comes back, and a message after it', async () => {
+describe('the way from the queue to the deployment', () => {
+  it('works if the deployment refuses the request and a message is delivered', async () => {
     const url = await serving(ours);
     const app = {
       ports: { queue: { verify: () => Promise.resolve(true) }, store: folder.store },
@@ -83,13 +83,13 @@ describe('the way from the queue back to us', () => {
     const results = await checked(url, async (body) => {
       const request = new Request(`${url}/api/tasks`, { method: 'POST', body });
       const budget = { deadline: Infinity, lastAttempt: false, interrupt: new AbortController().signal };
-      expect((await guarded(silentLog(), () => runTask(app, request, budget))).status).toBe(200);
+      expect((await withErrorResponse(silentLog(), () => runTask(app, request, budget))).status).toBe(200);
     });
     expect(results.map(({ name, status }) => `${name} ${status}`)).toEqual(['queue-way-back ok', 'queue-delivery ok']);
     expect(await folder.store.folders('probe/')[Symbol.asyncIterator]().next()).toMatchObject({ done: true });
   });
 
-  it('is closed when a message does not arrive within half a minute', async () => {
+  it('fails if a message does not arrive within half a minute', async () => {
     const [, delivery] = await checked(await serving(ours));
     expect(delivery).toMatchObject({
       status: 'fail',
@@ -145,7 +145,7 @@ describe('the way from the queue back to us', () => {
       200,
       { 'content-type': 'text/html' },
       '<html>',
-      /another form than ours/,
+      /not in the form of this program/,
       /own deployment/,
     ],
     [
@@ -165,7 +165,7 @@ describe('the way from the queue back to us', () => {
       /BACKUP_STORE is missing/,
       /variables/,
     ],
-  ])('%s is told by its name, with what to do', async (_, status, headers, body, detail, hint) => {
+  ])('%s is named, with what to do', async (_, status, headers, body, detail, hint) => {
     const url = await serving((request, response) => {
       request.resume();
       response.writeHead(status, headers).end(body);
@@ -179,7 +179,7 @@ describe('the way from the queue back to us', () => {
     expect([delivery?.status, published]).toEqual(['skipped', []]);
   });
 
-  it('a slow host, a dead one and a name that is none are three things', async () => {
+  it('a slow host, a dead host and an unknown name are distinguished', async () => {
     const slow = await serving(() => undefined);
     expect((await checked(slow))[0]).toMatchObject({
       status: 'fail',
@@ -191,7 +191,7 @@ describe('the way from the queue back to us', () => {
     expect(none).toMatchObject({ status: 'fail', detail: expect.stringMatching(/does not exist|cannot be reached/) });
   });
 
-  it('a host without TLS behind https is told as that', async () => {
+  it('a host without TLS behind https is named', async () => {
     const url = (await serving(ours)).replace('http:', 'https:');
     expect((await checked(url))[0]).toMatchObject({ status: 'fail', detail: expect.stringContaining('certificate') });
   });

@@ -24,7 +24,7 @@ describe('the size of a body', () => {
     expect(await rig.names()).toEqual([]);
   });
 
-  it('is counted where it is not declared', async () => {
+  it('is counted if it is not declared', async () => {
     const body = new Blob([padded(LIMIT + 1)]).stream();
     const response = await fetch(rig.url, { method: 'POST', body, duplex: 'half', headers: rig.sign('') });
     expect(response.status).toBe(413);
@@ -58,7 +58,7 @@ describe('the size of a body', () => {
   });
 });
 
-describe('a body that is no text', () => {
+describe('a body that is not text', () => {
   const post = (body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>): Promise<Response> =>
     rig.handle(new Request(rig.url, { method: 'POST', body, headers: rig.sign('{}'), duplex: 'half' }));
 
@@ -67,8 +67,8 @@ describe('a body that is no text', () => {
     expect(await response.json()).toMatchObject({ code: 'usage', detail: 'The body is not UTF-8', status: 400 });
   });
 
-  it('is refused when it breaks off', async () => {
+  it('is refused if it is interrupted', async () => {
     const broken = new ReadableStream<Uint8Array>({ pull: (stream) => stream.error(new Error('reset')) });
-    expect(await (await post(broken)).json()).toMatchObject({ code: 'usage', detail: 'The body broke off' });
+    expect(await (await post(broken)).json()).toMatchObject({ code: 'usage', detail: 'The body was interrupted' });
   });
 });

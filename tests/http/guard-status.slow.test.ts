@@ -34,7 +34,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 describe('the guard and the status', () => {
-  it('tell of a database without a snapshot, take one, drill with it, and tell that all is well', async () => {
+  it('report a database without a snapshot, take one, drill with it, and report that all is ok', async () => {
     const { stack } = nightly;
     const call = (path: string) => nightly.call(path);
     const admin = (path: string) => nightly.admin(path);
@@ -134,7 +134,7 @@ describe('the guard and the status', () => {
     expect(stack.env['DRILL_REDIS_REST_URL']).not.toBe(stack.env['UPSTASH_REDIS_REST_URL']);
   });
 
-  it('tell of a damaged chain, and of a snapshot that was found damaged', async () => {
+  it('report a broken chain and a damaged snapshot', async () => {
     const { store } = connect(nightly.stack.env, ['store']);
     const ids: string[] = [];
     for await (const id of store.folders('snapshots/')) ids.push(id);
@@ -146,7 +146,7 @@ describe('the guard and the status', () => {
     expect(opened.sort()).toEqual(['chain-broken', 'rpo-breached']);
   });
 
-  it('go on with a run that was started and never begun', async () => {
+  it('resume a run that was started but never worked on', async () => {
     const app = storeApp(nightly.stack.env, { log: silentLog() });
     const started = await app.engine.start({
       kind: 'verify',

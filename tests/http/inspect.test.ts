@@ -58,8 +58,8 @@ const get = async (path: string): Promise<Body & { status: number }> => {
   return { ...((await answer.json()) as Body), status: answer.status };
 };
 
-describe('looking into a snapshot over HTTP', () => {
-  it('takes the admin token, for every address', async () => {
+describe('inspecting a snapshot over HTTP', () => {
+  it('requires the admin token for every address', async () => {
     for (const path of [id, `${id}/keys`, `${id}/keys/value?key=a`, `${id}/diff?with=live`, `${id}/download`]) {
       expect((await ask(path, null)).status).toBe(401);
       expect((await ask(path, 'another-token-of-some-length')).status).toBe(401);
@@ -69,7 +69,7 @@ describe('looking into a snapshot over HTTP', () => {
     );
   });
 
-  it('says what is in it', async () => {
+  it('shows its contents', async () => {
     const shown = await get(id);
     expect(shown).toMatchObject({
       status: 200,
@@ -81,7 +81,7 @@ describe('looking into a snapshot over HTTP', () => {
     expect(await get('20200101T000000Z-000000')).toMatchObject({ status: 404, code: 'not-found' });
   });
 
-  it('pages through the keys, each once, by what is asked for', async () => {
+  it('pages through the selected keys, each once', async () => {
     const seen: unknown[] = [];
     let pages = 0;
     for (let after: string | null = ''; after !== null; pages++) {
@@ -104,7 +104,7 @@ describe('looking into a snapshot over HTTP', () => {
     expect((await get(`${id}/keys?family=jobs`)).status).toBe(400);
   });
 
-  it('gives one value, unless it is too large for an answer', async () => {
+  it('returns one value, unless it is too large for an answer', async () => {
     const value = await get(`${id}/keys/value?key=feedback:p:1`);
     expect(value).toMatchObject({ type: 'hash', family: 'feedback', project: 'p', more: false });
     expect(value['lines']).toMatchObject([{ k: 'feedback:p:1', v: expect.arrayContaining([['title', 'A [title]']]) }]);
@@ -120,7 +120,7 @@ describe('looking into a snapshot over HTTP', () => {
     expect((await get(`${id}/keys/value?key=nobody&key=nobody`)).status).toBe(422);
   });
 
-  it('opens an encrypted one only where the identity is', async () => {
+  it('opens an encrypted one only with the identity', async () => {
     for (const path of ['/keys', '/keys/value?key=feedback:p:1', '/diff?with=live', '/download'])
       expect(await get(`${sealed}${path}`)).toMatchObject({ status: 422, code: 'wrong-key' });
     expect((await get(sealed)).status).toBe(200);
@@ -129,7 +129,7 @@ describe('looking into a snapshot over HTTP', () => {
     delete process.env['BACKUP_AGE_IDENTITY'];
   });
 
-  it('compares it with the database and with another one', async () => {
+  it('compares it with the database and with another snapshot', async () => {
     expect((await get(`${id}/diff?with=${id}`))['counts']).toEqual(
       expect.arrayContaining([expect.objectContaining({ family: 'job', same: 1, changed: 0 })]),
     );

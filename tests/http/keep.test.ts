@@ -10,7 +10,7 @@ import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench
 
 const TOKEN = 'an-admin-token-of-some-length';
 
-describe('what operators note down over HTTP', () => {
+describe('decisions of operators over HTTP', () => {
   let bench: SnapshotBench;
   let id = '';
   const before = { ...process.env };
@@ -54,12 +54,12 @@ describe('what operators note down over HTTP', () => {
     expect((await call(`snapshots/${id}`))['pinned']).toBeNull();
   });
 
-  it('accepts only what is doubtful', async () => {
+  it('accepts only doubtful snapshots', async () => {
     expect(await call(`snapshots/${id}/accept`, { reason: 'meant' })).toMatchObject({ status: 400, code: 'usage' });
     expect(await call(`snapshots/${id}/accept`, {})).toMatchObject({ status: 422, code: 'invalid' });
   });
 
-  it('accepts a doubtful snapshot with the reason: then it is trusted, and what latest means', async () => {
+  it('accepts a doubtful snapshot with the reason: it becomes trusted and `latest`', async () => {
     const { redis } = bench.database;
     for (let item = 2; item <= 20; item++) await redis.set(`feedback:p:${item}`, 'v');
     const whole = (await bench.takeWhole()).id;
@@ -82,7 +82,7 @@ describe('what operators note down over HTTP', () => {
     expect(await call('snapshots/latest')).toMatchObject({ id: doubtful });
   });
 
-  it('ends the restore whose mark an accepted snapshot takes away, so that the guard does not resume it', async () => {
+  it('ends the restore whose mark an accepted snapshot removes, so that the guard does not resume it', async () => {
     const { clock, folder, port } = bench;
     const run = newId(clock.now());
     const definition = { kind: 'restore', lease: 'database', firstPhase: 'write', phases: {}, words: {} } as const;
@@ -98,7 +98,7 @@ describe('what operators note down over HTTP', () => {
     expect((await loadRun(folder.store, run)).record).toMatchObject({ state: 'failed', error: { code: 'cancelled' } });
   });
 
-  it('acknowledges an alert that is open, and no other', async () => {
+  it('acknowledges only an open alert', async () => {
     const alert = {
       code: 'drill-overdue' as const,
       subject: 'drill',

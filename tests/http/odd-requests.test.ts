@@ -31,9 +31,12 @@ async function ask(
 }
 
 describe('an odd path or query', () => {
-  it.each(['%E0%A4%A', '%', '%zz', '%C0%AF', 'a%ff'])('/api/runs/%s is a wrong request, no defect', async (id) => {
-    expect(await ask(operator, `/api/runs/${id}`)).toMatchObject({ status: 400, code: 'usage' });
-  });
+  it.each(['%E0%A4%A', '%', '%zz', '%C0%AF', 'a%ff'])(
+    '/api/runs/%s is a bad request, not an internal error',
+    async (id) => {
+      expect(await ask(operator, `/api/runs/${id}`)).toMatchObject({ status: 400, code: 'usage' });
+    },
+  );
 
   it.each(['%00', '..%2F..%2Fetc', '%F0%9F%92%A9', 'x'.repeat(5_000), '%20'])(
     '/api/runs/%s is a run that is not there',
@@ -61,7 +64,7 @@ describe('an odd path or query', () => {
   });
 });
 
-describe('what a call would not heed', () => {
+describe('input that a call would ignore', () => {
   const ID = '20260101T000000Z-aaaaaa';
 
   async function post(path: string, body: string): Promise<{ status: number; code: string; objects: string[] }> {
@@ -97,7 +100,7 @@ describe('what a call would not heed', () => {
     },
   );
 
-  it('what Vercel takes from the address is not ours to refuse', async () => {
+  it('parameters of Vercel are not refused', async () => {
     const { code } = await post(
       `/api/alerts/acknowledge?x-vercel-protection-bypass=secret`,
       '{"code":"x","reason":"y"}',
@@ -119,7 +122,7 @@ describe('what a call would not heed', () => {
 
 describe('a secret that no request can carry', () => {
   const ODD = [' '.repeat(24), `${TOKEN} `, `${TOKEN}\n`, ` ${TOKEN}`, `${TOKEN}ü`];
-  it.each(ODD)('%j shuts the doors of cron and operators, whoever knocks', async (secret) => {
+  it.each(ODD)('%j makes cron and operator routes refuse every caller', async (secret) => {
     Object.assign(process.env, { ADMIN_TOKEN: secret, CRON_SECRET: secret });
     for (const [handler, path] of [
       [operator, '/api/snapshots'],
@@ -133,7 +136,7 @@ describe('a secret that no request can carry', () => {
   });
 });
 
-describe('an address or method that is not there', () => {
+describe('an unknown address or method', () => {
   it.each(['/api/nothing', '/api/runs/x/y', '/api/operator', '/api/snapshots/x/y/z/w'])(
     '%s is answered as such',
     async (path) => {
@@ -145,7 +148,7 @@ describe('an address or method that is not there', () => {
     ['POST', '/api/status', 'GET, HEAD'],
     ['GET', '/api/backup', 'POST'],
     ['DELETE', '/api/runs/20260101T000000Z-aaaaaa', 'GET, HEAD'],
-  ])('%s %s names the methods that are', async (method, path, allow) => {
+  ])('%s %s names the allowed methods', async (method, path, allow) => {
     const answer = await operator(new Request(`${BASE}${path}`, { method }));
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
     expect(await answer.json()).toMatchObject({ code: 'method-not-allowed' });

@@ -84,7 +84,7 @@ async function hour(withSchedule: boolean): Promise<void> {
 }
 
 describe.each<Part>(['redis', 'store', 'queue', 'index', 'embedder'])('five hours without the %s', (part) => {
-  it('are called ok by nobody at any moment, are told within a turn of the guard, and end by themselves', async () => {
+  it('are never reported as ok, raise an alert within a turn of the guard, and recover by themselves', async () => {
     // A snapshot of this hour: what is five hours old then is still young.
     expect((await rig.call('/api/cron/backup', { as: 'cron' })).status).toBe(200);
     await hour(true);

@@ -24,7 +24,7 @@ async function refusal(body: string): Promise<Problem & { readonly status: numbe
 }
 
 describe('the body of a restore request', () => {
-  it('may be short, and then means what is safest', async () => {
+  it('may be short, with safe defaults', async () => {
     expect((await rig.send(LEAST)).status).toBe(202);
     expect(rig.asked).toEqual([
       {
@@ -46,7 +46,7 @@ describe('the body of a restore request', () => {
     ]);
   });
 
-  it('may say everything', async () => {
+  it('may have every field', async () => {
     const body = {
       snapshot: 'latest',
       at: '2026-11-22T02:00:00+01:00',
@@ -106,7 +106,7 @@ describe('the body of a restore request', () => {
     expect(detail + hint).not.toMatch(/wrong-value|xxx|undefined/);
   });
 
-  it('is told of all that is wrong at once, by name', async () => {
+  it('is answered with all invalid fields at once, by name', async () => {
     const { detail } = await refusal(JSON.stringify({ snapshot: 3, scope: 4, mode: 'secret', 'no such': 'secret' }));
     expect(detail.split('; ')).toHaveLength(4);
     expect(detail).toContain('there is no field "no such"');
@@ -119,7 +119,7 @@ describe('the body of a restore request', () => {
     expect((await refusal(body)).detail).toContain(`there is no field ${JSON.stringify(field)}`);
   });
 
-  it('names long and many fields in short', async () => {
+  it('shortens long and numerous field names', async () => {
     const fields = Array.from({ length: 50 }, (_, at) => [`${at}-${'x'.repeat(200)}`, 1]);
     const { detail } = await refusal(JSON.stringify({ ...LEAST, ...Object.fromEntries(fields) }));
     expect(detail.length).toBeLessThan(600);
@@ -136,7 +136,7 @@ describe('the body of a restore request', () => {
     expect(await refusal(body)).toMatchObject({ status: 422, code: 'invalid' });
   });
 
-  it('is refused in words of ours, whatever JSON it is', async () => {
+  it('is refused with a clear error, whatever JSON it is', async () => {
     const field = fc.constantFrom('snapshot', 'scope', 'mode', 'at', 'target', 'confirm', 'x');
     const body = fc.oneof(fc.dictionary(field, fc.jsonValue()), fc.jsonValue());
     await fc.assert(

@@ -26,7 +26,7 @@ async function runIdOf(response: Response): Promise<string> {
 describe('a restore over the queue', () => {
   beforeEach(() => open(true));
 
-  it('is told of the run that is in its way', async () => {
+  it('is answered with the run that holds the lease', async () => {
     const id = await runIdOf(await rig.send(WHOLE, 'msg_1'));
     const response = await rig.send(WHOLE, 'msg_2');
     const problem = (await response.json()) as { detail: string };
@@ -36,7 +36,7 @@ describe('a restore over the queue', () => {
     expect(rig.published).toHaveLength(1);
   });
 
-  it('fails when the queue does not take it, and is not in the way of the next', async () => {
+  it('fails if the queue refuses it, and does not block the next', async () => {
     onPublish = () => {
       throw new AppError('queue-unavailable', 'The queue is down', { hint: 'Wait.', transient: true });
     };
@@ -52,7 +52,7 @@ describe('a restore over the queue', () => {
     await runIdOf(await rig.send(WHOLE, 'msg_2'));
   });
 
-  it('continues when the queue took it although it said that it did not', async () => {
+  it('continues if the queue accepted it although its answer was an error', async () => {
     const attempt = new EventEmitter();
     let delivered: Promise<unknown> = Promise.resolve();
     work = async () => {

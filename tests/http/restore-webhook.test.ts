@@ -37,14 +37,14 @@ describe('POST /api/webhooks/restore', () => {
     expect(await rig.read(usedName('msg_1'))).toMatchObject({ run: answer.runId });
   });
 
-  it('takes either of two secrets', async () => {
+  it('accepts either of two secrets', async () => {
     for (const [index, secret] of SECRETS.entries()) {
       const body = JSON.stringify({ ...WHOLE, snapshot: GONE });
       expect((await rig.post(body, rig.sign(body, `msg_${index}`, secret))).status).toBe(404);
     }
   });
 
-  it('heeds nothing that stands in the address, which is not signed, and says so', async () => {
+  it('refuses query parameters, which are not signed', async () => {
     const request = new Request(`${rig.url}?dryRun=true`, { method: 'POST', body: TEXT, headers: rig.sign(TEXT) });
     await expectRefused(await rig.handle(request), 422, 'invalid');
   });
@@ -91,7 +91,7 @@ describe('a request that is not genuine', () => {
     await expectRefused(await rig.post(TEXT, body), 401, 'signature-stale');
   });
 
-  it('is refused before its body is understood, so that it learns nothing of what is allowed', async () => {
+  it('is refused before its body is parsed, so that errors reveal nothing', async () => {
     await expectRefused(await rig.post('{"mode":"wrong"}', rig.sign('{}')), 401, 'signature-wrong');
   });
 });
@@ -117,7 +117,7 @@ describe('a webhook id', () => {
     expect(rig.published).toHaveLength(1);
   });
 
-  it('is free again for none but a request that was never begun', async () => {
+  it('can be used again only by a request that never began', async () => {
     await expectRefused(await rig.send({ ...WHOLE, snapshot: GONE }, 'msg_1'), 404, 'not-found');
     await runIdOf(await rig.send(WHOLE, 'msg_1'));
     const locked = await rig.send(WHOLE, 'msg_2');

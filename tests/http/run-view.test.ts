@@ -36,7 +36,7 @@ function viewOf(changes: object, result: object = {}) {
 }
 
 describe('a plan as the API shows it', () => {
-  it('says in words what its numbers do not: what is left out as erased, work that becomes failed, lists and users', () => {
+  it('describes what its counts do not show: erased data, jobs to fail, lists and users', () => {
     const { notes } = viewOf({
       erased: { feedback: 3, job: 1 },
       failsWork: { job: 2 },
@@ -54,7 +54,7 @@ describe('a plan as the API shows it', () => {
     ]);
   });
 
-  it('says first that the snapshot is doubtful, or lacks keys', () => {
+  it('begins with a doubtful or incomplete snapshot', () => {
     const names = {
       database: { source: 'a1b2', label: null },
       snapshot: {
@@ -74,12 +74,12 @@ describe('a plan as the API shows it', () => {
     ]);
   });
 
-  it('says nothing where there is nothing to say, and where the run has no plan', () => {
+  it('has no notes without a reason, and without a plan', () => {
     expect(viewOf({}).notes).toEqual([]);
     expect(viewOf({}, { plan: null }).notes).toEqual([]);
   });
 
-  it('tells what it cost', () => {
+  it('has the cost', () => {
     expect(viewOf({}).cost).toEqual({ commands: 1000, tokens: null, estimatedUsd: 0.002 });
   });
 });
@@ -88,7 +88,7 @@ describe('the end of a run as the API shows it', () => {
   const kinds = fc.constantFrom(...RUN_KINDS.map(({ kind }) => kind), 'of-another-version');
   const results = fc.oneof(fc.constant(null), fc.dictionary(fc.string(), fc.jsonValue())) as fc.Arbitrary<Json>;
 
-  it('is told in figures and a sentence, whatever a result holds', () => {
+  it('is described in figures and a sentence, whatever the result contains', () => {
     fc.assert(
       fc.property(kinds, results, (kind, result) => {
         const { ended, figures } = kindView({ kind, state: 'succeeded', error: null, result });
@@ -98,7 +98,7 @@ describe('the end of a run as the API shows it', () => {
     );
   });
 
-  it('is what was wanted, or says why it is not', () => {
+  it('is a success, or says why not', () => {
     const taken = { kind: 'snapshot', state: 'succeeded', error: null, result: { keys: 1 } } as const;
     expect(kindView(taken).ended).toBe('Done: 1 key saved and read back');
     // What was done as it should be, and yet is not what was wanted.
@@ -106,7 +106,7 @@ describe('the end of a run as the API shows it', () => {
     expect(kindView({ ...taken, error: doubt }).ended).toBe(doubt.message);
     const error = { code: 'x', message: 'why', hint: '' };
     expect(kindView({ kind: 'drill', state: 'failed', error, result: null }).ended).toBe('why');
-    expect(kindView({ kind: 'drill', state: 'failed', error: null, result: null }).ended).toBe('No reason is known');
+    expect(kindView({ kind: 'drill', state: 'failed', error: null, result: null }).ended).toBe('The reason is unknown');
     expect(kindView({ kind: 'drill', state: 'running', error: null, result: null }).ended).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../lib/app/json-log.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { showRuns } from '../../lib/http/runs.js';
 import type { Json } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
@@ -51,12 +51,12 @@ describe('GET /api/runs', () => {
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/runs${query}`);
     const ports = { clock: manualClock(), log, signer: UNSIGNED, store };
-    const answer = await guarded(log, () => showRuns(ports, request));
+    const answer = await withErrorResponse(log, () => showRuns(ports, request));
     return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };
   }
   const numbers = ({ runs }: Answer): number[] => runs.map(({ runId }) => ids.indexOf(String(runId)));
 
-  it('lists all of them, newest first, and passes over one that cannot be read', async () => {
+  it('lists all runs, newest first, and skips an unreadable one', async () => {
     const answer = await ask();
     expect([answer.status, answer.next, numbers(answer)]).toEqual([200, null, [4, 3, 2, 1, 0]]);
     expect(answer.runs[3]).toEqual({
@@ -101,12 +101,12 @@ describe('GET /api/runs', () => {
     ['project=p', []],
     ['before=2026-11-20T02:00:00Z', [1, 0]],
     ['before=2026-11-20T02:00:01Z&kind=reindex', [2]],
-  ])('%s gives those that fit', async (query, wanted) => {
+  ])('%s returns the matching runs', async (query, wanted) => {
     const answer = await ask(`?${query}`);
     expect([answer.status, numbers(answer), answer.next]).toEqual([200, wanted, null]);
   });
 
-  it.each(['', '&kind=restore', '&project=p1'])('gives each once over its pages%s', async (filter) => {
+  it.each(['', '&kind=restore', '&project=p1'])('returns each run once over its pages%s', async (filter) => {
     const pages: number[][] = [];
     for (let next: string | null = ''; next !== null;) {
       const answer: Answer = await ask(`?limit=1${filter}${next === '' ? '' : `&before=${next}`}`);
@@ -117,7 +117,7 @@ describe('GET /api/runs', () => {
     expect(pages.every((page) => page.length <= 1)).toBe(true);
   });
 
-  it('reads a limited number of records for one page, and says where the next one begins', async () => {
+  it('reads a limited number of records per page, and returns where the next page begins', async () => {
     const many = Array.from({ length: 700 }, (_, at) => newId(START - at * 1000)).sort();
     const read: string[] = [];
     const store: ObjectStore = {

@@ -137,8 +137,8 @@ function wrongs(seen: Awaited<ReturnType<typeof look>>, names: readonly string[]
   return names.filter((name) => seen.of(name) !== BAD).map((name) => `${name}: ${seen.of(name)}`);
 }
 
-describe('within one turn of the guard', () => {
-  it('everything that is configured is well to begin with', async () => {
+describe('a fault found within one turn of the guard', () => {
+  it('none: everything configured is ok at first', async () => {
     const seen = await look();
     expect([seen.open, NAMES.filter((name) => !/^ok/.test(seen.of(name)) && name !== 'webhook-secret')]).toEqual([
       [],
@@ -187,7 +187,7 @@ describe('within one turn of the guard', () => {
     },
   );
 
-  it('so is an alert channel that refuses, or does not answer, though nobody can be told by it', async () => {
+  it('an alert channel that refuses or does not answer, although no alert can be sent', async () => {
     for (const url of [`${refusing}/hook`, `${dead}/hook`]) {
       process.env['ALERT_WEBHOOK_URL'] = url;
       await turn();
@@ -200,7 +200,7 @@ describe('within one turn of the guard', () => {
     }
   });
 
-  it('so is a deployment that the queue does not reach', async () => {
+  it('a deployment that the queue does not reach', async () => {
     process.env['PUBLIC_URL'] = refusing;
     await turn();
     expect((await look()).open).toContain('credential-failed queue-way-back');
@@ -209,7 +209,7 @@ describe('within one turn of the guard', () => {
     expect((await look()).open).toEqual([]);
   });
 
-  it('so is the store; the ends of what was told without it are told, by a message that the queue has kept', async () => {
+  it('the store; recoveries of alerts sent without it are sent by a message that the queue kept', async () => {
     await rig.stop('store');
     await turn();
     // Without it nothing is known of what was told before, and so the second store of this rig is told as well.
@@ -228,7 +228,7 @@ describe('within one turn of the guard', () => {
   });
 });
 
-it('a backup that is started while Redis is down is answered as under way, says why, and succeeds once Redis is back', async () => {
+it('a backup started while Redis is down is answered as in progress, says why, and succeeds once Redis is back', async () => {
   await rig.stop('redis');
   const answer = await rig.call('/api/backup', { as: 'admin', method: 'POST' });
   const run = (await answer.json()) as { readonly runId: string };

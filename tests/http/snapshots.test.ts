@@ -5,7 +5,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLog } from '../../lib/app/json-log.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { showSnapshots } from '../../lib/http/snapshots.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { timeOfId } from '../../lib/runs/ids.js';
@@ -46,7 +46,7 @@ describe('GET /api/snapshots', () => {
     read.length = 0;
     const log = silentLog();
     const request = new Request(`http://127.0.0.1/api/snapshots${query}`);
-    const answer = await guarded(log, () =>
+    const answer = await withErrorResponse(log, () =>
       showSnapshots({ clock: bench.clock, log, signer: UNSIGNED, store: counted }, request),
     );
     return { status: answer.status, ...((await answer.json()) as Omit<Answer, 'status'>) };
@@ -54,7 +54,7 @@ describe('GET /api/snapshots', () => {
   const manifests = (): number => read.filter((name) => name.endsWith('/manifest.json')).length;
   const idsIn = ({ snapshots }: Answer): unknown[] => snapshots.map(({ id }) => id);
 
-  it('lists them newest first, with what the manifest says', async () => {
+  it('lists them newest first, with the fields of the manifest', async () => {
     const answer = await ask();
     expect([answer.status, answer.more, idsIn(answer)]).toEqual([200, false, ids]);
     expect(answer.snapshots[0]).toEqual({
@@ -90,12 +90,12 @@ describe('GET /api/snapshots', () => {
     [3, true],
     [4, false],
     [5, false],
-  ])('gives %d at most, and says whether there are older ones: %s', async (limit, more) => {
+  ])('returns at most %d, and whether there are older ones: %s', async (limit, more) => {
     const answer = await ask(`?limit=${limit}`);
     expect([idsIn(answer), answer.more]).toEqual([ids.slice(0, limit), more]);
   });
 
-  it('reads no manifest that the catalogue has, and writes one where there is none', async () => {
+  it('reads no manifest that the catalogue has, and writes a missing catalogue', async () => {
     await ask();
     expect(read).toEqual(['catalog.json', 'guard/pins.json']);
     await bench.folder.store.remove('catalog.json');
@@ -105,7 +105,7 @@ describe('GET /api/snapshots', () => {
     expect(read).toEqual(['catalog.json', 'guard/pins.json']);
   });
 
-  it('does not take what is left of an unfinished one for an older one', async () => {
+  it('does not list the objects of an unfinished snapshot', async () => {
     expect((await ask('?limit=4')).more).toBe(false);
   });
 
@@ -113,7 +113,7 @@ describe('GET /api/snapshots', () => {
     expect(await ask(`?limit=${limit}`)).toMatchObject({ status: 422, code: 'invalid' });
   });
 
-  it('names one that cannot be read, one that is damaged, and one that was never looked at', async () => {
+  it('distinguishes an unreadable, a damaged and an unverified snapshot', async () => {
     const home = (at: number): string => join(bench.folder.folder, 'snapshots', ids[at] ?? '');
     await writeFile(join(home(0), 'manifest.json'), '{"formatVersion":1');
     await rm(join(home(1), 'verification.json'));
@@ -129,7 +129,7 @@ describe('GET /api/snapshots', () => {
   });
 });
 
-it('says that it is not known how many keys no walk named, where the names were walked but once', async () => {
+it('has no number of unexplained keys if the names were scanned only once', async () => {
   const clock = systemClock();
   const folder = await folderStore(clock);
   const { store } = folder;

@@ -5,7 +5,7 @@ import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { AppError } from '../../lib/errors.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
-import { outdateState } from '../../lib/monitoring/status/public-state.js';
+import { markStateOutdated } from '../../lib/monitoring/status/public-state.js';
 import type { StatusReport } from '../../lib/monitoring/status/report.js';
 import { changeState } from '../../lib/monitoring/state.js';
 import { rememberingStore, type Memory } from '../../lib/http/remembering-store.js';
@@ -34,7 +34,7 @@ const MINUTES = 30;
 const TOKEN = 'an-admin-token-of-32-characters-1';
 const signer = ed25519Signer({ privateKey: generateSigningKey().privateKey, publicKey: null });
 
-describe('what looking at the status costs', () => {
+describe('the cost of the status', () => {
   let folder: FolderStore;
   let counted: CountingStore;
   let now = Date.parse('2026-11-20T10:00:00Z');
@@ -105,7 +105,7 @@ describe('what looking at the status costs', () => {
     return (await (await answer).json()) as Record<string, unknown>;
   }
 
-  it('is one read for anybody within a minute, however many ask', async () => {
+  it('is one read within a minute without a token, however many requests', async () => {
     const first = await body(status());
     expect(first).toEqual({ state: 'degraded', at: '2026-11-20T10:00:00.000Z', label: null });
     counted.reads();
@@ -115,7 +115,7 @@ describe('what looking at the status costs', () => {
     expect([counted.reads(), counted.writes()]).toEqual([20, 0]);
   });
 
-  it('lets one caller compute what is older, and the others have what there was', async () => {
+  it('lets one caller compute an old state, and answers the others with the old one', async () => {
     now += 2000;
     memory = new Map();
     const answers = await Promise.all(Array.from({ length: 10 }, () => body(status())));
@@ -126,13 +126,13 @@ describe('what looking at the status costs', () => {
     expect(counted.names().filter((name) => name === 'catalog.json')).toHaveLength(1);
   });
 
-  it('is computed again once something happened, whenever that was', async () => {
-    await outdateState({ ...ports(), own: protectedDatabase(process.env).source });
+  it('is computed again after an event', async () => {
+    await markStateOutdated({ ...ports(), own: protectedDatabase(process.env).source });
     now += 1000;
     expect(await body(status())).toMatchObject({ at: new Date(now).toISOString() });
   });
 
-  it('is not known where nobody could compute it, and says nothing of why', async () => {
+  it('is unknown if it cannot be computed, without revealing why', async () => {
     now += 10 * 60_000;
     before = () => {
       throw new AppError('store-denied', 'The bucket acme-backups refuses', {
@@ -154,7 +154,7 @@ describe('what looking at the status costs', () => {
     expect(await body(status())).toMatchObject({ state: 'degraded', at: new Date(now).toISOString() });
   });
 
-  it('is at most ten reads a minute for a page that is left open', async () => {
+  it('is at most ten reads a minute for an open page', async () => {
     memory = new Map();
     counted.reads();
     await status(admin);
@@ -178,7 +178,7 @@ describe('what looking at the status costs', () => {
       ['catalog.json', 'drills/*', 'guard/*', 'leases/*', 'runs/*', 'snapshots/*'], // prettier-ignore
     );
   });
-  it('counts the tasks that a queue has delivered one by one, so that no run seems to stand still', async () => {
+  it('counts tasks that the queue delivers one by one, so that no run seems stalled', async () => {
     const definition = { kind: 'restore', lease: 'drill', firstPhase: 'write', words: {}, phases: {} } as const;
     const progress = { done: 0, total: 3, unit: 'parts', bytes: 0 } as const;
     const request = { kind: 'restore', input: null, checkpoint: null, progress } as const;

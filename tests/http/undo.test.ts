@@ -7,7 +7,7 @@ import { Webhook } from 'standardwebhooks';
 import { systemClock } from '../../lib/services/clock.js';
 import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
 import { fullApp, type FullApp } from '../../lib/app/app.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { adminRestore, webhookRestore } from '../../lib/http/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
@@ -47,7 +47,7 @@ const request = (body: string, headers: Record<string, string> = {}): Request =>
   new Request('http://localhost/api/restore', { method: 'POST', body, headers });
 
 async function answerOf(call: () => Promise<Response>): Promise<Answer> {
-  const response = await guarded(logTo([]), call);
+  const response = await withErrorResponse(logTo([]), call);
   return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 

@@ -56,7 +56,7 @@ const cron = (call: typeof guard) => call(new Request(`${ORIGIN}/api/cron/x`, be
 const status = async (query = '') => operator(new Request(`${ORIGIN}/api/status${query}`, bearer(ADMIN)));
 const signals = (): string[] => receiver.pings.map(({ signal }) => signal);
 
-describe('variables with which neither backup nor guard can begin', () => {
+describe('variables with which neither backup nor guard can start', () => {
   it.each([
     ['BACKEND_URL', 'api.example.com'],
     ['RUN_LEASE_SECONDS', 'abc'],
@@ -64,7 +64,7 @@ describe('variables with which neither backup nor guard can begin', () => {
     ['BACKUP_AGE_RECIPIENTS', 'age1xyz'],
     ['UPSTASH_REDIS_REST_TOKEN', '"quoted-token"'],
     ['QSTASH_TOKEN', 'a b'],
-  ])('are told, shown and ended when mended: %s', async (variable, value) => {
+  ])('raise an alert that recovers once they are fixed: %s', async (variable, value) => {
     setUp({ [variable]: value });
     expect((await cron(guard)).status).toBe(500);
     expect([...receiver.open()]).toEqual(['guard-failed configuration']);
@@ -102,14 +102,14 @@ describe('variables with which neither backup nor guard can begin', () => {
   it.each([
     ['BACKUP_STORE', 's3://'],
     ['BACKUP_SIGNING_KEY', 'AAAA'],
-  ])('are told where not even the store can be opened: %s', async (variable, value) => {
+  ])('raise an alert even if the store cannot be opened: %s', async (variable, value) => {
     setUp({ [variable]: value });
     expect((await cron(guard)).status).toBe(500);
     expect([...receiver.open()]).toEqual(['store-unavailable store']);
     expect(signals()).toEqual(['/fail']);
   });
 
-  it('are told to a schedule that the queue has signed, and to nobody else', async () => {
+  it('raise an alert on a call signed by the queue, and on no other call', async () => {
     const keys = { QSTASH_CURRENT_SIGNING_KEY: 'sig_current', QSTASH_NEXT_SIGNING_KEY: 'sig_next' };
     setUp({ ...keys, QSTASH_TOKEN: 'a-token', PUBLIC_URL: ORIGIN, BACKUP_PART_MIB: 'x' });
     const url = `${ORIGIN}/api/schedules/guard`;
@@ -122,15 +122,15 @@ describe('variables with which neither backup nor guard can begin', () => {
     expect([[...receiver.open()], signals()]).toEqual([['guard-failed configuration'], ['/fail']]);
   });
 
-  it('do not keep callers without the secret waiting, nor tell for them', async () => {
+  it('do not delay callers without the secret, nor raise an alert for them', async () => {
     setUp({ BACKEND_URL: 'api.example.com' });
     expect((await guard(new Request(`${ORIGIN}/api/cron/guard`, bearer('wrong')))).status).toBe(401);
     expect([receiver.messages, receiver.pings]).toEqual([[], []]);
   });
 });
 
-describe('one of the two channels that is set wrongly', () => {
-  it('the watchdog: is told as an alert', async () => {
+describe('a channel with an invalid address', () => {
+  it('the watchdog: raises an alert', async () => {
     setUp({ HEARTBEAT_URL: 'nope' });
     await cron(guard);
     expect([...receiver.open()]).toContain('credential-failed heartbeat');
@@ -139,7 +139,7 @@ describe('one of the two channels that is set wrongly', () => {
   it.each([
     ['ALERT_WEBHOOK_URL', 'nope'],
     ['ALERT_FORMAT', 'pigeon'],
-  ])('%s: the watchdog hears of a failure', async (variable, value) => {
+  ])('%s: the watchdog gets a failure', async (variable, value) => {
     setUp({ [variable]: value });
     await cron(guard);
     // The snapshot that the turn took has pinged in between.

@@ -45,22 +45,22 @@ function sign(secret: string): Record<string, string> {
 
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
-describe('the door of POST /api/webhooks/restore', () => {
-  it.each([undefined, ''])('stays shut when the secret is %j', async (secret) => {
+describe('the secret of POST /api/webhooks/restore', () => {
+  it.each([undefined, ''])('refuses all callers if it is %j', async (secret) => {
     if (secret === undefined) Reflect.deleteProperty(process.env, NAME);
     else process.env[NAME] = secret;
     const problem = await post(sign(newSecret()));
     expect(problem).toMatchObject({ status: 401, code: 'unauthorized', hint: expect.stringContaining(NAME) });
   });
 
-  it('stays shut when the secret is malformed, and does not show it', async () => {
+  it('refuses all callers if it is malformed, without revealing it', async () => {
     process.env[NAME] = 'whsec_tooshort';
     const problem = await post(sign(newSecret()));
     expect(problem).toMatchObject({ status: 500, code: 'config', detail: expect.stringContaining(NAME) });
     expect(JSON.stringify(problem)).not.toContain('tooshort');
   });
 
-  it('opens to whoever knows the secret', async () => {
+  it('authorizes callers that sign with it', async () => {
     const secret = newSecret();
     process.env[NAME] = `${newSecret()} ${secret}`;
     expect(await post(sign(newSecret()))).toMatchObject({ status: 401, code: 'signature-wrong' });

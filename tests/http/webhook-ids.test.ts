@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
-import { noteRun, useWebhookId } from '../../lib/http/restore.js';
+import { recordRun, useWebhookId } from '../../lib/http/restore.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock } from '../support/manual-clock.js';
@@ -28,7 +28,7 @@ const replayed = (words: string): object =>
   expect.objectContaining({ code: 'replayed', message: expect.stringContaining(words) });
 
 describe('a used webhook id', () => {
-  it('stands in the store under a hash, since it may name a project, with the time', async () => {
+  it('is stored under a hash, since it may name a project, with the time', async () => {
     await use('msg_2Lh9-x');
     const name = `webhooks/sha256-${sha256('msg_2Lh9-x')}.json`;
     expect(await names()).toEqual([name]);
@@ -41,7 +41,7 @@ describe('a used webhook id', () => {
     expect(await names()).toEqual([`webhooks/sha256-${sha256(id)}.json`]);
   });
 
-  it('is another for every other id, also for one that looks like a hash', async () => {
+  it('has a different name for every id, also for one that looks like a hash', async () => {
     const ids = fc.uniqueArray(fc.oneof(fc.string(), fc.stringMatching(/^[a-zA-Z0-9_-]{1,70}$/)), { maxLength: 5 });
     await fc.assert(
       fc.asyncProperty(ids, async (some) => {
@@ -58,19 +58,19 @@ describe('a used webhook id', () => {
     );
   });
 
-  it('is refused the second time, with the run when it is known', async () => {
+  it('is refused the second time, with the run if it is recorded', async () => {
     const first = await use('a');
-    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
-    await noteRun(portsOver(folder.store), first, RUN);
+    await expect(use('a')).rejects.toEqual(replayed('no run is recorded'));
+    await recordRun(portsOver(folder.store), first, RUN);
     await expect(use('a')).rejects.toEqual(replayed(RUN));
   });
 
-  it('is granted to one of many who ask at once', async () => {
+  it('is granted to one of many concurrent requests', async () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => use('a')));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('is granted to the one whose answer from the store was lost, and to no other', async () => {
+  it("is granted to the request that lost the store's answer, and to no other", async () => {
     let lose = true;
     const forgetful: ObjectStore = {
       ...folder.store,
@@ -82,21 +82,21 @@ describe('a used webhook id', () => {
       },
     };
     await use('a', forgetful);
-    await expect(use('a', forgetful)).rejects.toEqual(replayed('no run is known'));
+    await expect(use('a', forgetful)).rejects.toEqual(replayed('no run is recorded'));
   });
 
-  it('is refused also when what stands there cannot be read', async () => {
+  it('is refused also if its object is unreadable', async () => {
     await folder.store.create(`webhooks/sha256-${sha256('a')}.json`, Buffer.from('cut off {'));
-    await expect(use('a')).rejects.toEqual(replayed('no run is known'));
+    await expect(use('a')).rejects.toEqual(replayed('no run is recorded'));
   });
 
-  it('is refused also when an earlier version used it, under its own name', async () => {
+  it('is refused also if an earlier version used it, under the plain id', async () => {
     const used = { usedAt: '2026-11-22T02:00:00.000Z', nonce: 'n', run: RUN };
     await folder.store.create('webhooks/a.json', Buffer.from(JSON.stringify(used)));
     await expect(use('a')).rejects.toEqual(replayed(RUN));
   });
 
-  it('passes on that the store is down, rather than let anybody through', async () => {
+  it('fails if the store is down, rather than accept the request', async () => {
     const down: ObjectStore = {
       ...folder.store,
       create: () => Promise.reject(new AppError('store-unavailable', 'Down', { hint: 'Wait.', transient: true })),
@@ -104,12 +104,12 @@ describe('a used webhook id', () => {
     await expect(use('a', down)).rejects.toMatchObject({ code: 'store-unavailable' });
   });
 
-  it('is not a reason to fail when its run cannot be noted, but a line in the log', async () => {
+  it('does not fail if its run cannot be recorded, but logs it', async () => {
     const warned: unknown[] = [];
     const log: Log = { ...silentLog(), warn: (event, fields) => warned.push([event, fields]) };
     const swap = () => Promise.reject(new AppError('store-unavailable', 'Down', { hint: 'Wait.', transient: true }));
     const first = await use('a');
-    await noteRun(portsOver({ ...folder.store, swap }, log), first, RUN);
+    await recordRun(portsOver({ ...folder.store, swap }, log), first, RUN);
     expect(warned).toEqual([['webhook-run-not-noted', { run: RUN, code: 'store-unavailable' }]]);
   });
 });

@@ -8,7 +8,7 @@ import { inProcessQueue, drive } from '../../lib/app/in-process.js';
 import { jsonLog } from '../../lib/app/json-log.js';
 import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
 import { AppError } from '../../lib/errors.js';
-import { guarded } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/problem.js';
 import { restoreCall } from '../../lib/http/restore.js';
 import type { Json } from '../../lib/json.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
@@ -103,7 +103,7 @@ export async function openWebhookRig(options: RigOptions): Promise<WebhookRig> {
     start: (starting, input: Json) => starting.start({ kind: 'restore', input, checkpoint: 0, progress: PROGRESS }),
   });
   const handle = (request: Request): Promise<Response> => {
-    return guarded(log, () => action(app, request, rig.budget(), verifier));
+    return withErrorResponse(log, () => action(app, request, rig.budget(), verifier));
   };
   const { url, stop } = await serve(handle);
   const rig: WebhookRig = {

@@ -5,8 +5,8 @@ import fc from '../support/fast-check.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { AppError } from '../../lib/errors.js';
 import { runbookOf, type Condition, type Finding } from '../../lib/monitoring/alerts/condition.js';
-import { afterEvaluation, claimDue, messagesOf, withDelivery } from '../../lib/monitoring/alerts/ledger.js';
-import { acknowledgeByHand } from '../../lib/monitoring/alerts/acknowledge.js';
+import { applyEvaluation, claimDue, messagesOf, recordDelivery } from '../../lib/monitoring/alerts/ledger.js';
+import { acknowledgeAlerts } from '../../lib/monitoring/alerts/acknowledge.js';
 import { alertCodes } from '../../lib/monitoring/alerts/sources.js';
 import { notify, type NotifyPorts } from '../../lib/monitoring/alerts/notify.js';
 import { alertText, deliveryFigures } from '../../lib/monitoring/alerts/view.js';
@@ -59,7 +59,7 @@ function ports(changes: Partial<NotifyPorts> = {}): NotifyPorts {
 const events = (): string[] => sent.map(({ event, code }) => `${event} ${code}`);
 
 describe('an alert', () => {
-  it('is told once when it opens, daily while it lasts, and once when it is over', async () => {
+  it('is sent once when it opens, daily while it lasts, and once when it is resolved', async () => {
     for (let hour = 0; hour < 50; hour++) {
       await notify(ports(), finding(condition('rpo-breached')));
       await clock.passUntil(clock.true() + HOUR);
@@ -71,14 +71,14 @@ describe('an alert', () => {
     expect((await readState(folder.store, null)).alerts).toEqual([]);
   });
 
-  it('stays as it was when nobody looked for it', async () => {
+  it('does not change if its code was not evaluated', async () => {
     await notify(ports(), finding(condition('chain-broken')));
     const told = await notify(ports(), { conditions: [], evaluated: new Set(['rpo-breached']) });
     expect(told.alerts).toMatchObject([{ code: 'chain-broken', resolvedAt: null }]);
     expect(events()).toEqual(['opened chain-broken']);
   });
 
-  it('is told by one of many that look at the same time', async () => {
+  it('is sent by one of many concurrent evaluations', async () => {
     const looks = Array.from({ length: 6 }, () =>
       notify(ports(), finding(condition('rpo-breached'), condition('drill-failed'))),
     );
@@ -86,7 +86,7 @@ describe('an alert', () => {
     expect(events().sort()).toEqual(['opened drill-failed', 'opened rpo-breached']);
   });
 
-  it('is told again when it could not be, and when whoever was to tell of it died', async () => {
+  it('is sent again after a failed delivery, and after the sending process died', async () => {
     failing = true;
     expect((await notify(ports(), finding(condition('rpo-breached')))).delivered).toBe(false);
     failing = false;
@@ -106,7 +106,7 @@ describe('an alert', () => {
     expect(events()).toEqual(['opened rpo-breached']);
   });
 
-  it('that comes back while it is told to be over is told again', async () => {
+  it('that returns while its recovery is sent is sent again', async () => {
     await notify(ports(), finding(condition('rpo-breached')));
     whileSending = async () => {
       whileSending = () => Promise.resolve();
@@ -117,7 +117,7 @@ describe('an alert', () => {
     expect(events()).toEqual(['opened rpo-breached', 'recovered rpo-breached', 'opened rpo-breached']);
   });
 
-  it('is told without the store, which is what there is to tell', async () => {
+  it('is sent without the store, together with the outage of the store', async () => {
     const gone = new AppError('store-unavailable', 'The store cannot be reached', { hint: 'Wait.', transient: true });
     const store = { ...folder.store, read: () => Promise.reject(gone) };
     const told = await notify(ports({ store }), finding(condition('rpo-at-risk')));
@@ -125,7 +125,7 @@ describe('an alert', () => {
     expect(told).toMatchObject({ delivered: false });
   });
 
-  it('goes without a word where there is nobody to tell, and is told when there is', async () => {
+  it('is dropped silently without an alert channel, and sent once there is one', async () => {
     const nobody = { configured: false, address: null, send: () => Promise.reject(down) };
     await notify(ports({ alerter: nobody }), finding(condition('rpo-breached'), condition('rpo-at-risk')));
     await notify(ports({ alerter: nobody }), finding(condition('rpo-breached')));
@@ -134,14 +134,14 @@ describe('an alert', () => {
     expect(events()).toEqual(['opened rpo-breached']);
   });
 
-  it('survives a state that cannot be read: it is told again', async () => {
+  it('is sent again if the state cannot be read', async () => {
     await folder.store.create('guard/state.json', Buffer.from('{"version": 9}'));
     await notify(ports(), finding(condition('rpo-breached')));
     expect(events()).toEqual(['opened rpo-breached']);
   });
 });
 
-describe('a message of which nobody knows whether it arrived', () => {
+describe('a message with an unknown outcome', () => {
   it('is sent again after half an hour and not before, under the same key', async () => {
     ending = 'unknown';
     const told = await notify(ports(), finding(condition('rpo-breached')));
@@ -165,7 +165,7 @@ describe('a message of which nobody knows whether it arrived', () => {
     });
   });
 
-  it('and one that was refused are two things: that is written down, and sent by the next look', async () => {
+  it('differs from a refused one, which is recorded and sent by the next evaluation', async () => {
     failing = true;
     await notify(ports(), finding(condition('rpo-breached')));
     expect((await readState(folder.store, null)).delivery.lastFailure).toMatchObject({
@@ -183,9 +183,9 @@ describe('an acknowledgement', () => {
   const word = (code: string, until: string | null = null) => ({ code, subject: null, reason: 'known', until });
   const open = async () => (await readState(folder.store, null)).alerts.filter(({ resolvedAt }) => resolvedAt === null);
 
-  it('ends an alert until it says something else', async () => {
+  it('closes an alert until its message changes', async () => {
     await notify(ports(), finding(broken('a is gone')));
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('chain-broken'));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('chain-broken'));
     for (let day = 0; day < 20; day++) {
       await clock.passUntil(clock.true() + 24 * HOUR);
       await notify(ports(), finding(broken('a is gone')));
@@ -197,27 +197,27 @@ describe('an acknowledgement', () => {
     expect(events().slice(2)).toEqual(['opened chain-broken']);
   });
 
-  it('ends at its time, and with what it was about', async () => {
+  it('ends at its time, and with the condition', async () => {
     await notify(ports(), finding(condition('drill-failed')));
     const until = new Date(clock.true() + 5 * HOUR).toISOString();
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed', until));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('drill-failed', until));
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toEqual([]);
     await clock.passUntil(clock.true() + 6 * HOUR);
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
-    await acknowledgeByHand({ clock, own: null, store: folder.store }, word('drill-failed'));
+    await acknowledgeAlerts({ clock, own: null, store: folder.store }, word('drill-failed'));
     await notify(ports(), finding());
     await notify(ports(), finding(condition('drill-failed')));
     expect(await open()).toHaveLength(1);
   });
 
-  it('needs an alert that is open', async () => {
-    const none = acknowledgeByHand({ clock, own: null, store: folder.store }, word('rpo-breached'));
+  it('needs an open alert', async () => {
+    const none = acknowledgeAlerts({ clock, own: null, store: folder.store }, word('rpo-breached'));
     await expect(none).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('comes by itself with a snapshot taken after the alert was told', async () => {
+  it('is made automatically for a snapshot taken after the alert was sent', async () => {
     const gone = broken('a is gone');
     await notify(ports(), finding({ ...gone, endsWith: clock.true() - HOUR }));
     await clock.passUntil(clock.true() + HOUR);
@@ -240,7 +240,7 @@ describe('the ledger', () => {
     { maxLength: 30 },
   );
 
-  it('tells nothing twice within 22 hours, ends nothing that it did not begin, and forgets nothing', () => {
+  it('sends nothing twice within 22 hours, recovers nothing that was not opened, and drops nothing', () => {
     fc.assert(
       fc.property(looks, (all) => {
         let alerts: Alert[] = [];
@@ -249,7 +249,7 @@ describe('the ledger', () => {
         for (const [index, { open, hours, works }] of all.entries()) {
           now += hours * HOUR;
           const mine = String(index);
-          alerts = claimDue(afterEvaluation(alerts, finding(...open.map((code) => condition(code))), now), mine, now);
+          alerts = claimDue(applyEvaluation(alerts, finding(...open.map((code) => condition(code))), now), mine, now);
           for (const { event, code } of works ? messagesOf(alerts, mine).flatMap(({ notices }) => notices) : []) {
             const before = told.get(code);
             if (event === 'opened') expect(before).toBeUndefined();
@@ -258,7 +258,7 @@ describe('the ledger', () => {
             if (event === 'recovered') told.delete(code);
             else told.set(code, now);
           }
-          alerts = withDelivery(alerts, mine, works, now);
+          alerts = recordDelivery(alerts, mine, works, now);
           if (!works) continue;
           expect([...told.keys()].sort()).toEqual([...open].sort());
           expect(alerts.map(({ code }) => code).sort()).toEqual([...open].sort());
@@ -276,7 +276,7 @@ describe('the runbook', () => {
 });
 
 describe('the text', () => {
-  it('names what is new before what is old, and cuts what is long', () => {
+  it('lists new alerts before old ones, and cuts long texts', () => {
     const notice = {
       subject: 'x',
       hint: 'Do.',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { serviceRecord } from '../../lib/monitoring/services.js';
-import { heardOf, noteCall } from '../../lib/monitoring/schedulers.js';
+import { evaluateSchedulers, recordCall } from '../../lib/monitoring/schedulers.js';
 import type { CheckResult } from '../../lib/health/doctor.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
@@ -10,7 +10,7 @@ import type { GuardState, ServiceRecord } from '../../lib/monitoring/state.js';
 import {
   evaluateAnswers,
   overallState,
-  recordOf,
+  toRecordedAnswers,
   type AlertRules,
   type AnswerEvidence,
   type Answers,
@@ -86,7 +86,7 @@ const statesOf = ({ recoverable, recoveryTime, services, watched }: Answers): st
   [recoverable, recoveryTime, watched, services].map((answer) => answer.state);
 
 describe('the four answers', () => {
-  it('are ok when each was tried lately and found so, and say by whom', () => {
+  it('are ok if each was checked recently with success, and name who checked', () => {
     const all = answers();
     expect(statesOf(all)).toEqual(['ok', 'ok', 'ok', 'ok']);
     expect(overallState(all)).toBe('ok');
@@ -158,9 +158,9 @@ describe('the four answers', () => {
     expect(all.every(({ reasons, state: is }) => (is === 'ok') === (reasons.length === 0))).toBe(true);
   });
 
-  it('keep the time since when they are so', () => {
+  it('keep the time since when they have had their state', () => {
     const first = answers();
-    const kept = recordOf({ ...first, watched: { ...first.watched, since: at(50) } }, NOW);
+    const kept = toRecordedAnswers({ ...first, watched: { ...first.watched, since: at(50) } }, NOW);
     expect(answers({ answers: kept }).watched.since).toBe(at(50));
     expect(answers({ answers: kept, heartbeat: null }).watched.since).toBe(at(0));
   });
@@ -171,14 +171,14 @@ describe('a service', () => {
     tried: [{ record: service({ by: 'status', checkedAt: at(0), since: at(0), ...changes }), checks }],
   });
 
-  it('is what whoever tried it last found', () => {
+  it('has the state of its last check', () => {
     expect(answers({}, now(down)).services).toMatchObject({ state: 'not-ok', items: [{ by: 'status' }] });
     expect(answers({ services: [] }, now()).services).toMatchObject({ state: 'ok', by: 'status' });
     // Since when it was up is known from before.
     expect(answers({}, now()).services.items).toMatchObject([{ since: at(9), checkedAt: at(0) }]);
   });
 
-  it('that was found wrong is so until the same check was made again', () => {
+  it('that failed stays failed until the same check was made again', () => {
     const scan = service({ ...down, check: 'redis-scan' });
     expect(answers({ services: [scan] }, now()).services.items).toMatchObject([{ state: 'not-ok', by: 'guard' }]);
     expect(answers({ services: [service(down)] }, now()).services.state).toBe('ok');
@@ -201,19 +201,18 @@ describe('a service', () => {
 
 describe('a scheduler', () => {
   const NOBODY = { cron: null, schedule: null, operator: null };
-  it('is expected from the first call of any on', () => {
-    const callers = noteCall(NOBODY, 'operator', ['cron', 'schedule'], at(3));
-    expect(heardOf(['cron', 'schedule'], { callers, lastRunAt: at(3) }, NOW).map((each) => each.state)).toEqual([
-      'unknown',
-      'silent',
-    ]);
-    const called = noteCall(callers, 'schedule', ['cron', 'schedule'], at(1));
+  it('is expected from the first call of any scheduler on', () => {
+    const callers = recordCall(NOBODY, 'operator', ['cron', 'schedule'], at(3));
+    expect(
+      evaluateSchedulers(['cron', 'schedule'], { callers, lastRunAt: at(3) }, NOW).map((each) => each.state),
+    ).toEqual(['unknown', 'silent']);
+    const called = recordCall(callers, 'schedule', ['cron', 'schedule'], at(1));
     expect(called).toEqual({
       cron: { since: at(3), lastAt: null },
       schedule: { since: at(3), lastAt: at(1) },
       operator: { since: at(3), lastAt: at(3) },
     });
-    expect(heardOf(['schedule'], { callers: called, lastRunAt: at(1) }, NOW)).toEqual([
+    expect(evaluateSchedulers(['schedule'], { callers: called, lastRunAt: at(1) }, NOW)).toEqual([
       { scheduler: 'schedule', state: 'heard', lastAt: at(1), dueBy: at(-1.5) },
     ]);
   });

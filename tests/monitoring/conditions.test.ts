@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { evaluateFacts } from '../../lib/monitoring/alerts/sources.js';
-import { isOverIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
+import { isResolvedIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
 import type { ConfiguredIndex } from '../../lib/monitoring/alerts/source.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
 import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';
-import { project, recoveryTimeOf } from '../../lib/monitoring/recovery-time.js';
+import { projectTime, recoveryTimeOf } from '../../lib/monitoring/recovery-time.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
 import { sha256, type Doubt } from '../../lib/snapshot/manifest.js';
@@ -23,7 +23,7 @@ const TRUST = { signer: UNSIGNED, clock: { now: () => NOW }, own: null, sources:
 const NO_MODELS = { namespaces: [], besides: [] };
 
 const pointOf = (entries: CatalogEntry[], runs: RunRecord[]) =>
-  recoveryPointOf({ entries, runs, told: [], trust: TRUST });
+  recoveryPointOf({ entries, runs, runsOfParts: [], trust: TRUST });
 
 interface Changes {
   readonly keys?: number;
@@ -91,7 +91,7 @@ function codes(facts: Partial<Facts>, options: Options = {}): string[] {
 function find(facts: Partial<Facts>, options: Options = {}): Finding {
   const marks = {
     trust: TRUST,
-    told: [],
+    runsOfParts: [],
     unfinished: [],
     restoring: null,
     unreadableLeases: [],
@@ -126,7 +126,7 @@ describe('vectors of another model than is configured', () => {
     return find({ models }, { index }).conditions.map(({ message }) => message);
   };
 
-  it('are told of by number, for any part of what vectors are made with', () => {
+  it('are reported with their number, for any difference of the recipe', () => {
     expect(told([made('a'), made('b')])).toEqual([]);
     expect(told([made('a'), made('b')], null)).toEqual([]);
     for (const other of [{ model: 'gemini-embedding-2' }, { dimensions: 512 }, { cutCodePoints: 0 }, { textRule: 2 }]) {
@@ -157,7 +157,7 @@ describe('keys that no snapshot can hold', () => {
   if (manifest === null) throw new Error('a snapshot without a manifest');
   const entries = [{ ...withVectors, manifest: { ...manifest, ledger: { ...manifest.ledger, unsupported } } }];
 
-  it('are told of until their types are left out', () => {
+  it('are reported until their types are left out', () => {
     expect(codes({ entries })).toEqual(['keys-unsupported']);
     expect(codes({ entries }, { skipTypes: ['vectorset'] })).toEqual(['keys-unsupported']);
     expect(codes({ entries }, { skipTypes: ['VECTORSET', 'MBbloom--'] })).toEqual([]);
@@ -178,16 +178,16 @@ describe('the recovery point', () => {
     ['from the future, and an old one', [snapshot(-3), snapshot(15)], ['rpo-at-risk', 'clock-suspicious']],
     ['from the future alone', [snapshot(-3)], ['rpo-breached', 'clock-suspicious']],
     ['a minute ahead', [snapshot(-1 / 60)], []],
-  ])('is judged when the newest is %s', (_, entries, expected) => {
+  ])('is evaluated if the newest is %s', (_, entries, expected) => {
     expect(codes({ entries })).toEqual(expected);
   });
 
-  it('has no negative age, and no age that is not known', () => {
+  it('has no negative age, and no age if it is unknown', () => {
     expect(pointOf([snapshot(-1 / 60)], [])).toMatchObject({ ageHours: 0, met: true });
     expect(pointOf([snapshot(-1)], [])).toMatchObject({ ageHours: null, met: false, newest: null });
   });
 
-  it('is as old as a run says that came after it, and is dated before it', () => {
+  it('is as old as a later run that is dated before it', () => {
     const [ahead, behind] = [snapshot(2), snapshot(20)];
     const run = (id: string, firstFence: number, lease = 'database', fence = firstFence) =>
       ({ id, lease, fence, firstFence }) as RunRecord;
@@ -204,7 +204,7 @@ describe('the recovery point', () => {
     expect(ageOf(...own, run(later, 6, 'database', 8)).ageHours).toBe(2);
   });
 
-  it('is suspicious as long as more than half of the keys of the week are gone', () => {
+  it('is doubtful while more than half of the keys of the week are gone', () => {
     const shrunk = [snapshot(1, { keys: 49 }), snapshot(13, { keys: 49 }), snapshot(25)];
     expect(codes({ entries: shrunk })).toEqual(['snapshot-doubtful']);
     const messageOf = (entries: CatalogEntry[]) => find({ entries }).conditions.map(({ message }) => message);
@@ -269,12 +269,12 @@ describe('runs', () => {
       ['reindex-failed'],
     ],
     ['old vectors that could not be dropped', [run('reindex', 'failed', { input: { dropOld: true } })], []],
-  ])('are told of: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
+  ])('are reported: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
 
-  it('of which more were begun than are read end no alert of one that is out of sight', () => {
+  it('do not resolve an alert of a run that was not read because there are too many', () => {
     const failed = { code: 'backup-failed', subject: 'snapshot' };
     const runs = [run('verify', 'succeeded'), run('restore', 'succeeded', { input: { dryRun: true } })];
-    const isOver = (facts: Partial<Facts>): boolean => isOverIn(find(facts), failed);
+    const isOver = (facts: Partial<Facts>): boolean => isResolvedIn(find(facts), failed);
     expect(isOver({ runs, hasMoreRuns: true })).toBe(false);
     expect(isOver({ runs, hasMoreRuns: false })).toBe(true);
     expect(isOver({ runs: [...runs, run('snapshot', 'succeeded')], hasMoreRuns: true })).toBe(true);
@@ -286,7 +286,7 @@ describe('drills', () => {
     const last = drill(days, 'passed', rest);
     return { drills: [last], lastPassed: last };
   };
-  const broken = drill(1, 'failed', { reason: 'it broke off before it came to a verdict: run x' });
+  const broken = drill(1, 'failed', { reason: 'it stopped before it reached a verdict: run x' });
   it.each<[string, Partial<Facts>, boolean, string[]]>([
     ['none, and none wanted', { entries: [snapshot(1), snapshot(30 * 24)] }, false, []],
     ['none, for long', { entries: [snapshot(1), snapshot(10 * 24)] }, true, ['drill-overdue']],
@@ -304,13 +304,13 @@ describe('drills', () => {
     ['inconclusive since', { drills: [drill(1, 'inconclusive'), ...passed(10).drills] }, true, ['drill-overdue']],
     ['too slow', passed(1, { milliseconds: 4 * HOUR + 1 }), true, ['rto-breached']],
     ['dated in the future', { entries: [snapshot(1), snapshot(10 * 24)], ...passed(-30) }, true, ['drill-overdue']],
-  ])('are told of: %s', (_, facts, hasScratch, expected) =>
+  ])('are reported: %s', (_, facts, hasScratch, expected) =>
     expect(codes(facts, { drilledBy: hasScratch ? 'guard' : null })).toEqual(expected),
   );
 
-  it('project the time by the keys, and never below what it took or what the rate allows', () => {
+  it('scale the time by keys, never below the drill or the rate limit', () => {
     const of = (keys: number, milliseconds: number | null, restoredMilliseconds: number | null, size: number) => {
-      const projected = project({ keys, milliseconds, restoredMilliseconds }, size);
+      const projected = projectTime({ keys, milliseconds, restoredMilliseconds }, size);
       return projected === null ? null : [projected.restoredMilliseconds, projected.provenMilliseconds];
     };
     expect(of(100, 1000, 400, 300)).toEqual([1200, 3000]);
@@ -321,7 +321,7 @@ describe('drills', () => {
     expect(of(100, null, null, 100)).toBeNull();
   });
 
-  it('hold the time to service against the objective, and tell the time to proof and that of larger sizes beside it', () => {
+  it('compare the time to service with the objective, and project the time to proof and larger sizes', () => {
     const last = drill(1, 'passed', { keys: 1_000_000, milliseconds: 5 * HOUR, restoredMilliseconds: 3 * HOUR });
     const time = recoveryTimeOf(last, 1_000_000);
     expect(time).toMatchObject({ met: true, projectedMilliseconds: 3 * HOUR, projectedProvenMilliseconds: 5 * HOUR });
@@ -334,7 +334,7 @@ describe('drills', () => {
 });
 
 describe('the guard', () => {
-  it('is missed when it was not heard of for 25 hours, or never', () => {
+  it('is silent after 25 hours without a call, or if it never ran', () => {
     const at = (hours: number) => ({ guardRanAt: new Date(NOW - hours * HOUR).toISOString() });
     expect([codes({}, at(24.9)), codes({}, at(25)), codes({}, at(-5))]).toEqual([[], ['guard-silent'], []]);
     const never = { guardRanAt: null };

@@ -27,11 +27,9 @@ describe('what runs cost', () => {
     run('restore', { spent: 'much' }),
     run('drill', { outcome: 'failed' }),
     run('reindex', []),
-  ])('is not known where the record does not say it, and not zero: %j', (spender) =>
-    expect(costOf(spender)).toBeNull(),
-  );
+  ])('is unknown, not zero, if the record has none: %j', (spender) => expect(costOf(spender)).toBeNull());
 
-  it('is added up, with how many runs it is not known of; a plan of a re-index has cost nothing yet', () => {
+  it('is added up, with the number of runs of unknown cost; a plan of a re-index costs nothing yet', () => {
     const plan = run('reindex', { tokens: 9000, estimatedUsd: 1 }, { dryRun: true });
     const failed = run('restore', null);
     expect(spentBy([snapshot, reindex, plan, failed])).toEqual({

@@ -46,7 +46,7 @@ describe('days', () => {
     expect(signals.filter((signal) => signal === '/success').length).toBeGreaterThan(17);
   });
 
-  it('with a missed night, and a missed guard, keep the objective or tell of it', async () => {
+  it('with a missed night and a missed guard keep the objective or send an alert', async () => {
     world.calls = (path) => (path === NIGHT ? 0 : 1);
     await world.pass(DAY);
     world.calls = (path) => (path === GUARD ? 0 : 1);
@@ -58,7 +58,7 @@ describe('days', () => {
     expectRecovered();
   });
 
-  it('with nights that fail tell of it the same night, daily while it lasts, and when it is over', async () => {
+  it('with failing nights send an alert the same night, daily reminders, and a recovery', async () => {
     world.weather.error = denied;
     await world.pass(2 * HOUR);
     expect([...world.receiver.open()]).toContain('backup-failed snapshot');
@@ -74,7 +74,7 @@ describe('days', () => {
     expectRecovered();
   });
 
-  it('with a slow night go on over the queue to its end', async () => {
+  it('with a slow night complete the run over the queue', async () => {
     world.weather.latencyMs = 30 * 60_000;
     await world.pass(DAY);
     world.weather.latencyMs = 0;
@@ -82,7 +82,7 @@ describe('days', () => {
     expectRecovered();
   });
 
-  it('with runs that die and messages that are lost: the guard sees to them', async () => {
+  it('with dead runs and lost messages: the guard resumes or ends the runs', async () => {
     world.weather.deadly = true;
     world.queue.losing = true;
     await world.pass(3 * HOUR);
@@ -125,7 +125,7 @@ describe('days', () => {
     expect(taken).toBeLessThanOrEqual(11);
   });
 
-  it('with a drill that dies tell of it, and drill again the day after', async () => {
+  it('with a drill that dies send an alert, and drill again the day after', async () => {
     await world.pass(6 * DAY);
     world.calls = (path) => {
       world.weather.deadly = path === GUARD;
@@ -154,7 +154,7 @@ describe('days', () => {
     ['three days ahead', 3 * DAY],
     ['three days back', -3 * DAY],
     ['an hour ahead', HOUR],
-  ])('with a clock that jumps %s and comes back keep the objective or tell of it', async (_, jump) => {
+  ])('with a clock that jumps %s and comes back keep the objective or send an alert', async (_, jump) => {
     world.clock.skew(jump);
     await world.pass(2 * DAY);
     world.clock.skew(0);
@@ -162,7 +162,7 @@ describe('days', () => {
     expectRecovered();
   });
 
-  it('with a clock that was ahead for a day take a snapshot as soon as it is right again', async () => {
+  it('with a clock that was ahead for a day take a snapshot as soon as the clock is right again', async () => {
     await world.pass(2 * DAY);
     world.clock.skew(30 * HOUR);
     await world.pass(DAY);
@@ -177,7 +177,7 @@ describe('days', () => {
     expectRecovered();
   });
 
-  it('with a webhook that is down tell of everything as soon as it is up', async () => {
+  it('with a webhook that is down send all alerts as soon as it is up', async () => {
     world.receiver.status = 500;
     world.weather.error = denied;
     await world.pass(2 * HOUR);

@@ -1,11 +1,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
-import { deploymentDoor } from '../../lib/services/task-endpoint.js';
+import { deploymentClient } from '../../lib/services/task-endpoint.js';
 import { functionVariables } from '../../lib/app/config/names.js';
 import { signWebhook } from '../../lib/app/connect.js';
 import { deploymentOf } from '../../lib/app/connect/database.js';
-import { deploymentChecks, reachChecks, type Outside } from '../../lib/health/checks/deployment.js';
+import { deploymentChecks, reachChecks, type ProbedDeployment } from '../../lib/health/checks/deployment.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { adminEntry, cronEntry, queueEntry, webhookEntry, type Handler } from '../../lib/http/entry.js';
 import { webhookRestore } from '../../lib/http/restore.js';
@@ -76,11 +76,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, header
   response.writeHead(result.status, { ...Object.fromEntries(result.headers) }).end(await result.text());
 }
 
-function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
+function outsideOf(url: string, changes: Partial<ProbedDeployment> = {}): ProbedDeployment {
   const expected = deploymentOf(process.env);
   return {
     url,
-    door: () => deploymentDoor(url, LATE_MS * 20),
+    client: () => deploymentClient(url, LATE_MS * 20),
     expected,
     secrets: SECRETS,
     variables: Object.keys(functionVariables(process.env)),
@@ -90,7 +90,7 @@ function outsideOf(url: string, changes: Partial<Outside> = {}): Outside {
   };
 }
 
-async function all(outside: Outside): Promise<Record<string, CheckResult>> {
+async function all(outside: ProbedDeployment): Promise<Record<string, CheckResult>> {
   const results: CheckResult[] = [];
   for await (const one of examine(systemClock(), [reachChecks(outside), ...deploymentChecks(outside)]))
     results.push(one);
@@ -98,7 +98,7 @@ async function all(outside: Outside): Promise<Record<string, CheckResult>> {
 }
 
 describe('a deployment from outside', () => {
-  it('refuses whom it must, shows what it may, and is the one that is configured here', async () => {
+  it('refuses unauthorized callers, shows only public data, and matches the configuration here', async () => {
     const seen = await all(outsideOf(await serving(deployed)));
     const states = Object.fromEntries(Object.entries(seen).map(([name, { status }]) => [name, status]));
     expect(states).toEqual({
@@ -119,7 +119,7 @@ describe('a deployment from outside', () => {
     expect(runs).toEqual([]);
   });
 
-  it('is told from another one, by its secrets and by what it is configured with', async () => {
+  it('is distinguished from another deployment by its secrets and its configuration', async () => {
     const url = await serving(deployed);
     const wrong = { admin: 'another-token-of-32-characters-xx', cron: 'another-secret-of-32-characters-x' };
     const [foreign, other] = [
@@ -139,14 +139,16 @@ describe('a deployment from outside', () => {
     expect([none['cron-secret']?.status, none['configuration']?.status]).toEqual(['skipped', 'skipped']);
   });
 
-  it('that lacks what is set here, or has another webhook secret, is named', async () => {
+  it('fails if it lacks variables that are set here, or has another webhook secret', async () => {
     const url = await serving(deployed);
     const here = [...Object.keys(functionVariables(process.env)), 'BACKUP_AGE_RECIPIENTS', 'EMBEDDING_MODEL'];
     const other = { RESTORE_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 8).toString('base64')}` };
     const seen = await all(outsideOf(url, { variables: here, sign: (body) => signWebhook(other, body) }));
     expect(seen['variables']).toMatchObject({
       ok: false,
-      detail: expect.stringMatching(/BACKUP_AGE_RECIPIENTS, EMBEDDING_MODEL, so that snapshots are in clear text/),
+      detail: expect.stringMatching(
+        /BACKUP_AGE_RECIPIENTS, EMBEDDING_MODEL; without them, snapshots are in clear text/,
+      ),
       hint: expect.stringContaining('deploy --env-file .env'),
     });
     expect(seen['webhook-secret']).toMatchObject({
@@ -163,7 +165,7 @@ describe('a deployment from outside', () => {
   it.each([
     ['of an hour ago', new Date(Date.now() - 3_600_000).toISOString()],
     ['without a time', null],
-  ])('is not believed to be ok by an answer %s', async (_, at) => {
+  ])('is not ok with an answer %s', async (_, at) => {
     const url = await serving((request, response) => {
       if (request.url !== '/api/status' || request.headers.authorization !== undefined)
         return void answer(request, response);
@@ -173,7 +175,7 @@ describe('a deployment from outside', () => {
     expect((await all(outsideOf(url)))['status']).toMatchObject({ ok: false, detail: expect.stringContaining('old') });
   });
 
-  it('without a separate secret, or without the headers of its page, is named', async () => {
+  it('fails without a separate secret, or without the headers of its page', async () => {
     const url = await serving((request, response) => void answer(request, response, {}));
     delete process.env['CRON_SECRET'];
     const seen = await all(outsideOf(url)).finally(() => (process.env['CRON_SECRET'] = SECRETS.cron));
@@ -217,7 +219,7 @@ describe('a deployment from outside', () => {
     ['a host that does not exist', 'http://nowhere.invalid', /does not exist|cannot be reached/, /Domains/],
   ])('names %s, and what to do', async (_, listener, detail, hint) => {
     const url = typeof listener === 'string' ? listener : await serving(listener);
-    const outside = outsideOf(url, { door: () => deploymentDoor(url, LATE_MS) });
+    const outside = outsideOf(url, { client: () => deploymentClient(url, LATE_MS) });
     const results: CheckResult[] = [];
     for await (const one of examine(systemClock(), [reachChecks(outside)])) results.push(one);
     expect(results).toEqual([expect.objectContaining({ name: 'tasks', ok: false })]);

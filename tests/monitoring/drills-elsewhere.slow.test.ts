@@ -24,7 +24,7 @@ async function drilledElsewhere(): Promise<void> {
 const open = async (): Promise<string[]> => (await readState(world.folder.store, null)).alerts.map(({ code }) => code);
 
 describe('functions without the age identity', () => {
-  it('start no drill that must fail, call for one where the identity is, and take its verdict', async () => {
+  it('start no drill that would fail, ask for one on a machine with the identity, and use its verdict', async () => {
     await world.fire('/api/cron/backup');
     await drilledElsewhere();
     await world.pass(8.5 * DAY);

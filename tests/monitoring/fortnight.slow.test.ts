@@ -41,14 +41,14 @@ describe('fourteen days', () => {
     });
   });
 
-  it('without any cron keep it, and tell of the cron within 26 hours of its last call', () => {
+  it('without any cron keep the recovery point, and send an alert within 26 hours of the last call', () => {
     everyFortnight({ missed: 0, lost: 0, stops: { cron: 3 * DAY } }, ({ alarms, lastCalls, oldest }) => {
       expect(oldest).toBeLessThan(12 * HOUR);
       expect((alarms.get('cron') ?? Infinity) - heard(lastCalls.cron?.lastAt)).toBeLessThanOrEqual(26 * HOUR);
     });
   });
 
-  it('without the schedule tell of it, or raise the alarm by silence, within 26 hours of its last call', () => {
+  it('without the schedule send an alert, or raise the alarm of the watchdog, within 26 hours of its last call', () => {
     everyFortnight({ lost: 0, stops: { schedule: 3.4 * DAY } }, ({ alarms, lastCalls }) => {
       const last = heard(lastCalls.schedule?.lastAt);
       const first = Math.min(alarms.get('schedule') ?? Infinity, alarms.get('silence') ?? Infinity);
@@ -56,22 +56,22 @@ describe('fourteen days', () => {
     });
   });
 
-  it('without either raise the alarm within 26 hours of the last call', () => {
+  it('without both raise the alarm within 26 hours of the last call', () => {
     everyFortnight({ stops: { cron: 3.4 * DAY, schedule: 3.4 * DAY } }, ({ alarms }) => {
       expect((alarms.get('silence') ?? Infinity) - 3.4 * DAY).toBeLessThanOrEqual(26 * HOUR);
     });
   });
 
-  it('that are quiet, with every call made, raise no alarm', () => {
+  it('with every call made raise no alarm', () => {
     everyFortnight({ missed: 0, lost: 0 }, ({ alarms }) => expect([...alarms]).toEqual([]));
   });
 });
 
-describe('two days of the world itself, without any cron', () => {
+describe('two simulated days without any cron', () => {
   let world: World;
   afterEach(() => world.stop());
 
-  it('have the guard make its schedule, keep 12 hours by it, and tell of the cron', async () => {
+  it('make the guard create its schedule, keep the recovery point within 12 hours, and alert about the cron', async () => {
     world = await openWorld({ keys: 20, light: true, schedules: true });
     world.calls = (path) => (path.startsWith('/api/cron/') ? 0 : 1);
     // By hand once, as after a deployment: it makes the schedule, which calls from then on.

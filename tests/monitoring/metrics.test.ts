@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { exposition } from '../../lib/monitoring/status/metrics.js';
+import { renderMetrics } from '../../lib/monitoring/status/metrics.js';
 
 const LINE = /^([a-z_]+)(?:\{(.*)\})? ((?:-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN))|[+-]Inf)$/;
 const LABEL = /([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/y;
@@ -19,7 +19,7 @@ function labelsOf(text: string): Record<string, string> {
 }
 
 describe('the text of metrics', () => {
-  it('gives back every label and value, whatever is in them', () => {
+  it('preserves every label and value, whatever they contain', () => {
     const awkward = fc.oneof(
       fc.string(),
       fc.string({ unit: fc.constantFrom('\\', '"', '\n', 'n', '{', '}', ',', '=') }),
@@ -30,7 +30,7 @@ describe('the text of metrics', () => {
         awkward,
         (all, help) => {
           const samples = all.map(({ value, number }) => ({ labels: { code: value, other: 'x' }, value: number }));
-          const [helpLine, typeLine, ...lines] = exposition([{ name: 'alert', help, samples }]).split('\n');
+          const [helpLine, typeLine, ...lines] = renderMetrics([{ name: 'alert', help, samples }]).split('\n');
           expect(helpLine?.startsWith('# HELP soulcaster_backup_alert ')).toBe(true);
           expect(typeLine).toBe('# TYPE soulcaster_backup_alert gauge');
           expect(lines.pop()).toBe('');
@@ -46,7 +46,7 @@ describe('the text of metrics', () => {
     );
   });
 
-  it('leaves out what is not known', () => {
-    expect(exposition([{ name: 'rto_met', help: 'Is it?', samples: [] }])).toBe('');
+  it('leaves out unknown figures', () => {
+    expect(renderMetrics([{ name: 'rto_met', help: 'Is it?', samples: [] }])).toBe('');
   });
 });

@@ -37,13 +37,13 @@ describe('what is saved of each project', () => {
   const keysIn = ({ projects }: ProjectFigures) =>
     Object.fromEntries(projects.map(({ project, keys }) => [project, keys]));
 
-  it('is nothing where there is no snapshot, and nothing of what is newer than it', async () => {
+  it('is nothing without a snapshot, and for projects newer than the snapshot', async () => {
     expect(keysIn(await figures())).toEqual({ p: 0, newer: 0 });
     await makeSnapshot(folder.store, { at: '2026-11-20T02:00:00Z', keys: 4 });
     expect(keysIn(await figures())).toEqual({ p: 4, newer: 0 });
   });
 
-  it('is not known when the store does not answer', async () => {
+  it('is unknown if the store does not answer', async () => {
     await makeSnapshot(folder.store, { at: '2026-11-20T02:00:00Z', keys: 4 });
     const down = () => Promise.reject(new AppError('store-unavailable', 'down', { hint: 'wait' }));
     const seen = await figures(down);

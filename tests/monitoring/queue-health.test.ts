@@ -18,7 +18,7 @@ function queue(changed: Partial<QstashQueueOptions> = {}): Queue {
 }
 
 describe('health of a queue', () => {
-  it('tells the keys of the service, one rotation behind, and another service apart', async () => {
+  it('distinguishes current keys, keys one rotation behind, and keys of another service', async () => {
     const ours = queue();
     expect(await ours.health()).toEqual({ signingKeys: 'same' });
     qstash.rotateKeys();
@@ -39,7 +39,7 @@ describe('health of a queue', () => {
     [200, '{"current":"only"}', false],
     [200, 'sig_secret, not JSON', false],
     [503, 'down', true],
-  ])('takes status %d with %j for unavailable', async (status, body, transient) => {
+  ])('treats status %d with %j as unavailable', async (status, body, transient) => {
     const server = await serveHttp((_, response) => response.writeHead(status).end(body));
     const error: unknown = await queue({ url: server.url })
       .health()

@@ -36,7 +36,7 @@ async function results(groups: readonly CheckGroup[]): Promise<CheckResult[]> {
 }
 
 describe('the schedule of the guard', () => {
-  it('is made once, kept, and put right when it is not what it should be', async () => {
+  it('is created once, kept, and corrected if it is wrong', async () => {
     expect([await ensureSchedule(schedules, wanted()), await ensureSchedule(schedules, wanted())]).toEqual([
       'made',
       'kept',
@@ -52,7 +52,7 @@ describe('the schedule of the guard', () => {
     expect(qstash.schedules()).toHaveLength(2);
   });
 
-  it('is left as it is by whoever paused it, and doctor says so', async () => {
+  it('is left paused, and doctor warns', async () => {
     await ensureSchedule(schedules, wanted());
     await client.schedules.pause({ schedule: ID });
     expect(await ensureSchedule(schedules, wanted())).toBe('paused');
@@ -64,7 +64,7 @@ describe('the schedule of the guard', () => {
     expect(await results([[scheduleCheck(() => schedules, wanted())]])).toMatchObject([{ status: 'ok' }]);
   });
 
-  it('is called with a signature over its own address', async () => {
+  it('is called with a signature over the address of the guard', async () => {
     await ensureSchedule(schedules, wanted());
     expect(qstash.fireSchedule(ID)).toBe(true);
     await qstash.idle();
@@ -80,7 +80,7 @@ describe('the schedule of the guard', () => {
     expect(await queue.verify({ ...delivery, body: '{"x":1}', url: wanted().destination })).toBe(false);
   });
 
-  it('cannot be made with a wrong token, nor beyond the limit of the plan', async () => {
+  it('cannot be created with a wrong token, nor beyond the limit of the plan', async () => {
     const denied = qstashSchedules({ url: qstash.url, token: 'wrong', clock: systemClock() });
     await expect(ensureSchedule(denied, wanted())).rejects.toMatchObject({ code: 'queue-denied' });
     for (let number = 0; number < 10; number++) await schedules.put({ ...wanted(), id: `n${number}` });
@@ -96,14 +96,14 @@ describe('doctor on schedulers', () => {
     ['heard of', at(2), 'ok'],
     ['silent', at(27), 'fail'],
     ['not heard of yet', null, 'warn'],
-  ])('tells of one that was %s', async (_, lastAt, status) => {
+  ])('reports one that was %s', async (_, lastAt, status) => {
     const callers = { cron: { since: at(3), lastAt }, schedule: null, operator: null };
     const known = () => Promise.resolve({ callers, lastRunAt: at(2) });
     const [result] = await results(schedulerChecks(['cron'], known, () => NOW));
     expect(result).toMatchObject({ name: 'guard-cron', status });
   });
 
-  it('says that nothing is known without the store', async () => {
+  it('is skipped without the store', async () => {
     const all = await results(
       schedulerChecks(
         ['cron', 'schedule'],

@@ -36,7 +36,7 @@ const noBackup = status({
 });
 const unfinished = status({
   state: 'degraded',
-  recoverable: notOk(`restore ${RESTORE} began to write into the database at x and is not known to have ended well`),
+  recoverable: notOk(`restore ${RESTORE} began to write to the database at x and is not known to have succeeded`),
   unfinished: [{ run: RESTORE, kind: 'restore', since: at(8 * HOUR), underWay: false }],
 });
 const failedDrill = status({

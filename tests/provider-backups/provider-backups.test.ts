@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe('a backup at Upstash', () => {
-  it('is made and waited for, under a name of ours', async () => {
+  it('is created and waited for, with a generated name', async () => {
     await main.redis.set('a', '1');
     const backup = await rig.create();
     expect(backup).toMatchObject({ state: 'completed', made: 'by-hand' });
@@ -22,33 +22,33 @@ describe('a backup at Upstash', () => {
     expect(await rig.create('second', false)).toMatchObject({ name: 'second', state: 'pending' });
   });
 
-  it('is made once, also when the answer is lost', async () => {
+  it('is created once, also if the answer is lost', async () => {
     standIn.setFaults({ loseReply: ({ endpoint }) => endpoint === 'create-backup' });
     expect(await rig.create('lost')).toMatchObject({ name: 'lost', state: 'completed' });
     expect(await ports.account.backups(ID)).toHaveLength(1);
     expect(standIn.requestCount('create-backup')).toBe(1);
   });
 
-  it('is not said to be there when Upstash was never reached', async () => {
+  it('is not reported as created if Upstash was never reached', async () => {
     standIn.setFaults({ reject: { status: 503, hits: ({ endpoint }) => endpoint === 'create-backup' } });
     await expect(rig.create('never')).rejects.toMatchObject({ code: 'upstash-unavailable', message: /503/ });
     expect(await ports.account.backups(ID)).toEqual([]);
   });
 
-  it('is told of when it failed, is refused, or has a name that is taken', async () => {
+  it('fails with an error if it failed, is refused, or its name is taken', async () => {
     standIn.setFaults({ backupsFail: true });
     await expect(rig.create('failing')).rejects.toMatchObject({ code: 'upstash-refused', message: /failing failed/ });
     standIn.setFaults({ backupsFail: false });
     await expect(rig.create('failing')).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('is no longer watched when the command is interrupted', async () => {
+  it('is not waited for after an interruption', async () => {
     const interrupt = AbortSignal.abort();
     const asked = createBackup(ports, { database: ID, name: 'x', wait: true, interrupt });
     await expect(asked).rejects.toMatchObject({ code: 'interrupted' });
   });
 
-  it('is deleted by its id alone', async () => {
+  it('is deleted only by its id', async () => {
     const { id } = await rig.create();
     await expect(removeBackup(ports.account, ID, 'latest')).rejects.toMatchObject({ code: 'usage' });
     await expect(removeBackup(ports.account, ID, 'none')).rejects.toMatchObject({ code: 'not-found' });
@@ -60,7 +60,7 @@ describe('a backup at Upstash', () => {
 });
 
 describe('daily backups', () => {
-  it('are switched, once', async () => {
+  it('are switched once', async () => {
     expect(await switchDaily(ports.account, ID, true)).toMatchObject({
       before: false,
       database: { dailyBackup: true },
@@ -73,7 +73,7 @@ describe('daily backups', () => {
     });
   });
 
-  it('are looked at after they were switched', async () => {
+  it('are verified after the switch', async () => {
     standIn.setFaults({
       reject: { status: 200, body: '"OK"', hits: ({ endpoint }) => endpoint === 'enable-dailybackup' },
     });

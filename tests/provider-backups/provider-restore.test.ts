@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
-import { demandTyped, planRestore } from '../../lib/provider-backups/plan.js';
+import { assertTyped, planRestore } from '../../lib/provider-backups/plan.js';
 import { performRestore } from '../../lib/provider-backups/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe('the plan of a restore', () => {
-  it('says what would go and what would come, and changes nothing', async () => {
+  it('shows what would be replaced by what, and changes nothing', async () => {
     await main.redis.mset('a', '1', 'b', '2');
     const { id } = await rig.create();
     await main.redis.set('c', '3');
@@ -40,7 +40,7 @@ describe('the plan of a restore', () => {
     });
   });
 
-  it('needs a backup that is complete, and a database with nothing under way', async () => {
+  it('needs a complete backup, and a database without an operation in progress', async () => {
     await expect(rig.plan()).rejects.toMatchObject({ code: 'not-found' });
     const pending = await rig.create('pending', false);
     await expect(rig.plan({ backup: pending.id })).rejects.toMatchObject({
@@ -58,7 +58,7 @@ describe('the plan of a restore', () => {
     expect(await rig.plan({ backup: pending.id })).toMatchObject({ backup: { state: 'completed' } });
   });
 
-  it('says that the database does not answer, and does not overlook a wrong token', async () => {
+  it('reports a database that does not answer, and throws for a wrong token', async () => {
     await rig.create();
     const other = await startUpstashRedis({ redisUrl: main.url, token: 'test' });
     await rig.rest.stop();
@@ -70,13 +70,13 @@ describe('the plan of a restore', () => {
     await other.stop();
   });
 
-  it('is confirmed by the id or the name of the database alone', async () => {
+  it('is confirmed only by the id or the name of the database', async () => {
     await rig.create();
     const found = await rig.plan();
     for (const wrong of [null, '', 'yes', found.backup.id, 'Soulcaster', `${ID} `])
-      expect(() => demandTyped(found, wrong)).toThrow(expect.objectContaining({ code: 'not-confirmed' }));
-    demandTyped(found, ID);
-    demandTyped(found, 'soulcaster');
+      expect(() => assertTyped(found, wrong)).toThrow(expect.objectContaining({ code: 'not-confirmed' }));
+    assertTyped(found, ID);
+    assertTyped(found, 'soulcaster');
   });
 });
 
@@ -90,7 +90,7 @@ describe('a restore at Upstash', () => {
   };
   beforeEach(() => void saved.splice(0));
 
-  it('saves what is there, replaces everything, holds the database meanwhile, and frees it', async () => {
+  it('saves the data, replaces everything, holds the lease meanwhile, and releases it', async () => {
     await main.redis.mset('a', '1', 'b', '2');
     await rig.create();
     const before = await dumpOf(main.url);
@@ -105,7 +105,7 @@ describe('a restore at Upstash', () => {
     expect(await rig.lease()).toBeNull();
   });
 
-  it('is refused while a run of ours has the database, and leaves it to it', async () => {
+  it('is refused while a run holds the lease, which is left to the run', async () => {
     await rig.create();
     await main.redis.set('later', 'v');
     const claim = await claimLease(ports, 'database', RUN, TIMES);
@@ -116,7 +116,7 @@ describe('a restore at Upstash', () => {
     if (claim.granted) await releaseLease(ports, claim.lease);
   });
 
-  it('does not begin when what is there cannot be saved', async () => {
+  it('does not begin if the data cannot be saved', async () => {
     await rig.create();
     await main.redis.set('later', 'v');
     const failing = (): Promise<string> => Promise.reject(new Error('full'));
@@ -126,7 +126,7 @@ describe('a restore at Upstash', () => {
     expect([await main.redis.get('later'), standIn.requestCount('restore-backup')]).toEqual(['v', 0]);
   });
 
-  it('continues without saving what is empty or does not answer, and says so', async () => {
+  it('continues without a safety snapshot if the database is empty or does not answer, and says so', async () => {
     await main.redis.set('a', '1');
     const { id } = await rig.create();
     await main.redis.flushall();
@@ -143,7 +143,7 @@ describe('a restore at Upstash', () => {
     expect([await main.redis.get('a'), saved]).toEqual(['1', []]);
   });
 
-  it('brings a backup into another database of the account only when it is told to save nothing', async () => {
+  it('restores into another database of the account only without a safety snapshot', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     await rig.standby.redis.set('theirs', 'v');
@@ -156,7 +156,7 @@ describe('a restore at Upstash', () => {
     expect(await rig.lease()).toBeNull();
   });
 
-  it('is seen to its end also when the answer was lost', async () => {
+  it('is followed to its end also if the answer was lost', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     await main.redis.set('a', '2');
@@ -172,7 +172,7 @@ describe('a restore at Upstash', () => {
     expect([await main.redis.get('a'), standIn.requestCount('restore-backup')]).toEqual(['1', 1]);
   });
 
-  it('keeps the database from our runs when it is not known whether it began', async () => {
+  it('keeps the lease if it is unknown whether the restore began', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     standIn.setFaults({ reject: { status: 502, hits: ({ endpoint }) => endpoint === 'restore-backup' } });
@@ -185,7 +185,7 @@ describe('a restore at Upstash', () => {
     expect(await rig.lease()).not.toBeNull();
   });
 
-  it('frees the database when Upstash says no', async () => {
+  it('releases the lease if Upstash refuses', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     standIn.setFaults({ reject: { status: 409, hits: ({ endpoint }) => endpoint === 'restore-backup' } });
@@ -194,7 +194,7 @@ describe('a restore at Upstash', () => {
     expect([await main.redis.get('a'), await rig.lease()]).toEqual(['1', null]);
   });
 
-  it('is not said to have worked when the database ends up empty', async () => {
+  it('is not reported as proven if the database is empty afterwards', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     standIn.setFaults({ restoresLoseAll: true });
@@ -202,13 +202,16 @@ describe('a restore at Upstash', () => {
     await expect(asked).rejects.toMatchObject({ code: 'not-proven', hint: expect.stringContaining(RUN) });
   });
 
-  it('is not said to have worked when the database ends up empty and nobody knows how large the backup is', async () => {
+  it('is not reported as proven if the database is empty afterwards and the size of the backup is unknown', async () => {
     await main.redis.set('a', '1');
     await rig.create();
     standIn.setFaults({ restoresLoseAll: true });
     const plan = await rig.plan();
     const unsized = { ...plan, backup: { ...plan.backup, bytes: null } };
     const asked = performRestore(ports, unsized, { safety, interrupt: going });
-    await expect(asked).rejects.toMatchObject({ code: 'not-proven', message: expect.stringContaining('not known') });
+    await expect(asked).rejects.toMatchObject({
+      code: 'not-proven',
+      message: expect.stringContaining('backup is unknown'),
+    });
   });
 });

@@ -9,7 +9,7 @@ const POLICY = { ...NONE, keepLast: 2, asideDays: 14 };
 const IDLE = { now: NOW, inUse: new Set<string>(), lastRunsFailed: false };
 
 function entry(hours: number, changes: Partial<RetentionEntry> = {}, keys = 100): RetentionEntry {
-  return { ...entryAt({ at: NOW - hours * HOUR, keys, kind: 'good', vouched: true }), ...changes };
+  return { ...entryAt({ at: NOW - hours * HOUR, keys, kind: 'good', isAuthentic: true }), ...changes };
 }
 
 const kept = (entries: readonly RetentionEntry[], situation = {}) => {
@@ -18,7 +18,7 @@ const kept = (entries: readonly RetentionEntry[], situation = {}) => {
 };
 
 describe('doubtful snapshots', () => {
-  it('take no slot, hold nothing up, and are bounded: the newest, and the oldest since the last trusted one', () => {
+  it('take no slot, hold no removals, and are limited to the newest and the oldest since the last trusted one', () => {
     const trusted = [entry(400), entry(401), entry(402)];
     const doubtful = Array.from({ length: 30 }, (_, n) => entry(n + 1, { state: 'doubtful' }, 1));
     const { held, ids } = kept([...doubtful, ...trusted]);
@@ -30,14 +30,14 @@ describe('doubtful snapshots', () => {
     expect(ids).toContain(doubtful[0]?.id);
   });
 
-  it('go when they are old, beside a trusted one', () => {
+  it('are removed when they are old and there is a trusted one', () => {
     const old = entry(15 * 24 + 1, { state: 'doubtful' });
     expect(kept([entry(1), old]).ids).not.toContain(old.id);
   });
 });
 
 describe('snapshots of other databases', () => {
-  it('stay, and take no slot', () => {
+  it('are kept, and take no slot', () => {
     const others = [entry(1, { ours: false, state: 'foreign' }), entry(2, { ours: false, state: 'foreign' })];
     const own = [entry(3), entry(4), entry(5)];
     const { decisions, ids } = kept([...others, ...own]);
@@ -45,15 +45,15 @@ describe('snapshots of other databases', () => {
     expect(decisions[0]?.reasons).toEqual(['other-source']);
   });
 
-  it('cannot be told from ours where no database is configured: then nothing goes', () => {
+  it('cannot be distinguished without a configured database: nothing is removed', () => {
     const { held, ids } = kept([entry(1), entry(2), entry(3)], { ambiguous: true });
     expect(held).toMatch(/several databases/);
     expect(ids).toHaveLength(3);
   });
 });
 
-describe('snapshots that are not believed', () => {
-  it('stay until somebody says what they are', () => {
+describe('untrusted snapshots', () => {
+  it('are kept until an operator decides', () => {
     const forged = entry(1, { state: 'untrusted' });
     const { decisions, ids } = kept([forged, entry(2), entry(3), entry(4)]);
     expect(ids).toContain(forged.id);

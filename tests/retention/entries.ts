@@ -6,7 +6,7 @@ export interface Made {
   readonly at: number;
   readonly keys: number;
   readonly kind: 'good' | 'safety' | 'incomplete' | 'damaged' | 'unchecked' | 'unreadable' | 'newer';
-  readonly vouched: boolean;
+  readonly isAuthentic: boolean;
   /** When it was found damaged; default: at once. */
   readonly foundAt?: number;
 }
@@ -32,7 +32,7 @@ export const NONE: Policy = {
 };
 
 /** A snapshot as retention sees it, of which only that is filled in. */
-export function entryAt({ at, keys, kind, vouched, foundAt = at }: Made): RetentionEntry {
+export function entryAt({ at, keys, kind, isAuthentic, foundAt = at }: Made): RetentionEntry {
   const id = newId(at);
   const manifest = {
     id,
@@ -48,7 +48,7 @@ export function entryAt({ at, keys, kind, vouched, foundAt = at }: Made): Retent
     id,
     manifest: unread ? null : manifest,
     verification: unread || kind === 'unchecked' ? null : verification,
-    vouched,
+    isAuthentic,
     newerFormat: kind === 'newer',
     missingParts: 0,
     sizes: null,

@@ -16,7 +16,7 @@ const situation = (changes: Partial<Situation> = {}): Situation => ({
   ...changes,
 });
 
-const GOODISH = { keys: 10, kind: 'good', vouched: true } as const;
+const GOODISH = { keys: 10, kind: 'good', isAuthentic: true } as const;
 const GOOD: Made = { ...GOODISH, at: NOW };
 
 const count = fc.integer({ min: 0, max: 15 });
@@ -33,7 +33,7 @@ const made: fc.Arbitrary<Made> = fc.record({
   at: fc.integer({ min: -730 * 24, max: 180 * 24 }).map((hours) => NOW + hours * 3_600_000),
   keys: fc.integer({ min: 0, max: 100 }),
   kind: fc.constantFrom('good', 'good', 'good', 'safety', 'incomplete', 'damaged', 'unchecked', 'unreadable'),
-  vouched: fc.boolean(),
+  isAuthentic: fc.boolean(),
 });
 const catalogs = fc.array(made, { maxLength: 40 }).map((all) => all.map(entryAt));
 /** Key counts that raise no suspicion, so that the rules come to bear. */
@@ -47,21 +47,21 @@ const newestFirst = (entries: readonly RetentionEntry[]): RetentionEntry[] =>
   [...entries].sort((a, b) => (a.id < b.id ? 1 : -1));
 
 describe('retention', () => {
-  it('never lets go of the newest verified snapshot, whatever policy and clock say', () => {
+  it('never removes the newest verified snapshot, whatever the policy and the clock', () => {
     const clocks = fc.integer({ min: 0, max: 4_000 }).map((days) => days * DAY_MS * 10);
     fc.assert(
       fc.property(catalogs, policies, clocks, (entries, policy, now) => {
         const kept = keptIds(entries, policy, situation({ now }));
         const good = newestFirst(entries).filter(isTrusted);
         const presentGood = good.filter(({ id }) => timeOfId(id) <= now);
-        for (const newest of [good[0], presentGood[0], presentGood.find(({ vouched }) => vouched)]) {
+        for (const newest of [good[0], presentGood[0], presentGood.find(({ isAuthentic }) => isAuthentic)]) {
           if (newest !== undefined) expect(kept).toContain(newest.id);
         }
       }),
     );
   });
 
-  it('keeps under a larger policy all that it keeps under a smaller one', () => {
+  it('keeps at least as much with a larger policy', () => {
     fc.assert(
       fc.property(catalogs, policies, policies, (entries, small, more) => {
         const names = Object.keys(small) as (keyof Policy)[];
@@ -72,7 +72,7 @@ describe('retention', () => {
     );
   });
 
-  it('meets every count of the policy, as far as there are snapshots', () => {
+  it('keeps the number of every rule, as far as there are snapshots', () => {
     fc.assert(
       fc.property(calmCatalogs, policies, (entries, policy) => {
         const kept = keptIds(entries, policy);
@@ -92,7 +92,7 @@ describe('retention', () => {
     );
   });
 
-  it('removes what no rule keeps, so that it is no property of a function that keeps everything', () => {
+  it('removes snapshots that no rule keeps', () => {
     const entries = Array.from({ length: 400 }, (_, day) => entryAt({ ...GOOD, at: NOW - day * DAY_MS }));
     const policy = { ...NONE, keepLast: 7, keepDaily: 14, keepWeekly: 8, keepMonthly: 12 };
     const kept = keptIds(entries, policy);
@@ -101,15 +101,15 @@ describe('retention', () => {
     expect(kept.size).toBeLessThan(32);
   });
 
-  it('is not moved by the forged: what is certainly ours stays as if they were not there', () => {
+  it('ignores forged snapshots: authentic ones are kept as if the forged ones did not exist', () => {
     const forged = fc.array(fc.record({ at: made.chain(({ at }) => fc.constant(at)), keys: fc.constant(10) }), {
       maxLength: 30,
     });
     fc.assert(
       fc.property(calmCatalogs, forged, policies, (entries, more, policy) => {
-        const ours = entries.filter(({ vouched }) => vouched);
+        const ours = entries.filter(({ isAuthentic }) => isAuthentic);
         if (!ours.some((entry) => isTrusted(entry) && timeOfId(entry.id) <= NOW)) return;
-        const others = more.map(({ at, keys }) => entryAt({ at, keys, kind: 'good', vouched: false }));
+        const others = more.map(({ at, keys }) => entryAt({ at, keys, kind: 'good', isAuthentic: false }));
         const kept = keptIds([...ours, ...others], policy);
         const goodOurs = ours.filter(isTrusted);
         for (const id of keptIds(ours, policy))
@@ -118,7 +118,7 @@ describe('retention', () => {
     );
   });
 
-  it('keeps what is dated in the future and counts it for no rule', () => {
+  it('keeps snapshots dated in the future and counts them for no rule', () => {
     const real = [0, 1, 2].map((day) => entryAt({ ...GOOD, at: NOW - day * DAY_MS }));
     const future = [1, 2, 3, 4].map((day) => entryAt({ ...GOOD, at: NOW + day * DAY_MS }));
     const { decisions } = applyPolicy([...real, ...future], { ...NONE, keepLast: 2 }, situation());
@@ -126,7 +126,7 @@ describe('retention', () => {
     expect(decisions.filter(({ reasons }) => reasons.includes('future'))).toHaveLength(4);
   });
 
-  it('lets no clock that runs ahead age anything', () => {
+  it('does not age snapshots by a clock that is ahead', () => {
     const entries = [0, 1, 2, 3].map((day) => entryAt({ ...GOOD, at: NOW - day * DAY_MS }));
     const aside = entryAt({ ...GOOD, kind: 'safety', at: NOW - 2 * DAY_MS });
     const policy = { ...NONE, keepWithinHours: 80, asideDays: 3 };
@@ -149,7 +149,7 @@ describe('retention', () => {
     expect(decisions[1]?.reasons).toContain(reason);
   });
 
-  it.each(['safety', 'incomplete', 'damaged'] as const)('keeps a %s one for its days, and gives it no slot', (kind) => {
+  it.each(['safety', 'incomplete', 'damaged'] as const)('keeps a %s snapshot for its days, without a slot', (kind) => {
     const entries = [1, 3, 5].map((day) => entryAt({ ...GOOD, kind, at: NOW - day * DAY_MS }));
     const good = [0, 6].map((day) => entryAt({ ...GOOD, at: NOW - day * DAY_MS }));
     const { decisions } = applyPolicy([...entries, ...good], { ...NONE, keepLast: 2, asideDays: 4 }, situation());
@@ -162,7 +162,7 @@ describe('retention', () => {
     ]);
   });
 
-  it('keeps one that lacks parts as long as the rules would keep it whole, and in the place of none', () => {
+  it('keeps a snapshot with missing parts as long as the rules would keep it whole, without a slot', () => {
     const day = (n: number): RetentionEntry => entryAt({ ...GOOD, at: NOW - n * DAY_MS });
     const lacking = (entry: RetentionEntry): RetentionEntry => ({ ...entry, missingParts: 1, state: 'damaged' });
     const entries = [day(0), lacking(day(1)), day(2), lacking(day(3))];
@@ -170,7 +170,7 @@ describe('retention', () => {
     expect(decisions.map(({ keep }) => keep)).toEqual([true, true, true, false]);
   });
 
-  it('counts the days of a damaged one from when it was found so', () => {
+  it('counts the days of a damaged snapshot from when the damage was found', () => {
     const old = entryAt({ ...GOOD, kind: 'damaged', at: NOW - 300 * DAY_MS, foundAt: NOW - DAY_MS });
     const entries = [old, entryAt({ ...GOOD, at: NOW })];
     expect(keptIds(entries, { ...NONE, asideDays: 2 })).toContain(old.id);
@@ -189,12 +189,12 @@ describe('retention', () => {
     expect(decisions.every(({ keep, reasons }) => keep && reasons.includes('held'))).toBe(true);
   });
 
-  it('is not held by exactly half, nor deceived by a forged snapshot with many keys after the suspicious one', () => {
+  it('is not held by exactly half of the keys, nor deceived by a forged snapshot with many keys after a doubtful one', () => {
     const days = (keys: number[]) =>
       keys.map((number, day) => entryAt({ ...GOOD, keys: number, at: NOW - day * DAY_MS }));
     expect(applyPolicy(days([50, 100]), NONE, situation()).held).toBeNull();
     const entries = days([10, 100]);
-    const forged = entryAt({ ...GOOD, keys: 100, vouched: false, at: NOW + DAY_MS });
+    const forged = entryAt({ ...GOOD, keys: 100, isAuthentic: false, at: NOW + DAY_MS });
     expect(applyPolicy([...entries, forged], NONE, situation()).held).toMatch(/has 10 keys/);
   });
 });

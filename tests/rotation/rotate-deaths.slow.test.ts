@@ -68,7 +68,7 @@ async function dyingAtEachChange(
 }
 
 describe('a rotation that died at each of its changes', () => {
-  it.each(['before', 'after'] as const)('(%s it) is brought to its end by the same call', async (when) => {
+  it.each(['before', 'after'] as const)('(%s it) is completed by the same call', async (when) => {
     await dyingAtEachChange(when, async (bench) => {
       expect(await bench.run()).toMatchObject({ outcome: 'done' });
       expect(stateOf(bench)).toEqual(ALL_NEW);
@@ -76,7 +76,7 @@ describe('a rotation that died at each of its changes', () => {
     });
   });
 
-  it('is taken back by a call with the old value', async () => {
+  it('is undone by a call with the old value', async () => {
     await dyingAtEachChange('after', async (bench) => {
       const changes = ['backend', 'dashboard'].map((project) => ({ project, variable: 'KEY', value: OLD }));
       expect(await bench.run({ changes })).toMatchObject({ outcome: 'done' });
@@ -86,7 +86,7 @@ describe('a rotation that died at each of its changes', () => {
   });
 });
 
-describe('gone on with', () => {
+describe('a resumed rotation', () => {
   /** Dead when KEY of backend has the new value, and that of dashboard the old one. */
   async function deadHalfway(): Promise<RotationBench> {
     const bench = await rotationBench();
@@ -98,14 +98,14 @@ describe('gone on with', () => {
     }
   }
 
-  it('it waits until the dead process gives way', async () => {
+  it('waits until the lease of the dead process expires', async () => {
     const bench = await deadHalfway();
     await expect(bench.run()).rejects.toMatchObject({ code: 'locked' });
     expect(stateOf(bench)).toEqual({ backend: [NEW, OLD], dashboard: [OLD, OLD] });
     await bench.stop();
   });
 
-  it('a roll back still finds the old value where it is left, and knows it by its fingerprint', async () => {
+  it('finds the old value for a rollback in another project, by its fingerprint', async () => {
     const bench = await deadHalfway();
     bench.clock.jump(LEASE_MS);
     bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
@@ -114,7 +114,7 @@ describe('gone on with', () => {
     await bench.stop();
   });
 
-  it('it takes no value for the old one that is not', async () => {
+  it('accepts no other value as the old one', async () => {
     const bench = await deadHalfway();
     bench.clock.jump(LEASE_MS);
     const dashboard = bench.vercel.project('dashboard').variables.find(({ key }) => key === 'KEY');
@@ -122,11 +122,11 @@ describe('gone on with', () => {
     bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
     const result = await bench.run({ candidates: ['some-other-value'] });
     expect(result).toMatchObject({ outcome: 'half-changed', resumed: true });
-    expect(result.error?.message).toContain('Nobody knows the old value of KEY of backend');
+    expect(result.error?.message).toContain('The old value of KEY of backend is unknown');
     await bench.stop();
   });
 
-  it('it takes the old value from the caller, when nobody else has it any more', async () => {
+  it('takes the old value from the caller if no project has it any more', async () => {
     const bench = await deadHalfway();
     bench.clock.jump(LEASE_MS);
     const dashboard = bench.vercel.project('dashboard').variables.find(({ key }) => key === 'KEY');
@@ -137,7 +137,7 @@ describe('gone on with', () => {
     await bench.stop();
   });
 
-  it('what somebody else has changed since is not taken for our own', async () => {
+  it('is not resumed if someone else has changed a variable since', async () => {
     const bench = await deadHalfway();
     bench.clock.jump(LEASE_MS);
     const backend = bench.vercel.project('backend').variables.find(({ key }) => key === 'KEY');
@@ -149,7 +149,7 @@ describe('gone on with', () => {
   });
 });
 
-it('two at once: one is told of the other, and nothing is mixed', async () => {
+it('two rotations at once: one is refused, and nothing is mixed', async () => {
   const bench = await rotationBench();
   const both = await Promise.allSettled([bench.run(), bench.run({ purpose: 'another' })]);
   const done = both.filter((one) => one.status === 'fulfilled' && one.value.outcome === 'done');
@@ -161,7 +161,7 @@ it('two at once: one is told of the other, and nothing is mixed', async () => {
   await bench.stop();
 });
 
-it('told to stop, it stops where it is, and the same call continues', async () => {
+it('an interrupted rotation stops at once, and the same call continues', async () => {
   const bench = await rotationBench({ build: () => ({ looks: 5 }) });
   const stop = new AbortController();
   bench.vercel.set({

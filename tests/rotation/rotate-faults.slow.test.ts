@@ -63,18 +63,21 @@ function isWhole(bench: RotationBench, result: RotationResult | null): void {
 }
 
 describe('a fault at each call of a rotation', () => {
-  it.each<VercelFault>(['lose-reply', 'cut', 503])('%s, once: it is done all the same', async (fault) => {
+  it.each<VercelFault>(['lose-reply', 'cut', 503])('%s, once: the rotation succeeds', async (fault) => {
     await atEachCall(fault, 'once', (bench, result) => {
       expect(result?.outcome).toBe('done');
       expect(stateOf(bench)).toEqual(ALL_NEW);
     });
   });
 
-  it.each<VercelFault>([400, 403, 'limit', 'not-json'])('%s, once: all is as before, or all is done', async (fault) => {
-    await atEachCall(fault, 'once', isWhole);
-  });
+  it.each<VercelFault>([400, 403, 'limit', 'not-json'])(
+    '%s, once: everything is as before, or everything is changed',
+    async (fault) => {
+      await atEachCall(fault, 'once', isWhole);
+    },
+  );
 
-  it('refused, once, while a failed deployment is rolled back: it tells what has which value', async () => {
+  it('refused, once, while a failed deployment is rolled back: the result says which variable has which value', async () => {
     const build = (project: string, { KEY }: Readonly<Record<string, string>>) => ({
       looks: 1,
       ending: project === 'dashboard' && KEY === NEW ? ('ERROR' as const) : ('READY' as const),

@@ -30,7 +30,7 @@ describe('a rotation', () => {
     expect(await bench.journals()).toMatchObject([{ id: result.id, state: 'done' }]);
   });
 
-  it('changes nothing in a dry run, and tells what it would do', async () => {
+  it('changes nothing in a dry run, and reports what it would do', async () => {
     bench = await rotationBench({
       projects: { backend: { KEY: OLD }, dashboard: { KEY: NEW } },
     });
@@ -56,7 +56,7 @@ describe('a rotation', () => {
     expect([writes(), await bench.stored(), stateOf(bench)]).toEqual([0, '', ALL_OLD]);
   });
 
-  it('makes a variable that was not there, and removes it in a roll back', async () => {
+  it('creates a missing variable, and removes it in a rollback', async () => {
     bench = await rotationBench();
     const changes = both('MORE');
     expect(await bench.run({ changes, prove: failing('github-denied', 1) })).toMatchObject({ outcome: 'rolled-back' });
@@ -66,14 +66,14 @@ describe('a rotation', () => {
     expect(bench.vercel.served('dashboard')['MORE']).toBe(NEW);
   });
 
-  it('may be made twice', async () => {
+  it('may be repeated', async () => {
     bench = await rotationBench();
     await bench.run();
     expect(await bench.run()).toMatchObject({ outcome: 'done', counts: { changed: 0, redeployed: 2 } });
     expect(stateOf(bench)).toEqual(ALL_NEW);
   });
 
-  it('wants a production deployment of each project', async () => {
+  it('needs a production deployment of each project', async () => {
     bench = await rotationBench();
     bench.vercel.project('dashboard').deployments.length = 0;
     await expect(bench.run()).rejects.toMatchObject({ code: 'hosting-refused' });
@@ -88,7 +88,7 @@ describe('sensitive variables', () => {
     });
   };
 
-  it('are not touched when nobody knows their value, and nobody agrees to lose it', async () => {
+  it('are not changed if their value is unknown and the operator has not accepted the loss', async () => {
     await open();
     await expect(bench.run()).rejects.toMatchObject({
       code: 'not-confirmed',
@@ -97,7 +97,7 @@ describe('sensitive variables', () => {
     expect([writes(), await bench.stored()]).toEqual([0, '']);
   });
 
-  it('are set with consent; a roll back says which cannot be put back, and puts the rest back', async () => {
+  it('are set with consent; a rollback names those that cannot be restored, and restores the rest', async () => {
     await open();
     const result = await bench.run({ acceptNoWayBack: true, prove: failing('github-denied', 1) });
     expect(result).toMatchObject({
@@ -111,7 +111,7 @@ describe('sensitive variables', () => {
     expect(stateOf(bench)).toEqual({ backend: [NEW, NEW], dashboard: [OLD, OLD] });
   });
 
-  it('are put back when their old value is given', async () => {
+  it('are restored if their old value is given', async () => {
     await open();
     const oldValues = [{ variable: 'KEY', value: OLD }];
     expect(await bench.run({ oldValues, prove: failing('github-denied', 1) })).toMatchObject({
@@ -129,12 +129,12 @@ describe('the proof at the end', () => {
     expect(stateOf(bench)).toEqual(ALL_OLD);
   });
 
-  it('does not roll back because GitHub cannot be asked just then', async () => {
+  it('does not roll back because GitHub does not answer', async () => {
     bench = await rotationBench();
     expect(await bench.run({ prove: failing('github-unavailable', 1) })).toMatchObject({ outcome: 'done' });
   });
 
-  it('rolls back when the backend was well and no longer is', async () => {
+  it('rolls back if the backend was healthy before and is not any more', async () => {
     bench = await rotationBench();
     bench.health = () => bench.vercel.served('backend')['KEY'] === OLD;
     expect(await bench.run()).toMatchObject({ outcome: 'rolled-back' });
@@ -148,7 +148,7 @@ describe('the proof at the end', () => {
     expect(await bench.run()).toMatchObject({ outcome: 'done', backend: 'healthy' });
   });
 
-  it('keeps the new value when the backend was not well before either, and says so', async () => {
+  it('keeps the new value if the backend was unhealthy before, and reports it', async () => {
     bench = await rotationBench();
     bench.health = () => null;
     expect(await bench.run()).toMatchObject({ outcome: 'done', backend: 'as-bad-as-before' });
@@ -170,7 +170,7 @@ describe('deployments', () => {
     expect(bench.vercel.project('backend').deployments).toHaveLength(3);
   });
 
-  it('that never end are stopped, and the old value serves', async () => {
+  it('that never end are cancelled, and the old value serves', async () => {
     bench = await rotationBench({ build: (_, { KEY }) => ({ looks: KEY === NEW ? 10_000 : 1 }) });
     expect(await bench.run()).toMatchObject({ outcome: 'rolled-back' });
     expect(stateOf(bench)).toEqual(ALL_OLD);

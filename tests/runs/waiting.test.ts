@@ -86,7 +86,7 @@ describe('a run that meets a quota', () => {
     await bench.clock.advance(-40 * HOUR);
     const asleep = await bench.load(id);
     const stuck = await stuckAmong({ clock: bench.clock, store: bench.folder.store }, [asleep], TIMES);
-    expect(stuck).toMatchObject([{ run: { id } }]);
+    expect(stuck).toMatchObject([{ id }]);
     await deliverAll([JSON.stringify({ run: id, leg: asleep.leg })]);
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
   });

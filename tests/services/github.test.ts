@@ -46,7 +46,7 @@ async function failure(work: Promise<unknown>): Promise<AppError> {
 
 describe('who a token is', () => {
   it('tells login, scopes, expiry and what is left of the limit', async () => {
-    expect(await github.whoIs(CLASSIC)).toEqual({
+    expect(await github.identify(CLASSIC)).toEqual({
       login: 'octo',
       scopes: ['repo', 'read:user'],
       expiresAt: Date.parse('2027-01-02T03:04:05Z'),
@@ -60,9 +60,9 @@ describe('who a token is', () => {
   });
 
   it('tells a fine-grained token, which has no scopes, from one with none', async () => {
-    const fine = await github.whoIs(FINE);
+    const fine = await github.identify(FINE);
     expect([fine.scopes, fine.expiresAt]).toEqual([null, Date.parse('2027-01-02T03:04:05+02:00')]);
-    expect(await github.whoIs(NO_SCOPES)).toMatchObject({ scopes: [], expiresAt: null });
+    expect(await github.identify(NO_SCOPES)).toMatchObject({ scopes: [], expiresAt: null });
   });
 
   it('tells what it sees of a repository', async () => {
@@ -104,7 +104,7 @@ describe('failures', () => {
   ])('%s is %s', async (fault, code) => {
     standIn.set({ fault: () => fault });
     const asked = fault === 'hang' ? hasty : github;
-    for (const work of [() => asked.whoIs(CLASSIC), () => asked.repository(FINE, 'acme/shop')]) {
+    for (const work of [() => asked.identify(CLASSIC), () => asked.repository(FINE, 'acme/shop')]) {
       const error = await failure(work());
       expect([error.code, error.hint.length > 20]).toEqual([code, true]);
       expect(`${error.message} ${error.hint}`).not.toMatch(/ghp_|github_pat_|acme sso|<html>/);
@@ -118,7 +118,7 @@ describe('failures', () => {
     ['app-restricted', /OAuth apps/, /approve the app/],
   ])('%s is told by its cause, with the remedy for it, and not with a scope', async (fault, message, hint) => {
     standIn.set({ fault: () => fault });
-    const error = await failure(github.whoIs(CLASSIC));
+    const error = await failure(github.identify(CLASSIC));
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
     expect(error.hint).not.toMatch(/scope repo/);
@@ -126,29 +126,29 @@ describe('failures', () => {
 
   it('a token that GitHub does not know is github-denied, asked once', async () => {
     const before = standIn.calls.length;
-    expect(await failure(github.whoIs('ghp_unknown'))).toMatchObject({ code: 'github-denied', transient: false });
+    expect(await failure(github.identify('ghp_unknown'))).toMatchObject({ code: 'github-denied', transient: false });
     expect(standIn.calls.length).toBe(before + 1);
   });
 
   it('tells how long a limit lasts, and asks no more', async () => {
     const before = standIn.calls.length;
     standIn.set({ fault: () => 'primary' });
-    const { retryAfterMs = 0 } = await failure(github.whoIs(CLASSIC));
+    const { retryAfterMs = 0 } = await failure(github.identify(CLASSIC));
     // The clock has jumped over the waits of the tests before.
     expect(retryAfterMs).toBeGreaterThan(0);
     standIn.set({ fault: () => 'secondary' });
-    expect(await failure(github.whoIs(CLASSIC))).toMatchObject({ retryAfterMs: 60_000 });
+    expect(await failure(github.identify(CLASSIC))).toMatchObject({ retryAfterMs: 60_000 });
     expect(standIn.calls.length).toBe(before + 2);
   });
 
   it('a passing failure is tried again', async () => {
     let left = 2;
     standIn.set({ fault: () => (left-- > 0 ? 503 : null) });
-    expect((await github.whoIs(CLASSIC)).login).toBe('octo');
+    expect((await github.identify(CLASSIC)).login).toBe('octo');
   });
 
   it('a token that no header takes is a mistake of configuration, and not quoted', async () => {
-    const error = await failure(github.whoIs('ghp_with a space'));
+    const error = await failure(github.identify('ghp_with a space'));
     expect([error.code, error.message.includes('space ')]).toEqual(['config', false]);
     expect(error.message).not.toContain('ghp_with');
   });

@@ -100,8 +100,8 @@ describe('deployments', () => {
     await variables.create('backend', 'NEW', 'made');
     const begun = await deployments.redeploy('backend', from, 'mark-1');
     expect(await deployments.redeploy('backend', from, 'mark-1')).toMatchObject({ id: begun.id });
-    expect(await deployments.begun('backend', 'mark-1')).toMatchObject({ id: begun.id });
-    expect(await deployments.begun('backend', 'mark-2')).toBeNull();
+    expect(await deployments.findByMarker('backend', 'mark-1')).toMatchObject({ id: begun.id });
+    expect(await deployments.findByMarker('backend', 'mark-2')).toBeNull();
     expect(await deployments.state(begun.id)).toBe('building');
     expect(await deployments.state(begun.id)).toBe('ready');
     expect(standIn.served('backend')).toMatchObject({ NEW: 'made' });

@@ -1,4 +1,4 @@
-import { createBackup, nameable, removeBackup, switchDaily } from '../../provider-backups/backups.js';
+import { createBackup, findNamedBackup, removeBackup, switchDaily } from '../../provider-backups/backups.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
 import { openAccount, ageOf, backupDocument, backupTable, sizeOf, timeOf } from './views.js';
@@ -45,7 +45,7 @@ export async function createProviderBackup(context: Context, options: CreateOpti
 /** `upstash backups delete`. */
 export async function deleteProviderBackup(context: Context, wanted: string, options: DeleteOptions): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
-  const backup = await nameable(account, database, wanted);
+  const backup = await findNamedBackup(account, database, wanted);
   const what = `Backup ${printable(backup.name)} (${backup.id}), ${ageOf(backup, clock.now())} old, is deleted permanently.`;
   await confirmYes(context, options.yes, what);
   const removed = await removeBackup(account, database, backup.id);

@@ -1,6 +1,6 @@
 import { fullApp, type FullApp } from '../../app/app.js';
 import { AppError } from '../../errors.js';
-import { demandTyped, planRestore, type ProviderRestorePlan } from '../../provider-backups/plan.js';
+import { assertTyped, planRestore, type ProviderRestorePlan } from '../../provider-backups/plan.js';
 import { performRestore } from '../../provider-backups/restore.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
@@ -57,12 +57,12 @@ async function confirmDatabase(
   now: number,
 ): Promise<void> {
   if (options.confirm !== undefined || !canPrompt()) {
-    demandTyped(plan, options.confirm ?? null);
+    assertTyped(plan, options.confirm ?? null);
     return;
   }
   context.note(`${planView(plan, options.safety, now)}\n`);
   const question = 'This deletes everything in the database first. To continue, type the name of the database: ';
-  demandTyped(plan, await prompt(question, context.interrupt));
+  assertTyped(plan, await prompt(question, context.interrupt));
 }
 
 /** Takes the snapshot to undo the restore with. Throws if the present state cannot be saved completely. */

@@ -7,16 +7,16 @@ interface Hosting {
   readonly variables: HostedVariables;
 }
 
-/** The token of Vercel's API, and each project that is named here. `open` may throw `config`. */
+/** Checks the token of Vercel's API and each project named in `named`. `open` may throw `config`. */
 export function hostingChecks(open: () => Hosting, named: Readonly<Record<string, string>>): CheckGroup {
   return [
     {
       name: 'vercel',
       run: async () => {
         const found = await open().projects.list();
-        if (found.length > 0) return ok(`the token is accepted; projects in reach: ${found.length}`);
+        if (found.length > 0) return ok(`the token is accepted and has access to ${found.length} projects`);
         return warn(
-          'the token is accepted, but reaches no project',
+          'the token is accepted, but has access to no project',
           'Set VERCEL_TEAM_ID to the team of the projects, or leave it out for a personal account.',
         );
       },
@@ -25,13 +25,13 @@ export function hostingChecks(open: () => Hosting, named: Readonly<Record<string
       name: `vercel-${variable.replace(/^SOULCASTER_|_PROJECT$/g, '').toLowerCase()}`,
       run: async () => {
         const { length } = await open().variables.list(project);
-        return ok(`${project} (${variable}) is in reach, with ${length} variables in production`);
+        return ok(`${project} (${variable}) is accessible and has ${length} variables in production`);
       },
     })),
   ];
 }
 
-/** The account's key, and whether the database that it names is the one that is backed up. `host`: of that one. */
+/** Checks the account's key, and that UPSTASH_REDIS_ID is the database that is backed up at `protectedHost`. */
 export function accountChecks(
   open: () => UpstashAccount,
   database: () => string,
@@ -44,12 +44,12 @@ export function accountChecks(
         const { host, name, state } = await open().database(database());
         if (protectedHost !== null && host !== protectedHost) {
           return fail(
-            `UPSTASH_REDIS_ID is the database ${name} (${host}), and ${protectedHost} is the one that is backed up`,
+            `UPSTASH_REDIS_ID is the database ${name} (${host}), but ${protectedHost} is backed up`,
             'Set UPSTASH_REDIS_ID to the id of the database of UPSTASH_REDIS_REST_URL (Upstash console, the database, Details).',
           );
         }
         if (state === 'active') return ok(`the key is accepted, and ${name} is active`);
-        return fail(`the database ${name} is ${state}`, 'See the database in the Upstash console.');
+        return fail(`the database ${name} is ${state}`, 'Check the database in the Upstash console.');
       },
     },
   ];

@@ -6,19 +6,19 @@ import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js'
 
 const PROBE_BYTES = 64;
 const NO_FILE = fail(
-  'the file that BACKUP_AGE_IDENTITY_FILE names cannot be read or holds no identity: nothing encrypted can be restored here',
-  'Correct its path, bring it back from where the identity is kept, or remove the variable where no identity is to be.',
+  'the file named in BACKUP_AGE_IDENTITY_FILE cannot be read or contains no identity: encrypted snapshots cannot be restored here',
+  'Correct the path, copy the file from where the identity is kept, or remove the variable if this machine should have no identity.',
 );
 
 /**
- * Seals a probe and opens it again. `open` may throw `config` for keys that are none. `lacksFile`: whether a file is named that
- * should hold the identity, and gave none.
+ * Encrypts a probe and decrypts it again. `open` may throw `config` for invalid keys. `lacksFile`: whether the named identity
+ * file contains no identity.
  */
 export function encryptionChecks(open: () => Encryptor, lacksFile: boolean): CheckGroup {
   return [{ name: 'encryption', run: () => (lacksFile ? Promise.resolve(NO_FILE) : tryEncryption(open())) }];
 }
 
-/** Signs a probe and checks the signature. `open` may throw `config` for keys that are none, or no pair. */
+/** Signs a probe and verifies the signature. `open` may throw `config` for invalid keys, or keys that are no pair. */
 export function signatureChecks(open: () => Signer): CheckGroup {
   return [{ name: 'signature', run: () => Promise.resolve(trySigning(open())) }];
 }
@@ -32,20 +32,20 @@ async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
     );
   }
   const probe = randomBytes(PROBE_BYTES);
-  const sealed = await encryptor.encrypt(probe);
+  const encrypted = await encryptor.encrypt(probe);
   if (!encryptor.canOpen)
     return ok(`encrypted a probe to ${recipients} recipients; nothing here can decrypt it, as it should be`);
   try {
-    if (probe.equals(await encryptor.open(sealed, encryptor.suffix)))
+    if (probe.equals(await encryptor.open(encrypted, encryptor.suffix)))
       return ok('encrypted a probe and decrypted it again');
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'wrong-key') throw error;
     return fail(
-      'the identity fits none of the recipients: what is backed up now could not be restored with it',
+      'the identity matches none of the recipients: new snapshots could not be restored with it',
       'Set BACKUP_AGE_IDENTITY to the secret key of one of BACKUP_AGE_RECIPIENTS, or add its public key to them.',
     );
   }
-  return fail('what was encrypted was not the same when decrypted', 'Report this as a defect.');
+  return fail('the decrypted probe differs from the original', 'Report this as a defect.');
 }
 
 function trySigning(signer: Signer): Observation {
@@ -53,41 +53,45 @@ function trySigning(signer: Signer): Observation {
   const signature = signer.sign(probe);
   if (signature === null) {
     return warn(
-      'signatures can be checked here, but not made: nothing that writes works, so no backup, restore, verification or guard',
-      'Where runs are moved set BACKUP_SIGNING_KEY to the private key; to look and to try (--dry-run) the public one is enough.',
+      'signatures can be verified here, but not made: backup, restore, verification and guard do not work',
+      'Set BACKUP_SIGNING_KEY to the private key where runs are worked on; the public key is enough for reading and --dry-run.',
     );
   }
-  if (signer.verify(probe, signature) === true) return ok('signed a probe and checked it');
-  return fail('a signature that was just made is not accepted', 'Set a fresh BACKUP_SIGNING_KEY.');
+  if (signer.verify(probe, signature) === true) return ok('signed a probe and verified the signature');
+  return fail('a signature that was just made is not accepted', 'Set a new BACKUP_SIGNING_KEY.');
 }
 
-/** A secret that callers must know. `problem` is what the configuration has to say against it, or null. */
+/** A secret that callers must send. `problem` is the configuration's error, or null. */
 interface AccessSecret {
   readonly variable: string;
   readonly value: string;
   readonly problem: AppError | null;
 }
 
-/** Whether a secret was set as it should be, and is not used for something else as well. */
+/** Checks that a secret is valid and is not used for another purpose, too. */
 export function secretChecks(secret: AccessSecret, others: readonly string[]): CheckGroup {
-  const look = () => {
+  const run = () => {
     if (secret.problem !== null) return Promise.reject(secret.problem);
     if (others.includes(secret.value)) {
       return Promise.resolve(
-        warn('another secret has the same value', 'Give each its own: whoever learns one must not hold the other.'),
+        warn(
+          'another secret has the same value',
+          'Use a different value for each: a leak of one must not expose the other.',
+        ),
       );
     }
     return Promise.resolve(ok(`${secret.variable} is set, ${secret.value.length} characters long`));
   };
-  return [{ name: secret.variable === 'CRON_SECRET' ? 'cron-secret' : 'admin-token', run: look }];
+  return [{ name: secret.variable === 'CRON_SECRET' ? 'cron-secret' : 'admin-token', run }];
 }
 
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0|.*\.local|.*\.localhost)$/;
 
-/** Whether the queue could reach us at PUBLIC_URL. Warnings only: on a developer's machine it cannot. */
+/** Checks whether the queue can reach PUBLIC_URL. Only warns: on a developer's machine it cannot. */
 export function publicUrlChecks(text: string): CheckGroup {
   const evaluate = () => {
-    if (!URL.canParse(text)) return warn('PUBLIC_URL is no URL', 'Set it to https:// and the host of the deployment.');
+    if (!URL.canParse(text))
+      return warn('PUBLIC_URL is not a URL', 'Set it to https:// and the host of the deployment.');
     const { protocol, hostname } = new URL(text);
     const hint = 'QStash delivers to public https addresses only: set PUBLIC_URL to that of the deployment.';
     if (LOCAL_HOST.test(hostname)) return warn(`PUBLIC_URL names this machine (${hostname})`, hint);

@@ -1,11 +1,11 @@
 import { warn, type CheckGroup } from '../doctor.js';
 
-/** A promise of this program that is not kept as long as one of the variables is not set. */
+/** A promise of this program that is not kept unless one of the variables is set. */
 interface Promised {
   readonly name: string;
   readonly variables: readonly string[];
   readonly without: string;
-  /** What it means as well where another variable is set. */
+  /** A further consequence if another variable is set. */
   readonly beside?: { readonly variable: string; readonly without: string };
 }
 
@@ -32,27 +32,27 @@ const PROMISES: readonly Promised[] = [
   {
     name: 'without-encryption',
     variables: ['BACKUP_AGE_RECIPIENTS'],
-    without: 'snapshots are in clear text for whoever reads the store',
+    without: 'snapshots are in clear text for everybody who can read the store',
   },
   {
     name: 'without-signature',
     variables: ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'],
-    without: 'whoever writes to the store can forge a snapshot',
+    without: 'everybody who can write to the store can forge a snapshot',
     beside: {
       variable: 'BACKUP_AGE_RECIPIENTS',
       without:
-        'what runs note is encrypted with a key of UPSTASH_REDIS_REST_TOKEN, and a change of that token makes the details of earlier runs unreadable',
+        'details of runs are encrypted with a key derived from UPSTASH_REDIS_REST_TOKEN, and a change of that token makes the details of earlier runs unreadable',
     },
   },
   {
     name: 'without-replica',
     variables: ['BACKUP_REPLICA_STORE'],
-    without: 'all copies are in one place, and go with it',
+    without: 'all copies are in one place and are lost with it',
   },
   {
     name: 'without-drill',
     variables: ['DRILL_REDIS_REST_URL'],
-    without: 'no restore is ever rehearsed, so that the recovery time is not known',
+    without: 'restores are never rehearsed, and the recovery time is unknown',
   },
   { name: 'without-admin', variables: ['ADMIN_TOKEN'], without: 'operators are refused by the functions and the page' },
   {
@@ -63,13 +63,13 @@ const PROMISES: readonly Promised[] = [
   { name: EMBEDDER, variables: ['GEMINI_API_KEY'], without: 'vectors are not rebuilt after a restore' },
 ];
 
-/** What it costs to do without any of these variables; null when no promise hangs on them. */
+/** Consequences if these variables are missing; null if no promise depends on them. */
 export function costOfLacking(variables: readonly string[]): string | null {
   const costs = PROMISES.filter((one) => one.variables.some((name) => variables.includes(name)));
   return costs.length === 0 ? null : [...new Set(costs.map(({ without }) => without))].join('; ');
 }
 
-/** What is missing, a warning each; nothing for what is there. `isSet`: whether a variable has a value; `embedderKeys`: of every embedder. */
+/** One warning for each promise not kept. `isSet`: whether a variable has a value; `embedderKeys`: the keys of all embedders. */
 export function promiseChecks(
   isSet: (variable: string) => boolean,
   embedderKeys: readonly string[] = [],
@@ -85,7 +85,7 @@ export function promiseChecks(
         Promise.resolve(
           warn(
             `${variables.join(' and ')} ${variables.length > 1 ? 'are' : 'is'} not set: ${without}${also(beside)}`,
-            `Set ${variables[0] ?? ''} in .env and in the Vercel project, as .env.example says, and deploy again.`,
+            `Set ${variables[0] ?? ''} in .env and in the Vercel project (see .env.example), and deploy again.`,
           ),
         ),
     },

@@ -2,11 +2,11 @@ import { toAppError } from '../../errors.js';
 import { PROVIDERS, type Provider, type ProviderReport, type ProviderStatus } from '../../ports/provider-status.js';
 import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
-interface ProviderQuestion {
+interface ProviderQuery {
   readonly status: ProviderStatus;
   /** Providers that are used here. */
   readonly used: ReadonlySet<Provider>;
-  /** Of the S3 bucket; null where it is not known. */
+  /** Region of the S3 bucket; null if unknown. */
   readonly region: string | null;
 }
 
@@ -19,20 +19,20 @@ const PAGES: Readonly<Record<Provider, string>> = {
 };
 
 /**
- * What the providers say of themselves. A disturbance is a warning: it explains what fails elsewhere, and is nobody's
- * mistake here. A page that cannot be read says nothing, so that it is skipped.
+ * Checks the providers' status pages. A disturbance is only a warning: it explains failures elsewhere and is no fault of this
+ * configuration. A page that cannot be read is skipped.
  */
-export function providerChecks({ status, used, region }: ProviderQuestion): CheckGroup[] {
-  const asked = PROVIDERS.filter((provider) => used.has(provider) && status.address(provider) !== null);
+export function providerChecks({ status, used, region }: ProviderQuery): CheckGroup[] {
+  const queried = PROVIDERS.filter((provider) => used.has(provider) && status.address(provider) !== null);
   let answers: ReadonlyMap<Provider, Promise<Observation>> | null = null;
-  // All at once, with the first run: each may take its time limit.
-  const askAll = (): ReadonlyMap<Provider, Promise<Observation>> =>
-    new Map(asked.map((provider) => [provider, observe(status, provider, region)]));
-  return asked.map((provider) => [
+  // The first check queries all pages at once: each may take its whole time limit.
+  const queryAll = (): ReadonlyMap<Provider, Promise<Observation>> =>
+    new Map(queried.map((provider) => [provider, observe(status, provider, region)]));
+  return queried.map((provider) => [
     {
       name: `status-${provider}`,
       run: () => {
-        answers ??= askAll();
+        answers ??= queryAll();
         return answers.get(provider) ?? observe(status, provider, region);
       },
     },
@@ -41,14 +41,14 @@ export function providerChecks({ status, used, region }: ProviderQuestion): Chec
 
 async function observe(status: ProviderStatus, provider: Provider, region: string | null): Promise<Observation> {
   try {
-    return evaluate(provider, await status.read(provider, region));
+    return evaluateReport(provider, await status.read(provider, region));
   } catch (error) {
-    const detail = `cannot tell: ${toAppError(error).message}`;
+    const detail = `status unknown: ${toAppError(error).message}`;
     return { status: 'skipped', detail, hint: null };
   }
 }
 
-function evaluate(provider: Provider, { state, summary }: ProviderReport): Observation {
+function evaluateReport(provider: Provider, { state, summary }: ProviderReport): Observation {
   const hint = `See ${PAGES[provider]} before looking for the cause of a failure here.`;
   switch (state) {
     case 'operational':

@@ -7,28 +7,28 @@ import { examineApp, type AppCheck } from './github-app.js';
 import { examineRepositories, examineToken, type TokenCheck } from './github-token.js';
 import { UNDECIDED } from './outcomes.js';
 
-/** Tries a token that is to be used. Returns what to tell of it; throws when it would not work, or nobody can tell. */
-export async function demandToken(github: GitHub, clock: Clock, check: TokenCheck): Promise<string> {
-  const identity = demand(await examineToken(github, { clock, expiry: NO_NOTES }, check));
+/** Tries a new token. Returns a description of it; throws if it does not work or cannot be tried. */
+export async function assertTokenWorks(github: GitHub, clock: Clock, check: TokenCheck): Promise<string> {
+  const identity = assertUsable(await examineToken(github, { clock, expiry: NO_NOTES }, check));
   if (check.repositories.length === 0) return identity;
-  return `${identity}; ${demand(await examineRepositories(github, check))}`;
+  return `${identity}; ${assertUsable(await examineRepositories(github, check))}`;
 }
 
-/** The same for the pair of an OAuth app. */
-export async function demandApp(github: GitHub, check: AppCheck): Promise<string> {
-  return demand(await examineApp(github, check));
+/** Tries the new client id and secret of an OAuth app. */
+export async function assertAppWorks(github: GitHub, check: AppCheck): Promise<string> {
+  return assertUsable(await examineApp(github, check));
 }
 
-/** A warning is good enough to go on with. */
-function demand({ code, detail, hint, status }: Observation): string {
-  const undecided = code !== undefined && UNDECIDED.has(code);
-  if (status !== 'fail' && !undecided) return detail;
-  if (undecided) {
-    throw new AppError('github-unavailable', `Nothing was changed, since the new value cannot be tried: ${detail}`, {
+/** Warnings are accepted. */
+function assertUsable({ code, detail, hint, status }: Observation): string {
+  const isUndecided = code !== undefined && UNDECIDED.has(code);
+  if (status !== 'fail' && !isUndecided) return detail;
+  if (isUndecided) {
+    throw new AppError('github-unavailable', `The new value cannot be tried, so nothing was changed: ${detail}`, {
       hint: hint ?? 'Try again when GitHub answers.',
     });
   }
   throw new AppError('github-denied', `The new value does not work: ${detail}`, {
-    hint: hint ?? 'Take another value.',
+    hint: hint ?? 'Use another value.',
   });
 }

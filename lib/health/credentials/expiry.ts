@@ -8,14 +8,14 @@ const SALT = 'github-token';
 
 const noteSchema = z.object({ token: z.string(), expiresAt: z.number() });
 
-/** When a token ends, noted while GitHub still tells: it answers the same for an expired and for a revoked one. */
+/** When tokens expire, recorded while GitHub still reports it: it gives the same answer for expired and revoked tokens. */
 export interface ExpiryNotes {
-  /** In milliseconds since the epoch; null when nothing was noted of this token. */
-  recall(token: string): Promise<number | null>;
-  note(token: string, expiresAt: number): Promise<void>;
+  /** In milliseconds since the epoch; null if nothing is recorded for this token. */
+  load(token: string): Promise<number | null>;
+  save(token: string, expiresAt: number): Promise<void>;
 }
 
-/** Notes in the store, with a fingerprint in the place of the token. A store that fails must not fail the check. */
+/** Keeps the expiry in the store with a fingerprint of the token. A failing store must not fail the check. */
 export function storedExpiry(open: () => ObjectStore): ExpiryNotes {
   const read = async (): Promise<{ note: z.output<typeof noteSchema> | null; etag: string | null }> => {
     const found = await open().read(NAME);
@@ -23,14 +23,14 @@ export function storedExpiry(open: () => ObjectStore): ExpiryNotes {
     return { note: noteSchema.safeParse(decodeJson(found.body)).data ?? null, etag: found.etag };
   };
   return {
-    async recall(token) {
+    async load(token) {
       const note = await read().then(
         (found) => found.note,
         () => null,
       );
       return note?.token === fingerprint(SALT, token) ? note.expiresAt : null;
     },
-    async note(token, expiresAt) {
+    async save(token, expiresAt) {
       try {
         const { etag, note } = await read();
         const fresh = { token: fingerprint(SALT, token), expiresAt };
@@ -38,11 +38,11 @@ export function storedExpiry(open: () => ObjectStore): ExpiryNotes {
         const body = encodeJson(fresh);
         await (etag === null ? open().create(NAME, body) : open().swap(NAME, body, etag));
       } catch {
-        // The next look notes it.
+        // The next check records it.
       }
     },
   };
 }
 
-/** Nothing is noted: for values that are only tried, and where there is no store. */
-export const NO_NOTES: ExpiryNotes = { recall: () => Promise.resolve(null), note: () => Promise.resolve() };
+/** Records nothing: for values that are only tried, and without a store. */
+export const NO_NOTES: ExpiryNotes = { load: () => Promise.resolve(null), save: () => Promise.resolve() };

@@ -2,13 +2,13 @@ import type { GitHub } from '../../ports/github.js';
 import type { CheckGroup, Observation } from '../doctor.js';
 import { outcome, outcomeOf } from './outcomes.js';
 
-/** An OAuth app, with which people sign in to the dashboard. */
+/** The OAuth app through which people sign in to the dashboard. */
 export interface AppCheck {
   readonly clientId: string;
   readonly clientSecret: string;
 }
 
-/** Whether GitHub accepts the pair of the OAuth app. `load` may throw `config` when half of it is missing. */
+/** Checks that GitHub accepts the client id and secret of the OAuth app. `load` throws `config` if one is missing. */
 export function githubAppChecks(open: () => GitHub, load: () => AppCheck): CheckGroup {
   return [{ name: 'github-app', run: async () => examineApp(open(), load()) }];
 }
@@ -18,13 +18,13 @@ export async function examineApp(github: GitHub, { clientId, clientSecret }: App
     await github.checkApp(clientId, clientSecret);
     return outcome('accepted', 'ok', 'GitHub accepts the client id and secret of the OAuth app');
   } catch (error) {
-    const seen = outcomeOf(error, 'the OAuth app');
-    if (seen.code === 'revoked') return wrongPair();
-    return seen.code === 'under-scoped' ? barred() : seen;
+    const observed = outcomeOf(error, 'the OAuth app');
+    if (observed.code === 'revoked') return reportWrongPair();
+    return observed.code === 'under-scoped' ? reportRefusedApp() : observed;
   }
 }
 
-function wrongPair(): Observation {
+function reportWrongPair(): Observation {
   return outcome(
     'wrong-secret',
     'fail',
@@ -33,11 +33,11 @@ function wrongPair(): Observation {
   );
 }
 
-function barred(): Observation {
+function reportRefusedApp(): Observation {
   return outcome(
     'suspended',
     'fail',
     'GitHub refuses the OAuth app (HTTP 403)',
-    'Look at the app on GitHub (Settings, Developer settings, OAuth Apps): it may be suspended, or be another kind of app.',
+    'Check the app on GitHub (Settings, Developer settings, OAuth Apps): it may be suspended, or be another kind of app.',
   );
 }

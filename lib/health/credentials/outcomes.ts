@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from '../../errors.js';
 import type { Observation } from '../doctor.js';
 
-/** Everything that a look at a credential can come to; each has its own words. */
+/** All outcomes of a check of a credential. */
 type CredentialOutcome =
   | 'accepted'
   | 'expires-soon'
@@ -17,10 +17,9 @@ type CredentialOutcome =
   | 'rate-limited'
   | 'unreachable';
 
-/** Outcomes after which it is not known whether the credential does what it is for. It cannot be used now all the same. */
+/** Outcomes that leave open whether the credential is valid. It cannot be used now. */
 export const UNDECIDED: ReadonlySet<string> = new Set<CredentialOutcome>(['rate-limited', 'unreachable']);
 
-/** An observation with its outcome. */
 export function outcome(
   code: CredentialOutcome,
   status: Observation['status'],
@@ -39,19 +38,18 @@ const undecided =
 
 const MEANINGS: Partial<Record<ErrorCode, Meaning>> = {
   'github-limit': undecided('rate-limited'),
-  // The credential is good, and the limit passes within the hour: no alert, but nothing that works either.
+  // The credential is valid, and the limit resets within the hour: no alert, although nothing works until then.
   'github-exhausted': ({ hint, message }, what) =>
-    outcome('rate-limited', 'warn', `GitHub accepts ${what}, and nothing more of it now: ${message}`, hint),
+    outcome('rate-limited', 'warn', `GitHub accepts ${what}, but refuses its requests for now: ${message}`, hint),
   'github-unavailable': undecided('unreachable'),
   'github-sso': ({ hint, message }) => outcome('sso-required', 'fail', message, hint),
   'github-policy': ({ hint, message }) => outcome('policy-refused', 'fail', message, hint),
   'github-suspended': ({ hint, message }) => outcome('suspended', 'fail', message, hint),
-  'github-scope': ({ hint }, what) => outcome('under-scoped', 'fail', `${what} may not do what it is for`, hint),
-  'github-denied': ({ hint }, what) =>
-    outcome('revoked', 'fail', `GitHub does not know ${what} any more, or never did (HTTP 401)`, hint),
+  'github-scope': ({ hint }, what) => outcome('under-scoped', 'fail', `${what} lacks a permission that it needs`, hint),
+  'github-denied': ({ hint }, what) => outcome('revoked', 'fail', `GitHub does not know ${what} (HTTP 401)`, hint),
 };
 
-/** What an error of the GitHub port means for the credential that was tried. Any other error is thrown on. */
+/** The outcome that an error of the GitHub port stands for. Any other error is rethrown. */
 export function outcomeOf(error: unknown, what: string): Observation {
   const meaning = error instanceof AppError ? MEANINGS[error.code] : undefined;
   if (meaning === undefined) throw error;

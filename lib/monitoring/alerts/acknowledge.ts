@@ -1,107 +1,111 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { changeState, type Acknowledgement, type Alert, type GuardState } from '../state.js';
-import { digestOf, isOverIn, keyOf, type Condition, type Finding } from './condition.js';
+import { digestOf, isResolvedIn, keyOf, type Condition, type Finding } from './condition.js';
 import { namesOneEvent } from './sources.js';
 
 const DAY_MS = 24 * 3_600_000;
-/** How long a word holds that was given without an end, where the alert's words do not bind it. */
+/** How long an acknowledgement without an end lasts, if the alert's message does not name one event. */
 const DEFAULT_MS = 7 * DAY_MS;
 
-/** The acknowledgements that still hold, and what was found without what they cover. */
-export function acknowledge(
+/** Returns the acknowledgements still in force, and the finding without the conditions that they cover. */
+export function applyAcknowledgements(
   state: GuardState,
-  given: Finding,
+  finding: Finding,
   now: number,
 ): { readonly acknowledged: Acknowledgement[]; readonly finding: Finding } {
-  const { conditions } = given;
-  const byItself = conditions.flatMap((condition) => supersededBy(state.alerts, condition, now));
+  const { conditions } = finding;
+  const automatic = conditions.flatMap((condition) => acknowledgeRepaired(state.alerts, condition, now));
   const found = new Map(conditions.map((condition) => [keyOf(condition), condition]));
-  const acknowledged = [...state.acknowledged, ...byItself].filter((word) => {
-    if (hasEnded(word, now)) return false;
-    const condition = found.get(keyOf(word));
-    // What is over needs no word any more: when it comes back, that is something else.
-    return condition === undefined ? !isOverIn(given, word) : covers(word, condition, now);
+  const acknowledged = [...state.acknowledged, ...automatic].filter((each) => {
+    if (hasEnded(each, now)) return false;
+    const condition = found.get(keyOf(each));
+    // A resolved alert needs no acknowledgement; if it returns, it is a new event.
+    return condition === undefined ? !isResolvedIn(finding, each) : covers(each, condition, now);
   });
-  const left = conditions.filter((condition) => !acknowledged.some((word) => covers(word, condition, now)));
-  return { acknowledged, finding: { ...given, conditions: left } };
+  const left = conditions.filter((condition) => !acknowledged.some((each) => covers(each, condition, now)));
+  return { acknowledged, finding: { ...finding, conditions: left } };
 }
 
-/** Also where its end is no time. */
+/** An end that is not a valid time counts as past. */
 function hasEnded({ until }: Acknowledgement, now: number): boolean {
   return until !== null && !(Date.parse(until) > now);
 }
 
-function covers(word: Acknowledgement, condition: Condition, now: number): boolean {
-  if (keyOf(word) !== keyOf(condition)) return false;
-  if (hasEnded(word, now)) return false;
-  return word.message === null || saysTheSame(word, condition);
+function covers(acknowledgement: Acknowledgement, condition: Condition, now: number): boolean {
+  if (keyOf(acknowledgement) !== keyOf(condition)) return false;
+  if (hasEnded(acknowledgement, now)) return false;
+  return acknowledgement.message === null || hasSameMessage(acknowledgement, condition);
 }
 
-function saysTheSame({ digest, message }: Pick<Acknowledgement, 'digest' | 'message'>, condition: Condition): boolean {
+function hasSameMessage(
+  { digest, message }: Pick<Acknowledgement, 'digest' | 'message'>,
+  condition: Condition,
+): boolean {
   return message === condition.message || digest === digestOf(condition.message);
 }
 
-/** An alert that was told, and that something newer has put right from then on, ends without anybody's word. */
-function supersededBy(alerts: readonly Alert[], condition: Condition, now: number): Acknowledgement[] {
+/** Acknowledges a sent alert automatically if a newer snapshot repaired the condition. */
+function acknowledgeRepaired(alerts: readonly Alert[], condition: Condition, now: number): Acknowledgement[] {
   const { code, endsWith, message, subject } = condition;
   const alert = alerts.find((each) => keyOf(each) === keyOf(condition));
-  if (endsWith === undefined || alert === undefined || !saysTheSame(alert, condition) || alert.lastSentAt === null)
+  if (endsWith === undefined || alert === undefined || !hasSameMessage(alert, condition) || alert.lastSentAt === null)
     return [];
   if (Date.parse(alert.since) >= endsWith) return [];
-  const reason = 'a snapshot was taken since, from which on all is whole';
+  const reason = 'a newer snapshot was taken, and the chain is intact from it on';
   return [{ code, subject, reason, at: new Date(now).toISOString(), until: null, message, digest: digestOf(message) }];
 }
 
-export interface Word {
+interface AcknowledgementRequest {
   readonly code: string;
-  /** Null: whatever is open under the code. */
+  /** Null: all open alerts with this code. */
   readonly subject: string | null;
   readonly reason: string;
   /** ISO 8601; null for the default. */
   readonly until: string | null;
 }
 
-/** Writes down an operator's word on open alerts. Throws `not-found` when none of them is open, and `usage` for an end that is over. */
-export async function acknowledgeByHand(
+/** Acknowledges open alerts. Throws `not-found` if none is open, and `usage` if `until` is past. */
+export async function acknowledgeAlerts(
   { clock, own, store }: Pick<Ports, 'clock' | 'store'> & { readonly own: string | null },
-  { code, reason, subject, until }: Word,
+  { code, reason, subject, until }: AcknowledgementRequest,
 ): Promise<Acknowledgement[]> {
   const now = clock.now();
-  if (until !== null && !(Date.parse(until) > now)) throw isOver(until);
+  if (until !== null && !(Date.parse(until) > now)) throw untilPastError(until);
   const at = new Date(now).toISOString();
-  let given: Acknowledgement[] = [];
+  let added: Acknowledgement[] = [];
   await changeState(store, own, (state) => {
-    const meant = state.alerts.filter(
+    const open = state.alerts.filter(
       (alert) => alert.resolvedAt === null && alert.code === code && (subject === null || alert.subject === subject),
     );
-    if (meant.length === 0) throw notOpen(state.alerts, code);
-    given = meant.map((alert) => {
-      const binds = namesOneEvent(alert);
-      const digest = binds && alert.digest !== undefined ? { digest: alert.digest } : {};
-      const end = until ?? (binds ? null : new Date(clock.now() + DEFAULT_MS).toISOString());
-      return { code, subject: alert.subject, reason, at, until: end, message: binds ? alert.message : null, ...digest };
+    if (open.length === 0) throw notOpenError(state.alerts, code);
+    added = open.map((alert) => {
+      const isOneEvent = namesOneEvent(alert);
+      const digest = isOneEvent && alert.digest !== undefined ? { digest: alert.digest } : {};
+      const end = until ?? (isOneEvent ? null : new Date(clock.now() + DEFAULT_MS).toISOString());
+      const message = isOneEvent ? alert.message : null;
+      return { code, subject: alert.subject, reason, at, until: end, message, ...digest };
     });
-    const keys = new Set(given.map(keyOf));
+    const keys = new Set(added.map(keyOf));
     return {
       ...state,
       alerts: state.alerts.map((alert) => (keys.has(keyOf(alert)) ? { ...alert, reason, resolvedAt: at } : alert)),
-      acknowledged: [...state.acknowledged.filter((word) => !keys.has(keyOf(word))), ...given],
+      acknowledged: [...state.acknowledged.filter((each) => !keys.has(keyOf(each))), ...added],
     };
   });
-  return given;
+  return added;
 }
 
-/** Such a word would close the alert, and the next guard open it as a new one. */
-function isOver(until: string): AppError {
-  return new AppError('usage', `The acknowledgement would be over already: ${until} is not in the future`, {
-    hint: 'Give a later time with --until, or leave it out. Nothing was changed.',
+/** An expired acknowledgement would close the alert, and the next guard would open it again. */
+function untilPastError(until: string): AppError {
+  return new AppError('usage', `The acknowledgement would expire at once: ${until} is not in the future`, {
+    hint: 'Give a later time with --until, or leave the option out. Nothing was changed.',
   });
 }
 
-function notOpen(alerts: readonly Alert[], code: string): AppError {
+function notOpenError(alerts: readonly Alert[], code: string): AppError {
   const open = alerts.filter(({ resolvedAt }) => resolvedAt === null).map((alert) => keyOf(alert));
-  return new AppError('not-found', `No alert ${JSON.stringify(code.slice(0, 60))} is on record as open`, {
-    hint: `${open.length === 0 ? 'No alert is on record as open.' : `On record as open are: ${open.slice(0, 10).join('; ')}.`} What \`alerts\` shows as not told yet is put on record by a turn of the guard: \`npx soulcaster-backup guard --env-file .env\`.`,
+  return new AppError('not-found', `No alert ${JSON.stringify(code.slice(0, 60))} is recorded as open`, {
+    hint: `${open.length === 0 ? 'No alert is recorded as open.' : `Recorded open alerts: ${open.slice(0, 10).join('; ')}.`} The guard records the alerts that \`alerts\` shows as not told yet: \`npx soulcaster-backup guard --env-file .env\`.`,
   });
 }

@@ -5,31 +5,31 @@ import type { Facts } from '../facts.js';
 import type { Condition } from './condition.js';
 import type { AlertSource } from './source.js';
 
-/** How many objects an alert names. */
-const NAMED = 5;
-const BUCKET = 'see who can write to the bucket, and remove them or bring back their older versions';
+/** Number of objects that an alert names. */
+const MAX_NAMED = 5;
+const BUCKET = 'find out who can write to the bucket, and remove them or restore their older versions';
 
 const REASONS: Readonly<Record<IgnoredObject['why'], { readonly words: string; readonly hint: string }>> = {
   unsigned: {
-    words: 'carry no signature although a signing key is set',
-    hint: `If they are from before the key was set, have the snapshots verified and believed: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Else somebody wrote them: ${BUCKET}.`,
+    words: 'have no signature although a signing key is set',
+    hint: `If they were written before the key was set, verify and adopt the snapshots: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Otherwise they were forged: ${BUCKET}.`,
   },
   forged: {
-    words: 'are not signed with an accepted key over their content',
-    hint: `If the key was changed, put the old public key into BACKUP_SIGNING_PUBLIC_KEY beside the new one. Else somebody altered them: ${BUCKET}.`,
+    words: 'have no valid signature by an accepted key',
+    hint: `If the key was changed, add the old public key to BACKUP_SIGNING_PUBLIC_KEY beside the new one. Otherwise they were altered: ${BUCKET}.`,
   },
   'other-key': {
     words: 'are encrypted with a key that is not set here',
-    hint: 'BACKUP_SIGNING_KEY or, where none is set, UPSTASH_REDIS_REST_TOKEN was changed, or is another here than where runs are moved. Runs that were under way then have to be started again.',
+    hint: 'BACKUP_SIGNING_KEY or, if none is set, UPSTASH_REDIS_REST_TOKEN was changed, or differs from the deployment that works on runs. Start runs again that were under way at the change.',
   },
-  garbled: { words: 'are no JSON objects', hint: `They were cut or overwritten: ${BUCKET}.` },
+  garbled: { words: 'are not JSON objects', hint: `They were truncated or overwritten: ${BUCKET}.` },
   unreadable: {
-    words: 'are of a form, kind or version that is not known here',
-    hint: `If a newer version of soulcaster-backup wrote them, use that version here too. Else: ${BUCKET}.`,
+    words: 'have a form, kind or version that is unknown here',
+    hint: `If a newer version of soulcaster-backup wrote them, use that version here too. Otherwise: ${BUCKET}.`,
   },
 };
 
-/** Whether an alert says that control state does not count. */
+/** Whether an alert is about control objects. */
 export function isOfControl({ code }: { readonly code: string }): boolean {
   return Object.hasOwn(CONTROL_ALERTS.codes, code);
 }
@@ -41,7 +41,7 @@ export const CONTROL_ALERTS: AlertSource<Code> = {
   find: controlConditions,
 };
 
-/** What there is to tell of control objects that do not count, one alert for each reason, and of unreadable leases. */
+/** One alert for each reason why control objects are ignored, and one for each unreadable lease. */
 function controlConditions({
   ignored,
   unreadableLeases,
@@ -49,17 +49,17 @@ function controlConditions({
   const leases = unreadableLeases.map((name): Condition<Code> => ({
     code: 'lease-unreadable',
     subject: name,
-    message: `The lease ${leaseObject(name)} cannot be read, so it is not known who holds it: runs that need it wait until it has stood unchanged for its time.`,
-    hint: `If nothing is running, end it: \`${unlockCommand(name)}\`. Then see who can write to the bucket.`,
+    message: `The lease ${leaseObject(name)} cannot be read, so its holder is unknown: runs that need it wait until it has been unchanged for its duration.`,
+    hint: `If nothing is running, remove it: \`${unlockCommand(name)}\`. Then find out who can write to the bucket.`,
   }));
-  return [...Object.keys(REASONS).flatMap((why) => ofReason(ignored, why as IgnoredObject['why'])), ...leases];
+  return [...Object.keys(REASONS).flatMap((why) => ignoredConditions(ignored, why as IgnoredObject['why'])), ...leases];
 }
 
-function ofReason(ignored: readonly IgnoredObject[], why: IgnoredObject['why']): Condition<Code>[] {
+function ignoredConditions(ignored: readonly IgnoredObject[], why: IgnoredObject['why']): Condition<Code>[] {
   const names = ignored.filter((each) => each.why === why).map(({ object }) => object);
   if (names.length === 0) return [];
-  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
   const { words, hint } = REASONS[why];
-  const message = `Objects in the store ${words}, and are taken as absent: ${names.sort().slice(0, NAMED).join(', ')}${more}.`;
+  const message = `Objects in the store ${words} and are ignored: ${names.sort().slice(0, MAX_NAMED).join(', ')}${more}.`;
   return [{ code: 'control-state-ignored', subject: why, message, hint }];
 }

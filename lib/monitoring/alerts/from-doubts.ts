@@ -13,15 +13,15 @@ const ADOPT = '`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT -
 
 type Code = 'snapshot-doubtful' | 'restore-unfinished' | 'snapshot-untrusted';
 
-/** Of snapshots that are not taken for what they seem, and of what makes them so. */
+/** Alerts of doubtful and untrusted snapshots, and of unfinished restores. */
 export const DOUBT_ALERTS: AlertSource<Code> = {
   codes: { 'snapshot-doubtful': 'facts', 'restore-unfinished': 'facts', 'snapshot-untrusted': 'facts' },
   oneEvent: ['snapshot-doubtful'],
-  find: (facts) => [...doubtful(facts), ...shrinking(facts), ...unfinished(facts), ...untrusted(facts)],
+  find: (facts) => [...findDoubtful(facts), ...findShrinking(facts), ...findUnfinished(facts), ...findUntrusted(facts)],
 };
 
-/** Those newer than `latest`: an older one is history. */
-function doubtful(facts: Facts): Condition<Code>[] {
+/** Doubtful snapshots newer than `latest`; older ones no longer matter. */
+function findDoubtful(facts: Facts): Condition<Code>[] {
   const found = recoveryPointOf(facts).passedOver.filter(({ state }) => state === 'doubtful');
   const [newest] = found;
   if (newest === undefined) return [];
@@ -31,20 +31,21 @@ function doubtful(facts: Facts): Condition<Code>[] {
       code: 'snapshot-doubtful',
       subject: 'database',
       message: `Snapshot ${newest.id} is doubtful and not \`latest\`: ${newest.reasons.join('; ')}.${more}`,
-      hint: `If data were lost, stop what deletes them and restore: \`npx soulcaster-backup restore latest --env-file .env\`. If the database is meant to be so: \`npx soulcaster-backup snapshots accept ${newest.id} --reason TEXT --env-file .env\`.`,
+      hint: `If data was lost, stop whatever deletes it and restore: \`npx soulcaster-backup restore latest --env-file .env\`. If the change is intended, accept the snapshot: \`npx soulcaster-backup snapshots accept ${newest.id} --reason TEXT --env-file .env\`.`,
     },
   ];
 }
 
-/** What each snapshot alone does not show: most of the keys went away within a week, little by little or unnoticed. */
-function shrinking(facts: Facts): Condition<Code>[] {
+/** Most keys disappeared within a week, too gradually for a single snapshot to show. */
+function findShrinking(facts: Facts): Condition<Code>[] {
   const { entries, now, trust } = facts;
   const { passedOver } = recoveryPointOf(facts);
-  const trusted = (entry: CatalogEntry): boolean => assessWithPassedOver(entry, passedOver, trust).state === 'trusted';
-  const known = entries.filter(trusted);
-  // An accepted snapshot is as it should be: what was there before it is no measure any more.
-  const acceptedAt = known.findIndex(({ accepted, sha256 }) => accepted?.manifestSha256 === sha256);
-  const [newest, ...earlier] = acceptedAt < 0 ? known : known.slice(0, acceptedAt + 1);
+  const isTrusted = (entry: CatalogEntry): boolean =>
+    assessWithPassedOver(entry, passedOver, trust).state === 'trusted';
+  const trusted = entries.filter(isTrusted);
+  // The keys of an accepted snapshot are as intended: snapshots before it are no measure for later ones.
+  const acceptedAt = trusted.findIndex(({ accepted, sha256 }) => accepted?.manifestSha256 === sha256);
+  const [newest, ...earlier] = acceptedAt < 0 ? trusted : trusted.slice(0, acceptedAt + 1);
   if (newest === undefined) return [];
   const recent = earlier.filter(({ manifest }) => now - Date.parse(manifest?.window.from ?? '') <= WEEK_MS);
   const keysOf = ({ manifest }: CatalogEntry): number => manifest?.counts.keys ?? 0;
@@ -54,32 +55,32 @@ function shrinking(facts: Facts): Condition<Code>[] {
     {
       code: 'snapshot-doubtful',
       subject: 'week',
-      // It names nothing that the next snapshot changes: an acknowledgement holds as long as the message stays the same.
+      // Nothing in the message changes with the next snapshot: an acknowledgement holds as long as the message is the same.
       message: `The newest snapshot has less than half of the ${keysOf(largest)} keys that snapshot ${largest.id} had within the week before.`,
-      hint: `\`npx soulcaster-backup snapshots list --env-file .env\` shows the counts. If data was lost, stop what deletes it and restore. If the database is meant to be so: \`npx soulcaster-backup alerts ack snapshot-doubtful --reason TEXT --env-file .env\`.`,
+      hint: '`npx soulcaster-backup snapshots list --env-file .env` shows the counts. If data was lost, stop whatever deletes it and restore. If the database is meant to be so: `npx soulcaster-backup alerts ack snapshot-doubtful --reason TEXT --env-file .env`.',
     },
   ];
 }
 
-function unfinished({ unfinished: marks, restoring }: Facts): Condition<Code>[] {
+function findUnfinished({ unfinished: marks, restoring }: Facts): Condition<Code>[] {
   return marks
     .filter(({ run }) => run !== restoring)
     .map((mark) => ({
       code: 'restore-unfinished' as const,
       subject: mark.run,
-      message: `${capital(mark.kind)} ${mark.run} of ${scopeWords(mark)} began to write into the database at ${mark.since} and is not known to have ended well: the data may be partly old and partly restored.`,
-      hint: `Finish it: ${commandOf(mark)}, or \`npx soulcaster-backup restore latest --env-file .env\`. Until then no snapshot of the database is \`latest\`. If the data are as they should be, take one with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
+      message: `${capitalize(mark.kind)} ${mark.run} of ${scopeWords(mark)} began to write to the database at ${mark.since} and is not known to have succeeded: the data may be partly old and partly restored.`,
+      hint: `Finish it: ${commandOf(mark)}, or \`npx soulcaster-backup restore latest --env-file .env\`. Until then no new snapshot of the database becomes \`latest\`. If the data is correct, take a snapshot with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
     }));
 }
 
-/** What was broken off, as it was asked for. Older marks, and those that are encrypted with another secret, do not say. */
+/** The command that starts the run again. Older marks and marks encrypted with another secret do not contain it. */
 function commandOf({ hint, kind, run }: Unfinished): string {
   if (hint !== undefined && hint !== HIDDEN_WORDS) return hint;
-  return `start the same ${kind} again (\`npx soulcaster-backup run ${run} --env-file .env\` shows what it was asked)`;
+  return `start the same ${kind} again (\`npx soulcaster-backup run ${run} --env-file .env\` shows its options)`;
 }
 
-/** Of our own database: that others write into the same store is no fault of theirs. */
-function untrusted({ entries, trust }: Facts): Condition<Code>[] {
+/** Untrusted snapshots of this database; other databases may share the store. */
+function findUntrusted({ entries, trust }: Facts): Condition<Code>[] {
   const found = entries
     .filter(({ manifest }) => manifest !== null && (trust.sources?.has(manifest.source) ?? true))
     .map((entry) => ({ id: entry.id, ...assess(entry, trust) }))
@@ -91,8 +92,8 @@ function untrusted({ entries, trust }: Facts): Condition<Code>[] {
     {
       code: 'snapshot-untrusted',
       subject: 'store',
-      message: `Snapshot ${newest.id}${more} is not believed: ${newest.reasons.join('; ')}.`,
-      hint: `If it is from before a signing key was set, have such ones verified in full: ${ADOPT}. If the key was changed, put the old public key into BACKUP_SIGNING_PUBLIC_KEY beside the new one. Else somebody wrote it: see who can write to the bucket.`,
+      message: `Snapshot ${newest.id}${more} is not trusted: ${newest.reasons.join('; ')}.`,
+      hint: `If it was taken before a signing key was set, verify and adopt such snapshots: ${ADOPT}. If the key was changed, add the old public key to BACKUP_SIGNING_PUBLIC_KEY beside the new one. Otherwise it was forged: find out who can write to the bucket.`,
     },
   ];
 }
@@ -102,6 +103,6 @@ function scopeWords({ kinds, scope }: Unfinished): string {
   return 'all' in scope ? 'everything' : 'one project';
 }
 
-function capital(text: string): string {
+function capitalize(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

@@ -8,26 +8,26 @@ import type { AlertSource, EvaluateOptions } from './source.js';
 
 type Code = 'drill-failed' | 'drill-overdue' | 'rto-breached';
 
-/** Of drills, and of the time objective that is measured by them. */
+/** Alerts of drills, and of the recovery time objective that they measure. */
 export const DRILL_ALERTS: AlertSource<Code> = {
   codes: { 'drill-failed': 'facts', 'drill-overdue': 'facts', 'rto-breached': 'facts' },
-  find: (facts, { drilledBy }) => [...failure(facts), ...overdue(facts, drilledBy), ...tooSlow(facts)],
+  find: (facts, { drilledBy }) => [...findFailed(facts), ...findOverdue(facts, drilledBy), ...findTooSlow(facts)],
 };
 
 const DAY_MS = 24 * 3_600_000;
 
-function failure({ drills, now }: Facts): Condition<Code>[] {
+function findFailed({ drills, now }: Facts): Condition<Code>[] {
   const last = drills.find(
     (drill) => (drill.outcome === 'passed' || drill.outcome === 'failed') && timeOf(drill) <= now + AHEAD_MS,
   );
   if (last?.outcome !== 'failed') return [];
-  const message = `Drill ${last.id} of snapshot ${last.snapshot ?? 'none'} failed: ${last.reason ?? 'no reason was noted'}`;
-  const hint = `See \`npx soulcaster-backup run ${last.id} --env-file .env\`; when it is mended, drill again: \`${DRILL_COMMAND}\`.`;
+  const message = `Drill ${last.id} of snapshot ${last.snapshot ?? 'none'} failed: ${last.reason ?? 'no reason was recorded'}`;
+  const hint = `See \`npx soulcaster-backup run ${last.id} --env-file .env\`; fix the cause, then drill again: \`${DRILL_COMMAND}\`.`;
   return [{ code: 'drill-failed', subject: 'drill', message, hint }];
 }
 
-/** Where no drill ever came to a verdict and there is no scratch database, drills are not wanted. */
-function overdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Condition<Code>[] {
+/** Without any verdict and without a scratch database, drills are not wanted. */
+function findOverdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Condition<Code>[] {
   const { drills, entries, now } = facts;
   const verdict = lastVerdict(facts, now);
   if (verdict === null && drilledBy === null) return [];
@@ -36,8 +36,8 @@ function overdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Conditi
   if (Number.isNaN(since) || now - since < DRILL_OVERDUE_MS) return [];
   const days = Math.floor((now - since) / DAY_MS);
   const last = drills.find(({ outcome }) => outcome === 'inconclusive');
-  const why = last?.reason == null ? '' : ` The last try was inconclusive: ${last.reason}.`;
-  const message = `No drill has come to a verdict for ${days} days; one a week is due.${why}`;
+  const why = last?.reason == null ? '' : ` The last drill was inconclusive: ${last.reason}.`;
+  const message = `No drill has reached a verdict for ${days} days; a drill is due every week.${why}`;
   const hint =
     drilledBy === 'operator'
       ? `${DRILLED_ELSEWHERE}, once a week: \`${LOCAL_DRILL_COMMAND}\`.`
@@ -45,12 +45,12 @@ function overdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Conditi
   return [{ code: 'drill-overdue', subject: 'drill', message, hint }];
 }
 
-function tooSlow(facts: Facts): Condition<Code>[] {
+function findTooSlow(facts: Facts): Condition<Code>[] {
   const keys = recoveryPointOf(facts).newest?.manifest?.counts.keys ?? null;
   const { met, projectedMilliseconds } = recoveryTimeOf(facts.lastPassed, keys);
   if (met !== false || projectedMilliseconds === null) return [];
   const hours = (projectedMilliseconds / 3_600_000).toFixed(1);
-  const message = `To have everything back would take ${hours} hours, going by drill ${facts.lastPassed?.id ?? ''}; the objective is 4.`;
+  const message = `A full restore would take ${hours} hours, based on drill ${facts.lastPassed?.id ?? ''}; the objective is 4.`;
   const hint = 'Raise RESTORE_TASKS_AT_A_TIME as far as the QStash plan allows, or the rate limit of the database.';
   return [{ code: 'rto-breached', subject: 'database', message, hint }];
 }

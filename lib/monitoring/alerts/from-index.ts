@@ -11,7 +11,7 @@ export const INDEX_ALERTS: AlertSource<'index-model-differs'> = {
   find: (facts, { index }) => indexConditions(facts, index ?? null),
 };
 
-/** Vectors of two models cannot be compared, and an index does not say what its own were made with. */
+/** Vectors of different models cannot be compared, and an index does not record the model of its vectors. */
 export function indexConditions(
   { models, runs }: Pick<Facts, 'models' | 'runs'>,
   configured: ConfiguredIndex | null,
@@ -23,7 +23,7 @@ export function indexConditions(
   if (first === undefined) return [];
   const isOpen = first.mixed && runs.some((run) => run.id === first.run && !isOver(run));
   const are = first.mixed
-    ? `may be of two models: run ${first.run}, which writes over them with ${recipeWords(first)}, ${isOpen ? 'is not over yet' : 'has not ended well'}`
+    ? `may be of two models: run ${first.run}, which replaces them with vectors of ${recipeWords(first)}, ${isOpen ? 'is in progress' : 'has not succeeded'}`
     : `were made with ${recipeWords(first)}, and ${recipeWords(configured.recipe)} is configured`;
   return [
     {
@@ -31,9 +31,9 @@ export function indexConditions(
       subject: 'index',
       message: `The vectors of ${others.length} of ${known.length} namespaces ${are}: mode missing is refused there, and search finds the wrong neighbours.`,
       hint: isOpen
-        ? `Wait for it: \`npx soulcaster-backup run ${first.run} --env-file .env\` shows how far it is.`
+        ? `Wait for the run: \`npx soulcaster-backup run ${first.run} --env-file .env\` shows its progress.`
         : first.mixed
-          ? `Do the rest of the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
+          ? `Finish the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
           : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`.',
     },
   ];

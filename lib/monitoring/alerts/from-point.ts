@@ -16,29 +16,29 @@ export const POINT_ALERTS: AlertSource<Code> = {
 function pointConditions(facts: Facts): Condition<Code>[] {
   const { ageHours, ageMs, ambiguous, met, newest, passedOver } = recoveryPointOf(facts);
   const hint =
-    'See the last runs in the status. Take one now: `npx soulcaster-backup backup --env-file .env`, with --local if the queue is down.';
-  const but = passedOver.length === 0 ? '' : ` Newer ones do not count: ${notCounted(passedOver)}.`;
-  const is = (code: Code, message: string): Condition<Code>[] => [
+    'See the last runs in the status. Take a snapshot now: `npx soulcaster-backup backup --env-file .env`, with --local if the queue is down.';
+  const but = passedOver.length === 0 ? '' : ` Newer ones do not count: ${passedOverText(passedOver)}.`;
+  const condition = (code: Code, message: string): Condition<Code>[] => [
     { code, subject: 'database', message: `${message}${but}`, hint },
   ];
   if (ambiguous) {
-    return is(
+    return condition(
       'rpo-breached',
       'The store holds snapshots of several databases, and UPSTASH_REDIS_REST_URL is not set here.',
     );
   }
   if (ageMs === null || ageHours === null) {
-    return is('rpo-breached', 'There is no verified snapshot of the database that can be relied on.');
+    return condition('rpo-breached', 'There is no verified snapshot of the database.');
   }
   const words = `The newest verified snapshot, ${newest?.id ?? ''}, is ${ageHours} hours old`;
-  if (!met) return is('rpo-breached', `${words}; the objective is 24.`);
-  return ageMs > AT_RISK_MS ? is('rpo-at-risk', `${words}: a run is missing. The objective is 24.`) : [];
+  if (!met) return condition('rpo-breached', `${words}; the objective is 24.`);
+  return ageMs > AT_RISK_MS ? condition('rpo-at-risk', `${words}: a run is missing. The objective is 24.`) : [];
 }
 
-/** This many snapshots that do not count are named. */
-const NAMED = 3;
+/** Number of snapshots that do not count which an alert names. */
+const MAX_NAMED = 3;
 
-function notCounted(passedOver: readonly PassedOver[]): string {
-  const more = passedOver.length > NAMED ? `; and ${passedOver.length - NAMED} more` : '';
-  return `${passedOver.slice(0, NAMED).map(passedOverWords).join('; ')}${more}`;
+function passedOverText(passedOver: readonly PassedOver[]): string {
+  const more = passedOver.length > MAX_NAMED ? `; and ${passedOver.length - MAX_NAMED} more` : '';
+  return `${passedOver.slice(0, MAX_NAMED).map(passedOverWords).join('; ')}${more}`;
 }

@@ -8,34 +8,34 @@ import { AHEAD_MS } from '../objectives.js';
 import type { Condition } from './condition.js';
 import type { AlertSource } from './source.js';
 
-/** What the end of the last run of a kind is told as, for the kinds that say so. */
+/** Alerts of how the last run of a kind ended, for kinds with an alert. */
 export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, kind }) =>
-  alert === undefined ? [] : [endOf(kind, alert)],
+  alert === undefined ? [] : [alertSourceOf(kind, alert)],
 );
 
-function endOf(kind: string, { code, place = () => '', states }: NonNullable<RunTraits['alert']>): AlertSource {
+function alertSourceOf(kind: string, { code, place = () => '', states }: NonNullable<RunTraits['alert']>): AlertSource {
   const identity = { code, subject: kind };
   return {
     codes: { [code]: 'facts' },
     find(facts) {
-      const last = new Map<string, RunRecord>();
-      for (const run of ended(facts, kind)) {
+      const lastByPlace = new Map<string, RunRecord>();
+      for (const run of findEnded(facts, kind)) {
         const where = place(fieldsOf(run.input));
-        if (!last.has(where)) last.set(where, run);
+        if (!lastByPlace.has(where)) lastByPlace.set(where, run);
       }
-      const bad = [...last.values()].find((run) => states.some((state) => state === run.state));
-      return bad === undefined ? [] : [{ ...identity, ...ofRun(bad) }];
+      const bad = [...lastByPlace.values()].find((run) => states.some((state) => state === run.state));
+      return bad === undefined ? [] : [{ ...identity, ...describeEnd(bad) }];
     },
-    // It may be one of those that were not read.
-    undecided: (facts) => (facts.hasMoreRuns && ended(facts, kind).length === 0 ? [identity] : []),
+    // The last run of this kind may be among the runs that were not read.
+    undecided: (facts) => (facts.hasMoreRuns && findEnded(facts, kind).length === 0 ? [identity] : []),
   };
 }
 
 /**
- * The runs of a kind that ended, newest first. What was stopped on a terminal is known to whoever stopped it. A run that a
- * clock that was ahead dated in the future says nothing: it would hide those that came after it.
+ * The runs of a kind that ended, newest first. Runs that an operator stopped on a terminal are ignored, and so are runs that
+ * a clock that was ahead dated in the future: they would hide later ones.
  */
-function ended({ now, runs }: Pick<Facts, 'now' | 'runs'>, kind: RunRecord['kind']): RunRecord[] {
+function findEnded({ now, runs }: Pick<Facts, 'now' | 'runs'>, kind: RunRecord['kind']): RunRecord[] {
   return runs.filter(
     (run) =>
       run.kind === kind &&
@@ -50,13 +50,13 @@ function wasStopped({ error, input }: RunRecord): boolean {
   return error?.code === 'cancelled' || (error?.code === 'interrupted' && fieldsOf(input)['trigger'] === 'cli');
 }
 
-/** A dry run, and a re-index that only removes old vectors: whoever started it sees why it did not. */
+/** A dry run, or a re-index that only removes old vectors: its operator sees why it failed. */
 function changesNothing({ input }: RunRecord): boolean {
   const { dropOld, dryRun } = fieldsOf(input);
   return dryRun === true || dropOld === true;
 }
 
-function ofRun({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
+function describeEnd({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
   const why = error === null ? '' : `: ${error.message}`;
   return {
     message: `Run ${id}, a ${kind}, ended as ${state}${why}`,

@@ -23,9 +23,9 @@ function snapshotConditions(facts: Facts): Condition<Code>[] {
       subject: id,
       message:
         missingParts > 0
-          ? `Snapshot ${id} lacks ${missingParts} of its parts: they are not in the store, or have another size there.`
+          ? `Snapshot ${id} lacks ${missingParts} of its parts: they are missing from the store, or have another size there.`
           : `Snapshot ${id} was found damaged when it was last verified.`,
-      hint: 'Do not rely on it. Take one now, and find out who writes to the bucket; bring back older versions of its objects.',
+      hint: 'Do not rely on it. Take a snapshot now: `npx soulcaster-backup backup --env-file .env`. Find out who writes to the bucket, and restore older versions of its objects.',
     })),
     ...ahead.slice(0, 1).map(({ id }) => ({
       code: 'clock-suspicious' as const,
@@ -47,7 +47,7 @@ function unsupportedKeys(facts: Facts, skipTypes: readonly string[]): Condition<
       code: 'keys-unsupported',
       subject: 'database',
       message: `${keys} ${keys === 1 ? 'key is' : 'keys are'} not in snapshot ${id}: no snapshot can hold the type ${types.join(', ')}.`,
-      hint: `\`npx soulcaster-backup show ${id} --env-file .env\` names them. Save them by other means, or set BACKUP_SKIP_TYPES=${types.join(',')} if you can do without.`,
+      hint: `\`npx soulcaster-backup show ${id} --env-file .env\` names them. Save them by other means, or set BACKUP_SKIP_TYPES=${types.join(',')} if you can do without them.`,
     },
   ];
 }

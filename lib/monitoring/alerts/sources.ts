@@ -10,7 +10,7 @@ import { SCHEDULER_ALERTS } from './from-schedulers.js';
 import { SNAPSHOT_ALERTS } from './from-snapshots.js';
 import type { AlertSource, EvaluateOptions, Evidence } from './source.js';
 
-/** What is found where it happens: by the steps of the guard, and by whoever cannot read the store. */
+/** Alerts found by steps of the guard, or by an evaluation that cannot read the store. */
 const FOUND_ELSEWHERE: AlertSource = {
   codes: {
     'run-stuck': 'step',
@@ -23,7 +23,7 @@ const FOUND_ELSEWHERE: AlertSource = {
   find: () => [],
 };
 
-/** Everything that there can be alerts of. */
+/** All alerts. */
 export const ALERT_SOURCES: readonly AlertSource[] = [
   POINT_ALERTS,
   ...RUN_ALERTS,
@@ -36,7 +36,7 @@ export const ALERT_SOURCES: readonly AlertSource[] = [
   FOUND_ELSEWHERE,
 ];
 
-/** The codes that are evaluated by one of these. */
+/** The codes with one of these kinds of evidence. */
 function codesBy(...evidence: readonly Evidence[]): ReadonlySet<string> {
   const all = ALERT_SOURCES.flatMap(({ codes }) => Object.entries(codes));
   return new Set(all.flatMap(([code, by]) => (evidence.includes(by) ? [code] : [])));
@@ -46,13 +46,13 @@ export function alertCodes(): string[] {
   return [...codesBy('facts', 'all-facts', 'step')];
 }
 
-/** Whether the words of an alert name one event; those of others change while it lasts. */
+/** Whether the message of an alert names one event; other messages change while the condition lasts. */
 export function namesOneEvent({ code }: { readonly code: string }): boolean {
-  // States of earlier versions have acknowledgements under this name.
+  // States of earlier versions have acknowledgements with this code.
   return code === 'snapshot-suspicious' || ALERT_SOURCES.some(({ oneEvent }) => oneEvent?.includes(code) === true);
 }
 
-/** Everything that can be told from what stands in the store. */
+/** Evaluates all alerts that depend on the store's contents. */
 export function evaluateFacts(facts: Facts, options: EvaluateOptions): Finding {
   return {
     conditions: ALERT_SOURCES.flatMap(({ find }) => find(facts, options)),

@@ -5,22 +5,22 @@ import { changeState, type Alert } from '../state.js';
 import { keyOf } from './condition.js';
 import { evaluateAndNotify } from '../evaluate-and-notify.js';
 
-/** Later than the next hourly turn of the guard, which tells again and publishes another one if the store is still away. */
+/** Later than the guard's next hourly turn, which sends again and publishes another message if the outage lasts. */
 const DELAY_SECONDS = 65 * 60;
 
-/** An alert that was told and not written down. */
-type ToldAlert = Pick<Alert, 'code' | 'subject'>;
+/** An alert that was sent but not recorded. */
+type SentAlert = Pick<Alert, 'code' | 'subject'>;
 
-/** How many alerts a message names. */
-const MOST = 50;
+/** Number of alerts that a message names. */
+const MAX_NAMED = 50;
 
 /**
- * What carries over the queue what was told while the store was away: no object can. `at`: when, in milliseconds. The queue
- * takes the messages of a minute for one.
+ * Queue message with the alerts sent during an outage of the store, which no object can keep. `at`: when they were sent, in
+ * milliseconds. The queue deduplicates the messages of one minute.
  */
-export function storeAwayMessage(at: number, alerts: readonly ToldAlert[]): QueueMessage {
+export function storeAwayMessage(at: number, alerts: readonly SentAlert[]): QueueMessage {
   const storeAway = new Date(at).toISOString();
-  const told = alerts.slice(0, MOST).map(({ code, subject }) => ({ code, subject }));
+  const told = alerts.slice(0, MAX_NAMED).map(({ code, subject }) => ({ code, subject }));
   return {
     body: JSON.stringify({ storeAway, told }),
     deduplicationId: `store-away-${storeAway.slice(0, 16).replace(/\D/g, '')}`,
@@ -30,39 +30,39 @@ export function storeAwayMessage(at: number, alerts: readonly ToldAlert[]): Queu
 }
 
 /**
- * Opens what was told, so that its end is told: that of the store now, that of the others by the guard. Once for all
- * messages of an outage. Throws `store-unavailable` while it is not, so that
- * the queue brings the message again.
+ * Records the alerts that were sent during an outage, so that their recovery is sent: the store's now, the others' by the
+ * guard. Does so once for all messages of an outage. Throws `store-unavailable` while the outage lasts, so that the queue
+ * delivers the message again.
  */
 export async function notifyStoreBack(
-  judging: EvaluationContext,
+  context: EvaluationContext,
   storeAway: string,
-  told: readonly ToldAlert[],
+  told: readonly SentAlert[],
 ): Promise<void> {
-  const at = new Date(judging.ports.clock.now()).toISOString();
-  const alertOf = ({ code, subject }: ToldAlert): Alert => ({
+  const at = new Date(context.ports.clock.now()).toISOString();
+  const alertOf = ({ code, subject }: SentAlert): Alert => ({
     ...{
       code,
       subject,
-      message: 'It was told while the store could not be reached',
-      hint: 'The guard evaluates it again.',
+      message: 'This alert was sent while the store could not be reached',
+      hint: 'The guard will evaluate it again.',
     },
     ...{ since: storeAway, lastSentAt: storeAway, resolvedAt: null, claim: null },
   });
-  const isTold = (backAt: string | null): boolean => backAt !== null && Date.parse(storeAway) <= Date.parse(backAt);
+  const isRecorded = (backAt: string | null): boolean => backAt !== null && Date.parse(storeAway) <= Date.parse(backAt);
   try {
-    await changeState(judging.ports.store, judging.ports.own, (state) => {
-      if (isTold(state.storeBackAt)) return state;
+    await changeState(context.ports.store, context.ports.own, (state) => {
+      if (isRecorded(state.storeBackAt)) return state;
       const known = new Set(state.alerts.map(keyOf));
       const added = told.filter((each) => !known.has(keyOf(each))).map(alertOf);
       return { ...state, storeBackAt: at, alerts: [...state.alerts, ...added] };
     });
   } catch (cause) {
-    throw new AppError('store-unavailable', 'The store is still away', {
-      hint: 'Nothing to do here: the queue asks again. `npx soulcaster-backup doctor --env-file .env` says what is wrong with the store.',
+    throw new AppError('store-unavailable', 'The store still cannot be reached', {
+      hint: 'Nothing to do here: the queue will try again. `npx soulcaster-backup doctor --env-file .env` shows what is wrong with the store.',
       transient: true,
       cause,
     });
   }
-  await evaluateAndNotify(judging);
+  await evaluateAndNotify(context);
 }

@@ -8,18 +8,18 @@ import { alertText, deliveryTo } from './view.js';
 export interface TestResult {
   readonly at: string;
   readonly outcome: 'delivered' | 'unknown' | 'failed';
-  /** What came back; null where the message arrived. */
+  /** Null if the message arrived. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
   readonly milliseconds: number;
 }
 
 type Needs = Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'> & { readonly own: string | null };
 
-/** Sends a message that says it is a test, and writes down what came of it. Throws `config` where there is nobody to tell. */
+/** Sends a test message and records its outcome. Throws `config` if no webhook is set. */
 export async function sendTestAlert({ alerter, clock, log, own, store }: Needs): Promise<TestResult> {
   if (!alerter.configured) {
-    throw new AppError('config', 'ALERT_WEBHOOK_URL is not set, so that alerts reach nobody', {
-      hint: 'Set ALERT_WEBHOOK_URL to a webhook of Slack, Discord, Teams, Google Chat or of your own.',
+    throw new AppError('config', 'ALERT_WEBHOOK_URL is not set: alerts reach nobody', {
+      hint: 'Set ALERT_WEBHOOK_URL to a webhook of Slack, Discord, Teams or Google Chat, or to your own.',
     });
   }
   const from = clock.now();
@@ -33,14 +33,14 @@ export async function sendTestAlert({ alerter, clock, log, own, store }: Needs):
     since: at,
     runbook: 'docs/operations.md#alerts',
   };
-  const end = (outcome: TestResult['outcome'], error: TestResult['error']): TestResult => {
+  const toResult = (outcome: TestResult['outcome'], error: TestResult['error']): TestResult => {
     return { at, outcome, error, milliseconds: clock.now() - from };
   };
   const result = await alerter.send(alertText([notice]), [notice], randomUUID()).then(
-    (delivery) => end(delivery, delivery === 'delivered' ? null : SLOW),
+    (delivery) => toResult(delivery, delivery === 'delivered' ? null : SLOW),
     (thrown: unknown) => {
       const { code, hint, message } = toAppError(thrown);
-      return end('failed', { code, message, hint });
+      return toResult('failed', { code, message, hint });
     },
   );
   await changeState(store, own, (state) => {
@@ -55,6 +55,6 @@ export async function sendTestAlert({ alerter, clock, log, own, store }: Needs):
 
 const SLOW = {
   code: 'alert-unavailable',
-  message: 'The receiver took the message and did not answer in time: it may have arrived',
-  hint: 'See whether the message is there, and why the receiver is slow.',
+  message: 'The receiver accepted the message but did not answer in time: the message may have arrived',
+  hint: 'Check whether the message is there, and why the receiver is slow.',
 };

@@ -7,9 +7,9 @@ export type AlertFigures = Pick<Alert, 'code' | 'subject' | 'message' | 'hint' |
   readonly runbook: string;
 };
 
-/** How the alerts reach people. */
+/** Outcome of the last alert messages. */
 export interface DeliveryFigures extends Pick<DeliveryState, 'lastFailure' | 'lastSentAt'> {
-  /** Alerts that are due to be told and were not, or of which that is not known, as `code subject`. */
+  /** Alerts whose message is due but not known to be delivered, as `code subject`. */
   readonly undelivered: readonly string[];
 }
 
@@ -21,22 +21,22 @@ export function openAlerts({ alerts }: GuardState): AlertFigures[] {
     });
 }
 
-/** What is known of the channel at this address: what went to another one says nothing of it. */
+/** The delivery state of this address; messages sent to another address say nothing about it. */
 export function deliveryTo(delivery: DeliveryState, address: string | null): DeliveryState {
   if (delivery.to === null || address === null || delivery.to === address) return delivery;
   return { to: address, lastSentAt: null, lastFailure: null };
 }
 
-/** `address`: of the channel that is configured. */
+/** `address`: the address of the configured channel. */
 export function deliveryFigures({ alerts, delivery: last }: GuardState, address: string | null): DeliveryFigures {
   const { lastFailure, lastSentAt } = deliveryTo(last, address);
-  const untold = alerts.filter(({ lastSentAt, resolvedAt }) => lastSentAt === null || resolvedAt !== null);
-  return { lastSentAt, lastFailure, undelivered: untold.map(({ code, subject }) => `${code} ${subject}`) };
+  const undelivered = alerts.filter(({ lastSentAt, resolvedAt }) => lastSentAt === null || resolvedAt !== null);
+  return { lastSentAt, lastFailure, undelivered: undelivered.map(({ code, subject }) => `${code} ${subject}`) };
 }
 
-/** This many alerts a message names; the text of a Slack message is cut off at 40,000 characters. */
-const MOST = 30;
-const LONGEST = 1_000;
+/** Limits of a message: Slack cuts the text off at 40,000 characters. */
+const MAX_ALERTS = 30;
+const MAX_TEXT = 1_000;
 
 const WORDS: Readonly<Record<AlertNotice['event'], string>> = {
   opened: 'ALERT',
@@ -45,20 +45,20 @@ const WORDS: Readonly<Record<AlertNotice['event'], string>> = {
   test: 'TEST',
 };
 
-/** A message for people: what is open first, then what still is, then what is over. */
+/** The text of a message: new alerts first, then reminders, then resolved alerts. */
 export function alertText(notices: readonly AlertNotice[]): string {
   const order = Object.keys(WORDS);
   const sorted = [...notices].sort((a, b) => order.indexOf(a.event) - order.indexOf(b.event));
-  const lines = sorted.slice(0, MOST).map(line);
-  const rest = sorted.length > MOST ? [`and ${sorted.length - MOST} more: see the status`] : [];
+  const lines = sorted.slice(0, MAX_ALERTS).map(line);
+  const rest = sorted.length > MAX_ALERTS ? [`and ${sorted.length - MAX_ALERTS} more: see the status`] : [];
   return ['soulcaster-backup', ...lines, ...rest].join('\n');
 }
 
 function line({ acknowledged, event, code, subject, message, hint, runbook, since }: AlertNotice): string {
   if (acknowledged !== undefined) {
-    return `ACKNOWLEDGED ${code} (${subject}): ${acknowledged.slice(0, LONGEST)}. It is not over, and was open since ${since}.`;
+    return `ACKNOWLEDGED ${code} (${subject}): ${acknowledged.slice(0, MAX_TEXT)}. It is not over, and was open since ${since}.`;
   }
   const head = `${WORDS[event]} ${code} (${subject})`;
   if (event === 'recovered') return `${head}: it was open since ${since}.`;
-  return `${head}: ${message.slice(0, LONGEST)}\n  -> ${hint.slice(0, LONGEST)}${event === 'reminder' ? ` Open since ${since}.` : ''}\n  -> ${runbook}`;
+  return `${head}: ${message.slice(0, MAX_TEXT)}\n  -> ${hint.slice(0, MAX_TEXT)}${event === 'reminder' ? ` Open since ${since}.` : ''}\n  -> ${runbook}`;
 }

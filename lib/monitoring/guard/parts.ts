@@ -10,30 +10,30 @@ import type { Drills } from '../drill-view.js';
 import type { AlertRules } from '../status/answers.js';
 import type { Caller, Step } from '../state.js';
 
-/** Facts of a step for its report: names, counts, ids. */
+/** Names, counts and ids in a step's report. */
 export type Summary = Step['summary'];
 
 export interface GuardPorts extends Pick<Ports, 'clock' | 'heartbeat' | 'signer'>, NotifyPorts {}
 
-/** What alerts, answers and objectives are judged by. */
+/** What alerts, answers and objectives are evaluated from. */
 export interface EvaluationContext extends AlertRules {
   readonly ports: GuardPorts;
   readonly drills: Drills;
 }
 
-/** Everything that the guard looks after. */
+/** Everything that a turn of the guard needs. */
 export interface GuardParts extends EvaluationContext {
   readonly caller: Caller;
   readonly engine: Engine;
   /** Works on a run within this process. */
   readonly work: (id: string, budget: Budget) => Promise<RunRecord>;
-  /** Whether runs go on over a queue. */
+  /** Whether runs continue over a queue. */
   readonly queued: boolean;
   readonly times: LeaseTimes;
   readonly startDrill: () => Promise<Started>;
   readonly checks: readonly CheckGroup[];
-  /** How the queue is to call the guard; null where there is no queue. `open` may throw `config`. */
+  /** The queue's schedule of the guard; null without a queue. `open` may throw `config`. */
   readonly schedule: { readonly open: () => Schedules; readonly wanted: Schedule } | null;
-  /** Prunes and replicates, in the time that is left. What it throws is the guard's failure. */
+  /** Prunes and replicates within the budget. An error that it throws is a failure of the guard. */
   readonly upkeep: (budget: Budget) => Promise<Summary>;
 }

@@ -1,52 +1,52 @@
 import { AppError, toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Budget } from '../../runs/attempt.js';
-import { acknowledge } from '../alerts/acknowledge.js';
-import { merged, type Condition, type Finding } from '../alerts/condition.js';
+import { applyAcknowledgements } from '../alerts/acknowledge.js';
+import { mergeFindings, type Condition, type Finding } from '../alerts/condition.js';
 import { notify, type Notified } from '../alerts/notify.js';
-import { pulse } from '../heartbeat.js';
-import { calledBy, evaluate, type Evaluation } from '../evaluate.js';
+import { pingWatchdog } from '../heartbeat.js';
+import { withCall, evaluate, type Evaluation } from '../evaluate.js';
 import { evaluateAndNotify, type EvaluatedAndNotified } from '../evaluate-and-notify.js';
 import type { Alert, GuardState, HeartbeatState, Step } from '../state.js';
 import { pingedCheck } from '../checks.js';
 import { chainStep, checksStep, type Checked, drillStep } from './steps.js';
 import type { GuardParts, Summary } from './parts.js';
 import { resumeStuck } from './resume.js';
-import { by, shareOf } from './time.js';
+import { shareOf, withDeadline } from './time.js';
 import { ensureSchedule } from '../schedulers.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { isRepetition, isYoung, mayBeOlder, recoveryPoint } from '../recovery-point.js';
 
-/** What a guard's turn came to. */
+/** The result of a guard's turn. */
 export interface GuardReport {
   readonly at: string;
-  /** How things are at the end of the turn; `sent` names what was wrong at its start and was healed by it. */
+  /** The state at the end of the turn; `sent` includes alerts that the turn has resolved. */
   readonly outcome: 'ok' | 'alerts' | 'failed';
   readonly steps: readonly Step[];
-  /** Those that are open. */
+  /** Open alerts. */
   readonly alerts: readonly Alert[];
-  /** Those that were told of in this turn. */
+  /** Notices sent in this turn. */
   readonly sent: readonly AlertNotice[];
-  /** Whether all that was due could be told and written down. */
+  /** Whether every notice that was due was delivered and recorded. */
   readonly delivered: boolean;
 }
 
-/** So much of the time is for the work; the rest is for telling what came of it. */
+/** Share of the time for the work; the rest is for sending alerts. */
 const WORK_SHARE = 0.8;
 const NOTHING: Finding = { conditions: [], evaluated: new Set() };
 
 /**
  * The guard's turn: evaluates the alerts first, so that a missed night is reported before it is repaired; resumes stuck runs,
  * takes a snapshot and starts a drill if they are due, checks the chain and the services, ensures the queue's schedule,
- * does the upkeep, then evaluates and sends alerts again. Each step fails by itself. Two guards at a time do no harm: what they
- * start excludes itself, and each alert is sent by one of them.
+ * prunes and replicates, then evaluates and sends alerts again. A failed step does not stop the next. Two guards may run at
+ * once: leases exclude their runs from each other, and each alert is sent by one of them.
  */
 export async function guard(parts: GuardParts, budget: Budget): Promise<GuardReport> {
   const { clock } = parts.ports;
-  const ping = await pulse(parts.ports, 'start');
+  const ping = await pingWatchdog(parts.ports, 'start');
   const { alerter, heartbeat, log, own, signer, store } = parts.ports;
-  // What is told now is told again at the end of the turn, with more beside it: one message over the queue has all of it.
+  // Without `storeAway`: the evaluation at the end of the turn finds these alerts again and publishes all in one message.
   const before = await evaluateAndNotify({ ...parts, ports: { alerter, clock, heartbeat, log, own, signer, store } });
   const turn = recordSteps(parts, shareOf(budget, clock, WORK_SHARE));
   const stuck = await turn.finding('resume', (left) => resumeStuck(parts, left));
@@ -57,15 +57,15 @@ export async function guard(parts: GuardParts, budget: Budget): Promise<GuardRep
   const checked = await turn.finding('checks', (left) => checksStep(clock, checksAfter(parts, ping), left));
   await turn.summary('upkeep', parts.upkeep);
   const at = new Date(clock.now()).toISOString();
-  const judged = await evaluate(parts, { caller: parts.caller, at });
-  const found = [judged.finding, stuck ?? NOTHING, chain ?? NOTHING, checked ?? NOTHING, failures(turn.steps)];
-  const finding = merged(...found, untried(checked));
-  return conclude(parts, turn.steps, checked, { ...judged, at, finding, before, ping });
+  const evaluation = await evaluate(parts, { caller: parts.caller, at });
+  const found = [evaluation.finding, stuck ?? NOTHING, chain ?? NOTHING, checked ?? NOTHING, stepFailures(turn.steps)];
+  const finding = mergeFindings(...found, checksCutOff(checked));
+  return conclude(parts, turn.steps, checked, { ...evaluation, at, finding, before, ping });
 }
 
-interface Concluding extends Pick<Evaluation, 'answer' | 'finding' | 'pointMet'> {
+interface TurnResults extends Pick<Evaluation, 'finding' | 'pointMet' | 'updateAnswers'> {
   readonly at: string;
-  /** What was found and sent at the beginning of the turn. */
+  /** Found and sent at the beginning of the turn. */
   readonly before: EvaluatedAndNotified;
   readonly ping: HeartbeatState;
 }
@@ -74,30 +74,33 @@ async function conclude(
   parts: GuardParts,
   steps: readonly Step[],
   checked: Checked | null,
-  { answer, at, finding, pointMet, before, ping }: Concluding,
+  { at, finding, pointMet, before, ping, updateAnswers }: TurnResults,
 ): Promise<GuardReport> {
   const isWhole = steps.every(({ state }) => state === 'done') && checked?.whole === true;
   const outcomeOf = (open: boolean): GuardReport['outcome'] => (!isWhole ? 'failed' : open ? 'alerts' : 'ok');
-  const told: Notified = await notify(parts.ports, finding, (state): GuardState => {
-    const outcome = outcomeOf(acknowledge(state, finding, parts.ports.clock.now()).finding.conditions.length > 0);
+  const notified: Notified = await notify(parts.ports, finding, (state): GuardState => {
+    const left = applyAcknowledgements(state, finding, parts.ports.clock.now()).finding.conditions;
+    const outcome = outcomeOf(left.length > 0);
     const turn = { steps: [...steps], outcome, heartbeat: parts.alerting.heartbeat ? ping : null };
-    return answer({ ...calledBy(state, { at, caller: parts.caller }, parts), ...tried(state, checked, at), ...turn });
+    const called = withCall(state, { at, caller: parts.caller }, parts);
+    return updateAnswers({ ...called, ...checkedServices(state, checked, at), ...turn });
   });
-  // With the channel of alerts gone the watchdog is who is left to be told.
-  const isHeard = told.delivered && checked?.services.some(isDeafChannel) !== true;
-  await pulse(parts.ports, pointMet && isWhole && isHeard ? 'success' : 'fail');
-  const outcome = outcomeOf(told.alerts.length > 0);
-  const sent = [...before.sent, ...told.notices];
-  parts.ports.log.info('guard-ended', { outcome, alerts: told.alerts.length, sent: sent.length });
-  return { at, outcome, steps, alerts: told.alerts, sent, delivered: told.delivered };
+  const { alerts, delivered } = notified;
+  // If the alert channel does not work, the watchdog has to raise the alarm.
+  const canAlert = delivered && checked?.services.some(isBrokenChannel) !== true;
+  await pingWatchdog(parts.ports, pointMet && isWhole && canAlert ? 'success' : 'fail');
+  const outcome = outcomeOf(alerts.length > 0);
+  const sent = [...before.sent, ...notified.notices];
+  parts.ports.log.info('guard-ended', { outcome, alerts: alerts.length, sent: sent.length });
+  return { at, outcome, steps, alerts, sent, delivered };
 }
 
-function isDeafChannel({ name, state }: Checked['services'][number]): boolean {
+function isBrokenChannel({ name, state }: Checked['services'][number]): boolean {
   return name === 'alerts' && state === 'not-ok';
 }
 
-/** A check that there was no time for leaves what is known of its service as it was. */
-function tried(
+/** The results of the checks. A service that there was no time to check keeps its record. */
+function checkedServices(
   { services }: GuardState,
   checked: Checked | null,
   at: string,
@@ -108,28 +111,28 @@ function tried(
     const before = services.find(({ name }) => name === record.name);
     return before?.state === record.state ? { ...record, since: before.since } : record;
   });
-  return { checkedAt: at, checks: checked.checks.map(shown), services: [...found, ...untried] };
+  return { checkedAt: at, checks: checked.checks.map(toStoredCheck), services: [...found, ...untried] };
 }
 
-function shown({ name, status, detail, hint }: Checked['checks'][number]): GuardState['checks'][number] {
+function toStoredCheck({ name, status, detail, hint }: Checked['checks'][number]): GuardState['checks'][number] {
   return { name, status, detail, hint };
 }
 
-/** Checks that there was no time for prove nothing: a turn without them is not one after which all is well. */
-function untried(checked: Checked | null): Finding {
+/** A turn without time for all checks is a failure: the services left out may be broken. */
+function checksCutOff(checked: Checked | null): Finding {
   if (checked === null || checked.whole) return NOTHING;
-  const message = 'There was no time left to try every service.';
-  const hint = 'See which step of the guard takes so long; FUNCTION_LIMIT_SECONDS must be what vercel.json gives.';
+  const message = 'There was no time left to check every service.';
+  const hint = 'Find out which step of the guard takes so long; FUNCTION_LIMIT_SECONDS must match vercel.json.';
   return { conditions: [{ code: 'guard-failed', subject: 'checks', message, hint }], evaluated: new Set() };
 }
 
-/** The watchdog was pinged at the beginning of the turn: how that went is its check, unless the address is none. */
+/** The ping at the beginning of the turn replaces the check of the watchdog, unless its address is invalid. */
 function checksAfter({ alerting, checks, ports }: GuardParts, ping: HeartbeatState): GuardParts['checks'] {
   const isPinged = alerting.heartbeat && ports.heartbeat.configured;
   return checks.map((group) => (isPinged && group[0]?.name === 'heartbeat' ? [pingedCheck(ping)] : group));
 }
 
-function failures(steps: readonly Step[]): Finding {
+function stepFailures(steps: readonly Step[]): Finding {
   const conditions = steps.flatMap(({ name, error }): Condition[] =>
     error === null
       ? []
@@ -145,12 +148,12 @@ function failures(steps: readonly Step[]): Finding {
   return { conditions, evaluated: new Set(['guard-failed']) };
 }
 
-/** Does steps one after another and writes down what came of each; null for one that failed. */
+/** Runs steps one after another and records the outcome of each; a failed step returns null. */
 function recordSteps({ ports }: GuardParts, budget: Budget) {
   const steps: Step[] = [];
   const step = async <T>(name: string, work: (left: Budget) => Promise<T>, summaryOf: (done: T) => Summary) => {
     try {
-      const done = await by(ports.clock, budget.deadline, () => work(budget));
+      const done = await withDeadline(ports.clock, budget.deadline, () => work(budget));
       steps.push({ name, state: 'done', summary: summaryOf(done), error: null });
       return done;
     } catch (cause) {
@@ -168,14 +171,14 @@ function recordSteps({ ports }: GuardParts, budget: Budget) {
   };
 }
 
-/** Ensures that the queue calls the guard as well, where there is one. */
+/** Ensures that the queue calls the guard as well, if there is a queue. */
 async function scheduleStep({ schedule }: Pick<GuardParts, 'schedule'>): Promise<Summary> {
   if (schedule === null) return { state: 'not-configured' };
   const { open, wanted } = schedule;
   return { state: await ensureSchedule(open(), wanted) };
 }
 
-/** Takes a snapshot when the newest good one is no longer young, or may not be. A run that is under way is left to do so. */
+/** Takes a snapshot if the newest good one is too old, or may be, and none is under way. */
 async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, work } = parts;
   const context = await trustContext(ports, ports.own);

@@ -20,20 +20,20 @@ import { AppError, type ErrorCode } from '../../errors.js';
 import { upkeep, type Outcome, type UpkeepRequest } from '../../retention/upkeep.js';
 import type { PrunePorts } from '../../retention/prune/prune.js';
 
-/** What it finds has its own alert. */
+/** This check has its own alert. */
 const LEASES = 'store-leases';
 
 export interface Checked extends Finding {
   readonly summary: Summary;
   readonly checks: readonly CheckResult[];
-  /** What they say of each service that is configured. */
+  /** The state of each configured service. */
   readonly services: readonly ServiceRecord[];
-  /** The names of all groups that there was time for. */
+  /** The names of all groups that were checked. */
   readonly made: ReadonlySet<string>;
   readonly whole: boolean;
 }
 
-/** Makes the checks of services and credentials, as many as there is time for. Those left out were not judged. */
+/** Runs the checks of services and credentials until the deadline; checks left out are not evaluated. */
 export async function checksStep(clock: Clock, groups: readonly CheckGroup[], budget: Budget): Promise<Checked> {
   const checks: CheckResult[] = [];
   const services: ServiceRecord[] = [];
@@ -66,24 +66,24 @@ export async function checksStep(clock: Clock, groups: readonly CheckGroup[], bu
   };
 }
 
-/** This many findings an alert names. */
-const NAMED = 5;
+/** Number of findings that an alert names. */
+const MAX_NAMED = 5;
 
-/** Looks at the chain of all snapshots. */
+/** Checks the chain of all snapshots. */
 export async function chainStep(
   ports: Pick<Ports, 'signer' | 'store'>,
 ): Promise<Finding & { readonly summary: Summary }> {
   const findings = await checkChain(ports);
   const newest = (await snapshotIds(ports.store)).at(-1) ?? '';
   const isWholeSince = !findings.some(({ detail, subject }) => detail.includes(newest) || subject.includes(newest));
-  const named = findings.slice(0, NAMED).map(({ code, subject }) => `${code} ${subject}`);
-  const more = findings.length > NAMED ? ` and ${findings.length - NAMED} more` : '';
+  const named = findings.slice(0, MAX_NAMED).map(({ code, subject }) => `${code} ${subject}`);
+  const more = findings.length > MAX_NAMED ? ` and ${findings.length - MAX_NAMED} more` : '';
   const condition = {
     code: 'chain-broken',
     subject: 'chain',
     message: `Snapshots were altered or removed: ${named.join('; ')}${more}`,
-    hint: 'See who writes to the bucket. Bring back older versions of what is named, or take a snapshot now and rely on that.',
-    // An alert that was told ends with a snapshot taken after it, on which nobody has laid hands.
+    hint: 'Find out who writes to the bucket. Restore older versions of the objects named, or take a snapshot now and rely on that.',
+    // A sent alert ends with an unaltered snapshot taken after it.
     ...(newest !== '' && isWholeSince ? { endsWith: timeOfId(newest) } : {}),
   } as const;
   return {
@@ -95,11 +95,11 @@ export async function chainStep(
 
 const DRILLS = 10;
 
-/** Starts a drill when one is due, and there is a database to drill in and a snapshot to drill with. */
+/** Starts a drill if one is due and there are a scratch database and a snapshot. */
 export async function drillStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, startDrill, work } = parts;
   if (parts.drilledBy === null) return { state: 'not-configured' };
-  // The functions could open nothing: it would fail.
+  // The functions cannot decrypt snapshots: the drill would fail.
   if (parts.drilledBy === 'operator') return { state: 'left-to-operator' };
   if (!(await isDue(parts))) return { state: 'not-due' };
   if ((await recoveryPoint(await trustContext(ports, ports.own))).newest === null) return { state: 'no-snapshot' };
@@ -114,7 +114,7 @@ export async function drillStep(parts: GuardParts, budget: Budget): Promise<Summ
   return { state: run.state, run: id };
 }
 
-/** A drill a week; one that came to no verdict is tried again after a day. */
+/** A drill is due every week, and a day after a drill without a verdict. */
 async function isDue({ drills, ports }: GuardParts): Promise<boolean> {
   const now = ports.clock.now();
   const read = await drillHistory(drills, DRILLS);
@@ -129,15 +129,14 @@ async function isDue({ drills, ports }: GuardParts): Promise<boolean> {
   return last === undefined || last === verdict || now - timeOf(last) >= DRILL_RETRY_MS;
 }
 
-/** What upkeep needs to know, beside how long it may take. */
 export type UpkeepSettings = Pick<UpkeepRequest, 'replica' | 'settings'>;
 
-/** Another process does the same at this moment. */
-const AT_IT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['locked', 'busy', 'fenced']);
+/** Another process is doing the same. */
+const CONCURRENT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['locked', 'busy', 'fenced']);
 
 /**
- * Prunes and replicates as far as there is time. Throws the first failure when all has been tried; that somebody else is
- * at it is none. A second store that is a day behind is one: there, too, no more than a day may be lost.
+ * Prunes and replicates until the deadline. Throws the first failure after trying everything; another process doing the same
+ * is no failure. A second store that is a day behind is a failure: there, too, at most a day may be lost.
  */
 export async function upkeepStep(
   ports: PrunePorts,
@@ -147,7 +146,8 @@ export async function upkeepStep(
   const { prune, replica, replicaPrune } = await upkeep(ports, { ...settings, deadline, interrupt });
   const outcomes: readonly Outcome<unknown>[] = [prune, replica, replicaPrune];
   for (const outcome of outcomes) {
-    if (outcome.state !== 'skipped' && outcome.error !== null && !AT_IT.has(outcome.error.code)) throw outcome.error;
+    if (outcome.state !== 'skipped' && outcome.error !== null && !CONCURRENT.has(outcome.error.code))
+      throw outcome.error;
   }
   if (replica.state === 'done' && replica.result.behindMs > RPO_MS) {
     const { left } = replica.result;
@@ -155,7 +155,7 @@ export async function upkeepStep(
       'incomplete',
       `The second store has nothing of the last ${RPO_HOURS} hours: ${left} ${left === 1 ? 'snapshot waits' : 'snapshots wait'} to be copied`,
       {
-        hint: 'The guard has too little time for it. Copy them from a terminal: `npx soulcaster-backup replicate --env-file .env`.',
+        hint: 'The guard has too little time to copy them. Run it on a terminal: `npx soulcaster-backup replicate --env-file .env`.',
       },
     );
   }

@@ -6,43 +6,42 @@ import type { Facts } from '../facts.js';
 import { AHEAD_MS, DRILL_OVERDUE_MS, STALE_MS } from '../objectives.js';
 import type { RecoveryPoint } from '../recovery-point.js';
 import type { RecoveryTime } from '../recovery-time.js';
-import { heardOf, heardWords, type Heard } from '../schedulers.js';
+import { evaluateSchedulers, describeScheduler, type SchedulerStatus } from '../schedulers.js';
 import type { AnswerState, GuardState, RecordedAnswers, ServiceRecord } from '../state.js';
 
 /** One of the four answers. Times in ISO 8601. */
 export interface Answer {
   readonly state: AnswerState;
-  /** Since when it has been so, as far as is known. */
+  /** Since when the answer has had this state, as far as is known. */
   readonly since: string;
-  /** When what it says was tried last; null when it never was. */
+  /** When the evidence was last checked; null if never. */
   readonly checkedAt: string | null;
-  /** Who tried it: `guard`, `status`, or the id of a run. */
+  /** Who checked it: `guard`, `status`, or the id of a run. */
   readonly by: string | null;
-  /** Why it is not ok, or not known. Empty when it is ok. */
+  /** Why it is not ok or unknown; empty when it is ok. */
   readonly reasons: readonly string[];
 }
 
-/** A service that was tried just now, and the checks that were made for it. */
-export interface Tried {
+/** A service tried just now, and the checks made for it. */
+export interface TriedService {
   readonly record: ServiceRecord;
   readonly checks: readonly string[];
 }
 
-/** The four answers, and what two of them consist of. */
 export interface Answers {
-  /** Whether the data could be had back, no older than the objective says. */
+  /** Whether the data can be restored, with a recovery point within the objective. */
   readonly recoverable: Answer;
-  /** Whether that would take no longer than the objective says, as a drill has shown. */
+  /** Whether a drill has shown that a restore takes no longer than the objective. */
   readonly recoveryTime: Answer;
-  /** Whether every scheduler has called the guard in time, and what is wrong reaches somebody. */
-  readonly watched: Answer & { readonly schedulers: readonly Heard[] };
-  /** Whether every service that is configured worked when it was tried last, and that was not long ago. */
+  /** Whether every scheduler has called the guard in time, and alerts reach people. */
+  readonly watched: Answer & { readonly schedulers: readonly SchedulerStatus[] };
+  /** Whether every configured service worked when it was last tried, and that was recently. */
   readonly services: Answer & { readonly items: readonly ServiceRecord[] };
 }
 
-/** What the configuration has to say to alerts and answers. */
+/** The configuration that alerts and answers depend on. */
 export interface AlertRules extends Pick<EvaluateOptions, 'drilledBy' | 'index' | 'schedulers' | 'skipTypes'> {
-  /** Whether alerts reach somebody, and whether a watchdog is pinged; `address` is that of the alerter. */
+  /** Whether an alert channel and a watchdog are configured; `address` is the alerter's. */
   readonly alerting: { readonly channel: boolean; readonly heartbeat: boolean; readonly address?: string | null };
 }
 
@@ -50,10 +49,10 @@ export interface AnswerEvidence {
   readonly facts: Facts;
   readonly point: RecoveryPoint;
   readonly time: RecoveryTime;
-  /** What stands in the store and keeps it from being relied on. */
+  /** Conditions of control objects, for which the store cannot be relied on. */
   readonly control: readonly Pick<Condition, 'message'>[];
-  /** Services that were tried just now, over what the guard left. */
-  readonly tried: readonly Tried[];
+  /** Services tried just now; they replace the guard's records. */
+  readonly tried: readonly TriedService[];
 }
 
 type Found = Omit<Answer, 'since'>;
@@ -70,13 +69,13 @@ export type OverallState = ReturnType<typeof overallState>;
 /** Evaluates the four answers. Reads nothing. */
 export function evaluateAnswers(evidence: AnswerEvidence, state: GuardState, rules: AlertRules): Answers {
   const { now } = evidence.facts;
-  const schedulers = heardOf(rules.schedulers, state, now);
+  const schedulers = evaluateSchedulers(rules.schedulers, state, now);
   const items = currentServices(evidence.tried, state, rules, now);
   const found = {
-    recoverable: recoverable(evidence),
-    recoveryTime: recoveryTime(evidence, rules),
-    watched: watched(schedulers, state, rules, now),
-    services: services(items),
+    recoverable: evaluateRecoverable(evidence),
+    recoveryTime: evaluateRecoveryTime(evidence, rules),
+    watched: evaluateWatched(schedulers, state, rules, now),
+    services: evaluateServices(items),
   };
   const withSince = (name: (typeof NAMES)[number]): Answer => ({
     ...found[name],
@@ -90,115 +89,126 @@ export function evaluateAnswers(evidence: AnswerEvidence, state: GuardState, rul
   };
 }
 
-/** What the guard's state keeps of the answers, so that it is known since when they have been so. */
-export function recordOf(answers: Answers, now: number): RecordedAnswers {
+/** The answers as the guard's state keeps them, to know since when each has had its state. */
+export function toRecordedAnswers(answers: Answers, now: number): RecordedAnswers {
   const at = new Date(now).toISOString();
-  const of = ({ since, state }: Answer) => ({ state, since, at });
-  const { recoverable: point, recoveryTime: time, services: tried, watched: heard } = answers;
-  return { recoverable: of(point), recoveryTime: of(time), watched: of(heard), services: of(tried) };
+  const record = ({ since, state }: Answer) => ({ state, since, at });
+  const { recoverable, recoveryTime, services, watched } = answers;
+  return {
+    recoverable: record(recoverable),
+    recoveryTime: record(recoveryTime),
+    watched: record(watched),
+    services: record(services),
+  };
 }
 
 function sinceOf(recorded: RecordedAnswers['services'] | undefined, state: AnswerState, now: number): string {
   return recorded?.state === state ? recorded.since : new Date(now).toISOString();
 }
 
-/** `not-ok` when anything is wrong, else `unknown` when anything is not known. */
-function weighed(wrong: readonly string[], unknown: readonly string[]): Pick<Found, 'reasons' | 'state'> {
+/** `not-ok` when anything is wrong, else `unknown` when anything is unknown. */
+function combineReasons(wrong: readonly string[], unknown: readonly string[]): Pick<Found, 'reasons' | 'state'> {
   if (wrong.length > 0) return { state: 'not-ok', reasons: [...wrong, ...unknown] };
   return unknown.length > 0 ? { state: 'unknown', reasons: unknown } : { state: 'ok', reasons: [] };
 }
 
-function recoverable({ control, facts, point }: AnswerEvidence): Found {
+function evaluateRecoverable({ control, facts, point }: AnswerEvidence): Found {
   const verification = point.newest?.verification ?? null;
   const wrong = [
-    ...pointWrongs(point),
+    ...recoveryPointProblems(point),
     ...facts.unfinished.map(({ kind, run, since }) =>
       run === facts.restoring
-        ? `${kind} ${run} is writing into the database`
-        : `${kind} ${run} began to write into the database at ${since} and is not known to have ended well`,
+        ? `${kind} ${run} is writing to the database`
+        : `${kind} ${run} began to write to the database at ${since} and is not known to have succeeded`,
     ),
     ...control.map(({ message }) => message),
   ];
-  return { ...weighed(wrong, []), checkedAt: verification?.at ?? null, by: verification?.run ?? null };
+  return { ...combineReasons(wrong, []), checkedAt: verification?.at ?? null, by: verification?.run ?? null };
 }
 
-function pointWrongs({ ageHours, ambiguous, met, newest, objectiveHours }: RecoveryPoint): string[] {
+function recoveryPointProblems({ ageHours, ambiguous, met, newest, objectiveHours }: RecoveryPoint): string[] {
   if (met) return [];
-  if (ambiguous) return ['the store holds snapshots of several databases, and none is configured here'];
+  if (ambiguous) return ['the store holds snapshots of several databases, and no database is configured here'];
   if (newest === null || ageHours === null) return ['there is no verified snapshot of this database'];
   return [`the newest verified snapshot, ${newest.id}, is ${ageHours} hours old; the objective is ${objectiveHours}`];
 }
 
-function recoveryTime({ facts, time }: AnswerEvidence, { drilledBy }: AlertRules): Found {
+function evaluateRecoveryTime({ facts, time }: AnswerEvidence, { drilledBy }: AlertRules): Found {
   const call = drilledBy === 'operator' ? `. ${DRILLED_ELSEWHERE}: ${LOCAL_DRILL_COMMAND}` : '';
   const last = lastVerdict(facts, facts.now);
   const tried = { checkedAt: last === null ? null : (last.finishedAt ?? last.startedAt), by: last?.id ?? null };
   if (last === null || time.met === null) {
     const failed = last === null ? [] : [`the last drill, ${last.id}, failed`];
-    return { ...weighed(failed, [`no drill has passed yet${call}`]), ...tried };
+    return { ...combineReasons(failed, [`no drill has passed yet${call}`]), ...tried };
   }
   const wrong = [
-    ...(time.met ? [] : [`to have everything back would take longer than ${time.objectiveHours} hours`]),
+    ...(time.met ? [] : [`a full restore would take longer than ${time.objectiveHours} hours`]),
     ...(last.outcome === 'passed'
       ? []
-      : [`the last drill, ${last.id}, failed: ${last.reason ?? 'no reason was noted'}`]),
+      : [`the last drill, ${last.id}, failed: ${last.reason ?? 'no reason was recorded'}`]),
   ];
   const isOld = facts.now - timeOf(last) >= DRILL_OVERDUE_MS;
   return {
-    ...weighed(wrong, isOld ? [`no drill has come to a verdict since ${tried.checkedAt ?? ''}${call}`] : []),
+    ...combineReasons(wrong, isOld ? [`no drill has reached a verdict since ${tried.checkedAt ?? ''}${call}`] : []),
     ...tried,
   };
 }
 
-function watched(heard: readonly Heard[], state: GuardState, rules: AlertRules, now: number): Found {
+function evaluateWatched(
+  schedulers: readonly SchedulerStatus[],
+  state: GuardState,
+  rules: AlertRules,
+  now: number,
+): Found {
   const { lastRunAt } = state;
-  const wrong = heard.filter((each) => each.state === 'silent').map(heardWords);
-  const unknown = heard.filter((each) => each.state === 'unknown').map(heardWords);
-  if (heard.length === 0) {
+  const wrong = schedulers.filter((each) => each.state === 'silent').map(describeScheduler);
+  const unknown = schedulers.filter((each) => each.state === 'unknown').map(describeScheduler);
+  if (schedulers.length === 0) {
     const age = lastRunAt === null ? Number.NaN : now - Date.parse(lastRunAt);
     if (lastRunAt === null) unknown.push('the guard has never run');
-    else if (age >= STALE_MS.daily) wrong.push(`the guard ran last at ${lastRunAt}`);
-    else if (age < -AHEAD_MS) unknown.push(`the guard ran last at ${lastRunAt}, which is in the future`);
+    else if (age >= STALE_MS.daily) wrong.push(`the guard last ran at ${lastRunAt}`);
+    else if (age < -AHEAD_MS) unknown.push(`the guard last ran at ${lastRunAt}, which is in the future`);
   }
-  const told = alerting(state, rules);
+  const alerting = evaluateAlerting(state, rules);
   return {
-    ...weighed([...wrong, ...told.wrong], [...unknown, ...told.unknown]),
+    ...combineReasons([...wrong, ...alerting.wrong], [...unknown, ...alerting.unknown]),
     checkedAt: lastRunAt,
     by: lastRunAt === null ? null : 'guard',
   };
 }
 
-/** Whether what is wrong reaches anybody. */
-function alerting({ delivery, heartbeat }: GuardState, { alerting: has }: AlertRules) {
+/** What keeps alerts from reaching people. */
+function evaluateAlerting({ delivery, heartbeat }: GuardState, { alerting }: AlertRules) {
   const wrong: string[] = [];
   const unknown: string[] = [];
-  const { lastFailure, lastSentAt } = deliveryTo(delivery, has.address ?? null);
-  if (!has.channel && !has.heartbeat) wrong.push('ALERT_WEBHOOK_URL and HEARTBEAT_URL are not set: nobody is told');
-  if (has.channel) {
+  const { lastFailure, lastSentAt } = deliveryTo(delivery, alerting.address ?? null);
+  if (!alerting.channel && !alerting.heartbeat)
+    wrong.push('ALERT_WEBHOOK_URL and HEARTBEAT_URL are not set: alerts reach nobody');
+  if (alerting.channel) {
     if (lastFailure?.outcome === 'failed')
       wrong.push(`the last alert message, ${lastFailure.at}, did not arrive: ${lastFailure.message}`);
-    else if (lastFailure !== null) unknown.push(`it is not known whether the last alert message arrived`);
+    else if (lastFailure !== null) unknown.push('it is unknown whether the last alert message arrived');
     else if (lastSentAt === null)
-      unknown.push('no alert message was ever delivered: npx soulcaster-backup alerts test --env-file .env');
+      unknown.push('no alert message has been delivered yet: npx soulcaster-backup alerts test --env-file .env');
   }
-  if (has.heartbeat) {
-    if (heartbeat === null) unknown.push('the watchdog was never pinged');
+  if (alerting.heartbeat) {
+    if (heartbeat === null) unknown.push('the watchdog has never been pinged');
     else if (heartbeat.error !== null)
       wrong.push(`the last ping to the watchdog, ${heartbeat.at}, failed: ${heartbeat.error.message}`);
   }
   return { wrong, unknown };
 }
 
-/** Whether what was tried then is not known any more: two turns of the guard ago, or in the future. */
+/** Whether a check is too old to count: made two turns of the guard ago, or dated in the future. */
 export function isTooOld(checkedAt: string | null, { schedulers }: AlertRules, now: number): boolean {
   const limit = schedulers.includes('schedule') ? STALE_MS.hourly : STALE_MS.daily;
   const age = now - Date.parse(checkedAt ?? '');
   return !(age < limit && age >= -AHEAD_MS);
 }
 
-/** The newest word on each service. What was found wrong stands until somebody has made the same check again. */
+/** The newest record of each service. A failure stands until the same check has been made again. */
 function currentServices(
-  tried: readonly Tried[],
+  tried: readonly TriedService[],
   { services: recorded }: GuardState,
   rules: AlertRules,
   now: number,
@@ -207,26 +217,29 @@ function currentServices(
   const known = new Map(recorded.map((record) => [record.name, record]));
   for (const { checks, record } of tried) {
     const before = known.get(record.name);
-    const stands =
+    const isStillFailing =
       before?.state === 'not-ok' && record.state === 'ok' && !checks.includes(before.check ?? '') && !isStale(before);
-    if (stands) continue;
+    if (isStillFailing) continue;
     known.set(record.name, before?.state === record.state ? { ...record, since: before.since } : record);
   }
   return [...known.values()].map((record) =>
-    isStale(record) ? { ...record, state: 'unknown', reason: 'it was not tried for too long', hint: null } : record,
+    isStale(record)
+      ? { ...record, state: 'unknown', reason: 'it has not been checked for too long', hint: null }
+      : record,
   );
 }
 
-function services(items: readonly ServiceRecord[]): Found {
-  if (items.length === 0) return { state: 'unknown', reasons: ['no service was tried yet'], checkedAt: null, by: null };
-  const of = (state: AnswerState): string[] =>
+function evaluateServices(items: readonly ServiceRecord[]): Found {
+  if (items.length === 0)
+    return { state: 'unknown', reasons: ['no service has been checked yet'], checkedAt: null, by: null };
+  const reasonsOf = (state: AnswerState): string[] =>
     items
       .filter((item) => item.state === state)
-      .map(({ name, reason }) => `${name}: ${reason ?? 'no reason was noted'}`);
-  // Of several the one that was tried longest ago: all of them were by then.
+      .map(({ name, reason }) => `${name}: ${reason ?? 'no reason was recorded'}`);
+  // The oldest check: by then every service had been checked.
   const [oldest] = [...items].sort((a, b) => Date.parse(a.checkedAt) - Date.parse(b.checkedAt));
   return {
-    ...weighed(of('not-ok'), of('unknown')),
+    ...combineReasons(reasonsOf('not-ok'), reasonsOf('unknown')),
     checkedAt: oldest?.checkedAt ?? null,
     by: oldest?.by ?? null,
   };

@@ -3,28 +3,28 @@ import { labelOf, modelsAt, type NamespaceModel, type Recipe } from '../../soulc
 import type { ConfiguredIndex } from '../alerts/source.js';
 import type { Facts } from '../facts.js';
 
-/** What the vectors of one namespace were made with, as a proven re-index of all of it left them. */
+/** What a proven re-index of a whole namespace made its vectors with. */
 type NamespaceFigures = Recipe & {
-  /** Its id, or the label for it where the snapshots are encrypted or do not have it. */
+  /** The project's id, or its label if the snapshots are encrypted or do not have the project. */
   readonly project: string;
-  /** Null: no re-index of it is proven yet. */
+  /** Null: no re-index of the namespace is proven yet. */
   readonly provenAt: string | null;
-  /** Whether vectors of another model may be among them. */
+  /** Whether the namespace may hold vectors of another model, too. */
   readonly mixed: boolean;
 };
 
 export interface IndexFigures {
-  /** What vectors are made with here. */
+  /** The configured model. */
   readonly configured: Recipe;
-  /** What the names of the namespaces end in after the project's id. */
+  /** What follows the project's id in the names of namespaces. */
   readonly suffix: string;
-  /** The namespaces of which it is known. */
+  /** The namespaces whose model is known. */
   readonly namespaces: readonly NamespaceFigures[];
-  /** What is built beside them, or was. */
+  /** Namespaces that are or were built beside them, by suffix. */
   readonly beside: readonly (Recipe & { readonly suffix: string; readonly startedAt: string })[];
 }
 
-/** A control object names no project: the manifest that `latest` means tells which label is whose. */
+/** Control objects hold labels instead of project ids: the ids come from the manifest that `latest` means. */
 export function indexFigures(
   { models }: Pick<Facts, 'models'>,
   configured: ConfiguredIndex | null,

@@ -10,108 +10,107 @@ const PREFIX = 'soulcaster_backup';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One figure, with the labels that tell it from others of the same name. */
-export interface Sample {
+interface Sample {
   readonly labels: Labels;
   readonly value: number;
 }
 
-export interface Metric {
-  /** Without the prefix. In base units, which the name ends in. */
+interface Metric {
+  /** Without the prefix; ends in the base unit. */
   readonly name: string;
   readonly help: string;
   readonly samples: readonly Sample[];
 }
 
-/** The status as gauges. What is not known has no sample: zero would say something else. */
+/** The status as gauges. An unknown figure has no sample: zero would be wrong. */
 export function metricsOf(status: StatusReport): Metric[] {
   const { recoveryPoint: point, recoveryTime: time, storage } = status;
-  const one = (value: number | null): Sample[] => (value === null ? [] : [{ labels: {}, value }]);
+  const sample = (value: number | null): Sample[] => (value === null ? [] : [{ labels: {}, value }]);
   const seconds = (milliseconds: number | null): number | null => (milliseconds === null ? null : milliseconds / 1000);
   const epoch = (text: string | null | undefined): number | null => (text == null ? null : Date.parse(text) / 1000);
   const flag = (met: boolean | null): number | null => (met === null ? null : Number(met));
   return [
-    ['up', 'Whether all four answers are ok.', one(Number(status.state === 'ok'))],
-    ['answer', '1 for the state that each of the four answers has, 0 for the others.', answers(status)],
+    ['up', 'Whether all four answers are ok.', sample(Number(status.state === 'ok'))],
+    ['answer', '1 for the state that each of the four answers has, 0 for the others.', answerSamples(status)],
     [
       'answer_checked_timestamp_seconds',
-      'When what an answer says was tried last, since the epoch.',
+      'When the evidence of an answer was last checked, since the epoch.',
       ANSWERS.flatMap((name) =>
-        one(epoch(status[name].checkedAt)).map(({ value }) => ({ labels: { answer: name }, value })),
+        sample(epoch(status[name].checkedAt)).map(({ value }) => ({ labels: { answer: name }, value })),
       ),
     ],
     [
       'service',
-      '1 for the state that each service was found in when it was tried last, 0 for the others.',
+      '1 for the state that each service had when it was last checked, 0 for the others.',
       status.services.items.flatMap(({ name, state }) => stateSet('service', name, state)),
     ],
     [
       'service_checked_timestamp_seconds',
-      'When a service was tried last, since the epoch.',
+      'When a service was last checked, since the epoch.',
       status.services.items.flatMap(({ checkedAt, name }) =>
-        one(epoch(checkedAt)).map(({ value }) => ({ labels: { service: name }, value })),
+        sample(epoch(checkedAt)).map(({ value }) => ({ labels: { service: name }, value })),
       ),
     ],
     [
       'scheduler_call_timestamp_seconds',
-      'When each scheduler called the guard last, since the epoch.',
+      'When each scheduler last called the guard, since the epoch.',
       status.watched.schedulers.flatMap(({ lastAt, scheduler }) =>
-        one(epoch(lastAt)).map(({ value }) => ({ labels: { scheduler }, value })),
+        sample(epoch(lastAt)).map(({ value }) => ({ labels: { scheduler }, value })),
       ),
     ],
-    ['rpo_objective_seconds', 'So old the newest verified snapshot may be.', one(point.objectiveHours * 3600)],
+    ['rpo_objective_seconds', 'Maximum age of the newest verified snapshot.', sample(point.objectiveHours * 3600)],
     [
       'snapshot_age_seconds',
       'Age of the newest verified snapshot.',
-      one(point.ageHours === null ? null : point.ageHours * 3600),
+      sample(point.ageHours === null ? null : point.ageHours * 3600),
     ],
-    ['rpo_met', 'Whether the recovery point objective is met.', one(Number(point.met))],
-    ['snapshot_keys', 'Keys in the newest verified snapshot.', one(point.newestVerified?.keys ?? null)],
+    ['rpo_met', 'Whether the recovery point objective is met.', sample(Number(point.met))],
+    ['snapshot_keys', 'Keys in the newest verified snapshot.', sample(point.newestVerified?.keys ?? null)],
     [
       'keys_not_saved',
-      'Keys that the newest backup does not have, by cause.',
+      'Keys that are missing from the newest backup, by cause.',
       status.unsaved === null
         ? []
-        : labelled('cause', {
+        : labelledSamples('cause', {
             failed: status.unsaved.failed,
             unsupported: status.unsaved.unsupported,
             unexplained: status.unsaved.unexplained,
           }),
     ],
-    ['rto_objective_seconds', 'So long it may take to have everything back.', one(time.objectiveHours * 3600)],
+    ['rto_objective_seconds', 'Maximum time of a full restore.', sample(time.objectiveHours * 3600)],
     [
       'restore_projected_seconds',
-      'Projected time until all data are written, going by the last drill that passed.',
-      one(seconds(time.projectedMilliseconds)),
+      'Projected time until all data is written, based on the last drill that passed.',
+      sample(seconds(time.projectedMilliseconds)),
     ],
     [
       'restore_proven_projected_seconds',
-      'Projected time until every key is proven, going by the last drill that passed.',
-      one(seconds(time.projectedProvenMilliseconds)),
+      'Projected time until every key is proven, based on the last drill that passed.',
+      sample(seconds(time.projectedProvenMilliseconds)),
     ],
-    ['rto_met', 'Whether the recovery time objective is met.', one(flag(time.met))],
+    ['rto_met', 'Whether the recovery time objective is met.', sample(flag(time.met))],
     [
       'drill_duration_seconds',
-      'Time that the last drill that passed took.',
-      one(seconds(time.lastPassed?.milliseconds ?? null)),
+      'Duration of the last drill that passed.',
+      sample(seconds(time.lastPassed?.milliseconds ?? null)),
     ],
     [
       'drill_passed_timestamp_seconds',
-      'When a drill passed last, since the epoch.',
-      one(epoch(time.lastPassed?.finishedAt)),
+      'When a drill last passed, since the epoch.',
+      sample(epoch(time.lastPassed?.finishedAt)),
     ],
     [
       'snapshots',
-      'Snapshots in the store, by what they are worth; complete counts all that lack no key.',
-      labelled('state', { complete: storage.complete, ...storage.states }),
+      'Snapshots in the store, by state; complete counts all that lack no key.',
+      labelledSamples('state', { complete: storage.complete, ...storage.states }),
     ],
     [
       'restores_unfinished',
-      'Restores of the database that are not known to have ended well.',
-      one(status.unfinished.length),
+      'Restores of the database that are not known to have succeeded.',
+      sample(status.unfinished.length),
     ],
-    ['stored_bytes', 'Size of all snapshots in the store.', one(storage.storedBytes)],
-    ['runs_open', 'Runs that are not over, by kind.', labelled('kind', openRuns(status))],
+    ['stored_bytes', 'Size of all snapshots in the store.', sample(storage.storedBytes)],
+    ['runs_open', 'Runs that are not over, by kind.', labelledSamples('kind', countOpenRuns(status))],
     [
       'alert',
       '1 for each alert that is open.',
@@ -119,21 +118,25 @@ export function metricsOf(status: StatusReport): Metric[] {
     ],
     [
       'alert_sent_timestamp_seconds',
-      'When an alert message was delivered last, since the epoch.',
-      one(epoch(status.delivery.lastSentAt)),
+      'When an alert message was last delivered, since the epoch.',
+      sample(epoch(status.delivery.lastSentAt)),
     ],
-    ['alerts_undelivered', 'Alerts that are due to be told and were not.', one(status.delivery.undelivered.length)],
+    [
+      'alerts_undelivered',
+      'Alerts that are due and have not been delivered.',
+      sample(status.delivery.undelivered.length),
+    ],
     [
       'alert_delivery_failed_timestamp_seconds',
-      'When the last alert message did not arrive, or may not have; gone once one arrived after it.',
-      one(epoch(status.delivery.lastFailure?.at)),
+      'When the last alert message failed or may have failed; absent once a later message has arrived.',
+      sample(epoch(status.delivery.lastFailure?.at)),
     ],
-    ['guard_run_timestamp_seconds', 'When the guard ran last, since the epoch.', one(epoch(status.guard.lastRunAt))],
+    ['guard_run_timestamp_seconds', 'When the guard last ran, since the epoch.', sample(epoch(status.guard.lastRunAt))],
   ].map(([name, help, samples]) => ({ name, help, samples }) as Metric);
 }
 
-/** Text exposition of gauges. */
-export function exposition(metrics: readonly Metric[]): string {
+/** Text renderMetrics of gauges. */
+export function renderMetrics(metrics: readonly Metric[]): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)
     .map(({ name, help, samples }) => {
@@ -157,22 +160,22 @@ function numberText(value: number): string {
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
-function escaped(value: string): string {
+function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-/** What is not known has no sample: 0 would say that there are none. */
-function labelled(label: string, counts: Readonly<Record<string, number | null>>): Sample[] {
+/** An unknown count has no sample: 0 would be wrong. */
+function labelledSamples(label: string, counts: Readonly<Record<string, number | null>>): Sample[] {
   return Object.entries(counts).flatMap(([name, value]) =>
     value === null ? [] : [{ labels: { [label]: name }, value }],
   );
 }
 
-function openRuns({ runs }: StatusReport): Record<string, number> {
+function countOpenRuns({ runs }: StatusReport): Record<string, number> {
   const counts = new Map(RUN_KINDS.map(({ kind }) => [kind, 0]));
   for (const run of runs.filter((each) => !isOver(each))) counts.set(run.kind, (counts.get(run.kind) ?? 0) + 1);
   return Object.fromEntries(counts);
@@ -180,11 +183,11 @@ function openRuns({ runs }: StatusReport): Record<string, number> {
 
 const ANSWERS = ['recoverable', 'recoveryTime', 'watched', 'services'] as const;
 
-function answers(status: StatusReport): Sample[] {
+function answerSamples(status: StatusReport): Sample[] {
   return ANSWERS.flatMap((name) => stateSet('answer', name, status[name].state));
 }
 
-/** As OpenMetrics has state sets: a sample for each state, so that one that is over does not linger. */
-function stateSet(label: string, name: string, is: AnswerState): Sample[] {
-  return ANSWER_STATES.map((state) => ({ labels: { [label]: name, state }, value: Number(state === is) }));
+/** A state set of OpenMetrics: one sample per state, so that no former state remains at 1. */
+function stateSet(label: string, name: string, current: AnswerState): Sample[] {
+  return ANSWER_STATES.map((state) => ({ labels: { [label]: name, state }, value: Number(state === current) }));
 }

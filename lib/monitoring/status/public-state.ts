@@ -6,31 +6,30 @@ import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore, Ports } from '../../ports/index.js';
 import type { StatusReport } from './report.js';
 
-/** The state as it was computed last, for callers who may know no more than that: of each database that is saved in the store. */
+/** One object per database: the last computed state, for callers that may read nothing else. */
 const nameOf = (own: string | null): string => `guard/status${own === null ? '' : `-${own.slice(0, 16)}`}.json`;
-/** So long it is the answer, in milliseconds. */
+/** The state is served for this long. */
 const FRESH_MS = 60_000;
-/** So long it is the answer while somebody computes the next one. */
+/** While another caller computes the next state, the old one is served for this long. */
 const MEANWHILE_MS = 3 * 60_000;
-/** Whoever computes the next one has so long before another caller does. */
+/** A caller that computes the next state has this long before another one does. */
 const CLAIM_MS = 30_000;
 
 const storedSchema = z.object({
   version: z.literal(1),
   state: z.enum(['ok', 'degraded', 'unknown']),
-  /** When it was computed, in ISO 8601. */
   at: z.string(),
-  /** Whether something happened since that may have changed it. */
+  /** Whether the state may have changed since. */
   outdated: z.boolean(),
-  /** Who computes the next one, and until when nobody else does. */
+  /** The caller that computes the next state, and until when no other caller does. */
   claim: z.object({ by: z.string(), until: z.string() }).nullable(),
 });
 type Stored = z.infer<typeof storedSchema>;
 
-/** What anybody may know. `unknown`: the store cannot be read, or nobody has computed it for too long. */
+/** The state shown without authorization. `unknown`: the store cannot be read, or the state is too old. */
 export interface PublicState {
   readonly state: StatusReport['state'] | 'unknown';
-  /** When it was computed; null where it was not. */
+  /** When the state was computed; null if it was not. */
   readonly at: string | null;
 }
 
@@ -39,24 +38,24 @@ const UNKNOWN: PublicState = { state: 'unknown', at: null };
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'> & { readonly own: string | null };
 
 /**
- * The state as it was computed within the last minute: one read. What is older is computed again by one caller at a time
- * with `compute`; the others get what there was before, for three minutes at most. Throws nothing.
+ * The state computed within the last minute, with one read. An older state is computed again with `compute` by one caller at
+ * a time; the others get the old state, for at most three minutes. Never throws.
  */
 export async function publicState(
   ports: Needs,
   compute: () => Promise<Pick<StatusReport, 'at' | 'state'>>,
 ): Promise<PublicState> {
   try {
-    return await fromStore(ports, compute);
+    return await readOrCompute(ports, compute);
   } catch (error) {
-    // Whoever asks is not let in: what is wrong, and where, stays in the log.
+    // The caller is not authorized: the error is only logged.
     ports.log.error('status-unknown', { code: toAppError(error).code, message: toAppError(error).message });
     return UNKNOWN;
   }
 }
 
-/** Has the next caller compute the state again. Throws nothing: what is there is out of date in a minute anyway. */
-export async function outdateState({ log, own, store }: Pick<Needs, 'log' | 'own' | 'store'>): Promise<void> {
+/** Makes the next caller compute the state again. Never throws: the state expires within a minute anyway. */
+export async function markStateOutdated({ log, own, store }: Pick<Needs, 'log' | 'own' | 'store'>): Promise<void> {
   try {
     const name = nameOf(own);
     const { etag, stored } = await load(store, name);
@@ -67,7 +66,7 @@ export async function outdateState({ log, own, store }: Pick<Needs, 'log' | 'own
   }
 }
 
-async function fromStore(
+async function readOrCompute(
   { clock, own, store }: Needs,
   compute: () => Promise<Pick<StatusReport, 'at' | 'state'>>,
 ): Promise<PublicState> {
@@ -76,7 +75,7 @@ async function fromStore(
   const now = clock.now();
   const before = stored === null ? UNKNOWN : { state: stored.state, at: stored.at };
   if (stored !== null && !stored.outdated && isWithin(stored.at, now, FRESH_MS)) return before;
-  const claimed = isClaimed(stored, now) ? null : await claim(store, name, { etag, stored }, now);
+  const claimed = isClaimed(stored, now) ? null : await takeClaim(store, name, { etag, stored }, now);
   if (claimed === null) return isWithin(before.at, now, MEANWHILE_MS) ? before : UNKNOWN;
   const { at, state } = await compute();
   await store.swap(name, encodeJson({ version: 1, state, at, outdated: false, claim: null }), claimed);
@@ -98,7 +97,7 @@ async function load(store: ObjectStore, name: string): Promise<Loaded> {
   }
 }
 
-/** What is dated in the future was written by a clock that was ahead: its age is not known. */
+/** A date in the future was written by a clock that was ahead: the age is unknown. */
 function isWithin(at: string | null, now: number, limitMs: number): boolean {
   const age = now - Date.parse(at ?? '');
   return age >= 0 && age < limitMs;
@@ -109,8 +108,13 @@ function isClaimed(stored: Stored | null, now: number): boolean {
   return left > 0 && left <= CLAIM_MS;
 }
 
-/** Takes it upon the caller to compute the next one; null when somebody else does. Returns the etag to write it by. */
-async function claim(store: ObjectStore, name: string, { etag, stored }: Loaded, now: number): Promise<string | null> {
+/** Claims the computation of the next state. Returns the etag to write it with; null if another caller has the claim. */
+async function takeClaim(
+  store: ObjectStore,
+  name: string,
+  { etag, stored }: Loaded,
+  now: number,
+): Promise<string | null> {
   const mine = { by: randomUUID(), until: new Date(now + CLAIM_MS).toISOString() };
   const base = stored ?? { version: 1, state: 'unknown', at: new Date(0).toISOString(), outdated: true };
   const body = encodeJson({ ...base, claim: mine });

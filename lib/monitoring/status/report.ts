@@ -10,12 +10,12 @@ import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } 
 import { gatherFacts, newestBackup, type Facts } from '../facts.js';
 import { recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
 import { recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
-import { acknowledge } from '../alerts/acknowledge.js';
+import { applyAcknowledgements } from '../alerts/acknowledge.js';
 import { spentBy, type SpentFigures } from '../cost.js';
-import { keyOf, merged, type Condition, type Finding } from '../alerts/condition.js';
+import { keyOf, mergeFindings, type Condition, type Finding } from '../alerts/condition.js';
 import { isOfControl } from '../alerts/from-control.js';
 import { evaluateFacts } from '../alerts/sources.js';
-import { afterEvaluation } from '../alerts/ledger.js';
+import { applyEvaluation } from '../alerts/ledger.js';
 import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';
 import { isOver } from '../../runs/ending.js';
@@ -32,12 +32,12 @@ import {
   type Answer,
   type Answers,
   type OverallState,
-  type Tried,
+  type TriedService,
 } from './answers.js';
 import { tryNothing, type TryServices } from '../services.js';
 
 const MOST_RUNS = 20;
-/** For a lease that cannot be read; one that can says itself how long it lasts. */
+/** For a lease that cannot be read; a readable lease contains its own duration. */
 const STUCK_TIMES = { attemptTtlMs: 60_000, holdMs: 15 * 60_000 };
 
 type DrillFigures = Pick<
@@ -45,17 +45,17 @@ type DrillFigures = Pick<
   'id' | 'outcome' | 'reason' | 'snapshot' | 'keys' | 'startedAt' | 'finishedAt' | 'milliseconds'
 >;
 
-/** All figures that operators go by. Ages in hours, durations in milliseconds, sizes in bytes, times in ISO 8601. */
+/** All figures for operators. Ages in hours, durations in milliseconds, sizes in bytes, times in ISO 8601. */
 export interface StatusReport {
-  /** `ok` only when all four answers are; `degraded` when one is not ok; else `unknown`. */
+  /** `ok` if all four answers are ok, `degraded` if one is not ok, else `unknown`. */
   readonly state: OverallState;
   readonly at: string;
-  /** Whether the data could be had back, no older than the objective says: the figures are `recoveryPoint`. */
+  /** Whether the data can be restored, with a recovery point within the objective; figures in `recoveryPoint`. */
   readonly recoverable: Answer;
   readonly watched: Answers['watched'];
   readonly services: Answers['services'];
   readonly recoveryPoint: Omit<RecoveryPoint, 'ageMs' | 'newest'> & {
-    /** What `latest` means: of this database, verified, and not in doubt. */
+    /** The snapshot that `latest` means: of this database, verified, and not doubtful. */
     readonly newestVerified: { readonly id: string; readonly keys: number } | null;
   };
   readonly recoveryTime: Answer &
@@ -65,9 +65,9 @@ export interface StatusReport {
         'id' | 'snapshot' | 'keys' | 'milliseconds' | 'restoredMilliseconds' | 'finishedAt'
       > | null;
       readonly lastDrill: Pick<DrillView, 'id' | 'outcome' | 'reason' | 'finishedAt'> | null;
-      /** Who starts drills: the guard, or an operator, where the functions cannot open what is encrypted; null for nobody. */
+      /** Who starts drills: the guard, or an operator if the functions cannot decrypt snapshots; null for nobody. */
       readonly drilledBy: AlertRules['drilledBy'];
-      /** When the next is due; null where none has come to a verdict yet. */
+      /** When the next drill is due; null if none has reached a verdict yet. */
       readonly drillDueAt: string | null;
     };
   readonly storage: {
@@ -75,39 +75,39 @@ export interface StatusReport {
     readonly complete: number;
     readonly incomplete: number;
     readonly damaged: number;
-    /** How many there are in each state. */
+    /** Number of snapshots in each state. */
     readonly states: Readonly<Record<SnapshotState, number>>;
     readonly storedBytes: number;
-    /** Of all snapshots together: a listing shows 1,000 objects a request. */
+    /** Parts of all snapshots together: a listing returns 1,000 objects per request. */
     readonly parts: number;
   };
-  /** Restores of the database that began to write and are not known to have ended well. */
+  /** Restores of the database that began to write and are not known to have succeeded. */
   readonly unfinished: readonly {
     readonly run: string;
     readonly kind: string;
     readonly since: string;
     readonly underWay: boolean;
   }[];
-  /** What the newest backup does not have; null when there is none. `types`: keys that no record can hold, by type. */
+  /** What is missing from the newest backup; null without a backup. `types`: keys that no record can hold, by type. */
   readonly unsaved: {
     readonly snapshot: string;
     readonly words: string | null;
     readonly failed: number;
     readonly unsupported: number;
     readonly types: Readonly<Record<string, number>>;
-    /** Null: its names were not walked again, as older versions did not. */
+    /** Null: its names were not scanned again (older versions). */
     readonly unexplained: number | null;
   } | null;
-  /** What vectors are made with here, and what those in the index were made with; null where none is configured. */
+  /** The configured model, and the models of the vectors in the index; null if no index is configured. */
   readonly index: IndexFigures | null;
   readonly runs: readonly RunSummary[];
-  /** What the runs of the last days spent: of as many as are read, the first of which began at `since`. */
+  /** Cost of the runs of the last days, as far as they were read: the first of them began at `since`. */
   readonly spent: SpentFigures;
   readonly drills: readonly DrillFigures[];
   readonly alerts: readonly AlertFigures[];
   readonly acknowledged: GuardState['acknowledged'];
   readonly delivery: DeliveryFigures;
-  /** Each check as the guard made it last; `unknown` when that is too long ago, and as it is now where it was made just now. */
+  /** The guard's last result of each check, `unknown` if too old; replaced by the result of a check made just now. */
   readonly credentials: { readonly checkedAt: string | null; readonly checks: readonly CheckFigures[] };
   readonly guard: { readonly lastRunAt: string | null; readonly outcome: GuardState['outcome'] };
 }
@@ -117,9 +117,8 @@ export type CheckFigures = Omit<GuardState['checks'][number], 'status'> & {
 };
 
 /**
- * All figures: what `gatherFacts` reads, the guard's state, and of each run that is not over its lease and a listing of the
- * tasks that are done. `tryServices` tries
- * those that are configured at this moment, within seconds; what else there is stands as the guard found it.
+ * All figures: reads what `gatherFacts` reads, the guard's state, and for each run that is not over its lease and a listing of
+ * finished tasks. `tryServices` tries configured services now, within seconds; all else is shown as the guard found it.
  */
 export async function statusReport(
   context: TrustContext,
@@ -128,11 +127,11 @@ export async function statusReport(
   tryServices: TryServices = tryNothing,
 ): Promise<StatusReport> {
   const trying = tryServices();
-  // The state first: that it cannot be read is among the facts.
+  // The state is read first: an unreadable state is among the facts.
   const state = await readState(context.store, context.own);
   const facts = await gatherFacts(context, drills);
-  const tried = [...(await trying), readFrom(facts)];
-  const { acknowledged, alerts, control } = await alertsNow(context, state, facts, rules, failing(tried));
+  const tried = [...(await trying), storeTried(facts)];
+  const { acknowledged, alerts, control } = await evaluateAlerts(context, state, facts, rules, findFailing(tried));
   const point = recoveryPointOf(facts);
   const time = recoveryTimeOf(facts.lastPassed, point.newest?.manifest?.counts.keys ?? null);
   const answers = evaluateAnswers({ facts, point, time, control, tried }, state, rules);
@@ -165,13 +164,13 @@ export async function statusReport(
     delivery: deliveryFigures(state, rules.alerting.address ?? null),
     credentials: {
       checkedAt: state.checkedAt,
-      checks: checksNow(state, tried, isTooOld(state.checkedAt, rules, facts.now)),
+      checks: currentChecks(state, tried, isTooOld(state.checkedAt, rules, facts.now)),
     },
     guard: { lastRunAt: state.lastRunAt, outcome: state.outcome },
   };
 }
 
-function checksNow({ checks }: GuardState, tried: readonly Tried[], isOld: boolean): CheckFigures[] {
+function currentChecks({ checks }: GuardState, tried: readonly TriedService[], isOld: boolean): CheckFigures[] {
   const failed = new Map(tried.map(({ record }) => [record.state === 'not-ok' ? record.check : null, record]));
   return checks.map((check): CheckFigures => {
     const record = failed.get(check.name);
@@ -180,15 +179,15 @@ function checksNow({ checks }: GuardState, tried: readonly Tried[], isOld: boole
   });
 }
 
-/** All of it was read from the store just now. */
-function readFrom({ now }: Facts): Tried {
+/** The store works: the facts were read from it just now. */
+function storeTried({ now }: Facts): TriedService {
   const at = new Date(now).toISOString();
   const none = { check: null, reason: null, hint: null };
   return { record: { name: 'store', state: 'ok', since: at, checkedAt: at, by: 'status', ...none }, checks: ['store'] };
 }
 
-/** What was tried just now and does not work is an alert that the guard will tell of. */
-function failing(tried: readonly Tried[]): Finding {
+/** A service that fails now is an alert that the guard will send. */
+function findFailing(tried: readonly TriedService[]): Finding {
   const conditions = tried
     .filter(({ record }) => record.state === 'not-ok')
     .map(({ record: { check, hint, name, reason } }) => ({
@@ -200,39 +199,39 @@ function failing(tried: readonly Tried[]): Finding {
   return { conditions, evaluated: new Set() };
 }
 
-interface AlertsNow extends Pick<StatusReport, 'acknowledged' | 'alerts'> {
-  /** What keeps the store from being relied on. That it was acknowledged closes the alert, and changes nothing of it. */
+interface CurrentAlerts extends Pick<StatusReport, 'acknowledged' | 'alerts'> {
+  /** Why the store cannot be relied on. An acknowledgement closes the alert, but the condition remains. */
   readonly control: AnswerEvidence['control'];
 }
 
 /**
- * The alerts as they are at this moment, by the same rules as the guard's: a guard that is silent must not keep what is
- * wrong from being seen, nor show what is over. What the guard alone can find out is as it left it.
+ * The current alerts, by the guard's rules: a silent guard must neither hide new problems nor show resolved ones. Alerts that
+ * only the guard can evaluate are shown as it left them.
  */
-async function alertsNow(
+async function evaluateAlerts(
   context: TrustContext,
   state: GuardState,
   facts: Facts,
   rules: AlertRules,
   live: Finding,
-): Promise<AlertsNow> {
+): Promise<CurrentAlerts> {
   const evaluated = evaluateFacts(facts, { ...rules, guard: state });
-  const found = merged(evaluated, await stuckNow(context, facts), live);
-  const { acknowledged, finding } = acknowledge(state, found, facts.now);
-  const alerts = openAlerts({ ...state, alerts: afterEvaluation(state.alerts, finding, facts.now) });
-  const words = new Map(
-    [...acknowledged.map(knownWords), ...alerts, ...found.conditions].map((one) => [keyOf(one), one]),
+  const found = mergeFindings(evaluated, await findStuck(context, facts), live);
+  const { acknowledged, finding } = applyAcknowledgements(state, found, facts.now);
+  const alerts = openAlerts({ ...state, alerts: applyEvaluation(state.alerts, finding, facts.now) });
+  const byKey = new Map(
+    [...acknowledged.map(acknowledgedCondition), ...alerts, ...found.conditions].map((one) => [keyOf(one), one]),
   );
-  return { acknowledged, alerts, control: [...words.values()].filter(isOfControl) };
+  return { acknowledged, alerts, control: [...byKey.values()].filter(isOfControl) };
 }
 
-/** What only the guard can find out, and found; somebody knows of it, and it is so all the same. */
-function knownWords({
+/** An acknowledged condition that only the guard can evaluate: it still holds. */
+function acknowledgedCondition({
   code,
   reason,
   subject,
 }: Acknowledgement): Pick<Condition, 'message' | 'subject'> & { readonly code: string } {
-  return { code, subject, message: `${code} ${subject} is acknowledged, and not over: ${reason}` };
+  return { code, subject, message: `${code} ${subject} is acknowledged and not resolved: ${reason}` };
 }
 
 /** The newest runs, and older ones that are not over. */
@@ -240,8 +239,8 @@ function shownRuns(runs: readonly RunRecord[]): RunRecord[] {
   return runs.filter((run, at) => at < MOST_RUNS || !isOver(run));
 }
 
-/** A store that takes no writes does not tell its time, so that nothing is known of how long a run has been silent. */
-async function stuckNow(context: TrustContext, { runs }: Facts): Promise<Finding> {
+/** Without writes the store's time is unknown, and so is how long a run has been silent. */
+async function findStuck(context: TrustContext, { runs }: Facts): Promise<Finding> {
   const own = runs.filter((run) => isFromSource(run, context.own));
   const stuck = await stuckAmong(context, own, STUCK_TIMES).catch(() => null);
   if (stuck === null) return { conditions: [], evaluated: new Set() };
@@ -296,7 +295,7 @@ function storageFigures({ entries, trust }: Facts, { passedOver }: RecoveryPoint
     snapshots: entries.length,
     complete: entries.filter(({ manifest }) => manifest?.state === 'complete').length,
     incomplete: entries.filter(({ manifest }) => manifest?.state === 'incomplete').length,
-    // A manifest that cannot be read is no better than a part that cannot.
+    // An unreadable manifest counts as damage, as an unreadable part does.
     damaged: entries.filter((entry) => entry.manifest === null || isFoundDamaged(entry)).length,
     states: countStates(entries, (entry) => assessWithPassedOver(entry, passedOver, trust)),
     storedBytes: entries.reduce((sum, { sizes }) => sum + (sizes?.stored ?? 0), 0),

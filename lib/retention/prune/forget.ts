@@ -6,7 +6,7 @@ import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } f
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
-import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
+import { listParts, listUnneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
 import type { PrunePorts } from './prune.js';
 import { isOurs } from '../policy.js';
@@ -15,29 +15,29 @@ import { removeSnapshots } from './remove.js';
 import { loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
 import { objectsOf, openSweeper, type Found } from './sweeper.js';
 
-interface WordPorts {
+interface ClockPorts {
   readonly clock: Pick<PrunePorts['clock'], 'now'>;
 }
 
-/** Who says it, and why. */
-export interface Said {
+/** Who decided it, and why. */
+interface Attribution {
   readonly by: string;
   readonly reason: string;
 }
 
-/** Keeps a snapshot from being pruned until it is unpinned. `id`: of one that is there. Throws `usage`. */
+/** Keeps a snapshot from being pruned until it is unpinned. The snapshot must exist. Throws `usage`. */
 export async function pinSnapshot(
-  ports: WordPorts & Pick<PrunePorts, 'store'>,
+  ports: ClockPorts & Pick<PrunePorts, 'store'>,
   id: string,
-  said: Said,
+  attribution: Attribution,
 ): Promise<Decision> {
-  const word = wordOf(ports, id, said);
+  const word = wordOf(ports, id, attribution);
   await writePin(ports.store, word);
   return word;
 }
 
-/** False when it was not pinned. */
-export function unpinSnapshot({ clock, store }: WordPorts & Pick<PrunePorts, 'store'>, id: string): Promise<boolean> {
+/** Returns false if it was not pinned. */
+export function unpinSnapshot({ clock, store }: ClockPorts & Pick<PrunePorts, 'store'>, id: string): Promise<boolean> {
   return removePin(store, id, new Date(clock.now()).toISOString());
 }
 
@@ -45,7 +45,7 @@ interface Forgotten {
   readonly word: Decision;
   readonly objects: number;
   readonly bytes: number;
-  /** False for what never got a manifest. */
+  /** False if it never had a manifest. */
   readonly wasSnapshot: boolean;
 }
 
@@ -56,43 +56,44 @@ interface ForgetOptions {
 }
 
 /**
- * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. What a backup or an import
- * that broke off left under an id goes as well, without a tombstone, since it never was a snapshot. Throws `not-found`,
- * `locked` for one that is pinned or that a run works with, and while a prune is active, `not-confirmed` without `force` for the last
- * trusted one and for one of another database, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
+ * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. Objects of an
+ * interrupted backup or import are removed without a tombstone, since they never were a snapshot. Throws `not-found`;
+ * `locked` if the snapshot is pinned or in use, or while a prune is active; `not-confirmed` without
+ * `force` for the last trusted snapshot and for one of another database; `config` if the removal cannot be signed; `store-denied` if the store refuses.
  */
 export async function forgetSnapshot(
   ports: PrunePorts,
   id: string,
-  { force, isReplica = false, ...said }: Said & ForgetOptions,
+  { force, isReplica = false, ...attribution }: Attribution & ForgetOptions,
 ): Promise<Forgotten> {
   if (!canSign(ports.signer)) {
-    throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
+    throw new AppError('config', 'Only the public signing key is set: a removal cannot be signed', {
       hint: 'Set BACKUP_SIGNING_KEY where snapshots are removed.',
     });
   }
-  const word = wordOf(ports, id, said);
+  const word = wordOf(ports, id, attribution);
   const sweeper = await openSweeper(ports, { dryRun: false, timeIsUp: () => false });
   try {
     const runs = await loadRunSummaries(ports.store);
     const trust = await trustContext(ports, ports.own);
     const stored = await loadSnapshots(trust);
-    if (isUnfinished(stored, runs, id)) {
+    if (isUnfinishedWrite(stored, runs, id)) {
       await sweeper.removeAll(await objectsOf(ports.store, id));
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
-    const snapshot = demandListed(stored, id);
+    const snapshot = findListed(stored, id);
     const pin = (await readPinsOrThrow(ports.store)).get(id);
-    if (pin !== undefined) throw pinned(pin, isReplica);
-    if (snapshotsInUse(runs).has(id)) throw inUse(id);
-    if (!force) demandOwn(snapshot, trust);
-    if (!force) demandAnother(stored, snapshot);
-    const room = { store: ports.store, stored: stored, runs, sweeper };
-    if (!(await withRoom(() => writeForgotten(ports.store, word), spareFor(room, id), room))) throw noRoom(id);
+    if (pin !== undefined) throw pinnedError(pin, isReplica);
+    if (snapshotsInUse(runs).has(id)) throw inUseError(id);
+    if (!force) assertOwn(snapshot, trust);
+    if (!force) assertNotLastTrusted(stored, snapshot);
+    const room = { store: ports.store, stored, runs, sweeper };
+    if (!(await withRoom(() => writeForgotten(ports.store, word), listExpendable(room, id), room)))
+      throw noRoomError(id);
     const decision = { id, keep: false, reasons: ['forgotten' as const] };
     const { keptByStore, left } = await removeSnapshots(ports, room, [{ snapshot, decision }]);
-    if (left > 0) throw inUse(id);
-    if (keptByStore > 0) throw kept(id);
+    if (left > 0) throw inUseError(id);
+    if (keptByStore > 0) throw keptByStoreError(id);
     await refreshCatalog(ports);
     return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: true };
   } finally {
@@ -100,72 +101,72 @@ export async function forgetSnapshot(
   }
 }
 
-/** What may go to make room for the word that a snapshot was forgotten: what nothing needs, then its own parts. */
-async function* spareFor(room: RoomContext, id: string): AsyncGenerator<Found> {
-  yield* unneeded(room);
-  yield* partsOf(room.store, id);
+/** Objects that may be removed to make room for the record of the removal: unneeded ones, then the snapshot's own parts. */
+async function* listExpendable(room: RoomContext, id: string): AsyncGenerator<Found> {
+  yield* listUnneeded(room);
+  yield* listParts(room.store, id);
 }
 
-/** Whether there are objects of it that no manifest explains, none was removed, and no run is about to write one. */
-function isUnfinished(stored: StoredSnapshots, runs: readonly RunSummary[], id: string): boolean {
-  if (!stored.bare.includes(id) || missingSnapshots({ stored: stored, runs }).includes(id)) return false;
+/** Whether objects exist without a manifest, no manifest was removed, and no run is about to write one. */
+function isUnfinishedWrite(stored: StoredSnapshots, runs: readonly RunSummary[], id: string): boolean {
+  if (!stored.bare.includes(id) || missingSnapshots({ stored, runs }).includes(id)) return false;
   return !runs.some((run) => run.id === id && run.recorded && !run.over);
 }
 
-function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Decision {
+function wordOf({ clock }: ClockPorts, id: string, { by, reason }: Attribution): Decision {
   return { id, reason: parseReason(reason), at: new Date(clock.now()).toISOString(), by };
 }
 
-function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
+function findListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
   const found = listed.find((snapshot) => snapshot.id === id);
-  // Its tombstone would say what its manifest was.
+  // The tombstone needs the contents of the manifest.
   if (found?.refusal !== undefined) throw refusedError(id, found.refusal);
   if (found !== undefined) return found;
   throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
-    hint: 'See `npx soulcaster-backup snapshots list --env-file .env` for the ids there are.',
+    hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
   });
 }
 
 /** Only the deployment of the other database knows what a snapshot of it is worth. */
-function demandOwn({ id, manifest }: ListedSnapshot, { own, sources }: TrustContext): void {
+function assertOwn({ id, manifest }: ListedSnapshot, { own, sources }: TrustContext): void {
   if (manifest === null || isOurs({ manifest }, { own, sources })) return;
   throw new AppError('not-confirmed', `Snapshot ${id} is of another database: ${sourceWords(manifest, own)}`, {
     hint: 'Remove it with the environment file of that database, or add --force.',
   });
 }
 
-/** The last trusted snapshot of a database is all that there is to restore it from. */
-function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: ListedSnapshot): void {
+/** Without its last trusted snapshot a database cannot be restored. */
+function assertNotLastTrusted({ listed }: StoredSnapshots, { id, manifest, state }: ListedSnapshot): void {
   if (state !== 'trusted') return;
   const isAnother = (other: ListedSnapshot): boolean =>
     other.id !== id && other.state === 'trusted' && other.manifest?.source === manifest?.source;
   if (listed.some(isAnother)) return;
   throw new AppError('not-confirmed', `Snapshot ${id} is the last trusted one of its database`, {
-    hint: 'Without it there is nothing to restore from. Take another one first: `npx soulcaster-backup backup --env-file .env`; or say --force.',
+    hint: 'Without it the database cannot be restored. Take another snapshot first: `npx soulcaster-backup backup --env-file .env`; or add --force.',
   });
 }
 
-function pinned({ at, by, id, reason }: Decision, isReplica: boolean): AppError {
+function pinnedError({ at, by, id, reason }: Decision, isReplica: boolean): AppError {
   const option = isReplica ? ' --replica' : '';
-  return new AppError('locked', `Snapshot ${id} is pinned since ${at} by ${by}: ${reason}`, {
-    hint: `To remove it all the same: \`npx soulcaster-backup snapshots unpin ${id}${option} --env-file .env\`, then forget it.`,
+  return new AppError('locked', `Snapshot ${id} was pinned at ${at} by ${by}: ${reason}`, {
+    hint: `To remove it anyway: \`npx soulcaster-backup snapshots unpin ${id}${option} --env-file .env\`, then forget it.`,
   });
 }
 
-function inUse(id: string): AppError {
-  return new AppError('locked', `A run works with snapshot ${id}`, {
-    hint: 'Wait until it is over, or end it: `npx soulcaster-backup cancel RUN --env-file .env`; `status` names it.',
+function inUseError(id: string): AppError {
+  return new AppError('locked', `A run is using snapshot ${id}`, {
+    hint: 'Wait until the run is over, or cancel it: `npx soulcaster-backup cancel RUN --env-file .env`; `status` names it.',
   });
 }
 
-function noRoom(id: string): AppError {
-  return new AppError('store-full', `The store has no room to put on record that snapshot ${id} is forgotten`, {
-    hint: 'Raise its quota a little, or remove objects under runs/ of runs that are over, and forget it again.',
+function noRoomError(id: string): AppError {
+  return new AppError('store-full', `The store has no room for the record that snapshot ${id} is removed`, {
+    hint: 'Raise its quota a little, or remove objects under runs/ of runs that are over, then forget the snapshot again.',
   });
 }
 
-function kept(id: string): AppError {
-  return new AppError('store-denied', `The store does not let go of snapshot ${id}`, {
-    hint: 'Its credentials may not delete, or the bucket locks objects for a time: see docs/operations.md.',
+function keptByStoreError(id: string): AppError {
+  return new AppError('store-denied', `The store refuses to remove snapshot ${id}`, {
+    hint: 'The credentials may not delete objects, or the bucket locks objects for a time: see docs/operations.md.',
   });
 }

@@ -14,34 +14,34 @@ export function isStoreFull(error: unknown): error is AppError {
 }
 
 interface LateLease extends RemovalLease {
-  /** As `keep`, for what must not be done without it: throws `store-full` while it is not held. */
+  /** Like `keep`, but throws `store-full` while the lease is not held. */
   keepHeld(): Promise<void>;
 }
 
 /**
- * The removal lease of a prune. A store that is full does not take it before something was removed, so `keep` tries for
- * it before each removal and lets the removal pass without; `confirm` throws `store-full` while it is not held. Throws
- * `locked` when somebody else has it.
+ * The removal lease of a prune. A full store cannot hold the lease until something has been removed, so `keep` tries to take
+ * it before each removal and allows the removal without it; `confirm` throws `store-full` while it is not held. Throws
+ * `locked` while another process holds it.
  */
 export async function lateRemovalLease(ports: Needs): Promise<LateLease> {
-  let lease = await take(ports);
-  if (lease === null) await demandNobody(ports);
+  let lease = await tryTake(ports);
+  if (lease === null) await assertNotHeld(ports);
   let turn: Promise<unknown> = Promise.resolve();
-  // One at a time: the second claim of one process would find the lease held.
-  const held = (): Promise<RemovalLease | null> => {
-    const next = turn.then(async () => (lease ??= await take(ports)));
+  // One at a time: a second claim of this process would find the lease held.
+  const takeIfRoom = (): Promise<RemovalLease | null> => {
+    const next = turn.then(async () => (lease ??= await tryTake(ports)));
     turn = next.catch(() => undefined);
     return next;
   };
-  const demanded = async (): Promise<RemovalLease> => {
-    const now = await held();
-    if (now === null) throw stillFull();
-    return now;
+  const requireLease = async (): Promise<RemovalLease> => {
+    const taken = await takeIfRoom();
+    if (taken === null) throw stillFullError();
+    return taken;
   };
   return {
-    keep: async () => (await held())?.keep(),
-    keepHeld: async () => (await demanded()).keep(),
-    confirm: async () => (await demanded()).confirm(),
+    keep: async () => (await takeIfRoom())?.keep(),
+    keepHeld: async () => (await requireLease()).keep(),
+    confirm: async () => (await requireLease()).confirm(),
     async close() {
       await turn;
       await lease?.close();
@@ -49,10 +49,10 @@ export async function lateRemovalLease(ports: Needs): Promise<LateLease> {
   };
 }
 
-/** For what only reads. */
+/** For dry runs. */
 export const NO_LATE_LEASE: LateLease = { ...NO_LEASE, keepHeld: () => Promise.resolve() };
 
-async function take(ports: Needs): Promise<RemovalLease | null> {
+async function tryTake(ports: Needs): Promise<RemovalLease | null> {
   try {
     return await takeRemovalLease(ports);
   } catch (error) {
@@ -62,25 +62,29 @@ async function take(ports: Needs): Promise<RemovalLease | null> {
 }
 
 /**
- * The age of a lease is measured by an object that is written, which a full store does not take. So whoever holds it is
- * given the time to renew it instead.
+ * Measuring the age of a lease writes an object, which a full store rejects. Instead, the holder gets the time to renew the
+ * lease.
  */
-async function demandNobody({ clock, store }: Needs): Promise<void> {
+async function assertNotHeld({ clock, store }: Needs): Promise<void> {
   const before = await readLease(store, PRUNE_LEASE);
   if (!before.exists || before.document?.holder === null) return;
   await clock.sleep(REMOVAL_TIMES.holdMs);
   const after = await readLease(store, PRUNE_LEASE);
   if (after.etag === before.etag || after.document?.holder === null) return;
   throw new AppError('locked', `Another prune or replication renews the lease ${leaseObject(PRUNE_LEASE)}`, {
-    hint: 'Wait until it is over, then start again.',
+    hint: 'Wait until it is over, then try again.',
   });
 }
 
-export function stillFull(cause?: AppError): AppError {
+export function stillFullError(cause?: AppError): AppError {
   const hint =
-    'Raise the quota of the store, or keep fewer snapshots (RETENTION_KEEP_LAST and the others): `npx soulcaster-backup prune --dry-run --env-file .env` shows what each keeps.';
-  return new AppError('store-full', 'The store is still full, and the policy lets nothing go that would make room', {
-    hint,
-    cause,
-  });
+    'Raise the quota of the store, or keep fewer snapshots (RETENTION_KEEP_LAST and the other rules): `npx soulcaster-backup prune --dry-run --env-file .env` shows what each rule keeps.';
+  return new AppError(
+    'store-full',
+    'The store is still full, and the retention policy allows no removal that makes room',
+    {
+      hint,
+      cause,
+    },
+  );
 }

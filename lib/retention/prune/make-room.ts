@@ -14,24 +14,24 @@ export interface RoomContext {
 }
 
 /**
- * Does `work`, and while the store is too full for it removes `spare` first, object by object. False when it is full
- * still although all is removed, or when the store refuses to remove.
+ * Does `work`. While the store is too full, removes objects of `expendable` one by one and tries again. Returns false if there
+ * is no room even after all removals, or if the store refuses to remove.
  */
 export async function withRoom(
   work: () => Promise<void>,
-  spare: AsyncIterable<Found>,
+  expendable: AsyncIterable<Found>,
   { sweeper }: Pick<RoomContext, 'sweeper'>,
 ): Promise<boolean> {
-  if (await fits(work)) return true;
-  for await (const object of spare) {
+  if (await hasRoomFor(work)) return true;
+  for await (const object of expendable) {
     if (sweeper.timeIsUp()) return false;
-    if ((await sweeper.remove(object)) && (await fits(work))) return true;
+    if ((await sweeper.remove(object)) && (await hasRoomFor(work))) return true;
   }
   return false;
 }
 
-/** Whether there was room for it. */
-async function fits(work: () => Promise<void>): Promise<boolean> {
+/** Does the work; returns false if the store had no room. */
+async function hasRoomFor(work: () => Promise<void>): Promise<boolean> {
   try {
     await work();
     return true;
@@ -42,24 +42,24 @@ async function fits(work: () => Promise<void>): Promise<boolean> {
 }
 
 /**
- * What nothing needs, whatever its age: everything beside the records of runs that are over, and what such runs stored
- * of snapshots that they did not complete. To remove it takes no record of that.
+ * Objects that are not needed at any age: everything but the records of runs that are over, and unfinished snapshots of such
+ * runs. Their removal needs no record.
  */
-export async function* unneeded({ stored: stored, runs, store }: RoomContext): AsyncGenerator<Found> {
+export async function* listUnneeded({ stored, runs, store }: RoomContext): AsyncGenerator<Found> {
   const over = runs.filter((run) => run.over);
   for (const { id } of over) {
     for await (const { name, size } of store.list(`runs/${id}/`)) if (name !== runName(id)) yield { name, size };
   }
-  const missing = new Set(missingSnapshots({ stored: stored, runs }));
+  const missing = new Set(missingSnapshots({ stored, runs }));
   const ended = new Set(over.map(({ id }) => id));
   for (const id of stored.bare) if (ended.has(id) && !missing.has(id)) yield* await objectsOf(store, id);
 }
 
 /**
- * The parts of a snapshot that goes, before its tombstone is there. Its manifest stays until the tombstone explains that
- * it is gone, and so does its verification: without it the next prune would keep the snapshot as one that nobody checked.
+ * The parts of a snapshot to be removed before its tombstone is written. Manifest and verification stay until the tombstone
+ * exists: without the verification the next prune would keep the snapshot as unchecked.
  */
-export async function* partsOf(store: ObjectStore, id: string): AsyncGenerator<Found> {
+export async function* listParts(store: ObjectStore, id: string): AsyncGenerator<Found> {
   const found = await objectsOf(store, id);
   yield* found.filter(({ name }) => !name.endsWith('.json'));
 }

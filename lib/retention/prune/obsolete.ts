@@ -12,7 +12,7 @@ import type { RunSummary } from './runs.js';
 import { objectsOf, type Found } from './sweeper.js';
 
 const DAY_MS = 24 * 3_600_000;
-/** A webhook is refused by its own signature 5 minutes after it was signed: its id is kept far longer than it can be used. */
+/** A webhook's signature expires after 5 minutes: its id is kept far longer than it can be used. */
 const WEBHOOK_DAYS = 30;
 const PROBE_DAYS = 1;
 const DRILL_DAYS = 366;
@@ -25,29 +25,29 @@ interface ObsoleteContext {
   readonly settings: RetentionSettings;
   readonly stored: StoredSnapshots;
   readonly runs: readonly RunSummary[];
-  /** What ages are counted to. */
+  /** Ages are counted to this time. */
   readonly reference: number;
-  /** Ids from here on are needed by the check of the chain, and by whoever asks how the last runs went. */
+  /** Runs from this id on are needed to check the chain and to show the last runs. */
   readonly newestVerified: string;
 }
 
-/** A group of objects that may go together, the last one last. */
+/** Objects to remove together; the last object is removed last. */
 interface Obsolete {
   readonly kind: ObsoleteKind;
   readonly objects: readonly Found[];
 }
 
-/** What nothing needs any more, beside the snapshots that the policy lets go. */
-export async function* obsolete(context: ObsoleteContext): AsyncGenerator<Obsolete> {
-  yield* bareSnapshots(context);
-  yield* oldRuns(context);
-  yield* oldWebhooks(context);
-  yield* oldProbes(context);
-  yield* oldDrills(context);
+/** Objects that are no longer needed, apart from the snapshots that the policy removes. */
+export async function* findObsolete(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  yield* findBareSnapshots(context);
+  yield* findOldRuns(context);
+  yield* findOldWebhooks(context);
+  yield* findOldProbes(context);
+  yield* findOldDrills(context);
 }
 
-/** Snapshots whose manifest is gone, though neither a tombstone explains it nor a run that broke off. */
-export function missingSnapshots({ stored: stored, runs }: Pick<ObsoleteContext, 'stored' | 'runs'>): string[] {
+/** Snapshots whose manifest is gone without a tombstone or an interrupted run to explain it. */
+export function missingSnapshots({ stored, runs }: Pick<ObsoleteContext, 'stored' | 'runs'>): string[] {
   const wrote = new Set(runs.filter((run) => run.wroteManifest).map(({ id }) => id));
   const linked = new Set([
     ...stored.listed.map(({ manifest }) => manifest?.previous?.id),
@@ -56,8 +56,8 @@ export function missingSnapshots({ stored: stored, runs }: Pick<ObsoleteContext,
   return stored.bare.filter((id) => !stored.tombstones.has(id) && (linked.has(id) || wrote.has(id)));
 }
 
-async function* bareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete> {
-  const { store, stored: stored, runs, settings } = context;
+async function* findBareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+  const { store, stored, runs, settings } = context;
   const missing = new Set(missingSnapshots(context));
   const open = new Set(runs.filter((run) => run.recorded && !run.over).map(({ id }) => id));
   for (const id of stored.bare) {
@@ -68,27 +68,27 @@ async function* bareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete
   }
 }
 
-async function* oldRuns(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+async function* findOldRuns(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   const { store, settings, runs, newestVerified } = context;
   for (const run of runs) {
     if ((run.recorded && !run.over) || run.id >= newestVerified) continue;
     const ended = run.finishedAt ?? timeOfId(run.id);
     if (isOld(context, ended, settings.runsDays)) yield { kind: 'runs', objects: await objectsOfRun(store, run.id) };
     else if (run.over && run.state !== 'succeeded' && isOld(context, ended, settings.asideDays)) {
-      // Hashes of the keys' names, which a run that failed leaves behind.
+      // Hashes of the keys' names, left by a failed run.
       yield { kind: 'runs', objects: await collect(store, partIndexPrefix(run.id)) };
     }
   }
 }
 
-/** The record comes last: without it nobody could tell what the rest was. */
+/** The record comes last: it explains the other objects. */
 async function objectsOfRun(store: ObjectStore, id: string): Promise<Found[]> {
   const found = await collect(store, `runs/${id}/`);
   const isRecord = ({ name }: Found): boolean => name === runName(id);
   return [...found.filter((object) => !isRecord(object)), ...found.filter(isRecord)];
 }
 
-async function* oldWebhooks(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+async function* findOldWebhooks(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   for await (const { name, size, modifiedAt } of context.store.list('webhooks/')) {
     if (!isOld(context, modifiedAt, WEBHOOK_DAYS)) continue;
     const use = await readAs(context.store, name, webhookSchema);
@@ -98,18 +98,18 @@ async function* oldWebhooks(context: ObsoleteContext): AsyncGenerator<Obsolete> 
   }
 }
 
-async function* oldProbes(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+async function* findOldProbes(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   let storeTime: number | null = null;
   for await (const { name, size, modifiedAt } of context.store.list('probe/')) {
     if (!isOld(context, modifiedAt, PROBE_DAYS)) continue;
-    // By the store's clock as well: one that is ahead here must not take the probes of a check that is being made.
+    // Old by the store's clock, too: with a local clock that is ahead, probes of a running check must not be removed.
     storeTime ??= await storeNow(context.store);
     if (storeTime - modifiedAt >= PROBE_DAYS * DAY_MS) yield { kind: 'probes', objects: [{ name, size }] };
   }
 }
 
-/** Of each database the newest one that passed stays however old it is: it is all that is known of the recovery time. */
-async function* oldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
+/** The newest passed drill of each database is kept at any age: it is the only evidence of the recovery time. */
+async function* findOldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   const found = await collect(context.store, 'drills/');
   const passed = new Set<string | null>();
   for (const object of found.reverse()) {
@@ -121,7 +121,7 @@ async function* oldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   }
 }
 
-/** False for what is no time. */
+/** False for an invalid time. */
 function isOld({ reference }: ObsoleteContext, time: number, days: number): boolean {
   return reference - time >= days * DAY_MS;
 }

@@ -8,24 +8,24 @@ import { latestTrusted } from '../../snapshot/latest.js';
 import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
 import { applyPolicy } from '../apply-policy.js';
 import type { RetentionPlan, RetentionSettings } from '../policy.js';
-import { stillFull } from './late-lease.js';
-import { obsolete, missingSnapshots } from './obsolete.js';
-import { unneeded, withRoom } from './make-room.js';
+import { stillFullError } from './late-lease.js';
+import { findObsolete, missingSnapshots } from './obsolete.js';
+import { listUnneeded, withRoom } from './make-room.js';
 import { isAmbiguous, loadSnapshots, type StoredSnapshots } from './stored-snapshots.js';
-import { removeSnapshots, unmark, type Going, type Removed } from './remove.js';
+import { removeSnapshots, removeTombstone, type Removal, type RemovalCounts } from './remove.js';
 import type { ObsoleteKind, PruneResult } from './result.js';
 import { lastSnapshotRunsFailed, loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
 import { objectsOf, openSweeper, type Sweeper } from './sweeper.js';
 
 export interface PrunePorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
-  /** The source of the database that is protected; null where none is configured. */
+  /** The source of the protected database; null if none is configured. */
   readonly own: string | null;
 }
 
 export interface PruneOptions {
-  /** Says what would be removed and changes nothing. */
+  /** Reports what would be removed and changes nothing. */
   readonly dryRun: boolean;
-  /** Milliseconds since the epoch by which it stops; without one it runs to the end. */
+  /** When it stops, in milliseconds since the epoch; without a deadline it runs to the end. */
   readonly deadline?: number;
   readonly interrupt?: AbortSignal;
 }
@@ -33,14 +33,14 @@ export interface PruneOptions {
 interface Plan {
   readonly stored: StoredSnapshots;
   readonly runs: readonly RunSummary[];
-  readonly judgement: RetentionPlan;
-  readonly going: readonly Going[];
+  readonly retention: RetentionPlan;
+  readonly removals: readonly Removal[];
 }
 
 /**
- * Removes the snapshots that the policy lets go, and what nothing needs any more. May be killed anywhere and called
- * again: every listed snapshot is whole at any time. What the store refuses to remove is counted and no failure.
- * Throws `locked` while another prune is in progress, and `config` where a public key demands signatures that cannot be made.
+ * Removes the snapshots that the policy does not keep, and obsolete objects. May be killed at any point and called again:
+ * every listed snapshot is whole at any time. Objects that the store refuses to remove are counted and are no failure.
+ * Throws `locked` while another prune is in progress, and `config` if only the public signing key is set.
  */
 export async function prune(
   ports: PrunePorts,
@@ -48,7 +48,7 @@ export async function prune(
   options: PruneOptions,
 ): Promise<PruneResult> {
   if (!options.dryRun && !canSign(ports.signer)) {
-    throw new AppError('config', 'Only the public signing key is set, so that a removal cannot be put on record', {
+    throw new AppError('config', 'Only the public signing key is set: a removal cannot be signed', {
       hint: 'Set BACKUP_SIGNING_KEY where snapshots are pruned.',
     });
   }
@@ -59,7 +59,7 @@ export async function prune(
     const plan = await makePlan(ports, settings);
     const result = await carryOut(ports, settings, plan, sweeper, options.dryRun);
     if (!options.dryRun && result.snapshots.removed > 0) await refreshCatalog(ports);
-    printDecisions(ports, result);
+    logResult(ports, result);
     return result;
   } finally {
     await sweeper.close();
@@ -70,7 +70,7 @@ async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise
   const runs = await loadRunSummaries(ports.store);
   const context = await trustContext(ports, ports.own);
   const stored = await loadSnapshots(context);
-  const judgement = applyPolicy(stored.listed, settings, {
+  const retention = applyPolicy(stored.listed, settings, {
     now: ports.clock.now(),
     inUse: snapshotsInUse(runs),
     latest: await latestId(context),
@@ -79,21 +79,21 @@ async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise
     ambiguous: isAmbiguous(stored, context),
   });
   const byId = new Map(stored.listed.map((snapshot) => [snapshot.id, snapshot]));
-  const going = judgement.decisions.flatMap((decision): Going[] => {
+  const removals = retention.decisions.flatMap((decision): Removal[] => {
     const snapshot = byId.get(decision.id);
     return decision.keep || snapshot === undefined ? [] : [{ snapshot, decision }];
   });
-  // The oldest first: what a prune that breaks off leaves is then the newer part.
-  return { stored: stored, runs, judgement, going: going.reverse() };
+  // Oldest first: an interrupted prune then leaves the newer ones.
+  return { stored, runs, retention, removals: removals.reverse() };
 }
 
-/** Where it cannot be told whose snapshot is meant, `ambiguous` holds all. */
+/** Null if the database is ambiguous; `ambiguous` then holds all snapshots. */
 async function latestId(context: TrustContext): Promise<string | null> {
-  const many = (error: unknown): null => {
+  const nullIfAmbiguous = (error: unknown): null => {
     if (error instanceof AppError && error.code === 'usage') return null;
     throw error;
   };
-  return (await latestTrusted(context).catch(many))?.id ?? null;
+  return (await latestTrusted(context).catch(nullIfAmbiguous))?.id ?? null;
 }
 
 async function carryOut(
@@ -103,20 +103,20 @@ async function carryOut(
   sweeper: Sweeper,
   dryRun: boolean,
 ): Promise<PruneResult> {
-  const { judgement, stored: stored, going } = plan;
+  const { retention, stored, removals } = plan;
   const counts: Record<ObsoleteKind, number> = { leftovers: 0, orphans: 0, runs: 0, webhooks: 0, probes: 0, drills: 0 };
-  let removed: Removed = { removed: 0, keptByStore: 0, left: 0 };
-  if (judgement.held === null) {
-    if (!dryRun) await withdrawStale(ports, stored, going);
-    // What needs no record of its removal goes first: a full store may have no room for one before.
+  let removed: RemovalCounts = { removed: 0, keptByStore: 0, left: 0 };
+  if (retention.held === null) {
+    if (!dryRun) await removeStaleTombstones(ports, stored, removals);
+    // Objects whose removal needs no record go first: a full store may have no room for a record before.
     await sweepObsolete(ports, settings, plan, sweeper, counts);
-    removed = dryRun ? await countOnly(ports, sweeper, going) : await removeAll(ports, plan, sweeper);
+    removed = dryRun ? await countOnly(ports, sweeper, removals) : await removeAll(ports, plan, sweeper);
   }
   return {
     dryRun,
-    held: judgement.held,
-    decisions: judgement.decisions,
-    snapshots: { kept: stored.listed.length - going.length, ...removed },
+    held: retention.held,
+    decisions: retention.decisions,
+    snapshots: { kept: stored.listed.length - removals.length, ...removed },
     obsolete: counts,
     objects: sweeper.objects,
     bytes: sweeper.bytes,
@@ -126,41 +126,54 @@ async function carryOut(
   };
 }
 
-/** Tombstones that a prune which died left beside snapshots that now stay. */
-async function withdrawStale({ store }: PrunePorts, stored: StoredSnapshots, going: readonly Going[]): Promise<void> {
-  const leaving = new Set(going.map(({ snapshot }) => snapshot.id));
-  const standing = new Set(stored.listed.map(({ id }) => id));
-  for (const id of await tombstoneIds(store)) if (standing.has(id) && !leaving.has(id)) await unmark(store, id);
+/** Removes tombstones that a dead prune left beside snapshots that are kept now. */
+async function removeStaleTombstones(
+  { store }: PrunePorts,
+  stored: StoredSnapshots,
+  removals: readonly Removal[],
+): Promise<void> {
+  const removed = new Set(removals.map(({ snapshot }) => snapshot.id));
+  const listed = new Set(stored.listed.map(({ id }) => id));
+  for (const id of await tombstoneIds(store)) if (listed.has(id) && !removed.has(id)) await removeTombstone(store, id);
 }
 
-/** Removes the snapshots that go. Throws `store-full` when nothing that may go makes room for the records of that. */
-async function removeAll(ports: PrunePorts, { going, stored: stored, runs }: Plan, sweeper: Sweeper): Promise<Removed> {
-  const room = { store: ports.store, stored: stored, runs, sweeper };
-  if (going.length === 0) {
-    // Nothing to record; but whoever starts a prune of a full store expects room.
-    if (!(await withRoom(() => sweeper.keep(), unneeded(room), room)) && !sweeper.timeIsUp()) throw stillFull();
+/** Removes the snapshots. Throws `store-full` if no allowed removal makes room for the tombstones. */
+async function removeAll(
+  ports: PrunePorts,
+  { removals, stored, runs }: Plan,
+  sweeper: Sweeper,
+): Promise<RemovalCounts> {
+  const room = { store: ports.store, stored, runs, sweeper };
+  if (removals.length === 0) {
+    // No snapshot to remove, but a prune of a full store is expected to make room.
+    if (!(await withRoom(() => sweeper.keep(), listUnneeded(room), room)) && !sweeper.timeIsUp())
+      throw stillFullError();
     return { removed: 0, keptByStore: 0, left: 0 };
   }
-  return removeSnapshots(ports, room, going);
+  return removeSnapshots(ports, room, removals);
 }
 
-async function countOnly({ store }: PrunePorts, sweeper: Sweeper, going: readonly Going[]): Promise<Removed> {
-  for (const { snapshot } of going) await sweeper.removeAll(await objectsOf(store, snapshot.id));
-  return { removed: going.length, keptByStore: 0, left: 0 };
+async function countOnly(
+  { store }: PrunePorts,
+  sweeper: Sweeper,
+  removals: readonly Removal[],
+): Promise<RemovalCounts> {
+  for (const { snapshot } of removals) await sweeper.removeAll(await objectsOf(store, snapshot.id));
+  return { removed: removals.length, keptByStore: 0, left: 0 };
 }
 
 async function sweepObsolete(
   { store }: PrunePorts,
   settings: RetentionSettings,
-  { judgement, stored: stored, runs }: Plan,
+  { retention, stored, runs }: Plan,
   sweeper: Sweeper,
   counts: Record<ObsoleteKind, number>,
 ): Promise<void> {
-  const newest = judgement.decisions.find(({ reasons }) => reasons.includes('newest-verified'));
-  if (judgement.reference === null || newest === undefined) return;
-  const context = { store, settings, stored: stored, runs, reference: judgement.reference, newestVerified: newest.id };
+  const newest = retention.decisions.find(({ reasons }) => reasons.includes('newest-verified'));
+  if (retention.reference === null || newest === undefined) return;
+  const context = { store, settings, stored, runs, reference: retention.reference, newestVerified: newest.id };
   const refused = new Set<ObsoleteKind>();
-  for await (const { kind, objects } of obsolete(context)) {
+  for await (const { kind, objects } of findObsolete(context)) {
     if (sweeper.timeIsUp()) return;
     if (refused.has(kind)) continue;
     const last = objects.at(-1);
@@ -168,12 +181,12 @@ async function sweepObsolete(
     counts[kind] += others;
     const gone = last !== undefined && others === objects.length - 1 && (await sweeper.remove(last));
     if (gone) counts[kind] += 1;
-    // What the store refuses once it refuses for all of a kind.
+    // A store that refuses one object of a kind refuses them all.
     else if (last !== undefined) refused.add(kind);
   }
 }
 
-function printDecisions({ log }: PrunePorts, result: PruneResult): void {
+function logResult({ log }: PrunePorts, result: PruneResult): void {
   const { dryRun, held, snapshots, objects, keptByStore, missing, finished } = result;
   const fields = { dryRun, removed: snapshots.removed, kept: snapshots.kept, objects, finished };
   log.info('pruned', fields);

@@ -1,31 +1,31 @@
 import type { Decision } from '../policy.js';
 
-/** What a prune removes besides snapshots. */
+/** Objects that a prune removes besides snapshots. */
 export type ObsoleteKind = 'leftovers' | 'orphans' | 'runs' | 'webhooks' | 'probes' | 'drills';
 
 export interface PruneResult {
   readonly dryRun: boolean;
-  /** Why nothing was removed at all; null when it was not held. */
+  /** Why nothing was removed; null when removals were allowed. */
   readonly held: string | null;
   /** Newest first. */
   readonly decisions: readonly Decision[];
   readonly snapshots: {
     readonly kept: number;
     readonly removed: number;
-    /** Those that the store did not let go: they are whole and listed. */
+    /** Snapshots that the store refused to remove: they are whole and listed. */
     readonly keptByStore: number;
-    /** Those for which no time was left, or that a run took up meanwhile. */
+    /** Snapshots left because time ran out or a run has begun to use them. */
     readonly left: number;
   };
-  /** Objects removed, by what they were: `leftovers` are those of a snapshot that an earlier prune began to remove. */
+  /** Removed objects by kind; `leftovers` belong to a snapshot that an earlier prune began to remove. */
   readonly obsolete: Readonly<Record<ObsoleteKind, number>>;
-  /** Objects and bytes that were removed in all; with a dry run, that would be. */
+  /** Total of removed objects and bytes; in a dry run, of those that would be removed. */
   readonly objects: number;
   readonly bytes: number;
-  /** Names of objects that the store refused to remove, the first 100, and how many they are. */
+  /** Objects that the store refused to remove: their number, and the first 100 names. */
   readonly keptByStore: { readonly count: number; readonly names: readonly string[] };
-  /** Snapshots whose manifest was removed by somebody else: their parts stay, so that they can be mended. */
+  /** Snapshots whose manifest is gone without a tombstone: their parts are kept, so that they can be repaired. */
   readonly missing: readonly string[];
-  /** Whether all was looked at; false when time was up before. */
+  /** Whether everything was checked; false if time ran out. */
   readonly finished: boolean;
 }

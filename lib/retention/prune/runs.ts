@@ -9,10 +9,10 @@ import { runName } from '../../runs/records.js';
 const RUNS = 'runs/';
 const READS_AT_A_TIME = 16;
 const OVER: ReadonlySet<string> = new Set(['succeeded', 'incomplete', 'failed']);
-/** This many snapshot runs without a success are a sign that something is wrong. */
+/** Removals are held after this many snapshot runs without a success. */
 const FAILURES = 3;
 
-/** Read with little demanded: a record of another version must not be taken for one of a run that is over. */
+/** A lenient schema: a record of another version must not count as a run that is over. */
 const recordSchema = z.object({
   kind: z.string(),
   state: z.string(),
@@ -24,22 +24,22 @@ const recordSchema = z.object({
 
 export interface RunSummary {
   readonly id: string;
-  /** Null when its record is gone or cannot be read. */
+  /** Null if the record is gone or unreadable. */
   readonly kind: string | null;
   readonly state: string | null;
   readonly over: boolean;
-  /** Whether there is a record at all. */
+  /** Whether a record exists, readable or not. */
   readonly recorded: boolean;
   /** Milliseconds since the epoch; null while it is not over. */
   readonly finishedAt: number | null;
-  /** The snapshot that its input names. */
+  /** The snapshot named in the run's input. */
   readonly snapshot: string | null;
   readonly wroteManifest: boolean;
-  /** The code of the error that it ended with. */
+  /** The code of the run's error. */
   readonly failure: string | null;
 }
 
-/** All runs that left anything, oldest first. `known` spares reading again those that were over already. */
+/** All runs with objects in the store, oldest first. Runs in `known` that are over are not read again. */
 export async function loadRunSummaries(store: ObjectStore, known: readonly RunSummary[] = []): Promise<RunSummary[]> {
   const over = new Map(known.filter((run) => run.over).map((run) => [run.id, run]));
   const ids: string[] = [];
@@ -47,13 +47,13 @@ export async function loadRunSummaries(store: ObjectStore, known: readonly RunSu
   return pMap(ids, async (id) => over.get(id) ?? loadRunSummary(store, id), { concurrency: READS_AT_A_TIME });
 }
 
-/** Snapshots that a run works with which is not over: the one it takes or saves, and the one it reads. */
+/** Snapshots that unfinished runs use: those that they take or save, and those that they read. */
 export function snapshotsInUse(runs: readonly RunSummary[]): Set<string> {
   const open = runs.filter((run) => run.recorded && !run.over);
   return new Set(open.flatMap(({ id, snapshot }) => (snapshot === null ? [id] : [id, snapshot])));
 }
 
-/** That the store was full says nothing of the database, and pruning is what ends it. */
+/** Runs that failed because the store was full do not count: pruning is the remedy. */
 export function lastSnapshotRunsFailed(runs: readonly RunSummary[]): boolean {
   const last = runs
     .filter(({ failure, kind, over }) => kind === 'snapshot' && over && failure !== 'store-full')

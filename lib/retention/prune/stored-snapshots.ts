@@ -10,23 +10,23 @@ import { isOurs, type RetentionEntry } from '../policy.js';
 
 const READS_AT_A_TIME = 8;
 
-/** A snapshot that has a manifest, whatever is in it. */
+/** A snapshot with a manifest, readable or not. */
 export interface ListedSnapshot extends RetentionEntry {
   readonly manifest: FullEntry['manifest'];
   readonly sealed: FullEntry['sealed'];
-  /** Whether its seal fits and, where a key is set, is signed with it or was adopted. */
+  /** Whether the hash in its manifest is correct and, if a key is set, signed with the key or adopted. */
   readonly signatureFits: boolean;
 }
 
 export interface StoredSnapshots {
   /** Oldest first. */
   readonly listed: readonly ListedSnapshot[];
-  /** Ids under which something is stored, but no manifest. */
+  /** Ids with objects but without a manifest. */
   readonly bare: readonly string[];
   readonly tombstones: ReadonlyMap<string, Tombstone>;
 }
 
-/** Everything that has to do with snapshots, as retention needs to know it. */
+/** Loads all snapshots, ids without a manifest, and tombstones. */
 export async function loadSnapshots(context: TrustContext): Promise<StoredSnapshots> {
   const { clock, signer, store } = context;
   const ids = await snapshotIds(store);
@@ -37,12 +37,12 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
   const newest = found.filter(({ id }) => timeOfId(id) <= now).at(-1)?.id;
   const links = linksOf(found, tombstones);
   const listed = found.map((entry): ListedSnapshot => {
-    const known = entry.id === newest || links.has(`${entry.id} ${entry.sha256}`);
-    const signed = signatureOf(signer, entry);
+    const isLinked = entry.id === newest || links.has(`${entry.id} ${entry.sha256}`);
+    const signature = verifySignature(signer, entry);
     return {
       ...entry,
-      // A signature says more than a successor. Without a key there is nothing else to go by.
-      vouched: signed ?? known,
+      // A signature is stronger evidence than a successor's link, which is the only evidence without a key.
+      isAuthentic: signature ?? isLinked,
       state: assess(entry, context).state,
       ours: isOurs(entry, context),
       signatureFits: findSignatureProblem(entry, signer) === null,
@@ -52,7 +52,7 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
   return { listed, bare: ids.filter((id) => !have.has(id)), tombstones };
 }
 
-/** Whether it cannot be told whose snapshots the rules are for. */
+/** Whether it is unknown to which database's snapshots the rules apply. */
 export function isAmbiguous({ listed }: StoredSnapshots, { sources }: TrustContext): boolean {
   const backups = listed.flatMap(({ manifest }) =>
     manifest === null || purposeOf(manifest) !== 'backup' ? [] : [manifest],
@@ -60,7 +60,7 @@ export function isAmbiguous({ listed }: StoredSnapshots, { sources }: TrustConte
   return sources === null && new Set(backups.map(({ source }) => source)).size > 1;
 }
 
-/** Every `id hash` that a later snapshot, there or removed, has recorded for the one before it. */
+/** Every `id hash` that a later snapshot, present or removed, has recorded for its predecessor. */
 function linksOf(found: readonly FullEntry[], tombstones: StoredSnapshots['tombstones']) {
   const links = [
     ...found.map(({ manifest }) => manifest?.previous ?? null),
@@ -69,13 +69,13 @@ function linksOf(found: readonly FullEntry[], tombstones: StoredSnapshots['tombs
   return new Set(links.flatMap((link) => (link === null ? [] : [`${link.id} ${link.sha256}`])));
 }
 
-/** False when the seal does not fit, null when it does and there is no key to judge the signature by. */
-function signatureOf(signer: Signer, { manifest, sealed }: FullEntry): boolean | null {
+/** False if the hash in the manifest is wrong; null if it is correct and there is no key to verify the signature with. */
+function verifySignature(signer: Signer, { manifest, sealed }: FullEntry): boolean | null {
   if (manifest === null || sealed === null || sha256(sealed) !== manifest.seal.sha256) return false;
   return signer.verify(sealed, manifest.seal.signature ?? '');
 }
 
-/** What was found of a manifest that cannot be read counts as well. */
+/** Reads the verification of an unreadable manifest, too. */
 async function readOne(store: ObjectStore, id: string): Promise<FullEntry | null> {
   const entry = await catalogEntry(store, id);
   if (entry === null || entry.manifest !== null || entry.refusal !== undefined) return entry;

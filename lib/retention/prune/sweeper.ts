@@ -5,31 +5,31 @@ import { SNAPSHOTS_PREFIX } from '../../snapshot/names.js';
 import { lateRemovalLease, NO_LATE_LEASE } from './late-lease.js';
 
 const REMOVALS_AT_A_TIME = 8;
-const NAMED = 100;
+const MAX_NAMED = 100;
 
 export interface Found {
   readonly name: string;
   readonly size: number;
 }
 
-/** Removes objects under a lease, and counts. */
+/** Removes objects under a lease, and counts them. */
 export interface Sweeper {
   readonly objects: number;
   readonly bytes: number;
   readonly denied: { readonly count: number; readonly names: readonly string[] };
   timeIsUp(): boolean;
-  /** Makes sure that nobody has taken over. Throws `fenced`. */
+  /** Renews the lease. Throws `fenced` if another process has taken it over. */
   confirm(): Promise<void>;
-  /** The same, when that was some time ago. Throws `store-full` when the store has not taken the lease yet. */
+  /** Renews the lease if the last renewal was some time ago. Throws `store-full` while the store has no room for the lease. */
   keep(): Promise<void>;
-  /** False when the store refuses. Any other failure is thrown. */
+  /** Returns false if the store refuses; throws any other failure. */
   remove(found: Found): Promise<boolean>;
-  /** Removes several at a time; returns how many are gone. */
+  /** Removes several objects concurrently; returns the number removed. */
   removeAll(found: readonly Found[]): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Throws `locked` when another prune is active. A full store takes the lease later. A dry run takes no lease and only counts. */
+/** Throws `locked` while another prune is active. In a full store the lease is taken later; a dry run takes none and only counts. */
 export async function openSweeper(
   ports: { readonly clock: Clock; readonly store: ObjectStore },
   { dryRun, timeIsUp }: { readonly dryRun: boolean; readonly timeIsUp: () => boolean },
@@ -44,7 +44,7 @@ export async function openSweeper(
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'store-denied') throw error;
       denied += 1;
-      if (names.length < NAMED) names.push(name);
+      if (names.length < MAX_NAMED) names.push(name);
       return false;
     }
     objects += 1;

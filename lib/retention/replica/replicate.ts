@@ -6,7 +6,7 @@ import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { sizesOf } from '../../snapshot/sizes.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../prune/stored-snapshots.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
-import { copySnapshot } from './copy.js';
+import { copySnapshot, type Stores } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
 import { uniteSources } from '../../snapshot/adopted-sources.js';
 import { copyErasures } from '../../snapshot/erasures.js';
@@ -16,7 +16,7 @@ import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
 import { canSign, readTombstones, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 
 interface ReplicaPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
-  /** The source of the database that is protected; null where none is configured. */
+  /** The source of the protected database; null if none is configured. */
   readonly own: string | null;
   /** The second store. */
   readonly replica: ObjectStore;
@@ -24,35 +24,35 @@ interface ReplicaPorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'>
 
 export interface ReplicateOptions {
   readonly dryRun: boolean;
-  /** Milliseconds since the epoch by which it stops; without one it runs to the end. */
+  /** When it stops, in milliseconds since the epoch; without a deadline it runs to the end. */
   readonly deadline?: number;
   readonly interrupt?: AbortSignal;
 }
 
 export interface ReplicaResult {
   readonly dryRun: boolean;
-  /** Snapshots that are complete in both stores now. */
+  /** Snapshots now complete in both stores. */
   readonly snapshots: number;
-  /** Snapshots that were copied by this call; with a dry run, that would be. */
+  /** Snapshots copied by this call; in a dry run, those that would be copied. */
   readonly copied: number;
-  /** Bytes that went over. */
+  /** Bytes transferred. */
   readonly bytes: number;
-  /** Snapshots that there was no time for. */
+  /** Snapshots left because time ran out. */
   readonly left: number;
-  /** Milliseconds since the first of these was made that is newer than all in the second store; 0 if none is. */
+  /** Age of the oldest snapshot left that is newer than all in the second store; 0 if there is none. */
   readonly behindMs: number;
-  /** Snapshots that are not copied before a verification of them is believed. */
+  /** Snapshots that are not copied until they have a trusted verification. */
   readonly unverified: readonly string[];
-  /** What cannot be copied, since the first store does not have it as it was written: a part, or the snapshot's id. */
+  /** What cannot be copied because the first store has it damaged: a part, or the snapshot's id. */
   readonly damaged: readonly string[];
-  /** Snapshots whose manifests differ between the stores. Neither is touched. */
+  /** Snapshots whose manifests differ between the stores. Neither copy is changed. */
   readonly conflicts: readonly string[];
 }
 
 /**
- * Copies every verified snapshot that the second store lacks, the newest first. May be killed anywhere and called again:
- * a snapshot is complete there, or not listed. Of what the first store no longer has, nothing is removed here: the
- * second has its own prune. Throws `locked` while another replication, or a prune of the second store, is in progress.
+ * Copies every verified snapshot that the second store lacks, the newest first. May be killed at any point and called again: a
+ * snapshot in the second store is complete or not listed. Removes nothing that the first store no longer has: the second
+ * store is pruned separately. Throws `locked` while another replication, or a prune of the second store, is in progress.
  */
 export async function replicate(ports: ReplicaPorts, options: ReplicateOptions): Promise<ReplicaResult> {
   const { clock, own, replica } = ports;
@@ -61,11 +61,11 @@ export async function replicate(ports: ReplicaPorts, options: ReplicateOptions):
     const source = await loadSnapshots(await trustContext(ports, own));
     const target = await loadSnapshots(await trustContext({ ...ports, store: replica }, own));
     const result = await copyAll(ports, source, target, lease, options);
-    // What is only left for later is no gap.
+    // Snapshots left for later are no gaps.
     if (!options.dryRun && result.left === 0) await explainGaps(ports, source, lease);
-    if (!options.dryRun) await copyWords(ports, source, lease);
+    if (!options.dryRun) await copyOperatorRecords(ports, source, lease);
     if (!options.dryRun) await refreshCatalog({ ...ports, store: replica });
-    report(ports, result);
+    logResult(ports, result);
     return result;
   } finally {
     await lease.close();
@@ -79,12 +79,12 @@ async function copyAll(
   lease: RemovalLease,
   { deadline = Infinity, dryRun, interrupt }: ReplicateOptions,
 ): Promise<ReplicaResult> {
-  const stopped = (): boolean => ports.clock.now() >= deadline || interrupt?.aborted === true;
+  const isStopped = (): boolean => ports.clock.now() >= deadline || interrupt?.aborted === true;
   const damaged: string[] = [];
   const conflicts: string[] = [];
   const unverified: string[] = [];
   let [snapshots, copied, bytes, left, behindMs] = [0, 0, 0, 0, 0];
-  const missed = ({ createdAt }: { readonly createdAt: string }): void => {
+  const countLeft = ({ createdAt }: { readonly createdAt: string }): void => {
     left += 1;
     if (snapshots === 0) behindMs = ports.clock.now() - Date.parse(createdAt);
   };
@@ -100,14 +100,14 @@ async function copyAll(
       bytes += sizesOf(manifest).stored;
       continue;
     }
-    if (stopped()) {
-      missed(manifest);
+    if (isStopped()) {
+      countLeft(manifest);
       continue;
     }
     const onCopied = (count: number): void => void (bytes += count);
-    const outcome = await copySnapshot(ports, { manifest, verification, stopped, lease, onCopied });
+    const outcome = await copySnapshot(ports, { manifest, verification, isStopped, lease, onCopied });
     if (typeof outcome === 'object') damaged.push(outcome.damaged);
-    if (outcome === 'stopped') missed(manifest);
+    if (outcome === 'stopped') countLeft(manifest);
     if (outcome === 'copied') [snapshots, copied] = [snapshots + 1, copied + 1];
   }
   return { dryRun, snapshots, copied, bytes, left, behindMs, unverified, damaged, conflicts };
@@ -115,25 +115,25 @@ async function copyAll(
 
 type Need = 'copy' | 'present' | 'differs' | 'unfit' | 'removed-there';
 
-/** What was removed there stays so, and what is there stays as it is: only what was found damaged is copied again. */
+/** Snapshots removed from the second store stay removed, and those present stay unchanged unless found damaged. */
 function needOf(snapshot: ListedSnapshot, target: StoredSnapshots): Need {
-  const { id, sha256: stored, signatureFits: sealFits, manifest } = snapshot;
-  const there = target.listed.find((other) => other.id === id);
-  if (snapshot.refusal !== undefined) return there === undefined ? 'unfit' : 'present';
-  if (there?.refusal !== undefined) return 'present';
-  if (there !== undefined && there.sha256 !== stored) return 'differs';
-  const fit = manifest !== null && sealFits && isFoundWhole(snapshot);
-  if (there !== undefined) return isFoundWhole(there) || !fit ? 'present' : 'copy';
-  if (!fit) return 'unfit';
+  const { id, sha256: stored, signatureFits, manifest } = snapshot;
+  const copy = target.listed.find((other) => other.id === id);
+  if (snapshot.refusal !== undefined) return copy === undefined ? 'unfit' : 'present';
+  if (copy?.refusal !== undefined) return 'present';
+  if (copy !== undefined && copy.sha256 !== stored) return 'differs';
+  const isFit = manifest !== null && signatureFits && isFoundWhole(snapshot);
+  if (copy !== undefined) return isFoundWhole(copy) || !isFit ? 'present' : 'copy';
+  if (!isFit) return 'unfit';
   const tombstone = target.tombstones.get(id);
-  const removed = tombstone?.manifestSha256 === stored && !tombstone.reasons.includes(NOT_REPLICATED);
-  return removed ? 'removed-there' : 'copy';
+  const isRemoved = tombstone?.manifestSha256 === stored && !tombstone.reasons.includes(NOT_REPLICATED);
+  return isRemoved ? 'removed-there' : 'copy';
 }
 
-/** One that was not verified yet is not wrong: it waits. */
+/** A snapshot that is not verified yet is not damaged. */
 function isDamaged(snapshot: ListedSnapshot): boolean {
   const { manifest, newerFormat, refusal, state } = snapshot;
-  // That the key does not fit, or was set later, is no damage; what it may hide is told elsewhere.
+  // A signature by another key, or from before the key was set, is no damage; alerts report it.
   return (
     state === 'damaged' ||
     isFoundDamaged(snapshot) ||
@@ -146,54 +146,49 @@ function isAltered({ manifest, sealed }: ListedSnapshot): boolean {
   return manifest !== null && sealed !== null && sha256(sealed) !== manifest.seal.sha256;
 }
 
-function report({ log }: ReplicaPorts, result: ReplicaResult): void {
+function logResult({ log }: ReplicaPorts, result: ReplicaResult): void {
   const { dryRun, snapshots, copied, bytes, left, damaged, conflicts } = result;
   log.info('replicated', { dryRun, snapshots, copied, bytes, left });
   if (damaged.length > 0) log.error('replica-source-damaged', { count: damaged.length, first: damaged[0] ?? '' });
   if (conflicts.length > 0) log.error('replica-differs', { count: conflicts.length, first: conflicts[0] ?? '' });
 }
 
-/** The error of a replication that could not copy everything; null when all is well. */
+/** The error of a replication that could not copy everything; null without a failure. */
 export function errorOfReplica({ damaged, conflicts }: ReplicaResult): AppError | null {
   const [first] = [...damaged, ...conflicts];
   if (first === undefined) return null;
   const count = damaged.length + conflicts.length;
   return new AppError('damaged', `${count} could not be copied to the second store: ${first}`, {
-    hint: 'Run `verify` on what is named, in both stores (--replica), and bring the older version of the object back.',
+    hint: 'Verify the snapshot in both stores: `npx soulcaster-backup verify ID --env-file .env`, and again with --replica. Then restore the older version of the damaged object.',
   });
 }
 
-interface Stores {
-  readonly store: ObjectStore;
-  readonly replica: ObjectStore;
-}
-
 /**
- * Brings what operators have said along: which doubtful snapshots they accepted, which unsigned ones were adopted, which
- * are pinned, which databases this one replaced, and whose data are erased. Else `latest` would mean something else in the second store.
+ * Copies the operators' decisions: accepted doubtful snapshots, adopted unsigned ones, pins, replaced databases and erasures.
+ * Otherwise `latest` would mean another snapshot in the second store.
  */
-async function copyWords(stores: Stores, source: StoredSnapshots, lease: RemovalLease): Promise<void> {
+async function copyOperatorRecords(stores: Stores, source: StoredSnapshots, lease: RemovalLease): Promise<void> {
   for (const { id, accepted, adopted } of source.listed) {
     if (accepted === null && adopted === null) continue;
     if ((await stores.replica.read(manifestName(id))) === null) continue;
-    if (accepted !== null) await copyOver(stores, acceptedName(id), lease);
-    if (adopted !== null) await copyOver(stores, adoptedName(id), lease);
+    if (accepted !== null) await copyObject(stores, acceptedName(id), lease);
+    if (adopted !== null) await copyObject(stores, adoptedName(id), lease);
   }
-  // The second store may outlive the first, and then holds what the new first one never heard of: nothing there is lost.
+  // The second store may outlive the first, and then holds entries that the new first store lacks: none of them is lost.
   await lease.keep();
   await uniteSources(stores.store, stores.replica);
   await unitePins(stores.store, stores.replica);
   await copyErasures(stores.store, stores.replica);
 }
 
-async function copyOver({ replica, store }: Stores, name: string, lease: RemovalLease): Promise<void> {
+async function copyObject({ replica, store }: Stores, name: string, lease: RemovalLease): Promise<void> {
   const found = await store.read(name);
   if (found === null || (await replica.read(name))?.body.equals(found.body) === true) return;
   await lease.keep();
   await overwriteObject(replica, name, found.body);
 }
 
-/** Reason of a tombstone in the second store for what never came there, and still may. */
+/** Reason of a tombstone in the second store for a snapshot that was never copied and still may be. */
 const NOT_REPLICATED = 'not-replicated';
 
 interface GapPorts extends Pick<Ports, 'clock' | 'signer' | 'store'> {
@@ -201,35 +196,35 @@ interface GapPorts extends Pick<Ports, 'clock' | 'signer' | 'store'> {
 }
 
 /**
- * Sees that the chain of the second store holds: tombstones of what was removed from the first before it was copied come
- * along, and what cannot be copied gets one that says so. One that is copied after all makes it mean nothing.
+ * Keeps the chain of the second store explained: copies tombstones of snapshots that the first store removed before they were
+ * copied, and writes one for each snapshot that cannot be copied. A later copy of the snapshot overrides its tombstone.
  */
 async function explainGaps(ports: GapPorts, source: StoredSnapshots, lease: RemovalLease): Promise<void> {
   const { clock, replica, signer, store } = ports;
-  const there = await listedIn(replica);
-  const newest = [...there].sort().at(-1) ?? '';
+  const listed = await listedIn(replica);
+  const newest = [...listed].sort().at(-1) ?? '';
   const explained = await readTombstones({ store: replica, signer });
-  const isGap = (id: string): boolean => id < newest && !there.has(id) && !explained.has(id);
+  const isGap = (id: string): boolean => id < newest && !listed.has(id) && !explained.has(id);
   for (const id of source.tombstones.keys()) {
     if (!isGap(id)) continue;
     const found = await store.read(tombstoneName(id));
-    if (found !== null) await put(replica, lease, id, found.body);
+    if (found !== null) await putTombstone(replica, lease, id, found.body);
   }
   if (!canSign(signer)) return;
   for (const { id, manifest, refusal, sha256 } of source.listed) {
-    // A tombstone that does not name the manifest would contradict the successor.
+    // A tombstone without the manifest's hash would contradict the successor.
     if (!isGap(id) || refusal !== undefined) continue;
     const prunedAt = new Date(clock.now()).toISOString();
     const previous = manifest?.previous ?? null;
     const reasons = [NOT_REPLICATED];
     const body = signTombstone({ formatVersion: 1, id, manifestSha256: sha256, previous, prunedAt, reasons }, signer);
-    await put(replica, lease, id, body);
+    await putTombstone(replica, lease, id, body);
   }
 }
 
-async function put(replica: ObjectStore, lease: RemovalLease, id: string, body: Buffer): Promise<void> {
+async function putTombstone(replica: ObjectStore, lease: RemovalLease, id: string, body: Buffer): Promise<void> {
   await lease.keep();
-  // One that is there and does not count gives way.
+  // Replaces a tombstone that is invalid.
   await overwriteObject(replica, tombstoneName(id), body);
 }
 

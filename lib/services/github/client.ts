@@ -51,7 +51,7 @@ export function githubRest(options: GitHubOptions): GitHub {
     );
 
   return {
-    async whoIs(token) {
+    async identify(token) {
       return identityOf(await call({ method: 'GET', path: '/user', headers: bearer(token) }, [200]));
     },
 

@@ -86,7 +86,7 @@ export function vercelRest(options: VercelOptions): {
     async newest(project) {
       return again(async () => (await production(project, { state: 'READY', limit: '1' }))[0]?.deployment ?? null);
     },
-    begun: (project, marker) => again(() => marked(project, marker)),
+    findByMarker: (project, marker) => again(() => marked(project, marker)),
     async redeploy(project, from, marker) {
       const body = newDeployment(from, marker);
       return again(async () => {

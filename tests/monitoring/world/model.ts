@@ -1,7 +1,7 @@
 import { isYoung } from '../../../lib/monitoring/recovery-point.js';
 import { RPO_MS } from '../../../lib/monitoring/objectives.js';
 import { silentConditions } from '../../../lib/monitoring/alerts/from-schedulers.js';
-import { heardOf, noteCall, type Scheduler } from '../../../lib/monitoring/schedulers.js';
+import { evaluateSchedulers, recordCall, type Scheduler } from '../../../lib/monitoring/schedulers.js';
 import type { Callers } from '../../../lib/monitoring/state.js';
 import { SILENCE } from './judge.js';
 import { DAY, dueBetween, HOUR, type Daily, type Path } from './timetable.js';
@@ -67,7 +67,7 @@ export function live(fortnight: Fortnight): Lived {
     under ??= { from: now, until: now + Math.floor((2 + random() * 48) * MINUTE) };
   };
   const evaluate = (now: number): void => {
-    for (const { subject } of silentConditions(heardOf(SCHEDULERS, { callers, lastRunAt: iso(0) }, now)))
+    for (const { subject } of silentConditions(evaluateSchedulers(SCHEDULERS, { callers, lastRunAt: iso(0) }, now)))
       if (!alarms.has(subject)) alarms.set(subject, now);
   };
   const isCalled = (path: Path, at: number): boolean => {
@@ -97,7 +97,7 @@ export function live(fortnight: Fortnight): Lived {
     }
     const ageMs = at - newest.from;
     if (!isYoung({ ageMs })) snapshot(at);
-    callers = noteCall(callers, CALLER[path], SCHEDULERS, iso(at));
+    callers = recordCall(callers, CALLER[path], SCHEDULERS, iso(at));
     if (ageMs < RPO_MS) ping(at);
   }
   settle(end);

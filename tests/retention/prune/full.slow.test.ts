@@ -41,7 +41,7 @@ describe('prune of a full store', () => {
     );
   });
 
-  it('takes what runs that are over left before it touches a snapshot', async () => {
+  it('removes the objects of finished runs before any snapshot', async () => {
     const { ids, store } = await four();
     const failed = await writeRun(store, { state: 'failed' });
     await store.create(`runs/${failed}/parts/1.json`, Buffer.alloc(4_000));
@@ -72,7 +72,7 @@ describe('prune of a full store', () => {
     expect(await namesIn(store, `snapshots/${newest}/`)).toEqual([]);
   });
 
-  it('says what to do when nothing may go', async () => {
+  it('says what to do if nothing may be removed', async () => {
     const { ids, store } = await four();
     const full = quotaStore(store, await sizeOf(store));
     const before = await namesIn(store);
@@ -85,7 +85,7 @@ describe('prune of a full store', () => {
     expect((await pruneIn({ store: full, options: { dryRun: true } })).snapshots.removed).toBe(2);
   });
 
-  it('is not held by snapshot runs that failed for want of room', async () => {
+  it('is not held by snapshot runs that failed because the store was full', async () => {
     const { store } = await four();
     for (let run = 0; run < 3; run++) {
       const id = await writeRun(store, { state: 'failed', daysAgo: 0 });
@@ -128,7 +128,7 @@ describe('prune of a full store', () => {
 describe.each(['before', 'after'] as const)(
   'a prune of a full store that dies %s its n-th call, for every n',
   (when) => {
-    it('leaves what the next one completes, and the newest ones whole', async () => {
+    it('can be completed by the next prune, and keeps the newest snapshots whole', async () => {
       const { ids, store } = await four();
       const quota = await sizeOf(store);
       let at = 1;

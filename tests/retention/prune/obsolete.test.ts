@@ -27,7 +27,7 @@ async function put(name: string, body: unknown = {}, age = 0): Promise<string> {
 const partOf = (id: string): string => `snapshots/${id}/part-00000-00001.jsonl.gz`;
 
 describe('prune, besides snapshots', () => {
-  it('removes the parts of runs that never wrote a manifest, once they are old and nobody works on them', async () => {
+  it('removes the parts of runs that never wrote a manifest, once they are old and the runs are over', async () => {
     const old = await writeRun(store(), { state: 'failed', daysAgo: 20 });
     const young = await writeRun(store(), { state: 'failed', daysAgo: 3 });
     const alive = await writeRun(store(), { state: 'running', daysAgo: 20 });
@@ -39,7 +39,7 @@ describe('prune, besides snapshots', () => {
     for (const id of [old, unknown]) expect(await namesIn(store(), `snapshots/${id}/`)).toEqual([]);
   });
 
-  it('leaves the parts of a snapshot whose manifest somebody else removed, however old', async () => {
+  it('keeps the parts of a snapshot whose manifest was removed without a tombstone, however old', async () => {
     const lost = await writeRun(store(), { daysAgo: 25, result: { manifestSha256: 'x' } });
     await put(partOf(lost));
     const result = await pruneIn({ store: store() });
@@ -47,7 +47,7 @@ describe('prune, besides snapshots', () => {
     expect(await store().read(partOf(lost))).not.toBeNull();
   });
 
-  it('removes what old runs left, their record last, and keeps what may still be asked for', async () => {
+  it('removes the objects of old runs, their record last, and keeps those of recent runs', async () => {
     const old = await writeRun(store(), { kind: 'verify', daysAgo: 40 });
     const young = await writeRun(store(), { kind: 'verify', daysAgo: 20 });
     const stuck = await writeRun(store(), { kind: 'restore', state: 'running', daysAgo: 90 });
@@ -62,14 +62,14 @@ describe('prune, besides snapshots', () => {
     );
   });
 
-  it('removes the hashes of names that a failed run noted long before its record', async () => {
+  it('removes the hashes of names of a failed run long before its record', async () => {
     const failed = await writeRun(store(), { state: 'failed', daysAgo: 20 });
     await put(`runs/${failed}/parts/part-00000-00001.jsonl.gz.json`);
     await pruneIn({ store: store() });
     expect(await namesIn(store(), `runs/${failed}/`)).toEqual([`runs/${failed}/run.json`]);
   });
 
-  it('never removes the record that tells of a newest snapshot which is gone', async () => {
+  it('never removes the run record of a newest snapshot that is gone', async () => {
     // The clock and the newest snapshot that is left are a year further than the one that was removed by hand.
     const gone = await writeRun(store(), { daysAgo: -1, result: { manifestSha256: 'x' } });
     await pruneIn({ store: store(), settings: { runsDays: 1 } });
@@ -103,7 +103,7 @@ describe('prune, besides snapshots', () => {
     for (const name of kept) expect(await store().read(name)).not.toBeNull();
   });
 
-  it('removes nothing by a clock that has run ahead', async () => {
+  it('removes nothing because of a clock that is ahead', async () => {
     await writeRun(store(), { kind: 'verify', daysAgo: 20 });
     await put(partOf(newId(NOW - 5 * DAY_MS)));
     await put('webhooks/a.json', { usedAt: daysAgo(5) }, 5);
@@ -114,7 +114,7 @@ describe('prune, besides snapshots', () => {
     expect((await namesIn(store())).filter((name) => !name.startsWith('leases/'))).toEqual(before);
   });
 
-  it('does nothing at all while it is held', async () => {
+  it('does nothing while it is held', async () => {
     await writeRun(store(), { kind: 'verify', daysAgo: 90 });
     await makeSnapshot(store(), { at: daysAgo(-0.1), keys: 1 });
     expect(await pruneIn({ store: store() })).toMatchObject({ objects: 0, obsolete: { runs: 0 } });

@@ -42,7 +42,7 @@ describe('a pinned snapshot', () => {
     expect(await listed(store())).toEqual(ids.slice(0, 2));
   });
 
-  it('stays when it is pinned while a prune is about to remove it', async () => {
+  it('is kept if it is pinned while a prune is about to remove it', async () => {
     const ids = await days(store(), 4);
     const meddled = {
       ...store(),
@@ -57,7 +57,7 @@ describe('a pinned snapshot', () => {
     expect(await store().read(tombstoneName(ids[2] ?? ''))).toBeNull();
   });
 
-  it('is pinned in the second store as well once it was replicated, as the erasure list is there', async () => {
+  it('is pinned in the second store, too, after replication; the erasure list is copied as well', async () => {
     const second = await folderStore();
     const ids = await days(store(), 3);
     await pin(ids[2] ?? '');
@@ -121,7 +121,7 @@ describe('a pinned snapshot', () => {
     await second.remove();
   });
 
-  it('takes many at once, and a reason that says something', async () => {
+  it('accepts concurrent pins, and requires a reason', async () => {
     const ids = await days(store(), 4);
     await Promise.all(ids.map((id) => pin(id)));
     expect([...(await readPins(store())).keys()].sort()).toEqual([...ids].sort());
@@ -133,7 +133,7 @@ describe('a pinned snapshot', () => {
   });
 });
 
-describe('a snapshot that is forgotten', () => {
+describe('a forgotten snapshot', () => {
   it('leaves a tombstone and a reason, and a chain that is explained', async () => {
     const ids = await days(store(), 3);
     const [, middle = ''] = ids;
@@ -148,7 +148,7 @@ describe('a snapshot that is forgotten', () => {
     await expect(forget(middle)).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('is not one that is pinned, in use, or the last trusted one without a word', async () => {
+  it('must not be pinned, in use, or the last trusted one', async () => {
     const ids = await days(store(), 2);
     const [newest = '', old = ''] = ids;
     await pin(old);
@@ -165,7 +165,7 @@ describe('a snapshot that is forgotten', () => {
     expect(await namesIn(store(), `pruned/`)).toEqual([tombstoneName(newest)]);
   });
 
-  it('may be what an import that was killed left, which goes without a tombstone; not what a run still writes', async () => {
+  it('may be the remains of a killed import, removed without a tombstone; not the objects of a live run', async () => {
     const [only = ''] = await days(store(), 1);
     const killed = '20261121T100000Z-k2m9x7';
     await store().create(`snapshots/${killed}/part-00000-0001.jsonl.gz`, Buffer.from('a part'));
@@ -190,7 +190,7 @@ describe('a snapshot that is forgotten', () => {
     expect(await listed(store())).toEqual([newest]);
   });
 
-  it('is the last trusted one with --force alone', async () => {
+  it('may be the last trusted one only with --force', async () => {
     const [only = ''] = await days(store(), 1);
     await expect(forget(only)).rejects.toMatchObject({ code: 'not-confirmed' });
     expect(await listed(store())).toEqual([only]);

@@ -20,7 +20,7 @@ afterEach(() => folder.remove());
 const store = () => folder.store;
 
 describe('prune', () => {
-  it('removes what the policy lets go, with all its objects, and the chain holds', async () => {
+  it('removes the snapshots that the policy does not keep, with all objects, and the chain stays explained', async () => {
     const ids = await days(store(), 5);
     const result = await pruneIn({ store: store() });
     expect(result).toMatchObject({
@@ -45,7 +45,7 @@ describe('prune', () => {
     expect(await namesIn(store())).toEqual(before);
   });
 
-  it('changes nothing in a dry run, and says the same', async () => {
+  it('changes nothing in a dry run, and reports the same', async () => {
     await days(store(), 5);
     const before = await namesIn(store());
     const dry = await pruneIn({ store: store(), options: { dryRun: true } });
@@ -54,7 +54,7 @@ describe('prune', () => {
     expect({ ...real, dryRun: true }).toEqual(dry);
   });
 
-  it('removes nothing while the newest snapshot is suspicious, and says so', async () => {
+  it('removes nothing while the newest snapshot has too few keys, and reports why', async () => {
     const ids = await days(store(), 3, { keys: 10 });
     const newest = await makeSnapshot(store(), { at: '2026-11-22T06:00:00Z', keys: 4 });
     const result = await pruneIn({ store: store() });
@@ -70,7 +70,7 @@ describe('prune', () => {
     expect((await pruneIn({ store: store() })).held).toBeNull();
   });
 
-  it.each(['running', 'waiting'])('keeps the snapshot that a run works with which is %s', async (state) => {
+  it.each(['running', 'waiting'])('keeps the snapshot that a %s run uses', async (state) => {
     const ids = await days(store(), 4);
     await writeRun(store(), { kind: 'restore', state, input: { snapshot: ids[3] } });
     const { decisions } = await pruneIn({ store: store() });
@@ -78,14 +78,14 @@ describe('prune', () => {
     expect(await listed(store())).toEqual([ids[0], ids[1], ids[3]]);
   });
 
-  it('keeps the snapshot that a run of another version works with', async () => {
+  it('keeps the snapshot that a run of another version uses', async () => {
     const ids = await days(store(), 3);
     await writeRun(store(), { kind: 'export', state: 'paused', input: { snapshot: ids[2] } });
     await pruneIn({ store: store() });
     expect(await listed(store())).toEqual(ids);
   });
 
-  it('withdraws when a run took up a snapshot after it had looked', async () => {
+  it('withdraws its tombstone if a run began to use the snapshot meanwhile', async () => {
     const ids = await days(store(), 4);
     const meddled = {
       ...store(),
@@ -114,7 +114,7 @@ describe('prune', () => {
     expect(await listed(store())).toEqual(ids.slice(0, 2));
   });
 
-  it('lets one of two at once work; the other says so', async () => {
+  it('excludes a second prune, which fails as locked', async () => {
     await days(store(), 4);
     const claim = await claimLease({ clock: noon(), store: store() }, 'prune', 'other', {
       attemptTtlMs: 60_000,
@@ -149,7 +149,7 @@ describe('prune', () => {
 });
 
 describe('prune of a store that refuses', () => {
-  it('leaves a snapshot whole whose manifest it may not remove, and is no failure', async () => {
+  it('keeps a snapshot whole if its manifest may not be removed, without failing', async () => {
     const ids = await days(store(), 4);
     const refused = manifestName(ids[2] ?? '');
     const result = await pruneIn({ store: lockedStore(store(), (name) => name === refused) });
@@ -162,7 +162,7 @@ describe('prune of a store that refuses', () => {
     expect(await namesIn(store(), 'pruned/')).toEqual([tombstoneName(ids[3] ?? '')]);
   });
 
-  it('does not ask it for every snapshot when it refuses all', async () => {
+  it('does not try every snapshot if the store refuses all', async () => {
     const ids = await days(store(), 9);
     const result = await pruneIn({ store: lockedStore(store(), (name) => name.startsWith('snapshots/')) });
     expect(result.snapshots).toEqual({ kept: 2, removed: 0, keptByStore: 3, left: 4 });
@@ -170,7 +170,7 @@ describe('prune of a store that refuses', () => {
     expect(await findingsOf(store(), noon(), ids[8] ?? '')).toEqual([]);
   });
 
-  it('names the parts that it may not remove, and tries them again', async () => {
+  it('names the parts that could not be removed, and tries them again', async () => {
     const ids = await days(store(), 3);
     const isPart = (name: string): boolean => name.includes('part-00001');
     expect((await pruneIn({ store: lockedStore(store(), isPart) })).keptByStore.count).toBe(1);
@@ -182,7 +182,7 @@ describe('prune of a store that refuses', () => {
 });
 
 describe('where a clock was wrong', () => {
-  it('keeps the snapshot that was taken last, though another is dated after it', async () => {
+  it('keeps the snapshot taken last, even if another one has a later date', async () => {
     const [ahead = '', before = ''] = await days(store(), 2);
     // The run that took the one that is dated before was started after the other had ended.
     for (const [id, fence] of [

@@ -67,7 +67,7 @@ describe('prune of an S3 bucket', () => {
     expect(await checkChain({ store, signer: UNSIGNED })).toEqual([]);
   });
 
-  it('counts what a policy of the bucket does not let go, and leaves it whole', async () => {
+  it('counts snapshots that a policy of the bucket protects, and keeps them whole', async () => {
     const Bucket = 'locked';
     const store = bucket(Bucket);
     const ids = await days(store, 4);
@@ -87,7 +87,7 @@ describe('prune of an S3 bucket', () => {
     for (const id of ids) expect(await findingsOf(store, noon(), id)).toEqual([]);
   });
 
-  it('copies from one bucket to another, with what was pruned before', async () => {
+  it('copies from one bucket to another, with earlier tombstones', async () => {
     const [store, replica] = [bucket('first'), bucket('second')];
     const ids = await days(store, 3);
     await pruneIn({ store });

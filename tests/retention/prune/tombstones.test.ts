@@ -14,7 +14,7 @@ afterEach(() => folder.remove());
 const store = () => folder.store;
 
 describe('the record of a removal', () => {
-  it('is signed, and demanded to be where there is a key', async () => {
+  it('is signed, and must be signed if a key is set', async () => {
     const signer = ed25519Signer({ ...generateSigningKey() });
     const ids = await days(store(), 4, { signer });
     await pruneIn({ store: store(), signer });
@@ -48,7 +48,7 @@ describe('the record of a removal', () => {
     expect(await findingsOf(store(), noon(), ids[0] ?? '')).toEqual([`snapshot-missing ${ids[2] ?? ''}`]);
   });
 
-  it('means nothing while the snapshot is there, and does not hide one that was removed by hand', async () => {
+  it('has no effect while the snapshot exists, and does not hide one that was removed by hand', async () => {
     const ids = await days(store(), 5);
     await pruneIn({ store: store(), settings: { keepLast: 4 } });
     await store().remove(manifestName(ids[3] ?? ''));
@@ -60,7 +60,7 @@ describe('the record of a removal', () => {
     expect((await namesIn(store(), `snapshots/${ids[3] ?? ''}/`)).length).toBe(3);
   });
 
-  it('is not taken for an altered manifest that was removed', async () => {
+  it('does not count for an altered manifest that was removed', async () => {
     const ids = await days(store(), 2);
     const forged = await makeSnapshot(store(), { at: daysAgo(3), previous: null });
     const next = await makeSnapshot(store(), {

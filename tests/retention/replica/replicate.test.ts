@@ -34,7 +34,7 @@ async function alter(at: ObjectStore, name: string): Promise<void> {
 }
 
 describe('replication', () => {
-  it('copies what the second store lacks, so that it is whole there and the chain holds', async () => {
+  it('copies the snapshots that the second store lacks, whole and with an explained chain', async () => {
     const ids = await days(store(), 3);
     expect(await copy()).toMatchObject({ snapshots: 3, copied: 3, left: 0, damaged: [], conflicts: [] });
     expect(await namesIn(replica(), 'snapshots/')).toEqual(await namesIn(store(), 'snapshots/'));
@@ -43,13 +43,13 @@ describe('replication', () => {
     expect(await copy()).toMatchObject({ snapshots: 3, copied: 0, bytes: 0 });
   });
 
-  it('changes nothing in a dry run, and tells what it would copy', async () => {
+  it('changes nothing in a dry run, and reports what it would copy', async () => {
     await days(store(), 2);
     expect(await copy({ dryRun: true })).toMatchObject({ snapshots: 0, copied: 2 });
     expect(await namesIn(replica())).toEqual([]);
   });
 
-  it('never takes a corrupt part for good, copies the others, and explains the gap', async () => {
+  it('never copies a corrupt part, copies the other snapshots, and explains the gap', async () => {
     const ids = await days(store(), 3);
     const part = (await namesIn(store(), `snapshots/${ids[1] ?? ''}/part-`))[0] ?? '';
     await alter(store(), part);
@@ -59,7 +59,7 @@ describe('replication', () => {
     expect(await findingsOf(replica(), noon(), ids[0] ?? '')).toEqual([]);
   });
 
-  it('copies a snapshot after all when it has been mended', async () => {
+  it('copies a snapshot after it has been repaired', async () => {
     const ids = await days(store(), 2);
     const part = (await namesIn(store(), `snapshots/${ids[1] ?? ''}/part-`))[0] ?? '';
     const good = (await store().read(part))?.body ?? Buffer.alloc(0);
@@ -71,7 +71,7 @@ describe('replication', () => {
     expect(await findingsOf(replica(), noon(), ids[1] ?? '')).toEqual([]);
   });
 
-  it('does not copy what was found damaged, or never verified, or has a broken seal', async () => {
+  it('does not copy snapshots that are damaged, unverified, or have a wrong hash', async () => {
     const good = await makeSnapshot(store(), { at: daysAgo(5) });
     const damaged = await makeSnapshot(store(), { at: daysAgo(4), verified: 'damaged' });
     const unverified = await makeSnapshot(store(), { at: daysAgo(3), verified: null });
@@ -82,7 +82,7 @@ describe('replication', () => {
     expect(await listed(replica())).toEqual([newest, good]);
   });
 
-  it('copies again what was found damaged in the second store', async () => {
+  it('copies again snapshots found damaged in the second store', async () => {
     const ids = await days(store(), 2);
     await copy();
     const id = ids[0] ?? '';
@@ -102,7 +102,7 @@ describe('replication', () => {
     expect(await namesIn(replica(), lost)).toEqual([lost]);
   });
 
-  it('leaves what is good in the second store alone when the first is altered or found damaged', async () => {
+  it('does not overwrite a good copy when the first store is altered or damaged', async () => {
     const ids = await days(store(), 2);
     await copy();
     const [id, other] = [ids[0] ?? '', ids[1] ?? ''];
@@ -115,7 +115,7 @@ describe('replication', () => {
     expect((await readVerification(replica(), other))?.state).toBe('verified');
   });
 
-  it('carries the tombstones of what was removed before it was copied', async () => {
+  it('copies tombstones of snapshots that were removed before they were copied', async () => {
     const ids = await days(store(), 4);
     await pruneIn({ store: store(), settings: { keepLast: 3 } });
     await pruneIn({ store: store(), settings: { keepLast: 2 } });
@@ -124,7 +124,7 @@ describe('replication', () => {
     expect(await findingsOf(replica(), noon(), ids[0] ?? '')).toEqual([]);
   });
 
-  it('does not bring back what the second store has let go, nor remove there what the first has', async () => {
+  it('does not copy snapshots that the second store has pruned, nor remove those that the first has pruned', async () => {
     const ids = await days(store(), 4);
     await copy();
     await pruneIn({ store: store(), settings: { keepLast: 1 } });
@@ -148,7 +148,7 @@ describe('replication', () => {
   });
 });
 
-describe('a second store for which there is no time', () => {
+describe('a second store without time for its replication', () => {
   /** The guard's step, with time for the replication to begin and none to copy anything. */
   function turn() {
     const clock = noon();
@@ -159,7 +159,7 @@ describe('a second store for which there is no time', () => {
     return upkeepStep(ports, { replica: () => slow, settings: () => ({ ...TWO }) }, budget);
   }
 
-  it('is a failure of the guard once a day is missing there', async () => {
+  it('is a failure of the guard once it is a day behind', async () => {
     await makeSnapshot(store(), { at: daysAgo(5) });
     await copy();
     await makeSnapshot(store(), { at: daysAgo(0) });

@@ -1,4 +1,4 @@
 import { scheduleEntry } from '../../entry.js';
-import { isOfSchedule, scheduledGuard } from '../../guard.js';
+import { isSignedByQueue, scheduledGuard } from '../../guard.js';
 
-export const POST = scheduleEntry(scheduledGuard, isOfSchedule);
+export const POST = scheduleEntry(scheduledGuard, isSignedByQueue);
