@@ -3,7 +3,7 @@ import { timeOfId } from '../runs/ids.js';
 import { recentOf, runIds } from '../runs/recent.js';
 import { catalog, type CatalogEntry, type FullEntry } from './catalog.js';
 import { purposeOf } from './manifest.js';
-import { begunAt, MOST_RUNS, runsForOrder, runsOfEntries, type OrderedRun } from './order.js';
+import { MOST_RUNS, orderOf, runsForOrder, runsOfEntries, type Order, type OrderedRun } from './order.js';
 import { assess, type Assessment, type TrustContext } from './trust.js';
 
 /** A snapshot that `latest` did not take although it is newer, and why. */
@@ -34,9 +34,28 @@ export async function latestTrusted(context: TrustContext): Promise<FullEntry | 
 export async function findLatest(context: TrustContext, at = Infinity): Promise<Latest<FullEntry>> {
   const { store } = context;
   if (context.sources === null) await demandOneSource(context);
-  const pick = latestPicker<FullEntry>(context, await runsForOrder(context), at);
+  if (at !== Infinity) return findLatestAt(context, at);
+  const pick = latestPicker<FullEntry>(context, orderOf(await runsForOrder(context), context.clock.now()), at);
   for await (const entry of catalog(store)) if (pick.see(entry)) break;
   return pick.latest();
+}
+
+/** A time that has gone by may be long ago: all snapshots tell of the order. */
+async function findLatestAt(context: TrustContext, at: number): Promise<Latest<FullEntry>> {
+  const entries: FullEntry[] = [];
+  for await (const entry of catalog(context.store)) entries.push(entry);
+  // No snapshot is taken that may show what came after that time.
+  const order = orderOf(await runsBeside(context, entries), context.clock.now(), 'behind');
+  const pick = latestPicker<FullEntry>(context, order, at);
+  entries.some((entry) => pick.see(entry));
+  return pick.latest();
+}
+
+/** The newest runs, and those that took these snapshots. */
+async function runsBeside(context: TrustContext, entries: readonly CatalogEntry[]): Promise<OrderedRun[]> {
+  const ids = await runIds(context.store);
+  const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
+  return [...recent, ...runsOfEntries(entries, context.signer, ids)];
 }
 
 /** The same of what was read before; `entries` are newest first, `runs` also those of `runsOfEntries`. Null where it cannot be told whose snapshot is meant. */
@@ -46,7 +65,7 @@ export function pickLatest(
   context: Omit<TrustContext, 'store'>,
 ): Latest | null {
   if (context.sources === null && countSources(entries) > 1) return null;
-  const pick = latestPicker(context, runs, Infinity);
+  const pick = latestPicker(context, orderOf(runs, context.clock.now()), Infinity);
   entries.some((entry) => pick.see(entry));
   return pick.latest();
 }
@@ -59,10 +78,7 @@ export async function assessor(
   context: TrustContext,
   entries: readonly CatalogEntry[],
 ): Promise<(entry: CatalogEntry) => Assessment> {
-  const ids = await runIds(context.store);
-  const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
-  const runs = [...recent, ...runsOfEntries(entries, context.signer, ids)];
-  const latest = pickLatest(entries, runs, context);
+  const latest = pickLatest(entries, await runsBeside(context, entries.slice(0, MOST_RUNS)), context);
   return (entry) => assessBeside(entry, latest?.passedOver ?? [], context);
 }
 
@@ -76,25 +92,32 @@ export function assessBeside(
   return found === undefined ? assess(entry, context) : { state: found.state, reasons: found.reasons };
 }
 
-function latestPicker<E extends CatalogEntry>(
+function latestPicker<E extends CatalogEntry = CatalogEntry>(
   context: Omit<TrustContext, 'store'>,
-  runs: readonly OrderedRun[],
+  order: Order,
   at: number,
 ) {
-  const seen: PassedOver[] = [];
-  let best: { readonly entry: E; readonly begun: number } | null = null;
+  interface Candidate {
+    readonly entry: E;
+    readonly begun: number;
+  }
+  const seen: (PassedOver & { readonly wasAhead: boolean })[] = [];
+  let best: Candidate | null = null;
+  const isNewer = ({ entry, begun }: Candidate, than: Candidate): boolean =>
+    order.follows(entry.id, than.entry.id) ?? begun > than.begun;
   return {
     /** Takes the next older one into account; true when none that is older still can be newer. */
     see(entry: E): boolean {
-      if (at !== Infinity && !(Date.parse(entry.manifest?.window.to ?? '') <= at)) return false;
+      if (at !== Infinity && !(order.doneBy(entry) <= at)) return false;
       const assessment = assess(entry, context);
-      if (isBackup(entry)) seen.push({ id: entry.id, ...assessment });
+      const begun = order.begunAt(entry);
+      const wasAhead = begun < Date.parse(entry.manifest?.window.from ?? '');
+      if (isBackup(entry)) seen.push({ id: entry.id, wasAhead, ...assessment });
       if (assessment.state === 'trusted') {
-        const begun = begunAt(entry, runs);
-        if (best === null || begun > best.begun) best = { entry, begun };
+        if (best === null || isNewer({ entry, begun }, best)) best = { entry, begun };
       }
       // Those to come are dated before this one.
-      return best !== null && best.begun >= timeOfId(entry.id);
+      return best !== null && best.begun >= timeOfId(entry.id) && !order.isFollowedBefore(entry.id, best.entry.id);
     },
     latest(): Latest<E> {
       const { entry = null, begun = Number.NaN } = best ?? {};
@@ -105,10 +128,11 @@ function latestPicker<E extends CatalogEntry>(
               0,
               seen.findIndex(({ id }) => id === entry.id),
             );
-      const passedOver = newer.map(({ id, ...assessment }) => ({
-        id,
-        ...(assessment.state === 'trusted' ? datedAhead(entry?.id ?? '') : assessment),
-      }));
+      const passedOver = newer.flatMap(({ wasAhead, ...assessment }): PassedOver[] => {
+        if (assessment.state !== 'trusted') return [assessment];
+        // One that is dated after `latest` by a clock that was right: the clock of `latest` was behind.
+        return wasAhead ? [{ id: assessment.id, ...datedAhead(entry?.id ?? '') }] : [];
+      });
       return { entry, begun, passedOver };
     },
   };

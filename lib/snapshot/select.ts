@@ -93,5 +93,8 @@ function hintFor(passedOver: readonly PassedOver[]): string {
   if (untrusted !== undefined) {
     return 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or name a snapshot by its id.';
   }
+  if (of('future') !== undefined) {
+    return 'Compare the clock of this machine with that of the store first: `npx soulcaster-backup doctor --env-file .env`; or name a snapshot by its id.';
+  }
   return 'Take one: `npx soulcaster-backup backup --env-file .env`, or name a snapshot by its id.';
 }
