@@ -19,6 +19,7 @@ import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { catalog, catalogEntry, type FullEntry } from '../snapshot/catalog.js';
 import { sha256 } from '../snapshot/manifest.js';
 import { assess, isFoundWhole, trustContext } from '../snapshot/trust.js';
+import { signUnsignedState } from '../snapshot/unsigned-state.js';
 import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { table } from './output/table.js';
@@ -99,8 +100,8 @@ interface Row {
 }
 
 /**
- * `snapshots adopt --unsigned`: brings over what is from before a signing key was set. Each snapshot that is not signed,
- * or of which no verification is believed, is read back in full; then it counts as signed.
+ * `snapshots adopt --unsigned`: brings over what is from before a signing key was set. The control state is signed. Each
+ * snapshot that is not signed, or of which no verification is believed, is read back in full; then it counts as signed.
  */
 async function adoptUnsigned(context: Context, env: Environment): Promise<number> {
   const app = storeApp(runEnvironment(env, true), { log: context.log });
@@ -111,6 +112,7 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     });
   }
   await endUnsignedLeases(context, { clock, store });
+  const signed = await signUnsignedState(store, new Date(clock.now()).toISOString());
   const trust = await trustContext(app.ports, protectedDatabase(env).source);
   const rows: Row[] = [];
   const entries: FullEntry[] = [];
@@ -122,8 +124,8 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     rows.push(await verifyOne(entry, isUnsigned));
   }
   await refreshCatalog(app.ports);
-  context.document({ snapshots: rows, deployment: deploymentOf(env) });
-  context.print(view(rows));
+  context.document({ snapshots: rows, signed, deployment: deploymentOf(env) });
+  context.print([view(rows, signed), ...signedWords(signed)].join('\n'));
   return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
 
   async function verifyOne({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
@@ -154,7 +156,23 @@ function isIntact({ manifest, sealed }: FullEntry): boolean {
   return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
 }
 
-function view(rows: readonly Row[]): string {
+/** What counts again, and what there is to look through: nobody vouches for what was written without a key. */
+function signedWords(signed: readonly string[]): string[] {
+  if (signed.length === 0) return [];
+  const runs = signed.filter((name) => name.startsWith('runs/'));
+  const others = signed.filter((name) => !name.startsWith('runs/')).map(printable);
+  const records = runs.length === 0 ? [] : [`the records of ${counted(runs.length, 'run')}`];
+  const check =
+    others.length === 0
+      ? []
+      : [
+          'Whoever could write to the store could write these: look through `npx soulcaster-backup erasures list --env-file .env` and `npx soulcaster-backup snapshots list --env-file .env`.',
+        ];
+  return ['', `Signed, and believed from now on: ${[...records, ...others].join(', ')}.`, ...check];
+}
+
+function view(rows: readonly Row[], signed: readonly string[]): string {
+  if (rows.length === 0 && signed.length > 0) return 'Every snapshot is signed, and a verification of it is on record.';
   if (rows.length === 0) return 'Nothing to do: every snapshot is signed, and a verification of it is on record.';
   const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
   const done = rows.filter(({ outcome }) => outcome !== 'refused').length;

@@ -178,7 +178,7 @@ async function entriesOf(ports: ErasurePorts, name: string, found: StoredBody | 
   throw new AppError('wrong-key', `The erasure list, ${name}, cannot be relied on: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'
-        ? 'If it is from before a signing key was set: `erasures list` without that key shows it. Remove the object from the store and enter its users and projects again.'
+        ? 'If it is from before a signing key was set, bring it over and look through it: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`, then `npx soulcaster-backup erasures list --env-file .env`.'
         : 'Put the public key of that time into BACKUP_SIGNING_PUBLIC_KEY beside the present one, or bring an older version of the object back. To go without the list: remove the object from the store.',
   });
 }

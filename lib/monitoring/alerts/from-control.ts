@@ -12,7 +12,7 @@ const BUCKET = 'see who can write to the bucket, and remove them or bring back t
 const REASONS: Readonly<Record<IgnoredObject['why'], { readonly words: string; readonly hint: string }>> = {
   unsigned: {
     words: 'carry no signature although a signing key is set',
-    hint: `If they are from before the key was set, have the snapshots verified and believed: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Else somebody wrote them: ${BUCKET}.`,
+    hint: `If they are from before the key was set, have the snapshots verified and all of it believed: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Else somebody wrote them: ${BUCKET}.`,
   },
   forged: {
     words: 'are not signed with an accepted key over their content',
