@@ -3,6 +3,8 @@ import { silentLog } from '../../../lib/app/json-log.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
+import { authenticatedStore } from '../../../lib/control/authenticated-store.js';
+import { ed25519Signer, generateSigningKey } from '../../../lib/crypto/ed25519.js';
 import { ageSealer } from '../../../lib/crypto/age.js';
 import { adoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
 import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
@@ -107,6 +109,21 @@ describe('a pinned snapshot', () => {
     await replicate({ ...ports, store: next.store }, { dryRun: false });
     expect((await readPins(second.store)).has(ids[1] ?? '')).toBe(false);
     await Promise.all([second.remove(), next.remove()]);
+  });
+
+  it('is pinned in the second store as well where the pin is from before a signing key was set', async () => {
+    const second = await folderStore();
+    const ids = await days(store(), 2);
+    await pin(ids[1] ?? '');
+    const signer = ed25519Signer({ privateKey: generateSigningKey().privateKey, publicKey: null });
+    const signed = (plain: ObjectStore) => authenticatedStore(plain, signer, silentLog());
+    const ports = { clock: noon(), log: silentLog(), own: null, signer };
+    await replicate({ ...ports, store: signed(store()), replica: signed(second.store) }, { dryRun: false });
+    expect((await readPins(signed(second.store))).has(ids[1] ?? '')).toBe(true);
+    await store().swap(PINS_NAME, Buffer.from('{'), (await store().read(PINS_NAME))?.etag ?? '');
+    const again = replicate({ ...ports, store: signed(store()), replica: signed(second.store) }, { dryRun: false });
+    await expect(again).rejects.toMatchObject({ code: 'damaged' });
+    await second.remove();
   });
 
   it('is unpinned in the second store too, once it was replicated', async () => {
