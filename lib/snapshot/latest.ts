@@ -109,7 +109,7 @@ function latestPicker<E extends CatalogEntry = CatalogEntry>(
     /** Takes the next older one into account; true when none that is older still can be newer. */
     see(entry: E): boolean {
       if (at !== Infinity && !(order.doneBy(entry) <= at)) return false;
-      const assessment = assess(entry, context);
+      const assessment = assess(asOf(entry, at), context);
       const begun = order.begunAt(entry);
       const wasAhead = begun < Date.parse(entry.manifest?.window.from ?? '');
       if (isBackup(entry)) seen.push({ id: entry.id, wasAhead, ...assessment });
@@ -136,6 +136,12 @@ function latestPicker<E extends CatalogEntry = CatalogEntry>(
       return { entry, begun, passedOver };
     },
   };
+}
+
+/** What an operator accepted later did not count yet. */
+function asOf<E extends CatalogEntry>(entry: E, at: number): E {
+  const counts = at === Infinity || entry.accepted === null || Date.parse(entry.accepted.at) <= at;
+  return counts ? entry : { ...entry, accepted: null };
 }
 
 /** The newest snapshot of any kind but those that restores saved and imports made, whether it can be relied on or not. */
