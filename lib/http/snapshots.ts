@@ -4,6 +4,7 @@ import { retentionSettings } from '../app/settings.js';
 import { connectTrust } from '../app/connect/database.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import { timeOfId, isId } from '../runs/ids.js';
+import type { RetentionEntry } from '../retention/policy.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshedEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
@@ -36,8 +37,9 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
   const limit = numberOf(searchParams, 'limit', DEFAULT_LIMIT, MOST);
   const entries = await refreshedEntries(ports);
   const pins = await readPins(ports.store);
-  const forecasts = forecastOf(entries, trust, pins);
   const assessed = await assessor(trust, entries);
+  const seen = entries.map((entry) => retentionEntry(entry, assessed(entry).state, trust));
+  const forecasts = forecastOf(seen, trust, pins);
   const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
     const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
     return { ...describeSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
@@ -51,7 +53,7 @@ let foretold: { readonly of: string; readonly forecasts: ReadonlyMap<string, For
 
 /** What was foretold last stays in memory, since pages ask again and again; empty where the policy is malformed. */
 function forecastOf(
-  entries: readonly CatalogEntry[],
+  seen: readonly RetentionEntry[],
   trust: TrustContext,
   pins: ReadonlyMap<string, unknown>,
 ): ReadonlyMap<string, Forecast> {
@@ -59,7 +61,6 @@ function forecastOf(
   if (problemOfSection(env, 'retention') !== null) return new Map();
   const now = trust.clock.now();
   const policy = retentionSettings(env);
-  const seen = entries.map((entry) => retentionEntry(entry, trust));
   const parts = seen.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
   const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
   if (foretold?.of !== of) foretold = { of, forecasts: forecast(seen, policy, pins, now) };

@@ -1,4 +1,4 @@
-import { demandOneSource } from '../snapshot/latest.js';
+import { demandOneSource, inOrder } from '../snapshot/latest.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
@@ -123,7 +123,8 @@ export async function openAll(ports: InspectPorts, context: TrustContext): Promi
   if (sources === null) await demandOneSource(context);
   const entries: FullEntry[] = [];
   for await (const entry of catalog(store)) if (isOfInterest(entry, sources)) entries.push(entry);
-  const { opened, skipped } = openEach({ ...ports, store }, entries);
+  const newestFirst = (await inOrder(context, entries)).reverse();
+  const { opened, skipped } = openEach({ ...ports, store }, newestFirst);
   return { opened: opened.reverse(), skipped: skipped.reverse() };
 }
 

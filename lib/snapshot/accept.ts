@@ -1,10 +1,10 @@
 import { AppError } from '../errors.js';
 import { writeAcceptance, type Acceptance } from './acceptance.js';
 import { adoptSource, disownSource } from './adopted-sources.js';
-import { refreshCatalog } from './catalog-object.js';
+import { listEntries, refreshCatalog } from './catalog-object.js';
 import { catalog, catalogEntry } from './catalog.js';
 import { LEAST_SHARE } from './doubts.js';
-import { latestTrusted } from './latest.js';
+import { assessor, latestTrusted } from './latest.js';
 import { plainLabel, shortSource, sourceOf } from './source.js';
 import { doubtsOf } from './source.js';
 import { assess, type TrustContext } from './trust.js';
@@ -41,8 +41,8 @@ export async function acceptSnapshot(
     });
   }
   const { manifest } = entry;
-  const { reasons, state } = assess(entry, context);
-  if (manifest === null || state !== 'doubtful') {
+  if (manifest === null || assess(entry, context).state !== 'doubtful') {
+    const { reasons, state } = (await assessor(context, await listEntries(context)))(entry);
     const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
     throw new AppError('usage', `Snapshot ${id} is ${state}, not doubtful: there is nothing to accept${why}`, {
       hint: 'Only doubtful snapshots are accepted. What else keeps one from being `latest` has to be mended, or it is restored by its id.',

@@ -82,6 +82,19 @@ export async function assessor(
   return (entry) => assessBeside(entry, latest?.passedOver ?? [], context);
 }
 
+/** The same snapshots in the order in which they were taken, oldest first, whatever the clocks said. */
+export async function inOrder<E extends CatalogEntry>(context: TrustContext, entries: readonly E[]): Promise<E[]> {
+  const order = orderOf(await runsBeside(context, entries), context.clock.now());
+  const byTime = entries.map((entry) => ({ entry, begun: order.begunAt(entry) })).sort((a, b) => a.begun - b.begun);
+  const ordered: E[] = [];
+  for (const { entry } of byTime) {
+    // One that follows it all the same is dated before it, by a clock that was behind.
+    const at = ordered.findIndex(({ id }) => order.follows(id, entry.id) === true);
+    ordered.splice(at === -1 ? ordered.length : at, 0, entry);
+  }
+  return ordered;
+}
+
 /** The same, given what `latest` passed over. */
 export function assessBeside(
   entry: CatalogEntry,

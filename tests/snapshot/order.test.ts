@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ObjectStore } from '../../lib/ports/index.js';
+import { loadSnapshots } from '../../lib/retention/prune/stored-snapshots.js';
+import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { listEntries } from '../../lib/snapshot/catalog-object.js';
-import { assessor, findLatest } from '../../lib/snapshot/latest.js';
+import { assessor, findLatest, inOrder } from '../../lib/snapshot/latest.js';
+import { selectSnapshot } from '../../lib/snapshot/select.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { openSnapshotBench } from '../support/snapshot-bench.js';
@@ -100,6 +103,46 @@ describe('a snapshot by a clock that was ahead', () => {
     const next = await made(2, 6);
     expect(await latest()).toBe(next);
     expect(await latest(NOW + 4 * HOUR)).toBe(next);
+  });
+});
+
+describe('what is said of snapshots by a clock that was ahead', () => {
+  const later = NOW + 8 * HOUR;
+  const trust = () => trustIn(store(), { ...here, now: later });
+  const madeAhead = async (): Promise<string[]> => [
+    await made(72, 1),
+    await made(48, 2),
+    await made(-6, 3),
+    await made(24, 4),
+    await made(0, 5),
+  ];
+
+  it('is the same for a prune, for an acceptance and for the order of a search', async () => {
+    const ids = await madeAhead();
+    const ahead = ids[2] ?? '';
+    const { listed } = await loadSnapshots(trust());
+    expect(listed.find(({ id }) => id === ahead)?.state).toBe('future');
+    const entries = await listEntries(trust());
+    expect((await inOrder(trust(), entries)).map(({ id }) => id)).toEqual(ids);
+    const accepted = acceptSnapshot(trust(), ahead, { by: 'ops', reason: 'x' });
+    await expect(accepted).rejects.toMatchObject({ message: expect.stringContaining('is future') as unknown });
+  });
+
+  it('a search has one that was behind in the place of its number', async () => {
+    const ids = [await made(72, 1), await made(48, 2), await made(24, 3), await made(60, 4), await made(1, 5)];
+    expect((await inOrder(trust(), await listEntries(trust()))).map(({ id }) => id)).toEqual(ids);
+  });
+});
+
+it('a time before an acceptance has what was latest then', async () => {
+  const good = await made(48, 1);
+  const doubtful = await made(24, 2, { doubts: [{ code: 'shrunk', detail: 'it has 1 keys, there were 4' }] });
+  await acceptSnapshot(trustIn(store(), here), doubtful, { by: 'ops', reason: 'meant to be so' });
+  expect(await latest()).toBe(doubtful);
+  expect(await latestAt(0)).toBe(doubtful);
+  expect(await latestAt(12)).toBe(good);
+  await expect(selectSnapshot(trustIn(store(), here), 'latest', NOW - 90 * HOUR)).rejects.toMatchObject({
+    hint: expect.stringContaining('snapshots list') as unknown,
   });
 });
 
