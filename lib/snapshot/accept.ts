@@ -118,7 +118,7 @@ async function demandNotEmptier(context: TrustContext, source: string): Promise<
   );
 }
 
-async function findSource({ store }: TrustContext, wanted: string) {
+async function findSource({ own, store }: TrustContext, wanted: string) {
   const sources = new Map<string, { label: string | null; snapshots: number }>();
   for await (const { manifest } of catalog(store)) {
     if (manifest === null || manifest.imported !== undefined) continue;
@@ -128,6 +128,8 @@ async function findSource({ store }: TrustContext, wanted: string) {
     const before = sources.get(manifest.source);
     sources.set(manifest.source, { label: before?.label ?? label, snapshots: (before?.snapshots ?? 0) + 1 });
   }
+  // Of several that have a label, the one that is configured here is not meant.
+  if (own !== null && sources.size > 1) sources.delete(own);
   const [first, ...others] = sources;
   const hint =
     'Give the first 8 digits as `npx soulcaster-backup snapshots list --env-file .env` shows them, or the label.';
