@@ -233,7 +233,7 @@ export async function forget(context: Context, id: string, options: ForgetOption
     `${what}: ${counted(objects, 'object')}, ${bytes(freed)}.${wasSnapshot ? ' Its tombstone says so.' : ''}`,
   );
   if (options.replica !== true && (env['BACKUP_REPLICA_STORE'] ?? '') !== '') {
-    context.note(`note: a copy in the second store stays: the same with --replica removes it.`);
+    context.note(`note: a copy in the second store, if there is one, stays: the same with --replica removes it.`);
   }
   return 0;
 }

@@ -61,15 +61,21 @@ function shrinking(facts: Facts): Condition<Code>[] {
   ];
 }
 
-function unfinished({ unfinished: marks, restoring }: Facts): Condition<Code>[] {
+function unfinished({ entries, unfinished: marks, restoring }: Facts): Condition<Code>[] {
   return marks
     .filter(({ run }) => run !== restoring)
     .map((mark) => ({
       code: 'restore-unfinished' as const,
       subject: mark.run,
       message: `${capital(mark.kind)} ${mark.run} of ${scopeWords(mark)} began to write into the database at ${mark.since} and is not known to have ended well: the data may be partly old and partly restored.`,
-      hint: `Finish it: ${commandOf(mark)}, or \`npx soulcaster-backup restore latest --env-file .env\`. Until then no snapshot of the database is \`latest\`. If the data are as they should be, take one with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
+      hint: `Finish it: ${isGone(mark, entries) ? '' : `${commandOf(mark)}, or `}\`npx soulcaster-backup restore latest --env-file .env\`. Until then no snapshot of the database is \`latest\`. If the data are as they should be, take one with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
     }));
+}
+
+/** Whether the command that finishes it names a snapshot of this store that is there no more. */
+function isGone({ hint, snapshot }: Unfinished, entries: Facts['entries']): boolean {
+  if (snapshot === undefined || hint?.includes(`restore ${snapshot}`) !== true) return false;
+  return !hint.includes('--replica') && !entries.some(({ id }) => id === snapshot);
 }
 
 /** What was broken off, as it was asked for. Older marks, and those that are encrypted with another secret, do not say. */

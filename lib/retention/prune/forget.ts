@@ -6,6 +6,7 @@ import { demandPins, removePin, writeForgotten, writePin, type Word } from '../.
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
+import { unfinishedOf, unfinishedWords } from '../../snapshot/unfinished-marks.js';
 import { partsOf, unneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
 import type { PrunePorts } from './prune.js';
@@ -55,7 +56,7 @@ interface ForgetOptions {
  * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. What a backup or an import
  * that broke off left under an id goes as well, without a tombstone, since it never was a snapshot. Throws `not-found`,
  * `locked` for one that is pinned or that a run works with, and while a prune is active, `not-confirmed` without `force` for the last
- * trusted one and for one of another database, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
+ * trusted one, for one of another database, and for what an unfinished restore needs, `config` where the removal cannot be signed, `store-denied` where the store keeps it.
  */
 export async function forgetSnapshot(
   ports: PrunePorts,
@@ -83,6 +84,7 @@ export async function forgetSnapshot(
     if (snapshotsInUse(runs).has(id)) throw inUse(id);
     if (!force) demandOwn(snapshot, trust);
     if (!force) demandAnother(stored, snapshot);
+    if (!force) await demandUnneeded(ports, snapshot, trust);
     const room = { store: ports.store, stored: stored, runs, sweeper };
     if (!(await withRoom(() => writeForgotten(ports.store, word), spareFor(room, id), room))) throw noRoom(id);
     const decision = { id, keep: false, reasons: ['forgotten' as const] };
@@ -139,6 +141,24 @@ function demandAnother({ listed }: StoredSnapshots, { id, manifest, state }: Lis
   throw new AppError('not-confirmed', `Snapshot ${id} is the last trusted one of its database`, {
     hint: 'Without it there is nothing to restore from. Take another one first: `npx soulcaster-backup backup --env-file .env`; or say --force.',
   });
+}
+
+/** What an unfinished restore was given, and what it saved before it wrote: by these it can be finished or undone. */
+async function demandUnneeded(
+  { store }: PrunePorts,
+  { id, manifest }: ListedSnapshot,
+  { own }: TrustContext,
+): Promise<void> {
+  const sources = new Set([own, manifest?.source ?? null].filter((source) => source !== null));
+  for (const source of sources) {
+    const mark = (await unfinishedOf(store, source)).find(({ run, snapshot }) => snapshot === id || run === id);
+    if (mark === undefined) continue;
+    const what = mark.run === id ? 'was saved by' : 'is what is restored by';
+    const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
+    throw new AppError('not-confirmed', `Snapshot ${id} ${what} a restore that did not end: ${unfinishedWords(mark)}`, {
+      hint: `Finish the restore first${finish}; or say --force.`,
+    });
+  }
 }
 
 function pinned({ at, by, id, reason }: Word, isReplica: boolean): AppError {
