@@ -1,3 +1,4 @@
+import { loadRunSummary } from '../retention/prune/runs.js';
 import { timeOfId } from '../runs/ids.js';
 import { snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
@@ -62,9 +63,11 @@ export async function list(context: Context, options: ListOptions): Promise<numb
   const snapshots = entries
     .slice(0, options.limit)
     .map((entry) => describe(entry, assessed(entry), trust, pins.has(entry.id)));
-  const unfinished = await unfinishedIn(trust, entries);
+  const bare = await unfinishedIn(trust, entries);
+  const gone = await withoutManifest(trust, entries, bare);
+  const unfinished = bare.filter((id) => !gone.includes(id));
   const more = entries.length > options.limit;
-  context.document({ snapshots, more, unfinished, deployment: deploymentOf(env) });
+  context.document({ snapshots, more, unfinished, missing: gone, deployment: deploymentOf(env) });
   context.print(snapshots.length === 0 ? nothingIn(env['BACKUP_STORE'] ?? '') : view(snapshots));
   if (more) context.note(`There are older ones: see them with --limit.`);
   if (unfinished.length > 0) {
@@ -72,7 +75,23 @@ export async function list(context: Context, options: ListOptions): Promise<numb
       `Not listed, since they have no manifest: ${unfinished.join(', ')}. A backup or an import writes there now, or broke off: \`prune\` removes what is left after RETENTION_ASIDE_DAYS; now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
     );
   }
+  if (gone.length > 0) {
+    context.note(
+      `Not listed, since their manifests are gone, though no command removed them: ${gone.join(', ')}. If the bucket keeps versions, bring the older versions of manifest.json back. To give up what is left: \`npx soulcaster-backup snapshots forget ID --force --reason TEXT --env-file .env\`.`,
+    );
+  }
   return 0;
+}
+
+/** Those of these ids that were snapshots: a later one links to them, or the run that took them wrote a manifest. */
+async function withoutManifest(
+  { store }: TrustContext,
+  entries: readonly CatalogEntry[],
+  bare: readonly string[],
+): Promise<string[]> {
+  const linked = new Set(entries.map(({ manifest }) => manifest?.previous?.id));
+  const runs = await Promise.all(bare.map((id) => loadRunSummary(store, id)));
+  return runs.filter(({ id, wroteManifest }) => wroteManifest || linked.has(id)).map(({ id }) => id);
 }
 
 /** Names the place: a disk that is not mounted, or a wrong prefix, looks like a store with nothing in it. */

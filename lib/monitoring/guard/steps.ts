@@ -82,7 +82,7 @@ export async function chainStep(
     code: 'chain-broken',
     subject: 'chain',
     message: `Snapshots were altered or removed: ${named.join('; ')}${more}`,
-    hint: 'See who writes to the bucket. Bring back older versions of what is named, or take a snapshot now and rely on that.',
+    hint: 'See who writes to the bucket. Bring back older versions of what is named, or take a snapshot now and rely on that: the alert ends once it was told. Where it is told to nobody, end it: `npx soulcaster-backup alerts ack chain-broken --reason TEXT --env-file .env`.',
     // An alert that was told ends with a snapshot taken after it, on which nobody has laid hands.
     ...(newest !== '' && isWholeSince ? { endsWith: timeOfId(newest) } : {}),
   } as const;

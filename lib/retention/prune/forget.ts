@@ -74,7 +74,9 @@ export async function forgetSnapshot(
     const runs = await loadRunSummaries(ports.store);
     const trust = await trustContext(ports, ports.own);
     const stored = await loadSnapshots(trust);
-    if (isUnfinished(stored, runs, id)) {
+    const isMissing = missingSnapshots({ stored, runs }).includes(id);
+    if (isMissing && !force) throw missing(id);
+    if (isMissing || isUnfinished(stored, runs, id)) {
       await sweeper.removeAll(await objectsOf(ports.store, id));
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
@@ -112,6 +114,12 @@ function isUnfinished(stored: StoredSnapshots, runs: readonly RunSummary[], id: 
 
 function wordOf({ clock }: WordPorts, id: string, { by, reason }: Said): Word {
   return { id, reason: demandReason(reason), at: new Date(clock.now()).toISOString(), by };
+}
+
+function missing(id: string): AppError {
+  return new AppError('not-confirmed', `Snapshot ${id} has no manifest any more, though no command removed it`, {
+    hint: `If the bucket keeps versions, bring the older version of its manifest.json back: then the snapshot is whole again. To give up what is left of it: \`npx soulcaster-backup snapshots forget ${id} --force --reason TEXT --env-file .env\`.`,
+  });
 }
 
 function demandListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {

@@ -9,6 +9,9 @@ import { ageSealer } from '../../../lib/crypto/age.js';
 import { adoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
 import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
+import { sha256 } from '../../../lib/snapshot/manifest.js';
+import { manifestName } from '../../../lib/snapshot/names.js';
+import { addMark } from '../../../lib/snapshot/unfinished-marks.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { checkChain } from '../../../lib/snapshot/chain.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
@@ -214,4 +217,43 @@ describe('a snapshot that is forgotten', () => {
     await forget(only, true);
     expect(await listed(store())).toEqual([]);
   });
+});
+
+describe('what somebody still needs, or somebody else removed', () => {
+  const mark = { run: '20261122T110000Z-aaaaaa', scope: { all: true as const }, kind: 'restore', since: 'x' };
+
+  it('is not forgotten without --force while a restore that did not end is to be finished with it', async () => {
+    const [, old = ''] = await days(store(), 3);
+    const hint = `\`npx soulcaster-backup restore ${old} --env-file .env\``;
+    await addMark(store(), sha256('host'), { ...mark, snapshot: old, hint });
+    await expect(forget(old)).rejects.toMatchObject({
+      code: 'not-confirmed',
+      hint: expect.stringContaining(hint) as unknown,
+    });
+    expect((await forget(old, true)).wasSnapshot).toBe(true);
+  });
+
+  it('is named where its manifest is gone, and is given up with --force', async () => {
+    const [, old = ''] = await days(store(), 3);
+    await store().remove(manifestName(old));
+    await expect(forget(old)).rejects.toMatchObject({
+      code: 'not-confirmed',
+      hint: expect.stringContaining('--force') as unknown,
+    });
+    expect((await forget(old, true)).wasSnapshot).toBe(false);
+    expect(await namesIn(store(), `snapshots/${old}/`)).toEqual([]);
+  });
+});
+
+it('the adoption of a source that an adopted one had adopted can be withdrawn', async () => {
+  const at = '2026-11-20T00:00:00.000Z';
+  await adoptSource(store(), 'second', { source: 'first', reason: said.reason, at });
+  await adoptSource(store(), 'third', { source: 'second', reason: said.reason, at });
+  expect([...(await adoptedSources(store(), 'third'))]).toEqual(['third', 'second', 'first']);
+  expect(await disownSource(store(), 'third', { source: 'first', reason: 'wrong', at })).toBe(true);
+  expect(await disownSource(store(), 'third', { source: 'first', reason: 'wrong', at })).toBe(false);
+  expect([...(await adoptedSources(store(), 'third'))]).toEqual(['third', 'second']);
+  expect([...(await adoptedSources(store(), 'second'))]).toEqual(['second', 'first']);
+  expect(await adoptSource(store(), 'third', { source: 'first', reason: 'right', at })).toBe(true);
+  expect((await adoptedSources(store(), 'third')).has('first')).toBe(true);
 });
