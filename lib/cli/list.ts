@@ -1,3 +1,4 @@
+import { loadRunSummary } from '../retention/prune/runs.js';
 import { timeOfId } from '../runs/ids.js';
 import { snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
@@ -62,9 +63,11 @@ export async function listSnapshots(context: Context, options: ListOptions): Pro
   const snapshots = entries
     .slice(0, options.limit)
     .map((entry) => toListed(entry, assessed(entry), trust, pins.has(entry.id)));
-  const unfinished = await listUnfinished(trust, entries);
+  const bare = await listUnfinished(trust, entries);
+  const gone = await withoutManifest(trust, entries, bare);
+  const unfinished = bare.filter((id) => !gone.includes(id));
   const more = entries.length > options.limit;
-  context.document({ snapshots, more, unfinished, deployment: deploymentOf(env) });
+  context.document({ snapshots, more, unfinished, missing: gone, deployment: deploymentOf(env) });
   context.print(snapshots.length === 0 ? emptyStoreText(env['BACKUP_STORE'] ?? '') : snapshotsTable(snapshots));
   if (more) context.note(`There are older snapshots: list more with --limit.`);
   if (unfinished.length > 0) {
@@ -72,7 +75,23 @@ export async function listSnapshots(context: Context, options: ListOptions): Pro
       `Not listed, because they have no manifest: ${unfinished.join(', ')}. A backup or import is still writing them, or was interrupted: \`prune\` removes the remains after RETENTION_ASIDE_DAYS. To remove them now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
     );
   }
+  if (gone.length > 0) {
+    context.note(
+      `Not listed, because their manifests are gone although no command removed them: ${gone.join(', ')}. If the bucket keeps versions, bring the older versions of manifest.json back. To give up the remains: \`npx soulcaster-backup snapshots forget ID --force --reason TEXT --env-file .env\`.`,
+    );
+  }
   return 0;
+}
+
+/** The ids that were complete snapshots: a later snapshot links to them, or their run wrote a manifest. */
+async function withoutManifest(
+  { store }: TrustContext,
+  entries: readonly CatalogEntry[],
+  bare: readonly string[],
+): Promise<string[]> {
+  const linked = new Set(entries.map(({ manifest }) => manifest?.previous?.id));
+  const runs = await Promise.all(bare.map((id) => loadRunSummary(store, id)));
+  return runs.filter(({ id, wroteManifest }) => wroteManifest || linked.has(id)).map(({ id }) => id);
 }
 
 /** Names the store: an unmounted disk or a wrong prefix looks like an empty store. */

@@ -19,6 +19,7 @@ import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { catalog, catalogEntry, type FullEntry } from '../snapshot/catalog.js';
 import { sha256 } from '../snapshot/manifest.js';
 import { assess, isFoundWhole, trustContext } from '../snapshot/trust.js';
+import { signUnsignedState } from '../snapshot/unsigned-state.js';
 import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { table } from './output/table.js';
@@ -99,8 +100,8 @@ interface Row {
 }
 
 /**
- * `snapshots adopt --unsigned`: adopts snapshots from before a signing key was set. Each snapshot that is unsigned, or without
- * an authenticated verification, is fully verified; then it counts as signed.
+ * `snapshots adopt --unsigned`: adopts state from before a signing key was set. Control objects are signed. Each snapshot that is
+ * unsigned, or without an authenticated verification, is fully verified; then it counts as signed.
  */
 async function adoptUnsigned(context: Context, env: Environment): Promise<number> {
   const app = storeApp(runEnvironment(env, true), { log: context.log });
@@ -111,6 +112,7 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     });
   }
   await endUnsignedLeases(context, { clock, store });
+  const signed = await signUnsignedState(store, new Date(clock.now()).toISOString());
   const trust = await trustContext(app.ports, protectedDatabase(env).source);
   const rows: Row[] = [];
   const entries: FullEntry[] = [];
@@ -122,8 +124,8 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     rows.push(await verifyAndAdopt(entry, isUnsigned));
   }
   await refreshCatalog(app.ports);
-  context.document({ snapshots: rows, deployment: deploymentOf(env) });
-  context.print(adoptionTable(rows));
+  context.document({ snapshots: rows, signed, deployment: deploymentOf(env) });
+  context.print([adoptionTable(rows, signed), ...signedText(signed)].join('\n'));
   return rows.some(({ outcome }) => outcome === 'refused') ? 1 : 0;
 
   async function verifyAndAdopt({ id, sha256: stored }: FullEntry, isUnsigned: boolean): Promise<Row> {
@@ -154,7 +156,23 @@ function isIntact({ manifest, sealed }: FullEntry): boolean {
   return manifest !== null && sealed !== null && sha256(sealed) === manifest.seal.sha256;
 }
 
-function adoptionTable(rows: readonly Row[]): string {
+/** The control objects that were signed, and a reminder to check them: without a key anybody could have written them. */
+function signedText(signed: readonly string[]): string[] {
+  if (signed.length === 0) return [];
+  const runs = signed.filter((name) => name.startsWith('runs/'));
+  const others = signed.filter((name) => !name.startsWith('runs/')).map(printable);
+  const records = runs.length === 0 ? [] : [`the records of ${counted(runs.length, 'run')}`];
+  const check =
+    others.length === 0
+      ? []
+      : [
+          'Anybody with write access to the store could have written these. Check them: `npx soulcaster-backup erasures list --env-file .env` and `npx soulcaster-backup snapshots list --env-file .env`.',
+        ];
+  return ['', `Signed, and trusted from now on: ${[...records, ...others].join(', ')}.`, ...check];
+}
+
+function adoptionTable(rows: readonly Row[], signed: readonly string[]): string {
+  if (rows.length === 0 && signed.length > 0) return 'Every snapshot is signed and has a recorded verification.';
   if (rows.length === 0) return 'Nothing to do: every snapshot is signed and has a recorded verification.';
   const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
   const done = rows.filter(({ outcome }) => outcome !== 'refused').length;
@@ -215,7 +233,9 @@ export async function forget(context: Context, id: string, options: ForgetOption
     `${what}: ${counted(objects, 'object')}, ${bytes(freed)}.${wasSnapshot ? ' Its tombstone records the reason.' : ''}`,
   );
   if (options.replica !== true && wantsReplica(env)) {
-    context.note('note: a copy in the second store stays: repeat the command with --replica to remove it.');
+    context.note(
+      'note: a copy in the second store, if there is one, stays: repeat the command with --replica to remove it.',
+    );
   }
   return 0;
 }

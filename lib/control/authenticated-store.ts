@@ -24,6 +24,8 @@ interface AuthenticatedStore extends ObjectStore {
   ignoredObjects(): readonly IgnoredObject[];
   /** See `unprovenIn`. */
   readUnproven(name: string): Promise<Buffer | null>;
+  /** See `signUnsigned`. */
+  signUnsigned(name: string, edit: (body: Buffer) => Buffer | null): Promise<boolean>;
   /** See `passOver`. */
   passOver(name: string, etag: string): void;
 }
@@ -123,6 +125,17 @@ export function authenticatedStore(
         return content;
       }
     },
+    async signUnsigned(name, edit) {
+      const found = await store.read(name);
+      const control = found === null ? null : openControl(signer, name, found.body);
+      if (found === null || control === null || control.ok || control.why !== 'unsigned') return false;
+      const next = edit(unprovenContent(found.body));
+      const bytes = next === null ? null : signControl(signer, name, next);
+      if (next !== null && bytes === null) throw noSigningKey(name);
+      if (bytes === null || (await store.swap(name, bytes, found.etag)) === null) return false;
+      ignored.delete(name);
+      return true;
+    },
     passOver: (name, etag) => void ignore(name, 'unreadable', etag),
   };
 }
@@ -134,6 +147,19 @@ export function authenticatedStore(
  */
 export function unprovenIn(store: ObjectStore, name: string): Promise<Buffer | null> {
   return 'readUnproven' in store ? (store as AuthenticatedStore).readUnproven(name) : Promise.resolve(null);
+}
+
+/**
+ * Signs a control object from before a signing key was set. `edit` maps the stored body, so that encrypted content stays
+ * encrypted. Returns false, and writes nothing, if there is no unsigned object of this name or `edit` returns null. Only for
+ * an explicit decision of an operator: anybody who can write to the bucket can create such an object.
+ */
+export function signUnsigned(
+  store: ObjectStore,
+  name: string,
+  edit: (body: Buffer) => Buffer | null = (body) => body,
+): Promise<boolean> {
+  return 'signUnsigned' in store ? (store as AuthenticatedStore).signUnsigned(name, edit) : Promise.resolve(false);
 }
 
 /** The names of the objects that a store ignored; none of a store that does not authenticate. */

@@ -6,8 +6,9 @@ import type { Policy } from '../retention/policy.js';
 import { parseReason } from '../snapshot/accept.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import { saveErasure, type Erasure } from '../snapshot/erasures.js';
+import { assessor } from '../snapshot/latest.js';
 import { readPins } from '../snapshot/pins.js';
-import { assess, isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
+import { isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import { listFacts } from '../soulcaster/project-scope.js';
 import { readingSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
@@ -87,8 +88,9 @@ async function planBy(
     subject.kind === 'project' ? { own: [subject.id], others: [] } : await ownedProjects(subject.id, opened, newest);
   const erased = await erasedOf(subject, owned.own, newest);
   const pins = await readPins(ports.store);
+  const assessed = await assessor({ ...trust, store: ports.store }, entries);
   const until = forecast(
-    entries.map((entry) => retentionEntry(entry, trust)),
+    entries.map((entry) => retentionEntry(entry, assessed(entry).state, trust)),
     policy,
     pins,
     ports.clock.now(),
@@ -100,7 +102,7 @@ async function planBy(
     const entry = entries.find((each) => each.id === id);
     if (keys === 0 || entry === undefined) continue;
     const { goesAt = null, kept = [] } = until.get(id) ?? {};
-    const { state } = assess(entry, trust);
+    const { state } = assessed(entry);
     holders.push({ id, takenAt: window.to, state, keys, pinned: pins.has(id), kept, goesAt });
   }
   const { kind, id } = subject;

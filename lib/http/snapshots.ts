@@ -4,6 +4,7 @@ import { retentionSettings } from '../app/settings.js';
 import { connectTrust } from '../app/connect/database.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import { timeOfId, isId } from '../runs/ids.js';
+import type { RetentionEntry } from '../retention/policy.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
@@ -36,8 +37,9 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
   const limit = parseNumber(searchParams, 'limit', DEFAULT_LIMIT, MAX_LIMIT);
   const entries = await refreshEntries(ports);
   const pins = await readPins(ports.store);
-  const forecasts = computeForecasts(entries, trust, pins);
   const assessed = await assessor(trust, entries);
+  const seen = entries.map((entry) => retentionEntry(entry, assessed(entry).state, trust));
+  const forecasts = computeForecasts(seen, trust, pins);
   const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
     const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
     return { ...describeSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
@@ -51,7 +53,7 @@ let cached: { readonly of: string; readonly forecasts: ReadonlyMap<string, Forec
 
 /** The last forecast is cached, since pages request it repeatedly. Empty if the policy is invalid. */
 function computeForecasts(
-  entries: readonly CatalogEntry[],
+  entries: readonly RetentionEntry[],
   trust: TrustContext,
   pins: ReadonlyMap<string, unknown>,
 ): ReadonlyMap<string, Forecast> {
@@ -59,10 +61,9 @@ function computeForecasts(
   if (problemOfSection(env, 'retention') !== null) return new Map();
   const now = trust.clock.now();
   const policy = retentionSettings(env);
-  const evaluated = entries.map((entry) => retentionEntry(entry, trust));
-  const parts = evaluated.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
+  const parts = entries.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
   const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
-  if (cached?.of !== of) cached = { of, forecasts: forecast(evaluated, policy, pins, now) };
+  if (cached?.of !== of) cached = { of, forecasts: forecast(entries, policy, pins, now) };
   return cached.forecasts;
 }
 

@@ -1,4 +1,4 @@
-import { assertSingleSource } from '../snapshot/latest.js';
+import { assertSingleSource, inOrder } from '../snapshot/latest.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
@@ -127,7 +127,8 @@ export async function openAll(ports: InspectPorts, context: TrustContext): Promi
   if (sources === null) await assertSingleSource(context);
   const entries: FullEntry[] = [];
   for await (const entry of catalog(store)) if (isSearched(entry, sources)) entries.push(entry);
-  const { opened, skipped } = openEach({ ...ports, store }, entries);
+  const newestFirst = (await inOrder(context, entries)).reverse();
+  const { opened, skipped } = openEach({ ...ports, store }, newestFirst);
   return { opened: opened.reverse(), skipped: skipped.reverse() };
 }
 

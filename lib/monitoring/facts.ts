@@ -7,7 +7,7 @@ import { listLeases, readLease } from '../runs/lease-document.js';
 import { recentOf, runIds, runsOf } from '../runs/recent.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
-import { runsOfEntries, type OrderedRun } from '../snapshot/order.js';
+import { MOST_RUNS as MOST_IN_ORDER, runsOfEntries, type OrderedRun } from '../snapshot/order.js';
 import { purposeOf } from '../snapshot/manifest.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 import type { ManifestSummary } from '../snapshot/summary.js';
@@ -81,7 +81,7 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     entries,
     runs,
     hasMoreRuns: ids.filter((id) => timeOfId(id) >= since).length > MOST_RUNS,
-    runsOfParts: runsOfEntries(entries, context.signer, ids),
+    runsOfParts: runsOfEntries(entries.slice(0, MOST_IN_ORDER), context.signer, ids),
     trust: context,
     unfinished,
     restoring,

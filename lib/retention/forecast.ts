@@ -1,6 +1,6 @@
 import { newId } from '../runs/ids.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
-import { assess, type TrustContext } from '../snapshot/trust.js';
+import type { SnapshotState, TrustContext } from '../snapshot/trust.js';
 import { applyPolicy } from './apply-policy.js';
 import { isOurs, type Policy, type Reason, type RetentionEntry } from './policy.js';
 
@@ -48,9 +48,8 @@ export function forecast(
   return new Map(entries.map(({ id }) => [id, { kept: kept.get(id) ?? [], goesAt: goes.get(id) ?? null }]));
 }
 
-/** A snapshot for retention, from the catalogue alone. */
-export function retentionEntry(entry: CatalogEntry, context: Context): RetentionEntry {
-  const { state } = assess(entry, context);
+/** A snapshot for retention, from the catalogue alone. `state`: by `assessor`. */
+export function retentionEntry(entry: CatalogEntry, state: SnapshotState, context: Context): RetentionEntry {
   return {
     ...entry,
     state,

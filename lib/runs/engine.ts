@@ -70,7 +70,8 @@ export function createEngine(
       const { holder, ageMs, waitMs } = claim;
       return { started: false, holder, lease: leaseName, ageMs, waitMs };
     }
-    const record = newRecord(id, definitionOf(request.kind), request, claim.lease.document.fence, now, source);
+    const { fence, series = null } = claim.lease.document;
+    const record = { ...newRecord(id, definitionOf(request.kind), request, fence, now, source), series };
     await createRun(ports.store, record);
     if (claim.displaced !== null) await endDisplaced(claim.displaced, id);
     await handOverLease(ports, claim.lease, times);

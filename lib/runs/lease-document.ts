@@ -14,6 +14,11 @@ const common = {
   /** Token of the attempt in progress; null while the run waits for its next one. */
   leg: z.string().nullable(),
   fence: z.number().int().nonnegative().max(MAX_FENCE),
+  /**
+   * Names the count that `fence` is of: another one where the count began again, as in another store. Absent in documents
+   * of older versions.
+   */
+  series: z.string().optional(),
 };
 
 /** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */

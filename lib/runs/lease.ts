@@ -68,8 +68,8 @@ export async function claimLease(
     const refusal = await checkClaim(store, name, current, holder, patienceMs);
     if (refusal === 'changed') continue;
     if (refusal !== null) return refusal;
-    const fence = (current.document?.fence ?? (await highestFence(store))) + 1;
-    const document = { holder, leg: randomUUID(), fence, ...renewalFields(times) };
+    const { fence, series = randomUUID() } = current.document ?? (await highestFence(store, name));
+    const document = { holder, leg: randomUUID(), fence: fence + 1, series, ...renewalFields(times) };
     const etag = await write(store, name, document, current.etag);
     if (etag !== null) {
       const before = current.document?.holder ?? null;
@@ -118,8 +118,9 @@ export async function endLease({ store }: Needs, name: string): Promise<boolean>
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const { document, etag, exists } = await readLease(store, name);
     if (!exists || document?.holder === null) return false;
-    const fence = document?.fence ?? (await highestFence(store));
-    const free = { holder: null, leg: null, fence, ...renewalFields({ attemptTtlMs: 0, holdMs: 0 }) };
+    const { fence, series } = document ?? (await highestFence(store, name));
+    const count = series === undefined ? { fence } : { fence, series };
+    const free = { holder: null, leg: null, ...count, ...renewalFields({ attemptTtlMs: 0, holdMs: 0 }) };
     if ((await write(store, name, free, etag)) !== null) return true;
   }
   throw tooManyChangesError(name);
@@ -191,9 +192,13 @@ async function takeoverLimitOf(store: ObjectStore, { holdMs }: LeaseDocument, ho
   return Math.min(holdMs, isRecorded ? MAX_HOLD_MS : UNRECORDED_MS);
 }
 
-async function highestFence(store: ObjectStore): Promise<number> {
+/** Where the count of a lease continues that says nothing itself; a new count where no run record that is believed tells. */
+async function highestFence(store: ObjectStore, name: string): Promise<Pick<LeaseDocument, 'fence' | 'series'>> {
   const runs = await recentRuns(store, { since: 0, limit: RUNS_READ });
-  return Math.max(0, ...runs.map(({ fence }) => fence));
+  const fence = Math.max(0, ...runs.map((run) => run.fence));
+  const own = runs.filter(({ lease }) => lease === name);
+  const series = own.sort((a, b) => b.fence - a.fence)[0]?.series ?? null;
+  return series === null ? { fence } : { fence, series };
 }
 
 /** The command that ends a lease. */

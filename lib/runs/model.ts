@@ -59,6 +59,8 @@ export const runRecordSchema = z.object({
   fence: z.number().int().nonnegative().max(MAX_FENCE),
   /** Fencing number of the claim that the run was started with; null in records of older versions. */
   firstFence: z.number().int().nonnegative().max(MAX_FENCE).nullable().default(null),
+  /** Names the count that the fencing numbers are of; null in records of older versions. */
+  series: z.string().nullable().default(null),
   input: jsonSchema,
   /** What the kind of run needs to continue. Null when the run is over, because it may hold names of keys. */
   checkpoint: jsonSchema,

@@ -103,6 +103,7 @@ export function newRecord(
     stalls: 0,
     fence,
     firstFence: fence,
+    series: null,
     input: request.input,
     checkpoint: request.checkpoint,
     progress: request.progress,

@@ -1,10 +1,10 @@
 import { AppError } from '../errors.js';
 import { writeAcceptance, type Acceptance } from './acceptance.js';
 import { adoptSource, disownSource } from './adopted-sources.js';
-import { refreshCatalog } from './catalog-object.js';
+import { listEntries, refreshCatalog } from './catalog-object.js';
 import { catalog, catalogEntry } from './catalog.js';
 import { LEAST_SHARE } from './doubts.js';
-import { latestTrusted } from './latest.js';
+import { assessor, latestTrusted } from './latest.js';
 import { plainLabel, shortSource, sourceOf } from './source.js';
 import { doubtsOf } from './source.js';
 import { assess, type TrustContext } from './trust.js';
@@ -41,8 +41,8 @@ export async function acceptSnapshot(
     });
   }
   const { manifest } = entry;
-  const { reasons, state } = assess(entry, context);
-  if (manifest === null || state !== 'doubtful') {
+  if (manifest === null || assess(entry, context).state !== 'doubtful') {
+    const { reasons, state } = (await assessor(context, await listEntries(context)))(entry);
     const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
     throw new AppError('usage', `Snapshot ${id} is ${state}, not doubtful: there is nothing to accept${why}`, {
       hint: 'Only doubtful snapshots can be accepted. Fix any other reason why it is not `latest`, or restore it by its id.',
@@ -118,7 +118,7 @@ async function assertNotEmptier(context: TrustContext, source: string): Promise<
   );
 }
 
-async function findSource({ store }: TrustContext, wanted: string) {
+async function findSource({ own, store }: TrustContext, wanted: string) {
   const sources = new Map<string, { label: string | null; snapshots: number }>();
   for await (const { manifest } of catalog(store)) {
     if (manifest === null || manifest.imported !== undefined) continue;
@@ -128,6 +128,8 @@ async function findSource({ store }: TrustContext, wanted: string) {
     const before = sources.get(manifest.source);
     sources.set(manifest.source, { label: before?.label ?? label, snapshots: (before?.snapshots ?? 0) + 1 });
   }
+  // Of several that have a label, the one that is configured here is not meant.
+  if (own !== null && sources.size > 1) sources.delete(own);
   const [first, ...others] = sources;
   const hint =
     'Give the first 8 digits as `npx soulcaster-backup snapshots list --env-file .env` shows them, or the label.';

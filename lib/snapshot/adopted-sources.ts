@@ -23,9 +23,19 @@ export async function readAdoptedSources(store: ObjectStore, own: string): Promi
   const found = await store.read(SOURCES_NAME);
   const all = parse(found?.body);
   if (found !== null && all === UNREADABLE) passOver(store, SOURCES_NAME, found);
+  return knownIn(all, own);
+}
+
+/** A source that `own` withdrew itself does not count, even if a source that `own` adopted had adopted it. */
+function knownIn(all: Sources, own: string): Set<string> {
+  const direct = new Set((all[own] ?? []).map(({ source }) => source));
+  const withdrawn = new Set((all[WITHDRAWN + own] ?? []).map(({ source }) => source));
   const known = new Set([own]);
   // The loop also visits sources that are added to the set meanwhile.
-  for (const source of known) for (const { source: earlier } of all[source] ?? []) known.add(earlier);
+  for (const source of known) {
+    for (const { source: earlier } of all[source] ?? [])
+      if (direct.has(earlier) || !withdrawn.has(earlier)) known.add(earlier);
+  }
   return known;
 }
 
@@ -37,12 +47,12 @@ export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSou
   });
 }
 
-/** Withdraws the adoption of `withdrawn.source`; false when there is none. */
+/** Withdraws the adoption of `withdrawn.source`, also one by a source that `own` adopted; false when there is none. */
 export function disownSource(store: ObjectStore, own: string, withdrawn: AdoptedSource): Promise<boolean> {
   return updateSources(store, (all) => {
     const list = all[own] ?? [];
+    if (withdrawn.source === own || !knownIn(all, own).has(withdrawn.source)) return null;
     const left = list.filter(({ source }) => source !== withdrawn.source);
-    if (left.length === list.length) return null;
     const key = WITHDRAWN + own;
     return { ...all, [own]: left, [key]: newestOf([...(all[key] ?? []), withdrawn]) };
   });

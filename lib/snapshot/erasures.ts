@@ -178,7 +178,7 @@ async function entriesOf(ports: ErasurePorts, name: string, found: StoredBody | 
   throw new AppError('wrong-key', `The erasure list, ${name}, cannot be relied on: it is ${ignored.why}`, {
     hint:
       ignored.why === 'unsigned'
-        ? 'If it was written before a signing key was set, `erasures list` shows it without that key. Remove the object from the store and add its users and projects again.'
+        ? 'If it was written before a signing key was set, adopt and check it: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`, then `npx soulcaster-backup erasures list --env-file .env`.'
         : 'Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, or bring an older version of the object back. To restore without the list, remove the object from the store.',
   });
 }

@@ -113,6 +113,7 @@ async function buildManifest(
     recipients: [...ports.encryptor.recipients],
     readBackAt: new Date(ports.clock.now()).toISOString(),
     previous: await findPreviousLink(ports.store, attempt.run.id),
+    ...placeOf(settings, attempt.run),
     ...(await doubtsField(ports, settings, attempt.run.id, { counts, dbsize: state.dbsize }, state)),
   };
 }
@@ -144,6 +145,11 @@ function sourceFields(
     ...(label === undefined ? {} : { label }),
     ...(owner === undefined || owner === source ? {} : { owner }),
   };
+}
+
+/** What a restore saves may have gone by the lease of the target. */
+function placeOf({ purpose }: SnapshotSettings, { firstFence, series }: Attempt['run']): Pick<ManifestBody, 'order'> {
+  return purpose === 'safety' || series === null || firstFence === null ? {} : { order: { series, fence: firstFence } };
 }
 
 async function doubtsField(

@@ -3,7 +3,7 @@ import { timeOfId } from '../runs/ids.js';
 import { recentOf, runIds } from '../runs/recent.js';
 import { catalog, type CatalogEntry, type FullEntry } from './catalog.js';
 import { purposeOf } from './manifest.js';
-import { begunAt, MOST_RUNS, runsForOrder, runsOfEntries, type OrderedRun } from './order.js';
+import { MOST_RUNS, orderOf, runsForOrder, runsOfEntries, type Order, type OrderedRun } from './order.js';
 import { assess, type Assessment, type TrustContext } from './trust.js';
 
 /** A snapshot that is newer than `latest`, and why it is not `latest`. */
@@ -34,9 +34,28 @@ export async function latestTrusted(context: TrustContext): Promise<FullEntry | 
 export async function findLatest(context: TrustContext, at = Infinity): Promise<Latest<FullEntry>> {
   const { store } = context;
   if (context.sources === null) await assertSingleSource(context);
-  const picker = latestPicker<FullEntry>(context, await runsForOrder(context), at);
+  if (at !== Infinity) return findLatestAt(context, at);
+  const picker = latestPicker<FullEntry>(context, orderOf(await runsForOrder(context), context.clock.now()), at);
   for await (const entry of catalog(store)) if (picker.add(entry)) break;
   return picker.latest();
+}
+
+/** Finds the snapshot that was `latest` at a past time, with the order taken from all snapshots. */
+async function findLatestAt(context: TrustContext, at: number): Promise<Latest<FullEntry>> {
+  const entries: FullEntry[] = [];
+  for await (const entry of catalog(context.store)) entries.push(entry);
+  // In doubt a snapshot counts as taken later: it must not show what came after that time.
+  const order = orderOf(await runsBeside(context, entries), context.clock.now(), 'behind');
+  const picker = latestPicker<FullEntry>(context, order, at);
+  entries.some((entry) => picker.add(entry));
+  return picker.latest();
+}
+
+/** The newest runs, and the runs that took these snapshots. */
+async function runsBeside(context: TrustContext, entries: readonly CatalogEntry[]): Promise<OrderedRun[]> {
+  const ids = await runIds(context.store);
+  const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
+  return [...recent, ...runsOfEntries(entries, context.signer, ids)];
 }
 
 /**
@@ -49,7 +68,7 @@ export function pickLatest(
   context: Omit<TrustContext, 'store'>,
 ): Latest | null {
   if (context.sources === null && countSources(entries) > 1) return null;
-  const picker = latestPicker(context, runs, Infinity);
+  const picker = latestPicker(context, orderOf(runs, context.clock.now()), Infinity);
   entries.some((entry) => picker.add(entry));
   return picker.latest();
 }
@@ -62,11 +81,21 @@ export async function assessor(
   context: TrustContext,
   entries: readonly CatalogEntry[],
 ): Promise<(entry: CatalogEntry) => Assessment> {
-  const ids = await runIds(context.store);
-  const recent = await recentOf(context.store, ids, { since: 0, limit: MOST_RUNS });
-  const runs = [...recent, ...runsOfEntries(entries, context.signer, ids)];
-  const latest = pickLatest(entries, runs, context);
+  const latest = pickLatest(entries, await runsBeside(context, entries.slice(0, MOST_RUNS)), context);
   return (entry) => assessWithPassedOver(entry, latest?.passedOver ?? [], context);
+}
+
+/** The snapshots in the order in which they were taken, oldest first, independently of clocks. */
+export async function inOrder<E extends CatalogEntry>(context: TrustContext, entries: readonly E[]): Promise<E[]> {
+  const order = orderOf(await runsBeside(context, entries), context.clock.now());
+  const byTime = entries.map((entry) => ({ entry, begun: order.begunAt(entry) })).sort((a, b) => a.begun - b.begun);
+  const ordered: E[] = [];
+  for (const { entry } of byTime) {
+    // A snapshot that follows this one but is dated before it was taken by a clock that was behind.
+    const at = ordered.findIndex(({ id }) => order.follows(id, entry.id) === true);
+    ordered.splice(at === -1 ? ordered.length : at, 0, entry);
+  }
+  return ordered;
 }
 
 /** Assesses a snapshot, given the snapshots that `latest` passed over. */
@@ -79,25 +108,32 @@ export function assessWithPassedOver(
   return found === undefined ? assess(entry, context) : { state: found.state, reasons: found.reasons };
 }
 
-function latestPicker<E extends CatalogEntry>(
+function latestPicker<E extends CatalogEntry = CatalogEntry>(
   context: Omit<TrustContext, 'store'>,
-  runs: readonly OrderedRun[],
+  order: Order,
   at: number,
 ) {
-  const seen: PassedOver[] = [];
-  let best: { readonly entry: E; readonly begun: number } | null = null;
+  interface Candidate {
+    readonly entry: E;
+    readonly begun: number;
+  }
+  const seen: (PassedOver & { readonly wasAhead: boolean })[] = [];
+  let best: Candidate | null = null;
+  const isNewer = ({ entry, begun }: Candidate, than: Candidate): boolean =>
+    order.follows(entry.id, than.entry.id) ?? begun > than.begun;
   return {
     /** Adds the next entry by descending id; true when no later entry can have been begun later than the best. */
     add(entry: E): boolean {
-      if (at !== Infinity && !(Date.parse(entry.manifest?.window.to ?? '') <= at)) return false;
-      const assessment = assess(entry, context);
-      if (isBackup(entry)) seen.push({ id: entry.id, ...assessment });
+      if (at !== Infinity && !(order.doneBy(entry) <= at)) return false;
+      const assessment = assess(asOf(entry, at), context);
+      const begun = order.begunAt(entry);
+      const wasAhead = begun < Date.parse(entry.manifest?.window.from ?? '');
+      if (isBackup(entry)) seen.push({ id: entry.id, wasAhead, ...assessment });
       if (assessment.state === 'trusted') {
-        const begun = begunAt(entry, runs);
-        if (best === null || begun > best.begun) best = { entry, begun };
+        if (best === null || isNewer({ entry, begun }, best)) best = { entry, begun };
       }
       // All later entries are dated before this one.
-      return best !== null && best.begun >= timeOfId(entry.id);
+      return best !== null && best.begun >= timeOfId(entry.id) && !order.isFollowedBefore(entry.id, best.entry.id);
     },
     latest(): Latest<E> {
       const { entry = null, begun = Number.NaN } = best ?? {};
@@ -108,13 +144,20 @@ function latestPicker<E extends CatalogEntry>(
               0,
               seen.findIndex(({ id }) => id === entry.id),
             );
-      const passedOver = newer.map(({ id, ...assessment }) => ({
-        id,
-        ...(assessment.state === 'trusted' ? datedAhead(entry?.id ?? '') : assessment),
-      }));
+      const passedOver = newer.flatMap(({ wasAhead, ...assessment }): PassedOver[] => {
+        if (assessment.state !== 'trusted') return [assessment];
+        // Dated after `latest` by a clock that was right: the clock of `latest` was behind.
+        return wasAhead ? [{ id: assessment.id, ...datedAhead(entry?.id ?? '') }] : [];
+      });
       return { entry, begun, passedOver };
     },
   };
+}
+
+/** The entry as it was at that time: a later acceptance does not count. */
+function asOf<E extends CatalogEntry>(entry: E, at: number): E {
+  const counts = at === Infinity || entry.accepted === null || Date.parse(entry.accepted.at) <= at;
+  return counts ? entry : { ...entry, accepted: null };
 }
 
 /** The newest snapshot in any state, except safety snapshots and imports. */

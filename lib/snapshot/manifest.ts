@@ -159,6 +159,11 @@ const manifestBody = z.object({
   /** When all parts had been read back from the store and compared. */
   readBackAt: z.string(),
   previous: z.object({ id: z.string(), sha256: z.string() }).nullable(),
+  /**
+   * The place of the run that took it among the runs that held the same lease: the number of its first claim, and which
+   * count the number is of. Absent in older snapshots, and in what restores saved and imports made.
+   */
+  order: z.object({ series: z.string(), fence: z.number().int().nonnegative() }).optional(),
   /** Why the database may not have been whole when it was read. Absent or empty: no reason is known. */
   doubts: z.array(doubtSchema).optional(),
 });

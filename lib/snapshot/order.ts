@@ -16,11 +16,11 @@ export const AHEAD_MS = 5 * 60_000;
 /** The number of newest snapshots, and of newest runs, by which dates are checked. */
 export const MOST_RUNS = 16;
 
-/** The order of runs: each claim of a lease has a higher fencing number than the claims before. */
-export type OrderedRun = Pick<RunRecord, 'id' | 'lease' | 'fence' | 'firstFence'>;
+/** The order of runs: within one count (`series`), each claim of a lease has a higher fencing number than the claims before. */
+export type OrderedRun = Pick<RunRecord, 'id' | 'lease' | 'fence' | 'firstFence'> & Partial<Pick<RunRecord, 'series'>>;
 
 /**
- * Reads the input of `begunAt`: the newest runs, and the runs that took the newest snapshots. For a snapshot whose run has no
+ * Reads the input of `orderOf`: the newest runs, and the runs that took the newest snapshots. For a snapshot whose run has no
  * record in this store, the fencing numbers are taken from the names of its parts.
  */
 export async function runsForOrder({ signer, store }: Pick<Ports, 'signer' | 'store'>): Promise<OrderedRun[]> {
@@ -73,23 +73,122 @@ function runOf(
   signer: Ports['signer'],
   lease: string,
 ): OrderedRun[] {
-  if (manifest === null || sealed === null || fences === null || purposeOf(manifest) !== 'backup') return [];
+  if (manifest === null || sealed === null || purposeOf(manifest) !== 'backup') return [];
   const { fits, signature } = verifySignature(manifest, sealed, signer);
   if (!fits || signature === false) return [];
-  const [firstFence, fence] = fences;
-  return [{ id: manifest.id, lease, firstFence, fence }];
+  const { id, order } = manifest;
+  const [first, last] = fences ?? [order?.fence, order?.fence];
+  if (first === undefined || last === undefined) return [];
+  if (order === undefined) return [{ id, lease, firstFence: first, fence: last }];
+  return [{ id, lease, series: order.series, firstFence: order.fence, fence: Math.max(last, order.fence) }];
 }
 
+/** What fencing numbers and dates together say of the order of snapshots. */
+export interface Order {
+  /**
+   * When a snapshot was begun, in milliseconds since the epoch: as it says itself, unless a later run whose date is believed is
+   * dated before it, since then a clock was ahead.
+   */
+  begunAt(entry: Dated): number;
+  /** When a snapshot was finished at the latest; Infinity where its clock was behind and nothing came after it. */
+  doneBy(entry: Dated): number;
+  /** Whether the first was begun after the second; null where the numbers do not tell. */
+  follows(id: string, other: string): boolean | null;
+  /** Whether a run that is dated before the first was begun after the second. */
+  isFollowedBefore(id: string, other: string): boolean;
+}
+
+type Dated = Pick<CatalogEntry, 'id' | 'manifest'>;
+
 /**
- * When a snapshot was begun, in milliseconds since the epoch: its own date, unless a run that started after it is dated
- * before it, because a clock was ahead. The fencing numbers of a lease give the order independently of clocks.
+ * The order of the runs, and of the snapshots that they took:
+ *
+ * 1. Within one count, the fencing numbers tell the order. A count is named by its `series`: each lease has one, and begins a new
+ *    one where neither the lease nor a run record that is believed says how far it had come: in another store, or after a
+ *    signing key was lost. Numbers of two counts say nothing about each other; there the dates decide.
+ * 2. Dates that contradict the order are the work of a wrong clock. Those are believed that belong to the longest row of runs
+ *    whose dates ascend with their numbers: one clock that was wrong is outvoted by those before and after it. A date that is still to
+ *    come is never among them.
+ * 3. Where two rows are equally long, `doubt` decides: `ahead` takes the earlier run's clock for the wrong one, so that
+ *    no snapshot counts as younger than it may be; `behind` the later run's, so that no snapshot counts as taken before a time
+ *    that it may have been taken after.
  */
-export function begunAt({ id, manifest }: Pick<CatalogEntry, 'id' | 'manifest'>, runs: readonly OrderedRun[]): number {
-  const own = runs.find((run) => run.id === id);
-  const later = runs.filter((run) => own !== undefined && run.lease === own.lease && (run.firstFence ?? 0) > own.fence);
-  const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
-  // One millisecond before the later run, so that the later run is the newer one.
-  return Math.min(from, ...later.map((run) => timeOfId(run.id) - 1));
+export function orderOf(runs: readonly OrderedRun[], now: number, doubt: 'ahead' | 'behind' = 'ahead'): Order {
+  const placed = new Map<string, OrderedRun>();
+  for (const run of runs) if (!placed.has(run.id)) placed.set(run.id, run);
+  const counts = new Set([...placed.values()].map(countOf));
+  const inCount = (count: string): OrderedRun[] => [...placed.values()].filter((run) => countOf(run) === count);
+  const believed = new Map([...counts].map((count) => [count, ascending(inCount(count), now, doubt)] as const));
+  const around = (id: string): Around | null => {
+    const own = placed.get(id);
+    if (own === undefined) return null;
+    const row = believed.get(countOf(own)) ?? [];
+    const before = row.filter((run) => run.firstFence < (own.firstFence ?? 0));
+    return { own, before, after: row.filter((run) => run.firstFence > own.fence) };
+  };
+  const follows = (id: string, other: string): boolean | null => {
+    const [one, two] = [placed.get(id), placed.get(other)];
+    if (one === undefined || two === undefined || countOf(one) !== countOf(two)) return null;
+    if ((one.firstFence ?? 0) > two.fence) return true;
+    return (two.firstFence ?? 0) > one.fence ? false : null;
+  };
+  return {
+    follows,
+    begunAt: ({ id, manifest }) => {
+      const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
+      // Before it, not with it: of the two the later one is the newer.
+      return Math.min(from, ...(around(id)?.after ?? []).map((run) => timeOfId(run.id) - 1));
+    },
+    doneBy: ({ id, manifest }) => {
+      const to = Date.parse(manifest?.window.to ?? '');
+      const { after = [], before = [], own = null } = around(id) ?? {};
+      const wasBehind = own !== null && timeOfId(id) <= now && before.some((run) => timeOfId(run.id) > timeOfId(id));
+      return wasBehind ? Math.min(Infinity, ...after.map((run) => timeOfId(run.id))) : to;
+    },
+    isFollowedBefore: (id, other) => [...placed.keys()].some((run) => run < id && follows(run, other) === true),
+  };
+}
+
+interface Around {
+  readonly own: OrderedRun;
+  /** Those of the same count whose dates are believed. */
+  readonly before: readonly Numbered[];
+  readonly after: readonly Numbered[];
+}
+
+type Numbered = OrderedRun & { readonly firstFence: number };
+
+/** Runs of older versions name no count: those of one lease in one store are taken for one. */
+function countOf({ lease, series }: OrderedRun): string {
+  return series ?? `of ${lease}`;
+}
+
+/** The longest row of runs whose dates ascend with their numbers. Of two that are as long, the one that `doubt` says. */
+function ascending(runs: readonly OrderedRun[], now: number, doubt: 'ahead' | 'behind'): Numbered[] {
+  const row = runs
+    .flatMap((run) => (run.firstFence === null ? [] : [{ ...run, firstFence: run.firstFence }]))
+    .filter(({ id }) => timeOfId(id) <= now + AHEAD_MS)
+    .sort((a, b) => a.firstFence - b.firstFence || (a.id < b.id ? -1 : 1));
+  return doubt === 'ahead' ? longest(row, 1) : longest(row.reverse(), -1).reverse();
+}
+
+/** Patience sorting: of rows that are equally long it keeps the one whose end comes latest. `way`: -1 for dates that descend. */
+function longest(row: readonly Numbered[], way: 1 | -1): Numbered[] {
+  interface Link {
+    readonly run: Numbered;
+    readonly value: number;
+    readonly before: Link | null;
+  }
+  const ends: Link[] = [];
+  for (const run of row) {
+    const value = way * timeOfId(run.id);
+    const at = ends.findIndex((end) => end.value > value);
+    const length = at === -1 ? ends.length : at;
+    ends[length] = { run, value, before: ends[length - 1] ?? null };
+  }
+  const found: Numbered[] = [];
+  for (let link = ends.at(-1) ?? null; link !== null; link = link.before) found.unshift(link.run);
+  return found;
 }
 
 /** How far ahead of our clock a snapshot is dated, in milliseconds; 0 or less when it is not. NaN for an invalid date. */

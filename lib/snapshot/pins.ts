@@ -65,16 +65,18 @@ export function removePin(store: ObjectStore, wanted: string, at: string): Promi
 
 /**
  * Adds the pins of `from` to those of `to`, which may hold snapshots that `from` lacks. A pin counts unless it was ended
- * later in either store. False when nothing was written: there is no list, it cannot be read, or it adds nothing.
+ * later in either store. Unsigned lists count too. False when nothing was written: there is no list, or it adds nothing. Throws
+ * `damaged` for a list of `from` that cannot be read: it must not count as empty.
  */
 export async function unitePins(from: ObjectStore, to: ObjectStore): Promise<boolean> {
   const found = await from.read(PINS_NAME);
-  const added = found === null ? null : parse(found.body);
-  if (added === null) return false;
-  return updateObject(to, PINS_NAME, 'The list of pinned snapshots', (there) => {
-    const before = parse(there?.body ?? null);
+  const body = found?.body ?? (await unprovenIn(from, PINS_NAME));
+  if (body === null) return false;
+  const added = assertReadable(parse(body));
+  return updateObject(to, PINS_NAME, 'The list of pinned snapshots', async (there) => {
+    const before = parse(there?.body ?? (await unprovenIn(to, PINS_NAME)));
     const united = encodeJson(unite(before ?? NONE, added));
-    return before !== null && united.equals(encodeJson(before)) ? null : united;
+    return there !== null && before !== null && united.equals(encodeJson(before)) ? null : united;
   });
 }
 

@@ -66,7 +66,7 @@ function noneTrustedError(passedOver: readonly PassedOver[], at: number | undefi
     'not-found',
     `There is no verified snapshot of this database${when} that can be relied on${why}${more}`,
     {
-      hint: hintFor(passedOver),
+      hint: hintFor(passedOver, at),
     },
   );
 }
@@ -76,7 +76,7 @@ export function passedOverWords({ id, state, reasons }: PassedOver): string {
   return `${id} is ${state}: ${reasons.join('; ')}`;
 }
 
-function hintFor(passedOver: readonly PassedOver[]): string {
+function hintFor(passedOver: readonly PassedOver[], at: number | undefined): string {
   const of = (state: PassedOver['state']): PassedOver | undefined => passedOver.find((each) => each.state === state);
   const doubtful = of('doubtful');
   if (doubtful !== undefined) {
@@ -93,6 +93,12 @@ function hintFor(passedOver: readonly PassedOver[]): string {
   }
   if (untrusted !== undefined) {
     return 'Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, or name a snapshot by its id.';
+  }
+  if (of('future') !== undefined) {
+    return 'Compare the clock of this machine with that of the store first: `npx soulcaster-backup doctor --env-file .env`; or name a snapshot by its id.';
+  }
+  if (at !== undefined) {
+    return 'See `npx soulcaster-backup snapshots list --env-file .env` for the snapshots there are, and name one by its id or give a later time.';
   }
   return 'Take one: `npx soulcaster-backup backup --env-file .env`, or name a snapshot by its id.';
 }

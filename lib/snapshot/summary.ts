@@ -24,6 +24,7 @@ export const summarySchema = manifestSchema
     recipients: true,
     readBackAt: true,
     previous: true,
+    order: true,
     doubts: true,
     seal: true,
   })

@@ -78,6 +78,29 @@ describe('keys that are set and changed', () => {
   });
 });
 
+describe('a first signing key', () => {
+  it('leaves nothing from before without a word: one command brings over runs, pins, the erasure list', async () => {
+    const plain = { ...(await stack.alone()), BACKUP_SIGNING_KEY: '', BACKUP_SIGNING_PUBLIC_KEY: '' };
+    const id = await taken(plain);
+    expect((await cli(['snapshots', 'pin', id, '--reason', 'legal hold'], plain)).code).toBe(0);
+    expect((await cli(['forget-project', 'p1', '--reason', 'asked for'], plain)).code).toBe(0);
+    const signed = { ...plain, BACKUP_SIGNING_KEY: generateSigningKey().privateKey };
+    const refused = await cliJson(['erasures', 'list'], signed);
+    expect([refused.code, refused.json.error?.hint]).toEqual([12, expect.stringContaining('adopt --unsigned')]);
+    const adopted = await cliJson(['snapshots', 'adopt', '--unsigned', '--reason', 'first key'], signed);
+    expect(adopted.code).toBe(0);
+    const names = adopted.json['signed'] as string[];
+    expect(names).toEqual(expect.arrayContaining(['guard/erasures.json', 'guard/pins.json', `runs/${id}/run.json`]));
+    expect((await cliJson(['erasures', 'list'], signed)).json).toMatchObject({ erasures: [{ id: 'p1' }] });
+    expect((await cliJson(['snapshots', 'list'], signed)).json['ignoredObjects']).toBeUndefined();
+    const status = await cliJson(['status'], signed);
+    expect(status.json['ignoredObjects']).toBeUndefined();
+    expect((await cliJson(['restore', 'latest', '--dry-run'], signed)).json['snapshot']).toBe(id);
+    const again = await cli(['snapshots', 'adopt', '--unsigned', '--reason', 'again'], signed);
+    expect(again.stdout).toContain('Nothing to do');
+  });
+});
+
 describe('a database that was emptied', () => {
   it('is saved as doubtful, reported, and restored from an earlier snapshot', async () => {
     const env = await stack.alone();

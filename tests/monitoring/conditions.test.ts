@@ -198,7 +198,10 @@ describe('the recovery point', () => {
     expect(ageOf(...own, run(later, 8))).toMatchObject({ ageHours: 15, newest: ahead });
     expect(ageOf(...own, run(later, 6)).ageHours).toBe(2);
     expect(ageOf(...own, run(later, 8, 'reindex')).ageHours).toBe(2);
-    expect(ageOf(...own, run(newId(NOW - 30 * HOUR), 8))).toMatchObject({ ageHours: 30, met: false });
+    const back = run(newId(NOW - 30 * HOUR), 8);
+    expect(pointOf([ahead], [run(ahead.id, 7), back])).toMatchObject({ ageHours: 30, met: false });
+    // Two that agree about the order outvote the one that contradicts both.
+    expect(ageOf(...own, back)).toMatchObject({ ageHours: 2, newest: ahead });
     expect(ageOf(run(later, 8)).ageHours).toBe(2);
     // One that was started before it, and went on after it, says nothing.
     expect(ageOf(...own, run(later, 6, 'database', 8)).ageHours).toBe(2);

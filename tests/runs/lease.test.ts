@@ -10,6 +10,8 @@ import {
   type Lease,
 } from '../../lib/runs/lease.js';
 import { encodeJson } from '../../lib/json.js';
+import { newId } from '../../lib/runs/ids.js';
+import { createRun, newRecord, runName } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
 
@@ -35,7 +37,28 @@ function granted(claim: Claim): Lease {
 }
 
 describe('a lease', () => {
-  it('goes to one holder and names the holder to others', async () => {
+  it('counts within one series, and begins another one where nothing that is believed tells of the count', async () => {
+    const first = granted(await claimLease(ports, 'snapshot', 'a', TIMES));
+    await releaseLease(ports, first);
+    const second = granted(await claimLease(ports, 'snapshot', 'b', TIMES));
+    expect(second.document.series).toBe(first.document.series);
+    const definition = { kind: 'snapshot', lease: 'snapshot', firstPhase: 'scan', phases: {}, words: {} } as never;
+    const progress = { done: 0, total: null, unit: 'keys', bytes: 0 } as const;
+    const request = { kind: 'snapshot', input: null, checkpoint: null, progress };
+    const { fence, series = null } = second.document;
+    const id = newId(clock.now());
+    await createRun(folder.store, { ...newRecord(id, definition, request, fence, clock.now()), series });
+    await folder.store.remove('leases/snapshot.json');
+    const third = granted(await claimLease(ports, 'snapshot', 'c', TIMES));
+    expect(third.document).toMatchObject({ fence: fence + 1, series });
+    await folder.store.remove('leases/snapshot.json');
+    await folder.store.remove(runName(id));
+    const other = granted(await claimLease(ports, 'snapshot', 'd', TIMES));
+    expect(other.document.fence).toBe(1);
+    expect(other.document.series).not.toBe(series);
+  });
+
+  it('goes to one holder, and says who that is', async () => {
     granted(await claimLease(ports, 'snapshot', 'a', TIMES));
     expect(await claimLease(ports, 'snapshot', 'b', TIMES)).toEqual({
       granted: false,

@@ -25,6 +25,8 @@ export interface MadeOptions {
   readonly parts?: number;
   /** Fencing number of the attempt that wrote its parts; default 1. */
   readonly fence?: number;
+  /** The count that the number is of; default: none is named, as in older snapshots. */
+  readonly series?: string;
   readonly signer?: Signer;
   readonly purpose?: 'safety';
   readonly state?: 'complete' | 'incomplete';
@@ -85,6 +87,7 @@ export async function makeSnapshot(store: ObjectStore, options: MadeOptions): Pr
     recipients: [],
     readBackAt: time,
     previous: options.previous === undefined ? await findPreviousLink(store, id) : options.previous,
+    ...(options.series === undefined ? {} : { order: { series: options.series, fence: options.fence ?? 1 } }),
     ...(options.doubts === undefined ? {} : { doubts: options.doubts }),
   };
   await store.create(manifestName(id), signManifest(body, signer));

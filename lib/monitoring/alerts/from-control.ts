@@ -12,7 +12,7 @@ const BUCKET = 'find out who can write to the bucket, and remove them or restore
 const REASONS: Readonly<Record<IgnoredObject['why'], { readonly words: string; readonly hint: string }>> = {
   unsigned: {
     words: 'have no signature although a signing key is set',
-    hint: `If they were written before the key was set, verify and adopt the snapshots: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Otherwise they were forged: ${BUCKET}.`,
+    hint: `If they were written before the key was set, verify the snapshots and adopt all of them: \`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env\`. Otherwise they were forged: ${BUCKET}.`,
   },
   forged: {
     words: 'have no valid signature by an accepted key',

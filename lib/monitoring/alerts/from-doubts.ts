@@ -62,15 +62,21 @@ function findShrinking(facts: Facts): Condition<Code>[] {
   ];
 }
 
-function findUnfinished({ unfinished: marks, restoring }: Facts): Condition<Code>[] {
+function findUnfinished({ entries, unfinished: marks, restoring }: Facts): Condition<Code>[] {
   return marks
     .filter(({ run }) => run !== restoring)
     .map((mark) => ({
       code: 'restore-unfinished' as const,
       subject: mark.run,
       message: `${capitalize(mark.kind)} ${mark.run} of ${scopeWords(mark)} began to write to the database at ${mark.since} and is not known to have succeeded: the data may be partly old and partly restored.`,
-      hint: `Finish it: ${commandOf(mark)}, or \`npx soulcaster-backup restore latest --env-file .env\`. Until then no new snapshot of the database becomes \`latest\`. If the data is correct, take a snapshot with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
+      hint: `Finish it: ${isGone(mark, entries) ? '' : `${commandOf(mark)}, or `}\`npx soulcaster-backup restore latest --env-file .env\`. Until then no new snapshot of the database becomes \`latest\`. If the data is correct, take a snapshot with \`npx soulcaster-backup backup --env-file .env\` and accept it.`,
     }));
+}
+
+/** Whether the command that finishes the restore names a snapshot that is no longer in this store. */
+function isGone({ hint, snapshot }: Unfinished, entries: Facts['entries']): boolean {
+  if (snapshot === undefined || hint?.includes(`restore ${snapshot}`) !== true) return false;
+  return !hint.includes('--replica') && !entries.some(({ id }) => id === snapshot);
 }
 
 /** The command that starts the run again. Older marks and marks encrypted with another secret do not contain it. */

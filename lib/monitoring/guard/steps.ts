@@ -82,7 +82,7 @@ export async function chainStep(
     code: 'chain-broken',
     subject: 'chain',
     message: `Snapshots were altered or removed: ${named.join('; ')}${more}`,
-    hint: 'Find out who writes to the bucket. Restore older versions of the objects named, or take a snapshot now and rely on that.',
+    hint: 'Find out who writes to the bucket. Restore older versions of the objects named, or take a snapshot now and rely on that: the alert then ends once it was sent. Without an alert channel, end it: `npx soulcaster-backup alerts ack chain-broken --reason TEXT --env-file .env`.',
     // A sent alert ends with an unaltered snapshot taken after it.
     ...(newest !== '' && isWholeSince ? { endsWith: timeOfId(newest) } : {}),
   } as const;

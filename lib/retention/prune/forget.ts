@@ -6,6 +6,7 @@ import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } f
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
+import { unfinishedOf, unfinishedWords } from '../../snapshot/unfinished-marks.js';
 import { listParts, listUnneeded, withRoom, type RoomContext } from './make-room.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
 import type { PrunePorts } from './prune.js';
@@ -58,8 +59,9 @@ interface ForgetOptions {
 /**
  * Removes one snapshot now, as a prune would: tombstone, manifest, the rest; the chain stays explained. Objects of an
  * interrupted backup or import are removed without a tombstone, since they never were a snapshot. Throws `not-found`;
- * `locked` if the snapshot is pinned or in use, or while a prune is active; `not-confirmed` without
- * `force` for the last trusted snapshot and for one of another database; `config` if the removal cannot be signed; `store-denied` if the store refuses.
+ * `locked` if the snapshot is pinned or in use, or while a prune is active; `not-confirmed` without `force` for the last
+ * trusted snapshot, for one of another database, for one that an unfinished restore needs, and for the remains of one whose
+ * manifest is gone; `config` if the removal cannot be signed; `store-denied` if the store refuses.
  */
 export async function forgetSnapshot(
   ports: PrunePorts,
@@ -77,7 +79,9 @@ export async function forgetSnapshot(
     const runs = await loadRunSummaries(ports.store);
     const trust = await trustContext(ports, ports.own);
     const stored = await loadSnapshots(trust);
-    if (isUnfinishedWrite(stored, runs, id)) {
+    const isMissing = missingSnapshots({ stored, runs }).includes(id);
+    if (isMissing && !force) throw manifestMissingError(id);
+    if (isMissing || isUnfinishedWrite(stored, runs, id)) {
       await sweeper.removeAll(await objectsOf(ports.store, id));
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
     }
@@ -87,6 +91,7 @@ export async function forgetSnapshot(
     if (snapshotsInUse(runs).has(id)) throw inUseError(id);
     if (!force) assertOwn(snapshot, trust);
     if (!force) assertNotLastTrusted(stored, snapshot);
+    if (!force) await assertNotNeeded(ports, snapshot, trust);
     const room = { store: ports.store, stored, runs, sweeper };
     if (!(await withRoom(() => writeForgotten(ports.store, word), listExpendable(room, id), room)))
       throw noRoomError(id);
@@ -101,7 +106,7 @@ export async function forgetSnapshot(
   }
 }
 
-/** Objects that may be removed to make room for the record of the removal: unneeded ones, then the snapshot's own parts. */
+/** Objects that may be removed to make room for the record of the removal: listUnneeded ones, then the snapshot's own parts. */
 async function* listExpendable(room: RoomContext, id: string): AsyncGenerator<Found> {
   yield* listUnneeded(room);
   yield* listParts(room.store, id);
@@ -115,6 +120,12 @@ function isUnfinishedWrite(stored: StoredSnapshots, runs: readonly RunSummary[],
 
 function wordOf({ clock }: ClockPorts, id: string, { by, reason }: Attribution): Decision {
   return { id, reason: parseReason(reason), at: new Date(clock.now()).toISOString(), by };
+}
+
+function manifestMissingError(id: string): AppError {
+  return new AppError('not-confirmed', `Snapshot ${id} has lost its manifest, although no command removed it`, {
+    hint: `If the bucket keeps versions, bring the older version of its manifest.json back to make it whole again. To give up its remains: \`npx soulcaster-backup snapshots forget ${id} --force --reason TEXT --env-file .env\`.`,
+  });
 }
 
 function findListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
@@ -144,6 +155,24 @@ function assertNotLastTrusted({ listed }: StoredSnapshots, { id, manifest, state
   throw new AppError('not-confirmed', `Snapshot ${id} is the last trusted one of its database`, {
     hint: 'Without it the database cannot be restored. Take another snapshot first: `npx soulcaster-backup backup --env-file .env`; or add --force.',
   });
+}
+
+/** An unfinished restore is finished with the snapshot that it restores, and undone with the one that it saved. */
+async function assertNotNeeded(
+  { store }: PrunePorts,
+  { id, manifest }: ListedSnapshot,
+  { own }: TrustContext,
+): Promise<void> {
+  const sources = new Set([own, manifest?.source ?? null].filter((source) => source !== null));
+  for (const source of sources) {
+    const mark = (await unfinishedOf(store, source)).find(({ run, snapshot }) => snapshot === id || run === id);
+    if (mark === undefined) continue;
+    const what = mark.run === id ? 'was saved by' : 'is being restored by';
+    const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
+    throw new AppError('not-confirmed', `Snapshot ${id} ${what} an unfinished restore: ${unfinishedWords(mark)}`, {
+      hint: `Finish the restore first${finish}; or add --force.`,
+    });
+  }
 }
 
 function pinnedError({ at, by, id, reason }: Decision, isReplica: boolean): AppError {

@@ -61,7 +61,7 @@ export function lastSnapshotRunsFailed(runs: readonly RunSummary[]): boolean {
   return last.length === FAILURES && last.every(({ state }) => state !== 'succeeded');
 }
 
-async function loadRunSummary(store: ObjectStore, id: string): Promise<RunSummary> {
+export async function loadRunSummary(store: ObjectStore, id: string): Promise<RunSummary> {
   const found = await store.read(runName(id));
   const record = found === null ? null : parse(found.body);
   if (record === null) {

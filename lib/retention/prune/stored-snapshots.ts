@@ -2,9 +2,10 @@ import pMap from 'p-map';
 import type { ObjectStore, Signer } from '../../ports/index.js';
 import { timeOfId } from '../../runs/ids.js';
 import { catalogEntry, snapshotIds, type FullEntry } from '../../snapshot/catalog.js';
+import { assessor } from '../../snapshot/latest.js';
 import { purposeOf, sha256 } from '../../snapshot/manifest.js';
 import { readTombstones, type Tombstone } from '../../snapshot/tombstone.js';
-import { assess, findSignatureProblem, type TrustContext } from '../../snapshot/trust.js';
+import { findSignatureProblem, type TrustContext } from '../../snapshot/trust.js';
 import { readVerification } from '../../snapshot/verification.js';
 import { isOurs, type RetentionEntry } from '../policy.js';
 
@@ -36,6 +37,7 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
   const now = clock.now();
   const newest = found.filter(({ id }) => timeOfId(id) <= now).at(-1)?.id;
   const links = linksOf(found, tombstones);
+  const assessed = await assessor(context, [...found].reverse());
   const listed = found.map((entry): ListedSnapshot => {
     const isLinked = entry.id === newest || links.has(`${entry.id} ${entry.sha256}`);
     const signature = verifySignature(signer, entry);
@@ -43,7 +45,7 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
       ...entry,
       // A signature is stronger evidence than a successor's link, which is the only evidence without a key.
       isAuthentic: signature ?? isLinked,
-      state: assess(entry, context).state,
+      state: assessed(entry).state,
       ours: isOurs(entry, context),
       signatureFits: findSignatureProblem(entry, signer) === null,
     };

@@ -3,10 +3,15 @@ import { silentLog } from '../../../lib/app/json-log.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
+import { authenticatedStore } from '../../../lib/control/authenticated-store.js';
+import { ed25519Signer, generateSigningKey } from '../../../lib/crypto/ed25519.js';
 import { ageEncryptor } from '../../../lib/crypto/age.js';
 import { readAdoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
 import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
+import { sha256 } from '../../../lib/snapshot/manifest.js';
+import { manifestName } from '../../../lib/snapshot/names.js';
+import { addMark } from '../../../lib/snapshot/unfinished-marks.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { checkChain } from '../../../lib/snapshot/chain.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
@@ -109,6 +114,21 @@ describe('a pinned snapshot', () => {
     await Promise.all([second.remove(), next.remove()]);
   });
 
+  it('is pinned in the second store as well where the pin is from before a signing key was set', async () => {
+    const second = await folderStore();
+    const ids = await days(store(), 2);
+    await pin(ids[1] ?? '');
+    const signer = ed25519Signer({ privateKey: generateSigningKey().privateKey, publicKey: null });
+    const signed = (plain: ObjectStore) => authenticatedStore(plain, signer, silentLog());
+    const ports = { clock: noon(), log: silentLog(), own: null, signer };
+    await replicate({ ...ports, store: signed(store()), replica: signed(second.store) }, { dryRun: false });
+    expect((await readPins(signed(second.store))).has(ids[1] ?? '')).toBe(true);
+    await store().swap(PINS_NAME, Buffer.from('{'), (await store().read(PINS_NAME))?.etag ?? '');
+    const again = replicate({ ...ports, store: signed(store()), replica: signed(second.store) }, { dryRun: false });
+    await expect(again).rejects.toMatchObject({ code: 'damaged' });
+    await second.remove();
+  });
+
   it('is unpinned in the second store too, once it was replicated', async () => {
     const second = await folderStore();
     const ids = await days(store(), 2);
@@ -197,4 +217,43 @@ describe('a forgotten snapshot', () => {
     await forget(only, true);
     expect(await listed(store())).toEqual([]);
   });
+});
+
+describe('what somebody still needs, or somebody else removed', () => {
+  const mark = { run: '20261122T110000Z-aaaaaa', scope: { all: true as const }, kind: 'restore', since: 'x' };
+
+  it('is not forgotten without --force while a restore that did not end is to be finished with it', async () => {
+    const [, old = ''] = await days(store(), 3);
+    const hint = `\`npx soulcaster-backup restore ${old} --env-file .env\``;
+    await addMark(store(), sha256('host'), { ...mark, snapshot: old, hint });
+    await expect(forget(old)).rejects.toMatchObject({
+      code: 'not-confirmed',
+      hint: expect.stringContaining(hint) as unknown,
+    });
+    expect((await forget(old, true)).wasSnapshot).toBe(true);
+  });
+
+  it('is named where its manifest is gone, and is given up with --force', async () => {
+    const [, old = ''] = await days(store(), 3);
+    await store().remove(manifestName(old));
+    await expect(forget(old)).rejects.toMatchObject({
+      code: 'not-confirmed',
+      hint: expect.stringContaining('--force') as unknown,
+    });
+    expect((await forget(old, true)).wasSnapshot).toBe(false);
+    expect(await namesIn(store(), `snapshots/${old}/`)).toEqual([]);
+  });
+});
+
+it('the adoption of a source that an adopted one had adopted can be withdrawn', async () => {
+  const at = '2026-11-20T00:00:00.000Z';
+  await adoptSource(store(), 'second', { source: 'first', reason: said.reason, at });
+  await adoptSource(store(), 'third', { source: 'second', reason: said.reason, at });
+  expect([...(await readAdoptedSources(store(), 'third'))]).toEqual(['third', 'second', 'first']);
+  expect(await disownSource(store(), 'third', { source: 'first', reason: 'wrong', at })).toBe(true);
+  expect(await disownSource(store(), 'third', { source: 'first', reason: 'wrong', at })).toBe(false);
+  expect([...(await readAdoptedSources(store(), 'third'))]).toEqual(['third', 'second']);
+  expect([...(await readAdoptedSources(store(), 'second'))]).toEqual(['second', 'first']);
+  expect(await adoptSource(store(), 'third', { source: 'first', reason: 'right', at })).toBe(true);
+  expect((await readAdoptedSources(store(), 'third')).has('first')).toBe(true);
 });
