@@ -1,5 +1,5 @@
 /** One bit for each of a sequence, as base64: bit n of the whole is bit n % 8 of byte n / 8. */
-interface BitWriter {
+export interface BitWriter {
   push(bit: boolean): void;
   base64(): string;
 }

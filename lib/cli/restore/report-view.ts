@@ -7,7 +7,7 @@ import { reindexCommand } from '../../reindex/commands.js';
 import type { ReindexScope } from '../../reindex/model.js';
 import type { RestoredProject, RestoredResult } from '../../restore/result.js';
 import type { Undo } from './undo.js';
-import { erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
+import { danglingWords, erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The time objective: so long a restore may take, in milliseconds. */
@@ -17,12 +17,12 @@ const SHOWN = 20;
 
 /** How a restore went, in the order in which somebody who waited for it wants to know. */
 export function reportView(result: RestoredResult, undo: Undo | null): string {
-  const erased = erasedWords(result.plan);
+  const leftOut = [erasedWords(result.plan), danglingWords(result.plan)].filter((words) => words !== null);
   return [
     `${headline(result)}\n${facts(overview(result, undo))}`,
     ...(result.staysMarked ? [markedWords(result.snapshot)] : []),
     ...(result.plan.goneClusters === 0 ? [] : [goneWords(result.plan.goneClusters)]),
-    ...(erased === null ? [] : [erased]),
+    ...leftOut,
     ...failedKeys(result),
     ...projectsView(result.projects),
     `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [RESTORE.words[phase] ?? phase, duration(ms)]))}`,

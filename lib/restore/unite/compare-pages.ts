@@ -109,8 +109,8 @@ async function whichExist(
   return keys.map((some) => some.map((key) => coming?.(key) === true || found.has(key.toString('utf8'))));
 }
 
-/** One EXISTS counts many: only where some are there and some are not, each is asked for. */
-async function existing(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
+/** Those of the keys that are there. One EXISTS counts many: only where some are there and some are not, each is asked for. */
+export async function existing(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
   const groups = [...byBytes(keys, bytesOfArgument, NAME_BYTES)];
   const counts = await runCommands(
     redis,

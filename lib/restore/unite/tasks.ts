@@ -4,21 +4,22 @@ import type { Json } from '../../json.js';
 import type { RedisPort } from '../../ports/redis.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { isDue } from '../../snapshot/expiry-time.js';
-import { fromText, type Text } from '../../snapshot/text.js';
 import { keyOf } from '../../snapshot/record.js';
 import type { RunRecord } from '../../runs/model.js';
-import { buildKey, classifyKey } from '../../soulcaster/keys.js';
+import { classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
 import type { LackFinder } from '../abilities.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { allSourceKeys, type KeySet } from '../key-set.js';
+import { allSourceKeys } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
 import type { Needs } from '../needs.js';
 import { countAction, countLack, countType, EXAMPLES, wantsExample, type Plan } from '../plan-counts.js';
 import { countProof, wantsProof, type Proof, type Verdict } from '../proof-counts.js';
+import type { BitWriter } from '../bits.js';
 import { stagingPrefix } from '../staged.js';
 import { listMode } from '../selected.js';
 import type { ComparisonContext } from './compare-pages.js';
+import { plannedDangling, withoutDangling } from './dangling.js';
 import { runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
 import { placedPrefix, placedWriter, readPlaced, type Placed, type PlacedWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
@@ -35,49 +36,63 @@ function isUnited(record: TargetRecord, input: RestoreContext['input']): boolean
 
 async function* valuesOf(
   context: RestoreContext,
-  keys: KeySet | null,
   records: AsyncIterable<TargetRecord>,
   lists: Uniter | null,
 ): AsyncGenerator<TargetRecord> {
   for await (const record of records) {
     if (isUnited(record, context.input)) await lists?.see(record);
-    else if (keys === null || !isDangling(record, keys)) yield record;
+    else yield record;
   }
 }
 
-/** A key of an external id whose item the snapshot itself lacks: it must not take the place of one that points to an item. */
-function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
-  if (expired || first.t !== 'string') return false;
-  const { family, project } = classifyKey(keyOf(first).toString('utf8'));
-  if (family !== 'feedback-external') return false;
-  const item = fromText(first.v as Text).toString('utf8');
-  return !keys.has(Buffer.from(buildKey('feedback', { project, item })));
-}
-
 /**
- * The records that are written and compared as values. Mode `replace` knows no others, but for items. `lists` sees the others; to end
- * it is the caller's, after the values, so that the plan and the proof name both in one order.
+ * The records of one part that are compared as values for its plan. Mode `replace` knows no others, but for items. `lists` sees the
+ * others; to end it is the caller's, after the values, so that the plan and the proof name both in one order. `dangling`: see
+ * `withoutDangling`.
  */
-export async function* valueRecords(
+export async function* plannedRecords(
   ports: RestorePorts,
   context: RestoreContext,
   run: string,
   records: AsyncIterable<TargetRecord>,
-  lists: Uniter | null = null,
+  lists: Uniter | null,
+  plan: Plan,
+  dangling: BitWriter,
 ): AsyncGenerator<TargetRecord> {
   if (listMode(context.input) === 'replace') yield* records;
-  else yield* valuesOf(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
+  else {
+    const keys = await allSourceKeys(ports.store, run, context.manifest);
+    yield* withoutDangling(ports, context, keys, valuesOf(context, records, lists), plan, dangling);
+  }
 }
 
-/** Which records are written as values; see `valueRecords`. */
+/** The same for the proof: what the plan left out is not missed. */
+export async function* provenRecords(
+  ports: RestorePorts,
+  context: RestoreContext,
+  run: RunRecord,
+  task: number,
+  records: AsyncIterable<TargetRecord>,
+  lists: Uniter | null,
+): AsyncGenerator<TargetRecord> {
+  const isValue = await valueFilter(ports, context, run, task);
+  for await (const record of records) {
+    if (isUnited(record, context.input)) await lists?.see(record);
+    else if (isValue(record)) yield record;
+  }
+}
+
+/** Which records of one part are written as values, by its plan; to be called once with each record, in order. */
 export async function valueFilter(
   ports: RestorePorts,
   context: RestoreContext,
-  run: string,
+  run: RunRecord,
+  task: number,
 ): Promise<(record: TargetRecord) => boolean> {
   if (listMode(context.input) === 'replace') return () => true;
-  const keys = await allSourceKeys(ports.store, run, context.manifest);
-  return (record) => !isUnited(record, context.input) && !isDangling(record, keys);
+  const keys = await allSourceKeys(ports.store, run.id, context.manifest);
+  const isDangling = await plannedDangling(ports, run, task, keys);
+  return (record) => !isUnited(record, context.input) && !isDangling(record);
 }
 
 /** Counts lists into a plan, and in mode `merge` notes where the snapshot has their members. */
