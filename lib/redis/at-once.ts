@@ -80,9 +80,17 @@ export function atOnce(redis: RedisPort, commands: readonly SentCommand[]): Prom
   return onlyFrees ? redis.pipeline([decodedCommand(first)]) : redis.transaction(commands);
 }
 
-/** Redis's OOM, as the refusal of a whole transaction. */
+/** Redis's own words, and Upstash's (upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded). */
+const FULL = /\bOOM\b|capacity quota exceeded/i;
+
+/** Whether a database refused a command because it has no room. */
+export function saysFull(error: string): boolean {
+  return FULL.test(error);
+}
+
+/** The same, as the refusal of a whole transaction. */
 export function isFull(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);
+  return error instanceof AppError && error.code === 'redis-command' && saysFull(error.message);
 }
 
 function textOf(reply: RedisReply | undefined): string {

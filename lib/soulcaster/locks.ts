@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisValue } from '../ports/redis.js';
+import { saysFull } from '../redis/at-once.js';
 import { runOne } from '../redis/run-one.js';
 
 /** The application's own lock is held for so long at a time; a restore that dies lets go of it by itself. */
@@ -27,7 +28,7 @@ export async function keepLocks(redis: RedisPort, projects: readonly string[], r
   const [first] = projects;
   if (first === undefined) return;
   const left = await runOne(redis, (sdk) => sdk.pttl(lockOf(first)));
-  if ('error' in left) throw refused();
+  if ('error' in left) throw refused(left.error);
   if (left.value < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
 }
 
@@ -46,19 +47,16 @@ async function send(redis: RedisPort, commands: readonly RedisCommand[]): Promis
   const values: RedisValue[] = [];
   for (let at = 0; at < commands.length; at += PER_REQUEST) {
     for (const reply of await redis.pipeline(commands.slice(at, at + PER_REQUEST))) {
-      if ('error' in reply && !isFull(reply.error)) throw refused();
+      if ('error' in reply && !saysFull(reply.error)) throw refused(reply.error);
       values.push('error' in reply ? null : reply.value);
     }
   }
   return values;
 }
 
-function isFull(error: string): boolean {
-  return /^OOM\b/.test(error);
-}
-
-function refused(): AppError {
-  return new AppError('redis-command', "A project's lock could not be taken", {
-    hint: 'The token must be allowed SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target.',
+/** Says the error's kind alone: the rest of Redis's text may quote the name of the key. */
+function refused(error: string): AppError {
+  return new AppError('redis-command', `A project's lock could not be taken: ${error.split(' ', 1)[0] ?? ''}`, {
+    hint: 'The database must take writes, and the token must be allowed SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target.',
   });
 }
