@@ -116,7 +116,8 @@ async function perform(
   const goesOn = result?.vectors.state === 'to-do' && app.reindex !== null && scope !== null;
   const vectors = goesOn ? await reindexRestored(context, app, app.reindex, scope) : null;
   const error = errorOf(run, app.queued);
-  const told = error === null || result !== null ? error : brokenOff(error, again, undo, run, replica);
+  // The record of one that has written says itself what it leaves.
+  const told = error === null || undo !== null ? error : brokenOff(error, again, null, run, replica);
   const unmade = vectors?.error ?? null;
   if (told !== null && unmade !== null) explain(unmade, { env: context.env, err: (text) => context.note(text) });
   return finish(context, run, told ?? unmade, {

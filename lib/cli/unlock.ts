@@ -108,10 +108,17 @@ export async function cancel(context: Context, id: string): Promise<number> {
   const cancelled = run.error?.code === 'cancelled';
   context.print(
     cancelled
-      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt that was working on it stops at its next write.`
+      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt that was working on it stops at its next write. ${run.error?.hint ?? ''}`
       : `Run ${id}, a ${traitsOf(run.kind).title}, was over before: ${run.state}. Nothing was changed.`,
   );
-  context.document({ run: id, kind: run.kind, state: run.state, cancelled, finishedAt: run.finishedAt });
+  context.document({
+    run: id,
+    kind: run.kind,
+    state: run.state,
+    cancelled,
+    finishedAt: run.finishedAt,
+    error: run.error,
+  });
   return 0;
 }
 

@@ -17,7 +17,8 @@ import { countExtrasStep, reportStep } from './report.js';
 import { listMode } from './selected.js';
 import { isRestoreLease } from './start.js';
 import { beginSafety, safetyPhases } from './safety.js';
-import { markUnfinished } from './unfinished.js';
+import { leftBehind } from './left-behind.js';
+import { markUnfinished, unmark } from './unfinished.js';
 import { concludeStep, weighStep } from './weigh.js';
 import { placeStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
@@ -48,6 +49,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
     letGo: (run) => letGo(ports, run),
+    leaves: (run) => leftBehind(ports, run),
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
@@ -90,7 +92,10 @@ async function letGo(ports: RestorePorts, run: RunRecord): Promise<void> {
   const { projects, times } = parseRestoreCheckpoint(run.checkpoint);
   // One that ended before took none, and has written nothing.
   if (!times.some(([phase]) => phase === 'fence')) return;
-  await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
+  const redis = ports.redisOf(inputOf(run).target);
+  // The phase that follows writes first: the data are as they were.
+  if (run.phase === 'fence') await unmark(ports, run.id, redis);
+  await releaseLocks(redis, projects, run.id);
 }
 
 async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
@@ -103,6 +108,8 @@ async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOut
   const before = redis.usage();
   if (input.trigger !== 'drill') await removeMark(redis);
   const locksTaken = await takeLocks(redis, state.projects, attempt.run.id);
+  // Who stops here has written nothing yet, and `letGo` takes the mark off.
+  attempt.signal.throwIfAborted();
   const spent = addSpent(state.spent, spentSince(redis, before));
   return enter('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
 }

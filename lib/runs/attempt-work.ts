@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { failedAttempt, failureOf, lettingGo, overAt, willBeRetried } from './ending.js';
+import { failedAttempt, brokenOff, lettingGo, overAt, willBeRetried } from './ending.js';
 import { handOut } from './hand-out.js';
 import { asleep, awake, callLater, mayWait } from './waiting.js';
 import { goesBeyond, type Budget, type OpenAttempt } from './attempt.js';
@@ -206,7 +206,7 @@ async function closeOnError(
         to: 'end',
         state: 'failed',
         result: null,
-        error: failureOf(error),
+        error: await brokenOff(attempt.run, error, definition.leaves),
       });
   } catch {
     // What went wrong first is what the operator must see; the lease runs out by itself.

@@ -11,7 +11,7 @@ import { runsOf } from './recent.js';
  */
 export function cancelRun(engine: Engine, id: string): Promise<RunRecord> {
   const error = new AppError('cancelled', `Run ${id} was cancelled`, {
-    hint: `What it had written stays. To see how far it came: \`npx soulcaster-backup run ${id} --env-file .env\`.`,
+    hint: 'What it had written stays, and it is not resumed.',
   });
   return engine.end(id, error);
 }

@@ -2,7 +2,7 @@ import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { freeLease } from './lease.js';
 import type { Budget } from './attempt.js';
-import { isOver, type RunFailure, type RunRecord } from './model.js';
+import { isOver, type RunDefinition, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 
 export { isOver } from './model.js';
@@ -11,6 +11,18 @@ type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 export function failureOf(error: AppError): RunFailure {
   return { code: error.code, message: error.message, hint: error.hint };
+}
+
+/** Errors whose own hint supposes that what was not finished does not count. */
+const ENDED_FROM_OUTSIDE: ReadonlySet<string> = new Set(['interrupted', 'cancelled']);
+
+/** The failure of a run that does not come to its own end, with what it leaves behind. `run`: as it was before. */
+export async function brokenOff(run: RunRecord, error: AppError, leaves: RunDefinition['leaves']): Promise<RunFailure> {
+  const failure = failureOf(error);
+  // What cannot be found out must not keep the run from its end.
+  const words = run.hidden === true ? null : await leaves?.(run).catch(() => null);
+  if (words === null || words === undefined) return failure;
+  return { ...failure, hint: ENDED_FROM_OUTSIDE.has(error.code) ? words : `${error.hint} ${words}` };
 }
 
 /** What changes in the record of a run whose attempt failed and will be made again. */
@@ -61,14 +73,14 @@ export function willBeRetried(error: AppError, budget: Budget | null): boolean {
 
 /**
  * Ends a run as failed, unless it is over already or the error is one that a retry may get past: that one is thrown.
- * Somebody else's write in between only means to look again. `letGo`: see `RunDefinition`.
+ * Somebody else's write in between only means to look again. `letGo` and `leaves`: see `RunDefinition`.
  */
 export async function endRun(
   ports: Needs,
   id: string,
   cause: unknown,
   budget: Budget | null,
-  letGo: LetGo = () => Promise.resolve(),
+  { letGo = () => Promise.resolve(), leaves }: Pick<RunDefinition, 'letGo' | 'leaves'> = {},
 ): Promise<RunRecord> {
   const error = toAppError(cause);
   if (willBeRetried(error, budget)) throw error;
@@ -77,11 +89,12 @@ export async function endRun(
     if (isOver(held.record)) return held.record;
     try {
       const at = new Date(ports.clock.now()).toISOString();
+      const failure = await brokenOff(held.record, error, leaves);
       const failed = {
         ...held.record,
         state: 'failed',
-        error: failureOf(error),
-        ...overAt(at, held.record, failureOf(error)),
+        error: failure,
+        ...overAt(at, held.record, failure),
         updatedAt: at,
       } as const;
       const saved = await saveRun(ports.store, held, failed);

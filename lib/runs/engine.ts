@@ -198,8 +198,10 @@ export function createEngine(
   }
 
   function end(id: string, error: AppError, budget: Budget | null = null): Promise<RunRecord> {
-    return endRun(ports, id, error, budget, async (run) => {
-      await definitions.find(({ kind }) => kind === run.kind)?.letGo?.(run);
+    const definitionOf = (run: RunRecord) => definitions.find(({ kind }) => kind === run.kind);
+    return endRun(ports, id, error, budget, {
+      letGo: async (run) => definitionOf(run)?.letGo?.(run),
+      leaves: async (run) => (await definitionOf(run)?.leaves?.(run)) ?? null,
     });
   }
 

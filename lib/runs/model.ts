@@ -199,6 +199,11 @@ export interface RunDefinition extends Pick<RunTraits, 'kind' | 'words'> {
    * by its own last step. Is given the record as it was before its end.
    */
   readonly letGo?: (run: RunRecord) => Promise<void>;
+  /**
+   * What a run that ends in any other way than by its own last step leaves behind, and the commands that go on from there, for the hint
+   * of its error; null where it leaves nothing that counts. Is given the record as it was before its end.
+   */
+  readonly leaves?: (run: RunRecord) => Promise<string | null>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
 }

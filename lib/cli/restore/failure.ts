@@ -3,6 +3,7 @@ import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { errorOfRun } from '../carry-out.js';
 import { isRefusal } from '../in-memory.js';
+import { brokenOffWords } from '../../restore/left-behind.js';
 import type { Undo } from './undo.js';
 import { sameRestore } from './words.js';
 
@@ -28,19 +29,8 @@ export function brokenOff(
     if (isRefusal(error)) return notBegun(error, request, replica);
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
-  // The own hint of an interrupt speaks of work that counts only when it is whole.
-  const own = error.code === 'interrupted' ? [] : [error.hint];
-  const hints = [
-    ...own,
-    `It broke off while it was writing${howFar(run)}: the data are partly old and partly restored.`,
-    `To finish, start the same restore again: \`${sameRestore(request, replica)}\`.`,
-    `To undo it: ${undo.words}.`,
-  ];
-  return withHint(error, hints.join(' '));
-}
-
-function howFar({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
-  return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written whole)` : '';
+  const words = brokenOffWords(run, `\`${sameRestore(request, replica)}\``, undo.words);
+  return withHint(error, `${error.hint} ${words}`);
 }
 
 /** The error of a restore that a store stopped which takes no writes, before anything was written, with the ways out. */

@@ -3,20 +3,9 @@ import { restoreInputSchema } from '../../restore/model.js';
 import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { loadManifest } from '../../snapshot/manifest.js';
+import { EMPTY, hasWritten, SKIPPED } from '../../restore/left-behind.js';
 import { fieldsOf } from '../../restore/result.js';
 import { restoreCommand } from './words.js';
-
-/** Phases of a restore in which the target is not as it was. */
-const WRITTEN: ReadonlySet<string> = new Set([
-  'write',
-  'written',
-  'unite',
-  'remove',
-  'prove',
-  'extras',
-  'inspect',
-  'report',
-]);
 
 /** The way back from a restore. */
 export interface Undo {
@@ -31,7 +20,7 @@ export interface Undo {
 /** Null when the restore did not come as far as to change anything. `replica`: `store` is the second one. */
 export async function undoOf(store: ObjectStore, run: RunRecord, replica = false): Promise<Undo | null> {
   const input = restoreInputSchema.parse(run.input);
-  if (input.dryRun || !WRITTEN.has(run.phase)) return null;
+  if (input.dryRun || !hasWritten(run)) return null;
   // A run that broke off has no result; what it saved has its id.
   const { undo } = fieldsOf(run.result);
   const told = typeof undo === 'string' ? undo : null;
@@ -43,7 +32,3 @@ export async function undoOf(store: ObjectStore, run: RunRecord, replica = false
   const from = told ?? (input.safety ? 'empty' : 'skipped');
   return { from, words: from === 'empty' ? EMPTY : SKIPPED, commands: 0 };
 }
-
-/** A restore of an older version, which took no snapshot of an empty target. */
-const EMPTY = 'empty the target: there was nothing in it before';
-const SKIPPED = 'none: what was there was not saved (--no-safety)';
