@@ -28,9 +28,10 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
 /**
  * Sees a run to its end and returns its record: works on it here or, with a queue, publishes its first attempt and watches
  * the record. Throws `locked` when another run is under way, `interrupted` when it stops watching.
+ * `replica`: the work is on the second store.
  */
-export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw await heldError(app.ports.store, started);
+export async function carryOut(context: Context, app: Runner, started: Started, replica = false): Promise<RunRecord> {
+  if (!started.started) throw await heldError(app.ports.store, started, undefined, replica);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);

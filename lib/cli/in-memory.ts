@@ -42,8 +42,9 @@ export async function carryOutReading<A extends Runner>(
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,
+  replica = false,
 ): Promise<Carried<A>> {
-  const refused = await refusal(context, open(false), start);
+  const refused = await refusal(context, open(false), start, replica);
   if (typeof refused !== 'string') return refused;
   context.note(`warning: ${refused}: this command keeps its state in memory and works without a lock`);
   const app = open(true);
@@ -55,10 +56,11 @@ async function refusal<A extends Runner>(
   context: Context,
   app: A,
   start: (app: A) => Promise<Started>,
+  replica: boolean,
 ): Promise<Carried<A> | string> {
   if (!mayWrite(app.ports.signer)) return 'only a public signing key is set, so nothing can be recorded';
   try {
-    const run = await carryOut(context, app, await start(app));
+    const run = await carryOut(context, app, await start(app), replica);
     const error = errorOfRun(run);
     return refusesWrites(error) ? words(error) : { app, run, unrecorded: null };
   } catch (error) {

@@ -53,6 +53,7 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .description('show how far a run is, or how it ended; without an id, the newest runs')
     .argument('[id]', 'id of the run; left out, the newest are listed')
     .option('--watch', 'follow it to its end')
+    .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
     .addOption(new Option('--kind <kind>', 'list: runs of this kind').choices(RUN_KINDS.map(({ kind }) => kind)))
     .addOption(new Option('--state <state>', 'list: runs in this state').choices(RUN_STATES))
     .option('--project <id>', 'list: runs whose scope names this project', projectId)

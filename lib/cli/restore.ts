@@ -105,7 +105,7 @@ async function perform(
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
     throw refusesWrites(error) ? notBegun(error, again, replica) : error;
   });
-  const ended = await carryOut(context, app, started).catch(async (error: unknown) => {
+  const ended = await carryOut(context, app, started, replica).catch(async (error: unknown) => {
     throw refusesWrites(error) && started.started ? await stopped(store, started.run.id, error, again, replica) : error;
   });
   const run = { ...ended, result: await openResult(context.env, app.ports.encryptor, ended.result) };

@@ -12,6 +12,8 @@ import { duration } from './output/format.js';
 import { table } from './output/table.js';
 import { endingApp as ending, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
+import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
+import { storeEnvironment } from './store-choice.js';
 
 interface LeaseView {
   readonly lease: string;
@@ -28,9 +30,10 @@ interface LeaseView {
 export async function unlock(
   context: Context,
   name: string | undefined,
-  options: { readonly yes?: boolean },
+  options: { readonly yes?: boolean; readonly replica?: boolean },
 ): Promise<number> {
-  const { engine, ports } = endingApp(context, context.env);
+  const replica = options.replica === true;
+  const { engine, ports } = storeEndingApp(context, replica);
   const { clock, store } = ports;
   const views = await viewsOf(store);
   const wanted = name === undefined ? views : views.filter(({ lease }) => lease === name);
@@ -38,7 +41,7 @@ export async function unlock(
   const isToEnd = name !== undefined && options.yes === true;
   const run = isToEnd ? await endHolder(engine, wanted[0]?.holder ?? null) : null;
   const ended = isToEnd && ((await endLease({ clock, store }, name)) || run !== null);
-  context.print(text(wanted, name, ended, options.yes === true));
+  context.print(text(wanted, name, ended, options.yes === true, replica));
   if (run !== null) context.print(`Run ${run}, which held it, is ended and is not resumed.`);
   context.document({ leases: wanted, ended: ended ? name : null, endedRun: run });
   return 0;
@@ -81,7 +84,13 @@ async function viewOf(
   };
 }
 
-function text(views: readonly LeaseView[], name: string | undefined, ended: boolean, yes: boolean): string {
+function text(
+  views: readonly LeaseView[],
+  name: string | undefined,
+  ended: boolean,
+  yes: boolean,
+  replica: boolean,
+): string {
   if (ended) return `The lease ${name ?? ''} is ended. If a process still worked under it, it stops at its next write.`;
   if (views.length === 0) return 'There are no leases.';
   const rows = views.map(({ ageMs, holder, lease, readable, what }) => [
@@ -91,7 +100,7 @@ function text(views: readonly LeaseView[], name: string | undefined, ended: bool
     ageMs === null ? 'unknown' : duration(ageMs),
   ]);
   const held = views.filter(({ holder, readable }) => holder !== null || !readable);
-  const hints = yes ? [] : held.map(({ lease }) => `To end it: ${unlockCommand(lease)}`);
+  const hints = yes ? [] : held.map(({ lease }) => `To end it: ${unlockCommand(lease, replica)}`);
   return [table(['lease', 'holder', 'what', 'renewed before'], rows), ...hints].join('\n');
 }
 
@@ -103,8 +112,12 @@ function unknown(name: string, views: readonly LeaseView[]): AppError {
 }
 
 /** `cancel`: ends a run now. Exit 0 also for a run that was over before. */
-export async function cancel(context: Context, id: string): Promise<number> {
-  const run = await cancelRun(endingApp(context, context.env).engine, id);
+export async function cancel(
+  context: Context,
+  id: string,
+  options: { readonly replica?: boolean } = {},
+): Promise<number> {
+  const run = await cancelRun(storeEndingApp(context, options.replica === true).engine, id);
   const cancelled = run.error?.code === 'cancelled';
   context.print(
     cancelled
@@ -120,6 +133,15 @@ export async function cancel(context: Context, id: string): Promise<number> {
     error: run.error,
   });
   return 0;
+}
+
+/** The same for the first store or, with `replica`, for the second: a restore from that one marks the first as well. */
+function storeEndingApp(context: Context, replica: boolean): StoreApp {
+  if (!replica) return endingApp(context, context.env);
+  const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
+  const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
+  const firstStore = { env: context.env, onNotMarked, onErasuresUnread };
+  return ending(storeEnvironment(context.env, true), { log: quiet(context.log), firstStore });
 }
 
 /** An app that can end runs: with the database at hand the locks that a run holds in it are freed as well. */

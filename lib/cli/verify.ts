@@ -44,7 +44,12 @@ export async function verifySnapshot(
     storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chosenSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReading(context, open, ({ engine }) => startVerify(engine, id, 'cli'));
+  const { app, run, unrecorded } = await carryOutReading(
+    context,
+    open,
+    ({ engine }) => startVerify(engine, id, 'cli'),
+    options.replica === true,
+  );
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(describe(parsed.data, error?.code === 'chain-broken'));

@@ -196,9 +196,9 @@ async function highestFence(store: ObjectStore): Promise<number> {
   return Math.max(0, ...runs.map(({ fence }) => fence));
 }
 
-/** The command that ends a lease. */
-export function unlockCommand(name: string): string {
-  return `npx soulcaster-backup unlock ${name} --yes --env-file .env`;
+/** The command that ends a lease. `replica`: of the second store. */
+export function unlockCommand(name: string, replica = false): string {
+  return `npx soulcaster-backup unlock ${name} --yes${replica ? ' --replica' : ''} --env-file .env`;
 }
 
 function unreadable(name: string, waitMs: number): AppError {
