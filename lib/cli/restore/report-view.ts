@@ -42,7 +42,8 @@ function headline(result: RestoredResult): string {
 }
 
 function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
-  const { extras, locksTaken, milliseconds, plan, proof, removed, spent, written } = result;
+  const { extras, locksTaken, milliseconds, plan, proof, removed, spent, united, written } = result;
+  const lists = united?.lists ?? 0;
   const { total } = plan;
   const toService = result.restoredMilliseconds ?? milliseconds;
   const some = (name: string, value: number, words: string): [string, string][] =>
@@ -52,8 +53,16 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
   return [
     [
       'written',
-      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
+      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned${lists === 0 ? '' : ', with lists'}: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
     ],
+    ...(lists === 0
+      ? []
+      : [
+          ['united', `${counted(lists, 'list')}, which got ${counted(united?.members ?? 0, 'member')}`] as [
+            string,
+            string,
+          ],
+        ]),
     ['removed', counted(removed + written.removed, 'key')],
     ['left', `${counted(total.same, 'key')} that ${total.same === 1 ? 'was' : 'were'} equal already`],
     ...some('blocked', total.blocked, 'left, since no snapshot can hold what they are now'),
