@@ -84,7 +84,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   const scope = normalScope(request.scope);
   const undoes = await undoesScope(ports, scope, manifest);
   if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project);
-  await demandHeld(ports, { mode, scope }, manifest);
+  await demandHeld(ports, { mode, scope, target }, manifest);
   demandConfirmation({ ...asked, scope: normalScope(asked.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {

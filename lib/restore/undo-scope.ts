@@ -7,6 +7,7 @@ import { holdsAllOf, SELECT_ALL, type Selection } from '../soulcaster/selection.
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords } from './scope-words.js';
 import { projectsOf, sameScope, selectionOf } from './selected.js';
+import { restoreCommand } from './undo-command.js';
 
 interface UndoPorts {
   readonly encryptor: Encryptor;
@@ -21,7 +22,7 @@ interface Narrowable {
 /**
  * The request with the scope and target of the restore that the snapshot undoes, as far as it names none itself: the
  * safety snapshot of a restore of one project, or of some keys, holds more than what that restore changed, and to undo it is no
- * reason to touch anything else. Other snapshots leave the request as it is, and so does `everything`. Throws `wrong-key`
+ * reason to touch anything else. Other snapshots leave the request as it is; `everything` leaves its scope. Throws `wrong-key`
  * where no identity here opens what the restore was of.
  */
 export async function narrowedToUndo<R extends Narrowable>(
@@ -29,8 +30,8 @@ export async function narrowedToUndo<R extends Narrowable>(
   request: R,
   { undoes }: Pick<Manifest, 'undoes'>,
 ): Promise<R> {
-  if (undoes === undefined || request.everything === true) return request;
-  const undone = 'all' in request.scope ? await undoneScope(encryptor, undoes) : null;
+  if (undoes === undefined) return request;
+  const undone = 'all' in request.scope && request.everything !== true ? await undoneScope(encryptor, undoes) : null;
   const scope = undone ?? request.scope;
   return { ...request, scope, target: request.target ?? undoes.target };
 }
@@ -53,7 +54,7 @@ export async function undoesScope(
  */
 export async function demandHeld(
   { encryptor }: UndoPorts,
-  { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
+  { mode, scope, target }: { readonly mode: Mode; readonly scope: Scope; readonly target: string | null },
   manifest: Pick<Manifest, 'id' | 'imported' | 'partial' | 'undoes'>,
 ): Promise<void> {
   if (mode !== 'replace') return;
@@ -66,7 +67,7 @@ export async function demandHeld(
     if (held !== null && held.projects.length > 0 && holdsAllOf(held, wanted)) return;
     throw beyond(
       `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: to replace them by it would remove them. Nothing was written`,
-      `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
+      `To undo that restore, name no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`${restoreCommand('latest', { scope: { all: true }, target })}\`.`,
     );
   }
   if (imported?.selection === undefined || 'all' in scope) return;
