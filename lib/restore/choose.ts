@@ -81,14 +81,27 @@ export async function demandSource(
   );
 }
 
-/** Throws `not-found` when the snapshot holds nothing of the project: to restore it would only remove what is there. */
-export function demandProject(manifest: Manifest, project: string): void {
+/**
+ * Throws `not-found` when the snapshot holds nothing of the project: to restore it would only remove what is there. `file`: what the
+ * snapshot was made of, as words of a shell; such a snapshot is in no store.
+ */
+export function demandProject(manifest: Manifest, project: string, file?: string): void {
   const { byProject } = manifest.counts;
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
-  throw new AppError('not-found', `Snapshot ${manifest.id} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
-    hint: `Give the project's whole id; \`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`,
+  const what = file === undefined ? `Snapshot ${manifest.id}` : `The file ${file}`;
+  const look =
+    file === undefined
+      ? `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
+      : fileHint(file);
+  throw new AppError('not-found', `${what} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
+    hint: `Give the project's whole id. ${look}`,
   });
+}
+
+/** How to look into a file that is restored: its snapshot is in no store. */
+export function fileHint(file: string): string {
+  return `To look into the file, import it: \`npx soulcaster-backup import ${file} --env-file .env\`; \`show\` and \`ls\` take the id that this prints.`;
 }
 
 /** Throws `damaged` when a manifest was altered, and `wrong-key` when it is not signed with a key that is set here. */

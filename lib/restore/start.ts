@@ -83,7 +83,7 @@ export async function prepareRestore(ports: StartPorts, asked: RestoreRequest): 
   const { mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   const scope = normalScope(request.scope);
   const undoes = await undoesScope(ports, scope, manifest);
-  if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project);
+  if (!undoes) for (const project of projectsOf(scope)) demandProject(manifest, project, ports.snapshotWords);
   await demandHeld(ports, { mode, scope, target }, manifest);
   demandConfirmation({ ...asked, scope: normalScope(asked.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
