@@ -28,9 +28,10 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
 /**
  * Runs to the end and returns the record: works in this process or, with a queue, publishes the first attempt and polls the
  * record. Throws `locked` if another run holds the lease, `interrupted` if polling is interrupted.
+ * `replica`: the run works on the second store.
  */
-export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
-  if (!started.started) throw await leaseHeldError(app.ports.store, started);
+export async function carryOut(context: Context, app: Runner, started: Started, replica = false): Promise<RunRecord> {
+  if (!started.started) throw await leaseHeldError(app.ports.store, started, undefined, replica);
   const { id } = started.run;
   const view = progressView(context, () => app.ports.clock.now());
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);

@@ -37,8 +37,9 @@ export async function carryOutReadOnly<A extends Runner>(
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,
+  replica = false,
 ): Promise<CarriedOut<A>> {
-  const recorded = await tryRecorded(context, open(false), start);
+  const recorded = await tryRecorded(context, open(false), start, replica);
   if (typeof recorded !== 'string') return recorded;
   context.note(`warning: ${recorded}: this command keeps its state in memory and works without a lock`);
   const app = open(true);
@@ -50,10 +51,11 @@ async function tryRecorded<A extends Runner>(
   context: Context,
   app: A,
   start: (app: A) => Promise<Started>,
+  replica: boolean,
 ): Promise<CarriedOut<A> | string> {
   if (!canSign(app.ports.signer)) return 'only a public signing key is set, so nothing can be recorded';
   try {
-    const run = await carryOut(context, app, await start(app));
+    const run = await carryOut(context, app, await start(app), replica);
     const error = errorOfRun(run);
     return isWriteRefusalError(error) ? refusalReason(error) : { app, run, unrecorded: null };
   } catch (error) {

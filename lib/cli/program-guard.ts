@@ -21,13 +21,17 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .command('cancel')
     .description('end a run now, as failed, and release its lease and locks')
     .argument('<run>', 'id of the run')
-    .action((id: string) => perform(async (context) => (await import('./unlock.js')).cancel(context, id)));
+    .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
+    .action((id: string, options: { replica?: boolean }) =>
+      perform(async (context) => (await import('./unlock.js')).cancel(context, id, options)),
+    );
   program
     .command('unlock')
     .description('show the leases held by runs or, with --yes, end one')
     .argument('[lease]', 'name of a lease, such as database')
     .option('--yes', 'end the lease')
-    .action((name: string | undefined, options: { yes?: boolean }) =>
+    .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
+    .action((name: string | undefined, options: { yes?: boolean; replica?: boolean }) =>
       perform(async (context) => (await import('./unlock.js')).unlock(context, name, options)),
     );
   program

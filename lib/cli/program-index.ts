@@ -57,6 +57,7 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .description('show the progress or result of a run; without an id, list the newest runs')
     .argument('[id]', 'id of the run')
     .option('--watch', 'follow the run to its end')
+    .option('--replica', 'runs of the second store, BACKUP_REPLICA_STORE')
     .addOption(new Option('--kind <kind>', 'list: runs of this kind').choices(RUN_KINDS.map(({ kind }) => kind)))
     .addOption(new Option('--state <state>', 'list: runs in this state').choices(RUN_STATES))
     .option('--project <id>', 'list: runs whose scope names this project', parseProjectId)

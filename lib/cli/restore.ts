@@ -105,7 +105,7 @@ async function performRestore(
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
     throw isWriteRefusalError(error) ? notStartedError(error, again, replica) : error;
   });
-  const ended = await carryOut(context, app, started).catch(async (error: unknown) => {
+  const ended = await carryOut(context, app, started, replica).catch(async (error: unknown) => {
     throw isWriteRefusalError(error) && started.started
       ? await stoppedError(store, started.run.id, error, again, replica)
       : error;
@@ -118,8 +118,9 @@ async function performRestore(
   const reindexHere = result?.vectors.state === 'to-do' && app.reindex !== null && scope !== null;
   const vectors = reindexHere ? await reindexRestored(context, app, app.reindex, scope) : null;
   const error = restoreErrorOf(run, app.queued);
+  // The error of a restore that has written already describes what the restore leaves behind.
   const restoreError =
-    error === null || result !== null ? error : interruptedRestoreError(error, again, undo, run, replica);
+    error === null || undo !== null ? error : interruptedRestoreError(error, again, null, run, replica);
   const vectorError = vectors?.error ?? null;
   if (restoreError !== null && vectorError !== null) {
     printError(vectorError, { env: context.env, err: (text) => context.note(text) });

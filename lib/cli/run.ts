@@ -21,6 +21,7 @@ import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
 import { undoOf, type Undo } from './restore/undo.js';
 import { follow } from './follow.js';
+import { storeEnvironment } from './store-choice.js';
 
 const PAGE_SIZE = 20;
 
@@ -29,11 +30,12 @@ export interface RunsOptions {
   readonly state?: RunState;
   readonly project?: string;
   readonly before?: string;
+  readonly replica?: boolean;
 }
 
 /** `run` without an id: lists the runs that match, newest first. */
 export async function listRuns(context: Context, options: RunsOptions): Promise<number> {
-  const { store } = connect(context.env, ['store'], { log: context.log });
+  const { store } = connect(storeEnvironment(context.env, options.replica), ['store'], { log: context.log });
   const { before = null, kind, project, state } = options;
   const { next, runs: found } = await pageOfRuns(store, {
     kinds: kind === undefined ? [] : [kind],
@@ -51,16 +53,24 @@ export async function listRuns(context: Context, options: RunsOptions): Promise<
 }
 
 /** `run`: shows the progress or result of a run; with --watch, follows it to its end. */
-export async function showRun(context: Context, id: string, options: { readonly watch?: boolean }): Promise<number> {
-  const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
+export async function showRun(
+  context: Context,
+  id: string,
+  options: { readonly watch?: boolean; readonly replica?: boolean },
+): Promise<number> {
+  const replica = options.replica === true;
+  const ports = connect(storeEnvironment(context.env, replica), ['clock', 'encryptor', 'signer', 'store'], {
+    log: context.log,
+  });
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
   const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };
-  const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record);
+  const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record, replica, ports.signer);
   context.print([facts(overview(record)), ...outcomeText(record, undo)].join('\n\n'));
   const summary = runSummary(record);
   const waitsFor = isOver(record) ? null : record.error;
   const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};
-  const more = { ...summary, resumeAt: record.resumeAt, waitsFor, ...hidden };
+  const removed = undo?.removed === undefined ? {} : { undoRemoved: undo.removed ?? { at: null, reasons: [] } };
+  const more = { ...summary, resumeAt: record.resumeAt, waitsFor, ...removed, ...hidden };
   // The error of an unfinished run is what it waits for: it continues by itself.
   return finishCommand(context, record, isOver(record) ? errorOfRun(record) : null, more);
 }

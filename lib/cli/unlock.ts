@@ -12,6 +12,8 @@ import { duration } from './output/format.js';
 import { table } from './output/table.js';
 import { runEndingApp as ending, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
+import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
+import { storeEnvironment } from './store-choice.js';
 
 interface LeaseView {
   readonly lease: string;
@@ -28,9 +30,10 @@ interface LeaseView {
 export async function unlock(
   context: Context,
   name: string | undefined,
-  options: { readonly yes?: boolean },
+  options: { readonly yes?: boolean; readonly replica?: boolean },
 ): Promise<number> {
-  const { engine, ports } = openRunEndingApp(context, context.env);
+  const replica = options.replica === true;
+  const { engine, ports } = openForStore(context, replica);
   const { clock, store } = ports;
   const views = await listLeaseViews(store);
   const wanted = name === undefined ? views : views.filter(({ lease }) => lease === name);
@@ -38,7 +41,7 @@ export async function unlock(
   const isToEnd = name !== undefined && options.yes === true;
   const run = isToEnd ? await endHolder(engine, wanted[0]?.holder ?? null) : null;
   const ended = isToEnd && ((await endLease({ clock, store }, name)) || run !== null);
-  context.print(leasesText(wanted, name, ended, options.yes === true));
+  context.print(leasesText(wanted, name, ended, options.yes === true, replica));
   if (run !== null) context.print(`Run ${run}, which held the lease, is ended and will not be resumed.`);
   context.document({ leases: wanted, ended: ended ? name : null, endedRun: run });
   return 0;
@@ -81,7 +84,13 @@ async function leaseView(
   };
 }
 
-function leasesText(views: readonly LeaseView[], name: string | undefined, ended: boolean, yes: boolean): string {
+function leasesText(
+  views: readonly LeaseView[],
+  name: string | undefined,
+  ended: boolean,
+  yes: boolean,
+  replica: boolean,
+): string {
   if (ended) return `The lease ${name ?? ''} is ended. A process that still works under it stops at its next write.`;
   if (views.length === 0) return 'There are no leases.';
   const rows = views.map(({ ageMs, holder, lease, readable, what }) => [
@@ -91,7 +100,7 @@ function leasesText(views: readonly LeaseView[], name: string | undefined, ended
     ageMs === null ? 'unknown' : duration(ageMs),
   ]);
   const held = views.filter(({ holder, readable }) => holder !== null || !readable);
-  const hints = yes ? [] : held.map(({ lease }) => `To end lease ${lease}: ${unlockCommand(lease)}`);
+  const hints = yes ? [] : held.map(({ lease }) => `To end lease ${lease}: ${unlockCommand(lease, replica)}`);
   return [table(['lease', 'holder', 'what', 'since renewal'], rows), ...hints].join('\n');
 }
 
@@ -103,16 +112,30 @@ function unknownLeaseError(name: string, views: readonly LeaseView[]): AppError 
 }
 
 /** `cancel`: ends a run now. Exit 0 also for a run that had already ended. */
-export async function cancel(context: Context, id: string): Promise<number> {
-  const run = await cancelRun(openRunEndingApp(context, context.env).engine, id);
+export async function cancel(
+  context: Context,
+  id: string,
+  options: { readonly replica?: boolean } = {},
+): Promise<number> {
+  const run = await cancelRun(openForStore(context, options.replica === true).engine, id);
   const cancelled = run.error?.code === 'cancelled';
   context.print(
     cancelled
-      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt in progress stops at its next write.`
+      ? `Run ${id}, a ${traitsOf(run.kind).title}, is cancelled. An attempt in progress stops at its next write. ${run.error?.hint ?? ''}`
       : `Run ${id}, a ${traitsOf(run.kind).title}, had already ended: ${run.state}. Nothing was changed.`,
   );
-  context.document({ run: id, kind: run.kind, state: run.state, cancelled, finishedAt: run.finishedAt });
+  const { error, finishedAt, kind, state } = run;
+  context.document({ run: id, kind, state, cancelled, finishedAt, error });
   return 0;
+}
+
+/** Opens the app for ending runs of the first store or, with `replica`, of the second: a restore from that one marks the first too. */
+function openForStore(context: Context, replica: boolean): StoreApp {
+  if (!replica) return openRunEndingApp(context, context.env);
+  const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
+  const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
+  const firstStore = { env: context.env, onNotMarked, onErasuresUnread };
+  return ending(storeEnvironment(context.env, true), { log: withoutErrors(context.log), firstStore });
 }
 
 /** Opens the app for ending runs, with the log of a command. */

@@ -79,9 +79,17 @@ export function atOnce(redis: RedisPort, commands: readonly SentCommand[]): Prom
   return onlyFrees ? redis.pipeline([decodedCommand(first)]) : redis.transaction(commands);
 }
 
-/** Whether Redis refused a transaction because it is out of memory (OOM). */
+/** The texts of Redis and of Upstash (upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded). */
+const FULL = /\bOOM\b|capacity quota exceeded/i;
+
+/** Whether a database refused a command because it has no room. */
+export function saysFull(error: string): boolean {
+  return FULL.test(error);
+}
+
+/** Whether a database refused a whole transaction because it is out of memory (OOM). */
 export function isFull(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'redis-command' && /\bOOM\b/.test(error.message);
+  return error instanceof AppError && error.code === 'redis-command' && saysFull(error.message);
 }
 
 function textOf(reply: RedisReply | undefined): string {

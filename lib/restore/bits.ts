@@ -1,5 +1,5 @@
 /** A sequence of bits as base64: bit n of the sequence is bit n % 8 of byte n / 8. */
-interface BitWriter {
+export interface BitWriter {
   push(bit: boolean): void;
   base64(): string;
 }

@@ -1,3 +1,4 @@
+import { fileHint } from './choose.js';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Attempt, RunFailure, RunRecord, StepOutcome } from '../runs/model.js';
@@ -77,7 +78,9 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
   const erased = { ...state.erased, facts: erasedFacts };
   const [keptProjects, keptVectors] = [projects.filter(isKept), vectors.filter(isKept)];
   const next = { ...state, parts, facts, erased, projects: keptProjects, vectors: keptVectors };
-  const lacking = erasedFailure(scope, erased) ?? (undoes ? null : absentFailure(inputOf(attempt.run), next, entries));
+  const lacking =
+    erasedFailure(scope, erased) ??
+    (undoes ? null : absentFailure(inputOf(attempt.run), next, entries, ports.snapshotWords));
   if (lacking !== null) return enterPhase('condemn', { ...next, lacking }, 0, ports.clock.now());
   return enterPhase('abilities', next, 0, ports.clock.now());
 }
@@ -98,6 +101,7 @@ function absentFailure(
   { scope, snapshot }: RestoreInput,
   { facts, parts }: Pick<RestoreCheckpoint, 'facts' | 'parts'>,
   { keys, matches }: ScopeFindings['found'],
+  file: string | undefined,
 ): RunFailure | null {
   if ('all' in scope || 'project' in scope) return null;
   const belongs = scopeMatcher(scope, asFacts(scope, facts));
@@ -116,8 +120,8 @@ function absentFailure(
   const missing = words.length === 0 ? scopeWords(scope) : words.join(', and no ');
   return {
     code: 'not-found',
-    message: `Snapshot ${snapshot} holds no ${words.length === 0 ? `key of ${missing}` : missing}. Nothing was written.`,
-    hint: `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it. A key must match every kind of selector given (--project, --family, --match, --key); locks are never restored.`,
+    message: `${file === undefined ? `Snapshot ${snapshot}` : `The file ${file}`} holds no ${words.length === 0 ? `key of ${missing}` : missing}. Nothing was written.`,
+    hint: `${file === undefined ? `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it.` : fileHint(file)} A key must match every kind of selector given (--project, --family, --match, --key); locks are never restored.`,
   };
 }
 

@@ -78,14 +78,27 @@ export async function assertSource(
   );
 }
 
-/** Throws `not-found` when the snapshot has no key of the project: restoring it would only remove keys. */
-export function assertHoldsProject(manifest: Manifest, project: string): void {
+/**
+ * Throws `not-found` when the snapshot has no key of the project: restoring it would only remove keys. `file`: the file that the
+ * snapshot was made from, as a shell word; such a snapshot is in no store.
+ */
+export function assertHoldsProject(manifest: Manifest, project: string, file?: string): void {
   const { byProject } = manifest.counts;
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
-  throw new AppError('not-found', `Snapshot ${manifest.id} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
-    hint: `Give the project's whole id; \`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`,
+  const what = file === undefined ? `Snapshot ${manifest.id}` : `The file ${file}`;
+  const look =
+    file === undefined
+      ? `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
+      : fileHint(file);
+  throw new AppError('not-found', `${what} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
+    hint: `Give the project's whole id. ${look}`,
   });
+}
+
+/** How to inspect a file that is restored: its snapshot is in no store. */
+export function fileHint(file: string): string {
+  return `To inspect the file, import it: \`npx soulcaster-backup import ${file} --env-file .env\`; \`show\` and \`ls\` take the id that this prints.`;
 }
 
 /** Throws `damaged` when the manifest was altered, and `wrong-key` when it is not signed with a configured key. */

@@ -65,6 +65,8 @@ export const planSchema = z.object({
     .default({ added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] }),
   /** Keys of the snapshot that are left out because their user or project is on the erasure list, by family. */
   erased: z.record(z.string(), z.number()).default({}),
+  /** Keys of external ids that are left out because neither the snapshot nor the target has their items, with the first names. */
+  dangling: z.object({ count: z.number(), names: z.array(ledgerKeySchema) }).default({ count: 0, names: [] }),
   /** Clusters that items were in and that no longer exist: the items are restored as unclustered. */
   goneClusters: count,
   /** What the target lacks for the keys to write: if anything, nothing is written. */
@@ -93,6 +95,7 @@ export function noPlan(): Plan {
     usersLeft: 0,
     lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
     erased: {},
+    dangling: { count: 0, names: [] },
     goneClusters: 0,
     lacks: [],
     bytes: { all: 0, absent: 0 },
@@ -128,6 +131,12 @@ export function countErased(plan: Plan, family: string): void {
   plan.erased[family] = (plan.erased[family] ?? 0) + 1;
 }
 
+/** Counts a key of an external id that is left out; `name` encrypts its name. */
+export async function countDangling({ dangling }: Plan, name: () => Promise<LedgerKey>): Promise<void> {
+  dangling.count += 1;
+  if (dangling.names.length < EXAMPLES) dangling.names.push(await name());
+}
+
 /** Adds one plan to another in place. */
 export function addPlan(to: Plan, from: Plan): void {
   for (const action of ACTIONS) to.total[action] += from.total[action];
@@ -146,6 +155,10 @@ export function addPlan(to: Plan, from: Plan): void {
   for (const [family, erased] of Object.entries(from.erased)) {
     to.erased[family] = (to.erased[family] ?? 0) + erased;
   }
+  // Absent in results of older versions.
+  const { dangling = noPlan().dangling } = from as Partial<Plan>;
+  to.dangling.count += dangling.count;
+  to.dangling.names = [...to.dangling.names, ...dangling.names].slice(0, EXAMPLES);
   for (const example of from.examples) if (needsExample(to, example.action)) to.examples.push(example);
   to.usersJoined += from.usersJoined;
   to.usersLeft += from.usersLeft;

@@ -37,10 +37,11 @@ import {
 import { listMode } from './selected.js';
 import { sourceRecords } from '../snapshot/source-records.js';
 import { targetRecords } from './target-records.js';
-import { planLists, valueRecords } from './unite/tasks.js';
+import type { PlannedDangling } from './unite/dangling.js';
+import { planLists, plannedRecords } from './unite/tasks.js';
 
 /** A type, not an interface: it is stored as JSON. */
-export type PlanResult = {
+export type PlanResult = PlannedDangling & {
   readonly plan: Plan;
   /** One bit for each record of the scope in this part, in order: whether to write or remove it. Null: write all. */
   readonly acts: string | null;
@@ -63,13 +64,14 @@ export async function planTask(
   const before = context.redis.usage();
   const plan = noPlan();
   const acts = bitWriter();
+  const dangling = bitWriter();
   const meter = needsMeter();
   const finder = lackFinder(context.redis, context.state.abilities ?? (await probeAbilities(context.redis)));
   const lists =
     listMode(context.input) === 'replace' ? null : await planLists(ports, context, run.id, task, plan, finder);
   const read = context.state.targetEmpty ? recordsOf : comparedRecordsOf;
   const found = read(ports, context, task, ({ family }) => countErased(plan, family));
-  const records = meter.measureAll(valueRecords(ports, context, run.id, found, lists));
+  const records = meter.measureAll(plannedRecords(ports, context, run.id, found, lists, plan, dangling));
   const saver = context.state.safety === null ? null : foundSaver(ports, settings.safety, run, task);
   for await (const compared of comparisons(settings, context, records, signal)) {
     const action = actionOf(compared, context.input);
@@ -85,7 +87,8 @@ export async function planTask(
   await lists?.finish();
   const bits = context.state.targetEmpty ? null : acts.base64();
   const saved = await saver?.close();
-  return { plan, acts: bits, spent: spentSince(context.redis, before), ...(saved === undefined ? {} : { saved }) };
+  const spent = spentSince(context.redis, before);
+  return { plan, acts: bits, dangling: dangling.base64(), spent, ...(saved === undefined ? {} : { saved }) };
 }
 
 async function countComparison(

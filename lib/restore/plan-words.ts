@@ -39,6 +39,17 @@ export function erasedWords({ erased }: Plan): string | null {
   return `Left out, since their user or project is on the erasure list: ${counted(keys, 'key')} of the snapshot (${which}). \`npx soulcaster-backup erasures list --env-file .env\` says why.`;
 }
 
+/** How many names of keys that are left out are told. */
+const NAMED = 10;
+
+/** Which keys of external ids are left out, and how to get them; null when none is. */
+export function danglingWords({ dangling: { count: keys, names } }: Plan): string | null {
+  if (keys === 0) return null;
+  const named = names.slice(0, NAMED).map(keyName);
+  const more = keys > named.length ? [`and ${count(keys - named.length)} more`] : [];
+  return `Left out, since neither the snapshot nor the target has the item: ${counted(keys, 'key')} of external ids (${[...named, ...more].join(', ')}). Restore the items first, then the keys; mode replace brings the keys back as they are.`;
+}
+
 /** Why keys are overwritten, by family; null when none is. */
 export function reasonWords({ reasons }: Plan): string | null {
   const families = Object.entries(reasons).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -103,7 +114,7 @@ export function planNotes(result: DryRunResult): string[] {
   const { plan, scope } = result;
   return [
     ...doubtWords(result),
-    ...[erasedWords(plan), workWords(plan)].filter((words) => words !== null),
+    ...[erasedWords(plan), danglingWords(plan), workWords(plan)].filter((words) => words !== null),
     ...listWords(plan, scope),
     ...userWords(plan),
   ];

@@ -19,7 +19,7 @@ import type { RestoreInput, TargetRecord } from './model.js';
 import { comparedRecordsOf, recordsOf } from './plan-task.js';
 import { listMode } from './selected.js';
 import { proveKept, savedLists } from './unite/prove-kept.js';
-import { proveLists, valueRecords } from './unite/tasks.js';
+import { proveLists, provenRecords } from './unite/tasks.js';
 import { countProof, noProof, needsProofExample, type Proof, type Verdict } from './proof-counts.js';
 
 /** A type, not an interface: it is stored as JSON. */
@@ -46,7 +46,7 @@ export async function proveTask(
   }
   const options = await compareOptions(context, settings, signal);
   const lists = listMode(input) === 'replace' ? null : await proveLists(ports, context, run.id, proof);
-  const records = valueRecords(ports, context, run.id, comparedRecordsOf(ports, context, task), lists);
+  const records = provenRecords(ports, context, run, task, comparedRecordsOf(ports, context, task), lists);
   const lasting = lastingCounter(context);
   for await (const compared of compareRecords(redis, records, options)) {
     lasting.add(compared);

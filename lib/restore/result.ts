@@ -76,6 +76,8 @@ const restoredSchema = dryRunSchema.extend({
     expired: z.number(),
     bytes: z.number(),
   }),
+  /** Lists of members that got some, beside the keys that were written; absent in results of older versions. */
+  united: z.object({ lists: z.number(), members: z.number() }).optional(),
   proof: proofSchema,
   gone: z.object({ proven: z.number(), there: z.number() }).nullable().default(null),
   projects: z.array(projectSchema),

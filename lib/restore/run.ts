@@ -17,7 +17,8 @@ import { countExtrasStep, reportStep } from './report.js';
 import { listMode } from './selected.js';
 import { isRestoreLease } from './start.js';
 import { beginSafety, safetyPhases } from './safety.js';
-import { markUnfinished } from './unfinished.js';
+import { describeRemains } from './left-behind.js';
+import { markUnfinished, unmark } from './unfinished.js';
 import { concludeStep, evaluatePlanStep } from './weigh.js';
 import { recordPlacementsStep } from './unite/moves.js';
 import { uniteTask } from './unite/tasks.js';
@@ -48,6 +49,7 @@ export function restoreRun(ports: RestorePorts, settings: RestoreSettings): RunD
     lease: DATABASE_LEASE,
     takesLease: isRestoreLease,
     releaseResources: (run) => releaseRestoreLocks(ports, run),
+    describeRemains: (run) => describeRemains(ports, run),
     firstPhase: 'open',
     phases: {
       open: { type: 'serial', step: (attempt) => openStep(ports, attempt) },
@@ -93,7 +95,10 @@ async function releaseRestoreLocks(ports: RestorePorts, run: RunRecord): Promise
   const { projects, times } = parseRestoreCheckpoint(run.checkpoint);
   // A run that ended before the fence took no locks and wrote nothing.
   if (!times.some(([phase]) => phase === 'fence')) return;
-  await releaseLocks(ports.redisOf(inputOf(run).target), projects, run.id);
+  const redis = ports.redisOf(inputOf(run).target);
+  // The phase after the fence is the first to write: the data are unchanged.
+  if (run.phase === 'fence') await unmark(ports, run.id, redis);
+  await releaseLocks(redis, projects, run.id);
 }
 
 async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
@@ -106,6 +111,8 @@ async function fenceStep(ports: RestorePorts, attempt: Attempt): Promise<StepOut
   const before = redis.usage();
   if (input.trigger !== 'drill') await removeMark(redis);
   const locksTaken = await takeLocks(redis, state.projects, attempt.run.id);
+  // A run that stops here has written nothing yet, and `releaseRestoreLocks` removes the mark.
+  attempt.signal.throwIfAborted();
   const spent = addSpent(state.spent, spentSince(redis, before));
   return enterPhase('write', { ...state, locksTaken, notMarked, spent }, state.parts.length, ports.clock.now());
 }

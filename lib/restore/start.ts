@@ -86,8 +86,8 @@ export async function prepareRestore(ports: StartPorts, requested: RestoreReques
   const { mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   const scope = normalizeScope(request.scope);
   const undoes = await undoesScope(ports, scope, manifest);
-  if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project);
-  await assertScopeHeld(ports, { mode, scope }, manifest);
+  if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project, ports.snapshotWords);
+  await assertScopeHeld(ports, { mode, scope, target }, manifest);
   assertConfirmed({ ...requested, scope: normalizeScope(requested.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {

@@ -7,6 +7,7 @@ import { coversSelection, SELECT_ALL, type Selection } from '../soulcaster/selec
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords } from './scope-words.js';
 import { projectsOf, sameScope, selectionOf } from './selected.js';
+import { restoreCommand } from './undo-command.js';
 
 interface UndoPorts {
   readonly encryptor: Encryptor;
@@ -21,16 +22,16 @@ interface Narrowable {
 /**
  * Fills in the scope and target of the restore that the snapshot undoes, unless the request names its own. The safety
  * snapshot of a restore of one project, or of some keys, holds more than that restore changed, and undoing it must not
- * touch the rest. Requests with other snapshots, or with `everything`, are returned unchanged. Throws `wrong-key` when
- * no identity here opens the scope.
+ * touch the rest. Requests with other snapshots are returned unchanged; `everything` keeps the scope of the request. Throws
+ * `wrong-key` when no identity here opens the scope.
  */
 export async function narrowToUndo<R extends Narrowable>(
   { encryptor }: UndoPorts,
   request: R,
   { undoes }: Pick<Manifest, 'undoes'>,
 ): Promise<R> {
-  if (undoes === undefined || request.everything === true) return request;
-  const undone = 'all' in request.scope ? await undoneScope(encryptor, undoes) : null;
+  if (undoes === undefined) return request;
+  const undone = 'all' in request.scope && request.everything !== true ? await undoneScope(encryptor, undoes) : null;
   const scope = undone ?? request.scope;
   return { ...request, scope, target: request.target ?? undoes.target };
 }
@@ -53,7 +54,7 @@ export async function undoesScope(
  */
 export async function assertScopeHeld(
   { encryptor }: UndoPorts,
-  { mode, scope }: { readonly mode: Mode; readonly scope: Scope },
+  { mode, scope, target }: { readonly mode: Mode; readonly scope: Scope; readonly target: string | null },
   manifest: Pick<Manifest, 'id' | 'imported' | 'partial' | 'undoes'>,
 ): Promise<void> {
   if (mode !== 'replace') return;
@@ -66,7 +67,7 @@ export async function assertScopeHeld(
     if (held !== null && held.projects.length > 0 && coversSelection(held, wanted)) return;
     throw usageError(
       `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: replacing them by it would remove them. Nothing was written`,
-      `To undo that restore, give no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`npx soulcaster-backup restore latest --env-file .env\`.`,
+      `To undo that restore, give no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`${restoreCommand('latest', { scope: { all: true }, target })}\`.`,
     );
   }
   if (imported?.selection === undefined || 'all' in scope) return;

@@ -71,8 +71,20 @@ export async function clearUnfinished(
   redis: Pick<RedisPort, 'host'>,
   what: What,
 ): Promise<void> {
+  await endMarksOf(ports, redis, (mark) => mark.run === run || covers(what, mark));
+}
+
+/** Removes the mark of a restore that ended before its first write. */
+export async function unmark(ports: MarkStores, run: string, redis: Pick<RedisPort, 'host'>): Promise<void> {
+  await endMarksOf(ports, redis, (mark) => mark.run === run);
+}
+
+async function endMarksOf(
+  ports: MarkStores,
+  redis: Pick<RedisPort, 'host'>,
+  isOver: (mark: Unfinished) => boolean,
+): Promise<void> {
   const source = sourceOf(redis.host);
-  const isOver = (mark: Unfinished): boolean => mark.run === run || covers(what, mark);
   await endMarks(ports.store, source, isOver);
   const other = ports.marksElsewhere?.() ?? null;
   // The other store may be lost, which is why there are two. An operator then ends its marks.

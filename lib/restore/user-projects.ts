@@ -2,10 +2,13 @@ import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort } from '../ports/redis.js';
 import { pipelineInHalves } from '../redis/halving.js';
 import { buildKey, classifyKey } from '../soulcaster/keys.js';
+import { errorKind } from '../snapshot/read/batch.js';
 import { keyMatcher } from '../soulcaster/selection.js';
 import { asFacts, type RestoreContext } from './context.js';
 import { selectionOf, type ScopeFacts } from './selected.js';
 import type { LiveKey } from './walk.js';
+import { commandError } from './write/errors.js';
+import { attachKey } from './write/refusal.js';
 
 /** A project, and a user on whose list it is. */
 interface Membership {
@@ -81,15 +84,18 @@ async function runForEach(
   command: (key: string, project: string) => RedisCommand,
 ): Promise<unknown[]> {
   if (memberships.length === 0) return [];
-  const replies = await pipelineInHalves(
-    redis,
-    memberships.map(({ project, user }) => command(listKeyOf(user), project)),
-  );
-  return replies.map((reply) => {
+  const commands = memberships.map(({ project, user }) => command(listKeyOf(user), project));
+  const replies = await pipelineInHalves(redis, commands);
+  return replies.map((reply, at) => {
     if ('value' in reply) return reply.value;
-    throw new AppError('redis-command', "A user's set of projects is not a set in the target", {
-      hint: 'Check the keys user:projects:* of the target, and remove or rename the one that is of another type.',
-    });
+    const [name = '', key = ''] = commands[at] ?? [];
+    throw attachKey(key, errorKind(reply.error) === 'WRONGTYPE' ? wrongTypeError() : commandError(name, reply.error));
+  });
+}
+
+function wrongTypeError(): AppError {
+  return new AppError('redis-command', "A user's set of projects is not a set in the target", {
+    hint: 'Check the key, remove or rename it, then run the restore again.',
   });
 }
 

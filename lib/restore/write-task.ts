@@ -39,9 +39,9 @@ export async function writeTask(
   const before = redis.usage();
   const acts = await plannedActs(ports.store, run, task);
   await keepLocks(redis, state.projects, run.id);
-  const isValue = await valueFilter(ports, context, run.id);
-  const write = (pageBytes: number): Promise<WriteCounts> =>
-    writeRecords(redis, plannedRecords(storedBatches(ports, context, task), isValue, acts), {
+  const write = async (pageBytes: number): Promise<WriteCounts> => {
+    const isValue = await valueFilter(ports, context, run, task);
+    return writeRecords(redis, plannedRecords(storedBatches(ports, context, task), isValue, acts), {
       mode: input.mode,
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
@@ -49,6 +49,7 @@ export async function writeTask(
       now: context.now,
       signal,
     });
+  };
   const counts = await withFittingPages(redis.host, write);
   return { counts, spent: spentSince(redis, before) } as unknown as Json;
 }

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { changesOnFailedAttempt, failureOf, releaseOrWarn, changesOnEnd, willBeRetried } from './ending.js';
+import { changesOnFailedAttempt, failureWithRemains, releaseOrWarn, changesOnEnd, willBeRetried } from './ending.js';
 import { publishTasks } from './hand-out.js';
 import { changesOnWait, changesOnWake, scheduleWake, canWait } from './waiting.js';
 import { hasAdvanced, type Budget, type OpenAttempt } from './attempt.js';
@@ -211,7 +211,7 @@ async function closeOnError(
         to: 'end',
         state: 'failed',
         result: null,
-        error: failureOf(error),
+        error: await failureWithRemains(attempt.run, error, definition.describeRemains),
       });
   } catch {
     // The operator must see the first error; the lease expires without being released.

@@ -11,7 +11,7 @@ import { runsOf } from './recent.js';
  */
 export function cancelRun(engine: Engine, id: string): Promise<RunRecord> {
   const error = new AppError('cancelled', `Run ${id} was cancelled`, {
-    hint: `Everything it had written remains. To see how far it got: \`npx soulcaster-backup run ${id} --env-file .env\`.`,
+    hint: 'Everything it had written remains, and it is not resumed.',
   });
   return engine.end(id, error);
 }

@@ -2,7 +2,7 @@ import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { freeLease } from './lease.js';
 import type { Budget } from './attempt.js';
-import { isOver, type RunFailure, type RunRecord } from './model.js';
+import { isOver, type RunDefinition, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 
 export { isOver } from './model.js';
@@ -61,14 +61,17 @@ export function willBeRetried(error: AppError, budget: Budget | null): boolean {
 
 /**
  * Ends a run as failed, unless it is over already. An error that will be retried is rethrown instead.
- * A concurrent write of the record is retried. `releaseResources`: see `RunDefinition`.
+ * A concurrent write of the record is retried. `releaseResources` and `describeRemains`: see `RunDefinition`.
  */
 export async function endRun(
   ports: Needs,
   id: string,
   cause: unknown,
   budget: Budget | null,
-  releaseResources: ReleaseResources = () => Promise.resolve(),
+  {
+    releaseResources = () => Promise.resolve(),
+    describeRemains,
+  }: Pick<RunDefinition, 'releaseResources' | 'describeRemains'> = {},
 ): Promise<RunRecord> {
   const error = toAppError(cause);
   if (willBeRetried(error, budget)) throw error;
@@ -77,11 +80,12 @@ export async function endRun(
     if (isOver(held.record)) return held.record;
     try {
       const at = new Date(ports.clock.now()).toISOString();
+      const failure = await failureWithRemains(held.record, error, describeRemains);
       const failed = {
         ...held.record,
         state: 'failed',
-        error: failureOf(error),
-        ...changesOnEnd(at, held.record, failureOf(error)),
+        error: failure,
+        ...changesOnEnd(at, held.record, failure),
         updatedAt: at,
       } as const;
       const saved = await saveRun(ports.store, held, failed);
@@ -93,6 +97,22 @@ export async function endRun(
       if (!(conflict instanceof AppError) || conflict.code !== 'fenced') throw conflict;
     }
   }
+}
+
+/** Errors with a hint that assumes that unfinished work is discarded. */
+const ENDED_FROM_OUTSIDE: ReadonlySet<string> = new Set(['interrupted', 'cancelled']);
+
+/** The failure of a run that does not end by its own last step, with what it leaves behind. `run`: the record before the end. */
+export async function failureWithRemains(
+  run: RunRecord,
+  error: AppError,
+  describeRemains: RunDefinition['describeRemains'],
+): Promise<RunFailure> {
+  const failure = failureOf(error);
+  // A description that fails must not keep the run from ending.
+  const remains = run.hidden === true ? null : await describeRemains?.(run).catch(() => null);
+  if (remains === null || remains === undefined) return failure;
+  return { ...failure, hint: ENDED_FROM_OUTSIDE.has(error.code) ? remains : `${error.hint} ${remains}` };
 }
 
 type ReleaseResources = (run: RunRecord) => Promise<void>;

@@ -204,8 +204,10 @@ export function createEngine(
   }
 
   function end(id: string, error: AppError, budget: Budget | null = null): Promise<RunRecord> {
-    return endRun(ports, id, error, budget, async (run) => {
-      await definitions.find(({ kind }) => kind === run.kind)?.releaseResources?.(run);
+    const definitionOfRun = (run: RunRecord) => definitions.find(({ kind }) => kind === run.kind);
+    return endRun(ports, id, error, budget, {
+      releaseResources: async (run) => definitionOfRun(run)?.releaseResources?.(run),
+      describeRemains: async (run) => (await definitionOfRun(run)?.describeRemains?.(run)) ?? null,
     });
   }
 

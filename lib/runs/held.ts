@@ -14,15 +14,20 @@ export interface Held {
   readonly waitMs: number;
 }
 
-/** Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it. */
-export async function leaseHeldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
+/** Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it. `replica`: `store` is the second store. */
+export async function leaseHeldError(
+  store: ObjectStore,
+  held: Held,
+  then = 'start again',
+  replica = false,
+): Promise<AppError> {
   const { holder, lease, ageMs, waitMs } = held;
   const [run] = await runsOf(store, [holder]).catch(() => []);
   const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title} (${run.phase})`;
   const end =
     run === undefined
-      ? `\`${unlockCommand(lease)}\``
-      : `\`npx soulcaster-backup cancel ${holder} --env-file .env\`, or \`${unlockCommand(lease)}\` if nothing works on it`;
+      ? `\`${unlockCommand(lease, replica)}\``
+      : `\`npx soulcaster-backup cancel ${holder}${replica ? ' --replica' : ''} --env-file .env\`, or \`${unlockCommand(lease, replica)}\` if nothing works on it`;
   return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
     hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
     retryAfterMs: waitMs,

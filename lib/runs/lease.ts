@@ -201,9 +201,9 @@ async function highestFence(store: ObjectStore, name: string): Promise<Pick<Leas
   return series === null ? { fence } : { fence, series };
 }
 
-/** The command that ends a lease. */
-export function unlockCommand(name: string): string {
-  return `npx soulcaster-backup unlock ${name} --yes --env-file .env`;
+/** The command that ends a lease. `replica`: of the second store. */
+export function unlockCommand(name: string, replica = false): string {
+  return `npx soulcaster-backup unlock ${name} --yes${replica ? ' --replica' : ''} --env-file .env`;
 }
 
 function unreadableLeaseError(name: string, waitMs: number): AppError {

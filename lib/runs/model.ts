@@ -201,6 +201,11 @@ export interface RunDefinition extends Pick<RunTraits, 'kind' | 'words'> {
    * its own last step. Receives the record as it was before the end.
    */
   readonly releaseResources?: (run: RunRecord) => Promise<void>;
+  /**
+   * Describes what a run leaves behind that does not end by its own last step, with the commands to finish and to undo it, for
+   * the hint of its error; null if it leaves nothing that matters. Receives the record as it was before the end.
+   */
+  readonly describeRemains?: (run: RunRecord) => Promise<string | null>;
   readonly firstPhase: string;
   readonly phases: Readonly<Record<string, SerialPhase | TaskPhase>>;
 }

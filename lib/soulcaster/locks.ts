@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisValue } from '../ports/redis.js';
+import { saysFull } from '../redis/at-once.js';
 import { runOne } from '../redis/run-one.js';
 
 /** Time to live of the application's lock, so that the lock of a dead restore expires. */
@@ -27,7 +28,7 @@ export async function keepLocks(redis: RedisPort, projects: readonly string[], r
   const [first] = projects;
   if (first === undefined) return;
   const left = await runOne(redis, (sdk) => sdk.pttl(lockKey(first)));
-  if ('error' in left) throw lockRefusedError();
+  if ('error' in left) throw lockRefusedError(left.error);
   if (left.value < RENEW_BELOW_MS) await takeLocks(redis, projects, run);
 }
 
@@ -46,19 +47,17 @@ async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]):
   const values: RedisValue[] = [];
   for (let at = 0; at < commands.length; at += PER_REQUEST) {
     for (const reply of await redis.pipeline(commands.slice(at, at + PER_REQUEST))) {
-      if ('error' in reply && !isFull(reply.error)) throw lockRefusedError();
+      if ('error' in reply && !saysFull(reply.error)) throw lockRefusedError(reply.error);
       values.push('error' in reply ? null : reply.value);
     }
   }
   return values;
 }
 
-function isFull(error: string): boolean {
-  return /^OOM\b/.test(error);
-}
-
-function lockRefusedError(): AppError {
-  return new AppError('redis-command', "Redis refused to set, check or release a project's lock", {
-    hint: 'The token needs SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target database.',
+/** Names the kind of the error only: the rest of Redis's text may quote the key. */
+function lockRefusedError(error: string): AppError {
+  const kind = error.split(' ', 1)[0] ?? '';
+  return new AppError('redis-command', `Redis refused to set, check or release a project's lock: ${kind}`, {
+    hint: 'The database must accept writes, and the token needs SET, PTTL and EVAL on cluster:lock:*; use the standard REST token of the target database.',
   });
 }

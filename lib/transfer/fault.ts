@@ -28,6 +28,16 @@ export function malformed(where: string, what: string, hint = ANOTHER_COPY): Fil
   return new FileFault('damaged', where, what, hint);
 }
 
+/** An append-only file, or one of the files that it consists of since Redis 7: none of them is the whole database. */
+export function appendOnly(where: string, what: string): FileFault {
+  return new FileFault(
+    'invalid',
+    where,
+    `it is ${what}, which is not read: changes that lie in other files would be lacking`,
+    'Make the server save an RDB file (`redis-cli BGSAVE`), and give that file.',
+  );
+}
+
 export function lineOf(number: number): string {
   return `line ${number}`;
 }

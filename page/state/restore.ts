@@ -39,6 +39,7 @@ const NO_TALLY: Tally = {
 const NO_ASIDES = {
   usersJoined: 0,
   usersLeft: 0,
+  dangling: { count: 0, names: [] },
   goneClusters: 0,
   lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
 };

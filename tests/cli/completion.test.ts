@@ -27,7 +27,7 @@ describe('completion', () => {
     );
     expect(await offered('snap')).toEqual(['snapshots']);
     expect(await offered('snapshots', 'p')).toEqual(['pin']);
-    expect(await offered('snapshots', 'pin', 'latest', '--r')).toEqual(['--reason']);
+    expect(await offered('snapshots', 'pin', 'latest', '--r')).toEqual(['--reason', '--replica']);
     expect(await offered('restore', '--mode', '')).toEqual(['replace', 'merge', 'missing']);
     expect(await offered('--json', 'restore', 'latest', '--dry')).toEqual(['--dry-run']);
     expect(await offered('completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']));

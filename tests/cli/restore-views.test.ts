@@ -134,7 +134,17 @@ describe('a report', () => {
     expect(text).not.toMatch(/newer|kept|expired|locks|Next:/);
   });
 
-  it('reports unusual results', () => {
+  it('names the lists that got members beside the keys that were written', () => {
+    const plan = noPlan();
+    for (let list = 0; list < 2; list++) countAction(plan, 'cluster-items', 'write');
+    const written = { written: 0, kept: 0, removed: 0, expired: 0, bytes: 0 };
+    const text = reportView(restored({ mode: 'merge', plan, written, united: { lists: 2, members: 19 } }), UNDO);
+    expect(text).toMatch(/written +0 keys, 0 B \(planned, with lists: 2 absent, 0 different\)/);
+    expect(text).toMatch(/united +2 lists, which got 19 members/);
+    expect(reportView(restored({ united: { lists: 0, members: 0 } }), UNDO)).not.toContain('united');
+  });
+
+  it('tells of what is out of the ordinary', () => {
     const text = reportView(restored({ extras: 3, locksTaken: 1, restoredMilliseconds: 5 * 3_600_000 }), null);
     expect(text).toMatch(/newer +3 keys not in the snapshot/);
     expect(text).toMatch(/locks +1 taken/);

@@ -3,6 +3,7 @@ import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { errorOfRun } from '../carry-out.js';
 import { isWriteRefusal } from '../in-memory.js';
+import { interruptedText } from '../../restore/left-behind.js';
 import type { Undo } from './undo.js';
 import { sameRestore } from './words.js';
 
@@ -28,19 +29,8 @@ export function interruptedRestoreError(
     if (isWriteRefusal(error)) return notStartedError(error, request, replica);
     return error.message.includes(NOTHING_WRITTEN) ? error : withHint(error, `${error.hint} ${NOTHING_WRITTEN}.`);
   }
-  // An interrupt's own hint, that incomplete work is not used, does not apply to a restore.
-  const own = error.code === 'interrupted' ? [] : [error.hint];
-  const hints = [
-    ...own,
-    `The restore was interrupted while writing${progressText(run)}: the data are partly old and partly restored.`,
-    `To finish, run the same restore again: \`${sameRestore(request, replica)}\`.`,
-    `To undo it: ${undo.words}.`,
-  ];
-  return withHint(error, hints.join(' '));
-}
-
-function progressText({ phase, progress: { done, total } }: Pick<RunRecord, 'phase' | 'progress'>): string {
-  return phase === 'write' && total !== null ? ` (${done} of ${total} parts were written completely)` : '';
+  const remains = interruptedText(run, `\`${sameRestore(request, replica)}\``, undo.words);
+  return withHint(error, `${error.hint} ${remains}`);
 }
 
 /** The error of a restore that a read-only or full store stopped before anything was written, with hints. */

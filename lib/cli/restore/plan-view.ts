@@ -4,6 +4,7 @@ import { count, counted, dollars, keyName, namesHint } from '../output/format.js
 import { table } from '../output/table.js';
 import type { DryRunResult } from '../../restore/result.js';
 import {
+  danglingWords,
   doubtWords,
   erasedWords,
   lacksWords,
@@ -43,7 +44,7 @@ export function planView(result: DryRunResult): string {
   const { plan, spent } = result;
   const cost = `The dry run took ${counted(spent.commands, 'command')}, at most ${dollars(estimatedUsd(spent.commands))}.`;
   if (!changesAnything(plan) && plan.total.blocked === 0) {
-    return [...doubtWords(result), ...erasedLines(plan), `${unchangedText(result)}\n${cost}`].join('\n\n');
+    return [...doubtWords(result), ...leftOutLines(plan), `${unchangedText(result)}\n${cost}`].join('\n\n');
   }
   const work = workWords(plan);
   const { mode } = result;
@@ -56,7 +57,7 @@ export function planView(result: DryRunResult): string {
     ...(isOnlyWork(plan) ? [onlyWorkText(result)] : []),
     `${head}\n\n${planTable(plan)}`,
     [LEGEND, ...shownActions(plan).flatMap((action) => MORE_LEGEND[action] ?? [])].join('\n'),
-    ...erasedLines(plan),
+    ...leftOutLines(plan),
     ...(work === null ? [] : [work]),
     ...(reasonWords(plan) === null ? [] : [reasonWords(plan) ?? '']),
     ...namedKeys(plan, 'write', 'to write'),
@@ -72,9 +73,8 @@ export function planView(result: DryRunResult): string {
   ].join('\n\n');
 }
 
-function erasedLines(plan: Plan): string[] {
-  const words = erasedWords(plan);
-  return words === null ? [] : [words];
+function leftOutLines(plan: Plan): string[] {
+  return [erasedWords(plan), danglingWords(plan)].filter((words) => words !== null);
 }
 
 /** Says that nothing would change. Modes other than `replace` do not read keys that only the target has. */

@@ -7,7 +7,7 @@ import { reindexCommand } from '../../reindex/commands.js';
 import type { ReindexScope } from '../../reindex/model.js';
 import type { RestoredProject, RestoredResult } from '../../restore/result.js';
 import type { Undo } from './undo.js';
-import { erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
+import { danglingWords, erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** The recovery time objective, in milliseconds. */
@@ -17,12 +17,12 @@ const SHOWN = 20;
 
 /** The report of a restore as text, most important facts first. */
 export function reportView(result: RestoredResult, undo: Undo | null): string {
-  const erased = erasedWords(result.plan);
+  const leftOut = [erasedWords(result.plan), danglingWords(result.plan)].filter((words) => words !== null);
   return [
     `${headline(result)}\n${facts(overview(result, undo))}`,
     ...(result.staysMarked ? [markedWords(result.snapshot)] : []),
     ...(result.plan.goneClusters === 0 ? [] : [goneWords(result.plan.goneClusters)]),
-    ...(erased === null ? [] : [erased]),
+    ...leftOut,
     ...failedKeys(result),
     ...projectsView(result.projects),
     `Time by phase:\n${facts(Object.entries(result.phases).map(([phase, ms]) => [RESTORE.words[phase] ?? phase, duration(ms)]))}`,
@@ -42,7 +42,8 @@ function headline(result: RestoredResult): string {
 }
 
 function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
-  const { extras, locksTaken, milliseconds, plan, proof, removed, spent, written } = result;
+  const { extras, locksTaken, milliseconds, plan, proof, removed, spent, united, written } = result;
+  const lists = united?.lists ?? 0;
   const { total } = plan;
   const toService = result.restoredMilliseconds ?? milliseconds;
   const some = (name: string, value: number, words: string): [string, string][] =>
@@ -53,8 +54,16 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
   return [
     [
       'written',
-      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
+      `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned${lists === 0 ? '' : ', with lists'}: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
     ],
+    ...(lists === 0
+      ? []
+      : [
+          ['united', `${counted(lists, 'list')}, which got ${counted(united?.members ?? 0, 'member')}`] as [
+            string,
+            string,
+          ],
+        ]),
     ['removed', counted(removed + written.removed, 'key')],
     ['left', `${counted(total.same, 'key')} already equal`],
     ...some('blocked', total.blocked, 'left unchanged, because no snapshot can hold the present value'),

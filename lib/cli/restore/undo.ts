@@ -1,22 +1,13 @@
-import type { ObjectStore } from '../../ports/store.js';
+import type { ObjectStore, Signer } from '../../ports/index.js';
 import { restoreInputSchema } from '../../restore/model.js';
 import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { loadManifest } from '../../snapshot/manifest.js';
+import { readTombstone } from '../../snapshot/tombstone.js';
+import { EMPTY, hasWritten, SKIPPED } from '../../restore/left-behind.js';
+import { printable } from '../output/format.js';
 import { fieldsOf } from '../../restore/result.js';
 import { restoreCommand } from './words.js';
-
-/** Phases of a restore in which the target may have been changed. */
-const WRITTEN: ReadonlySet<string> = new Set([
-  'write',
-  'written',
-  'unite',
-  'remove',
-  'prove',
-  'extras',
-  'inspect',
-  'report',
-]);
 
 /** How to undo a restore. */
 export interface Undo {
@@ -26,12 +17,22 @@ export interface Undo {
   readonly words: string;
   /** How many commands it took to save the previous state; 0 if it was empty. */
   readonly commands: number;
+  /** If the snapshot of the previous state is gone: when it was removed and why; null where that is not recorded. */
+  readonly removed?: { readonly at: string; readonly reasons: readonly string[] } | null;
 }
 
-/** Null if the restore ended before it changed anything. `replica`: `store` is the second store. */
-export async function undoOf(store: ObjectStore, run: RunRecord, replica = false): Promise<Undo | null> {
+/**
+ * Null if the restore ended before it changed anything. `replica`: `store` is the second store. `signer`: to read the tombstone of
+ * a snapshot that is gone.
+ */
+export async function undoOf(
+  store: ObjectStore,
+  run: RunRecord,
+  replica = false,
+  signer: Signer | null = null,
+): Promise<Undo | null> {
   const input = restoreInputSchema.parse(run.input);
-  if (input.dryRun || !WRITTEN.has(run.phase)) return null;
+  if (input.dryRun || !hasWritten(run)) return null;
   // An interrupted run has no result; its safety snapshot has the id of the run.
   const { undo } = fieldsOf(run.result);
   const recorded = typeof undo === 'string' ? undo : null;
@@ -40,10 +41,17 @@ export async function undoOf(store: ObjectStore, run: RunRecord, replica = false
   if (manifest !== null) {
     return { from: id, words: restoreCommand(id, input, replica), commands: manifest.spent.commands };
   }
+  if (recorded !== null && isId(recorded)) {
+    const tombstone = signer === null ? null : await readTombstone({ store, signer }, recorded);
+    const removed = tombstone === null ? null : { at: tombstone.prunedAt, reasons: tombstone.reasons };
+    return { from: recorded, words: removedText(recorded, removed), commands: 0, removed };
+  }
   const from = recorded ?? (input.safety ? 'empty' : 'skipped');
   return { from, words: from === 'empty' ? EMPTY : SKIPPED, commands: 0 };
 }
 
-/** For restores of older versions, which took no snapshot of an empty target. */
-const EMPTY = 'empty the target: it was empty before';
-const SKIPPED = 'not possible: the previous state was not saved (--no-safety)';
+function removedText(id: string, removed: Undo['removed']): string {
+  const saved = `not possible: the previous state was saved as snapshot ${id}, which`;
+  if (removed === null || removed === undefined) return `${saved} is gone from the store`;
+  return `${saved} was removed at ${removed.at} (${removed.reasons.map(printable).join('; ')})`;
+}

@@ -110,8 +110,8 @@ async function whichExist(
   return keys.map((some) => some.map((key) => coming?.(key) === true || found.has(key.toString('utf8'))));
 }
 
-/** One EXISTS counts many keys; keys are queried singly only when some exist and some do not. */
-async function findExisting(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
+/** The keys that exist. One EXISTS counts many keys; keys are queried singly only when some exist and some do not. */
+export async function findExisting(redis: RedisPort, keys: readonly Buffer[]): Promise<ReadonlySet<string>> {
   const groups = [...byBytes(keys, bytesOfArgument, NAME_BYTES)];
   const counts = await runCommands(
     redis,

@@ -4,21 +4,22 @@ import type { Json } from '../../json.js';
 import type { RedisPort } from '../../ports/redis.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { isDue } from '../../snapshot/expiry-time.js';
-import { fromText, type Text } from '../../snapshot/text.js';
 import { keyOf } from '../../snapshot/record.js';
 import type { RunRecord } from '../../runs/model.js';
-import { buildKey, classifyKey } from '../../soulcaster/keys.js';
+import { classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
 import type { LackFinder } from '../abilities.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { allSourceKeys, type KeySet } from '../key-set.js';
+import { allSourceKeys } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
 import type { Needs } from '../needs.js';
 import { countAction, countLack, countType, EXAMPLES, needsExample, type Plan } from '../plan-counts.js';
 import { countProof, needsProofExample, type Proof, type Verdict } from '../proof-counts.js';
+import type { BitWriter } from '../bits.js';
 import { stagingPrefix } from '../staged.js';
 import { listMode } from '../selected.js';
 import type { ComparisonContext } from './compare-pages.js';
+import { plannedDangling, withoutDangling } from './dangling.js';
 import { allLines, runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
 import { placementPrefix, placementWriter, readPlacements, type Placements, type PlacementWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
@@ -35,49 +36,63 @@ function isListToUnite(record: TargetRecord, input: RestoreContext['input']): bo
 
 async function* valuesOnly(
   context: RestoreContext,
-  keys: KeySet | null,
   records: AsyncIterable<TargetRecord>,
   lists: Uniter | null,
 ): AsyncGenerator<TargetRecord> {
   for await (const record of records) {
     if (isListToUnite(record, context.input)) await lists?.add(record);
-    else if (keys === null || !isDangling(record, keys)) yield record;
+    else yield record;
   }
 }
 
-/** Whether the key of an external id points to an item that the snapshot lacks: it must not replace a valid one. */
-function isDangling({ first, expired }: TargetRecord, keys: KeySet): boolean {
-  if (expired || first.t !== 'string') return false;
-  const { family, project } = classifyKey(keyOf(first).toString('utf8'));
-  if (family !== 'feedback-external') return false;
-  const item = fromText(first.v as Text).toString('utf8');
-  return !keys.has(Buffer.from(buildKey('feedback', { project, item })));
-}
-
 /**
- * The records that are written and compared as values: all in mode `replace`, except for items. `lists` receives the
- * others; the caller finishes it after the values, so that the plan and the proof name both in one order.
+ * The records of one part that are compared as values for its plan: all in mode `replace`, except for items. `lists` receives
+ * the others; the caller finishes it after the values, so that the plan and the proof name both in one order. `dangling`: see
+ * `withoutDangling`.
  */
-export async function* valueRecords(
+export async function* plannedRecords(
   ports: RestorePorts,
   context: RestoreContext,
   run: string,
   records: AsyncIterable<TargetRecord>,
-  lists: Uniter | null = null,
+  lists: Uniter | null,
+  plan: Plan,
+  dangling: BitWriter,
 ): AsyncGenerator<TargetRecord> {
   if (listMode(context.input) === 'replace') yield* records;
-  else yield* valuesOnly(context, await allSourceKeys(ports.store, run, context.manifest), records, lists);
+  else {
+    const keys = await allSourceKeys(ports.store, run, context.manifest);
+    yield* withoutDangling(ports, context, keys, valuesOnly(context, records, lists), plan, dangling);
+  }
 }
 
-/** Selects the records that are written as values; see `valueRecords`. */
+/** Like `plannedRecords` for the proof, without the keys that the plan left out. */
+export async function* provenRecords(
+  ports: RestorePorts,
+  context: RestoreContext,
+  run: RunRecord,
+  task: number,
+  records: AsyncIterable<TargetRecord>,
+  lists: Uniter | null,
+): AsyncGenerator<TargetRecord> {
+  const isValue = await valueFilter(ports, context, run, task);
+  for await (const record of records) {
+    if (isListToUnite(record, context.input)) await lists?.add(record);
+    else if (isValue(record)) yield record;
+  }
+}
+
+/** Selects the records of one part that are written as values, by its plan. Must be called once with each record, in order. */
 export async function valueFilter(
   ports: RestorePorts,
   context: RestoreContext,
-  run: string,
+  run: RunRecord,
+  task: number,
 ): Promise<(record: TargetRecord) => boolean> {
   if (listMode(context.input) === 'replace') return () => true;
-  const keys = await allSourceKeys(ports.store, run, context.manifest);
-  return (record) => !isListToUnite(record, context.input) && !isDangling(record, keys);
+  const keys = await allSourceKeys(ports.store, run.id, context.manifest);
+  const isDangling = await plannedDangling(ports, run, task, keys);
+  return (record) => !isListToUnite(record, context.input) && !isDangling(record);
 }
 
 /** Counts lists into a plan, and in mode `merge` records where the snapshot has their members. */

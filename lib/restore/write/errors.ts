@@ -6,12 +6,11 @@ import {
   type RedisValue,
   type SentCommand,
 } from '../../ports/redis.js';
+import { saysFull } from '../../redis/at-once.js';
 import { isStaged } from '../staged.js';
 import { attachKey } from './refusal.js';
 import { errorKind } from '../../snapshot/read/batch.js';
 
-/** The wording of Redis and of Upstash (upstash.com/docs/redis/troubleshooting/db_capacity_quota_exceeded). */
-const FULL = /\bOOM\b|capacity quota exceeded/i;
 const RECORD_TOO_LARGE = /max single record size exceeded/i;
 const KEY_TOO_LARGE = /max key size exceeded/i;
 
@@ -55,7 +54,7 @@ export function stagedKeyError(): AppError {
 }
 
 function hintFor(name: string, text: string): string {
-  if (FULL.test(text)) return `The target is full. Raise its plan's data size or free some of it, ${AGAIN}`;
+  if (saysFull(text)) return `The target is full. Raise its plan's data size or free some of it, ${AGAIN}`;
   if (RECORD_TOO_LARGE.test(text)) return `A key is larger than the target's plan allows. Raise the plan, ${AGAIN}`;
   if (KEY_TOO_LARGE.test(text)) return 'The name of a key is longer than the target allows. Restore to another server.';
   if (name === 'JSON.SET') {

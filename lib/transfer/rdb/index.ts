@@ -1,5 +1,5 @@
 import type { ExpiryTime } from '../../snapshot/expiry-time.js';
-import { FileFault, malformed } from '../fault.js';
+import { appendOnly, FileFault, malformed } from '../fault.js';
 import { ByteReader, type Window } from '../read/bytes.js';
 import type { Item, ReadingFacts, ReadOptions } from '../read/items.js';
 import { plainCount, plainLength, RdbError, readString, timeOf } from './primitives.js';
@@ -114,6 +114,8 @@ function unknown(what: string, offset: number): FileFault {
 }
 
 function takeAux([name, value]: readonly [Buffer, Buffer], facts: ReadingFacts): void {
+  if (name.toString('latin1') === 'aof-base' && value.toString('latin1') === '1')
+    throw appendOnly('', 'the base of an append-only file');
   const seconds = Number(value.toString('latin1'));
   if (name.toString('latin1') === 'ctime' && Number.isSafeInteger(seconds)) facts.takenAt = seconds * 1000;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Encryptor } from '../../ports/encryptor.js';
-import { FileFault, errnoOf } from '../fault.js';
+import { appendOnly, FileFault, errnoOf } from '../fault.js';
 import { isRdb, rdbItems } from '../rdb/index.js';
 import type { Reading, ReadingFacts, ReadOptions } from './items.js';
 import { readJson } from './json.js';
@@ -27,12 +27,17 @@ export async function openFile(
   try {
     const { chunks, head, layers } = await unwrap(input.chunks, encryptor);
     const reading = await readContent(chunks, head, { ...options, size: input.size });
+    if (reading.format === 'resp' && APPEND_ONLY.test(input.name))
+      throw appendOnly('', 'an append-only file by its name');
     return { ...reading, name: input.name, size: input.size, layers, sha256: input.sha256, close: input.close };
   } catch (error) {
     await input.close();
     throw error;
   }
 }
+
+/** What Redis names an append-only file: its commands look like those of any other dump. */
+const APPEND_ONLY = /\.aof(?:\.gz|\.age)*$/i;
 
 async function readContent(chunks: AsyncGenerator<Buffer>, head: Buffer, options: ReadOptions): Promise<Reading> {
   const facts: ReadingFacts = { head: null, takenAt: null, remarks: [] };

@@ -1,0 +1,94 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fullApp } from '../../lib/app/app.js';
+import { backup } from '../../lib/cli/backup.js';
+import { restore } from '../../lib/cli/restore.js';
+import { requestOf, type RestoreOptions } from '../../lib/cli/restore/request.js';
+import { showRun } from '../../lib/cli/run.js';
+import { forget } from '../../lib/cli/snapshots.js';
+import { storeEnvironment } from '../../lib/cli/store-choice.js';
+import { cancel, unlock } from '../../lib/cli/unlock.js';
+import { prepareRestore, startRestore } from '../../lib/restore/start.js';
+import { contextOf, startDatabase, type Database } from '../control/odd-store.js';
+import type { Variables } from './fixture.js';
+
+const RESTORE: RestoreOptions = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: false, yes: true };
+
+let database: Database;
+let folder: string;
+let env: Variables;
+let snapshot: string;
+beforeAll(async () => {
+  database = await startDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'run-restore-'));
+  env = {
+    ...database.env,
+    BACKUP_STORE: pathToFileURL(join(folder, 'first')).href,
+    BACKUP_REPLICA_STORE: pathToFileURL(join(folder, 'second')).href,
+  };
+  snapshot = String((await said((context) => backup(context, { local: true }))).document['snapshot']);
+  await cp(join(folder, 'first'), join(folder, 'second'), { recursive: true });
+});
+afterAll(async () => {
+  await database.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function said(command: (context: ReturnType<typeof contextOf>) => Promise<number>) {
+  const context = contextOf(env);
+  const code = await command(context);
+  return { code, document: context.said() as Record<string, unknown>, text: context.lines.join('\n') };
+}
+
+it('a restore whose saved state was removed says when that was, and offers no undo', async () => {
+  const { document } = await said((context) => restore(context, snapshot, RESTORE));
+  const [id, undo] = [String(document['runId']), String(document['undo'])];
+  const before = await said((context) => showRun(context, id, {}));
+  expect(before.text).toContain(`npx soulcaster-backup restore ${undo}`);
+  expect(before.document).not.toHaveProperty('undoRemoved');
+  expect((await said((context) => forget(context, undo, { reason: 'asked for it' }))).code).toBe(0);
+  const after = await said((context) => showRun(context, id, {}));
+  expect(after.text).toMatch(new RegExp(`none: what was there was saved as snapshot ${undo}, which was removed at 20`));
+  expect(after.text).toContain('(forgotten)');
+  expect(after.text).not.toContain('--no-safety');
+  expect(after.document).toMatchObject({ undoRemoved: { at: expect.any(String), reasons: ['forgotten'] } });
+});
+
+describe('a restore that died over the second store', () => {
+  let holder = '';
+  beforeAll(async () => {
+    const { engine, ports } = fullApp(storeEnvironment(env, true));
+    const request = { ...requestOf(snapshot, RESTORE), confirm: snapshot };
+    const started = await startRestore(engine, await prepareRestore(ports, request));
+    if (!started.started) throw new Error('not started');
+    holder = started.run.id;
+  });
+
+  it('keeps another one out, and the refusal names the commands that reach it', async () => {
+    const again = said((context) => restore(context, snapshot, { ...RESTORE, replica: true }));
+    await expect(again).rejects.toMatchObject({
+      code: 'locked',
+      hint: expect.stringContaining(`\`npx soulcaster-backup cancel ${holder} --replica --env-file .env\``),
+    });
+    await expect(again).rejects.toMatchObject({
+      hint: expect.stringContaining('`npx soulcaster-backup unlock database --yes --replica --env-file .env`'),
+    });
+  });
+
+  it('is shown and ended with --replica, and nowhere else', async () => {
+    await expect(said((context) => showRun(context, holder, {}))).rejects.toMatchObject({ code: 'not-found' });
+    await expect(said((context) => cancel(context, holder))).rejects.toMatchObject({ code: 'not-found' });
+    expect((await said((context) => showRun(context, holder, { replica: true }))).document).toMatchObject({
+      runId: holder,
+      state: 'running',
+    });
+    const leases = await said((context) => unlock(context, undefined, { replica: true }));
+    expect(leases.text).toContain('unlock database --yes --replica');
+    const { document } = await said((context) => cancel(context, holder, { replica: true }));
+    expect(document).toMatchObject({ run: holder, cancelled: true });
+    expect((await said((context) => restore(context, snapshot, { ...RESTORE, replica: true }))).code).toBe(0);
+  });
+});
