@@ -68,7 +68,7 @@ describe('the record of a restore that broke off', () => {
 
   it('says that nothing undoes it where nothing was saved', async () => {
     const run = await brokenOff(isWrite, interrupt, { safety: false });
-    expect(run.error?.hint).toContain('To undo it: none: what was there was not saved (--no-safety)');
+    expect(run.error?.hint).toContain('To undo it: not possible: the previous state was not saved (--no-safety)');
     await bench.restore(snapshot);
   });
 

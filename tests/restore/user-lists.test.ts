@@ -59,6 +59,6 @@ describe('the list of projects of a user, and the lock of a project', () => {
     const redis = refusing('SET', 'cluster:lock:', "READONLY You can't write against a read only replica.");
     const run = await restore({}, { redis });
     expect(run).toMatchObject({ state: 'failed', error: { code: 'redis-command' } });
-    expect(run.error?.message).toBe("A project's lock could not be taken: READONLY");
+    expect(run.error?.message).toBe("Redis refused to set, check or release a project's lock: READONLY");
   });
 });
