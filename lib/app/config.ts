@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseEnvFile } from './config/env-file.js';
 import { replicaSection, retentionSection } from './config/sections.js';
-import { EMBEDDER_SHAPE, embedderProblem } from '../services/embedders.js';
+import { EMBEDDER_SHAPE, findEmbedderProblem } from '../services/embedders.js';
 import { STORE_SHAPE, storeProblems, storeUrl } from '../stores/registry.js';
 import {
   accessSecret,
@@ -107,7 +107,7 @@ const SECTIONS = {
       CLUSTERING_TRUNCATE_BODY_CHARS: count(0, 1_000_000).default(1500),
     })
     .superRefine((value, context) => {
-      const problem = embedderProblem(value);
+      const problem = findEmbedderProblem(value);
       if (problem !== null) context.addIssue({ code: 'custom', path: [problem[0]], message: problem[1] });
     }),
   retention: retentionSection,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bodyOf as whole, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { alertWebhook } from '../../lib/services/alert-webhook/alerter.js';
-import { bodyOf, formatOf } from '../../lib/services/alert-webhook/formats.js';
+import { formatBody, detectFormat } from '../../lib/services/alert-webhook/formats.js';
 import { httpHeartbeat } from '../../lib/services/heartbeat.js';
 import type { Clock } from '../../lib/ports/clock.js';
 
@@ -156,7 +156,7 @@ describe('a status of success with an objection', () => {
 
 describe('the form of a message', () => {
   const bodyFor = (url: string, text = 'head\nline'): Record<string, unknown> =>
-    bodyOf(formatOf(url), text, [notice]) as Record<string, unknown>;
+    formatBody(detectFormat(url), text, [notice]) as Record<string, unknown>;
 
   it.each([
     ['https://hooks.slack.com/services/T/B/x', 'slack'],
@@ -171,7 +171,7 @@ describe('the form of a message', () => {
     ['https://notslack.com/x', 'generic'],
     ['https://slack.com.evil.example/x', 'generic'],
   ])('for %s is %s', (url, format) => {
-    expect(formatOf(url)).toBe(format);
+    expect(detectFormat(url)).toBe(format);
   });
 
   it('is what each receiver takes, and no field more', () => {
@@ -224,7 +224,7 @@ describe('a message that may have arrived', () => {
   });
 
   it.each([
-    [404, /make a new one/],
+    [404, /create a new one/],
     [400, /ALERT_FORMAT/],
     [302, /final address/],
   ])('a refusal with %i is told with its remedy', async (status, hint) => {
