@@ -141,9 +141,9 @@ class JsonBuffer {
     return isText;
   }
 
-  private addJson({ json: scratch, from, to }: JsonArguments): void {
+  private addJson({ json, from, to }: JsonArguments): void {
     this.reserve(to - from);
-    this.length += scratch.copy(this.bytes, this.length, from, to);
+    this.length += json.copy(this.bytes, this.length, from, to);
   }
 
   private addText(text: string): void {

@@ -213,14 +213,14 @@ function isRounded(value: RedisValue): boolean {
 }
 
 /** Whether a script may have rounded `exact` to `rounded`. A script turns a number beyond 64 bits into the lowest integer. */
-function isNear(rounded: RedisValue, readExactly: RedisValue): boolean {
+function isNear(rounded: RedisValue, exact: RedisValue): boolean {
   if (Array.isArray(rounded)) {
     return (
-      Array.isArray(readExactly) &&
-      rounded.every((value, at) => !isRounded(value) || isNear(value, readExactly[at] ?? null))
+      Array.isArray(exact) &&
+      rounded.every((value, at) => !isRounded(value) || isNear(value, exact[at] ?? null))
     );
   }
-  const number = typeof readExactly === 'bigint' ? Number(readExactly) : Number.NaN;
+  const number = typeof exact === 'bigint' ? Number(exact) : Number.NaN;
   return Number(rounded) === number || Math.abs(number) === 2 ** 63;
 }
 
