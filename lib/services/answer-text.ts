@@ -49,15 +49,15 @@ const FAILED = /^(error|failed|failure|fail|invalid|denied|rejected)$/i;
 export function findObjection(text: string): Objection | null {
   const plain = text.trim();
   if (plain.startsWith('<'))
-    return { how: 'answered with a page: the address is not that of a receiver', isTransient: false };
-  if (CODE.test(plain)) return { how: `did not take it: ${plain}`, isTransient: plain.includes('rate_limit') };
+    return { how: 'answered with a web page: the address is not a receiver', isTransient: false };
+  if (CODE.test(plain)) return { how: `answered with the error ${plain}`, isTransient: plain.includes('rate_limit') };
   const behind = /\b(?:delivery failed|HTTP error)\b.*?\b(?:error )?([45]\d\d)\b/is.exec(plain)?.[1];
   if (behind !== undefined) {
     const isTransient = behind === '429' || behind.startsWith('5');
-    return { how: `passed it on and met status ${behind}`, isTransient };
+    return { how: `reported status ${behind} of the service behind it`, isTransient };
   }
   return /^(error|failed|failure|invalid)\b/i.test(plain) || reportsFailure(plain)
-    ? { how: 'says that it did not take it', isTransient: false }
+    ? { how: 'reported a failure', isTransient: false }
     : null;
 }
 

@@ -24,7 +24,7 @@ function granted(expiration: Date): FaultAction {
 }
 
 describe('keys in exchange for an OIDC token', () => {
-  it('are asked for once, used for every request, and renewed with a fresh token when they end', async () => {
+  it('are requested once, used for every request, and renewed with a new token when they expire', async () => {
     let left = 3_600_000;
     const sts = await serve(() => granted(new Date(Date.now() + left)));
     const s3 = await serve(() => ({ status: 200, headers: { etag: '"e"', 'content-length': '0' } }));
@@ -66,7 +66,7 @@ describe('which credentials are used', () => {
   const before = { ...process.env };
   afterEach(() => void (process.env = { ...before }));
 
-  it('keys win over a role, with their session token', () => {
+  it('keys take precedence over a role, with their session token', () => {
     process.env['VERCEL_OIDC_TOKEN'] = 'a.token.of-vercel';
     const config = { ...bucket, ...keys, S3_SESSION_TOKEN: 'session', S3_ROLE_ARN: ROLE };
     expect(chooseCredentials(config)).toEqual({
@@ -88,7 +88,7 @@ describe('which credentials are used', () => {
     expect(s3.requests[0]?.headers.authorization).toContain('Credential=AKIAENV/');
   });
 
-  it('none at all is told with the ways to have some', async () => {
+  it('missing credentials are reported with the ways to set them', async () => {
     for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);
     Object.assign(process.env, {
       AWS_EC2_METADATA_DISABLED: 'true',
