@@ -6,7 +6,7 @@ import { parseRetryAfter } from '../../lib/services/retry.js';
 import { parseBody } from '../../lib/services/upstash-redis/replies.js';
 import type { RedisValue } from '../../lib/ports/redis.js';
 
-describe('plainErrorText', () => {
+describe('redactErrorText', () => {
   it.each([
     ["ERR wrong number of arguments for 'get' command", ['GET'], 'ERR wrong number of arguments for GET command'],
     ["ERR unknown command 'FOO', with args beginning with: 'k1' 'v1'", ['FOO', 'k1', 'v1'], 'ERR unknown command FOO'],

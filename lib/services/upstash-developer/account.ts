@@ -31,7 +31,6 @@ interface Call {
 }
 
 const RETRY: RetryPolicy = { attempts: 4, baseMs: 500, capMs: 30_000 };
-const ONCE: RetryPolicy = { ...RETRY, attempts: 1 };
 const TIMEOUT_MS = 20_000;
 /** Longer than any list of databases or backups. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -51,7 +50,6 @@ export function upstashDeveloper(options: UpstashDeveloperOptions): UpstashAccou
     throw refusalError(answer, clock.now());
   };
   const requestWithRetry = (call: Call): Promise<string> => withRetry(clock, () => request(call), retry);
-  const requestOnce = (call: Call): Promise<string> => withRetry(clock, () => request(call), ONCE);
 
   return {
     async databases() {
@@ -67,13 +65,13 @@ export function upstashDeveloper(options: UpstashDeveloperOptions): UpstashAccou
       return toBackups(await requestWithRetry({ method: 'GET', path: ['list-backup', database] }));
     },
     async createBackup(database, name) {
-      await requestOnce({ method: 'POST', path: ['create-backup', database], body: { name } });
+      await request({ method: 'POST', path: ['create-backup', database], body: { name } });
     },
     async deleteBackup(database, backup) {
       await requestWithRetry({ method: 'DELETE', path: ['delete-backup', database, backup] });
     },
     async restoreBackup(database, backup) {
-      await requestOnce({ method: 'POST', path: ['restore-backup', database], body: { backup_id: backup } });
+      await request({ method: 'POST', path: ['restore-backup', database], body: { backup_id: backup } });
     },
     async setDailyBackup(database, on) {
       const path = [on ? 'enable-dailybackup' : 'disable-dailybackup', database];

@@ -60,7 +60,7 @@ export function upstashVector(options: UpstashVectorOptions): VectorIndex {
     async upsert(namespace, vectors) {
       assertCount(vectors.length, 0);
       const inside = { namespace: segment(namespace) };
-      // The SDK takes an empty list for texts to be embedded.
+      // The SDK would treat an empty list as texts to embed.
       if (vectors.length > 0) await index.upsert(vectors.map(toItem), inside);
     },
 
